@@ -1,4 +1,4 @@
-// Schemathesis as five principals for five minutes; programs.e2e.ts runs it for one.
+// Schemathesis as five principals for five minutes; programs.e2e.ts runs one round of it.
 import { beforeAll } from '@jest/globals';
 import { type AttackSystem, startAttackSystem } from '../attack/attack-system.js';
 import { mark, type Mark } from '../attack/invariants.js';
@@ -12,4 +12,4 @@ beforeAll(async () => {
   before = await mark(system);
 });
 
-schemathesisTests({ seconds: 60, seed: 2 }, () => ({ system, before }));
+schemathesisTests({ examples: 25, seconds: 60, seed: 2 }, () => ({ system, before }));

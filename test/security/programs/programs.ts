@@ -67,8 +67,10 @@ const graphMutations = '^Mutation\\.(publishSchema|rollbackSchema|withdrawSubgra
 
 /** Options of {@link schemathesis}. */
 export interface SchemathesisOptions {
-  /** Length of the run. */
-  readonly seconds: number;
+  /** Examples of each field. */
+  readonly examples: number;
+  /** Length of a run that repeats its examples, with the start of the program; one round by default. */
+  readonly seconds?: number;
   readonly seed: number;
 }
 
@@ -80,11 +82,11 @@ export interface SchemathesisResult extends ProcessExit {
   readonly report: string;
 }
 
-/** Runs schemathesis as a caller for some seconds, always from the same seed. */
+/** Runs schemathesis as a caller, always from the same seed. */
 export async function schemathesis(
   system: AttackSystem,
   as: Exclude<Caller, 'nobody'>,
-  { seconds, seed }: SchemathesisOptions,
+  { examples, seconds, seed }: SchemathesisOptions,
 ): Promise<SchemathesisResult> {
   const kinds = ['token', 'key', 'secret', ...(as === 'everything' ? [] : ['environment'])];
   const secrets = kinds.flatMap((kind) => system.evidence.secrets(kind));
@@ -93,15 +95,11 @@ export async function schemathesis(
     ...['-H', `Authorization: Bearer ${await system.tokenOf(as)}`, '--phases', 'fuzzing', '--mode', 'all'],
     ...[
       '--max-examples',
-      '25',
-      '--workers',
-      '1',
-      '--seed',
-      String(seed),
-      '--no-shrink',
-      '--continue-on-failure',
+      String(examples),
+      ...(seconds === undefined ? [] : ['--max-time', String(seconds)]),
     ],
-    ...['--checks', 'errors_have_codes', '--max-time', String(seconds), '--warnings', 'off', '--no-color'],
+    ...['--workers', '1', '--seed', String(seed), '--no-shrink', '--continue-on-failure'],
+    ...['--checks', 'errors_have_codes', '--warnings', 'off', '--no-color'],
     ...['--exclude-name-regex', graphMutations, '--request-timeout', '120', '--suppress-health-check', 'all'],
   ];
   const env = { SCHEMATHESIS_HOOKS: 'hooks', PYTHONPATH: folder, CANARIES: secrets.join(',') };
