@@ -73,6 +73,12 @@ describe('decideAfterFailure', () => {
     expect(after(0, lost)).toEqual({ to: 'ACTIVATED' });
     expect(after(9, lost)).toEqual({ to: 'ACTIVATED' });
     expect(after(10, lost)).toEqual({ to: 'FAILED' });
+    const three = { ...retry, maxAttempts: 3, backoffSeconds: 0, retryOn: ['WORKER' as const] };
+    const afterTen = [11, 12, 13].map((attempt) => {
+      const before = Array.from({ length: attempt - 1 }, () => ({ error: lost }));
+      return decideAfterFailure({ attempt, retry: three, attempts: before }, lost, now).to;
+    });
+    expect(afterTen).toEqual(['ACTIVATED', 'ACTIVATED', 'FAILED']);
     const all = { ...retry, maxAttempts: 2, backoffSeconds: 0, retryOn: families };
     const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
     const attempts = [{ error: lost }, {}];

@@ -32,8 +32,9 @@ export function decideAfterFailure(
   now: Date,
 ): AfterFailure {
   const { retry, attempts = [] } = job;
-  const uncounted = attempts.filter((one) => one.error?.code === contactLost).length;
-  if (error.code === contactLost && uncounted < mostUncounted) return { to: 'ACTIVATED' };
+  const withoutContact = attempts.filter((one) => one.error?.code === contactLost).length;
+  if (error.code === contactLost && withoutContact < mostUncounted) return { to: 'ACTIVATED' };
+  const uncounted = Math.min(withoutContact, mostUncounted);
   const attempt = job.attempt - uncounted;
   if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
     return { to: 'FAILED' };
