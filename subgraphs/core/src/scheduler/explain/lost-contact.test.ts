@@ -44,6 +44,21 @@ describe('contactReason', () => {
     );
   });
 
+  it('says that the job fails if its retry policy does not cover lost workers', () => {
+    const retry = { maxAttempts: 2, backoffSeconds: 0, backoffFactor: 2, retryOn: ['DATA' as const] };
+    expect(contactReason(job({ retry }), undefined)).toBeUndefined();
+    expect(contactReason(job({ retry }), since)).toBe(`${lost}; no attempt is left, so the job fails then.`);
+  });
+
+  it('does not count attempts whose worker could not reach core', () => {
+    const error = { family: 'WORKER', code: 'CONTACT_LOST', message: 'silent', retryable: true } as const;
+    const stored = job({ attempt: 2 });
+    const attempts = [{ ...stored.attempts?.[0], error }, ...(stored.attempts ?? [])] as StoredAttempt[];
+    expect(contactReason({ ...stored, attempts }, since)).toBe(
+      `${lost}; another worker gets the job at 2030-01-01T00:10:00.000Z.`,
+    );
+  });
+
   it('says that the worker may continue a job that was given away', () => {
     const unreachable = { since, state: 'RUNNING' as const, queue: 'main' };
     expect(contactReason(job({ state: 'ACTIVATED' }, { unreachable }), undefined)).toBe(

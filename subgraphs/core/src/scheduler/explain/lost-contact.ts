@@ -1,6 +1,8 @@
 /** Explains what the lost contact with a worker means for a job. Pure. */
 import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
 import { isHeld } from '../../jobs/model/job-state.js';
+import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
+import { leaseLost } from '../dispatch/requeue-grants.js';
 import type { WaitingJob } from './pending.types.js';
 
 /**
@@ -16,8 +18,13 @@ export function contactReason(job: WaitingJob, unreachableSince: Date | undefine
   const lost = `Worker ${attempt.workerId} is unreachable since ${since.toISOString()}; its payload may run until ${at(continueSeconds)}`;
   if (!isHeld(job.state))
     return `${lost}, and continues the job if it returns before another worker has begun it.`;
-  const isLast = job.retry !== undefined && (job.attempt ?? 0) >= job.retry.maxAttempts;
-  return isLast
+  return isLast(job, attempt.workerId, since)
     ? `${lost}; no attempt is left, so the job fails then.`
     : `${lost}; another worker gets the job at ${at(reassignAfterSeconds)}.`;
+}
+
+/** True if no attempt follows the loss of the worker. */
+function isLast({ attempt = 0, attempts = [], retry }: WaitingJob, workerId: string, at: Date): boolean {
+  if (!retry) return false;
+  return decideAfterFailure({ attempt, attempts, retry }, leaseLost(workerId, ''), at).to === 'FAILED';
 }
