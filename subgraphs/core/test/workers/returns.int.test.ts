@@ -276,6 +276,21 @@ describe('a worker that returns after its job was given away', () => {
     expect((await worker.heartbeat(again)).commands).toEqual([]);
   });
 
+  it('gets it as often as the answer was lost, also if it is unreachable between', async () => {
+    const { worker, id, grants } = await running(short);
+    for (let lost = 0; lost < 3; lost += 1) {
+      await passAndScan(31);
+      await passAndScan(102);
+      expect((await stored(id)).state).toBe('ACTIVATED');
+      adoptedBy(grants, (await worker.heartbeat(grants)).commands);
+      await waitFor('the ledger', () => fleet.services.cache.ledger.get(id) !== undefined, {
+        deadlineMs: 60_000,
+      });
+    }
+    const held = adoptedBy(grants, (await worker.heartbeat(grants)).commands);
+    expect((await worker.finish(held)).userErrors).toEqual([]);
+  });
+
   it('replaces a grant that its worker has not begun; that worker drops it', async () => {
     const { worker, id, grants } = await running(short);
     await passAndScan(31);

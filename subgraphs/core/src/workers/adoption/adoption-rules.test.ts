@@ -107,6 +107,36 @@ describe('planAdoption', () => {
     },
   );
 
+  describe('after later attempts', () => {
+    const error = { family: 'WORKER', code: 'GRANT_LOST', message: 'not received', retryable: true } as const;
+    const ended = { workerId: 'w2', fence: 16, endedAt: at(750), outcome: 'FAILED' } as const;
+    const grantLost = attempt({ ...ended, number: 2, error });
+    const sentAway = (state: JobState): StoredAttempt =>
+      attempt({ ...ended, number: 2, unreachable: { since: at(740), state, queue: 'main' } });
+    const current = attempt({ number: 3, workerId: 'w3', fence: 24 });
+
+    it.each([
+      ['its worker did not receive', grantLost],
+      ['was given away while SENT', sentAway('SENT')],
+    ])('continues the attempt if the later one %s', (_what, later) => {
+      const waiting = job({ attempt: 2, fence: 17, attempts: [givenAway(), later] });
+      expect(plan(waiting)).toMatchObject({ kind: 'adopt', request: { adoption: { attempt: 1 } } });
+      const attempts = [givenAway(), later, current];
+      const sent = job({ state: 'SENT', attempt: 3, fence: 24, workerId: 'w3', attempts });
+      expect(plan(sent)).toMatchObject({ kind: 'adopt', request: { from: 'SENT', fence: 24 } });
+    });
+
+    it.each([
+      ['had begun', sentAway('STARTING')],
+      ['had run', { ...grantLost, startedAt: at(720) }],
+    ])('drops the attempt if the later one %s', (_what, later) => {
+      expect(plan(job({ attempt: 2, fence: 17, attempts: [givenAway(), later] })).kind).toBe('drop');
+      const attempts = [givenAway(), later, current];
+      const sent = job({ state: 'SENT', attempt: 3, fence: 24, workerId: 'w3', attempts });
+      expect(plan(sent)).toMatchObject({ kind: 'drop', reason: 'another attempt has begun' });
+    });
+  });
+
   it('drops an attempt before the last one', () => {
     const failed = attempt({ number: 2, workerId: 'w2', fence: 16, endedAt: at(750), outcome: 'FAILED' });
     expect(plan(job({ attempt: 2, fence: 16, attempts: [givenAway(), failed] })).kind).toBe('drop');
@@ -129,6 +159,14 @@ describe('planAdoption', () => {
     expect(plan(job({ state: 'RUNNING', fence: 24, attempts: [adopted] }))).toEqual({
       kind: 'adopted',
       newFence: 24,
+    });
+  });
+
+  it('keeps the fence that the worker names if it has not heard of a newer one', () => {
+    const twice = { ...givenAway(), fence: 24, earlierFence: 8 };
+    expect(plan(job({ fence: 25, attempts: [twice] }))).toMatchObject({
+      kind: 'adopt',
+      request: { adoption: { earlierFence: 8 } },
     });
   });
 

@@ -6,6 +6,9 @@ import type { AdoptionChange, TransitionRequest } from '../../jobs/transitions/t
 import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { HeldJob } from '../worker.types.js';
 
+/** Code of attempts whose workers never received their grants. */
+const grantLost = 'GRANT_LOST';
+
 /** A worker that holds jobs, and the earlier workers whose attempts it may continue. */
 export interface Holder {
   readonly workerId: string;
@@ -47,13 +50,18 @@ export function planAdoption(
     return { kind: 'drop', reason: 'the job no longer belongs to the worker' };
   if (isHeld(job.state) && job.fence === attempt.fence) {
     if (attempt.workerId === holder.workerId) return { kind: 'adopted', newFence: attempt.fence };
-    return adopt(holder, job, attempt, job.state, { queue: job.queue ?? holder.queue, gpu: job.gpu });
+    const { state, queue = holder.queue, gpu } = job;
+    return adopt(holder, job, attempt, { fence, state, queue, gpu });
   }
-  return planReturn(holder, job, attempt, now);
+  return planReturn(holder, { id, fence }, { job, attempt, now });
 }
 
 /** The attempt was given away: it counts again unless another one has begun, or its time is over. */
-function planReturn(holder: Holder, job: AdoptableJob, attempt: StoredAttempt, now: Date): AdoptionStep {
+function planReturn(
+  holder: Holder,
+  { fence }: HeldJob,
+  { job, attempt, now }: { readonly job: AdoptableJob; readonly attempt: StoredAttempt; readonly now: Date },
+): AdoptionStep {
   const { unreachable } = attempt;
   if (!unreachable) return { kind: 'drop', reason: 'the job no longer belongs to the worker' };
   const { continueSeconds }: Continuity = attempt.continuity ?? defaultContinuity;
@@ -62,21 +70,33 @@ function planReturn(holder: Holder, job: AdoptableJob, attempt: StoredAttempt, n
   if (until < now)
     return { kind: 'drop', reason: `the payload could run on until ${until.toISOString()}`, superseded };
   const isWaiting = (waitingStates as readonly JobState[]).includes(job.state);
-  const isLast = isWaiting && job.attempt === attempt.number;
-  const isReplaceable = job.state === 'SENT' && job.attempt === attempt.number + 1;
-  if (!isLast && !isReplaceable) {
+  const later = job.attempts.filter(({ number }) => number > attempt.number);
+  // A current grant that is SENT has not begun.
+  const ended = job.state === 'SENT' ? later.filter(({ number }) => number < job.attempt) : later;
+  if (!(isWaiting || job.state === 'SENT') || !ended.every(isNeverBegun)) {
     const reason = isHeld(job.state) || isWaiting ? 'another attempt has begun' : `the job is ${job.state}`;
     return { kind: 'drop', reason, superseded };
   }
-  return adopt(holder, job, attempt, unreachable.state, unreachable);
+  return adopt(holder, job, attempt, { ...unreachable, fence });
+}
+
+/** Its worker never received it, or was not known to have begun it when contact was lost. */
+function isNeverBegun({ startedAt, unreachable, error }: StoredAttempt): boolean {
+  return startedAt === undefined && (unreachable?.state === 'SENT' || error?.code === grantLost);
+}
+
+/** State in which an attempt goes on, and the fence by which its worker names it. */
+interface Resumed extends Pick<AdoptionChange, 'queue'> {
+  readonly fence: number;
+  readonly state: JobState;
+  readonly gpu?: AdoptionChange['gpu'] | undefined;
 }
 
 function adopt(
   { workerId, queueId, actor, mayAdopt }: Holder,
   job: AdoptableJob,
   attempt: StoredAttempt,
-  state: JobState,
-  { queue, gpu }: Pick<AdoptionChange, 'queue'> & { readonly gpu?: AdoptionChange['gpu'] | undefined },
+  { fence, state, queue, gpu }: Resumed,
 ): AdoptionStep {
   if (!mayAdopt) return { kind: 'drop', reason: 'only the pilot that registered the worker may continue it' };
   const isBegun = (adoptedStates as readonly JobState[]).includes(state);
@@ -97,7 +117,8 @@ function adopt(
         workerId,
         queueId,
         queue,
-        earlierFence: attempt.fence,
+        // A worker names it until it has heard of the new one, however often it returns before.
+        earlierFence: fence,
         ...(gpu ? { gpu } : {}),
       },
     },
