@@ -99,6 +99,7 @@ export interface LeaseDocument {
   /** The worker's id. */
   readonly _id: string;
   readonly schemaVersion: number;
+  /** Raised by heartbeats only: jobs that a later one does not list are missing. */
   readonly revision: number;
   readonly queueId: string;
   readonly createdAt: Date;

@@ -54,7 +54,6 @@ export class EndedLeasesRepository {
             lostAt: this.#now(),
             lostReason: { $literal: reason },
             dueAt: this.#now(),
-            revision: { $add: ['$revision', 1] },
           },
         },
       ],

@@ -160,7 +160,6 @@ export class LeasesRepository {
           lostAt: { $ifNull: ['$lostAt', this.#now()] },
           lostReason: { $literal: reason },
           dueAt: this.#now(),
-          revision: { $add: ['$revision', 1] },
         },
       },
     ];

@@ -55,7 +55,6 @@ export class UnreachableLeasesRepository {
           $set: {
             updatedAt: this.#now(),
             expiresAt: { $add: [this.#now(), leaseSeconds * 1000] },
-            revision: { $add: ['$revision', 1] },
           },
         },
         { $unset: ['lostAt', 'lostReason', 'dueAt', 'until'] },
