@@ -11,7 +11,6 @@ import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
-import { finishLostLeases } from '../workers/leases/lost-leases.repository.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
 
 /** All collections of core. */
@@ -54,7 +53,6 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [queuesCollection, experimentsCollection, ...fleetCollections];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
-      await finishLostLeases(db);
     },
   },
 ];

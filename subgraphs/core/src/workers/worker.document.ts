@@ -135,6 +135,12 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       why: 'leases that have ended, at the time at which something follows',
     },
     {
+      name: 'lostAt_idx',
+      keys: { lostAt: 1 },
+      options: { partialFilterExpression: { lostAt: { $exists: true } } },
+      why: 'leases that a process of an earlier version has lost; such a leader requires the index by its name',
+    },
+    {
       name: 'retained_idx',
       keys: { 'retained.until': 1 },
       options: { partialFilterExpression: { retained: { $exists: true } } },

@@ -81,6 +81,7 @@ export class LeaseWatch {
   async #scan(): Promise<void> {
     const { leases, leaseClock } = this.#options;
     await leaseClock.loseEnded();
+    await leases.finishFormerLosses();
     for (const lease of await leases.findLost(maxLost)) await this.#ends.close(lease);
     await this.#releaseRetained();
     await this.#requeueUnknown();

@@ -130,6 +130,18 @@ export class LeasesRepository {
     return result.modifiedCount === 1;
   }
 
+  /**
+   * Makes leases final and due that a leader of an earlier version has lost and not removed: workers could
+   * not return then. May run again at any time.
+   */
+  async finishFormerLosses(): Promise<void> {
+    await this.#leases.updateMany(
+      { lostAt: { $exists: true }, dueAt: { $exists: false } },
+      [{ $set: { dueAt: '$lostAt', isFinal: true } }],
+      { writeConcern: majority },
+    );
+  }
+
   /** Lost leases for which something follows now. */
   findLost(limit: number): Promise<LeaseDocument[]> {
     return this.#leases
