@@ -115,13 +115,15 @@ export class BrokerLeaseRepository {
 
   /**
    * Allocates fences for workers that return, in any process: they are higher than those of all grants so
-   * far. Acknowledged as {@link allocate}. @returns the first of the fences, {@link fenceStep} apart
+   * far. Acknowledged by a majority: the jobs may be written after a failover, which must not undo this
+   * write: the leader would allocate the same fences again.
+   * @returns the first of the fences, {@link fenceStep} apart
    */
   async reserve(count: number): Promise<number> {
     const before = await this.#leases.findOneAndUpdate(
       { _id: 'broker' },
       [{ $set: { nextFence: { $add: ['$nextFence', count * fenceStep] } } }],
-      { returnDocument: 'before', projection: { nextFence: 1 }, writeConcern: { w: 1 } },
+      { returnDocument: 'before', projection: { nextFence: 1 }, writeConcern: { w: 'majority' } },
     );
     if (!before) throw new Error('the lease of the broker does not exist');
     return before.nextFence;
