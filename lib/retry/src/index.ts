@@ -1,3 +1,4 @@
 export { Backoff, backoffMs, type BackoffOptions } from './backoff.js';
+export { forEachConcurrently } from './for-each-concurrently.js';
 export { sleep, type SleepOptions } from './sleep.js';
 export { fulfilsWithin } from './within.js';

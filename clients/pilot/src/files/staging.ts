@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile, type Digest } from './checksum.js';
-import { forEachConcurrently } from './for-each-concurrently.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
 import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';

@@ -5,6 +5,7 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
+import { forEachConcurrently } from '@rhizome/retry';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import {
   grantLost,
@@ -17,6 +18,7 @@ import { LeaseEnds } from './lease-ends.js';
 import type { LeasesRepository } from './leases.repository.js';
 import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
+import type { LeaseDocument } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 
 /** Dependencies of {@link LeaseWatch}. */
@@ -39,6 +41,8 @@ export interface LeaseWatchOptions {
 
 /** Most leases followed up in one scan. */
 const maxLost = 200;
+/** Leases that are followed up at once. */
+const closingAtOnce = 16;
 
 /** Watches the leases of workers while this process leads. */
 export class LeaseWatch {
@@ -47,7 +51,9 @@ export class LeaseWatch {
   /** Jobs that a worker did not list, with the revision of its lease at that time. */
   #suspects = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
-  #scanning: Promise<void> | undefined;
+  #checking: Promise<boolean> | undefined;
+  #followingUp: Promise<boolean> | undefined;
+  #isStopped = false;
 
   constructor(options: LeaseWatchOptions) {
     this.#options = options;
@@ -56,6 +62,7 @@ export class LeaseWatch {
 
   /** Scans each second while this process leads. */
   start(): void {
+    this.#isStopped = false;
     this.#options.leaseClock.start();
     this.#timer = setInterval(() => {
       if (this.#options.isLeading()) void this.scan();
@@ -66,26 +73,54 @@ export class LeaseWatch {
   /** Stops scanning, and waits for a scan under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#scanning;
+    this.#isStopped = true;
+    await Promise.all([this.#checking, this.#followingUp]);
     this.#options.leaseClock.stop();
   }
 
-  /** Scans once; scans do not overlap. Errors are logged: the next scan continues where this one stopped. */
+  /**
+   * Moves the lease clock on, and then follows up. Neither overlaps with itself. The clock does not wait for
+   * a follow-up that takes long: it would take that for a pause. Errors are logged: the next scan continues
+   * where this one stopped.
+   */
   async scan(): Promise<void> {
-    this.#scanning ??= this.#scan()
-      .catch((err: unknown) => this.#options.log.warn({ err }, 'leases of workers could not be scanned'))
-      .finally(() => (this.#scanning = undefined));
-    await this.#scanning;
+    this.#checking ??= this.#logged(this.#options.leaseClock.loseEnded()).finally(
+      () => (this.#checking = undefined),
+    );
+    const isChecked = await this.#checking;
+    if (!isChecked || this.#isStopped) return;
+    this.#followingUp ??= this.#logged(this.#followUp()).finally(() => (this.#followingUp = undefined));
+    await this.#followingUp;
   }
 
-  async #scan(): Promise<void> {
-    const { leases, leaseClock } = this.#options;
-    await leaseClock.loseEnded();
+  /** @returns false if the work failed */
+  async #logged(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (err) {
+      this.#options.log.warn({ err }, 'leases of workers could not be scanned');
+      return false;
+    }
+  }
+
+  async #followUp(): Promise<void> {
+    const { leases } = this.#options;
     await leases.finishFormerLosses();
-    for (const lease of await leases.findLost(maxLost)) await this.#ends.close(lease);
+    await this.#close(await leases.findLost(maxLost));
     await this.#releaseRetained();
     await this.#requeueUnknown();
     await this.#requeueOrphans();
+  }
+
+  /** Begins no more after the first error, and waits for those under way. */
+  async #close(lost: readonly LeaseDocument[]): Promise<void> {
+    const errors: unknown[] = [];
+    await forEachConcurrently(lost, closingAtOnce, async (lease) => {
+      if (errors.length > 0) return;
+      await this.#ends.close(lease).catch((err: unknown) => errors.push(err));
+    });
+    if (errors.length > 0) throw errors[0];
   }
 
   /**
