@@ -132,6 +132,40 @@ describe('a grant that its worker never received', () => {
   });
 });
 
+describe('a job that its worker began and no longer has', () => {
+  it('is requeued after several heartbeats in a row do not list it', async () => {
+    const worker = await TestWorker.register(fleet);
+    const ids = await submitJobs(db, 3);
+    const grants = await worker.acquireInAll(3);
+    const [gone, late, listed] = grants;
+    if (!gone || !late || !listed) throw new Error('no grants');
+    await worker.start(grants);
+    const beat = async (held: typeof grants): Promise<void> => {
+      await pass(15);
+      await worker.heartbeat(held);
+      await pass(16);
+      await worker.heartbeat(held);
+      await fleet.leaseWatch.scan();
+    };
+    for (let scans = 0; scans < 3; scans += 1) await beat([listed]);
+    const before = await storedJobs(db, ids);
+    expect(before.map(({ state }) => state)).toEqual(['RUNNING', 'RUNNING', 'RUNNING']);
+    await beat([late, listed]);
+    await beat([listed]);
+    const states = new Map((await storedJobs(db, ids)).map(({ _id, state }) => [_id, state]));
+    expect([gone, late, listed].map(({ jobId }) => states.get(jobId))).toEqual([
+      'ACTIVATED',
+      'RUNNING',
+      'RUNNING',
+    ]);
+    expect((await storedJobs(db, [gone.jobId]))[0]).toMatchObject({
+      attempts: [{ outcome: 'FAILED', error: { family: 'WORKER', code: 'JOB_LOST', retryable: true } }],
+    });
+    await worker.finish([late, listed]);
+    await worker.finish(await worker.acquire(1, { waitSeconds: 60 }));
+  });
+});
+
 describe('registerWorker', () => {
   it('returns the same worker for the same key, and refuses other content', async () => {
     const first = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });

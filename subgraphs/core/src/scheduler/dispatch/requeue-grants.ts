@@ -35,6 +35,16 @@ export function grantLost(why: string): StoredJobError {
   };
 }
 
+/** Error of a job that its worker began, and that it no longer has. */
+export function jobLost(workerId: string): StoredJobError {
+  return {
+    family: 'WORKER',
+    code: 'JOB_LOST',
+    message: `Worker ${workerId} no longer has the job: several heartbeats in a row did not list it.`,
+    retryable: true,
+  };
+}
+
 /** Error of a job whose worker was lost. */
 export function leaseLost(workerId: string, why: string): StoredJobError {
   return {

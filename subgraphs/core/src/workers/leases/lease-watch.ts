@@ -1,7 +1,7 @@
 /**
  * Closes workers whose leases ended. Each second the leader looks for leases that have ended by the lease
- * clock, closes them, and requeues their jobs. It also revokes grants that their worker never received: sent
- * a while ago, and missing from a later heartbeat.
+ * clock, closes them, and requeues their jobs. It also requeues jobs that heartbeats of their workers do not
+ * list: the worker never received the grant, or no longer has the job.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
@@ -10,12 +10,14 @@ import type { Ledger } from '../../scheduler/cache/ledger.js';
 import {
   grantLost,
   type GrantRef,
+  jobLost,
   leaseLost,
   type RequeueGrants,
 } from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeaseClock } from '../lease-clock/lease-clock.js';
 import { LeaseEnds } from './lease-ends.js';
 import type { LeasesRepository } from './leases.repository.js';
+import { UnlistedJobs } from './unlisted-jobs.js';
 import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 import type { LeaseDocument } from '../worker.types.js';
@@ -48,8 +50,7 @@ const closingAtOnce = 16;
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
   readonly #ends: LeaseEnds;
-  /** Jobs that a worker did not list, with the revision of its lease at that time. */
-  #suspects = new Map<string, number>();
+  readonly #unlisted: UnlistedJobs;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<boolean> | undefined;
   #followingUp: Promise<boolean> | undefined;
@@ -58,6 +59,7 @@ export class LeaseWatch {
   constructor(options: LeaseWatchOptions) {
     this.#options = options;
     this.#ends = new LeaseEnds(options);
+    this.#unlisted = new UnlistedJobs(options);
   }
 
   /** Scans each second while this process leads. */
@@ -110,7 +112,7 @@ export class LeaseWatch {
     await this.#close(await leases.findLost(maxLost));
     await this.#releaseRetained();
     await this.#requeueUnknown();
-    await this.#requeueOrphans();
+    await this.#requeueUnlisted();
   }
 
   /** Begins no more after the first error, and waits for those under way. */
@@ -159,37 +161,17 @@ export class LeaseWatch {
     }
   }
 
-  async #requeueOrphans(): Promise<void> {
-    const { ledger, leases, requeueGrants, clock, log, graceMs = 20_000 } = this.#options;
-    const before = clock.monotonicMs() - graceMs;
-    const silent = [...ledger.entries()].filter(
-      ({ state, since, fence }) => state === 'SENT' && since <= before && fence !== Infinity,
-    );
-    const found =
-      silent.length === 0 ? [] : await leases.findMany([...new Set(silent.map(({ workerId }) => workerId))]);
-    const byWorker = new Map(
-      found.map((lease) => [
-        lease._id,
-        { revision: lease.revision, held: new Set(lease.jobs.map(({ id }) => id)) },
-      ]),
-    );
-    const suspects = new Map<string, number>();
-    const orphans: GrantRef[] = [];
-    for (const { jobId, fence, workerId } of silent) {
-      const lease = byWorker.get(workerId);
-      if (!lease || lease.held.has(jobId)) continue;
-      // Only a heartbeat after the first one that lacked the grant shows that the worker does not have it.
-      const missedAt = this.#suspects.get(jobId) ?? lease.revision;
-      if (lease.revision > missedAt) orphans.push({ jobId, fence });
-      else suspects.set(jobId, missedAt);
+  async #requeueUnlisted(): Promise<void> {
+    const { requeueGrants, log } = this.#options;
+    const grants = await this.#unlisted.grants();
+    if (grants.length > 0) {
+      log.warn({ jobs: grants.length }, 'grants unknown to their workers revoked');
+      const error = grantLost('it does not list the job among those it holds');
+      await requeueGrants.run(grants, error, 'system:lease');
     }
-    this.#suspects = suspects;
-    if (orphans.length === 0) return;
-    log.warn({ jobs: orphans.length }, 'grants unknown to their workers revoked');
-    await requeueGrants.run(
-      orphans,
-      grantLost('it does not list the job among those it holds'),
-      'system:lease',
-    );
+    for (const [workerId, jobs] of await this.#unlisted.begun()) {
+      log.warn({ workerId, jobs: jobs.length }, 'jobs that their worker no longer lists requeued');
+      await requeueGrants.run(jobs, jobLost(workerId), 'system:lease');
+    }
   }
 }

@@ -142,6 +142,14 @@ export class LeasesRepository {
     );
   }
 
+  /** Jobs of the latest heartbeats of workers, with the revisions of their leases. */
+  findHeldJobs(workerIds: readonly string[]): Promise<Pick<LeaseDocument, '_id' | 'revision' | 'jobs'>[]> {
+    return this.#leases
+      .find({ _id: { $in: [...workerIds] } })
+      .project<Pick<LeaseDocument, '_id' | 'revision' | 'jobs'>>({ revision: 1, jobs: 1 })
+      .toArray();
+  }
+
   /** Lost leases for which something follows now. */
   findLost(limit: number): Promise<LeaseDocument[]> {
     return this.#leases
