@@ -154,6 +154,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     workers,
     registry,
     ledger,
+    readHeld: (jobIds: readonly string[]) => cache.readHeld(jobIds),
     requeueGrants,
     clock,
     log,

@@ -58,6 +58,7 @@ beforeEach(async () => {
     registry: new WorkerRegistry(workers, log),
     isLeading: () => true,
     ledger: new Ledger(),
+    readHeld: async () => undefined,
     requeueGrants: new RequeueGrants({ jobs: new SchedulerJobsRepository(jobs), writer, clock, log }),
     clock,
     log,

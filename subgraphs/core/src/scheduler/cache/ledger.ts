@@ -162,6 +162,11 @@ export class Ledger {
     if (removed.length > 0) for (const listener of this.#onReleased) listener(workerId);
   }
 
+  /** Devices that stay booked, of all workers. */
+  retainedBookings(): IterableIterator<RetainedBooking> {
+    return this.#retained.values();
+  }
+
   /** Sets the devices that stay booked of all workers. */
   retainOnly(all: readonly { readonly workerId: string; readonly jobs: readonly RetainedBooking[] }[]): void {
     const wanted = new Set(all.map(({ workerId }) => workerId));

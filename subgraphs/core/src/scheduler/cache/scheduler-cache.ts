@@ -210,9 +210,12 @@ export class SchedulerCache {
     const queueIds = (await directory.queues()).map(({ id }) => id);
     const found: HeldJobFacts[] = [];
     const since = clock.monotonicMs();
+    // Before and after the jobs: devices are released after a worker that returned holds its job again, and
+    // retained before its job is given away.
+    const before = await this.#options.retained();
     for await (const job of jobs.held(queueIds)) found.push(job);
     await classes.load(found.map(({ classId }) => classId));
-    const retained = await this.#options.retained();
+    const after = await this.#options.retained();
     const unwritten = [...this.ledger.entries()].filter(
       (entry) => entry.fence === Infinity || entry.since >= since,
     );
@@ -222,7 +225,7 @@ export class SchedulerCache {
       if (entry) this.ledger.add(entry);
     }
     for (const entry of unwritten) this.ledger.add({ ...entry });
-    this.ledger.retainOnly(retained);
+    this.ledger.retainOnly(together(before, after));
   }
 
   async #readHeld(jobIds: readonly string[]): Promise<void> {
@@ -358,4 +361,12 @@ export class SchedulerCache {
   #notify(call: (listener: Partial<CacheListener>) => void): void {
     for (const listener of this.#listeners) call(listener);
   }
+}
+
+/** The ledger retains each booking once. */
+function together(before: RetainedOfWorkers, after: RetainedOfWorkers): RetainedOfWorkers {
+  const jobs = new Map<string, RetainedOfWorkers[number]['jobs']>();
+  for (const one of [...before, ...after])
+    jobs.set(one.workerId, [...(jobs.get(one.workerId) ?? []), ...one.jobs]);
+  return [...jobs].map(([workerId, bookings]) => ({ workerId, jobs: bookings }));
 }

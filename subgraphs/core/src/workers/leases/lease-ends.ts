@@ -21,6 +21,8 @@ export interface LeaseEndsOptions {
   readonly workers: WorkersRepository;
   readonly registry: WorkerRegistry;
   readonly ledger: Pick<Ledger, 'jobsOf' | 'get' | 'retain'>;
+  /** Reads jobs that workers hold into the ledger. */
+  readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
   readonly requeueGrants: RequeueGrants;
   readonly clock: Clock;
   readonly log: Logger;
@@ -75,7 +77,7 @@ export class LeaseEnds {
   }
 
   async #end(lease: LeaseDocument, held: readonly Readonly<LedgerEntry>[]): Promise<void> {
-    const { workers, registry, leases, requeueGrants, ledger, log } = this.#options;
+    const { workers, registry, leases, requeueGrants, ledger, readHeld, log } = this.#options;
     const reason = reasonOf(lease);
     const lost = await workers.end(lease._id, 'LOST', reason, lease);
     if (lost) {
@@ -89,6 +91,8 @@ export class LeaseEnds {
       await requeueGrants.run(held, error, 'system:lease');
     }
     await leases.remove(lease._id);
+    // Its pilot may hold some of the jobs as another worker.
+    if (lease.retained) await readHeld(lease.retained.map(({ jobId }) => jobId));
     ledger.retain(lease._id, []);
   }
 }

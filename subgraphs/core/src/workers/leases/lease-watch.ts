@@ -32,7 +32,9 @@ export interface LeaseWatchOptions {
   readonly registry: WorkerRegistry;
   /** True while this process leads and its ledger is exact. */
   readonly isLeading: () => boolean;
-  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get' | 'retain' | 'retainOnly'>;
+  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get' | 'retain' | 'retainOnly' | 'retainedBookings'>;
+  /** Reads jobs that workers hold into the ledger. */
+  readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
   readonly requeueGrants: RequeueGrants;
   readonly clock: Clock;
   readonly log: Logger;
@@ -127,9 +129,10 @@ export class LeaseWatch {
 
   /**
    * Takes over from the store which devices stay booked: any process releases those of workers that return.
+   * The ledger may not know yet that such a worker holds its job again: it reads that first.
    */
   async #releaseRetained(): Promise<void> {
-    const { unreachable, ledger, clock } = this.#options;
+    const { unreachable, ledger, readHeld, clock } = this.#options;
     const now = clock.now();
     const retained = await unreachable.retained();
     for (const { workerId, jobs } of retained)
@@ -137,9 +140,14 @@ export class LeaseWatch {
         workerId,
         jobs.filter(({ until }) => until <= now),
       );
-    ledger.retainOnly(
-      retained.map((worker) => ({ ...worker, jobs: worker.jobs.filter(({ until }) => until > now) })),
-    );
+    const booked = retained.map((worker) => ({
+      ...worker,
+      jobs: worker.jobs.filter(({ until }) => until > now),
+    }));
+    const kept = new Set(booked.flatMap(({ jobs }) => jobs.map(({ fence }) => fence)));
+    const released = [...ledger.retainedBookings()].filter(({ fence }) => !kept.has(fence));
+    if (released.length > 0) await readHeld(released.map(({ jobId }) => jobId));
+    ledger.retainOnly(booked);
   }
 
   /**
