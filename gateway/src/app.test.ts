@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { manualClock, waitFor } from '@rhizome/testkit';
 import { type Client, createClient } from 'graphql-ws';
@@ -226,6 +228,11 @@ describe('shutdown', () => {
     const late = await post(system.served.url, '{ item(id: "a") { id } }', headers);
     expect([late.status, codesOf(late)]).toEqual([503, ['SHUTTING_DOWN']]);
     await expect(RawSocket.open(system.served.wsUrl)).rejects.toThrow('503');
+    // A connection that is reset after its refusal must not end the process.
+    const socket = new PassThrough();
+    system.gateway.upgrade({ url: '/graphql' } as IncomingMessage, socket, Buffer.alloc(0));
+    expect(() => socket.emit('error', new Error('read ECONNRESET'))).not.toThrow();
+    expect(socket.destroyed).toBe(true);
     system.finishSlow();
     await drained;
     expect((await running).status).toBe(200);

@@ -279,6 +279,8 @@ class BuiltGateway implements Gateway {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Node.js has removed its own listener: a connection that the client resets must not end the process.
+    socket.on('error', () => socket.destroy());
     if (this.#draining)
       socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
     else this.#router.upgrade(request, socket, head);

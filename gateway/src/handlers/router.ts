@@ -75,7 +75,6 @@ export class Router {
 
   /** Takes over an upgraded connection. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
     if (pathOf(request) === '/graphql') this.#options.sockets.upgrade(request, socket, head);
     else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
 import { WebSocket } from 'ws';
 import {
@@ -32,6 +33,20 @@ describe('a subgraph that is asked directly', () => {
     expect(code).toBe(1009);
     expect(parse).not.toHaveBeenCalled();
     parse.mockRestore();
+  });
+
+  it('survives the reset of a connection whose upgrade it has refused', async () => {
+    const socket = connect(served.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const lines = ['GET /elsewhere HTTP/1.1', 'host: x', 'connection: upgrade', 'upgrade: websocket', '', ''];
+    socket.write(lines.join('\r\n'));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(String(answer)).toContain('503');
+    const closed = once(socket, 'close');
+    socket.resetAndDestroy();
+    await closed;
+    const { body } = await post('{ me }', await tokenOf(issuer, 'READER'));
+    expect(body.errors).toBeUndefined();
   });
 
   it('closes a socket whose small connection_init nests deep', async () => {

@@ -96,6 +96,8 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
   // Longer than clients keep idle connections, so that a connection is not closed during a request.
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => {
+    // Node.js has removed its own listener: a connection that the client resets must not end the process.
+    socket.on('error', () => socket.destroy());
     if (state.draining || pathOf(request) !== '/graphql')
       socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
     else sockets.upgrade(request, socket, head);
