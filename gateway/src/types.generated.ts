@@ -1861,7 +1861,9 @@ export type StartElevationUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** No membership holds the role ready for you. */
-  | 'NOT_ELEVATABLE';
+  | 'NOT_ELEVATABLE'
+  /** Five elevations of yours have not ended; end one of them first. */
+  | 'TOO_MANY_ELEVATIONS';
 
 /** A service behind the gateway, as seen by this gateway. */
 export type Subgraph = Node & {
@@ -2488,7 +2490,7 @@ export type ResolversTypes = {
   StartElevationInput: StartElevationInput;
   StartElevationPayload: ResolverTypeWrapper<Omit<StartElevationPayload, 'elevation' | 'userErrors'> & { elevation?: Maybe<ResolversTypes['Elevation']>, userErrors: ReadonlyArray<ResolversTypes['StartElevationUserError']> }>;
   StartElevationUserError: ResolverTypeWrapper<Omit<StartElevationUserError, 'code'> & { code: ResolversTypes['StartElevationUserErrorCode'] }>;
-  StartElevationUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'NOT_ELEVATABLE'>;
+  StartElevationUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'NOT_ELEVATABLE' | 'TOO_MANY_ELEVATIONS'>;
   Subgraph: ResolverTypeWrapper<SubgraphMapper>;
   SubgraphState: ResolverTypeWrapper<'UP' | 'DOWN' | 'HALF_OPEN'>;
   SuspendPrincipalInput: SuspendPrincipalInput;
@@ -3323,7 +3325,7 @@ export type StartElevationUserErrorResolvers<ContextType = SubgraphContext, Pare
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type StartElevationUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, NOT_ELEVATABLE?: any }, ResolversTypes['StartElevationUserErrorCode']>;
+export type StartElevationUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, NOT_ELEVATABLE?: any, TOO_MANY_ELEVATIONS?: any }, ResolversTypes['StartElevationUserErrorCode']>;
 
 export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Subgraph'] = ResolversParentTypes['Subgraph']> = {
   callLimit?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;

@@ -1,7 +1,8 @@
 // What belongs to another experiment does not exist for an administrator or operator of one experiment:
-// issuers, rules, people and enrolments of workers. A real core behind a real gateway with identities.
+// issuers, rules, people, groups, elevations and enrolments of workers. A real core behind a real gateway
+// with identities.
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createVerifier } from '@rhizome/authz';
+import { createPrincipal, createVerifier, never } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
 import { type TestTokens, testTokens } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
@@ -56,8 +57,32 @@ const pending = async (queue: string, key = queue): Promise<string> => {
 const login = async (issuer: TestIssuer, sub: string, groups: readonly string[] = []): Promise<string> =>
   (await identity.outside.accept(await issuer.issue({ sub, client_id: undefined, groups }))).principalId;
 
+/** Makes a group of an experiment. */
+const crew = async (experiment: string, members: readonly string[]): Promise<void> => {
+  const input = { experiment, name: `crew-${experiment}`, roles: ['READER'] };
+  const { group } = await change('setGroup', input, all, 'group { id }');
+  for (const principalId of members) await must('setGroupMember', { groupId: group.id, principalId });
+};
+
+/** Holds a role ready for a person of an experiment, and starts an elevation with it. */
+const elevate = async (principalId: string, experiment: string): Promise<void> => {
+  const ready = { roles: ['USER'], elevatableRoles: ['READER'] };
+  await must('setMembership', { principalId, experiment, ...ready });
+  const { grants = [] } = await identity.people.rightsOf(principalId, new Date());
+  const by = createPrincipal({ kind: 'HUMAN', subject: principalId, grants, expiresAt: never });
+  const request = {
+    experiment,
+    roles: ['READER'],
+    reason: `a failure in ${experiment}`,
+    minutes: 60,
+  } as const;
+  const { userErrors } = await identity.elevations.start(request, by);
+  expect(userErrors).toEqual([]);
+};
+
 const page = 'totalCount pageInfo { hasNextPage endCursor }';
-const person = 'id displayName identities { issuer subject } memberships { experimentName roles }';
+const person =
+  'id displayName identities { issuer subject } memberships { experimentName roles } groups { group { name experimentName } }';
 const lists = `query ($ann: ID!) {
   tokenIssuers { name issuer experimentNames rules { name groups queueNames grants { experimentName roles } } }
   institute: tokenIssuerVersions(name: "institute") { ${page} nodes { settings } }
@@ -67,6 +92,10 @@ const lists = `query ($ann: ID!) {
   knownPrincipals { ${page} nodes { ${person} } }
   firstPrincipal: knownPrincipals(first: 1) { ${page} nodes { id } }
   knownPrincipal(id: $ann) { ${person} }
+  groups { ${page} nodes { name experimentName members { ${page} nodes { principalId } } } }
+  firstGroup: groups(first: 1) { ${page} nodes { id } }
+  elevations { ${page} nodes { id experimentName reason principal { subject } } }
+  firstElevation: elevations(first: 1) { ${page} nodes { id } }
   workerEnrolments { ${page} nodes { id queueName host address thumbprint state } }
   first: workerEnrolments(first: 1) { ${page} nodes { id } }
   pending: workerEnrolments(state: PENDING) { ${page} nodes { id } }
@@ -102,7 +131,8 @@ beforeAll(async () => {
     rules: [rule('ours', 'heron', ['north'])],
   });
   ann = await login(institute, 'ann');
-  await must('setMembership', { principalId: ann, experiment: 'heron', roles: ['USER'] });
+  await elevate(ann, 'heron');
+  await crew('heron', [ann]);
   await login(institute, 'amy', ['/ours']);
   requests.set('north', await pending('north'));
   before = (await ask(lists, { ann }, ours)).data;
@@ -113,8 +143,8 @@ beforeAll(async () => {
   });
   await must('setTokenIssuer', { ...issuerOf('institute', institute, ['heron', 'egret']), rules });
   bob = await login(other, 'bob', ['/others']);
-  await must('setMembership', { principalId: bob, experiment: 'egret', roles: ['USER'] });
-  await must('setMembership', { principalId: ann, experiment: 'egret', roles: ['READER'] });
+  for (const one of [bob, ann]) await elevate(one, 'egret');
+  await crew('egret', [bob, ann]);
   await login(institute, 'ben', ['/theirs']);
   for (const queue of ['south', 'shared', 'open', 'nowhere']) requests.set(queue, await pending(queue));
 });
@@ -128,7 +158,12 @@ describe('an administrator of one experiment', () => {
       ],
       local: { totalCount: 1 },
       knownPrincipals: { totalCount: 2 },
-      knownPrincipal: { id: ann, identities: [{ subject: 'ann' }] },
+      knownPrincipal: {
+        ...{ id: ann, identities: [{ subject: 'ann' }] },
+        groups: [{ group: { name: 'crew-heron' } }],
+      },
+      groups: { totalCount: 1, nodes: [{ name: 'crew-heron', members: { totalCount: 1 } }] },
+      elevations: { totalCount: 1, nodes: [{ experimentName: 'heron', principal: { subject: ann } }] },
       workerEnrolments: { totalCount: 1, nodes: [{ queueName: 'north' }] },
     });
   });
@@ -142,6 +177,8 @@ describe('an administrator of one experiment', () => {
       institute: { totalCount: 2 },
       other: { totalCount: 1 },
       knownPrincipals: { totalCount: 4 },
+      groups: { totalCount: 2 },
+      elevations: { totalCount: 3 },
       workerEnrolments: { totalCount: 5 },
     });
     expect(everything.tokenIssuers).toHaveLength(3);

@@ -1193,7 +1193,9 @@ export type StartElevationUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** No membership holds the role ready for you. */
-  | 'NOT_ELEVATABLE';
+  | 'NOT_ELEVATABLE'
+  /** Five elevations of yours have not ended; end one of them first. */
+  | 'TOO_MANY_ELEVATIONS';
 
 /** State of the circuit breaker that guards a subgraph in this gateway. */
 export type SubgraphState =

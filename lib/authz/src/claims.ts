@@ -37,6 +37,7 @@ const claims = z.object({
     /** Of agents: the grants of the human, which limit the agent's. */
     boundedBy: z.array(grant).max(1000).optional(),
     elevation: elevationClaim.optional(),
+    limited: z.boolean().optional(),
     /** Of call tokens only. */
     call: z
       .object({
@@ -192,6 +193,7 @@ function principalOf(
     tokenId: jti,
     tokenKind,
     elevation: rhizome.elevation && readElevation(rhizome.elevation),
+    limited: rhizome.limited,
     ...holderOf(cnf),
     queue,
     worker: wid,

@@ -1,4 +1,5 @@
 import type { Role } from './actions.js';
+import type { ElevationReference } from './elevation.js';
 import { createPrincipal, type Grant, type Principal } from './principal.js';
 import type { Revocable, RevocationList } from './revocations.js';
 
@@ -6,6 +7,8 @@ import type { Revocable, RevocationList } from './revocations.js';
 export interface PersonRights {
   /** Undefined for a subject that the directory does not know: the rights of its token count. */
   readonly grants: readonly Grant[] | undefined;
+  /** Roles that the holder may take for a short time; a token has those that its elevation names. */
+  readonly ready?: readonly Grant[] | undefined;
   /** False as soon as the rights may have changed; they must be read again then. */
   readonly isCurrent: boolean;
 }
@@ -23,7 +26,7 @@ export interface PeopleDirectory {
 export type RightsHolder = Pick<Revocable, 'subject' | 'actsFor' | 'issuer' | 'tokenId' | 'issuedAt'>;
 
 /** State of a principal since its token was issued. */
-export interface RightsNow {
+export interface RightsNow extends Pick<PersonRights, 'ready'> {
   /** True if the token was revoked. */
   readonly isRevoked: boolean;
   /** Its grants, or those of the human that it acts for; undefined where only the token knows them. */
@@ -54,7 +57,8 @@ export function currentRights(
     of: async (holder) => {
       if (revocations?.isRevoked(holder)) return { isRevoked: true, grants: [] };
       const rights = await people?.rightsOf(holder.actsFor ?? holder.subject);
-      return { isRevoked: false, grants: rights?.grants };
+      const ready = rights?.ready;
+      return { isRevoked: false, grants: rights?.grants, ...(ready && ready.length > 0 && { ready }) };
     },
   };
 }
@@ -67,23 +71,50 @@ export function currentRights(
 export async function withCurrentRights(
   principal: Principal,
   rights: CurrentRights,
+  now: Date,
   checkedAt?: Date,
 ): Promise<Principal | undefined> {
-  const { isRevoked, grants } = await rights.of(principal, checkedAt);
-  return isRevoked ? undefined : limitedTo(principal, grants);
+  const found = await rights.of(principal, checkedAt);
+  return found.isRevoked ? undefined : limitedTo(principal, found, now);
 }
 
 /**
  * The principal with its rights limited to grants that were given to it, or to its human, later. It is
- * unchanged if they contain all of its roles, so that callers whose rights did not shrink share scopes.
+ * unchanged if they contain all of its roles, so that callers whose rights did not shrink share scopes. Roles
+ * of its elevation count until the elevation ends, while they are still ready for it.
  */
-export function limitedTo(principal: Principal, grants: readonly Grant[] | undefined): Principal {
-  if (grants === undefined) return principal;
-  if (principal.kind !== 'AGENT' && contains(grants, principal.grants)) return principal;
-  return createPrincipal({ ...principal, token: principal.token, boundedBy: grants });
+export function limitedTo(
+  principal: Principal,
+  { grants, ready }: Pick<PersonRights, 'grants' | 'ready'>,
+  now: Date,
+): Principal {
+  const { elevation } = principal;
+  const isElevated = elevation !== undefined && now < elevation.until;
+  if (grants === undefined)
+    return !elevation || isElevated ? principal : withoutElevation(principal, elevation);
+  const limit = isElevated ? [...grants, ...taken(elevation, ready ?? [])] : grants;
+  if (principal.kind !== 'AGENT' && covers(limit, principal.grants)) return principal;
+  return createPrincipal({ ...principal, token: principal.token, boundedBy: limit });
 }
 
-function contains(now: readonly Grant[], stated: readonly Grant[]): boolean {
+/** The roles of an elevation that are ready. */
+function taken({ experiment, roles }: ElevationReference, ready: readonly Grant[]): readonly Grant[] {
+  const left = roles.filter((role) => covers(ready, [{ experiment, roles: [role] }]));
+  return left.length === 0 ? [] : [{ experiment, roles: left }];
+}
+
+/** Without a directory, nobody knows which of the roles the holder has by itself, too. */
+function withoutElevation(principal: Principal, { experiment, roles }: ElevationReference): Principal {
+  const grants = principal.grants.map((one) =>
+    one.experiment === experiment
+      ? { experiment, roles: one.roles.filter((role) => !roles.includes(role)) }
+      : one,
+  );
+  return createPrincipal({ ...principal, token: principal.token, grants });
+}
+
+/** True if the first grants contain all roles of the second ones. */
+export function covers(now: readonly Grant[], stated: readonly Grant[]): boolean {
   const has = (experiment: string, role: Role): boolean =>
     now.some((one) => (one.experiment === '*' || one.experiment === experiment) && one.roles.includes(role));
   return stated.every(({ experiment, roles }) => roles.every((role) => has(experiment, role)));

@@ -67,6 +67,7 @@ export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.
 export type { ElevationReference } from './elevation.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
 export {
+  covers,
   type CurrentRights,
   currentRights,
   limitedTo,

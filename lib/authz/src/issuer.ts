@@ -40,6 +40,8 @@ export interface MintOptions {
   readonly queue?: string | undefined;
   readonly worker?: string | undefined;
   readonly elevation?: ElevationReference | undefined;
+  /** True for a token with which no further roles can be taken. */
+  readonly limited?: boolean | undefined;
   readonly attempt?: AttemptReference | undefined;
   /** Thumbprint of the holder's key, which then must be proven. */
   readonly keyThumbprint?: string | undefined;
@@ -76,13 +78,14 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
 
 function claimsOf(options: MintOptions): JWTPayload {
   const { kind, grants, actsFor, boundedBy, actions, queue, worker, attempt } = options;
-  const { keyThumbprint, certificateThumbprint, elevation } = options;
+  const { keyThumbprint, certificateThumbprint, elevation, limited } = options;
   return {
     rhizome: {
       ...{ kind, grants },
       ...(actsFor !== undefined && { actsFor }),
       ...(boundedBy && { boundedBy }),
       ...(elevation && { elevation: writeElevation(elevation) }),
+      ...(limited && { limited }),
       ...(actions && { actions }),
     },
     ...(queue !== undefined && { queue }),

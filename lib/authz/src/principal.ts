@@ -33,6 +33,11 @@ interface TokenFacts {
   readonly tokenKind?: TokenKind | undefined;
   /** Roles among the grants that the holder took for a short time, with a reason. */
   readonly elevation?: ElevationReference | undefined;
+  /**
+   * True for a token that its holder passes on, or that has less than a login gives: fewer rights or a
+   * shorter lifetime. No further roles can be taken with it.
+   */
+  readonly limited?: boolean | undefined;
   /** Thumbprint of the key that the holder must prove to have (`cnf.jkt`). */
   readonly keyThumbprint?: string | undefined;
   /** Thumbprint of the client certificate that the holder must present (`cnf.x5t#S256`). */
@@ -170,6 +175,7 @@ const optionalKeys = [
   'issuedAt',
   'tokenKind',
   'elevation',
+  'limited',
   'keyThumbprint',
   'certificateThumbprint',
 ] as const;

@@ -27,7 +27,9 @@ const holder = z.strictObject({
 const question = z.strictObject({ holders: z.array(holder).min(1).max(maxRightsHolders) });
 
 const answer = z.object({
-  rights: z.array(z.object({ isRevoked: z.boolean(), grants: z.array(grant).optional() })),
+  rights: z.array(
+    z.object({ isRevoked: z.boolean(), grants: z.array(grant).optional(), ready: z.array(grant).optional() }),
+  ),
 });
 
 /** The text of a question. */
@@ -56,7 +58,10 @@ export function writeRightsAnswer(rights: readonly RightsNow[]): string {
 
 /** The rights in an answer. @throws DomainError BAD_REQUEST if it is none */
 export function readRightsAnswer(body: unknown): readonly RightsNow[] {
-  return parse(answer, body).rights.map(({ isRevoked, grants }) => ({ isRevoked, grants }));
+  return parse(answer, body).rights.map(({ isRevoked, grants, ready }) => ({
+    ...{ isRevoked, grants },
+    ...(ready && { ready }),
+  }));
 }
 
 function parse<T>(schema: z.ZodType<T>, body: unknown): T {

@@ -152,7 +152,7 @@ class JwtVerifier implements Verifier {
   async #limited(stated: Principal): Promise<Pick<Remembered, 'principal' | 'rights'>> {
     if (!this.#people || stated.kind === 'PILOT') return { principal: stated, rights: undefined };
     const rights = await this.#people.rightsOf(stated.actsFor ?? stated.subject, stated.issuedAt);
-    return { principal: limitedTo(stated, rights.grants), rights };
+    return { principal: limitedTo(stated, rights, this.#clock.now()), rights };
   }
 
   #unlessRevoked(principal: Principal): Principal {

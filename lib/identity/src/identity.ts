@@ -96,11 +96,10 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const { issuer, log, audience = 'rhizome' } = options;
   const { issuers, groups, elevations, signingKeys, refreshFamilies: families } = store;
   const principals = new PrincipalsService({ principals: store.principals, issuers, groups, clock, ids });
-  const sources = [groups, elevations];
-  const people = new People({ principals: store.principals, issuers, sources, clock });
+  const people = new People({ principals: store.principals, issuers, groups, clock });
   const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
   const keys = new SigningKeys({ repository: signingKeys, encryption, issuer, audience, clock });
-  const revocations = new RevocationsService({ revocations: store.revocations, clock });
+  const revocations = new RevocationsService({ revocations: store.revocations, elevations, clock });
   const refreshTokens = new RefreshTokens({ families, encryption, revocations, clock, ids, log });
   const common = { issuer, audience, keys, outside, principals, revocations, clock, ids };
   const issuersService = new IssuersService({ issuers, clock, log, ownIssuer: issuer });
@@ -115,7 +114,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     outside,
     keys,
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
-    elevations: new ElevationsService({ ...common, elevations, tokens, log }),
+    elevations: new ElevationsService({ ...common, elevations, people, tokens, log }),
     tokens,
     revocations,
     enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),

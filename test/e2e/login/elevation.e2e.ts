@@ -66,6 +66,16 @@ describe('rhizome elevation', () => {
     expect((await whoami()).elevation).toBeNull();
   });
 
+  it('is refused to a token that the person passes on', async () => {
+    const { token } = (await run('--json', 'token', '--lifetime', '600')).json<{ token: string }>();
+    const input = { experiment, roles: ['PRODUCTION'], reason };
+    const { errors } = await apiOf(system.url, token).post(
+      'mutation ($input: StartElevationInput!) { startElevation(input: $input) { userErrors { code } } }',
+      { input },
+    );
+    expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+  });
+
   it('gives the roles to later commands, with a reason that is recorded', async () => {
     const input = { principalId: person, experiment, roles: [], elevatableRoles: ['PRODUCTION'] };
     await system.api.data(

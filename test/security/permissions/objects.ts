@@ -65,9 +65,8 @@ export async function makeObjects({ system, workers }: World): Promise<ObjectsOf
   const each = new Map<string, Awaited<ReturnType<typeof objectsOfCall>> & { ownElevationId: string }>();
   for (const caller of callers)
     for (const target of targets) {
-      const { principalId } = shared[experimentOf(target)];
       const found = await objectsOfCall(system, caller, target);
-      const ownElevationId = await elevationOf(system, principalId, experimentOf(target));
+      const ownElevationId = await elevationOf(system, experimentOf(target));
       each.set(`${caller} ${target}`, { ...found, ownElevationId });
     }
   const operations = await operationsOf(system);
@@ -166,19 +165,30 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
   return {
     queueId: String(data.queue.id),
     groupId: String(crew.id),
-    elevationId: await elevationOf(system, principalId, experiment),
+    elevationId: await elevationOf(system, experiment),
     ...{ institute, principalId, lastingId: await pendingEnrolment(system, experiment, 'lasting') },
     ...{ taskId: String(submitted.task.id), secretId: String(created.secret.id) },
   };
 }
 
-/** An elevation of the person of an experiment. */
-async function elevationOf({ identity }: System, principalId: string, experiment: string): Promise<string> {
-  const person = testPrincipal({ subject: principalId, grants: { [experiment]: 'USER' } });
+let elevated = 0;
+
+/** An elevation of a new person: nobody has more than five. */
+async function elevationOf({ identity }: System, experiment: string): Promise<string> {
+  if (!identity) return '';
+  const { issuer } = issuerOf(`institute-${experiment}`, experiment);
+  elevated += 1;
+  const account = { issuer, subject: `elevated ${elevated}` };
+  const person = await identity.principals.logIn(account, 'HUMAN', null);
+  const { _id: principalId } = person;
+  await identity.principals.recordLogin(person, { account: account.subject, issuer, grants: [] });
+  const ready = { experiment, roles: [], elevatableRoles: ['READER'] } as const;
+  const membership = { principalId, ...ready, expiresAt: null, reason: null };
+  await identity.principals.setMembership(membership, testPrincipal());
   const reason = 'the queue of the night is stuck';
-  const request = { experiment, roles: ['OPERATOR'], reason, minutes: 60 } as const;
-  const made = await identity?.elevations.start(request, person);
-  return made?.elevation?._id ?? '';
+  const request = { experiment, roles: ['READER'], reason, minutes: 60 } as const;
+  const made = await identity.elevations.start(request, testPrincipal({ subject: principalId, grants: {} }));
+  return made.elevation?._id ?? '';
 }
 
 /** A recorded operation for each caller and target. */

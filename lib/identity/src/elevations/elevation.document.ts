@@ -11,6 +11,8 @@ export interface ElevationDocument {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly principalId: string;
+  /** The login or exchange whose token started it, and which ends it; null for a token of another issuer. */
+  readonly login: string | null;
   readonly experiment: string;
   readonly roles: readonly Role[];
   readonly reason: string;
@@ -29,11 +31,12 @@ export const elevationsCollection = defineCollection<ElevationDocument>({
   validator: {
     required: [
       ...['revision', 'createdAt', 'updatedAt', 'principalId', 'experiment', 'roles', 'reason'],
-      ...['expiresAt', 'endedAt', 'endedBy'],
+      ...['login', 'expiresAt', 'endedAt', 'endedBy'],
     ],
     properties: {
       ...baseFields,
       principalId: text,
+      login: { bsonType: ['string', 'null'] },
       experiment: text,
       roles: { bsonType: 'array', minItems: 1, maxItems: roles.length, items: { enum: [...roles] } },
       reason: text,
@@ -47,6 +50,11 @@ export const elevationsCollection = defineCollection<ElevationDocument>({
       name: 'principalId_expiresAt_idx',
       keys: { principalId: 1, expiresAt: 1 },
       why: 'the elevations of a principal that are active',
+    },
+    {
+      name: 'login_expiresAt_idx',
+      keys: { login: 1, expiresAt: 1 },
+      why: 'the elevations that end with a login',
     },
     {
       name: 'experiment_idx',

@@ -1,12 +1,11 @@
 /** Access to elevations. */
 import { collection, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter } from 'mongodb';
-import type { HeldRoles, RoleSource } from '../principals/principal.document.js';
 import type { VisibleExperiments } from '../visible-experiments.js';
 import { type ElevationDocument, elevationsCollection } from './elevation.document.js';
 
 /** Collection `elevations`. */
-export class ElevationsRepository implements RoleSource {
+export class ElevationsRepository {
   readonly #elevations: Collection<ElevationDocument>;
 
   constructor(db: Db) {
@@ -30,9 +29,14 @@ export class ElevationsRepository implements RoleSource {
     );
   }
 
-  /** Roles that principals have by elevations now. */
-  async rolesOf(principalIds: readonly string[], now: Date): Promise<readonly HeldRoles[]> {
-    const filter = { principalId: { $in: [...principalIds] }, endedAt: null, expiresAt: { $gt: now } };
+  /** Number of elevations of a principal that have not ended. */
+  activeOf(principalId: string, now: Date): Promise<number> {
+    return this.#elevations.countDocuments({ principalId, endedAt: null, expiresAt: { $gt: now } });
+  }
+
+  /** Elevations that a login started and that have not ended. */
+  startedBy(login: string, now: Date): Promise<readonly ElevationDocument[]> {
+    const filter = { login, endedAt: null, expiresAt: { $gt: now } };
     return this.#elevations.find(filter, { readConcern: 'majority' }).toArray();
   }
 

@@ -1,12 +1,18 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { can, createVerifier, type Principal, type Verifier } from '@rhizome/authz';
-import { manualClock, testDatabase, testPrincipal } from '@rhizome/testkit';
-import { IssuersRepository } from '../issuers/issuers.repository.js';
-import { People } from '../principals/people.js';
-import { PrincipalsRepository } from '../principals/principals.repository.js';
-import { admin, identitySystem, type IdentitySystem } from '../testing/identity-system.js';
-import { ElevationsRepository } from './elevations.repository.js';
+import {
+  can,
+  createPrincipal,
+  createVerifier,
+  type Principal,
+  type Role,
+  type Verifier,
+  withCurrentRights,
+} from '@rhizome/authz';
+import { manualClock, testPrincipal, waitFor } from '@rhizome/testkit';
+import { admin, ids, identitySystem, type IdentitySystem } from '../testing/identity-system.js';
 import type { ElevationRequest } from './elevations.service.js';
+
+const patience = { deadlineMs: 120_000 };
 
 let system: IdentitySystem;
 let verifier: Verifier;
@@ -24,16 +30,23 @@ async function tokenOf(sub: string, more: object = {}): Promise<string> {
   return (await system.identity.tokens.exchange(request)).accessToken;
 }
 
+/** The login of a browser as the gateway keeps it. */
+async function loginOf(sub: string) {
+  const token = await system.issuer.issue({ sub, client_id: undefined });
+  const { issuer, claims } = await system.identity.outside.accept(token);
+  return { family: ids.next('login'), issuer: issuer.issuer, claims };
+}
+
 interface Person {
   readonly token: string;
   readonly principal: Principal;
 }
 
-/** A user of heron with PRODUCTION ready there. */
-async function person(sub: string): Promise<Person> {
+/** A user of heron with roles ready there. */
+async function person(sub: string, elevatableRoles: readonly Role[] = ['PRODUCTION']): Promise<Person> {
   const { subject: principalId } = await verifier.verify(await tokenOf(sub));
   const membership = { principalId, expiresAt: null, reason: null };
-  const ready = { experiment: 'heron', roles: ['USER'], elevatableRoles: ['PRODUCTION'] } as const;
+  const ready = { experiment: 'heron', roles: ['USER'], elevatableRoles } as const;
   const { userErrors } = await system.identity.principals.setMembership({ ...membership, ...ready }, admin);
   expect(userErrors).toEqual([]);
   const token = await tokenOf(sub);
@@ -75,21 +88,139 @@ describe('ElevationsService', () => {
 
   it('ends by itself also for work that outlasts a call', async () => {
     const { principal } = await person('bea');
-    const { elevation } = await system.identity.elevations.start(request({ minutes: 1 }), principal);
-    const db = (await testDatabase()).client.db(system.database);
-    const issuers = await new IssuersRepository(db).all();
-    const clock = manualClock(new Date((elevation?.expiresAt.getTime() ?? 0) - 1));
-    const people = new People({
-      principals: new PrincipalsRepository(db),
-      issuers: { all: () => Promise.resolve(issuers) },
-      sources: [new ElevationsRepository(db)],
-      clock,
+    const { elevation, accessToken } = await system.identity.elevations.start(request(), principal);
+    const elevated = await verifier.verify(accessToken ?? '');
+    const until = elevation?.expiresAt ?? new Date();
+    const { rights } = system.identity;
+    const manages = async (now: Date): Promise<boolean> => {
+      const current = await withCurrentRights(elevated, rights, now);
+      return current !== undefined && can(current, 'job:manageAny', 'heron');
+    };
+    expect(await manages(new Date(until.getTime() - 1))).toBe(true);
+    expect(await manages(until)).toBe(false);
+  });
+
+  it('is no right of the person', async () => {
+    const { token, principal } = await person('kai');
+    // From before the elevation, when the person had the role always.
+    const stated = {
+      ...principal,
+      grants: [{ experiment: 'heron', roles: ['PRODUCTION', 'USER'] }],
+    } as const;
+    const { elevations, people, rights } = system.identity;
+    await elevations.start(request(), principal);
+    // As after any change of the store, and as in a gateway that has not read the rights before.
+    await people.refresh();
+    const { subject } = principal;
+    const own = [{ experiment: 'heron', roles: ['USER'] }];
+    expect(await people.rightsOf(subject)).toMatchObject({ grants: own });
+    // What a service with the consent of the person may do.
+    expect(await rights.of({ subject, issuedAt: new Date() })).toMatchObject({ grants: own });
+    const older = await withCurrentRights(createPrincipal(stated), rights, new Date());
+    expect(older && can(older, 'job:manageAny', 'heron')).toBe(false);
+    expect(await mayManage(token)).toBe(false);
+  });
+
+  it('leaves no roles in memory after its end', async () => {
+    const { principal } = await person('lea');
+    const { elevations, people, rights } = system.identity;
+    const { elevation, accessToken } = await elevations.start(request(), principal);
+    const elevated = await verifier.verify(accessToken ?? '');
+    expect(can(elevated, 'job:manageAny', 'heron')).toBe(true);
+    await elevations.end(elevation?._id ?? '', principal);
+    expect(await withCurrentRights(elevated, rights, new Date())).toBeUndefined();
+    expect((await people.rightsOf(principal.subject)).grants).toEqual([
+      { experiment: 'heron', roles: ['USER'] },
+    ]);
+  });
+
+  it('loses roles when the membership holds them ready no more', async () => {
+    const { principal } = await person('mia');
+    const { elevations, principals, rights } = system.identity;
+    const { accessToken } = await elevations.start(request(), principal);
+    const token = accessToken ?? '';
+    const elevated = await verifier.verify(token);
+    expect(await mayManage(token)).toBe(true);
+    const change = { principalId: principal.subject, experiment: 'heron', expiresAt: null, reason: null };
+    await principals.setMembership({ ...change, roles: ['USER'] }, admin);
+    await waitFor('the loss', async () => !(await mayManage(token)), patience);
+    const later = await withCurrentRights(elevated, rights, new Date());
+    expect(later && can(later, 'job:manageAny', 'heron')).toBe(false);
+    expect(later && can(later, 'job:submit', 'heron')).toBe(true);
+  });
+
+  it('ends with the login that started it', async () => {
+    const first = await person('nia');
+    const { elevations, tokens } = system.identity;
+    const subjectToken = await system.issuer.issue({ sub: 'nia', client_id: undefined });
+    const exchange = { subjectToken, scope: 'offline_access', agent: null, lifetimeSeconds: null };
+    const login = await tokens.exchange(exchange);
+    const lasting = await elevations.start(request(), await verifier.verify(login.accessToken));
+    const short = await elevations.start(request(), first.principal);
+    await tokens.revoke(login.refreshToken ?? '');
+    await expect(verifier.verify(lasting.accessToken ?? '')).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect(await mayManage(short.accessToken ?? '')).toBe(true);
+    // Without a refresh token, the token is the login.
+    await tokens.revoke(first.token);
+    await expect(verifier.verify(short.accessToken ?? '')).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    const { nodes } = await elevations.page(10, null, first.principal);
+    expect(nodes.map(({ endedBy }) => endedBy)).toEqual([first.principal.subject, first.principal.subject]);
+  });
+
+  it('does not start while its login ends', async () => {
+    const { token, principal } = await person('ola');
+    await system.identity.tokens.revoke(token);
+    await expect(system.identity.elevations.start(request(), principal)).rejects.toMatchObject({
+      code: 'TOKEN_REVOKED',
     });
-    const held = async () => (await people.rightsOf(principal.subject)).grants;
-    expect(await held()).toEqual([{ experiment: 'heron', roles: ['PRODUCTION', 'USER'] }]);
-    clock.advance(1);
-    expect(await held()).toEqual([{ experiment: 'heron', roles: ['USER'] }]);
-    people.stop();
+    const { nodes } = await system.identity.elevations.page(10, null, principal);
+    expect(nodes.filter(({ endedAt }) => endedAt === null)).toEqual([]);
+  });
+
+  it('cannot be kept by its holder', async () => {
+    await system.trust({ roles: ['USER', 'READER', 'PRODUCTION', 'ADMIN'] });
+    const { principal } = await person('pia', ['ADMIN']);
+    const { elevations, principals, groups } = system.identity;
+    const { accessToken } = await elevations.start(request({ roles: ['ADMIN'] }), principal);
+    const elevated = await verifier.verify(accessToken ?? '');
+    const { subject: principalId } = principal;
+    const rest = { experiment: 'heron', roles: ['ADMIN'], expiresAt: null, reason: null } as const;
+    const made = await groups.setGroup({ ...rest, name: 'keepers' }, admin);
+    const groupId = made.group?._id ?? '';
+    const member = { groupId, isMember: true, expiresAt: null, reason: null };
+    const forbidden = { code: 'FORBIDDEN' };
+    await expect(principals.setMembership({ ...rest, principalId }, elevated)).rejects.toMatchObject(
+      forbidden,
+    );
+    await expect(groups.setMember({ ...member, principalId }, elevated)).rejects.toMatchObject(forbidden);
+    await groups.setGroup({ ...rest, name: 'keepers', roles: ['READER'] }, admin);
+    await groups.setMember({ ...member, principalId }, admin);
+    await expect(groups.setGroup({ ...rest, name: 'keepers' }, elevated)).rejects.toMatchObject(forbidden);
+    // Others get roles as from every administrator.
+    const other = (await person('qia')).principal.subject;
+    const given = await principals.setMembership(
+      { ...rest, roles: ['READER'], principalId: other },
+      elevated,
+    );
+    expect(given.userErrors).toEqual([]);
+    await system.trust();
+  });
+
+  it('is refused to somebody with five of them', async () => {
+    const { principal } = await person('ria');
+    const { elevations } = system.identity;
+    const started: string[] = [];
+    for (let at = 0; at < 5; at++) {
+      const { elevation } = await elevations.start(request(), principal);
+      started.push(elevation?._id ?? '');
+    }
+    const { elevation, userErrors } = await elevations.start(request(), principal);
+    expect({ elevation, userErrors }).toMatchObject({
+      elevation: null,
+      userErrors: [{ code: 'TOO_MANY_ELEVATIONS' }],
+    });
+    await elevations.end(started[0] ?? '', principal);
+    expect((await elevations.start(request(), principal)).userErrors).toEqual([]);
   });
 
   it('ends when the person ends it, with its token', async () => {
@@ -140,13 +271,20 @@ describe('ElevationsService', () => {
     expect(userErrors).toMatchObject([{ code, path: [field] }]);
   });
 
-  it('refuses agents, tokens with fewer rights and elevated tokens', async () => {
+  it('refuses agents, sessions, elevated tokens, and tokens with fewer rights or a shorter life', async () => {
     const { token, principal } = await person('fay');
     const { elevations, tokens } = system.identity;
     const exchanged = { subjectToken: token, scope: null, agent: null, lifetimeSeconds: null };
     const agent = await tokens.exchange({ ...exchanged, agent: 'notebook' });
     const limited = await tokens.exchange({ ...exchanged, scope: 'job:read' });
-    for (const { accessToken } of [agent, limited])
+    const narrow = await tokens.exchange({ ...exchanged, scope: 'heron:READER' });
+    const short = await tokens.exchange({ ...exchanged, lifetimeSeconds: 60 });
+    const started = [
+      await tokenOf('fay', { scope: 'heron:READER' }),
+      await tokenOf('fay', { lifetimeSeconds: 60 }),
+      await tokens.ofLogin({ ...(await loginOf('fay')), until: new Date(Date.now() + 3_600_000) }),
+    ].map((one) => (typeof one === 'string' ? { accessToken: one } : one));
+    for (const { accessToken } of [agent, limited, narrow, short, ...started])
       await expect(elevations.start(request(), await verifier.verify(accessToken))).rejects.toMatchObject({
         code: 'FORBIDDEN',
       });

@@ -1,13 +1,14 @@
 /** Rules of elevations: roles that a membership holds ready, taken for a short time and with a reason. */
-import { can, describePrincipal, type Principal, type Role } from '@rhizome/authz';
+import { can, covers, describePrincipal, type PersonRights, type Principal, type Role } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { KeysetPage } from '@rhizome/mongo';
 import { checkExperiment } from '../experiment-name.js';
 import { checkRoles } from '../grantable-roles.js';
-import type { PrincipalsService } from '../principals/principals.service.js';
+import type { People } from '../principals/people.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
+import { readTokenId } from '../tokens/token-id.js';
 import type { TokenService } from '../tokens/token.service.js';
 import { visibleTo } from '../visible-experiments.js';
 import type { ElevationDocument } from './elevation.document.js';
@@ -22,7 +23,7 @@ export interface ElevationRequest {
 }
 
 /** Reasons to refuse an elevation, besides invalid values. */
-export type ElevationCode = 'NOT_ELEVATABLE';
+export type ElevationCode = 'NOT_ELEVATABLE' | 'TOO_MANY_ELEVATIONS';
 
 /** An elevation with its token, or the reasons for the refusal. */
 export interface Elevated {
@@ -40,9 +41,9 @@ export interface ElevationEnded {
 /** Ports of {@link ElevationsService}. */
 export interface ElevationsOptions {
   readonly elevations: ElevationsRepository;
-  readonly principals: Pick<PrincipalsService, 'membershipsOf'>;
+  readonly people: Pick<People, 'rightsOf'>;
   readonly tokens: Pick<TokenService, 'issueElevated'>;
-  readonly revocations: Pick<RevocationsService, 'revoke'>;
+  readonly revocations: Pick<RevocationsService, 'revoke' | 'refresh' | 'isRevoked'>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -52,6 +53,8 @@ export interface ElevationsOptions {
 const maxMinutes = 60;
 /** Shortest reason, in characters. */
 const minReason = 10;
+/** Elevations of a person that have not ended. */
+const maxActive = 5;
 
 /** Starts, ends and lists elevations. */
 export class ElevationsService {
@@ -64,16 +67,17 @@ export class ElevationsService {
   /**
    * Takes roles that a membership of the caller holds ready. They are in the returned token only, so that
    * other programs of the caller, and its agents, do not get them.
-   * @throws DomainError FORBIDDEN for all but people with a token of all their rights
+   * @throws DomainError FORBIDDEN for all but people with a token of a login that has all their rights
    */
   async start(request: ElevationRequest, by: Principal): Promise<Elevated> {
-    assertMayElevate(by);
     const { experiment, roles, reason } = request;
-    const { elevations, tokens, log } = this.#options;
-    const errors = await this.#check(request, by);
+    const { people, tokens, clock, log } = this.#options;
+    // Rights that were read before now may lack a membership that was given just before.
+    const rights = await people.rightsOf(by.subject, clock.now());
+    assertMayElevate(by, rights);
+    const errors = await this.#check(request, by, rights);
     if (!errors.isEmpty) return { elevation: null, accessToken: null, userErrors: errors.all };
-    const elevation = this.#made(request, by);
-    await elevations.insert(elevation);
+    const elevation = await this.#insert(this.#made(request, by), by);
     const { _id: id, expiresAt: until } = elevation;
     log.warn({ elevation: id, principal: by.subject, experiment, roles, reason }, 'roles elevated');
     const { accessToken } = await tokens.issueElevated(by, { id, experiment, roles, until });
@@ -110,6 +114,7 @@ export class ElevationsService {
   async #check(
     { experiment, roles, reason, minutes }: ElevationRequest,
     by: Principal,
+    { ready = [] }: PersonRights,
   ): Promise<InputErrors<ElevationCode>> {
     const errors = new InputErrors<ElevationCode>();
     checkExperiment(['experiment'], experiment, errors);
@@ -118,13 +123,30 @@ export class ElevationsService {
     errors.text(['reason'], reason, minReason, 1000);
     errors.int(['minutes'], minutes, 1, maxMinutes);
     if (!errors.isEmpty) return errors;
-    const ready = await this.#readyFor(by.subject, experiment);
     for (const role of roles)
-      if (!ready.has(role)) {
+      if (!covers(ready, [{ experiment, roles: [role] }])) {
         const message = `roles: no membership holds ${role} in "${experiment}" ready for you`;
         errors.report('NOT_ELEVATABLE', ['roles'], message);
       }
+    const { elevations, clock } = this.#options;
+    if (errors.isEmpty && (await elevations.activeOf(by.subject, clock.now())) >= maxActive) {
+      const message = `You have ${maxActive} elevations already; end one of them first`;
+      errors.report('TOO_MANY_ELEVATIONS', ['roles'], message);
+    }
     return errors;
+  }
+
+  /**
+   * Inserts an elevation.
+   * @throws DomainError TOKEN_REVOKED if the login of the caller ends at this moment
+   */
+  async #insert(elevation: ElevationDocument, by: Principal): Promise<ElevationDocument> {
+    const { elevations, revocations, clock } = this.#options;
+    await elevations.insert(elevation);
+    await revocations.refresh();
+    if (!revocations.isRevoked(by)) return elevation;
+    await elevations.end(elevation._id, by.subject, clock.now());
+    throw new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
   }
 
   #made({ experiment, roles, reason, minutes }: ElevationRequest, by: Principal): ElevationDocument {
@@ -136,24 +158,25 @@ export class ElevationsService {
       _id: ids.next('elv'),
       ...{ schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
       ...{ principalId: by.subject, experiment, roles, reason },
+      login: readTokenId(by.tokenId)?.family ?? null,
       expiresAt: new Date(start + minutes * 60_000),
       ...{ endedAt: null, endedBy: null },
     };
   }
-
-  async #readyFor(principalId: string, experiment: string): Promise<ReadonlySet<Role>> {
-    const held = await this.#options.principals.membershipsOf(principalId);
-    const fitting = held.filter((one) => one.experiment === experiment || one.experiment === '*');
-    return new Set(fitting.flatMap(({ elevatableRoles = [] }) => elevatableRoles));
-  }
 }
 
-/** A token with fewer rights than its holder, or of somebody else, must not become one with more. */
-function assertMayElevate(by: Principal): void {
-  const { kind, attempt, actions, elevation } = by;
-  if (kind === 'HUMAN' && !attempt && !actions && !elevation) return;
+/**
+ * A token with less than its holder has, or of somebody else, must not become one with more. That of a
+ * browser's session never leaves the gateway, and a page must get no other one.
+ */
+function assertMayElevate(by: Principal, { grants = [] }: PersonRights): void {
+  const { kind, attempt, actions, elevation, limited } = by;
+  const isWhole = kind === 'HUMAN' && !attempt && !actions && !limited;
+  if (isWhole && !elevation && covers(by.grants, grants)) return;
   const why = elevation
     ? 'its token has elevated roles already'
-    : 'only people may, with a token of all actions';
+    : isWhole
+      ? 'its token has fewer roles than the person; log in again'
+      : 'only people may, with a token of a login that has all their rights and the usual lifetime';
   throw new DomainError('FORBIDDEN', `${describePrincipal(by)} may not take further roles: ${why}`);
 }

@@ -85,6 +85,11 @@ export class GroupsRepository implements RoleSource {
     return found;
   }
 
+  /** A member, also one whose membership has ended. */
+  member(principalId: string, groupId: string): Promise<GroupMemberDocument | null> {
+    return this.#members.findOne({ _id: `${principalId}:${groupId}` });
+  }
+
   async removeMember(principalId: string, groupId: string): Promise<void> {
     await this.#members.deleteOne({ _id: `${principalId}:${groupId}` });
   }
@@ -118,6 +123,13 @@ export class GroupsRepository implements RoleSource {
       first,
       after,
     });
+  }
+
+  /** All members of groups, also those whose membership has ended. */
+  async memberIdsOf(groupIds: readonly string[]): Promise<readonly string[]> {
+    const filter = { groupId: { $in: [...groupIds] } };
+    const options = { projection: { principalId: 1 }, readConcern: 'majority' } as const;
+    return (await this.#members.find(filter, options).toArray()).map(({ principalId }) => principalId);
   }
 
   groupsOf(ids: readonly string[]): Promise<GroupDocument[]> {

@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { can, createVerifier, type Verifier } from '@rhizome/authz';
-import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { systemClock } from '@rhizome/clock';
+import { testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { IssuersRepository } from '../issuers/issuers.repository.js';
+import { People } from '../principals/people.js';
+import { PrincipalsRepository } from '../principals/principals.repository.js';
 import { admin, identitySystem, type IdentitySystem } from '../testing/identity-system.js';
+import { GroupsRepository } from './groups.repository.js';
 
 const patience = { deadlineMs: 120_000 };
 
@@ -84,6 +89,29 @@ describe('GroupsService', () => {
     await waitFor('the end of the group', isLost(bob.token), patience);
     const { nodes } = await system.identity.groups.members(lasting, 10, null);
     expect(nodes).toEqual([]);
+  });
+
+  it('is not written again if nothing changed, and concerns its members only', async () => {
+    const groupId = await setGroup('still', { roles: ['USER', 'READER'] });
+    const { id } = await member('hal', groupId);
+    const { subject: other } = await verifier.verify(await tokenOf('ida'));
+    const { groups } = system.identity;
+    const request = { experiment: 'heron', name: 'still', expiresAt: null, reason: null };
+    const again = await groups.setGroup({ ...request, roles: ['READER', 'USER'] }, admin);
+    expect(again.group).toMatchObject({ _id: groupId, revision: 1 });
+    const db = (await testDatabase()).client.db(system.database);
+    const people = new People({
+      principals: new PrincipalsRepository(db),
+      issuers: new IssuersRepository(db),
+      groups: new GroupsRepository(db),
+      clock: systemClock,
+    });
+    const [own, others] = [await people.rightsOf(id), await people.rightsOf(other)];
+    await setGroup('still', { roles: ['READER'] });
+    await people.refresh([{ collection: 'groups', id: groupId }]);
+    expect([own.isCurrent, others.isCurrent]).toEqual([false, true]);
+    expect((await people.rightsOf(id)).grants).toEqual([{ experiment: 'heron', roles: ['READER'] }]);
+    people.stop();
   });
 
   it('is changed by administrators of its experiment only, and does not exist for others', async () => {

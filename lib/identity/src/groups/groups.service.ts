@@ -3,6 +3,8 @@ import { assertCan, can, type Principal, type Role } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import { isDeepStrictEqual } from 'node:util';
+import { assertNotOwnRoles } from '../elevations/own-roles.js';
 import { checkExperiment } from '../experiment-name.js';
 import { checkRoles } from '../grantable-roles.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
@@ -80,18 +82,25 @@ export class GroupsService {
     checkRoles('roles', roles, errors);
     this.#checkEnd({ expiresAt, reason }, errors);
     if (!errors.isEmpty) return { group: null, userErrors: errors.all };
+    const found = await groups.named(experiment, name);
+    if (found && (await groups.member(by.subject, found._id))) assertNotOwnRoles(by, by.subject);
     if (roles.length > 0) {
+      // A change is followed by reads of the rights of all members.
+      if (found && isSame(found, request)) return { group: found, userErrors: [] };
       const change = { experiment, name, roles, expiresAt, reason, updatedBy: by.subject };
       return { group: await groups.setGroup(change, ids.next('grp'), clock.now()), userErrors: [] };
     }
-    const found = await groups.named(experiment, name);
     if (found) await groups.removeGroup(found._id);
     return { group: null, userErrors: [] };
   }
 
-  /** Adds, changes or removes a member. A group that the caller may not change is not found. */
+  /**
+   * Adds, changes or removes a member. A group that the caller may not change is not found.
+   * @throws DomainError FORBIDDEN for a caller with elevated roles that would change itself
+   */
   async setMember(request: MemberRequest, by: Principal): Promise<MemberChanged> {
     const { groupId, principalId, isMember, expiresAt, reason } = request;
+    assertNotOwnRoles(by, principalId);
     const { groups, principals, clock } = this.#options;
     const errors = new InputErrors<MemberCode>();
     this.#checkEnd({ expiresAt, reason }, errors);
@@ -152,4 +161,10 @@ export class GroupsService {
       errors.add(['expiresAt'], expiresAt, 'in the future');
     if (reason !== null) errors.text(['reason'], reason, 1, 1000);
   }
+}
+
+/** True if a group is as it shall be; the order of its roles does not matter. */
+function isSame(group: GroupDocument, { roles, expiresAt, reason }: GroupRequest): boolean {
+  const now = [[...new Set(group.roles)].sort(), group.expiresAt, group.reason];
+  return isDeepStrictEqual(now, [[...new Set(roles)].sort(), expiresAt, reason]);
 }

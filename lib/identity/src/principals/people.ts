@@ -4,6 +4,7 @@ import { type Clock, longestTimerMs } from '@rhizome/clock';
 import type { ChangedDocument } from '@rhizome/mongo';
 import { LRUCache } from 'lru-cache';
 import { groupMembersCollection, groupsCollection } from '../groups/group.document.js';
+import type { GroupsRepository } from '../groups/groups.repository.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
 import type { IssuersRepository } from '../issuers/issuers.repository.js';
@@ -16,8 +17,8 @@ import { type DatedRights, rightsNow } from './rights-now.js';
 export interface PeopleOptions {
   readonly principals: PrincipalsRepository;
   readonly issuers: Pick<IssuersRepository, 'all'>;
-  /** Sources of roles besides memberships. */
-  readonly sources?: readonly RoleSource[];
+  /** Roles by groups; without it, only memberships give roles. */
+  readonly groups?: RoleSource & Pick<GroupsRepository, 'memberIdsOf'>;
   readonly clock: Clock;
 }
 
@@ -30,12 +31,14 @@ const batch = 500;
 class Remembered implements PersonRights {
   isCurrent = true;
   readonly grants: readonly Grant[] | undefined;
+  readonly ready: readonly Grant[] | undefined;
   readonly until: Date | undefined;
   readonly readAt: Date;
 
   constructor(rights: DatedRights | undefined, readAt: Date) {
     this.readAt = readAt;
     this.grants = rights?.grants;
+    this.ready = rights?.ready;
     this.until = rights?.until;
   }
 }
@@ -93,11 +96,22 @@ export class People implements PeopleDirectory {
   /** Reads what changed again; undefined: everything that is in memory. */
   async refresh(changed?: readonly ChangedDocument[]): Promise<void> {
     this.#changes += 1;
-    const subjects = changed && subjectsOf(changed);
+    const subjects = changed && (await this.#subjectsOf(changed));
     const affected = subjects
       ? [...subjects].filter((subject) => this.#known.has(subject))
       : [...this.#known.keys()];
     for (let at = 0; at < affected.length; at += batch) await this.#reread(affected.slice(at, at + batch));
+  }
+
+  /** The principals that changed documents are about; undefined: any of them. */
+  async #subjectsOf(changed: readonly ChangedDocument[]): Promise<ReadonlySet<string> | undefined> {
+    // They rarely change.
+    if (changed.some(({ collection }) => collection === issuersCollection.name)) return undefined;
+    const groupIds = changed
+      .filter(({ collection }) => collection === groupsCollection.name)
+      .map(({ id }) => String(id));
+    const members = groupIds.length === 0 ? [] : await this.#options.groups?.memberIdsOf(groupIds);
+    return new Set([...subjectsOf(changed), ...(members ?? [])]);
   }
 
   stop(): void {
@@ -117,7 +131,8 @@ export class People implements PeopleDirectory {
     for (const subject of subjects) {
       const before = this.#known.get(subject);
       const rights = new Remembered(found.get(subject), readAt);
-      if (before && isLess(rights.grants, before.grants)) lost.add(subject);
+      if (before && (isLess(rights.grants, before.grants) || isLess(rights.ready, before.ready)))
+        lost.add(subject);
       this.#remember(subject, rights);
     }
     if (lost.size > 0) for (const listener of this.#listeners) listener(lost);
@@ -165,16 +180,16 @@ export class People implements PeopleDirectory {
   }
 
   async #read(subjects: readonly string[], now: Date): Promise<ReadonlyMap<string, DatedRights>> {
-    const { principals, issuers, sources = [] } = this.#options;
+    const { principals, issuers, groups } = this.#options;
     if (subjects.length === 0) return new Map();
-    const [found, all, ...roles] = await Promise.all([
+    const [found, all, memberships, byGroups] = await Promise.all([
       principals.principalsOf(subjects),
       issuers.all(),
       principals.membershipsOf(subjects, now),
-      ...sources.map((source) => source.rolesOf(subjects, now)),
+      groups?.rolesOf(subjects, now) ?? [],
     ]);
     const byName = new Map<string, IssuerSettingsRecord>(all.map((one) => [one.issuer, one]));
-    const held = grouped(roles.flat());
+    const held = grouped([...memberships, ...byGroups]);
     const rights = new Map<string, DatedRights>();
     for (const principal of found) {
       const own = held.get(principal._id) ?? [];
@@ -191,16 +206,13 @@ function grouped(roles: readonly HeldRoles[]): ReadonlyMap<string, HeldRoles[]> 
   return found;
 }
 
-/** Their identifiers name no principal, and they rarely change. */
-const forMany = new Set([issuersCollection.name, groupsCollection.name]);
 /** Their identifiers begin with that of a principal. */
 const ofPrincipal = new Set([membershipsCollection.name, groupMembersCollection.name]);
 
-/** The principals that changed documents are about; undefined: any of them. */
-function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> | undefined {
+/** The principals that the identifiers of changed documents name. */
+function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> {
   const subjects = new Set<string>();
   for (const { collection, id } of changed) {
-    if (forMany.has(collection)) return undefined;
     if (collection === principalsCollection.name) subjects.add(String(id));
     if (ofPrincipal.has(collection)) subjects.add(String(id).split(':', 1)[0] ?? '');
   }

@@ -52,11 +52,13 @@ export interface IdentityDocument {
   readonly principalId: string;
 }
 
-/** Roles that a principal has in an experiment by a membership, a group or an elevation. */
+/** Roles that a principal has in an experiment by a membership or a group. */
 export interface HeldRoles {
   readonly principalId: string;
   readonly experiment: string;
   readonly roles: readonly Role[];
+  /** Roles that a membership holds ready for an elevation. */
+  readonly elevatableRoles?: readonly Role[];
   /** Null for no end. */
   readonly expiresAt: Date | null;
 }

@@ -73,8 +73,8 @@ export class PrincipalsRepository {
   }
 
   /**
-   * Streams each change of what gives rights, from the call on. Elevations are not among them: they end by
-   * their time, or with the revocation of their token.
+   * Streams each change of what gives rights, from the call on. Elevations are not among them: they give
+   * rights to their tokens only, and end by their time or with the revocation of their token.
    */
   watch(): Promise<ChangeStream> {
     return watchCollections(this.#db, [

@@ -4,6 +4,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { isDeepStrictEqual } from 'node:util';
+import { assertNotOwnRoles } from '../elevations/own-roles.js';
 import { checkExperiment } from '../experiment-name.js';
 import { checkRoles } from '../grantable-roles.js';
 import type { GroupsRepository } from '../groups/groups.repository.js';
@@ -214,12 +215,13 @@ export class PrincipalsService {
 
   /**
    * Sets or removes the membership of a principal in an experiment. An administrator of one experiment cannot
-   * give rights in others.
+   * give rights in others, and nobody can keep the roles of an elevation.
    * @throws DomainError FORBIDDEN
    */
   async setMembership(request: MembershipRequest, by: Principal): Promise<MembershipChanged> {
     const { principalId, experiment, roles, elevatableRoles = [], expiresAt, reason } = request;
     assertCan(by, 'membership:set', experiment);
+    assertNotOwnRoles(by, principalId);
     const { principals, clock } = this.#options;
     const now = clock.now();
     const errors = new InputErrors<MembershipCode>();

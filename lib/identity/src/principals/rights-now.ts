@@ -7,7 +7,7 @@ import type { HeldRoles, LoginGrant, LoginRecord, PrincipalDocument } from './pr
 /** Stored facts about a principal. */
 export interface PrincipalFacts {
   readonly principal: PrincipalDocument;
-  /** Roles by memberships, groups and elevations. */
+  /** Roles by memberships and groups, and those that memberships hold ready. */
   readonly held: readonly HeldRoles[];
   readonly issuers: ReadonlyMap<string, IssuerSettingsRecord>;
 }
@@ -15,6 +15,8 @@ export interface PrincipalFacts {
 /** Rights of a principal. */
 export interface DatedRights {
   readonly grants: readonly Grant[];
+  /** Roles that memberships hold ready for an elevation. */
+  readonly ready: readonly Grant[];
   /** Time at which some of them end; undefined if none does. */
   readonly until: Date | undefined;
 }
@@ -28,20 +30,31 @@ export const loginLastsMs = 30 * 86_400_000;
 /** Undefined for a principal whose logins are not recorded. */
 export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
   const { isSuspended, logins } = principal;
-  if (isSuspended) return { grants: [], until: undefined };
+  if (isSuspended) return { grants: [], ready: [], until: undefined };
   if (logins === undefined) return undefined;
   const ends: Date[] = [];
-  const outcomes = logins.flatMap((login) => {
+  const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+  const ready = lasting.map(({ experiment, elevatableRoles = [] }) => ({
+    experiment,
+    roles: elevatableRoles,
+  }));
+  const outcomes = logins.map((login) => {
     const issuer = issuers.get(login.issuer);
     const end = new Date(login.at.getTime() + loginLastsMs);
-    if (!issuer?.isEnabled || end <= now) return [];
+    if (!issuer?.isEnabled || end <= now) return { has: [], ready: [] };
     ends.push(end);
-    const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
     ends.push(...lasting.flatMap(({ expiresAt }) => expiresAt ?? []));
-    return constrain([...fromRules(login, issuer), ...lasting], issuer);
+    return {
+      has: constrain([...fromRules(login, issuer), ...lasting], issuer),
+      ready: constrain(ready, issuer),
+    };
   });
   const until = ends.length === 0 ? undefined : new Date(Math.min(...ends.map((end) => end.getTime())));
-  return { grants: grantsOf(outcomes), until };
+  return {
+    grants: grantsOf(outcomes.flatMap(({ has }) => has)),
+    ready: grantsOf(outcomes.flatMap((one) => one.ready)),
+    until,
+  };
 }
 
 /** The rights of the last token that its rules still give. */

@@ -1,6 +1,7 @@
 /** Revokes tokens before they end, and knows in every process which tokens are revoked. */
 import { assertCan, type Principal, type Revocable, type RevocationList } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
+import type { ElevationsRepository } from '../elevations/elevations.repository.js';
 import { readTokenId } from '../tokens/token-id.js';
 import type { RevocationDocument, RevocationKind } from './revocation.document.js';
 import type { RevocationsRepository } from './revocations.repository.js';
@@ -11,6 +12,7 @@ const longestLifetimeMs = 7 * 86_400_000;
 /** Ports of {@link RevocationsService}. */
 export interface RevocationsOptions {
   readonly revocations: RevocationsRepository;
+  readonly elevations: Pick<ElevationsRepository, 'startedBy' | 'end'>;
   readonly clock: Clock;
 }
 
@@ -82,14 +84,34 @@ export class RevocationsService implements RevocationList {
     return this.revoke(request, principal.subject);
   }
 
-  /** Writes a revocation; it is in force here when this resolves, and elsewhere a moment later. */
-  async revoke({ kind, value, reason }: RevocationRequest, revokedBy: string): Promise<RevocationDocument> {
+  /**
+   * Writes a revocation; it is in force here when this resolves, and elsewhere a moment later. With a login,
+   * the elevations that it started end.
+   */
+  async revoke(request: RevocationRequest, revokedBy: string): Promise<RevocationDocument> {
+    const written = await this.#write(request, revokedBy);
+    // After the write: an elevation that starts at the same time finds the revocation, or is found here.
+    await this.#endElevations(request, revokedBy);
+    await this.refresh();
+    return written;
+  }
+
+  async #endElevations({ kind, value }: RevocationRequest, revokedBy: string): Promise<void> {
+    const login = loginOf(kind, value);
+    if (login === undefined) return;
+    const { elevations, clock } = this.#options;
+    for (const { _id } of await elevations.startedBy(login, clock.now())) {
+      // The revocation first: an elevation that has ended is not found again.
+      await this.#write({ kind: 'FAMILY', value: _id, reason: 'its login has ended' }, revokedBy);
+      await elevations.end(_id, revokedBy, clock.now());
+    }
+  }
+
+  #write({ kind, value, reason }: RevocationRequest, revokedBy: string): Promise<RevocationDocument> {
     const now = this.#options.clock.now();
     const expiresAt = new Date(now.getTime() + longestLifetimeMs);
     const entry = { kind, value, reason, revokedBy, notBefore: now, expiresAt };
-    const written = await this.#options.revocations.add(entry, now);
-    await this.refresh();
-    return written;
+    return this.#options.revocations.add(entry, now);
   }
 
   #isDead(kind: RevocationKind, value: string | undefined, issuedAt: number): boolean {
@@ -97,4 +119,11 @@ export class RevocationsService implements RevocationList {
     const notBefore = this.#notBefore.get(`${kind}:${value}`);
     return notBefore !== undefined && issuedAt <= notBefore;
   }
+}
+
+/** The login that a revocation ends: an exchange without a refresh token has no other token. */
+function loginOf(kind: RevocationKind, value: string): string | undefined {
+  if (kind === 'FAMILY') return value;
+  const family = kind === 'TOKEN' ? readTokenId(value)?.family : undefined;
+  return family?.startsWith('tok_') ? family : undefined;
 }

@@ -18,8 +18,8 @@ import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
-import type { RefreshTokens } from './refresh-tokens.js';
-import { narrow, readScope, type Rights, scopeText } from './scopes.js';
+import type { Login, RefreshTokens } from './refresh-tokens.js';
+import { narrow, readScope, type RequestedScope, type Rights, scopeText } from './scopes.js';
 import type { SigningKeys } from './signing-keys.js';
 import { readTokenId, type TokenIdParts, tokenIdOf } from './token-id.js';
 
@@ -93,6 +93,8 @@ interface Issue extends Rights {
   readonly lifetimeSeconds: number | null;
   /** End of the token or the elevation that it follows from. */
   readonly until?: Date;
+  /** True for a token that is passed on or kept, or has less than a login gives: it cannot be elevated. */
+  readonly limited?: boolean;
   /** Its token is valid as long as the elevation. */
   readonly elevation?: ElevationReference;
 }
@@ -156,6 +158,7 @@ export class TokenService {
       id,
       clientId: login.clientId,
       lifetimeSeconds: login.lifetimeSeconds,
+      limited: isLimited(readScope(login.scope), login) || isLimited(readScope(scope)),
     };
     return this.#issue(issue, refreshToken);
   }
@@ -173,6 +176,7 @@ export class TokenService {
       id: { issuerName: identity.issuer._id, family },
       clientId: 'rhizome-dashboard',
       lifetimeSeconds: null,
+      limited: true,
       until,
     };
     return this.#issue(issue, null);
@@ -299,7 +303,7 @@ export class TokenService {
     const started = isLasting ? await refreshTokens.start(login) : undefined;
     const id = { issuerName, family: started?.family ?? ids.next('tok') };
     const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, clientId, lifetimeSeconds };
-    return this.#issue(issue, started?.token ?? null);
+    return this.#issue({ ...issue, limited: isLimited(asked, request) }, started?.token ?? null);
   }
 
   async #narrowOwn(request: ExchangeRequest): Promise<IssuedToken> {
@@ -314,7 +318,7 @@ export class TokenService {
     const clientId = clientOf(request);
     const held = { ...rights, kind, subject, id, clientId, until: expiresAt, keyThumbprint };
     if (request.agent !== null) return this.#issueAgent(request, held);
-    return this.#issue({ ...held, actsFor, lifetimeSeconds }, null);
+    return this.#issue({ ...held, actsFor, lifetimeSeconds, limited: true }, null);
   }
 
   /** A token for software that acts for a person: its rights are the person's, and later at most its own. */
@@ -348,6 +352,14 @@ export class TokenService {
     const accessToken = await signToken(claims, await keys.signer());
     return { accessToken, expiresInSeconds: ttlSeconds, scope: scopeText(rest), refreshToken, holder };
   }
+}
+
+/** True if a token gets less than all rights, or less than the usual lifetime. */
+function isLimited(
+  { rights, actions }: RequestedScope,
+  { lifetimeSeconds }: Pick<Login, 'lifetimeSeconds'> = { lifetimeSeconds: null },
+): boolean {
+  return rights.length + actions.length > 0 || (lifetimeSeconds ?? Infinity) < lifetimes.HUMAN;
 }
 
 /** Whole seconds since 1970, as in tokens. */

@@ -250,6 +250,42 @@ describe('bulk change', () => {
     await own.stop();
   });
 
+  it('counts the roles of an elevation until it ends, while they are ready', async () => {
+    const production: readonly Grant[] = [{ experiment: 'alpha', roles: ['PRODUCTION'] }];
+    let ready = production;
+    const grants: readonly Grant[] = [{ experiment: 'alpha', roles: ['USER'] }];
+    const of = async (): Promise<RightsNow> => ({ isRevoked: false, grants, ready });
+    const own = await shared.process({ leads: false, rights: { of } });
+    const theirs = await submit(3);
+    await shared.db
+      .collection('jobs')
+      .updateMany({ _id: { $in: theirs as never[] } }, { $set: { owner: 'o@x', submittedBy: 'o@x' } });
+    const [first = '', second = '', third = ''] = theirs;
+    const until = (ms: number) => ({
+      id: 'elv_1',
+      experiment: 'alpha',
+      roles: ['PRODUCTION'] as const,
+      until: new Date(Date.now() + ms),
+    });
+    const elevated = (ms: number) => ({
+      ...someone,
+      grants: [...grants, ...production],
+      elevation: until(ms),
+    });
+    const refused = { refusals: [{ code: 'FORBIDDEN' }] };
+    expect(await change('CANCEL', ofIds([first], {}, freshKey()), elevated(3_600_000), own)).toMatchObject({
+      changedCount: 1,
+    });
+    expect(await change('CANCEL', ofIds([second], {}, freshKey()), elevated(-86_400_000), own)).toMatchObject(
+      refused,
+    );
+    ready = [];
+    expect(await change('CANCEL', ofIds([third], {}, freshKey()), elevated(3_600_000), own)).toMatchObject(
+      refused,
+    );
+    await own.stop();
+  });
+
   it('refuses a caller that was revoked, and grants no more than its token', async () => {
     const of = async ({ issuer, subject }: RightsHolder): Promise<RightsNow> => ({
       isRevoked: issuer === 'https://left.example' && subject === someone.subject,

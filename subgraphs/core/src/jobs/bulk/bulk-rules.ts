@@ -58,9 +58,12 @@ function actionOf(kind: BulkKind): CoreAction {
   return actions[kind];
 }
 
-/** Facts of a principal that a change continues with. The end of its token does not end the change. */
+/**
+ * Facts of a principal that a change continues with. The end of its token does not end the change; that of
+ * an elevation takes its roles.
+ */
 export function requesterOf(principal: Principal): BulkRequester {
-  const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt } = principal;
+  const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt, elevation } = principal;
   return {
     ...{ kind, subject, grants },
     ...(boundedBy && { boundedBy }),
@@ -68,6 +71,7 @@ export function requesterOf(principal: Principal): BulkRequester {
     ...(issuer !== undefined && { issuer }),
     ...(tokenId !== undefined && { tokenId }),
     ...(issuedAt && { issuedAt }),
+    ...(elevation && { elevation }),
   };
 }
 
@@ -81,7 +85,7 @@ export function principalOf(
   rights: CurrentRights,
   now: Date,
 ): Promise<Principal | undefined> {
-  return withCurrentRights(createPrincipal({ ...requester, expiresAt: now }), rights, createdAt);
+  return withCurrentRights(createPrincipal({ ...requester, expiresAt: now }), rights, now, createdAt);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Bulk changes of jobs: request and result. */
-import type { Grant, PrincipalKind } from '@rhizome/authz';
+import type { ElevationReference, Grant, PrincipalKind } from '@rhizome/authz';
 import type { JobCriteria } from '../model/job-filter.js';
 import type { RetryChanges } from './retry-changes.js';
 
@@ -41,6 +41,8 @@ export interface BulkRequester {
   readonly issuer?: string | undefined;
   readonly tokenId?: string | undefined;
   readonly issuedAt?: Date | undefined;
+  /** Roles among the grants that count until the elevation ends. */
+  readonly elevation?: ElevationReference | undefined;
 }
 
 /** Context of a change in progress. */

@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+import { limitedTo } from './current-rights.js';
+import { can } from './permissions.js';
+import { createPrincipal, type Grant, never } from './principal.js';
+
+const until = new Date('2026-01-01T01:00:00Z');
+const before = new Date(until.getTime() - 1);
+const own: readonly Grant[] = [{ experiment: 'heron', roles: ['USER'] }];
+const taken: readonly Grant[] = [{ experiment: 'heron', roles: ['PRODUCTION'] }];
+const elevated = createPrincipal({
+  kind: 'HUMAN',
+  subject: 'ann',
+  grants: [{ experiment: 'heron', roles: ['PRODUCTION', 'USER'] }],
+  elevation: { id: 'elv_1', experiment: 'heron', roles: ['PRODUCTION'], until },
+  expiresAt: never,
+});
+const { elevation: _, ...unelevated } = elevated;
+const plain = createPrincipal(unelevated);
+
+describe('limitedTo', () => {
+  it.each<[string, typeof plain, Parameters<typeof limitedTo>[1], Date, boolean]>([
+    ['counts roles of an elevation that are ready', elevated, { grants: own, ready: taken }, before, true],
+    [
+      'counts those that are ready in all experiments',
+      elevated,
+      { grants: own, ready: [{ experiment: '*', roles: ['PRODUCTION'] }] },
+      before,
+      true,
+    ],
+    ['counts none after its end', elevated, { grants: own, ready: taken }, until, false],
+    ['counts none that is not ready', elevated, { grants: own, ready: [] }, before, false],
+    [
+      'counts none that is ready in another experiment',
+      elevated,
+      { grants: own, ready: [{ experiment: 'egret', roles: ['PRODUCTION'] }] },
+      before,
+      false,
+    ],
+    ['counts no ready role of another token', plain, { grants: own, ready: taken }, before, false],
+    ['counts those of the token without a directory', elevated, { grants: undefined }, before, true],
+    ['counts them until the end without a directory', elevated, { grants: undefined }, until, false],
+  ])('limits a principal: %s', (_name, principal, rights, now, isAllowed) => {
+    const limited = limitedTo(principal, rights, now);
+    expect(can(limited, 'job:manageAny', 'heron')).toBe(isAllowed);
+    expect(can(limited, 'job:submit', 'heron')).toBe(true);
+  });
+});
