@@ -100,11 +100,14 @@ describe('retry', () => {
         }),
       }),
     });
+    // No sweep of the leader works on the operation in between.
+    process.leader.lose();
     expect(await change('RETRY', ofIds([alive], {}, freshKey()), someone, late)).toMatchObject({
       changedCount: 0,
       refusedByReason: { JOB_STATE_CONFLICT: 1 },
       operation: null,
     });
+    process.leader.gain();
     expect(claims).toBe(2);
     await late.stop();
   });
@@ -196,10 +199,11 @@ describe('retry', () => {
       }),
     });
     const input = ofIds([parent, alive], { includeDependents: true }, freshKey());
+    // Nobody resumes it until the members are counted.
+    process.leader.lose();
     await expect(change('RETRY', input, someone, crashing)).rejects.toThrow('the process ended here');
     await crashing.stop();
     expect(await shared.db.collection('retryMembers').countDocuments()).toBe(1001);
-    process.leader.lose();
     process.leader.gain();
     const answer = await waitFor(
       'the operation to be done',

@@ -178,6 +178,8 @@ describe('by filter', () => {
       parameters: { reason: 'too many' },
       idempotencyKey: freshKey(),
     };
+    // Nobody resumes it until the state that the crash left behind is read.
+    process.leader.lose();
     const answer = await change('CANCEL', input, someone, crashing);
     expect(answer).toMatchObject({
       changedIds: null,
@@ -190,7 +192,6 @@ describe('by filter', () => {
     expect(broken).toMatchObject({ state: 'RUNNING', changedCount: 1850, refusedCount: 150 });
     expect(broken?.page).toHaveLength(1000);
     // The next leader finds it.
-    process.leader.lose();
     process.leader.gain();
     const done = await waitFor(
       'the operation to be done',

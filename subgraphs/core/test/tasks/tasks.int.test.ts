@@ -105,6 +105,8 @@ describe('expansion', () => {
       leads: false,
       stores: (stores) => ({ ...stores, tasks: instead(stores.tasks, { claim: async () => null }) }),
     });
+    // Nobody starts the expansion, which deletes the sets, until they are read.
+    process.leader.lose();
     const task = await submit(aTask({ count: null, parameterSets: sets, template }), held);
     const chunks = await shared.db
       .collection('taskParameterSets')
@@ -114,7 +116,6 @@ describe('expansion', () => {
     expect(chunks.length).toBeGreaterThan(2);
     expect(chunks.reduce((sum, { sets: some }) => sum + (some as unknown[]).length, 0)).toBe(1200);
     await held.stop();
-    process.leader.lose();
     process.leader.gain();
     await shared.untilTask(task._id, 'RUNNING');
     const jobs = await jobsOf(task._id);
@@ -163,11 +164,12 @@ describe('expansion', () => {
       }),
     });
     const crashing = await shared.process({ leads: false, stepSize: 200, stores });
+    // Nobody resumes it until the state that the crash left behind is read.
+    process.leader.lose();
     const task = await submit(aTask({ count: 900 }), crashing);
     await waitFor('the third step', () => steps >= 3, deadline);
     await crashing.stop();
     expect(await taskOf(task._id)).toMatchObject({ state: 'EXPANDING', createdJobs: 400 });
-    process.leader.lose();
     process.leader.gain();
     await shared.untilTask(task._id, 'RUNNING');
     const jobs = await jobsOf(task._id);

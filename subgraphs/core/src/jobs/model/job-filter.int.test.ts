@@ -317,16 +317,17 @@ describe('limits', () => {
       aJob('job_child', { waitingFor: ['job_parent'] }),
     ]);
     const repository = new JobsRepository(jobs);
+    // The profiler of this database: counters of the server would include what other tests read.
     const examined = async (run: () => Promise<unknown>): Promise<number> => {
-      const count = async () => {
-        const { metrics } = (await jobs.db.admin().serverStatus()) as {
-          metrics: { queryExecutor: { scanned: number } };
-        };
-        return metrics.queryExecutor.scanned;
-      };
-      const before = await count();
+      const { db } = jobs;
+      await db.setProfilingLevel('all');
       await run();
-      return (await count()) - before;
+      await db.setProfilingLevel('off');
+      const profile = db.collection<{ keysExamined: number; docsExamined: number }>('system.profile');
+      const reads = await profile.find({ ns: jobs.namespace, op: { $in: ['query', 'getmore'] } }).toArray();
+      await profile.drop();
+      expect(reads).not.toHaveLength(0);
+      return reads.reduce((sum, { keysExamined, docsExamined }) => sum + keysExamined + docsExamined, 0);
     };
     let next: Date | null = null;
     const parents: string[] = [];
