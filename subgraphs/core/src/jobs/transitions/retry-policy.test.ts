@@ -63,9 +63,12 @@ describe('decideAfterFailure', () => {
     });
   });
 
-  it('does not count attempts whose worker could not reach core, up to ten', () => {
+  it.each([
+    ['whose worker could not reach core', 'CONTACT_LOST'],
+    ['that no worker received', 'GRANT_LOST'],
+  ])('does not count attempts %s, up to ten', (_, code) => {
     const retry = { maxAttempts: 1, backoffSeconds: 60, backoffFactor: 1, retryOn: [] };
-    const lost = { family: 'WORKER', code: 'CONTACT_LOST', retryable: true } as const;
+    const lost = { family: 'WORKER', code, retryable: true } as const;
     const after = (uncounted: number, error: Parameters<typeof decideAfterFailure>[1]) => {
       const attempts = Array.from({ length: uncounted }, () => ({ error: lost }));
       return decideAfterFailure({ attempt: uncounted + 1, retry, attempts }, error, now);

@@ -9,8 +9,11 @@ export type AfterFailure =
   | { readonly to: 'PENDING'; readonly notBefore: Date }
   | { readonly to: 'FAILED' };
 
-/** Code of attempts that do not count: their worker could not reach core for too long. */
-const contactLost = 'CONTACT_LOST';
+/**
+ * Codes of attempts that do not count: their worker could not reach core for too long, or never received the
+ * job, so that no payload began.
+ */
+const uncountedCodes: ReadonlySet<string | undefined> = new Set(['CONTACT_LOST', 'GRANT_LOST']);
 /** Most attempts of a job that do not count, among those that it lists. */
 const mostUncounted = 10;
 
@@ -32,10 +35,9 @@ export function decideAfterFailure(
   now: Date,
 ): AfterFailure {
   const { retry, attempts = [] } = job;
-  const withoutContact = attempts.filter((one) => one.error?.code === contactLost).length;
-  if (error.code === contactLost && withoutContact < mostUncounted) return { to: 'ACTIVATED' };
-  const uncounted = Math.min(withoutContact, mostUncounted);
-  const attempt = job.attempt - uncounted;
+  const uncounted = attempts.filter((one) => uncountedCodes.has(one.error?.code)).length;
+  if (uncountedCodes.has(error.code) && uncounted < mostUncounted) return { to: 'ACTIVATED' };
+  const attempt = job.attempt - Math.min(uncounted, mostUncounted);
   if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
     return { to: 'FAILED' };
   const seconds = backoffSeconds(retry, attempt);
