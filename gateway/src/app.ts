@@ -20,6 +20,7 @@ import { AvailabilityReports } from './availability-reports.js';
 import {
   Attempts,
   type AttemptsOptions,
+  findHolder,
   HeldAttempts,
   originsOf,
   RightsEndpoint,
@@ -29,7 +30,9 @@ import {
 } from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
 import {
+  Admissions,
   type CallerEnd,
+  CallerGate,
   clientAddresses,
   createIdentity,
   defaultLimits,
@@ -38,6 +41,8 @@ import {
   endOfRevoked,
   FairQueue,
   type GatewayLimits,
+  type Identity as CallerIdentity,
+  limitedIdentity,
   LoopDelay,
   PersistedOperations,
   RateLimiter,
@@ -125,26 +130,44 @@ function endCallers(
 
 /** Decides which requests run, and when. */
 function admissionOf(
-  { verifier, rates, clock = systemClock }: GatewayOptions,
+  { verifier, rates, trustedProxies, clock = systemClock }: GatewayOptions,
   limits: GatewayLimits,
   loopDelay: LoopDelay,
 ) {
+  // Without authentication every caller is local.
+  const limiter = verifier && rates !== 'off' ? new RateLimiter(ratesOf(rates), clock) : undefined;
   return {
     queue: new FairQueue({ limits, loopDelayMs: () => loopDelay.ms }),
     compilations: new FairQueue({ limits: compilationLimits, loopDelayMs: () => 0 }),
     inbox: new Inbox(),
-    // Without authentication every caller is local.
-    rates: verifier && rates !== 'off' ? new RateLimiter(ratesOf(rates), clock) : undefined,
+    rates: limiter,
+    admissions: limiter && new Admissions(limiter),
+    addressOf: clientAddresses(trustedProxies),
   };
 }
 
 function ownCredentials(identity: GatewayOptions['identity']): OwnCredentials | undefined {
   if (!identity) return undefined;
   const { proofs, webSessions: sessions, trusted } = identity;
-  return { proofs, sessions, originsOf: originsOf(trusted.issuer) };
+  return {
+    proofs,
+    sessions,
+    originsOf: originsOf(trusted.issuer),
+    findHolder: (token) => findHolder(token, identity),
+  };
 }
 
-type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'audit'> & {
+/** Authenticates callers, and does so within the limits of their addresses. */
+function callersOf(
+  { verifier, identity }: GatewayOptions,
+  { rates, admissions, addressOf }: Pick<EndpointParts, 'rates' | 'admissions' | 'addressOf'>,
+): { readonly callers: CallerIdentity; readonly identity: CallerIdentity } {
+  const callers = createIdentity(verifier, ownCredentials(identity));
+  const gate = rates && admissions && new CallerGate(rates, admissions);
+  return { callers, identity: gate ? limitedIdentity(callers, gate, addressOf) : callers };
+}
+
+type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'admissions' | 'audit'> & {
   readonly identity: TokenEndpointsOptions['callers'];
   readonly bodies: JsonBodies;
 };
@@ -152,13 +175,13 @@ type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'audit'> & {
 /** Endpoints of a gateway with identities. */
 function identityEndpoints(
   { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
-  { addressOf, rates, audit, bodies, identity: callers }: EndpointParts,
+  { addressOf, rates, admissions, audit, bodies, identity: callers }: EndpointParts,
   holder: EngineHolder,
 ): readonly Endpoints[] {
   if (!identity) return [];
   const { rights, failedGuesses } = identity;
   const { issuer } = identity.trusted;
-  const attempts = new Attempts({ issuer, addressOf, rates, audit, failedGuesses });
+  const attempts = new Attempts({ issuer, addressOf, rates, admissions, audit, failedGuesses });
   const heldAttempts = new HeldAttempts((work) => holder.borrow(work));
   const common = { identity, attempts, originsOf: originsOf(issuer), log };
   const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];
@@ -198,7 +221,8 @@ class BuiltGateway implements Gateway {
     const streams = { engine: () => holder.current, observer: metrics, failed: this.#streamFailed };
     const hub = (this.#hub = new StreamHub({ ...common, ...streams }));
     const anonymous = anonymousRights(options);
-    const { queue, compilations, rates, inbox } = admissionOf(options, limits, this.#loopDelay);
+    const limiting = admissionOf(options, limits, this.#loopDelay);
+    const { queue, compilations, rates, inbox, addressOf } = limiting;
     const audit = (this.#audit = options.audit && new AuditRecorder(options.audit, clock));
     const operations = (this.#operations = new Operations({
       holder,
@@ -216,7 +240,7 @@ class BuiltGateway implements Gateway {
       isEmpty: () => parts.isEmpty,
       accessOf: (engine) => parts.accessOf(engine),
     }));
-    const identity = createIdentity(verifier, ownCredentials(options.identity));
+    const { callers, identity } = callersOf(options, limiting);
     const isClosing = (): boolean => this.#draining !== undefined;
     const handlerOptions = {
       ...common,
@@ -228,12 +252,11 @@ class BuiltGateway implements Gateway {
       inbox,
       rates,
       bodies: this.#bodies,
-      addressOf: clientAddresses(options.trustedProxies),
+      addressOf,
       audit,
       admitsAnonymous: anonymous !== 'nothing',
     };
-    const revocations = verifier?.revocations;
-    this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations });
+    this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations: verifier?.revocations });
     const http = new HttpHandler(handlerOptions);
     this.#stopEnding = endCallers(options, [http, hub, this.#sockets]);
     this.#router = new Router({
@@ -248,7 +271,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      endpoints: identityEndpoints(options, handlerOptions, holder),
+      endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, holder),
     });
     metrics.watch({
       streams: () => hub.open,

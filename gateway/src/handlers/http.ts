@@ -11,7 +11,6 @@ import {
   bodyAllowanceOf,
   type ClientAddress,
   type RateLimiter,
-  rejectStranger,
   type GatewayLimits,
   type PersistedOperations,
   type Identity,
@@ -96,7 +95,7 @@ export class HttpHandler {
     const { operations } = this.#options;
     this.#checkRequest(request, accepted);
     const address = this.#options.addressOf(request);
-    const principal = await this.#principalOf(request, response, address);
+    const principal = await this.#principalOf(request, response);
     if (principal) this.#running.set(gone, principal);
     // Pilots do not wait for requests of others that have arrived in the same turn of the event loop.
     if (principal?.kind !== 'PILOT') await this.#options.inbox.turn(principal?.subject ?? address);
@@ -164,15 +163,13 @@ export class HttpHandler {
   #principalOf(
     request: IncomingMessage,
     response: ServerResponse,
-    address: string,
   ): Promise<Principal | undefined> | undefined {
-    const { identity, rates, admitsAnonymous } = this.#options;
+    const { identity, admitsAnonymous } = this.#options;
     const isAnonymous = request.headers.authorization === undefined && !identity.hasSession(request);
     if (admitsAnonymous && isAnonymous) return undefined;
     if (identity.nonce !== undefined && request.headers['dpop'] !== undefined)
       response.setHeader('dpop-nonce', identity.nonce);
-    const verified = identity.ofRequest(request);
-    return rates ? verified.catch((error: unknown) => rejectStranger(error, rates, address)) : verified;
+    return identity.ofRequest(request);
   }
 
   /** Charges the caller before its body is read. @throws DomainError LIMIT_EXCEEDED */

@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { AuditRecorder } from '../audit/index.js';
-import { type Identity, type RateLimiter, rejectStranger, requestIdOf } from '../policy/index.js';
+import { type Identity, type RateLimiter, requestIdOf } from '../policy/index.js';
 import type { Connection } from './ws-connection.js';
 
 /** Ports of {@link SocketRenewals}. */
@@ -64,16 +64,12 @@ export class SocketRenewals {
     }
   }
 
-  async #verified({ principal, request, address }: Connection, payload: Payload): Promise<Principal> {
+  async #verified({ principal, request }: Connection, payload: Payload): Promise<Principal> {
     const { identity, rates } = this.#options;
     if (!principal) throw notThisCaller('The socket was opened without a token');
     const limited = rates?.use(principal, { operations: 1 });
     if (limited) throw limited;
-    const renewed = await identity
-      .ofSocket(payload, request)
-      .catch((error: unknown) =>
-        rates ? rejectStranger(error, rates, address) : Promise.reject(error as Error),
-      );
+    const renewed = await identity.ofSocket(payload, request);
     if (!renewed || repeatedFacts.some((fact) => renewed[fact] !== principal[fact]))
       throw notThisCaller('The token is of another caller than that of the socket');
     return renewed;

@@ -19,7 +19,6 @@ import {
   type Expiries,
   keyOf,
   type RateLimiter,
-  rejectStranger,
   errorsOf,
   type GatewayLimits,
   type PersistedOperations,
@@ -165,22 +164,21 @@ export class WebSocketHandler {
     if (!rates || request.headers.authorization === undefined)
       return this.#open(request, socket, head, address);
     // A stranger behind the same address must not delay the sockets of those who have a token.
-    void identity.holderOf(request).then((holder) => {
-      if (this.#isClosing) socket.destroy();
-      else this.#open(request, socket, head, holder ? keyOf(holder) : address);
-    });
+    void identity.holderOf(request).then(
+      (found) => this.#open(request, socket, head, found ? keyOf(found) : address),
+      (error: unknown) => {
+        const retrySeconds = retrySecondsOf(error);
+        if (retrySeconds !== undefined) refuseUpgrade(socket, retrySeconds);
+        else this.#open(request, socket, head, address);
+      },
+    );
   }
 
   /** @param opener the address, or the holder of the token with which the socket is opened */
   #open(request: IncomingMessage, socket: Duplex, head: Buffer, opener: string): void {
+    if (this.#isClosing) return void socket.destroy();
     const limited = this.#options.rates?.useByAddress(opener, { sockets: 1 });
-    if (limited) {
-      const seconds = String(limited.details['retryAfterSeconds']);
-      socket.end(
-        `HTTP/1.1 429 Too Many Requests\r\nretry-after: ${seconds}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
-      );
-      return;
-    }
+    if (limited) return refuseUpgrade(socket, retrySecondsOf(limited) ?? 1);
     this.#openers.set(request, opener);
     this.#sockets.upgrade(request, socket, head, opener);
   }
@@ -211,22 +209,16 @@ export class WebSocketHandler {
 
   async #connect(params: Record<string, unknown> | undefined, connection: Connection): Promise<boolean> {
     const { identity, admitsAnonymous, rates, log } = this.#options;
-    const { headers } = connection.request;
-    const { address } = connection;
+    const { address, request } = connection;
+    const { headers } = request;
     const client = (connection.client = clientIdentity(headers, params));
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
-      const principal =
-        isAnonymous && !headers.authorization && !identity.hasSession(connection.request, params)
-          ? undefined
-          : await identity
-              .ofSocket(params, connection.request)
-              .catch((error: unknown) =>
-                rates ? rejectStranger(error, rates, address) : Promise.reject(error),
-              );
+      const isNobody = isAnonymous && !headers.authorization && !identity.hasSession(request, params);
+      const principal = isNobody ? undefined : await identity.ofSocket(params, request);
       this.#count(connection, principal);
       connection.accept(principal);
-      const opener = this.#openers.get(connection.request);
+      const opener = this.#openers.get(request);
       if (principal && opener !== undefined) rates?.refundByAddress(opener, { sockets: 1 });
       return true;
     } catch (error) {
@@ -343,6 +335,18 @@ function tooManySockets(value: number, limit: number): DomainError {
     value,
     expected: `at most ${limit}`,
   });
+}
+
+/** Seconds after which a caller may try again; undefined for an error of another kind. */
+function retrySecondsOf(error: unknown): number | undefined {
+  const seconds = isDomainError(error) ? error.details['retryAfterSeconds'] : undefined;
+  return typeof seconds === 'number' ? seconds : undefined;
+}
+
+function refuseUpgrade(socket: Duplex, retrySeconds: number): void {
+  socket.end(
+    `HTTP/1.1 429 Too Many Requests\r\nretry-after: ${retrySeconds}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+  );
 }
 
 function cancelled(): DomainError {

@@ -3,12 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import { type DomainError, isDomainError } from '@rhizome/errors';
 import type { FailedGuesses } from '@rhizome/identity';
 import { humanHolder, nonceField, type TokenHolder } from '@rhizome/identity/holders';
-import { LRUCache } from 'lru-cache';
 import type { AuditedLogin, AuditRecorder } from '../audit/index.js';
 import {
-  AttemptGate,
+  type Admission,
+  type Admissions,
   type ClientAddress,
-  type Leave,
+  failuresKey,
+  type NamedHolder,
   type RateLimiter,
   requestIdOf,
 } from '../policy/index.js';
@@ -23,23 +24,13 @@ export interface Attempt {
   action: string | undefined;
   client: { readonly name: string; readonly version: string };
   /** Set once the attempt is admitted. */
-  admission?: Admission;
+  admission?: Admission & Pick<Claim, 'isGuess'>;
 }
 
 /** The part of an attempt that its limits need. */
-export interface Claim {
-  /** Holder that the request names; nobody has verified it. */
-  readonly holder: string | undefined;
+export interface Claim extends NamedHolder {
   /** True if a success would show that a code or a token is right. */
   readonly isGuess?: boolean;
-  /** Looks in the store for a holder or a code that the request names; its failures then count for it. */
-  readonly find?: () => Promise<string | undefined>;
-}
-
-interface Admission extends Claim {
-  /** Key of the failures. */
-  readonly key: string;
-  readonly leave: Leave;
 }
 
 /** Ports of {@link Attempts}. */
@@ -49,6 +40,8 @@ export interface AttemptsOptions {
   readonly addressOf: ClientAddress;
   /** Counts failures by address, and tokens by their holder; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
+  /** Undefined if nothing is limited. */
+  readonly admissions: Admissions | undefined;
   readonly failedGuesses: FailedGuesses;
   /** Records logins; undefined without an audit log. */
   readonly audit: Pick<AuditRecorder, 'login'> | undefined;
@@ -67,24 +60,12 @@ const actions: ReadonlyMap<string, string> = new Map([
   [grantTypes.attempt, 'oauth.attempt'],
 ]);
 
-/** Holders that have succeeded and are remembered. */
-const holdersKept = 100_000;
-/** Look-ups of one address that run at once; the others wait for their turn. */
-const lookUpsAtOnce = 4;
-
 /**
- * Admits requests before anything of them is verified. Failures are charged to the address, successes to the
- * holder of the key or the account. When an address has used up its failures, only requests that name a
- * known holder are verified: one that has succeeded at this gateway, or that the store has. Their failures
- * count for this holder at this address. So the guesses of a stranger are bounded, and do not cut off the
- * pilots and people behind the same address, also not after a restart.
+ * Admits requests before anything of them is verified, by {@link Admissions}. Failures are charged to the
+ * address, or to a known holder at this address; successes to the holder of the key or the account.
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
-  readonly #gate = new AttemptGate();
-  readonly #lookUps = new AttemptGate();
-  /** Filled by successes only. */
-  readonly #known = new LRUCache<string, true>({ max: holdersKept });
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -105,23 +86,19 @@ export class Attempts {
 
   /** Waits until an attempt may be verified. @throws DomainError LIMIT_EXCEEDED */
   async admit(attempt: Attempt, claim: Claim): Promise<void> {
-    const { rates } = this.#options;
-    if (!rates) return;
-    const { holder } = claim;
-    if (holder !== undefined && this.#known.has(holder)) return this.#admitKnown(attempt, claim, holder);
-    try {
-      await this.#enter(attempt, claim, attempt.address);
-    } catch (error) {
-      const found = await this.#find(attempt, claim);
-      if (found === undefined) throw error;
-      await this.#admitKnown(attempt, claim, found);
-    }
+    const { rates, admissions } = this.#options;
+    if (!rates || !admissions) return;
+    const admission = await admissions.admit(attempt.address, claim, {
+      left: (key) => this.#left(key, rates, claim),
+      refusalOf: (holder) => rates.refusalOfHolder(holder),
+    });
+    attempt.admission = { ...admission, isGuess: claim.isGuess ?? false };
   }
 
   /** Charges the holder of an admitted attempt, and remembers it with further names that it has now. */
   succeeded(attempt: Attempt, names: readonly (string | undefined)[] = []): void {
     this.remember(attempt);
-    for (const name of names) if (name !== undefined) this.#known.set(name, true);
+    this.#options.admissions?.remember(...names);
     const holder = attempt.admission?.holder;
     // What it got cannot be taken back: the next request of a holder that has used up its rate is refused.
     if (holder !== undefined) this.#options.rates?.useByHolder(holder, { operations: 1 });
@@ -131,8 +108,8 @@ export class Attempts {
   remember(attempt: Attempt): void {
     const { admission, address } = attempt;
     if (admission?.holder === undefined) return;
-    this.#known.set(admission.holder, true);
-    attempt.admission = { ...admission, key: keyOf(address, admission.holder) };
+    this.#options.admissions?.remember(admission.holder);
+    attempt.admission = { ...admission, key: failuresKey(address, admission.holder) };
   }
 
   /** Charges and records a failure. Returns the error to answer with. */
@@ -180,35 +157,15 @@ export class Attempts {
     if (action !== undefined) this.#options.audit?.login({ ...outcome, action, client, requestId, address });
   }
 
-  /** @param known what failures count for at this address */
-  async #admitKnown(attempt: Attempt, claim: Claim, known: string): Promise<void> {
-    const spent = this.#options.rates?.refusalOfHolder(claim.holder ?? known);
-    if (spent) throw spent;
-    await this.#enter(attempt, claim, keyOf(attempt.address, known));
-  }
-
-  async #enter(attempt: Attempt, claim: Claim, key: string): Promise<void> {
-    const { rates, failedGuesses } = this.#options;
-    const guesses = claim.isGuess === true ? rates?.guesses : undefined;
-    const limit = (): number | DomainError => {
-      const operations = rates?.leftOfAddress(key) ?? Infinity;
-      if (!rates || !guesses || typeof operations !== 'number') return operations;
-      const left = failedGuesses.left(key, guesses);
-      if (left >= 1) return Math.min(operations, left);
-      return rates.tooManyGuesses(failedGuesses.secondsUntilNext(key, guesses)) ?? operations;
-    };
-    attempt.admission = { ...claim, key, leave: await this.#gate.enter(key, limit) };
-  }
-
-  /** Failures do not use up look-ups: otherwise a stranger could keep others of the address from theirs. */
-  async #find({ address }: Attempt, { find }: Claim): Promise<string | undefined> {
-    if (!find) return undefined;
-    const leave = await this.#lookUps.enter(address, () => lookUpsAtOnce);
-    try {
-      return await find();
-    } finally {
-      leave();
-    }
+  /** Failures with a key that are allowed now; guesses have a limit of their own, over all gateways. */
+  #left(key: string, rates: RateLimiter, { isGuess = false }: Claim): number | DomainError {
+    const { failedGuesses } = this.#options;
+    const operations = rates.leftOfAddress(key);
+    const guesses = isGuess ? rates.guesses : undefined;
+    if (!guesses || typeof operations !== 'number') return operations;
+    const left = failedGuesses.left(key, guesses);
+    if (left >= 1) return Math.min(operations, left);
+    return rates.tooManyGuesses(failedGuesses.secondsUntilNext(key, guesses)) ?? operations;
   }
 
   /** Counts a wrong guess for all gateways; the error if it was one too many. */
@@ -225,11 +182,6 @@ export class Attempts {
     const human = kind === 'HUMAN' ? subject : actsFor;
     return { kind, subject, human, issuer, tokenId, tokenKind: null, worker: null };
   }
-}
-
-/** Key of the failures of a known holder at an address. */
-function keyOf(address: string, holder: string): string {
-  return `${address} ${holder}`;
 }
 
 /** An error of {@link RateLimiter} or {@link AttemptGate}: the request was charged before, or not started. */

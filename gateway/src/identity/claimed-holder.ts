@@ -1,8 +1,7 @@
 /** Holders that requests name before anything is verified. */
 import type { IncomingMessage } from 'node:http';
-import { digestOfText } from '@rhizome/digest';
 import type { Identity } from '@rhizome/identity';
-import { certificatePrefix, claimedAccount, claimedEnrolment, claimedKey } from '@rhizome/identity/holders';
+import { certificatePrefix, claimedByToken, claimedEnrolment, claimedKey } from '@rhizome/identity/holders';
 import { certificateThumbprint } from '../policy/index.js';
 import type { Claim } from './attempts.js';
 
@@ -14,10 +13,17 @@ export async function claimedByKey(request: IncomingMessage): Promise<string | u
   return certificate === undefined ? undefined : certificatePrefix + certificate;
 }
 
-/** The login of a refresh token, or the account of a JWT. */
-export function claimedByToken(token: string): string | undefined {
-  const login = /^rhr_login_[0-9A-Z]{26}(?=_)/.exec(token)?.[0] ?? claimedAccount(token);
-  return login === undefined ? undefined : `account:${digestOfText(login)}`;
+/**
+ * The holder that an access token names, if the store has it: the enrolment of a worker, or the account. It
+ * is the key of failures, so it has nothing in it that the store does not have.
+ */
+export async function findHolder(
+  token: string,
+  { tokens, enrolments }: Pick<Identity, 'tokens' | 'enrolments'>,
+): Promise<string | undefined> {
+  const enrolment = claimedEnrolment(token);
+  if (enrolment?.startsWith('enr_')) return (await enrolments.exists(enrolment)) ? enrolment : undefined;
+  return (await tokens.isHolderKnown(token)) ? claimedByToken(token) : undefined;
 }
 
 /** The claim of a token. The store has its login, or the account that it names, if it was used before. */

@@ -1,4 +1,5 @@
 export { Attempts, type AttemptsOptions } from './attempts.js';
+export { findHolder } from './claimed-holder.js';
 export { identityPolicies, type IdentityGraphOptions, identityResolvers } from './graph/resolvers.js';
 export { GraphQueueOwners } from './graph-queue-owners.js';
 export { HeldAttempts } from './held-attempts.js';

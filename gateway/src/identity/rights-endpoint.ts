@@ -8,11 +8,11 @@ import {
   writeRightsAnswer,
 } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
+import { claimedByToken } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { bearerToken, type JsonBodies } from '@rhizome/subgraph';
 import { retryHeaders } from './answers.js';
 import type { Attempt, Attempts } from './attempts.js';
-import { claimedByToken } from './claimed-holder.js';
 import { sendJson } from './send-json.js';
 
 /** Options of {@link RightsEndpoint}. */

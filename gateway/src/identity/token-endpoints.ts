@@ -1,10 +1,11 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '@rhizome/identity';
+import { claimedByToken } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { type Answer, failureAnswer, invalid, issuedAnswer, published, send } from './answers.js';
 import type { Attempt, Attempts } from './attempts.js';
-import { claimedByToken, claimOfToken } from './claimed-holder.js';
+import { claimOfToken } from './claimed-holder.js';
 import { readForm } from './form.js';
 import {
   authorizationServer,

@@ -3,10 +3,9 @@
  * cookie that no script can read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { digestOfText } from '@rhizome/digest';
 import { isDomainError } from '@rhizome/errors';
 import type { Identity } from '@rhizome/identity';
-import { humanHolder } from '@rhizome/identity/holders';
+import { claimedBySession, humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from '../policy/index.js';
 import { retryHeaders } from './answers.js';
@@ -132,7 +131,7 @@ export class WebEndpoints {
     const previous = cookieOf(request, sessionCookie);
     if (previous !== undefined) await webSessions.end(previous);
     const id = await webSessions.start(identity);
-    this.#attempts.succeeded(attempt, [holderOf(id)]);
+    this.#attempts.succeeded(attempt, [claimedBySession(id)]);
     this.#attempts.record(attempt, humanHolder(identity.principalId));
     return redirect(to, [
       cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }),
@@ -153,7 +152,7 @@ export class WebEndpoints {
 
   #claimOf(id: string): Claim {
     const { webSessions } = this.#options.identity;
-    const holder = holderOf(id);
+    const holder = claimedBySession(id);
     return { holder, find: async () => ((await webSessions.isKnown(id)) ? holder : undefined) };
   }
 
@@ -174,11 +173,6 @@ export class WebEndpoints {
 }
 
 const dashboard = { name: 'rhizome-dashboard', version: '' };
-
-/** A session as the holder of its limits. */
-function holderOf(id: string): string {
-  return `session:${digestOfText(id)}`;
-}
 
 interface CookieOptions {
   /** Seconds. */

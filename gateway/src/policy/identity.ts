@@ -3,8 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Principal, RevocationList, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ProofVerifier, WebSessions } from '@rhizome/identity';
+import { claimedBySession, claimedByToken } from '@rhizome/identity/holders';
 import { certificateThumbprint } from './client-certificate.js';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from './own-page.js';
+import type { Admit } from './rate/admissions.js';
 
 /** Authenticates callers of all handlers. */
 export interface Identity {
@@ -20,13 +22,14 @@ export interface Identity {
   /**
    * The principal of a request, by its headers; undefined if authentication is disabled.
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
+   * @param admit called before credentials are verified that are not in memory
    */
-  ofRequest(request: IncomingMessage): Promise<Principal | undefined>;
+  ofRequest(request: IncomingMessage, admit?: Admit): Promise<Principal | undefined>;
   /**
-   * The holder of the bearer token in the headers, before it has proven that the token is its own; undefined
-   * without a valid one.
+   * The holder of the bearer token in the headers, before it has proven that the token is its own.
+   * @throws as {@link ofRequest}
    */
-  holderOf(request: IncomingMessage): Promise<Principal | undefined>;
+  holderOf(request: IncomingMessage, admit?: Admit): Promise<Principal | undefined>;
   /**
    * The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened
    * with.
@@ -34,6 +37,7 @@ export interface Identity {
   ofSocket(
     payload: Readonly<Record<string, unknown>> | undefined,
     request: IncomingMessage,
+    admit?: Admit,
   ): Promise<Principal | undefined>;
 }
 
@@ -42,7 +46,9 @@ export interface OwnCredentials {
   /** Proofs of possession (DPoP) of keys to which tokens are bound. */
   readonly proofs: ProofVerifier;
   /** Sessions of browsers. */
-  readonly sessions: Pick<WebSessions, 'tokenOf'>;
+  readonly sessions: Pick<WebSessions, 'tokenOf' | 'isKnown'>;
+  /** The holder that a token names, if the store has it; nothing of the token is verified. */
+  readonly findHolder: (token: string) => Promise<string | undefined>;
   /** Addresses under which this gateway is reached for a request, without path. */
   readonly originsOf: (request: IncomingMessage) => readonly string[];
 }
@@ -60,12 +66,19 @@ interface Credentials {
  * @param own undefined in a gateway without an issuer of its own
  */
 export function createIdentity(verifier: Verifier | undefined, own?: OwnCredentials): Identity {
-  const bySession = async (request: IncomingMessage): Promise<Principal | undefined> => {
+  const bySession = async (request: IncomingMessage, admit?: Admit): Promise<Principal | undefined> => {
     if (!verifier || !own) return undefined;
-    assertOwnPage(request, own.originsOf(request));
-    const token = await own.sessions.tokenOf(cookieOf(request, sessionCookie) ?? '');
+    const { sessions, originsOf } = own;
+    assertOwnPage(request, originsOf(request));
+    const id = cookieOf(request, sessionCookie) ?? '';
+    const holder = claimedBySession(id);
+    const find = async (): Promise<string | undefined> => ((await sessions.isKnown(id)) ? holder : undefined);
+    const token = await sessions.tokenOf(id, admit && (() => admit({ holder, find })));
     return unlessBoundElsewhere(await verifier.verify(token), request);
   };
+  /** Admits a token that the verifier does not have in memory. */
+  const admission = (token: string, admit: Admit) => (): Promise<void> =>
+    admit({ holder: claimedByToken(token), find: own && (() => own.findHolder(token)) });
   const hasSession: Identity['hasSession'] = (request, payload) => {
     if (!verifier || !own || request.headers.authorization !== undefined) return false;
     if (payload === undefined && request.method === 'GET') return false;
@@ -73,16 +86,15 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
     return isMarked && cookieOf(request, sessionCookie) !== undefined;
   };
   const verify = (
-    authorization: unknown,
-    proof: unknown,
+    credentials: Credentials | DomainError,
     request: IncomingMessage,
     urls: (own: OwnCredentials) => readonly string[],
+    admit?: Admit,
   ): Promise<Principal | undefined> => {
     // Not an async function, which would wrap each request's promise in another one.
     if (!verifier) return nobody;
-    const credentials = credentialsIn(authorization, proof);
     if (credentials instanceof DomainError) return Promise.reject(credentials);
-    const verified = verifier.verify(credentials.token);
+    const verified = verifier.verify(credentials.token, admit && admission(credentials.token, admit));
     if (credentials.scheme === 'bearer')
       return verified.then((principal) => unlessBoundElsewhere(principal, request));
     return verified.then((principal) =>
@@ -96,26 +108,29 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
     hasSession,
     required: verifier !== undefined,
     nonce: own?.proofs.nonce,
-    ofRequest: (request) => {
-      if (hasSession(request)) return bySession(request);
-      return verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
-        originsOf(request).map((origin) => origin + pathOf(request)),
-      );
+    ofRequest: (request, admit) => {
+      if (hasSession(request)) return bySession(request, admit);
+      const urls = ({ originsOf }: OwnCredentials): readonly string[] =>
+        originsOf(request).map((origin) => origin + pathOf(request));
+      const { authorization, dpop } = request.headers;
+      return verify(credentialsIn(authorization, dpop), request, urls, admit);
     },
-    holderOf: async ({ headers }) => {
+    holderOf: async ({ headers }, admit) => {
       const credentials = credentialsIn(headers.authorization, undefined);
-      if (!verifier || credentials instanceof DomainError) return undefined;
-      return verifier.verify(credentials.token).catch(() => undefined);
+      if (credentials instanceof DomainError) throw credentials;
+      return verifier?.verify(credentials.token, admit && admission(credentials.token, admit));
     },
-    ofSocket: (payload, request) => {
+    ofSocket: (payload, request, admit) => {
       const authorization =
         payload?.['authorization'] ?? payload?.['Authorization'] ?? request.headers.authorization;
-      if (authorization === undefined && payload && hasSession(request, payload)) return bySession(request);
+      if (authorization === undefined && payload && hasSession(request, payload))
+        return bySession(request, admit);
+      const urls = ({ originsOf }: OwnCredentials): readonly string[] => {
+        const own = originsOf(request).map((origin) => origin + pathOf(request));
+        return [...own, ...own.map((url) => url.replace(/^http/, 'ws'))];
+      };
       const proof = payload?.['dpop'] ?? request.headers['dpop'];
-      return verify(authorization, proof, request, ({ originsOf }) => {
-        const urls = originsOf(request).map((origin) => origin + pathOf(request));
-        return [...urls, ...urls.map((url) => url.replace(/^http/, 'ws'))];
-      });
+      return verify(credentialsIn(authorization, proof), request, urls, admit);
     },
   };
 }

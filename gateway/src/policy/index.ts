@@ -27,9 +27,10 @@ export { Expiries, type Expiring } from './expiries.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';
 export { FairQueue, type FairQueueLimits, type Release } from './rate/fair-queue.js';
-export { AttemptGate, type Leave } from './rate/attempt-gate.js';
+export { type Admission, Admissions, failuresKey, type NamedHolder } from './rate/admissions.js';
+export { CallerGate, limitedIdentity } from './rate/caller-gate.js';
 export { LoopDelay } from './rate/loop-delay.js';
-export { keyOf, RateLimiter, rejectStranger } from './rate/rate-limiter.js';
+export { keyOf, RateLimiter } from './rate/rate-limiter.js';
 export {
   type CallerRates,
   type RatedCaller,

@@ -35,8 +35,9 @@ export interface Verifier {
   /**
    * @throws DomainError TOKEN_EXPIRED, TOKEN_REVOKED, UNAUTHENTICATED for any other error of the token, or
    *   SERVICE_UNAVAILABLE while the keys of the issuer cannot be fetched
+   * @param beforeCheck called before the work of a signature; a token that is in memory needs none
    */
-  verify(token: string): Promise<Principal>;
+  verify(token: string, beforeCheck?: () => Promise<void>): Promise<Principal>;
   /** The deny list, whose changes end open streams. */
   readonly revocations?: RevocationList | undefined;
 }
@@ -83,6 +84,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
 /** Time for which a refused token is refused again without a check, in milliseconds. */
 const refusedForMs = 1000;
 const refusedKept = 10_000;
+/** Codes of refusals that another check repeats. */
+const lastingRefusals: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED']);
 
 class JwtVerifier implements Verifier {
   readonly revocations: RevocationList | undefined;
@@ -117,7 +120,7 @@ class JwtVerifier implements Verifier {
     });
   }
 
-  async verify(token: string): Promise<Principal> {
+  async verify(token: string, beforeCheck?: () => Promise<void>): Promise<Principal> {
     if (token.length > maxTokenLength) throw refused(`it is longer than ${maxTokenLength} characters`);
     const digest = hash('sha256', token, 'base64');
     const known = this.#cache.get(digest);
@@ -135,9 +138,9 @@ class JwtVerifier implements Verifier {
     const earlier = this.#refused.get(digest);
     if (earlier) throw earlier;
     try {
-      return this.#unlessRevoked(await this.#check(token, digest));
+      return this.#unlessRevoked(await this.#check(token, digest, beforeCheck));
     } catch (error) {
-      if (isDomainError(error) && error.code === 'UNAUTHENTICATED') this.#refused.set(digest, error);
+      if (isDomainError(error) && lastingRefusals.has(error.code)) this.#refused.set(digest, error);
       throw error;
     }
   }
@@ -160,8 +163,9 @@ class JwtVerifier implements Verifier {
     return principal;
   }
 
-  async #check(token: string, digest: string): Promise<Principal> {
+  async #check(token: string, digest: string, beforeCheck?: () => Promise<void>): Promise<Principal> {
     const { source, constraints } = this.#issuerOf(token);
+    await beforeCheck?.();
     let version: unknown;
     let verified: JWTVerifyResult;
     do {

@@ -1,5 +1,6 @@
 /** Holders that a request names. Nothing of it is verified: it selects limits, and gives no rights. */
 import { maxTokenLength } from '@rhizome/authz';
+import { digestOfText } from '@rhizome/digest';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { readTokenId } from './tokens/token-id.js';
 
@@ -16,16 +17,23 @@ export async function claimedKey(proof: string): Promise<string | undefined> {
   }
 }
 
-/** The account that a token names; undefined for a text that is no JWT. */
-export function claimedAccount(token: string): string | undefined {
-  const account = accountIn(token);
-  return account && `${account.issuer} ${account.subject}`;
-}
-
 /** Issuer and subject in a token; undefined for a text that is no JWT. */
 export function accountIn(token: string): { readonly issuer: string; readonly subject: string } | undefined {
   const { iss: issuer, sub: subject } = claimsIn(token);
   return typeof issuer === 'string' && typeof subject === 'string' ? { issuer, subject } : undefined;
+}
+
+/** The login of a refresh token, or the account of a JWT; undefined for another text. */
+export function claimedByToken(token: string): string | undefined {
+  const login = /^rhr_login_[0-9A-Z]{26}(?=_)/.exec(token)?.[0];
+  const account = login === undefined ? accountIn(token) : undefined;
+  const named = login ?? (account && `${account.issuer} ${account.subject}`);
+  return named === undefined ? undefined : `account:${digestOfText(named)}`;
+}
+
+/** The session of a browser, by the id in its cookie. */
+export function claimedBySession(id: string): string {
+  return `session:${digestOfText(id)}`;
 }
 
 /** The enrolment that the token of a worker names; another id for tokens of people. */

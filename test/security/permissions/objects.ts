@@ -173,8 +173,8 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
 
 let elevated = 0;
 
-/** An elevation of a new person: nobody has more than five. */
-async function elevationOf({ identity }: System, experiment: string): Promise<string> {
+/** A person that has logged in, and has the role READER ready in an experiment. */
+export async function personOf({ identity }: System, experiment: string): Promise<string> {
   if (!identity) return '';
   const { issuer } = issuerOf(`institute-${experiment}`, experiment);
   elevated += 1;
@@ -185,10 +185,16 @@ async function elevationOf({ identity }: System, experiment: string): Promise<st
   const ready = { experiment, roles: [], elevatableRoles: ['READER'] } as const;
   const membership = { principalId, ...ready, expiresAt: null, reason: null };
   await identity.principals.setMembership(membership, testPrincipal());
+  return principalId;
+}
+
+/** An elevation of a new person: nobody has more than five. */
+async function elevationOf(system: System, experiment: string): Promise<string> {
+  const subject = await personOf(system, experiment);
   const reason = 'the queue of the night is stuck';
   const request = { experiment, roles: ['READER'], reason, minutes: 60 } as const;
-  const made = await identity.elevations.start(request, testPrincipal({ subject: principalId, grants: {} }));
-  return made.elevation?._id ?? '';
+  const made = await system.identity?.elevations.start(request, testPrincipal({ subject, grants: {} }));
+  return made?.elevation?._id ?? '';
 }
 
 /** A recorded operation for each caller and target. */

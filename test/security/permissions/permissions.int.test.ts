@@ -8,6 +8,7 @@ import { buildSchema, type ConstDirectiveNode, isObjectType, Kind, parse } from 
 import { root } from '../../e2e/system/playground-system.js';
 import { gatewayRows } from './gateway-rows.js';
 import { makeObjects, type ObjectsOf } from './objects.js';
+import { otherCallers, verdictsOfOthers } from './other-callers.js';
 import { references } from './references.js';
 import type { Rows } from './row.js';
 import { rows } from './rows.js';
@@ -46,7 +47,16 @@ async function tableRow(row: Rows[number]): Promise<string> {
 
 /** Text of the page before its tables. */
 const head = readFileSync(join(root, 'test', 'security', 'permissions', 'head.md'), 'utf8');
-const tableHead = `| field | ${callers.join(' | ')} |\n| --- | ${callers.map(() => '---').join(' | ')} |\n`;
+const tableHead = (columns: readonly string[]): string =>
+  `| field | ${columns.join(' | ')} |\n| --- | ${columns.map(() => '---').join(' | ')} |\n`;
+
+/** Rows of the calls that need more than a role in one experiment. */
+async function otherRows(): Promise<string> {
+  const verdicts = await verdictsOfOthers(world, objectsOf('ADMIN', 'own'));
+  return verdicts
+    .map(([name, found]) => `| \`${name}\` | ${found.map((one) => (one ? marks[one] : '')).join(' | ')} |\n`)
+    .join('');
+}
 
 /** A page without the widths of its columns. */
 const normal = (text: string): string =>
@@ -94,8 +104,10 @@ describe('permissions of the roles', () => {
     for (const [title, all] of tables) {
       const lines: string[] = [];
       for (const row of all) lines.push(await tableRow(row));
-      found += `\n## ${title}\n\n${tableHead}${lines.join('\n')}\n`;
+      found += `\n## ${title}\n\n${tableHead(callers)}${lines.join('\n')}\n`;
     }
+    found += `\n## Calls that need more than a role in one experiment\n\n${tableHead(otherCallers)}`;
+    found += await otherRows();
     if (process.env['RHIZOME_UPDATE_PERMISSIONS']) writeFileSync(page, found);
     expect(normal(readFileSync(page, 'utf8'))).toBe(normal(found));
   });

@@ -8,7 +8,8 @@ import type { Caller, Target, World } from './world.js';
 /** Allowed; as if there were no such object; refused because of the rights or the credential. */
 export type Verdict = 'yes' | 'none' | 'no';
 
-interface Answer {
+/** An answer to a call. */
+export interface Answer {
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly errors: readonly { readonly code: string }[];
 }
@@ -24,8 +25,17 @@ export async function verdictOf(
   // A foreign object of a service is one that callers of another experiment ask for.
   const home = row.home === undefined ? 'alpha' : target === 'foreign' ? 'beta' : row.home;
   const variables = row.variables?.(objects, caller, target) ?? {};
+  return verdictOfAnswer([name, row], objects, () => answerOf(world, row, { name, caller, home, variables }));
+}
+
+/** Makes a call of a row. */
+export async function verdictOfAnswer(
+  [name, row]: readonly [string, Row],
+  objects: Objects,
+  ask: () => Promise<Answer>,
+): Promise<Verdict> {
   try {
-    const answer = await answerOf(world, row, { name, caller, home, variables });
+    const answer = await ask();
     if (answer.errors.length > 0) return ofCodes(name, codesOf(answer.errors));
     return ofValue(name, row, Object.values(answer.data ?? {}).at(-1), objects);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Principal, PrincipalKind } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { DomainError, isDomainError } from '@rhizome/errors';
+import { DomainError } from '@rhizome/errors';
 import type { GuessLimit } from '@rhizome/identity';
 import { LRUCache } from 'lru-cache';
 import type { RatedCaller, RateName, RateSettings } from './rate-settings.js';
@@ -138,16 +138,6 @@ export class RateLimiter {
     if (!bucket) buckets.set(name, (bucket = new TokenBucket(rate, now)));
     return bucket;
   }
-}
-
-/**
- * Refuses a caller whose token is not accepted: with that error, or with LIMIT_EXCEEDED if its address has
- * had too many. Valid tokens from the same address are not affected.
- */
-export function rejectStranger(error: unknown, rates: RateLimiter, address: string): never {
-  // An expired token was signed by a trusted issuer: its holder must learn that it has expired.
-  const isStranger = isDomainError(error) && error.http === 401 && error.code !== 'TOKEN_EXPIRED';
-  throw (isStranger && rates.useByAddress(address, { operations: 1 })) || error;
 }
 
 /** Key of a principal; an agent counts for itself, and pilots of one queue together. */

@@ -72,14 +72,15 @@ export class WebSessions {
    * An access token of a session, with the rights that its principal has now.
    * @throws DomainError UNAUTHENTICATED for a session that is unknown or has ended, FORBIDDEN for a suspended
    *   principal
+   * @param beforeRead called before a session is read from the store
    */
-  async tokenOf(id: string): Promise<string> {
+  async tokenOf(id: string, beforeRead?: () => Promise<void>): Promise<string> {
     const digest = form.test(id) ? this.#options.encryption.digest(id) : undefined;
     if (digest === undefined) throw ended();
     const now = this.#options.clock.now().getTime();
     const known = await this.#tokens.get(digest);
     if (known && now < known.renewAt) return known.accessToken;
-    const issuing = this.#issue(digest);
+    const issuing = beforeRead ? beforeRead().then(() => this.#issue(digest)) : this.#issue(digest);
     this.#tokens.set(digest, issuing);
     // Requests that come meanwhile share the new token; a failure is not kept.
     issuing.catch(() => this.#tokens.delete(digest));
