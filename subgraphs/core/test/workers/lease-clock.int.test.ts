@@ -29,6 +29,7 @@ let db: TestDatabase;
 let clock: ManualClock;
 let leases: LeasesRepository;
 let clocks: LeaseClockRepository;
+let endedLeases: EndedLeasesRepository;
 let service: LeaseClockService;
 let stallMs: number;
 let workers: number;
@@ -43,6 +44,7 @@ beforeEach(async () => {
     collection(db, gatewayReportsCollection),
     now,
   );
+  endedLeases = new EndedLeasesRepository(collection(db, leasesCollection), now);
   service = new LeaseClockService(clocks, clock);
   stallMs = 0;
   workers = 0;
@@ -53,7 +55,7 @@ function leader(epoch: number, limits: Partial<LeaseClockLimits> = {}) {
   const term: ClockTerm = { epoch, startedAt: clock.now() };
   return new LeaseClock({
     clocks,
-    leases: new EndedLeasesRepository(collection(db, leasesCollection), timeOf(clock)),
+    leases: endedLeases,
     term: () => term,
     stalls: { start: () => undefined, stop: () => undefined, takeLongestMs: () => stallMs },
     countWorkers: () => workers,
@@ -261,5 +263,19 @@ describe('workers that fall silent together', () => {
     expect(await pass(60, leading)).toBe(0);
     expect(await service.view()).toMatchObject({ state: 'POSTPONED', since });
     expect(await pass(35, leading)).toBe(10);
+  });
+
+  it('loses them when their leases end next, if the store fails at the end of the postponement', async () => {
+    const leading = leader(1, { massSilence: { ...massSilenceLimits, longestMs: 120_000 } });
+    await pass(1, leading);
+    await manyWorkers(10);
+    expect(await pass(60, leading)).toBe(0);
+    const lose = endedLeases.lose.bind(endedLeases);
+    endedLeases.lose = () => Promise.reject(new Error('no majority'));
+    await expect(pass(100, leading)).rejects.toThrow('no majority');
+    endedLeases.lose = lose;
+    // The leases get their full time again; the postponement does not.
+    expect(await pass(30, leading)).toBe(0);
+    expect(await pass(3, leading)).toBe(10);
   });
 });

@@ -88,7 +88,6 @@ interface Run {
   acceptedAt: Date;
   /** Undefined before the first record of the term. */
   record: LeaseClockRecord | undefined;
-  postponement: Postponement | undefined;
   /** True after a check that failed. */
   hasFailed: boolean;
 }
@@ -144,7 +143,6 @@ export class LeaseClock {
       checkedAt: startedAt,
       acceptedAt: startedAt,
       record: undefined,
-      postponement: undefined,
       hasFailed: false,
     };
     this.#options.stalls.takeLongestMs();
@@ -167,7 +165,6 @@ export class LeaseClock {
   #adopt(run: Run, clock: LeaseClockDocument): void {
     if (run.record) return;
     const { state, reason, since, checkedAt, silentWorkers, workers, postponement } = clock;
-    run.postponement = postponement;
     run.record = { state, reason, since, checkedAt, silentWorkers, workers, postponement };
   }
 
@@ -222,19 +219,25 @@ export class LeaseClock {
     const decision = this.#decide(run, { ended, workers, until, isStopped });
     if (decision.change)
       log.warn({ silent: ended.count, workers }, `losses of workers ${changes[decision.change]}`);
-    run.postponement = decision.postponement;
     const isPostponed = decision.isPostponed || isStopped;
     const lost = isPostponed || ended.count === 0 ? 0 : await leases.lose(until, run.pauses);
     if (decision.change === 'TIME_OVER') run.recentLosses.clear();
     else run.recentLosses.add(until, lost, ended.leaseMs);
     const state = isStopped ? 'STOPPED' : decision.isPostponed ? 'POSTPONED' : 'RUNNING';
-    this.#record(run, { state, until, now, silentWorkers: ended.count - lost, workers: workers - lost });
+    this.#record(run, {
+      state,
+      until,
+      now,
+      silentWorkers: ended.count - lost,
+      workers: workers - lost,
+      postponement: decision.postponement,
+    });
     return lost;
   }
 
   /** While the clock stands still, a postponement neither begins nor ends. */
   #decide(
-    { recentLosses, restartedAt, postponement }: Run,
+    { recentLosses, restartedAt, record }: Run,
     facts: {
       readonly ended: EndedLeases;
       readonly workers: number;
@@ -243,6 +246,7 @@ export class LeaseClock {
     },
   ): SilenceDecision {
     const { ended, workers, until: now, isStopped } = facts;
+    const postponement = record?.postponement;
     if (isStopped) return { isPostponed: postponement !== undefined, postponement };
     const recentlyLost = recentLosses.count(now);
     const { count: silent, leaseMs } = ended;
@@ -258,10 +262,11 @@ export class LeaseClock {
       readonly now: Date;
       readonly silentWorkers: number;
       readonly workers: number;
+      readonly postponement: Postponement | undefined;
     },
   ): void {
-    const { state, until, now, silentWorkers, workers } = next;
-    const { postponement, record } = run;
+    const { state, until, now, silentWorkers, workers, postponement } = next;
+    const { record } = run;
     const hasChanged = record?.state !== state;
     if (hasChanged && state === 'STOPPED')
       this.#options.log.warn({ reason: noGateway }, 'lease clock stopped');
