@@ -111,7 +111,7 @@ export interface FleetModule {
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const components = createComponents(options);
-  const { stores, cache, registry, classes } = components;
+  const { stores, cache, registry, classes, requeueGrants } = components;
   const { jobs, leases, unreachable, workers, brokerLease } = stores;
   const leadership = new BrokerLeadership({
     leases: brokerLease,
@@ -122,7 +122,6 @@ export function buildFleet(options: FleetOptions): FleetModule {
     ttlMs: brokerTtlMs,
     renewMs: brokerRenewMs,
   });
-  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
   const scheduler = new SchedulerService({
     cache,
     classes,
@@ -177,7 +176,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 
 function servicesOf(
   { clock, ids, log, writer, url, queues, queueLookup, secrets }: FleetOptions,
-  { stores, cache, registry, classes }: ReturnType<typeof createComponents>,
+  { stores, cache, registry, classes, requeueGrants }: ReturnType<typeof createComponents>,
   scheduler: SchedulerService,
   leadership: BrokerLeadership,
 ): FleetServices {
@@ -195,7 +194,6 @@ function servicesOf(
   const fences = stores.brokerLease;
   const { superseded } = stores;
   const adoptions = new Adoptions({ jobs, fences, unreachable, superseded, writer, clock, log });
-  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
   const returns = new WorkerReturns({
     leases,
     unreachable,
@@ -242,7 +240,6 @@ function servicesOf(
       queues: queueLookup,
       commands: new CommandRules(ledger, adoptions),
       returns,
-      unreachable,
       hub: commands,
     }),
   };
@@ -274,7 +271,8 @@ function createComponents({
   const retained = () => stores.unreachable.retained();
   const sources = { directory, workers: registry, classes, jobs, feed, writer, retained };
   const cache = new SchedulerCache({ ...sources, clock, log });
-  return { stores, classes, registry, cache };
+  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
+  return { stores, classes, registry, cache, requeueGrants };
 }
 
 function lifecycleOf(

@@ -94,15 +94,13 @@ export function statedContinuity(
     continueSeconds: spec?.continueSeconds ?? defaultContinueSeconds,
     reassignAfterSeconds: spec?.reassignAfterSeconds ?? defaultReassignAfterSeconds,
   };
-  const limits = Object.values(policy).some((value) => value !== undefined);
-  if (!limits && stated.continueSeconds === undefined && stated.reassignAfterSeconds === undefined)
-    return undefined;
+  const setsContinue = stated.continueSeconds !== undefined || policy.maxContinueSeconds !== undefined;
+  const setsReassign = stated.reassignAfterSeconds !== undefined || boundsReassign(policy);
+  if (!setsContinue && !setsReassign) return undefined;
   const { continueSeconds, reassignAfterSeconds } = bounded(stated, policy);
   return {
-    ...(stated.continueSeconds === undefined && policy.maxContinueSeconds === undefined
-      ? {}
-      : { continueSeconds }),
-    ...(stated.reassignAfterSeconds === undefined && !boundsReassign(policy) ? {} : { reassignAfterSeconds }),
+    ...(setsContinue ? { continueSeconds } : {}),
+    ...(setsReassign ? { reassignAfterSeconds } : {}),
   };
 }
 

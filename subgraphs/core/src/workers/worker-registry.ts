@@ -80,9 +80,7 @@ export class WorkerRegistry implements WorkerFeed {
 
   /** Number of workers that must send heartbeats. */
   countWorking(): number {
-    let count = 0;
-    for (const { state } of this.#live.values()) if (state === 'READY' || state === 'DRAINING') count += 1;
-    return count;
+    return this.#live.size;
   }
 
   live(): Iterable<WorkerFacts> {

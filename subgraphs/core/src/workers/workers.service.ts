@@ -8,10 +8,8 @@ import { type CommandRules, drainOf } from './commands/command-rules.js';
 import type { WorkerCommand } from './commands/worker-command.types.js';
 import { type FactReports, reportOf } from './registration/fact-reports.js';
 import type { Heartbeats } from './leases/heartbeats.js';
-import type { Renewal } from './leases/leases.repository.js';
+import type { LeasesRepository, Renewal } from './leases/leases.repository.js';
 import type { WorkerReturns } from './adoption/worker-returns.js';
-import type { LeasesRepository } from './leases/leases.repository.js';
-import type { UnreachableLeasesRepository } from './leases/unreachable-leases.repository.js';
 import type { Registration } from './registration/registration.js';
 import {
   checkDevices,
@@ -63,7 +61,6 @@ export interface WorkersOptions {
   readonly access: WorkerAccess;
   readonly commands: CommandRules;
   readonly returns: WorkerReturns;
-  readonly unreachable: Pick<UnreachableLeasesRepository, 'release'>;
   readonly hub: Pick<CommandHub, 'listen'>;
   /** Returns the job that each device of a worker is given to. */
   readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
@@ -264,11 +261,12 @@ export class WorkersService {
     const { registry, queues, access, returns, facts, commands } = this.#options;
     const known = await access.workerFor(principal, 'worker:heartbeat', await registry.find(spec.workerId));
     const errors = checkHeartbeat(spec);
-    const isRefused = !known || rejectUnknownOrLost(spec.workerId, known) !== undefined;
-    if (!isRefused && !errors.isEmpty) return refused(errors.all);
-    const worker = isRefused ? known : await returns.present(principal, known);
-    const refusal = rejectUnknownOrLost(spec.workerId, worker);
-    if (!worker || refusal) return refused(refusal ? [refusal] : []);
+    const refusal = rejectUnknownOrLost(spec.workerId, known);
+    if (!known || refusal) return refused(refusal ? [refusal] : []);
+    if (!errors.isEmpty) return refused(errors.all);
+    const worker = await returns.present(principal, known);
+    const loss = rejectUnknownOrLost(spec.workerId, worker);
+    if (loss) return refused([loss]);
     const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const report = reportOf(spec);
@@ -283,7 +281,7 @@ export class WorkersService {
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const current = await facts.apply(worker, report, lease);
     const answer = await commands.forHeartbeat(principal, current, queue, jobs);
-    if (lease.retained) await this.#releaseEnded(lease, jobs);
+    if (lease.retained) await returns.releaseEnded(lease, jobs);
     if (worker.returnedAt) await returns.settle(worker, jobs);
     return { leaseExpiresAt: lease.expiresAt, commands: answer, userErrors: [] };
   }
@@ -301,15 +299,6 @@ export class WorkersService {
     const revived = await heartbeats.renew(renewal);
     if (revived && !revived.lostAt) await returns.settle(returned, renewal.jobs);
     return revived;
-  }
-
-  /** The payloads of jobs that the worker no longer lists have ended: their devices are free. */
-  async #releaseEnded({ _id, retained = [] }: LeaseTerms, held: readonly HeldJob[]): Promise<void> {
-    const listed = new Set(held.map(({ fence }) => fence));
-    await this.#options.unreachable.release(
-      _id,
-      retained.filter(({ fence }) => !listed.has(fence)),
-    );
   }
 
   /** Sets a worker to DRAINING, or ends it if it reports its end. Jobs that it still has are requeued. */

@@ -9,7 +9,7 @@ import {
   type Principal,
   withCurrentRights,
 } from '@rhizome/authz';
-import { isTerminal, waitingStates, type JobState } from '../model/job-state.js';
+import { isTerminal, isWaiting, type JobState } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { BulkJob, BulkKind, BulkRefusal, BulkRequester } from './bulk.types.js';
 import type { TransitionRequest } from '../transitions/transition.types.js';
@@ -183,10 +183,6 @@ function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'tran
 /** Refusal because of the job's state. */
 export function conflict(job: { readonly _id: string; readonly state: JobState }, why: string): BulkRefusal {
   return { jobId: job._id, code: 'JOB_STATE_CONFLICT', message: `Job "${job._id}" is ${job.state}: ${why}` };
-}
-
-function isWaiting(state: JobState): boolean {
-  return (waitingStates as readonly JobState[]).includes(state);
 }
 
 function isReady({ waitingFor, notBefore }: BulkView, now: Date): boolean {

@@ -32,17 +32,6 @@ export const terminalStates = [
 ] as const satisfies readonly JobState[];
 /** States from which the job may still change. */
 export const liveStates: readonly JobState[] = jobStates.filter((state) => !isTerminal(state));
-/**
- * States in which a worker holds the job: it has an open attempt and a fence, and is requeued when the
- * worker's lease expires.
- */
-export const heldStates = [
-  'SENT',
-  'STARTING',
-  'RUNNING',
-  'HOLDING',
-  'TRANSFERRING',
-] as const satisfies readonly JobState[];
 /** States in which an attempt can be when its worker returns: the payload is at least being prepared. */
 export const adoptedStates = [
   'STARTING',
@@ -50,6 +39,11 @@ export const adoptedStates = [
   'HOLDING',
   'TRANSFERRING',
 ] as const satisfies readonly JobState[];
+/**
+ * States in which a worker holds the job: it has an open attempt and a fence, and is requeued when the
+ * worker's lease expires.
+ */
+export const heldStates = ['SENT', ...adoptedStates] as const satisfies readonly JobState[];
 /** States before the job is sent: it may be held, released and re-prioritised. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
@@ -175,4 +169,9 @@ export function isTerminal(state: JobState): boolean {
 /** Returns true if a worker holds a job in this state. */
 export function isHeld(state: JobState): boolean {
   return (heldStates as readonly JobState[]).includes(state);
+}
+
+/** Returns whether the job has not been sent. */
+export function isWaiting(state: JobState): boolean {
+  return (waitingStates as readonly JobState[]).includes(state);
 }

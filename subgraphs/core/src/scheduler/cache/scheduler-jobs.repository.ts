@@ -52,7 +52,7 @@ export type HeldJobFacts = Pick<
 /** Facts that decide whether a worker may continue an attempt. */
 export type AdoptableJob = Pick<
   JobDocument,
-  '_id' | 'state' | 'fence' | 'attempt' | 'attempts' | 'workerId' | 'queueId' | 'queue' | 'gpu' | 'share'
+  '_id' | 'state' | 'fence' | 'attempt' | 'attempts' | 'workerId' | 'queue' | 'gpu'
 > & {
   readonly last: { readonly reason?: string };
 };
@@ -138,10 +138,8 @@ export class SchedulerJobsRepository {
         attempt: 1,
         attempts: 1,
         workerId: 1,
-        queueId: 1,
         queue: 1,
         gpu: 1,
-        share: 1,
         'last.reason': 1,
       })
       .toArray();

@@ -40,9 +40,7 @@ function job(change: Partial<AdoptableJob> = {}): AdoptableJob {
     attempt: 1,
     attempts: [givenAway()],
     workerId: 'w1',
-    queueId: 'q1',
     queue: 'main',
-    share: 'alpha/default',
     last: {},
     ...change,
   };

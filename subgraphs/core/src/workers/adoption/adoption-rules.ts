@@ -1,6 +1,6 @@
 /** Pure rules for jobs that a worker holds under fences that core no longer assigns to it. */
 import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
-import { adoptedStates, isHeld, type JobState, waitingStates } from '../../jobs/model/job-state.js';
+import { isHeld, isWaiting, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredAttempt } from '../../jobs/model/job.types.js';
 import type { AdoptionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
@@ -69,12 +69,13 @@ function planReturn(
   const superseded = attempt;
   if (until < now)
     return { kind: 'drop', reason: `the payload could run on until ${until.toISOString()}`, superseded };
-  const isWaiting = (waitingStates as readonly JobState[]).includes(job.state);
+  const mayBeResumed = isWaiting(job.state) || job.state === 'SENT';
   const later = job.attempts.filter(({ number }) => number > attempt.number);
   // A current grant that is SENT has not begun.
   const ended = job.state === 'SENT' ? later.filter(({ number }) => number < job.attempt) : later;
-  if (!(isWaiting || job.state === 'SENT') || !ended.every(isNeverBegun)) {
-    const reason = isHeld(job.state) || isWaiting ? 'another attempt has begun' : `the job is ${job.state}`;
+  if (!mayBeResumed || !ended.every(isNeverBegun)) {
+    const reason =
+      isHeld(job.state) || isWaiting(job.state) ? 'another attempt has begun' : `the job is ${job.state}`;
     return { kind: 'drop', reason, superseded };
   }
   return adopt(holder, job, attempt, { ...unreachable, fence });
@@ -99,7 +100,6 @@ function adopt(
   { fence, state, queue, gpu }: Resumed,
 ): AdoptionStep {
   if (!mayAdopt) return { kind: 'drop', reason: 'only the pilot that registered the worker may continue it' };
-  const isBegun = (adoptedStates as readonly JobState[]).includes(state);
   return {
     kind: 'adopt',
     attempt,
@@ -107,7 +107,7 @@ function adopt(
       jobId: job._id,
       from: job.state,
       // A worker that holds the job has received it: its payload is at least being prepared.
-      to: isBegun ? state : 'STARTING',
+      to: state === 'SENT' ? 'STARTING' : state,
       by: 'adoption',
       actor,
       reason: reasonOf(workerId, job, attempt),

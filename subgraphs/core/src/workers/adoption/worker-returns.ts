@@ -9,14 +9,14 @@ import { leaseLost, type RequeueGrants } from '../../scheduler/dispatch/requeue-
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import type { UnreachableLeasesRepository } from '../leases/unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
-import type { HeldJob, WorkerDocument } from '../worker.types.js';
+import type { HeldJob, LeaseTerms, WorkerDocument } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 import { isSamePrincipal } from './same-pilot.js';
 
 /** Dependencies of {@link WorkerReturns}. */
 export interface WorkerReturnsOptions {
   readonly leases: Pick<LeasesRepository, 'findTerms'>;
-  readonly unreachable: Pick<UnreachableLeasesRepository, 'revive'>;
+  readonly unreachable: Pick<UnreachableLeasesRepository, 'revive' | 'release'>;
   readonly workers: Pick<WorkersRepository, 'findMany' | 'returnToContact' | 'confirmReturn'>;
   readonly ledger: Pick<Ledger, 'jobsOf'>;
   readonly jobs: { adoptable(ids: readonly string[]): Promise<ReadonlyMap<string, AdoptableJob>> };
@@ -66,6 +66,13 @@ export class WorkerReturns {
     registry.set(current);
     if (isBack) log.info({ workerId: worker._id, queue: worker.queue }, 'worker returned');
     return current;
+  }
+
+  /** Releases the devices of jobs that the worker no longer lists: their payloads have ended. */
+  async releaseEnded({ _id, retained = [] }: LeaseTerms, held: readonly HeldJob[]): Promise<void> {
+    const listed = new Set(held.map(({ fence }) => fence));
+    const ended = retained.filter(({ fence }) => !listed.has(fence));
+    await this.#options.unreachable.release(_id, ended);
   }
 
   /**

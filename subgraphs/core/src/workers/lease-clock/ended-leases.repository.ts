@@ -1,6 +1,7 @@
 /** Leases that have ended by the lease clock: its access to the collection of worker leases. */
 import type { Collection, Filter } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
+import { lostLease } from '../leases/lease-fields.js';
 import type { LeaseDocument } from '../worker.types.js';
 import type { Pauses } from './pauses.js';
 
@@ -48,15 +49,7 @@ export class EndedLeasesRepository {
     const reason = 'it sent no heartbeat until its lease ended';
     const result = await this.#leases.updateMany(
       ended(until, pauses),
-      [
-        {
-          $set: {
-            lostAt: this.#now(),
-            lostReason: { $literal: reason },
-            dueAt: this.#now(),
-          },
-        },
-      ],
+      [{ $set: lostLease(this.#now, reason) }],
       { writeConcern: { w: 'majority' } },
     );
     return result.modifiedCount;

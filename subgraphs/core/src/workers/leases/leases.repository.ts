@@ -1,10 +1,11 @@
 /**
- * The only code that accesses the collection of worker leases. Times are the store's, so clocks of processes
- * need not agree.
+ * Access to the collection of worker leases; those that have ended have repositories of their own. Times are
+ * the store's, so clocks of processes need not agree.
  */
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
 import { workerSchemaVersion } from '../worker.document.js';
+import { lostLease, runningLease } from './lease-fields.js';
 import type { DeviceUse, HeldJob, LeaseDocument, LeaseTerms, Digests } from '../worker.types.js';
 
 /** A heartbeat. */
@@ -53,7 +54,11 @@ export class LeasesRepository {
       [
         {
           $replaceWith: {
-            $mergeObjects: [{ $literal: fresh }, { createdAt: this.#now() }, this.#alive(leaseSeconds)],
+            $mergeObjects: [
+              { $literal: fresh },
+              { createdAt: this.#now() },
+              runningLease(this.#now, leaseSeconds),
+            ],
           },
         },
       ],
@@ -72,7 +77,7 @@ export class LeasesRepository {
           update: [
             {
               $set: {
-                ...this.#alive(leaseSeconds),
+                ...runningLease(this.#now, leaseSeconds),
                 jobs: { $literal: jobs },
                 ...(deviceUse ? { deviceUse: { $literal: deviceUse } } : {}),
                 ...reportedFacts(digests ?? {}),
@@ -124,7 +129,7 @@ export class LeasesRepository {
   async lose(workerId: string, reason: string): Promise<boolean> {
     const result = await this.#leases.updateOne(
       { _id: workerId, isFinal: { $exists: false } },
-      [...this.#loss(reason), { $set: { isFinal: true } }],
+      [{ $set: { ...lostLease(this.#now, reason), isFinal: true } }],
       { writeConcern: majority },
     );
     return result.modifiedCount === 1;
@@ -167,22 +172,6 @@ export class LeasesRepository {
   /** Removes the lease of a worker whose registration failed. */
   async discard(workerId: string): Promise<void> {
     await this.#leases.deleteOne({ _id: workerId });
-  }
-
-  #alive(leaseSeconds: number): Document {
-    return { updatedAt: this.#now(), expiresAt: { $add: [this.#now(), leaseSeconds * 1000] } };
-  }
-
-  #loss(reason: string): Document[] {
-    return [
-      {
-        $set: {
-          lostAt: { $ifNull: ['$lostAt', this.#now()] },
-          lostReason: { $literal: reason },
-          dueAt: this.#now(),
-        },
-      },
-    ];
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
+import { runningLease } from './lease-fields.js';
 import type { LeaseDocument, RetainedJob } from '../worker.types.js';
 
 /** Jobs of one worker whose devices stay booked. */
@@ -51,12 +52,7 @@ export class UnreachableLeasesRepository {
     const result = await this.#leases.updateOne(
       { _id: workerId, lostAt: { $exists: true }, isFinal: { $exists: false } },
       [
-        {
-          $set: {
-            updatedAt: this.#now(),
-            expiresAt: { $add: [this.#now(), leaseSeconds * 1000] },
-          },
-        },
+        { $set: runningLease(this.#now, leaseSeconds) },
         { $unset: ['lostAt', 'lostReason', 'dueAt', 'until'] },
       ],
       { writeConcern: majority },
