@@ -47,6 +47,8 @@ export interface LeaseWatchOptions {
 const maxLost = 200;
 /** Leases that are followed up at once. */
 const closingAtOnce = 16;
+/** Losses by processes of an earlier version are rare, and all lost leases are read to find them. */
+const formerLossesMs = 30_000;
 
 /** Watches the leases of workers while this process leads. */
 export class LeaseWatch {
@@ -57,6 +59,7 @@ export class LeaseWatch {
   #checking: Promise<boolean> | undefined;
   #followingUp: Promise<boolean> | undefined;
   #isStopped = false;
+  #formerLossesAt = -Infinity;
 
   constructor(options: LeaseWatchOptions) {
     this.#options = options;
@@ -110,11 +113,19 @@ export class LeaseWatch {
 
   async #followUp(): Promise<void> {
     const { leases } = this.#options;
-    await leases.finishFormerLosses();
+    await this.#finishFormerLosses();
     await this.#close(await leases.findLost(maxLost));
     await this.#releaseRetained();
     await this.#requeueUnknown();
     await this.#requeueUnlisted();
+  }
+
+  async #finishFormerLosses(): Promise<void> {
+    const { leases, clock } = this.#options;
+    const now = clock.monotonicMs();
+    if (now < this.#formerLossesAt + formerLossesMs) return;
+    await leases.finishFormerLosses();
+    this.#formerLossesAt = now;
   }
 
   /** Begins no more after the first error, and waits for those under way. */
