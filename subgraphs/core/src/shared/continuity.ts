@@ -106,18 +106,14 @@ export function statedContinuity(
 
 /** Times that apply to an attempt: those of the job, else the queue's defaults, within the queue's bounds. */
 export function effectiveContinuity(
-  stated: StatedContinuity | undefined,
-  policy: ContinuityPolicy | undefined,
+  stated: StatedContinuity = {},
+  policy: ContinuityPolicy = {},
 ): Continuity {
-  if (!policy) return stated ? bounded(stated, {}) : defaultContinuity;
-  const { defaultContinueSeconds, defaultReassignAfterSeconds } = policy;
-  return bounded(
-    {
-      continueSeconds: stated?.continueSeconds ?? defaultContinueSeconds,
-      reassignAfterSeconds: stated?.reassignAfterSeconds ?? defaultReassignAfterSeconds,
-    },
-    policy,
-  );
+  const {
+    continueSeconds = policy.defaultContinueSeconds,
+    reassignAfterSeconds = policy.defaultReassignAfterSeconds,
+  } = stated;
+  return bounded({ continueSeconds, reassignAfterSeconds }, policy);
 }
 
 /** Handling of a payload that has these times. */

@@ -78,8 +78,7 @@ const job: NonNullable<Resolvers['Job']> = {
     classId,
   }),
   payload: (parent) => ({ ...parent.payload, job: parent }),
-  continuity: ({ requirements: { continuity } }) =>
-    shownContinuity(effectiveContinuity(continuity, undefined)),
+  continuity: ({ requirements: { continuity } }) => shownContinuity(effectiveContinuity(continuity)),
   dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
   worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
   workerId: ({ workerId }) => workerId ?? null,

@@ -39,7 +39,14 @@ export class LeaseClockRepository {
    */
   async beat(epoch: number, record: LeaseClockRecord | undefined): Promise<LeaseClockDocument | undefined> {
     const now = this.#now();
-    const first = { schemaVersion: 1, state: 'RUNNING', silentWorkers: 0, workers: 0 };
+    const first = {
+      schemaVersion: 1,
+      createdAt: now,
+      state: 'RUNNING',
+      since: now,
+      silentWorkers: 0,
+      workers: 0,
+    };
     const stored: Document = {
       ...(record && literals(record)),
       epoch,
@@ -49,7 +56,7 @@ export class LeaseClockRepository {
     try {
       const clock = await this.#clocks.findOneAndUpdate(
         { _id: 'leases', epoch: { $not: { $gt: epoch } } },
-        [{ $set: { ...withDefaults(first), ...since(now), ...stored } }],
+        [{ $set: { ...withDefaults(first), ...stored } }],
         { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' }, timeoutMS: timeoutMs },
       );
       return clock ?? undefined;
@@ -114,10 +121,6 @@ function withDefaults(values: Document): Document {
   return Object.fromEntries(
     Object.entries(values).map(([field, value]) => [field, { $ifNull: [`$${field}`, value] }]),
   );
-}
-
-function since(now: Date | '$$NOW'): Document {
-  return { createdAt: { $ifNull: ['$createdAt', now] }, since: { $ifNull: ['$since', now] } };
 }
 
 /** Values are stored as they are; those that are not set are removed. */
