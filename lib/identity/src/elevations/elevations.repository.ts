@@ -4,6 +4,9 @@ import type { Collection, Db, Filter } from 'mongodb';
 import type { VisibleExperiments } from '../visible-experiments.js';
 import { type ElevationDocument, elevationsCollection } from './elevation.document.js';
 
+/** Condition for elevations that have not ended. */
+const active = (now: Date) => ({ endedAt: null, expiresAt: { $gt: now } });
+
 /** Collection `elevations`. */
 export class ElevationsRepository {
   readonly #elevations: Collection<ElevationDocument>;
@@ -23,7 +26,7 @@ export class ElevationsRepository {
   /** Ends an elevation now; null for one that has ended. */
   end(id: string, endedBy: string, now: Date): Promise<ElevationDocument | null> {
     return this.#elevations.findOneAndUpdate(
-      { _id: id, endedAt: null, expiresAt: { $gt: now } },
+      { _id: id, ...active(now) },
       { $set: { endedAt: now, endedBy, updatedAt: now }, $inc: { revision: 1 } },
       { returnDocument: 'after' },
     );
@@ -31,13 +34,12 @@ export class ElevationsRepository {
 
   /** Number of elevations of a principal that have not ended. */
   activeOf(principalId: string, now: Date): Promise<number> {
-    return this.#elevations.countDocuments({ principalId, endedAt: null, expiresAt: { $gt: now } });
+    return this.#elevations.countDocuments({ principalId, ...active(now) });
   }
 
   /** Elevations that a login started and that have not ended. */
   startedBy(login: string, now: Date): Promise<readonly ElevationDocument[]> {
-    const filter = { login, endedAt: null, expiresAt: { $gt: now } };
-    return this.#elevations.find(filter, { readConcern: 'majority' }).toArray();
+    return this.#elevations.find({ login, ...active(now) }, { readConcern: 'majority' }).toArray();
   }
 
   /**

@@ -1,7 +1,9 @@
 /** Access to groups and their members. */
 import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Collection, Db } from 'mongodb';
+import { lasting } from '../principals/lasting.js';
 import type { HeldRoles, RoleSource } from '../principals/principal.document.js';
+import { upserted } from '../store/upserted.js';
 import type { VisibleExperiments } from '../visible-experiments.js';
 import {
   type GroupDocument,
@@ -21,8 +23,6 @@ export type MemberChange = Pick<
   GroupMemberDocument,
   'principalId' | 'groupId' | 'expiresAt' | 'reason' | 'updatedBy'
 >;
-
-const lasting = (now: Date) => ({ $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] });
 
 /** Collections `groups` and `groupMembers`. */
 export class GroupsRepository implements RoleSource {
@@ -60,8 +60,7 @@ export class GroupsRepository implements RoleSource {
       if (isDuplicateKey(error)) return write();
       throw error;
     });
-    if (!found) throw new TypeError('An upsert returned no document');
-    return found;
+    return upserted(found);
   }
 
   /** Removes a group with its members. The group goes first: without it, members have no roles. */
@@ -81,8 +80,7 @@ export class GroupsRepository implements RoleSource {
       },
       { upsert: true, returnDocument: 'after' },
     );
-    if (!found) throw new TypeError('An upsert returned no document');
-    return found;
+    return upserted(found);
   }
 
   /** A member, also one whose membership has ended. */

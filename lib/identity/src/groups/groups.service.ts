@@ -6,7 +6,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import { isDeepStrictEqual } from 'node:util';
 import { assertNotOwnRoles } from '../elevations/own-roles.js';
 import { checkExperiment } from '../experiment-name.js';
-import { checkRoles } from '../grantable-roles.js';
+import { checkEnd, checkRoles } from '../grantable-roles.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
 import { concerns, visibleTo } from '../visible-experiments.js';
 import type { GroupDocument, GroupMemberDocument } from './group.document.js';
@@ -76,11 +76,12 @@ export class GroupsService {
     const { experiment, name, roles, expiresAt, reason } = request;
     assertCan(by, 'membership:set', experiment);
     const { groups, clock, ids } = this.#options;
+    const now = clock.now();
     const errors = new InputErrors();
     checkExperiment(['experiment'], experiment, errors);
     errors.form(['name'], name, groupName, '2 to 63 lower-case letters, digits and "-"');
     checkRoles('roles', roles, errors);
-    this.#checkEnd({ expiresAt, reason }, errors);
+    checkEnd(request, now, errors);
     if (!errors.isEmpty) return { group: null, userErrors: errors.all };
     const found = await groups.named(experiment, name);
     if (found && (await groups.member(by.subject, found._id))) assertNotOwnRoles(by, by.subject);
@@ -88,7 +89,7 @@ export class GroupsService {
       // A change is followed by reads of the rights of all members.
       if (found && isSame(found, request)) return { group: found, userErrors: [] };
       const change = { experiment, name, roles, expiresAt, reason, updatedBy: by.subject };
-      return { group: await groups.setGroup(change, ids.next('grp'), clock.now()), userErrors: [] };
+      return { group: await groups.setGroup(change, ids.next('grp'), now), userErrors: [] };
     }
     if (found) await groups.removeGroup(found._id);
     return { group: null, userErrors: [] };
@@ -102,8 +103,9 @@ export class GroupsService {
     const { groupId, principalId, isMember, expiresAt, reason } = request;
     assertNotOwnRoles(by, principalId);
     const { groups, principals, clock } = this.#options;
+    const now = clock.now();
     const errors = new InputErrors<MemberCode>();
-    this.#checkEnd({ expiresAt, reason }, errors);
+    checkEnd(request, now, errors);
     const group = await groups.group(groupId);
     if (!group || !can(by, 'membership:set', group.experiment))
       errors.report(
@@ -119,7 +121,7 @@ export class GroupsService {
       return { member: null, userErrors: [] };
     }
     const change = { principalId, groupId, expiresAt, reason, updatedBy: by.subject };
-    return { member: await groups.setMember(change, clock.now()), userErrors: [] };
+    return { member: await groups.setMember(change, now), userErrors: [] };
   }
 
   /** Groups of the experiments whose identities the caller may read. */
@@ -151,15 +153,6 @@ export class GroupsService {
   ): Promise<KeysetPage<GroupMemberDocument>> {
     const { groups, clock } = this.#options;
     return groups.members(groupId, clock.now(), first, after);
-  }
-
-  #checkEnd(
-    { expiresAt, reason }: Pick<GroupRequest, 'expiresAt' | 'reason'>,
-    errors: Pick<InputErrors, 'add' | 'text'>,
-  ): void {
-    if (expiresAt !== null && expiresAt <= this.#options.clock.now())
-      errors.add(['expiresAt'], expiresAt, 'in the future');
-    if (reason !== null) errors.text(['reason'], reason, 1, 1000);
   }
 }
 

@@ -88,10 +88,15 @@ export function constrain(grants: readonly Grant[], issuer: IssuerSettingsRecord
 
 /** The granted roles by experiment, each once, in a stable order. */
 export function grantsOf(outcomes: readonly GrantOutcome[]): readonly Grant[] {
+  const granted = outcomes.filter(({ isGranted }) => isGranted);
+  return mergedGrants(granted.map(({ experiment, role }) => ({ experiment, roles: [role] })));
+}
+
+/** The roles of grants by experiment, each once, in a stable order. */
+export function mergedGrants(grants: readonly Grant[]): readonly Grant[] {
   const found = new Map<string, Set<Role>>();
-  for (const { experiment, role, isGranted } of outcomes) {
-    if (isGranted) found.set(experiment, (found.get(experiment) ?? new Set()).add(role));
-  }
+  for (const { experiment, roles } of grants)
+    for (const role of roles) found.set(experiment, (found.get(experiment) ?? new Set()).add(role));
   return [...found]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([experiment, set]) => ({ experiment, roles: [...set].sort() }));

@@ -4,6 +4,8 @@ import { collection, isDuplicateKey, type KeysetPage, keysetPage, watchCollectio
 import type { ChangeStream, Collection, Db, Filter } from 'mongodb';
 import { groupMembersCollection, groupsCollection } from '../groups/group.document.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
+import { upserted } from '../store/upserted.js';
+import { lasting } from './lasting.js';
 import {
   identitiesCollection,
   type IdentityDocument,
@@ -32,9 +34,6 @@ export function identityId({ issuer, subject }: Account): string {
 
 /** Condition of an aggregation: a login is that of another account. */
 const notOf = (account: string): object => ({ $ne: ['$$this.account', { $literal: account }] });
-
-/** Condition for what has not ended. */
-const lasting = (now: Date) => ({ $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] });
 
 /** Condition for some principals and their agents. */
 const isOneOf = (ids: readonly string[]): Filter<PrincipalDocument> => ({
@@ -115,8 +114,7 @@ export class PrincipalsRepository {
       { $setOnInsert: fields },
       { upsert: true, returnDocument: 'after' },
     );
-    if (!found) throw new TypeError('An upsert returned no document');
-    return found;
+    return upserted(found);
   }
 
   async rename(id: string, displayName: string, now: Date): Promise<void> {
@@ -194,8 +192,7 @@ export class PrincipalsRepository {
       },
       { upsert: true, returnDocument: 'after' },
     );
-    if (!found) throw new TypeError('An upsert returned no document');
-    return found;
+    return upserted(found);
   }
 
   /** Removes a membership. False if there is none. */

@@ -6,7 +6,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import { isDeepStrictEqual } from 'node:util';
 import { assertNotOwnRoles } from '../elevations/own-roles.js';
 import { checkExperiment } from '../experiment-name.js';
-import { checkRoles } from '../grantable-roles.js';
+import { checkEnd, checkRoles } from '../grantable-roles.js';
 import type { GroupsRepository } from '../groups/groups.repository.js';
 import type { IssuersRepository } from '../issuers/issuers.repository.js';
 import { visibleIssuer } from '../issuers/visible-issuer.js';
@@ -136,16 +136,11 @@ export class PrincipalsService {
 
   /** A principal with rights in an experiment whose identities the caller may read, or an agent of one. */
   async principal(id: string, by: Principal): Promise<PrincipalDocument | null> {
-    const { principals, clock } = this.#options;
-    const found = await principals.principal(id);
+    const found = await this.#options.principals.principal(id);
     const visible = visibleTo(by);
     if (!found || visible === '*') return found;
     const holders = [found._id, ...(found.actsFor === null ? [] : [found.actsFor])];
-    const now = clock.now();
-    const seen = await principals.withRightsIn(visible, now, holders);
-    if (seen.length > 0) return found;
-    const members = await this.#options.groups.principalsWithRolesIn(visible, now, holders);
-    return members.length > 0 ? found : null;
+    return (await this.#withRightsIn(visible, holders)).length > 0 ? found : null;
   }
 
   /** Accounts of a principal at issuers that the caller sees. */
@@ -165,15 +160,23 @@ export class PrincipalsService {
     after: string | null | undefined,
     by: Principal,
   ): Promise<KeysetPage<PrincipalDocument>> {
-    const { principals, groups, clock } = this.#options;
     const visible = visibleTo(by);
-    if (visible === '*') return principals.page('*', first, after);
+    const ids = visible === '*' ? visible : await this.#withRightsIn(visible);
+    return this.#options.principals.page(ids, first, after);
+  }
+
+  /**
+   * Principals with rights in one of the experiments or in all, by memberships, logins or groups.
+   * @param among limits the search to these principals
+   */
+  async #withRightsIn(experiments: readonly string[], among?: readonly string[]): Promise<readonly string[]> {
+    const { principals, groups, clock } = this.#options;
     const now = clock.now();
     const found = await Promise.all([
-      principals.withRightsIn(visible, now),
-      groups.principalsWithRolesIn(visible, now),
+      principals.withRightsIn(experiments, now, among),
+      groups.principalsWithRolesIn(experiments, now, among),
     ]);
-    return principals.page([...new Set(found.flat())], first, after);
+    return [...new Set(found.flat())];
   }
 
   /**
@@ -228,8 +231,7 @@ export class PrincipalsService {
     checkExperiment(['experiment'], experiment, errors);
     checkRoles('roles', roles, errors);
     checkRoles('elevatableRoles', elevatableRoles, errors);
-    if (expiresAt !== null && expiresAt <= now) errors.add(['expiresAt'], expiresAt, 'in the future');
-    if (reason !== null) errors.text(['reason'], reason, 1, 1000);
+    checkEnd(request, now, errors);
     if (errors.isEmpty && !(await principals.principal(principalId)))
       errors.report('PRINCIPAL_NOT_FOUND', ['principalId'], `Principal "${principalId}" not found.`);
     if (!errors.isEmpty) return { membership: null, userErrors: errors.all };

@@ -2,6 +2,7 @@
 import { collection, watchCollections } from '@rhizome/mongo';
 import type { ChangeStream, Collection, Db } from 'mongodb';
 import { failedGuessesCollection } from '../guesses/failed-guess.document.js';
+import { upserted } from '../store/upserted.js';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { type RevocationDocument, revocationsCollection } from './revocation.document.js';
 
@@ -40,8 +41,7 @@ export class RevocationsRepository {
       },
       { upsert: true, returnDocument: 'after' },
     );
-    if (!found) throw new TypeError('An upsert returned no document');
-    return found;
+    return upserted(found);
   }
 
   /** Streams each change of the revocations, the signing keys and the failed guesses, from the call on. */

@@ -12,7 +12,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { accountIn } from '../claimed-holders.js';
 import { humanHolder, type TokenHolder } from '../holders.js';
-import { grantsOf } from '../issuers/assess.js';
+import { mergedGrants } from '../issuers/assess.js';
 import type { Claims } from '../issuers/claims.js';
 import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
@@ -269,11 +269,7 @@ export class TokenService {
     const { subject, grants, keyThumbprint, tokenId } = by;
     const { id: family, experiment, roles, until } = elevation;
     const id = { issuerName: readTokenId(tokenId)?.issuerName, family };
-    const all = grantsOf(
-      [...grants, { experiment, roles }].flatMap((one) =>
-        one.roles.map((role) => ({ experiment: one.experiment, role, isGranted: true, reason: null })),
-      ),
-    );
+    const all = mergedGrants([...grants, { experiment, roles }]);
     const holder = { kind: 'HUMAN', subject, keyThumbprint, clientId: 'rhizome' } as const;
     return this.#issue({ ...holder, grants: all, id, lifetimeSeconds: null, until, elevation }, null);
   }
