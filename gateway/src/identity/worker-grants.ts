@@ -72,11 +72,11 @@ export class WorkerGrants {
   /** The part of a request that the store has: the enrolled key, the code, or the account of the token. */
   async #findEnrolling(form: URLSearchParams, key: string | undefined): Promise<string | undefined> {
     const { identity } = this.#options;
-    const { enrolments } = identity;
+    const { enrolments, invitations } = identity;
     const [code, subjectToken] = [form.get('code'), form.get('subject_token')];
     if (key !== undefined && (await enrolments.isEnrolled(key, form.get('queue') ?? ''))) return key;
     // Failures count for the code: somebody who has one could make any number of keys.
-    if (code !== null) return (await enrolments.isInvited(code)) ? `code:${digestOfText(code)}` : undefined;
+    if (code !== null) return (await invitations.isKnown(code)) ? `code:${digestOfText(code)}` : undefined;
     return subjectToken === null ? undefined : claimOfToken(subjectToken, identity).find?.();
   }
 
@@ -146,7 +146,7 @@ export class WorkerGrants {
     const { identity, attempts } = this.#options;
     const { thumbprint } = key;
     try {
-      const { accessToken, expiresInSeconds, workerId, enrolment } = await identity.enrolments.token(
+      const { accessToken, expiresInSeconds, workerId, enrolment } = await identity.workerTokens.issue(
         id,
         key,
         wantsNew,

@@ -4,7 +4,10 @@ import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type ChangedDocument, ChangeFollower } from '@rhizome/mongo';
 import { ElevationsService } from './elevations/elevations.service.js';
+import { EnrolmentDecisions } from './enrolment/enrolment-decisions.js';
 import { EnrolmentsService } from './enrolment/enrolments.service.js';
+import { Invitations } from './enrolment/invitations.js';
+import { WorkerTokens } from './enrolment/worker-tokens.js';
 import { GroupsService } from './groups/groups.service.js';
 import { failedGuessesCollection } from './guesses/failed-guess.document.js';
 import { FailedGuesses } from './guesses/failed-guesses.js';
@@ -60,7 +63,10 @@ export interface Identity {
   readonly elevations: ElevationsService;
   readonly tokens: TokenService;
   readonly revocations: RevocationsService;
+  readonly invitations: Invitations;
   readonly enrolments: EnrolmentsService;
+  readonly enrolmentDecisions: EnrolmentDecisions;
+  readonly workerTokens: WorkerTokens;
   readonly proofs: ProofVerifier;
   /** Failed logins of the last minutes at all gateways. */
   readonly failedGuesses: FailedGuesses;
@@ -94,7 +100,7 @@ interface Parts {
 
 function build(options: IdentityOptions, { store, encryption, clock, ids }: Parts): Omit<Identity, 'close'> {
   const { issuer, log, audience = 'rhizome' } = options;
-  const { issuers, groups, elevations, signingKeys, refreshFamilies: families } = store;
+  const { issuers, groups, elevations, enrolments, signingKeys, refreshFamilies: families } = store;
   const principals = new PrincipalsService({ principals: store.principals, issuers, groups, clock, ids });
   const people = new People({ principals: store.principals, issuers, groups, clock });
   const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
@@ -102,6 +108,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const revocations = new RevocationsService({ revocations: store.revocations, elevations, clock });
   const refreshTokens = new RefreshTokens({ families, encryption, revocations, clock, ids, log });
   const common = { issuer, audience, keys, outside, principals, revocations, clock, ids };
+  const invitations = new Invitations({ enrolments, encryption, clock, ids });
   const issuersService = new IssuersService({ issuers, clock, log, ownIssuer: issuer });
   const tokens = new TokenService({ ...common, refreshTokens, attemptSeconds: options.attemptSeconds });
   return {
@@ -117,7 +124,10 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     elevations: new ElevationsService({ ...common, elevations, people, tokens, log }),
     tokens,
     revocations,
-    enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),
+    invitations,
+    enrolments: new EnrolmentsService({ ...common, enrolments, invitations }),
+    enrolmentDecisions: new EnrolmentDecisions({ ...common, enrolments }),
+    workerTokens: new WorkerTokens({ ...common, enrolments }),
     proofs: createProofVerifier(clock, store.usedProofs),
     failedGuesses: new FailedGuesses({ failures: store.failedGuesses, clock, log }),
     webLogin: new WebLogin({ issuers: issuersService, outside, encryption, now: () => clock.now() }),

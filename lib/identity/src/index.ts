@@ -10,12 +10,11 @@ export type {
   Decided,
   DecisionCode,
   DecisionRequest,
-  EnrolmentRequest,
-  EnrolmentsService,
-  InvitationRequest,
-  Invited,
-  WorkerToken,
-} from './enrolment/enrolments.service.js';
+  EnrolmentDecisions,
+} from './enrolment/enrolment-decisions.js';
+export type { EnrolmentRequest, EnrolmentsService } from './enrolment/enrolments.service.js';
+export type { InvitationRequest, Invitations, Invited } from './enrolment/invitations.js';
+export type { WorkerToken, WorkerTokens } from './enrolment/worker-tokens.js';
 export type { EnrolmentFilter } from './enrolment/enrolments.repository.js';
 export type { QueueOwners } from './enrolment/queue-owners.js';
 export type { ElevationDocument } from './elevations/elevation.document.js';

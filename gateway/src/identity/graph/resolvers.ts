@@ -46,7 +46,7 @@ function queries(identity: () => Identity, owners: QueueOwners): NonNullable<Ide
     knownPrincipal: (_parent, { id }, { principal }) => identity().principals.principal(id, principal),
     workerEnrolments: (_parent, { queue, state, first, after }, { principal }) => {
       const filter = { queue: queue ?? undefined, state: state ?? undefined };
-      return identity().enrolments.page(filter, { first: first ?? 20, after }, principal, owners);
+      return identity().enrolmentDecisions.page(filter, { first: first ?? 20, after }, principal, owners);
     },
     revocations: () => identity().revocations.all,
     explainToken: (_parent, { token }) => identity().outside.explain(token),
@@ -107,13 +107,17 @@ function enrolmentMutations(
     inviteWorkers: async (_parent, { input }, { principal }) => {
       const { queue, experiments, uses = 0, ttlSeconds = 0, netblock } = input;
       const request = { queue, experiments, uses, ttlSeconds, netblock: netblock ?? null };
-      const { code, invitation, userErrors } = await identity().enrolments.invite(request, principal, owners);
+      const { code, invitation, userErrors } = await identity().invitations.invite(
+        request,
+        principal,
+        owners,
+      );
       return { code, expiresAt: invitation?.expiresAt ?? null, userErrors };
     },
     decideEnrolment: (_parent, { input }, { principal }) =>
-      identity().enrolments.decide(input, principal, owners),
+      identity().enrolmentDecisions.decide(input, principal, owners),
     endEnrolment: (_parent, { input }, { principal }) =>
-      identity().enrolments.end(input.id, principal, owners),
+      identity().enrolmentDecisions.end(input.id, principal, owners),
   };
 }
 

@@ -47,7 +47,7 @@ describe('EnrolmentsService', () => {
       netblock: null,
       ...change,
     };
-    const { code, userErrors } = await system.identity.enrolments.invite(wanted, admin, owners);
+    const { code, userErrors } = await system.identity.invitations.invite(wanted, admin, owners);
     expect(userErrors).toEqual([]);
     return code ?? '';
   };
@@ -57,9 +57,9 @@ describe('EnrolmentsService', () => {
   };
 
   it('gives the holder of an invitation the credential of one worker', async () => {
-    const { enrolments } = system.identity;
+    const { enrolments, workerTokens } = system.identity;
     const { _id } = await enrolments.enrol(request('a', { code: await invite() }));
-    const { accessToken, workerId, expiresInSeconds } = await enrolments.token(_id, keyOf('a'), true);
+    const { accessToken, workerId, expiresInSeconds } = await workerTokens.issue(_id, keyOf('a'), true);
     expect(expiresInSeconds).toBe(900);
     expect(await verify(accessToken)).toMatchObject({
       kind: 'PILOT',
@@ -96,20 +96,20 @@ describe('EnrolmentsService', () => {
   });
 
   it('makes a request wait until somebody approves it', async () => {
-    const { enrolments } = system.identity;
+    const { enrolments, enrolmentDecisions, workerTokens } = system.identity;
     const { _id, state } = await enrolments.enrol(request('w'));
     expect(state).toBe('PENDING');
-    await expect(enrolments.token(_id, keyOf('w'), true)).rejects.toMatchObject({
+    await expect(workerTokens.issue(_id, keyOf('w'), true)).rejects.toMatchObject({
       code: 'ENROLMENT_PENDING',
     });
     const local = testPrincipal({ grants: { egret: 'ADMIN' } });
     await expect(
-      enrolments.decide({ id: _id, isApproved: true, experiments: ['heron'] }, local, owners),
+      enrolmentDecisions.decide({ id: _id, isApproved: true, experiments: ['heron'] }, local, owners),
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await enrolments.decide({ id: _id, isApproved: true, experiments: ['egret'] }, local, owners);
-    const { accessToken } = await enrolments.token(_id, keyOf('w'), true);
+    await enrolmentDecisions.decide({ id: _id, isApproved: true, experiments: ['egret'] }, local, owners);
+    const { accessToken } = await workerTokens.issue(_id, keyOf('w'), true);
     expect((await verify(accessToken)).grants).toEqual([{ experiment: 'egret', roles: ['PILOT'] }]);
-    const again = await enrolments.decide(
+    const again = await enrolmentDecisions.decide(
       { id: _id, isApproved: false, experiments: ['egret'] },
       local,
       owners,
@@ -118,14 +118,14 @@ describe('EnrolmentsService', () => {
   });
 
   it('gives a refused request, another key or an unknown enrolment nothing', async () => {
-    const { enrolments } = system.identity;
+    const { enrolments, enrolmentDecisions, workerTokens } = system.identity;
     const { _id } = await enrolments.enrol(request('r'));
-    await enrolments.decide({ id: _id, isApproved: false, experiments: ['*'] }, admin, owners);
-    await expect(enrolments.token(_id, keyOf('r'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(enrolments.token(_id, keyOf('other'), true)).rejects.toMatchObject({
+    await enrolmentDecisions.decide({ id: _id, isApproved: false, experiments: ['*'] }, admin, owners);
+    await expect(workerTokens.issue(_id, keyOf('r'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(workerTokens.issue(_id, keyOf('other'), true)).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
     });
-    await expect(enrolments.token('enr_none', keyOf('r'), true)).rejects.toMatchObject({
+    await expect(workerTokens.issue('enr_none', keyOf('r'), true)).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
     });
   });
@@ -139,13 +139,13 @@ describe('EnrolmentsService', () => {
   });
 
   it('renews the credential of the worker, and ends it when its pilot starts again', async () => {
-    const { enrolments } = system.identity;
+    const { enrolments, workerTokens } = system.identity;
     const { _id } = await enrolments.enrol(request('n', { code: await invite() }));
-    const first = await enrolments.token(_id, keyOf('n'), true);
-    const second = await enrolments.token(_id, keyOf('n'), false);
+    const first = await workerTokens.issue(_id, keyOf('n'), true);
+    const second = await workerTokens.issue(_id, keyOf('n'), false);
     expect(second.workerId).toBe(first.workerId);
     expect((await verify(first.accessToken)).worker).toBe(first.workerId);
-    const third = await enrolments.token(_id, keyOf('n'), true);
+    const third = await workerTokens.issue(_id, keyOf('n'), true);
     expect(third.workerId).not.toBe(first.workerId);
     for (const { accessToken } of [first, second])
       await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
@@ -153,12 +153,12 @@ describe('EnrolmentsService', () => {
   });
 
   it('ends with all credentials when an administrator ends it', async () => {
-    const { enrolments } = system.identity;
+    const { enrolments, enrolmentDecisions, workerTokens } = system.identity;
     const { _id } = await enrolments.enrol(request('e', { code: await invite() }));
-    const { accessToken } = await enrolments.token(_id, keyOf('e'), true);
-    await enrolments.end(_id, admin, owners);
+    const { accessToken } = await workerTokens.issue(_id, keyOf('e'), true);
+    await enrolmentDecisions.end(_id, admin, owners);
     await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
-    await expect(enrolments.token(_id, keyOf('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(workerTokens.issue(_id, keyOf('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('enrols by a token of the platform that a rule names for the queue', async () => {
@@ -203,7 +203,7 @@ describe('EnrolmentsService', () => {
       netblock: null,
       ...change,
     };
-    const { userErrors } = await system.identity.enrolments.invite(wanted, admin, owners);
+    const { userErrors } = await system.identity.invitations.invite(wanted, admin, owners);
     expect(userErrors.map(({ path }) => path[0])).toContain(field);
   });
 });
