@@ -193,6 +193,8 @@ describe('EnrolmentsService', () => {
     ['too many uses', { uses: 20_000 }, 'uses'],
     ['a month', { ttlSeconds: 30 * 86_400 }, 'ttlSeconds'],
     ['a block that is none', { netblock: '192.0.2.0/40' }, 'netblock'],
+    ['a block without a length', { netblock: '192.0.2.0/' }, 'netblock'],
+    ['a block with two lengths', { netblock: '192.0.2.0/24/8' }, 'netblock'],
     ['a queue that is none', { queue: 'a b' }, 'queue'],
   ])('refuses an invitation with %s', async (_, change, field) => {
     const wanted = {

@@ -120,13 +120,13 @@ export class Invitations {
 
 /** A test of addresses; undefined for a text that is no block. */
 function blockOf(text: string): ((address: string) => boolean) | undefined {
-  const [net = '', bits] = text.split('/');
+  const [, net = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const version = isIP(net);
   if (version === 0) return undefined;
-  const family = version === 4 ? 'ipv4' : 'ipv6';
-  const length = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits);
-  if (!Number.isInteger(length) || length < 0 || length > (version === 4 ? 32 : 128)) return undefined;
+  const longest = version === 4 ? 32 : 128;
+  const length = Number(bits ?? longest);
+  if (length > longest) return undefined;
   const list = new BlockList();
-  list.addSubnet(net, length, family);
+  list.addSubnet(net, length, version === 4 ? 'ipv4' : 'ipv6');
   return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
