@@ -15,6 +15,7 @@ import {
 } from './handlers/index.js';
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
+import type { BorrowEngine } from './own-operation.js';
 import { AuditRecorder } from './audit/index.js';
 import { AvailabilityReports } from './availability-reports.js';
 import {
@@ -176,13 +177,13 @@ type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'admissions' 
 function identityEndpoints(
   { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
   { addressOf, rates, admissions, audit, bodies, identity: callers }: EndpointParts,
-  holder: EngineHolder,
+  borrow: BorrowEngine,
 ): readonly Endpoints[] {
   if (!identity) return [];
   const { rights, failedGuesses } = identity;
   const { issuer } = identity.trusted;
   const attempts = new Attempts({ issuer, addressOf, rates, admissions, audit, failedGuesses });
-  const heldAttempts = new HeldAttempts((work) => holder.borrow(work));
+  const heldAttempts = new HeldAttempts(borrow);
   const common = { identity, attempts, originsOf: originsOf(issuer), log };
   const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];
   if (rightsReaders)
@@ -216,7 +217,8 @@ class BuiltGateway implements Gateway {
     this.#options = options;
     this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
-    this.#reports = new AvailabilityReports({ holder, isAcceptingPilots: () => this.#isReady, log });
+    const borrow: BorrowEngine = (work) => holder.borrow(work);
+    this.#reports = new AvailabilityReports({ borrow, isAcceptingPilots: () => this.#isReady, log });
     const common = { clock, log, limits, expiries: parts.expiries };
     const streams = { engine: () => holder.current, observer: metrics, failed: this.#streamFailed };
     const hub = (this.#hub = new StreamHub({ ...common, ...streams }));
@@ -271,7 +273,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, holder),
+      endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
     });
     metrics.watch({
       streams: () => hub.open,
@@ -286,7 +288,7 @@ class BuiltGateway implements Gateway {
     parts.serveBy({
       subgraphs: () => holder.current.subgraphs,
       serve: (next) => this.#serve(next),
-      borrow: (work) => holder.borrow(work),
+      borrow,
     });
   }
 

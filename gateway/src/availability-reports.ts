@@ -7,8 +7,7 @@ import { gatewayPrincipal } from '@rhizome/authz';
 import { createIds } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
-import { requestIdOf, scopeOf } from './policy/index.js';
-import type { EngineHolder } from './registry/index.js';
+import { type BorrowEngine, executeOwn } from './own-operation.js';
 
 const mutation = `mutation ReportGateway($input: ReportGatewayInput!) {
   reportGateway(input: $input) { reportedAt userErrors { message } }
@@ -16,7 +15,7 @@ const mutation = `mutation ReportGateway($input: ReportGatewayInput!) {
 
 /** Options of {@link AvailabilityReports}. */
 export interface AvailabilityReportsOptions {
-  readonly holder: Pick<EngineHolder, 'borrow'>;
+  readonly borrow: BorrowEngine;
   /** True while the gateway accepts calls of pilots. */
   readonly isAcceptingPilots: () => boolean;
   readonly log: Logger;
@@ -70,19 +69,13 @@ export class AvailabilityReports {
 
   /** Codes of the errors of a report; empty if core has accepted it. */
   async #send(isAcceptingPilots: boolean, limitMs: number): Promise<readonly string[]> {
-    const principal = this.#principal;
     const sending = (this.#sending = new AbortController());
     const timer = setTimeout(() => sending.abort(), limitMs);
-    const request = {
-      query: mutation,
-      variables: { input: { isAcceptingPilots } },
-      principal,
-      scope: scopeOf(principal, true),
-      requestId: requestIdOf(undefined),
-      signal: sending.signal,
-    };
+    const variables = { input: { isAcceptingPilots } };
+    const { signal } = sending;
     try {
-      const { codes } = await this.#options.holder.borrow((engine) => engine.execute(request));
+      const operation = { query: mutation, variables, principal: this.#principal, signal };
+      const { codes } = await executeOwn(this.#options.borrow, operation);
       return codes;
     } catch (error) {
       return [error instanceof Error ? error.message : String(error)];

@@ -4,6 +4,7 @@ import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
 import { GraphQueueOwners } from './identity/index.js';
+import type { BorrowEngine } from './own-operation.js';
 import {
   AccessGuard,
   defaultLimits,
@@ -29,7 +30,7 @@ export interface Server {
   /** Serves an engine; resolves when the previous one is closed. */
   serve(engine: Engine): Promise<void>;
   /** Runs work on the current engine. */
-  borrow<T>(work: (engine: Engine) => Promise<T>): Promise<T>;
+  readonly borrow: BorrowEngine;
 }
 
 /** Maximum number of concurrent calls of an experiment's subgraph. */

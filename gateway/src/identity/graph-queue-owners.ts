@@ -1,9 +1,8 @@
 /** Asks core which experiments own a queue. */
 import { createPrincipal, never } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { Engine, ExecutionText } from '@rhizome/federation';
 import type { QueueOwners } from '@rhizome/identity';
-import { requestIdOf, scopeOf } from '../policy/index.js';
+import { type BorrowEngine, executeOwn } from '../own-operation.js';
 
 const ownersOfQueue = `query QueueOwners($name: String!) { queue(name: $name) { experiments { name } } }`;
 
@@ -35,10 +34,9 @@ const timeoutMs = 10_000;
 
 /** Reads the owners of queues through the graph. */
 export class GraphQueueOwners implements QueueOwners {
-  readonly #borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>;
+  readonly #borrow: BorrowEngine;
 
-  /** @param borrow runs work on the current engine */
-  constructor(borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>) {
+  constructor(borrow: BorrowEngine) {
     this.#borrow = borrow;
   }
 
@@ -71,16 +69,8 @@ export class GraphQueueOwners implements QueueOwners {
 
   /** Undefined in a graph without core, which has no queues. @throws DomainError SERVICE_UNAVAILABLE */
   async #ask<T>(query: string, variables: object): Promise<T | undefined> {
-    const { codes, text } = await this.#borrow<ExecutionText>((engine) =>
-      engine.execute({
-        query,
-        variables: { ...variables },
-        principal: reader,
-        scope: scopeOf(reader, true),
-        requestId: requestIdOf(undefined),
-        signal: AbortSignal.timeout(timeoutMs),
-      }),
-    );
+    const signal = AbortSignal.timeout(timeoutMs);
+    const { codes, text } = await executeOwn(this.#borrow, { query, variables, principal: reader, signal });
     if (codes.every((code) => code === 'GRAPHQL_VALIDATION_FAILED') && codes.length > 0) return undefined;
     if (codes.length > 0)
       throw new DomainError('SERVICE_UNAVAILABLE', 'The experiments of the queue could not be read');

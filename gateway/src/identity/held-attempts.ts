@@ -1,8 +1,7 @@
 /** Asks core which worker holds an attempt. */
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { Engine, ExecutionText } from '@rhizome/federation';
-import { requestIdOf, scopeOf } from '../policy/index.js';
+import { type BorrowEngine, executeOwn } from '../own-operation.js';
 
 /** An attempt by its worker, its job and its fence. */
 export interface AttemptQuestion {
@@ -40,10 +39,9 @@ const timeoutMs = 10_000;
 
 /** Reads attempts through the graph, as the worker. */
 export class HeldAttempts {
-  readonly #borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>;
+  readonly #borrow: BorrowEngine;
 
-  /** @param borrow runs work on the current engine */
-  constructor(borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>) {
+  constructor(borrow: BorrowEngine) {
     this.#borrow = borrow;
   }
 
@@ -53,16 +51,8 @@ export class HeldAttempts {
    */
   async find(principal: Principal, variables: AttemptQuestion): Promise<HeldAttempt | undefined> {
     if (!Number.isSafeInteger(variables.fence)) return undefined;
-    const answer = await this.#borrow<ExecutionText>((engine) =>
-      engine.execute({
-        query,
-        variables: { ...variables },
-        principal,
-        scope: scopeOf(principal, true),
-        requestId: requestIdOf(undefined),
-        signal: AbortSignal.timeout(timeoutMs),
-      }),
-    );
+    const signal = AbortSignal.timeout(timeoutMs);
+    const answer = await executeOwn(this.#borrow, { query, variables, principal, signal });
     if (answer.codes.some((code) => code !== 'FORBIDDEN'))
       throw new DomainError('SERVICE_UNAVAILABLE', 'The attempt could not be read');
     const { data } = JSON.parse(answer.text) as Body;

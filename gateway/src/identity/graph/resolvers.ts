@@ -3,6 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { Identity, IssuerLogin, IssuerSettingsRecord, QueueOwners } from '@rhizome/identity';
 import type { Resolvers, SetTokenIssuerInput, SetTokenIssuerLoginInput } from '../../types.generated.js';
+import { endOf, experimentOfInput } from './role-fields.js';
 import { rolePolicies, roleMutations, roleQueries, type RoleResolvers, roleTypes } from './role-resolvers.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
 
@@ -63,11 +64,8 @@ function mutations(identity: () => Identity): NonNullable<IdentityResolvers['Mut
       const { issuer, userErrors } = await identity().issuers.remove(input.name, principal);
       return { tokenIssuer: issuer, userErrors };
     },
-    setMembership: (_parent, { input }, { principal }) => {
-      const { expiresAt, reason, ...rest } = input;
-      const request = { ...rest, expiresAt: expiresAt ?? null, reason: reason ?? null };
-      return identity().principals.setMembership(request, principal);
-    },
+    setMembership: (_parent, { input }, { principal }) =>
+      identity().principals.setMembership({ ...input, ...endOf(input) }, principal),
   };
 }
 
@@ -164,11 +162,6 @@ function open({ identity }: IdentityGraphOptions): Identity {
   );
 }
 
-const ofInput = (call: { readonly args: unknown }): string | null => {
-  const { input } = call.args as { readonly input: { readonly experiment?: unknown } };
-  return typeof input.experiment === 'string' ? input.experiment : null;
-};
-
 /** Policies of the fields; the services also check the experiment. */
 export const identityPolicies: Policies = {
   ...rolePolicies,
@@ -191,5 +184,5 @@ export const identityPolicies: Policies = {
   },
   'Mutation.suspendPrincipal': { action: 'membership:set', experiment: () => '*' },
   'Mutation.rotateSigningKey': { action: 'token:revoke', experiment: () => '*' },
-  'Mutation.setMembership': { action: 'membership:set', experiment: ofInput },
+  'Mutation.setMembership': { action: 'membership:set', experiment: experimentOfInput },
 };

@@ -1,9 +1,10 @@
 /** Resolvers of groups and elevations: unpack, call, map. */
-import type { Grant, Policies } from '@rhizome/authz';
+import type { Policies } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
 import { connection } from '@rhizome/subgraph';
 import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
-import type { GrantableRole, Resolvers } from '../../types.generated.js';
+import type { Resolvers } from '../../types.generated.js';
+import { endOf, experimentOfInput, grantable } from './role-fields.js';
 
 /** Resolvers of {@link roleTypes}. */
 export type RoleResolvers = Pick<
@@ -60,15 +61,11 @@ export function roleMutations(
   identity: () => Identity,
 ): Pick<Required<Resolvers>['Mutation'], RoleMutations> {
   return {
-    setGroup: (_parent, { input }, { principal }) => {
-      const { expiresAt, reason, ...rest } = input;
-      const request = { ...rest, expiresAt: expiresAt ?? null, reason: reason ?? null };
-      return identity().groups.setGroup(request, principal);
-    },
+    setGroup: (_parent, { input }, { principal }) =>
+      identity().groups.setGroup({ ...input, ...endOf(input) }, principal),
     setGroupMember: (_parent, { input }, { principal }) => {
-      const { isMember = true, expiresAt, reason, ...rest } = input;
-      const request = { ...rest, isMember, expiresAt: expiresAt ?? null, reason: reason ?? null };
-      return identity().groups.setMember(request, principal);
+      const { isMember = true } = input;
+      return identity().groups.setMember({ ...input, isMember, ...endOf(input) }, principal);
     },
     startElevation: (_parent, { input }, { principal }) => {
       const { minutes = 60, ...rest } = input;
@@ -78,16 +75,6 @@ export function roleMutations(
   };
 }
 
-/** No group or elevation gives the role of workers. */
-function grantable(roles: Grant['roles']): GrantableRole[] {
-  return roles.filter((role): role is GrantableRole => role !== 'PILOT');
-}
-
-const ofInput = (call: { readonly args: unknown }): string | null => {
-  const { input } = call.args as { readonly input: { readonly experiment?: unknown } };
-  return typeof input.experiment === 'string' ? input.experiment : null;
-};
-
 /** Policies of the fields; the services also check the experiment. */
 export const rolePolicies: Policies = {
   'Query.groups': { action: 'identity:read' },
@@ -95,7 +82,7 @@ export const rolePolicies: Policies = {
     open: 'everybody may read the own elevations; the service narrows the others',
     perPrincipal: true,
   },
-  'Mutation.setGroup': { action: 'membership:set', experiment: ofInput },
+  'Mutation.setGroup': { action: 'membership:set', experiment: experimentOfInput },
   'Mutation.setGroupMember': { action: 'membership:set' },
   'Mutation.startElevation': { open: 'memberships hold ready which roles a person may take' },
   'Mutation.endElevation': {

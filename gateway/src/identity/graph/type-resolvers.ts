@@ -1,5 +1,4 @@
 /** Resolvers of the fields of issuers, principals, tokens and enrolments. */
-import type { Grant } from '@rhizome/authz';
 import type { Identity, IssuerDocument, IssuerLogin, RevocationDocument } from '@rhizome/identity';
 import { connection } from '@rhizome/subgraph';
 import {
@@ -11,6 +10,7 @@ import {
   workerOrNull,
 } from '../../references.js';
 import type { GrantableRole, Resolvers, RevocationKind } from '../../types.generated.js';
+import { grantable } from './role-fields.js';
 
 /** Resolvers of {@link identityTypes}. */
 export type IdentityTypeResolvers = Pick<
@@ -153,9 +153,4 @@ function changedByPrincipal({ source, updatedBy }: Change): { readonly subject: 
 
 function changedByFile({ source, updatedBy }: Change): string | null {
   return source === 'FILE' ? updatedBy.replace(/^file:/, '') : null;
-}
-
-/** No issuer or membership gives the role of workers. */
-function grantable(roles: Grant['roles']): GrantableRole[] {
-  return roles.filter((role): role is GrantableRole => role !== 'PILOT');
 }
