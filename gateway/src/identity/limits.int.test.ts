@@ -11,6 +11,7 @@ import {
   otherIdentity,
   postForm,
   startIdentitySystem,
+  trustIssuer,
 } from '../testing/identity-system.js';
 import { startTestSystem, type TestSystem, type TestSystemOptions } from '../testing/test-system.js';
 
@@ -27,19 +28,7 @@ const many = { perSecond: 1000, burst: 1000 };
 let identities: GatewayIdentitySystem;
 async function startIdentities(): Promise<void> {
   identities = await startIdentitySystem();
-  const { issuer, audience } = identities.issuer;
-  const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
-  const record = {
-    name: 'institute',
-    issuer,
-    profile: 'OIDC',
-    audiences: [audience],
-    experiments: ['heron'],
-  };
-  await identities.ask(
-    'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { code } } }',
-    { input: { ...record, rules: [rule] } },
-  );
+  await trustIssuer(identities);
 }
 beforeAll(startIdentities);
 

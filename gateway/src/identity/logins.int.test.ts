@@ -3,7 +3,12 @@ import type { AuditEntryDocument } from '@rhizome/audit';
 import { createVerifier } from '@rhizome/authz';
 import { createProofKey, type ProofKey, waitFor } from '@rhizome/testkit';
 import { openTestAudit } from '../testing/audit-system.js';
-import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
+import {
+  type GatewayIdentitySystem,
+  postForm,
+  startIdentitySystem,
+  trustIssuer,
+} from '../testing/identity-system.js';
 import { startTestSystem, type TestSystem } from '../testing/test-system.js';
 
 // Records of logins, through a whole gateway with a real issuer and a real audit log.
@@ -15,19 +20,7 @@ const enrolment = 'urn:rhizome:params:oauth:grant-type:enrolment';
 let identities: GatewayIdentitySystem;
 beforeAll(async () => {
   identities = await startIdentitySystem();
-  const { issuer, audience } = identities.issuer;
-  const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
-  const record = {
-    name: 'institute',
-    issuer,
-    profile: 'OIDC',
-    audiences: [audience],
-    experiments: ['heron'],
-  };
-  await identities.ask(
-    'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { code } } }',
-    { input: { ...record, rules: [rule] } },
-  );
+  await trustIssuer(identities);
 });
 
 const verifierOf = ({ identity: { trusted, revocations } }: GatewayIdentitySystem) =>

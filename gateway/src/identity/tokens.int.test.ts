@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
-import { openIdentity } from '@rhizome/identity';
-import { silentLogger } from '@rhizome/log';
-import { leftovers, testPrincipal, waitFor } from '@rhizome/testkit';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import {
   type GatewayIdentitySystem,
+  otherIdentity,
   ownIssuer,
   postForm,
   startIdentitySystem,
+  trustIssuer,
 } from '../testing/identity-system.js';
 import { post } from '../testing/post.js';
 import { startTestSystem, type TestSystem } from '../testing/test-system.js';
@@ -34,24 +34,7 @@ describe('the token endpoint', () => {
   beforeAll(async () => {
     system = await startIdentitySystem();
     served = await system.gateway();
-    const everyone = {
-      name: 'users',
-      isForEveryone: true,
-      grants: [{ experiment: 'heron', roles: ['USER'] }],
-    };
-    await system.ask(
-      `mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { message } } }`,
-      {
-        input: {
-          name: 'institute',
-          issuer: system.issuer.issuer,
-          profile: 'OIDC',
-          audiences: [system.issuer.audience],
-          experiments: ['heron'],
-          rules: [everyone],
-        },
-      },
-    );
+    await trustIssuer(system);
   });
   const outside = (sub = 'ann') => system.issuer.issue({ sub, client_id: undefined });
   const token = (form: Record<string, string>) => postForm(served.origin, '/oauth/token', form);
@@ -203,20 +186,7 @@ describe('revocation', () => {
     const { trusted, revocations, people } = identity;
     const verifier = createVerifier({ issuers: [trusted], revocations, people });
     system = await startTestSystem({ identity, verifier });
-    const { issuer, audience } = identities.issuer;
-    const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
-    const input = {
-      name: 'institute',
-      issuer,
-      profile: 'OIDC',
-      audiences: [audience],
-      experiments: ['heron'],
-      rules: [rule],
-    };
-    await identities.ask(
-      'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { code } } }',
-      { input },
-    );
+    await trustIssuer(identities);
   });
   const issue = async (sub: string) => {
     const subjectToken = await identities.issuer.issue({ sub, client_id: undefined });
@@ -242,15 +212,7 @@ describe('revocation', () => {
     const poll = post(system.served.url, '{ slow }', headers);
     await waitFor('the long poll', () => system.slow.waiting === 1, soon);
     // Another process of the same deployment, on the same store.
-    const { mongoUri, database, keyFile } = identities.store;
-    const second = await openIdentity({
-      mongoUri,
-      database,
-      keyFile,
-      issuer: ownIssuer,
-      log: silentLogger(),
-    });
-    leftovers.defer('a second process', () => second.close());
+    const second = await otherIdentity(identities);
     await second.tokens.revoke(token);
     await waitFor('the end of the socket', () => !watch.isOpen, soon);
     expect(JSON.stringify(watch.streams[0]?.ended)).toContain('TOKEN_REVOKED');

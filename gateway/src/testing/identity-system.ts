@@ -39,6 +39,18 @@ export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
   return { ...system, identity, issuer, store: { mongoUri, database, keyFile } };
 }
 
+/** Registers the test issuer through the API: each of its accounts is a user of heron. */
+export async function trustIssuer({ ask, issuer }: GatewayIdentitySystem): Promise<void> {
+  const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
+  const input = {
+    ...{ name: 'institute', issuer: issuer.issuer, profile: 'OIDC', audiences: [issuer.audience] },
+    ...{ experiments: ['heron'], rules: [rule] },
+  };
+  const text = `mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { message } } }`;
+  const { data } = await ask(text, { input });
+  if (data.setTokenIssuer.userErrors.length > 0) throw new Error(JSON.stringify(data));
+}
+
 /** The services of another gateway on the same store. */
 export async function otherIdentity({ store }: GatewayIdentitySystem): Promise<Identity> {
   const identity = await openIdentity({ ...store, issuer: ownIssuer, log: silentLogger() });

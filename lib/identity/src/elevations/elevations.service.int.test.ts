@@ -19,16 +19,9 @@ let verifier: Verifier;
 
 beforeAll(async () => {
   system = await identitySystem();
-  const { trusted, revocations, people } = system.identity;
-  verifier = createVerifier({ issuers: [trusted], revocations, people });
+  ({ verifier } = system);
   await system.trust();
 });
-
-async function tokenOf(sub: string, more: object = {}): Promise<string> {
-  const subjectToken = await system.issuer.issue({ sub, client_id: undefined });
-  const request = { subjectToken, scope: null, agent: null, lifetimeSeconds: null, ...more };
-  return (await system.identity.tokens.exchange(request)).accessToken;
-}
 
 /** The login of a browser as the gateway keeps it. */
 async function loginOf(sub: string) {
@@ -44,12 +37,12 @@ interface Person {
 
 /** A user of heron with roles ready there. */
 async function person(sub: string, elevatableRoles: readonly Role[] = ['PRODUCTION']): Promise<Person> {
-  const { subject: principalId } = await verifier.verify(await tokenOf(sub));
+  const { subject: principalId } = await verifier.verify(await system.tokenOf(sub));
   const membership = { principalId, expiresAt: null, reason: null };
   const ready = { experiment: 'heron', roles: ['USER'], elevatableRoles } as const;
   const { userErrors } = await system.identity.principals.setMembership({ ...membership, ...ready }, admin);
   expect(userErrors).toEqual([]);
-  const token = await tokenOf(sub);
+  const token = await system.tokenOf(sub);
   return { token, principal: await verifier.verify(token) };
 }
 
@@ -80,7 +73,7 @@ describe('ElevationsService', () => {
     expect(await mayManage(accessToken ?? '')).toBe(true);
     // Tokens from before the elevation, and those from after its start, stay as they are.
     expect(await mayManage(token)).toBe(false);
-    expect(await mayManage(await tokenOf('ann'))).toBe(false);
+    expect(await mayManage(await system.tokenOf('ann'))).toBe(false);
     const clock = manualClock(elevation?.expiresAt ?? new Date());
     const later = createVerifier({ issuers: [system.identity.trusted], clock });
     await expect(later.verify(accessToken ?? '')).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
@@ -280,8 +273,8 @@ describe('ElevationsService', () => {
     const narrow = await tokens.exchange({ ...exchanged, scope: 'heron:READER' });
     const short = await tokens.exchange({ ...exchanged, lifetimeSeconds: 60 });
     const started = [
-      await tokenOf('fay', { scope: 'heron:READER' }),
-      await tokenOf('fay', { lifetimeSeconds: 60 }),
+      await system.tokenOf('fay', { scope: 'heron:READER' }),
+      await system.tokenOf('fay', { lifetimeSeconds: 60 }),
       await tokens.ofLogin({ ...(await loginOf('fay')), until: new Date(Date.now() + 3_600_000) }),
     ].map((one) => (typeof one === 'string' ? { accessToken: one } : one));
     for (const { accessToken } of [agent, limited, narrow, short, ...started])

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { can, createVerifier, type Verifier } from '@rhizome/authz';
+import { can, type Verifier } from '@rhizome/authz';
 import { systemClock } from '@rhizome/clock';
 import { testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { IssuersRepository } from '../issuers/issuers.repository.js';
@@ -15,16 +15,9 @@ let verifier: Verifier;
 
 beforeAll(async () => {
   system = await identitySystem();
-  const { trusted, revocations, people } = system.identity;
-  verifier = createVerifier({ issuers: [trusted], revocations, people });
+  ({ verifier } = system);
   await system.trust();
 });
-
-async function tokenOf(sub: string): Promise<string> {
-  const subjectToken = await system.issuer.issue({ sub, client_id: undefined });
-  const request = { subjectToken, scope: null, agent: null, lifetimeSeconds: null };
-  return (await system.identity.tokens.exchange(request)).accessToken;
-}
 
 interface GroupChange {
   readonly roles?: readonly ('USER' | 'READER' | 'PRODUCTION')[];
@@ -51,9 +44,9 @@ async function setMember(
 
 /** A member of a group, and the token after it became one. */
 async function member(sub: string, groupId: string, expiresAt: Date | null = null) {
-  const { subject: id } = await verifier.verify(await tokenOf(sub));
+  const { subject: id } = await verifier.verify(await system.tokenOf(sub));
   await setMember(groupId, id, true, expiresAt);
-  const token = await tokenOf(sub);
+  const token = await system.tokenOf(sub);
   return { id, token };
 }
 
@@ -94,7 +87,7 @@ describe('GroupsService', () => {
   it('is not written again if nothing changed, and concerns its members only', async () => {
     const groupId = await setGroup('still', { roles: ['USER', 'READER'] });
     const { id } = await member('hal', groupId);
-    const { subject: other } = await verifier.verify(await tokenOf('ida'));
+    const { subject: other } = await verifier.verify(await system.tokenOf('ida'));
     const { groups } = system.identity;
     const request = { experiment: 'heron', name: 'still', expiresAt: null, reason: null };
     const again = await groups.setGroup({ ...request, roles: ['READER', 'USER'] }, admin);

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { can, createVerifier, type Principal, type Verifier } from '@rhizome/authz';
+import { can, type Principal, type Verifier } from '@rhizome/authz';
 import { manualClock, testDatabase, waitFor } from '@rhizome/testkit';
 import { IssuersRepository } from '../issuers/issuers.repository.js';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
@@ -14,8 +14,7 @@ let verifier: Verifier;
 
 beforeAll(async () => {
   system = await identitySystem();
-  const { trusted, revocations, people } = system.identity;
-  verifier = createVerifier({ issuers: [trusted], revocations, people });
+  ({ verifier } = system);
   await trust();
 });
 
@@ -26,11 +25,6 @@ const managers = ruleOf('managers', {
 
 function trust(rules = [managers]): Promise<void> {
   return system.trust({ rules });
-}
-
-async function exchange(subjectToken: string, agent: string | null = null): Promise<string> {
-  const request = { subjectToken, scope: null, agent, lifetimeSeconds: null };
-  return (await system.identity.tokens.exchange(request)).accessToken;
 }
 
 const outside = (sub: string, groups: readonly string[] = []): Promise<string> =>
@@ -51,9 +45,9 @@ async function member(
   sub: string,
   expiresAt?: Date,
 ): Promise<{ readonly id: string; readonly token: string }> {
-  const { subject: id } = await verifier.verify(await exchange(await outside(sub)));
+  const { subject: id } = await verifier.verify(await system.exchange(await outside(sub)));
   await setRoles(id, ['USER'], expiresAt);
-  return { id, token: await exchange(await outside(sub)) };
+  return { id, token: await system.exchange(await outside(sub)) };
 }
 
 const isLost = (token: string, action: 'job:submit' | 'job:read', experiment: string) => async () =>
@@ -79,7 +73,7 @@ describe('People', () => {
   });
 
   it('takes rights when a rule that gave them is changed, or its issuer is disabled', async () => {
-    const token = await exchange(await outside('cid', ['/managers']));
+    const token = await system.exchange(await outside('cid', ['/managers']));
     expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
     await trust([{ ...managers, grants: [{ experiment: 'heron', roles: ['READER'] }] }]);
     await waitFor('the loss', isLost(token, 'job:submit', 'heron'), soon);
@@ -91,15 +85,15 @@ describe('People', () => {
   });
 
   it('takes rights when a later login brings less', async () => {
-    const token = await exchange(await outside('dan', ['/managers']));
+    const token = await system.exchange(await outside('dan', ['/managers']));
     expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
-    await exchange(await outside('dan', []));
+    await system.exchange(await outside('dan', []));
     await waitFor('the loss', isLost(token, 'job:submit', 'heron'), soon);
   });
 
   it('gives an agent the rights of its human now', async () => {
     const { id, token } = await member('eve');
-    const agent = await exchange(token, 'notebook');
+    const agent = await system.exchange(token, { agent: 'notebook' });
     expect(can(await verifier.verify(agent), 'job:read', 'egret')).toBe(true);
     await setRoles(id, []);
     await waitFor('the loss', isLost(agent, 'job:read', 'egret'), soon);

@@ -2,12 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createVerifier, type Verifier } from '@rhizome/authz';
 import { createIds, systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo, testPrincipal } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { type Identity, openIdentity } from '../identity.js';
 import type { IssuerSettingsRecord, MappingRule } from '../issuers/issuer.document.js';
+import type { ExchangeRequest } from '../tokens/token.service.js';
 
 /** A test's services. */
 export interface IdentitySystem {
@@ -17,6 +19,12 @@ export interface IdentitySystem {
   readonly database: string;
   /** Writes the record of the test issuer. */
   trust(settings?: Partial<IssuerSettingsRecord>): Promise<void>;
+  /** Accepts the tokens of the services, with the rights of now. */
+  readonly verifier: Verifier;
+  /** Exchanges a token of the test issuer, or one of the services. */
+  exchange(subjectToken: string, change?: Partial<ExchangeRequest>): Promise<string>;
+  /** A token of the services for an account at the test issuer. */
+  tokenOf(sub: string, change?: Partial<ExchangeRequest>): Promise<string>;
 }
 
 /** A file for a key-encryption key, in a folder of its own. */
@@ -49,7 +57,15 @@ export async function identitySystem(): Promise<IdentitySystem> {
     const { userErrors } = await identity.issuers.set('test', { ...trusted(issuer), ...settings }, admin);
     if (userErrors.length > 0) throw new Error(userErrors.map(({ message }) => message).join('; '));
   };
-  return { identity, issuer, mongoUri, database, trust };
+  const exchange: IdentitySystem['exchange'] = async (subjectToken, change) => {
+    const request = { subjectToken, scope: null, agent: null, lifetimeSeconds: null, ...change };
+    return (await identity.tokens.exchange(request)).accessToken;
+  };
+  const tokenOf: IdentitySystem['tokenOf'] = async (sub, change) =>
+    exchange(await issuer.issue({ sub, client_id: undefined }), change);
+  const { trusted: own, revocations, people } = identity;
+  const verifier = createVerifier({ issuers: [own], revocations, people });
+  return { identity, issuer, mongoUri, database, trust, verifier, exchange, tokenOf };
 }
 
 /** The record of a test issuer. */
