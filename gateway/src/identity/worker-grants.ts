@@ -28,10 +28,11 @@ export interface WorkerGrantsOptions {
 /** Attempts that are remembered for the audit log. */
 const recordedKept = 100_000;
 
-/** Fields of an answer to a worker. */
-interface TokenBody {
-  readonly worker_id: string;
-  readonly thumbprint: string;
+/** An answer to a worker. */
+interface TokenAnswer {
+  readonly answer: Answer;
+  /** Undefined while the enrolment waits for a decision. */
+  readonly workerId: string | undefined;
 }
 
 /** Serves the grants. */
@@ -55,17 +56,19 @@ export class WorkerGrants {
       find: () => this.#findEnrolling(form, holder),
     });
     const key = await this.#keyOf(attempt.request);
+    const queue = form.get('queue') ?? '';
+    const host = form.get('host') ?? '';
     const { _id } = await identity.enrolments.enrol({
       key,
-      queue: form.get('queue') ?? '',
-      host: form.get('host') ?? '',
+      queue,
+      host,
       // The network of an IPv6 address stands for it.
       address: attempt.address.replace(/\/64$/, ''),
       code,
       subjectToken,
     });
-    const answer = await this.#workerToken(_id, key, true, attempt);
-    this.#recordEnrolment(attempt, answer, [_id, form.get('queue') ?? '', form.get('host') ?? '']);
+    const { answer, workerId } = await this.#workerToken(_id, key, true, attempt);
+    this.#recordEnrolment(attempt, workerId, [_id, queue, host, key.thumbprint]);
     return answer;
   }
 
@@ -80,11 +83,9 @@ export class WorkerGrants {
     return subjectToken === null ? undefined : claimOfToken(subjectToken, identity).find?.();
   }
 
-  #recordEnrolment(attempt: Attempt, { status, body }: Answer, named: readonly string[]): void {
+  #recordEnrolment(attempt: Attempt, worker: string | undefined, targets: readonly string[]): void {
     const { attempts, identity } = this.#options;
-    const { worker_id: worker, thumbprint } = body as TokenBody;
-    const targets = [...named, thumbprint];
-    if (status !== 200)
+    if (worker === undefined)
       return attempts.recordAs(attempt, {
         actor: null,
         codes: ['ENROLMENT_PENDING'],
@@ -103,7 +104,8 @@ export class WorkerGrants {
     const id = form.get('enrolment_id') ?? '';
     await attempts.admit(attempt, await claimOfWorker(attempt.request, id, identity));
     const key = await this.#keyOf(attempt.request);
-    return this.#workerToken(id, key, form.get('worker') === 'new', attempt);
+    const { answer } = await this.#workerToken(id, key, form.get('worker') === 'new', attempt);
+    return answer;
   }
 
   /** A token for the payload of an attempt that the calling worker holds. */
@@ -142,7 +144,7 @@ export class WorkerGrants {
     this.#options.attempts.recordAs(attempt, { actor: actorOf(principal), codes: [], targets, experiment });
   }
 
-  async #workerToken(id: string, key: ProvenKey, wantsNew: boolean, attempt: Attempt): Promise<Answer> {
+  async #workerToken(id: string, key: ProvenKey, wantsNew: boolean, attempt: Attempt): Promise<TokenAnswer> {
     const { identity, attempts } = this.#options;
     const { thumbprint } = key;
     try {
@@ -161,7 +163,7 @@ export class WorkerGrants {
         worker_id: workerId,
         queue: enrolment.queue,
       };
-      return { status: 200, body };
+      return { answer: { status: 200, body }, workerId };
     } catch (error) {
       if (!isDomainError(error) || error.code !== 'ENROLMENT_PENDING') throw error;
       // Anybody can ask for an enrolment.
@@ -174,7 +176,7 @@ export class WorkerGrants {
         enrolment_id: id,
         thumbprint,
       };
-      return { status: 400, body };
+      return { answer: { status: 400, body }, workerId: undefined };
     }
   }
 
