@@ -35,6 +35,26 @@ describe('readStandardInput', () => {
     expect(await shown()).toBe('');
   });
 
+  it('reads a character that arrives in two chunks', async () => {
+    const stdin = new PassThrough();
+    const { reading } = start(stdin);
+    const [before, after] = [Buffer.from([0x70, 0xc3]), Buffer.from([0xa4, 0x73])];
+    stdin.write(before);
+    await new Promise(setImmediate);
+    stdin.end(after);
+    expect(await reading).toBe('päs');
+  });
+
+  it('refuses a pipe without UTF-8 text', async () => {
+    const stdin = new PassThrough();
+    const { reading } = start(stdin);
+    stdin.end(Buffer.from([0x70, 0xff]));
+    await expect(reading).rejects.toMatchObject({
+      exitCode: exitCodes.usage,
+      message: 'Standard input is no UTF-8 text; encode it in base64',
+    });
+  });
+
   it('does not show what is typed at a terminal', async () => {
     const stdin = new Terminal();
     const { reading, shown } = start(stdin);

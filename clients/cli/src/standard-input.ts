@@ -1,18 +1,19 @@
 /** Standard input: the end of a pipe, or a terminal at which somebody types a secret. */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { World } from './command.js';
 import { CliError, exitCodes } from './exit-codes.js';
+import { utf8Text } from './utf8-text.js';
 
 /**
  * Reads standard input to its end. A terminal shows the prompt, and not what is typed.
- * @throws CliError if somebody interrupts the input
+ * @throws CliError if somebody interrupts the input, or if a pipe has no UTF-8 text
  */
 export async function readStandardInput(world: World, prompt: string): Promise<string> {
   if (world.stdin.isTTY === true) return readTerminal(world, prompt);
-  let text = '';
-  for await (const chunk of world.stdin) text += String(chunk);
-  return text;
+  // Decoded as a whole: a chunk may end within a character.
+  return utf8Text(await buffer(world.stdin), 'Standard input');
 }
 
 async function readTerminal({ stdin, stderr, signal }: World, prompt: string): Promise<string> {

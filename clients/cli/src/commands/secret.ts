@@ -14,6 +14,7 @@ import {
 } from '../operations.generated.js';
 import { printJson, printLine, printTable } from '../output.js';
 import { readStandardInput } from '../standard-input.js';
+import { utf8Text } from '../utf8-text.js';
 
 interface HolderFlags {
   readonly experiment?: string;
@@ -70,13 +71,14 @@ function withValue(command: Command): Command {
 async function valueOf({ fromFile }: ValueFlags, { cwd }: Session, world: World): Promise<string> {
   if (fromFile === undefined)
     return (await readStandardInput(world, 'Type the value, then Enter and Ctrl-D: ')).replace(/\r?\n$/, '');
+  return utf8Text(bytesOf(fromFile, cwd), `File ${fromFile}`);
+}
+
+function bytesOf(file: string, cwd: string): Uint8Array {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      readFileSync(resolve(cwd, fromFile)),
-    );
-  } catch (error) {
-    const why = error instanceof TypeError ? 'is no UTF-8 text; encode it in base64' : 'cannot be read';
-    throw new CliError(exitCodes.usage, `File ${fromFile} ${why}`);
+    return readFileSync(resolve(cwd, file));
+  } catch {
+    throw new CliError(exitCodes.usage, `File ${file} cannot be read`);
   }
 }
 
