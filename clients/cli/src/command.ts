@@ -1,9 +1,15 @@
 /** Connection, output and error handling that all commands share. */
 import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type Connection, type ConnectionFlags, credentialsFile, findConnection } from './config.js';
+import {
+  type Connection,
+  type ConnectionFlags,
+  credentialsFile,
+  findConnection,
+  storedLogin,
+} from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
-import { loginAt, readLogins, storeElevation } from './login/logins-file.js';
+import { storeElevation } from './login/logins-file.js';
 import { type Output, printable } from './output.js';
 import { cliVersion } from './version.js';
 
@@ -66,10 +72,10 @@ export async function withSession(
 }
 
 /** Removes the elevation of a stored login after its token was refused. Returns false if there is none. */
-async function forgetElevation({ url, source }: Connection, signal: AbortSignal): Promise<boolean> {
-  const path = credentialsFile();
-  if (source !== path || !loginAt(readLogins(path), url)?.elevation) return false;
-  await storeElevation(path, url, null, signal);
+async function forgetElevation(connection: Connection, signal: AbortSignal): Promise<boolean> {
+  const login = storedLogin(connection);
+  if (!login?.elevation) return false;
+  await storeElevation(credentialsFile(), login.url, null, signal);
   return true;
 }
 

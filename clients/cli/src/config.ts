@@ -10,7 +10,7 @@ import { environmentName, loadConfig } from '@rhizome/config';
 import { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
 import { bearerInEnvironment, bearerInFiles, exchangedToken } from './login/bearer-token.js';
-import { isSameGateway, loginAt, readLogins } from './login/logins-file.js';
+import { isSameGateway, loginAt, readLogins, type StoredLogin } from './login/logins-file.js';
 import { renewedTokens } from './login/renewal.js';
 
 /** A gateway and the token to use with it. */
@@ -146,6 +146,12 @@ function bearer(
 /** The token for a call of something else than a gateway: as given, or as stored. @throws CliError */
 export async function findToken(flags: ConnectionFlags, cwd: string, signal: AbortSignal): Promise<string> {
   return tokenAsGiven(flags) ?? tokenOf(findConnection({}, cwd, signal));
+}
+
+/** The stored login that a connection has its token of; undefined if the token has another source. */
+export function storedLogin({ url, source }: Connection): StoredLogin | undefined {
+  const path = credentialsFile();
+  return source === path ? loginAt(readLogins(path), url) : undefined;
 }
 
 /** Variables of the process. */

@@ -55,14 +55,15 @@ interface Page<T> {
   readonly pageInfo: { readonly endCursor: string | null; readonly hasNextPage: boolean };
 }
 
-/** Reads pages of at most 100 nodes until `limit` is reached or there are no more. */
+/** Reads pages of at most 100 nodes until `limit` is reached or there are no more. Null is an empty page. */
 export async function pagesUpTo<T>(
   limit: number,
-  read: (first: number, after: string | null) => Promise<Page<T>>,
+  read: (first: number, after: string | null) => Promise<Page<T> | null>,
 ): Promise<readonly T[]> {
   const nodes: T[] = [];
   for (let after: string | null = null; nodes.length < limit;) {
-    const page: Page<T> = await read(Math.min(100, limit - nodes.length), after);
+    const page: Page<T> | null = await read(Math.min(100, limit - nodes.length), after);
+    if (page === null) break;
     nodes.push(...page.nodes);
     after = page.pageInfo.endCursor;
     if (!page.pageInfo.hasNextPage || after === null) break;

@@ -93,7 +93,7 @@ async function list({ client, output }: Session, { queue, state }: ListFlags): P
   const found = await pagesUpTo(maxListed, async (first, after) => {
     const variables = { queue: queue ?? null, state: state ?? null, first, after };
     const { workerEnrolments } = await client.query(CliEnrolmentsDocument, variables);
-    return workerEnrolments ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return workerEnrolments;
   });
   if (output.json) printJson(output, found);
   else

@@ -1,10 +1,10 @@
 /** `rhizome elevation`: takes roles for a short time, with a reason (break-glass). */
 import type { Command } from 'commander';
-import { type CommonFlags, printErrors, type Session, type World, withSession } from '../../command.js';
-import { credentialsFile, findConnection } from '../../config.js';
+import { printErrors, type Session, type World, withSession } from '../../command.js';
+import { credentialsFile, storedLogin } from '../../config.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
-import { loginAt, readLogins, storeElevation } from '../../login/logins-file.js';
+import { storeElevation } from '../../login/logins-file.js';
 import {
   CliElevationsDocument,
   CliEndElevationDocument,
@@ -16,7 +16,7 @@ import { grantableRoles } from '../../states.js';
 
 const maxListed = 1000;
 
-interface StartFlags extends CommonFlags {
+interface StartFlags {
   readonly role: readonly GrantableRole[];
   readonly reason: string;
   readonly minutes: number;
@@ -35,7 +35,7 @@ export function addElevation(program: Command, world: World, finish: Finish): vo
     .requiredOption('--reason <text>', 'reason, at least 10 characters; it is recorded in the audit log')
     .option('--minutes <n>', 'time until the end', wholeNumber(1, 60), 60);
   starting.action((experiment: string, flags: StartFlags) =>
-    finish(withSession(starting, world, (session) => start(session, starting, world, experiment, flags))),
+    finish(withSession(starting, world, (session) => start(session, world, experiment, flags))),
   );
   const listing = group.command('list').description('list elevations, the newest first');
   listing.action(() => finish(withSession(listing, world, list)));
@@ -44,14 +44,13 @@ export function addElevation(program: Command, world: World, finish: Finish): vo
     .argument('[elevation]', 'elevation id (default: the one of your login)')
     .description('end an elevation; its token is refused within seconds');
   ending.action((id: string | undefined) =>
-    finish(withSession(ending, world, (session) => end(session, ending, world, id))),
+    finish(withSession(ending, world, (session) => end(session, world, id))),
   );
 }
 
 async function start(
-  { client, output }: Session,
-  command: Command,
-  world: World,
+  { client, connection, output }: Session,
+  { signal }: World,
   experiment: string,
   { role: roles, reason, minutes }: StartFlags,
 ): Promise<ExitCode> {
@@ -61,10 +60,10 @@ async function start(
   printErrors(output, userErrors);
   if (!elevation || token === null) return exitCodes.failed;
   const { id, expiresAt } = elevation;
-  const login = storedLogin(command, world);
+  const login = storedLogin(connection);
   if (login) {
     const stored = { id, token, expiresAt: Date.parse(expiresAt) };
-    await storeElevation(login.path, login.url, stored, world.signal);
+    await storeElevation(credentialsFile(), login.url, stored, signal);
   }
   if (output.json) printJson(output, login ? elevation : { ...elevation, accessToken: token });
   else
@@ -78,21 +77,10 @@ async function start(
   return exitCodes.ok;
 }
 
-/** The login that the command uses; undefined if its token has another source. */
-function storedLogin(
-  command: Command,
-  world: World,
-): { readonly path: string; readonly url: string; readonly elevationId: string | undefined } | undefined {
-  const { url, source } = findConnection(command.optsWithGlobals<CommonFlags>(), world.cwd, world.signal);
-  const path = credentialsFile();
-  const login = source === path ? loginAt(readLogins(path), url) : undefined;
-  return login && { path, url: login.url, elevationId: login.elevation?.id };
-}
-
 async function list({ client, output }: Session): Promise<ExitCode> {
   const found = await pagesUpTo(maxListed, async (first, after) => {
     const { elevations } = await client.query(CliElevationsDocument, { first, after });
-    return elevations ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return elevations;
   });
   if (output.json) printJson(output, found);
   else
@@ -112,17 +100,16 @@ async function list({ client, output }: Session): Promise<ExitCode> {
 }
 
 async function end(
-  { client, output }: Session,
-  command: Command,
-  world: World,
+  { client, connection, output }: Session,
+  { signal }: World,
   given: string | undefined,
 ): Promise<ExitCode> {
-  const login = storedLogin(command, world);
-  const id = given ?? login?.elevationId;
+  const login = storedLogin(connection);
+  const id = given ?? login?.elevation?.id;
   if (id === undefined)
     throw new CliError(exitCodes.usage, 'The login has no elevation; name one, see "rhizome elevation list"');
   // The call itself would end with the token of the elevation: from here on, the login has its own again.
-  if (login && login.elevationId === id) await storeElevation(login.path, login.url, null, world.signal);
+  if (login && login.elevation?.id === id) await storeElevation(credentialsFile(), login.url, null, signal);
   const { endElevation } = await client.mutate(
     CliEndElevationDocument,
     { input: { id } },

@@ -64,7 +64,7 @@ function withEnd(command: Command): Command {
 async function list({ client, output }: Session): Promise<ExitCode> {
   const found = await pagesUpTo(maxListed, async (first, after) => {
     const { groups } = await client.query(CliGroupsDocument, { first, after });
-    return groups ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return groups;
   });
   if (output.json) printJson(output, found);
   else

@@ -50,7 +50,7 @@ export function addUse(schema: Command, world: World, finish: Finish): void {
 async function history({ client, output, now }: Session, limit: number): Promise<ExitCode> {
   const found = await pagesUpTo(limit, async (first, after) => {
     const { schemaVersions } = await client.query(CliSchemaHistoryDocument, { first, after });
-    return schemaVersions ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return schemaVersions;
   });
   if (output.json) {
     printJson(output, found);
