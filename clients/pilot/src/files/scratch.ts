@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readProcess } from '../processes/process-table.js';
+import { isRunning, processStamp } from '../processes/process-stamp.js';
 import { placeOf } from './file-store.js';
 
 /** The folders of one attempt. */
@@ -35,12 +35,10 @@ export class Scratch {
   static async open(parent: string): Promise<Scratch> {
     await mkdir(parent, { recursive: true });
     for (const name of await readdir(parent)) {
-      const [, pid, startTicks] = /^pilot-(\d+)-(\d+)$/.exec(name) ?? [];
-      if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
-      await removeFolder(join(parent, name));
+      const [, stamp] = /^pilot-(\d+-\d+)$/.exec(name) ?? [];
+      if (stamp !== undefined && !isRunning(stamp)) await removeFolder(join(parent, name));
     }
-    const self = readProcess(process.pid);
-    const folder = join(parent, `pilot-${process.pid}-${self?.startTicks ?? 0}`);
+    const folder = join(parent, `pilot-${processStamp()}`);
     await makeOwnFolder(folder);
     return new Scratch(folder);
   }

@@ -1,9 +1,9 @@
 /** Files with secrets of one attempt, in memory where the host allows it. */
 import { constants } from 'node:fs';
-import { access, chmod, lstat, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readProcess } from '../processes/process-table.js';
-import { removeFolder } from '../files/scratch.js';
+import { isOwnFolder, removeFolder } from '../files/scratch.js';
+import { isRunning, processStamp } from '../processes/process-stamp.js';
 
 /** File system in memory. */
 const memoryFolder = '/dev/shm';
@@ -19,8 +19,7 @@ export class SecretFiles {
 
   /** Creates the folder. @param fallback where it is created if this host has no file system in memory */
   static async open(fallback: string): Promise<SecretFiles> {
-    const startTicks = readProcess(process.pid)?.startTicks ?? 0;
-    const name = `${prefix}-${process.pid}-${startTicks}-`;
+    const name = `${prefix}-${processStamp()}-`;
     const isUsable = await access(memoryFolder, constants.W_OK).then(
       () => true,
       () => false,
@@ -60,11 +59,10 @@ export class SecretFiles {
 export async function removeOldSecretFiles(): Promise<void> {
   const names = await readdir(memoryFolder).catch(() => []);
   for (const name of names) {
-    const [, pid, startTicks] = /^rhizome-secrets-(\d+)-(\d+)-/.exec(name) ?? [];
-    if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
+    const [, stamp] = /^rhizome-secrets-(\d+-\d+)-/.exec(name) ?? [];
+    if (stamp === undefined || isRunning(stamp)) continue;
     const path = join(memoryFolder, name);
-    const found = await lstat(path).catch(() => undefined);
-    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
+    if (!(await isOwnFolder(path).catch(() => false))) continue;
     await chmod(path, 0o700).catch(() => undefined);
     await removeFolder(path).catch(() => undefined);
   }

@@ -3,7 +3,7 @@ import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlainName, placeOf } from '../files/file-store.js';
 import { isOwnFolder, makeOwnFolder } from '../files/scratch.js';
-import { readProcess } from '../processes/process-table.js';
+import { isRunning, processStamp } from '../processes/process-stamp.js';
 import { AttemptSpool } from './attempt-spool.js';
 import { readDurable, writeDurably } from './durable-file.js';
 import { SpoolSpace } from './spool-space.js';
@@ -40,8 +40,7 @@ export class Spool {
   /** Makes the spool of this process. */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { scratch, owner } = options;
-    const self = readProcess(process.pid);
-    const folder = join(scratch, `spool-${process.pid}-${self?.startTicks ?? 0}`);
+    const folder = join(scratch, `spool-${processStamp()}`);
     await makeOwnFolder(folder);
     await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
     return new Spool(folder, options);
@@ -79,8 +78,8 @@ export class Spool {
     const { scratch } = this.#options;
     const found: string[] = [];
     for (const name of await readdir(scratch)) {
-      const [, pid, startTicks] = /^spool-(\d+)-(\d+)$/.exec(name) ?? [];
-      if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
+      const [, stamp] = /^spool-(\d+-\d+)$/.exec(name) ?? [];
+      if (stamp === undefined || isRunning(stamp)) continue;
       const folder = join(scratch, name);
       // Anyone may make folders here; reports of another user must not be sent as this pilot's.
       if (!(await unlessGone(isOwnFolder(folder)))) continue;
