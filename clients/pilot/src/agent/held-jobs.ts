@@ -1,4 +1,5 @@
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
+import { EventEmitter, once } from 'node:events';
 import type { Command, HeldJob } from '../protocol/core-protocol.js';
 
 /** An attempt on this host: its payload runs, or reports about it are still to be sent. */
@@ -25,7 +26,7 @@ export interface HeldRun {
 export class HeldJobs {
   readonly #runs = new Set<HeldRun>();
   readonly #timers = new Map<HeldRun, LongTimer>();
-  readonly #onEmpty = new Set<() => void>();
+  readonly #events = new EventEmitter();
   /** Sets the timer of a run that begins while core is silent. */
   #arm: ((run: HeldRun) => void) | undefined;
 
@@ -45,22 +46,13 @@ export class HeldJobs {
       this.#runs.delete(run);
       this.#timers.get(run)?.cancel();
       this.#timers.delete(run);
-      if (this.size === 0) [...this.#onEmpty].forEach((listener) => listener());
+      if (this.size === 0) this.#events.emit('empty');
     });
   }
 
   /** Resolves when there are none, or at the signal. */
   async whenEmpty(signal: AbortSignal): Promise<void> {
-    if (this.size === 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        this.#onEmpty.delete(end);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      this.#onEmpty.add(end);
-      signal.addEventListener('abort', end);
-    });
+    if (this.size > 0) await once(this.#events, 'empty', { signal }).catch(() => undefined);
   }
 
   /** Executes a command about jobs; ignores others. */

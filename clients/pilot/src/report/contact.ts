@@ -1,4 +1,5 @@
 import { Backoff, sleep } from '@rhizome/retry';
+import { EventEmitter, once } from 'node:events';
 import { CoreRefused, CoreUnavailable, type CoreProtocol } from '../protocol/core-protocol.js';
 import { unavailableBackoff } from '../protocol/until-answered.js';
 import { Reporter } from './reporter.js';
@@ -25,7 +26,8 @@ interface OpenLink extends WorkerLink {
  */
 export class Contact {
   readonly #core: CoreProtocol;
-  readonly #waiting = new Set<() => void>();
+  /** `open` has a listener for each call that waits. */
+  readonly #events = new EventEmitter().setMaxListeners(0);
   #confirm: (() => Promise<void>) | undefined;
   #link: OpenLink | undefined;
   readonly #longestConfirmMs: number;
@@ -50,7 +52,7 @@ export class Contact {
     const closing = new AbortController();
     const { signal } = closing;
     this.#link = { workerId, reporter: new Reporter(this.#core, workerId, signal), signal, closing };
-    [...this.#waiting].forEach((wake) => wake());
+    this.#events.emit('open');
   }
 
   /** Contact was lost: calls that are not answered yet are made again after the return. */
@@ -65,9 +67,9 @@ export class Contact {
     if (this.isOpen) return;
     const enough = new AbortController();
     const wake = (): void => enough.abort();
-    this.#waiting.add(wake);
+    this.#events.once('open', wake);
     await sleep(ms, enough.signal);
-    this.#waiting.delete(wake);
+    this.#events.off('open', wake);
   }
 
   /**
@@ -122,15 +124,7 @@ export class Contact {
     for (;;) {
       signal.throwIfAborted();
       if (this.#link !== undefined) return this.#link;
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiting.delete(wake);
-          signal.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#waiting.add(wake);
-        signal.addEventListener('abort', wake);
-      });
+      await once(this.#events, 'open', { signal }).catch(() => undefined);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
@@ -65,7 +66,7 @@ export class ScriptedCore implements CoreProtocol {
   readonly #fences = new Map<string, number>();
   readonly #ended = new Set<string>();
   readonly #chunks = new Map<string, LogChunk[]>();
-  readonly #listeners = new Set<() => void>();
+  readonly #events = new EventEmitter();
   #pushed: Command[][] = [];
   readonly #returning = new Set<string>();
   #workers = 0;
@@ -108,7 +109,7 @@ export class ScriptedCore implements CoreProtocol {
       deviceIds: job.deviceIds ?? [],
       sharesDevices: false,
     });
-    this.#notify();
+    this.#events.emit('change');
   }
 
   /** Takes a job from its worker, with a command. */
@@ -137,7 +138,7 @@ export class ScriptedCore implements CoreProtocol {
   /** Issues a command. */
   order(command: Command): void {
     this.#pushed.push([command]);
-    this.#notify();
+    this.#events.emit('change');
   }
 
   /** The text of a job's log so far. */
@@ -300,22 +301,14 @@ export class ScriptedCore implements CoreProtocol {
     let next = this.#pushed.length;
     yield [];
     while (!signal.aborted && !this.#isClosed) {
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#listeners.delete(wake);
-          signal.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#listeners.add(wake);
-        signal.addEventListener('abort', wake);
-      });
+      await once(this.#events, 'change', { signal }).catch(() => undefined);
       for (; next < this.#pushed.length; next += 1) yield this.#pushed[next] ?? [];
     }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#notify();
+    this.#events.emit('change');
     await Promise.resolve();
   }
 
@@ -354,9 +347,5 @@ export class ScriptedCore implements CoreProtocol {
   #say(what: string, report: HeldJob): void {
     const isRepeated = this.said.some((one) => one.what === what && one.jobId === report.jobId);
     if (!isRepeated) this.said.push({ what, jobId: report.jobId, detail: report });
-  }
-
-  #notify(): void {
-    [...this.#listeners].forEach((listener) => listener());
   }
 }
