@@ -9,6 +9,7 @@ import {
   type DeviceReport,
   type RegisteredWorker,
 } from '../protocol/core-protocol.js';
+import { isWorkerLost } from '../report/void-codes.js';
 import type { HeldJobs } from './held-jobs.js';
 import { JobRun, type JobRunServices } from './job-run.js';
 import { Lease } from './lease.js';
@@ -212,7 +213,7 @@ export class WorkerSession {
       this.#confirms = this.#confirms.filter(({ since }) => since > sentAt);
       return true;
     } catch (error) {
-      if (error instanceof CoreRefused && isAboutWorker(error)) this.#loseWorker(error);
+      if (error instanceof CoreRefused && isWorkerLost(error)) this.#loseWorker(error);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
         this.#discardReport(report, error);
       else if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, 'heartbeat not answered');
@@ -279,8 +280,5 @@ export class WorkerSession {
   }
 }
 
-/** Core does not know the worker any more, or it has no valid credential and cannot get one. */
-const isAboutWorker = ({ code }: CoreRefused): boolean =>
-  code.startsWith('WORKER_') || code === 'UNAUTHENTICATED';
 const isAboutInput = ({ code }: CoreRefused): boolean =>
   code === 'INVALID_VALUE' || code === 'BAD_USER_INPUT';
