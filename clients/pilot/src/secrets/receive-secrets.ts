@@ -1,12 +1,14 @@
 import type { Logger } from '@rhizome/log';
 import type { AttemptFolders } from '../files/scratch.js';
-import { untilAnswered } from '../protocol/until-answered.js';
 import { AttemptSecrets } from './attempt-secrets.js';
 import type { AttemptToken } from './attempt-token.js';
 import type { DeliveredSecret } from './delivered-secret.js';
 import { renewToken } from './token-renewal.js';
 
-/** Secrets and token that the payload of an attempt receives, and the calls of core that deliver them. */
+/**
+ * Secrets and token that the payload of an attempt receives, and the calls of core that deliver them, which
+ * are repeated until core answers.
+ */
 export interface SecretSource {
   readonly secretIds: readonly string[];
   readonly isTokenRequired: boolean;
@@ -26,8 +28,7 @@ export async function receiveSecrets(
   log: Logger,
 ): Promise<AttemptSecrets> {
   const { secretIds, isTokenRequired } = source;
-  const redeem = (): Promise<readonly DeliveredSecret[]> => source.redeem(secretIds, signal);
-  const delivered = secretIds.length === 0 ? [] : await untilAnswered(redeem, signal);
+  const delivered = secretIds.length === 0 ? [] : await source.redeem(secretIds, signal);
   const secrets = await AttemptSecrets.open(folders, delivered);
   if (!isTokenRequired) return secrets;
   try {
@@ -47,7 +48,7 @@ async function keepToken(
 ): Promise<void> {
   const ended = AbortSignal.any([signal, secrets.removed]);
   const request = (): Promise<AttemptToken> => source.token(ended);
-  const first = await untilAnswered(request, ended);
+  const first = await request();
   await secrets.setToken(first.token);
   void renewToken(first, secrets, request, ended, log);
 }

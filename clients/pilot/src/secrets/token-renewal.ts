@@ -1,6 +1,5 @@
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
-import { untilAnswered } from '../protocol/until-answered.js';
 import type { AttemptSecrets } from './attempt-secrets.js';
 import type { AttemptToken } from './attempt-token.js';
 
@@ -15,12 +14,10 @@ export async function renewToken(
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {
-  const retrying = ({ message }: Error): void =>
-    log.debug({ reason: message }, 'job token not renewed; retrying');
   let { expiresInSeconds } = first;
   try {
     while (await sleep(expiresInSeconds * 500, signal)) {
-      const next = await untilAnswered(request, signal, retrying);
+      const next = await request();
       await secrets.setToken(next.token);
       ({ expiresInSeconds } = next);
     }
