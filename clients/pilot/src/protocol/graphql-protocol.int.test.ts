@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { answeringServer } from '../testing/answering-server.js';
 import { GraphqlProtocol } from './graphql-protocol.js';
 
 const { signal } = new AbortController();
@@ -13,21 +12,13 @@ const report = {
   outputs: [],
 } as const;
 
-let server: Server;
-let answer: { readonly status: number; readonly body: string };
+const server = answeringServer();
 let protocol: GraphqlProtocol;
 
-beforeEach(async () => {
-  server = createServer((_, response) => response.writeHead(answer.status).end(answer.body));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  protocol = new GraphqlProtocol({ url: `http://127.0.0.1:${port}/graphql`, token: 'secret' });
+beforeEach(() => {
+  protocol = new GraphqlProtocol({ url: server.url, token: 'secret' });
 });
-afterEach(async () => {
-  await protocol.close();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
+afterEach(() => protocol.close());
 
 describe('GraphqlProtocol', () => {
   it.each([
@@ -36,7 +27,7 @@ describe('GraphqlProtocol', () => {
     [500, ''],
     [200, '{"status":"starting"}'],
   ])('takes a page with status %i in place of an answer for an outage', async (status, body) => {
-    answer = { status, body };
+    server.answer = { status, body };
     const name = 'CoreUnavailable';
     await expect(protocol.finishJobs('worker_1', [report], signal)).rejects.toMatchObject({ name });
     const chunk = { sequence: 0, stream: 'STDOUT', text: 'x', at: new Date(0) } as const;
@@ -44,7 +35,7 @@ describe('GraphqlProtocol', () => {
   });
 
   it('takes an error of the API that advises against a repetition for a refusal', async () => {
-    answer = {
+    server.answer = {
       status: 200,
       body: JSON.stringify({
         errors: [{ message: 'no', extensions: { code: 'FORBIDDEN', retry: 'never' } }],
