@@ -345,11 +345,7 @@ export class JobRun implements HeldRun {
    * @throws Dropped, AttemptError
    */
   async #report(answer: Promise<ReportResult>): Promise<void> {
-    const result = await answer.catch((error: unknown): ReportResult => {
-      if (error instanceof CoreRefused)
-        return { accepted: false, refusal: { code: error.code, message: error.message } };
-      throw error;
-    });
+    const result = await answer;
     if (result.accepted) return;
     const { code, message } = result.refusal;
     this.#dropIfVoid(result.refusal);

@@ -107,9 +107,11 @@ export class JobReports implements SpooledLog {
     this.#saveState();
   }
 
-  /** Reports a start: never kept, because core decides whether it may be. @throws CoreRefused; the reason */
+  /** Reports a start: never kept, because core decides whether it may be. @throws the signal's reason */
   async start(phase: StartReport['phase'], signal: AbortSignal): Promise<ReportResult> {
-    return this.call(async ({ reporter }) => current(await reporter.start({ ...this.held, phase })), signal);
+    const make = async ({ reporter }: WorkerLink): Promise<ReportResult> =>
+      current(await reporter.start({ ...this.held, phase }));
+    return this.call(make, signal).catch(refused);
   }
 
   /**
@@ -233,11 +235,9 @@ export class JobReports implements SpooledLog {
     try {
       return await this.call(make, this.#ended.signal);
     } catch (error) {
-      if (!(error instanceof CoreRefused)) throw error;
-      const { code, message } = error;
-      return pending.kind === 'LOG' && !isVoid(error)
-        ? this.#endLog({ code, message })
-        : { accepted: false, refusal: { code, message } };
+      const result = refused(error);
+      const { refusal } = result;
+      return pending.kind === 'LOG' && !isVoid(refusal) ? this.#endLog(refusal) : result;
     }
   }
 
@@ -321,6 +321,13 @@ export class JobReports implements SpooledLog {
     for (const pending of this.#queue.splice(0)) await pending.forget(this.#spool);
     await this.#spool.discard();
   }
+}
+
+/** The result of a report whose whole call was refused. @throws the error if it is no refusal */
+function refused(error: unknown): { readonly accepted: false; readonly refusal: Refusal } {
+  if (!(error instanceof CoreRefused)) throw error;
+  const { code, message } = error;
+  return { accepted: false, refusal: { code, message } };
 }
 
 /** The result of a report. @throws CoreRefused if its fence is outdated */
