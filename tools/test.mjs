@@ -160,8 +160,18 @@ function part(name, run) {
   const started = performance.now();
   console.log(`\n── ${name} ──`);
   const ok = run();
-  timings.push({ name, seconds: (performance.now() - started) / 1000, ok });
+  recordTime(name, started, ok);
   return ok;
+}
+
+function recordTime(name, started, ok) {
+  timings.push({ name, seconds: (performance.now() - started) / 1000, ok });
+}
+
+/** Counts a part that passes or fails as a whole. */
+function countCheck(ok) {
+  if (ok) passed += 1;
+  else failed += 1;
 }
 
 /** Runs checks at the same time, each on one core, and prints what each says when it ends. */
@@ -173,18 +183,19 @@ async function checksAtOnce(checks) {
       const started = performance.now();
       const { ok, text } = await captured(script, args);
       console.log(`\n── ${name} ──\n${text.trimEnd()}`);
-      timings.push({ name, seconds: (performance.now() - started) / 1000, ok });
-      if (ok) passed += 1;
-      else failed += 1;
+      recordTime(name, started, ok);
+      countCheck(ok);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, lane));
 }
 
+/** Runs a script of Node; its output is returned when it ends. */
 function captured(script, args) {
   const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk) => (text += chunk));
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ ok: false, text: String(error) }));
     child.on('close', (code) => resolve({ ok: code === 0, text }));
@@ -200,8 +211,7 @@ function command(program, args, env = {}) {
 /** A part that is one check: it passes or fails as a whole. */
 function check(name, program, args) {
   const ok = part(name, () => command(program, args));
-  if (ok) passed += 1;
-  else failed += 1;
+  countCheck(ok);
   return ok;
 }
 

@@ -17,7 +17,7 @@ import { compose, discoverSubgraphs, type FoundSubgraph } from '@rhizome/schema'
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
-import { mutationText } from '../e2e/system/api.js';
+import { type AnyData, apiOf } from '../e2e/system/api.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import { wholeGateway } from './whole-gateway.js';
 
@@ -67,9 +67,7 @@ export interface TestSystemOptions {
 
 /** An answer. */
 export interface Asked {
-  // The query next to the call says what a test reads of an answer.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly data: any;
+  readonly data: AnyData;
   readonly errors: readonly { readonly code: string; readonly message: string }[];
 }
 
@@ -84,17 +82,12 @@ export function document(text: string): TypedDocumentNode<Record<string, unknown
 
 /** Runs a mutation as ADMIN of all. @throws Error if it is refused */
 export async function mutate(
-  system: System,
+  { url, tokens }: System,
   field: string,
   input: object,
   select = '',
-): Promise<Asked['data']> {
-  const text = mutationText(field, `${select} userErrors { message }`);
-  const { data, errors } = await system.ask(text, { input });
-  const answer = data?.[field] as Asked['data'];
-  if (errors.length > 0 || !answer || answer.userErrors.length > 0)
-    throw new Error(JSON.stringify({ field, errors, answer }));
-  return answer;
+): Promise<AnyData> {
+  return apiOf(url, await tokens.admin()).change<AnyData>(field, input, select);
 }
 
 /**
@@ -177,7 +170,7 @@ export async function startTestSystem(
     );
     const call = { document: document(text) as DocumentNode, variables: { ...variables }, principal };
     const { data, errors = [] } = await delegate(name, subgraphs).execute({ ...call, requestId: 'test' });
-    const plain = JSON.parse(JSON.stringify(data ?? null)) as Asked['data'];
+    const plain = JSON.parse(JSON.stringify(data ?? null)) as AnyData;
     return {
       data: plain,
       errors: errors.map(({ message, extensions }) => ({ message, code: String(extensions?.['code']) })),

@@ -1,6 +1,5 @@
 /** Parts of a gateway next to the graph: a schema registry, an audit log, and identities of its own. */
 import { join } from 'node:path';
-import { openAudit } from '@rhizome/audit';
 import { accessTokenKinds, createVerifier, roles } from '@rhizome/authz';
 import { type GatewayOptions, putBaseline } from '@rhizome/gateway';
 import { type Identity, openIdentity } from '@rhizome/identity';
@@ -8,6 +7,7 @@ import { silentLogger } from '@rhizome/log';
 import { type FoundSubgraph, gatewaySubgraph } from '@rhizome/schema';
 import { leftovers, testDatabase, testMongo, type TestTokens } from '@rhizome/testkit';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { testAudit } from '../e2e/system/test-audit.js';
 
 /** Options of a gateway, and its identities. */
 export interface WholeGateway {
@@ -36,8 +36,7 @@ export async function wholeGateway(
     ...{ name, sdl, url: registeredAddress(name), typePrefix: manifest?.typePrefix ?? null },
   }));
   await putBaseline({ mongoUri, database, subgraphs, log });
-  const audit = await openAudit({ mongoUri, database: await named('audit'), folder }, { log });
-  leftovers.defer('the audit log', () => audit.close());
+  const { audit } = await testAudit();
   const identity = await openIdentity({
     ...{ mongoUri, database: await named('identity'), keyFile: join(folder, 'key'), log },
     issuer: 'https://rhizome.test',

@@ -1,26 +1,16 @@
 // Every route of a gateway and every root field of the schema has its attacks.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { routes } from '@rhizome/gateway';
-import { buildSchema, isObjectType } from 'graphql';
-import { root } from '../e2e/system/playground-system.js';
 import { groups } from './attack/groups.js';
 import { roleCases } from './attack/role-cases.js';
+import { publicSchema, rootFields } from './public-schema.js';
 
 const covered = new Set(
   Object.values(groups)
     .flat()
     .flatMap(({ covers = [] }) => covers),
 );
-const schema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
-
-/** Root fields, and the fields of the types that gather the queries of an experiment. */
-const fields = Object.values(schema.getTypeMap()).flatMap((type) =>
-  isObjectType(type) && /^(Query|Mutation|Subscription|[A-Z][A-Za-z]*Query)$/.test(type.name)
-    ? Object.keys(type.getFields()).map((field) => `${type.name}.${field}`)
-    : [],
-);
+const fields = rootFields(publicSchema());
 
 describe('the list of attacks', () => {
   it('calls each route of a gateway', () => {

@@ -1,18 +1,17 @@
 // The audit log of the whole system: each mutation of the schema, each refusal, and a gateway that is killed.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Verifier, type AuditRecord, readHeadFolder, readPublicKey } from '@rhizome/audit/verification';
 import { playgroundQueue } from '@rhizome/playground';
 import { waitFor } from '@rhizome/testkit';
-import { buildSchema, type GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { apiOf } from '../e2e/system/api.js';
-import { root } from '../e2e/system/playground-system.js';
 import { type ServiceSystem, startServices } from '../e2e/system/service-system.js';
 import { spokenCredential } from '../e2e/system/worker-credentials.js';
 import { minimalCall } from './minimal-call.js';
+import { publicSchema } from './public-schema.js';
 
 interface Entry {
   readonly kind: string;
@@ -29,7 +28,7 @@ let schema: GraphQLSchema;
 
 beforeAll(async () => {
   system = await startServices();
-  schema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
+  schema = publicSchema();
 });
 
 const list = /* GraphQL */ `
@@ -117,10 +116,10 @@ describe('the audit log', () => {
   });
 
   it('has no entry for reports of workers, and one if somebody else reports', async () => {
-    const { apiAt, startWorker } = await spokenCredential(system, { name: 'pilot', queue: playgroundQueue });
-    await startWorker();
+    const credential = await spokenCredential(system, { name: 'pilot', queue: playgroundQueue });
+    await credential.startWorker();
     const { query, variables } = minimalCall(schema, 'heartbeat');
-    expect(await apiAt(system.url).post(query, variables)).toMatchObject({ status: 200 });
+    expect(await credential.apiAt(system.url).post(query, variables)).toMatchObject({ status: 200 });
     const found = (await entriesOf({ action: 'Mutation.heartbeat' })).map(({ actor }) => actor?.subject);
     expect(found).toEqual(['playground:reader', 'playground:newcomer']);
   });

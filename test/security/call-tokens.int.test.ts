@@ -8,6 +8,7 @@ import { buildSubgraph, serveSubgraph, type SubgraphContext, type SubgraphSchema
 import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { createClient } from 'graphql-ws';
+import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
 import { apiOf } from '../e2e/system/api.js';
 import { recordInFront, type RecordingService } from './recording-service.js';
@@ -125,8 +126,7 @@ beforeAll(async () => {
 
 /** All tokens that the recorder has seen. */
 const collected = (): string[] => [...new Set(recorder.received().match(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g) ?? [])];
-const claimsOf = (token: string): { sub: string; rhizome: { grants: unknown } } =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as never;
+const claimsOf = (token: string) => decodeJwt<{ sub: string; rhizome: { grants: unknown } }>(token);
 
 async function callRubin(token: string): Promise<void> {
   for (const query of ['{ rubin { rights } core { rights } }', '{ rubin { rights caller } }'])

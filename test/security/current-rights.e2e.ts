@@ -14,14 +14,14 @@ import {
   waitFor,
 } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
+import { decodeJwt } from 'jose';
 import { type Answer, apiOf, mutationText } from '../e2e/system/api.js';
 import { root } from '../e2e/system/playground-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { exchangeToken } from '../e2e/system/token-endpoint.js';
 
 const program = (name: string): string => fileURLToPath(new URL('./bin.js', import.meta.resolve(name)));
 const deadline = { deadlineMs: 120_000 };
-const exchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
 
 let folder: string;
 let origin: string;
@@ -34,30 +34,13 @@ function ask<T>(query: string, variables?: object, token = admin): Promise<Answe
   return apiOf(`${origin}/graphql`, token).post<T>(query, variables);
 }
 
-async function change<T>(field: string, input: object, token = admin, select = ''): Promise<T> {
-  const text = mutationText(field, `${select} userErrors { message }`);
-  const answer = await ask<Record<string, T & { userErrors: readonly object[] }>>(text, { input }, token);
-  const found = answer.data?.[field];
-  if (!found || found.userErrors.length > 0) throw new Error(JSON.stringify({ field, answer }));
-  return found;
+function change<T>(field: string, input: object, token = admin, select = ''): Promise<T> {
+  return apiOf(`${origin}/graphql`, token).change<T>(field, input, select);
 }
 
 /** A token of Rhizome for a token of the institute, or for one of its own. */
-async function exchanged(subjectToken: string, more: Record<string, string> = {}): Promise<string> {
-  const form = {
-    grant_type: exchangeType,
-    subject_token: subjectToken,
-    subject_token_type: jwtType,
-    ...more,
-  };
-  const response = await fetch(`${origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) });
-  const body = (await response.json()) as { access_token?: string };
-  if (body.access_token === undefined) throw new Error(JSON.stringify(body));
-  return body.access_token;
-}
-
-const subjectOf = (token: string): string =>
-  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }).sub;
+const exchanged = async (subjectToken: string, more: Record<string, string> = {}): Promise<string> =>
+  (await exchangeToken(origin, subjectToken, more)).access_token;
 
 interface Person {
   readonly id: string;
@@ -67,7 +50,7 @@ interface Person {
 /** Logs in somebody who is a member of `alpha`, and may read in `beta`. */
 async function member(name: string, role = 'PRODUCTION'): Promise<Person> {
   const outside = (): Promise<string> => issuer.issue({ sub: name, client_id: undefined });
-  const id = subjectOf(await exchanged(await outside()));
+  const { sub: id } = decodeJwt<{ sub: string }>(await exchanged(await outside()));
   await change('setMembership', { principalId: id, experiment: 'alpha', roles: [role] });
   await change('setMembership', { principalId: id, experiment: 'beta', roles: ['READER'] });
   return { id, token: await exchanged(await outside()) };

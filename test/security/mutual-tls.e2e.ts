@@ -6,12 +6,14 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createProofKey } from '@rhizome/client';
-import { pilotProgram } from '@rhizome/pilot';
-import { spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
+import { type TestProcess, waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
+import { type AnyData, mutationText } from '../e2e/system/api.js';
 import { type IdentitySystem, prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
+import { runPilot } from '../e2e/system/pilots.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { credentialOf, enrol } from './enrolled-pilots.js';
 
 interface Certificate {
   readonly certFile: string;
@@ -52,7 +54,7 @@ beforeAll(async () => {
   const tls = { certFile, keyFile, requestsClientCertificates: true };
   system = await startIdentitySystem({ folder, tls });
   url = system.url;
-  await prepareWork(ask);
+  await prepareWork({ change });
 });
 
 interface Sent {
@@ -64,9 +66,7 @@ interface Sent {
 
 interface Received {
   readonly status: number | undefined;
-  // The request next to the call says what a test reads of an answer.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly answer: any;
+  readonly answer: AnyData;
 }
 
 function send({ path = '/graphql', body, headers = {}, by }: Sent): Promise<Received> {
@@ -88,6 +88,12 @@ const json = { 'content-type': 'application/json' };
 async function ask(query: string, variables: object = {}) {
   const headers = { ...json, authorization: `Bearer ${system.admin}` };
   return (await send({ body: JSON.stringify({ query, variables }), headers })).answer;
+}
+
+async function change<T>(field: string, input: object, selection = ''): Promise<T> {
+  const { data } = await ask(mutationText(field, `${selection} userErrors { message }`), { input });
+  expect(data[field].userErrors).toEqual([]);
+  return data[field];
 }
 
 /** A heartbeat with a token. */
@@ -138,42 +144,26 @@ describe('a pilot with a client certificate', () => {
 
   it('enrols with it, registers its worker, and runs jobs', async () => {
     const env = { NODE_EXTRA_CA_CERTS: server.certFile };
-    const file = join(folder, 'credential.json');
-    const { data } = await ask(
-      'mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code userErrors { message } } }',
+    const place = { url, data: folder, token: system.admin };
+    const { code } = await change<{ code: string }>(
+      'inviteWorkers',
+      { queue: 'north', experiments: ['*'] },
+      'code',
     );
-    await writeFile(join(folder, 'code'), String(data.inviteWorkers.code), { mode: 0o600 });
-    const args = [
-      '--url',
-      url,
-      '--queue',
-      'north',
-      '--credential-file',
-      file,
-      '--code-file',
-      join(folder, 'code'),
-    ];
+    const codeFile = join(folder, 'code');
+    await writeFile(codeFile, code, { mode: 0o600 });
     const holder = ['--certificate-file', own.certFile, '--private-key-file', own.keyFile];
-    const enrolled = spawnProcess({
-      name: 'enrol',
-      command: 'node',
-      args: [pilotProgram, 'enrol', ...args, ...holder],
-      env,
-    });
+    const enrolled = enrol(place, 'one', ['--code-file', codeFile, ...holder], env);
     expect(await enrolled.exited).toMatchObject({ code: 0 });
-    const stored = JSON.parse(await readFile(file, 'utf8')) as { enrolmentId: string; key: unknown };
+    const credentialFile = credentialOf(place, 'one');
+    const stored = JSON.parse(await readFile(credentialFile, 'utf8')) as {
+      enrolmentId: string;
+      key: unknown;
+    };
     expect(stored.key).toBeNull();
     ({ enrolmentId } = stored);
 
-    const scratch = ['--scratch', join(folder, 'scratch'), '--store', join(folder, 'store')];
-    const size = ['--name', 'one', '--cores', '1', '--memory-mib', '512', '--drain-seconds', '1'];
-    pilot = spawnProcess({
-      name: 'pilot',
-      command: 'node',
-      args: [pilotProgram, '--credential-file', file, ...scratch, ...size],
-      env,
-    });
-    [, workerId = ''] = await pilot.line(/"workerId":"([^"]+)".*"msg":"worker registered"/, 60_000);
+    ({ process: pilot, workerId } = await runPilot(place, { name: 'one', credentialFile, cores: 1, env }));
     const submit = `mutation { submitJobs(input: { experiment: "alpha", idempotencyKey: "one", jobs: [
       { name: "one", payload: { command: "true" }, requirements: { queue: "north", memoryMiB: 64, diskMiB: 1 } }
     ] }) { jobs { id } userErrors { message } } }`;

@@ -4,24 +4,18 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { openAudit } from '@rhizome/audit';
 import { createProofKey } from '@rhizome/client';
 import { masterKeysOf } from '@rhizome/core';
 import { createLogger } from '@rhizome/log';
 import { connectMongo } from '@rhizome/mongo';
-import { leftovers, type TestClient, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
-import { type Answer, apiOf } from '../e2e/system/api.js';
+import { leftovers, type TestClient, testMongo, waitFor } from '@rhizome/testkit';
+import { type AnyData, type Answer, apiOf } from '../e2e/system/api.js';
 import { type IdentitySystem, prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
+import type { RunningPilot } from '../e2e/system/pilots.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
-import {
-  type Credential,
-  enrol,
-  type EnrolmentSystem,
-  invitation,
-  type RunningPilot,
-  startPilot,
-  stolen,
-} from './enrolled-pilots.js';
+import { testAudit } from '../e2e/system/test-audit.js';
+import type { SpokenCredential, WorkerPlace } from '../e2e/system/worker-credentials.js';
+import { enrol, invitationFile, startPilot, stolen } from './enrolled-pilots.js';
 
 /** Values that must not be anywhere but in the payload. */
 const password = 'canary-Pa55 w0rd/é';
@@ -30,7 +24,7 @@ const rotated = 'canary-rotated-later';
 const canary = /canary/i;
 
 let started: IdentitySystem;
-let system: EnrolmentSystem;
+let system: WorkerPlace;
 let store: TestClient;
 let databases: readonly string[];
 const logged: string[] = [];
@@ -45,10 +39,7 @@ beforeAll(async () => {
   const folder = await temporaryFolder('secrets');
   const { uri: mongoUri } = await testMongo();
   store = leftovers.use(await connectMongo({ uri: mongoUri, appName: 'test' }), 'the client of the store');
-  const { databaseName: auditDatabase } = await testDatabase('audit');
-  const heads = join(folder, 'heads');
-  const audit = await openAudit({ mongoUri, database: auditDatabase, folder: heads }, { log });
-  leftovers.defer('the audit log', () => audit.close());
+  const { audit, database: auditDatabase } = await testAudit({ log });
   const keys = await masterKeysOf({ masterKeyFile: join(folder, 'master.keys') });
   started = await startIdentitySystem({
     ...{ folder, attemptSeconds: 60, log },
@@ -57,32 +48,23 @@ beforeAll(async () => {
   });
   const { core, identity } = started.databases;
   databases = [identity.databaseName, auditDatabase, core.databaseName];
-  system = { url: started.url, folder, api: { post } };
-  await prepareWork(ask);
+  system = { url: started.url, data: folder, token: started.admin };
+  await prepareWork(apiOf(system.url, system.token));
 });
 
-/** Calls as an administrator, or with the headers; the answer is kept. */
-async function post<T>(
+/** Calls as an administrator, or as somebody else; the answer is kept. */
+async function ask(
   query: string,
   variables?: object,
-  headers?: Record<string, string>,
-): Promise<Answer<T>> {
-  const answer = await apiOf(started.url, headers ? undefined : started.admin, headers).post<T>(
-    query,
-    variables,
-  );
+  api = apiOf(system.url, system.token),
+): Promise<Answer<AnyData>> {
+  const answer = await api.post<AnyData>(query, variables);
   answers.push(JSON.stringify(answer));
   return answer;
 }
 
-// The query next to the call says what a test reads of an answer.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
-  return post(query, variables, headers);
-}
-
 async function enrolled(name: string, ...more: readonly string[]): Promise<RunningPilot> {
-  const { exited } = enrol(system, name, ['--code-file', await invitation(system)]);
+  const { exited } = enrol(system, name, ['--code-file', await invitationFile(system)]);
   expect(await exited).toMatchObject({ code: 0 });
   return startPilot(system, name, ...more);
 }
@@ -96,8 +78,8 @@ interface Held {
 /** Code of the error of a request for secrets. @param signer the key that signs it */
 async function redeem(
   held: Held,
-  { key, headers }: Credential,
-  signer = key,
+  credential: SpokenCredential,
+  signer = credential.key,
   secretIds = ids,
 ): Promise<string> {
   const { x, y } = createProofKey().export();
@@ -106,7 +88,7 @@ async function redeem(
   const { data } = await ask(
     'mutation ($input: RedeemSecretsInput!) { redeemSecrets(input: $input) { sealed userErrors { code } } }',
     { input: { ...held, secretIds, request } },
-    headers(),
+    credential.apiAt(system.url),
   );
   const { sealed, userErrors } = data.redeemSecrets;
   return sealed === null ? userErrors[0].code : 'delivered';
@@ -164,7 +146,7 @@ const cancel = (id: string): Promise<unknown> =>
 
 const ended = (id: string): Promise<JobView> => reached(id, 'FINISHED', 'FAILED');
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
-const create = (input: object): Promise<{ data: { createSecret: { secret: { id: string } } } }> =>
+const create = (input: object): Promise<Answer<AnyData>> =>
   ask(
     'mutation ($i: CreateSecretInput!) { createSecret(input: $i) { secret { id } userErrors { message } } }',
     { i: input },
@@ -193,7 +175,7 @@ describe('a job with secrets', () => {
       create({ name: 'PASSWORD', value: password }),
       create({ name: 'KEY', value: keyText, experiment: 'alpha' }),
     ]);
-    ids = made.map(({ data }) => data.createSecret.secret.id);
+    ids = made.map(({ data }) => String(data.createSecret.secret.id));
     const open = await enrolled('open', '--isolation', 'none');
     const id = await submit('true');
     const pending = await waitFor(
@@ -319,7 +301,7 @@ describe('a job with secrets', () => {
     const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
     const job = await jobs.findOne({ _id: id });
     const held = { workerId: pilot.workerId, jobId: id, fence: Number(job?.fence) };
-    const [own, thief] = [await stolen(system, 'closed'), await stolen(system, 'other')];
+    const [own, thief] = [stolen(system, 'closed'), stolen(system, 'other')];
     expect(await redeem(held, thief)).toBe('WORKER_NOT_FOUND');
     expect(await redeem({ ...held, workerId: other.workerId }, thief)).toBe('FENCE_STALE');
     expect(await redeem({ ...held, fence: held.fence - 1 }, own)).toBe('FENCE_STALE');

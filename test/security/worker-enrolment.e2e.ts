@@ -2,34 +2,26 @@
 import { stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { apiOf } from '../e2e/system/api.js';
+import { type AnyData, type Answer, type Api, apiOf } from '../e2e/system/api.js';
 import { prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
+import type { RunningPilot } from '../e2e/system/pilots.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
-import {
-  credentialOf,
-  enrol,
-  type EnrolmentSystem,
-  invitation,
-  type RunningPilot,
-  startPilot,
-  stolen,
-} from './enrolled-pilots.js';
+import type { WorkerPlace } from '../e2e/system/worker-credentials.js';
+import { credentialOf, enrol, invitationFile, startPilot, stolen } from './enrolled-pilots.js';
 
-let system: EnrolmentSystem;
-let admin: string;
+let system: WorkerPlace;
+let admin: Api;
 
 beforeAll(async () => {
-  const folder = await temporaryFolder('enrolment');
-  const started = await startIdentitySystem({ folder });
-  admin = started.admin;
-  system = { url: started.url, folder, api: apiOf(started.url, admin) };
-  await prepareWork(ask);
+  const data = await temporaryFolder('enrolment');
+  const { url, admin: token } = await startIdentitySystem({ folder: data });
+  system = { url, data, token };
+  admin = apiOf(url, token);
+  await prepareWork(admin);
 });
 
-// The query next to the call says what a test reads of an answer.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
-  return apiOf(system.url, headers ? undefined : admin, headers).post(query, variables);
+function ask(query: string, variables?: object, api = admin): Promise<Answer<AnyData>> {
+  return api.post(query, variables);
 }
 
 const stateOf = async (id: string): Promise<string> =>
@@ -61,7 +53,7 @@ describe('an enrolled pilot', () => {
 
   it('enrols by an invitation, and keeps its key for itself', async () => {
     for (const name of ['first', 'second']) {
-      const enrolled = await enrol(system, name, ['--code-file', await invitation(system)]).exited;
+      const enrolled = await enrol(system, name, ['--code-file', await invitationFile(system)]).exited;
       expect(enrolled).toMatchObject({ code: 0 });
       expect((await stat(credentialOf(system, name))).mode & 0o777).toBe(0o600);
     }
@@ -85,14 +77,15 @@ describe('an enrolled pilot', () => {
   });
 
   it('acts for its own worker only, and only with its key', async () => {
-    const { token, headers } = await stolen(system, 'second');
-    expect((await ask(heartbeat, { id: second.workerId }, headers())).data.heartbeat.userErrors).toEqual([]);
-    expect((await ask(heartbeat, { id: first.workerId }, headers())).data.heartbeat.userErrors).toEqual([
+    const thief = stolen(system, 'second');
+    const api = thief.apiAt(system.url);
+    expect((await ask(heartbeat, { id: second.workerId }, api)).data.heartbeat.userErrors).toEqual([]);
+    expect((await ask(heartbeat, { id: first.workerId }, api)).data.heartbeat.userErrors).toEqual([
       { code: 'WORKER_NOT_FOUND' },
     ]);
-    const bare = await ask(heartbeat, { id: second.workerId }, { authorization: `Bearer ${token}` });
-    expect(bare.errors[0].extensions.code).toBe('UNAUTHENTICATED');
-    const held = await ask('{ jobs(first: 10) { nodes { id } } }', {}, headers());
+    const bare = await ask(heartbeat, { id: second.workerId }, apiOf(system.url, await thief.token()));
+    expect(bare.errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    const held = await ask('{ jobs(first: 10) { nodes { id } } }', {}, api);
     expect(held.data.jobs.nodes).toEqual([]);
   });
 
@@ -132,8 +125,8 @@ describe('an enrolled pilot', () => {
     await waitFor('the job to be free', async () => (await stateOf(id)) === 'ACTIVATED', {
       deadlineMs: 60_000,
     });
-    const { headers } = await stolen(system, 'second');
-    expect((await ask(heartbeat, { id: second.workerId }, headers())).data.heartbeat.userErrors).toEqual([]);
+    const api = stolen(system, 'second').apiAt(system.url);
+    expect((await ask(heartbeat, { id: second.workerId }, api)).data.heartbeat.userErrors).toEqual([]);
     second.process.signal('SIGTERM');
     expect(await second.process.exited).toMatchObject({ code: 0 });
   });

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
+export { type Credential, readCredential } from './credential/credential-file.js';
 export { type EnrolledKey, enrolKey, type KeyEnrolment } from './credential/enrol-key.js';
 export { EnrolmentRefused } from './credential/enrolment-client.js';
 export { WorkerCredential } from './credential/worker-credential.js';

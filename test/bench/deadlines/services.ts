@@ -35,6 +35,8 @@ export interface Services {
   readonly cores: readonly [Service, Service];
   readonly gateways: readonly [Service, Service];
   readonly experiment: Service;
+  /** Where workers enrol. */
+  readonly place: WorkerPlace;
   /** Issuer of the tokens that the gateways accept. */
   readonly identities: Identities;
   /** An administrator's API at a gateway. */
@@ -55,7 +57,8 @@ export async function startServices(): Promise<Services> {
   const uriOf = storeAddresses(await mongo.users(databasesOf(found)));
   // Gateways call the standby, so that killing the leader leaves their connections intact.
   const set = await startServiceSet({
-    ...{ data, identities, found, uriOf, cores: 2, gateways: 2, calledCore: 'core-2' },
+    ...{ data, identities, found, uriOf, cores: 2, gateways: 2 },
+    coreAddress: ([, standby = '']) => standby,
   });
   const admin = await identities.newcomer();
   const client = createClient({ url: set.url, wsUrl: set.wsUrl, token: admin });
@@ -66,14 +69,16 @@ export async function startServices(): Promise<Services> {
   );
   await client.close();
   const pilots: ChildProcess[] = [];
+  const place = { data, url: set.url, token: admin };
   return {
+    place,
     cores: [set.service('core'), set.service('core-2')],
     gateways: [set.service('gateway'), set.service('gateway-2')],
     experiment: set.service(publishedExperiment),
     identities,
     api: (gateway) => connectApi(gateway.url, admin, 4),
     startPilot: async (name) => {
-      const pilot = await startPilot(name, { data, url: set.url, token: admin });
+      const pilot = await startPilot(name, place);
       pilots.push(pilot);
       return pilot;
     },

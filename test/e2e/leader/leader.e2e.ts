@@ -4,6 +4,7 @@ import { beforeAll, expect, it } from '@jest/globals';
 import { createPrincipal, never, type Principal } from '@rhizome/authz';
 import { connectMongo } from '@rhizome/mongo';
 import { directUri, leftovers, waitFor } from '@rhizome/testkit';
+import { decodeJwt } from 'jose';
 import { type Answer, type Api, apiOf } from '../system/api.js';
 import { jobsOf, submit } from '../system/jobs.js';
 import {
@@ -75,7 +76,8 @@ async function leaseOf(core: string): Promise<Lease> {
 /** The worker at the gateway, or at a core process with the call token that the gateway makes for it. */
 async function apiAt(at: string): Promise<Api> {
   if (at === system.url) return worker.api;
-  const { sub: subject, wid, queue, cnf, rhizome } = claimsOf(await worker.token());
+  const claims = decodeJwt<WorkerClaims>(await worker.token());
+  const { sub: subject, wid, queue, cnf, rhizome } = claims;
   const principal = createPrincipal({
     ...{ kind: 'PILOT', subject, worker: wid, queue, grants: rhizome.grants, keyThumbprint: cnf.jkt },
     expiresAt: never,
@@ -84,14 +86,12 @@ async function apiAt(at: string): Promise<Api> {
 }
 
 /** The claims of a worker's credential. */
-function claimsOf(token: string): {
+interface WorkerClaims {
   readonly sub: string;
   readonly wid: string;
   readonly queue: string;
   readonly cnf: { readonly jkt: string };
   readonly rhizome: Pick<Principal, 'grants'>;
-} {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
 }
 
 /** Calls the gateway or a core process until it grants a job; until then it reports that nobody leads. */

@@ -40,9 +40,8 @@ beforeAll(async () => {
   const gateways = ['gateway', 'gateway-2'].map((name) => system.service(name).url);
   const { url } = await startBalancer(gateways);
   api = apiOf(url, system.token);
-  const limits = `{ heartbeatSeconds: 1, leaseSeconds: ${leaseSeconds} }`;
-  const create = `mutation { createQueue(input: { name: "${queue}", site: "STORY", limits: ${limits} }) { userErrors { message } } }`;
-  expect(await api.data(create)).toEqual({ createQueue: { userErrors: [] } });
+  const limits = { heartbeatSeconds: 1, leaseSeconds };
+  await api.change('createQueue', { name: queue, site: 'STORY', limits });
   const requirements = { memoryMiB: 64, diskMiB: 1, queue };
   await submit(
     api,

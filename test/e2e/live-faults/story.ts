@@ -178,11 +178,11 @@ class Story {
 
   /** A client with the credential of a worker of its own. */
   async #credential(name: string): Promise<Pick<WorkerScript, 'client' | 'startWorker'>> {
-    const { source, startWorker } = await spokenCredential(this.#system, { name, queue: storyQueue });
-    const proofKey = source.holder.key ?? undefined;
-    const token = (expired: boolean) => source.token(expired);
-    const options = { url: this.#system.url, token, proofKey, connections: 2 };
-    return { startWorker, client: leftovers.use(createClient(options), `the client of ${name}`) };
+    const credential = await spokenCredential(this.#system, { name, queue: storyQueue });
+    const token = (expired: boolean) => credential.token(expired);
+    const options = { url: this.#system.url, token, proofKey: credential.key, connections: 2 };
+    const client = leftovers.use(createClient(options), `the client of ${name}`);
+    return { startWorker: () => credential.startWorker(), client };
   }
 
   /** Waits until a part of the jobs has finished. */

@@ -1,13 +1,11 @@
 // Roles that a person takes for a short time, by the command line: at a real issuer, with real processes.
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { openAudit } from '@rhizome/audit';
-import { silentLogger } from '@rhizome/log';
-import { leftovers, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
+import { waitFor } from '@rhizome/testkit';
 import { logInAsPerson } from '@rhizome/testkit/oidc';
-import { apiOf } from '../system/api.js';
+import { apiOf, mutationText } from '../system/api.js';
 import { type CommandLine, type CommandResult, commandLineOf } from '../system/cli.js';
-import { temporaryFolder } from '../system/temporary-folder.js';
+import { testAudit } from '../system/test-audit.js';
 import { experiment, type LoginSystem, startLoginSystem } from './login-system.js';
 
 const patienceMs = 120_000;
@@ -31,15 +29,7 @@ const start = (...flags: readonly string[]): Promise<CommandResult> =>
   run('--json', 'elevation', 'start', experiment, '--role', 'PRODUCTION', ...flags);
 
 beforeAll(async () => {
-  const { uri } = await testMongo();
-  const audit = await openAudit(
-    {
-      ...{ mongoUri: uri, database: (await testDatabase('audit')).databaseName },
-      ...{ folder: await temporaryFolder('heads'), waitMs: 60_000 },
-    },
-    { log: silentLogger() },
-  );
-  leftovers.defer('the audit log', () => audit.close());
+  const { audit } = await testAudit({ waitMs: 60_000 });
   system = await startLoginSystem({ gateway: { audit }, roles: ['USER', 'PRODUCTION'] });
   cli = commandLineOf({ data: join(system.data, 'data') });
   const login = cli.start(['--url', system.url, 'login', 'institute', '--device']);
@@ -47,16 +37,15 @@ beforeAll(async () => {
   await logInAsPerson(address, { login: 'ann', userCode });
   expect(await login.exited).toMatchObject({ code: 0 });
   person = (await whoami()).subject;
-  const { submitJobs } = await system.api.data<{ submitJobs: { jobs: readonly { id: string }[] } }>(
-    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }',
+  const { jobs } = await system.api.change<{ jobs: readonly { id: string }[] }>(
+    'submitJobs',
     {
-      input: {
-        ...{ experiment, idempotencyKey: 'one' },
-        jobs: [{ name: 'x', payload: { command: 'true' }, requirements: { cores: 4096 } }],
-      },
+      ...{ experiment, idempotencyKey: 'one' },
+      jobs: [{ name: 'x', payload: { command: 'true' }, requirements: { cores: 4096 } }],
     },
+    'jobs { id }',
   );
-  jobId = submitJobs.jobs[0]?.id ?? '';
+  jobId = jobs[0]?.id ?? '';
 });
 
 describe('rhizome elevation', () => {
@@ -69,19 +58,13 @@ describe('rhizome elevation', () => {
   it('is refused to a token that the person passes on', async () => {
     const { token } = (await run('--json', 'token', '--lifetime', '600')).json<{ token: string }>();
     const input = { experiment, roles: ['PRODUCTION'], reason };
-    const { errors } = await apiOf(system.url, token).post(
-      'mutation ($input: StartElevationInput!) { startElevation(input: $input) { userErrors { code } } }',
-      { input },
-    );
+    const { errors } = await apiOf(system.url, token).post(mutationText('startElevation'), { input });
     expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN');
   });
 
   it('gives the roles to later commands, with a reason that is recorded', async () => {
-    const input = { principalId: person, experiment, roles: [], elevatableRoles: ['PRODUCTION'] };
-    await system.api.data(
-      'mutation ($input: SetMembershipInput!) { setMembership(input: $input) { userErrors { message } } }',
-      { input },
-    );
+    const membership = { principalId: person, experiment, roles: [], elevatableRoles: ['PRODUCTION'] };
+    await system.api.change('setMembership', membership);
     expect(await run('cancel', jobId)).toMatchObject({ exitCode: 1 });
     expect(await start('--reason', 'because')).toMatchObject({ exitCode: 1 });
     const { exitCode, stderr, json } = await start('--reason', reason, '--minutes', '30');
@@ -121,10 +104,7 @@ describe('rhizome elevation', () => {
 
   it('continues with the login when an administrator ends it', async () => {
     const { id } = (await start('--reason', reason)).json<{ id: string }>();
-    await system.api.data(
-      'mutation ($id: ID!) { endElevation(input: { id: $id }) { userErrors { message } } }',
-      { id },
-    );
+    await system.api.change('endElevation', { id });
     expect(await run('whoami')).toMatchObject({
       exitCode: 4,
       stderr: expect.stringContaining('Your elevation has ended'),

@@ -41,12 +41,8 @@ export async function startLoginSystem(options: LoginSystemOptions = {}): Promis
     port: options.port ?? 0,
   });
   const api = apiOf(url, admin);
-  await prepareWork((operation) => api.data(operation));
-  const { setTokenIssuer } = await api.data<{ setTokenIssuer: { userErrors: readonly object[] } }>(
-    'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { message } } }',
-    { input: recordOf(institute, options.roles ?? ['USER', 'READER']) },
-  );
-  if (setTokenIssuer.userErrors.length > 0) throw new Error(JSON.stringify(setTokenIssuer.userErrors));
+  await prepareWork(api);
+  await api.change('setTokenIssuer', recordOf(institute, options.roles ?? ['USER', 'READER']));
   return { data, url, institute, identity, api };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { logInAsPerson } from '@rhizome/testkit/oidc';
+import { decodeJwt } from 'jose';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
 import { experiment, type LoginSystem, startLoginSystem } from './login-system.js';
 
@@ -35,10 +36,7 @@ async function tokenNow(): Promise<string> {
   return stdout.trim();
 }
 
-function expiryOf(token: string): number {
-  const [, body = ''] = token.split('.');
-  return (JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as { exp: number }).exp * 1000;
-}
+const expiryOf = (token: string): number => decodeJwt<{ exp: number }>(token).exp * 1000;
 
 it('survives that many commands renew the token at the same time', async () => {
   const first = await tokenNow();

@@ -46,13 +46,8 @@ async function startSystem({ pilots, payloadsOfPilot }: OutageSize): Promise<{
   readonly pilots: readonly TestProcess[];
 }> {
   const system = await startServices({ experiments: [] });
-  const { createQueue } = await system
-    .api()
-    .data<{ createQueue: { userErrors: unknown[] } }>(
-      `mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }`,
-      { input: { name: queue, site: 'STORY', limits: { heartbeatSeconds: 1, leaseSeconds } } },
-    );
-  expect(createQueue.userErrors).toEqual([]);
+  const limits = { heartbeatSeconds: 1, leaseSeconds };
+  await system.api().change('createQueue', { name: queue, site: 'STORY', limits });
   const names = Array.from({ length: pilots }, (_, index) => `pilot-${index}`);
   const started = names.map(async (name) =>
     startPilot(system, { name, queue, cores: payloadsOfPilot, args: ['--memory-mib', '32768'] }),

@@ -14,6 +14,10 @@ export interface Answer<T> {
   readonly errors?: readonly ApiError[];
 }
 
+/** Data of an answer: the query next to the call says what a test reads of it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyData = any;
+
 /** Address and identity for requests. */
 export interface Api {
   readonly url: string;
@@ -22,6 +26,8 @@ export interface Api {
   post<T>(query: string, variables?: object): Promise<Answer<T>>;
   /** The data alone; errors of any kind fail the test. */
   data<T>(query: string, variables?: object): Promise<T>;
+  /** The result of a mutation with one input; errors of any kind fail the test. */
+  change<T>(field: string, input: object, selection?: string): Promise<T>;
 }
 
 /** Text of a mutation with one input, `$input`, and its errors by default. */
@@ -51,14 +57,22 @@ export function apiOf(
     });
     return { status: response.status, ...((await response.json()) as Omit<Answer<T>, 'status'>) };
   };
+  const dataOf = async <T>(query: string, variables?: object): Promise<T> => {
+    const { data, errors, status } = await post<T>(query, variables);
+    if (errors || !data) throw new Error(`HTTP ${status}: ${JSON.stringify(errors ?? data)}`);
+    return data;
+  };
   return {
     url,
     token,
     post,
-    async data<T>(query: string, variables?: object): Promise<T> {
-      const { data, errors, status } = await post<T>(query, variables);
-      if (errors || !data) throw new Error(`HTTP ${status}: ${JSON.stringify(errors ?? data)}`);
-      return data;
+    data: dataOf,
+    async change<T>(field: string, input: object, selection = ''): Promise<T> {
+      const text = mutationText(field, `${selection} userErrors { code message }`);
+      const data = await dataOf<Record<string, T & { userErrors: readonly object[] }>>(text, { input });
+      const result = data[field];
+      if (!result || result.userErrors.length > 0) throw new Error(JSON.stringify(data));
+      return result;
     },
   };
 }

@@ -15,6 +15,7 @@ import { type Identity, type IdentityOptions, openIdentity } from '@rhizome/iden
 import { silentLogger } from '@rhizome/log';
 import { createInProcess } from '@rhizome/subgraph';
 import { leftovers, type TestDatabase, testDatabase, testMongo, testTokens } from '@rhizome/testkit';
+import type { Api } from './api.js';
 import { root } from './playground-system.js';
 
 /** Options of {@link startIdentitySystem}. */
@@ -37,15 +38,10 @@ export interface IdentitySystem {
   readonly databases: { readonly core: TestDatabase; readonly identity: TestDatabase };
 }
 
-/**
- * Registers the experiment `alpha`, and creates the queue `north`.
- * @param ask sends an operation as the administrator
- */
-export async function prepareWork(ask: (operation: string) => Promise<unknown>): Promise<void> {
-  await ask(
-    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
-  );
-  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+/** Registers the experiment `alpha`, and creates the queue `north`. @param api as the administrator */
+export async function prepareWork(api: Pick<Api, 'change'>): Promise<void> {
+  await api.change('registerExperiment', { name: 'alpha', title: 'Alpha' });
+  await api.change('createQueue', { name: 'north', site: 'Pole' });
 }
 
 /** Starts the system; it ends with the file. The tokens of a test are those of an issuer of its own. */

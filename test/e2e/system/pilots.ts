@@ -22,20 +22,36 @@ export interface WorkerOptions {
 
 /** A real pilot as a process, which is enrolled; resolves when it has registered. */
 export async function startPilot(place: WorkerPlace, options: WorkerOptions): Promise<TestProcess> {
-  const { name, queue = playgroundQueue, cores = 4, args = [] } = options;
-  const { data } = place;
-  const folder = join(data, 'pilots');
+  const { name, queue = playgroundQueue, args = [], ...size } = options;
   const { credentialFile } = await enrolled(place, { name, queue });
+  const readable = ['--readable-folder', gatesFolder(place.data)];
+  return (await runPilot(place, { name, credentialFile, ...size, args: [...readable, ...args] })).process;
+}
+
+/** Options of a pilot whose key is enrolled. */
+export interface PilotOptions extends Omit<WorkerOptions, 'queue'> {
+  readonly credentialFile: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A pilot, and the worker that it registered. */
+export interface RunningPilot {
+  readonly process: TestProcess;
+  readonly workerId: string;
+}
+
+/** Runs a pilot; resolves when it has registered. */
+export async function runPilot(
+  { data }: Pick<WorkerPlace, 'data'>,
+  { name, credentialFile, cores = 4, args = [], env = {} }: PilotOptions,
+): Promise<RunningPilot> {
   const who = ['--credential-file', credentialFile, '--name', name];
-  const scratch = ['--scratch', join(folder, name), '--store', join(data, 'store')];
+  const scratch = ['--scratch', join(data, 'pilots', name), '--store', join(data, 'store')];
   const size = ['--cores', String(cores), '--memory-mib', '2048', '--drain-seconds', '1'];
-  const pilot = spawnProcess({
-    name,
-    command: 'node',
-    args: [pilotProgram, ...who, ...scratch, '--readable-folder', gatesFolder(data), ...size, ...args],
-  });
-  await pilot.line(/"msg":"worker registered"/, 60_000);
-  return pilot;
+  const command = [pilotProgram, ...who, ...scratch, ...size, ...args];
+  const process = spawnProcess({ name, command: 'node', args: command, env });
+  const [, workerId = ''] = await process.line(/"workerId":"([^"]+)".*"msg":"worker registered"/, 60_000);
+  return { process, workerId };
 }
 
 /** A job as it was given to a worker. */
@@ -102,9 +118,9 @@ async function callsOf(
   { name, queue = playgroundQueue, queueToken, via }: SpokenOptions,
 ): Promise<Pick<SpokenWorker, 'api' | 'token'>> {
   if (queueToken !== undefined) return { api: apiOf(place.url, queueToken), token: async () => queueToken };
-  const { source, startWorker, apiAt } = await spokenCredential(place, { name, queue });
-  await startWorker();
-  return { api: apiAt(place.url, via), token: () => source.token(false) };
+  const credential = await spokenCredential(place, { name, queue });
+  await credential.startWorker();
+  return { api: credential.apiAt(place.url, via), token: () => credential.token() };
 }
 
 /** Options of a {@link SpokenWorker}. */
@@ -121,15 +137,8 @@ export async function speakAsWorker(place: WorkerPlace, options: SpokenOptions):
   const { api, token } = await callsOf(place, options);
   const hardware = { architecture: 'x86_64', ...spokenCapacity };
   const input = { queue, name, host: 'spoken', hardware, version: '1', idempotencyKey: randomUUID() };
-  const { registerWorker } = await api.data<{
-    registerWorker: { worker: { id: string } | null; userErrors: unknown[] };
-  }>(
-    'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
-    { input },
-  );
-  const workerId = registerWorker.worker?.id;
-  if (workerId === undefined)
-    throw new Error(`the worker was refused: ${JSON.stringify(registerWorker.userErrors)}`);
+  const { worker } = await api.change<{ worker: { id: string } }>('registerWorker', input, 'worker { id }');
+  const workerId = worker.id;
   const send = async (mutation: string, type: string, job: object): Promise<ReportAnswer> => {
     const variables = { input: { workerId, jobs: [job] } };
     const data = await api.data<Record<string, ReportAnswer>>(report(mutation, type), variables);

@@ -28,9 +28,7 @@ export interface ServiceSetOptions {
   readonly cores?: number;
   /** Number of gateways `gateway`, `gateway-2`, …; default 1. */
   readonly gateways?: number;
-  /** Core process that gateways call; default `core`. */
-  readonly calledCore?: string;
-  /** Address by which gateways call core, from the addresses of all core processes; default: that process. */
+  /** Address by which gateways call core, from those of all core processes; default: that of the first. */
   readonly coreAddress?: ((urls: readonly string[]) => string | Promise<string>) | undefined;
   /** True if the gateways have an identity store; default true. */
   readonly hasIdentities?: boolean | undefined;
@@ -142,9 +140,9 @@ class Services implements ServiceSet {
   }
 
   async #register(): Promise<void> {
-    const { found, uriOf, cores = 1, calledCore = 'core', coreAddress } = this.#options;
+    const { found, uriOf, cores = 1, coreAddress = ([first = '']) => first } = this.#options;
     const coreUrls = named('core', cores).map((name) => this.service(name).url);
-    const coreUrl = (await coreAddress?.(coreUrls)) ?? this.service(calledCore).url;
+    const coreUrl = await coreAddress(coreUrls);
     const addressed = found.map((one) => ({
       ...one,
       url: one.manifest ? this.service(one.name).url : coreUrl,

@@ -1,8 +1,9 @@
 /** Workers that enrol: each has a key of its own, and a credential for one worker. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { ProofKey } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
-import { type EnrolledKey, enrolKey, WorkerCredential } from '@rhizome/pilot';
+import { type Credential, type EnrolledKey, enrolKey, WorkerCredential } from '@rhizome/pilot';
 import { type Api, apiOf } from './api.js';
 
 /** Where a worker works. */
@@ -17,18 +18,25 @@ export interface WorkerPlace {
 export interface EnrolledName {
   readonly name: string;
   readonly queue: string;
+  /** Experiments whose jobs it may run; all by default. */
+  readonly experiments?: readonly string[];
 }
 
 /** Code by which one worker enrols in a queue. */
-export async function invitation({ url, token }: WorkerPlace, queue: string): Promise<string> {
-  const { inviteWorkers } = await apiOf(url, token).data<{
-    inviteWorkers: { code: string | null; userErrors: readonly object[] };
-  }>(
-    'mutation ($input: InviteWorkersInput!) { inviteWorkers(input: $input) { code userErrors { message } } }',
-    { input: { queue, experiments: ['*'] } },
-  );
-  if (inviteWorkers.code === null) throw new Error(JSON.stringify(inviteWorkers.userErrors));
-  return inviteWorkers.code;
+export async function invitation(
+  { url, token }: Pick<WorkerPlace, 'url' | 'token'>,
+  queue: string,
+  experiments: readonly string[] = ['*'],
+): Promise<string> {
+  const input = { queue, experiments };
+  return (await apiOf(url, token).change<{ code: string }>('inviteWorkers', input, 'code')).code;
+}
+
+/** A key that is enrolled. */
+export interface Enrolled extends Pick<EnrolledKey, 'credential'> {
+  readonly credentialFile: string;
+  /** Code of the invitation by which it was enrolled. */
+  readonly code: string;
 }
 
 /**
@@ -37,41 +45,58 @@ export async function invitation({ url, token }: WorkerPlace, queue: string): Pr
  */
 export async function enrolled(
   place: WorkerPlace,
-  { name, queue }: EnrolledName,
+  { name, queue, experiments }: EnrolledName,
   credentialFile = join(place.data, 'pilots', `${queue}-${name}.json`),
-): Promise<EnrolledKey & { readonly credentialFile: string }> {
-  const code = await invitation(place, queue);
-  return {
-    ...(await enrolKey({ url: place.url, queue, host: name, code, credentialFile })),
-    credentialFile,
-  };
+): Promise<Enrolled> {
+  const code = await invitation(place, queue, experiments);
+  const { credential } = await enrolKey({ url: place.url, queue, host: name, code, credentialFile });
+  return { credential, credentialFile, code };
 }
 
-/** The credential of a worker that a story speaks for. */
-export interface SpokenCredential {
+/** Headers of a call with a token that is bound to a key, and with a new proof. */
+export const proofHeaders = (
+  key: ProofKey,
+  token: string,
+  url: string,
+  method = 'POST',
+): { readonly authorization: string; readonly dpop: string } => ({
+  authorization: `DPoP ${token}`,
+  dpop: key.proof({ method, url, token }),
+});
+
+/** The credential of a worker that a test speaks for. */
+export class SpokenCredential {
+  readonly enrolmentId: string;
+  readonly key: ProofKey;
+  readonly #source: WorkerCredential;
+
+  constructor({ enrolmentId, ...credential }: Credential) {
+    if (enrolmentId === null || credential.key === null) throw new Error('no key is enrolled');
+    this.enrolmentId = enrolmentId;
+    this.key = credential.key;
+    this.#source = new WorkerCredential({ ...credential, enrolmentId }, silentLogger());
+  }
+
+  /** The present token. @param isExpired true for another one than the last */
+  token(isExpired = false): Promise<string> {
+    return this.#source.token(isExpired);
+  }
+
   /** Makes another worker, which a registration needs; the one before ends. */
-  startWorker(): Promise<void>;
-  /** The present token, and the key that proves it. */
-  readonly source: Pick<WorkerCredential, 'holder' | 'token'>;
+  startWorker(): Promise<void> {
+    return this.#source.startWorker(randomUUID());
+  }
+
   /**
    * Calls with the token and a new proof each, at any gateway.
    * @param via address to send to, such as that of a balancer; default: the gateway's
    */
-  apiAt(url: string, via?: string): Api;
+  apiAt(url: string, via = url): Api {
+    return apiOf(via, undefined, async () => proofHeaders(this.key, await this.token(), url));
+  }
 }
 
-/** Enrols a worker that a story speaks for. */
+/** Enrols a worker that a test speaks for. */
 export async function spokenCredential(place: WorkerPlace, worker: EnrolledName): Promise<SpokenCredential> {
-  const { credential } = await enrolled(place, worker);
-  const source = new WorkerCredential(credential, silentLogger());
-  const headersFor = async (url: string): Promise<Record<string, string>> => {
-    const token = await source.token(false);
-    const proof = credential.key?.proof({ method: 'POST', url, token }) ?? '';
-    return { authorization: `DPoP ${token}`, dpop: proof };
-  };
-  return {
-    source,
-    startWorker: () => source.startWorker(randomUUID()),
-    apiAt: (url, via = url) => apiOf(via, undefined, () => headersFor(url)),
-  };
+  return new SpokenCredential((await enrolled(place, worker)).credential);
 }

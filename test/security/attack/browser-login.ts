@@ -1,6 +1,8 @@
 /** A person who logs in at a gateway with a browser, and with a program, at a real issuer. */
 import { testIssuer, logInAsPerson, type TestBrowser, type TestIssuer } from '@rhizome/testkit/oidc';
-import { apiOf, mutationText } from '../../e2e/system/api.js';
+import { decodeJwt } from 'jose';
+import { apiOf } from '../../e2e/system/api.js';
+import { exchangeToken, requestTokens, type TokenAnswer } from '../../e2e/system/token-endpoint.js';
 import type { Evidence } from './evidence.js';
 
 /** Traces that the login of a person leaves in the browser. */
@@ -26,8 +28,6 @@ export interface BrowserLoginOptions {
   readonly evidence: Evidence;
 }
 
-const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const jwt = 'urn:ietf:params:oauth:token-type:jwt';
 const person = 'victim';
 
 /** Sets up the issuer, logs the person in, and plants everything secret that came of it. */
@@ -63,26 +63,16 @@ async function trust(
   url: string,
   admin: string,
 ): Promise<void> {
-  const { setTokenIssuer } = await apiOf(url, admin).data<{
-    setTokenIssuer: { userErrors: readonly object[] };
-  }>(mutationText('setTokenIssuer', 'userErrors { message }'), {
-    input: {
-      ...{ name: 'institute', issuer, profile: 'OIDC', audiences: [audience], experiments: ['atlas'] },
-      login: { clientId: publicClient, scopes: ['openid', 'profile'] },
-      rules: [{ name: 'users', isForEveryone: true, grants: [{ experiment: 'atlas', roles: ['USER'] }] }],
-    },
+  await apiOf(url, admin).change('setTokenIssuer', {
+    ...{ name: 'institute', issuer, profile: 'OIDC', audiences: [audience], experiments: ['atlas'] },
+    login: { clientId: publicClient, scopes: ['openid', 'profile'] },
+    rules: [{ name: 'users', isForEveryone: true, grants: [{ experiment: 'atlas', roles: ['USER'] }] }],
   });
-  if (setTokenIssuer.userErrors.length > 0) throw new Error(JSON.stringify(setTokenIssuer));
 }
 
-/** Sends a form to the token endpoint. @throws Error if it gives no tokens */
-async function tokensFor(origin: string, fields: Record<string, string>): Promise<readonly [string, string]> {
-  const body = new URLSearchParams(fields);
-  const response = await fetch(`${origin}/oauth/token`, { method: 'POST', body });
-  const text = await response.text();
-  const answer = JSON.parse(text) as { readonly access_token?: string; readonly refresh_token?: string };
-  const { access_token: access, refresh_token: refresh } = answer;
-  if (access === undefined || refresh === undefined) throw new Error(text);
+/** An access token and the refresh token that came with it. @throws Error if there is none */
+function bothOf({ access_token: access, refresh_token: refresh }: TokenAnswer): readonly [string, string] {
+  if (refresh === undefined) throw new Error('The endpoint gave no refresh token');
   return [access, refresh];
 }
 
@@ -92,12 +82,10 @@ async function programLogin(
   origin: string,
 ): Promise<{ readonly principal: string; readonly tokens: readonly string[] }> {
   const outside = await institute.issue({ sub: person, client_id: undefined });
-  const [access, refresh] = await tokensFor(origin, {
-    ...{ grant_type: exchangeGrant, subject_token: outside, subject_token_type: jwt },
-    scope: 'offline_access',
-  });
-  const renewed = await tokensFor(origin, { grant_type: 'refresh_token', refresh_token: refresh });
-  const claims = Buffer.from(access.split('.')[1] ?? '', 'base64url').toString();
-  const { sub: principal } = JSON.parse(claims) as { readonly sub: string };
+  const exchanged = await exchangeToken(origin, outside, { scope: 'offline_access' });
+  const [access, refresh] = bothOf(exchanged);
+  const form = { grant_type: 'refresh_token', refresh_token: refresh };
+  const renewed = bothOf(await requestTokens(origin, form));
+  const { sub: principal } = decodeJwt<{ sub: string }>(access);
   return { principal, tokens: [outside, access, refresh, ...renewed] };
 }

@@ -1,7 +1,7 @@
 /** Objects at which attacks aim. */
 import { randomUUID } from 'node:crypto';
 import { type TestClient, waitFor } from '@rhizome/testkit';
-import { type Api, apiOf, mutationText } from '../../e2e/system/api.js';
+import { type Api, apiOf } from '../../e2e/system/api.js';
 import { type Grant, speakAsWorker } from '../../e2e/system/pilots.js';
 import type { ServiceSystem } from '../../e2e/system/service-system.js';
 import type { Evidence } from './evidence.js';
@@ -37,11 +37,8 @@ export async function prepareTargets(
   evidence: Evidence,
 ): Promise<Targets> {
   const api = services.api();
-  const limits = '{ heartbeatSeconds: 300, leaseSeconds: 3600 }';
-  const queue = await api.data<{ createQueue: { userErrors: object[] } }>(
-    `mutation { createQueue(input: { name: "citadel", site: "POLE", experiments: ["atlas"], limits: ${limits} }) { userErrors { message } } }`,
-  );
-  if (queue.createQueue.userErrors.length > 0) throw new Error(JSON.stringify(queue));
+  const limits = { heartbeatSeconds: 300, leaseSeconds: 3600 };
+  await api.change('createQueue', { name: 'citadel', site: 'POLE', experiments: ['atlas'], limits });
   const queueToken = await services.identities.pilot('citadel');
   const worker = await speakAsWorker(services, { name: 'spoken', queue: 'citadel', queueToken });
   const held = await submitTo(services, evidence, 'atlas', { queue: 'citadel' });
@@ -51,18 +48,18 @@ export async function prepareTargets(
   const far = { cores: 4000 };
   const job = await submitTo(services, evidence, 'atlas', far);
   const larkspurJob = await submitTo(services, evidence, 'larkspur', far);
-  const task = await change<{ task: { id: string } }>(api, 'submitTask', 'task { id }', {
+  const input = {
     ...{ experiment: 'atlas', idempotencyKey: randomUUID(), name: 'task', jobs: { count: 1 } },
     template: { name: 'x', payload: { command: 'true' }, requirements: far },
-  });
-  const taskId = task.task.id;
+  };
+  const { task } = await api.change<{ task: { id: string } }>('submitTask', input, 'task { id }');
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
-  await change(api, 'holdJobs', '', hold);
+  await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
   const operation = await store.db('core').collection<{ _id: string }>('bulkOperations').findOne({});
   return {
     ...{ job, larkspurJob, held: grant },
-    task: taskId,
+    task: task.id,
     operation: operation?._id ?? '',
     secret: await createSecret(api, evidence),
     queue: 'citadel',
@@ -72,26 +69,16 @@ export async function prepareTargets(
   };
 }
 
-/** Makes a change as an administrator. @throws Error if it is refused */
-async function change<T>(api: Api, field: string, selection: string, input: object): Promise<T> {
-  const text = mutationText(field, `${selection} userErrors { message }`);
-  const data = await api.data<Record<string, T & { userErrors: readonly object[] }>>(text, { input });
-  const found = data[field];
-  if (!found || found.userErrors.length > 0) throw new Error(JSON.stringify({ field, data }));
-  return found;
-}
-
 /** One object of each experiment. Resolves when their tasks have all their jobs. */
 async function objectsOfExperiments(
   api: Api,
 ): Promise<Pick<Targets, 'atlasTask' | 'epicRun' | 'rubinWorkflow' | 'larkspurObservation'>> {
   const submit = async (field: string, name: string, id: string): Promise<string | number> => {
-    const selection = `${name} { ${id} task { id } }`;
-    const made = await change<Record<string, { task: { id: string } } & Record<string, string | number>>>(
-      api,
+    const input = { ...experimentInputs[field]?.(), idempotencyKey: randomUUID() };
+    const made = await api.change<Record<string, { task: { id: string } } & Record<string, string | number>>>(
       field,
-      selection,
-      { ...experimentInputs[field]?.(), idempotencyKey: randomUUID() },
+      input,
+      `${name} { ${id} task { id } }`,
     );
     const object = made[name];
     if (!object) throw new Error(JSON.stringify(made));
@@ -126,7 +113,7 @@ async function createSecret(api: Api, evidence: Evidence): Promise<string> {
   const value = `CANARY-${randomUUID()}`;
   evidence.plant('secret', [value]);
   const input = { name: 'PASSWORD', value, experiment: 'atlas' };
-  return (await change<{ secret: { id: string } }>(api, 'createSecret', 'secret { id }', input)).secret.id;
+  return (await api.change<{ secret: { id: string } }>('createSecret', input, 'secret { id }')).secret.id;
 }
 
 /** Submits a job of somebody else, with a canary in its environment. */
@@ -144,11 +131,10 @@ async function submitTo(
   evidence.plant('environment', [value]);
   const payload = { command: 'true', environment: [{ name: 'PASSWORD', value }] };
   const jobs = [{ name: 'guarded', payload, requirements }];
-  const { jobs: made } = await change<{ jobs: readonly ({ id: string } | null)[] }>(
-    apiOf(url, token),
+  const { jobs: made } = await apiOf(url, token).change<{ jobs: readonly ({ id: string } | null)[] }>(
     'submitJobs',
-    'jobs { id }',
     { experiment, idempotencyKey: randomUUID(), jobs },
+    'jobs { id }',
   );
   const [job] = made;
   if (!job) throw new Error(JSON.stringify(made));

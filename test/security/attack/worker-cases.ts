@@ -3,8 +3,13 @@
  * to its key and to itself.
  */
 import { createProofKey, type ProofKey } from '@rhizome/client';
+import { decodeJwt } from 'jose';
 import { mutationText } from '../../e2e/system/api.js';
-import { enrolWorkerAt } from '../../e2e/system/enrolled-worker.js';
+import {
+  enrolled as enrolledAt,
+  proofHeaders,
+  SpokenCredential,
+} from '../../e2e/system/worker-credentials.js';
 import type { AttackSystem } from './attack-system.js';
 import type { AttackCase, Expected, Outcome } from './case.js';
 import { send } from './http.js';
@@ -28,13 +33,15 @@ function enrolledIn(system: AttackSystem): Promise<Enrolled> {
   return known;
 }
 
-async function enrol({ origin, tokens, targets, evidence }: AttackSystem): Promise<Enrolled> {
-  const [at, experiments] = [origin('identities'), ['atlas']];
-  const { code, ...worker } = await enrolWorkerAt({
-    ...{ origin: at, admin: tokens.everything, queue: targets.queue, experiments },
-  });
-  evidence.plant('token', [worker.token, code]);
-  return { ...worker, url: `${at}/graphql` };
+async function enrol({ origin, services, tokens, targets, evidence }: AttackSystem): Promise<Enrolled> {
+  const url = `${origin('identities')}/graphql`;
+  const place = { url, data: services.data, token: tokens.everything };
+  const worker = { name: 'spoken', queue: targets.queue, experiments: ['atlas'] };
+  const { credential, code } = await enrolledAt(place, worker);
+  const spoken = new SpokenCredential(credential);
+  const token = await spoken.token();
+  evidence.plant('token', [token, code]);
+  return { key: spoken.key, token, worker: String(decodeJwt(token)['wid']), url };
 }
 
 /** Sends as the worker, with a proof as it should be unless another one is given. */
@@ -45,7 +52,7 @@ export async function sendAsWorker(
 ): Promise<Outcome> {
   const worker = await enrolledIn(system);
   const { key, token, url } = worker;
-  const proper = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
+  const proper = proofHeaders(key, token, url);
   return send(system, { at: 'identities', headers: headersOf?.(worker) ?? proper, body });
 }
 
@@ -127,8 +134,7 @@ const takeovers: readonly AttackCase[] = [
         },
         ({ key, token, url }) => ({
           accept: 'text/event-stream',
-          authorization: `DPoP ${token}`,
-          dpop: key.proof({ method: 'POST', url, token }),
+          ...proofHeaders(key, token, url),
         }),
       ),
   },
@@ -142,27 +148,9 @@ const other = 'http://127.0.0.1:1/graphql';
 const thefts: readonly (readonly [string, (worker: Enrolled) => Record<string, string>, Expected?])[] = [
   ['without a proof', ({ token }) => ({ authorization: `DPoP ${token}` })],
   ['as a bearer token', ({ token }) => ({ authorization: `Bearer ${token}` })],
-  [
-    'with the proof of a thief',
-    ({ token, url }) => ({
-      authorization: `DPoP ${token}`,
-      dpop: thief.proof({ method: 'POST', url, token }),
-    }),
-  ],
-  [
-    'with a proof for another address',
-    ({ token, key }) => ({
-      authorization: `DPoP ${token}`,
-      dpop: key.proof({ method: 'POST', url: other, token }),
-    }),
-  ],
-  [
-    'with a proof for another method',
-    ({ token, key, url }) => ({
-      authorization: `DPoP ${token}`,
-      dpop: key.proof({ method: 'GET', url, token }),
-    }),
-  ],
+  ['with the proof of a thief', ({ token, url }) => proofHeaders(thief, token, url)],
+  ['with a proof for another address', ({ token, key }) => proofHeaders(key, token, other)],
+  ['with a proof for another method', ({ token, key, url }) => proofHeaders(key, token, url, 'GET')],
   [
     'with a proof for another token',
     ({ token, key, url }) => ({
@@ -195,7 +183,7 @@ const repeated: AttackCase = {
   expected: refused,
   run: async (system) => {
     const { key, token, url } = await enrolledIn(system);
-    const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
+    const headers = proofHeaders(key, token, url);
     const first = await sendAsWorker(system, typename, () => headers);
     if (first.status !== 200) return { ...first, code: 'the first time was refused' };
     return sendAsWorker(system, typename, () => headers);

@@ -4,24 +4,20 @@
  */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type AttackSystem, startAttackSystem } from '../attack/attack-system.js';
-import { leaksIn, mark, type Mark } from '../attack/invariants.js';
-import { faultsIn, isAtRest } from '../store-invariants.js';
+import { expectIntact, expectWhole, type MarkedSystem, startMarkedSystem } from '../attack/marked-system.js';
 import { countsOf, fuzz, type FuzzOptions, mutations } from './fuzz.js';
 
 /** Declares the tests, with this number of calls of each mutation. */
 export function fuzzTests({ seed, calls }: FuzzOptions): void {
-  let system: AttackSystem;
-  let before: Mark;
+  let tested: MarkedSystem;
 
   beforeAll(async () => {
-    system = await startAttackSystem();
-    before = await mark(system);
+    tested = await startMarkedSystem();
   });
 
   describe('every mutation with generated inputs', () => {
     it(`answers with a code, and never with an error of the server (seed ${seed})`, async () => {
-      const { codes, faults, calls: made, reached, succeeded } = await fuzz(system, { seed, calls });
+      const { codes, faults, calls: made, reached, succeeded } = await fuzz(tested.system, { seed, calls });
       process.stderr.write(`fuzz: seed ${seed}, ${made} calls, ${JSON.stringify(codes)}\n`);
       expect(faults).toEqual([]);
       expect(made).toBe(mutations().length * calls);
@@ -34,23 +30,19 @@ export function fuzzTests({ seed, calls }: FuzzOptions): void {
     });
 
     it('leaves every job and task whole, and the counts right', async () => {
-      await waitFor('the end of work in the background', () => isAtRest(system.store), {
-        deadlineMs: 120_000,
-      });
-      expect(await faultsIn(system.store)).toEqual([]);
+      await expectWhole(tested);
       // Counts follow the events of jobs.
       const areEqual = async (): Promise<boolean> => {
-        const { counted, stored } = await countsOf(system);
+        const { counted, stored } = await countsOf(tested.system);
         return JSON.stringify(counted) === JSON.stringify(stored);
       };
       await waitFor('equal counts', areEqual, { deadlineMs: 60_000 }).catch(() => undefined);
-      const { counted, stored } = await countsOf(system);
+      const { counted, stored } = await countsOf(tested.system);
       expect(counted).toEqual(stored);
     });
 
     it('leaves the processes running, and no secret behind', async () => {
-      expect((await mark(system)).processes).toEqual(before.processes);
-      expect(await leaksIn(system)).toEqual([]);
+      await expectIntact(tested);
     });
   });
 }

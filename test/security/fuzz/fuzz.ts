@@ -1,15 +1,13 @@
 /** Calls of every mutation with generated inputs. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { buildSchema, type GraphQLField, type GraphQLSchema } from 'graphql';
-import { root } from '../../e2e/system/playground-system.js';
+import type { GraphQLField } from 'graphql';
 import type { AttackSystem } from '../attack/attack-system.js';
 import type { Caller } from '../attack/attackers.js';
 import { codeIn, faultsOf, type Outcome } from '../attack/case.js';
 import { send } from '../attack/http.js';
 import { inputs, ofIdentities } from '../attack/role-cases.js';
 import { enrolWorker, sendAsWorker } from '../attack/worker-cases.js';
+import { publicSchema } from '../public-schema.js';
 import { InputGenerator, type KnownValues, randomFrom } from './generator.js';
 
 /** A fault that one call has shown. */
@@ -59,8 +57,7 @@ const ofGraph: ReadonlySet<string> = new Set([
 
 /** All mutations of the public schema. */
 export function mutations(): readonly GraphQLField<unknown, unknown>[] {
-  const schema: GraphQLSchema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
-  const all = Object.values(schema.getMutationType()?.getFields() ?? {});
+  const all = Object.values(publicSchema().getMutationType()?.getFields() ?? {});
   return [...all.filter(({ name }) => !ofGraph.has(name)), ...all.filter(({ name }) => ofGraph.has(name))];
 }
 

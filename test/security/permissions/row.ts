@@ -20,7 +20,7 @@ export type Rows = readonly (readonly [string, Row])[];
 
 type Variables = Row['variables'];
 
-/** A query. */
+/** A query. @param field a field of `Query`, or one of another type with its type */
 export const query = (
   field: string,
   text: string,
@@ -37,10 +37,7 @@ export const subscription = (
   text: string,
   variables?: Variables,
   more: Partial<Row> = {},
-): readonly [string, Row] => [
-  `Subscription.${field}`,
-  { text: `subscription ${text}`, ...(variables && { variables }), ...more },
-];
+): readonly [string, Row] => query(`Subscription.${field}`, `subscription ${text}`, variables, more);
 
 /** A mutation with one input. */
 export const mutation = (

@@ -1,9 +1,9 @@
 /** Workers that have enrolled, and the jobs that they run. */
 import { type ApiClient, createClient, type ProofKey } from '@rhizome/client';
 import { leftovers } from '@rhizome/testkit';
-import { mutationText } from '../../e2e/system/api.js';
-import { enrolWorkerAt, renewWorkerToken } from '../../e2e/system/enrolled-worker.js';
-import { document, mutate, type System } from '../../experiments/test-system.js';
+import { temporaryFolder } from '../../e2e/system/temporary-folder.js';
+import { spokenCredential } from '../../e2e/system/worker-credentials.js';
+import { mutate, type System } from '../../experiments/test-system.js';
 
 /** A job that a worker runs. */
 export interface HeldJob {
@@ -44,32 +44,25 @@ export async function workersOf(system: System): Promise<Workers> {
 }
 
 async function startWorker(system: System, experiment: string, queue: string, name: string): Promise<Worker> {
-  const { origin } = new URL(system.url);
-  const admin = await system.tokens.admin();
-  const enrolled = await enrolWorkerAt({ origin, admin, queue, experiments: [experiment] });
-  const { key, worker: id } = enrolled;
-  let token = enrolled.token;
-  const current = async (isExpired: boolean): Promise<string> => {
-    if (isExpired) token = await renewWorkerToken(origin, enrolled);
-    return token;
-  };
-  const options = { url: system.url, token: current, proofKey: key };
+  const { url } = system;
+  const place = { url, data: await temporaryFolder('worker'), token: await system.tokens.admin() };
+  const credential = await spokenCredential(place, { name, queue, experiments: [experiment] });
+  const { key } = credential;
+  const options = { url, token: (isExpired: boolean) => credential.token(isExpired), proofKey: key };
   const client = leftovers.use(createClient(options), `the client of the worker ${name}`);
-  const change = async <T>(field: string, input: object, select: string): Promise<T> => {
-    const text = mutationText(field, `${select} userErrors { message }`);
-    const { data, errors } = await client.execute(document(text), { input }, { idempotent: false });
-    const answer = (data as Record<string, T & { userErrors: readonly object[] }> | null)?.[field];
-    if (errors.length > 0 || !answer || answer.userErrors.length > 0)
-      throw new Error(JSON.stringify({ field, data, errors }));
-    return answer;
-  };
-  await change('registerWorker', registrationOf(queue, name), 'worker { id }');
+  const api = credential.apiAt(url);
+  const registered = await api.change<{ worker: { id: string } }>(
+    'registerWorker',
+    registrationOf(queue, name),
+    'worker { id }',
+  );
+  const { id } = registered.worker;
   const secret = { name: `FOR_${name.toUpperCase()}`, experiment, value: 'eight or more' };
   const { secret: created } = await mutate(system, 'createSecret', secret, 'secret { id }');
   await submitJobs(system, { experiment, name });
   const held: HeldJob[] = [];
   while (held.length < jobCount) {
-    const { assignments } = await change<{
+    const { assignments } = await api.change<{
       assignments: readonly { readonly fence: number; readonly job: { readonly id: string } }[];
     }>(
       'acquireJobs',
@@ -79,7 +72,7 @@ async function startWorker(system: System, experiment: string, queue: string, na
     held.push(...assignments.map(({ fence, job }) => ({ jobId: job.id, fence })));
   }
   const running = held.map(({ jobId, fence }) => ({ id: jobId, fence, phase: 'RUNNING' }));
-  await change('startJobs', { workerId: id, jobs: running }, '');
+  await api.change('startJobs', { workerId: id, jobs: running });
   const [kept, ...others] = held;
   if (!kept) throw new Error(`The worker ${name} got no job`);
   const next = (): HeldJob => {
@@ -87,6 +80,7 @@ async function startWorker(system: System, experiment: string, queue: string, na
     if (job) return job;
     throw new Error(`The worker ${name} has no more jobs`);
   };
+  const token = await credential.token();
   return { id, name, client, key, token, secretId: String(created.id), kept, next };
 }
 
