@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
-import { type ManualClock, manualClock, type TestDatabase } from '@rhizome/testkit';
+import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
 import {
   admin,
