@@ -275,16 +275,7 @@ class BuiltGateway implements Gateway {
       dashboardRoot: options.dashboardRoot,
       endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
     });
-    metrics.watch({
-      streams: () => hub.open,
-      sockets: () => this.#sockets.size,
-      socketBytes: () => this.#sockets.bufferedBytes,
-      running: () => operations.running,
-      waitingOperations: () => queue.load.waiting + compilations.load.waiting,
-      waitingSockets: () => this.#sockets.waiting,
-      subgraphs: () => parts.guards.facts(),
-      graph: () => parts.registry?.facts,
-    });
+    this.#watchMetrics(limiting, parts);
     parts.serveBy({
       subgraphs: () => holder.current.subgraphs,
       serve: (next) => this.#serve(next),
@@ -294,6 +285,22 @@ class BuiltGateway implements Gateway {
 
   readonly #streamFailed: StreamHubOptions['failed'] = (request, codes) =>
     this.#audit?.refused({ client: unknownClient, ...request }, codes, request.operation);
+
+  #watchMetrics(
+    { queue, compilations }: Pick<ReturnType<typeof admissionOf>, 'queue' | 'compilations'>,
+    parts: GatewayComponents,
+  ): void {
+    this.metrics.watch({
+      streams: () => this.#hub.open,
+      sockets: () => this.#sockets.size,
+      socketBytes: () => this.#sockets.bufferedBytes,
+      running: () => this.#operations.running,
+      waitingOperations: () => queue.load.waiting + compilations.load.waiting,
+      waitingSockets: () => this.#sockets.waiting,
+      subgraphs: () => parts.guards.facts(),
+      graph: () => parts.registry?.facts,
+    });
+  }
 
   get subgraphs(): Engine['subgraphs'] {
     return this.#holder.current.subgraphs;

@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo } from '@rhizome/testkit';
 import { temporaryFolder } from './temporary-folder.js';
 
-/** An audit log in a database and folder of its own; it ends with the file. @param waitMs as in its settings */
+/** An audit log with a database and a folder; it ends with the file. @param waitMs as in its settings */
 export async function testAudit({
   log = silentLogger(),
   waitMs,

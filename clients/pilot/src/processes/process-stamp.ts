@@ -1,8 +1,8 @@
 import { readProcess } from './process-table.js';
 
 /**
- * Names this process, as `PID-START`, in the names of its folders. Other pilots can see by it whether a folder
- * is still in use.
+ * Names this process, as `PID-START`, in the names of its folders. Other pilots can see by it whether a
+ * folder is still in use.
  */
 export function processStamp(): string {
   return `${process.pid}-${readProcess(process.pid)?.startTicks ?? 0}`;
