@@ -154,6 +154,7 @@ export function clientOutputs(folders) {
 /** Enums whose values clients list, by the name of the list. */
 const listedEnums = {
   jobStates: 'JobState',
+  onDisconnects: 'OnDisconnect',
   taskStates: 'TaskState',
   queueStates: 'QueueState',
   queueExecutors: 'QueueExecutor',

@@ -5,6 +5,7 @@ import type {
   AuditResult,
   GrantableRole,
   JobState,
+  OnDisconnect,
   QueueExecutor,
   QueueIsolation,
   QueueState,
@@ -23,6 +24,8 @@ export const queueStates: readonly QueueState[] = values.queueStates;
 export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
 /** Isolation of the payloads of queues. */
 export const queueIsolations: readonly QueueIsolation[] = values.queueIsolations;
+/** Handling of payloads whose worker has no contact. */
+export const onDisconnects: readonly OnDisconnect[] = values.onDisconnects;
 /** States of workers. */
 export const workerStates: readonly WorkerState[] = values.workerStates;
 /** States of the enrolments of workers. */

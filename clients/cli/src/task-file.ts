@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { gpuSection } from './gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
+import { onDisconnects } from './states.js';
 import { readYamlFile } from './yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -57,6 +58,13 @@ const taskFile = z
         backoffFactor: z.number().optional(),
       })
       .optional(),
+    continuity: z
+      .strictObject({
+        onDisconnect: z.enum(onDisconnects).optional(),
+        continueSeconds: z.int().optional(),
+        reassignAfterSeconds: z.int().optional(),
+      })
+      .optional(),
     dependsOn: z.array(z.string()).default([]),
   })
   .refine(({ count, parameters }) => (count === undefined) !== (parameters === undefined), {
@@ -68,7 +76,7 @@ const taskFile = z
  * @throws CliError that lists every error with its path
  */
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
-  const { count, parameters, experiment, name, share, priority, retry, ...job } = readYamlFile(
+  const { count, parameters, experiment, name, share, priority, retry, continuity, ...job } = readYamlFile(
     path,
     cwd,
     taskFile,
@@ -100,6 +108,7 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
       ...(share === undefined ? {} : { share }),
       ...(priority === undefined ? {} : { priority }),
       ...(retry === undefined ? {} : { retry }),
+      ...(continuity === undefined ? {} : { continuity }),
     },
   };
 }

@@ -36,6 +36,7 @@ export const coreActions = [
   'jobLog:append',
   'experiment:read',
   'experiment:register',
+  'experiment:update',
   'share:read',
   'share:set',
   'events:read',

@@ -16,6 +16,12 @@ export const jobStates = [
   'CLOSED',
 ] as const;
 
+/** Values of `OnDisconnect`. */
+export const onDisconnects = [
+  'CONTINUE',
+  'STOP',
+] as const;
+
 /** Values of `TaskState`. */
 export const taskStates = [
   'EXPANDING',

@@ -7,6 +7,7 @@ export {
   gpuVendors,
   grantableRoles,
   jobStates,
+  onDisconnects,
   queueExecutors,
   queueIsolations,
   queueStates,

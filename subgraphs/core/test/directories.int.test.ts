@@ -7,6 +7,7 @@ import {
   DirectorySetup,
   registerExperiment,
   setShares,
+  updateExperiment,
   updateQueue,
 } from './support/directory.fixture.js';
 
@@ -52,6 +53,82 @@ describe('registerExperiment', () => {
       path,
       named,
     );
+  });
+});
+
+describe('updateExperiment', () => {
+  it('changes what the call names; a repeated registration returns the changed experiment', async () => {
+    const registered = { name: 'theta', title: 'Theta', description: 'as registered' };
+    await directory.ask(registerExperiment, { input: registered });
+    const change = { name: 'theta', description: '', continuity: { maxContinueSeconds: 5 } };
+    const changed = { name: 'theta', title: 'Theta', description: null, revision: 2 };
+    for (let call = 0; call < 2; call += 1) {
+      const { updateExperiment: answer } = await directory.ask(updateExperiment, { input: change });
+      expect(answer).toEqual({ experiment: changed, userErrors: [] });
+    }
+    const { updateExperiment: titled } = await directory.ask(updateExperiment, {
+      input: { name: 'theta', title: 'Changed', expectedRevision: 2 },
+    });
+    expect(titled?.['experiment']).toEqual({ ...changed, title: 'Changed', revision: 3 });
+    const { registerExperiment: again } = await directory.ask(registerExperiment, { input: registered });
+    expect(again).toMatchObject({ experiment: { title: 'Changed', description: null }, userErrors: [] });
+    await directory.refused(
+      registerExperiment,
+      { ...registered, title: 'Changed' },
+      'EXPERIMENT_NAME_TAKEN',
+      ['name'],
+      'theta',
+    );
+  });
+
+  it('loses no change of concurrent calls', async () => {
+    await directory.ask(registerExperiment, { input: { name: 'iota', title: 'Iota' } });
+    const changes = [
+      { title: 'Changed' },
+      { description: 'changed' },
+      { continuity: { maxContinueSeconds: 5 } },
+      { continuity: { minReassignAfterSeconds: 1 } },
+    ];
+    await Promise.all(
+      changes.map((change) => directory.ask(updateExperiment, { input: { name: 'iota', ...change } })),
+    );
+    const { experiment } = await directory.ask(
+      '{ experiment(name: "iota") { title description revision continuity { maxContinueSeconds minReassignAfterSeconds } } }',
+    );
+    expect(experiment).toEqual({
+      ...{ title: 'Changed', description: 'changed', revision: 5 },
+      continuity: { maxContinueSeconds: 5, minReassignAfterSeconds: 1 },
+    });
+  });
+
+  it.each<BadInput>([
+    ['an unknown experiment', { name: 'nobody' }, 'EXPERIMENT_NOT_FOUND', ['name'], 'nobody'],
+    ['an empty title', { title: '' }, 'INVALID_VALUE', ['title'], '1 to 100'],
+    [
+      'a default beyond its bound',
+      { continuity: { defaultContinueSeconds: 9, maxContinueSeconds: 8 } },
+      'INVALID_VALUE',
+      ['continuity', 'defaultContinueSeconds'],
+      '9',
+    ],
+    ['another revision', { title: 'x', expectedRevision: 7 }, 'REVISION_CONFLICT', ['expectedRevision'], '7'],
+  ])('refuses %s', async (_what, over, code, path, named) => {
+    await directory.refused(updateExperiment, { name: 'alpha', ...over }, code, path, named);
+  });
+
+  it('is for administrators of the experiment', async () => {
+    const call = (experiment: string, role: 'ADMIN' | 'OPERATOR') =>
+      directory.core.run(
+        updateExperiment,
+        { input: { name: 'alpha', title: 'Ours' } },
+        testPrincipal({ subject: 'changer@example', grants: { [experiment]: role } }),
+      );
+    for (const refused of [await call('alpha', 'OPERATOR'), await call('beta', 'ADMIN')])
+      expect(refused.errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
+    expect((await call('alpha', 'ADMIN')).data).toMatchObject({
+      updateExperiment: { experiment: { title: 'Ours' }, userErrors: [] },
+    });
+    await directory.ask(updateExperiment, { input: { name: 'alpha', title: 'The alpha' } });
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * `rhizome experiment new` creates an experiment from the template, `rhizome experiment test` checks an
- * endpoint against the contract.
+ * endpoint against the contract. The group also has the commands for the settings of experiments.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -10,10 +10,14 @@ import { assertSecure, findToken } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, urlOf } from '../flags.js';
 import { type Output, printLine, printJson } from '../output.js';
+import { addExperimentSettings } from './experiment-settings.js';
 
 /** Adds the commands. Their modules are loaded when one of them runs. */
 export function addExperiment(program: Command, world: World, finish: Finish): void {
-  const group = program.command('experiment').description('create an experiment, or test its endpoint');
+  const group = program
+    .command('experiment')
+    .description('create and change experiments, and test their endpoints');
+  addExperimentSettings(group, world, finish);
   const create = group
     .command('new')
     .description('create an experiment from the template and add it to the graph')

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
+import { type JobContinuityFlags, jobContinuityOf, withJobContinuity } from '../continuity-flags.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
 import { collectGpu, type GpuFlags, gpuRequirementOf } from '../gpu-requirement.js';
@@ -16,7 +17,7 @@ import { printLine, printJson } from '../output.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
-interface SubmitFlags {
+interface SubmitFlags extends JobContinuityFlags {
   readonly file?: string;
   readonly experiment?: string;
   readonly name?: string;
@@ -86,7 +87,8 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
       [],
     )
     .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
-    .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20))
+    .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20));
+  withJobContinuity(command)
     .option('--image <image>', 'container image')
     .option('--key <key>', 'idempotency key: the same key never submits twice')
     .option('-w, --watch', 'watch until the end');
@@ -169,6 +171,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),
   };
+  const continuity = jobContinuityOf(flags);
   return {
     name: flags.name ?? command,
     requirements,
@@ -186,6 +189,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.share === undefined ? {} : { share: flags.share }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.attempts === undefined ? {} : { retry: { maxAttempts: flags.attempts } }),
+    ...(continuity && { continuity }),
   };
 }
 

@@ -1,14 +1,19 @@
-/** Rules of experiments: visibility and registration. */
+/** Rules of experiments: visibility, registration and changes. */
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { canonicalJson } from '@rhizome/digest';
 import {
   checkContinuityPolicy,
+  type ContinuityPolicy,
   type ContinuityPolicyInput,
   mergeContinuityPolicy,
 } from '../shared/continuity.js';
-import { type ExperimentDocument, experimentSchemaVersion } from './experiment.document.js';
+import {
+  type ExperimentDocument,
+  experimentSchemaVersion,
+  type ExperimentSettings,
+} from './experiment.document.js';
 import type { ExperimentsRepository } from './experiments.repository.js';
 
 /** Dependencies of {@link ExperimentsService}. */
@@ -30,16 +35,31 @@ export interface RegisterExperiment {
   readonly continuity?: ContinuityPolicyInput | null | undefined;
 }
 
-/** The experiment, or the errors because of which it was refused. */
-export interface RegisteredExperiment {
+/** Changes of an experiment; absent or null members are not changed. */
+export interface UpdateExperiment {
+  readonly name: string;
+  readonly title?: string | null | undefined;
+  /** An empty one removes the description. */
+  readonly description?: string | null | undefined;
+  readonly continuity?: ContinuityPolicyInput | null | undefined;
+  readonly expectedRevision?: number | null | undefined;
+}
+
+type UpdateCode = 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT';
+
+/** The experiment, or the errors because of which the call was refused. */
+export interface ExperimentResult<C extends string> {
   readonly experiment: ExperimentDocument | null;
-  readonly userErrors: readonly InputError<'EXPERIMENT_NAME_TAKEN'>[];
+  readonly userErrors: readonly InputError<C>[];
 }
 
 /** Pattern of experiment names. */
 export const experimentName = /^[a-z][a-z0-9-]{0,30}$/;
 
-/** Reads and registers experiments. */
+/** Number of attempts after which a change gives up because of concurrent changes of the same experiment. */
+const maxTries = 10;
+
+/** Reads, registers and changes experiments. */
 export class ExperimentsService {
   readonly #options: ExperimentsOptions;
 
@@ -65,7 +85,8 @@ export class ExperimentsService {
   /** Experiment as stored now; null if there is none or the principal may not read it. */
   async visible(name: string, principal: Principal): Promise<ExperimentDocument | null> {
     const visible = experimentsFor(principal, 'experiment:read');
-    return visible === '*' || visible.includes(name) ? this.find(name) : null;
+    if (visible !== '*' && !visible.includes(name)) return null;
+    return (await this.#options.repository.directory.findFresh([name]))[0] ?? null;
   }
 
   /** Experiments that a principal may read, by name. */
@@ -80,8 +101,11 @@ export class ExperimentsService {
     return new Set(names.filter((_name, index) => !found[index]));
   }
 
-  /** Registers an experiment. A repetition returns the same experiment. */
-  async register(input: RegisterExperiment, principal: Principal): Promise<RegisteredExperiment> {
+  /** Registers an experiment. A repetition returns the same experiment, with changes made since. */
+  async register(
+    input: RegisterExperiment,
+    principal: Principal,
+  ): Promise<ExperimentResult<'EXPERIMENT_NAME_TAKEN'>> {
     const errors = check(input);
     if (!errors.isEmpty) return { experiment: null, userErrors: errors.all };
     const { repository, prepareShares, clock } = this.#options;
@@ -96,22 +120,81 @@ export class ExperimentsService {
       revision: 1,
       createdAt: now,
       updatedAt: now,
-      title: input.title,
-      ...(input.description ? { description: input.description } : {}),
-      ...(continuity ? { continuity } : {}),
+      ...settingsOf({ ...input, continuity }),
       registeredBy: principal.subject,
     });
-    if (isSame(stored, input, continuity)) return { experiment: stored, userErrors: [] };
+    if (isSame(stored.registered ?? stored, input, continuity)) return { experiment: stored, userErrors: [] };
     const message = `name: experiment "${input.name}" is already registered with title "${stored.title}" and another description or continuity; use another name`;
     errors.report('EXPERIMENT_NAME_TAKEN', ['name'], message);
     return { experiment: null, userErrors: errors.all };
   }
+
+  /** Changes an experiment. What jobs have got from it at submit stays. */
+  async update(input: UpdateExperiment): Promise<ExperimentResult<UpdateCode>> {
+    const { repository, clock } = this.#options;
+    const errors = new InputErrors<UpdateCode>();
+    for (let tries = 0; tries < maxTries; tries++) {
+      const [current] = await repository.directory.findFresh([input.name]);
+      if (!current) errors.report('EXPERIMENT_NOT_FOUND', ['name'], `Experiment "${input.name}" not found.`);
+      const next = current && changed(current, input);
+      if (next) checkUpdate(errors, input, next);
+      if (!next || !errors.isEmpty) return { experiment: null, userErrors: errors.all };
+      if (next === current) return { experiment: current, userErrors: [] };
+      const written = { ...next, revision: current.revision + 1, updatedAt: clock.now() };
+      if (await repository.replace(written)) return { experiment: written, userErrors: [] };
+    }
+    const message = `name: experiment "${input.name}" is being changed by other calls; try again`;
+    errors.report('REVISION_CONFLICT', ['name'], message);
+    return { experiment: null, userErrors: errors.all };
+  }
+}
+
+/** Experiment after a change; the same object if nothing changes. */
+function changed(current: ExperimentDocument, input: UpdateExperiment): ExperimentDocument {
+  const { title, description, continuity, ...rest } = current;
+  const settings = settingsOf({ title, description, continuity });
+  const next = settingsOf({
+    title: input.title ?? title,
+    description: input.description ?? description,
+    continuity: mergeContinuityPolicy(continuity, input.continuity),
+  });
+  if (canonicalJson(next) === canonicalJson(settings)) return current;
+  return {
+    ...rest,
+    schemaVersion: experimentSchemaVersion,
+    registered: rest.registered ?? settings,
+    ...next,
+  };
+}
+
+/** Settings before they are stored. */
+interface GivenSettings {
+  readonly title: string;
+  readonly description?: string | null | undefined;
+  readonly continuity?: ContinuityPolicy | undefined;
+}
+
+function settingsOf({ title, description, continuity }: GivenSettings): ExperimentSettings {
+  return { title, ...(description ? { description } : {}), ...(continuity ? { continuity } : {}) };
+}
+
+function checkUpdate(
+  errors: InputErrors<UpdateCode>,
+  { expectedRevision }: UpdateExperiment,
+  next: ExperimentDocument,
+): void {
+  const { revision } = next;
+  if (typeof expectedRevision === 'number' && expectedRevision !== revision) {
+    const message = `expectedRevision: ${expectedRevision} is outdated; the experiment has revision ${revision}`;
+    errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
+  }
+  checkSettings(errors, next);
 }
 
 function isSame(
-  stored: ExperimentDocument,
+  stored: ExperimentSettings,
   { title, description }: RegisterExperiment,
-  continuity: ExperimentDocument['continuity'],
+  continuity: ExperimentSettings['continuity'],
 ): boolean {
   return (
     stored.title === title &&
@@ -120,17 +203,16 @@ function isSame(
   );
 }
 
-function check({
-  name,
-  title,
-  description,
-  continuity,
-}: RegisterExperiment): InputErrors<'EXPERIMENT_NAME_TAKEN'> {
+function check({ name, continuity, ...input }: RegisterExperiment): InputErrors<'EXPERIMENT_NAME_TAKEN'> {
   const errors = new InputErrors<'EXPERIMENT_NAME_TAKEN'>();
   const form = '1 to 31 lower-case letters, digits and "-", beginning with a letter';
   errors.form(['name'], name, experimentName, form);
+  checkSettings(errors, { ...input, continuity: mergeContinuityPolicy(undefined, continuity) });
+  return errors;
+}
+
+function checkSettings(errors: InputErrors<string>, { title, description, continuity }: GivenSettings): void {
   errors.text(['title'], title, 1, 100);
   if (description) errors.text(['description'], description, 1, 500);
-  checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(undefined, continuity));
-  return errors;
+  checkContinuityPolicy(errors, ['continuity'], continuity);
 }

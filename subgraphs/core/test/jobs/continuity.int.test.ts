@@ -65,6 +65,23 @@ describe('submitJobs', () => {
   });
 });
 
+describe('updateExperiment', () => {
+  const update = (continuity: object) =>
+    core.ask(
+      'mutation ($input: UpdateExperimentInput!) { updateExperiment(input: $input) { userErrors { message } } }',
+      { input: { name: 'bounded', continuity } },
+    );
+
+  it('applies new defaults and bounds to jobs that are submitted from then on', async () => {
+    const before = await submitted('before');
+    await update({ defaultContinueSeconds: 7000, minReassignAfterSeconds: null });
+    expect(await submitted('after')).toMatchObject({ jobs: [{ continuity: { continueSeconds: 7000 } }] });
+    expect(await submitted('no longer hasty', { reassignAfterSeconds: 1 })).toMatchObject({ userErrors: [] });
+    expect(await submitted('before')).toEqual(before);
+    await update({ defaultContinueSeconds: 3600, minReassignAfterSeconds: 60 });
+  });
+});
+
 describe('acquireJobs', () => {
   it('applies the bounds of the queue, and sends the time to the worker', async () => {
     const { createQueue } = await core.ask(

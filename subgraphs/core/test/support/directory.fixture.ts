@@ -14,6 +14,9 @@ export const setQueueState = `mutation ($input: SetQueueStateInput!) { setQueueS
 export const registerExperiment = `mutation ($input: RegisterExperimentInput!) {
   registerExperiment(input: $input) { experiment { name title description shares { path } } ${errors} }
 }`;
+export const updateExperiment = `mutation ($input: UpdateExperimentInput!) {
+  updateExperiment(input: $input) { experiment { name title description revision } ${errors} }
+}`;
 export const setShares = `mutation ($input: SetSharesInput!) {
   setShares(input: $input) { shares { path nominalCores borrowLimitCores weight ownerLimitCores } ${errors} }
 }`;

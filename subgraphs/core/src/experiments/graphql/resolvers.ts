@@ -37,6 +37,7 @@ export const experimentResolvers: Pick<
   Mutation: {
     registerExperiment: (_parent, { input }, { core, principal }) =>
       core.experiments.register(input, principal),
+    updateExperiment: (_parent, { input }, { core }) => core.experiments.update(input),
   },
   ExperimentConnection: connection,
   Experiment: {
@@ -48,13 +49,17 @@ export const experimentResolvers: Pick<
   },
 };
 
+const namedInInput = ({ args }: { readonly args: unknown }): string =>
+  (args as { input: { name: string } }).input.name;
+
 export const experimentPolicies: Policies = {
   'Query.experiment': { action: 'experiment:read' },
   'Query.experiments': { action: 'experiment:read' },
   'Mutation.registerExperiment': {
     action: 'experiment:register',
-    experiment: ({ args }) => (args as { input: { name: string } }).input.name,
+    experiment: namedInInput,
   },
+  'Mutation.updateExperiment': { action: 'experiment:update', experiment: namedInInput },
   'Experiment.__resolveReference': {
     action: 'experiment:read',
     experiment: ({ parent }) => (parent as { name: string }).name,

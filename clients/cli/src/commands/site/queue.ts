@@ -1,9 +1,10 @@
 /** `rhizome queue`: creates queues, and changes their state and settings. */
 import { randomUUID } from 'node:crypto';
 import { Argument, type Command, Option } from 'commander';
-import { type Session, type World, printErrors, withSession } from '../command.js';
-import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, collectPairs, type Finish, type Pair, wholeNumber } from '../flags.js';
+import { type Session, type World, printErrors, withSession } from '../../command.js';
+import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../../continuity-flags.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { collect, collectPairs, type Finish, type Pair, wholeNumber } from '../../flags.js';
 import {
   CliCreateQueueDocument,
   type CliQueueDetailsFragment,
@@ -12,13 +13,12 @@ import {
   type QueueExecutor,
   type QueueIsolation,
   type QueueLimitsInput,
-  type ContinuityPolicyInput,
   type QueueState,
-} from '../operations.generated.js';
-import { type Output, printFields, printJson } from '../output.js';
-import { queueExecutors, queueIsolations, queueStates } from '../states.js';
+} from '../../operations.generated.js';
+import { type Output, printFields, printJson } from '../../output.js';
+import { queueExecutors, queueIsolations, queueStates } from '../../states.js';
 
-interface SettingFlags {
+interface SettingFlags extends PolicyFlags {
   readonly experiment: readonly string[];
   readonly executor?: QueueExecutor;
   readonly label: readonly Pair[];
@@ -30,9 +30,6 @@ interface SettingFlags {
   readonly isolation?: QueueIsolation;
   readonly heartbeat?: number;
   readonly lease?: number;
-  readonly continue?: number;
-  readonly maxContinue?: number;
-  readonly reassignAfter?: number;
 }
 
 interface CreateFlags extends SettingFlags {
@@ -79,8 +76,7 @@ export function addQueue(program: Command, world: World, finish: Finish): void {
 
 function withSettings(command: Command): Command {
   const amount = wholeNumber(1, 2_147_483_647);
-  const time = wholeNumber(0, 34_560_000);
-  return command
+  return withPolicy(command)
     .option('-e, --experiment <name>', 'admit this experiment; may be repeated (default: all)', collect, [])
     .addOption(
       new Option('--executor <executor>', 'how the site starts workers, as a note').choices(queueExecutors),
@@ -98,10 +94,11 @@ function withSettings(command: Command): Command {
     .option('--gpu-sharing', 'let jobs with a share of a GPU use one device together')
     .option('--no-gpu-sharing', 'give each device to one job')
     .option('--heartbeat <seconds>', 'time between heartbeats of a worker', amount)
-    .option('--lease <seconds>', 'time without a heartbeat after which contact with a worker is lost', amount)
-    .option('--continue <seconds>', 'time for which payloads run on without contact, by default', time)
-    .option('--max-continue <seconds>', 'longest time for which payloads may run on without contact', time)
-    .option('--reassign-after <seconds>', 'time until another worker gets a job, by default', time);
+    .option(
+      '--lease <seconds>',
+      'time without a heartbeat after which contact with a worker is lost',
+      amount,
+    );
 }
 
 function settingsOf(flags: SettingFlags) {
@@ -114,18 +111,14 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
     ...(flags.lease === undefined ? {} : { leaseSeconds: flags.lease }),
   };
-  const continuity: ContinuityPolicyInput = {
-    ...(flags.continue === undefined ? {} : { defaultContinueSeconds: flags.continue }),
-    ...(flags.maxContinue === undefined ? {} : { maxContinueSeconds: flags.maxContinue }),
-    ...(flags.reassignAfter === undefined ? {} : { defaultReassignAfterSeconds: flags.reassignAfter }),
-  };
+  const continuity = policyOf(flags);
   return {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.executor === undefined ? {} : { executor: flags.executor }),
     ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.label.length > 0 ? { labels: [...flags.label] } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
-    ...(Object.keys(continuity).length > 0 ? { continuity } : {}),
+    ...(continuity && { continuity }),
   };
 }
 
@@ -172,7 +165,6 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
   if (output.json) printJson(output, queue);
   else if (queue) {
     const { limits, continuity } = queue;
-    const seconds = (value: number | null): string | null => (value === null ? null : `${value} s`);
     printFields(output, [
       ['queue', queue.name],
       ['site', queue.site.name],
@@ -188,9 +180,7 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['max running', limits.maxRunningJobs],
       ['heartbeat', `${limits.heartbeatSeconds} s`],
       ['lease', `${limits.leaseSeconds} s`],
-      ['continue', seconds(continuity.defaultContinueSeconds)],
-      ['max continue', seconds(continuity.maxContinueSeconds)],
-      ['reassign after', seconds(continuity.defaultReassignAfterSeconds)],
+      ...policyFields(continuity),
       ['revision', queue.revision],
     ]);
   }
