@@ -4,7 +4,7 @@ import { type World, explain } from './command.js';
 import { addAudit } from './commands/audit.js';
 import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease } from './commands/bulk.js';
-import { addQueues, addWorkers } from './commands/fleet.js';
+import { addQueues, addWorkers } from './commands/site/fleet.js';
 import { addGpus } from './commands/gpus.js';
 import { addEnrolment } from './commands/enrolment.js';
 import { addExperiment } from './commands/experiment.js';
@@ -14,17 +14,18 @@ import { addGroups } from './commands/login/groups.js';
 import { addIdentity } from './commands/login/identity.js';
 import { addLogin } from './commands/login/login.js';
 import { addLogs } from './commands/logs.js';
-import { addQueue } from './commands/queue.js';
+import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';
 import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
+import { addStatus } from './commands/site/status.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
 import { addWatch } from './commands/watch.js';
 import { addWhy } from './commands/why.js';
-import { addWorker } from './commands/worker.js';
+import { addWorker } from './commands/site/worker.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { type Finish, urlOf } from './flags.js';
@@ -93,6 +94,7 @@ function createProgram(world: World, finish: Finish): Command {
     addQueue,
     addWorkers,
     addWorker,
+    addStatus,
     addEnrolment,
     addShares,
     addGpus,

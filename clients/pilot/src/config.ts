@@ -11,6 +11,7 @@ import type { PilotOptions } from './agent/pilot.js';
 import { type Credential, readCredential } from './credential/credential-file.js';
 import { schemeOf } from './files/file-store.js';
 import { openFilesLimit } from './hardware/limits.js';
+import { batchJobIn } from './hardware/batch-job.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityLists } from './hardware/gpus/offered-devices.js';
 import { toolEnvironment } from './hardware/gpus/tool-runner.js';
@@ -113,6 +114,12 @@ const schema = z.object({
     .max(1_048_576)
     .optional()
     .describe("most open files of one process of a payload (default: the pilot's own limit, at most 65536)"),
+  batchJobId: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('id of the batch job that runs the pilot (default: that of Slurm, HTCondor, PBS or the pod)'),
   lifetimeSeconds: z
     .int()
     .min(1)
@@ -213,6 +220,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
     const world = {
       searchPath,
       version,
+      batchJobId: batchJobIn(env),
       visible: visibilityIn(env),
       tools: toolEnvironment(env),
       libraries: driverLibraries(env),
@@ -271,6 +279,7 @@ interface World {
   readonly searchPath: string;
   readonly runtimeEnvironment: Readonly<Record<string, string>>;
   readonly version: string;
+  readonly batchJobId: string | undefined;
   readonly visible: VisibilityLists;
   readonly tools: Readonly<Record<string, string>>;
   readonly libraries: readonly string[];
@@ -305,7 +314,7 @@ function storeTokenOf({ storeTokenFile: file }: Settings): (() => string) | unde
 
 function pilotOptions(
   settings: Settings,
-  { searchPath, version, visible, tools, libraries, runtimeEnvironment }: World,
+  { searchPath, version, batchJobId, visible, tools, libraries, runtimeEnvironment }: World,
 ): PilotConfig['pilot'] {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
@@ -344,6 +353,7 @@ function pilotOptions(
     },
     store,
     storeToken: storeTokenOf(settings),
+    batchJobId: settings.batchJobId ?? batchJobId,
     lifetimeSeconds: settings.lifetimeSeconds ?? null,
     drainSeconds: settings.drainSeconds ?? null,
     graceSeconds: settings.graceSeconds,

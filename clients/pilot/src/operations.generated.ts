@@ -134,7 +134,7 @@ export type DeviceUseInput = {
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
-  /** True if the worker has ended. Jobs that it still holds are reassigned. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned at once, also those of an unreachable worker, and its devices are released. */
   hasEnded?: boolean | null | undefined;
   /** Reason for the drain, up to 500 characters. */
   reason?: string | null | undefined;
@@ -432,6 +432,8 @@ export type RedeemSecretsUserErrorCode =
 
 /** A worker to register. */
 export type RegisterWorkerInput = {
+  /** Id of the batch job in which the worker runs, up to 128 characters. `reportEndedBatchJobs` ends workers by it. */
+  batchJobId?: string | null | undefined;
   /** Devices of the worker, at most 256. */
   devices?: Array<DeviceInput> | null | undefined;
   /** Time at which the worker must end. */

@@ -26,6 +26,7 @@ import type { CommandHub } from './workers/commands/command-hub.js';
 import type { JobHolder } from './workers/reports/job-holder.js';
 import type { LeaseClockService } from './workers/lease-clock/lease-clock.service.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
+import type { WorkerEnds } from './workers/worker-ends.js';
 import type { WorkerRegistry } from './workers/worker-registry.js';
 import type { SecretDelivery } from './workers/secrets/secret-delivery.js';
 import type { WorkersService } from './workers/workers.service.js';
@@ -79,6 +80,8 @@ export interface FleetServices {
   readonly commands: CommandHub;
   /** Reports of gateways, and the state of the lease clock. */
   readonly leaseClock: LeaseClockService;
+  /** Ends of workers that a batch system reports. */
+  readonly ends: WorkerEnds;
   readonly holder: JobHolder;
   readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;

@@ -660,7 +660,7 @@ export type DeviceUseInput = {
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
-  /** True if the worker has ended. Jobs that it still holds are reassigned. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned at once, also those of an unreachable worker, and its devices are released. */
   readonly hasEnded?: InputMaybe<Scalars['Boolean']['input']>;
   /** Reason for the drain, up to 500 characters. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
@@ -727,6 +727,8 @@ export type Experiment = Node & {
   readonly id: Scalars['ID']['output'];
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
   readonly name: Scalars['String']['output'];
+  /** Revision of the experiment; grows by one with each change. */
+  readonly revision: Scalars['Int']['output'];
   /** Shares of the experiment, with paths of the form `name/leaf`. */
   readonly shares: ReadonlyArray<Share>;
   /** Display name of the experiment. */
@@ -2201,6 +2203,12 @@ export type Mutation = {
   readonly registerWorker: RegisterWorkerPayload;
   /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
+  /**
+   * Reports that batch jobs of a queue have ended, for site agents and operators: the workers that ran in them end,
+   * their jobs go to other workers at once, and their devices are released. Ids without a live or unreachable worker
+   * are ignored, so the report may be repeated.
+   */
+  readonly reportEndedBatchJobs: ReportEndedBatchJobsPayload;
   /** Reports that a gateway accepts pilots. Only gateways may call it: each does so every second. */
   readonly reportGateway: ReportGatewayPayload;
   /** Creates a new job from each terminal job. */
@@ -2219,6 +2227,8 @@ export type Mutation = {
   readonly submitJobs: SubmitJobsPayload;
   /** Submits a task of up to 1,000,000 jobs: a template with parameter sets, or with a number of equal jobs. */
   readonly submitTask: SubmitTaskPayload;
+  /** Changes the title, the description, or the continuity policy of an experiment. */
+  readonly updateExperiment: UpdateExperimentPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
   /** Withdraws a consent of the caller. Jobs that were submitted before are kept. */
@@ -2306,6 +2316,11 @@ export type MutationreleaseJobsArgs = {
 };
 
 
+export type MutationreportEndedBatchJobsArgs = {
+  input: ReportEndedBatchJobsInput;
+};
+
+
 export type MutationreportGatewayArgs = {
   input: ReportGatewayInput;
 };
@@ -2348,6 +2363,11 @@ export type MutationsubmitJobsArgs = {
 
 export type MutationsubmitTaskArgs = {
   input: SubmitTaskInput;
+};
+
+
+export type MutationupdateExperimentArgs = {
+  input: UpdateExperimentInput;
 };
 
 
@@ -2936,7 +2956,10 @@ export type RegisterExperimentInput = {
 /** Result of `registerExperiment`. */
 export type RegisterExperimentPayload = {
   readonly __typename?: 'RegisterExperimentPayload';
-  /** The experiment; null if the input has errors. A repeated registration gives the same experiment. */
+  /**
+   * The experiment; null if the input has errors. A repeated registration gives the same experiment, with changes
+   * that were made since.
+   */
   readonly experiment?: Maybe<Experiment>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterExperimentUserError>;
@@ -2962,6 +2985,8 @@ export type RegisterExperimentUserErrorCode =
 
 /** A worker to register. */
 export type RegisterWorkerInput = {
+  /** Id of the batch job in which the worker runs, up to 128 characters. `reportEndedBatchJobs` ends workers by it. */
+  readonly batchJobId?: InputMaybe<Scalars['String']['input']>;
   /** Devices of the worker, at most 256. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
   /** Time at which the worker must end. */
@@ -3062,6 +3087,43 @@ export type ReleaseJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
+
+/** Batch jobs of a queue that have ended. */
+export type ReportEndedBatchJobsInput = {
+  /** Ids of the batch jobs, as the pilots reported them; at most 1000. */
+  readonly batchJobIds: ReadonlyArray<Scalars['String']['input']>;
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+  /** Reason that the batch system gives, up to 500 characters; shown with the workers. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `reportEndedBatchJobs`. */
+export type ReportEndedBatchJobsPayload = {
+  readonly __typename?: 'ReportEndedBatchJobsPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ReportEndedBatchJobsUserError>;
+  /** Workers that ran in these batch jobs, and that the report has ended. */
+  readonly workers: ReadonlyArray<Worker>;
+};
+
+/** An error in the input of `reportEndedBatchJobs`. */
+export type ReportEndedBatchJobsUserError = UserError & {
+  readonly __typename?: 'ReportEndedBatchJobsUserError';
+  /** Code of the error, for programs. */
+  readonly code: ReportEndedBatchJobsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `reportEndedBatchJobs`. */
+export type ReportEndedBatchJobsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
 
 /** A report of a gateway about itself. */
 export type ReportGatewayInput = {
@@ -4030,6 +4092,49 @@ export type TaskVariantInput = {
   readonly requirements?: InputMaybe<JobRequirementsInput>;
 };
 
+/** Changes of an experiment. A setting that is left out stays as it is. */
+export type UpdateExperimentInput = {
+  /** New defaults and bounds for the continuity of jobs. They apply to jobs that are submitted from now on. A member that is left out stays as it is; null removes it. */
+  readonly continuity?: InputMaybe<ContinuityPolicyInput>;
+  /** New description, up to 500 characters; an empty one removes it. */
+  readonly description?: InputMaybe<Scalars['String']['input']>;
+  /** Revision that the experiment must have; any by default. */
+  readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of the experiment. It cannot change. */
+  readonly name: Scalars['String']['input'];
+  /** New display name, 1 to 100 characters. */
+  readonly title?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `updateExperiment`. */
+export type UpdateExperimentPayload = {
+  readonly __typename?: 'UpdateExperimentPayload';
+  /** The experiment after the change; null if the input has errors. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<UpdateExperimentUserError>;
+};
+
+/** An error in the input of `updateExperiment`. */
+export type UpdateExperimentUserError = UserError & {
+  readonly __typename?: 'UpdateExperimentUserError';
+  /** Code of the error, for programs. */
+  readonly code: UpdateExperimentUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `updateExperiment`. */
+export type UpdateExperimentUserErrorCode =
+  /** The experiment does not exist, or you may not see it. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The experiment has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT';
+
 /** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
   /** Defaults and bounds for the continuity of jobs; attempts that were sent keep theirs. */
@@ -4199,6 +4304,8 @@ export type WithdrawSubmissionConsentUserErrorCode =
 /** One running pilot on one host of a queue, with the hardware that it reported. */
 export type Worker = Node & {
   readonly __typename?: 'Worker';
+  /** Id of the batch job in which the worker runs, as the batch system of the queue knows it; null if the pilot reported none. */
+  readonly batchJobId?: Maybe<Scalars['String']['output']>;
   /** Devices of the worker. */
   readonly devices: ReadonlyArray<Device>;
   /** Time at which the worker must end, for example by the limit of a batch system; null if unlimited. */
@@ -4564,6 +4671,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
+    | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
@@ -4573,6 +4681,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<StartJobsUserError, 'code'> & { code: _RefType['StartJobsUserErrorCode'] } & { __typename: 'StartJobsUserError' } )
     | ( Omit<SubmitJobsUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitJobsUserError' } )
     | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitTaskUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
+    | ( Omit<UpdateExperimentUserError, 'code'> & { code: _RefType['UpdateExperimentUserErrorCode'] } & { __typename: 'UpdateExperimentUserError' } )
     | ( Omit<UpdateQueueUserError, 'code'> & { code: _RefType['UpdateQueueUserErrorCode'] } & { __typename: 'UpdateQueueUserError' } )
     | ( Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: _RefType['WithdrawSubmissionConsentUserErrorCode'] } & { __typename: 'WithdrawSubmissionConsentUserError' } )
   ;
@@ -4772,6 +4881,10 @@ export type ResolversTypes = {
   ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['ReleaseJobsUserError']> }>;
   ReleaseJobsUserError: ResolverTypeWrapper<Omit<ReleaseJobsUserError, 'code'> & { code: ResolversTypes['ReleaseJobsUserErrorCode'] }>;
   ReleaseJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  ReportEndedBatchJobsInput: ReportEndedBatchJobsInput;
+  ReportEndedBatchJobsPayload: ResolverTypeWrapper<Omit<ReportEndedBatchJobsPayload, 'userErrors' | 'workers'> & { userErrors: ReadonlyArray<ResolversTypes['ReportEndedBatchJobsUserError']>, workers: ReadonlyArray<ResolversTypes['Worker']> }>;
+  ReportEndedBatchJobsUserError: ResolverTypeWrapper<Omit<ReportEndedBatchJobsUserError, 'code'> & { code: ResolversTypes['ReportEndedBatchJobsUserErrorCode'] }>;
+  ReportEndedBatchJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND'>;
   ReportGatewayInput: ReportGatewayInput;
   ReportGatewayPayload: ResolverTypeWrapper<Omit<ReportGatewayPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ReportGatewayUserError']> }>;
   ReportGatewayUserError: ResolverTypeWrapper<Omit<ReportGatewayUserError, 'code'> & { code: ResolversTypes['ReportGatewayUserErrorCode'] }>;
@@ -4847,6 +4960,10 @@ export type ResolversTypes = {
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
   TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
   TaskVariantInput: TaskVariantInput;
+  UpdateExperimentInput: UpdateExperimentInput;
+  UpdateExperimentPayload: ResolverTypeWrapper<Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['UpdateExperimentUserError']> }>;
+  UpdateExperimentUserError: ResolverTypeWrapper<Omit<UpdateExperimentUserError, 'code'> & { code: ResolversTypes['UpdateExperimentUserErrorCode'] }>;
+  UpdateExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT'>;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['UpdateQueueUserError']> }>;
   UpdateQueueUserError: ResolverTypeWrapper<Omit<UpdateQueueUserError, 'code'> & { code: ResolversTypes['UpdateQueueUserErrorCode'] }>;
@@ -5036,6 +5153,9 @@ export type ResolversParentTypes = {
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
   ReleaseJobsUserError: ReleaseJobsUserError;
+  ReportEndedBatchJobsInput: ReportEndedBatchJobsInput;
+  ReportEndedBatchJobsPayload: Omit<ReportEndedBatchJobsPayload, 'userErrors' | 'workers'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportEndedBatchJobsUserError']>, workers: ReadonlyArray<ResolversParentTypes['Worker']> };
+  ReportEndedBatchJobsUserError: ReportEndedBatchJobsUserError;
   ReportGatewayInput: ReportGatewayInput;
   ReportGatewayPayload: Omit<ReportGatewayPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportGatewayUserError']> };
   ReportGatewayUserError: ReportGatewayUserError;
@@ -5097,6 +5217,9 @@ export type ResolversParentTypes = {
   TaskProgress: TaskProgressMapper;
   TaskProgressChanged: TaskProgressChangedMapper;
   TaskVariantInput: TaskVariantInput;
+  UpdateExperimentInput: UpdateExperimentInput;
+  UpdateExperimentPayload: Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateExperimentUserError']> };
+  UpdateExperimentUserError: UpdateExperimentUserError;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateQueueUserError']> };
   UpdateQueueUserError: UpdateQueueUserError;
@@ -5372,6 +5495,7 @@ export type ExperimentResolvers<ContextType = Context, ParentType extends Resolv
   description?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   shares?: Resolver<ReadonlyArray<ResolversTypes['Share']>, ParentType, ContextType>;
   title?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -5893,6 +6017,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
+  reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
@@ -5902,6 +6027,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   startJobs?: Resolver<ResolversTypes['StartJobsPayload'], ParentType, ContextType, RequireFields<MutationstartJobsArgs, 'input'>>;
   submitJobs?: Resolver<ResolversTypes['SubmitJobsPayload'], ParentType, ContextType, RequireFields<MutationsubmitJobsArgs, 'input'>>;
   submitTask?: Resolver<ResolversTypes['SubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitTaskArgs, 'input'>>;
+  updateExperiment?: Resolver<ResolversTypes['UpdateExperimentPayload'], ParentType, ContextType, RequireFields<MutationupdateExperimentArgs, 'input'>>;
   updateQueue?: Resolver<ResolversTypes['UpdateQueuePayload'], ParentType, ContextType, RequireFields<MutationupdateQueueArgs, 'input'>>;
   withdrawSubmissionConsent?: Resolver<ResolversTypes['WithdrawSubmissionConsentPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubmissionConsentArgs, 'input'>>;
 };
@@ -6105,6 +6231,20 @@ export type ReleaseJobsUserErrorResolvers<ContextType = Context, ParentType exte
 };
 
 export type ReleaseJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['ReleaseJobsUserErrorCode']>;
+
+export type ReportEndedBatchJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportEndedBatchJobsPayload'] = ResolversParentTypes['ReportEndedBatchJobsPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReportEndedBatchJobsUserError']>, ParentType, ContextType>;
+  workers?: Resolver<ReadonlyArray<ResolversTypes['Worker']>, ParentType, ContextType>;
+};
+
+export type ReportEndedBatchJobsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportEndedBatchJobsUserError'] = ResolversParentTypes['ReportEndedBatchJobsUserError']> = {
+  code?: Resolver<ResolversTypes['ReportEndedBatchJobsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReportEndedBatchJobsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['ReportEndedBatchJobsUserErrorCode']>;
 
 export type ReportGatewayPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportGatewayPayload'] = ResolversParentTypes['ReportGatewayPayload']> = {
   reportedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -6411,6 +6551,20 @@ export type TaskProgressChangedResolvers<ContextType = Context, ParentType exten
 
 export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, RUNNING?: any }, ResolversTypes['TaskState']>;
 
+export type UpdateExperimentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateExperimentPayload'] = ResolversParentTypes['UpdateExperimentPayload']> = {
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateExperimentUserError']>, ParentType, ContextType>;
+};
+
+export type UpdateExperimentUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateExperimentUserError'] = ResolversParentTypes['UpdateExperimentUserError']> = {
+  code?: Resolver<ResolversTypes['UpdateExperimentUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UpdateExperimentUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateExperimentUserErrorCode']>;
+
 export type UpdateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateQueuePayload'] = ResolversParentTypes['UpdateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateQueueUserError']>, ParentType, ContextType>;
@@ -6426,7 +6580,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -6481,6 +6635,7 @@ export type WithdrawSubmissionConsentUserErrorCodeResolvers = EnumResolverSignat
 
 export type WorkerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Worker'] = ResolversParentTypes['Worker'], FederationReferenceType extends FederationReferenceTypes['Worker'] = FederationReferenceTypes['Worker']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Worker']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  batchJobId?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   devices?: Resolver<ReadonlyArray<ResolversTypes['Device']>, ParentType, ContextType>;
   endsAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   free?: Resolver<ResolversTypes['WorkerCapacity'], ParentType, ContextType>;
@@ -6699,6 +6854,9 @@ export type Resolvers<ContextType = Context> = {
   ReleaseJobsPayload?: ReleaseJobsPayloadResolvers<ContextType>;
   ReleaseJobsUserError?: ReleaseJobsUserErrorResolvers<ContextType>;
   ReleaseJobsUserErrorCode?: ReleaseJobsUserErrorCodeResolvers;
+  ReportEndedBatchJobsPayload?: ReportEndedBatchJobsPayloadResolvers<ContextType>;
+  ReportEndedBatchJobsUserError?: ReportEndedBatchJobsUserErrorResolvers<ContextType>;
+  ReportEndedBatchJobsUserErrorCode?: ReportEndedBatchJobsUserErrorCodeResolvers;
   ReportGatewayPayload?: ReportGatewayPayloadResolvers<ContextType>;
   ReportGatewayUserError?: ReportGatewayUserErrorResolvers<ContextType>;
   ReportGatewayUserErrorCode?: ReportGatewayUserErrorCodeResolvers;
@@ -6752,6 +6910,9 @@ export type Resolvers<ContextType = Context> = {
   TaskProgress?: TaskProgressResolvers<ContextType>;
   TaskProgressChanged?: TaskProgressChangedResolvers<ContextType>;
   TaskState?: TaskStateResolvers;
+  UpdateExperimentPayload?: UpdateExperimentPayloadResolvers<ContextType>;
+  UpdateExperimentUserError?: UpdateExperimentUserErrorResolvers<ContextType>;
+  UpdateExperimentUserErrorCode?: UpdateExperimentUserErrorCodeResolvers;
   UpdateQueuePayload?: UpdateQueuePayloadResolvers<ContextType>;
   UpdateQueueUserError?: UpdateQueueUserErrorResolvers<ContextType>;
   UpdateQueueUserErrorCode?: UpdateQueueUserErrorCodeResolvers;

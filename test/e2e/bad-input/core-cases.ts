@@ -241,6 +241,13 @@ const experiments = [
     ['a description that is too long', 'description', text(501), { names: cut(501) }],
     ['a name that is taken', 'name', 'larkspur', { code: 'EXPERIMENT_NAME_TAKEN' }],
   ]),
+  ...casesOf('updateExperiment', 'INVALID_VALUE', [
+    ['an experiment that is not there', 'name', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
+    ['an empty title', 'title', ''],
+    ['a description that is too long', 'description', text(501), { names: cut(501) }],
+    ['a negative time', 'continuity.maxContinueSeconds', -1],
+    ['another revision', 'expectedRevision', 99, { code: 'REVISION_CONFLICT' }],
+  ]),
   ...casesOf('allowSubmissionOnBehalf', 'INVALID_VALUE', [
     ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
     ['no days', 'days', 0],

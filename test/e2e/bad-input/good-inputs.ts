@@ -49,6 +49,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }:
     releaseJobs: ['ReleaseJobsInput', select(onHold)],
     setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
+    updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
     allowSubmissionOnBehalf: ['AllowSubmissionOnBehalfInput', { experiment: 'rubin', days: 30 }],
     withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'newcomer' }],
     createSecret: ['CreateSecretInput', { name: `S_${randomUUID()}`, value: 'eight or more' }],
@@ -71,6 +72,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }:
       { workerId, jobs: [{ ...refOf(held.fail), error: { family: 'PAYLOAD', code: 'X', message: 'm' } }] },
     ],
     drainWorker: ['DrainWorkerInput', { workerId, reason: 'for the story' }],
+    reportEndedBatchJobs: ['ReportEndedBatchJobsInput', { queue: queueName, batchJobIds: ['none'] }],
     appendJobLog: [
       'AppendJobLogInput',
       { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },

@@ -111,6 +111,12 @@ const life = [
     noWorker,
     ['a reason that is too long', 'reason', text(501), { names: '(501 characters)' }],
   ]),
+  ...casesOf('reportEndedBatchJobs', 'INVALID_VALUE', [
+    ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+    ['an empty id', 'batchJobIds', [''], { at: 'batchJobIds.0', names: '""' }],
+    ['an id twice', 'batchJobIds', ['a', 'a'], { at: 'batchJobIds.1', names: '"a"' }],
+    ['a reason that is too long', 'reason', text(501), { names: '(501 characters)' }],
+  ]),
 ];
 
 const reports = [

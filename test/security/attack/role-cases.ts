@@ -30,6 +30,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   releaseJobs: selection,
   setJobPriority: (system) => ({ ...selection(system), priority: 9 }),
   registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
+  updateExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   setShares: () => ({ experiment: 'atlas', shares: [{ leaf: 'default', nominalCores: 1 }] }),
   createQueue: () => ({ name: 'attack', site: 'POLE', experiments: ['atlas'], ...key }),
   updateQueue: ({ targets }) => ({ name: targets.queue, site: 'MINE' }),
@@ -57,6 +58,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     jobs: [{ ...held(system), error: { family: 'PAYLOAD', code: 'X', message: 'attack' } }],
   }),
   drainWorker: ({ targets }) => ({ workerId: targets.worker, reason: 'attack' }),
+  reportEndedBatchJobs: ({ targets }) => ({ queue: targets.queue, batchJobIds: ['attack'] }),
   appendJobLog: ({ targets }) => ({
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'attack', at: '2026-01-01T00:00:00.000Z' }],

@@ -64,6 +64,7 @@ const reports = [
   'failJobs',
   'appendJobLog',
   'drainWorker',
+  'reportEndedBatchJobs',
 ];
 
 const foreign: readonly AttackCase[] = reports.map((mutation) => {

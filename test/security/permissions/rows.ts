@@ -100,6 +100,7 @@ export const rows: Rows = [
     id: o.worker.id,
   })),
   mutation('registerExperiment', ({ experiment: name }) => ({ name, title: name })),
+  mutation('updateExperiment', ({ experiment: name }) => ({ name, title: name })),
   mutation('setShares', ({ experiment }) => ({
     experiment,
     shares: ['production', 'analysis'].map((leaf) => ({ leaf, nominalCores: 10 })),
@@ -182,6 +183,7 @@ export const rows: Rows = [
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' }],
   })),
   mutation('drainWorker', ({ worker }) => ({ workerId: worker.id, reason: 'test' })),
+  mutation('reportEndedBatchJobs', ({ queue }) => ({ queue, batchJobIds: ['none'] })),
 ];
 
 /** A request for secrets, signed by the key of the worker. */

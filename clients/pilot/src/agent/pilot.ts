@@ -45,6 +45,8 @@ export interface PilotOptions {
   readonly store: string;
   /** Gives the bearer token of the store; undefined for one that asks for none. */
   readonly storeToken?: (() => string) | undefined;
+  /** Batch job that runs the pilot, by the id of the batch system; undefined without one. */
+  readonly batchJobId?: string | undefined;
   /** Time until the pilot must have ended; null for no limit. */
   readonly lifetimeSeconds: number | null;
   /** Time that jobs get to end when the pilot drains; null for no limit. */
@@ -182,7 +184,7 @@ export class Pilot {
     facts: WorkerFacts,
     devices: readonly DetectedDevice[],
   ): Promise<{ worker: RegisteredWorker; sentAt: number }> {
-    const { queue, name, labels, version } = this.#options;
+    const { queue, name, labels, version, batchJobId } = this.#options;
     const { signal } = this.#idle;
     const left = this.#remainingSeconds();
     const endsAt = left === null ? null : new Date(Date.now() + left * 1000);
@@ -193,6 +195,7 @@ export class Pilot {
       devices,
       labels,
       endsAt,
+      batchJobId: batchJobId ?? null,
       version,
       jobs: this.#jobs.held,
       idempotencyKey: `${name}:${randomUUID()}`,

@@ -33,6 +33,8 @@ export interface Registration {
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /** Time at which it must end; null for no limit. */
   readonly endsAt: Date | null;
+  /** Batch job that runs this pilot, by the id of the batch system. */
+  readonly batchJobId: string | null;
   readonly version: string;
   /** Jobs of an earlier worker of the same name that this pilot still holds. */
   readonly jobs: readonly HeldJob[];

@@ -83,7 +83,8 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
-    const { queue, name, facts, devices, labels, endsAt, version, jobs, idempotencyKey } = registration;
+    const { queue, name, facts, devices, labels, endsAt, batchJobId, version } = registration;
+    const { jobs, idempotencyKey } = registration;
     const input = {
       queue,
       name,
@@ -92,6 +93,8 @@ export class GraphqlProtocol implements CoreProtocol {
       devices: devices.map(deviceInput),
       labels: [...labels],
       endsAt: endsAt?.toISOString() ?? null,
+      // A core of an earlier version does not know the field.
+      ...(batchJobId === null ? {} : { batchJobId }),
       version,
       jobs: jobs.map(heldInput),
       idempotencyKey,

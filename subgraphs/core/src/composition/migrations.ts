@@ -55,4 +55,11 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
+  {
+    id: '0006-batch-jobs-and-changed-experiments',
+    up: async (db) => {
+      const changed = [experimentsCollection, ...fleetCollections];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
 ];

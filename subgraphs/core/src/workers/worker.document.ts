@@ -6,9 +6,10 @@ import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './wo
 
 /**
  * Version of the stored shapes of workers and leases. Since 2 they record which report their facts are from,
- * since 3 under the present name. Since 4 a lease that has ended can be revived.
+ * since 3 under the present name. Since 4 a lease that has ended can be revived. Since 5 workers
+ * have the id of their batch job.
  */
-export const workerSchemaVersion = 4;
+export const workerSchemaVersion = 5;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
@@ -62,6 +63,7 @@ export const workersCollection = defineCollection<WorkerDocument>({
       devices: { bsonType: 'array', maxItems: workerLimits.devices },
       reportVersions: { bsonType: 'object' },
       endsAt: time,
+      batchJobId: text,
       keyThumbprint: text,
       registrationKey: text,
       registrationDigest: text,
@@ -91,6 +93,12 @@ export const workersCollection = defineCollection<WorkerDocument>({
       name: 'queueId_state_idx',
       keys: { queueId: 1, state: 1, _id: -1 },
       why: 'workers of a queue in states, newest first',
+    },
+    {
+      name: 'queueId_batchJobId_idx',
+      keys: { queueId: 1, batchJobId: 1 },
+      options: { partialFilterExpression: { batchJobId: { $exists: true } } },
+      why: 'workers of batch jobs that have ended',
     },
     { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a time' },
     {
@@ -123,6 +131,7 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       dueAt: time,
       until: time,
       isFinal: { bsonType: 'bool' },
+      hasEnded: { bsonType: 'bool' },
       retained: { bsonType: 'array', maxItems: workerLimits.heldJobs },
     },
   },

@@ -59,6 +59,8 @@ export interface WorkerDocument {
   /** Versions of the reports that these facts are from, as counted by the lease. */
   readonly reportVersions?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
+  /** Batch job in which the worker runs, by the id of the batch system. */
+  readonly batchJobId?: string;
   /** Thumbprint of the key of its credential; absent for a worker with a token of its queue. */
   readonly keyThumbprint?: string;
   /** Queue, subject and idempotency key of the registration. */
@@ -128,6 +130,8 @@ export interface LeaseDocument {
   readonly until?: Date;
   /** Nothing of the worker can return: the lease cannot be revived. */
   readonly isFinal?: true;
+  /** The worker has ended, and was not lost. */
+  readonly hasEnded?: true;
   /** Absent if there are none. */
   readonly retained?: readonly RetainedJob[];
 }

@@ -101,6 +101,20 @@ export class WorkersRepository {
     return this.#workers.find({ _id: { $in: [...ids] } }).toArray();
   }
 
+  /** Workers of batch jobs of a queue that have not ended. */
+  findOpenOfBatchJobs(queueId: string, batchJobIds: readonly string[]): Promise<WorkerDocument[]> {
+    return this.#workers
+      .find(
+        {
+          queueId,
+          batchJobId: { $exists: true, $in: [...batchJobIds] },
+          state: { $in: [...openWorkerStates] },
+        },
+        { hint: 'queueId_batchJobId_idx' },
+      )
+      .toArray();
+  }
+
   /** All workers that have not ended, unreachable ones included. */
   findAllOpen(): Promise<WorkerDocument[]> {
     return this.#workers.find({ state: { $in: [...openWorkerStates] } }, { hint: 'state_idx' }).toArray();

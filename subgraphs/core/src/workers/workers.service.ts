@@ -26,6 +26,7 @@ import {
 } from './registration/worker-input.js';
 import { maySee, type WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
+import type { WorkerEnds } from './worker-ends.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
 import {
@@ -61,6 +62,7 @@ export interface WorkersOptions {
   readonly access: WorkerAccess;
   readonly commands: CommandRules;
   readonly returns: WorkerReturns;
+  readonly ends: Pick<WorkerEnds, 'end'>;
   readonly hub: Pick<CommandHub, 'listen'>;
   /** Returns the job that each device of a worker is given to. */
   readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
@@ -313,7 +315,7 @@ export class WorkersService {
     readonly worker: WorkerDocument | null;
     readonly userErrors: readonly WorkerProblem<AccessCode>[];
   }> {
-    const { registry, workers, leases, access } = this.#options;
+    const { registry, workers, ends, access } = this.#options;
     const worker = await access.workerFor(principal, 'worker:drain', await registry.find(spec.workerId));
     // A repeated report of the end is confirmed, not refused.
     if (worker?.state === 'ENDED' && spec.hasEnded) return { worker, userErrors: [] };
@@ -324,10 +326,8 @@ export class WorkersService {
     if (reason !== undefined) errors.text(['reason'], reason, 1, 500);
     if (!errors.isEmpty) return { worker: null, userErrors: errors.all };
     if (spec.hasEnded) {
-      const [lease] = await leases.findMany([worker._id]);
-      const ended = await workers.end(worker._id, 'ENDED', reason, lease);
-      await leases.lose(worker._id, 'it ended');
-      return this.#drainResult(worker._id, ended);
+      const [ended] = await ends.end([worker._id], reason);
+      return this.#drainResult(worker._id, ended?.state === 'ENDED' ? ended : null);
     }
     return this.#drainResult(
       worker._id,

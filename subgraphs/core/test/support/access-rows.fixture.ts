@@ -199,6 +199,11 @@ export const rows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.updateExperiment': {
+    text: `${input('updateExperiment')} { experiment { name } } }`,
+    variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),
+    outcomes: 'r r r r r r',
+  },
   'Mutation.setShares': {
     text: `${input('setShares')} { shares { path } } }`,
     variables: () => ({ input: { experiment: 'alpha', shares: [{ leaf: 'default', nominalCores: 1 }] } }),
@@ -274,6 +279,12 @@ export const rows: Readonly<Record<string, Row>> = {
     workerId: spareId,
     hasEnded: !isPilotOfThis(caller),
   })),
+  'Mutation.reportEndedBatchJobs': {
+    text: `${input('reportEndedBatchJobs')} { workers { id } userErrors { code message } } }`,
+    variables: () => ({ input: { queue: 'north', batchJobIds: ['4711'] } }),
+    got: ({ reportEndedBatchJobs }: Reported) => reportEndedBatchJobs?.userErrors.length === 0,
+    outcomes: 'r a r r r r',
+  },
   // A pilot with the token of its queue has no credential of its own.
   'Query.heldAttempt': {
     text: 'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',

@@ -82,7 +82,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   // On a busy machine the leader may be slow; most tests do not depend on that.
   // No gateway runs, and a clock that the test moves jumps further than the leader's checks allow.
   const withoutPauses = { needsGateway: false, checkMs: Infinity, stallMs: Infinity };
-  const patience = { brokerTtlMs: 60_000, leaseClock: withoutPauses, ...rest };
+  const patience = { brokerTtlMs: 60_000, ...rest, leaseClock: { ...withoutPauses, ...rest.leaseClock } };
   const log = silentLogger();
   const ids = createIds();
   const jobs = collection(db, jobsCollection);
@@ -238,6 +238,7 @@ export class TestWorker {
       readonly cores?: number;
       readonly key?: string;
       readonly host?: string;
+      readonly batchJobId?: string;
       /** Devices, or ids of healthy ones. */
       readonly devices?: readonly (string | DeviceInput)[];
     } = {},
@@ -248,6 +249,7 @@ export class TestWorker {
       cores = 8,
       key = ids.next('key'),
       host = 'host-1',
+      batchJobId,
       devices = [],
     } = change;
     const { worker, userErrors } = await fleet.services.workers.register(pilotOf(queue), {
@@ -257,6 +259,7 @@ export class TestWorker {
       version: '1.0',
       hardware: { architecture: 'x86_64', cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
       devices: devices.map((one) => (typeof one === 'string' ? aDeviceSpec(one) : one)),
+      batchJobId,
       idempotencyKey: key,
     });
     if (!worker) throw new Error(JSON.stringify(userErrors));

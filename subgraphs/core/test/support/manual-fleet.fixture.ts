@@ -31,7 +31,11 @@ export interface Holding {
 }
 
 /** A job for {@link ManualFleet.sent}, and the devices of its worker: with devices, it needs a GPU. */
-export type HeldTestJob = TestJob & { readonly devices?: readonly string[] };
+export type HeldTestJob = TestJob & {
+  readonly devices?: readonly string[];
+  /** Batch job of the worker. */
+  readonly batchJobId?: string;
+};
 
 /** A process whose time stands still unless the test moves it. */
 export interface ManualFleet extends TestFleet {
@@ -47,10 +51,13 @@ export interface ManualFleet extends TestFleet {
   running(continuity: StatedContinuity, job?: HeldTestJob): Promise<Holding>;
 }
 
-/** Starts a process, and waits until it leads. */
+/**
+ * Starts a process, and waits until it leads. Its lease clock needs reports of a gateway if the test says so.
+ */
 export async function startManualFleet(
   db: TestDatabase,
   clock: ManualClock = manualClock(),
+  { needsGateway = false } = {},
 ): Promise<ManualFleet> {
   // The clock stands still while nobody moves it: the broker's own lease is renewed by it, too.
   const fleet = await startFleet(db, {
@@ -58,6 +65,7 @@ export async function startManualFleet(
     storeTime: timeOf(clock),
     queues: [aQueue({ limits: { leaseSeconds: 30 } })],
     graceMs: 20_000,
+    leaseClock: { needsGateway },
     // Scanned by the test alone: a scan between two steps of a test would see other facts than the test
     // means.
     leaseScanMs: 3_600_000,
@@ -98,9 +106,9 @@ async function sentJob(
   fleet: TestFleet,
   db: TestDatabase,
   continuity: StatedContinuity,
-  { devices = [], ...job }: HeldTestJob = {},
+  { devices = [], batchJobId, ...job }: HeldTestJob = {},
 ): Promise<Holding> {
-  const worker = await TestWorker.register(fleet, { devices });
+  const worker = await TestWorker.register(fleet, { devices, ...(batchJobId && { batchJobId }) });
   const [id = ''] = await submitJobs(db, 1, {
     ...job,
     requirements: { continuity, ...(devices.length > 0 ? { gpu: aGpu() } : {}), ...job.requirements },

@@ -23,6 +23,7 @@ type Mutations = Pick<
   | 'finishJobs'
   | 'failJobs'
   | 'drainWorker'
+  | 'reportEndedBatchJobs'
   | 'appendJobLog'
   | 'redeemSecrets'
 >;
@@ -42,6 +43,8 @@ const mutations: Mutations = {
   failJobs: (_parent, { input }, { core, principal }) =>
     core.fleet.reports.fail(principal, input.workerId, input.jobs),
   drainWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.drain(principal, input),
+  reportEndedBatchJobs: (_parent, { input }, { core, principal }) =>
+    core.fleet.ends.endBatchJobs(principal, input),
   redeemSecrets: (_parent, { input }, { core, principal }) =>
     core.fleet.secretDelivery.deliver(principal, input),
   appendJobLog: async (_parent, { input }, { core, principal }) => {
@@ -211,6 +214,7 @@ export const workerPolicies: Policies = {
   'Mutation.finishJobs': { action: 'job:report' },
   'Mutation.failJobs': { action: 'job:report' },
   'Mutation.drainWorker': { action: 'worker:drain' },
+  'Mutation.reportEndedBatchJobs': { action: 'worker:drain' },
   'Mutation.appendJobLog': { action: 'jobLog:append' },
   'Mutation.redeemSecrets': { action: 'secret:redeem' },
   'Query.heldAttempt': { action: 'secret:redeem', perPrincipal: true },

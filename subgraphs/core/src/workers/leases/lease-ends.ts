@@ -79,10 +79,11 @@ export class LeaseEnds {
   async #end(lease: LeaseDocument, held: readonly Readonly<LedgerEntry>[]): Promise<void> {
     const { workers, registry, leases, requeueGrants, ledger, readHeld, log } = this.#options;
     const reason = reasonOf(lease);
-    const lost = await workers.end(lease._id, 'LOST', reason, lease);
+    const lost = await workers.end(lease._id, lease.hasEnded ? 'ENDED' : 'LOST', reason, lease);
     if (lost) {
       registry.set(lost);
-      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'worker lost');
+      const outcome = lease.hasEnded ? 'worker ended' : 'worker lost';
+      log.info({ workerId: lease._id, queue: lost.queue, reason }, outcome);
     }
     if (held.length > 0) {
       const [worker] = lost ? [lost] : await workers.findMany([lease._id]);

@@ -14,7 +14,7 @@ import {
   leaseLost,
   type RequeueGrants,
 } from '../../scheduler/dispatch/requeue-grants.js';
-import type { LeaseClock } from '../lease-clock/lease-clock.js';
+import type { LeaseCheck, LeaseClock } from '../lease-clock/lease-clock.js';
 import { LeaseEnds } from './lease-ends.js';
 import type { LeasesRepository } from './leases.repository.js';
 import { UnlistedJobs } from './unlisted-jobs.js';
@@ -56,8 +56,8 @@ export class LeaseWatch {
   readonly #ends: LeaseEnds;
   readonly #unlisted: UnlistedJobs;
   #timer: NodeJS.Timeout | undefined;
-  #checking: Promise<boolean> | undefined;
-  #followingUp: Promise<boolean> | undefined;
+  #checking: Promise<LeaseCheck | undefined> | undefined;
+  #followingUp: Promise<unknown> | undefined;
   #isStopped = false;
   #formerLossesAt = -Infinity;
 
@@ -94,38 +94,41 @@ export class LeaseWatch {
     this.#checking ??= this.#logged(this.#options.leaseClock.loseEnded()).finally(
       () => (this.#checking = undefined),
     );
-    const isChecked = await this.#checking;
-    if (!isChecked || this.#isStopped) return;
-    this.#followingUp ??= this.#logged(this.#followUp()).finally(() => (this.#followingUp = undefined));
+    const check = await this.#checking;
+    if (!check || this.#isStopped) return;
+    this.#followingUp ??= this.#logged(this.#followUp(check)).finally(() => (this.#followingUp = undefined));
     await this.#followingUp;
   }
 
-  /** @returns false if the work failed */
-  async #logged(work: Promise<unknown>): Promise<boolean> {
+  /** @returns undefined if the work failed */
+  async #logged<T>(work: Promise<T>): Promise<T | undefined> {
     try {
-      await work;
-      return true;
+      return await work;
     } catch (err) {
       this.#options.log.warn({ err }, 'leases of workers could not be scanned');
-      return false;
+      return undefined;
     }
   }
 
-  async #followUp(): Promise<void> {
-    const { leases } = this.#options;
-    await this.#finishFormerLosses();
-    await this.#close(await leases.findLost(maxLost));
-    await this.#releaseRetained();
+  /** Asks the store only where the check has found something to do: at rest, it has nothing. */
+  async #followUp({ hasDue, hasRetained }: LeaseCheck): Promise<void> {
+    const { leases, ledger } = this.#options;
+    const hasFormer = await this.#finishFormerLosses();
+    if (hasDue || hasFormer) await this.#close(await leases.findLost(maxLost));
+    const [booked] = ledger.retainedBookings();
+    if (hasRetained || booked) await this.#releaseRetained();
     await this.#requeueUnknown();
     await this.#requeueUnlisted();
   }
 
-  async #finishFormerLosses(): Promise<void> {
+  /** @returns true if there were any */
+  async #finishFormerLosses(): Promise<boolean> {
     const { leases, clock } = this.#options;
     const now = clock.monotonicMs();
-    if (now < this.#formerLossesAt + formerLossesMs) return;
-    await leases.finishFormerLosses();
+    if (now < this.#formerLossesAt + formerLossesMs) return false;
+    const hasFormer = await leases.finishFormerLosses();
     this.#formerLossesAt = now;
+    return hasFormer;
   }
 
   /** Begins no more after the first error, and waits for those under way. */

@@ -123,28 +123,31 @@ export class LeasesRepository {
   }
 
   /**
-   * Marks a lease as lost for good: its worker has ended or was replaced. @returns false if there is no lease
-   * or it was lost for good before
+   * Marks leases as lost for good, if they are not yet: their workers were replaced, or have ended.
    */
-  async lose(workerId: string, reason: string): Promise<boolean> {
-    const result = await this.#leases.updateOne(
-      { _id: workerId, isFinal: { $exists: false } },
-      [{ $set: { ...lostLease(this.#now, reason), isFinal: true } }],
+  async lose(
+    workerIds: readonly string[],
+    reason: string,
+    end: Pick<LeaseDocument, 'hasEnded'> = {},
+  ): Promise<void> {
+    await this.#leases.updateMany(
+      { _id: { $in: [...workerIds] }, isFinal: { $exists: false } },
+      [{ $set: { ...lostLease(this.#now, reason), isFinal: true, ...end } }],
       { writeConcern: majority },
     );
-    return result.modifiedCount === 1;
   }
 
   /**
    * Makes leases final and due that a leader of an earlier version has lost and not removed: workers could
-   * not return then. May run again at any time.
+   * not return then. May run again at any time. @returns true if there were any
    */
-  async finishFormerLosses(): Promise<void> {
-    await this.#leases.updateMany(
+  async finishFormerLosses(): Promise<boolean> {
+    const result = await this.#leases.updateMany(
       { lostAt: { $exists: true }, dueAt: { $exists: false } },
       [{ $set: { dueAt: '$lostAt', isFinal: true } }],
       { writeConcern: majority },
     );
+    return result.modifiedCount > 0;
   }
 
   /** Jobs of the latest heartbeats of workers, with the revisions of their leases. */

@@ -158,6 +158,7 @@ function newWorker(
     ...facts,
     reportVersions: { hardware: 1, devices: 1 },
     ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
+    ...(spec.batchJobId ? { batchJobId: spec.batchJobId } : {}),
   };
 }
 

@@ -37,6 +37,7 @@ export interface RegisterInput {
   readonly labels?: Maybe<readonly StoredLabel[]>;
   readonly devices?: Maybe<readonly DeviceInput[]>;
   readonly endsAt?: Maybe<Date>;
+  readonly batchJobId?: Maybe<string>;
   /** Jobs whose payloads still run on the host, by the fences of the earlier worker. */
   readonly jobs?: Maybe<readonly HeldJob[]>;
   readonly version: string;
@@ -53,6 +54,7 @@ export function checkRegistration(
   errors.text(['name'], spec.name, 1, 255);
   errors.text(['version'], spec.version, 1, 64);
   errors.text(['idempotencyKey'], spec.idempotencyKey, 1, 200);
+  checkOptionalText(errors, ['batchJobId'], spec.batchJobId, 128);
   checkHardware(errors, ['hardware'], spec.hardware);
   errors.labels(['labels'], spec.labels ?? [], workerLimits.labels);
   checkDevices(errors, ['devices'], spec.devices ?? []);

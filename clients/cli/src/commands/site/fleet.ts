@@ -1,16 +1,16 @@
 /** `rhizome queues` and `rhizome workers`. */
 import type { Command } from 'commander';
-import { type Session, type World, withSession } from '../command.js';
-import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, collectOneOf, pagesUpTo } from '../flags.js';
+import { type Session, type World, withSession } from '../../command.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type Finish, collectOneOf, pagesUpTo } from '../../flags.js';
 import {
   CliQueuesDocument,
   CliWorkersDocument,
   type QueueState,
   type WorkerState,
-} from '../operations.generated.js';
-import { ago, printJson, printTable } from '../output.js';
-import { queueStates, workerStates } from '../states.js';
+} from '../../operations.generated.js';
+import { ago, printJson, printTable } from '../../output.js';
+import { queueStates, workerStates } from '../../states.js';
 
 const most = 10_000;
 
