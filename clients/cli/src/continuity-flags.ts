@@ -9,13 +9,15 @@ import type {
 } from './operations.generated.js';
 import { onDisconnects } from './states.js';
 
-/** Flags of a queue or an experiment; null removes a setting. */
+type Time = number | 'none';
+
+/** Flags of a queue or an experiment. */
 export interface PolicyFlags {
-  readonly continue?: number | null;
-  readonly maxContinue?: number | null;
-  readonly reassignAfter?: number | null;
-  readonly minReassignAfter?: number | null;
-  readonly maxReassignAfter?: number | null;
+  readonly continue?: Time;
+  readonly maxContinue?: Time;
+  readonly reassignAfter?: Time;
+  readonly minReassignAfter?: Time;
+  readonly maxReassignAfter?: Time;
 }
 
 /** Flags of a job. */
@@ -27,8 +29,8 @@ export interface JobContinuityFlags {
 
 const time = wholeNumber(0, 34_560_000);
 
-function timeOrNone(text: string): number | null {
-  if (text === 'none') return null;
+function timeOrNone(text: string): Time {
+  if (text === 'none') return text;
   try {
     return time(text);
   } catch {
@@ -51,14 +53,20 @@ export function withPolicy(command: Command): Command {
     .addHelpText('after', '\nA time of "none" removes the setting.');
 }
 
+const given = (time: Time): number | null => (time === 'none' ? null : time);
+
 /** The settings that the flags name; undefined if there are none. */
 export function policyOf(flags: PolicyFlags): ContinuityPolicyInput | undefined {
   const policy: ContinuityPolicyInput = {
-    ...(flags.continue === undefined ? {} : { defaultContinueSeconds: flags.continue }),
-    ...(flags.maxContinue === undefined ? {} : { maxContinueSeconds: flags.maxContinue }),
-    ...(flags.reassignAfter === undefined ? {} : { defaultReassignAfterSeconds: flags.reassignAfter }),
-    ...(flags.minReassignAfter === undefined ? {} : { minReassignAfterSeconds: flags.minReassignAfter }),
-    ...(flags.maxReassignAfter === undefined ? {} : { maxReassignAfterSeconds: flags.maxReassignAfter }),
+    ...(flags.continue === undefined ? {} : { defaultContinueSeconds: given(flags.continue) }),
+    ...(flags.maxContinue === undefined ? {} : { maxContinueSeconds: given(flags.maxContinue) }),
+    ...(flags.reassignAfter === undefined ? {} : { defaultReassignAfterSeconds: given(flags.reassignAfter) }),
+    ...(flags.minReassignAfter === undefined
+      ? {}
+      : { minReassignAfterSeconds: given(flags.minReassignAfter) }),
+    ...(flags.maxReassignAfter === undefined
+      ? {}
+      : { maxReassignAfterSeconds: given(flags.maxReassignAfter) }),
   };
   return Object.keys(policy).length > 0 ? policy : undefined;
 }
@@ -99,4 +107,18 @@ export function jobContinuityOf(flags: JobContinuityFlags): JobContinuityInput |
     ...(reassignAfter === undefined ? {} : { reassignAfterSeconds: reassignAfter }),
   };
   return Object.keys(continuity).length > 0 ? continuity : undefined;
+}
+
+/** Continuity of a job, for people. */
+export function continuityText({
+  onDisconnect,
+  continueSeconds,
+  reassignAfterSeconds,
+}: {
+  readonly onDisconnect: OnDisconnect;
+  readonly continueSeconds: number;
+  readonly reassignAfterSeconds: number;
+}): string {
+  if (onDisconnect === 'STOP') return 'stops with the lease';
+  return `runs on for ${continueSeconds} s; another worker gets the job after ${reassignAfterSeconds} s`;
 }

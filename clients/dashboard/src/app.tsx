@@ -3,6 +3,7 @@ import { Provider } from 'urql';
 import { type Api, createApi } from './api/api.js';
 import { useFresh } from './api/use-fresh.js';
 import { ConnectionBadge } from './components/connection-badge.js';
+import { LeaseClockNote } from './components/lease-clock-note.js';
 import { ViewerDocument } from './operations.generated.js';
 import { Title } from './components/title.js';
 import { AuditPage } from './pages/audit.js';
@@ -107,6 +108,7 @@ const none = {};
 
 function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
   const viewer = useFresh(ViewerDocument, none);
+  const roles = new Set(viewer.data?.viewer.grants.flatMap((grant) => grant.roles));
   return (
     <>
       <header>
@@ -120,6 +122,7 @@ function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
         </button>
       </header>
       <main>
+        {(roles.has('ADMIN') || roles.has('OPERATOR')) && <LeaseClockNote />}
         <Page />
       </main>
     </>

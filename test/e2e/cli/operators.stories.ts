@@ -88,6 +88,45 @@ describe('the verbs of operators', () => {
     );
   });
 
+  it('sets the continuity of jobs, and its defaults and bounds for an experiment and a queue', async () => {
+    const stopping = await pendingJob('--on-disconnect', 'STOP');
+    expect((await cli.run(['show', stopping])).stdout).toMatch(/^without contact +stops with the lease$/m);
+    const settings = ['--max-continue', '7200', '--reassign-after', '60'];
+    const updated = await cli.run(['experiment', 'update', experiment, ...settings]);
+    expect({ exitCode: updated.exitCode, stderr: updated.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(updated.stdout).toMatch(/^max continue +7200 s$/m);
+    const plain = await pendingJob();
+    expect((await cli.run(['show', plain])).stdout).toMatch(
+      /^without contact +runs on for 7200 s; another worker gets the job after 60 s$/m,
+    );
+    const long = await cli.run([...['submit', '-e', experiment, '--continue-seconds', '7201', '--', 'true']]);
+    expect([long.exitCode, long.stderr]).toEqual([1, expect.stringContaining('must be at most 7200')]);
+    const none = ['--max-continue', 'none', '--reassign-after', 'none'];
+    expect((await cli.run(['experiment', 'update', experiment, ...none])).exitCode).toBe(0);
+    const shown = await cli.run(['experiment', 'show', experiment]);
+    expect(shown.stdout).toMatch(/^experiment +larkspur$/m);
+    expect(shown.stdout).not.toMatch(/^(max continue|reassign after)/m);
+    const bounds = ['--min-reassign-after', '30', '--max-reassign-after', '90'];
+    const queue = await cli.run(['queue', 'update', 'night', ...bounds]);
+    expect(queue.stdout).toMatch(/^min reassign after +30 s\nmax reassign after +90 s$/m);
+    await cli.run(['cancel', stopping, plain]);
+  });
+
+  it('shows the state of the service', async () => {
+    const { exitCode, stdout } = await cli.run(['status']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^lease clock +RUNNING: workers are lost when their leases end$/m);
+    expect(stdout).toMatch(/^gateways +1 of 1 accept pilots$/m);
+  });
+
+  it('reports ended batch jobs of a queue', async () => {
+    const report = (...flags: string[]) => cli.run(['worker', 'end', '--batch-job', '4711', ...flags]);
+    expect(await report('--queue', 'night')).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
+    expect((await report('--queue', 'nowhere')).stderr).toMatch(/Queue "nowhere" not found/);
+    expect((await report()).exitCode).toBe(2);
+    expect((await cli.run(['worker', 'end'])).exitCode).toBe(2);
+  });
+
   it('shares lists the shares of an experiment, and set replaces them', async () => {
     type Share = { path: string; nominalCores: number; weight: number };
     const before = (await cli.run(['shares', '-e', experiment, '--json'])).json<Share[]>();

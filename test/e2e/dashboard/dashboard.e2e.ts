@@ -6,9 +6,11 @@ import type { TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
 import { openPage, startBrowser } from '../system/browser.js';
+import { commandLineOf } from '../system/cli.js';
 import { createGate } from '../system/gated-payload.js';
 import { experiment, jobInput, submit } from '../system/jobs.js';
-import { startPilot } from '../system/pilots.js';
+import { openLeaseStore } from '../system/lease-store.js';
+import { speakAsWorker, startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 let system: ServiceSystem;
@@ -196,6 +198,23 @@ describe('the dashboard', () => {
       .getByRole('alert')
       .getByText(/There is no job job_nowhere/)
       .waitFor();
+  });
+
+  it('shows operators that losses of workers are postponed, as the command line does', async () => {
+    const workers = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => speakAsWorker(system, { name: `silent ${index}` })),
+    );
+    const ids = workers.map(({ id }) => id);
+    await (await openLeaseStore(system.mongo)).age(ids, 60);
+    const { page } = await signedIn();
+    const note = page.getByRole('note', { name: 'Lease clock' });
+    await note.getByText(/Losses of workers are postponed, until .*: 5 of 6 workers fell silent/).waitFor();
+    const env = { RHIZOME_URL: system.url, RHIZOME_TOKEN: system.token };
+    const { stdout } = await commandLineOf(system).run(['status'], { env });
+    expect(stdout).toMatch(/^lease clock +POSTPONED: .*\nreason +5 of 6 workers fell silent/);
+    expect(stdout).toMatch(/^gateways +1 of \d+ accept pilots$/m);
+    for (const workerId of ids) await api.change('drainWorker', { workerId, hasEnded: true });
+    await note.waitFor({ state: 'detached' });
   });
 
   it('ends with its system in order', async () => {

@@ -3,12 +3,12 @@ import type { TestClient } from '@rhizome/testkit';
 
 /**
  * Data that changes without a request or with a refused one: leases and their clock, periodically saved
- * counts, the recorded use of fields, and the audit log.
+ * counts, the recorded use of fields, the audit log, and used proofs, which the store removes when they end.
  */
 const restless = new Set([
   ...['brokerLease', 'leases', 'leaseClock', 'gatewayReports', 'countSnapshots', 'consumers', 'streamPlaces'],
   ...['operations', 'fieldUses'],
-  'auditEntries',
+  ...['auditEntries', 'usedProofs'],
 ]);
 
 /** Checksums by `database.collection`. */

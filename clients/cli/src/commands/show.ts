@@ -1,6 +1,7 @@
 /** `rhizome show`: everything about a job, or a task's progress. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
+import { continuityText } from '../continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
@@ -54,6 +55,7 @@ function printJob(output: Output, job: Job): void {
     ],
     ['gpus', requirements.gpu && gpuText(requirements.gpu)],
     ['selector', requirements.selector],
+    ['without contact', continuityText(job.continuity)],
     ['command', [payload.command, ...payload.arguments].join(' ')],
     ['image', payload.image],
     ['used', metrics && usage(metrics)],

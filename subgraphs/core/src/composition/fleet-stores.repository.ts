@@ -49,6 +49,7 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     leaseClock: new LeaseClockRepository(
       collection(db, leaseClockCollection),
       collection(db, gatewayReportsCollection),
+      collection(db, leasesCollection),
       storeTime,
     ),
   };

@@ -24,6 +24,7 @@ import { FactReports } from '../workers/registration/fact-reports.js';
 import { Heartbeats } from '../workers/leases/heartbeats.js';
 import { JobHolder } from '../workers/reports/job-holder.js';
 import { LeaseClock, type LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
+import { silenceOf } from '../workers/lease-clock/silence.js';
 import {
   gatewayReportsCollection,
   leaseClockCollection,
@@ -34,6 +35,7 @@ import { Registration } from '../workers/registration/registration.js';
 import { ReportsService } from '../workers/reports/reports.service.js';
 import { SecretDelivery } from '../workers/secrets/secret-delivery.js';
 import { WorkerAccess } from '../workers/worker-access.js';
+import { WorkerEnds } from '../workers/worker-ends.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
@@ -122,6 +124,15 @@ export function buildFleet(options: FleetOptions): FleetModule {
     ttlMs: brokerTtlMs,
     renewMs: brokerRenewMs,
   });
+  const leaseClock = new LeaseClock({
+    clocks: stores.leaseClock,
+    leases: stores.endedLeases,
+    term: () => leadership.term,
+    stalls: new StallMeter(clock),
+    countWorkers: () => registry.countWorking(),
+    log,
+    ...(options.leaseClock ? { limits: options.leaseClock } : {}),
+  });
   const scheduler = new SchedulerService({
     cache,
     classes,
@@ -133,19 +144,11 @@ export function buildFleet(options: FleetOptions): FleetModule {
     ids,
     log,
     unreachableSince: (workerId) => registry.unreachableSince(workerId),
+    silenceOf: (workerId) => silenceOf(workerId, { standstill: leaseClock.standstill, leases, clock }),
     readyCount: options.readyCount,
   });
   const { ledger } = cache;
   const isLeading = (): boolean => scheduler.isReady;
-  const leaseClock = new LeaseClock({
-    clocks: stores.leaseClock,
-    leases: stores.endedLeases,
-    term: () => leadership.term,
-    stalls: new StallMeter(clock),
-    countWorkers: () => registry.countWorking(),
-    log,
-    ...(options.leaseClock ? { limits: options.leaseClock } : {}),
-  });
   const watched = {
     leases,
     leaseClock,
@@ -205,6 +208,7 @@ function servicesOf(
     queues: queueLookup,
     log,
   });
+  const ends = new WorkerEnds({ workers, leases, registry, access, queues: queueLookup, log });
   const continuedJobs = new ContinuedJobs({ workers, leases, registry, adoptions, jobs, log });
   return {
     cache,
@@ -215,6 +219,7 @@ function servicesOf(
     leaseClock: new LeaseClockService(stores.leaseClock, clock),
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
     reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, clock }),
+    ends,
     holder,
     secretDelivery: new SecretDelivery({ holder, jobs, secrets, clock, log }),
     acquire: new AcquireService({
@@ -240,6 +245,7 @@ function servicesOf(
       queues: queueLookup,
       commands: new CommandRules(ledger, adoptions),
       returns,
+      ends,
       hub: commands,
     }),
   };

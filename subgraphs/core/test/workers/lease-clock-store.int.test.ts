@@ -32,6 +32,7 @@ async function startedStore() {
     clocks: new LeaseClockRepository(
       collection(db, leaseClockCollection),
       collection(db, gatewayReportsCollection),
+      leases,
       serverTime,
     ),
     leases: new EndedLeasesRepository(leases, serverTime),
@@ -57,7 +58,7 @@ const firstCheck = (clock: LeaseClock): Promise<number> =>
     'a check that succeeds',
     () =>
       clock.loseEnded().then(
-        (lost) => ({ lost }),
+        ({ lost }) => ({ lost }),
         () => undefined,
       ),
     patience,

@@ -42,6 +42,7 @@ beforeEach(async () => {
   clocks = new LeaseClockRepository(
     collection(db, leaseClockCollection),
     collection(db, gatewayReportsCollection),
+    collection(db, leasesCollection),
     now,
   );
   endedLeases = new EndedLeasesRepository(collection(db, leasesCollection), now);
@@ -80,7 +81,7 @@ async function pass(seconds: number, of: LeaseClock, { gateway = true } = {}): P
   for (let second = 0; second < seconds; second += 1) {
     clock.advance(1000);
     if (gateway) await clocks.report('gateway_1', true);
-    const ended = await of.loseEnded();
+    const { lost: ended } = await of.loseEnded();
     workers -= ended;
     lost += ended;
   }
@@ -88,6 +89,26 @@ async function pass(seconds: number, of: LeaseClock, { gateway = true } = {}): P
 }
 
 describe('a lease clock without faults', () => {
+  it('makes two calls of the store in each check at rest', async () => {
+    const leading = leader(1);
+    await pass(1, leading);
+    await worker();
+    const calls: string[] = [];
+    for (const [name, store] of [
+      ['beat', clocks],
+      ['survey', clocks],
+      ['count', endedLeases],
+      ['lose', endedLeases],
+    ] as const) {
+      const call = (store as never)[name] as (...given: unknown[]) => unknown;
+      Object.assign(store, { [name]: (...given: unknown[]) => (calls.push(name), call.apply(store, given)) });
+    }
+    await pass(2, leading);
+    expect(calls).toEqual(['beat', 'survey', 'beat', 'survey']);
+    expect(await pass(29, leading)).toBe(1);
+    expect(calls.filter((name) => name === 'count' || name === 'lose')).toEqual(['count', 'lose']);
+  });
+
   it('loses a worker when its lease ends, and not before', async () => {
     const leading = leader(1);
     await pass(5, leading);
@@ -199,7 +220,7 @@ describe('the lease clock of a new leader', () => {
     const leading = leader(2);
     await leading.loseEnded();
     expect(await pass(60, former)).toBe(0);
-    expect(await leading.loseEnded()).toBe(0);
+    expect((await leading.loseEnded()).lost).toBe(0);
     expect(await pass(31, leading)).toBe(1);
   });
 });

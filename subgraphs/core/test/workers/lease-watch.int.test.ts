@@ -10,6 +10,7 @@ import { transitionStore } from '../../src/jobs/transitions/transitions.reposito
 import { Ledger } from '../../src/scheduler/cache/ledger.js';
 import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
 import { RequeueGrants } from '../../src/scheduler/dispatch/requeue-grants.js';
+import type { LeaseCheck } from '../../src/workers/lease-clock/lease-clock.js';
 import { LeaseWatch } from '../../src/workers/leases/lease-watch.js';
 import { LeasesRepository } from '../../src/workers/leases/leases.repository.js';
 import { UnreachableLeasesRepository } from '../../src/workers/leases/unreachable-leases.repository.js';
@@ -24,6 +25,9 @@ let db: TestDatabase;
 let gate: Gate;
 let watch: LeaseWatch;
 let checks: number;
+let found: LeaseCheck;
+/** Number of times at which booked devices were read. */
+let reads: number;
 
 /** Follow-ups wait at the gate. */
 class SlowLeases extends UnreachableLeasesRepository {
@@ -31,12 +35,19 @@ class SlowLeases extends UnreachableLeasesRepository {
     await gate.pass();
     return super.end(lease);
   }
+
+  override retained() {
+    reads += 1;
+    return super.retained();
+  }
 }
 
 beforeEach(async () => {
   db = await fleetDatabase();
   gate = new Gate();
   checks = 0;
+  reads = 0;
+  found = { lost: 0, hasDue: true, hasRetained: true };
   const now = () => '$$NOW' as const;
   const log = silentLogger();
   const clock = systemClock;
@@ -50,7 +61,7 @@ beforeEach(async () => {
       stop: () => undefined,
       loseEnded: async () => {
         checks += 1;
-        return 0;
+        return found;
       },
     },
     unreachable: new SlowLeases(collection(db, leasesCollection), now),
@@ -80,6 +91,16 @@ async function lose(count: number): Promise<void> {
 }
 
 describe('LeaseWatch', () => {
+  it('does not ask the store for what the check of the lease clock has not found', async () => {
+    await lose(1);
+    found = { lost: 0, hasDue: false, hasRetained: false };
+    await watch.scan();
+    expect([await collection(db, leasesCollection).countDocuments(), reads]).toEqual([1, 0]);
+    found = { lost: 0, hasDue: true, hasRetained: true };
+    await watch.scan();
+    expect([await collection(db, leasesCollection).countDocuments(), reads]).toEqual([0, 1]);
+  });
+
   it('follows up at most 16 leases at once, and checks the lease clock meanwhile', async () => {
     await lose(20);
     gate.close();

@@ -175,5 +175,20 @@ describe('Job.pending', () => {
     await fleet.passAndScan(102);
     const waiting = await fleet.services.scheduler.pending(await fleet.stored(id));
     expect(waiting?.summary).toContain('continues the job if it returns before another worker has begun it');
+    await fleet.services.workers.drain(admin, { workerId: worker.id, hasEnded: true });
+    const proven = await fleet.services.scheduler.pending(await fleet.stored(id));
+    expect(proven?.summary).not.toContain(worker.id);
+  });
+
+  it('explains why a silent worker is not lost', async () => {
+    await fleet.stop();
+    fleet = await startManualFleet(db, clock, { needsGateway: true });
+    const { worker, id } = await fleet.running(short);
+    await fleet.passAndScan(31);
+    expect(await fleet.workerState(worker)).toBe('READY');
+    const facts = await fleet.services.scheduler.pending(await fleet.stored(id));
+    expect(facts?.summary).toMatch(
+      new RegExp(`^Worker ${worker.id} has not reported since .*no gateway reports that it accepts pilots`),
+    );
   });
 });

@@ -23,6 +23,9 @@ async function status({ client, output, now }: Session): Promise<ExitCode> {
   return exitCodes.ok;
 }
 
+/** Time without a report after which a gateway has ended, if another one reports. */
+const silentGatewayMs = 10_000;
+
 const meanings = {
   RUNNING: 'workers are lost when their leases end',
   STOPPED: 'no worker is lost',
@@ -33,8 +36,12 @@ function fieldsOf(
   clock: CliStatusQuery['leaseClock'],
   now: number,
 ): readonly (readonly [string, string | number | null])[] {
-  const accepting = clock.gateways.filter(({ isAcceptingPilots }) => isAcceptingPilots);
-  const [latest] = accepting;
+  const [latest] = clock.gateways;
+  // A gateway that was killed has said last that it accepts pilots.
+  const since = Date.parse(latest?.reportedAt ?? '') - silentGatewayMs;
+  const accepting = clock.gateways.filter(
+    ({ isAcceptingPilots, reportedAt }) => isAcceptingPilots && Date.parse(reportedAt) > since,
+  );
   return [
     ['lease clock', `${clock.state}: ${meanings[clock.state]}`],
     ['reason', clock.reason],

@@ -14,7 +14,7 @@ import type { BrokerLeadership } from '../leader/leadership.js';
 import type { Usage } from '../cache/ledger.js';
 import { fleetFacts } from '../explain/fleet-facts.js';
 import { GrantHistory } from '../cache/grant-history.js';
-import { contactReason } from '../explain/lost-contact.js';
+import { contactReason, type Silence } from '../explain/lost-contact.js';
 import { explainPending, type PendingWorld, type PositionInShare } from '../explain/pending.js';
 import type { FleetFacts, PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import { positionOf } from '../explain/queue-position.js';
@@ -38,6 +38,8 @@ export interface SchedulerOptions {
   readonly log: Logger;
   /** End of the lease of a worker that is unreachable; undefined for others. */
   readonly unreachableSince: (workerId: string) => Date | undefined;
+  /** The silence of a worker whose lease does not end because the lease clock stands still. */
+  readonly silenceOf: (workerId: string) => Promise<Silence | undefined>;
   /** Number of ready jobs of a share, from the maintained counts. */
   readonly readyCount?: ((share: string) => number) | undefined;
   /** Interval at which shares, queues and throttled jobs are checked, in milliseconds. */
@@ -162,11 +164,10 @@ export class SchedulerService {
    * Explains why a job waits; null if a worker in contact has it, it has ended, or its class is not stored.
    */
   async pending(job: WaitingJob): Promise<PendingFacts | null> {
-    const { classes, unreachableSince } = this.#options;
-    const contact = contactReason(
-      job,
-      job.workerId === undefined ? undefined : unreachableSince(job.workerId),
-    );
+    const { classes, unreachableSince, silenceOf, clock } = this.#options;
+    const silence =
+      isHeld(job.state) && job.workerId !== undefined ? await silenceOf(job.workerId) : undefined;
+    const contact = contactReason(job, { unreachableSince, silence, now: clock.now() });
     if (isTerminal(job.state) || (isHeld(job.state) && contact === undefined)) return null;
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);

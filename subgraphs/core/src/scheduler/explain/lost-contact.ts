@@ -1,26 +1,87 @@
-/** Explains what the lost contact with a worker means for a job. Pure. */
+/** Explains what the lost contact with workers means for a job. Pure. */
 import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
 import { isHeld } from '../../jobs/model/job-state.js';
+import type { StoredAttempt } from '../../jobs/model/job.types.js';
+import { isResumable } from '../../jobs/model/resumable-attempt.js';
 import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
 import { leaseLost } from '../dispatch/requeue-grants.js';
 import type { WaitingJob } from './pending.types.js';
 
+/** A worker that is silent, and not unreachable, because the lease clock stands still. */
+export interface Silence {
+  readonly lastSeenAt: Date;
+  /** Reason for which no worker is lost now. */
+  readonly reason: string;
+  /** Time at which postponed losses happen at the latest. */
+  readonly until?: Date;
+}
+
+/** Facts about workers. */
+export interface ContactFacts {
+  /** End of the lease of a worker that is unreachable now. */
+  readonly unreachableSince: (workerId: string) => Date | undefined;
+  /** The silence of the worker that holds the job. */
+  readonly silence?: Silence | undefined;
+  readonly now: Date;
+}
+
 /**
- * Sentence about the worker of the latest attempt of a job, if contact with it is lost.
- * @param unreachableSince end of the lease of the worker that holds the job; undefined while it is in contact
+ * Sentences about the worker that holds a job, if contact with it is lost or its lease does not end, and
+ * about attempts that were given away and whose payloads may still run. Undefined if there is nothing to say.
  */
-export function contactReason(job: WaitingJob, unreachableSince: Date | undefined): string | undefined {
+export function contactReason(job: WaitingJob, facts: ContactFacts): string | undefined {
+  const holder = holderReason(job, facts) ?? silentReason(job, facts);
+  const sentences = [holder, ...givenAwayReasons(job, facts)].filter((one) => one !== undefined);
+  return sentences.length === 0 ? undefined : sentences.join(' ');
+}
+
+/** The worker that holds the job. */
+function holderReason(job: WaitingJob, { unreachableSince }: ContactFacts): string | undefined {
   const attempt = job.attempts?.at(-1);
-  const since = isHeld(job.state) ? unreachableSince : attempt?.unreachable?.since;
-  if (!attempt || !since) return undefined;
-  const { continueSeconds, reassignAfterSeconds }: Continuity = attempt.continuity ?? defaultContinuity;
-  const at = (seconds: number): string => new Date(since.getTime() + seconds * 1000).toISOString();
-  const lost = `Worker ${attempt.workerId} is unreachable since ${since.toISOString()}; its payload may run until ${at(continueSeconds)}`;
-  if (!isHeld(job.state))
-    return `${lost}, and continues the job if it returns before another worker has begun it.`;
+  const since = attempt && unreachableSince(attempt.workerId);
+  if (!since || !isHeld(job.state)) return undefined;
+  const lost = lostSince(attempt, since);
   return isLast(job, attempt.workerId, since)
     ? `${lost}; no attempt is left, so the job fails then.`
-    : `${lost}; another worker gets the job at ${at(reassignAfterSeconds)}.`;
+    : `${lost}; another worker gets the job at ${after(since, times(attempt).reassignAfterSeconds)}.`;
+}
+
+function silentReason(job: WaitingJob, { silence }: ContactFacts): string | undefined {
+  const attempt = job.attempts?.at(-1);
+  if (!attempt || !silence || !isHeld(job.state)) return undefined;
+  const { lastSeenAt, reason, until } = silence;
+  const silent = `Worker ${attempt.workerId} has not reported since ${lastSeenAt.toISOString()}, and its lease does not end now: ${reason}`;
+  return until ? `${silent}. It ends at ${until.toISOString()} at the latest.` : `${silent}.`;
+}
+
+/** Attempts that were given away, and whose workers are still silent. */
+function givenAwayReasons(job: WaitingJob, { unreachableSince, now }: ContactFacts): readonly string[] {
+  const { attempts = [], attempt: current = 0, state } = job;
+  return attempts.flatMap((attempt) => {
+    const { unreachable, workerId, number } = attempt;
+    if (!unreachable || !unreachableSince(workerId)) return [];
+    const isOver = after(unreachable.since, times(attempt).continueSeconds) <= now.toISOString();
+    const lost = lostSince(attempt, unreachable.since);
+    if (isOver) return [];
+    if (!isResumable({ state, attempt: current, attempts }, attempt))
+      return [
+        `${lost}. That is attempt ${number}: it ends when its worker returns, because a later one has begun.`,
+      ];
+    return [`${lost}, and continues the job if it returns before another worker has begun it.`];
+  });
+}
+
+function lostSince(attempt: StoredAttempt, since: Date): string {
+  const until = after(since, times(attempt).continueSeconds);
+  return `Worker ${attempt.workerId} is unreachable since ${since.toISOString()}; its payload may run until ${until}`;
+}
+
+function after(since: Date, seconds: number): string {
+  return new Date(since.getTime() + seconds * 1000).toISOString();
+}
+
+function times({ continuity }: StoredAttempt): Continuity {
+  return continuity ?? defaultContinuity;
 }
 
 /** True if no attempt follows the loss of the worker. */

@@ -2,12 +2,10 @@
 import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
 import { isHeld, isWaiting, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredAttempt } from '../../jobs/model/job.types.js';
+import { isResumable } from '../../jobs/model/resumable-attempt.js';
 import type { AdoptionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { HeldJob } from '../worker.types.js';
-
-/** Code of attempts whose workers never received their grants. */
-const grantLost = 'GRANT_LOST';
 
 /** A worker that holds jobs, and the earlier workers whose attempts it may continue. */
 export interface Holder {
@@ -69,21 +67,12 @@ function planReturn(
   const superseded = attempt;
   if (until < now)
     return { kind: 'drop', reason: `the payload could run on until ${until.toISOString()}`, superseded };
-  const mayBeResumed = isWaiting(job.state) || job.state === 'SENT';
-  const later = job.attempts.filter(({ number }) => number > attempt.number);
-  // A current grant that is SENT has not begun.
-  const ended = job.state === 'SENT' ? later.filter(({ number }) => number < job.attempt) : later;
-  if (!mayBeResumed || !ended.every(isNeverBegun)) {
+  if (!isResumable(job, attempt)) {
     const reason =
       isHeld(job.state) || isWaiting(job.state) ? 'another attempt has begun' : `the job is ${job.state}`;
     return { kind: 'drop', reason, superseded };
   }
   return adopt(holder, job, attempt, { ...unreachable, fence });
-}
-
-/** Its worker never received it, or was not known to have begun it when contact was lost. */
-function isNeverBegun({ startedAt, unreachable, error }: StoredAttempt): boolean {
-  return startedAt === undefined && (unreachable?.state === 'SENT' || error?.code === grantLost);
 }
 
 /** State in which an attempt goes on, and the fence by which its worker names it. */

@@ -1,7 +1,8 @@
 /** The only code that accesses the collections of the lease clock and of the gateways' reports. */
 import { isDuplicateKey } from '@rhizome/mongo';
-import type { Collection, Document } from 'mongodb';
+import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
+import type { LeaseDocument } from '../worker.types.js';
 import type { GatewayReportDocument, LeaseClockDocument, LeaseClockRecord } from './lease-clock.types.js';
 
 /** The stored clock, as read at a time of the store's clock. */
@@ -16,19 +17,39 @@ export interface ReadClock {
  */
 const timeoutMs = 5000;
 
+/** Work of a scan. */
+export interface LeaseSurvey {
+  /** Time of the latest report of a gateway that accepts pilots; undefined if there is none. */
+  readonly acceptedAt: Date | undefined;
+  /** Leases are over by the time of the store that are not lost. Pauses of the clock may prolong them. */
+  readonly hasEnded: boolean;
+  /** Something follows now for leases that have ended. */
+  readonly hasDue: boolean;
+  /** Devices of jobs that were given away stay booked. */
+  readonly hasRetained: boolean;
+}
+
+interface SurveyPart {
+  readonly part: 'accepted' | 'ended' | 'due' | 'retained';
+  readonly at?: Date;
+}
+
 /** Reads and writes the lease clock. */
 export class LeaseClockRepository {
   readonly #clocks: Collection<LeaseClockDocument>;
   readonly #reports: Collection<GatewayReportDocument>;
+  readonly #leases: Pick<Collection<LeaseDocument>, 'collectionName'>;
   readonly #now: StoreTime;
 
   constructor(
     clocks: Collection<LeaseClockDocument>,
     reports: Collection<GatewayReportDocument>,
+    leases: Pick<Collection<LeaseDocument>, 'collectionName'>,
     now: StoreTime,
   ) {
     this.#clocks = clocks;
     this.#reports = reports;
+    this.#leases = leases;
     this.#now = now;
   }
 
@@ -100,14 +121,36 @@ export class LeaseClockRepository {
     return stored.updatedAt;
   }
 
-  /** Time of the latest report of a gateway that accepts pilots; undefined if there is none. */
-  async acceptedAt(): Promise<Date | undefined> {
-    const [latest] = await this.#reports
-      .find({ isAcceptingPilots: true }, { timeoutMS: timeoutMs })
-      .sort({ updatedAt: -1 })
-      .limit(1)
+  /** Finds in one call what there is to do at a time: usually nothing. Each part uses an index. */
+  async survey(now: Date): Promise<LeaseSurvey> {
+    const leases = this.#leases;
+    const any = (part: string, condition: Filter<LeaseDocument>): Document => ({
+      $unionWith: {
+        coll: leases.collectionName,
+        pipeline: [{ $match: condition }, { $limit: 1 }, { $project: { _id: 0, part } }],
+      },
+    });
+    const found = await this.#reports
+      .aggregate<SurveyPart>(
+        [
+          { $match: { isAcceptingPilots: true } },
+          { $sort: { updatedAt: -1 } },
+          { $limit: 1 },
+          { $project: { _id: 0, part: 'accepted', at: '$updatedAt' } },
+          any('ended', { expiresAt: { $lte: now }, lostAt: { $exists: false } }),
+          any('due', { dueAt: { $exists: true, $lte: now } }),
+          any('retained', { retained: { $exists: true }, 'retained.until': { $gt: new Date(0) } }),
+        ],
+        { timeoutMS: timeoutMs },
+      )
       .toArray();
-    return latest?.updatedAt;
+    const has = (part: SurveyPart['part']): boolean => found.some((one) => one.part === part);
+    return {
+      acceptedAt: found.find(({ part }) => part === 'accepted')?.at,
+      hasEnded: has('ended'),
+      hasDue: has('due'),
+      hasRetained: has('retained'),
+    };
   }
 
   /** Latest reports of gateways, the newest first. */

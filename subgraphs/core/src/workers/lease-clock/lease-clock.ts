@@ -9,7 +9,7 @@
 import type { StallMeter } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { EndedLeases, EndedLeasesRepository } from './ended-leases.repository.js';
-import type { LeaseClockRepository } from './lease-clock.repository.js';
+import type { LeaseClockRepository, LeaseSurvey } from './lease-clock.repository.js';
 import type { LeaseClockDocument, LeaseClockRecord, LeaseClockState } from './lease-clock.types.js';
 import {
   decideLosses,
@@ -55,7 +55,7 @@ export interface ClockTerm {
 
 /** Dependencies of {@link LeaseClock}. */
 export interface LeaseClockOptions {
-  readonly clocks: Pick<LeaseClockRepository, 'beat' | 'acceptedAt'>;
+  readonly clocks: Pick<LeaseClockRepository, 'beat' | 'survey'>;
   readonly leases: Pick<EndedLeasesRepository, 'count' | 'lose'>;
   /** The current term; undefined while this process does not lead. */
   readonly term: () => ClockTerm | undefined;
@@ -92,6 +92,27 @@ interface Run {
   hasFailed: boolean;
 }
 
+/** Outcome of a check. */
+export interface LeaseCheck {
+  /** Number of lost leases. */
+  readonly lost: number;
+  /** Something follows now for leases that have ended. */
+  readonly hasDue: boolean;
+  /** Devices of jobs that were given away stay booked. */
+  readonly hasRetained: boolean;
+}
+
+/** The clock while it loses no worker. */
+export interface Standstill {
+  readonly reason: string;
+  /** Time at which postponed losses happen at the latest. */
+  readonly until?: Date;
+}
+
+/** Nothing is known of the leases: another process leads. */
+const unknown: LeaseCheck = { lost: 0, hasDue: true, hasRetained: true };
+const noLeases: EndedLeases = { count: 0, leaseMs: 0 };
+
 /** Runs the lease clock of the leader. */
 export class LeaseClock {
   readonly #options: LeaseClockOptions;
@@ -112,18 +133,28 @@ export class LeaseClock {
     this.#options.stalls.stop();
   }
 
-  /**
-   * Moves the clock on, and loses the leases that have ended by it.
-   * @returns number of lost leases
-   */
-  async loseEnded(): Promise<number> {
+  /** Reason for which this leader loses no worker now; undefined while the clock runs. */
+  get standstill(): Standstill | undefined {
+    if (!this.#run || this.#options.term()?.epoch !== this.#run.epoch) return undefined;
+    const { record, hasFailed } = this.#run;
+    if (hasFailed) return { reason: 'the store confirms no writes' };
+    if (!record?.reason) return undefined;
+    const { reason, postponement, state } = record;
+    if (state !== 'POSTPONED' || !postponement) return { reason };
+    return { reason, until: new Date(postponement.since.getTime() + this.#limits.massSilence.longestMs) };
+  }
+
+  /** Moves the clock on, and loses the leases that have ended by it. */
+  async loseEnded(): Promise<LeaseCheck> {
     const term = this.#options.term();
-    if (!term) return 0;
+    if (!term) return unknown;
     const run = this.#runOf(term);
     try {
-      const now = await this.#check(run);
-      if (!now) return 0;
-      return await this.#lose(run, this.#until(run, now), now);
+      const found = await this.#check(run);
+      if (!found) return unknown;
+      const { now, hasEnded, hasDue, hasRetained } = found;
+      const lost = await this.#lose(run, { until: this.#until(run, now), now, hasEnded });
+      return { lost, hasDue: hasDue || lost > 0, hasRetained };
     } catch (error) {
       if (!run.hasFailed) this.#options.log.warn({ err: error }, 'lease clock stopped');
       run.hasFailed = true;
@@ -149,16 +180,17 @@ export class LeaseClock {
     return this.#run;
   }
 
-  /** Time of the store after a write by a majority; undefined if another process leads. */
-  async #check(run: Run): Promise<Date | undefined> {
+  /** Survey after a write by a majority, and the time of the write; undefined if another process leads. */
+  async #check(run: Run): Promise<(LeaseSurvey & { readonly now: Date }) | undefined> {
     const { clocks, stalls } = this.#options;
     const clock = await clocks.beat(run.epoch, run.record);
     if (!clock) return undefined;
-    const acceptedAt = this.#limits.needsGateway ? await clocks.acceptedAt() : undefined;
     const now = clock.updatedAt;
+    const survey = await clocks.survey(now);
+    const acceptedAt = this.#limits.needsGateway ? survey.acceptedAt : undefined;
     this.#adopt(run, clock);
     this.#addPauses(run, { now, acceptedAt, stallMs: stalls.takeLongestMs() });
-    return now;
+    return { ...survey, now };
   }
 
   /** A new term goes on with the state that the former leader has stored. */
@@ -211,9 +243,12 @@ export class LeaseClock {
     return this.#limits.needsGateway && acceptedAt < now ? acceptedAt : now;
   }
 
-  async #lose(run: Run, until: Date, now: Date): Promise<number> {
+  async #lose(
+    run: Run,
+    { until, now, hasEnded }: { readonly until: Date; readonly now: Date; readonly hasEnded: boolean },
+  ): Promise<number> {
     const { leases, countWorkers, log } = this.#options;
-    const ended = await leases.count(until, run.pauses);
+    const ended = hasEnded ? await leases.count(until, run.pauses) : noLeases;
     const isStopped = now.getTime() - until.getTime() > this.#limits.reportMs;
     const workers = countWorkers();
     const decision = this.#decide(run, { ended, workers, until, isStopped });
