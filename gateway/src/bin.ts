@@ -61,11 +61,11 @@ async function openedIdentity(
   { identity, mongoUri, audience }: GatewayConfig,
   log: Logger,
 ): Promise<GatewayOptions['identity']> {
-  const { issuer, database, file, keyFile } = identity;
-  const uri = identity.mongoUri ?? mongoUri;
+  const { issuer, keyFile, mongoUri: own, ...rest } = identity;
+  const uri = own ?? mongoUri;
   if (issuer === undefined || uri === undefined || keyFile === undefined) return undefined;
   const { openIdentity } = await import('@rhizome/identity');
-  return openIdentity({ mongoUri: uri, database, issuer, audience, keyFile, file, log });
+  return openIdentity({ ...rest, mongoUri: uri, issuer, audience, keyFile, log });
 }
 
 /** The audit log, if the gateway has a store for it. */

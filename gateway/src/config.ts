@@ -56,8 +56,19 @@ const schema = z.object({
       keyFile: z.string().min(1).optional(),
       /** YAML file with issuers and their mapping rules. */
       file: z.string().min(1).optional(),
+      /** Other services that accept tokens of this issuer: callers may exchange their tokens for them. */
+      otherAudiences: z
+        .array(
+          z
+            .string()
+            .min(1)
+            .max(200)
+            .regex(/^(?!urn:rhizome:)\S+$/),
+        )
+        .max(100)
+        .default([]),
     })
-    .default({ database: 'identity' }),
+    .default({ database: 'identity', otherAudiences: [] }),
   /**
    * Keys of core, which asks a gateway with identities for the rights that principals have now; without them
    * it may not ask.

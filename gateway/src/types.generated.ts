@@ -3,6 +3,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { AuditActorMapper, AuditClientMapper, AuditEntryMapper, AuditEntryConnectionMapper, AuditTargetsMapper } from './audit/graph/schema.mappers.js';
 import type { ElevationMapper, ElevationConnectionMapper, GroupMapper, GroupConnectionMapper, GroupMemberMapper, GroupMemberConnectionMapper } from './identity/graph/roles.mappers.js';
 import type { GrantResultMapper, GroupMembershipMapper, KnownPrincipalMapper, KnownPrincipalConnectionMapper, MappingRuleMapper, MembershipMapper, RevocationMapper, RoleGrantMapper, RuleResultMapper, TokenCheckMapper, TokenExplanationMapper, TokenIssuerMapper, TokenIssuerVersionMapper, TokenIssuerVersionConnectionMapper, WorkerEnrolmentMapper, WorkerEnrolmentConnectionMapper } from './identity/graph/schema.mappers.js';
+import type { RobotMapper, RobotConnectionMapper, RobotKeyMapper } from './identity/graph/robots.mappers.js';
 import type { SchemaChangeMapper, SchemaCheckMapper, SchemaCheckConnectionMapper, SchemaFindingMapper, SchemaUseMapper, SchemaVersionMapper, SchemaVersionConnectionMapper, SchemaVersionSubgraphMapper, SubgraphMapper } from './registry/graph/schema.mappers.js';
 import type { SubgraphContext } from '@rhizome/subgraph';
 export type Maybe<T> = T | null | undefined;
@@ -25,6 +26,47 @@ export type Scalars = {
   SafeInt: { input: number; output: number; }
   _FieldSet: { input: unknown; output: unknown; }
 };
+
+/** A key to add to a robot. */
+export type AddRobotKeyInput = {
+  /** Time at which the key ends, within 400 days. */
+  readonly expiresAt: Scalars['DateTime']['input'];
+  /** The public key: P-256 or Ed25519, as JSON Web Key or in PEM. Never send the private key. */
+  readonly publicKey: Scalars['String']['input'];
+  /** The robot. */
+  readonly robotId: Scalars['ID']['input'];
+};
+
+/** Result of `addRobotKey`. */
+export type AddRobotKeyPayload = {
+  readonly __typename?: 'AddRobotKeyPayload';
+  /** The robot; null if the input has errors. */
+  readonly robot?: Maybe<Robot>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<AddRobotKeyUserError>;
+};
+
+/** An error in the input of `addRobotKey`. */
+export type AddRobotKeyUserError = UserError & {
+  readonly __typename?: 'AddRobotKeyUserError';
+  /** Code of the error, for programs. */
+  readonly code: AddRobotKeyUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `addRobotKey`. */
+export type AddRobotKeyUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The key was registered before. */
+  | 'KEY_IN_USE'
+  /** No robot has this id, or you may not manage it. */
+  | 'ROBOT_NOT_FOUND'
+  /** Five keys of the robot have not ended; end one of them first. */
+  | 'TOO_MANY_KEYS';
 
 /** Principal that made a recorded call, with its token. */
 export type AuditActor = {
@@ -416,6 +458,37 @@ export type EndEnrolmentUserErrorCode =
   /** No enrolment has this id, or you may not decide about it. */
   | 'ENROLMENT_NOT_FOUND';
 
+/** A key of a robot to end. */
+export type EndRobotKeyInput = {
+  /** The key. */
+  readonly id: Scalars['ID']['input'];
+};
+
+/** Result of `endRobotKey`. */
+export type EndRobotKeyPayload = {
+  readonly __typename?: 'EndRobotKeyPayload';
+  /** The key; null if it was not ended. */
+  readonly key?: Maybe<RobotKey>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<EndRobotKeyUserError>;
+};
+
+/** An error in the input of `endRobotKey`. */
+export type EndRobotKeyUserError = UserError & {
+  readonly __typename?: 'EndRobotKeyUserError';
+  /** Code of the error, for programs. */
+  readonly code: EndRobotKeyUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `endRobotKey`. */
+export type EndRobotKeyUserErrorCode =
+  /** No key has this id, or it has ended, or you may not end it. */
+  | 'KEY_NOT_FOUND';
+
 export type Experiment = {
   readonly __typename?: 'Experiment';
   readonly name: Scalars['String']['output'];
@@ -703,6 +776,8 @@ export type Membership = {
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
+  /** Adds a key to a robot, so that it can change to it before its earlier key ends. */
+  readonly addRobotKey: AddRobotKeyPayload;
   /** Checks a schema against all other live schemas and against recorded use, and records the check. */
   readonly checkSchema: CheckSchemaPayload;
   /** Approves or refuses the request of a worker to enrol. You need the permission in all experiments of its queue. */
@@ -717,10 +792,17 @@ export type Mutation = {
    * experiments of its queue.
    */
   readonly endEnrolment: EndEnrolmentPayload;
+  /** Ends a key of a robot; all tokens that followed from it are refused within seconds. */
+  readonly endRobotKey: EndRobotKeyPayload;
   /** Creates a code with which workers of a queue enrol. You need the permission in all experiments of the queue. */
   readonly inviteWorkers: InviteWorkersPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
+  /**
+   * Registers a robot with its roles and its first key. It then gets tokens from the token endpoint by an assertion
+   * that it signs (`client_credentials` with `private_key_jwt`).
+   */
+  readonly registerRobot: RegisterRobotPayload;
   /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
   /**
@@ -760,6 +842,11 @@ export type Mutation = {
 };
 
 
+export type MutationaddRobotKeyArgs = {
+  input: AddRobotKeyInput;
+};
+
+
 export type MutationcheckSchemaArgs = {
   input: CheckSchemaInput;
 };
@@ -780,6 +867,11 @@ export type MutationendEnrolmentArgs = {
 };
 
 
+export type MutationendRobotKeyArgs = {
+  input: EndRobotKeyInput;
+};
+
+
 export type MutationinviteWorkersArgs = {
   input: InviteWorkersInput;
 };
@@ -787,6 +879,11 @@ export type MutationinviteWorkersArgs = {
 
 export type MutationpublishSchemaArgs = {
   input: PublishSchemaInput;
+};
+
+
+export type MutationregisterRobotArgs = {
+  input: RegisterRobotInput;
 };
 
 
@@ -983,6 +1080,8 @@ export type Query = {
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
   /** Active revocations. Their number is small, so the list has no pages. */
   readonly revocations?: Maybe<ReadonlyArray<Revocation>>;
+  /** Robots of the experiments whose identities you may read, the newest first. */
+  readonly robots?: Maybe<RobotConnection>;
   /**
    * Checks of the last 180 days, newest first, including those that led to a publication. Null, with an error,
    * in a gateway without a registry.
@@ -1056,6 +1155,12 @@ export type QueryknownPrincipalsArgs = {
 };
 
 
+export type QueryrobotsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
 export type QueryschemaChecksArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -1103,6 +1208,49 @@ export type Queue = {
   readonly __typename?: 'Queue';
   readonly name: Scalars['String']['output'];
 };
+
+/** A robot to register. */
+export type RegisterRobotInput = {
+  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  readonly experiment: Scalars['String']['input'];
+  /** Time at which the key ends, within 400 days. */
+  readonly keyExpiresAt: Scalars['DateTime']['input'];
+  /** Name of the robot: 2 to 63 lower-case letters, digits and `-`, of which the first is a letter. */
+  readonly name: Scalars['String']['input'];
+  /** Its public key: P-256 or Ed25519, as JSON Web Key or in PEM. Never send the private key. */
+  readonly publicKey: Scalars['String']['input'];
+  /** Roles in the experiment; OPERATOR, PRODUCTION, USER, READER or SERVICE. `setMembership` changes them later. */
+  readonly roles: ReadonlyArray<GrantableRole>;
+};
+
+/** Result of `registerRobot`. */
+export type RegisterRobotPayload = {
+  readonly __typename?: 'RegisterRobotPayload';
+  /** The robot; null if the input has errors. */
+  readonly robot?: Maybe<Robot>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RegisterRobotUserError>;
+};
+
+/** An error in the input of `registerRobot`. */
+export type RegisterRobotUserError = UserError & {
+  readonly __typename?: 'RegisterRobotUserError';
+  /** Code of the error, for programs. */
+  readonly code: RegisterRobotUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `registerRobot`. */
+export type RegisterRobotUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The key was registered before. The robot exists now, without a key and without roles. */
+  | 'KEY_IN_USE'
+  /** The experiment has a robot with this name. */
+  | 'ROBOT_EXISTS';
 
 /** A subgraph to register. */
 export type RegisterSubgraphInput = {
@@ -1241,6 +1389,70 @@ export type RevokeTokensUserError = UserError & {
 export type RevokeTokensUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** A service or script that authenticates with a key pair of its own. Its memberships and groups give its rights. */
+export type Robot = Node & {
+  readonly __typename?: 'Robot';
+  /** Experiment whose managers manage its keys; null for all experiments. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of the experiment; `*` for all. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Identifier, `svc_…`: the subject of its tokens. */
+  readonly id: Scalars['ID']['output'];
+  /** True if the robot is suspended, and gets no tokens (`suspendPrincipal`). */
+  readonly isSuspended: Scalars['Boolean']['output'];
+  /** Keys, also those that ended in the last 30 days; the newest first, at most 100. */
+  readonly keys: ReadonlyArray<RobotKey>;
+  /** Name of the robot, unique in its experiment. */
+  readonly name: Scalars['String']['output'];
+  /** Time of the registration. */
+  readonly registeredAt: Scalars['DateTime']['output'];
+  /** Principal that registered the robot. */
+  readonly registeredBy: Principal;
+};
+
+/** A page of robots, the newest first. */
+export type RobotConnection = {
+  readonly __typename?: 'RobotConnection';
+  /** The robots with their cursors. */
+  readonly edges: ReadonlyArray<RobotEdge>;
+  /** The robots. */
+  readonly nodes: ReadonlyArray<Robot>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of robots in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A robot on a page. */
+export type RobotEdge = {
+  readonly __typename?: 'RobotEdge';
+  /** Cursor of the robot, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The robot. */
+  readonly node: Robot;
+};
+
+/** A key of a robot. Rhizome has its public part only. */
+export type RobotKey = {
+  readonly __typename?: 'RobotKey';
+  /** Time at which it was added. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Principal that added it. */
+  readonly createdBy: Principal;
+  /** Time at which somebody ended it; null if nobody did. */
+  readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Principal that ended it; null if nobody did. */
+  readonly endedBy?: Maybe<Principal>;
+  /** Time at which the key ends by itself. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Opaque identifier, `rbk_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Time of the last token that the robot got with it; null if there was none. */
+  readonly lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Thumbprint of the public key (RFC 7638, SHA-256). */
+  readonly thumbprint: Scalars['String']['output'];
+};
 
 /** Roles in an experiment. */
 export type RoleGrant = {
@@ -2329,18 +2541,22 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( ElevationMapper & { __typename: 'Elevation' } )
     | ( GroupMapper & { __typename: 'Group' } )
     | ( KnownPrincipalMapper & { __typename: 'KnownPrincipal' } )
+    | ( RobotMapper & { __typename: 'Robot' } )
     | ( SchemaCheckMapper & { __typename: 'SchemaCheck' } )
     | ( SubgraphMapper & { __typename: 'Subgraph' } )
     | ( WorkerEnrolmentMapper & { __typename: 'WorkerEnrolment' } )
   ;
   PlacementExplained: never;
   UserError:
+    | ( Omit<AddRobotKeyUserError, 'code'> & { code: _RefType['AddRobotKeyUserErrorCode'] } & { __typename: 'AddRobotKeyUserError' } )
     | ( Omit<CheckSchemaUserError, 'code'> & { code: _RefType['CheckSchemaUserErrorCode'] } & { __typename: 'CheckSchemaUserError' } )
     | ( Omit<DecideEnrolmentUserError, 'code'> & { code: _RefType['DecideEnrolmentUserErrorCode'] } & { __typename: 'DecideEnrolmentUserError' } )
     | ( Omit<EndElevationUserError, 'code'> & { code: _RefType['EndElevationUserErrorCode'] } & { __typename: 'EndElevationUserError' } )
     | ( Omit<EndEnrolmentUserError, 'code'> & { code: _RefType['EndEnrolmentUserErrorCode'] } & { __typename: 'EndEnrolmentUserError' } )
+    | ( Omit<EndRobotKeyUserError, 'code'> & { code: _RefType['EndRobotKeyUserErrorCode'] } & { __typename: 'EndRobotKeyUserError' } )
     | ( Omit<InviteWorkersUserError, 'code'> & { code: _RefType['InviteWorkersUserErrorCode'] } & { __typename: 'InviteWorkersUserError' } )
     | ( Omit<PublishSchemaUserError, 'code'> & { code: _RefType['PublishSchemaUserErrorCode'] } & { __typename: 'PublishSchemaUserError' } )
+    | ( Omit<RegisterRobotUserError, 'code'> & { code: _RefType['RegisterRobotUserErrorCode'] } & { __typename: 'RegisterRobotUserError' } )
     | ( Omit<RegisterSubgraphUserError, 'code'> & { code: _RefType['RegisterSubgraphUserErrorCode'] } & { __typename: 'RegisterSubgraphUserError' } )
     | ( Omit<RemoveTokenIssuerUserError, 'code'> & { code: _RefType['RemoveTokenIssuerUserErrorCode'] } & { __typename: 'RemoveTokenIssuerUserError' } )
     | ( Omit<RevokeTokensUserError, 'code'> & { code: _RefType['RevokeTokensUserErrorCode'] } & { __typename: 'RevokeTokensUserError' } )
@@ -2358,8 +2574,12 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
-  AuditActor: ResolverTypeWrapper<AuditActorMapper>;
+  AddRobotKeyInput: AddRobotKeyInput;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  AddRobotKeyPayload: ResolverTypeWrapper<Omit<AddRobotKeyPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversTypes['Robot']>, userErrors: ReadonlyArray<ResolversTypes['AddRobotKeyUserError']> }>;
+  AddRobotKeyUserError: ResolverTypeWrapper<Omit<AddRobotKeyUserError, 'code'> & { code: ResolversTypes['AddRobotKeyUserErrorCode'] }>;
+  AddRobotKeyUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ROBOT_NOT_FOUND' | 'KEY_IN_USE' | 'TOO_MANY_KEYS'>;
+  AuditActor: ResolverTypeWrapper<AuditActorMapper>;
   AuditClient: ResolverTypeWrapper<AuditClientMapper>;
   AuditEntry: ResolverTypeWrapper<AuditEntryMapper>;
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
@@ -2392,6 +2612,10 @@ export type ResolversTypes = {
   EndEnrolmentPayload: ResolverTypeWrapper<Omit<EndEnrolmentPayload, 'enrolment' | 'userErrors'> & { enrolment?: Maybe<ResolversTypes['WorkerEnrolment']>, userErrors: ReadonlyArray<ResolversTypes['EndEnrolmentUserError']> }>;
   EndEnrolmentUserError: ResolverTypeWrapper<Omit<EndEnrolmentUserError, 'code'> & { code: ResolversTypes['EndEnrolmentUserErrorCode'] }>;
   EndEnrolmentUserErrorCode: ResolverTypeWrapper<'ENROLMENT_NOT_FOUND' | 'ENROLMENT_DECIDED'>;
+  EndRobotKeyInput: EndRobotKeyInput;
+  EndRobotKeyPayload: ResolverTypeWrapper<Omit<EndRobotKeyPayload, 'key' | 'userErrors'> & { key?: Maybe<ResolversTypes['RobotKey']>, userErrors: ReadonlyArray<ResolversTypes['EndRobotKeyUserError']> }>;
+  EndRobotKeyUserError: ResolverTypeWrapper<Omit<EndRobotKeyUserError, 'code'> & { code: ResolversTypes['EndRobotKeyUserErrorCode'] }>;
+  EndRobotKeyUserErrorCode: ResolverTypeWrapper<'KEY_NOT_FOUND'>;
   Experiment: ResolverTypeWrapper<Experiment>;
   GrantResult: ResolverTypeWrapper<GrantResultMapper>;
   GrantableRole: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'SERVICE'>;
@@ -2427,6 +2651,10 @@ export type ResolversTypes = {
   PublishSchemaUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND' | 'CHECK_FAILED' | 'ENDPOINT_DIFFERS' | 'TOO_MANY_PUBLISHERS'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<Queue>;
+  RegisterRobotInput: RegisterRobotInput;
+  RegisterRobotPayload: ResolverTypeWrapper<Omit<RegisterRobotPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversTypes['Robot']>, userErrors: ReadonlyArray<ResolversTypes['RegisterRobotUserError']> }>;
+  RegisterRobotUserError: ResolverTypeWrapper<Omit<RegisterRobotUserError, 'code'> & { code: ResolversTypes['RegisterRobotUserErrorCode'] }>;
+  RegisterRobotUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ROBOT_EXISTS' | 'KEY_IN_USE'>;
   RegisterSubgraphInput: RegisterSubgraphInput;
   RegisterSubgraphPayload: ResolverTypeWrapper<Omit<RegisterSubgraphPayload, 'subgraph' | 'userErrors'> & { subgraph?: Maybe<ResolversTypes['Subgraph']>, userErrors: ReadonlyArray<ResolversTypes['RegisterSubgraphUserError']> }>;
   RegisterSubgraphUserError: ResolverTypeWrapper<Omit<RegisterSubgraphUserError, 'code'> & { code: ResolversTypes['RegisterSubgraphUserErrorCode'] }>;
@@ -2441,6 +2669,10 @@ export type ResolversTypes = {
   RevokeTokensPayload: ResolverTypeWrapper<Omit<RevokeTokensPayload, 'revocation' | 'userErrors'> & { revocation?: Maybe<ResolversTypes['Revocation']>, userErrors: ReadonlyArray<ResolversTypes['RevokeTokensUserError']> }>;
   RevokeTokensUserError: ResolverTypeWrapper<Omit<RevokeTokensUserError, 'code'> & { code: ResolversTypes['RevokeTokensUserErrorCode'] }>;
   RevokeTokensUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
+  Robot: ResolverTypeWrapper<RobotMapper>;
+  RobotConnection: ResolverTypeWrapper<RobotConnectionMapper>;
+  RobotEdge: ResolverTypeWrapper<Omit<RobotEdge, 'node'> & { node: ResolversTypes['Robot'] }>;
+  RobotKey: ResolverTypeWrapper<RobotKeyMapper>;
   RoleGrant: ResolverTypeWrapper<RoleGrantMapper>;
   RollbackSchemaInput: RollbackSchemaInput;
   RollbackSchemaPayload: ResolverTypeWrapper<Omit<RollbackSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['RollbackSchemaUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
@@ -2522,8 +2754,11 @@ export type ResolversTypes = {
 
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
-  AuditActor: AuditActorMapper;
+  AddRobotKeyInput: AddRobotKeyInput;
   ID: Scalars['ID']['output'];
+  AddRobotKeyPayload: Omit<AddRobotKeyPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversParentTypes['Robot']>, userErrors: ReadonlyArray<ResolversParentTypes['AddRobotKeyUserError']> };
+  AddRobotKeyUserError: AddRobotKeyUserError;
+  AuditActor: AuditActorMapper;
   AuditClient: AuditClientMapper;
   AuditEntry: AuditEntryMapper;
   Int: Scalars['Int']['output'];
@@ -2549,6 +2784,9 @@ export type ResolversParentTypes = {
   EndEnrolmentInput: EndEnrolmentInput;
   EndEnrolmentPayload: Omit<EndEnrolmentPayload, 'enrolment' | 'userErrors'> & { enrolment?: Maybe<ResolversParentTypes['WorkerEnrolment']>, userErrors: ReadonlyArray<ResolversParentTypes['EndEnrolmentUserError']> };
   EndEnrolmentUserError: EndEnrolmentUserError;
+  EndRobotKeyInput: EndRobotKeyInput;
+  EndRobotKeyPayload: Omit<EndRobotKeyPayload, 'key' | 'userErrors'> & { key?: Maybe<ResolversParentTypes['RobotKey']>, userErrors: ReadonlyArray<ResolversParentTypes['EndRobotKeyUserError']> };
+  EndRobotKeyUserError: EndRobotKeyUserError;
   Experiment: Experiment;
   GrantResult: GrantResultMapper;
   Group: GroupMapper;
@@ -2579,6 +2817,9 @@ export type ResolversParentTypes = {
   PublishSchemaUserError: PublishSchemaUserError;
   Query: Record<PropertyKey, never>;
   Queue: Queue;
+  RegisterRobotInput: RegisterRobotInput;
+  RegisterRobotPayload: Omit<RegisterRobotPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversParentTypes['Robot']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterRobotUserError']> };
+  RegisterRobotUserError: RegisterRobotUserError;
   RegisterSubgraphInput: RegisterSubgraphInput;
   RegisterSubgraphPayload: Omit<RegisterSubgraphPayload, 'subgraph' | 'userErrors'> & { subgraph?: Maybe<ResolversParentTypes['Subgraph']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterSubgraphUserError']> };
   RegisterSubgraphUserError: RegisterSubgraphUserError;
@@ -2589,6 +2830,10 @@ export type ResolversParentTypes = {
   RevokeTokensInput: RevokeTokensInput;
   RevokeTokensPayload: Omit<RevokeTokensPayload, 'revocation' | 'userErrors'> & { revocation?: Maybe<ResolversParentTypes['Revocation']>, userErrors: ReadonlyArray<ResolversParentTypes['RevokeTokensUserError']> };
   RevokeTokensUserError: RevokeTokensUserError;
+  Robot: RobotMapper;
+  RobotConnection: RobotConnectionMapper;
+  RobotEdge: Omit<RobotEdge, 'node'> & { node: ResolversParentTypes['Robot'] };
+  RobotKey: RobotKeyMapper;
   RoleGrant: RoleGrantMapper;
   RollbackSchemaInput: RollbackSchemaInput;
   RollbackSchemaPayload: Omit<RollbackSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['RollbackSchemaUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
@@ -2666,6 +2911,20 @@ export type resumableDirectiveArgs = {
 };
 
 export type resumableDirectiveResolver<Result, Parent, ContextType = SubgraphContext, Args = resumableDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
+export type AddRobotKeyPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['AddRobotKeyPayload'] = ResolversParentTypes['AddRobotKeyPayload']> = {
+  robot?: Resolver<Maybe<ResolversTypes['Robot']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AddRobotKeyUserError']>, ParentType, ContextType>;
+};
+
+export type AddRobotKeyUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['AddRobotKeyUserError'] = ResolversParentTypes['AddRobotKeyUserError']> = {
+  code?: Resolver<ResolversTypes['AddRobotKeyUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AddRobotKeyUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, KEY_IN_USE?: any, ROBOT_NOT_FOUND?: any, TOO_MANY_KEYS?: any }, ResolversTypes['AddRobotKeyUserErrorCode']>;
 
 export type AuditActorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['AuditActor'] = ResolversParentTypes['AuditActor']> = {
   human?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
@@ -2823,6 +3082,20 @@ export type EndEnrolmentUserErrorResolvers<ContextType = SubgraphContext, Parent
 
 export type EndEnrolmentUserErrorCodeResolvers = EnumResolverSignature<{ ENROLMENT_DECIDED?: any, ENROLMENT_NOT_FOUND?: any }, ResolversTypes['EndEnrolmentUserErrorCode']>;
 
+export type EndRobotKeyPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['EndRobotKeyPayload'] = ResolversParentTypes['EndRobotKeyPayload']> = {
+  key?: Resolver<Maybe<ResolversTypes['RobotKey']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['EndRobotKeyUserError']>, ParentType, ContextType>;
+};
+
+export type EndRobotKeyUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['EndRobotKeyUserError'] = ResolversParentTypes['EndRobotKeyUserError']> = {
+  code?: Resolver<ResolversTypes['EndRobotKeyUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type EndRobotKeyUserErrorCodeResolvers = EnumResolverSignature<{ KEY_NOT_FOUND?: any }, ResolversTypes['EndRobotKeyUserErrorCode']>;
+
 export type ExperimentResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Experiment'] = ResolversParentTypes['Experiment']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
@@ -2962,12 +3235,15 @@ export type MembershipResolvers<ContextType = SubgraphContext, ParentType extend
 };
 
 export type MutationResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  addRobotKey?: Resolver<ResolversTypes['AddRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationaddRobotKeyArgs, 'input'>>;
   checkSchema?: Resolver<ResolversTypes['CheckSchemaPayload'], ParentType, ContextType, RequireFields<MutationcheckSchemaArgs, 'input'>>;
   decideEnrolment?: Resolver<ResolversTypes['DecideEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationdecideEnrolmentArgs, 'input'>>;
   endElevation?: Resolver<ResolversTypes['EndElevationPayload'], ParentType, ContextType, RequireFields<MutationendElevationArgs, 'input'>>;
   endEnrolment?: Resolver<ResolversTypes['EndEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationendEnrolmentArgs, 'input'>>;
+  endRobotKey?: Resolver<ResolversTypes['EndRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationendRobotKeyArgs, 'input'>>;
   inviteWorkers?: Resolver<ResolversTypes['InviteWorkersPayload'], ParentType, ContextType, RequireFields<MutationinviteWorkersArgs, 'input'>>;
   publishSchema?: Resolver<ResolversTypes['PublishSchemaPayload'], ParentType, ContextType, RequireFields<MutationpublishSchemaArgs, 'input'>>;
+  registerRobot?: Resolver<ResolversTypes['RegisterRobotPayload'], ParentType, ContextType, RequireFields<MutationregisterRobotArgs, 'input'>>;
   registerSubgraph?: Resolver<ResolversTypes['RegisterSubgraphPayload'], ParentType, ContextType, RequireFields<MutationregisterSubgraphArgs, 'input'>>;
   removeTokenIssuer?: Resolver<ResolversTypes['RemoveTokenIssuerPayload'], ParentType, ContextType, RequireFields<MutationremoveTokenIssuerArgs, 'input'>>;
   revokeTokens?: Resolver<ResolversTypes['RevokeTokensPayload'], ParentType, ContextType, RequireFields<MutationrevokeTokensArgs, 'input'>>;
@@ -2983,7 +3259,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
 };
 
 export type NodeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'AuditEntry' | 'Elevation' | 'Group' | 'KnownPrincipal' | 'SchemaCheck' | 'Subgraph' | 'WorkerEnrolment', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AuditEntry' | 'Elevation' | 'Group' | 'KnownPrincipal' | 'Robot' | 'SchemaCheck' | 'Subgraph' | 'WorkerEnrolment', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -3037,6 +3313,7 @@ export type QueryResolvers<ContextType = SubgraphContext, ParentType extends Res
   knownPrincipal?: Resolver<Maybe<ResolversTypes['KnownPrincipal']>, ParentType, ContextType, RequireFields<QueryknownPrincipalArgs, 'id'>>;
   knownPrincipals?: Resolver<Maybe<ResolversTypes['KnownPrincipalConnection']>, ParentType, ContextType, RequireFields<QueryknownPrincipalsArgs, 'first'>>;
   revocations?: Resolver<Maybe<ReadonlyArray<ResolversTypes['Revocation']>>, ParentType, ContextType>;
+  robots?: Resolver<Maybe<ResolversTypes['RobotConnection']>, ParentType, ContextType, RequireFields<QueryrobotsArgs, 'first'>>;
   schemaChecks?: Resolver<Maybe<ResolversTypes['SchemaCheckConnection']>, ParentType, ContextType, RequireFields<QueryschemaChecksArgs, 'first'>>;
   schemaDiff?: Resolver<Maybe<ReadonlyArray<ResolversTypes['SchemaChange']>>, ParentType, ContextType, RequireFields<QueryschemaDiffArgs, 'from' | 'to'>>;
   schemaUse?: Resolver<Maybe<ResolversTypes['SchemaUse']>, ParentType, ContextType, RequireFields<QueryschemaUseArgs, 'coordinate'>>;
@@ -3051,6 +3328,20 @@ export type QueryResolvers<ContextType = SubgraphContext, ParentType extends Res
 export type QueueResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Queue'] = ResolversParentTypes['Queue']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
+
+export type RegisterRobotPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RegisterRobotPayload'] = ResolversParentTypes['RegisterRobotPayload']> = {
+  robot?: Resolver<Maybe<ResolversTypes['Robot']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterRobotUserError']>, ParentType, ContextType>;
+};
+
+export type RegisterRobotUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RegisterRobotUserError'] = ResolversParentTypes['RegisterRobotUserError']> = {
+  code?: Resolver<ResolversTypes['RegisterRobotUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RegisterRobotUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, KEY_IN_USE?: any, ROBOT_EXISTS?: any }, ResolversTypes['RegisterRobotUserErrorCode']>;
 
 export type RegisterSubgraphPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RegisterSubgraphPayload'] = ResolversParentTypes['RegisterSubgraphPayload']> = {
   subgraph?: Resolver<Maybe<ResolversTypes['Subgraph']>, ParentType, ContextType>;
@@ -3103,6 +3394,41 @@ export type RevokeTokensUserErrorResolvers<ContextType = SubgraphContext, Parent
 };
 
 export type RevokeTokensUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['RevokeTokensUserErrorCode']>;
+
+export type RobotResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Robot'] = ResolversParentTypes['Robot']> = {
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isSuspended?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  keys?: Resolver<ReadonlyArray<ResolversTypes['RobotKey']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  registeredAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  registeredBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RobotConnectionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RobotConnection'] = ResolversParentTypes['RobotConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['RobotEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Robot']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type RobotEdgeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RobotEdge'] = ResolversParentTypes['RobotEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Robot'], ParentType, ContextType>;
+};
+
+export type RobotKeyResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RobotKey'] = ResolversParentTypes['RobotKey']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  createdBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  endedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  thumbprint?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
 
 export type RoleGrantResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RoleGrant'] = ResolversParentTypes['RoleGrant']> = {
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
@@ -3438,7 +3764,7 @@ export type TokenIssuerVersionEdgeResolvers<ContextType = SubgraphContext, Paren
 export type TokenKindResolvers = EnumResolverSignature<{ AGENT?: any, ATTEMPT?: any, QUEUE?: any, SERVICE?: any, USER?: any, WORKER?: any }, ResolversTypes['TokenKind']>;
 
 export type UserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'CheckSchemaUserError' | 'DecideEnrolmentUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'InviteWorkersUserError' | 'PublishSchemaUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'CheckSchemaUserError' | 'DecideEnrolmentUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
 };
 
 export type WithdrawSubgraphPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawSubgraphPayload'] = ResolversParentTypes['WithdrawSubgraphPayload']> = {
@@ -3497,6 +3823,9 @@ export type WorkerEnrolmentMethodResolvers = EnumResolverSignature<{ APPROVAL?: 
 export type WorkerEnrolmentStateResolvers = EnumResolverSignature<{ APPROVED?: any, ENDED?: any, PENDING?: any, REFUSED?: any }, ResolversTypes['WorkerEnrolmentState']>;
 
 export type Resolvers<ContextType = SubgraphContext> = {
+  AddRobotKeyPayload?: AddRobotKeyPayloadResolvers<ContextType>;
+  AddRobotKeyUserError?: AddRobotKeyUserErrorResolvers<ContextType>;
+  AddRobotKeyUserErrorCode?: AddRobotKeyUserErrorCodeResolvers;
   AuditActor?: AuditActorResolvers<ContextType>;
   AuditClient?: AuditClientResolvers<ContextType>;
   AuditEntry?: AuditEntryResolvers<ContextType>;
@@ -3523,6 +3852,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   EndEnrolmentPayload?: EndEnrolmentPayloadResolvers<ContextType>;
   EndEnrolmentUserError?: EndEnrolmentUserErrorResolvers<ContextType>;
   EndEnrolmentUserErrorCode?: EndEnrolmentUserErrorCodeResolvers;
+  EndRobotKeyPayload?: EndRobotKeyPayloadResolvers<ContextType>;
+  EndRobotKeyUserError?: EndRobotKeyUserErrorResolvers<ContextType>;
+  EndRobotKeyUserErrorCode?: EndRobotKeyUserErrorCodeResolvers;
   Experiment?: ExperimentResolvers<ContextType>;
   GrantResult?: GrantResultResolvers<ContextType>;
   GrantableRole?: GrantableRoleResolvers;
@@ -3556,6 +3888,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   PublishSchemaUserErrorCode?: PublishSchemaUserErrorCodeResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;
+  RegisterRobotPayload?: RegisterRobotPayloadResolvers<ContextType>;
+  RegisterRobotUserError?: RegisterRobotUserErrorResolvers<ContextType>;
+  RegisterRobotUserErrorCode?: RegisterRobotUserErrorCodeResolvers;
   RegisterSubgraphPayload?: RegisterSubgraphPayloadResolvers<ContextType>;
   RegisterSubgraphUserError?: RegisterSubgraphUserErrorResolvers<ContextType>;
   RegisterSubgraphUserErrorCode?: RegisterSubgraphUserErrorCodeResolvers;
@@ -3567,6 +3902,10 @@ export type Resolvers<ContextType = SubgraphContext> = {
   RevokeTokensPayload?: RevokeTokensPayloadResolvers<ContextType>;
   RevokeTokensUserError?: RevokeTokensUserErrorResolvers<ContextType>;
   RevokeTokensUserErrorCode?: RevokeTokensUserErrorCodeResolvers;
+  Robot?: RobotResolvers<ContextType>;
+  RobotConnection?: RobotConnectionResolvers<ContextType>;
+  RobotEdge?: RobotEdgeResolvers<ContextType>;
+  RobotKey?: RobotKeyResolvers<ContextType>;
   RoleGrant?: RoleGrantResolvers<ContextType>;
   RollbackSchemaPayload?: RollbackSchemaPayloadResolvers<ContextType>;
   RollbackSchemaUserError?: RollbackSchemaUserErrorResolvers<ContextType>;

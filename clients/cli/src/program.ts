@@ -13,6 +13,7 @@ import { addElevation } from './commands/login/elevation.js';
 import { addGroups } from './commands/login/groups.js';
 import { addIdentity } from './commands/login/identity.js';
 import { addLogin } from './commands/login/login.js';
+import { addRobots } from './commands/login/robots.js';
 import { addLogs } from './commands/logs.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
@@ -77,6 +78,7 @@ function createProgram(world: World, finish: Finish): Command {
     addIdentity,
     addElevation,
     addGroups,
+    addRobots,
     addAuth,
     addSubmit,
     addList,

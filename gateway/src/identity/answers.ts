@@ -44,6 +44,7 @@ export function retryHeaders({ details }: DomainError): Record<string, string> {
 
 function nameOf(code: string, status: number, field: unknown): string {
   if (status >= 500 || status === 429) return 'temporarily_unavailable';
+  if (field === 'client_assertion') return 'invalid_client';
   if (field === 'audience' || field === 'resource') return 'invalid_target';
   if (field === 'scope' || code === 'FORBIDDEN') return 'invalid_scope';
   return requestCodes.has(code) ? 'invalid_request' : 'invalid_grant';

@@ -56,6 +56,7 @@ const unknownClient = { name: 'unknown', version: '' };
 const actions: ReadonlyMap<string, string> = new Map([
   [grantTypes.exchange, 'oauth.exchange'],
   [grantTypes.refresh, 'oauth.refresh'],
+  [grantTypes.robot, 'oauth.robot'],
   [grantTypes.enrolment, 'oauth.enrol'],
   [grantTypes.attempt, 'oauth.attempt'],
 ]);

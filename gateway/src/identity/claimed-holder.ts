@@ -33,6 +33,17 @@ export function claimOfToken(token: string, { tokens }: Pick<Identity, 'tokens'>
   return { holder, find: async () => ((await tokens.isHolderKnown(token)) ? holder : undefined) };
 }
 
+/** The claim of an assertion. The store has the robot that it names. */
+export function claimOfRobot(assertion: string, { robots }: Pick<Identity, 'robots'>): Claim {
+  const holder = claimedByToken(assertion);
+  if (holder === undefined) return { holder };
+  return {
+    holder,
+    isGuess: true,
+    find: async () => ((await robots.isKnown(assertion)) ? holder : undefined),
+  };
+}
+
 /** The claim of a key with its enrolment. */
 export async function claimOfWorker(
   request: IncomingMessage,

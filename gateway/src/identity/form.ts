@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError } from '@rhizome/errors';
 import { readBody } from '@rhizome/subgraph';
+import { invalid } from './answers.js';
 
 const maxBytes = 64 * 1024;
 
@@ -23,4 +24,13 @@ export async function readForm(request: IncomingMessage, waitMs?: number): Promi
   throw new DomainError('BAD_REQUEST', `${repeated.slice(0, 100)}: occurs twice; must occur once`, {
     field: 'body',
   });
+}
+
+/** The lifetime that a form asks for, in seconds; null for the usual one. @throws DomainError BAD_REQUEST */
+export function lifetimeOf(form: URLSearchParams): number | null {
+  const text = form.get('requested_lifetime');
+  if (text === null) return null;
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 1) return seconds;
+  throw invalid('requested_lifetime', text, ['a number of seconds, at least 1']);
 }

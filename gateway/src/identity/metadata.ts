@@ -26,6 +26,7 @@ export const tokenRoutes = [
 export const grantTypes = {
   exchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
   refresh: 'refresh_token',
+  robot: 'client_credentials',
   enrolment: 'urn:rhizome:params:oauth:grant-type:enrolment',
   worker: 'urn:rhizome:params:oauth:grant-type:worker',
   attempt: 'urn:rhizome:params:oauth:grant-type:attempt',
@@ -50,7 +51,8 @@ export function authorizationServer(issuer: string, offers: readonly LoginOffer[
     jwks_uri: at(paths.jwks),
     grant_types_supported: Object.values(grantTypes),
     response_types_supported: [],
-    token_endpoint_auth_methods_supported: ['none'],
+    token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['ES256', 'EdDSA'],
     revocation_endpoint_auth_methods_supported: ['none'],
     dpop_signing_alg_values_supported: ['ES256'],
     rhizome_login_issuers: offers.map(offerOf),

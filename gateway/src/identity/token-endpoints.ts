@@ -6,7 +6,7 @@ import type { Logger } from '@rhizome/log';
 import { type Answer, failureAnswer, invalid, issuedAnswer, published, send } from './answers.js';
 import type { Attempt, Attempts } from './attempts.js';
 import { claimOfToken } from './claimed-holder.js';
-import { readForm } from './form.js';
+import { lifetimeOf, readForm } from './form.js';
 import {
   authorizationServer,
   grantTypes,
@@ -16,6 +16,7 @@ import {
   type tokenRoutes,
   tokenTypes,
 } from './metadata.js';
+import { robotGrant } from './robot-grant.js';
 import { WorkerGrants, type WorkerGrantsOptions } from './worker-grants.js';
 
 /** Options of {@link TokenEndpoints}. */
@@ -43,6 +44,7 @@ export class TokenEndpoints {
     this.#grants = new Map<string, Grant>([
       [grantTypes.exchange, (form, attempt) => this.#exchange(form, attempt)],
       [grantTypes.refresh, (form, attempt) => this.#refresh(form, attempt)],
+      [grantTypes.robot, (form, attempt) => robotGrant(form, attempt, options)],
       [grantTypes.enrolment, (form, attempt) => workers.enrol(form, attempt)],
       [grantTypes.worker, (form, attempt) => workers.renew(form, attempt)],
       [grantTypes.attempt, (form, attempt) => workers.ofAttempt(form, attempt)],
@@ -99,8 +101,8 @@ export class TokenEndpoints {
     if (requested !== tokenTypes.accessToken && requested !== tokenTypes.jwt)
       throw invalid('requested_token_type', requested, [tokenTypes.accessToken, tokenTypes.jwt]);
     if (form.has('actor_token')) throw invalid('actor_token', '…', ['absent; name the software by "agent"']);
-    this.#checkTarget(form);
-    const lifetimeSeconds = secondsOf(form.get('requested_lifetime'));
+    const audience = this.#targetOf(form);
+    const lifetimeSeconds = lifetimeOf(form);
     const subjectToken = form.get('subject_token') ?? '';
     await this.#attempts.admit(attempt, {
       ...claimOfToken(subjectToken, this.#options.identity),
@@ -112,20 +114,27 @@ export class TokenEndpoints {
       agent: form.get('agent'),
       lifetimeSeconds,
       clientId: form.get('client_id'),
+      audience,
     });
     this.#attempts.succeeded(attempt, [claimedByToken(issued.refreshToken ?? '')]);
     this.#attempts.record(attempt, issued.holder);
     return issuedAnswer(issued, { issued_token_type: tokenTypes.accessToken });
   }
 
-  /** Tokens of this issuer are for the API alone. @throws DomainError BAD_REQUEST for another target */
-  #checkTarget(form: URLSearchParams): void {
-    const { trusted, audience } = this.#options.identity;
+  /**
+   * The other service for which a token is asked; null for the API itself.
+   * @throws DomainError BAD_REQUEST for a service that is not known here
+   */
+  #targetOf(form: URLSearchParams): string | null {
+    const { trusted, audience, otherAudiences } = this.#options.identity;
     const own = { audience: [audience, trusted.issuer], resource: [resourceOf(trusted.issuer)] };
+    const known = { ...own, audience: [...own.audience, ...otherAudiences] };
     for (const field of ['audience', 'resource'] as const) {
       const value = form.get(field);
-      if (value !== null && !own[field].includes(value)) throw invalid(field, value, own[field]);
+      if (value !== null && !known[field].includes(value)) throw invalid(field, value, known[field]);
     }
+    const named = form.get('audience');
+    return named === null || own.audience.includes(named) ? null : named;
   }
 
   /** The metadata of the issuer, with the issuers at which callers can log in. */
@@ -165,11 +174,4 @@ export class TokenEndpoints {
     else this.#attempts.charge(attempt);
     return { status: 200, body: explanation };
   }
-}
-
-function secondsOf(text: string | null): number | null {
-  if (text === null) return null;
-  const seconds = Number(text);
-  if (Number.isInteger(seconds) && seconds >= 1) return seconds;
-  throw invalid('requested_lifetime', text, ['a number of seconds, at least 1']);
 }

@@ -7,12 +7,12 @@ import type { Identity, ProvenKey } from '@rhizome/identity';
 import { certificatePrefix } from '@rhizome/identity/holders';
 import { LRUCache } from 'lru-cache';
 import { actorOf } from '../audit/index.js';
-import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
+import type { Identity as Callers } from '../policy/index.js';
 import { type Answer, issuedAnswer } from './answers.js';
 import type { Attempt, Attempts } from './attempts.js';
 import { claimedByKey, claimOfToken, claimOfWorker, enrolmentInToken } from './claimed-holder.js';
 import type { HeldAttempts } from './held-attempts.js';
-import { paths } from './metadata.js';
+import { provenKey } from './proven-key.js';
 
 /** Ports of {@link WorkerGrants}. */
 export interface WorkerGrantsOptions {
@@ -55,7 +55,7 @@ export class WorkerGrants {
       isGuess: code !== null || subjectToken !== null,
       find: () => this.#findEnrolling(form, holder),
     });
-    const key = await this.#keyOf(attempt.request);
+    const key = await provenKey(attempt.request, this.#options);
     const queue = form.get('queue') ?? '';
     const host = form.get('host') ?? '';
     const { _id } = await identity.enrolments.enrol({
@@ -103,7 +103,7 @@ export class WorkerGrants {
     const { attempts, identity } = this.#options;
     const id = form.get('enrolment_id') ?? '';
     await attempts.admit(attempt, await claimOfWorker(attempt.request, id, identity));
-    const key = await this.#keyOf(attempt.request);
+    const key = await provenKey(attempt.request, this.#options);
     const { answer } = await this.#workerToken(id, key, form.get('worker') === 'new', attempt);
     return answer;
   }
@@ -178,21 +178,5 @@ export class WorkerGrants {
       };
       return { answer: { status: 400, body }, workerId: undefined };
     }
-  }
-
-  /** The key with which the request was signed, or that of the client's certificate. */
-  async #keyOf(request: IncomingMessage): Promise<ProvenKey> {
-    const proof = request.headers['dpop'];
-    const certificate = certificateThumbprint(request);
-    if (proof === undefined && certificate !== undefined)
-      return { thumbprint: certificatePrefix + certificate, use: () => Promise.resolve() };
-    if (typeof proof !== 'string')
-      throw new DomainError(
-        'BAD_REQUEST',
-        'dpop: a proof of possession is required, or a client certificate where this gateway asks for one',
-        { field: 'dpop' },
-      );
-    const urls = this.#options.originsOf(request).map((origin) => origin + paths.token);
-    return this.#options.identity.proofs.check(proof, { method: 'POST', urls });
   }
 }

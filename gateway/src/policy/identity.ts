@@ -160,7 +160,7 @@ function unlessBoundElsewhere(principal: Principal, request: IncomingMessage): P
 function withCertificate(principal: Principal, request: IncomingMessage): Principal {
   if (certificateThumbprint(request) === principal.certificateThumbprint) return principal;
   const text =
-    'The token is bound to a client certificate; present this certificate on the connection to the gateway';
+    'The token is bound to a client certificate; present this certificate, while it is valid, on the connection to the gateway';
   throw new DomainError('UNAUTHENTICATED', text, { field: 'authorization' });
 }
 

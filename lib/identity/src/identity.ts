@@ -21,6 +21,7 @@ import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.
 import { RevocationsService } from './revocations/revocations.service.js';
 import { WebLogin } from './sessions/web-login.js';
 import { WebSessions } from './sessions/web-sessions.js';
+import { RobotsService } from './robots/robots.service.js';
 import { type IdentityStore, openIdentityStore } from './store/open.repository.js';
 import { type KeyEncryption, loadKeyEncryption } from './tokens/key-encryption.js';
 import { RefreshTokens } from './tokens/refresh-tokens.js';
@@ -36,6 +37,8 @@ export interface IdentityOptions {
   readonly issuer: string;
   /** The `aud` of Rhizome's own tokens; default `rhizome`. */
   readonly audience?: string | undefined;
+  /** Further audiences for which callers may exchange their tokens: services that trust this issuer. */
+  readonly otherAudiences?: readonly string[] | undefined;
   /** File with the key that encrypts signing keys and logins; made if there is none. */
   readonly keyFile: string;
   /** YAML file with issuers; the file wins over the store at each start. */
@@ -51,6 +54,7 @@ export interface Identity {
   /** Rhizome's own issuer, for a verifier. */
   readonly trusted: TrustedIssuer;
   readonly audience: string;
+  readonly otherAudiences: readonly string[];
   readonly issuers: IssuersService;
   readonly principals: PrincipalsService;
   /** The rights that principals have now, for a verifier. */
@@ -67,6 +71,7 @@ export interface Identity {
   readonly enrolments: EnrolmentsService;
   readonly enrolmentDecisions: EnrolmentDecisions;
   readonly workerTokens: WorkerTokens;
+  readonly robots: RobotsService;
   readonly proofs: ProofVerifier;
   /** Failed logins of the last minutes at all gateways. */
   readonly failedGuesses: FailedGuesses;
@@ -114,6 +119,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   return {
     trusted: { issuer, jwks: () => keys.jwks() },
     audience,
+    otherAudiences: options.otherAudiences ?? [],
     issuers: issuersService,
     principals,
     people,
@@ -128,6 +134,10 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     enrolments: new EnrolmentsService({ ...common, enrolments, invitations }),
     enrolmentDecisions: new EnrolmentDecisions({ ...common, enrolments }),
     workerTokens: new WorkerTokens({ ...common, enrolments }),
+    robots: new RobotsService({
+      ...{ ...common, principals: store.principals, robotKeys: store.robotKeys },
+      ...{ usedProofs: store.usedProofs, tokens },
+    }),
     proofs: createProofVerifier(clock, store.usedProofs),
     failedGuesses: new FailedGuesses({ failures: store.failedGuesses, clock, log }),
     webLogin: new WebLogin({ issuers: issuersService, outside, encryption, now: () => clock.now() }),

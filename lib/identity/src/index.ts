@@ -78,11 +78,24 @@ export {
   revocationKinds,
 } from './revocations/revocation.document.js';
 export type { RevocationRequest, RevocationsService } from './revocations/revocations.service.js';
+export type { RobotKeyDocument } from './robots/robot-key.document.js';
+export type {
+  KeyEnded,
+  KeyRequest,
+  RobotChanged,
+  RobotCode,
+  RobotDocument,
+  RobotKeyCode,
+  RobotRequest,
+  RobotsService,
+  RobotTokenRequest,
+} from './robots/robots.service.js';
 export type { WebLogin } from './sessions/web-login.js';
 export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
-export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
+export type { ExchangeRequest } from './tokens/exchange-request.js';
+export type { IssuedToken, TokenService } from './tokens/token.service.js';
 export {
   createProofVerifier,
   type ProofVerifier,

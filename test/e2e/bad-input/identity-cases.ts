@@ -48,6 +48,18 @@ export const identityInputs: GoodInputs = {
     { experiment: 'larkspur', roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
   ],
   endElevation: ['EndElevationInput', { id: 'elv_00000000000000000000000000' }],
+  registerRobot: [
+    'RegisterRobotInput',
+    {
+      ...{ experiment: 'larkspur', name: 'nightly', roles: ['USER'] },
+      ...{ publicKey: '{}', keyExpiresAt: '2030-01-31T00:00:00Z' },
+    },
+  ],
+  addRobotKey: [
+    'AddRobotKeyInput',
+    { robotId: 'svc_00000000000000000000000000', publicKey: '{}', expiresAt: '2030-01-31T00:00:00Z' },
+  ],
+  endRobotKey: ['EndRobotKeyInput', { id: 'rbk_00000000000000000000000000' }],
 };
 
 /** All of them. */
@@ -73,4 +85,7 @@ export const identityCases: readonly BadInput[] = [
   ...casesOf('setGroupMember', 'INVALID_VALUE', [mistyped('isMember', 'yes'), unknownField]),
   ...casesOf('startElevation', 'INVALID_VALUE', [mistyped('minutes', 'many'), unknownField]),
   ...casesOf('endElevation', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
+  ...casesOf('registerRobot', 'INVALID_VALUE', [mistyped('roles', ['PILOT'], '"PILOT"'), unknownField]),
+  ...casesOf('addRobotKey', 'INVALID_VALUE', [mistyped('expiresAt', 'tomorrow'), unknownField]),
+  ...casesOf('endRobotKey', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
 ];

@@ -185,3 +185,32 @@ describe('rhizome login --oidc', () => {
     expect(outside).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('id-token: write') });
   });
 });
+
+describe('rhizome robot', () => {
+  it('registers a key of this machine, with which later commands log in until the key ends', async () => {
+    const asAdmin = { env: { RHIZOME_TOKEN: system.admin, RHIZOME_URL: system.url } };
+    const made = await cli.run(['robot', 'key', 'robot.json']);
+    expect(made).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(made.json<object>()).not.toHaveProperty('d');
+    expect((await stat(join(system.data, 'robot.json'))).mode & 0o777).toBe(0o600);
+    await writeFile(join(system.data, 'robot.pub'), made.stdout);
+    const naming = ['robot', 'register', experiment, 'nightly', '--role', 'USER'];
+    const isPrivate = await cli.run([...naming, '--public-key', 'robot.json'], asAdmin);
+    expect(isPrivate).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('publicKey') });
+    const registered = await cli.run(['--json', ...naming, '--public-key', 'robot.pub'], asAdmin);
+    expect(registered).toMatchObject({ exitCode: 0, stderr: '' });
+    const { id, keys } = registered.json<{ id: string; keys: readonly { id: string }[] }>();
+    const login = ['--url', system.url, 'login', '--robot', id, '--key', 'robot.json'];
+    expect(await cli.run(login)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await whoami()).toMatchObject({
+      subject: id,
+      kind: 'SERVICE',
+      grants: [{ experimentName: experiment, roles: ['USER'] }],
+    });
+    const elsewhere = await cli.run(['token', '--audience', 'https://elsewhere.test']);
+    expect(elsewhere).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('audience: ') });
+    expect((await cli.run(['robot', 'list'], asAdmin)).stdout).toContain(keys[0]?.id);
+    expect(await cli.run(['robot', 'end-key', keys[0]?.id ?? ''], asAdmin)).toMatchObject({ exitCode: 0 });
+    expect(await cli.run(['whoami'])).toMatchObject({ exitCode: 4 });
+  });
+});

@@ -16,6 +16,8 @@ export interface LoginSystem {
   readonly identity: Identity;
   /** As the administrator. */
   readonly api: Api;
+  /** Token of the administrator. */
+  readonly admin: string;
 }
 
 /** Settings of {@link startLoginSystem}. */
@@ -43,7 +45,7 @@ export async function startLoginSystem(options: LoginSystemOptions = {}): Promis
   const api = apiOf(url, admin);
   await prepareWork(api);
   await api.change('setTokenIssuer', recordOf(institute, options.roles ?? ['USER', 'READER']));
-  return { data, url, institute, identity, api };
+  return { data, url, institute, identity, api, admin };
 }
 
 function recordOf({ issuer, audience, publicClient }: TestIssuer, roles: readonly string[]): object {

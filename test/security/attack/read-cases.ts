@@ -170,6 +170,7 @@ const ofGateway: readonly Read[] = [
     at,
     isShown: false,
   }),
+  query('robots', '{ robots { nodes { id keys { thumbprint } } } }', { at, isShown: false }),
   query('elevations', '{ elevations { nodes { id reason principal { id } } } }', { at, isShown: false }),
   query('subgraphs', '{ subgraphs { name endpoint sdl } }', { marks: ofGraph, openTo: schemaReaders }),
   query('schemaVersions', '{ schemaVersions { nodes { supergraphSdl subgraphs { endpoint } } } }', {

@@ -1,4 +1,5 @@
 /** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
+import { createProofKey } from '@rhizome/testkit';
 import { mutationText } from '../../e2e/system/api.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Caller } from './attackers.js';
@@ -19,6 +20,8 @@ export const held = ({ targets }: AttackSystem): { readonly id: string; readonly
 const key = { idempotencyKey: 'attack' };
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
+const { d: _private, ...ownKey } = createProofKey().export();
+const robotKey = JSON.stringify(ownKey);
 
 /** Inputs of the mutations, by name. */
 export const inputs: Readonly<Record<string, Inputs>> = {
@@ -94,6 +97,15 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   }),
   startElevation: () => ({ experiment: '*', roles: ['ADMIN'], reason: 'the reason of an attacker' }),
   endElevation: () => ({ id: 'elv_00000000000000000000000000' }),
+  registerRobot: () => ({
+    ...{ experiment: '*', name: 'mine', roles: ['OPERATOR'], publicKey: robotKey },
+    keyExpiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+  }),
+  addRobotKey: () => ({
+    ...{ robotId: 'svc_00000000000000000000000000', publicKey: robotKey },
+    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+  }),
+  endRobotKey: () => ({ id: 'rbk_00000000000000000000000000' }),
   registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
   checkSchema: () => ({ subgraph: 'atlas', sdl }),
   publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),
@@ -106,6 +118,7 @@ export const ofIdentities = new Set([
   ...['setTokenIssuer', 'removeTokenIssuer', 'setMembership', 'revokeTokens', 'suspendPrincipal'],
   ...['rotateSigningKey', 'inviteWorkers', 'decideEnrolment', 'endEnrolment'],
   ...['setGroup', 'setGroupMember', 'startElevation', 'endElevation'],
+  ...['registerRobot', 'addRobotKey', 'endRobotKey'],
 ]);
 
 /** Codes by which a foreign object is refused, or does not exist. */
@@ -128,6 +141,8 @@ export const refusals = [
     'GROUP_NOT_FOUND',
     'NOT_ELEVATABLE',
     'ELEVATION_NOT_FOUND',
+    'ROBOT_NOT_FOUND',
+    'KEY_NOT_FOUND',
   ],
 ];
 

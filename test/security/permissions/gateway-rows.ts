@@ -1,12 +1,13 @@
 /** Calls of the gateway's own fields: the audit log, identities and the schema registry. */
-import { type Objects, issuerOf } from './objects.js';
+import { randomUUID } from 'node:crypto';
+import { inOneDay, type Objects, issuerOf, publicKey } from './objects.js';
 import { mutation, query, type Rows } from './row.js';
 import { subjectOf } from './world.js';
 
 type Named = readonly { readonly name?: string; readonly id?: string }[];
 
 const includes =
-  (name: 'institute' | 'principalId' | 'groupId' | 'elevationId') =>
+  (name: 'institute' | 'principalId' | 'groupId' | 'robotId' | 'elevationId') =>
   (value: unknown, objects: Objects): boolean => {
     const list = (Array.isArray(value) ? value : (value as { nodes: Named }).nodes) as Named;
     return list.some((one) => (one.name ?? one.id) === objects[name]);
@@ -43,6 +44,7 @@ const identityRows: Rows = [
     ({ queue: q }) => ({ q }),
   ),
   query('groups', '{ groups(first: 100) { nodes { id } } }', undefined, { found: includes('groupId') }),
+  query('robots', '{ robots(first: 100) { nodes { id } } }', undefined, { found: includes('robotId') }),
   query('elevations', '{ elevations(first: 100) { nodes { id } } }', undefined, {
     found: includes('elevationId'),
   }),
@@ -64,6 +66,14 @@ const identityRows: Rows = [
     ...{ experiment, roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
   })),
   mutation('endElevation', ({ ownElevationId: id }) => ({ id })),
+  mutation('registerRobot', ({ experiment }) => ({
+    ...{ experiment, name: `robot-${randomUUID()}`, roles: ['READER'] },
+    ...{ publicKey: publicKey(), keyExpiresAt: inOneDay() },
+  })),
+  mutation('addRobotKey', ({ ownRobotId: robotId }) => ({
+    ...{ robotId, publicKey: publicKey(), expiresAt: inOneDay() },
+  })),
+  mutation('endRobotKey', ({ ownRobotKeyId: id }) => ({ id })),
 ];
 
 const home = 'larkspur';

@@ -1,6 +1,7 @@
 /** Objects that the rows of the table ask for. */
+import { randomUUID } from 'node:crypto';
 import { experimentInputs } from '../experiment-inputs.js';
-import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { createProofKey, testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
 import {
   type Caller,
@@ -44,6 +45,10 @@ export interface Objects {
   /** An elevation of that person, which stays, and one for this caller and target alone. */
   readonly elevationId: string;
   readonly ownElevationId: string;
+  /** A robot of the experiment, and one for this caller and target alone, with a key. */
+  readonly robotId: string;
+  readonly ownRobotId: string;
+  readonly ownRobotKeyId: string;
   /** Enrolment that stays. */
   readonly lastingId: string;
   readonly auditEntryId: string;
@@ -98,11 +103,32 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   await mutate(system, 'setTokenIssuer', { ...issuerOf(issuer, experiment) });
   const enrolmentId = await pendingEnrolment(system, experiment, `approved ${name}`);
   await mutate(system, 'decideEnrolment', { id: enrolmentId, isApproved: true, experiments: [experiment] });
+  const robot = await robotOf(system, experiment);
   return {
+    ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
     ...{ issuer, enrolmentId, ownSecretId: String(created.id) },
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
     jobId: await jobOf(system, caller, target),
   };
+}
+
+/** A new public key, as people paste it. */
+export function publicKey(): string {
+  const { d: _private, ...key } = createProofKey().export();
+  return JSON.stringify(key);
+}
+
+/** The time in a day. */
+export const inOneDay = (): string => new Date(Date.now() + 86_400_000).toISOString();
+
+async function robotOf(
+  system: System,
+  experiment: string,
+): Promise<{ readonly id: string; readonly keyId: string }> {
+  const key = { publicKey: publicKey(), keyExpiresAt: inOneDay() };
+  const input = { ...key, experiment, name: `robot-${randomUUID()}`, roles: ['READER'] };
+  const { robot } = await mutate(system, 'registerRobot', input, 'robot { id keys { id } }');
+  return { id: String(robot.id), keyId: String(robot.keys[0].id) };
 }
 
 /** The record of an issuer of an experiment. */
@@ -166,6 +192,7 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
     queueId: String(data.queue.id),
     groupId: String(crew.id),
     elevationId: await elevationOf(system, experiment),
+    robotId: (await robotOf(system, experiment)).id,
     ...{ institute, principalId, lastingId: await pendingEnrolment(system, experiment, 'lasting') },
     ...{ taskId: String(submitted.task.id), secretId: String(created.secret.id) },
   };

@@ -51,6 +51,8 @@ export interface ExchangeOptions {
   readonly tokenType?: string;
   readonly scope?: string;
   readonly agent?: string | undefined;
+  /** Service for which the token is; undefined for the gateway itself. */
+  readonly audience?: string | undefined;
   readonly lifetimeSeconds?: number | undefined;
 }
 
@@ -84,7 +86,7 @@ export async function gatewayMetadata(
 
 /** Exchanges a token for one of the gateway. @throws CliError if it is refused */
 export function exchange(url: string, options: ExchangeOptions, signal: AbortSignal): Promise<GatewayTokens> {
-  const { subjectToken, tokenType = accessTokenType, scope = '', agent, lifetimeSeconds } = options;
+  const { subjectToken, tokenType = accessTokenType, scope = '', agent, audience, lifetimeSeconds } = options;
   const form = {
     grant_type: exchangeType,
     client_id: clientId,
@@ -92,10 +94,34 @@ export function exchange(url: string, options: ExchangeOptions, signal: AbortSig
     subject_token_type: tokenType,
     scope,
     ...(agent !== undefined && { agent }),
-    ...(lifetimeSeconds !== undefined && { requested_lifetime: String(lifetimeSeconds) }),
+    ...(audience !== undefined && { audience }),
+    ...lifetimeField(lifetimeSeconds),
   };
   return issued(url, form, signal);
 }
+
+/** A token of a robot, by an assertion that it signed. @throws CliError if it is refused */
+export function clientCredentials(
+  url: string,
+  {
+    assertion,
+    scope,
+    lifetimeSeconds,
+  }: { readonly assertion: string } & Pick<ExchangeOptions, 'scope' | 'lifetimeSeconds'>,
+  signal: AbortSignal,
+): Promise<GatewayTokens> {
+  const form = {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+    scope: scope ?? '',
+    ...lifetimeField(lifetimeSeconds),
+  };
+  return issued(url, form, signal);
+}
+
+const lifetimeField = (seconds: number | undefined): Readonly<Record<string, string>> =>
+  seconds === undefined ? {} : { requested_lifetime: String(seconds) };
 
 /** Continues a login. @throws CliError: denied if it has ended */
 export function refresh(url: string, refreshToken: string, signal: AbortSignal): Promise<GatewayTokens> {

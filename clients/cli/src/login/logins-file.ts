@@ -32,6 +32,11 @@ const loginSchema = z.object({
     .object({ kind: z.enum(workloadKinds), audience: z.string(), variable: z.string() })
     .nullable()
     .default(null),
+  /** A robot that signs a request for each token. */
+  robot: z
+    .object({ id: z.string().min(1), keyFile: z.string().min(1) })
+    .nullable()
+    .default(null),
   /** Roles that the person took for a short time; null for none. */
   elevation: z
     .object({ id: z.string().min(1), token: z.string().min(1), expiresAt: z.number() })

@@ -3,6 +3,7 @@ import { RhizomeApiError, type TokenSource } from '@rhizome/client';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { exchange, type GatewayTokens, jwtType, refresh } from './gateway-issuer.js';
 import { loginAt, readLogins, replaceLogin, type StoredLogin, withLock } from './logins-file.js';
+import { robotToken } from './robot-key.js';
 import { workloadToken } from './workload-token.js';
 
 /** A login, and what its renewals need. */
@@ -61,7 +62,8 @@ async function nextTokens(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<GatewayTokens> {
-  const { url, refreshToken, workload, scope } = login;
+  const { url, refreshToken, workload, robot, scope } = login;
+  if (robot !== null) return robotToken(url, robot, { scope }, signal);
   if (workload === null) return refresh(url, refreshToken ?? '', signal);
   const subjectToken = await workloadToken(workload, env, signal);
   return exchange(url, { subjectToken, tokenType: jwtType, scope }, signal);
@@ -78,8 +80,8 @@ function elevatedToken({ elevation }: StoredLogin): string | undefined {
   return elevation && Date.now() < elevation.expiresAt ? elevation.token : undefined;
 }
 
-function canRenew({ refreshToken, workload }: StoredLogin): boolean {
-  return refreshToken !== null || workload !== null;
+function canRenew({ refreshToken, workload, robot }: StoredLogin): boolean {
+  return refreshToken !== null || workload !== null || robot !== null;
 }
 
 function isDue({ renewAt }: StoredLogin): boolean {

@@ -3,6 +3,13 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { Identity, IssuerLogin, IssuerSettingsRecord, QueueOwners } from '@rhizome/identity';
 import type { Resolvers, SetTokenIssuerInput, SetTokenIssuerLoginInput } from '../../types.generated.js';
+import {
+  robotMutations,
+  robotPolicies,
+  robotQueries,
+  type RobotResolvers,
+  robotTypes,
+} from './robot-resolvers.js';
 import { endOf, experimentOfInput } from './role-fields.js';
 import { rolePolicies, roleMutations, roleQueries, type RoleResolvers, roleTypes } from './role-resolvers.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
@@ -18,22 +25,27 @@ export interface IdentityGraphOptions {
 /** Without core there is no queue. */
 const withoutCore: QueueOwners = { experimentsOf: async () => ['*'], queuesOf: async () => [] };
 
-type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> & IdentityTypeResolvers & RoleResolvers;
+type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> &
+  IdentityTypeResolvers &
+  RoleResolvers &
+  RobotResolvers;
 
 /** Resolvers on the services of identity. */
 export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
   const identity = (): Identity => open(parts);
   const { queueOwners = withoutCore } = parts;
   return {
-    Query: { ...queries(identity, queueOwners), ...roleQueries(identity) },
+    Query: { ...queries(identity, queueOwners), ...roleQueries(identity), ...robotQueries(identity) },
     Mutation: {
       ...mutations(identity),
       ...tokenMutations(identity),
       ...enrolmentMutations(identity, queueOwners),
       ...roleMutations(identity),
+      ...robotMutations(identity),
     },
     ...identityTypes(identity),
     ...roleTypes(identity),
+    ...robotTypes(identity),
   };
 }
 
@@ -165,6 +177,7 @@ function open({ identity }: IdentityGraphOptions): Identity {
 /** Policies of the fields; the services also check the experiment. */
 export const identityPolicies: Policies = {
   ...rolePolicies,
+  ...robotPolicies,
   'Query.tokenIssuers': { action: 'identity:read' },
   'Query.tokenIssuerVersions': { action: 'identity:read' },
   'Query.knownPrincipals': { action: 'identity:read' },

@@ -22,7 +22,14 @@ export interface LoginRecord {
   readonly at: Date;
 }
 
-/** Somebody who has logged in, or software that has exchanged a token. */
+/** Facts about a robot: a service that authenticates with its own keys. */
+export interface RobotFacts {
+  /** Experiment whose managers manage its keys. */
+  readonly experiment: string;
+  readonly registeredBy: string;
+}
+
+/** Somebody who has logged in, software that has exchanged a token, or a robot. */
 export interface PrincipalDocument {
   /** `usr_…`, `svc_…` or `agt_…` */
   readonly _id: string;
@@ -37,6 +44,8 @@ export interface PrincipalDocument {
   readonly actsFor: string | null;
   /** The last login of each account; absent before the first one, and for agents. */
   readonly logins?: readonly LoginRecord[];
+  /** Absent for all others. */
+  readonly robot?: RobotFacts;
 }
 
 /** An account at an issuer. */
@@ -104,6 +113,7 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       isSuspended: { bsonType: 'bool' },
       actsFor: textOrNull,
       logins: { bsonType: 'array', maxItems: 100, items: { bsonType: 'object' } },
+      robot: { bsonType: 'object' },
     },
   },
   indexes: [
@@ -113,6 +123,12 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       why: 'the principals whose logins gave rights in an experiment',
     },
     { name: 'actsFor_idx', keys: { actsFor: 1 }, why: 'the agents of a person' },
+    {
+      name: 'robot_experiment_idx',
+      keys: { 'robot.experiment': 1, createdAt: -1, _id: -1 },
+      options: { partialFilterExpression: { robot: { $exists: true } } },
+      why: 'the robots of some experiments, the newest first',
+    },
   ],
 });
 

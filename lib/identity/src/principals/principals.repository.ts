@@ -147,6 +147,21 @@ export class PrincipalsRepository {
   }
 
   /**
+   * A page of the robots of some experiments (`*` for all), the newest first.
+   * @throws DomainError CURSOR_INVALID
+   */
+  robots(
+    experiments: '*' | readonly string[],
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<PrincipalDocument>> {
+    const order = [{ field: 'createdAt', direction: -1 }] as const;
+    const of = experiments === '*' ? {} : { 'robot.experiment': { $in: [...experiments] } };
+    const filter = { robot: { $exists: true }, ...of };
+    return keysetPage({ collection: this.#principals, filter, order, first, after });
+  }
+
+  /**
    * Principals with a membership in one of the experiments or in all, or whose last logins gave such rights.
    * @param among limits the search to these principals
    */

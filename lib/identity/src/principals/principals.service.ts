@@ -10,6 +10,7 @@ import { checkEnd, checkRoles } from '../grantable-roles.js';
 import type { GroupsRepository } from '../groups/groups.repository.js';
 import type { IssuersRepository } from '../issuers/issuers.repository.js';
 import { visibleIssuer } from '../issuers/visible-issuer.js';
+import { checkRolesOfRobot } from '../robots/robot-roles.js';
 import { concerns, visibleTo } from '../visible-experiments.js';
 import type {
   HeldRoles,
@@ -232,8 +233,10 @@ export class PrincipalsService {
     checkRoles('roles', roles, errors);
     checkRoles('elevatableRoles', elevatableRoles, errors);
     checkEnd(request, now, errors);
-    if (errors.isEmpty && !(await principals.principal(principalId)))
+    const found = errors.isEmpty ? await principals.principal(principalId) : undefined;
+    if (found === null)
       errors.report('PRINCIPAL_NOT_FOUND', ['principalId'], `Principal "${principalId}" not found.`);
+    else if (found?.robot) checkRolesOfRobot(roles, errors);
     if (!errors.isEmpty) return { membership: null, userErrors: errors.all };
     if (roles.length + elevatableRoles.length === 0) {
       await principals.removeMembership(principalId, experiment);

@@ -2,6 +2,7 @@
 import type { Grant } from '@rhizome/authz';
 import { constrain, grantsOf, statedRule } from '../issuers/assess.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
+import { grantsOfRobot } from '../robots/robot-roles.js';
 import type { HeldRoles, LoginGrant, LoginRecord, PrincipalDocument } from './principal.document.js';
 
 /** Stored facts about a principal. */
@@ -29,8 +30,9 @@ export const loginLastsMs = 30 * 86_400_000;
 
 /** Undefined for a principal whose logins are not recorded. */
 export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
-  const { isSuspended, logins } = principal;
+  const { isSuspended, logins, robot } = principal;
   if (isSuspended) return { grants: [], ready: [], until: undefined };
+  if (robot) return rightsOfRobot(held, now);
   if (logins === undefined) return undefined;
   const ends: Date[] = [];
   const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
@@ -43,18 +45,29 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
     const end = new Date(login.at.getTime() + loginLastsMs);
     if (!issuer?.isEnabled || end <= now) return { has: [], ready: [] };
     ends.push(end);
-    ends.push(...lasting.flatMap(({ expiresAt }) => expiresAt ?? []));
+    ends.push(...lasting.flatMap(ending));
     return {
       has: constrain([...fromRules(login, issuer), ...lasting], issuer),
       ready: constrain(ready, issuer),
     };
   });
-  const until = ends.length === 0 ? undefined : new Date(Math.min(...ends.map((end) => end.getTime())));
   return {
     grants: grantsOf(outcomes.flatMap(({ has }) => has)),
     ready: grantsOf(outcomes.flatMap((one) => one.ready)),
-    until,
+    until: earliest(ends),
   };
+}
+
+/** A robot has no logins: its memberships and groups decide. */
+function rightsOfRobot(held: readonly HeldRoles[], now: Date): DatedRights {
+  const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+  return { grants: grantsOfRobot(lasting), ready: [], until: earliest(lasting.flatMap(ending)) };
+}
+
+const ending = ({ expiresAt }: HeldRoles): readonly Date[] => (expiresAt === null ? [] : [expiresAt]);
+
+function earliest(ends: readonly Date[]): Date | undefined {
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends.map((end) => end.getTime())));
 }
 
 /** The rights of the last token that its rules still give. */

@@ -22,6 +22,8 @@ import { usedProofsCollection } from '../proof/used-proof.document.js';
 import { UsedProofsRepository } from '../proof/used-proofs.repository.js';
 import { revocationsCollection } from '../revocations/revocation.document.js';
 import { RevocationsRepository } from '../revocations/revocations.repository.js';
+import { robotKeysCollection } from '../robots/robot-key.document.js';
+import { RobotKeysRepository } from '../robots/robot-keys.repository.js';
 import { RefreshFamiliesRepository } from '../tokens/refresh-families.repository.js';
 import { refreshFamiliesCollection } from '../tokens/refresh-family.document.js';
 import { webSessionsCollection } from '../sessions/web-session.document.js';
@@ -39,6 +41,7 @@ export interface IdentityStore {
   readonly refreshFamilies: RefreshFamiliesRepository;
   readonly revocations: RevocationsRepository;
   readonly enrolments: EnrolmentsRepository;
+  readonly robotKeys: RobotKeysRepository;
   readonly usedProofs: UsedProofsRepository;
   readonly webSessions: WebSessionsRepository;
   readonly failedGuesses: FailedGuessesRepository;
@@ -61,6 +64,7 @@ const all = [
   revocationsCollection,
   invitationsCollection,
   enrolmentsCollection,
+  robotKeysCollection,
   usedProofsCollection,
   webSessionsCollection,
   failedGuessesCollection,
@@ -78,6 +82,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     refreshFamilies: new RefreshFamiliesRepository(db),
     revocations: new RevocationsRepository(db),
     enrolments: new EnrolmentsRepository(db),
+    robotKeys: new RobotKeysRepository(db),
     usedProofs: new UsedProofsRepository(db),
     webSessions: new WebSessionsRepository(db),
     failedGuesses: new FailedGuessesRepository(db),

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
-import type { ExchangeRequest } from './token.service.js';
+import type { ExchangeRequest } from './exchange-request.js';
 
 const request = (subjectToken: string, change: Partial<ExchangeRequest> = {}): ExchangeRequest => ({
   subjectToken,

@@ -18,7 +18,9 @@ import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
+import { clientOf, type ExchangeRequest } from './exchange-request.js';
 import type { Login, RefreshTokens } from './refresh-tokens.js';
+import { grantsOfRobot } from '../robots/robot-roles.js';
 import { narrow, readScope, type RequestedScope, type Rights, scopeText } from './scopes.js';
 import type { SigningKeys } from './signing-keys.js';
 import { readTokenId, type TokenIdParts, tokenIdOf } from './token-id.js';
@@ -44,19 +46,6 @@ export interface AttemptOfJob extends AttemptReference {
   readonly experiment: string;
 }
 
-/** A request to exchange a token. */
-export interface ExchangeRequest {
-  readonly subjectToken: string;
-  /** Rights that are asked for; null for all. */
-  readonly scope: string | null;
-  /** Name of the software that shall act for the person; null for the person itself. */
-  readonly agent: string | null;
-  /** Shorter lifetime than usual; null for the usual one. */
-  readonly lifetimeSeconds: number | null;
-  /** The client, by its own account. */
-  readonly clientId?: string | null;
-}
-
 /** An access token, and a refresh token if one was asked for. */
 export interface IssuedToken {
   readonly accessToken: string;
@@ -65,6 +54,17 @@ export interface IssuedToken {
   readonly refreshToken: string | null;
   /** The holder of the token, as its claims name it. */
   readonly holder: TokenHolder;
+}
+
+/** A robot that is known by one of its keys. */
+export interface RobotLogin {
+  readonly robotId: string;
+  /** The key; its end is the end of the token. */
+  readonly family: string;
+  readonly until: Date;
+  readonly scope: string | null;
+  readonly lifetimeSeconds: number | null;
+  readonly keyThumbprint: string | undefined;
 }
 
 /** A login that the gateway keeps for a browser. */
@@ -80,6 +80,8 @@ type UserKind = TokenHolder['kind'];
 
 /** Lifetimes of access tokens, in seconds. */
 const lifetimes: Readonly<Record<UserKind, number>> = { HUMAN: 1800, SERVICE: 3600, AGENT: 900 };
+/** Longest lifetime of a token for another service, which does not see revocations, in seconds. */
+const foreignSeconds = 900;
 const agentNames = /^[a-z][a-z0-9-]{1,62}$/;
 
 /** Everything that an access token says. */
@@ -97,6 +99,8 @@ interface Issue extends Rights {
   readonly limited?: boolean;
   /** Its token is valid as long as the elevation. */
   readonly elevation?: ElevationReference;
+  /** Service for which the token is; default: Rhizome itself. */
+  readonly audience?: string | undefined;
 }
 
 /** Issues, refreshes and revokes tokens. */
@@ -274,6 +278,17 @@ export class TokenService {
     return this.#issue({ ...holder, grants: all, id, lifetimeSeconds: null, until, elevation }, null);
   }
 
+  /** A token for a robot, with the rights that it has now. @throws DomainError BAD_REQUEST, FORBIDDEN */
+  async issueRobot({ robotId, family, scope, ...rest }: RobotLogin): Promise<IssuedToken> {
+    const grants = grantsOfRobot(await this.#options.principals.rolesOf(robotId));
+    const rights = narrow({ grants }, readScope(scope));
+    const id = { issuerName: undefined, family };
+    return this.#issue(
+      { ...rights, ...rest, kind: 'SERVICE', subject: robotId, id, clientId: robotId },
+      null,
+    );
+  }
+
   async #exchangeOutside(request: ExchangeRequest): Promise<IssuedToken> {
     const { outside, refreshTokens, ids } = this.#options;
     const asked = readScope(request.scope);
@@ -290,16 +305,18 @@ export class TokenService {
         subject: principalId,
         id,
         clientId,
+        audience: request.audience ?? undefined,
       });
     }
-    const isLasting = asked.isOffline && identity.kind === 'HUMAN';
-    const { lifetimeSeconds } = request;
+    const { lifetimeSeconds, audience = null } = request;
+    const isLasting = asked.isOffline && identity.kind === 'HUMAN' && audience === null;
     const account = { principalId, issuer: issuer.issuer, claims, scope: request.scope ?? '' };
     const login = { ...account, clientId, lifetimeSeconds };
     const started = isLasting ? await refreshTokens.start(login) : undefined;
     const id = { issuerName, family: started?.family ?? ids.next('tok') };
     const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, clientId, lifetimeSeconds };
-    return this.#issue({ ...issue, limited: isLimited(asked, request) }, started?.token ?? null);
+    const limited = audience !== null || isLimited(asked, request);
+    return this.#issue({ ...issue, limited, audience: audience ?? undefined }, started?.token ?? null);
   }
 
   async #narrowOwn(request: ExchangeRequest): Promise<IssuedToken> {
@@ -312,7 +329,8 @@ export class TokenService {
       throw new DomainError('FORBIDDEN', 'A token with elevated roles cannot be exchanged');
     const { lifetimeSeconds } = request;
     const clientId = clientOf(request);
-    const held = { ...rights, kind, subject, id, clientId, until: expiresAt, keyThumbprint };
+    const audience = request.audience ?? undefined;
+    const held = { ...rights, kind, subject, id, clientId, until: expiresAt, keyThumbprint, audience };
     if (request.agent !== null) return this.#issueAgent(request, held);
     return this.#issue({ ...held, actsFor, lifetimeSeconds, limited: true }, null);
   }
@@ -339,7 +357,8 @@ export class TokenService {
     const { keys, clock, ids } = this.#options;
     const now = clock.now();
     const left = until ? secondsOf(until) - secondsOf(now) : Infinity;
-    const most = rest.elevation ? Infinity : lifetimes[rest.kind];
+    const own = rest.elevation ? Infinity : lifetimes[rest.kind];
+    const most = rest.audience === undefined ? own : Math.min(own, foreignSeconds);
     const ttlSeconds = Math.max(1, Math.min(most, lifetimeSeconds ?? Infinity, left));
     const tokenId = tokenIdOf(id, ids.next('n').slice(2));
     const claims = { ...rest, clientId, ttlSeconds, tokenId, issuedAt: now };
@@ -360,16 +379,6 @@ function isLimited(
 
 /** Whole seconds since 1970, as in tokens. */
 const secondsOf = (time: Date): number => Math.floor(time.getTime() / 1000);
-
-const clientIds = /^[\w.:/~-]{1,200}$/;
-
-/** The name that a client gives itself; it proves nothing. */
-function clientOf({ clientId }: ExchangeRequest): string {
-  if (clientId == null) return 'rhizome';
-  if (clientIds.test(clientId)) return clientId;
-  const text = `client_id: ${JSON.stringify(clientId.slice(0, 200))} is not valid; must be 1 to 200 letters, digits and "_.:/~-"`;
-  throw new DomainError('BAD_REQUEST', text, { field: 'client_id' });
-}
 
 function kindOf({ kind }: OutsideIdentity): UserKind {
   return kind === 'SERVICE' ? 'SERVICE' : 'HUMAN';

@@ -17,6 +17,7 @@ interface LogoutFlags extends CommonFlags {
 interface TokenFlags extends CommonFlags {
   readonly for: readonly string[];
   readonly agent?: string;
+  readonly audience?: string;
   readonly lifetime?: number;
 }
 
@@ -37,6 +38,10 @@ export function addIdentity(program: Command, world: World, finish: Finish): voi
       'right that the token has, such as heron:READER or job:submit; may be repeated (default: all)',
       collect,
       [],
+    )
+    .option(
+      '--audience <text>',
+      'service that the token is for, one that the gateway knows (default: the gateway)',
     )
     .option('--agent <name>', 'name of the AI agent that acts for you with the token')
     .option('--lifetime <seconds>', 'lifetime of the token', wholeNumber(1, 86_400));
@@ -94,13 +99,13 @@ async function printToken(flags: TokenFlags, world: World): Promise<ExitCode> {
   const connection = findConnection(flags, world.cwd, world.signal);
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const held = await tokenOf(connection);
-  const { agent, lifetime: lifetimeSeconds } = flags;
-  if (flags.for.length === 0 && agent === undefined && lifetimeSeconds === undefined) {
+  const { agent, audience, lifetime: lifetimeSeconds } = flags;
+  if (flags.for.length === 0 && (agent ?? audience ?? lifetimeSeconds) === undefined) {
     if (output.json) printJson(output, { token: held });
     else printLine(output, held);
     return exitCodes.ok;
   }
-  const options = { subjectToken: held, scope: flags.for.join(' '), agent, lifetimeSeconds };
+  const options = { subjectToken: held, scope: flags.for.join(' '), agent, audience, lifetimeSeconds };
   const { token, scope, expiresAt } = await exchange(connection.url, options, world.signal);
   if (output.json) printJson(output, { token, scope, expiresAt: new Date(expiresAt).toISOString() });
   else printLine(output, token);

@@ -1,4 +1,5 @@
 /** `rhizome login`: gets tokens of a gateway for a person or a CI job, and stores them for later commands. */
+import { resolve } from 'node:path';
 import { createClient, isRhizomeApiError } from '@rhizome/client';
 import { type Command, Option } from 'commander';
 import type { World } from '../../command.js';
@@ -24,6 +25,7 @@ import {
 } from '../../login/gateway-issuer.js';
 import { type NewLogin, storeLogin } from '../../login/logins-file.js';
 import { hasDisplay } from '../../login/loopback.js';
+import { robotToken } from '../../login/robot-key.js';
 import type { LoginWay } from '../../login/outside-login.js';
 import {
   defaultTokenVariable,
@@ -41,6 +43,8 @@ interface LoginFlags extends ConnectionFlags {
   readonly oidc?: Workload['kind'];
   readonly audience?: string;
   readonly tokenVariable: string;
+  readonly robot?: string;
+  readonly key?: string;
   readonly scope: readonly string[];
   readonly lifetime?: number;
 }
@@ -66,6 +70,8 @@ export function addLogin(program: Command, world: World, finish: Finish): void {
     .addOption(new Option('--oidc <service>', 'log in as a CI job').choices(workloadKinds))
     .option('--audience <text>', "audience of the CI job's token (default: from the gateway)")
     .option('--token-variable <name>', "variable with the CI job's token, for GitLab", defaultTokenVariable)
+    .addOption(new Option('--robot <id>', 'log in as a robot, such as svc_…; needs --key'))
+    .option('--key <file>', 'file with the private key of the robot, from "rhizome robot key"')
     .option(
       '--scope <scope>',
       'right that the tokens have, such as heron:READER or job:submit; may be repeated (default: all)',
@@ -85,6 +91,7 @@ async function login(flags: LoginFlags, name: string | undefined, world: World):
   assertSecure(url, flags);
   const starting = { url, flags, world };
   if (flags.withToken === true || flags.tokenFile !== undefined) return withGivenToken(starting);
+  if (flags.robot !== undefined) return asRobot(starting, flags.robot);
   const metadata = await gatewayMetadata(url, world.signal);
   if (flags.oidc !== undefined) return asWorkload(starting, flags.oidc, metadata);
   const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
@@ -137,6 +144,17 @@ async function asWorkload(
   return store(starting, loginOf(starting, tokens, { issuer: issuer?.name ?? kind, workload, scope }));
 }
 
+async function asRobot(starting: Starting, id: string): Promise<ExitCode> {
+  const { url, flags, world } = starting;
+  if (flags.key === undefined)
+    throw new CliError(exitCodes.usage, '--robot needs --key FILE, the private key of the robot');
+  // Later commands run in other folders.
+  const robot = { id, keyFile: resolve(world.cwd, flags.key) };
+  const scope = flags.scope.join(' ');
+  const tokens = await robotToken(url, robot, { scope, lifetimeSeconds: flags.lifetime }, world.signal);
+  return store(starting, loginOf(starting, tokens, { robot, scope }));
+}
+
 function loginOf(
   { url, flags }: Starting,
   { token, refreshToken, expiresAt, renewAt }: GatewayTokens,
@@ -177,7 +195,7 @@ async function store({ url, world }: Starting, login: NewLogin): Promise<ExitCod
     const { viewer } = await client.query(CliViewerDocument, {}, { signal: world.signal });
     const file = credentialsFile();
     await storeLogin(file, login, world.signal);
-    const isRenewed = login.refreshToken != null || login.workload != null;
+    const isRenewed = login.refreshToken != null || login.workload != null || login.robot != null;
     const { expiresAt = null } = claimsOf(login.token);
     const until = isRenewed || expiresAt === null ? '' : ` until ${expiresAt}`;
     world.stdout.write(`Logged in as ${viewer.subject} (${viewer.kind})${until}; stored in ${file}\n`);
