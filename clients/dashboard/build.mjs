@@ -1,8 +1,12 @@
 // Builds the pages into dist/static with Vite, from npm packages alone: no page loads anything from another
-// host. Nothing is done while what they are made of has not changed.
+// host. Nothing is done while what they are made of has not changed. Then writes the manifest of the operations
+// that the pages send.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatDocument, stringifyDocument } from '@urql/core';
+import { Kind } from 'graphql';
+import { writeManifest } from '../../tools/operation-manifest.mjs';
 import { buildPages, fingerprintOf } from '../../tools/pages.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -46,3 +50,9 @@ async function make(outDir) {
 }
 
 await buildPages({ name: 'dashboard', root, madeOf, make });
+
+/** The cache asks for the types of all objects in queries and mutations; streams bypass it. */
+const isStream = ({ kind, operation }) => kind === Kind.OPERATION_DEFINITION && operation === 'subscription';
+await writeManifest(import.meta.url, (document) =>
+  stringifyDocument(document.definitions.some(isStream) ? document : formatDocument(document)),
+);

@@ -5,7 +5,7 @@ export { type BaselineOptions, putBaseline } from './registry/baseline.js';
 export { buildOwnSubgraph } from './registry/index.js';
 export { routes } from './routes.js';
 export { serveGateway, type ServedGateway, type ServeGatewayOptions } from './serve.js';
-export { defaultLimits, type GatewayLimits } from './policy/index.js';
+export { defaultLimits, type GatewayLimits, readManifest } from './policy/index.js';
 export { createInProcessTransport, type Transport, type TransportFactory } from '@rhizome/federation';
 export {
   createHttpTransport,

@@ -11,7 +11,7 @@ import {
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
 import { storeElevation } from './login/logins-file.js';
 import { type Output, printable } from './output.js';
-import { cliVersion } from './version.js';
+import { cliName } from './version.js';
 
 /** Connection and output of one command. */
 export interface Session {
@@ -52,7 +52,7 @@ export async function withSession(
     url: connection.url,
     wsUrl: connection.wsUrl,
     token: connection.token,
-    client: { name: 'rhizome-cli', version: cliVersion },
+    client: cliName,
   });
   try {
     return await action({

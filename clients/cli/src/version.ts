@@ -7,3 +7,6 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 /** Version of its package. */
 export const cliVersion = version;
+
+/** The name for the statistics of the gateway, and for its manifest of operations. */
+export const cliName = { name: 'rhizome-cli', version };

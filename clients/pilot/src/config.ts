@@ -16,6 +16,7 @@ import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityLists } from './hardware/gpus/offered-devices.js';
 import { toolEnvironment } from './hardware/gpus/tool-runner.js';
 import { isolationModes } from './isolation/payload-isolation.js';
+import { pilotVersion } from './version.js';
 
 const variablePrefix = 'RHIZOME_PILOT_';
 
@@ -198,8 +199,7 @@ export interface PilotConfig {
  * @throws DomainError CONFIG_INVALID that lists all errors, by option or variable
  */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): PilotConfig {
-  const version = ownVersion();
-  const options = readOptions(argv, version);
+  const options = readOptions(argv);
   const fromOptions = Object.fromEntries(
     Object.entries(options).map(([key, value]) => [environmentName(variablePrefix, [key]), textOf(value)]),
   );
@@ -219,7 +219,6 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
     const { url, logLevel } = settings;
     const world = {
       searchPath,
-      version,
       batchJobId: batchJobIn(env),
       visible: visibilityIn(env),
       tools: toolEnvironment(env),
@@ -278,7 +277,6 @@ export function readToken(path: string): string {
 interface World {
   readonly searchPath: string;
   readonly runtimeEnvironment: Readonly<Record<string, string>>;
-  readonly version: string;
   readonly batchJobId: string | undefined;
   readonly visible: VisibilityLists;
   readonly tools: Readonly<Record<string, string>>;
@@ -314,7 +312,7 @@ function storeTokenOf({ storeTokenFile: file }: Settings): (() => string) | unde
 
 function pilotOptions(
   settings: Settings,
-  { searchPath, version, batchJobId, visible, tools, libraries, runtimeEnvironment }: World,
+  { searchPath, batchJobId, visible, tools, libraries, runtimeEnvironment }: World,
 ): PilotConfig['pilot'] {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
@@ -361,17 +359,17 @@ function pilotOptions(
     spoolMiB: settings.spoolMib,
     sampleMs: 1000,
     longestIdlePauseMs: 2000,
-    version,
+    version: pilotVersion,
   };
 }
 
 /** Options as texts, in the form of variables, so that one schema validates both. */
-function readOptions(argv: readonly string[], version: string): Record<string, string | string[]> {
+function readOptions(argv: readonly string[]): Record<string, string | string[]> {
   const command = new Command('rhizome-pilot')
     .description(
       'Runs jobs of a queue on this host. Each option can also be set as a variable RHIZOME_PILOT_….',
     )
-    .version(version);
+    .version(pilotVersion);
   for (const [key, { description }] of Object.entries(schema.shape)) {
     const flag = `--${flagOf(key)} <value>`;
     if (repeatable.has(key))
@@ -402,9 +400,4 @@ function byOption(error: unknown, used: readonly string[]): unknown {
     );
   }, error.message);
   return new DomainError(error.code, message, error.details, { cause: error });
-}
-
-function ownVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -8,6 +8,7 @@ import {
   createGatewayVerifier,
   createInProcessTransport,
   type GatewayOptions,
+  readManifest,
   serveGateway,
   type ServeGatewayOptions,
 } from '@rhizome/gateway';
@@ -44,6 +45,15 @@ export async function prepareWork(api: Pick<Api, 'change'>): Promise<void> {
   await api.change('createQueue', { name: 'north', site: 'Pole' });
 }
 
+/** The clients of this repository may send only what their builds have registered; others send anything. */
+function ownManifests(): Pick<GatewayOptions, 'persistedOperations'> {
+  const manifests = ['cli', 'dashboard', 'pilot'].map((name) => {
+    const file = join(root, 'clients', name, 'dist', 'operation-manifest.json');
+    return { client: `rhizome-${name}`, only: true, operations: readManifest(file) };
+  });
+  return { persistedOperations: { manifests } };
+}
+
 /** Starts the system; it ends with the file. The tokens of a test are those of an issuer of its own. */
 export async function startIdentitySystem(options: IdentitySystemOptions): Promise<IdentitySystem> {
   const { folder, attemptSeconds, port = 0, tls, log = silentLogger() } = options;
@@ -68,6 +78,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions): Promi
     identity,
     log,
     planning: 'inline',
+    ...ownManifests(),
     ...options.gateway,
   });
   const served = await serveGateway(gateway, { port, tls });

@@ -24,6 +24,8 @@ export interface ApiOptions {
   readonly onTokenRefused: (failure: Failure) => void;
 }
 
+/** The name for the statistics of the gateway, and for its manifest of operations. */
+const clientName = { 'graphql-client-name': 'rhizome-dashboard' };
 const keepAliveMs = 10_000;
 const pongTimeoutMs = 5000;
 const normalClosure = 1000;
@@ -40,7 +42,7 @@ export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
   const client = new Client({
     url,
     preferGetMethod: false,
-    fetchOptions: { headers: credentials },
+    fetchOptions: { headers: { ...credentials, ...clientName } },
     exchanges: [
       mapExchange({ onError: (error) => noticeToken(failureOfQuery(error)) }),
       cacheExchange,
@@ -68,7 +70,7 @@ function openSocket(
   let pong: ReturnType<typeof setTimeout> | undefined;
   const client: SocketClient = createClient({
     url,
-    connectionParams: { ...credentials },
+    connectionParams: { ...credentials, ...clientName },
     // Streams are opened again by those who know their cursors.
     retryAttempts: 0,
     keepAlive: keepAliveMs,

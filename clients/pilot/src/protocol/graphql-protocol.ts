@@ -5,6 +5,7 @@ import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { secretRequest } from '../secrets/secret-request.js';
 import type { LogChunk } from '../payload/output-capture.js';
+import { pilotVersion } from '../version.js';
 import {
   PilotAcquireJobsDocument,
   PilotAppendJobLogDocument,
@@ -58,6 +59,8 @@ export interface GraphqlProtocolOptions {
 /** One quick repetition, which also picks up a renewed token; the caller decides about further ones. */
 const retry = { attempts: 1, initialDelayMs: 20, maxDelayMs: 100 };
 const responseTimeoutMs = 30_000;
+/** The name for the statistics of the gateway, and for its manifest of operations. */
+const clientName = { name: 'rhizome-pilot', version: pilotVersion };
 /** Reconnect soon after a gateway is back, because commands are urgent. */
 const reconnect = { initialDelayMs: 100, maxDelayMs: 3000 };
 
@@ -72,7 +75,7 @@ export class GraphqlProtocol implements CoreProtocol {
   constructor({ url, token, credential }: GraphqlProtocolOptions) {
     this.#credential = credential;
     const source = credential ? (expired: boolean) => credential.token(expired) : (token ?? '');
-    const common = { url, retry, reconnect, timeoutMs: responseTimeoutMs };
+    const common = { url, retry, reconnect, timeoutMs: responseTimeoutMs, client: clientName };
     const { key, certificate } = credential?.holder ?? { key: null, certificate: null };
     this.#client = createClient({
       ...common,

@@ -35,6 +35,7 @@ import {
 } from '../../login/workload-token.js';
 import { CliViewerDocument } from '../../operations.generated.js';
 import { readStandardInput } from '../../standard-input.js';
+import { cliName } from '../../version.js';
 
 interface LoginFlags extends ConnectionFlags {
   readonly device?: boolean;
@@ -190,7 +191,7 @@ async function withGivenToken(starting: Starting): Promise<ExitCode> {
 
 /** Stores a login that the gateway accepts. */
 async function store({ url, world }: Starting, login: NewLogin): Promise<ExitCode> {
-  const client = createClient({ url, token: login.token });
+  const client = createClient({ url, token: login.token, client: cliName });
   try {
     const { viewer } = await client.query(CliViewerDocument, {}, { signal: world.signal });
     const file = credentialsFile();
