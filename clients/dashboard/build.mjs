@@ -1,6 +1,6 @@
 // Builds the pages into dist/static with Vite, from npm packages alone: no page loads anything from another
-// host. Nothing is done while what they are made of has not changed. Then writes the manifest of the operations
-// that the pages send.
+// host. Nothing is done while what they are made of has not changed. Then writes the manifest of the
+// operations that the pages send.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { assertSecureListening, issuerSettings, principalKinds, roles } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, tlsSettings, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
+import { identitySettings } from './identity-settings.js';
 import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
 
 const positive = z.number().int().positive();
@@ -44,31 +45,7 @@ const schema = z.object({
    */
   allowQueueTokens: z.boolean().default(false),
   /** Issuers, principals and Rhizome's own tokens. */
-  identity: z
-    .strictObject({
-      /** The public address of the gateway, which is the `iss` of its tokens; without it there are none. */
-      issuer: z.url().optional(),
-      /** Store of identities; default: that of the schema registry. */
-      mongoUri: z.string().min(1).optional(),
-      /** Name of the database of identities. */
-      database: z.string().min(1).default('identity'),
-      /** File with the key that encrypts signing keys and logins; made if there is none. */
-      keyFile: z.string().min(1).optional(),
-      /** YAML file with issuers and their mapping rules. */
-      file: z.string().min(1).optional(),
-      /** Other services that accept tokens of this issuer: callers may exchange their tokens for them. */
-      otherAudiences: z
-        .array(
-          z
-            .string()
-            .min(1)
-            .max(200)
-            .regex(/^(?!urn:rhizome:)\S+$/),
-        )
-        .max(100)
-        .default([]),
-    })
-    .default({ database: 'identity', otherAudiences: [] }),
+  identity: identitySettings,
   /**
    * Keys of core, which asks a gateway with identities for the rights that principals have now; without them
    * it may not ask.

@@ -487,7 +487,7 @@ export type EndRobotKeyUserError = UserError & {
 /** Code of an error of `endRobotKey`. */
 export type EndRobotKeyUserErrorCode =
   /** No key has this id, or it has ended, or you may not end it. */
-  | 'KEY_NOT_FOUND';
+  | 'ROBOT_KEY_NOT_FOUND';
 
 export type Experiment = {
   readonly __typename?: 'Experiment';
@@ -2615,7 +2615,7 @@ export type ResolversTypes = {
   EndRobotKeyInput: EndRobotKeyInput;
   EndRobotKeyPayload: ResolverTypeWrapper<Omit<EndRobotKeyPayload, 'key' | 'userErrors'> & { key?: Maybe<ResolversTypes['RobotKey']>, userErrors: ReadonlyArray<ResolversTypes['EndRobotKeyUserError']> }>;
   EndRobotKeyUserError: ResolverTypeWrapper<Omit<EndRobotKeyUserError, 'code'> & { code: ResolversTypes['EndRobotKeyUserErrorCode'] }>;
-  EndRobotKeyUserErrorCode: ResolverTypeWrapper<'KEY_NOT_FOUND'>;
+  EndRobotKeyUserErrorCode: ResolverTypeWrapper<'ROBOT_KEY_NOT_FOUND'>;
   Experiment: ResolverTypeWrapper<Experiment>;
   GrantResult: ResolverTypeWrapper<GrantResultMapper>;
   GrantableRole: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'SERVICE'>;
@@ -3094,7 +3094,7 @@ export type EndRobotKeyUserErrorResolvers<ContextType = SubgraphContext, ParentT
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type EndRobotKeyUserErrorCodeResolvers = EnumResolverSignature<{ KEY_NOT_FOUND?: any }, ResolversTypes['EndRobotKeyUserErrorCode']>;
+export type EndRobotKeyUserErrorCodeResolvers = EnumResolverSignature<{ ROBOT_KEY_NOT_FOUND?: any }, ResolversTypes['EndRobotKeyUserErrorCode']>;
 
 export type ExperimentResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Experiment'] = ResolversParentTypes['Experiment']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;

@@ -9,6 +9,7 @@ import { masterKeysOf } from '@rhizome/core';
 import { createLogger } from '@rhizome/log';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, testMongo, waitFor } from '@rhizome/testkit';
+import { decodeJwt } from 'jose';
 import { type AnyData, type Answer, apiOf } from '../e2e/system/api.js';
 import { type IdentitySystem, prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
 import type { RunningPilot } from '../e2e/system/pilots.js';
@@ -22,6 +23,11 @@ const password = 'canary-Pa55 w0rd/é';
 const keyText = `-----BEGIN KEY-----\ncanaryKeyLine0001\ncanaryKeyLine0002\n-----END KEY-----\n`;
 const rotated = 'canary-rotated-later';
 const canary = /canary/i;
+
+const archive = {
+  ...{ name: 'archive-1', audience: 'https://archive.test', experiments: ['alpha'] },
+  ...{ read: ['/data'], create: ['/jobs/{job}'] },
+};
 
 let started: IdentitySystem;
 let system: WorkerPlace;
@@ -42,7 +48,7 @@ beforeAll(async () => {
   const { audit, database: auditDatabase } = await testAudit({ log });
   const keys = await masterKeysOf({ masterKeyFile: join(folder, 'master.keys') });
   started = await startIdentitySystem({
-    ...{ folder, attemptSeconds: 60, log },
+    ...{ folder, attemptSeconds: 60, log, storages: [archive] },
     core: { config: { secrets: { keys } } },
     gateway: { audit },
   });
@@ -294,6 +300,38 @@ describe('a job with secrets', () => {
     expect(await asked(job)).toEqual({ job: null });
   });
 
+  it('has a fresh token for the storage of its experiment, for as long as it runs', async () => {
+    const id = await submit(
+      `last=; while :; do
+        now=$(cat "$RHIZOME_STORAGE_TOKEN_FILE_ARCHIVE_1")
+        if [ "$now" != "$last" ]; then printf %s "$now" | rev; echo; last=$now; fi
+        sleep 0.2
+      done`,
+      { secrets: [], isTokenRequired: true },
+    );
+    const found = await waitFor(
+      'a renewed token for the storage',
+      async () => {
+        const lines = textOf((await jobOf(id)).log).split('\n');
+        const tokens = lines
+          .map((line) => [...line].reverse().join(''))
+          .filter((one) => one.startsWith('eyJ'));
+        return tokens.length > 1 && tokens;
+      },
+      { deadlineMs: 120_000 },
+    );
+    const [first, next] = found.map((token) => decodeJwt(token));
+    for (const claims of [first, next])
+      expect(claims).toMatchObject({
+        ...{ aud: archive.audience, scope: `storage.read:/data storage.create:/jobs/${id}` },
+      });
+    expect(Number(next?.exp)).toBeGreaterThan(Number(first?.exp));
+    const { errors } = await apiOf(started.url, found[0]).post('{ viewer { subject } }');
+    expect(errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    await cancel(id);
+    await reached(id, 'CANCELLED');
+  });
+
   it('has secrets that nobody but the holder of its fence receives', async () => {
     const other = await enrolled('other');
     const id = await submit('sleep 600', {}, { selector: 'worker.name == "closed"' });
@@ -330,19 +368,18 @@ describe('a job with secrets', () => {
     expect(reads.some(({ result }) => result === 'REJECTED')).toBe(true);
   });
 
-  it('leaves one entry of the tokens of an attempt in the audit log', async () => {
+  it('leaves one entry of the tokens of each attempt in the audit log', async () => {
     const { data } = await ask(
       '{ auditEntries(filter: { kind: LOGIN }, first: 100) { nodes { action actor { kind workerId } targets { ids } result } } }',
     );
     const nodes = data.auditEntries.nodes as { action: string }[];
-    expect(nodes.filter(({ action }) => action === 'oauth.attempt')).toEqual([
-      {
-        action: 'oauth.attempt',
-        actor: { kind: 'PILOT', workerId: pilot.workerId },
-        targets: { ids: [expect.stringMatching(/^job_/)] },
-        result: 'SUCCEEDED',
-      },
-    ]);
+    const entry = {
+      action: 'oauth.attempt',
+      actor: { kind: 'PILOT', workerId: pilot.workerId },
+      targets: { ids: [expect.stringMatching(/^job_/), archive.name] },
+      result: 'SUCCEEDED',
+    };
+    expect(nodes.filter(({ action }) => action === 'oauth.attempt')).toEqual([entry, entry]);
   });
 
   it('leaves no value in the store, the oplog, logs, answers and files', async () => {

@@ -332,7 +332,7 @@ export type EndRobotKeyInput = {
 /** Code of an error of `endRobotKey`. */
 export type EndRobotKeyUserErrorCode =
   /** No key has this id, or it has ended, or you may not end it. */
-  | 'KEY_NOT_FOUND';
+  | 'ROBOT_KEY_NOT_FOUND';
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {

@@ -35,6 +35,15 @@ interface TokenAnswer {
   readonly workerId: string | undefined;
 }
 
+/** An attempt that received its first tokens. */
+interface RecordedAttempt {
+  readonly jobId: string;
+  readonly fence: number;
+  readonly experiment: string;
+  /** Names of the storages for which it received tokens. */
+  readonly storages: readonly string[];
+}
+
 /** Serves the grants. */
 export class WorkerGrants {
   readonly #options: WorkerGrantsOptions;
@@ -125,22 +134,25 @@ export class WorkerGrants {
       const text = `Job ${JSON.stringify(jobId.slice(0, 100))} is not held by this worker, or needs no token`;
       throw new DomainError('FORBIDDEN', text, { field: 'job_id' });
     }
-    const issued = await identity.tokens.issueAttempt({ ...held, jobId, fence });
+    const found = { ...held, jobId, fence };
+    const issued = await identity.tokens.issueAttempt(found);
+    const storages = await identity.storageTokens.ofAttempt(found, issued.expiresInSeconds);
     attempts.succeeded(attempt);
-    this.#recordFirst(attempt, principal, { jobId, fence, experiment: held.experiment });
-    return issuedAnswer(issued);
+    this.#recordFirst(attempt, principal, { ...found, storages: storages.map(({ name }) => name) });
+    const tokens = storages.map(({ name, audience, accessToken: token }) => ({ name, audience, token }));
+    return issuedAnswer(issued, tokens.length > 0 ? { storage_tokens: tokens } : {});
   }
 
   /** Records the first token of an attempt: renewals follow every few minutes. */
   #recordFirst(
     attempt: Attempt,
     principal: Principal,
-    { jobId, fence, experiment }: { jobId: string; fence: number; experiment: string },
+    { jobId, fence, experiment, storages }: RecordedAttempt,
   ): void {
     const key = `${jobId} ${fence}`;
     if (this.#recorded.has(key)) return;
     this.#recorded.set(key, true);
-    const targets = [jobId];
+    const targets = [jobId, ...storages];
     this.#options.attempts.recordAs(attempt, { actor: actorOf(principal), codes: [], targets, experiment });
   }
 

@@ -26,6 +26,7 @@ import { type IdentityStore, openIdentityStore } from './store/open.repository.j
 import { type KeyEncryption, loadKeyEncryption } from './tokens/key-encryption.js';
 import { RefreshTokens } from './tokens/refresh-tokens.js';
 import { SigningKeys } from './tokens/signing-keys.js';
+import { type StorageSettings, StorageTokens } from './tokens/storage-tokens.js';
 import { TokenService } from './tokens/token.service.js';
 
 /** Settings of {@link openIdentity}. */
@@ -47,6 +48,8 @@ export interface IdentityOptions {
   readonly clock?: Clock;
   /** Lifetime of the tokens of attempts, in seconds; default 1,200. */
   readonly attemptSeconds?: number;
+  /** Storage whose tokens the payloads of attempts receive. */
+  readonly storages?: readonly StorageSettings[] | undefined;
 }
 
 /** The services of one process. */
@@ -66,6 +69,7 @@ export interface Identity {
   readonly groups: GroupsService;
   readonly elevations: ElevationsService;
   readonly tokens: TokenService;
+  readonly storageTokens: StorageTokens;
   readonly revocations: RevocationsService;
   readonly invitations: Invitations;
   readonly enrolments: EnrolmentsService;
@@ -129,6 +133,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
     elevations: new ElevationsService({ ...common, elevations, people, tokens, log }),
     tokens,
+    storageTokens: new StorageTokens({ ...common, storages: options.storages ?? [], people }),
     revocations,
     invitations,
     enrolments: new EnrolmentsService({ ...common, enrolments, invitations }),

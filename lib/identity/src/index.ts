@@ -95,6 +95,7 @@ export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
 export type { ExchangeRequest } from './tokens/exchange-request.js';
+export type { StorageSettings, StorageToken, StorageTokens } from './tokens/storage-tokens.js';
 export type { IssuedToken, TokenService } from './tokens/token.service.js';
 export {
   createProofVerifier,

@@ -22,7 +22,7 @@ import { root } from './playground-system.js';
 /** Options of {@link startIdentitySystem}. */
 export interface IdentitySystemOptions
   extends
-    Partial<Pick<IdentityOptions, 'attemptSeconds' | 'log'>>,
+    Partial<Pick<IdentityOptions, 'attemptSeconds' | 'storages' | 'log'>>,
     Pick<ServeGatewayOptions, 'port' | 'tls'> {
   /** A folder for its key. */
   readonly folder: string;
@@ -56,14 +56,14 @@ function ownManifests(): Pick<GatewayOptions, 'persistedOperations'> {
 
 /** Starts the system; it ends with the file. The tokens of a test are those of an issuer of its own. */
 export async function startIdentitySystem(options: IdentitySystemOptions): Promise<IdentitySystem> {
-  const { folder, attemptSeconds, port = 0, tls, log = silentLogger() } = options;
+  const { folder, attemptSeconds, storages, port = 0, tls, log = silentLogger() } = options;
   const tokens = await testTokens();
   const { uri: mongoUri } = await testMongo();
   const databases = { core: await testDatabase('core'), identity: await testDatabase('identity') };
   const identity = await openIdentity({
     ...{ mongoUri, database: databases.identity.databaseName, keyFile: join(folder, 'key'), log },
     issuer: port === 0 ? 'https://rhizome.test' : `http://127.0.0.1:${port}`,
-    ...(attemptSeconds !== undefined && { attemptSeconds }),
+    ...{ storages, ...(attemptSeconds !== undefined && { attemptSeconds }) },
   });
   const core = buildCore({ db: databases.core, clock: systemClock, ids: createIds(), log, ...options.core });
   await core.start();

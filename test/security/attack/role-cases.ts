@@ -142,7 +142,7 @@ export const refusals = [
     'NOT_ELEVATABLE',
     'ELEVATION_NOT_FOUND',
     'ROBOT_NOT_FOUND',
-    'KEY_NOT_FOUND',
+    'ROBOT_KEY_NOT_FOUND',
   ],
 ];
 

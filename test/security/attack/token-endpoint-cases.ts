@@ -1,4 +1,6 @@
 /** The endpoints of tokens, which work for callers without one. */
+import { randomUUID } from 'node:crypto';
+import { createProofKey } from '@rhizome/testkit';
 import { type Caller, callers } from './attackers.js';
 import type { AttackCase, Expected } from './case.js';
 import { type Attack, http, raw } from './http.js';
@@ -28,22 +30,51 @@ const post = (
 
 const refused = { status: 400 } as const;
 
+const robot = 'svc_00000000000000000000000000';
+const assertionClaims = (): object => ({
+  ...{ iss: robot, sub: robot, aud: 'https://rhizome.test', jti: randomUUID() },
+  exp: Math.floor(Date.now() / 1000) + 300,
+});
+const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const unsigned = (algorithm: string): string =>
+  `${encoded({ alg: algorithm })}.${encoded(assertionClaims())}.`;
+
+/** Requests of a robot that nobody registered. */
+const robots: readonly AttackCase[] = [
+  post(
+    'the secret of a client',
+    { grant_type: 'client_credentials', client_id: robot, client_secret: 'admin' },
+    { status: 400, code: 'invalid_request' },
+  ),
+  ...[
+    ['of nothing', ''],
+    ['that is longer than 4096 characters', 'a.'.repeat(5000)],
+    ['without a signature', unsigned('none')],
+    ['with a shared secret', `${unsigned('HS256')}AAAA`],
+    ['by a key that nobody registered', createProofKey().statement('JWT', assertionClaims())],
+    ['by the name of a person', createProofKey().statement('JWT', { ...assertionClaims(), sub: 'usr_1' })],
+  ].map(([name, assertion = '']) =>
+    post(
+      `an assertion ${name}`,
+      {
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: assertion,
+      },
+      { status: 400, code: 'invalid_client' },
+    ),
+  ),
+];
+
 const grants: readonly AttackCase[] = [
   post('a request for a token of nothing', '', refused),
-  ...[
-    'password',
-    'client_credentials',
-    'authorization_code',
-    'implicit',
-    '__proto__',
-    'constructor',
-    'a'.repeat(5000),
-  ].map((grant) =>
-    post(
-      `the grant "${grant.slice(0, 40)}"`,
-      { grant_type: grant, username: 'admin', password: 'admin' },
-      { status: 400, code: 'unsupported_grant_type' },
-    ),
+  ...['password', 'authorization_code', 'implicit', '__proto__', 'constructor', 'a'.repeat(5000)].map(
+    (grant) =>
+      post(
+        `the grant "${grant.slice(0, 40)}"`,
+        { grant_type: grant, username: 'admin', password: 'admin' },
+        { status: 400, code: 'unsupported_grant_type' },
+      ),
   ),
   post('an exchange of nothing', { grant_type: exchange }, refused),
   post(
@@ -258,4 +289,10 @@ const questions: readonly AttackCase[] = [
 ];
 
 /** All of them. */
-export const tokenEndpointCases: readonly AttackCase[] = [...grants, ...bodies, ...others, ...questions];
+export const tokenEndpointCases: readonly AttackCase[] = [
+  ...robots,
+  ...grants,
+  ...bodies,
+  ...others,
+  ...questions,
+];

@@ -1,6 +1,6 @@
 /** The gateway's endpoint of enrolments. */
 import { Agent, request } from 'undici';
-import type { AttemptToken } from '../secrets/attempt-token.js';
+import type { AttemptToken, StorageToken } from '../secrets/attempt-token.js';
 import type { Holder } from './credential-file.js';
 
 /** A credential, as the gateway gave it. */
@@ -34,6 +34,7 @@ interface TokenAnswer {
   readonly expires_in?: number;
   readonly worker_id?: string;
   readonly enrolment_id?: string;
+  readonly storage_tokens?: readonly { readonly name?: unknown; readonly token?: unknown }[];
   readonly error?: string;
   readonly error_description?: string;
 }
@@ -76,8 +77,18 @@ export async function tokenOfAttempt(
   const form = { grant_type: grantType('attempt'), job_id: jobId, fence: String(fence) };
   const { address, status, answer } = await asked(url, holder, form, token);
   const { access_token: issued, expires_in: expiresInSeconds } = answer;
-  if (status === 200 && issued && expiresInSeconds) return { token: issued, expiresInSeconds };
+  if (status === 200 && issued && expiresInSeconds)
+    return { token: issued, expiresInSeconds, storages: storagesOf(answer) };
   throw refusalBy({ address, status, answer }, AttemptTokenRefused);
+}
+
+/** Their names become names of files. */
+const storageNames = /^[a-z][a-z0-9-]{0,62}$/;
+
+function storagesOf({ storage_tokens: found = [] }: TokenAnswer): readonly StorageToken[] {
+  return found.flatMap(({ name, token }) =>
+    typeof name === 'string' && storageNames.test(name) && typeof token === 'string' ? [{ name, token }] : [],
+  );
 }
 
 async function send(

@@ -1,29 +1,36 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptFolders } from '../files/scratch.js';
+import type { AttemptToken } from './attempt-token.js';
 import type { DeliveredSecret } from './delivered-secret.js';
 import { type Masked, maskedForms } from './output-mask.js';
 import { SecretFiles } from './secret-files.js';
 
 /** Name of the file with the token of the attempt. */
 const tokenFile = 'rhizome-job-token';
+/** Tokens that may be valid at once: each is replaced at half of its life, or a little later. */
+const validAtOnce = 3;
+/** Name of the file with the token for a storage. */
+const storageFile = (name: string): string => `rhizome-storage-token-${name}`;
 
 /** Secrets of one attempt, and its token, ready for its payload. */
 export class AttemptSecrets {
   readonly #files: SecretFiles;
   readonly #inside: string;
-  readonly #values: readonly string[];
+  readonly #maskedValues: Masked;
   readonly #secrets: readonly DeliveredSecret[];
-  #token: string | undefined;
+  #token: AttemptToken | undefined;
   #masked: Masked;
+  /** Forms of the tokens that may be valid, by their age. */
+  #maskedTokens: readonly Masked[] = [];
   readonly #removal = new AbortController();
 
   private constructor(files: SecretFiles, inside: string, secrets: readonly DeliveredSecret[]) {
     this.#files = files;
     this.#inside = inside;
     this.#secrets = secrets;
-    this.#values = secrets.map(({ value }) => value);
-    this.#masked = maskedForms(this.#values);
+    this.#maskedValues = maskedForms(secrets.map(({ value }) => value));
+    this.#masked = this.#maskedValues;
   }
 
   /** Writes the files. */
@@ -48,25 +55,39 @@ export class AttemptSecrets {
   /** Variables of the payload. */
   get variables(): Readonly<Record<string, string>> {
     const variables = this.#secrets.filter((one) => one.as === 'VARIABLE');
-    const path = join(this.#inside, tokenFile);
     return {
       ...Object.fromEntries(variables.map(({ target, value }) => [target, value])),
-      ...(this.#token === undefined
-        ? {}
-        : { RHIZOME_JOB_TOKEN: this.#token, RHIZOME_JOB_TOKEN_FILE: path, BEARER_TOKEN_FILE: path }),
+      ...(this.#token && this.#tokenVariables(this.#token)),
+    };
+  }
+
+  #tokenVariables({ token, storages }: AttemptToken): Readonly<Record<string, string>> {
+    const path = join(this.#inside, tokenFile);
+    const files = storages.map(({ name }) => [
+      `RHIZOME_STORAGE_TOKEN_FILE_${name.toUpperCase().replaceAll('-', '_')}`,
+      join(this.#inside, storageFile(name)),
+    ]);
+    return {
+      ...{ RHIZOME_JOB_TOKEN: token, RHIZOME_JOB_TOKEN_FILE: path, BEARER_TOKEN_FILE: path },
+      ...(Object.fromEntries(files) as Record<string, string>),
     };
   }
 
   /** Texts that the log must not show. */
   readonly masked = (): Masked => this.#masked;
 
-  /** Replaces the token of the attempt; earlier ones stay masked. */
-  async setToken(token: string): Promise<void> {
-    this.#token = token;
-    const [header = '', claims = '', signature = ''] = token.split('.');
-    const parts = [token, `${header}.${claims}`, signature];
-    this.#masked = [...maskedForms(parts), ...this.#masked].sort((a, b) => b.length - a.length);
-    await this.#files.write(tokenFile, token);
+  /** Replaces the tokens of the attempt; earlier ones stay masked until they have ended. */
+  async setToken(next: AttemptToken): Promise<void> {
+    this.#token = next;
+    const tokens = [next.token, ...next.storages.map(({ token }) => token)];
+    const parts = tokens.flatMap((token) => {
+      const [header = '', claims = '', signature = ''] = token.split('.');
+      return [token, `${header}.${claims}`, signature];
+    });
+    this.#maskedTokens = [maskedForms(parts), ...this.#maskedTokens].slice(0, validAtOnce);
+    this.#masked = [...this.#maskedTokens.flat(), ...this.#maskedValues].sort((a, b) => b.length - a.length);
+    await this.#files.write(tokenFile, next.token);
+    for (const { name, token } of next.storages) await this.#files.write(storageFile(name), token);
   }
 
   /** Aborted when the files are removed. */

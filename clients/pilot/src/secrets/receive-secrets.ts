@@ -49,6 +49,6 @@ async function keepToken(
   const ended = AbortSignal.any([signal, secrets.removed]);
   const request = (): Promise<AttemptToken> => source.token(ended);
   const first = await request();
-  await secrets.setToken(first.token);
+  await secrets.setToken(first);
   void renewToken(first, secrets, request, ended, log);
 }

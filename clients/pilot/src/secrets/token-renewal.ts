@@ -18,7 +18,7 @@ export async function renewToken(
   try {
     while (await sleep(expiresInSeconds * 500, signal)) {
       const next = await request();
-      await secrets.setToken(next.token);
+      await secrets.setToken(next);
       ({ expiresInSeconds } = next);
     }
   } catch (error) {

@@ -287,7 +287,7 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   async attemptToken({ jobId, fence }: HeldJob): Promise<AttemptToken> {
-    return { token: `${jobId}.${fence}.token`, expiresInSeconds: 1200 };
+    return { token: `${jobId}.${fence}.token`, expiresInSeconds: 1200, storages: [] };
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {

@@ -179,7 +179,7 @@ describe('RobotsService', () => {
     );
     expect(again.userErrors.map(({ code }) => code)).toEqual(['KEY_IN_USE']);
     expect((await system.identity.robots.endKey(robot.keyId, admin)).userErrors[0]?.code).toBe(
-      'KEY_NOT_FOUND',
+      'ROBOT_KEY_NOT_FOUND',
     );
   });
 
@@ -250,7 +250,7 @@ describe('the registration of robots', () => {
     const { id, keyId } = await registered();
     const key = { publicKey: publicOf(createProofKey()), expiresAt: inDays(1) };
     expect((await robots.addKey(id, key, other)).userErrors[0]?.code).toBe('ROBOT_NOT_FOUND');
-    expect((await robots.endKey(keyId, other)).userErrors[0]?.code).toBe('KEY_NOT_FOUND');
+    expect((await robots.endKey(keyId, other)).userErrors[0]?.code).toBe('ROBOT_KEY_NOT_FOUND');
     const elevation = { id: 'elv_1', experiment: 'heron', roles: ['ADMIN'], until: inDays(1) } as const;
     const elevated = { ...local, elevation };
     await expect(robots.register(request(createProofKey()), elevated)).rejects.toMatchObject({

@@ -46,7 +46,7 @@ export interface RobotChanged<C extends string> {
 /** A key that was ended, or the reason for the refusal. */
 export interface KeyEnded {
   readonly key: RobotKeyDocument | null;
-  readonly userErrors: readonly CodedInputError<'KEY_NOT_FOUND'>[];
+  readonly userErrors: readonly CodedInputError<'ROBOT_KEY_NOT_FOUND'>[];
 }
 
 /** A request of a robot for a token. */
@@ -143,7 +143,7 @@ export class RobotsService {
     const key = robot ? await robotKeys.end(id, by.subject, clock.now()) : null;
     if (!key) {
       const message = `Key "${id}" not found or ended, or you may not end it.`;
-      return { key: null, userErrors: [{ code: 'KEY_NOT_FOUND', path: ['id'], message }] };
+      return { key: null, userErrors: [{ code: 'ROBOT_KEY_NOT_FOUND', path: ['id'], message }] };
     }
     await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'the key of the robot ended' }, by.subject);
     return { key, userErrors: [] };

@@ -7,9 +7,9 @@ import { createIds, systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo, testPrincipal } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
-import { type Identity, openIdentity } from '../identity.js';
+import { type Identity, type IdentityOptions, openIdentity } from '../identity.js';
 import type { IssuerSettingsRecord, MappingRule } from '../issuers/issuer.document.js';
-import type { ExchangeRequest } from '../tokens/token.service.js';
+import type { ExchangeRequest } from '../tokens/exchange-request.js';
 
 /** A test's services. */
 export interface IdentitySystem {
@@ -41,7 +41,9 @@ export const admin = testPrincipal();
 export const ids = createIds(systemClock);
 
 /** Starts an issuer and opens the services. */
-export async function identitySystem(): Promise<IdentitySystem> {
+export async function identitySystem(
+  options: Pick<IdentityOptions, 'storages'> = {},
+): Promise<IdentitySystem> {
   const issuer = await testIssuer();
   const { databaseName: database } = await testDatabase('identity');
   const { uri: mongoUri } = await testMongo();
@@ -51,6 +53,7 @@ export async function identitySystem(): Promise<IdentitySystem> {
     keyFile: await keyFileOf('identity'),
     issuer: 'https://rhizome.test',
     log: silentLogger(),
+    ...options,
   });
   leftovers.defer('the identity services', () => identity.close());
   const trust = async (settings: Partial<IssuerSettingsRecord> = {}): Promise<void> => {
