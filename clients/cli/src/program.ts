@@ -2,6 +2,7 @@
 import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
 import { addAudit } from './commands/audit.js';
+import { addAccess } from './commands/access.js';
 import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/site/fleet.js';
@@ -91,6 +92,7 @@ function createProgram(world: World, finish: Finish): Command {
     addRelease,
     addPriority,
     addBulk,
+    addAccess,
     addSecret,
     addQueues,
     addQueue,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createCallSigner, createCallVerifier, narrowPrincipal, sharePrincipal } from './call-tokens.js';
 import { can, experimentsFor } from './permissions.js';
-import { createPrincipal, gatewayPrincipal } from './principal.js';
+import { createPrincipal, gatewayPrincipal, type Principal } from './principal.js';
 
 describe('call token of an agent', () => {
   const agent = createPrincipal({
@@ -29,6 +29,28 @@ describe('call token of an agent', () => {
       grants: [{ experiment: 'alpha', roles: ['ADMIN'] }],
       boundedBy: [{ experiment: 'alpha', roles: ['READER'] }],
     });
+  });
+});
+
+describe('call token of a member of a group', () => {
+  const init = {
+    kind: 'HUMAN',
+    subject: 'ann',
+    grants: [{ experiment: 'alpha', roles: ['USER'] }],
+    expiresAt: new Date('2099-01-01T00:00:00Z'),
+  } as const;
+  const member = createPrincipal({ ...init, groups: ['grp_1'] });
+
+  it('names the groups of now to subgraphs of the deployment only, and none for a scope', async () => {
+    const signer = await createCallSigner();
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks() });
+    const groupsOf = async (principal: Principal) =>
+      (await verifier.verify(await signer.tokenFor(principal, 'core'))).groups;
+    expect(await groupsOf(narrowPrincipal(member))).toEqual(['grp_1']);
+    // The token of a moment ago must not be reused.
+    expect(await groupsOf(narrowPrincipal(createPrincipal(init)))).toBeUndefined();
+    expect(await groupsOf(sharePrincipal(narrowPrincipal(member)))).toBeUndefined();
+    expect(narrowPrincipal(member, 'alpha').groups).toBeUndefined();
   });
 });
 

@@ -24,7 +24,8 @@ export function callAudience(subgraph: string): string {
 
 /**
  * The caller as a subgraph sees it: without its token, and for an experiment's subgraph with the grants in
- * that experiment only. It does not expire: the gateway ends streams when the caller's own token ends.
+ * that experiment only, and without its groups. It does not expire: the gateway ends streams when the
+ * caller's own token ends.
  *
  * @param experiment the experiment that the subgraph belongs to; undefined for subgraphs of the deployment
  */
@@ -37,6 +38,7 @@ export function narrowPrincipal(principal: Principal, experiment?: string): Prin
     grants: narrowed(principal.grants),
     ...(boundedBy && { boundedBy: narrowed(boundedBy) }),
     elevation: isSeen ? elevation : undefined,
+    groups: experiment === undefined ? principal.groups : undefined,
     expiresAt: never,
   };
   return principal.shared
@@ -155,7 +157,8 @@ function identityOf(principal: Principal): string {
     const { shared, kind, actsFor, queue, service, worker, attempt, gateway, tokenId } = principal;
     const { keyThumbprint, certificateThumbprint } = principal;
     const subject = shared ? null : principal.subject;
-    const holder = [queue, service, worker, attempt, gateway, keyThumbprint, certificateThumbprint];
+    const groups = shared ? undefined : principal.groups;
+    const holder = [queue, service, worker, attempt, gateway, keyThumbprint, certificateThumbprint, groups];
     const facts = [kind, subject, actsFor, ...holder, tokenId];
     identity = `${authorisationScope(principal)} ${JSON.stringify(facts.map((fact) => fact ?? null))}`;
     identities.set(principal, identity);
@@ -179,10 +182,10 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     keyThumbprint,
     certificateThumbprint,
   } = principal;
-  const { issuer: iss, tokenId: jti, issuedAt, tokenKind, elevation } = principal;
+  const { issuer: iss, tokenId: jti, issuedAt, tokenKind, elevation, groups } = principal;
   const iat = issuedAt && Math.floor(issuedAt.getTime() / 1000);
   const origin = { iss, jti, iat, kind: tokenKind };
-  const call = shared ? { shared, service } : { service, gateway, origin };
+  const call = shared ? { shared, service } : { service, gateway, groups, origin };
   // Values that are undefined are left out by JSON.
   return {
     queue,

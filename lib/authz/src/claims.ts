@@ -46,6 +46,7 @@ const claims = z.object({
         service: name.optional(),
         /** The gateway, if it makes the call for itself. */
         gateway: name.optional(),
+        groups: z.array(name).max(1000).optional(),
         /** The caller's own token. */
         origin: z
           .object({ iss: z.string().min(1), jti: name, iat: numericDate, kind: z.enum(tokenKinds) })
@@ -208,7 +209,7 @@ function principalOf(
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
   const { kind, grants, boundedBy, actions, actsFor, elevation, call = {} } = rhizome;
-  const { service, gateway, origin = {} } = call;
+  const { service, gateway, groups, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
   if (call.shared) return createSharedPrincipal({ ...common, worker: wid, attempt });
   return createPrincipal({
@@ -216,6 +217,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     subject: sub,
     actsFor,
     gateway,
+    groups,
     issuer: origin.iss,
     tokenId: origin.jti,
     issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),

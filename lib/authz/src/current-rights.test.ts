@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { limitedTo } from './current-rights.js';
 import { can } from './permissions.js';
 import { createPrincipal, type Grant, never } from './principal.js';
+import { readRightsAnswer, writeRightsAnswer } from './rights-endpoint.js';
 
 const until = new Date('2026-01-01T01:00:00Z');
 const before = new Date(until.getTime() - 1);
@@ -43,5 +44,20 @@ describe('limitedTo', () => {
     const limited = limitedTo(principal, rights, now);
     expect(can(limited, 'job:manageAny', 'heron')).toBe(isAllowed);
     expect(can(limited, 'job:submit', 'heron')).toBe(true);
+  });
+
+  it('names the groups of now, and none of an agent or after the last one has ended', () => {
+    const groups = ['grp_1', 'grp_2'];
+    const member = limitedTo(plain, { grants: own, groups }, before);
+    expect(member.groups).toEqual(groups);
+    expect(limitedTo(member, { grants: own, groups: [] }, before).groups).toBeUndefined();
+    expect(limitedTo(member, { grants: undefined }, before).groups).toEqual(groups);
+    const agent = createPrincipal({ ...plain, kind: 'AGENT', actsFor: 'ann', boundedBy: own });
+    expect(limitedTo(agent, { grants: own, groups }, before).groups).toBeUndefined();
+  });
+
+  it('gets the groups from an answer of the gateway, too', () => {
+    const rights = [{ isRevoked: false, grants: own, groups: ['grp_1'] }];
+    expect(readRightsAnswer(JSON.parse(writeRightsAnswer(rights)))).toEqual(rights);
   });
 });

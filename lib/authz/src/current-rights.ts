@@ -9,6 +9,8 @@ export interface PersonRights {
   readonly grants: readonly Grant[] | undefined;
   /** Roles that the holder may take for a short time; a token has those that its elevation names. */
   readonly ready?: readonly Grant[] | undefined;
+  /** Ids of its groups that have not ended. */
+  readonly groups?: readonly string[] | undefined;
   /** False as soon as the rights may have changed; they must be read again then. */
   readonly isCurrent: boolean;
 }
@@ -26,7 +28,7 @@ export interface PeopleDirectory {
 export type RightsHolder = Pick<Revocable, 'subject' | 'actsFor' | 'issuer' | 'tokenId' | 'issuedAt'>;
 
 /** State of a principal since its token was issued. */
-export interface RightsNow extends Pick<PersonRights, 'ready'> {
+export interface RightsNow extends Pick<PersonRights, 'ready' | 'groups'> {
   /** True if the token was revoked. */
   readonly isRevoked: boolean;
   /** Its grants, or those of the human that it acts for; undefined where only the token knows them. */
@@ -57,8 +59,12 @@ export function currentRights(
     of: async (holder) => {
       if (revocations?.isRevoked(holder)) return { isRevoked: true, grants: [] };
       const rights = await people?.rightsOf(holder.actsFor ?? holder.subject);
-      const ready = rights?.ready;
-      return { isRevoked: false, grants: rights?.grants, ...(ready && ready.length > 0 && { ready }) };
+      const { grants, ready = [], groups = [] } = rights ?? { grants: undefined };
+      return {
+        ...{ isRevoked: false, grants },
+        ...(ready.length > 0 && { ready }),
+        ...(groups.length > 0 && { groups }),
+      };
     },
   };
 }
@@ -81,9 +87,26 @@ export async function withCurrentRights(
 /**
  * The principal with its rights limited to grants that were given to it, or to its human, later. It is
  * unchanged if they contain all of its roles, so that callers whose rights did not shrink share scopes. Roles
- * of its elevation count until the elevation ends, while they are still ready for it.
+ * of its elevation count until the elevation ends, while they are still ready for it. Its groups are those of
+ * now; an agent has none.
  */
 export function limitedTo(
+  principal: Principal,
+  rights: Pick<PersonRights, 'grants' | 'ready' | 'groups'>,
+  now: Date,
+): Principal {
+  const limited = withLimits(principal, rights, now);
+  if (rights.grants === undefined || principal.kind === 'AGENT') return limited;
+  const { groups = [] } = rights;
+  if (groups.length === 0 && !limited.groups) return limited;
+  return createPrincipal({
+    ...limited,
+    token: limited.token,
+    groups: groups.length === 0 ? undefined : groups,
+  });
+}
+
+function withLimits(
   principal: Principal,
   { grants, ready }: Pick<PersonRights, 'grants' | 'ready'>,
   now: Date,

@@ -55,6 +55,8 @@ interface HolderFacts {
   readonly attempt?: AttemptReference | undefined;
   /** The gateway that makes the call for itself and for no caller; see {@link gatewayPrincipal}. */
   readonly gateway?: string | undefined;
+  /** Ids of the groups of a person or a service now, as a directory has read them. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** A verified identity. Made by a verifier, or by {@link createPrincipal} where there is no token. */
@@ -170,6 +172,7 @@ const optionalKeys = [
   'worker',
   'attempt',
   'gateway',
+  'groups',
   'issuer',
   'tokenId',
   'issuedAt',

@@ -28,7 +28,12 @@ const question = z.strictObject({ holders: z.array(holder).min(1).max(maxRightsH
 
 const answer = z.object({
   rights: z.array(
-    z.object({ isRevoked: z.boolean(), grants: z.array(grant).optional(), ready: z.array(grant).optional() }),
+    z.object({
+      isRevoked: z.boolean(),
+      grants: z.array(grant).optional(),
+      ready: z.array(grant).optional(),
+      groups: z.array(name).optional(),
+    }),
   ),
 });
 
@@ -58,9 +63,10 @@ export function writeRightsAnswer(rights: readonly RightsNow[]): string {
 
 /** The rights in an answer. @throws DomainError BAD_REQUEST if it is none */
 export function readRightsAnswer(body: unknown): readonly RightsNow[] {
-  return parse(answer, body).rights.map(({ isRevoked, grants, ready }) => ({
+  return parse(answer, body).rights.map(({ isRevoked, grants, ready, groups }) => ({
     ...{ isRevoked, grants },
     ...(ready && { ready }),
+    ...(groups && { groups }),
   }));
 }
 

@@ -23,6 +23,8 @@ import { EventsService } from './events/events.service.js';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { ReadJobs } from './events/hub/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
+import { AccessGrantsService } from './access/access-grants.service.js';
+import { accessPolicies, accessResolvers } from './access/graphql/resolvers.js';
 import { ConsentsService } from './consents/consents.service.js';
 import { consentPolicies, consentResolvers } from './consents/graphql/resolvers.js';
 import { secretPolicies, secretResolvers } from './secrets/graphql/resolvers.js';
@@ -82,6 +84,7 @@ export interface Core {
 /** Access policies of core's root fields. */
 export const corePolicies: Policies = {
   ...experimentPolicies,
+  ...accessPolicies,
   ...consentPolicies,
   ...secretPolicies,
   ...sharePolicies,
@@ -100,6 +103,7 @@ export const corePolicies: Policies = {
 interface Components {
   readonly events: EventsService;
   readonly directories: Directories;
+  readonly access: AccessGrantsService;
   readonly consents: ConsentsService;
   readonly secrets: SecretsModule;
   readonly writer: GroupingTransitionWriter;
@@ -116,6 +120,7 @@ export function buildCore(options: CoreOptions): Core {
     typeDefs,
     resolvers: [
       experimentResolvers,
+      accessResolvers,
       consentResolvers,
       secretResolvers,
       shareResolvers,
@@ -146,8 +151,17 @@ function createComponents(options: CoreOptions): Components {
   const { db, clock, ids, log, config } = options;
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
+  const smallStores = directoryStores(db);
+  const access = new AccessGrantsService({
+    repository: smallStores.access,
+    jobOf: async (id) => (await stores.jobs.find([id], { owner: 1, experiment: 1 }))[0] ?? null,
+    taskOf: async (id) => (await stores.tasks.find([id]))[0] ?? null,
+    shareOf: async (path) => (await directories.shares.byPaths([path]))[0]?.experiment ?? null,
+    clock,
+    ids,
+  });
   const directories = directoriesOf({
-    stores: directoryStores(db),
+    stores: smallStores,
     clock,
     ids,
     log,
@@ -172,12 +186,20 @@ function createComponents(options: CoreOptions): Components {
     rights: options.rights ?? rightsOfToken,
     clock,
   });
-  const jobs = jobsOf(options, { events, directories, consents, secrets, writer, fleet }, stores);
-  return { events, directories, consents, secrets, writer, fleet, jobs };
+  const parts = { events, directories, access, consents, secrets, writer, fleet };
+  return { ...parts, jobs: jobsOf(options, parts, stores) };
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
-  const stores = eventStores(db, ['experiments', 'shares', 'queues', 'tasks', 'workers', logHeads]);
+  const stores = eventStores(db, [
+    'experiments',
+    'shares',
+    'queues',
+    'accessGrants',
+    'tasks',
+    'workers',
+    logHeads,
+  ]);
   return new EventsService({
     stores,
     clock,
@@ -217,7 +239,7 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config, rights }: CoreOptions,
-  { events, directories, consents, secrets, writer, fleet }: Omit<Components, 'jobs'>,
+  { events, directories, access, consents, secrets, writer, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -229,6 +251,7 @@ function jobsOf(
       names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
+    access,
     consents,
     secrets: secrets.service,
     checkSelector,
@@ -256,7 +279,7 @@ const checkSelector: CheckSelector = (text) => {
 };
 
 function servicesOf(
-  { events, directories, consents, secrets, fleet, jobs }: Components,
+  { events, directories, access, consents, secrets, fleet, jobs }: Components,
   clock: Clock,
 ): CoreServices {
   const { experiments, shares, queues } = directories;
@@ -270,6 +293,7 @@ function servicesOf(
     experiments,
     shares,
     queues,
+    access,
     consents,
     secrets: secrets.service,
     events,

@@ -2,6 +2,7 @@
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
+import type { AccessGrantsService } from './access/access-grants.service.js';
 import type { ConsentsService } from './consents/consents.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
 import type { Explanations } from './scheduler/explain/explanations.js';
@@ -43,6 +44,7 @@ export interface Context extends SubgraphContext {
 export interface CoreServices {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
+  readonly access: AccessGrantsService;
   readonly consents: ConsentsService;
   readonly secrets: SecretsService;
   readonly queues: QueuesService;

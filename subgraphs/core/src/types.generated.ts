@@ -5,6 +5,7 @@ import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmen
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
+import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
@@ -1186,6 +1187,56 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
+/** Access to grant or change. */
+export type GrantJobAccessInput = {
+  /** Days until the access ends, 1 to 400. */
+  readonly days?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+  /** Holder of the access. */
+  readonly grantee: JobAccessGranteeInput;
+  /** Jobs; null for all jobs of the owner in the experiment, also later ones. */
+  readonly jobs?: InputMaybe<JobAccessTargetInput>;
+  /** Level of the access. */
+  readonly level: JobAccessLevel;
+  /**
+   * Subject of the owner; null for the owner of the job or the task, for all owners of a share, and otherwise for the
+   * caller. For other owners than itself, the caller needs `job:manageAny`.
+   */
+  readonly owner?: InputMaybe<Scalars['String']['input']>;
+  /** Reason, up to 1000 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `grantJobAccess`. */
+export type GrantJobAccessPayload = {
+  readonly __typename?: 'GrantJobAccessPayload';
+  /** The grant; null if the input has errors. */
+  readonly access?: Maybe<JobAccess>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<GrantJobAccessUserError>;
+};
+
+/** An error in the input of `grantJobAccess`. */
+export type GrantJobAccessUserError = UserError & {
+  readonly __typename?: 'GrantJobAccessUserError';
+  /** Code of the error, for programs. */
+  readonly code: GrantJobAccessUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `grantJobAccess`. */
+export type GrantJobAccessUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The job, the task, the share or the owner does not exist in this experiment, or you may not grant access to it. */
+  | 'TARGET_NOT_FOUND'
+  /** There are 200 grants for jobs of this owner already. */
+  | 'TOO_MANY_GRANTS';
+
 /** Hardware of a queue in the form that information systems such as CRIC import, in their terms and spelling; see docs/reference/gpus.md. */
 export type HardwareExport = {
   readonly __typename?: 'HardwareExport';
@@ -1365,6 +1416,8 @@ export type HoldJobsUserErrorCode =
  */
 export type Job = Node & {
   readonly __typename?: 'Job';
+  /** Access that others have to the job: all for its owner and those who manage it, otherwise the caller's own. */
+  readonly access: ReadonlyArray<JobAccess>;
   /** The number of the current or latest attempt, from 1; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
   /** All attempts, oldest first; at most 20. */
@@ -1456,6 +1509,93 @@ export type JoblogArgs = {
   attempt?: InputMaybe<Scalars['Int']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/**
+ * Access of a person or a group to jobs of other owners, for some time. The permission itself comes from the roles of
+ * the person.
+ */
+export type JobAccess = Node & {
+  readonly __typename?: 'JobAccess';
+  /** Time of the first grant. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Experiment of the jobs. */
+  readonly experiment: Experiment;
+  /** Name of the experiment. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Time at which the access ends. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Principal that granted the access. */
+  readonly grantedBy: Principal;
+  /** Person or service that has the access; null for a group. */
+  readonly grantee?: Maybe<Principal>;
+  /** Identifier of the group whose members have the access; null for a person or a service. */
+  readonly groupId?: Maybe<Scalars['ID']['output']>;
+  /** Opaque identifier, `access_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** The job; null if the access is not limited to a job. */
+  readonly job?: Maybe<Job>;
+  /** Identifier of the job. */
+  readonly jobId?: Maybe<Scalars['ID']['output']>;
+  /** Level of the access. */
+  readonly level: JobAccessLevel;
+  /** Owner of the jobs; null for all owners of the share. */
+  readonly owner?: Maybe<Principal>;
+  /** Reason that was given. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** Share whose jobs are meant; null if the access is not limited to a share. */
+  readonly share?: Maybe<Share>;
+  /** Path of the share. */
+  readonly sharePath?: Maybe<Scalars['String']['output']>;
+  /** Task whose jobs are meant; null if the access is not limited to a task. */
+  readonly task?: Maybe<Task>;
+  /** Identifier of the task. */
+  readonly taskId?: Maybe<Scalars['ID']['output']>;
+};
+
+/** A page of access grants, the newest first. */
+export type JobAccessConnection = {
+  readonly __typename?: 'JobAccessConnection';
+  /** The grants with their cursors. */
+  readonly edges: ReadonlyArray<JobAccessEdge>;
+  /** The grants. */
+  readonly nodes: ReadonlyArray<JobAccess>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of grants in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A grant on a page. */
+export type JobAccessEdge = {
+  readonly __typename?: 'JobAccessEdge';
+  /** Cursor of the grant, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The grant. */
+  readonly node: JobAccess;
+};
+
+/** Holder of an access. */
+export type JobAccessGranteeInput =
+  /** Identifier of a group, whose members have the access while they belong to it. */
+  { readonly groupId: Scalars['ID']['input']; readonly subject?: never; }
+  |  /** Subject of a person or a service. */
+  { readonly groupId?: never; readonly subject: Scalars['String']['input']; };
+
+/** Level of access to jobs of another owner. */
+export type JobAccessLevel =
+  /** READ, and cancels, holds, releases and retries the jobs, and sets their priority, if the roles permit it. */
+  | 'MANAGE'
+  /** Reads the variables of the payload, as the owner does. */
+  | 'READ';
+
+/** Jobs to which access is granted. */
+export type JobAccessTargetInput =
+  /** Identifier of a job. */
+  { readonly jobId: Scalars['ID']['input']; readonly share?: never; readonly taskId?: never; }
+  |  /** Path of a share: its jobs, also later ones. */
+  { readonly jobId?: never; readonly share: Scalars['String']['input']; readonly taskId?: never; }
+  |  /** Identifier of a task: its jobs, also later ones. */
+  { readonly jobId?: never; readonly share?: never; readonly taskId: Scalars['ID']['input']; };
 
 /** A job that is assigned to a worker. */
 export type JobAssignment = {
@@ -2187,6 +2327,8 @@ export type Mutation = {
   readonly failJobs: FailJobsPayload;
   /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
   readonly finishJobs: FinishJobsPayload;
+  /** Grants a person or a group access to jobs of another owner for some time, or changes such a grant. */
+  readonly grantJobAccess: GrantJobAccessPayload;
   /** Renews a worker's lease. */
   readonly heartbeat: HeartbeatPayload;
   /** Holds jobs that have not been sent, until they are released. */
@@ -2213,6 +2355,8 @@ export type Mutation = {
   readonly reportGateway: ReportGatewayPayload;
   /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
+  /** Ends a grant of access to jobs, at once. */
+  readonly revokeJobAccess: RevokeJobAccessPayload;
   /** Replaces the value of a secret. Attempts that start later receive the new value. */
   readonly rotateSecret: RotateSecretPayload;
   /** Changes the priority of jobs that have not been sent. */
@@ -2286,6 +2430,11 @@ export type MutationfinishJobsArgs = {
 };
 
 
+export type MutationgrantJobAccessArgs = {
+  input: GrantJobAccessInput;
+};
+
+
 export type MutationheartbeatArgs = {
   input: HeartbeatInput;
 };
@@ -2328,6 +2477,11 @@ export type MutationreportGatewayArgs = {
 
 export type MutationretryJobsArgs = {
   input: RetryJobsInput;
+};
+
+
+export type MutationrevokeJobAccessArgs = {
+  input: RevokeJobAccessInput;
 };
 
 
@@ -2563,6 +2717,8 @@ export type Query = {
   readonly heldAttempt?: Maybe<HeldAttempt>;
   /** A job; null if it does not exist, or if you may not read it. A pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
+  /** Access grants of and to the caller and its groups, and those in experiments whose jobs it manages, newest first. */
+  readonly jobAccess: JobAccessConnection;
   /** Numbers of jobs by experiment, queue, GPU model, share and state, maintained from the event stream. */
   readonly jobCounts: ReadonlyArray<JobCount>;
   /** Jobs that the caller may read; for a pilot, those that its queue has, or had last. */
@@ -2644,6 +2800,12 @@ export type QueryheldAttemptArgs = {
 
 export type QueryjobArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QueryjobAccessArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -3297,6 +3459,37 @@ export type RetryWalltimeInput =
   { readonly factor: Scalars['Float']['input']; readonly seconds?: never; }
   |  /** Longest time the payload may run, in seconds, 1 to 34560000. */
   { readonly factor?: never; readonly seconds: Scalars['Int']['input']; };
+
+/** Access to end. */
+export type RevokeJobAccessInput = {
+  /** The grant. */
+  readonly id: Scalars['ID']['input'];
+};
+
+/** Result of `revokeJobAccess`. */
+export type RevokeJobAccessPayload = {
+  readonly __typename?: 'RevokeJobAccessPayload';
+  /** The grant; null if it was not ended. */
+  readonly access?: Maybe<JobAccess>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RevokeJobAccessUserError>;
+};
+
+/** An error in the input of `revokeJobAccess`. */
+export type RevokeJobAccessUserError = UserError & {
+  readonly __typename?: 'RevokeJobAccessUserError';
+  /** Code of the error, for programs. */
+  readonly code: RevokeJobAccessUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `revokeJobAccess`. */
+export type RevokeJobAccessUserErrorCode =
+  /** No grant has this id, or it has ended, or you may not end it. */
+  | 'ACCESS_NOT_FOUND';
 
 /** Conditions of a payload that uses ROCm. */
 export type RocmRequirement = {
@@ -4645,6 +4838,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( BulkOperationMapper & { __typename: 'BulkOperation' } )
     | ( ExperimentMapper & { __typename: 'Experiment' } )
     | ( JobMapper & { __typename: 'Job' } )
+    | ( JobAccessMapper & { __typename: 'JobAccess' } )
     | ( PrincipalMapper & { __typename: 'Principal' } )
     | ( QueueMapper & { __typename: 'Queue' } )
     | ( SecretMapper & { __typename: 'Secret' } )
@@ -4665,6 +4859,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
+    | ( Omit<GrantJobAccessUserError, 'code'> & { code: _RefType['GrantJobAccessUserErrorCode'] } & { __typename: 'GrantJobAccessUserError' } )
     | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
@@ -4674,6 +4869,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
+    | ( Omit<RevokeJobAccessUserError, 'code'> & { code: _RefType['RevokeJobAccessUserErrorCode'] } & { __typename: 'RevokeJobAccessUserError' } )
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
     | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
@@ -4778,6 +4974,10 @@ export type ResolversTypes = {
   GpuTimeShare: ResolverTypeWrapper<GpuTimeShare>;
   GpuTimeShareInput: GpuTimeShareInput;
   GpuVendor: ResolverTypeWrapper<'NVIDIA' | 'AMD' | 'INTEL'>;
+  GrantJobAccessInput: GrantJobAccessInput;
+  GrantJobAccessPayload: ResolverTypeWrapper<Omit<GrantJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversTypes['GrantJobAccessUserError']> }>;
+  GrantJobAccessUserError: ResolverTypeWrapper<Omit<GrantJobAccessUserError, 'code'> & { code: ResolversTypes['GrantJobAccessUserErrorCode'] }>;
+  GrantJobAccessUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TARGET_NOT_FOUND' | 'TOO_MANY_GRANTS'>;
   HardwareExport: ResolverTypeWrapper<HardwareExport>;
   HardwareExportEntry: ResolverTypeWrapper<HardwareExportEntry>;
   HardwareMap: ResolverTypeWrapper<Omit<HardwareMap, 'sites'> & { sites: ReadonlyArray<ResolversTypes['SiteGpuHardware']> }>;
@@ -4794,6 +4994,12 @@ export type ResolversTypes = {
   HoldJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   Job: ResolverTypeWrapper<JobMapper>;
+  JobAccess: ResolverTypeWrapper<JobAccessMapper>;
+  JobAccessConnection: ResolverTypeWrapper<JobAccessConnectionMapper>;
+  JobAccessEdge: ResolverTypeWrapper<Omit<JobAccessEdge, 'node'> & { node: ResolversTypes['JobAccess'] }>;
+  JobAccessGranteeInput: JobAccessGranteeInput;
+  JobAccessLevel: ResolverTypeWrapper<'READ' | 'MANAGE'>;
+  JobAccessTargetInput: JobAccessTargetInput;
   JobAssignment: ResolverTypeWrapper<JobAssignmentMapper>;
   JobAttempt: ResolverTypeWrapper<JobAttemptMapper>;
   JobConnection: ResolverTypeWrapper<JobConnectionMapper>;
@@ -4902,6 +5108,10 @@ export type ResolversTypes = {
   RetryRequirementsInput: RetryRequirementsInput;
   RetryVariableInput: RetryVariableInput;
   RetryWalltimeInput: RetryWalltimeInput;
+  RevokeJobAccessInput: RevokeJobAccessInput;
+  RevokeJobAccessPayload: ResolverTypeWrapper<Omit<RevokeJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversTypes['RevokeJobAccessUserError']> }>;
+  RevokeJobAccessUserError: ResolverTypeWrapper<Omit<RevokeJobAccessUserError, 'code'> & { code: ResolversTypes['RevokeJobAccessUserErrorCode'] }>;
+  RevokeJobAccessUserErrorCode: ResolverTypeWrapper<'ACCESS_NOT_FOUND'>;
   RocmRequirement: ResolverTypeWrapper<RocmRequirement>;
   RocmRequirementInput: RocmRequirementInput;
   Role: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'PILOT' | 'SERVICE'>;
@@ -5069,6 +5279,9 @@ export type ResolversParentTypes = {
   GpuRequirementInput: GpuRequirementInput;
   GpuTimeShare: GpuTimeShare;
   GpuTimeShareInput: GpuTimeShareInput;
+  GrantJobAccessInput: GrantJobAccessInput;
+  GrantJobAccessPayload: Omit<GrantJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversParentTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversParentTypes['GrantJobAccessUserError']> };
+  GrantJobAccessUserError: GrantJobAccessUserError;
   HardwareExport: HardwareExport;
   HardwareExportEntry: HardwareExportEntry;
   HardwareMap: Omit<HardwareMap, 'sites'> & { sites: ReadonlyArray<ResolversParentTypes['SiteGpuHardware']> };
@@ -5083,6 +5296,11 @@ export type ResolversParentTypes = {
   HoldJobsUserError: HoldJobsUserError;
   JSON: Scalars['JSON']['output'];
   Job: JobMapper;
+  JobAccess: JobAccessMapper;
+  JobAccessConnection: JobAccessConnectionMapper;
+  JobAccessEdge: Omit<JobAccessEdge, 'node'> & { node: ResolversParentTypes['JobAccess'] };
+  JobAccessGranteeInput: JobAccessGranteeInput;
+  JobAccessTargetInput: JobAccessTargetInput;
   JobAssignment: JobAssignmentMapper;
   JobAttempt: JobAttemptMapper;
   JobConnection: JobConnectionMapper;
@@ -5171,6 +5389,9 @@ export type ResolversParentTypes = {
   RetryRequirementsInput: RetryRequirementsInput;
   RetryVariableInput: RetryVariableInput;
   RetryWalltimeInput: RetryWalltimeInput;
+  RevokeJobAccessInput: RevokeJobAccessInput;
+  RevokeJobAccessPayload: Omit<RevokeJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversParentTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversParentTypes['RevokeJobAccessUserError']> };
+  RevokeJobAccessUserError: RevokeJobAccessUserError;
   RocmRequirement: RocmRequirement;
   RocmRequirementInput: RocmRequirementInput;
   RotateSecretInput: RotateSecretInput;
@@ -5654,6 +5875,20 @@ export type GpuTimeShareResolvers<ContextType = Context, ParentType extends Reso
 
 export type GpuVendorResolvers = EnumResolverSignature<{ AMD?: any, INTEL?: any, NVIDIA?: any }, ResolversTypes['GpuVendor']>;
 
+export type GrantJobAccessPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GrantJobAccessPayload'] = ResolversParentTypes['GrantJobAccessPayload']> = {
+  access?: Resolver<Maybe<ResolversTypes['JobAccess']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['GrantJobAccessUserError']>, ParentType, ContextType>;
+};
+
+export type GrantJobAccessUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GrantJobAccessUserError'] = ResolversParentTypes['GrantJobAccessUserError']> = {
+  code?: Resolver<ResolversTypes['GrantJobAccessUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type GrantJobAccessUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, TARGET_NOT_FOUND?: any, TOO_MANY_GRANTS?: any }, ResolversTypes['GrantJobAccessUserErrorCode']>;
+
 export type HardwareExportResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HardwareExport'] = ResolversParentTypes['HardwareExport']> = {
   architectures?: Resolver<ReadonlyArray<ResolversTypes['HardwareExportEntry']>, ParentType, ContextType>;
   lastUpdate?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -5722,6 +5957,7 @@ export interface JSONScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes
 
 export type JobResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Job'] = ResolversParentTypes['Job'], FederationReferenceType extends FederationReferenceTypes['Job'] = FederationReferenceTypes['Job']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Job']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  access?: Resolver<ReadonlyArray<ResolversTypes['JobAccess']>, ParentType, ContextType>;
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   attempts?: Resolver<ReadonlyArray<ResolversTypes['JobAttempt']>, ParentType, ContextType>;
   continuity?: Resolver<ResolversTypes['JobContinuity'], ParentType, ContextType>;
@@ -5762,6 +5998,41 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   workerId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
+
+export type JobAccessResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAccess'] = ResolversParentTypes['JobAccess']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  grantedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  grantee?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  groupId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
+  jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  level?: Resolver<ResolversTypes['JobAccessLevel'], ParentType, ContextType>;
+  owner?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  share?: Resolver<Maybe<ResolversTypes['Share']>, ParentType, ContextType>;
+  sharePath?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  taskId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type JobAccessConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAccessConnection'] = ResolversParentTypes['JobAccessConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['JobAccessEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['JobAccess']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type JobAccessEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAccessEdge'] = ResolversParentTypes['JobAccessEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['JobAccess'], ParentType, ContextType>;
+};
+
+export type JobAccessLevelResolvers = EnumResolverSignature<{ MANAGE?: any, READ?: any }, ResolversTypes['JobAccessLevel']>;
 
 export type JobAssignmentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAssignment'] = ResolversParentTypes['JobAssignment']> = {
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -6011,6 +6282,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
+  grantJobAccess?: Resolver<ResolversTypes['GrantJobAccessPayload'], ParentType, ContextType, RequireFields<MutationgrantJobAccessArgs, 'input'>>;
   heartbeat?: Resolver<ResolversTypes['HeartbeatPayload'], ParentType, ContextType, RequireFields<MutationheartbeatArgs, 'input'>>;
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
@@ -6020,6 +6292,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
+  revokeJobAccess?: Resolver<ResolversTypes['RevokeJobAccessPayload'], ParentType, ContextType, RequireFields<MutationrevokeJobAccessArgs, 'input'>>;
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
   setQueueState?: Resolver<ResolversTypes['SetQueueStatePayload'], ParentType, ContextType, RequireFields<MutationsetQueueStateArgs, 'input'>>;
@@ -6033,7 +6306,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'JobAccess' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
 
 export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP?: any }, ResolversTypes['OnDisconnect']>;
@@ -6099,6 +6372,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   hardwareMap?: Resolver<ResolversTypes['HardwareMap'], ParentType, ContextType, Partial<QueryhardwareMapArgs>>;
   heldAttempt?: Resolver<Maybe<ResolversTypes['HeldAttempt']>, ParentType, ContextType, RequireFields<QueryheldAttemptArgs, 'fence' | 'jobId' | 'workerId'>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
+  jobAccess?: Resolver<ResolversTypes['JobAccessConnection'], ParentType, ContextType, RequireFields<QueryjobAccessArgs, 'first'>>;
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
   leaseClock?: Resolver<ResolversTypes['LeaseClock'], ParentType, ContextType>;
@@ -6286,6 +6560,20 @@ export type RetryPolicyResolvers<ContextType = Context, ParentType extends Resol
   maxAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   retryOn?: Resolver<ReadonlyArray<ResolversTypes['JobErrorFamily']>, ParentType, ContextType>;
 };
+
+export type RevokeJobAccessPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RevokeJobAccessPayload'] = ResolversParentTypes['RevokeJobAccessPayload']> = {
+  access?: Resolver<Maybe<ResolversTypes['JobAccess']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RevokeJobAccessUserError']>, ParentType, ContextType>;
+};
+
+export type RevokeJobAccessUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RevokeJobAccessUserError'] = ResolversParentTypes['RevokeJobAccessUserError']> = {
+  code?: Resolver<ResolversTypes['RevokeJobAccessUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RevokeJobAccessUserErrorCodeResolvers = EnumResolverSignature<{ ACCESS_NOT_FOUND?: any }, ResolversTypes['RevokeJobAccessUserErrorCode']>;
 
 export type RocmRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RocmRequirement'] = ResolversParentTypes['RocmRequirement']> = {
   gfxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -6580,7 +6868,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -6776,6 +7064,9 @@ export type Resolvers<ContextType = Context> = {
   GpuRequirement?: GpuRequirementResolvers<ContextType>;
   GpuTimeShare?: GpuTimeShareResolvers<ContextType>;
   GpuVendor?: GpuVendorResolvers;
+  GrantJobAccessPayload?: GrantJobAccessPayloadResolvers<ContextType>;
+  GrantJobAccessUserError?: GrantJobAccessUserErrorResolvers<ContextType>;
+  GrantJobAccessUserErrorCode?: GrantJobAccessUserErrorCodeResolvers;
   HardwareExport?: HardwareExportResolvers<ContextType>;
   HardwareExportEntry?: HardwareExportEntryResolvers<ContextType>;
   HardwareMap?: HardwareMapResolvers<ContextType>;
@@ -6788,6 +7079,10 @@ export type Resolvers<ContextType = Context> = {
   HoldJobsUserErrorCode?: HoldJobsUserErrorCodeResolvers;
   JSON?: GraphQLScalarType;
   Job?: JobResolvers<ContextType>;
+  JobAccess?: JobAccessResolvers<ContextType>;
+  JobAccessConnection?: JobAccessConnectionResolvers<ContextType>;
+  JobAccessEdge?: JobAccessEdgeResolvers<ContextType>;
+  JobAccessLevel?: JobAccessLevelResolvers;
   JobAssignment?: JobAssignmentResolvers<ContextType>;
   JobAttempt?: JobAttemptResolvers<ContextType>;
   JobConnection?: JobConnectionResolvers<ContextType>;
@@ -6865,6 +7160,9 @@ export type Resolvers<ContextType = Context> = {
   RetryJobsUserError?: RetryJobsUserErrorResolvers<ContextType>;
   RetryJobsUserErrorCode?: RetryJobsUserErrorCodeResolvers;
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
+  RevokeJobAccessPayload?: RevokeJobAccessPayloadResolvers<ContextType>;
+  RevokeJobAccessUserError?: RevokeJobAccessUserErrorResolvers<ContextType>;
+  RevokeJobAccessUserErrorCode?: RevokeJobAccessUserErrorCodeResolvers;
   RocmRequirement?: RocmRequirementResolvers<ContextType>;
   Role?: RoleResolvers;
   RotateSecretPayload?: RotateSecretPayloadResolvers<ContextType>;

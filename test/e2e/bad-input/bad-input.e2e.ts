@@ -106,6 +106,11 @@ describe.each(transports)('over %s', (transport) => {
       .data<{ createSecret: { secret: { id: string } } }>(
         'mutation { createSecret(input: { name: "GIVEN", value: "eight or more" }) { secret { id } } }',
       );
+    const { grantJobAccess } = await system
+      .api()
+      .data<{ grantJobAccess: { access: { id: string } } }>(
+        'mutation { grantJobAccess(input: { experiment: "rubin", grantee: { subject: "guest@example" }, level: READ }) { access { id } } }',
+      );
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };
     return {
@@ -115,6 +120,7 @@ describe.each(transports)('over %s', (transport) => {
       onHold,
       ended: ended.job.id,
       secretId: createSecret.secret.id,
+      accessId: grantJobAccess.access.id,
     };
   }
 

@@ -256,6 +256,15 @@ const experiments = [
   ...casesOf('withdrawSubmissionConsent', 'INVALID_VALUE', [
     ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }],
   ]),
+  ...casesOf('grantJobAccess', 'INVALID_VALUE', [
+    [
+      ...(['a task that does not exist', 'jobs', { taskId: 'task_nowhere' }] as const),
+      { code: 'TARGET_NOT_FOUND', names: 'task_nowhere' },
+    ],
+    ['an empty name', 'grantee.subject', ''],
+    ['too many days', 'days', 401],
+  ]),
+  ...casesOf('revokeJobAccess', 'ACCESS_NOT_FOUND', [['an unknown grant', 'id', 'access_elsewhere']]),
   ...casesOf('createSecret', 'INVALID_VALUE', [
     ['a name with a blank', 'name', 'a b'],
     ['a value that is too short', 'value', 'short', { names: '5 bytes' }],

@@ -17,6 +17,8 @@ export interface Given {
   readonly ended: string;
   /** A secret of the caller. */
   readonly secretId: string;
+  /** Access to jobs of the caller that somebody has. */
+  readonly accessId: string;
 }
 
 /** A key that was used with other content. */
@@ -36,7 +38,15 @@ const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 export type GoodInputs = Readonly<Record<string, readonly [type: string, input: object]>>;
 
 /** Good inputs, each with a key of its own. */
-export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }: Given): GoodInputs {
+export function goodInputs({
+  workerId,
+  held,
+  waiting,
+  onHold,
+  ended,
+  secretId,
+  accessId,
+}: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
   const job = { experiment: 'larkspur', ...key() };
@@ -52,6 +62,11 @@ export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }:
     updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
     allowSubmissionOnBehalf: ['AllowSubmissionOnBehalfInput', { experiment: 'rubin', days: 30 }],
     withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'newcomer' }],
+    grantJobAccess: [
+      'GrantJobAccessInput',
+      { experiment: 'rubin', grantee: { subject: 'friend@example' }, level: 'READ' },
+    ],
+    revokeJobAccess: ['RevokeJobAccessInput', { id: accessId }],
     createSecret: ['CreateSecretInput', { name: `S_${randomUUID()}`, value: 'eight or more' }],
     rotateSecret: ['RotateSecretInput', { id: secretId, value: 'eight or more' }],
     deleteSecret: ['DeleteSecretInput', { id: 'secret_nowhere' }],

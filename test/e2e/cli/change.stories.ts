@@ -1,7 +1,7 @@
 // `cancel` and `retry`.
 import { describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { jobOf } from '../system/jobs.js';
+import { experiment, jobOf } from '../system/jobs.js';
 import { cli, type JobLine, submitArgs, submitted, system, watch } from './stage.js';
 
 describe('rhizome cancel and retry', () => {
@@ -31,6 +31,23 @@ describe('rhizome cancel and retry', () => {
     expect(stdout.match(/^job_\w+ {2}retries job_\w+$/gm)).toHaveLength(3);
     // The retries are the task's as well: it is live again.
     expect(await cli.run(['cancel', '--task', task])).toMatchObject({ exitCode: 0, stdout: '3 cancelled' });
+  });
+
+  it('gives others access to a job, lists it and ends it', async () => {
+    const id = await submitted('true', '--cores', '4000');
+    const friend = ['access', 'grant', experiment, 'friend@example', '--job', id];
+    const { exitCode, stdout } = await cli.run([...friend, '--manage', '--days', '2']);
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^access_\w+ {2}until \S+Z$/)]);
+    const access = /^access_\w+/.exec(stdout)?.[0] ?? '';
+    expect((await cli.run(['access', 'list'])).stdout).toMatch(
+      new RegExp(`^${access} +${experiment} +\\S+ +${id} +friend@example +MANAGE`, 'm'),
+    );
+    expect(await cli.run([...friend, '--task', 'x'])).toMatchObject({ exitCode: 2 });
+    expect(await cli.run(['access', 'revoke', access])).toMatchObject({
+      exitCode: 0,
+      stdout: `${access}  ended`,
+    });
+    expect((await cli.run(['access', 'revoke', access])).stderr).toMatch(/\[ACCESS_NOT_FOUND\]/);
   });
 
   it('retries a failed job as a new job', async () => {

@@ -91,6 +91,9 @@ const ofCore: readonly Read[] = [
   query('cudaReleases', '{ cudaReleases { version } }', { isShown: false }),
   query('leaseClock', '{ leaseClock { state } }', { isShown: false }),
   byId('secret', 'secret'),
+  query('jobAccess', '{ jobAccess(first: 100) { nodes { id } } }', {
+    marks: ({ targets }) => [targets.access],
+  }),
   query('secrets', '{ secrets(experiment: "atlas") { nodes { id name } } }'),
   query(
     'heldAttempt',

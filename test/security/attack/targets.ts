@@ -17,6 +17,8 @@ export interface Targets {
   readonly held: Grant;
   /** A secret of atlas. */
   readonly secret: string;
+  /** Access of somebody to the job. */
+  readonly access: string;
   /** A job of larkspur with a canary in its environment. */
   readonly larkspurJob: string;
   /** A bulk operation on a job of atlas. */
@@ -53,6 +55,11 @@ export async function prepareTargets(
     template: { name: 'x', payload: { command: 'true' }, requirements: far },
   };
   const { task } = await api.change<{ task: { id: string } }>('submitTask', input, 'task { id }');
+  const granted = {
+    ...{ experiment: 'atlas', jobs: { jobId: job }, level: 'MANAGE' },
+    grantee: { subject: 'friend@elsewhere' },
+  };
+  const { access } = await api.change<{ access: { id: string } }>('grantJobAccess', granted, 'access { id }');
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
@@ -60,6 +67,7 @@ export async function prepareTargets(
   return {
     ...{ job, larkspurJob, held: grant },
     task: task.id,
+    access: access.id,
     operation: operation?._id ?? '',
     secret: await createSecret(api, evidence),
     queue: 'citadel',

@@ -25,6 +25,8 @@ export interface Objects {
   /** A job that waits; for a pilot, one that the worker runs. */
   readonly jobId: string;
   readonly taskId: string;
+  /** Access of somebody to a job that waits; for this caller and target alone. */
+  readonly accessId: string;
   readonly worker: Worker;
   /** A job that the worker runs. */
   readonly held: HeldJob;
@@ -104,11 +106,13 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   const enrolmentId = await pendingEnrolment(system, experiment, `approved ${name}`);
   await mutate(system, 'decideEnrolment', { id: enrolmentId, isApproved: true, experiments: [experiment] });
   const robot = await robotOf(system, experiment);
+  const jobId = await jobOf(system, caller, target);
+  const granted = { experiment, jobs: { jobId }, grantee: { subject: 'friend@example' }, level: 'READ' };
+  const { access } = await mutate(system, 'grantJobAccess', granted, 'access { id }');
   return {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
-    ...{ issuer, enrolmentId, ownSecretId: String(created.id) },
+    ...{ issuer, enrolmentId, ownSecretId: String(created.id), jobId, accessId: String(access.id) },
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
-    jobId: await jobOf(system, caller, target),
   };
 }
 

@@ -128,6 +128,15 @@ export const rows: Rows = [
   })),
   mutation('allowSubmissionOnBehalf', ({ experiment }) => ({ experiment })),
   mutation('withdrawSubmissionConsent', ({ experiment }) => ({ experiment })),
+  query('jobAccess', '{ jobAccess(first: 100) { nodes { id } } }', undefined, {
+    found: ({ nodes }, { accessId }) =>
+      (nodes as readonly { id: string }[]).some(({ id }) => id === accessId),
+  }),
+  mutation('grantJobAccess', ({ experiment, jobId }) => ({
+    ...{ experiment, level: 'READ', jobs: { jobId } },
+    grantee: { subject: 'somebody@example' },
+  })),
+  mutation('revokeJobAccess', ({ accessId: id }) => ({ id })),
   query('secrets', 'query ($e: String) { secrets(experiment: $e) { nodes { id } } }', ({ experiment }) => ({
     e: experiment,
   })),

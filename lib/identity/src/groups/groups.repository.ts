@@ -153,7 +153,8 @@ export class GroupsRepository implements RoleSource {
       const group = byId.get(groupId);
       if (!group) return [];
       const { experiment, roles } = group;
-      return { principalId, experiment, roles, expiresAt: earlier(expiresAt, group.expiresAt) };
+      const end = earlier(expiresAt, group.expiresAt);
+      return { principalId, experiment, roles, groupId, expiresAt: end };
     });
   }
 

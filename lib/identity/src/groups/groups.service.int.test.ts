@@ -52,6 +52,7 @@ async function member(sub: string, groupId: string, expiresAt: Date | null = nul
 
 const mayManage = async (token: string): Promise<boolean> =>
   can(await verifier.verify(token), 'job:manageAny', 'heron');
+const groupsOf = async (token: string) => (await verifier.verify(token)).groups;
 const isLost = (token: string) => async () => !(await mayManage(token));
 
 describe('GroupsService', () => {
@@ -60,8 +61,10 @@ describe('GroupsService', () => {
     const ann = await member('ann', groupId);
     const bob = await member('bob', groupId);
     expect([await mayManage(ann.token), await mayManage(bob.token)]).toEqual([true, true]);
+    expect([await groupsOf(ann.token), await groupsOf(bob.token)]).toEqual([[groupId], [groupId]]);
     await setMember(groupId, ann.id, false);
     await waitFor('the loss of one member', isLost(ann.token), patience);
+    expect([await groupsOf(ann.token), await groupsOf(bob.token)]).toEqual([undefined, [groupId]]);
     expect(await mayManage(bob.token)).toBe(true);
     await setGroup('operators', { roles: ['READER'] });
     await waitFor('the loss of the role', isLost(bob.token), patience);

@@ -32,6 +32,7 @@ class Remembered implements PersonRights {
   isCurrent = true;
   readonly grants: readonly Grant[] | undefined;
   readonly ready: readonly Grant[] | undefined;
+  readonly groups: readonly string[] | undefined;
   readonly until: Date | undefined;
   readonly readAt: Date;
 
@@ -39,6 +40,7 @@ class Remembered implements PersonRights {
     this.readAt = readAt;
     this.grants = rights?.grants;
     this.ready = rights?.ready;
+    this.groups = rights?.groups;
     this.until = rights?.until;
   }
 }

@@ -68,6 +68,8 @@ export interface HeldRoles {
   readonly roles: readonly Role[];
   /** Roles that a membership holds ready for an elevation. */
   readonly elevatableRoles?: readonly Role[];
+  /** Group that gives the roles. */
+  readonly groupId?: string;
   /** Null for no end. */
   readonly expiresAt: Date | null;
 }

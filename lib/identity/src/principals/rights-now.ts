@@ -18,6 +18,8 @@ export interface DatedRights {
   readonly grants: readonly Grant[];
   /** Roles that memberships hold ready for an elevation. */
   readonly ready: readonly Grant[];
+  /** Ids of groups that have not ended. */
+  readonly groups: readonly string[];
   /** Time at which some of them end; undefined if none does. */
   readonly until: Date | undefined;
 }
@@ -31,7 +33,7 @@ export const loginLastsMs = 30 * 86_400_000;
 /** Undefined for a principal whose logins are not recorded. */
 export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
   const { isSuspended, logins, robot } = principal;
-  if (isSuspended) return { grants: [], ready: [], until: undefined };
+  if (isSuspended) return { grants: [], ready: [], groups: [], until: undefined };
   if (robot) return rightsOfRobot(held, now);
   if (logins === undefined) return undefined;
   const ends: Date[] = [];
@@ -54,6 +56,7 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
   return {
     grants: grantsOf(outcomes.flatMap(({ has }) => has)),
     ready: grantsOf(outcomes.flatMap((one) => one.ready)),
+    groups: ends.length === 0 ? [] : groupsOf(lasting),
     until: earliest(ends),
   };
 }
@@ -61,8 +64,12 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
 /** A robot has no logins: its memberships and groups decide. */
 function rightsOfRobot(held: readonly HeldRoles[], now: Date): DatedRights {
   const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
-  return { grants: grantsOfRobot(lasting), ready: [], until: earliest(lasting.flatMap(ending)) };
+  const until = earliest(lasting.flatMap(ending));
+  return { grants: grantsOfRobot(lasting), ready: [], groups: groupsOf(lasting), until };
 }
+
+const groupsOf = (held: readonly HeldRoles[]): readonly string[] =>
+  held.flatMap(({ groupId }) => groupId ?? []);
 
 const ending = ({ expiresAt }: HeldRoles): readonly Date[] => (expiresAt === null ? [] : [expiresAt]);
 

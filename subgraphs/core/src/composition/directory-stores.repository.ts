@@ -1,6 +1,8 @@
 /** Small collections of core, held in memory. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
+import { accessGrantsCollection } from '../access/access-grant.document.js';
+import { AccessGrantsRepository } from '../access/access-grants.repository.js';
 import { consentsCollection } from '../consents/consent.document.js';
 import { ConsentsRepository } from '../consents/consents.repository.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
@@ -13,7 +15,12 @@ import { sharesCollection } from '../shares/share.document.js';
 import { SharesRepository } from '../shares/shares.repository.js';
 
 /** Collections of the directories. */
-export const directoryCollections = [experimentsCollection, sharesCollection, queuesCollection] as const;
+export const directoryCollections = [
+  experimentsCollection,
+  sharesCollection,
+  queuesCollection,
+  accessGrantsCollection,
+] as const;
 
 /** Consents of people. */
 export function consentStore(db: Db): ConsentsRepository {
@@ -30,6 +37,7 @@ export interface DirectoryStores {
   readonly experiments: ExperimentsRepository;
   readonly shares: SharesRepository;
   readonly queues: QueuesRepository;
+  readonly access: AccessGrantsRepository;
 }
 
 /** Creates the repositories on one database. */
@@ -38,5 +46,6 @@ export function directoryStores(db: Db): DirectoryStores {
     experiments: new ExperimentsRepository(collection(db, experimentsCollection)),
     shares: new SharesRepository(collection(db, sharesCollection)),
     queues: new QueuesRepository(collection(db, queuesCollection)),
+    access: new AccessGrantsRepository(collection(db, accessGrantsCollection)),
   };
 }

@@ -16,6 +16,7 @@ import type {
   QueueDirectory,
   StateCounts,
   JobSecrets,
+  JobAccess,
   SubmissionConsents,
 } from '../jobs/ports.js';
 import { Dependencies } from '../jobs/dependencies/dependencies.js';
@@ -39,6 +40,7 @@ export interface JobDomainOptions {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly consents: SubmissionConsents;
+  readonly access: JobAccess;
   readonly secrets: JobSecrets;
   readonly checkSelector: CheckSelector;
   readonly stream: JobEventStream;
@@ -91,6 +93,7 @@ function bulkOf(
     writer,
     experiments,
     queues,
+    access,
     leader,
     processId: runnerId,
     rights = rightsOfToken,
@@ -101,8 +104,8 @@ function bulkOf(
   reopenTasks: (taskIds: readonly string[]) => Promise<void>,
 ) {
   const { jobs, classes, operations, retryMembers: members } = stores;
-  const copies = new JobCopies({ jobs, classes, queues, dependencies, reopenTasks, rights, clock });
-  const changes = new BulkChanges({ jobs, writer, copies, rights, clock });
+  const copies = new JobCopies({ jobs, classes, queues, dependencies, reopenTasks, rights, access, clock });
+  const changes = new BulkChanges({ jobs, writer, copies, rights, access, clock });
   const collector = new RetryCollector({ jobs, operations, members, copies, clock });
   const runner = new BulkRunner({
     operations,
@@ -168,7 +171,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
   const works = [upkeep, expansion, runner, timer, events];
   return {
-    jobs: new JobsService({ jobs, experiments, queues }),
+    jobs: new JobsService({ jobs, experiments, queues, access: options.access }),
     submits,
     bulk: new BulkService({ jobs, operations, changes, runner, experiments, clock, ids }),
     jobLogs: new JobLogs({ logs, ...maxBytes }),

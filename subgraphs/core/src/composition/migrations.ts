@@ -1,5 +1,6 @@
 /** Migrations that bring a database to the schema of this version, in order; each runs once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
+import { accessGrantsCollection } from '../access/access-grant.document.js';
 import { consentsCollection } from '../consents/consent.document.js';
 import { secretsCollection } from '../secrets/secret.document.js';
 import { directoryCollections } from './directory-stores.repository.js';
@@ -60,6 +61,12 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [experimentsCollection, ...fleetCollections];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0007-access-grants',
+    up: async (db) => {
+      await ensureCollections(db, [accessGrantsCollection]);
     },
   },
 ];

@@ -2,11 +2,17 @@ import { experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { mayChange } from './bulk/bulk-rules.js';
-import type { ExperimentDirectory, QueueDirectory } from './ports.js';
+import type { ExperimentDirectory, JobAccess, QueueDirectory } from './ports.js';
 import { isTerminal, type JobState } from './model/job-state.js';
 import { assertFilterSize } from './model/job-filter-size.js';
 import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
-import { listableQueues, maySeeJob, maySeeParent } from './model/job-visibility.js';
+import {
+  type JobView,
+  listableQueues,
+  maySeeEnvironment,
+  maySeeJob,
+  maySeeParent,
+} from './model/job-visibility.js';
 import type { JobDocument } from './model/job.types.js';
 import { visibilityOf } from '../shared/visibility.js';
 import type { JobProjection, JobsRepository } from './model/jobs.repository.js';
@@ -16,6 +22,7 @@ export interface JobsServiceOptions {
   readonly jobs: JobsRepository;
   readonly experiments: ExperimentDirectory;
   readonly queues: Pick<QueueDirectory, 'idOf'>;
+  readonly access: JobAccess;
 }
 
 /** Filter of jobs as a caller gives it; absent fields do not filter. */
@@ -150,8 +157,14 @@ export class JobsService {
   /** Returns true if the principal may cancel the job now. */
   canCancel(
     principal: Principal,
-    job: Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state'>,
+    job: Pick<JobDocument, '_id' | 'experiment' | 'owner' | 'submittedBy' | 'taskId' | 'share' | 'state'>,
   ): boolean {
-    return !isTerminal(job.state) && mayChange(principal, 'job:cancel', job);
+    return !isTerminal(job.state) && mayChange(principal, 'job:cancel', job, this.#options.access);
+  }
+
+  /** Returns true if the principal may read the environment of the job's payload. */
+  maySeeEnvironment(principal: Principal, job: JobView): boolean {
+    if (maySeeEnvironment(principal, job)) return true;
+    return this.#options.access.allows(principal, job, 'READ');
   }
 }

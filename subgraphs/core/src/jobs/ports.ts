@@ -1,5 +1,7 @@
 /** Interfaces to other domains that jobs and tasks need; `app.ts` supplies them. */
 import type { Principal } from '@rhizome/authz';
+import type { AccessLevel } from '../access/access-grant.document.js';
+import type { AccessedJob } from '../access/held-grants.js';
 import type { SecretScope } from '../secrets/secret.document.js';
 import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { JobState } from './model/job-state.js';
@@ -26,6 +28,12 @@ export interface ExperimentDirectory {
 export interface SubmissionConsents {
   /** Returns true if the experiment's service may submit for the person now. */
   allows(experiment: string, subject: string): Promise<boolean>;
+}
+
+/** Access of people and groups to jobs of other owners. */
+export interface JobAccess {
+  /** Returns true if a grant gives the principal this access to the job now. */
+  allows(principal: Principal, job: AccessedJob, level: AccessLevel): boolean;
 }
 
 /** A secret that a payload names. */

@@ -72,6 +72,11 @@ export class Directory<TDoc extends DirectoryDocument> {
     this.#setNewer([document]);
   }
 
+  /** Drops a document from memory that has ended for good. */
+  drop(id: string): void {
+    this.#byId.delete(id);
+  }
+
   /** Calls the listener with new and changed documents. @returns function that removes it */
   onChanged(listener: (changed: readonly TDoc[]) => void): () => void {
     this.#listeners.add(listener);

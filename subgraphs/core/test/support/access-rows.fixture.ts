@@ -165,6 +165,22 @@ export const rows: Readonly<Record<string, Row>> = {
       withdrawSubmissionConsent.isWithdrawn,
     outcomes: 'r r e e r r',
   },
+  'Query.jobAccess': {
+    text: '{ jobAccess { nodes { id } } }',
+    got: ({ jobAccess }: { jobAccess: { nodes: unknown[] } }) => jobAccess.nodes.length > 0,
+    outcomes: 'e e e e e e',
+  },
+  'Mutation.grantJobAccess': {
+    text: `${input('grantJobAccess')} { access { id } } }`,
+    variables: () => ({ input: { experiment: 'alpha', grantee: { subject: 'x@example' }, level: 'READ' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.revokeJobAccess': {
+    text: `${input('revokeJobAccess')} { access { id } } }`,
+    variables: () => ({ input: { id: 'access_nowhere' } }),
+    got: ({ revokeJobAccess }: { revokeJobAccess: { access: object | null } }) => revokeJobAccess.access,
+    outcomes: 'e e e e e e',
+  },
   'Viewer.submissionConsents': {
     text: '{ viewer { submissionConsents { experimentName } } }',
     got: ({ viewer }: { viewer: { submissionConsents: unknown[] } }) => viewer.submissionConsents.length > 0,
@@ -381,6 +397,12 @@ export const rows: Readonly<Record<string, Row>> = {
     text: 'query ($id: ID!) { task(id: $id) { jobs { nodes { id } } } }',
     variables: ({ taskId }) => ({ id: taskId }),
     outcomes: 'r r e e e a',
+  },
+  'Job.access': {
+    text: 'query ($id: ID!) { job(id: $id) { access { id } } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    got: ({ job }: { job: { access: unknown[] } | null }) => job?.access.length,
+    outcomes: 'e e e e e e',
   },
   'Job.viewerCanCancel': {
     text: 'query ($id: ID!) { job(id: $id) { viewerCanCancel } }',

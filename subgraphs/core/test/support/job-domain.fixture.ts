@@ -157,6 +157,7 @@ async function startProcess(
     },
     secrets: { usable: async (_principal, _jobs, named) => named.map(() => null) },
     consents: over.consents ?? { allows: async () => true },
+    access: { allows: () => false },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,
     leader,

@@ -3,6 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import { bulkProjection, principalOf, refusalFor, requestFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
+import type { JobAccess } from '../ports.js';
 import type { JobCopies } from './job-copies.js';
 import type { TransitionRequest, TransitionWriter } from '../transitions/transition.types.js';
 
@@ -13,6 +14,7 @@ export interface BulkChangesOptions {
   readonly copies: JobCopies;
   /** Source of the rights that the caller has now. */
   readonly rights: CurrentRights;
+  readonly access: JobAccess;
   readonly clock: Clock;
 }
 
@@ -43,7 +45,7 @@ export class BulkChanges {
    * longer possible.
    */
   async #transit(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
-    const { jobs, writer, rights, clock } = this.#options;
+    const { jobs, writer, rights, access, clock } = this.#options;
     const principal = await principalOf(bulk, rights, clock.now());
     const changed = new Set<string>();
     const refused = new Map<string, BulkRefusal>();
@@ -53,7 +55,7 @@ export class BulkChanges {
       const requests: TransitionRequest[] = [];
       for (const id of open) {
         const job = found.get(id);
-        const refusal = refusalFor(principal, bulk.kind, id, job);
+        const refusal = refusalFor(principal, bulk.kind, id, job, access);
         const next = refusal ?? (job ? requestFor(bulk, job, clock.now()) : undefined);
         if (next === 'done') changed.add(id);
         else if (next && 'code' in next) refused.set(id, next);

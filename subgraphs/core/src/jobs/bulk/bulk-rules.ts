@@ -11,6 +11,7 @@ import {
 } from '@rhizome/authz';
 import { isTerminal, isWaiting, type JobState } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
+import type { JobAccess } from '../ports.js';
 import type { BulkJob, BulkKind, BulkRefusal, BulkRequester } from './bulk.types.js';
 import type { TransitionRequest } from '../transitions/transition.types.js';
 
@@ -22,6 +23,8 @@ export type BulkView = Pick<
   | 'experiment'
   | 'owner'
   | 'submittedBy'
+  | 'taskId'
+  | 'share'
   | 'hold'
   | 'waitingFor'
   | 'notBefore'
@@ -30,7 +33,7 @@ export type BulkView = Pick<
 >;
 
 /** Fields that determine the owner of a job. */
-type Belonging = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy'>;
+type Belonging = Pick<JobDocument, '_id' | 'experiment' | 'owner' | 'submittedBy' | 'taskId' | 'share'>;
 
 /** Fields of {@link BulkView}. */
 export const bulkProjection = {
@@ -38,6 +41,8 @@ export const bulkProjection = {
   experiment: 1,
   owner: 1,
   submittedBy: 1,
+  taskId: 1,
+  share: 1,
   hold: 1,
   waitingFor: 1,
   notBefore: 1,
@@ -63,7 +68,8 @@ function actionOf(kind: BulkKind): CoreAction {
  * an elevation takes its roles.
  */
 export function requesterOf(principal: Principal): BulkRequester {
-  const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt, elevation } = principal;
+  const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt } = principal;
+  const { elevation, groups } = principal;
   return {
     ...{ kind, subject, grants },
     ...(boundedBy && { boundedBy }),
@@ -72,6 +78,7 @@ export function requesterOf(principal: Principal): BulkRequester {
     ...(tokenId !== undefined && { tokenId }),
     ...(issuedAt && { issuedAt }),
     ...(elevation && { elevation }),
+    ...(groups && { groups }),
   };
 }
 
@@ -90,11 +97,17 @@ export function principalOf(
 
 /**
  * Returns true if the principal may change the job. Its own jobs, and the jobs that it submitted for others,
- * need the permission; jobs of others need `job:manageAny` as well.
+ * need the permission; jobs of others need `job:manageAny`, or an access that was granted, as well.
  */
-export function mayChange(principal: Principal, action: CoreAction, job: Belonging): boolean {
+export function mayChange(
+  principal: Principal,
+  action: CoreAction,
+  job: Belonging,
+  access: JobAccess,
+): boolean {
   if (!can(principal, action, job.experiment)) return false;
-  return isOwn(principal, job) || can(principal, 'job:manageAny', job.experiment);
+  if (isOwn(principal, job) || can(principal, 'job:manageAny', job.experiment)) return true;
+  return access.allows(principal, job, 'MANAGE');
 }
 
 /** Returns true if the principal owns the job, or submitted it for its owner. */
@@ -108,13 +121,14 @@ export function refusalFor(
   kind: BulkKind,
   jobId: string,
   job: Belonging | undefined,
+  access: JobAccess,
 ): BulkRefusal | undefined {
   if (!principal) return { jobId, code: 'FORBIDDEN', message: `You may no longer change job "${jobId}"` };
   if (!job || !can(principal, 'job:read', job.experiment)) {
     return { jobId, code: 'JOB_NOT_FOUND', message: `Job "${jobId}" not found, or you may not see it.` };
   }
   const action = actionOf(kind);
-  if (mayChange(principal, action, job)) return undefined;
+  if (mayChange(principal, action, job, access)) return undefined;
   const whose = can(principal, action, job.experiment)
     ? `it belongs to ${job.owner}`
     : `you may not ${action} in ${job.experiment}`;

@@ -43,6 +43,8 @@ export interface BulkRequester {
   readonly issuedAt?: Date | undefined;
   /** Roles among the grants that count until the elevation ends. */
   readonly elevation?: ElevationReference | undefined;
+  /** Ids of its groups. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** Context of a change in progress. */

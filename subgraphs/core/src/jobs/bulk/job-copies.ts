@@ -14,7 +14,7 @@ import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
-import type { QueueDirectory } from '../ports.js';
+import type { JobAccess, QueueDirectory } from '../ports.js';
 
 /** Dependencies of {@link JobCopies}. */
 export interface JobCopiesOptions {
@@ -26,6 +26,7 @@ export interface JobCopiesOptions {
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
   /** Source of the rights that the caller has now. */
   readonly rights: CurrentRights;
+  readonly access: JobAccess;
   readonly clock: Clock;
 }
 
@@ -64,13 +65,13 @@ export class JobCopies {
     ids: readonly string[],
     refused: BulkRefusal[],
   ): Promise<Map<string, JobDocument>> {
-    const { rights, clock } = this.#options;
+    const { rights, access, clock } = this.#options;
     const principal = await principalOf(bulk, rights, clock.now());
     const found = new Map((await this.#options.jobs.find(ids)).map((job) => [job._id, job]));
     const sources = new Map<string, JobDocument>();
     for (const id of ids) {
       const job = found.get(id);
-      const refusal = refusalFor(principal, 'RETRY', id, job);
+      const refusal = refusalFor(principal, 'RETRY', id, job, access);
       if (refusal) refused.push(refusal);
       else if (job && !isTerminal(job.state))
         refused.push(conflict(job, 'only a job that has ended can be retried'));

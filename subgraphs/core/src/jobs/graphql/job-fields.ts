@@ -51,7 +51,10 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Small fields that the visibility rules need. */
-const always = ['experiment', 'owner', 'submittedBy', 'state', 'queue', 'workerId', 'fence'];
+const always = [
+  ...['experiment', 'owner', 'submittedBy', 'taskId', 'share'],
+  ...['state', 'queue', 'workerId', 'fence'],
+];
 
 const jobType = 'Job';
 const remembered = new WeakMap<FieldNode, JobProjection>();

@@ -23,7 +23,7 @@ import {
   pendingLoader,
 } from './job-loader.js';
 import { jobStates } from '../model/job-state.js';
-import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
+import { assertMayReadLog } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
 import {
   type Continuity,
@@ -143,8 +143,8 @@ export const jobResolvers: Pick<
   JobTransition: { actor: ({ actor: subject }) => ({ subject }) },
   JobHold: { by: ({ by: subject }) => ({ subject }) },
   JobPayload: {
-    environment: ({ environment, job: of }, _args, { principal }) =>
-      maySeeEnvironment(principal, of) ? environment : null,
+    environment: ({ environment, job: of }, _args, { core, principal }) =>
+      core.jobs.maySeeEnvironment(principal, of) ? environment : null,
     isTokenRequired: ({ token }) => token ?? false,
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },

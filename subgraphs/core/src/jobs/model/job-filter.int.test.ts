@@ -88,6 +88,7 @@ beforeAll(async () => {
     jobs: new JobsRepository(jobs),
     experiments: { find: async () => null, names: async () => experiments },
     queues: { idOf: async (name) => (/^q\d$/.test(name) ? `queue_${name.slice(1)}` : null) },
+    access: { allows: () => false },
   });
 });
 
@@ -267,6 +268,7 @@ describe('limits', () => {
       jobs: new JobsRepository(jobs),
       experiments: { find: async () => null, names: async () => [...many, ...experiments] },
       queues: { idOf: async () => null },
+      access: { allows: () => false },
     });
     const states = jobStates.filter((state): state is JobState => state !== 'CLOSED');
     const plan = await crowd.plan(everybody, await crowd.criteria({ states }));

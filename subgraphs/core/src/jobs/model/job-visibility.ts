@@ -7,7 +7,7 @@ import type { JobDocument } from './job.types.js';
 /** Fields of a job that the rules read. */
 export type JobView = Pick<
   JobDocument,
-  'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue' | 'workerId'
+  '_id' | 'experiment' | 'owner' | 'submittedBy' | 'taskId' | 'share' | 'state' | 'queue' | 'workerId'
 >;
 
 /** Fields that decide about the token of an attempt. */
