@@ -88,6 +88,28 @@ describe('ensureCollections', () => {
     assertNoDrift(first);
   });
 
+  it('lists collections once, and costs two commands for a new one and one for one that exists', async () => {
+    const others = ['tasks', 'queues'].map((name) => defineCollection<JobDocument>({ ...declaration, name }));
+    const client = await connectMongo({
+      uri: store.uri,
+      appName: 'counter',
+      driver: { monitorCommands: true },
+    });
+    try {
+      const commands: string[] = [];
+      client.on('commandStarted', ({ commandName }) => commands.push(commandName));
+      const db = client.db(store.database().databaseName);
+      await ensureCollections(db, [jobs, ...others]);
+      const three = (name: string): readonly string[] => [name, name, name];
+      const first = ['listCollections', ...three('create'), ...three('createIndexes')];
+      expect(commands.splice(0).sort()).toEqual(first.sort());
+      await ensureCollections(db, [jobs, ...others]);
+      expect(commands).toEqual(['listCollections', ...three('listIndexes')]);
+    } finally {
+      await client.close();
+    }
+  });
+
   it('supports concurrent starts of several processes', async () => {
     const db = store.database();
     const clients = await Promise.all(

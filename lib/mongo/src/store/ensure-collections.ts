@@ -43,20 +43,47 @@ type Report = { created: string[]; updated: string[]; indexed: string[]; drift: 
 /**
  * Makes collections, validators and indexes as declared; harmless when repeated and when several processes
  * start at once. A validator of an older version is replaced. Anything else that differs is drift: reported,
- * and mended with `repair` only (undeclared indexes never: somebody made them on purpose).
+ * and mended with `repair` only (undeclared indexes never: somebody made them on purpose). A new collection
+ * costs two commands, one that is as declared costs one; collections are worked on at the same time.
  */
 export async function ensureCollections(
   db: Db,
   definitions: readonly Declared[],
   options: EnsureOptions = {},
 ): Promise<EnsureReport> {
-  const report: Report = { created: [], updated: [], indexed: [], drift: [] };
-  for (const definition of definitions) {
-    await ensureValidator(db, definition, options, report);
-    await ensureIndexes(db, definition, options, report);
-  }
+  const stored = await storedOptions(
+    db,
+    definitions.map(({ name }) => name),
+  );
+  const reports = await Promise.all(
+    definitions.map((definition) => ensure(db, definition, stored.get(definition.name), options)),
+  );
+  const report = {
+    created: reports.flatMap(({ created }) => created),
+    updated: reports.flatMap(({ updated }) => updated),
+    indexed: reports.flatMap(({ indexed }) => indexed),
+    drift: reports.flatMap(({ drift }) => drift),
+  };
   for (const drift of report.drift)
     options.log?.warn({ ...drift }, 'the database differs from its declaration');
+  return report;
+}
+
+/** Options of the collections that exist, by name. */
+async function storedOptions(db: Db, names: readonly string[]): Promise<ReadonlyMap<string, Document>> {
+  const found = await db.listCollections({ name: { $in: names } }, { nameOnly: false }).toArray();
+  return new Map(found.map((info) => [info.name, (info as { options?: Document }).options ?? {}]));
+}
+
+async function ensure(
+  db: Db,
+  definition: Declared,
+  stored: Document | undefined,
+  options: EnsureOptions,
+): Promise<Report> {
+  const report: Report = { created: [], updated: [], indexed: [], drift: [] };
+  const isNew = await ensureValidator(db, definition, stored, options, report);
+  await ensureIndexes(db, definition, isNew, options, report);
   return report;
 }
 
@@ -69,30 +96,32 @@ export function assertNoDrift({ drift }: EnsureReport): void {
   });
 }
 
+/** @returns true if this call created the collection */
 async function ensureValidator(
   db: Db,
   definition: Declared,
+  listed: Document | undefined,
   options: EnsureOptions,
   report: Report,
-): Promise<void> {
+): Promise<boolean> {
   const { name, schemaVersion, validator } = definition;
   const strict = {
     validator: { $jsonSchema: validator },
     validationLevel: 'strict',
     validationAction: 'error',
   } as const;
-  if (await createIfAbsent(db, name, strict)) {
+  if (listed === undefined && (await createIfAbsent(db, name, strict))) {
     report.created.push(name);
-    return;
+    return true;
   }
-  const [info] = await db.listCollections({ name }, { nameOnly: false }).toArray();
-  const stored = (info as { options?: Document } | undefined)?.options ?? {};
+  // Another process created it after the listing.
+  const stored = listed ?? (await storedOptions(db, [name])).get(name) ?? {};
   const there = {
     validator: stored['validator'],
     validationLevel: stored['validationLevel'],
     validationAction: stored['validationAction'],
   };
-  if (canonical(there) === canonical(strict)) return;
+  if (canonical(there) === canonical(strict)) return false;
   const version = storedVersion(stored);
   if (version !== undefined && version > schemaVersion) {
     report.drift.push({
@@ -108,10 +137,10 @@ async function ensureValidator(
     await db.command({ collMod: name, ...strict });
     report.updated.push(name);
   }
+  return false;
 }
 
 async function createIfAbsent(db: Db, name: string, options: Document): Promise<boolean> {
-  if ((await db.listCollections({ name }, { nameOnly: true }).toArray()).length > 0) return false;
   try {
     await db.createCollection(name, options);
     return true;
@@ -132,27 +161,31 @@ function storedVersion(stored: Document): number | undefined {
 async function ensureIndexes(
   db: Db,
   definition: Declared,
+  isNew: boolean,
   options: EnsureOptions,
   report: Report,
 ): Promise<void> {
   const { name, indexes } = definition;
-  const there = new Map((await db.collection(name).indexes()).map((index) => [index.name, index]));
+  const stored = isNew ? [] : await db.collection(name).indexes();
+  const there = new Map(stored.map((index) => [index.name, index]));
+  const missing: IndexDefinition[] = [];
   for (const index of indexes) {
     const existing = there.get(index.name);
     there.delete(index.name);
-    if (existing && canonicalIndex(existing) === canonicalIndex({ key: index.keys, ...index.options }))
-      continue;
+    const declared = canonicalIndex({ key: index.keys, ...index.options });
+    if (existing && canonicalIndex(existing) === declared) continue;
     if (existing && options.repair !== true) {
       report.drift.push({
         collection: name,
         index: index.name,
-        reason: `the index is ${canonicalIndex(existing)}, declared is ${canonicalIndex({ key: index.keys, ...index.options })}`,
+        reason: `the index is ${canonicalIndex(existing)}, declared is ${declared}`,
       });
       continue;
     }
     if (existing) await db.collection(name).dropIndex(index.name);
-    await build(db, name, index, report);
+    missing.push(index);
   }
+  await build(db, name, missing, report);
   there.delete('_id_');
   for (const undeclared of there.keys()) {
     report.drift.push({
@@ -163,17 +196,32 @@ async function ensureIndexes(
   }
 }
 
-async function build(db: Db, name: string, index: IndexDefinition, report: Report): Promise<void> {
+/** Builds indexes in one command; in one for each if one of them conflicts with an index that exists. */
+async function build(
+  db: Db,
+  name: string,
+  missing: readonly IndexDefinition[],
+  report: Report,
+): Promise<void> {
+  if (missing.length === 0) return;
   try {
-    await db.collection(name).createIndexes([{ ...index.options, key: { ...index.keys }, name: index.name }]);
-    report.indexed.push(`${name}.${index.name}`);
+    await db
+      .collection(name)
+      .createIndexes(
+        missing.map((index) => ({ ...index.options, key: { ...index.keys }, name: index.name })),
+      );
+    report.indexed.push(...missing.map((index) => `${name}.${index.name}`));
   } catch (error) {
     // The same keys under another name: that index is undeclared, and dropping it is not for a start-up to
     // decide.
     if (!(error instanceof MongoServerError) || error.codeName !== 'IndexOptionsConflict') throw error;
+    if (missing.length > 1) {
+      for (const index of missing) await build(db, name, [index], report);
+      return;
+    }
     report.drift.push({
       collection: name,
-      index: index.name,
+      index: missing[0]?.name ?? '',
       reason: `the index cannot be built: ${error.message}`,
     });
   }
