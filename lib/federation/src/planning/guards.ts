@@ -84,10 +84,13 @@ export const guards = {
     fault: 'an operation with a fragment that no type can meet has no plan',
     remedy: 'drops the fragment',
     module: 'planning/normalise',
-    problem: ofPlanner({
-      actual: 'planning fails',
-      expected: 'a plan without the fragment: `thing` is an empty object',
-    }),
+    problem: ofPlanner(
+      {
+        actual: 'planning fails',
+        expected: 'a plan without the fragment: `thing` is an empty object',
+      },
+      issue(1189, 'related'),
+    ),
   },
   'aliased-typename': {
     fault: '`__typename` of an interface object is fetched under an alias only, so its type is unknown',
