@@ -15,6 +15,7 @@ const built = (suffix) => `**/{dist,dist-test}/**/*${suffix}`;
 export default {
   maxWorkers: 2,
   testTimeout: 600_000,
+  testSequencer: '<rootDir>/tools/longest-first.mjs',
   // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released,
   // and freeing a heap of 700 MB takes 0.4 s on an idle machine, so that jest's default of 0.5 s reports
   // leaks that do not exist. Workers that really hang are still reported.

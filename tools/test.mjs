@@ -12,7 +12,7 @@
 // (*.soak.ts), which `npm test` leaves out.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { builtFile, projectOf, selectTests, testSources } from './test-files.mjs';
@@ -174,6 +174,18 @@ function countCheck(ok) {
   else failed += 1;
 }
 
+const lintChecks = [
+  ['lint', 'node_modules/eslint/bin/eslint.js', '--quiet', '.'],
+  ['format', 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
+  ['object literals', 'tools/lint/object-literals.mjs'],
+  [
+    'spelling',
+    'node_modules/cspell/bin.mjs',
+    'lint',
+    ...['--no-progress', '--no-summary', '--cache', '--cache-location', '.cache/cspell'],
+  ],
+];
+
 /** Runs checks at the same time, each on one core, and prints what each says when it ends. */
 async function checksAtOnce(checks) {
   const waiting = [...checks];
@@ -215,7 +227,15 @@ function check(name, program, args) {
   return ok;
 }
 
-/** Tests of systems often wait for a lease or a process: one worker more than cores keeps the cores busy. */
+const cores = availableParallelism();
+/** Memory of a test worker with the system that it starts, in bytes. */
+const memoryOfWorker = 1.5 * 2 ** 30;
+/**
+ * Tests of systems wait for leases, events and processes for a good part of their time: two workers a core,
+ * and one more, keep the cores busy.
+ */
+const workersOfSystems = Math.max(1, Math.min(2 * cores + 1, Math.floor(totalmem() / memoryOfWorker)));
+
 function jest(project) {
   const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
   if (files?.length === 0) return;
@@ -231,7 +251,7 @@ function jest(project) {
       project,
       '--json',
       `--outputFile=${report}`,
-      ...(project === 'unit' ? [] : [`--maxWorkers=${availableParallelism() + 1}`]),
+      `--maxWorkers=${project === 'unit' ? cores : workersOfSystems}`,
       '--testLocationInResults=false',
       ...jestArguments,
       ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
@@ -252,23 +272,13 @@ if (
   part('system packages', () => (provideSystemPackages(), true)) &&
   check('build', process.execPath, ['tools/build.mjs'])
 ) {
-  if (parts.includes('lint')) {
-    await checksAtOnce([
-      ['lint', 'node_modules/eslint/bin/eslint.js', '--quiet', '.'],
-      ['format', 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
-      ['object literals', 'tools/lint/object-literals.mjs'],
-      [
-        'spelling',
-        'node_modules/cspell/bin.mjs',
-        'lint',
-        ...['--no-progress', '--no-summary', '--cache', '--cache-location', '.cache/cspell'],
-      ],
-    ]);
-  }
-  if (parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')) {
-    check('mongod', process.execPath, ['lib/mongo/dist/fetch.js']);
-  }
-  if (usesPythonPrograms()) check('python', process.execPath, ['tools/python.mjs']);
+  await checksAtOnce([
+    ...(parts.includes('lint') ? lintChecks : []),
+    ...(usesPythonPrograms() ? [['python', 'tools/python.mjs']] : []),
+    ...(parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')
+      ? [['mongod', 'lib/mongo/dist/fetch.js']]
+      : []),
+  ]);
   for (const project of ['unit', 'integration', 'e2e', 'soak']) if (parts.includes(project)) jest(project);
 }
 

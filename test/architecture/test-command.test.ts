@@ -48,6 +48,13 @@ describe('npm test', () => {
     );
   });
 
+  it('starts the longest tests first, and each of them exists', () => {
+    const listed = [...read('tools/longest-first.mjs').matchAll(/^ {2}'(.+)',$/gm)].map(([, path]) => path);
+    const files = new Set(repositoryFiles());
+    expect(listed.length).toBeGreaterThan(20);
+    expect(listed.filter((path = '') => !files.has(path))).toEqual([]);
+  });
+
   it('runs in a privileged container in every workflow, since tests start Podman and bubblewrap', () => {
     const workflows = repositoryFiles().filter((path) => path.startsWith('.github/workflows/'));
     const testing = workflows.filter((path) => read(path).includes('.ci/run'));

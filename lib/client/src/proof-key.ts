@@ -1,12 +1,6 @@
 /** Keys by which a client proves that it holds a token (DPoP, RFC 9449). */
-import {
-  createHash,
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomUUID,
-  sign,
-} from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { digestOfText } from '@rhizome/digest';
 
 /** A private P-256 key as JWK. */
 export interface ProofJwk {
@@ -60,7 +54,7 @@ class EcProofKey implements ProofKey {
   constructor(key: KeyObject) {
     this.#key = key;
     const { x, y } = this.export();
-    this.thumbprint = sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }));
+    this.thumbprint = digestOfText(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }));
     this.#publicKey = { kty: 'EC', crv: 'P-256', x, y };
   }
 
@@ -69,7 +63,7 @@ class EcProofKey implements ProofKey {
       jti: randomUUID(),
       htm: method,
       htu: url.replace(/[?#].*$/, ''),
-      ...(token !== undefined && { ath: sha256(token) }),
+      ...(token !== undefined && { ath: digestOfText(token) }),
       ...(nonce !== undefined && { nonce }),
     });
   }
@@ -89,8 +83,4 @@ class EcProofKey implements ProofKey {
 
 function encoded(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }

@@ -10,6 +10,7 @@ import { apiOf } from '../system/api.js';
 import { jobOf, submit } from '../system/jobs.js';
 import {
   dataFolder,
+  type PlaygroundSystem,
   root,
   spawnPlayground,
   startPlayground,
@@ -40,7 +41,10 @@ function killHard(pid: number | undefined): number {
   return pid;
 }
 
+// The tests of a transport share a folder, and each goes on with the system that the one before it left.
 describe.each(transports)('over %s', (transport) => {
+  let system: PlaygroundSystem;
+
   it("ends everything on Ctrl-C in npm's terminal, including payloads; a restart continues with its data", async () => {
     const data = await dataFolder();
     const args = ['--no-tour', '--pilots', '1', '--port', '0', '--data', data, '--transport', transport];
@@ -71,19 +75,17 @@ describe.each(transports)('over %s', (transport) => {
     expect(describeProcesses(processesWith(data))).toBe('none');
     expect(existsSync(join(data, 'playground.json'))).toBe(false);
 
-    const again = await startPlayground({ data, transport, pilots: 1 });
-    const job = await jobOf(again.api(), id);
+    system = await startPlayground({ data, transport, pilots: 1 });
+    const job = await jobOf(system.api(), id);
     expect(job.name).toBe('stubborn');
     const isRunningAgain = async (): Promise<boolean> => {
-      const { state, attempt } = await jobOf(again.api(), id);
+      const { state, attempt } = await jobOf(system.api(), id);
       return state === 'RUNNING' && attempt >= 2;
     };
     await waitFor('the second attempt to run', isRunningAgain, { deadlineMs: 45_000 });
-    expect(await again.stop()).toMatchObject({ code: 0 });
   });
 
   it('leaves no process behind when it is killed; a restart finds its data', async () => {
-    const system = await startPlayground({ transport, pilots: 1 });
     const [id = ''] = await submit(system.api(), [{ name: 'kept', shell: stubborn }]);
     await waitFor('the payload', () => processesWith(`RHIZOME_JOB_ID=${id}`).length >= 2, {
       deadlineMs: 20_000,
@@ -95,9 +97,12 @@ describe.each(transports)('over %s', (transport) => {
     ];
     await system.process.kill('SIGKILL');
     await untilGone(everything, 2 * endWithinMs);
-    const again = await startPlayground({ data: system.data, transport });
-    expect(await jobOf(again.api(), id)).toMatchObject({ id, name: 'kept' });
-    expect(await again.stop()).toMatchObject({ code: 0 });
+    system = await startPlayground({ data: system.data, transport });
+    expect(await jobOf(system.api(), id)).toMatchObject({ id, name: 'kept' });
+  });
+
+  it('ends on Ctrl-C with 0', async () => {
+    expect(await system.stop()).toMatchObject({ code: 0 });
   });
 });
 
@@ -122,33 +127,56 @@ describe('starting the playground', () => {
     expect(await playground.exited).toMatchObject({ code: 1 });
     expect(playground.stderr.join('\n')).toContain('no --reset together with MONGODB_URI');
   });
-
-  it('refuses a second playground on the same data, also with --reset; the first continues', async () => {
-    const first = await startPlayground();
-    const [id = ''] = await submit(first.api(), [{}]);
-    const second = spawnPlayground('second', ['--reset', '--port', '0', '--data', first.data]);
-    expect(await second.exited).toMatchObject({ code: 1 });
-    expect(second.stderr.join('\n')).toContain(
-      `${first.data} is in use by the playground of process ${first.process.pid}`,
-    );
-    expect(await jobOf(first.api(), id)).toMatchObject({ id });
-    await first.stop();
-  });
 });
 
-it('deletes only its own data with --reset', async () => {
-  const first = await startPlayground();
-  const [id = ''] = await submit(first.api(), [{}]);
-  await first.stop();
-  const other = join(first.data, 'notes.txt');
-  await writeFile(other, 'not of the playground\n');
-  const again = await startPlayground({ data: first.data, args: ['--reset'] });
-  const { job } = await again.api().data<{ job: null }>('query ($id: ID!) { job(id: $id) { id } }', { id });
-  expect(job).toBeNull();
-  expect(await readFile(other, 'utf8')).toBe('not of the playground\n');
-  // The key is new as well: a token of the time before is none any more.
-  expect(await again.api(first.file.token).post('{ viewer { subject } }')).toMatchObject({ status: 401 });
-  await again.stop();
+// As above: one folder, and each test goes on with the system of the one before it.
+describe('a playground over the life of its data', () => {
+  let system: PlaygroundSystem;
+  let id: string;
+
+  it('refuses a second playground on the same data, also with --reset; the first continues', async () => {
+    system = await startPlayground({ pilots: 1 });
+    [id = ''] = await submit(system.api(), [{}]);
+    const second = spawnPlayground('second', ['--reset', '--port', '0', '--data', system.data]);
+    expect(await second.exited).toMatchObject({ code: 1 });
+    expect(second.stderr.join('\n')).toContain(
+      `${system.data} is in use by the playground of process ${system.process.pid}`,
+    );
+    expect(await jobOf(system.api(), id)).toMatchObject({ id });
+  });
+
+  it('reports a pilot that dies, and continues', async () => {
+    killHard(system.file.pids['pilot-1']);
+    await system.process.line(
+      /pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to other pilots/,
+      5_000,
+    );
+    expect(await submit(system.api(), [{}])).toHaveLength(1);
+    expect(await system.stop()).toMatchObject({ code: 0 });
+  });
+
+  it('deletes only its own data with --reset', async () => {
+    const first = system;
+    const other = join(first.data, 'notes.txt');
+    await writeFile(other, 'not of the playground\n');
+    system = await startPlayground({ data: first.data, args: ['--reset'] });
+    const { job } = await system
+      .api()
+      .data<{ job: null }>('query ($id: ID!) { job(id: $id) { id } }', { id });
+    expect(job).toBeNull();
+    expect(await readFile(other, 'utf8')).toBe('not of the playground\n');
+    // The key is new as well: a token of the time before is none any more.
+    expect(await system.api(first.file.token).post('{ viewer { subject } }')).toMatchObject({ status: 401 });
+  });
+
+  it('ends with a clear message when the store dies', async () => {
+    const mongod = processesWith(system.data).find(({ commandLine }) =>
+      /^\S*mongod --dbpath/.test(commandLine),
+    );
+    killHard(mongod?.pid);
+    expect(await system.process.exited).toMatchObject({ code: 1 });
+    expect(system.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
+  });
 });
 
 describe('a running playground', () => {
@@ -159,27 +187,6 @@ describe('a running playground', () => {
     expect(await system.process.exited).toMatchObject({ code: 1 });
     expect(system.process.stderr.join('\n')).toContain(`core (process ${core}) was ended by SIGKILL`);
     await untilGone(everything, endWithinMs);
-  });
-
-  it('ends with a clear message when the store dies', async () => {
-    const system = await startPlayground();
-    const mongod = processesWith(system.data).find(({ commandLine }) =>
-      /^\S*mongod --dbpath/.test(commandLine),
-    );
-    killHard(mongod?.pid);
-    expect(await system.process.exited).toMatchObject({ code: 1 });
-    expect(system.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
-  });
-
-  it('reports a pilot that dies, and continues', async () => {
-    const system = await startPlayground({ pilots: 1 });
-    killHard(system.file.pids['pilot-1']);
-    await system.process.line(
-      /pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to other pilots/,
-      5_000,
-    );
-    expect(await submit(system.api(), [{}])).toHaveLength(1);
-    expect(await system.stop()).toMatchObject({ code: 0 });
   });
 
   it('ends on SIGTERM to npm as well', async () => {

@@ -1,3 +1,3 @@
 import { reloadTest } from './reload-test.js';
 
-reloadTest(50, 10 * 60_000);
+reloadTest(30, 10 * 60_000);

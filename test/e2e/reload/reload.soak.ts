@@ -1,4 +1,4 @@
-// Eight times as many reloads as in `npm test`: slow growth shows.
+// Many more reloads than in `npm test`: slow growth shows.
 import { reloadTest } from './reload-test.js';
 
 reloadTest(400, 60 * 60_000);

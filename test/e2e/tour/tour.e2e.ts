@@ -69,30 +69,6 @@ describe.each(transports)('the tour over %s', (transport) => {
   });
 });
 
-it('tokens, keys and logs are for their owner alone', async () => {
-  const data = await dataFolder();
-  const playground = spawnPlayground('playground', [
-    '--no-tour',
-    '--pilots',
-    '1',
-    '--port',
-    '0',
-    '--data',
-    data,
-  ]);
-  await playground.line(/playground ready/, 30_000);
-  const modeOf = async (path: string) => ((await stat(join(data, path))).mode & 0o777).toString(8);
-  expect(await modeOf('.')).toBe('700');
-  for (const file of [
-    ...['token-key.json', 'call-key.json', 'identity.key', 'secrets.keys', 'playground.json', 'token'],
-    ...['playground.log', 'pilots/pilot-1.json', 'logs/pilot-1.log'],
-  ])
-    expect([file, await modeOf(file)]).toEqual([file, '600']);
-  const token = (await readFile(join(data, 'token'), 'utf8')).trim();
-  expect(await readFile(join(data, 'playground.log'), 'utf8')).not.toContain(token);
-  await playground.kill('SIGINT');
-});
-
 describe.each(transports)('secrets and tokens over %s', (transport) => {
   let system: PlaygroundSystem;
   let watch: JobWatch;
@@ -100,6 +76,19 @@ describe.each(transports)('secrets and tokens over %s', (transport) => {
   beforeAll(async () => {
     system = await startPlayground({ transport, pilots: 1 });
     watch = await watchJobs(system.client());
+  });
+
+  it('tokens, keys and logs are for their owner alone', async () => {
+    const { data } = system;
+    const modeOf = async (path: string) => ((await stat(join(data, path))).mode & 0o777).toString(8);
+    expect(await modeOf('.')).toBe('700');
+    for (const file of [
+      ...['token-key.json', 'call-key.json', 'identity.key', 'secrets.keys', 'playground.json', 'token'],
+      ...['playground.log', 'pilots/pilot-1.json', 'logs/pilot-1.log'],
+    ])
+      expect([file, await modeOf(file)]).toEqual([file, '600']);
+    const token = (await readFile(join(data, 'token'), 'utf8')).trim();
+    expect(await readFile(join(data, 'playground.log'), 'utf8')).not.toContain(token);
   });
 
   it('accepts the tokens that earlier playgrounds printed', async () => {

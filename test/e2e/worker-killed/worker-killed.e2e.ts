@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 describe('a worker that is killed while it runs a job', () => {
-  it('loses its job to another worker within 45 s of the default lease, and its own processes end', async () => {
+  it('loses its job to another worker after the default lease, and its own processes end', async () => {
     // On its first attempt it forks, leaves its session, ignores SIGTERM and runs without end; on its second
     // it ends well.
     const shell = [

@@ -1,6 +1,6 @@
 import { describeCampaigns } from './campaign-suite.js';
 
-// Five times as many operations and supergraphs as in `npm test`, with seeds of their own.
+// Many more operations and supergraphs than in `npm test`, with seeds of their own.
 
 describeCampaigns({
   campaigns: [
