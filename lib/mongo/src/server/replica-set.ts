@@ -112,22 +112,20 @@ async function insist(command: () => Promise<Document>): Promise<void> {
 }
 
 /** Waits until one member is the writable primary and all others follow it. */
-export async function untilReady(members: readonly Member[]): Promise<void> {
-  const clients = members.map(
-    ({ uri }) => new MongoClient(uri, { serverSelectionTimeoutMS: 2_000, maxPoolSize: 1 }),
-  );
+export async function untilReady(members: readonly Pick<Member, 'uri'>[]): Promise<void> {
+  const observers = members.map(({ uri }) => new MemberObserver(uri));
   const deadline = performance.now() + deadlineMs;
   let states: string[] = [];
   try {
     for (;;) {
-      states = await Promise.all(clients.map(stateOf));
+      states = await Promise.all(observers.map((observer) => observer.state()));
       const followers = states.filter((state) => state === 'SECONDARY').length;
       if (states.includes('PRIMARY') && followers === members.length - 1) return;
       if (performance.now() > deadline) break;
       await delay(lookAgainMs);
     }
   } finally {
-    await Promise.all(clients.map((client) => client.close()));
+    await Promise.all(observers.map((observer) => observer.close()));
   }
   throw new DomainError(
     'MONGOD_UNAVAILABLE',
@@ -140,12 +138,30 @@ export async function untilReady(members: readonly Member[]): Promise<void> {
   );
 }
 
-async function stateOf(client: MongoClient): Promise<string> {
-  try {
-    const hello = await client.db('admin').command({ hello: 1 });
-    if (hello['isWritablePrimary'] === true) return 'PRIMARY';
-    return hello['secondary'] === true ? 'SECONDARY' : String(hello['info'] ?? 'STARTING');
-  } catch (error) {
-    return error instanceof Error ? error.name : 'UNKNOWN';
+/** Asks one member for its state. */
+class MemberObserver {
+  readonly #uri: string;
+  #client: MongoClient | undefined;
+
+  constructor(uri: string) {
+    this.#uri = uri;
+  }
+
+  async state(): Promise<string> {
+    this.#client ??= new MongoClient(this.#uri, { serverSelectionTimeoutMS: 2_000, maxPoolSize: 1 });
+    try {
+      const hello = await this.#client.db('admin').command({ hello: 1 });
+      if (hello['isWritablePrimary'] === true) return 'PRIMARY';
+      return hello['secondary'] === true ? 'SECONDARY' : String(hello['info'] ?? 'STARTING');
+    } catch (error) {
+      // A client whose first connection failed, as on a busy machine, never connects again.
+      await this.close();
+      return error instanceof Error ? error.name : 'UNKNOWN';
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close();
+    this.#client = undefined;
   }
 }
