@@ -66,10 +66,15 @@ export interface Published {
   readonly userErrors: readonly { readonly code: string; readonly message: string }[];
 }
 
-/** Publishes what an endpoint serves. */
+/** Publishes what an endpoint serves; again if it was too busy to answer the gateway in time. */
 export async function publish(api: Api, subgraph: string, more: object = {}): Promise<Published> {
-  const data = await api.data<{ publishSchema: Published }>(publishText, { input: { subgraph, ...more } });
-  return data.publishSchema;
+  const input = { subgraph, ...more };
+  const attempt = async (): Promise<Published | undefined> => {
+    const { publishSchema } = await api.data<{ publishSchema: Published }>(publishText, { input });
+    const isLate = publishSchema.userErrors.some(({ message }) => message.includes('returned no schema'));
+    return isLate ? undefined : publishSchema;
+  };
+  return waitFor(`the publication of ${subgraph}`, attempt, { deadlineMs: 10_000 });
 }
 
 /** Starts the system with both services live; everything ends with the file. */
