@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { exemptions, promises } from '@rhizome/testkit';
 import { read, repositoryFiles } from './repository.js';
 
 // The history checker checks every job of a test when a database is dropped, a store stops, or the folder of
@@ -41,4 +42,34 @@ it('gives every test with a core its database', () => {
     (path) => !exempt.includes(path) && !/\b(testDatabase|ownMongod)\(/.test(read(path)),
   );
   expect(wrong).toEqual([]);
+});
+
+it('exempts only files that exist from checks that exist, each with a reason', () => {
+  const checks = Object.values(promises).flatMap((ofPromise) => Object.keys(ofPromise));
+  for (const { file, checks: left, reason } of exemptions) {
+    expect(tests).toContain(file);
+    expect(left === 'all' ? [] : left.filter((check) => !checks.includes(check))).toEqual([]);
+    expect(reason.length).toBeGreaterThan(20);
+  }
+  expect(new Set(exemptions.map(({ file }) => file)).size).toBe(exemptions.length);
+  // A checker that many files avoid checks little: write jobs as core does instead.
+  expect(exemptions.length).toBeLessThanOrEqual(12);
+  expect(exemptions.filter((one) => one.checks === 'all').length).toBeLessThanOrEqual(2);
+});
+
+it('explains each promise and its checks on one page', () => {
+  const page = read('docs/explanation/promises.md');
+  const explained = page
+    .split('\n## ')
+    .slice(1)
+    .map((section) => {
+      const [title = ''] = section.split('\n');
+      const names = [...section.matchAll(/^\| `([a-z-]+)`/gm)].map((match) => match[1]);
+      return [title.toLowerCase(), names];
+    });
+  const stated = Object.entries(promises).map(([promise, ofPromise]) => [
+    promise.toLowerCase(),
+    Object.keys(ofPromise),
+  ]);
+  expect(explained).toEqual(stated);
 });

@@ -12,4 +12,4 @@ afterAll?.(async () => {
   await leftovers.disposeAll();
   const leaked = await leakedHandles(baseline, storePorts());
   if (leaked.length > 0) throw new Error(`left open by this file:\n- ${leaked.join('\n- ')}`);
-}, 60_000);
+}, 300_000);

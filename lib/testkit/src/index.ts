@@ -1,14 +1,11 @@
 import './file-teardown.js';
 
 export { createProofKey, type ProofKey } from '@rhizome/client';
-export {
-  assertDevicesBookedOnce,
-  type BookedJob,
-  type DevicesOfWorker,
-  doubleBookings,
-  withDevices,
-} from './device-history.js';
-export { checkHistory, checkLeftBehind, checkStore } from './history.js';
+export { brokenPromises, checkHistory, checkLeftBehind, checkStore } from './history/check-history.js';
+export { exemptions } from './history/exemptions.js';
+export { type CheckName, type Finding, type PromiseOfCore, promises } from './history/promises.js';
+export { nextStates } from './history/job-table.js';
+export { nextSubscriber, recordAnswer } from './history/records.js';
 export { type Closable, leftovers } from './leftovers.js';
 export {
   commandsDuring,

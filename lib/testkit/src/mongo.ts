@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { createLogger, silentLogger } from '@rhizome/log';
 import { connectMongo, openMongo, type RunningMongod, startMongod, type StartOptions } from '@rhizome/mongo';
 import { storeOffer } from './config.js';
-import { checkHistory, checkStore } from './history.js';
+import { checkHistory, checkStore } from './history/check-history.js';
+import { storeTimeOf } from './history/load-history.js';
+import { recordBeginning } from './history/records.js';
 import { leftovers } from './leftovers.js';
 import type { CommandStarted, TestClient, TestDatabase } from './test-database.types.js';
 
@@ -81,6 +83,7 @@ async function ownStore(): Promise<string> {
 export async function testDatabase(name = 'test'): Promise<TestDatabase> {
   const { client } = await testMongo();
   const db = client.db(`${name}_${randomBytes(6).toString('hex')}`);
+  recordBeginning(db, await storeTimeOf(db));
   leftovers.defer(`the database ${db.databaseName}`, async () => {
     try {
       await checkHistory(db);

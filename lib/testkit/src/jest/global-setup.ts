@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createLogger } from '@rhizome/log';
 import { type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { offerStore } from '../config.js';
-import { checkStore } from '../history.js';
+import { checkStore } from '../history/check-history.js';
 
 const prefix = 'rhizome-tests-';
 

@@ -11,6 +11,7 @@ import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-
 import type { TransitionRequest } from '../../src/jobs/transitions/transition.types.js';
 import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
+import type { EventStores } from '../../src/events/event-stores.types.js';
 import { EventsService, type EventsConfig } from '../../src/events/events.service.js';
 
 /** Creates a database with the collections for events. */
@@ -25,14 +26,18 @@ export async function prepareDatabase(db: TestDatabase): Promise<void> {
   await ensureCollections(db, [jobsCollection, ...eventCollections]);
 }
 
-/** Starts the event stream of a process; stopped at the end of the file, or before. */
+/**
+ * Starts the event stream of a process; stopped at the end of the file, or before.
+ * @param changed replaces repositories of the stream
+ */
 export async function startEvents(
   db: TestDatabase,
   config: Partial<EventsConfig> = {},
+  changed: (stores: EventStores) => EventStores = (stores) => stores,
 ): Promise<{ readonly events: EventsService; stop(): Promise<void> }> {
   const jobs = collection(db, jobsCollection);
   const events = new EventsService({
-    stores: eventStores(db, ['tasks', 'queues']),
+    stores: changed(eventStores(db, ['tasks', 'queues'])),
     clock: systemClock,
     ids: createIds(),
     log: silentLogger(),
@@ -92,7 +97,7 @@ export class TestJobs {
         from,
         to,
         by,
-        actor: by === 'principal' ? 'user@example' : `system:${by}`,
+        actor: by === 'principal' ? 'user@example' : by === 'worker' ? 'pilot:north' : `system:${by}`,
         ...(by === 'worker' ? { fence: fences.get(jobId) ?? 0 } : {}),
         ...(to === 'SENT' ? { change: { grant: this.#grant(jobId, queue, gpu) } } : {}),
         ...change,
@@ -145,7 +150,7 @@ const plainJob: Omit<NewJob, 'id' | 'createdAt'> = {
   requirements: { cores: 1, memoryMiB: 1, diskMiB: 0, walltimeSeconds: 1, network: false },
   classId: 'class_1',
   payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: [] },
-  retry: { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['PAYLOAD'] },
+  retry: { maxAttempts: 20, backoffSeconds: 0, backoffFactor: 2, retryOn: ['PAYLOAD'] },
   dependsOn: [],
   waitingFor: [],
 };

@@ -2,7 +2,7 @@
 import { silentLogger } from '@rhizome/log';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { leftovers, recordAnswer, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { aQueue } from './scheduler.fixture.js';
 import type { Capacity, Grant } from '../../src/scheduler/scheduler.types.js';
 import type { StoreTime } from '../../src/shared/store-time.js';
@@ -62,6 +62,7 @@ export interface FleetSetup {
 
 /** One core process, reduced to scheduler and workers. */
 export interface TestFleet extends FleetModule {
+  readonly db: TestDatabase;
   readonly writer: GroupingTransitionWriter;
   /** Changed in place by tests. */
   readonly queues: QueueFacts[];
@@ -128,7 +129,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   leftovers.defer('a process of core', stop);
   await events.start();
   await fleet.start();
-  return { ...fleet, writer, queues, shares, stop };
+  return { ...fleet, db, writer, queues, shares, stop };
 }
 
 /** A job for {@link submitJobs}. */
@@ -287,6 +288,8 @@ export class TestWorker {
       { principal: pilotOf('main'), requestId: 'test', signal, isForwarded: false },
     );
     if (userErrors.length > 0) throw new Error(JSON.stringify(userErrors));
+    for (const { jobId, fence } of assignments)
+      recordAnswer(this.fleet.db, { kind: 'GRANT', workerId: this.id, jobId, fence });
     return assignments;
   }
 
@@ -305,12 +308,13 @@ export class TestWorker {
     return all;
   }
 
-  start(grants: readonly Grant[], phase: 'STARTING' | 'RUNNING' = 'RUNNING') {
-    return this.fleet.services.reports.start(
+  async start(grants: readonly Grant[], phase: 'STARTING' | 'RUNNING' = 'RUNNING') {
+    const answer = await this.fleet.services.reports.start(
       pilotOf('main'),
       this.id,
       grants.map(({ jobId, fence }) => ({ id: jobId, fence, phase })),
     );
+    return this.#recorded(answer, grants, phase);
   }
 
   /** Reports the jobs running (a job that already runs accepts this, too), and then finished. */
@@ -320,33 +324,51 @@ export class TestWorker {
   }
 
   /** Reports the jobs finished, and nothing before that. */
-  reportFinished(grants: readonly Grant[]) {
-    return this.fleet.services.reports.finish(
+  async reportFinished(grants: readonly Grant[]) {
+    const answer = await this.fleet.services.reports.finish(
       pilotOf('main'),
       this.id,
       grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
     );
+    return this.#recorded(answer, grants, 'FINISHED');
   }
 
-  fail(grants: readonly Grant[], retryable = true) {
+  async fail(grants: readonly Grant[], retryable = true) {
     const error = {
       family: 'PAYLOAD' as const,
       code: 'EXIT_CODE',
       message: 'exit code 3',
       isRetryable: retryable,
     };
-    return this.fleet.services.reports.fail(
+    const answer = await this.fleet.services.reports.fail(
       pilotOf('main'),
       this.id,
       grants.map(({ jobId, fence }) => ({ id: jobId, fence, exit: { code: 3 }, error })),
     );
+    return this.#recorded(answer, grants, 'FAILED');
   }
 
-  heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceInput[]) {
-    return this.fleet.services.workers.heartbeat(pilotOf('main'), {
+  async heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceInput[]) {
+    const answer = await this.fleet.services.workers.heartbeat(pilotOf('main'), {
       workerId: this.id,
       ...(devices ? { devices } : {}),
       jobs: grants.map(({ jobId, fence }) => ({ id: jobId, fence })),
     });
+    for (const { kind, jobId, fence } of answer.commands)
+      if (kind === 'DROP' && jobId !== undefined && fence !== undefined)
+        recordAnswer(this.fleet.db, { kind: 'DROP', workerId: this.id, jobId, fence });
+    return answer;
+  }
+
+  /** Records the accepted reports for the check of the history. */
+  #recorded<T extends { readonly acceptedIds: readonly string[] }>(
+    answer: T,
+    grants: readonly Grant[],
+    phase: 'STARTING' | 'RUNNING' | 'FINISHED' | 'FAILED',
+  ): T {
+    const fences = new Map(grants.map(({ jobId, fence }) => [jobId, fence]));
+    for (const jobId of answer.acceptedIds)
+      recordAnswer(this.fleet.db, { kind: 'REPORT', jobId, fence: fences.get(jobId) ?? 0, phase });
+    return answer;
   }
 }

@@ -1,9 +1,10 @@
 /** For tests: subscribers of events; each test has its own database, jobs and subscribers. */
 import { afterEach, beforeEach } from '@jest/globals';
-import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { nextSubscriber, recordAnswer, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { encodeCursor } from '../../src/events/feed/cursor.js';
 import { eventsDatabase, TestJobs } from './events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
+import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
 import type { JobStateChange } from '../../src/events/hub/job-changes.js';
 
 /** May see everything. */
@@ -12,17 +13,24 @@ export const admin = testPrincipal();
 /** A subscriber that collects its events in order. */
 export class TestSubscriber {
   readonly changes: JobStateChange[] = [];
+  readonly #number = nextSubscriber();
+  readonly #db: TestDatabase;
+  /** True if it receives every event of its jobs. */
+  readonly #isComplete: boolean;
   readonly #abort = new AbortController();
   #hasEnded = false;
   /** Resolves when the subscription has ended, to its error or undefined. */
   readonly ended: Promise<unknown>;
 
   constructor(
+    db: TestDatabase,
     events: EventsService,
     filter: Parameters<EventsService['jobStateChanged']>[0] = {},
     after?: string,
     principal = admin,
   ) {
+    this.#db = db;
+    this.#isComplete = Object.keys(filter ?? {}).length === 0;
     const stream = events.jobStateChanged(filter, after, principal, this.#abort.signal);
     this.ended = this.#read(stream)
       .then(
@@ -67,17 +75,29 @@ export class TestSubscriber {
     await this.ended;
   }
 
+  #record({ jobId, last }: JobEvent): void {
+    const { revision } = last;
+    const subscriber = this.#number;
+    recordAnswer(this.#db, { kind: 'EVENT', subscriber, jobId, revision, isComplete: this.#isComplete });
+  }
+
   async #read(stream: AsyncIterable<JobStateChange>): Promise<void> {
-    for await (const change of stream) this.changes.push(change);
+    for await (const change of stream) {
+      this.changes.push(change);
+      if (change.event) this.#record(change.event);
+    }
   }
 }
+
+type WithoutFirst<T extends readonly unknown[]> = T extends readonly [unknown, ...infer R] ? R : never;
+type SubscriberParameters = WithoutFirst<ConstructorParameters<typeof TestSubscriber>>;
 
 /** Fixtures of the current test. */
 export interface SubscriberSetup {
   readonly db: TestDatabase;
   readonly jobs: TestJobs;
   /** Opens a subscription that is closed at the end of the test. */
-  subscribe(...parameters: ConstructorParameters<typeof TestSubscriber>): TestSubscriber;
+  subscribe(...parameters: SubscriberParameters): TestSubscriber;
 }
 
 /** Sets the fixtures up for each test of the file. */
@@ -102,7 +122,7 @@ export function subscriberSetup(): SubscriberSetup {
       return jobs;
     },
     subscribe(...parameters) {
-      const subscriber = new TestSubscriber(...parameters);
+      const subscriber = new TestSubscriber(db, ...parameters);
       subscribers.push(subscriber);
       return subscriber;
     },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { nextStates } from '@rhizome/testkit';
 import {
   findEdge,
   heldStates,
@@ -87,4 +88,9 @@ describe('the state machine', () => {
     for (const state of [...waitingStates, ...heldStates])
       expect([...reach([state])].some(isTerminal)).toBe(true);
   });
+});
+
+it('is the table by which histories are checked', () => {
+  const checked = [...nextStates].flatMap(([from, to]) => [...to].map((state) => `${from} ${state}`));
+  expect(jobEdges.map(({ from, to }) => `${from} ${to}`).sort()).toEqual(checked.sort());
 });

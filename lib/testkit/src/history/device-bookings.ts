@@ -1,6 +1,6 @@
 /**
- * Checks stored histories: no device was ever overcommitted, no GPU allocated together with a slice of it,
- * and nothing together with an exclusive job. Every test on a real store ends with it.
+ * Devices of stored attempts: none was ever overcommitted, no GPU allocated together with a slice of it, and
+ * nothing together with an exclusive job.
  */
 
 /** Stored fields of a job that its devices depend on. */
@@ -34,9 +34,6 @@ export interface DevicesOfWorker {
   readonly updatedAt?: Date | undefined;
   readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
 }
-
-/** Selects the jobs that have, or had, devices. */
-export const withDevices = { 'attempts.deviceIds.0': { $exists: true } };
 
 interface Booking {
   readonly jobId: string;
@@ -151,13 +148,4 @@ function faultWith(next: Booking, held: readonly Booking[], gpuId: string): stri
   if (mixed) return `job ${jobId} has ${deviceId} while job ${mixed.jobId} has ${mixed.deviceId}`;
   const other = held.find((one) => one.jobId !== jobId && (one.isExclusive || next.isExclusive));
   return other && `job ${jobId} has ${deviceId} together with job ${other.jobId}, one of which is exclusive`;
-}
-
-/** @throws Error that names what was given away twice */
-export function assertDevicesBookedOnce(
-  jobs: readonly BookedJob[],
-  workers: readonly DevicesOfWorker[],
-): void {
-  const found = doubleBookings(jobs, workers);
-  if (found.length > 0) throw new Error(`devices were given away twice: ${found.join('; ')}`);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type BookedJob, doubleBookings } from './device-history.js';
+import { type BookedJob, doubleBookings } from './device-bookings.js';
 
 const at = (second: number): Date => new Date(second * 1000);
 
@@ -22,7 +22,7 @@ const workers = [
   { _id: 'w', devices: [{ id: 'gpu' }, { id: 'a', parentId: 'gpu' }, { id: 'b', parentId: 'gpu' }] },
 ];
 
-describe('checkDeviceHistory', () => {
+describe('doubleBookings', () => {
   it.each<[string, readonly BookedJob[]]>([
     ['one after the other', [job('1', ['x'], [0, 5]), job('2', ['x'], [5])]],
     [
