@@ -109,6 +109,8 @@ describe('rhizome-pilot', () => {
       'p1',
       '--lifetime-seconds',
       '3600',
+      '--batch-job-id',
+      '815',
     );
     await core.until('job_a ends', ended('job_a'));
     const registration = detailOf<Registration & { hardware: object; host: string }>('registered');
@@ -116,6 +118,7 @@ describe('rhizome-pilot', () => {
       queue: 'q',
       name: 'p1',
       host: hostname(),
+      batchJobId: '815',
       labels: [
         { key: 'site', value: 'A' },
         { key: 'rack', value: '7=x' },

@@ -44,6 +44,12 @@ describe('readConfig', () => {
     expect(read({}).pilot.host.searchPath).toBe('/usr/local/bin:/usr/bin:/bin');
   });
 
+  it('takes the batch job of the environment, unless an option names another one', () => {
+    expect(read({}).pilot.batchJobId).toBeUndefined();
+    expect(read({ SLURM_JOB_ID: '815' }).pilot.batchJobId).toBe('815');
+    expect(read({ SLURM_JOB_ID: '815' }, '--batch-job-id', '816').pilot.batchJobId).toBe('816');
+  });
+
   it.each(['s3://bucket', 'root://eos.test//store'])('refuses %s as a file store', (store) => {
     expect(() => read({}, '--store', store)).toThrow(/--store.*expected a path or an http\(s\) URL/s);
   });
