@@ -10,7 +10,7 @@ import { waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { createGate, type Gate } from '../system/gated-payload.js';
 import { type JobView, jobsOf, logOf, submit } from '../system/jobs.js';
-import { processesWith, type ProcessFacts } from '../system/processes.js';
+import { processesBy, type ProcessFacts } from '../system/processes.js';
 
 /** Where payloads run. */
 export interface PayloadPlace {
@@ -64,10 +64,9 @@ export class PayloadGroup {
 
   /** The shells of the payloads: one of each, which lasts as long as the payload. */
   processes(): readonly ProcessFacts[] {
+    const found = processesBy('RHIZOME_JOB_ID');
     return this.ids.flatMap((id) =>
-      processesWith(`RHIZOME_JOB_ID=${id}`)
-        .filter(({ commandLine }) => !commandLine.startsWith('sleep'))
-        .slice(0, 1),
+      (found.get(id) ?? []).filter(({ commandLine }) => !commandLine.startsWith('sleep')).slice(0, 1),
     );
   }
 

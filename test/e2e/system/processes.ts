@@ -36,6 +36,21 @@ export function processesWith(text: string): readonly ProcessFacts[] {
   );
 }
 
+/**
+ * Processes by the value of a variable in their command line or in their environment, from one look at all of
+ * them.
+ */
+export function processesBy(variable: string): ReadonlyMap<string, readonly ProcessFacts[]> {
+  const assignment = new RegExp(`\\b${variable}=(\\w+)`, 'g');
+  const found = new Map<string, ProcessFacts[]>();
+  for (const one of allProcesses()) {
+    const texts = `${one.commandLine}\n${read(one.pid, 'environ')}`;
+    const values = new Set([...texts.matchAll(assignment)].map(([, value = '']) => value));
+    for (const value of values) found.set(value, [...(found.get(value) ?? []), one]);
+  }
+  return found;
+}
+
 /** Processes that are still alive. */
 export function alive(processes: readonly ProcessFacts[]): readonly ProcessFacts[] {
   return processes.filter(({ pid, startedAt }) => factsOf(pid)?.startedAt === startedAt);
