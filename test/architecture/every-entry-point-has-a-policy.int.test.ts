@@ -32,6 +32,9 @@ import { experimentNames } from './repository.js';
 const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
     'Query.viewer': 'a caller may read its own token',
+    'Query.jobAccess': 'everybody may read the grants of and to itself; the service narrows the others',
+    'Mutation.revokeJobAccess':
+      'everybody may end the grants of and to itself; the service checks the permission for others',
     'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
   gateway: {
