@@ -404,6 +404,12 @@ export const rows: Readonly<Record<string, Row>> = {
     got: ({ job }: { job: { access: unknown[] } | null }) => job?.access.length,
     outcomes: 'e e e e e e',
   },
+  'JobAccess.share': {
+    text: '{ jobAccess { nodes { share { path } } } }',
+    got: ({ jobAccess }: { jobAccess: { nodes: { share: unknown }[] } }) =>
+      jobAccess.nodes.some(({ share }) => share !== null),
+    outcomes: 'e e e e e e',
+  },
   'Job.viewerCanCancel': {
     text: 'query ($id: ID!) { job(id: $id) { viewerCanCancel } }',
     variables: ({ jobId }) => ({ id: jobId }),

@@ -28,9 +28,9 @@ export class BulkRepository {
     this.#operations = operations;
   }
 
-  /** Returns the operation, or null. */
+  /** Returns the operation, or null. What it shows, a repetition of the change with its key shows, too. */
   async find(id: string): Promise<BulkOperationDocument | null> {
-    return this.#operations.findOne({ _id: id });
+    return this.#operations.findOne({ _id: id }, { readConcern: { level: 'majority' } });
   }
 
   /** Returns the operation with this idempotency key, or null. */
