@@ -6,21 +6,26 @@ import { type ManualClock, manualClock, testDatabase } from '@rhizome/testkit';
 import { storeOf } from '../store/open.repository.js';
 import { keyFileOf } from '../testing/identity-system.js';
 import { loadKeyEncryption } from './key-encryption.js';
+import type { SigningKeysRepository } from './signing-keys.repository.js';
 import { cacheLifetimeMs, SigningKeys } from './signing-keys.js';
 
 const issuer = 'https://rhizome.test';
 
 describe('SigningKeys', () => {
   let clock: ManualClock;
+  let repository: SigningKeysRepository;
+  let keysOn: (store: SigningKeysRepository) => SigningKeys;
   let open: () => Promise<SigningKeys>;
   let stored: () => Promise<string>;
   beforeAll(async () => {
     const db = await testDatabase('identity');
     const encryption = await loadKeyEncryption(await keyFileOf('keys'));
-    const { signingKeys: repository } = await storeOf(db, silentLogger());
+    ({ signingKeys: repository } = await storeOf(db, silentLogger()));
     clock = manualClock();
+    keysOn = (store) =>
+      new SigningKeys({ repository: store, encryption, issuer, audience: 'rhizome', clock });
     open = async () => {
-      const keys = new SigningKeys({ repository, encryption, issuer, audience: 'rhizome', clock });
+      const keys = keysOn(repository);
       await keys.refresh();
       return keys;
     };
@@ -60,6 +65,35 @@ describe('SigningKeys', () => {
     await expect(verifier.verify(await mint(keys))).resolves.toMatchObject({ subject: 'ann' });
     clock.advance(3 * 3_600_000);
     expect(kids(keys)).not.toContain(before);
+  });
+
+  it('keeps a rotation when a read that began before it ends later', async () => {
+    let release = (): void => undefined;
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    const calls: string[] = [];
+    let isHeld = false;
+    const slow = new Proxy(repository, {
+      get:
+        (target, name: keyof SigningKeysRepository) =>
+        async (...given: never[]) => {
+          calls.push(name);
+          const isLate = isHeld && calls.length === 1;
+          const result = await (target[name] as (...all: never[]) => Promise<unknown>)(...given);
+          if (isLate) await isReleased;
+          return result;
+        },
+    });
+    const keys = keysOn(slow);
+    await keys.refresh();
+    const before = kids(keys);
+    [isHeld, calls.length] = [true, 0];
+    const both = Promise.all([keys.refresh(), keys.rotate()]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(calls).toEqual(['all']);
+    release();
+    await both;
+    expect(kids(keys)).toHaveLength(before.length + 1);
+    expect(kids(await open())).toEqual(kids(keys));
   });
 
   it('removes a key at once in an emergency, and signs with the next one', async () => {

@@ -28,18 +28,24 @@ export class SigningKeys {
   readonly #options: SigningKeysOptions;
   readonly #imported = new Map<string, Promise<CryptoKey>>();
   #keys: readonly SigningKeyDocument[] = [];
+  /** Ends with the last read or change: they run one by one, so that no earlier read replaces a later one. */
+  #order: Promise<unknown> = Promise.resolve();
 
   constructor(options: SigningKeysOptions) {
     this.#options = options;
   }
 
   /** Reads the keys again; makes the missing ones, and rotates an old one. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    return this.#inOrder(() => this.#refresh());
+  }
+
+  async #refresh(): Promise<void> {
     this.#keys = await this.#options.repository.all();
     const now = this.#options.clock.now();
     const current = this.#current(now);
     if (!current) await this.#activateNext(now, now);
-    else if (now.getTime() - (current.activeFrom ?? now).getTime() > rotateAfterMs) await this.rotate();
+    else if (now.getTime() - (current.activeFrom ?? now).getTime() > rotateAfterMs) await this.#rotate();
     if (!this.#next()) await this.#make(null);
   }
 
@@ -59,7 +65,11 @@ export class SigningKeys {
   }
 
   /** Lets the next key sign as soon as all verifiers know it, and publishes another one. */
-  async rotate(): Promise<void> {
+  rotate(): Promise<void> {
+    return this.#inOrder(() => this.#rotate());
+  }
+
+  async #rotate(): Promise<void> {
     const { clock } = this.#options;
     const now = clock.now();
     const next = this.#next();
@@ -70,7 +80,11 @@ export class SigningKeys {
   }
 
   /** Removes a key at once. If it signs, the next one does from now on. False if there is no such key. */
-  async remove(kid: string): Promise<boolean> {
+  remove(kid: string): Promise<boolean> {
+    return this.#inOrder(() => this.#remove(kid));
+  }
+
+  async #remove(kid: string): Promise<boolean> {
     const { repository, clock } = this.#options;
     const now = clock.now();
     const isSigning = this.#current(now)?._id === kid;
@@ -78,8 +92,14 @@ export class SigningKeys {
     this.#imported.delete(kid);
     this.#keys = await repository.all();
     if (isSigning) await this.#activateNext(now, now);
-    await this.refresh();
+    await this.#refresh();
     return removed;
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#order.then(work);
+    this.#order = next.catch(() => undefined);
+    return next;
   }
 
   #current(now: Date): SigningKeyDocument | undefined {
