@@ -67,10 +67,11 @@ async function verifyWith(
     requiredClaims: ['iss', 'sub', 'aud', 'exp', 'jti'],
   });
   const nowSeconds = clock.now().getTime() / 1000;
-  const { exp = 0, jti = '' } = payload;
+  const { exp = 0, jti } = payload;
   if (exp - nowSeconds > maxLifetimeSeconds + toleranceSeconds)
     throw refused(`it ends too late; must end within ${maxLifetimeSeconds} s`);
-  if (jti === '' || jti.length > 128) throw refused('its jti is not valid');
+  // Claims of an assertion have any type, whatever the library says.
+  if (typeof jti !== 'string' || jti === '' || jti.length > 128) throw refused('its jti is not valid');
   const expiresAt = new Date((exp + 2 * toleranceSeconds) * 1000);
   if (!(await used.use(`assertion ${thumbprint} ${jti}`, expiresAt))) throw refused('it was used before');
 }

@@ -1,10 +1,13 @@
 /** Access to the keys of robots. */
 import { collection, isDuplicateKey } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
+import type { Collection, Db, Filter } from 'mongodb';
 import { type RobotKeyDocument, robotKeysCollection } from './robot-key.document.js';
 
 /** Keys of one robot that are listed. */
 const maxListed = 100;
+
+/** Condition for keys that have not ended. */
+const usable = (now: Date) => ({ endedAt: null, expiresAt: { $gt: now } });
 
 /** Collection `robotKeys`. */
 export class RobotKeysRepository {
@@ -29,15 +32,14 @@ export class RobotKeysRepository {
     return this.#keys.findOne({ _id: id });
   }
 
-  /** All keys of a robot, the newest first. */
-  keysOf(robotId: string): Promise<RobotKeyDocument[]> {
-    const options = { sort: { createdAt: -1 }, limit: maxListed, readConcern: 'majority' } as const;
-    return this.#keys.find({ robotId }, options).toArray();
+  /** Keys of a robot, the newest first. */
+  keysOf(robotId: string): Promise<readonly RobotKeyDocument[]> {
+    return this.#newest({ robotId });
   }
 
-  /** Keys of a robot that have not ended. */
-  async usable(robotId: string, now: Date): Promise<readonly RobotKeyDocument[]> {
-    return (await this.keysOf(robotId)).filter((key) => key.endedAt === null && key.expiresAt > now);
+  /** Keys of a robot that have not ended, also those that are too old for the list of all. */
+  usable(robotId: string, now: Date): Promise<readonly RobotKeyDocument[]> {
+    return this.#newest({ robotId, ...usable(now) });
   }
 
   /** Ends a key. Null if it has ended already. */
@@ -52,9 +54,14 @@ export class RobotKeysRepository {
   /** Records a use. False if the key has ended in the meantime. */
   async recordUse(id: string, now: Date): Promise<boolean> {
     const { matchedCount } = await this.#keys.updateOne(
-      { _id: id, endedAt: null, expiresAt: { $gt: now } },
+      { _id: id, ...usable(now) },
       { $max: { lastUsedAt: now } },
     );
     return matchedCount > 0;
+  }
+
+  #newest(filter: Filter<RobotKeyDocument>): Promise<readonly RobotKeyDocument[]> {
+    const options = { sort: { createdAt: -1 }, limit: maxListed, readConcern: 'majority' } as const;
+    return this.#keys.find(filter, options).toArray();
   }
 }

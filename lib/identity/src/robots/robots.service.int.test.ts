@@ -1,10 +1,11 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { can, createVerifier, type Role, type Verifier } from '@rhizome/authz';
 import { createProofKey, testPrincipal, waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import * as oauth from 'oauth4webapi';
 import { admin, ids, identitySystem, type IdentitySystem } from '../testing/identity-system.js';
+import { RobotKeysRepository } from './robot-keys.repository.js';
 import type { RobotRequest, RobotTokenRequest } from './robots.service.js';
 
 const issuer = 'https://rhizome.test';
@@ -120,6 +121,7 @@ describe('RobotsService', () => {
     ['the past', ({ id, key }) => assertionOf(id, key, { exp: Math.floor(Date.now() / 1000) - 120 })],
     ['an hour', ({ id, key }) => assertionOf(id, key, { exp: Math.floor(Date.now() / 1000) + 3600 })],
     ['no jti', ({ id, key }) => assertionOf(id, key, { jti: undefined })],
+    ['a jti that is no text', ({ id, key }) => assertionOf(id, key, { jti: [randomUUID()] })],
     ['another issuer than subject', ({ id, key }) => assertionOf(id, key, { iss: 'svc_x' })],
   ])('refuses an assertion with %s', async (_, make) => {
     const robot = await registered();
@@ -181,6 +183,30 @@ describe('RobotsService', () => {
     expect((await system.identity.robots.endKey(robot.keyId, admin)).userErrors[0]?.code).toBe(
       'ROBOT_KEY_NOT_FOUND',
     );
+  });
+
+  it('refuses the tokens of a key whose end was interrupted, and ends it when asked again', async () => {
+    const robot = await registered();
+    const held = await tokenOf(robot);
+    const interrupted = jest.spyOn(RobotKeysRepository.prototype, 'end');
+    interrupted.mockRejectedValueOnce(new Error('the store fails'));
+    await expect(system.identity.robots.endKey(robot.keyId, admin)).rejects.toThrow('the store fails');
+    interrupted.mockRestore();
+    await expect(verifier.verify(held)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect((await system.identity.robots.endKey(robot.keyId, admin)).key?.endedAt).toBeInstanceOf(Date);
+  });
+
+  it('uses a key after any number of later ones', async () => {
+    const robot = await registered();
+    for (let count = 0; count < 100; count++) {
+      const added = { publicKey: publicOf(createProofKey()), expiresAt: inDays(1) };
+      await system.identity.robots.addKey(robot.id, added, admin);
+      const keys = await system.identity.robots.keysOf(robot.id);
+      const later = keys.find(({ _id, endedAt }) => endedAt === null && _id !== robot.keyId);
+      await system.identity.robots.endKey(later?._id ?? '', admin);
+    }
+    expect((await system.identity.robots.keysOf(robot.id)).map(({ _id }) => _id)).not.toContain(robot.keyId);
+    expect(await tokenOf(robot)).toBeDefined();
   });
 
   it('has at most five keys at once', async () => {

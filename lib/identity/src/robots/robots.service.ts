@@ -140,12 +140,15 @@ export class RobotsService {
     const { robotKeys, revocations, clock } = this.#options;
     const found = await robotKeys.key(id);
     const robot = found && (await this.#manageable(found.robotId, by));
-    const key = robot ? await robotKeys.end(id, by.subject, clock.now()) : null;
+    const isOpen = robot !== null && found?.endedAt === null;
+    const reason = 'the key of the robot ended';
+    // The revocation first: a key that has ended is not found again.
+    if (isOpen) await revocations.revoke({ kind: 'FAMILY', value: id, reason }, by.subject);
+    const key = isOpen ? await robotKeys.end(id, by.subject, clock.now()) : null;
     if (!key) {
       const message = `Key "${id}" not found or ended, or you may not end it.`;
       return { key: null, userErrors: [{ code: 'ROBOT_KEY_NOT_FOUND', path: ['id'], message }] };
     }
-    await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'the key of the robot ended' }, by.subject);
     return { key, userErrors: [] };
   }
 
