@@ -7,11 +7,12 @@ const audienceOfOthers = z
   .max(200)
   .regex(/^(?!urn:rhizome:)\S+$/);
 
-/** An absolute path without segments that lead elsewhere. */
+/** An absolute path without segments that lead elsewhere, and with known placeholders only. */
 const storagePath = z
   .string()
   .max(500)
-  .regex(/^\/(?!.*(^|\/)\.{1,2}(\/|$))[^\s:]*$/);
+  .regex(/^(?!.*\/\.{1,2}(\/|$))\/[^\s:]*$/)
+  .regex(/^([^{}]|\{(experiment|owner|job)\})*$/);
 
 /** Settings of issuers, principals and Rhizome's own tokens. */
 export const identitySettings = z
@@ -31,17 +32,20 @@ export const identitySettings = z
     /** Storage that trusts this issuer: payloads with a token receive tokens for it, too. */
     storages: z
       .array(
-        z.strictObject({
-          name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
-          /** The `aud` of the tokens. */
-          audience: audienceOfOthers,
-          /** Experiments whose jobs receive tokens; `*` for all. */
-          experiments: z.array(z.string().min(1)).min(1),
-          /** Paths that payloads may read, with `{experiment}`, `{owner}` and `{job}`. */
-          read: z.array(storagePath).default([]),
-          /** Paths below which payloads may create files. */
-          create: z.array(storagePath).default([]),
-        }),
+        z
+          .strictObject({
+            name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/),
+            /** The `aud` of the tokens. */
+            audience: audienceOfOthers,
+            /** Experiments whose jobs receive tokens; `*` for all. */
+            experiments: z.array(z.string().min(1)).min(1),
+            /** Paths that payloads may read, with `{experiment}`, `{owner}` and `{job}`. */
+            read: z.array(storagePath).default([]),
+            /** Paths below which payloads may create files. */
+            create: z.array(storagePath).default([]),
+          })
+          // A storage could give the holder of a token without a scope all rights of its account.
+          .refine(({ read, create }) => read.length + create.length > 0, 'needs a path to read or to create'),
       )
       .max(20)
       .default([]),
