@@ -110,6 +110,20 @@ describe('registered operations', () => {
     socket.drop();
   });
 
+  it('runs the operations of all versions of a client', async () => {
+    const earlier = 'query Earlier { items { id } }';
+    const version = { ...manifest, operations: [{ id: hashOf(earlier), body: earlier }] };
+    const system = await startTestSystem({ persistedOperations: { manifests: [version, manifest] } });
+    const { client } = manifest;
+    for (const query of [earlier, registered]) {
+      expect((await ask(system, { query, client })).body).toEqual({ data });
+      expect((await ask(system, { hash: hashOf(query), client })).body).toEqual({ data });
+    }
+    expect(codesOf(await ask(system, { query: '{ items { id } }', client }))).toEqual([
+      'OPERATION_NOT_REGISTERED',
+    ]);
+  });
+
   it('runs nothing else on a gateway for registered operations only', async () => {
     const system = await startTestSystem({
       persistedOperations: { only: true, manifests: [{ operations: manifest.operations }] },
