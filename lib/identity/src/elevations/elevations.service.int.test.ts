@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   can,
   createPrincipal,
@@ -10,6 +10,7 @@ import {
 } from '@rhizome/authz';
 import { manualClock, testPrincipal, waitFor } from '@rhizome/testkit';
 import { admin, ids, identitySystem, type IdentitySystem } from '../testing/identity-system.js';
+import { ElevationsRepository } from './elevations.repository.js';
 import type { ElevationRequest } from './elevations.service.js';
 
 const patience = { deadlineMs: 120_000 };
@@ -125,6 +126,19 @@ describe('ElevationsService', () => {
     expect((await people.rightsOf(principal.subject)).grants).toEqual([
       { experiment: 'heron', roles: ['USER'] },
     ]);
+  });
+
+  it('is over when its end is interrupted, and ends when asked again', async () => {
+    const { principal } = await person('noa');
+    const { elevations } = system.identity;
+    const { elevation, accessToken } = await elevations.start(request(), principal);
+    const id = elevation?._id ?? '';
+    const interrupted = jest.spyOn(ElevationsRepository.prototype, 'end');
+    interrupted.mockRejectedValueOnce(new Error('the store fails'));
+    await expect(elevations.end(id, principal)).rejects.toThrow('the store fails');
+    interrupted.mockRestore();
+    await expect(verifier.verify(accessToken ?? '')).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect((await elevations.end(id, principal)).elevation?.endedAt).toBeInstanceOf(Date);
   });
 
   it('loses roles when the membership holds them ready no more', async () => {

@@ -91,13 +91,17 @@ export class ElevationsService {
   async end(id: string, by: Principal): Promise<ElevationEnded> {
     const { elevations, revocations, clock, log } = this.#options;
     const found = await elevations.elevation(id);
+    const now = clock.now();
     const mayEnd = found && (found.principalId === by.subject || can(by, 'membership:set', found.experiment));
-    const ended = mayEnd ? await elevations.end(id, by.subject, clock.now()) : null;
+    const isOpen = found?.endedAt === null && found.expiresAt > now && mayEnd;
+    // The revocation first: an elevation that has ended is not found again.
+    if (isOpen)
+      await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'elevation ended' }, by.subject);
+    const ended = isOpen ? await elevations.end(id, by.subject, now) : null;
     if (!ended) {
       const message = `Elevation "${id}" not found, or it has ended, or you may not end it.`;
       return { elevation: null, userErrors: [{ code: 'ELEVATION_NOT_FOUND', path: ['id'], message }] };
     }
-    await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'elevation ended' }, by.subject);
     log.warn({ elevation: id, endedBy: by.subject }, 'elevation ended');
     return { elevation: ended, userErrors: [] };
   }

@@ -66,13 +66,14 @@ export class EnrolmentDecisions {
    */
   async end(id: string, by: Principal, owners: QueueOwners): Promise<Decided<DecisionCode>> {
     const { revocations, clock } = this.#options;
-    if (!(await this.#visible(id, by, owners))) return notFound(id);
+    const found = await this.#visible(id, by, owners);
+    if (!found) return notFound(id);
+    // The revocation first: an enrolment that has ended does not end again.
+    if (found.state === 'APPROVED')
+      await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'enrolment ended' }, by.subject);
     const now = clock.now();
     const expiresAt = new Date(now.getTime() + enrolledForMs);
-    const decided = await this.#decide({ id, from: 'APPROVED', to: 'ENDED', by: by.subject, expiresAt, now });
-    if (!decided.enrolment) return decided;
-    await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'enrolment ended' }, by.subject);
-    return decided;
+    return this.#decide({ id, from: 'APPROVED', to: 'ENDED', by: by.subject, expiresAt, now });
   }
 
   /**

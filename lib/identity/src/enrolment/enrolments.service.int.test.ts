@@ -1,8 +1,9 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
 import type { ProvenKey } from '../proof/proof-verifier.js';
+import { EnrolmentsRepository } from './enrolments.repository.js';
 import type { EnrolmentRequest } from './enrolments.service.js';
 import type { QueueOwners } from './queue-owners.js';
 
@@ -159,6 +160,18 @@ describe('EnrolmentsService', () => {
     await enrolmentDecisions.end(_id, admin, owners);
     await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     await expect(workerTokens.issue(_id, keyOf('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('leaves no credential when its end is interrupted, and ends when asked again', async () => {
+    const { enrolments, enrolmentDecisions, workerTokens } = system.identity;
+    const { _id } = await enrolments.enrol(request('interrupted', { code: await invite() }));
+    const { accessToken } = await workerTokens.issue(_id, keyOf('interrupted'), true);
+    const interrupted = jest.spyOn(EnrolmentsRepository.prototype, 'decide');
+    interrupted.mockRejectedValueOnce(new Error('the store fails'));
+    await expect(enrolmentDecisions.end(_id, admin, owners)).rejects.toThrow('the store fails');
+    interrupted.mockRestore();
+    await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    expect((await enrolmentDecisions.end(_id, admin, owners)).enrolment?.state).toBe('ENDED');
   });
 
   it('enrols by a token of the platform that a rule names for the queue', async () => {
