@@ -1,7 +1,13 @@
 /** Holders that requests name before anything is verified. */
 import type { IncomingMessage } from 'node:http';
 import type { Identity } from '@rhizome/identity';
-import { certificatePrefix, claimedByToken, claimedEnrolment, claimedKey } from '@rhizome/identity/holders';
+import {
+  certificatePrefix,
+  claimedBinding,
+  claimedByToken,
+  claimedEnrolment,
+  claimedKey,
+} from '@rhizome/identity/holders';
 import { certificateThumbprint } from '../policy/index.js';
 import type { Claim } from './attempts.js';
 
@@ -14,16 +20,19 @@ export async function claimedByKey(request: IncomingMessage): Promise<string | u
 }
 
 /**
- * The holder that an access token names, if the store has it: the enrolment of a worker, or the account. It
- * is the key of failures, so it has nothing in it that the store does not have.
+ * The holder that an access token names, if the store has it: the enrolment of a worker with its key, or the
+ * account. It is the key of failures, so it has nothing in it that the store does not have.
  */
 export async function findHolder(
   token: string,
   { tokens, enrolments }: Pick<Identity, 'tokens' | 'enrolments'>,
 ): Promise<string | undefined> {
   const enrolment = claimedEnrolment(token);
-  if (enrolment?.startsWith('enr_')) return (await enrolments.exists(enrolment)) ? enrolment : undefined;
-  return (await tokens.isHolderKnown(token)) ? claimedByToken(token) : undefined;
+  if (!enrolment?.startsWith('enr_'))
+    return (await tokens.isHolderKnown(token)) ? claimedByToken(token) : undefined;
+  const { key, certificate = '' } = claimedBinding(token);
+  const isOf = await enrolments.isOf(enrolment, key ?? certificatePrefix + certificate);
+  return isOf ? enrolment : undefined;
 }
 
 /** The claim of a token. The store has its login, or the account that it names, if it was used before. */

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier, type Verifier } from '@rhizome/authz';
 import { createProofKey, type TestTokens, testTokens } from '@rhizome/testkit';
+import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
 import { csrfHeader, sessionCookie } from '../policy/index.js';
 import {
@@ -101,6 +103,38 @@ async function exchanged(sub: string): Promise<{ readonly own: string; readonly 
   return { own: body.access_token, subjectToken };
 }
 
+interface Origin {
+  readonly origin: string;
+  readonly url: string;
+}
+
+/** A worker that was enrolled at a gateway. */
+async function enrolledAt({ origin }: Origin) {
+  const key = createProofKey();
+  const { data } = await identities.ask(
+    'mutation { inviteWorkers(input: { queue: "north", experiments: ["*"], uses: 1 }) { code } }',
+  );
+  const ask = async (grant: string, form: Record<string, string>) => {
+    const grantType = `urn:rhizome:params:oauth:grant-type:${grant}`;
+    const dpop = key.proof({ method: 'POST', url: `${origin}/oauth/token` });
+    return (await postForm(origin, '/oauth/token', { grant_type: grantType, ...form }, { dpop })).body;
+  };
+  const { code } = data.inviteWorkers;
+  const { access_token: token, enrolment_id: id } = await ask('enrolment', {
+    queue: 'north',
+    host: 'h',
+    code,
+  });
+  return {
+    token,
+    renewed: async () => (await ask('worker', { enrolment_id: id })).access_token,
+    statusAt: async ({ url }: Origin, presented: string) => {
+      const dpop = key.proof({ method: 'POST', url, token: presented });
+      return (await post(url, query, { authorization: `DPoP ${presented}`, dpop })).status;
+    },
+  };
+}
+
 const refusedAfter = (first: number) => [
   ...Array<number>(burst).fill(first),
   ...Array<number>(burst).fill(429),
@@ -153,23 +187,30 @@ describe('a gateway with a stranger behind the address of others', () => {
     expect([await ask(stranger), await upgrade(stranger), await metrics(stranger)]).toEqual([429, 429, 429]);
     expect(await upgrade(await userOf('ann'))).toBe(101);
 
-    const key = createProofKey();
-    const { code } = (
-      await identities.ask(
-        'mutation { inviteWorkers(input: { queue: "north", experiments: ["*"], uses: 1 }) { code } }',
-      )
-    ).data.inviteWorkers;
-    const proof = (path: string, token?: string) =>
-      key.proof({ method: 'POST', url: served.origin + path, ...(token === undefined ? {} : { token }) });
-    const enrolled = await postForm(
-      served.origin,
-      '/oauth/token',
-      { grant_type: 'urn:rhizome:params:oauth:grant-type:enrolment', queue: 'north', host: 'h', code },
-      { dpop: proof('/oauth/token') },
-    );
-    const token = enrolled.body.access_token;
-    const worker = { authorization: `DPoP ${token}`, dpop: proof('/graphql', token) };
-    expect((await post(served.url, query, worker)).status).toBe(200);
+    const worker = await enrolledAt(served);
+    expect(await worker.statusAt(served, worker.token)).toBe(200);
+  });
+
+  it('verifies the renewed tokens of a worker that the stranger names, with and without its success', async () => {
+    const { served, ask } = await startGateway();
+    const worker = await enrolledAt(served);
+    expect(await worker.statusAt(served, worker.token)).toBe(200);
+    const other = await startGateway();
+    // The name of a worker, and even of its enrolment, is no secret; its key is none of the stranger's.
+    const forged = () =>
+      createProofKey().statement('rhizome-worker+jwt', {
+        ...decodeJwt(worker.token),
+        ...{ cnf: { jkt: 'x'.repeat(43) }, nonce: randomUUID() },
+      });
+    for (let n = 0; n < 2 * burst; n++) {
+      await ask(forged());
+      await other.ask(forged());
+    }
+    expect([await ask(forged()), await other.ask(forged())]).toEqual([429, 429]);
+    const renewed = await worker.renewed();
+    expect(renewed).not.toBe(worker.token);
+    expect(await worker.statusAt(served, renewed)).toBe(200);
+    expect(await worker.statusAt(other.served, renewed)).toBe(200);
   });
 
   it('accepts their sessions of the dashboard', async () => {

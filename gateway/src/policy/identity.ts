@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Principal, RevocationList, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ProofVerifier, WebSessions } from '@rhizome/identity';
-import { claimedBySession, claimedByToken } from '@rhizome/identity/holders';
+import { claimedByBoundToken, claimedBySession } from '@rhizome/identity/holders';
 import { certificateThumbprint } from './client-certificate.js';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from './own-page.js';
 import type { Admit } from './rate/admissions.js';
@@ -78,7 +78,7 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
   };
   /** Admits a token that the verifier does not have in memory. */
   const admission = (token: string, admit: Admit) => (): Promise<void> =>
-    admit({ holder: claimedByToken(token), find: own && (() => own.findHolder(token)) });
+    admit({ holder: claimedByBoundToken(token), find: own && (() => own.findHolder(token)) });
   const hasSession: Identity['hasSession'] = (request, payload) => {
     if (!verifier || !own || request.headers.authorization !== undefined) return false;
     if (payload === undefined && request.method === 'GET') return false;

@@ -31,6 +31,28 @@ export function claimedByToken(token: string): string | undefined {
   return named === undefined ? undefined : `account:${digestOfText(named)}`;
 }
 
+/** Thumbprints to which a token is bound: that of a key, or that of a client certificate. */
+export function claimedBinding(token: string): {
+  readonly key?: string | undefined;
+  readonly certificate?: string | undefined;
+} {
+  const { cnf } = claimsIn(token);
+  const { jkt, 'x5t#S256': x5t } = (cnf ?? {}) as { readonly jkt?: unknown; readonly 'x5t#S256'?: unknown };
+  const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  return { key: textOf(jkt), certificate: textOf(x5t) };
+}
+
+/**
+ * As {@link claimedByToken}, with the key to which a token is bound. Strangers do not know the key of another
+ * caller, so that they cannot use up its failures.
+ */
+export function claimedByBoundToken(token: string): string | undefined {
+  const account = claimedByToken(token);
+  const { key, certificate } = claimedBinding(token);
+  const binding = key ?? certificate;
+  return account === undefined || binding === undefined ? account : `${account} ${digestOfText(binding)}`;
+}
+
 /** The session of a browser, by the id in its cookie. */
 export function claimedBySession(id: string): string {
   return `session:${digestOfText(id)}`;

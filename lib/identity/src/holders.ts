@@ -3,7 +3,14 @@
  * the driver of the store and the clients of issuers, which a gateway without identities does not need.
  */
 
-export { claimedBySession, claimedByToken, claimedEnrolment, claimedKey } from './claimed-holders.js';
+export {
+  claimedBinding,
+  claimedByBoundToken,
+  claimedBySession,
+  claimedByToken,
+  claimedEnrolment,
+  claimedKey,
+} from './claimed-holders.js';
 
 /** The holder of a token. */
 export interface TokenHolder {

@@ -53,11 +53,6 @@ export class EnrolmentsService {
     return (await enrolments.byKey(thumbprint, queue)) ?? made;
   }
 
-  /** True if there is an enrolment with this id, whatever its state. */
-  async exists(id: string): Promise<boolean> {
-    return (await this.#options.enrolments.byId(id)) !== null;
-  }
-
   /** True if an enrolment with this id is of this key, whatever its state. */
   async isOf(id: string, thumbprint: string): Promise<boolean> {
     return (await this.#options.enrolments.byId(id))?.thumbprint === thumbprint;
