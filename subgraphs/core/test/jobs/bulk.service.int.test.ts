@@ -227,6 +227,30 @@ describe('bulk change', () => {
   const documents = (prefix: string): readonly JobDocument[] =>
     Array.from({ length: 2500 }, (_, at) => aJob(`job_00${prefix}${String(at).padStart(6, '0')}`));
 
+  it('is not resumed by the leader before its own process has begun it', async () => {
+    const abandoned: (readonly string[])[] = [];
+    const own = await shared.process({
+      leads: false,
+      stores: (stores) => ({
+        ...stores,
+        operations: instead(stores.operations, {
+          create: async (...all) => {
+            const recorded = await stores.operations.create(...all);
+            abandoned.push(await stores.operations.abandoned(new Date(), '', 10));
+            return recorded;
+          },
+        }),
+      }),
+    });
+    const [id = ''] = await submit(1);
+    expect(await change('CANCEL', ofIds([id], {}, freshKey()), someone, own)).toMatchObject({
+      changedIds: [id],
+      operation: null,
+    });
+    expect(abandoned).toEqual([[]]);
+    await own.stop();
+  });
+
   it('checks the rights of the caller for each batch', async () => {
     let looks = 0;
     // Somebody removes the membership while the change runs.

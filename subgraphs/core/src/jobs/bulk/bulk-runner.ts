@@ -18,7 +18,7 @@ export interface BulkRunnerOptions {
   readonly collector: RetryCollector;
   readonly experiments: ExperimentDirectory;
   readonly leader: LeaderWork;
-  /** Identifies this process among those that may work on an operation. */
+  /** Id of this process as a runner. */
   readonly runnerId: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -40,6 +40,11 @@ export class BulkRunner {
   constructor(options: BulkRunnerOptions) {
     this.#options = options;
     this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
+  }
+
+  /** Identifies this process among those that may work on an operation. */
+  get id(): string {
+    return this.#options.runnerId;
   }
 
   /** Looks for abandoned operations while this process leads. */

@@ -9,6 +9,11 @@ const keptChanges = 10_000;
 /** Time after which a runner that has not reported is replaced, in milliseconds. */
 const runnerMs = 10_000;
 
+/** The claim of a runner that has reported now. */
+function claimOf(runnerId: string, now: Date): Required<Pick<BulkOperationDocument, 'runner'>> {
+  return { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } };
+}
+
 /** Counts and keeps refusals. */
 function refusalsOf(refused: readonly BulkRefusal[]) {
   const counts: Record<string, number> = {};
@@ -38,11 +43,19 @@ export class BulkRepository {
     return this.#operations.findOne({ key }, { readConcern: { level: 'majority' } });
   }
 
-  /** Records an operation. @returns the given operation, or the one that already had the key */
-  async create(operation: BulkOperationDocument): Promise<BulkOperationDocument> {
+  /**
+   * Records an operation, claimed by the runner: a leader that sees it before it has begun leaves it alone.
+   * @returns the recorded operation, or the one that already had the key
+   */
+  async create(
+    operation: BulkOperationDocument,
+    runnerId: string,
+    now: Date,
+  ): Promise<BulkOperationDocument> {
+    const claimed = { ...operation, ...claimOf(runnerId, now) };
     try {
-      await this.#operations.insertOne(operation, { writeConcern: { w: 'majority' } });
-      return operation;
+      await this.#operations.insertOne(claimed, { writeConcern: { w: 'majority' } });
+      return claimed;
     } catch (error) {
       const earlier = operation.key === undefined ? null : await this.findByKey(operation.key);
       if (!isDuplicateKey(error) || !earlier) throw error;
@@ -69,7 +82,7 @@ export class BulkRepository {
     };
     return this.#operations.findOneAndUpdate(
       { _id: id, state: 'RUNNING', ...free },
-      { $set: { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } } },
+      { $set: claimOf(runnerId, now) },
       { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
   }

@@ -157,7 +157,7 @@ export class BulkService {
       readonly requester: BulkRequester;
     },
   ): Promise<BulkOperationDocument> {
-    const { clock, ids: source, jobs, operations } = this.#options;
+    const { clock, ids: source, jobs, operations, runner } = this.#options;
     const now = clock.now();
     const isBackground = ids.length > maxAtOnce && plan !== undefined && 'criteria' in selection;
     const choice = isBackground
@@ -167,7 +167,7 @@ export class BulkService {
           upTo: source.next('job'),
         }
       : { page: ids };
-    return operations.create({
+    const operation: BulkOperationDocument = {
       _id: source.next('op'),
       schemaVersion: bulkOperationsCollection.schemaVersion,
       revision: 1,
@@ -186,7 +186,8 @@ export class BulkService {
       refusedCount: 0,
       refusedByReason: {},
       refusals: [],
-    });
+    };
+    return operations.create(operation, runner.id, clock.now());
   }
 
   /** @returns null if another process ended the operation, which changed nothing: its key is free again */
