@@ -78,7 +78,8 @@ export function goodInputs({
       'RegisterWorkerInput',
       { queue: queueName, host: 'h', name: 'w', hardware, version: '1', ...key() },
     ],
-    heartbeat: ['HeartbeatInput', { workerId, jobs: [] }],
+    // Core takes a job that has not begun from a worker that does not list it.
+    heartbeat: ['HeartbeatInput', { workerId, jobs: Object.values(held).map(refOf) }],
     acquireJobs: ['AcquireJobsInput', { workerId, free: { cores: 0, memoryMiB: 0, diskMiB: 0 } }],
     startJobs: ['StartJobsInput', { workerId, jobs: [{ ...refOf(held.start), phase: 'RUNNING' }] }],
     finishJobs: ['FinishJobsInput', { workerId, jobs: [{ ...refOf(held.finish), phase: 'HOLDING' }] }],
