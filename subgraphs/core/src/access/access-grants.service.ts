@@ -47,12 +47,15 @@ const dayMs = 86_400_000;
 const maxDays = 400;
 /** Grants for the jobs of one owner in an experiment at one time. */
 const maxGrants = 200;
+/** Time for which grants that have ended stay in memory, in milliseconds. */
+const keptEndedMs = 600_000;
 const groupId = /^grp_[0-9A-Z]{26}$/;
 
 /** Access grants. */
 export class AccessGrantsService {
   readonly #options: AccessGrantsOptions;
   readonly #held = new HeldGrants();
+  #forgetAt = new Date(0);
 
   constructor(options: AccessGrantsOptions) {
     this.#options = options;
@@ -154,9 +157,25 @@ export class AccessGrantsService {
   }
 
   #remember(grant: AccessGrantDocument): void {
-    if (grant.expiresAt > this.#options.clock.now()) return this.#held.set(grant);
-    this.#held.delete(grant);
-    this.#options.repository.directory.drop(grant._id);
+    const now = this.#options.clock.now();
+    if (grant.expiresAt > now) this.#held.set(grant);
+    else this.#held.delete(grant);
+    if (now >= this.#forgetAt) this.#forgetEnded(now);
+  }
+
+  /**
+   * Grants that have ended stay in memory for some time: an older revision of one, which was read before its
+   * end and arrives late, must not make it valid again.
+   */
+  #forgetEnded(now: Date): void {
+    const { directory } = this.#options.repository;
+    const before = new Date(now.getTime() - keptEndedMs);
+    for (const grant of directory.values()) {
+      if (grant.expiresAt > now) continue;
+      this.#held.delete(grant);
+      if (grant.expiresAt <= before) directory.drop(grant._id);
+    }
+    this.#forgetAt = new Date(now.getTime() + keptEndedMs);
   }
 }
 

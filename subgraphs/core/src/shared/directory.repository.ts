@@ -37,6 +37,11 @@ export class Directory<TDoc extends DirectoryDocument> {
     return [...this.#byId.values()].sort((a, b) => (a._id < b._id ? -1 : 1));
   }
 
+  /** All documents, in no order. */
+  values(): Iterable<TDoc> {
+    return this.#byId.values();
+  }
+
   /** Document, if it is in memory. */
   peek(id: string): TDoc | undefined {
     return this.#byId.get(id);
@@ -72,7 +77,7 @@ export class Directory<TDoc extends DirectoryDocument> {
     this.#setNewer([document]);
   }
 
-  /** Drops a document from memory that has ended for good. */
+  /** Drops a document from memory that ended long ago: an earlier revision of it would be taken as new. */
   drop(id: string): void {
     this.#byId.delete(id);
   }
