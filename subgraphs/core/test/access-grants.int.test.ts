@@ -273,6 +273,44 @@ describe('access to jobs of another owner', () => {
     expect(await seen(ada)).toBe(false);
   });
 
+  it('ends with the elevation without which it could not be granted', async () => {
+    const until = new Date(clock.now().getTime() + 3_600_000);
+    const roles = ['OPERATOR'] as const;
+    const elevated = createPrincipal({
+      ...testPrincipal({ subject: 'ann@example', grants: { alpha: 'OPERATOR' } }),
+      elevation: { id: 'elv_1', experiment: 'alpha', roles, until },
+    });
+    const endOf = async (change: object, by: Principal): Promise<Date> => {
+      const { grantJobAccess } = await grant({ grantee: to('joe@example'), ...change }, by);
+      await revoke(grantJobAccess.access.id, operator);
+      return new Date(grantJobAccess.access.expiresAt);
+    };
+    const ofAda = { owner: 'ada@example' };
+    expect(await endOf(ofAda, elevated)).toEqual(until);
+    const jobs = { share: 'alpha/default' };
+    expect(await endOf({ jobs }, elevated)).toEqual(until);
+    for (const [change, by] of [
+      [{}, elevated],
+      [ofAda, operator],
+      [ofAda, createPrincipal({ ...elevated, grants: [{ experiment: '*', roles: ['OPERATOR'] }] })],
+    ] as const)
+      expect((await endOf(change, by)).getTime()).toBeGreaterThan(until.getTime() + 86_400_000);
+  });
+
+  it('is not ended by an agent, nor by a token for other actions', async () => {
+    const { grantJobAccess } = await grant({ grantee: to('kim@example') });
+    const { id } = grantJobAccess.access;
+    const agent = testPrincipal({
+      ...{ kind: 'AGENT', subject: 'ada@example', actsFor: 'ada@example' },
+      grants: { alpha: 'ADMIN' },
+    });
+    const reading = createPrincipal({ ...ada, actions: ['job:read'] });
+    for (const by of [agent, reading])
+      expect((await revoke(id, by)).revokeJobAccess.userErrors).toMatchObject([{ code: 'ACCESS_NOT_FOUND' }]);
+    const cancelling = createPrincipal({ ...ada, actions: ['job:cancel'] });
+    expect((await revoke(id, cancelling)).revokeJobAccess.userErrors).toEqual([]);
+  });
+
   it.each<[string, object, string, string]>([
     ['a task that does not exist', { jobs: { taskId: 'task_nowhere' } }, 'TARGET_NOT_FOUND', 'jobs'],
     ['a group by its name', { grantee: { groupId: 'crew' } }, 'INVALID_VALUE', 'grantee'],

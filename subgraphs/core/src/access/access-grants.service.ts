@@ -1,5 +1,5 @@
 /** Rules of access grants: an owner lets people and groups see or change its jobs, for some time. */
-import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import { can, experimentsFor, limitedTo, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -93,7 +93,7 @@ export class AccessGrantsService {
       errors.add(['grantee', 'subject'], owner, 'another person than the owner');
       return { access: null, userErrors: errors.all };
     }
-    const { experiment, jobId, taskId, share, grantee, groupId: group, level, days, reason } = request;
+    const { experiment, jobId, taskId, share, grantee, groupId: group, level, reason } = request;
     const key: AccessKey = { experiment, owner, jobId, taskId, share, grantee, groupId: group };
     const now = clock.now();
     if ((await repository.countOthers(key, now)) >= maxGrants)
@@ -102,7 +102,7 @@ export class AccessGrantsService {
       _id: ids.next('access'),
       ...{ schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
       ...{ ...key, level, reason, grantedBy: by.subject },
-      expiresAt: new Date(now.getTime() + days * dayMs),
+      expiresAt: endOf(request, owner, by, now),
     });
     return { access, userErrors: [] };
   }
@@ -111,12 +111,7 @@ export class AccessGrantsService {
   async revoke(id: string, by: Principal): Promise<AccessRevoked> {
     const { repository, clock } = this.#options;
     const found = await repository.find(id);
-    const mayEnd =
-      found &&
-      (found.owner === by.subject ||
-        found.grantee === by.subject ||
-        can(by, 'job:manageAny', found.experiment));
-    const access = mayEnd ? await repository.end(id, clock.now()) : null;
+    const access = found && mayEnd(by, found) ? await repository.end(id, clock.now()) : null;
     if (access) return { access, userErrors: [] };
     const message = `Access "${id}" not found, or it has ended, or you may not end it.`;
     return { access: null, userErrors: [{ code: 'ACCESS_NOT_FOUND', path: ['id'], message }] };
@@ -177,6 +172,23 @@ export class AccessGrantsService {
     }
     this.#forgetAt = new Date(now.getTime() + keptEndedMs);
   }
+}
+
+/** End of a grant. One for other owners by an elevation ends with that at the latest. */
+function endOf({ experiment, days }: AccessRequest, owner: string | null, by: Principal, now: Date): Date {
+  const wanted = new Date(now.getTime() + days * dayMs);
+  const { elevation } = by;
+  if (owner === by.subject || !elevation || elevation.until >= wanted) return wanted;
+  const afterwards = limitedTo(by, { grants: undefined }, elevation.until);
+  return can(afterwards, 'job:manageAny', experiment) ? wanted : elevation.until;
+}
+
+/** A token that is limited to some actions ends no more than it could grant; an agent changes nothing. */
+function mayEnd(by: Principal, { owner, grantee, experiment }: AccessGrantDocument): boolean {
+  if (can(by, 'job:manageAny', experiment)) return true;
+  if (owner !== by.subject && grantee !== by.subject) return false;
+  if (by.kind !== 'HUMAN' && by.kind !== 'SERVICE') return false;
+  return by.actions === undefined || can(by, 'job:cancel', experiment);
 }
 
 function isHolder({ subject, groups = [] }: Principal, { grantee, groupId: group }: AccessKey): boolean {

@@ -62,6 +62,6 @@ export const accessPolicies: Policies = {
   // Everybody who may change jobs of its own, and those who manage jobs of others.
   'Mutation.grantJobAccess': { action: 'job:cancel', experiment: experimentOf },
   'Mutation.revokeJobAccess': {
-    open: 'everybody may end the grants of and to itself; the service checks the permission for others',
+    open: 'people and services may end the grants of and to them; the service checks the permission for others',
   },
 };
