@@ -4,6 +4,7 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
+import { Backoff, sleep } from '@rhizome/retry';
 import { ExperimentsService } from '../experiments/experiments.service.js';
 import { QueuesService } from '../queues/queues.service.js';
 import { SharesService } from '../shares/shares.service.js';
@@ -85,18 +86,32 @@ function freshness(
     ({ directory }) => directory as unknown as Directory<DirectoryDocument>,
   );
   const stops: (() => void)[] = [];
-  const logged = (work: Promise<void>): void =>
-    void work.catch((err: unknown) => log.warn({ err }, 'directory refresh failed'));
+  // A change that is missed would stay unknown, for example the end of somebody's access.
+  const insist = async (read: () => Promise<void>, signal: AbortSignal): Promise<void> => {
+    for (const backoff = new Backoff(); !signal.aborted; await sleep(backoff.next(), signal)) {
+      try {
+        return await read();
+      } catch (err) {
+        log.warn({ err }, 'directory refresh failed');
+      }
+    }
+  };
   const reread = async (): Promise<void> => {
     await Promise.all(all.map((directory) => directory.load()));
   };
   return {
     reread,
     async start() {
+      const stopping = new AbortController();
+      const { signal } = stopping;
+      stops.push(() => stopping.abort());
       for (const directory of all) {
         stops.push(
-          events.onWritten(directory.name, (changed) => logged(directory.refresh(changed))),
-          events.onReset(() => logged(directory.load())),
+          events.onWritten(
+            directory.name,
+            (changed) => void insist(() => directory.refresh(changed), signal),
+          ),
+          events.onReset(() => void insist(() => directory.load(), signal)),
         );
       }
       await reread();
