@@ -56,6 +56,20 @@ const groupsOf = async (token: string) => (await verifier.verify(token)).groups;
 const isLost = (token: string) => async () => !(await mayManage(token));
 
 describe('GroupsService', () => {
+  it('ends what a member has open when it leaves, also if it keeps its roles', async () => {
+    const roles = ['READER'] as const;
+    const groupId = await setGroup('readers', { roles });
+    const { id, token } = await member('gil', groupId);
+    await setMember(await setGroup('further-readers', { roles }), id);
+    await waitFor('both groups', async () => (await groupsOf(token))?.length === 2, patience);
+    const lost: string[] = [];
+    const stop = system.identity.people.onLoss((subjects) => lost.push(...subjects));
+    await setMember(groupId, id, false);
+    await waitFor('the report', () => lost.includes(id), patience);
+    stop();
+    expect(can(await verifier.verify(token), 'job:read', 'heron')).toBe(true);
+  });
+
   it('gives members its roles, and takes them with the member, the role or the group', async () => {
     const groupId = await setGroup('operators');
     const ann = await member('ann', groupId);

@@ -133,8 +133,7 @@ export class People implements PeopleDirectory {
     for (const subject of subjects) {
       const before = this.#known.get(subject);
       const rights = new Remembered(found.get(subject), readAt);
-      if (before && (isLess(rights.grants, before.grants) || isLess(rights.ready, before.ready)))
-        lost.add(subject);
+      if (before && hasLost(rights, before)) lost.add(subject);
       this.#remember(subject, rights);
     }
     if (lost.size > 0) for (const listener of this.#listeners) listener(lost);
@@ -219,6 +218,13 @@ function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> {
     if (ofPrincipal.has(collection)) subjects.add(String(id).split(':', 1)[0] ?? '');
   }
   return subjects;
+}
+
+/** True if a role was lost, or a group: somebody may have given its members access to jobs. */
+function hasLost(now: PersonRights, before: PersonRights): boolean {
+  const { groups = [] } = now;
+  const hasLeft = now.grants !== undefined && (before.groups ?? []).some((id) => !groups.includes(id));
+  return hasLeft || isLess(now.grants, before.grants) || isLess(now.ready, before.ready);
 }
 
 /** True if some role was lost. */
