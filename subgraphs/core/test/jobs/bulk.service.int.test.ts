@@ -251,6 +251,31 @@ describe('bulk change', () => {
     await own.stop();
   });
 
+  it('renews its claim before each further batch', async () => {
+    let renewals = 0;
+    const own = await shared.process({
+      leads: false,
+      stores: (stores) => ({
+        ...stores,
+        operations: instead(stores.operations, {
+          renew: async (...all) => {
+            renewals += 1;
+            return stores.operations.renew(...all);
+          },
+        }),
+      }),
+    });
+    const jobs = documents('R');
+    await own.stores.jobs.insertNew(jobs);
+    const ids = jobs.map(({ _id }) => _id);
+    expect(await change('CANCEL', ofIds(ids, {}, freshKey()), someone, own)).toMatchObject({
+      changedCount: ids.length,
+      operation: null,
+    });
+    expect(renewals).toBe(2);
+    await own.stop();
+  });
+
   it('checks the rights of the caller for each batch', async () => {
     let looks = 0;
     // Somebody removes the membership while the change runs.

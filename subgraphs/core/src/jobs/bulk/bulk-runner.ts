@@ -160,6 +160,7 @@ export class BulkRunner {
     const changed: string[] = [];
     const refused = [];
     for (let start = 0; start < page.length; start += pageSize) {
+      if (start > 0 && !(await operations.renew(operation._id, runnerId, clock.now()))) return false;
       const outcome = await changes.apply(bulk, page.slice(start, start + pageSize));
       changed.push(...outcome.changed);
       refused.push(...outcome.refused);

@@ -87,6 +87,11 @@ export class BulkRepository {
     );
   }
 
+  /** Renews the claim of a runner. @returns false if another process works on the operation */
+  async renew(id: string, runnerId: string, now: Date): Promise<boolean> {
+    return this.#step(id, runnerId, now, {});
+  }
+
   /** Releases an operation so that another process can resume it. */
   async release(id: string, runnerId: string): Promise<void> {
     await this.#operations.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
