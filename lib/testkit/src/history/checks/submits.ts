@@ -83,11 +83,11 @@ export function* taskPositionsAreUnique({ jobs, tasks, hasAllJobs }: History): G
     ofTask.set(taskIndex, _id);
   }
   for (const { _id, createdJobs, totalJobs } of tasks) {
-    const found = [...(positions.get(_id)?.keys() ?? [])];
-    const missing = Array.from({ length: createdJobs }, (_, at) => at).find((at) => !found.includes(at));
+    const found = positions.get(_id) ?? new Map<number, string>();
+    const missing = Array.from({ length: createdJobs }, (_, at) => at).find((at) => !found.has(at));
     if (missing !== undefined)
       yield `task ${_id} has created ${createdJobs} jobs and has none at position ${missing}`;
-    const beyond = found.find((at) => at >= totalJobs);
+    const beyond = [...found.keys()].find((at) => at >= totalJobs);
     if (beyond !== undefined) yield `task ${_id} has ${totalJobs} jobs and one at position ${beyond}`;
   }
 }
