@@ -234,7 +234,12 @@ const memoryOfWorker = 1.5 * 2 ** 30;
  * Tests of systems wait for leases, events and processes for a good part of their time: two workers a core,
  * and one more, keep the cores busy.
  */
-const workersOfSystems = Math.max(1, Math.min(2 * cores + 1, Math.floor(totalmem() / memoryOfWorker)));
+const workersOfSystems = Math.max(1, Math.min(2 * cores + 1, Math.floor(usableMemory() / memoryOfWorker)));
+
+/** Memory of the machine, or of the container in which the tests run; 0 stands for no limit. */
+function usableMemory() {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
+}
 
 function jest(project) {
   const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
