@@ -40,7 +40,7 @@ function aGrant(change: Partial<AccessGrantDocument> = {}): AccessGrantDocument 
 }
 
 describe('grants in memory', () => {
-  it('stay ended if an earlier revision arrives late', () => {
+  it('keeps a grant ended if an earlier revision arrives late', () => {
     const { directory } = repository;
     const grant = aGrant();
     directory.set(grant);
@@ -50,7 +50,7 @@ describe('grants in memory', () => {
     expect(service.allows(bob, job, 'READ')).toBe(false);
   });
 
-  it('are forgotten some time after their end', () => {
+  it('forgets grants some time after their end', () => {
     const { directory } = repository;
     directory.set(aGrant());
     clock.advance(2 * hourMs);

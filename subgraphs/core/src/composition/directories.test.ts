@@ -32,7 +32,7 @@ it('reads a change again until the read succeeds', async () => {
   });
   await directories.start();
   for (const listener of written) listener(['access_1']);
-  await waitFor('the read that succeeds', () => reads.length === 3);
+  await waitFor('the read that succeeds', () => reads.length === 3, { deadlineMs: 60_000 });
   expect(reads).toEqual([['access_1'], ['access_1'], ['access_1']]);
   directories.stop();
 });

@@ -107,7 +107,10 @@ class DomainStory {
       async () => (await tasks.find([taskId])).some(({ createdJobs }) => createdJobs === 2),
       deadline,
     );
-    const jobs = await this.#shared.db.collection<{ _id: string }>('jobs').find({ taskId }).toArray();
+    const jobs = await this.#shared.db
+      .collection<{ _id: string; taskId?: string }>('jobs')
+      .find({ taskId })
+      .toArray();
     return jobs.map(({ _id }) => _id);
   }
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Grant, RightsHolder, RightsNow } from '@rhizome/authz';
+import { systemClock } from '@rhizome/clock';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { BulkInput } from '../../src/jobs/bulk/bulk.service.js';
 import type { BulkKind } from '../../src/jobs/bulk/bulk.types.js';
@@ -236,7 +237,7 @@ describe('bulk change', () => {
         operations: instead(stores.operations, {
           create: async (...all) => {
             const recorded = await stores.operations.create(...all);
-            abandoned.push(await stores.operations.abandoned(new Date(), '', 10));
+            abandoned.push(await stores.operations.abandoned(systemClock.now(), '', 10));
             return recorded;
           },
         }),
