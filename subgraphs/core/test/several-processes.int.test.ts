@@ -281,3 +281,28 @@ describe('workers', () => {
     expect(await report(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
   });
 });
+
+describe('access to jobs of another owner', () => {
+  it('begins and ends at all processes', async () => {
+    const id = await submitOne(writer, { name: 'shared', requirements: { cores: 4096 } });
+    const friend = human('friend', { alpha: 'USER' });
+    const canCancel = async (at: TestCore): Promise<boolean> => {
+      const { job } = await at.ask('query ($id: ID!) { job(id: $id) { viewerCanCancel } }', { id }, friend);
+      return job?.['viewerCanCancel'] as unknown as boolean;
+    };
+    expect(await canCancel(paused)).toBe(false);
+    const input = { experiment: 'alpha', jobs: { jobId: id }, grantee: { subject: friend.subject } };
+    const { grantJobAccess } = await writer.ask(
+      'mutation ($input: GrantJobAccessInput!) { grantJobAccess(input: $input) { access { id } } }',
+      { input: { ...input, level: 'MANAGE' } },
+    );
+    expect(await canCancel(writer)).toBe(true);
+    await waitFor('the access', () => canCancel(paused), { deadlineMs: 60_000 });
+    await writer.ask(
+      'mutation ($id: ID!) { revokeJobAccess(input: { id: $id }) { userErrors { message } } }',
+      { id: grantJobAccess?.['access']?.['id'] },
+    );
+    expect(await canCancel(writer)).toBe(false);
+    await waitFor('its end', async () => !(await canCancel(paused)), { deadlineMs: 60_000 });
+  });
+});

@@ -69,19 +69,7 @@ export class JobRun implements HeldRun {
   readonly #reports: JobReports;
   #hasReportedEnd = false;
   #hasPayloadEnded = false;
-<<<<<<< HEAD
   #payload: Payload | undefined;
-=======
-  #isLeft = false;
-  #payload: PayloadHandle | undefined;
-  #record: AttemptRecord | undefined;
-  #outputs: OutputFolder | undefined;
-  #scratch: Scratch | undefined;
-  #phase: AttemptProgress['phase'];
-  /** The part of the log that core has or that is among the reports on disk; without what is on its way. */
-  #shipped: Pick<AttemptProgress, 'outputOffset' | 'nextSequence'> = { outputOffset: 0, nextSequence: 0 };
-  #saving: Promise<void> = Promise.resolve();
->>>>>>> e60f6469 (style: words, lines and formats of the last changes)
   readonly #devices: JobDevices;
   #secrets: AttemptSecrets | undefined;
 
