@@ -231,10 +231,10 @@ const cores = availableParallelism();
 /** Memory of a test worker with the system that it starts, in bytes. */
 const memoryOfWorker = 1.5 * 2 ** 30;
 /**
- * Tests of systems wait for leases, events and processes for a good part of their time: two workers a core,
- * and one more, keep the cores busy.
+ * Tests of systems wait for leases, events and processes for a good part of their time: one worker a core,
+ * and one more, keep the cores busy. More do not end sooner: they wait for each other's processes.
  */
-const workersOfSystems = Math.max(1, Math.min(2 * cores + 1, Math.floor(usableMemory() / memoryOfWorker)));
+const workersOfSystems = Math.max(1, Math.min(cores + 1, Math.floor(usableMemory() / memoryOfWorker)));
 
 /** Memory of the machine, or of the container in which the tests run; 0 stands for no limit. */
 function usableMemory() {
