@@ -34,7 +34,7 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Query.viewer': 'a caller may read its own token',
     'Query.jobAccess': 'everybody may read the grants of and to itself; the service narrows the others',
     'Mutation.revokeJobAccess':
-      'everybody may end the grants of and to itself; the service checks the permission for others',
+      'people and services may end the grants of and to them; the service checks the permission for others',
     'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
   gateway: {
