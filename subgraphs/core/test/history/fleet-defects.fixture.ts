@@ -26,23 +26,30 @@ interface FleetFaults {
   readonly transitions?: (store: TransitionStore) => TransitionStore;
   /** Called after each grant. */
   readonly afterGrant?: (fleet: TestFleet, jobId: string, fence: number) => unknown;
+  /** True if the last job gets a device that another one has; otherwise it waits in vain. */
+  readonly grantsTwice?: boolean;
 }
 
 /** Runs the story: two workers have a device of one host, and two others are lost. */
-export async function fleetStory({ transitions, afterGrant }: FleetFaults = {}): Promise<TestDatabase> {
+export async function fleetStory({
+  transitions,
+  afterGrant,
+  grantsTwice = false,
+}: FleetFaults = {}): Promise<TestDatabase> {
   const db = await fleetDatabase();
   const clock = manualClock();
   const times = { clock, storeTime: timeOf(clock), leaseScanMs: 3_600_000, brokerRenewMs: 3_600_000 };
   const fleet = await startFleet(db, { ...times, ...(transitions ? { transitions } : {}) });
   await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
-  const run = async (continuity: StatedContinuity, devices: readonly string[] = []): Promise<TestWorker> => {
+  const run = async (
+    continuity: StatedContinuity,
+    devices: readonly string[] = [],
+    waitSeconds = 60,
+  ): Promise<TestWorker> => {
     const worker = await TestWorker.register(fleet, { devices });
     const gpu = devices.length > 0 ? { gpu: aGpu() } : {};
     await submitJobs(db, 1, { requirements: { continuity, ...gpu } });
-    const grants = await worker.acquire(1, {
-      waitSeconds: devices.length > 0 ? 1 : 60,
-      freeDeviceIds: devices,
-    });
+    const grants = await worker.acquire(1, { waitSeconds, freeDeviceIds: devices });
     for (const { jobId, fence } of grants) afterGrant?.(fleet, jobId, fence);
     await worker.start(grants);
     return worker;
@@ -54,7 +61,7 @@ export async function fleetStory({ transitions, afterGrant }: FleetFaults = {}):
     await fleet.leadership.step();
     if (passed === 32 || passed === 136) await fleet.leaseWatch.scan();
   }
-  await run(stops, [device]);
+  await run(stops, [device], grantsTwice ? 60 : 1);
   await fleet.stop();
   return db;
 }
@@ -68,6 +75,7 @@ const leases: readonly Defect[] = [
     check: 'devices-are-booked-once',
     run: () =>
       fleetStory({
+        grantsTwice: true,
         afterGrant: ({ services }, jobId, fence) => services.cache.ledger.release(jobId, fence),
       }),
   },
