@@ -11,5 +11,12 @@ export {
 export { registerErrorTranslator, type ErrorTranslator } from './translators.js';
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
 export { type CodedInputError, type InputError, InputErrors, type InputPath } from './input-errors.js';
+export {
+  type DecidingError,
+  isUncounted,
+  jobErrorsOfCore,
+  mostUncountedAttempts,
+  uncountedJobErrors,
+} from './job-errors.js';
 export { renderReference } from './reference.js';
 export { formatValue, plainJson } from './format-value.js';

@@ -132,6 +132,7 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       until: time,
       isFinal: { bsonType: 'bool' },
       hasEnded: { bsonType: 'bool' },
+      hasRestarted: { bsonType: 'bool' },
       retained: { bsonType: 'array', maxItems: workerLimits.heldJobs },
     },
   },

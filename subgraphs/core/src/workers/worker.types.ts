@@ -132,6 +132,8 @@ export interface LeaseDocument {
   readonly isFinal?: true;
   /** The worker has ended, and was not lost. */
   readonly hasEnded?: true;
+  /** The pilot of the worker started again, which proves that the worker is gone. */
+  readonly hasRestarted?: true;
   /** Absent if there are none. */
   readonly retained?: readonly RetainedJob[];
 }

@@ -1,4 +1,5 @@
 /** A story of jobs on the transition writer, with faults built into the writes or into the rules. */
+import { uncountedJobErrors } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
@@ -275,14 +276,15 @@ class WriterStory {
     });
   }
 
-  /** Two attempts do not count: one ends without contact, one is never received. Then the payload fails. */
+  /** One attempt for each code that does not count. Then the payload fails. */
   async #fail(jobId: string): Promise<void> {
     const { decide = decideAfterFailure } = this.#faults;
-    for (const code of ['CONTACT_LOST', 'GRANT_LOST', 'EXIT_CODE', 'EXIT_CODE']) {
+    for (const code of [...uncountedJobErrors, 'EXIT_CODE', 'EXIT_CODE']) {
       const job = await this.#jobs.findOne({ _id: jobId });
       if (!job || isTerminal(job.state)) return;
       const fence = await this.#start(jobId);
-      const error: StoredJobError = { ...lostError, code };
+      const family = code === 'REPORT_REFUSED' ? 'SYSTEM' : 'WORKER';
+      const error: StoredJobError = { ...lostError, family, code };
       const { attempts } = job;
       const { to } = decide(
         { attempt: job.attempt + 1, retry: job.retry, attempts },

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { jobErrorsOfCore } from '@rhizome/errors';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
@@ -164,6 +165,43 @@ describe('a job cycle', () => {
     await worker.start(grants);
     await worker.fail(grants, false);
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 1 });
+  });
+
+  it.each([
+    ['WORKER', 'PILOT_FAULT'],
+    ['SYSTEM', 'REPORT_REFUSED'],
+    ['WORKER', 'CONTACT_LOST'],
+  ] as const)(
+    'starts another attempt after one that a pilot lost, at no cost: %s %s',
+    async (family, code) => {
+      const worker = await TestWorker.register(fleet);
+      const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
+      const [grant] = await worker.acquire(1, { waitSeconds: 60 });
+      const fail = (fence = 0, of: 'PAYLOAD' | 'SYSTEM' | 'WORKER' = family) =>
+        fleet.services.reports.fail(pilotOf('main'), worker.id, [
+          { id, fence, error: { family: of, code, message: 'a fault' } },
+        ]);
+      expect(await fail(grant?.fence)).toMatchObject({ retriedIds: [id], userErrors: [] });
+      const [second] = await worker.acquire(1, { waitSeconds: 60 });
+      expect(second).toMatchObject({ jobId: id, attempt: 2 });
+      // Under another family the code is no fault of the pilot.
+      expect(await fail(second?.fence, 'PAYLOAD')).toMatchObject({ acceptedIds: [id], retriedIds: [] });
+      expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 2 });
+    },
+  );
+
+  it.each(jobErrorsOfCore)('refuses the code %s, with which only core ends attempts', async (code) => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1);
+    const [grant] = await worker.acquire(1, { waitSeconds: 60 });
+    const error = { family: 'WORKER', code, message: 'not received' } as const;
+    const report = { id, fence: grant?.fence ?? 0, error };
+    expect(await fleet.services.reports.fail(pilotOf('main'), worker.id, [report])).toMatchObject({
+      acceptedIds: [],
+      userErrors: [{ code: 'INVALID_VALUE', path: ['jobs', '0', 'error', 'code'] }],
+    });
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'SENT', attempt: 1 });
+    await worker.finish(grant ? [grant] : []);
   });
 
   it('refuses reports of other workers, of wrong fences and of unknown jobs one by one', async () => {

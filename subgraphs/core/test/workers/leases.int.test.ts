@@ -100,7 +100,7 @@ describe('a grant that its worker never received', () => {
 describe('a job that its worker began and no longer has', () => {
   it('is requeued after several heartbeats in a row do not list it', async () => {
     const worker = await TestWorker.register(fleet);
-    const ids = await submitJobs(db, 3);
+    const ids = await submitJobs(db, 3, { retry: { maxAttempts: 1 } });
     const grants = await worker.acquireInAll(3);
     const [gone, late, listed] = grants;
     if (!gone || !late || !listed) throw new Error('no grants');

@@ -36,7 +36,7 @@ describe('registerWorker', () => {
 
   it('replaces the worker of a pilot that restarts on its host at once, and returns its jobs', async () => {
     const older = await TestWorker.register(fleet, { name: 'twin' });
-    const [id = ''] = await submitJobs(db, 1);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
     const grants = await older.acquire(1, { waitSeconds: 60 });
     await older.start(grants);
     const younger = await TestWorker.register(fleet, { name: 'twin' });
@@ -54,7 +54,7 @@ describe('registerWorker', () => {
       attempts: [
         {
           error: {
-            code: 'LEASE_LOST',
+            code: 'PILOT_RESTARTED',
             message: `Worker ${older.id} was lost: its pilot started again on the same host.`,
           },
         },
@@ -221,7 +221,7 @@ describe('heartbeat and drainWorker', () => {
 
   it('returns the job of a worker that ends while it holds one', async () => {
     const worker = await TestWorker.register(fleet);
-    const [id = ''] = await submitJobs(db, 1);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
     await worker.start(await worker.acquire(1, { waitSeconds: 60 }));
     await fleet.services.workers.drain(pilotOf('main'), {
       workerId: worker.id,

@@ -76,7 +76,7 @@ describe('a worker that is silent for less time than its jobs wait', () => {
 
 describe('a job that its worker no longer has when it returns', () => {
   it('goes to another worker at once; new jobs of the worker stay', async () => {
-    const { worker, id } = await fleet.running(short);
+    const { worker, id } = await fleet.running(short, { retry: { maxAttempts: 1 } });
     await fleet.passAndScan(31);
     const [fresh = ''] = await submitJobs(db, 1);
     const more = await worker.acquire(1, { waitSeconds: 60 });
@@ -85,7 +85,7 @@ describe('a job that its worker no longer has when it returns', () => {
     expect(await worker.heartbeat([])).toMatchObject({ commands: [], userErrors: [] });
     expect(await fleet.stored(id)).toMatchObject({
       state: 'ACTIVATED',
-      attempts: [{ error: { code: 'LEASE_LOST' } }],
+      attempts: [{ error: { code: 'JOB_LOST' } }],
     });
     expect((await fleet.stored(fresh)).state).toBe('RUNNING');
     await worker.heartbeat([]);

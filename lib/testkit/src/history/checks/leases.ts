@@ -4,8 +4,6 @@ import { heldStates } from '../job-table.js';
 
 const defaultContinuity = { continueSeconds: 86_400, reassignAfterSeconds: 600 };
 const leaseLost = 'LEASE_LOST';
-/** Reason of an attempt whose worker came back without it. */
-const cameBackWithout = /returned without the job/;
 
 /** A worker whose loss was followed up to the end has no job. */
 export function* goneWorkersHoldNothing({
@@ -65,6 +63,6 @@ function isGivenUp({
   lostSeconds,
   continuity = defaultContinuity,
 }: StoredAttempt): boolean {
-  if (error?.code !== leaseLost || cameBackWithout.test(error.message)) return false;
+  if (error?.code !== leaseLost) return false;
   return continuity.continueSeconds > 0 && (unreachable ?? lostSeconds) === undefined;
 }

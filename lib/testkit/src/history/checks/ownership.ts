@@ -1,4 +1,5 @@
 /** Checks of attempts, their fences and their workers. */
+import { isUncounted, mostUncountedAttempts } from '@rhizome/errors';
 import type { Fact, History, StoredJob } from '../history.types.js';
 import { heldStates, isAdoption } from '../job-table.js';
 import { stepsOf } from './transitions.js';
@@ -136,25 +137,20 @@ export function* endsVoidFences({ jobs }: History): Generator<Fact> {
   }
 }
 
-/** Codes of attempts that were lost through no fault of the job. */
-const uncounted: ReadonlySet<string> = new Set(['CONTACT_LOST', 'GRANT_LOST']);
-/** Most attempts of a job that do not count. */
-const mostUncounted = 10;
-
 function freeAttempts({ attempts }: StoredJob): number {
-  return attempts.filter(({ error }) => error && uncounted.has(error.code)).length;
+  return attempts.filter(({ error }) => error && isUncounted(error)).length;
 }
 
-/** A job fails only when its attempts are used up; attempts that core or the network cost do not count. */
+/** A job fails only when its attempts are used up; attempts that Rhizome or the site lost do not count. */
 export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
   for (const job of jobs.values()) {
     const { _id, state, retry, attempt, attempts } = job;
     const free = freeAttempts(job);
-    const used = attempt - Math.min(free, mostUncounted);
+    const used = attempt - Math.min(free, mostUncountedAttempts);
     if (used > retry.maxAttempts) yield `job ${_id} has used ${used} of ${retry.maxAttempts} attempts`;
     const error = attempts.at(-1)?.error;
     if (state !== 'FAILED' || !error) continue;
-    const isFree = uncounted.has(error.code) && free <= mostUncounted;
+    const isFree = isUncounted(error) && free <= mostUncountedAttempts;
     if (isFree) yield `job ${_id} FAILED with ${error.code}, which costs no attempt`;
     else if (error.retryable && retry.retryOn.includes(error.family) && used < retry.maxAttempts)
       yield `job ${_id} FAILED with ${error.code} after ${used} of ${retry.maxAttempts} attempts`;

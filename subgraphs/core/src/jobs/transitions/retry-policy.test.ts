@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { uncountedJobErrors } from '@rhizome/errors';
 import fc from 'fast-check';
 import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
 import { backoffSeconds, decideAfterFailure, longestBackoffSeconds } from './retry-policy.js';
@@ -63,12 +64,9 @@ describe('decideAfterFailure', () => {
     });
   });
 
-  it.each([
-    ['whose worker could not reach core', 'CONTACT_LOST'],
-    ['that no worker received', 'GRANT_LOST'],
-  ])('does not count attempts %s, up to ten', (_, code) => {
+  it.each(uncountedJobErrors)('does not count attempts that end with %s, up to ten', (code) => {
     const retry = { maxAttempts: 1, backoffSeconds: 60, backoffFactor: 1, retryOn: [] };
-    const lost = { family: 'WORKER', code, retryable: true } as const;
+    const lost = { family: code === 'REPORT_REFUSED' ? 'SYSTEM' : 'WORKER', code, retryable: true } as const;
     const after = (uncounted: number, error: Parameters<typeof decideAfterFailure>[1]) => {
       const attempts = Array.from({ length: uncounted }, () => ({ error: lost }));
       return decideAfterFailure({ attempt: uncounted + 1, retry, attempts }, error, now);
@@ -76,7 +74,7 @@ describe('decideAfterFailure', () => {
     expect(after(0, lost)).toEqual({ to: 'ACTIVATED' });
     expect(after(9, lost)).toEqual({ to: 'ACTIVATED' });
     expect(after(10, lost)).toEqual({ to: 'FAILED' });
-    const three = { ...retry, maxAttempts: 3, backoffSeconds: 0, retryOn: ['WORKER' as const] };
+    const three = { ...retry, maxAttempts: 3, backoffSeconds: 0, retryOn: [lost.family] };
     const afterTen = [11, 12, 13].map((attempt) => {
       const before = Array.from({ length: attempt - 1 }, () => ({ error: lost }));
       return decideAfterFailure({ attempt, retry: three, attempts: before }, lost, now).to;
@@ -87,5 +85,30 @@ describe('decideAfterFailure', () => {
     const attempts = [{ error: lost }, {}];
     expect(decideAfterFailure({ attempt: 2, retry: all, attempts }, exit, now)).toEqual({ to: 'ACTIVATED' });
     expect(decideAfterFailure({ attempt: 3, retry: all, attempts }, exit, now)).toEqual({ to: 'FAILED' });
+  });
+
+  it('counts to ten over all codes together', () => {
+    const retry = { maxAttempts: 1, backoffSeconds: 0, backoffFactor: 1, retryOn: families };
+    const fault = { family: 'WORKER', code: 'PILOT_FAULT', retryable: true } as const;
+    const ended = { ...fault, code: 'WORKER_ENDED' };
+    const attempts = [
+      ...Array.from({ length: 5 }, () => fault),
+      ...Array.from({ length: 5 }, () => ended),
+    ].map((error) => ({ error }));
+    const after = (earlier: typeof attempts) =>
+      decideAfterFailure({ attempt: earlier.length + 1, retry, attempts: earlier }, fault, now).to;
+    expect(after(attempts.slice(1))).toBe('ACTIVATED');
+    expect(after(attempts)).toBe('FAILED');
+  });
+
+  it.each([
+    ['of another family', { family: 'PAYLOAD', code: 'PILOT_FAULT', retryable: true }],
+    ['that is final', { family: 'WORKER', code: 'PILOT_FAULT', retryable: false }],
+    ['of a host that fell silent', { family: 'WORKER', code: 'LEASE_LOST', retryable: true }],
+  ] as const)('counts an attempt with an error %s', (_, error) => {
+    const retry = { maxAttempts: 2, backoffSeconds: 0, backoffFactor: 1, retryOn: families };
+    const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
+    expect(decideAfterFailure({ attempt: 2, retry, attempts: [{ error }] }, exit, now).to).toBe('FAILED');
+    expect(decideAfterFailure({ attempt: 2, retry, attempts: [{}] }, error, now).to).toBe('FAILED');
   });
 });

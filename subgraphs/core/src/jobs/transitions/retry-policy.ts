@@ -1,3 +1,4 @@
+import { type DecidingError, isUncounted, mostUncountedAttempts } from '@rhizome/errors';
 import type { JobDocument, StoredJobError, StoredRetryPolicy } from '../model/job.types.js';
 
 /** Maximum delay between two attempts, in seconds: seven days. */
@@ -9,18 +10,10 @@ export type AfterFailure =
   | { readonly to: 'PENDING'; readonly notBefore: Date }
   | { readonly to: 'FAILED' };
 
-/**
- * Codes of attempts that do not count: their worker could not reach core for too long, or never received the
- * job, so that no payload began.
- */
-const uncountedCodes: ReadonlySet<string | undefined> = new Set(['CONTACT_LOST', 'GRANT_LOST']);
-/** Most attempts of a job that do not count, among those that it lists. */
-const mostUncounted = 10;
-
 /** A job with the attempt that has failed. */
 export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry'> {
   /** Its listed attempts. */
-  readonly attempts?: readonly { readonly error?: { readonly code?: string } | undefined }[];
+  readonly attempts?: readonly { readonly error?: DecidingError | undefined }[];
 }
 
 /**
@@ -31,13 +24,13 @@ export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry'> {
  */
 export function decideAfterFailure(
   job: FailedJob,
-  error: Pick<StoredJobError, 'family' | 'retryable'> & Partial<Pick<StoredJobError, 'code'>>,
+  error: DecidingError & Pick<StoredJobError, 'family'>,
   now: Date,
 ): AfterFailure {
   const { retry, attempts = [] } = job;
-  const uncounted = attempts.filter((one) => uncountedCodes.has(one.error?.code)).length;
-  if (uncountedCodes.has(error.code) && uncounted < mostUncounted) return { to: 'ACTIVATED' };
-  const attempt = job.attempt - Math.min(uncounted, mostUncounted);
+  const uncounted = attempts.filter((one) => one.error && isUncounted(one.error)).length;
+  if (isUncounted(error) && uncounted < mostUncountedAttempts) return { to: 'ACTIVATED' };
+  const attempt = job.attempt - Math.min(uncounted, mostUncountedAttempts);
   if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
     return { to: 'FAILED' };
   const seconds = backoffSeconds(retry, attempt);

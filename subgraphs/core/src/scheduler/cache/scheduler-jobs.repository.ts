@@ -13,6 +13,12 @@ import type { ReadyKey, RefillRequest } from './ready-window.js';
 
 const readyIndex = 'ready_idx';
 const lastDevices = { $last: '$attempts.deviceIds' };
+/** Fields of earlier attempts that decide about the next one. */
+const decidingErrors = {
+  'attempts.error.family': 1,
+  'attempts.error.code': 1,
+  'attempts.error.retryable': 1,
+} as const;
 const heldFactsProjection = {
   state: 1,
   fence: 1,
@@ -157,7 +163,7 @@ export class SchedulerJobsRepository {
         retry: 1,
         workerId: 1,
         share: 1,
-        'attempts.error.code': 1,
+        ...decidingErrors,
         'payload.outputs': 1,
         'last.reason': 1,
       })
@@ -217,7 +223,7 @@ export class SchedulerJobsRepository {
         attempt: 1,
         retry: 1,
         workerId: 1,
-        'attempts.error.code': 1,
+        ...decidingErrors,
       })
       .toArray();
   }

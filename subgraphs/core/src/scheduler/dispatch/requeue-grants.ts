@@ -36,11 +36,11 @@ export function grantLost(why: string): StoredJobError {
 }
 
 /** Error of a job that its worker began, and that it no longer has. */
-export function jobLost(workerId: string): StoredJobError {
+export function jobLost(workerId: string, why: string): StoredJobError {
   return {
     family: 'WORKER',
     code: 'JOB_LOST',
-    message: `Worker ${workerId} no longer has the job: several heartbeats in a row did not list it.`,
+    message: `Worker ${workerId} no longer has the job: ${why}.`,
     retryable: true,
   };
 }
@@ -53,6 +53,11 @@ export function leaseLost(workerId: string, why: string): StoredJobError {
     message: `Worker ${workerId} was lost: ${why}.`,
     retryable: true,
   };
+}
+
+/** Error of a job whose pilot started again without it. */
+export function pilotRestarted(workerId: string, why: string): StoredJobError {
+  return { ...leaseLost(workerId, why), code: 'PILOT_RESTARTED' };
 }
 
 /** Error of a job that a worker still held when it ended. */

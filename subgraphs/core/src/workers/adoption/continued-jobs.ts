@@ -78,7 +78,7 @@ export class ContinuedJobs {
     if (state === 'ENDED' || state === 'LOST') return;
     const { workers, leases, registry, log } = this.#options;
     const [lease] = await leases.findMany([_id]);
-    await leases.lose([_id], startedAgain);
+    await leases.lose([_id], startedAgain, { hasRestarted: true });
     const lost = await workers.end(_id, 'LOST', startedAgain, lease);
     if (!lost) return;
     registry.set(lost);

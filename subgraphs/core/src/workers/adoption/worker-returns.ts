@@ -5,7 +5,7 @@ import type { Logger } from '@rhizome/log';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
-import { leaseLost, type RequeueGrants } from '../../scheduler/dispatch/requeue-grants.js';
+import { jobLost, type RequeueGrants } from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import type { UnreachableLeasesRepository } from '../leases/unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
@@ -92,7 +92,7 @@ export class WorkerReturns {
           isHeld(state) && workerId === worker._id && (attempts.at(-1)?.sentAt ?? returnedAt) < returnedAt,
       );
       const grants = gone.map(({ _id, fence }) => ({ jobId: _id, fence }));
-      await requeueGrants.run(grants, leaseLost(worker._id, 'it returned without the job'), 'system:lease');
+      await requeueGrants.run(grants, jobLost(worker._id, 'it returned without the job'), 'system:lease');
     }
     const settled = await workers.confirmReturn(worker._id);
     if (settled) registry.set(settled);

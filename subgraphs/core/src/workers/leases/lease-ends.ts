@@ -4,14 +4,20 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
+import type { StoredJobError } from '../../jobs/model/job.types.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { LedgerEntry } from '../../scheduler/scheduler.types.js';
-import { leaseLost, type RequeueGrants, workerEnded } from '../../scheduler/dispatch/requeue-grants.js';
+import {
+  leaseLost,
+  pilotRestarted,
+  type RequeueGrants,
+  workerEnded,
+} from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeasesRepository } from './leases.repository.js';
 import { planLoss } from './loss-plan.js';
 import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
-import type { LeaseDocument, RetainedJob } from '../worker.types.js';
+import type { LeaseDocument, RetainedJob, WorkerDocument } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 
 /** Dependencies of {@link LeaseEnds}. */
@@ -87,15 +93,19 @@ export class LeaseEnds {
     }
     if (held.length > 0) {
       const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
-      const error =
-        worker?.state === 'ENDED' ? workerEnded(lease._id, worker.stateReason) : leaseLost(lease._id, reason);
-      await requeueGrants.run(held, error, 'system:lease');
+      await requeueGrants.run(held, endError(lease, worker), 'system:lease');
     }
     await leases.remove(lease._id);
     // Its pilot may hold some of the jobs as another worker.
     if (lease.retained) await readHeld(lease.retained.map(({ jobId }) => jobId));
     ledger.retain(lease._id, []);
   }
+}
+
+/** Error of the jobs that a worker had at its end. */
+function endError(lease: LeaseDocument, worker: WorkerDocument | undefined): StoredJobError {
+  if (worker?.state === 'ENDED') return workerEnded(lease._id, worker.stateReason);
+  return (lease.hasRestarted ? pilotRestarted : leaseLost)(lease._id, reasonOf(lease));
 }
 
 function reasonOf({ lostReason }: LeaseDocument): string {

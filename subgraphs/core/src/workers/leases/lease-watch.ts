@@ -193,7 +193,11 @@ export class LeaseWatch {
     }
     for (const [workerId, jobs] of await this.#unlisted.begun()) {
       log.warn({ workerId, jobs: jobs.length }, 'jobs that their worker no longer lists requeued');
-      await requeueGrants.run(jobs, jobLost(workerId), 'system:lease');
+      await requeueGrants.run(
+        jobs,
+        jobLost(workerId, 'several heartbeats in a row did not list it'),
+        'system:lease',
+      );
     }
   }
 }

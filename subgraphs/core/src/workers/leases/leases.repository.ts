@@ -128,7 +128,7 @@ export class LeasesRepository {
   async lose(
     workerIds: readonly string[],
     reason: string,
-    end: Pick<LeaseDocument, 'hasEnded'> = {},
+    end: Pick<LeaseDocument, 'hasEnded' | 'hasRestarted'> = {},
   ): Promise<void> {
     await this.#leases.updateMany(
       { _id: { $in: [...workerIds] }, isFinal: { $exists: false } },

@@ -1,5 +1,5 @@
 /** Validates reports about jobs, and converts them to their stored form. */
-import type { InputErrors } from '@rhizome/errors';
+import { type InputErrors, jobErrorsOfCore } from '@rhizome/errors';
 import type {
   JobErrorFamily,
   StoredJobError,
@@ -95,6 +95,12 @@ export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void
     /^[A-Z][A-Z0-9_]{0,63}$/,
     'up to 64 letters A to Z, digits and "_"',
   );
+  if (jobErrorsOfCore.includes(report.error.code))
+    errors.add(
+      [...at, 'error', 'code'],
+      report.error.code,
+      'another code: only core ends attempts with this one',
+    );
   if (report.error.message.length > 2000)
     errors.add(
       [...at, 'error', 'message'],
