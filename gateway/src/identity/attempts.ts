@@ -72,10 +72,23 @@ export class Attempts {
     this.#options = options;
   }
 
-  begin(request: IncomingMessage): Attempt {
-    const address = this.#options.addressOf(request);
-    const requestId = requestIdOf(request.headers['x-request-id']);
-    return { request, address, requestId, action: undefined, client: unknownClient };
+  /**
+   * Runs an attempt until its answer is known.
+   * @param failed answers an error, for which the attempt was charged
+   */
+  async run<T>(
+    request: IncomingMessage,
+    work: (attempt: Attempt) => Promise<T> | T,
+    failed: (error: unknown) => T,
+  ): Promise<T> {
+    const attempt = this.#begin(request);
+    try {
+      return await work(attempt);
+    } catch (error) {
+      return failed(await this.#refused(error, attempt));
+    } finally {
+      this.end(attempt);
+    }
   }
 
   /** Completes an attempt by the form of its request. */
@@ -114,7 +127,7 @@ export class Attempts {
   }
 
   /** Charges and records a failure. Returns the error to answer with. */
-  async refused(error: unknown, attempt: Attempt): Promise<unknown> {
+  async #refused(error: unknown, attempt: Attempt): Promise<unknown> {
     if (!isDomainError(error) || error.http >= 500 || isOfRate(error)) return error;
     // A client learns by this error that it must not use its nonce here.
     if (error.details.field === nonceField) return this.#chargeStranger(attempt) ?? error;
@@ -156,6 +169,12 @@ export class Attempts {
   /** Records an attempt with what it concerns. */
   recordAs({ action, client, requestId, address }: Attempt, outcome: AttemptOutcome): void {
     if (action !== undefined) this.#options.audit?.login({ ...outcome, action, client, requestId, address });
+  }
+
+  #begin(request: IncomingMessage): Attempt {
+    const address = this.#options.addressOf(request);
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    return { request, address, requestId, action: undefined, client: unknownClient };
   }
 
   /** Failures with a key that are allowed now; guesses have a limit of their own, over all gateways. */

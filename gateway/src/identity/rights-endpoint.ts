@@ -25,6 +25,12 @@ export interface RightsEndpointOptions {
   readonly log: Logger;
 }
 
+interface RightsAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 const maxBytes = 256 * 1024;
 
 /** Serves the endpoint. */
@@ -38,23 +44,16 @@ export class RightsEndpoint {
   /** Answers a request. Returns false if the path is another one. */
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (path !== rightsPath || request.method !== 'POST') return false;
-    const { attempts, log } = this.#options;
-    const attempt = attempts.begin(request);
-    try {
-      sendJson(response, 200, await this.#answer(request, attempt));
-    } catch (thrown) {
-      const error = await attempts.refused(thrown, attempt);
-      if (!isDomainError(error)) log.error({ err: error }, 'question about rights failed');
-      const [status, code] = isDomainError(error) ? [error.http, error.code] : [500, 'INTERNAL_SERVER_ERROR'];
-      const headers = isDomainError(error) ? retryHeaders(error) : {};
-      sendJson(response, status, JSON.stringify({ code }), headers);
-    } finally {
-      attempts.end(attempt);
-    }
+    const answer = await this.#options.attempts.run(
+      request,
+      (attempt) => this.#answer(request, attempt),
+      (error) => this.#failed(error),
+    );
+    sendJson(response, answer.status, answer.text, answer.headers);
     return true;
   }
 
-  async #answer(request: IncomingMessage, attempt: Attempt): Promise<string> {
+  async #answer(request: IncomingMessage, attempt: Attempt): Promise<RightsAnswer> {
     const { rights, verifier, bodies, attempts } = this.#options;
     const token = bearerToken(request.headers.authorization);
     await attempts.admit(attempt, { holder: claimedByToken(token) });
@@ -64,6 +63,17 @@ export class RightsEndpoint {
     // The body may take its time.
     attempts.end(attempt);
     const holders = readRightsQuestion(await bodies.read(request, { maxBytes, subject }));
-    return writeRightsAnswer(await Promise.all(holders.map((holder) => rights.of(holder))));
+    const found = await Promise.all(holders.map((holder) => rights.of(holder)));
+    return { status: 200, text: writeRightsAnswer(found), headers: {} };
+  }
+
+  /** The code alone: strangers learn nothing of the question. */
+  #failed(error: unknown): RightsAnswer {
+    if (isDomainError(error)) {
+      const { http: status, code } = error;
+      return { status, text: JSON.stringify({ code }), headers: retryHeaders(error) };
+    }
+    this.#options.log.error({ err: error }, 'question about rights failed');
+    return { status: 500, text: JSON.stringify({ code: 'INTERNAL_SERVER_ERROR' }), headers: {} };
   }
 }

@@ -65,14 +65,12 @@ export class TokenEndpoints {
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
-    const attempt = this.#attempts.begin(request);
-    try {
-      send(response, await endpoint(request, attempt));
-    } catch (error) {
-      send(response, failureAnswer(await this.#attempts.refused(error, attempt), this.#options.log));
-    } finally {
-      this.#attempts.end(attempt);
-    }
+    const answer = await this.#attempts.run(
+      request,
+      (attempt) => endpoint(request, attempt),
+      (error) => failureAnswer(error, this.#options.log),
+    );
+    send(response, answer);
     return true;
   }
 

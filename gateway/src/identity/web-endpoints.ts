@@ -68,9 +68,14 @@ export class WebEndpoints {
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
-    const attempt: Attempt = { ...this.#attempts.begin(request), client: dashboard };
-    const page = await endpoint(attempt).catch((error: unknown) => this.#failed(attempt, error));
-    this.#attempts.end(attempt);
+    const page = await this.#attempts.run(
+      request,
+      (attempt) => {
+        attempt.client = dashboard;
+        return endpoint(attempt);
+      },
+      (error) => this.#failed(error),
+    );
     response.writeHead(page.status, {
       'content-length': Buffer.byteLength(page.body),
       'cache-control': 'no-store',
@@ -161,8 +166,7 @@ export class WebEndpoints {
     return this.#originsOf(request).at(-1) ?? '';
   }
 
-  async #failed(attempt: Attempt, thrown: unknown): Promise<Page> {
-    const error = await this.#attempts.refused(thrown, attempt);
+  #failed(error: unknown): Page {
     if (!isDomainError(error)) this.#options.log.error({ err: error }, 'login endpoint failed');
     const status = isDomainError(error) ? error.http : 500;
     const text = isDomainError(error) ? error.message : 'Internal error';
