@@ -167,6 +167,24 @@ describe('rates of an address', () => {
     expect([forged.status, codesOf(forged)]).toEqual([429, ['LIMIT_EXCEEDED']]);
     expect((await post(url, query, await headersOf('erin'))).status).toBe(200);
   });
+
+  it('counts each refused token of a socket once: that of its headers, and that of connection_init', async () => {
+    const { served, tokens, bearer } = await startTestSystem({
+      rates: { address: { operations: { perSecond: 0.001, burst: 4 } } },
+    });
+    const refusalOf = async (payload?: object): Promise<string> => {
+      const socket = await RawSocket.open(served.wsUrl, { headers: await bearer(await tokens.foreign()) });
+      socket.send({ type: 'connection_init', ...(payload && { payload }) });
+      return (await socket.closed).reason;
+    };
+    const another = await bearer(await tokens.foreign());
+    const reasons = [await refusalOf(), await refusalOf(), await refusalOf(another)];
+    expect(reasons).toEqual(Array<string>(3).fill('UNAUTHENTICATED'));
+    expect((await post(served.url, query, another)).status).toBe(429);
+    const ready = await RawSocket.open(served.wsUrl, { headers: await bearer() });
+    ready.send({ type: 'connection_init' });
+    await ready.next('connection_ack');
+  });
 });
 
 describe('quotas', () => {

@@ -121,8 +121,7 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
       return verifier?.verify(credentials.token, admit && admission(credentials.token, admit));
     },
     ofSocket: (payload, request, admit) => {
-      const authorization =
-        payload?.['authorization'] ?? payload?.['Authorization'] ?? request.headers.authorization;
+      const authorization = authorizationIn(payload) ?? request.headers.authorization;
       if (authorization === undefined && payload && hasSession(request, payload))
         return bySession(request, admit);
       const urls = ({ originsOf }: OwnCredentials): readonly string[] => {
@@ -136,6 +135,11 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
 }
 
 const nobody = Promise.resolve(undefined);
+
+/** The token in the payload of `connection_init`, which has priority over that of the headers. */
+export function authorizationIn(payload: Readonly<Record<string, unknown>> | undefined): unknown {
+  return payload?.['authorization'] ?? payload?.['Authorization'];
+}
 
 /** Path of a request, without the query. */
 export function pathOf({ url = '/' }: IncomingMessage): string {

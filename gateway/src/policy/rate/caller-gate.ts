@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { type DomainError, isDomainError } from '@rhizome/errors';
 import { nonceField } from '@rhizome/identity/holders';
-import type { Identity } from '../identity.js';
+import { authorizationIn, type Identity } from '../identity.js';
 import type { Admission, Admissions, Admit, NamedHolder } from './admissions.js';
 import { AttemptGate } from './attempt-gate.js';
 import type { ClientAddress } from './client-address.js';
@@ -68,20 +69,31 @@ export class CallerGate {
  * An expired token was signed by a trusted issuer, and the nonce of another process comes with a valid token:
  * their holders must learn what to renew.
  */
-function isOfStranger(error: unknown): boolean {
+function isOfStranger(error: unknown): error is DomainError {
   if (!isDomainError(error) || error.http !== 401) return false;
   return error.code !== 'TOKEN_EXPIRED' && error.details.field !== nonceField;
 }
 
 /** Authenticates as `identity` does, within the limits of a gate. */
 export function limitedIdentity(identity: Identity, gate: CallerGate, addressOf: ClientAddress): Identity {
+  /** Errors of the tokens with which sockets were opened: they were charged then. */
+  const refused = new WeakMap<IncomingMessage, Error>();
   return {
     ...identity,
     ofRequest: (request) =>
       gate.authenticate(addressOf(request), (admit) => identity.ofRequest(request, admit)),
-    holderOf: (request) =>
-      gate.authenticate(addressOf(request), (admit) => identity.holderOf(request, admit)),
-    ofSocket: (payload, request) =>
-      gate.authenticate(addressOf(request), (admit) => identity.ofSocket(payload, request, admit)),
+    holderOf: async (request) => {
+      try {
+        return await gate.authenticate(addressOf(request), (admit) => identity.holderOf(request, admit));
+      } catch (error) {
+        if (isOfStranger(error)) refused.set(request, error);
+        throw error;
+      }
+    },
+    ofSocket: (payload, request) => {
+      const error = authorizationIn(payload) === undefined ? refused.get(request) : undefined;
+      if (error) return Promise.reject(error);
+      return gate.authenticate(addressOf(request), (admit) => identity.ofSocket(payload, request, admit));
+    },
   };
 }
