@@ -1,6 +1,7 @@
 /** Access to the keys of robots. */
 import { collection, isDuplicateKey } from '@rhizome/mongo';
-import type { Collection, Db, Filter } from 'mongodb';
+import type { ClientSession, Collection, Db, Filter } from 'mongodb';
+import { type PrincipalDocument, principalsCollection } from '../principals/principal.document.js';
 import { type RobotKeyDocument, robotKeysCollection } from './robot-key.document.js';
 
 /** Keys of one robot that are listed. */
@@ -9,23 +10,48 @@ const maxListed = 100;
 /** Condition for keys that have not ended. */
 const usable = (now: Date) => ({ endedAt: null, expiresAt: { $gt: now } });
 
+const majority = { writeConcern: { w: 'majority' } } as const;
+
 /** Collection `robotKeys`. */
 export class RobotKeysRepository {
+  readonly #db: Db;
   readonly #keys: Collection<RobotKeyDocument>;
+  readonly #principals: Collection<PrincipalDocument>;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#keys = collection(db, robotKeysCollection);
+    this.#principals = collection(db, principalsCollection);
   }
 
-  /** Inserts a key. False if it was registered before. */
-  async insert(key: RobotKeyDocument): Promise<boolean> {
+  /**
+   * Inserts a key, or returns the reason for the refusal.
+   * @param most number of keys that the robot may have at once, also after concurrent calls
+   */
+  async add(key: RobotKeyDocument, most: number): Promise<'KEY_IN_USE' | 'TOO_MANY_KEYS' | undefined> {
     try {
-      await this.#keys.insertOne(key, { writeConcern: { w: 'majority' } });
-      return true;
+      return await this.#db.client.withSession((session) =>
+        session.withTransaction(() => this.#add(key, most, session), majority),
+      );
     } catch (error) {
-      if (isDuplicateKey(error)) return false;
+      if (isDuplicateKey(error)) return 'KEY_IN_USE';
       throw error;
     }
+  }
+
+  async #add(
+    key: RobotKeyDocument,
+    most: number,
+    session: ClientSession,
+  ): Promise<'TOO_MANY_KEYS' | undefined> {
+    const { robotId, createdAt: now } = key;
+    // Of concurrent transactions with a write to the same robot, one commits; the others run again.
+    const change = { $set: { updatedAt: now }, $inc: { revision: 1 } };
+    await this.#principals.updateOne({ _id: robotId }, change, { session });
+    const filter = { robotId, ...usable(now) };
+    if ((await this.#keys.countDocuments(filter, { session, limit: most })) >= most) return 'TOO_MANY_KEYS';
+    await this.#keys.insertOne(key, { session });
+    return undefined;
   }
 
   key(id: string): Promise<RobotKeyDocument | null> {
@@ -47,7 +73,7 @@ export class RobotKeysRepository {
     return this.#keys.findOneAndUpdate(
       { _id: id, endedAt: null },
       { $set: { endedAt: now, endedBy: by, updatedAt: now }, $inc: { revision: 1 } },
-      { returnDocument: 'after', writeConcern: { w: 'majority' } },
+      { returnDocument: 'after', ...majority },
     );
   }
 

@@ -221,6 +221,18 @@ describe('RobotsService', () => {
     expect((await add()).userErrors.map(({ code }) => code)).toEqual(['TOO_MANY_KEYS']);
   });
 
+  it('has at most five keys after concurrent additions, and as many as fit', async () => {
+    const robot = await registered();
+    const add = async () => {
+      const added = { publicKey: publicOf(createProofKey()), expiresAt: inDays(1) };
+      const { userErrors } = await system.identity.robots.addKey(robot.id, added, admin);
+      return userErrors.map(({ code }) => code).join();
+    };
+    const codes = await Promise.all(Array.from({ length: 8 }, add));
+    expect(codes.sort()).toEqual([...Array<string>(4).fill(''), ...Array<string>(4).fill('TOO_MANY_KEYS')]);
+    expect(await system.identity.robots.keysOf(robot.id)).toHaveLength(5);
+  });
+
   it('gives a suspended robot nothing', async () => {
     const robot = await registered();
     const held = await tokenOf(robot);

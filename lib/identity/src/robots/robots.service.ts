@@ -106,7 +106,7 @@ export class RobotsService {
     const { principals, clock } = this.#options;
     const robot = await this.#insert(request, by);
     if (!robot) errors.report('ROBOT_EXISTS', ['name'], `Robot "${name}" exists in "${experiment}" already.`);
-    else if (!(await this.#addKey(robot, key, by)))
+    else if (await this.#addKey(robot, key, by))
       // The robot stays without a key: a key of its own can be added.
       errors.report('KEY_IN_USE', ['publicKey'], keyInUse);
     if (!robot || !errors.isEmpty) return { robot: null, userErrors: errors.all };
@@ -121,17 +121,17 @@ export class RobotsService {
    */
   async addKey(robotId: string, request: KeyRequest, by: Principal): Promise<RobotChanged<RobotKeyCode>> {
     assertLasting(by);
-    const { robotKeys, clock } = this.#options;
     const errors = new InputErrors<RobotKeyCode>();
     const key = await this.#readKey(request, errors, ['expiresAt']);
     const robot = await this.#manageable(robotId, by);
     if (!robot) {
       const message = `Robot "${robotId}" not found, or you may not manage it.`;
       errors.report('ROBOT_NOT_FOUND', ['robotId'], message);
-    } else if ((await robotKeys.usable(robotId, clock.now())).length >= maxKeys)
-      errors.report('TOO_MANY_KEYS', ['robotId'], `The robot has ${maxKeys} keys; end one of them first.`);
-    else if (key && !(await this.#addKey(robot, key, by)))
-      errors.report('KEY_IN_USE', ['publicKey'], keyInUse);
+    }
+    const refusal = robot && key && (await this.#addKey(robot, key, by));
+    if (refusal === 'TOO_MANY_KEYS')
+      errors.report(refusal, ['robotId'], `The robot has ${maxKeys} keys; end one of them first.`);
+    if (refusal === 'KEY_IN_USE') errors.report(refusal, ['publicKey'], keyInUse);
     return { robot: errors.isEmpty ? robot : null, userErrors: errors.all };
   }
 
@@ -237,13 +237,14 @@ export class RobotsService {
     { _id: robotId }: RobotDocument,
     key: Pick<RobotKeyDocument, 'publicKey' | 'thumbprint' | 'expiresAt'>,
     by: Principal,
-  ): Promise<boolean> {
+  ): ReturnType<RobotKeysRepository['add']> {
     const { robotKeys, clock, ids } = this.#options;
     const now = clock.now();
-    return robotKeys.insert({
+    const made: RobotKeyDocument = {
       ...{ _id: ids.next('rbk'), schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
       ...{ ...key, robotId, endedAt: null, endedBy: null, lastUsedAt: null, createdBy: by.subject },
-    });
+    };
+    return robotKeys.add(made, maxKeys);
   }
 }
 
