@@ -8,7 +8,7 @@ import {
   claimedEnrolment,
   claimedKey,
 } from '@rhizome/identity/holders';
-import { certificateThumbprint } from '../policy/index.js';
+import { certificateThumbprint, namedHolder, tokenIn } from '../policy/index.js';
 import type { Claim } from './attempts.js';
 
 /** The key that a request names, by its proof or by the certificate of its connection. */
@@ -30,27 +30,19 @@ export async function findHolder(
   const enrolment = claimedEnrolment(token);
   if (!enrolment?.startsWith('enr_'))
     return (await tokens.isHolderKnown(token)) ? claimedByToken(token) : undefined;
-  const { key, certificate = '' } = claimedBinding(token);
-  const isOf = await enrolments.isOf(enrolment, key ?? certificatePrefix + certificate);
-  return isOf ? enrolment : undefined;
+  const key = claimedBinding(token);
+  return key !== undefined && (await enrolments.isOf(enrolment, key)) ? enrolment : undefined;
 }
 
 /** The claim of a token. The store has its login, or the account that it names, if it was used before. */
 export function claimOfToken(token: string, { tokens }: Pick<Identity, 'tokens'>): Claim {
-  const holder = claimedByToken(token);
-  if (holder === undefined) return { holder };
-  return { holder, find: async () => ((await tokens.isHolderKnown(token)) ? holder : undefined) };
+  return namedHolder(claimedByToken(token), () => tokens.isHolderKnown(token));
 }
 
 /** The claim of an assertion. The store has the robot that it names. */
 export function claimOfRobot(assertion: string, { robots }: Pick<Identity, 'robots'>): Claim {
   const holder = claimedByToken(assertion);
-  if (holder === undefined) return { holder };
-  return {
-    holder,
-    isGuess: true,
-    find: async () => ((await robots.isKnown(assertion)) ? holder : undefined),
-  };
+  return { ...namedHolder(holder, () => robots.isKnown(assertion)), isGuess: holder !== undefined };
 }
 
 /** The claim of a key with its enrolment. */
@@ -61,11 +53,10 @@ export async function claimOfWorker(
 ): Promise<Claim> {
   const holder = await claimedByKey(request);
   if (holder === undefined || !/^enr_[0-9A-Z]{26}$/.test(id)) return { holder };
-  return { holder, find: async () => ((await enrolments.isOf(id, holder)) ? holder : undefined) };
+  return namedHolder(holder, () => enrolments.isOf(id, holder));
 }
 
 /** The enrolment that the token of a request names; empty if there is none. */
-export function enrolmentInToken({ headers }: IncomingMessage): string {
-  const token = /^(?:Bearer|DPoP) +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? '';
-  return claimedEnrolment(token) ?? '';
+export function enrolmentInToken(request: IncomingMessage): string {
+  return claimedEnrolment(tokenIn(request) ?? '') ?? '';
 }

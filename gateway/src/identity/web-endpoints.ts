@@ -7,7 +7,7 @@ import { isDomainError } from '@rhizome/errors';
 import type { Identity } from '@rhizome/identity';
 import { claimedBySession, humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
-import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from '../policy/index.js';
+import { assertOwnPage, cookieOf, csrfHeader, namedHolder, sessionCookie } from '../policy/index.js';
 import { retryHeaders } from './answers.js';
 import type { Attempt, Attempts, Claim } from './attempts.js';
 
@@ -156,9 +156,7 @@ export class WebEndpoints {
   }
 
   #claimOf(id: string): Claim {
-    const { webSessions } = this.#options.identity;
-    const holder = claimedBySession(id);
-    return { holder, find: async () => ((await webSessions.isKnown(id)) ? holder : undefined) };
+    return namedHolder(claimedBySession(id), () => this.#options.identity.webSessions.isKnown(id));
   }
 
   /** The address under which the browser reaches the gateway: that of its cookies. */

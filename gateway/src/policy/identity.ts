@@ -6,7 +6,7 @@ import type { ProofVerifier, WebSessions } from '@rhizome/identity';
 import { claimedByBoundToken, claimedBySession } from '@rhizome/identity/holders';
 import { certificateThumbprint } from './client-certificate.js';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from './own-page.js';
-import type { Admit } from './rate/admissions.js';
+import { type Admit, type NamedHolder, namedHolder } from './rate/admissions.js';
 
 /** Authenticates callers of all handlers. */
 export interface Identity {
@@ -71,9 +71,8 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
     const { sessions, originsOf } = own;
     assertOwnPage(request, originsOf(request));
     const id = cookieOf(request, sessionCookie) ?? '';
-    const holder = claimedBySession(id);
-    const find = async (): Promise<string | undefined> => ((await sessions.isKnown(id)) ? holder : undefined);
-    const token = await sessions.tokenOf(id, admit && (() => admit({ holder, find })));
+    const named = (): NamedHolder => namedHolder(claimedBySession(id), () => sessions.isKnown(id));
+    const token = await sessions.tokenOf(id, admit && (() => admit(named())));
     return unlessBoundElsewhere(await verifier.verify(token), request);
   };
   /** Admits a token that the verifier does not have in memory. */
@@ -135,6 +134,12 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
 }
 
 const nobody = Promise.resolve(undefined);
+
+/** The token in the headers, of which nothing is verified; undefined without one. */
+export function tokenIn({ headers }: IncomingMessage): string | undefined {
+  const credentials = credentialsIn(headers.authorization, undefined);
+  return credentials instanceof DomainError ? undefined : credentials.token;
+}
 
 /** The token in the payload of `connection_init`, which has priority over that of the headers. */
 export function authorizationIn(payload: Readonly<Record<string, unknown>> | undefined): unknown {

@@ -4,7 +4,10 @@ import { digestOfText } from '@rhizome/digest';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { readTokenId } from './tokens/token-id.js';
 
-const maxProofLength = 4096;
+/** Longest proof of possession, in characters. */
+export const maxProofLength = 4096;
+/** Begins the thumbprint of a client certificate, so that it never equals that of a key. */
+export const certificatePrefix = 'x5t:';
 
 /** Thumbprint of the key that a proof of possession names; undefined for a text that is none. */
 export async function claimedKey(proof: string): Promise<string | undefined> {
@@ -31,15 +34,12 @@ export function claimedByToken(token: string): string | undefined {
   return named === undefined ? undefined : `account:${digestOfText(named)}`;
 }
 
-/** Thumbprints to which a token is bound: that of a key, or that of a client certificate. */
-export function claimedBinding(token: string): {
-  readonly key?: string | undefined;
-  readonly certificate?: string | undefined;
-} {
+/** Thumbprint of the key or the client certificate to which a token is bound, as enrolments have it. */
+export function claimedBinding(token: string): string | undefined {
   const { cnf } = claimsIn(token);
   const { jkt, 'x5t#S256': x5t } = (cnf ?? {}) as { readonly jkt?: unknown; readonly 'x5t#S256'?: unknown };
-  const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-  return { key: textOf(jkt), certificate: textOf(x5t) };
+  if (typeof jkt === 'string') return jkt;
+  return typeof x5t === 'string' ? certificatePrefix + x5t : undefined;
 }
 
 /**
@@ -48,8 +48,7 @@ export function claimedBinding(token: string): {
  */
 export function claimedByBoundToken(token: string): string | undefined {
   const account = claimedByToken(token);
-  const { key, certificate } = claimedBinding(token);
-  const binding = key ?? certificate;
+  const binding = claimedBinding(token);
   return account === undefined || binding === undefined ? account : `${account} ${digestOfText(binding)}`;
 }
 

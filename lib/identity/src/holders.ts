@@ -4,6 +4,7 @@
  */
 
 export {
+  certificatePrefix,
   claimedBinding,
   claimedByBoundToken,
   claimedBySession,
@@ -24,9 +25,6 @@ export interface TokenHolder {
 export function humanHolder(subject: string): TokenHolder {
   return { kind: 'HUMAN', subject, actsFor: null, tokenId: null };
 }
-
-/** Begins the thumbprint of a client certificate, so that it never equals that of a key. */
-export const certificatePrefix = 'x5t:';
 
 /** Field of the error that refuses the nonce of another process in a proof of possession. */
 export const nonceField = 'dpop.nonce';

@@ -11,6 +11,12 @@ export interface NamedHolder {
   readonly find?: (() => Promise<string | undefined>) | undefined;
 }
 
+/** A holder that the store may have. */
+export function namedHolder(holder: string | undefined, isKnown: () => Promise<boolean>): NamedHolder {
+  if (holder === undefined) return { holder };
+  return { holder, find: async () => ((await isKnown()) ? holder : undefined) };
+}
+
 /**
  * Waits until credentials may be verified that are not in memory: before the work of a signature, or a read
  * from the store. @throws DomainError LIMIT_EXCEEDED

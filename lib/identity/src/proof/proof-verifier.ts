@@ -5,6 +5,7 @@ import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { maxProofLength } from '../claimed-holders.js';
 import { nonceField } from '../holders.js';
 
 /** A request whose sender proves that it holds a key. */
@@ -43,7 +44,6 @@ export interface ProofVerifier {
   verify(proof: string, request: ProvenRequest): Promise<string>;
 }
 
-const maxProofLength = 4096;
 /** Difference between the time of a proof and of its check that is accepted, in seconds. */
 const windowSeconds = 60;
 /** Time for which a used proof is remembered, in milliseconds. */
