@@ -12,6 +12,7 @@ import {
   otherIdentity,
   postForm,
   startIdentitySystem,
+  trustIssuer,
 } from '../testing/identity-system.js';
 import { post } from '../testing/post.js';
 import { startTestSystem } from '../testing/test-system.js';
@@ -27,19 +28,7 @@ let outside: TestTokens;
 beforeAll(async () => {
   identities = await startIdentitySystem();
   outside = await testTokens('https://outside.test');
-  const { issuer, audience } = identities.issuer;
-  const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
-  const record = {
-    name: 'institute',
-    profile: 'OIDC',
-    issuer,
-    audiences: [audience],
-    experiments: ['heron'],
-  };
-  await identities.ask(
-    'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { code } } }',
-    { input: { ...record, rules: [rule] } },
-  );
+  await trustIssuer(identities);
 });
 
 /** A gateway that allows an address a few failures, as after its start. */

@@ -34,10 +34,10 @@ export const loginLastsMs = 30 * 86_400_000;
 export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
   const { isSuspended, logins, robot } = principal;
   if (isSuspended) return { grants: [], ready: [], groups: [], until: undefined };
-  if (robot) return rightsOfRobot(held, now);
+  const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+  if (robot) return rightsOfRobot(lasting);
   if (logins === undefined) return undefined;
   const ends: Date[] = [];
-  const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
   const ready = lasting.map(({ experiment, elevatableRoles = [] }) => ({
     experiment,
     roles: elevatableRoles,
@@ -62,8 +62,7 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
 }
 
 /** A robot has no logins: its memberships and groups decide. */
-function rightsOfRobot(held: readonly HeldRoles[], now: Date): DatedRights {
-  const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+function rightsOfRobot(lasting: readonly HeldRoles[]): DatedRights {
   const until = earliest(lasting.flatMap(ending));
   return { grants: grantsOfRobot(lasting), ready: [], groups: groupsOf(lasting), until };
 }

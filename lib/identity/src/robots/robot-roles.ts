@@ -1,7 +1,7 @@
 /** Roles that robots can have: none with which a key that lasts for a year could give rights to others. */
-import type { Role } from '@rhizome/authz';
+import type { Grant, Role } from '@rhizome/authz';
 import type { InputErrors } from '@rhizome/errors';
-import { grantsOf } from '../issuers/assess.js';
+import { mergedGrants } from '../issuers/assess.js';
 import type { HeldRoles } from '../principals/principal.document.js';
 
 /** All of them. */
@@ -19,10 +19,8 @@ export function checkRolesOfRobot(roles: readonly Role[], errors: Pick<InputErro
 }
 
 /** Rights of a robot by its memberships and groups. */
-export function grantsOfRobot(held: readonly HeldRoles[]): ReturnType<typeof grantsOf> {
-  return grantsOf(
-    held.flatMap(({ experiment, roles }) =>
-      roles.filter(isRobotRole).map((role) => ({ experiment, role, isGranted: true, reason: null })),
-    ),
+export function grantsOfRobot(held: readonly HeldRoles[]): readonly Grant[] {
+  return mergedGrants(
+    held.map(({ experiment, roles }) => ({ experiment, roles: roles.filter(isRobotRole) })),
   );
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { can, createVerifier, type Role, type Verifier } from '@rhizome/authz';
+import { can, type Role, type Verifier } from '@rhizome/authz';
 import { createProofKey, testPrincipal, waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import * as oauth from 'oauth4webapi';
@@ -17,8 +17,7 @@ let verifier: Verifier;
 
 beforeAll(async () => {
   system = await identitySystem();
-  const { trusted, revocations, people } = system.identity;
-  verifier = createVerifier({ issuers: [trusted], revocations, people });
+  ({ verifier } = system);
 });
 
 type Key = ReturnType<typeof createProofKey>;
