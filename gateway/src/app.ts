@@ -161,14 +161,14 @@ function ownCredentials(identity: GatewayOptions['identity']): OwnCredentials | 
 /** Authenticates callers, and does so within the limits of their addresses. */
 function callersOf(
   { verifier, identity }: GatewayOptions,
-  { rates, admissions, addressOf }: Pick<EndpointParts, 'rates' | 'admissions' | 'addressOf'>,
+  { admissions, addressOf }: Pick<EndpointParts, 'admissions' | 'addressOf'>,
 ): { readonly callers: CallerIdentity; readonly identity: CallerIdentity } {
   const callers = createIdentity(verifier, ownCredentials(identity));
-  const gate = rates && admissions && new CallerGate(rates, admissions);
+  const gate = admissions && new CallerGate(admissions);
   return { callers, identity: gate ? limitedIdentity(callers, gate, addressOf) : callers };
 }
 
-type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'admissions' | 'audit'> & {
+type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'admissions' | 'audit'> & {
   readonly identity: TokenEndpointsOptions['callers'];
   readonly bodies: JsonBodies;
 };
@@ -176,13 +176,13 @@ type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'admissions' 
 /** Endpoints of a gateway with identities. */
 function identityEndpoints(
   { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
-  { addressOf, rates, admissions, audit, bodies, identity: callers }: EndpointParts,
+  { addressOf, admissions, audit, bodies, identity: callers }: EndpointParts,
   borrow: BorrowEngine,
 ): readonly Endpoints[] {
   if (!identity) return [];
   const { rights, failedGuesses } = identity;
   const { issuer } = identity.trusted;
-  const attempts = new Attempts({ issuer, addressOf, rates, admissions, audit, failedGuesses });
+  const attempts = new Attempts({ issuer, addressOf, admissions, audit, failedGuesses });
   const heldAttempts = new HeldAttempts(borrow);
   const common = { identity, attempts, originsOf: originsOf(issuer), log };
   const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];

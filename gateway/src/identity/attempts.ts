@@ -38,9 +38,7 @@ export interface AttemptsOptions {
   /** The `iss` of the gateway's tokens. */
   readonly issuer: string;
   readonly addressOf: ClientAddress;
-  /** Counts failures by address, and tokens by their holder; undefined if nothing is limited. */
-  readonly rates: RateLimiter | undefined;
-  /** Undefined if nothing is limited. */
+  /** Their rates count failures by address, and tokens by their holder; undefined if nothing is limited. */
   readonly admissions: Admissions | undefined;
   readonly failedGuesses: FailedGuesses;
   /** Records logins; undefined without an audit log. */
@@ -100,8 +98,9 @@ export class Attempts {
 
   /** Waits until an attempt may be verified. @throws DomainError LIMIT_EXCEEDED */
   async admit(attempt: Attempt, claim: Claim): Promise<void> {
-    const { rates, admissions } = this.#options;
-    if (!rates || !admissions) return;
+    const { admissions } = this.#options;
+    if (!admissions) return;
+    const { rates } = admissions;
     const admission = await admissions.admit(attempt.address, claim, {
       left: (key) => this.#left(key, rates, claim),
       refusalOf: (holder) => rates.refusalOfHolder(holder),
@@ -115,7 +114,7 @@ export class Attempts {
     this.#options.admissions?.remember(...names);
     const holder = attempt.admission?.holder;
     // What it got cannot be taken back: the next request of a holder that has used up its rate is refused.
-    if (holder !== undefined) this.#options.rates?.useByHolder(holder, { operations: 1 });
+    if (holder !== undefined) this.#rates?.useByHolder(holder, { operations: 1 });
   }
 
   /** Remembers the holder of an admitted attempt, which was verified: from here on, failures are its own. */
@@ -141,7 +140,7 @@ export class Attempts {
 
   /** Charges the address, or the holder at this address. Returns the error if nothing is left. */
   charge({ address, admission }: Attempt): DomainError | undefined {
-    return this.#options.rates?.useByAddress(admission?.key ?? address, { operations: 1 });
+    return this.#rates?.useByAddress(admission?.key ?? address, { operations: 1 });
   }
 
   /** Charges the address for a failure that costs a known holder nothing. */
@@ -152,7 +151,7 @@ export class Attempts {
 
   /** Charges the address for a document that everybody may read. @throws DomainError LIMIT_EXCEEDED */
   chargePublic({ address }: Attempt): void {
-    const error = this.#options.rates?.useByHolder(`public ${address}`, { operations: 1 });
+    const error = this.#rates?.useByHolder(`public ${address}`, { operations: 1 });
     if (error) throw error;
   }
 
@@ -169,6 +168,10 @@ export class Attempts {
   /** Records an attempt with what it concerns. */
   recordAs({ action, client, requestId, address }: Attempt, outcome: AttemptOutcome): void {
     if (action !== undefined) this.#options.audit?.login({ ...outcome, action, client, requestId, address });
+  }
+
+  get #rates(): RateLimiter | undefined {
+    return this.#options.admissions?.rates;
   }
 
   #begin(request: IncomingMessage): Attempt {
@@ -190,7 +193,8 @@ export class Attempts {
 
   /** Counts a wrong guess for all gateways; the error if it was one too many. */
   async #guessed({ code, details }: DomainError, { admission }: Attempt): Promise<DomainError | undefined> {
-    const { rates, failedGuesses } = this.#options;
+    const { failedGuesses } = this.#options;
+    const rates = this.#rates;
     const limit = rates?.guesses;
     const isGuess = admission?.isGuess === true && code === 'UNAUTHENTICATED' && details.field !== 'dpop';
     if (!limit || !isGuess || (await failedGuesses.add(admission.key, limit))) return undefined;

@@ -51,14 +51,14 @@ const lookUpsAtOnce = 4;
  * not cut off the pilots and people behind the same address, also not after a restart.
  */
 export class Admissions {
-  readonly #rates: RateLimiter;
+  readonly rates: RateLimiter;
   readonly #gate = new AttemptGate();
   readonly #lookUps = new AttemptGate();
   /** Filled by successes only. */
   readonly #known = new LRUCache<string, true>({ max: holdersKept });
 
   constructor(rates: RateLimiter) {
-    this.#rates = rates;
+    this.rates = rates;
   }
 
   /** Remembers holders that have succeeded. */
@@ -95,7 +95,7 @@ export class Admissions {
     key: string,
     { holder, left }: AdmissionLimits & Pick<Admission, 'holder'>,
   ): Promise<Admission> {
-    const limit = (): ReturnType<AttemptLimit> => (left ? left(key) : this.#rates.leftOfAddress(key));
+    const limit = (): ReturnType<AttemptLimit> => (left ? left(key) : this.rates.leftOfAddress(key));
     return { holder, key, leave: await this.#gate.enter(key, limit) };
   }
 

@@ -13,7 +13,7 @@ function gateWith(burst: number): CallerGate {
     ratesOf({ address: { operations: { perSecond: 0.001, burst } } }),
     systemClock,
   );
-  return new CallerGate(rates, new Admissions(rates));
+  return new CallerGate(new Admissions(rates));
 }
 
 /** The code of the error of a caller; `ok` without one. */

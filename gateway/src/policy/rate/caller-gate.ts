@@ -5,16 +5,13 @@ import { authorizationIn, type Identity } from '../identity.js';
 import type { Admission, Admissions, Admit, NamedHolder } from './admissions.js';
 import { AttemptGate } from './attempt-gate.js';
 import type { ClientAddress } from './client-address.js';
-import type { RateLimiter } from './rate-limiter.js';
 
 /** Limits the credentials of strangers before they are verified, and charges their addresses for them. */
 export class CallerGate {
-  readonly #rates: RateLimiter;
   readonly #admissions: Admissions;
   readonly #turns = new AttemptGate();
 
-  constructor(rates: RateLimiter, admissions: Admissions) {
-    this.#rates = rates;
+  constructor(admissions: Admissions) {
     this.#admissions = admissions;
   }
 
@@ -61,7 +58,7 @@ export class CallerGate {
   }
 
   #charge(error: unknown, key: string): DomainError | undefined {
-    return isOfStranger(error) ? this.#rates.useByAddress(key, { operations: 1 }) : undefined;
+    return isOfStranger(error) ? this.#admissions.rates.useByAddress(key, { operations: 1 }) : undefined;
   }
 }
 
