@@ -65,6 +65,7 @@ export type {
   IdentityDocument,
   MembershipDocument,
   PrincipalDocument,
+  RobotDocument,
 } from './principals/principal.document.js';
 export type {
   MembershipChanged,
@@ -84,7 +85,6 @@ export type {
   KeyRequest,
   RobotChanged,
   RobotCode,
-  RobotDocument,
   RobotKeyCode,
   RobotRequest,
   RobotsService,

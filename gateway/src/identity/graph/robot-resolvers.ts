@@ -15,11 +15,11 @@ export function robotTypes(identity: () => Identity): RobotResolvers {
     RobotConnection: connection,
     Robot: {
       id: ({ _id }) => _id,
-      name: ({ displayName }) => displayName ?? '',
-      experiment: ({ robot }) => experimentOrNull(robot?.experiment ?? '*'),
-      experimentName: ({ robot }) => robot?.experiment ?? '*',
+      name: ({ displayName }) => displayName,
+      experiment: ({ robot }) => experimentOrNull(robot.experiment),
+      experimentName: ({ robot }) => robot.experiment,
       keys: async ({ _id }) => [...(await identity().robots.keysOf(_id))],
-      registeredBy: ({ robot }) => principalOf(robot?.registeredBy ?? ''),
+      registeredBy: ({ robot }) => principalOf(robot.registeredBy),
       registeredAt: ({ createdAt }) => createdAt,
     },
     RobotKey: {

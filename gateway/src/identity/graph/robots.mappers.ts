@@ -1,7 +1,7 @@
 /** Values behind the types of `robots.graphql`. */
-import type { PrincipalDocument, RobotKeyDocument } from '@rhizome/identity';
+import type { RobotDocument, RobotKeyDocument } from '@rhizome/identity';
 import type { KeysetPage } from '@rhizome/mongo';
 
-export type RobotMapper = PrincipalDocument;
+export type RobotMapper = RobotDocument;
 export type RobotKeyMapper = RobotKeyDocument;
-export type RobotConnectionMapper = KeysetPage<PrincipalDocument>;
+export type RobotConnectionMapper = KeysetPage<RobotDocument>;

@@ -48,6 +48,12 @@ export interface PrincipalDocument {
   readonly robot?: RobotFacts;
 }
 
+/** A principal that is a robot. */
+export interface RobotDocument extends PrincipalDocument {
+  readonly displayName: string;
+  readonly robot: RobotFacts;
+}
+
 /** An account at an issuer. */
 export interface IdentityDocument {
   /** SHA-256 of `iss` and `sub`. */

@@ -14,6 +14,7 @@ import {
   membershipsCollection,
   type PrincipalDocument,
   principalsCollection,
+  type RobotDocument,
 } from './principal.document.js';
 
 /** An account at an issuer. */
@@ -154,11 +155,12 @@ export class PrincipalsRepository {
     experiments: '*' | readonly string[],
     first: number,
     after: string | null | undefined,
-  ): Promise<KeysetPage<PrincipalDocument>> {
+  ): Promise<KeysetPage<RobotDocument>> {
+    const robots = this.#principals as unknown as Collection<RobotDocument>;
     const order = [{ field: 'createdAt', direction: -1 }] as const;
     const of = experiments === '*' ? {} : { 'robot.experiment': { $in: [...experiments] } };
     const filter = { robot: { $exists: true }, ...of };
-    return keysetPage({ collection: this.#principals, filter, order, first, after });
+    return keysetPage({ collection: robots, filter, order, first, after });
   }
 
   /**

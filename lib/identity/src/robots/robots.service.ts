@@ -4,7 +4,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { checkExperiment } from '../experiment-name.js';
-import type { PrincipalDocument, RobotFacts } from '../principals/principal.document.js';
+import type { PrincipalDocument, RobotDocument } from '../principals/principal.document.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
 import type { ProvenKey, UsedProofs } from '../proof/proof-verifier.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
@@ -15,9 +15,6 @@ import { noSuchRobot, robotInAssertion, thumbprintOf, verifyAssertion } from './
 import type { RobotKeyDocument } from './robot-key.document.js';
 import type { RobotKeysRepository } from './robot-keys.repository.js';
 import { checkRolesOfRobot, robotRoles } from './robot-roles.js';
-
-/** A principal that is a robot. */
-export type RobotDocument = PrincipalDocument & { readonly robot: RobotFacts };
 
 /** A key to register. */
 export interface KeyRequest {
@@ -157,7 +154,7 @@ export class RobotsService {
     first: number,
     after: string | null | undefined,
     by: Principal,
-  ): Promise<KeysetPage<PrincipalDocument>> {
+  ): Promise<KeysetPage<RobotDocument>> {
     return this.#options.principals.robots(visibleTo(by), first, after);
   }
 
