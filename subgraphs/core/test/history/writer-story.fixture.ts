@@ -63,17 +63,15 @@ export function alteredStore(
 }
 
 const names = [
-  ...([
-    'finished',
-    'lost',
-    'cancelled',
-    'waiting',
-    'away',
-    'adopted',
-    'superseded',
-    'late',
-    'unlucky',
-  ] as const),
+  'finished',
+  'lost',
+  'cancelled',
+  'waiting',
+  'away',
+  'adopted',
+  'superseded',
+  'late',
+  'unlucky',
 ] as const;
 
 /** The jobs of the story by their roles. */

@@ -1,9 +1,18 @@
 /** Rule for attempts that were given away while their payloads may still run. Pure. */
+import { defaultContinuity } from '../../shared/continuity.js';
 import { isWaiting } from './job-state.js';
 import type { JobDocument, StoredAttempt } from './job.types.js';
 
 /** Code of attempts whose workers never received their grants. */
 const grantLost = 'GRANT_LOST';
+
+/** Time until which the payload of an attempt may run without contact, which was lost at a time. */
+export function payloadEnd(
+  { continuity = defaultContinuity }: Pick<StoredAttempt, 'continuity'>,
+  since: Date,
+): Date {
+  return new Date(since.getTime() + continuity.continueSeconds * 1000);
+}
 
 /** True if the attempt is valid again when its worker returns now: no later attempt has begun. */
 export function isResumable(

@@ -1,8 +1,8 @@
 /** Explains what the lost contact with workers means for a job. Pure. */
-import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
+import { defaultContinuity } from '../../shared/continuity.js';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { StoredAttempt } from '../../jobs/model/job.types.js';
-import { isResumable } from '../../jobs/model/resumable-attempt.js';
+import { isResumable, payloadEnd } from '../../jobs/model/resumable-attempt.js';
 import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
 import { leaseLost } from '../dispatch/requeue-grants.js';
 import type { WaitingJob } from './pending.types.js';
@@ -43,7 +43,7 @@ function holderReason(job: WaitingJob, { unreachableSince }: ContactFacts): stri
   const lost = lostSince(attempt, since);
   return isLast(job, attempt.workerId, since)
     ? `${lost}; no attempt is left, so the job fails then.`
-    : `${lost}; another worker gets the job at ${after(since, times(attempt).reassignAfterSeconds)}.`;
+    : `${lost}; another worker gets the job at ${reassignedAt(attempt, since).toISOString()}.`;
 }
 
 function silentReason(job: WaitingJob, { silence }: ContactFacts): string | undefined {
@@ -60,28 +60,21 @@ function givenAwayReasons(job: WaitingJob, { unreachableSince, now }: ContactFac
   return attempts.flatMap((attempt) => {
     const { unreachable, workerId, number } = attempt;
     if (!unreachable || !unreachableSince(workerId)) return [];
-    const isOver = after(unreachable.since, times(attempt).continueSeconds) <= now.toISOString();
+    if (payloadEnd(attempt, unreachable.since) <= now) return [];
     const lost = lostSince(attempt, unreachable.since);
-    if (isOver) return [];
-    if (!isResumable({ state, attempt: current, attempts }, attempt))
-      return [
-        `${lost}. That is attempt ${number}: it ends when its worker returns, because a later one has begun.`,
-      ];
-    return [`${lost}, and continues the job if it returns before another worker has begun it.`];
+    return isResumable({ state, attempt: current, attempts }, attempt)
+      ? `${lost}, and continues the job if it returns before another worker has begun it.`
+      : `${lost}. That is attempt ${number}: it ends when its worker returns, because a later one has begun.`;
   });
 }
 
 function lostSince(attempt: StoredAttempt, since: Date): string {
-  const until = after(since, times(attempt).continueSeconds);
+  const until = payloadEnd(attempt, since).toISOString();
   return `Worker ${attempt.workerId} is unreachable since ${since.toISOString()}; its payload may run until ${until}`;
 }
 
-function after(since: Date, seconds: number): string {
-  return new Date(since.getTime() + seconds * 1000).toISOString();
-}
-
-function times({ continuity }: StoredAttempt): Continuity {
-  return continuity ?? defaultContinuity;
+function reassignedAt({ continuity = defaultContinuity }: StoredAttempt, since: Date): Date {
+  return new Date(since.getTime() + continuity.reassignAfterSeconds * 1000);
 }
 
 /** True if no attempt follows the loss of the worker. */

@@ -1,8 +1,7 @@
 /** Pure rules for jobs that a worker holds under fences that core no longer assigns to it. */
-import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
 import { isHeld, isWaiting, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredAttempt } from '../../jobs/model/job.types.js';
-import { isResumable } from '../../jobs/model/resumable-attempt.js';
+import { isResumable, payloadEnd } from '../../jobs/model/resumable-attempt.js';
 import type { AdoptionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { HeldJob } from '../worker.types.js';
@@ -62,8 +61,7 @@ function planReturn(
 ): AdoptionStep {
   const { unreachable } = attempt;
   if (!unreachable) return { kind: 'drop', reason: 'the job no longer belongs to the worker' };
-  const { continueSeconds }: Continuity = attempt.continuity ?? defaultContinuity;
-  const until = new Date(unreachable.since.getTime() + continueSeconds * 1000);
+  const until = payloadEnd(attempt, unreachable.since);
   const superseded = attempt;
   if (until < now)
     return { kind: 'drop', reason: `the payload could run on until ${until.toISOString()}`, superseded };
