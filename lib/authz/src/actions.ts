@@ -19,6 +19,8 @@ export const coreActions = [
   'job:setPriority',
   /** Acts on jobs and tasks of other owners; without it the verbs above reach one's own only. */
   'job:manageAny',
+  /** Gives others access to one's own jobs, and ends it. */
+  'job:grantAccess',
   /** Submits jobs and tasks that belong to somebody else, who asked for them. */
   'job:submitFor',
   'task:read',
@@ -106,6 +108,7 @@ const submitters: readonly CoreAction[] = [
   'job:cancel',
   'job:retry',
   'job:hold',
+  'job:grantAccess',
   'task:submit',
   'secret:set',
 ];
@@ -118,6 +121,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:hold',
     'job:setPriority',
     'job:manageAny',
+    'job:grantAccess',
     'queue:create',
     'queue:update',
     'queue:setState',

@@ -19,7 +19,7 @@ permit (principal, action in [
 // Who submits manages what is their own.
 permit (principal, action in [
   Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
-  Action::"secret:set"
+  Action::"job:grantAccess", Action::"secret:set"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
@@ -32,6 +32,7 @@ permit (principal, action in [
 ], resource) when { resource in principal.SERVICE };
 permit (principal, action in [
   Action::"job:cancel", Action::"job:hold", Action::"job:setPriority", Action::"job:manageAny",
+  Action::"job:grantAccess",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
   Action::"worker:enrol", Action::"audit:read", Action::"service:read"

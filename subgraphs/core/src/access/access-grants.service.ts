@@ -185,10 +185,9 @@ function endOf({ experiment, days }: AccessRequest, owner: string | null, by: Pr
 
 /** A token that is limited to some actions ends no more than it could grant; an agent changes nothing. */
 function mayEnd(by: Principal, { owner, grantee, experiment }: AccessGrantDocument): boolean {
-  if (can(by, 'job:manageAny', experiment)) return true;
-  if (owner !== by.subject && grantee !== by.subject) return false;
   if (by.kind !== 'HUMAN' && by.kind !== 'SERVICE') return false;
-  return by.actions === undefined || can(by, 'job:cancel', experiment);
+  if (by.actions !== undefined && !can(by, 'job:grantAccess', experiment)) return false;
+  return owner === by.subject || grantee === by.subject || can(by, 'job:manageAny', experiment);
 }
 
 function isHolder({ subject, groups = [] }: Principal, { grantee, groupId: group }: AccessKey): boolean {

@@ -59,8 +59,7 @@ export const accessPolicies: Policies = {
     action: 'share:read',
     experiment: ({ parent }) => (parent as AccessGrantDocument).experiment,
   },
-  // Everybody who may change jobs of its own, and those who manage jobs of others.
-  'Mutation.grantJobAccess': { action: 'job:cancel', experiment: experimentOf },
+  'Mutation.grantJobAccess': { action: 'job:grantAccess', experiment: experimentOf },
   'Mutation.revokeJobAccess': {
     open: 'people and services may end the grants of and to them; the service checks the permission for others',
   },
