@@ -4,13 +4,15 @@ import { silentLogger } from '@rhizome/log';
 import { serveSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testTokens, waitFor } from '@rhizome/testkit';
 import { startWorld, type World } from './support/access.fixture.js';
-import { callers, type Row, rows } from './support/access-rows.fixture.js';
+import { callers, grantToCallers, type Row } from './support/access-row.fixture.js';
+import { rows } from './support/access-rows.fixture.js';
 
 type Outcome = 'refused' | 'empty' | 'allowed';
 
 let world: World;
 beforeAll(async () => {
   world = await startWorld();
+  await grantToCallers(world);
 });
 
 async function resultOf(row: Row, caller: string): Promise<Outcome> {
@@ -56,7 +58,7 @@ describe('the access rules', () => {
   });
 
   it('leaves all entities of others unchanged', async () => {
-    const { jobId, spareId, waitingId, ask } = world;
+    const { jobId, spareId, waitingId, accessId, ask } = world;
     const query = `query ($jobId: ID!, $waitingId: ID!, $spareId: ID!) {
       job(id: $jobId) { state attempt log { chunks { text } } } waiting: job(id: $waitingId) { state priority hold { by { subject } } }
       worker(id: $spareId) { state } queue(name: "north") { site { name } state } experiments { nodes { name title } }
@@ -72,6 +74,9 @@ describe('the access rules', () => {
           { name: 'beta', title: 'beta' },
         ],
       },
+    });
+    expect((await ask('{ jobAccess(first: 100) { nodes { id } } }'))['jobAccess']?.['nodes']).toContainEqual({
+      id: accessId,
     });
   });
 

@@ -22,7 +22,12 @@ export interface World extends TestCore {
   readonly taskId: string;
   /** A bulk operation started by `admin`. */
   readonly operationId: string;
+  /** An access of {@link friend} to all jobs of a share. */
+  readonly accessId: string;
 }
+
+/** Subject of a person who has access to the jobs of alpha. */
+export const friend = 'friend@example';
 
 /** The value of the environment variable TOKEN. */
 export const secret = 'hush';
@@ -81,6 +86,21 @@ export async function acquireOne(
   const [assignment] = answer['acquireJobs']?.['assignments'] as unknown as readonly Answer[];
   if (!assignment) throw new Error(JSON.stringify(answer));
   return { id: String(assignment['job']?.['id']), fence: Number(assignment['fence']) };
+}
+
+/** Grants access to jobs in the share "alpha/default", of all owners by default. @returns its id */
+export async function grantOne(
+  { ask }: TestCore,
+  { subject, owner }: { readonly subject: string; readonly owner?: string },
+): Promise<string> {
+  const jobs = { share: 'alpha/default' };
+  const { grantJobAccess } = await ask(
+    'mutation ($input: GrantJobAccessInput!) { grantJobAccess(input: $input) { access { id } userErrors { message } } }',
+    { input: { experiment: 'alpha', jobs, owner, grantee: { subject }, level: 'MANAGE' } },
+  );
+  const id = grantJobAccess?.['access']?.['id'];
+  if (id === undefined) throw new Error(JSON.stringify(grantJobAccess));
+  return id;
 }
 
 /** Reports a job running. */
@@ -144,6 +164,7 @@ export async function startWorld(): Promise<World> {
     parentId,
     grandparentId,
     waitingId,
+    accessId: await grantOne(core, { subject: friend }),
     ...(await records(core)),
   };
 }

@@ -1,0 +1,189 @@
+/** For tests: what callers may do with the mutations of core. */
+import { free, registration, type World } from './access.fixture.js';
+import type { Row } from './access-row.fixture.js';
+
+const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this queue';
+const input = (text: string): string =>
+  `mutation ($input: ${text[0]?.toUpperCase()}${text.slice(1)}Input!) { ${text}(input: $input)`;
+const spoke = `{ userErrors { code message } }`;
+interface Reported {
+  readonly [field: string]: { readonly userErrors: readonly { readonly code: string }[] };
+}
+/** Reports count as accepted, whatever their result, unless the worker is one that does not exist. */
+const workerReport = (field: string, variables: NonNullable<Row['variables']>): Row => ({
+  text: `${input(field)} ${spoke} }`,
+  variables: (world, caller) => ({ input: variables(world, caller) }),
+  got: (answer: Reported) => answer[field]?.userErrors.every(({ code }) => code !== 'WORKER_NOT_FOUND'),
+  outcomes: field === 'registerWorker' ? 'r a r r r r' : 'e a r r r r',
+});
+/** The fence is wrong only for the worker's own pilot: a correct guess must not help a stranger. */
+const held = ({ jobId, fence }: World, caller: string): { id: string; fence: number } => ({
+  id: jobId,
+  fence: isPilotOfThis(caller) ? fence + 1 : fence,
+});
+const change = (field: string, outcomes: string, more: object = {}): Row => ({
+  text: `${input(field)} { result { changedCount } userErrors { code } } }`,
+  variables: ({ waitingId }, caller) => ({
+    input: {
+      selection: { ids: [waitingId] },
+      ...(field === 'retryJobs' ? { idempotencyKey: caller } : {}),
+      ...more,
+    },
+  }),
+  got: (answer: { [field: string]: { result: { changedCount: number } } }) =>
+    answer[field]?.result.changedCount === 1,
+  outcomes,
+});
+
+/** Mutations. */
+export const mutationRows: Readonly<Record<string, Row>> = {
+  'Mutation.allowSubmissionOnBehalf': {
+    text: `${input('allowSubmissionOnBehalf')} { consent { experimentName } } }`,
+    variables: () => ({ input: { experiment: 'alpha' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.withdrawSubmissionConsent': {
+    text: `${input('withdrawSubmissionConsent')} { isWithdrawn } }`,
+    variables: () => ({ input: { experiment: 'alpha' } }),
+    got: ({ withdrawSubmissionConsent }: { withdrawSubmissionConsent: { isWithdrawn: boolean } }) =>
+      withdrawSubmissionConsent.isWithdrawn,
+    outcomes: 'r r e e r r',
+  },
+  'Mutation.grantJobAccess': {
+    text: `${input('grantJobAccess')} { access { id } } }`,
+    variables: () => ({ input: { experiment: 'alpha', grantee: { subject: 'x@example' }, level: 'READ' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.revokeJobAccess': {
+    text: `${input('revokeJobAccess')} { access { id } } }`,
+    variables: ({ accessId }) => ({ input: { id: accessId } }),
+    got: ({ revokeJobAccess }: { revokeJobAccess: { access: object | null } }) => revokeJobAccess.access,
+    outcomes: 'e e e e e e',
+  },
+  'Mutation.createSecret': {
+    text: `${input('createSecret')} { secret { id } } }`,
+    variables: () => ({ input: { name: 'x', value: '12345678', experiment: 'alpha' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.rotateSecret': {
+    text: `${input('rotateSecret')} { secret { id } } }`,
+    variables: () => ({ input: { id: 'secret_nowhere', value: '12345678' } }),
+    got: ({ rotateSecret }: { rotateSecret: { secret: unknown } }) => rotateSecret.secret,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.deleteSecret': {
+    text: `${input('deleteSecret')} { isDeleted } }`,
+    variables: () => ({ input: { id: 'secret_nowhere' } }),
+    got: ({ deleteSecret }: { deleteSecret: { isDeleted: boolean } }) => deleteSecret.isDeleted,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.registerExperiment': {
+    text: `${input('registerExperiment')} { experiment { name } } }`,
+    variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.updateExperiment': {
+    text: `${input('updateExperiment')} { experiment { name } } }`,
+    variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.setShares': {
+    text: `${input('setShares')} { shares { path } } }`,
+    variables: () => ({ input: { experiment: 'alpha', shares: [{ leaf: 'default', nominalCores: 1 }] } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.createQueue': {
+    text: `${input('createQueue')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'fresh', site: 'Pole' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.updateQueue': {
+    text: `${input('updateQueue')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'north', site: 'Elsewhere' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.setQueueState': {
+    text: `${input('setQueueState')} { queue { name } } }`,
+    variables: () => ({ input: { name: 'north', state: 'OFFLINE', reason: 'because' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.submitJobs': {
+    text: `${input('submitJobs')} { jobs { id } } }`,
+    variables: (_world, caller) => ({
+      input: {
+        experiment: 'alpha',
+        idempotencyKey: caller,
+        jobs: [{ name: 'x', payload: { command: 'true' } }],
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.cancelJobs': change('cancelJobs', 'r r r e e r'),
+  'Mutation.retryJobs': change('retryJobs', 'r r r e e r'),
+  'Mutation.holdJobs': change('holdJobs', 'r r r e e r', { reason: 'because' }),
+  'Mutation.releaseJobs': change('releaseJobs', 'r r r e e r'),
+  'Mutation.setJobPriority': change('setJobPriority', 'r r r e e r', { priority: 7 }),
+  'Mutation.submitTask': {
+    text: `${input('submitTask')} { task { id } } }`,
+    variables: (_world, caller) => ({
+      input: {
+        experiment: 'alpha',
+        idempotencyKey: caller,
+        name: 'x',
+        jobs: { count: 1 },
+        template: { name: 'x', payload: { command: 'true' } },
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.registerWorker': workerReport('registerWorker', (_world, caller) =>
+    registration('north', caller),
+  ),
+  'Mutation.heartbeat': workerReport('heartbeat', ({ workerId }) => ({ workerId })),
+  'Mutation.acquireJobs': workerReport('acquireJobs', ({ spareId }) => ({ workerId: spareId, free })),
+  'Mutation.startJobs': workerReport('startJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [{ ...held(world, caller), phase: 'RUNNING' }],
+  })),
+  'Mutation.finishJobs': workerReport('finishJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [held(world, caller)],
+  })),
+  'Mutation.failJobs': workerReport('failJobs', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [
+      {
+        ...held(world, caller),
+        error: { family: 'PAYLOAD', code: 'SPITE', message: 'because', isRetryable: false },
+      },
+    ],
+  })),
+  'Mutation.drainWorker': workerReport('drainWorker', ({ spareId }, caller) => ({
+    workerId: spareId,
+    hasEnded: !isPilotOfThis(caller),
+  })),
+  'Mutation.reportEndedBatchJobs': {
+    text: `${input('reportEndedBatchJobs')} { workers { id } userErrors { code message } } }`,
+    variables: () => ({ input: { queue: 'north', batchJobIds: ['4711'] } }),
+    got: ({ reportEndedBatchJobs }: Reported) => reportEndedBatchJobs?.userErrors.length === 0,
+    outcomes: 'r a r r r r',
+  },
+  'Mutation.reportGateway': {
+    text: `${input('reportGateway')} { reportedAt } }`,
+    variables: () => ({ input: { isAcceptingPilots: false } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.redeemSecrets': {
+    text: `${input('redeemSecrets')} { sealed } }`,
+    variables: ({ workerId, jobId, fence }) => ({
+      input: { workerId, jobId, fence, secretIds: ['secret_nowhere'], request: 'x' },
+    }),
+    got: ({ redeemSecrets }: { redeemSecrets: { sealed: string | null } }) => redeemSecrets.sealed,
+    outcomes: 'e e r r r r',
+  },
+  'Mutation.appendJobLog': workerReport('appendJobLog', (world, caller) => {
+    const { id, fence } = held(world, caller);
+    const chunks = [{ sequence: 0, stream: 'STDOUT', text: 'lies', at: '2030-01-01T00:00:00Z' }];
+    return { workerId: world.workerId, jobId: id, fence, chunks };
+  }),
+};

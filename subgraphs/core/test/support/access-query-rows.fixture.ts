@@ -1,0 +1,140 @@
+/** For tests: what callers may do with the queries and subscriptions of core. */
+import { friend } from './access.fixture.js';
+import type { Row } from './access-row.fixture.js';
+
+/** Queries and subscriptions. */
+export const queryRows: Readonly<Record<string, Row>> = {
+  'Query.experiment': { text: '{ experiment(name: "alpha") { name } }', outcomes: 'r r e e e a' },
+  'Query.experiments': {
+    text: '{ experiments { nodes { name } } }',
+    got: ({ experiments }: { experiments: { nodes: { name: string }[] } }) =>
+      experiments.nodes.some(({ name }) => name === 'alpha'),
+    outcomes: 'r r e e e a',
+  },
+  'Query.shares': {
+    text: '{ shares(experiment: "alpha") { nodes { path } } }',
+    got: ({ shares }: { shares: { nodes: unknown[] } }) => shares.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  'Query.queue': { text: '{ queue(name: "north") { name } }', outcomes: 'a a a a a a' },
+  'Query.queues': {
+    text: '{ queues(filter: { names: ["north"] }) { nodes { name } } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
+  'Query.jobCounts': {
+    text: '{ jobCounts { experimentName queueName count } }',
+    got: ({ jobCounts }: { jobCounts: { experimentName: string; queueName: string | null }[] }) =>
+      jobCounts.some(({ experimentName, queueName }) => experimentName === 'alpha' && queueName !== 'south'),
+    outcomes: 'e a e e e a',
+  },
+  'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
+  'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
+  'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
+  'Query.explainRequirements': {
+    text: '{ explainRequirements(input: { experiment: "alpha" }) { pending { summary } userErrors { message } } }',
+    outcomes: 'r r r r r a',
+  },
+  'Query.job': {
+    text: 'query ($id: ID!) { job(id: $id) { id } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e a e e e a',
+  },
+  'Query.jobs': {
+    text: 'query ($ids: [ID!]) { jobs(filter: { ids: $ids }) { nodes { id } } }',
+    variables: ({ jobId, waitingId }) => ({ ids: [jobId, waitingId] }),
+    got: ({ jobs }: { jobs: { nodes: unknown[] } }) => jobs.nodes.length > 0,
+    outcomes: 'e a e e e a',
+  },
+  'Query.bulkOperation': {
+    text: 'query ($id: ID!) { bulkOperation(id: $id) { id } }',
+    variables: ({ operationId }) => ({ id: operationId }),
+    outcomes: 'e e e e e e',
+  },
+  'Query.task': {
+    text: 'query ($id: ID!) { task(id: $id) { id } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.tasks': {
+    text: '{ tasks { nodes { id } } }',
+    got: ({ tasks }: { tasks: { nodes: unknown[] } }) => tasks.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  // The queue admits every experiment: everyone may see its workers.
+  'Query.worker': {
+    text: 'query ($id: ID!) { worker(id: $id) { id } }',
+    variables: ({ workerId }) => ({ id: workerId }),
+    outcomes: 'a a a a a a',
+  },
+  'Query.workers': {
+    text: '{ workers(filter: { queues: ["north"] }) { nodes { id } } }',
+    got: ({ workers }: { workers: { nodes: unknown[] } }) => workers.nodes.length > 0,
+    outcomes: 'a a a a a a',
+  },
+  'Query.hardwareMap': {
+    text: '{ hardwareMap { sites { site { name } } } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.hardwareExport': {
+    text: '{ hardwareExport(queues: ["north"]) { name } }',
+    outcomes: 'a a a a a a',
+  },
+  'Query.jobAccess': {
+    text: '{ jobAccess { nodes { grantee { subject } } } }',
+    got: ({ jobAccess }: { jobAccess: { nodes: { grantee: { subject: string } }[] } }) =>
+      jobAccess.nodes.some(({ grantee }) => grantee.subject === friend),
+    outcomes: 'e e e e e e',
+  },
+  'Query.secret': { text: '{ secret(id: "secret_nowhere") { id } }', outcomes: 'r r r e e r' },
+  // Their own, of which they have none; a pilot and an agent have no secrets.
+  'Query.secrets': {
+    text: '{ secrets { nodes { id } } }',
+    got: ({ secrets }: { secrets: { nodes: unknown[] } }) => secrets.nodes.length > 0,
+    outcomes: 'r r r e e r',
+  },
+  // A pilot with the token of its queue has no credential of its own.
+  'Query.heldAttempt': {
+    text: 'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',
+    variables: ({ workerId, jobId, fence }) => ({ w: workerId, j: jobId, f: fence }),
+    outcomes: 'e e r e r r',
+  },
+  // Operators of any experiment see the state of the service.
+  'Query.leaseClock': { text: '{ leaseClock { state } }', outcomes: 'r r r a r a' },
+  'Subscription.jobStateChanged': {
+    text: 'subscription { jobStateChanged(filter: { experiments: ["alpha"] }) { cursor } }',
+    outcomes: 'r r r r r a',
+  },
+  'Subscription.jobCountsChanged': {
+    text: 'subscription { jobCountsChanged(filter: { experiments: ["alpha"] }) { cursor } }',
+    outcomes: 'r r r r r a',
+  },
+  'Subscription.taskProgress': {
+    text: 'subscription ($id: ID!) { taskProgress(id: $id) { cursor } }',
+    variables: ({ taskId }) => ({ id: taskId }),
+    outcomes: 'r r e e e a',
+  },
+  'Subscription.queueChanged': {
+    text: 'subscription { queueChanged(filter: { names: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.workerChanged': {
+    text: 'subscription { workerChanged(filter: { queues: ["north"] }) { cursor } }',
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.jobLogAppended': {
+    text: 'subscription ($id: ID!) { jobLogAppended(jobId: $id) { cursor } }',
+    variables: ({ jobId }) => ({ id: jobId }),
+    outcomes: 'e a e e e a',
+  },
+  'Subscription.gpuOccupancyChanged': {
+    text: 'subscription { gpuOccupancyChanged { gpus { queueName } } }',
+    got: () => true,
+    outcomes: 'a a a a a a',
+  },
+  'Subscription.workerCommands': {
+    text: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
+    variables: ({ workerId }) => ({ id: workerId }),
+    outcomes: 'e a r r r r',
+  },
+};
