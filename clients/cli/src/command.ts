@@ -10,7 +10,7 @@ import {
 } from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
 import { storeElevation } from './login/logins-file.js';
-import { type Output, printable } from './output.js';
+import { type Output, printable, printJson, printLine } from './output.js';
 import { cliName } from './version.js';
 
 /** Connection and output of one command. */
@@ -124,4 +124,22 @@ export function printErrors(output: Output, refusals: readonly MutationError[]):
   for (const { message, code } of refusals.slice(0, 20))
     output.errors.write(`refused: ${printable(message, output.errors)} [${code}]\n`);
   if (refusals.length > 20) output.errors.write(`refused: ${refusals.length - 20} more\n`);
+}
+
+/**
+ * Prints the errors of a mutation, and what it changed.
+ * @param changed null if the mutation was refused
+ * @param textOf the line for people
+ */
+export function printChange<T extends object>(
+  output: Output,
+  changed: T | null,
+  refusals: readonly MutationError[],
+  textOf: (changed: T) => string,
+): ExitCode {
+  printErrors(output, refusals);
+  if (!changed) return exitCodes.failed;
+  if (output.json) printJson(output, changed);
+  else printLine(output, textOf(changed));
+  return exitCodes.ok;
 }

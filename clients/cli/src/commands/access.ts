@@ -1,6 +1,6 @@
 /** `rhizome access`: access of people and groups to jobs of other owners. */
 import { type Command, Option } from 'commander';
-import { printErrors, type Session, type World, withSession } from '../command.js';
+import { printChange, type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { type Finish, pagesUpTo, wholeNumber } from '../flags.js';
 import {
@@ -9,7 +9,7 @@ import {
   CliJobAccessListDocument,
   CliRevokeJobAccessDocument,
 } from '../operations.generated.js';
-import { printJson, printLine, printTable } from '../output.js';
+import { printJson, printTable } from '../output.js';
 
 const maxListed = 1000;
 
@@ -106,7 +106,8 @@ async function grant(
     ...(days === undefined ? {} : { days }),
   };
   const { grantJobAccess } = await client.mutate(CliGrantJobAccessDocument, { input }, { idempotent: true });
-  return printAccess({ output }, grantJobAccess, ({ id, expiresAt }) => `${id}  until ${expiresAt}`);
+  const { access, userErrors } = grantJobAccess;
+  return printChange(output, access, userErrors, ({ id, expiresAt }) => `${id}  until ${expiresAt}`);
 }
 
 async function revoke({ client, output }: Session, id: string): Promise<ExitCode> {
@@ -115,21 +116,5 @@ async function revoke({ client, output }: Session, id: string): Promise<ExitCode
     { input: { id } },
     { idempotent: false },
   );
-  return printAccess({ output }, revokeJobAccess, () => `${id}  ended`);
-}
-
-function printAccess(
-  { output }: Pick<Session, 'output'>,
-  changed: {
-    readonly access: CliJobAccessFragment | null;
-    readonly userErrors: Parameters<typeof printErrors>[1];
-  },
-  textOf: (access: CliJobAccessFragment) => string,
-): ExitCode {
-  printErrors(output, changed.userErrors);
-  const { access } = changed;
-  if (!access) return exitCodes.failed;
-  if (output.json) printJson(output, access);
-  else printLine(output, textOf(access));
-  return exitCodes.ok;
+  return printChange(output, revokeJobAccess.access, revokeJobAccess.userErrors, () => `${id}  ended`);
 }

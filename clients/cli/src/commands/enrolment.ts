@@ -1,6 +1,6 @@
 /** `rhizome enrolment`: invites workers, and decides about their enrolments. */
 import { Argument, type Command, Option } from 'commander';
-import { type Session, type World, printErrors, withSession } from '../command.js';
+import { type Session, type World, printChange, printErrors, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, pagesUpTo, wholeNumber } from '../flags.js';
 import {
@@ -144,9 +144,5 @@ function printDecision(
     userErrors,
   }: CliDecideEnrolmentMutation['decideEnrolment'] | CliEndEnrolmentMutation['endEnrolment'],
 ): ExitCode {
-  printErrors(output, userErrors);
-  if (!enrolment) return exitCodes.failed;
-  if (output.json) printJson(output, enrolment);
-  else printLine(output, `${enrolment.id}  ${enrolment.state}`);
-  return exitCodes.ok;
+  return printChange(output, enrolment, userErrors, ({ id, state }) => `${id}  ${state}`);
 }

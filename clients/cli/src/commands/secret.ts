@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Session, type World, printErrors, withSession } from '../command.js';
+import { type Session, type World, printChange, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { type Finish, pagesUpTo } from '../flags.js';
 import {
@@ -94,7 +94,7 @@ async function create(session: Session, name: string, flags: ValueFlags, world: 
     { input },
     { idempotent: false },
   );
-  return printStored(session, createSecret);
+  return printChange(session.output, createSecret.secret, createSecret.userErrors, secretText);
 }
 
 async function rotate(session: Session, name: string, flags: ValueFlags, world: World): Promise<ExitCode> {
@@ -106,21 +106,10 @@ async function rotate(session: Session, name: string, flags: ValueFlags, world: 
     { input },
     { idempotent: false },
   );
-  return printStored(session, rotateSecret);
+  return printChange(session.output, rotateSecret.secret, rotateSecret.userErrors, secretText);
 }
 
-interface Stored {
-  readonly secret: Secret | null;
-  readonly userErrors: Parameters<typeof printErrors>[1];
-}
-
-function printStored({ output }: Session, { secret, userErrors }: Stored): ExitCode {
-  printErrors(output, userErrors);
-  if (!secret) return exitCodes.failed;
-  if (output.json) printJson(output, secret);
-  else printLine(output, `${secret.name}  version ${secret.version}`);
-  return exitCodes.ok;
-}
+const secretText = ({ name, version }: Secret): string => `${name}  version ${version}`;
 
 async function list(session: Session, flags: HolderFlags): Promise<ExitCode> {
   const { output } = session;

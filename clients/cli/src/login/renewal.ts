@@ -2,7 +2,14 @@
 import { RhizomeApiError, type TokenSource } from '@rhizome/client';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { exchange, type GatewayTokens, jwtType, refresh } from './gateway-issuer.js';
-import { loginAt, readLogins, replaceLogin, type StoredLogin, withLock } from './logins-file.js';
+import {
+  loginAt,
+  type NewLogin,
+  readLogins,
+  replaceLogin,
+  type StoredLogin,
+  withLock,
+} from './logins-file.js';
 import { robotToken } from './robot-key.js';
 import { workloadToken } from './workload-token.js';
 
@@ -80,8 +87,9 @@ function elevatedToken({ elevation }: StoredLogin): string | undefined {
   return elevation && Date.now() < elevation.expiresAt ? elevation.token : undefined;
 }
 
-function canRenew({ refreshToken, workload, robot }: StoredLogin): boolean {
-  return refreshToken !== null || workload !== null || robot !== null;
+/** True if a login can get further tokens. */
+export function canRenew({ refreshToken, workload, robot }: NewLogin): boolean {
+  return refreshToken != null || workload != null || robot != null;
 }
 
 function isDue({ renewAt }: StoredLogin): boolean {

@@ -2,17 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createProofKey, openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
-import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { clientCredentials, gatewayMetadata, type GatewayTokens } from './gateway-issuer.js';
-
-const keySchema = z.object({
-  kty: z.literal('EC'),
-  crv: z.literal('P-256'),
-  x: z.string(),
-  y: z.string(),
-  d: z.string(),
-});
 
 /** A robot whose key is in a file on this machine. */
 export interface RobotLogin {
@@ -42,7 +33,7 @@ export function readKeyFile(path: string): ProofKey {
   if (mode === undefined) throw unusable(path, 'it does not exist; make it by "rhizome robot key"');
   if ((mode & 0o077) !== 0) throw unusable(path, 'others may read it; make it 0600');
   try {
-    return openProofKey(keySchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
+    return openProofKey(JSON.parse(readFileSync(path, 'utf8')) as ProofJwk);
   } catch {
     throw unusable(path, 'it has no private P-256 key as JSON Web Key');
   }

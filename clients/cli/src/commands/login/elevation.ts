@@ -1,6 +1,6 @@
 /** `rhizome elevation`: takes roles for a short time, with a reason (break-glass). */
 import type { Command } from 'commander';
-import { printErrors, type Session, type World, withSession } from '../../command.js';
+import { printChange, printErrors, type Session, type World, withSession } from '../../command.js';
 import { credentialsFile, storedLogin } from '../../config.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
@@ -11,7 +11,7 @@ import {
   CliStartElevationDocument,
   type GrantableRole,
 } from '../../operations.generated.js';
-import { printFields, printJson, printLine, printTable } from '../../output.js';
+import { printFields, printJson, printTable } from '../../output.js';
 import { grantableRoles } from '../../states.js';
 
 const maxListed = 1000;
@@ -115,9 +115,5 @@ async function end(
     { input: { id } },
     { idempotent: false },
   );
-  printErrors(output, endElevation.userErrors);
-  if (!endElevation.elevation) return exitCodes.failed;
-  if (output.json) printJson(output, endElevation.elevation);
-  else printLine(output, `${id} ended`);
-  return exitCodes.ok;
+  return printChange(output, endElevation.elevation, endElevation.userErrors, () => `${id} ended`);
 }

@@ -25,6 +25,7 @@ import {
 } from '../../login/gateway-issuer.js';
 import { type NewLogin, storeLogin } from '../../login/logins-file.js';
 import { hasDisplay } from '../../login/loopback.js';
+import { canRenew } from '../../login/renewal.js';
 import { robotToken } from '../../login/robot-key.js';
 import type { LoginWay } from '../../login/outside-login.js';
 import {
@@ -196,9 +197,8 @@ async function store({ url, world }: Starting, login: NewLogin): Promise<ExitCod
     const { viewer } = await client.query(CliViewerDocument, {}, { signal: world.signal });
     const file = credentialsFile();
     await storeLogin(file, login, world.signal);
-    const isRenewed = login.refreshToken != null || login.workload != null || login.robot != null;
     const { expiresAt = null } = claimsOf(login.token);
-    const until = isRenewed || expiresAt === null ? '' : ` until ${expiresAt}`;
+    const until = canRenew(login) || expiresAt === null ? '' : ` until ${expiresAt}`;
     world.stdout.write(`Logged in as ${viewer.subject} (${viewer.kind})${until}; stored in ${file}\n`);
     return exitCodes.ok;
   } finally {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { printErrors, type Session, type World, withSession } from '../../command.js';
+import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
 import { createKeyFile } from '../../login/robot-key.js';
@@ -14,7 +14,7 @@ import {
   CliRobotsDocument,
   type GrantableRole,
 } from '../../operations.generated.js';
-import { type Output, printJson, printLine, printTable } from '../../output.js';
+import { printJson, printTable } from '../../output.js';
 import { grantableRoles } from '../../states.js';
 
 const maxListed = 1000;
@@ -45,15 +45,13 @@ export function addRobots(program: Command, world: World, finish: Finish): void 
     .description('register a robot with its roles and its first key')
     .option('--role <role>', 'role in the experiment; may be repeated', collectOneOf(grantableRoles), []);
   registering.action((experiment: string, name: string, flags: RegisterFlags) =>
-    finish(
-      withSession(registering, world, (session) => register(session, { experiment, name }, flags, world)),
-    ),
+    finish(withSession(registering, world, (session) => register(session, { experiment, name }, flags))),
   );
   const adding = withKey(group.command('add-key'))
     .argument('<robot>', 'robot id, such as svc_…')
     .description('add a key to a robot, to change to it');
   adding.action((robotId: string, flags: KeyFlags) =>
-    finish(withSession(adding, world, (session) => addKey(session, robotId, flags, world))),
+    finish(withSession(adding, world, (session) => addKey(session, robotId, flags))),
   );
   const ending = group
     .command('end-key')
@@ -77,7 +75,7 @@ async function makeKey(file: string, world: World): Promise<ExitCode> {
 async function list({ client, output }: Session): Promise<ExitCode> {
   const found = await pagesUpTo(maxListed, async (first, after) => {
     const { robots } = await client.query(CliRobotsDocument, { first, after });
-    return robots ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return robots;
   });
   if (output.json) printJson(output, found);
   else
@@ -95,33 +93,29 @@ async function list({ client, output }: Session): Promise<ExitCode> {
 }
 
 async function register(
-  { client, output }: Session,
+  { client, output, cwd }: Session,
   named: { readonly experiment: string; readonly name: string },
   { role, ...key }: RegisterFlags,
-  world: World,
 ): Promise<ExitCode> {
-  const { publicKey, expiresAt: keyExpiresAt } = keyOf(key, world);
+  const { publicKey, expiresAt: keyExpiresAt } = keyOf(key, cwd);
   const input = { ...named, roles: [...role], publicKey, keyExpiresAt };
   const { registerRobot } = await client.mutate(CliRegisterRobotDocument, { input }, { idempotent: false });
-  printErrors(output, registerRobot.userErrors);
-  return printRobot(output, registerRobot.robot);
+  return printChange(output, registerRobot.robot, registerRobot.userErrors, robotText);
 }
 
 async function addKey(
-  { client, output }: Session,
+  { client, output, cwd }: Session,
   robotId: string,
   flags: KeyFlags,
-  world: World,
 ): Promise<ExitCode> {
-  const input = { robotId, ...keyOf(flags, world) };
+  const input = { robotId, ...keyOf(flags, cwd) };
   const { addRobotKey } = await client.mutate(CliAddRobotKeyDocument, { input }, { idempotent: false });
-  printErrors(output, addRobotKey.userErrors);
-  return printRobot(output, addRobotKey.robot);
+  return printChange(output, addRobotKey.robot, addRobotKey.userErrors, robotText);
 }
 
 function keyOf(
   { publicKey: file, days }: KeyFlags,
-  { cwd }: World,
+  cwd: string,
 ): { readonly publicKey: string; readonly expiresAt: string } {
   const expiresAt = new Date(Date.now() + days * dayMs).toISOString();
   const path = resolve(cwd, file);
@@ -132,11 +126,8 @@ function keyOf(
   }
 }
 
-function printRobot(output: Output, robot: CliRobotFragment | null): ExitCode {
-  if (!robot) return exitCodes.failed;
-  if (output.json) printJson(output, robot);
-  else printLine(output, `${robot.id}  ${robot.keys[0]?.id ?? ''}`);
-  return exitCodes.ok;
+function robotText({ id, keys }: CliRobotFragment): string {
+  return `${id}  ${keys[0]?.id ?? ''}`;
 }
 
 async function endKey({ client, output }: Session, id: string): Promise<ExitCode> {
@@ -145,9 +136,5 @@ async function endKey({ client, output }: Session, id: string): Promise<ExitCode
     { input: { id } },
     { idempotent: true },
   );
-  printErrors(output, endRobotKey.userErrors);
-  if (!endRobotKey.key) return exitCodes.failed;
-  if (output.json) printJson(output, endRobotKey.key);
-  else printLine(output, `${endRobotKey.key.id}  ended`);
-  return exitCodes.ok;
+  return printChange(output, endRobotKey.key, endRobotKey.userErrors, (key) => `${key.id}  ended`);
 }
