@@ -248,20 +248,15 @@ function jest(project) {
   const report = join(folder, 'report.json');
   const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
-  part(project, () =>
-    command(process.execPath, [
-      ...flags,
-      bin,
-      '--selectProjects',
-      project,
-      '--json',
-      `--outputFile=${report}`,
-      `--maxWorkers=${project === 'unit' ? cores : workersOfSystems}`,
-      '--testLocationInResults=false',
-      ...jestArguments,
-      ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
-    ]),
-  );
+  const args = [
+    ...[...flags, bin, '--selectProjects', project, '--json', `--outputFile=${report}`],
+    '--testLocationInResults=false',
+    ...jestArguments,
+    ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
+  ];
+  // Not as a flag: jest refuses one together with -i, and takes the first of two.
+  const workers = { RHIZOME_TESTS_WORKERS: String(project === 'unit' ? cores : workersOfSystems) };
+  part(project, () => command(process.execPath, args, workers));
   if (existsSync(report)) {
     const result = JSON.parse(readFileSync(report, 'utf8'));
     passed += result.numPassedTests;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { read, workspacePackages } from './repository.js';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { read, root, workspacePackages } from './repository.js';
 
 /**
  * Every third-party package that ships, with what it is for. A new one is an argument: add its line and say
@@ -77,5 +79,32 @@ describe('third-party dependencies', () => {
       packages: Record<string, { resolved?: string }>;
     };
     expect(Object.values(packages).filter(({ resolved }) => resolved?.startsWith('http')).length).toBe(0);
+  });
+});
+
+describe('packages of the workspace', () => {
+  const packages = workspacePackages();
+  const folderOf = new Map(packages.map(({ name, folder }) => [name, folder]));
+
+  /** Folders of the packages that a project names as built before it. */
+  const referencesOf = (folder: string, project: string): readonly string[] => {
+    const { references = [] } = JSON.parse(read(join(folder, project))) as {
+      references?: readonly { path: string }[];
+    };
+    return references.map(({ path }) => join(folder, path));
+  };
+
+  it.each(['tsconfig.json', 'tsconfig.test.json'])('are built after their dependencies: %s', (project) => {
+    const found = packages.filter(({ folder }) => existsSync(join(root, folder, project)));
+    const missing = found.flatMap(({ folder, dependencies, devDependencies }) => {
+      const needed = { ...dependencies, ...(project === 'tsconfig.test.json' ? devDependencies : {}) };
+      const references = referencesOf(folder, project);
+      return Object.keys(needed)
+        .flatMap((name) => folderOf.get(name) ?? [])
+        .filter((dependency) => !references.includes(dependency))
+        .map((dependency) => `${folder} lacks ${dependency}`);
+    });
+    expect(found.length).toBeGreaterThan(10);
+    expect(missing).toEqual([]);
   });
 });
