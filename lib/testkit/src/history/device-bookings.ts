@@ -2,37 +2,24 @@
  * Devices of stored attempts: none was ever overcommitted, no GPU allocated together with a slice of it, and
  * nothing together with an exclusive job.
  */
+import type { StoredAttempt, StoredJob, StoredWorker } from './history.types.js';
+import { defaultContinuity } from './job-table.js';
+
+/** Stored fields of an attempt that its devices depend on. */
+type BookedAttempt = Pick<
+  StoredAttempt,
+  'workerId' | 'deviceIds' | 'sentAt' | 'startedAt' | 'endedAt' | 'unreachable' | 'lostSeconds'
+> & { readonly continuity?: Pick<typeof defaultContinuity, 'continueSeconds'> };
 
 /** Stored fields of a job that its devices depend on. */
-export interface BookedJob {
-  readonly _id: string;
-  readonly requirements: {
-    readonly gpu?:
-      { readonly share?: number | undefined; readonly exclusive?: boolean | undefined } | undefined;
-  };
-  readonly attempts: readonly {
-    readonly workerId: string;
-    readonly deviceIds: readonly string[];
-    readonly sentAt: Date;
-    readonly startedAt?: Date | undefined;
-    readonly endedAt?: Date | undefined;
-    /** Set when core gave up the attempt while its payload may still run. */
-    readonly unreachable?: { readonly since: Date } | undefined;
-    readonly continuity?: { readonly continueSeconds: number } | undefined;
-    /** Time for which the payload ran without use, until its worker returned. */
-    readonly lostSeconds?: number | undefined;
-  }[];
+export interface BookedJob extends Pick<StoredJob, '_id' | 'requirements'> {
+  readonly attempts: readonly BookedAttempt[];
 }
 
 /** Devices of a worker. */
-export interface DevicesOfWorker {
-  readonly _id: string;
-  readonly host?: string | undefined;
+export interface DevicesOfWorker extends Omit<StoredWorker, 'queueId'> {
   /** Site of its queue: hosts of different sites may have one name. */
   readonly site?: string | undefined;
-  readonly state?: string | undefined;
-  readonly updatedAt?: Date | undefined;
-  readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
 }
 
 interface Booking {
@@ -66,7 +53,7 @@ export function doubleBookings(
   workers: readonly DevicesOfWorker[] = [],
 ): readonly string[] {
   const parents = new Map(
-    workers.flatMap(({ _id, devices }) =>
+    workers.flatMap(({ _id, devices = [] }) =>
       devices.map(({ id, parentId }) => [`${_id} ${id}`, parentId] as const),
     ),
   );
@@ -98,15 +85,12 @@ export function doubleBookings(
   return [...byGpu].flatMap(([gpu, changes]) => faultsOf(gpu, changes));
 }
 
-/** Time for which a payload may run on without contact, unless its attempt states another. */
-const continueSeconds = 86_400;
-
 /**
  * Time from which other jobs may have the devices of an attempt. Those of an attempt that was given away stay
  * booked until its payload must have ended, its worker has ended, or has returned.
  */
 function releasedAt(
-  { sentAt, startedAt, endedAt, unreachable, continuity, lostSeconds }: BookedJob['attempts'][number],
+  { sentAt, startedAt, endedAt, unreachable, continuity = defaultContinuity, lostSeconds }: BookedAttempt,
   workerEndedAt: Date | undefined,
 ): Date | undefined {
   const after = (time: Date, seconds: number): Date => new Date(time.getTime() + seconds * 1000);
@@ -115,7 +99,7 @@ function releasedAt(
     return back > endedAt ? back : endedAt;
   }
   if (!endedAt || !unreachable) return endedAt;
-  const last = after(unreachable.since, continuity?.continueSeconds ?? continueSeconds);
+  const last = after(unreachable.since, continuity.continueSeconds);
   const released = workerEndedAt && workerEndedAt < last ? workerEndedAt : last;
   return released > endedAt ? released : endedAt;
 }

@@ -51,7 +51,9 @@ export interface StoredAttempt {
     readonly retryable: boolean;
   };
   readonly continuity?: { readonly continueSeconds: number; readonly reassignAfterSeconds: number };
+  /** Set when core gave up the attempt while its payload may still run. */
   readonly unreachable?: { readonly since: Date };
+  /** Time for which the payload ran without use, until its worker returned. */
   readonly lostSeconds?: number;
 }
 
@@ -105,11 +107,10 @@ export interface JobWrite {
   readonly revision?: number;
 }
 
-/** Write to the lease of a worker that ends it: `REMOVED` is the last step of a loss. */
+/** Write that removes the lease of a worker, which is the last step of a loss. */
 export interface LeaseWrite {
   readonly position: Position;
   readonly workerId: string;
-  readonly kind: 'REMOVED';
 }
 
 /** Write that changes the state of a task. */

@@ -14,9 +14,8 @@ export const heldStates: ReadonlySet<string> = new Set([
   'TRANSFERRING',
 ]);
 /** States in which the job waits for a worker. */
-export const waitingStates: ReadonlySet<string> = new Set(['PENDING', 'ACTIVATED', 'THROTTLED']);
+const waitingStates: ReadonlySet<string> = new Set(['PENDING', 'ACTIVATED', 'THROTTLED']);
 
-const waiting = [...waitingStates];
 const begun = ['STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'];
 
 /** States that may follow a state. */
@@ -51,5 +50,8 @@ export const firstStates: ReadonlySet<string> = new Set(['PENDING', 'ACTIVATED']
 
 /** Returns true if the event makes an earlier attempt valid again, or moves one to another worker. */
 export function isAdoption(from: string | null, to: string, isNewFence: boolean): boolean {
-  return from !== null && begun.includes(to) && (waiting.includes(from) || isNewFence);
+  return from !== null && begun.includes(to) && (waitingStates.has(from) || isNewFence);
 }
+
+/** Continuity of attempts that state none. */
+export const defaultContinuity = { continueSeconds: 86_400, reassignAfterSeconds: 600 };

@@ -1,4 +1,5 @@
 /** Reads the writes to jobs, leases and tasks from the change stream, after they have happened. */
+import { isStreamLost } from '@rhizome/mongo';
 import type { TestDatabase } from '../test-database.types.js';
 import type { History, JobWrite, LeaseWrite, StoredEvent, TaskWrite } from './history.types.js';
 
@@ -18,9 +19,6 @@ export interface WritesRequest {
 }
 
 type Writes = Pick<History, 'writes' | 'leaseWrites' | 'taskWrites' | 'hasAllWrites'>;
-
-/** The oplog no longer reaches back to the start. */
-const historyLost = 286;
 
 /** Change as the pipeline below projects it. */
 interface Change {
@@ -68,14 +66,14 @@ export async function readWrites(db: TestDatabase, request: WritesRequest): Prom
     for (;;) {
       const change = (await stream.tryNext()) as Change | null;
       const token = change?._id._data ?? (stream.resumeToken as { readonly _data?: string } | null)?._data;
-      if (token !== undefined && token.slice(0, end.length) > end) return found.result(true);
-      if (change) found.add(change);
+      const time = token?.slice(0, end.length) ?? '';
       // The position of an idle stream is that of the newest write that was looked at.
-      else if (token !== undefined && token.slice(0, end.length) >= end) return found.result(true);
+      if (time > end || (!change && time === end)) return found.result(true);
+      if (change) found.add(change);
       if (found.size >= request.limit) return found.result(false);
     }
   } catch (error) {
-    if ((error as { code?: unknown } | null)?.code === historyLost) return new FoundWrites().result(false);
+    if (isStreamLost(error)) return new FoundWrites().result(false);
     throw error;
   } finally {
     await stream.close();
@@ -90,7 +88,7 @@ class FoundWrites {
 
   add({ _id, collection, id, operationType, last, state, revision }: Change): void {
     const position = (this.size += 1);
-    if (collection === 'leases') this.#leases.push({ position, workerId: id, kind: 'REMOVED' });
+    if (collection === 'leases') this.#leases.push({ position, workerId: id });
     else if (collection === 'tasks') {
       if (state !== undefined) this.#tasks.push({ position, taskId: id, state });
     } else if (typeof id === 'string')

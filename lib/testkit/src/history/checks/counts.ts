@@ -1,29 +1,24 @@
 /** Checks of what is derived from events: counts, and the ends of tasks. */
 import type { Fact, History, StoredEvent } from '../history.types.js';
 import { finalStates } from '../job-table.js';
-import { isRetrying } from './submits.js';
+import { countBy, isRetrying } from './submits.js';
+import { endOf } from './transitions.js';
 
-const keyOf = (
-  { experiment, share }: StoredEvent,
-  queue: string | null,
-  model: string | null,
-  state: string,
-): string => [experiment, share, queue ?? '-', model ?? '-', state].join(' ');
+const keyOf = (...parts: readonly (string | null | undefined)[]): string =>
+  parts.map((part) => part ?? '-').join(' ');
 
 /** The stored counts are the sum of all events up to their position, each counted once. */
 export function* countsMatchEvents({ counts, writes, logs, jobs, hasAllWrites }: History): Generator<Fact> {
   if (!counts || !hasAllWrites || [...jobs.keys()].some((id) => !logs.has(id))) return;
   const newest = new Map<string, StoredEvent>();
   for (const { jobId, last, token } of writes) if (last && token <= counts.token) newest.set(jobId, last);
-  const due = new Map<string, number>();
-  for (const last of newest.values()) {
-    const key = keyOf(last, last.queue ?? null, last.gpu?.model ?? null, last.to);
-    due.set(key, (due.get(key) ?? 0) + 1);
-  }
+  const due = countBy(newest.values(), ({ experiment, share, queue, gpu, to }) =>
+    keyOf(experiment, share, queue, gpu?.model, to),
+  );
   const stored = new Map(
-    counts.jobs.map((row) => [
-      [row.experiment, row.share, row.queue ?? '-', row.gpuModel ?? '-', row.state].join(' '),
-      row.count,
+    counts.jobs.map(({ experiment, share, queue, gpuModel, state, count }) => [
+      keyOf(experiment, share, queue, gpuModel, state),
+      count,
     ]),
   );
   for (const key of new Set([...due.keys(), ...stored.keys()])) {
@@ -70,7 +65,7 @@ export function* tasksEndLast({ taskWrites, logs, jobs }: History): Generator<Fa
     else ends.delete(taskId);
   for (const [id, { taskId, retriedBy }] of jobs) {
     const end = taskId === undefined || retriedBy !== undefined ? undefined : ends.get(taskId);
-    const last = logs.get(id)?.find(({ last: event }) => event && finalStates.has(event.to));
+    const last = endOf(logs.get(id));
     if (end !== undefined && last && last.position > end) yield `task ${taskId} ended before its job ${id}`;
   }
 }

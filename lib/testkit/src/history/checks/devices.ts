@@ -4,10 +4,6 @@ import type { Fact, History } from '../history.types.js';
 
 /** No device is overcommitted, no GPU is given away together with a slice of it. */
 export function* devicesAreBookedOnce({ jobs, workers, sites }: History): Generator<Fact> {
-  const known = [...workers.values()].map((worker) => ({
-    ...worker,
-    devices: worker.devices ?? [],
-    site: sites.get(worker.queueId ?? ''),
-  }));
+  const known = [...workers.values()].map((worker) => ({ ...worker, site: sites.get(worker.queueId ?? '') }));
   yield* doubleBookings([...jobs.values()], known);
 }

@@ -1,8 +1,7 @@
 /** Checks of what happens to jobs when the lease of their worker ends. */
 import type { Fact, History, JobWrite, StoredAttempt } from '../history.types.js';
-import { heldStates } from '../job-table.js';
+import { defaultContinuity, heldStates } from '../job-table.js';
 
-const defaultContinuity = { continueSeconds: 86_400, reassignAfterSeconds: 600 };
 const leaseLost = 'LEASE_LOST';
 
 /** A worker whose loss was followed up to the end has no job. */

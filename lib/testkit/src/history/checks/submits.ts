@@ -1,13 +1,13 @@
 /** Checks of accepted jobs: those of submits, of tasks and of retries. */
 import { createHash } from 'node:crypto';
-import type { Fact, History, JobWrite, StoredJob, StoredSubmission } from '../history.types.js';
+import type { Fact, History, StoredJob, StoredSubmission } from '../history.types.js';
 import { finalStates } from '../job-table.js';
+import { endOf } from './transitions.js';
 
 /** A job that was written is still there. */
-export function* jobsAreKept({ writes, jobs, hasAllJobs, hasAllWrites }: History): Generator<Fact> {
+export function* jobsAreKept({ logs, jobs, hasAllJobs, hasAllWrites }: History): Generator<Fact> {
   if (!hasAllJobs || !hasAllWrites) return;
-  const inserted = new Set(writes.filter(({ kind }) => kind === 'INSERT').map(({ jobId }) => jobId));
-  for (const id of inserted) if (!jobs.has(id)) yield `job ${id} was accepted and is gone`;
+  for (const id of logs.keys()) if (!jobs.has(id)) yield `job ${id} was accepted and is gone`;
 }
 
 /** A waiting job has what moves it on: a parent, a backoff, a hold, or a class to be placed by. */
@@ -54,7 +54,8 @@ export function* submitsAreWhole({ submissions, jobs, tasks, hasAllJobs }: Histo
   }
 }
 
-function countBy<T>(items: Iterable<T>, keyOf: (item: T) => string): ReadonlyMap<string, number> {
+/** Number of items with each key. */
+export function countBy<T>(items: Iterable<T>, keyOf: (item: T) => string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
   return counts;
@@ -95,7 +96,6 @@ export function* taskPositionsAreUnique({ jobs, tasks, hasAllJobs }: History): G
 /** A retry is a new job of an ended one; an operation copies each job once. */
 export function* retriesAreNewJobs(history: History): Generator<Fact> {
   const { jobs, operations, logs, hasAllJobs } = history;
-  const ended = endsOf(logs);
   for (const { _id, retryOf, experiment } of jobs.values()) {
     const source = retryOf === undefined ? undefined : jobs.get(retryOf);
     if (retryOf === undefined || (!source && !hasAllJobs)) continue;
@@ -103,7 +103,7 @@ export function* retriesAreNewJobs(history: History): Generator<Fact> {
     else if (source.experiment !== experiment) yield `job ${_id} retries ${retryOf} of another experiment`;
     else if (!finalStates.has(source.state)) yield `job ${_id} retries ${retryOf}, which is ${source.state}`;
     const [written] = logs.get(_id) ?? [];
-    const end = ended.get(retryOf);
+    const end = endOf(logs.get(retryOf));
     if (written && end && end.position > written.position)
       yield `job ${_id} was written before ${retryOf}, which it retries, had ended`;
   }
@@ -111,15 +111,6 @@ export function* retriesAreNewJobs(history: History): Generator<Fact> {
     if (kind !== 'RETRY' || !hasAllJobs) continue;
     yield* ofOperation(_id, changedIds, jobs);
   }
-}
-
-function endsOf(logs: History['logs']): ReadonlyMap<string, JobWrite> {
-  return new Map(
-    [...logs].flatMap(([id, log]) => {
-      const end = log.find(({ last }) => last && finalStates.has(last.to));
-      return end ? [[id, end] as const] : [];
-    }),
-  );
 }
 
 function* ofOperation(

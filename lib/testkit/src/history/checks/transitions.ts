@@ -5,10 +5,9 @@ import { finalStates, firstStates, nextStates } from '../job-table.js';
 /** Most transitions that a job lists. */
 const keptTransitions = 64;
 
-/** A write that carries an event, with the one before. */
+/** An event, with the one before. */
 export interface Step {
   readonly jobId: string;
-  readonly write: JobWrite;
   readonly event: StoredEvent;
   readonly before: StoredEvent | undefined;
 }
@@ -19,10 +18,15 @@ export function* stepsOf({ logs }: Pick<History, 'logs'>): Generator<Step> {
     let before: StoredEvent | undefined;
     for (const write of log) {
       if (!write.last) continue;
-      yield { jobId, write, event: write.last, before };
+      yield { jobId, event: write.last, before };
       before = write.last;
     }
   }
+}
+
+/** The write that ended a job, if its log has one. */
+export function endOf(log: readonly JobWrite[] | undefined): JobWrite | undefined {
+  return log?.find(({ last }) => last && finalStates.has(last.to));
 }
 
 /** Every step uses an edge of the state machine, and begins where the last one ended. */
