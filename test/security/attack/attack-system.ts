@@ -12,6 +12,7 @@ import { type ServiceSystem, startServices } from '../../e2e/system/service-syst
 import { type Attackers, attackersOf, coreKeyFile } from './attackers.js';
 import { type BrowserLogin, logInByBrowser } from './browser-login.js';
 import { Evidence } from './evidence.js';
+import { type IdentityTargets, prepareIdentityTargets } from './identity-targets.js';
 import { prepareTargets, type Targets } from './targets.js';
 
 /** Name of the cookie with the session of a browser. */
@@ -26,7 +27,7 @@ export interface AttackSystem extends Attackers {
   readonly store: TestClient;
   /** The gateway with identities. */
   readonly identities: Service;
-  readonly targets: Targets;
+  readonly targets: Targets & IdentityTargets;
   /** A person of atlas who has logged in at the gateway with identities. */
   readonly login: BrowserLogin;
   /** Everything that was answered, and the secrets that must not be in it. */
@@ -52,10 +53,13 @@ export async function startAttackSystem(): Promise<AttackSystem> {
   const identities = await startIdentities(services);
   evidence.plant('key', await keysOf(services));
   const targets = await prepareTargets(services, store, evidence);
+  const place = { url: identities.url, data: services.data, token: services.token };
+  const ofIdentities = await prepareIdentityTargets(place, targets.queue, evidence);
   const { origin: publicOrigin } = new URL(identities.url);
   const login = await logInByBrowser({ origin: publicOrigin, admin: services.token, evidence });
   return {
-    ...{ services, store, identities, targets, evidence, login, ...attackers },
+    ...{ services, store, identities, evidence, login, ...attackers },
+    targets: { ...targets, ...ofIdentities },
     origin: (name) => new URL(name === 'identities' ? identities.url : services.service(name).url).origin,
     pids: () => ({
       ...Object.fromEntries(names.map((name) => [name, services.service(name).pid])),

@@ -171,9 +171,12 @@ const ofGateway: readonly Read[] = [
   }),
   query('groups', '{ groups { nodes { id members { nodes { principal { id } } } } } }', {
     at,
-    isShown: false,
+    marks: ({ targets }) => [targets.group],
   }),
-  query('robots', '{ robots { nodes { id keys { thumbprint } } } }', { at, isShown: false }),
+  query('robots', '{ robots { nodes { id keys { id thumbprint } } } }', {
+    at,
+    marks: ({ targets }) => [targets.robot, targets.robotKey],
+  }),
   query('elevations', '{ elevations { nodes { id reason principal { id } } } }', { at, isShown: false }),
   query('subgraphs', '{ subgraphs { name endpoint sdl } }', { marks: ofGraph, openTo: schemaReaders }),
   query('schemaVersions', '{ schemaVersions { nodes { supergraphSdl subgraphs { endpoint } } } }', {

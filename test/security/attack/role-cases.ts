@@ -1,10 +1,10 @@
 /** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
-import { createProofKey } from '@rhizome/testkit';
 import { mutationText } from '../../e2e/system/api.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
 import { experimentInputs } from '../experiment-inputs.js';
+import { robotInput, robotKeyInput } from '../robot-inputs.js';
 import { http } from './http.js';
 
 type Inputs = (system: AttackSystem) => object;
@@ -20,8 +20,6 @@ export const held = ({ targets }: AttackSystem): { readonly id: string; readonly
 const key = { idempotencyKey: 'attack' };
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
-const { d: _private, ...ownKey } = createProofKey().export();
-const robotKey = JSON.stringify(ownKey);
 
 /** Inputs of the mutations, by name. */
 export const inputs: Readonly<Record<string, Inputs>> = {
@@ -89,28 +87,22 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ experiments: ['*'], roles: ['ADMIN'] },
   }),
   removeTokenIssuer: () => ({ name: 'institute' }),
-  setMembership: () => ({ principalId: 'usr_00000000000000000000000000', experiment: '*', roles: ['ADMIN'] }),
+  setMembership: ({ login }) => ({ principalId: login.principal, experiment: '*', roles: ['ADMIN'] }),
   revokeTokens: () => ({ kind: 'PRINCIPAL', value: 'playground:newcomer' }),
-  suspendPrincipal: () => ({ id: 'usr_00000000000000000000000000' }),
+  suspendPrincipal: ({ login }) => ({ id: login.principal }),
   rotateSigningKey: () => ({}),
   inviteWorkers: ({ targets }) => ({ queue: targets.queue, experiments: ['*'] }),
-  decideEnrolment: () => ({ id: 'enr_00000000000000000000000000', isApproved: true, experiments: ['*'] }),
-  endEnrolment: () => ({ id: 'enr_00000000000000000000000000' }),
-  setGroup: () => ({ experiment: '*', name: 'mine', roles: ['ADMIN'] }),
-  setGroupMember: () => ({
-    ...{ groupId: 'grp_00000000000000000000000000', principalId: 'usr_00000000000000000000000000' },
+  decideEnrolment: ({ targets }) => ({
+    ...{ id: targets.enrolment, isApproved: true, experiments: ['larkspur'] },
   }),
+  endEnrolment: ({ targets }) => ({ id: targets.enrolment }),
+  setGroup: () => ({ experiment: '*', name: 'mine', roles: ['ADMIN'] }),
+  setGroupMember: ({ targets, login }) => ({ groupId: targets.group, principalId: login.principal }),
   startElevation: () => ({ experiment: '*', roles: ['ADMIN'], reason: 'the reason of an attacker' }),
   endElevation: () => ({ id: 'elv_00000000000000000000000000' }),
-  registerRobot: () => ({
-    ...{ experiment: '*', name: 'mine', roles: ['OPERATOR'], publicKey: robotKey },
-    keyExpiresAt: new Date(Date.now() + 86_400_000).toISOString(),
-  }),
-  addRobotKey: () => ({
-    ...{ robotId: 'svc_00000000000000000000000000', publicKey: robotKey },
-    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
-  }),
-  endRobotKey: () => ({ id: 'rbk_00000000000000000000000000' }),
+  registerRobot: () => robotInput('*', ['OPERATOR']),
+  addRobotKey: ({ targets }) => robotKeyInput(targets.robot),
+  endRobotKey: ({ targets }) => ({ id: targets.robotKey }),
   registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
   checkSchema: () => ({ subgraph: 'atlas', sdl }),
   publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),

@@ -1,6 +1,7 @@
 /** The endpoints of tokens, which work for callers without one. */
 import { randomUUID } from 'node:crypto';
 import { createProofKey } from '@rhizome/testkit';
+import type { AttackSystem } from './attack-system.js';
 import { type Caller, callers } from './attackers.js';
 import type { AttackCase, Expected } from './case.js';
 import { type Attack, http, raw } from './http.js';
@@ -11,9 +12,11 @@ const enrolment = 'urn:rhizome:params:oauth:grant-type:enrolment';
 const workerGrant = 'urn:rhizome:params:oauth:grant-type:worker';
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
 
+const formOf = (fields: Readonly<Record<string, string>>): string => String(new URLSearchParams(fields));
+
 const post = (
   name: string,
-  fields: Readonly<Record<string, string>> | string,
+  fields: Readonly<Record<string, string>> | string | ((system: AttackSystem) => string),
   expected: Expected,
   { path = '/oauth/token', headers = {} }: { readonly path?: string; readonly headers?: object } = {},
 ): AttackCase =>
@@ -23,44 +26,48 @@ const post = (
       at: 'identities',
       path,
       headers: { 'content-type': form, ...headers },
-      body: typeof fields === 'string' ? fields : String(new URLSearchParams(fields)),
+      body: typeof fields === 'object' ? formOf(fields) : fields,
     },
     expected,
   );
 
 const refused = { status: 400 } as const;
 
-const robot = 'svc_00000000000000000000000000';
-const assertionClaims = (): object => ({
-  ...{ iss: robot, sub: robot, aud: 'https://rhizome.test', jti: randomUUID() },
+/** Claims that the robot under attack would sign. */
+const claimsOf = ({ targets, origin }: AttackSystem): object => ({
+  ...{ iss: targets.robot, sub: targets.robot, aud: origin('identities'), jti: randomUUID() },
   exp: Math.floor(Date.now() / 1000) + 300,
 });
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const unsigned = (algorithm: string): string =>
-  `${encoded({ alg: algorithm })}.${encoded(assertionClaims())}.`;
+const unsigned = (algorithm: string, claims: object): string =>
+  `${encoded({ alg: algorithm })}.${encoded(claims)}.`;
 
-/** Requests of a robot that nobody registered. */
+const assertions: readonly (readonly [string, (claims: object) => string])[] = [
+  ['of nothing', () => ''],
+  ['that is longer than 4096 characters', () => 'a.'.repeat(5000)],
+  ['without a signature', (claims) => unsigned('none', claims)],
+  ['with a shared secret', (claims) => `${unsigned('HS256', claims)}AAAA`],
+  ['by a key that nobody registered', (claims) => createProofKey().statement('JWT', claims)],
+  ['by the name of a person', (claims) => createProofKey().statement('JWT', { ...claims, sub: 'usr_1' })],
+];
+
+/** Requests by somebody who knows a robot, and has none of its keys. */
 const robots: readonly AttackCase[] = [
   post(
     'the secret of a client',
-    { grant_type: 'client_credentials', client_id: robot, client_secret: 'admin' },
+    ({ targets: { robot } }) =>
+      formOf({ grant_type: 'client_credentials', client_id: robot, client_secret: 'admin' }),
     { status: 400, code: 'invalid_request' },
   ),
-  ...[
-    ['of nothing', ''],
-    ['that is longer than 4096 characters', 'a.'.repeat(5000)],
-    ['without a signature', unsigned('none')],
-    ['with a shared secret', `${unsigned('HS256')}AAAA`],
-    ['by a key that nobody registered', createProofKey().statement('JWT', assertionClaims())],
-    ['by the name of a person', createProofKey().statement('JWT', { ...assertionClaims(), sub: 'usr_1' })],
-  ].map(([name, assertion = '']) =>
+  ...assertions.map(([name, assertionOf]) =>
     post(
       `an assertion ${name}`,
-      {
-        grant_type: 'client_credentials',
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: assertion,
-      },
+      (system) =>
+        formOf({
+          grant_type: 'client_credentials',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: assertionOf(claimsOf(system)),
+        }),
       { status: 400, code: 'invalid_client' },
     ),
   ),

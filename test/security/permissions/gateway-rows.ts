@@ -1,6 +1,6 @@
 /** Calls of the gateway's own fields: the audit log, identities and the schema registry. */
-import { randomUUID } from 'node:crypto';
-import { inOneDay, type Objects, issuerOf, publicKey } from './objects.js';
+import { robotInput, robotKeyInput } from '../robot-inputs.js';
+import { type Objects, issuerOf } from './objects.js';
 import { mutation, query, type Rows } from './row.js';
 import { subjectOf } from './world.js';
 
@@ -66,13 +66,8 @@ const identityRows: Rows = [
     ...{ experiment, roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
   })),
   mutation('endElevation', ({ ownElevationId: id }) => ({ id })),
-  mutation('registerRobot', ({ experiment }) => ({
-    ...{ experiment, name: `robot-${randomUUID()}`, roles: ['READER'] },
-    ...{ publicKey: publicKey(), keyExpiresAt: inOneDay() },
-  })),
-  mutation('addRobotKey', ({ ownRobotId: robotId }) => ({
-    ...{ robotId, publicKey: publicKey(), expiresAt: inOneDay() },
-  })),
+  mutation('registerRobot', ({ experiment }) => robotInput(experiment)),
+  mutation('addRobotKey', ({ ownRobotId }) => robotKeyInput(ownRobotId)),
   mutation('endRobotKey', ({ ownRobotKeyId: id }) => ({ id })),
 ];
 

@@ -1,7 +1,7 @@
 /** Objects that the rows of the table ask for. */
-import { randomUUID } from 'node:crypto';
 import { experimentInputs } from '../experiment-inputs.js';
-import { createProofKey, testPrincipal, waitFor } from '@rhizome/testkit';
+import { robotInput } from '../robot-inputs.js';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
 import {
   type Caller,
@@ -116,21 +116,11 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   };
 }
 
-/** A new public key, as people paste it. */
-export function publicKey(): string {
-  const { d: _private, ...key } = createProofKey().export();
-  return JSON.stringify(key);
-}
-
-/** The time in a day. */
-export const inOneDay = (): string => new Date(Date.now() + 86_400_000).toISOString();
-
 async function robotOf(
   system: System,
   experiment: string,
 ): Promise<{ readonly id: string; readonly keyId: string }> {
-  const key = { publicKey: publicKey(), keyExpiresAt: inOneDay() };
-  const input = { ...key, experiment, name: `robot-${randomUUID()}`, roles: ['READER'] };
+  const input = robotInput(experiment);
   const { robot } = await mutate(system, 'registerRobot', input, 'robot { id keys { id } }');
   return { id: String(robot.id), keyId: String(robot.keys[0].id) };
 }
