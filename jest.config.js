@@ -13,7 +13,7 @@ const common = {
 const built = (suffix) => `**/{dist,dist-test}/**/*${suffix}`;
 
 export default {
-  maxWorkers: Number(process.env.RHIZOME_TESTS_WORKERS ?? 2),
+  maxWorkers: 2,
   testTimeout: 600_000,
   testSequencer: '<rootDir>/tools/longest-first.mjs',
   // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released,

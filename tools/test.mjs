@@ -241,6 +241,12 @@ function usableMemory() {
   return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
+/** Jest refuses a number of workers together with -i, and takes the first of two numbers. */
+function workersFor(project) {
+  if (jestArguments.some((argument) => /^(-i|-w|--runInBand|--maxWorkers)\b/.test(argument))) return [];
+  return [`--maxWorkers=${project === 'unit' ? cores : workersOfSystems}`];
+}
+
 function jest(project) {
   const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
   if (files?.length === 0) return;
@@ -250,13 +256,12 @@ function jest(project) {
   const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
   const args = [
     ...[...flags, bin, '--selectProjects', project, '--json', `--outputFile=${report}`],
+    ...workersFor(project),
     '--testLocationInResults=false',
     ...jestArguments,
     ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
   ];
-  // Not as a flag: jest refuses one together with -i, and takes the first of two.
-  const workers = { RHIZOME_TESTS_WORKERS: String(project === 'unit' ? cores : workersOfSystems) };
-  part(project, () => command(process.execPath, args, workers));
+  part(project, () => command(process.execPath, args));
   if (existsSync(report)) {
     const result = JSON.parse(readFileSync(report, 'utf8'));
     passed += result.numPassedTests;

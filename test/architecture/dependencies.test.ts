@@ -94,17 +94,20 @@ describe('packages of the workspace', () => {
     return references.map(({ path }) => join(folder, path));
   };
 
-  it.each(['tsconfig.json', 'tsconfig.test.json'])('are built after their dependencies: %s', (project) => {
-    const found = packages.filter(({ folder }) => existsSync(join(root, folder, project)));
-    const missing = found.flatMap(({ folder, dependencies, devDependencies }) => {
-      const needed = { ...dependencies, ...(project === 'tsconfig.test.json' ? devDependencies : {}) };
-      const references = referencesOf(folder, project);
-      return Object.keys(needed)
-        .flatMap((name) => folderOf.get(name) ?? [])
-        .filter((dependency) => !references.includes(dependency))
-        .map((dependency) => `${folder} lacks ${dependency}`);
-    });
-    expect(found.length).toBeGreaterThan(10);
-    expect(missing).toEqual([]);
-  });
+  it.each(['tsconfig.json', 'tsconfig.test.json'])(
+    'builds after the dependencies of the package: %s',
+    (project) => {
+      const found = packages.filter(({ folder }) => existsSync(join(root, folder, project)));
+      const missing = found.flatMap(({ folder, dependencies, devDependencies }) => {
+        const needed = { ...dependencies, ...(project === 'tsconfig.test.json' ? devDependencies : {}) };
+        const references = referencesOf(folder, project);
+        return Object.keys(needed)
+          .flatMap((name) => folderOf.get(name) ?? [])
+          .filter((dependency) => !references.includes(dependency))
+          .map((dependency) => `${folder} lacks ${dependency}`);
+      });
+      expect(found.length).toBeGreaterThan(10);
+      expect(missing).toEqual([]);
+    },
+  );
 });

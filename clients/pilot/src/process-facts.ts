@@ -1,4 +1,4 @@
-/** What the pilot takes over from the process that started it. */
+/** Facts that the pilot takes over from the process that started it. */
 import { delimiter } from 'node:path';
 import { batchJobIn } from './hardware/batch-job.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';

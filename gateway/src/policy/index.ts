@@ -28,13 +28,7 @@ export { Expiries, type Expiring } from './expiries.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';
 export { FairQueue, type FairQueueLimits, type Release } from './rate/fair-queue.js';
-export {
-  type Admission,
-  Admissions,
-  failuresKey,
-  type NamedHolder,
-  namedHolder,
-} from './rate/admissions.js';
+export { type Admission, Admissions, failuresKey, type NamedHolder, namedHolder } from './rate/admissions.js';
 export { CallerGate, limitedIdentity } from './rate/caller-gate.js';
 export { LoopDelay } from './rate/loop-delay.js';
 export { keyOf, RateLimiter } from './rate/rate-limiter.js';

@@ -15,7 +15,7 @@ const clock: Clock = {
   monotonicMs: () => systemClock.monotonicMs(),
 };
 
-/** Answer to an operation, of which it has the fields that the operation selects; the code if it has errors. */
+/** Answer to an operation, with the fields that the operation selects; the code if it has errors. */
 type Answered = Query & Mutation & { readonly code?: unknown };
 
 async function ask(text: string, variables: object, principal: Principal): Promise<Answered> {
@@ -299,7 +299,9 @@ describe('access to jobs of another owner', () => {
 
   it('is not granted with a token for other actions', async () => {
     const limitedTo = (action: CoreAction) => createPrincipal({ ...ada, actions: [action] });
-    expect(await grant({ grantee: to('kim@example') }, limitedTo('job:cancel'))).toEqual({ code: 'FORBIDDEN' });
+    expect(await grant({ grantee: to('kim@example') }, limitedTo('job:cancel'))).toEqual({
+      code: 'FORBIDDEN',
+    });
     const { grantJobAccess } = await grant({ grantee: to('kim@example') }, limitedTo('job:grantAccess'));
     expect(grantJobAccess.userErrors).toEqual([]);
   });
@@ -315,7 +317,9 @@ describe('access to jobs of another owner', () => {
     const cancelling = createPrincipal({ ...ada, actions: ['job:cancel'] });
     const managing = createPrincipal({ ...operator, actions: ['job:manageAny'] });
     for (const by of [agent, reading, cancelling, managing])
-      expect((await revoke(access, by)).revokeJobAccess.userErrors).toMatchObject([{ code: 'ACCESS_NOT_FOUND' }]);
+      expect((await revoke(access, by)).revokeJobAccess.userErrors).toMatchObject([
+        { code: 'ACCESS_NOT_FOUND' },
+      ]);
     const granting = createPrincipal({ ...ada, actions: ['job:grantAccess'] });
     expect((await revoke(access, granting)).revokeJobAccess.userErrors).toEqual([]);
   });

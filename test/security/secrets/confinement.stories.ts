@@ -95,7 +95,7 @@ describe('a job with secrets', () => {
     expect(reads.length).toBeGreaterThanOrEqual(4);
     const own = reads.filter(({ result }) => result === 'SUCCEEDED');
     expect(own[0]).toMatchObject({ actor: { kind: 'PILOT', workerId: pilot.workerId } });
-    expect(own[0]?.targets.ids).toEqual(expect.arrayContaining(ids));
+    expect(own[0]?.targets.ids).toEqual(expect.arrayContaining([...ids]));
     expect(reads.some(({ result }) => result === 'REJECTED')).toBe(true);
   });
 

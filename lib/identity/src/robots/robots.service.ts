@@ -150,11 +150,7 @@ export class RobotsService {
   }
 
   /** Robots of the experiments whose identities the caller may read, the newest first. */
-  page(
-    first: number,
-    after: string | null | undefined,
-    by: Principal,
-  ): Promise<KeysetPage<RobotDocument>> {
+  page(first: number, after: string | null | undefined, by: Principal): Promise<KeysetPage<RobotDocument>> {
     return this.#options.principals.robots(visibleTo(by), first, after);
   }
 

@@ -23,7 +23,7 @@ export const callers: Readonly<Record<string, Principal>> = {
   }),
 };
 
-/** Grants each caller access to jobs that do not exist: it may see the grant, and no object of alpha by it. */
+/** Grants each caller access to jobs that do not exist: it sees the grant, and by it no object of alpha. */
 export async function grantToCallers(world: World): Promise<void> {
   for (const { subject } of Object.values(callers))
     await grantOne(world, { subject, owner: 'nobody@example' });

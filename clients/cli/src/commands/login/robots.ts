@@ -103,11 +103,7 @@ async function register(
   return printChange(output, registerRobot.robot, registerRobot.userErrors, robotText);
 }
 
-async function addKey(
-  { client, output, cwd }: Session,
-  robotId: string,
-  flags: KeyFlags,
-): Promise<ExitCode> {
+async function addKey({ client, output, cwd }: Session, robotId: string, flags: KeyFlags): Promise<ExitCode> {
   const input = { robotId, ...keyOf(flags, cwd) };
   const { addRobotKey } = await client.mutate(CliAddRobotKeyDocument, { input }, { idempotent: false });
   return printChange(output, addRobotKey.robot, addRobotKey.userErrors, robotText);
