@@ -57,7 +57,7 @@ export function leaseLost(workerId: string, why: string): StoredJobError {
 
 /** Error of a job whose pilot started again without it. */
 export function pilotRestarted(workerId: string, why: string): StoredJobError {
-  return { ...leaseLost(workerId, why), code: 'PILOT_RESTARTED' };
+  return { ...leaseLost(workerId, why), family: 'WORKER', code: 'PILOT_RESTARTED' };
 }
 
 /** Error of a job that a worker still held when it ended. */
