@@ -15,12 +15,14 @@ read the pilot's memory map|grep -q . "/proc/$PILOT/maps"
 signal the pilot|kill -0 "$PILOT"
 signal the pilot's group|bash -c "kill -0 -- -$PILOT_GROUP"
 see processes of the host|test "$(ls -d /proc/[0-9]* | wc -l)" -gt 15
-list the pilot's scratch space|test "$(ls "$SCRATCH"/pilot-* | wc -l)" -gt 1
-read another payload's file|cat "$SCRATCH"/pilot-*/*/w*/secret | grep -q topsecret
-write into another payload's folder|for f in "$SCRATCH"/pilot-*/*/w*/secret; do echo forged > "$f.forged"; done; ls "$SCRATCH"/pilot-*/*/w*/secret.forged
+list the pilot's scratch space|test "$(ls "$SCRATCH"/payloads-* | wc -l)" -gt 1
+read another payload's file|cat "$SCRATCH"/payloads-*/*/w*/secret | grep -q topsecret
+write into another payload's folder|for f in "$SCRATCH"/payloads-*/*/w*/secret; do echo forged > "$f.forged"; done; ls "$SCRATCH"/payloads-*/*/w*/secret.forged
 read another payload's environment|cat /proc/[0-9]*/environ | grep -q "RHIZOME_JOB_ID=$VICTIM"
 signal another payload|for p in $(grep -l "RHIZOME_JOB_ID=$VICTIM" /proc/[0-9]*/environ); do p=\${p#/proc/}; kill -0 "\${p%/environ}" && echo yes; done | grep -q yes
-find the pipes of logs|ls "$SCRATCH"/pilot-*/pipe-*.out
+read the records of attempts|grep -q . "$SCRATCH"/payloads-*/*.record/assignment.json
+find the socket of the supervisor|test -S "$SCRATCH"/payloads-*/control
+find the pipes of logs|ls "$SCRATCH"/payloads-*/pipe-*.out
 read the store of other jobs|cat "$STORE"/canary | grep -q canary
 write into the store|echo forged > "$STORE/forged"
 read the home of the pilot's user|grep -q . "$PILOT_HOME/.netrc"

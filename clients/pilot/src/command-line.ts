@@ -12,7 +12,11 @@ export type Options = Readonly<Record<string, string | readonly string[]>>;
 export function readOptions(argv: readonly string[]): Options {
   const command = new Command('rhizome-pilot')
     .description(
-      'Runs jobs of a queue on this host. Each option can also be set as a variable RHIZOME_PILOT_….',
+      [
+        'Runs jobs of a queue on this host. Each option can also be set as a variable RHIZOME_PILOT_….',
+        'With "launch" before the options, the pilot is started again if it dies. "handover" replaces a running',
+        'pilot with the same options under its payloads. "enrol" enrols this host.',
+      ].join(' '),
     )
     .version(pilotVersion);
   for (const [key, { description }] of Object.entries(settingsSchema.shape)) {

@@ -167,6 +167,7 @@ function pilotOptions(
     lifetimeSeconds: settings.lifetimeSeconds ?? null,
     drainSeconds: settings.drainSeconds ?? null,
     graceSeconds: settings.graceSeconds,
+    payloadsEnd: settings.endWithPilot,
     captureLimits: { head: settings.logLimitKib * 1024, tail: 64 * 1024, buffer: 1024 * 1024 },
     spoolMiB: settings.spoolMib,
     sampleMs: 1000,

@@ -4,6 +4,7 @@ export { type Credential, readCredential } from './credential/credential-file.js
 export { type EnrolledKey, enrolKey, type KeyEnrolment } from './credential/enrol-key.js';
 export { EnrolmentRefused } from './credential/enrolment-client.js';
 export { WorkerCredential } from './credential/worker-credential.js';
+export { endSupervisors } from './supervisor/end-supervisors.js';
 export { isolationFault } from './isolation/isolation-fault.js';
 
 /** Path of the pilot program, for callers that start pilots as processes with `node`. */

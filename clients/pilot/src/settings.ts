@@ -115,6 +115,12 @@ export const settingsSchema = z.object({
     .max(600)
     .default(5)
     .describe('time between SIGTERM and SIGKILL of a payload'),
+  endWithPilot: z
+    .boolean()
+    .default(false)
+    .describe(
+      'whether payloads end when the pilot is killed: true or false (then the next pilot continues them)',
+    ),
   logLimitKib: z
     .int()
     .min(1)

@@ -85,8 +85,7 @@ export function startPilots(options: PilotOptions): Pilots {
         ...shown,
         ...share,
         ...gpuFlags(devices, folder, index),
-        '--drain-seconds',
-        '1',
+        ...['--drain-seconds', '1', '--end-with-pilot', 'true'],
       ],
       logFile: join(data, 'logs', `${name}.log`),
     });

@@ -101,6 +101,7 @@ async function startPilot(name: string, place: WorkerPlace): Promise<ChildProces
     '--cores': '2',
     '--memory-mib': '2048',
     '--drain-seconds': '1',
+    '--end-with-pilot': 'true',
   };
   const pilot = spawn(process.execPath, [pilotProgram, ...Object.entries(flags).flat()], {
     stdio: ['ignore', 'pipe', 'pipe'],

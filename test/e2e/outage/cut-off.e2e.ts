@@ -167,6 +167,40 @@ describe('a host that is cut off beyond its lease', () => {
   });
 });
 
+describe('a pilot that is killed', () => {
+  it('continues its payloads when it starts again, and all their results arrive', async () => {
+    const place = await makePlace('killed');
+    const options = { name: 'killed', queue: place.queue, keepsPayloads: true };
+    const killed = await startPilot(system, options);
+    const group = await PayloadGroup.submit(place, 'killed', 4);
+    await group.untilRunning();
+    const before = group.processes();
+    await killed.kill('SIGKILL');
+    const next = await startPilot(system, options);
+    expect(alive(before)).toHaveLength(4);
+    group.open();
+    await group.untilEnded();
+    await group.expectResults();
+    await next.kill('SIGTERM');
+  });
+
+  it('reports payloads that ended before it started again', async () => {
+    const place = await makePlace('late');
+    const options = { name: 'late', queue: place.queue, keepsPayloads: true };
+    const killed = await startPilot(system, options);
+    const group = await PayloadGroup.submit(place, 'late', 4);
+    await group.untilRunning();
+    const before = group.processes();
+    await killed.kill('SIGKILL');
+    group.open();
+    await untilGone(before, 120_000);
+    const next = await startPilot(system, options);
+    await group.untilEnded();
+    await group.expectResults();
+    await next.kill('SIGTERM');
+  });
+});
+
 describe('a job that asks for STOP', () => {
   it('runs again after an outage of core beyond the lease, at no cost of an attempt', async () => {
     const place = await makePlace('stopped');

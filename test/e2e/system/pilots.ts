@@ -1,9 +1,9 @@
 /** Pilots: real ones, and workers that a story speaks for itself. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { pilotProgram } from '@rhizome/pilot';
+import { endSupervisors, pilotProgram } from '@rhizome/pilot';
 import { playgroundQueue } from '@rhizome/playground';
-import { spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { leftovers, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
 import { gatesFolder } from './gated-payload.js';
 import { enrolled, spokenCredential, type WorkerPlace } from './worker-credentials.js';
@@ -16,6 +16,8 @@ export interface WorkerOptions {
   /** The playground's unless given. */
   readonly queue?: string;
   readonly cores?: number;
+  /** True if its payloads survive a kill of the pilot; its supervisor ends with the test. */
+  readonly keepsPayloads?: boolean;
   /** Further options of the pilot's command line. */
   readonly args?: readonly string[];
 }
@@ -43,12 +45,15 @@ export interface RunningPilot {
 /** Runs a pilot; resolves when it has registered. */
 export async function runPilot(
   { data }: Pick<WorkerPlace, 'data'>,
-  { name, credentialFile, cores = 4, args = [], env = {} }: PilotOptions,
+  { name, credentialFile, cores = 4, keepsPayloads = false, args = [], env = {} }: PilotOptions,
 ): Promise<RunningPilot> {
   const who = ['--credential-file', credentialFile, '--name', name];
-  const scratch = ['--scratch', join(data, 'pilots', name), '--store', join(data, 'store')];
+  const scratch = join(data, 'pilots', name);
+  const places = ['--scratch', scratch, '--store', join(data, 'store')];
+  const survival = ['--end-with-pilot', String(!keepsPayloads)];
+  if (keepsPayloads) leftovers.defer(`supervisors of ${name}`, async () => endSupervisors(scratch));
   const size = ['--cores', String(cores), '--memory-mib', '2048', '--drain-seconds', '1'];
-  const command = [pilotProgram, ...who, ...scratch, ...size, ...args];
+  const command = [pilotProgram, ...who, ...places, ...size, ...survival, ...args];
   const process = spawnProcess({ name, command: 'node', args: command, env });
   const [, workerId = ''] = await process.line(/"workerId":"([^"]+)".*"msg":"worker registered"/, 60_000);
   return { process, workerId };

@@ -21,11 +21,20 @@ const addressLength = 108;
 export async function defaultName(queue: string, enrolmentId?: string): Promise<string> {
   const host = hostname();
   if (enrolmentId !== undefined) return `${host}-${enrolmentId.slice(-8)}`;
-  const key = createHash('sha256').update(queue).digest('hex').slice(0, 32);
   for (let number = 1; number <= mostNumbers; number += 1)
-    if (await take(`${key}-${number}`)) return `${host}-${number}`;
+    if (await take(keyOf(queue, number))) return `${host}-${number}`;
   throw unnamed(`${mostNumbers} pilots of queue ${queue} run on this host`);
 }
+
+/** Takes the number of a name by default that another pilot had; nothing if it is another name. */
+export async function keepDefaultName(queue: string, name: string): Promise<void> {
+  const prefix = `${hostname()}-`;
+  const number = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : NaN;
+  if (Number.isInteger(number)) await take(keyOf(queue, number));
+}
+
+const keyOf = (queue: string, number: number): string =>
+  `${createHash('sha256').update(queue).digest('hex').slice(0, 32)}-${number}`;
 
 /**
  * Takes a key for this process, as an abstract socket: these belong to the whole host, whatever the user and

@@ -18,6 +18,8 @@ export interface HeldRun {
   endInSilence(reason: string): void;
   /** Ends it because the pilot ends; what is on disk stays there for the next pilot. */
   abandon(reason: string): void;
+  /** Ends it because the pilot ends; its payload and what is on disk stay for the next pilot. */
+  leave(reason: string): void;
   /** Continues under another fence. */
   adopt(fence: number): void;
 }
@@ -92,5 +94,9 @@ export class HeldJobs {
 
   abandonAll(reason: string): void {
     this.#runs.forEach((run) => run.abandon(reason));
+  }
+
+  leaveAll(reason: string): void {
+    this.#runs.forEach((run) => run.leave(reason));
   }
 }

@@ -1,15 +1,12 @@
 import type { Logger } from '@rhizome/log';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
-import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
+import { removeFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
-import { failureOf, startFailure } from '../payload/conclusion.js';
-import { OutputCapture, type CaptureLimits } from '../payload/output-capture.js';
-import { Payload, type PayloadLimits, type PayloadServices } from '../payload/payload.js';
+import { failureOf } from '../payload/conclusion.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
-  CoreRefused,
   type Assignment,
   type CoreProtocol,
   type FinishReport,
@@ -23,25 +20,30 @@ import { shipLog } from '../report/log-shipper.js';
 import type { ReportResult } from '../report/reporter.js';
 import { isVoid } from '../report/void-codes.js';
 import type { AttemptSecrets } from '../secrets/attempt-secrets.js';
-import { receiveSecrets, type SecretSource } from '../secrets/receive-secrets.js';
+import type { Masked } from '../secrets/output-mask.js';
 import type { Spool } from '../spool/spool.js';
 import type { JobRecord } from '../spool/spool.types.js';
 import type { FileStore } from '../files/file-store.types.js';
+import { type AttemptProgress, AttemptRecord } from '../supervisor/attempt-record.js';
+import type { OutputChunk } from '../supervisor/output-log.js';
+import { type PayloadHandle, PayloadTaken } from '../supervisor/payload-handle.js';
+import type { SupervisorClient } from '../supervisor/supervisor-client.js';
+import type { Supervisors } from '../supervisor/supervisors.js';
+import type { AdoptedAttempt } from './adopted-attempt.js';
 import type { HeldRun } from './held-jobs.js';
 import { JobDevices } from './job-devices.js';
-import { payloadCommand, runtimeOf, type PayloadHost } from './payload-command.js';
+import { JobSecrets } from './job-secrets.js';
+import { runtimeOf, type AttemptParts } from './payload-command.js';
+import { repeatInSilence } from './repeat-in-silence.js';
+import { payloadLimits, startPayload, type PayloadDefaults } from './start-payload.js';
 
 /** Services that a job run uses. */
-export interface JobRunServices extends PayloadHost {
+export interface JobRunServices extends PayloadDefaults {
   readonly core: CoreProtocol;
   readonly contact: Contact;
   readonly spool: Spool;
-  readonly payloads: PayloadServices;
-  readonly scratch: Scratch;
+  readonly supervisors: Supervisors;
   readonly store: FileStore;
-  readonly captureLimits: CaptureLimits;
-  /** Time between SIGTERM and SIGKILL. */
-  readonly graceSeconds: number;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -52,12 +54,12 @@ export interface JobRunServices extends PayloadHost {
  */
 class Dropped extends Error {}
 
-/** Time between two tries of a transfer while there is no contact. */
-const transferPauseMs = 5000;
+/** A phase between the end of the payload and that of the attempt. */
+type EndPhase = NonNullable<AttemptProgress['phase']>;
 
 /**
  * One attempt on this host, from its assignment to its last report: inputs, payload, log, outputs. `done`
- * resolves once nothing of it is left on this host; it never rejects.
+ * resolves once nothing of it is left on this host, or it was left to the next pilot; it never rejects.
  */
 export class JobRun implements HeldRun {
   readonly #services: JobRunServices;
@@ -69,23 +71,34 @@ export class JobRun implements HeldRun {
   readonly #reports: JobReports;
   #hasReportedEnd = false;
   #hasPayloadEnded = false;
-  #payload: Payload | undefined;
+  #isLeft = false;
+  #payload: PayloadHandle | undefined;
+  #record: AttemptRecord | undefined;
+  #outputs: OutputFolder | undefined;
+  #scratch: Scratch | undefined;
+  #phase: AttemptProgress['phase'];
+  #saving: Promise<void> = Promise.resolve();
   readonly #devices: JobDevices;
+  readonly #jobSecrets: JobSecrets;
   #secrets: AttemptSecrets | undefined;
 
+  /** @param adopted set for a payload that an earlier pilot has started */
   constructor(
     readonly assignment: Assignment,
     services: JobRunServices,
+    adopted?: AdoptedAttempt,
   ) {
     this.#services = services;
     const { devices, log, spool } = services;
     const { jobId, fence, attemptId } = assignment;
     const state = { jobId, fence, attemptId, nextSequence: 0 };
-    this.#reports = new JobReports(state, spool.attempt(attemptId), services);
+    this.#reports = adopted?.reports ?? new JobReports(state, spool.attempt(attemptId), services);
+    this.#phase = adopted?.phase ?? null;
     this.#devices = new JobDevices(assignment.deviceIds, devices, (reason) =>
       log.warn({ reason }, 'job device failed'),
     );
-    this.done = this.#run();
+    this.#jobSecrets = new JobSecrets(assignment, this.#reports, services);
+    this.done = this.#run(adopted);
   }
 
   /** The job and its fence, for heartbeats. */
@@ -133,9 +146,19 @@ export class JobRun implements HeldRun {
     this.#reports.leave(dropped);
   }
 
+  leave(reason: string): void {
+    if (!this.isHeld) return;
+    this.#isLeft = true;
+    const left = new Dropped(reason);
+    this.#dropped.abort(left);
+    this.#reports.leave(left);
+    this.#payload?.leave(left);
+  }
+
   adopt(fence: number): void {
     this.#services.log.info({ fence }, 'job kept with another fence');
     this.#reports.adopt(fence);
+    void this.#saveProgress();
   }
 
   /** Drops the job after a refusal that says that it is no longer this worker's. */
@@ -143,46 +166,64 @@ export class JobRun implements HeldRun {
     if (isVoid(refusal)) this.drop(`${refusal.code}: ${refusal.message}`);
   }
 
-  async #run(): Promise<void> {
-    const { scratch, log } = this.#services;
-    let folders: AttemptFolders | undefined;
-    let outputs: OutputFolder | undefined;
+  async #run(adopted: AdoptedAttempt | undefined): Promise<void> {
     try {
-      folders = await scratch.makeFolders(this.assignment.attemptId);
-      outputs = await OutputFolder.open(folders.outputs);
-      await this.#runIn(folders, outputs);
+      await (adopted === undefined ? this.#begin() : this.#continue(adopted));
     } catch (error) {
+      if (error instanceof PayloadTaken) this.leave(error.message);
       await this.#onFailure(error);
     } finally {
       await this.#reports.close();
-      await outputs?.close();
-      await this.#secrets
-        ?.remove()
-        .catch((error: unknown) => log.error({ err: error }, 'secrets not removed'));
+      await this.#saving;
+      await this.#outputs?.close();
       this.#devices.release();
-      if (folders !== undefined) {
-        for (const folder of [folders.root, folders.private])
-          await removeFolder(folder).catch((error: unknown) =>
-            log.warn({ err: error, folder }, 'folder not removed'),
-          );
-      }
+      if (!this.#isLeft) await this.#cleanUp();
     }
   }
 
-  async #runIn(folders: AttemptFolders, outputs: OutputFolder): Promise<void> {
+  /** The record goes first: what has none is removed with the part of the scratch space. */
+  async #cleanUp(): Promise<void> {
     const { log } = this.#services;
-    await this.#prepare(folders);
+    try {
+      this.#payload?.forget();
+      await this.#record?.remove();
+      await this.#secrets?.remove();
+      if (this.#scratch) await removeFolders(this.#scratch.foldersOf(this.assignment.attemptId));
+    } catch (error) {
+      log.warn({ err: error }, 'folders of the attempt not removed');
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { attemptId } = this.assignment;
+    const supervisor = await this.#services.supervisors.current();
+    this.#scratch = supervisor.scratch;
+    const folders = await supervisor.scratch.makeFolders(attemptId);
+    this.#outputs = await OutputFolder.open(folders.outputs);
+    this.#record = new AttemptRecord(supervisor.folder, attemptId);
+    await this.#record.make({ assignment: this.assignment, outputs: this.#outputs.identity });
+    await this.#prepare(supervisor);
     await this.#reportStart('RUNNING');
-    const limits = this.#limits();
-    const payload = await this.#startPayload(folders, limits);
-    log.info({ processId: payload.pid }, 'payload started');
-    const capture = new OutputCapture(
-      { STDOUT: payload.stdout, STDERR: payload.stderr },
-      this.#services.captureLimits,
-      () => new Date(),
-      this.#secrets?.masked,
-    );
-    const shipping = this.#ship(capture);
+    const payload = await this.#startPayload(supervisor);
+    this.#services.log.info({ processId: payload.pid }, 'payload started');
+    await this.#follow(payload, this.#outputs);
+  }
+
+  /** Continues where an earlier pilot has ended. */
+  async #continue({ record, scratch, payload, outputs, secrets }: AdoptedAttempt): Promise<void> {
+    this.#services.log.info({ processId: payload.pid }, 'payload adopted');
+    this.#scratch = scratch;
+    this.#record = record;
+    this.#outputs = outputs;
+    this.#payload = payload;
+    if (secrets !== null) this.#secrets = this.#jobSecrets.reopen(secrets, scratch, payload, this.#stopped);
+    await this.#follow(payload, outputs);
+  }
+
+  /** Ships the log of the payload, waits for its end, and reports it. */
+  async #follow(payload: PayloadHandle, outputs: OutputFolder): Promise<void> {
+    const { log } = this.#services;
+    const shipping = this.#ship(payload);
     const result = await this.#devices.resultOf(payload.result);
     this.#hasPayloadEnded = true;
     const { exitCode, signal, exceeded, survivors } = result;
@@ -191,90 +232,75 @@ export class JobRun implements HeldRun {
     await shipping;
     this.#dropped.signal.throwIfAborted();
     const timedOut = this.#timedOut.signal.reason as AttemptError | undefined;
-    const failure = timedOut ?? (await this.#devices.attribute(failureOf(result, limits)));
+    const failure =
+      timedOut ??
+      (await this.#devices.attribute(failureOf(result, payloadLimits(this.assignment, this.#services))));
     if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
     else await this.#finish(outputs, exitCode ?? 0, result.usage);
   }
 
   /** Fetches the inputs; reports STARTING first if there are any. */
-  async #prepare(folders: AttemptFolders): Promise<void> {
-    const { payload, parents } = this.assignment;
+  async #prepare({ scratch, process }: SupervisorClient): Promise<void> {
+    const { payload, parents, attemptId } = this.assignment;
+    const folders = scratch.foldersOf(attemptId);
     // An image that no runtime here can run is reported before anything is fetched for it.
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
       await this.#reportStart('STARTING');
     }
-    await this.#repeatInSilence(async () => stageIn(plan, folders, this.#services.store, this.#stopped));
+    const fetch = async (): Promise<void> => stageIn(plan, folders, this.#services.store, this.#stopped);
+    await repeatInSilence(fetch, this.#services, this.#stopped);
     // Last, so that secrets are here no longer than needed.
-    if (payload.secretIds.length > 0 || payload.isTokenRequired)
-      this.#secrets = await this.#receiveSecrets(folders);
+    if (payload.secretIds.length === 0 && !payload.isTokenRequired) return;
+    const host = { owner: process, hide: async (texts: Masked) => this.#payload?.mask(texts) };
+    this.#secrets = await this.#jobSecrets.receive(folders, host, this.#stopped, (refusal) =>
+      this.#dropIfVoid(refusal),
+    );
   }
 
-  /** Receives the secrets and the token of the attempt. @throws Dropped, AttemptError */
-  async #receiveSecrets(folders: AttemptFolders): Promise<AttemptSecrets> {
-    const { core, isolation, log } = this.#services;
-    const { image, secretIds, isTokenRequired } = this.assignment.payload;
-    const signal = this.#stopped;
-    const isIsolated = image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
-    if (!isIsolated)
-      throw new AttemptError('WORKER', 'ISOLATION_MISSING', 'Payloads with secrets need isolation.', true);
-    const source: SecretSource = {
-      secretIds,
-      isTokenRequired,
-      redeem: (ids, end) =>
-        this.#reports.call(
-          ({ workerId, signal: until }) => core.redeemSecrets(workerId, this.held, ids, until),
-          end,
-        ),
-      token: (end) => this.#reports.call(({ signal: until }) => core.attemptToken(this.held, until), end),
-    };
-    return receiveSecrets(source, folders, signal, log).catch((error: unknown) => {
-      if (!(error instanceof CoreRefused)) throw error;
-      this.#dropIfVoid(error);
-      signal.throwIfAborted();
-      throw new AttemptError('DATA', 'SECRET_UNAVAILABLE', error.message, false);
+  async #startPayload(supervisor: SupervisorClient): Promise<PayloadHandle> {
+    const parts = (): Omit<AttemptParts, 'folders'> => ({
+      devices: this.#devices.given(),
+      secrets: this.#secrets,
     });
-  }
-
-  async #startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
-    const { attemptId } = this.assignment;
-    const { command } = this.assignment.payload;
-    const start = async (): Promise<Payload> => {
-      const parts = { folders, devices: this.#devices.given(), secrets: this.#secrets };
-      const spec = await payloadCommand(this.assignment, this.#services, parts);
-      return Payload.start(attemptId, { ...spec, scratch: folders.root }, limits, this.#services.payloads);
-    };
-    this.#payload = await start().catch((error: unknown) => {
-      throw error instanceof AttemptError ? error : startFailure(command, error);
-    });
+    const payload = await startPayload(supervisor, this.assignment, this.#services, parts);
+    this.#payload = payload;
     // Stopped while the payload was starting: until now there was nothing to terminate.
-    if (this.#stopped.aborted) this.#payload.terminate();
-    return this.#payload;
-  }
-
-  #limits(): PayloadLimits {
-    const { walltimeSeconds, memoryMiB, diskMiB } = this.assignment.requirements;
-    return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.#services.graceSeconds };
+    if (this.#isLeft) payload.leave(this.#dropped.signal.reason as Error);
+    else if (this.#stopped.aborted) payload.terminate();
+    return payload;
   }
 
   /** Ships the log; never rejects. */
-  async #ship(capture: OutputCapture): Promise<void> {
+  async #ship({ output }: PayloadHandle): Promise<void> {
     const { contact, log } = this.#services;
     this.#reports.listen({
       onRefused: (refusal) => this.#dropIfVoid(refusal),
-      onLogRefused: () => capture.discard(),
+      onLogRefused: () => output.discard(),
     });
+    const append = async (chunks: readonly OutputChunk[]): Promise<void> => {
+      await this.#reports.appendLog(chunks);
+      await this.#saveProgress();
+    };
     try {
-      await shipLog(
-        capture,
-        async (chunks) => this.#reports.appendLog(chunks),
-        contact,
-        this.#dropped.signal,
-      );
+      await shipLog(output, append, contact, this.#dropped.signal);
     } catch (error) {
       if (!this.isDropped) log.error({ err: error }, 'job log not shipped');
     }
+  }
+
+  /** Records what the next pilot must not report again; never rejects. */
+  async #saveProgress(): Promise<void> {
+    this.#saving = this.#saving.then(async () => {
+      const { fence } = this.#reports.held;
+      const outputOffset = this.#payload?.output.offset ?? 0;
+      const progress = { fence, outputOffset, nextSequence: this.#reports.nextSequence, phase: this.#phase };
+      await this.#record?.saveProgress(progress).catch((error: unknown) => {
+        this.#services.log.warn({ err: error }, 'progress of the attempt not recorded');
+      });
+    });
+    await this.#saving;
   }
 
   async #finish(folder: OutputFolder, exitCode: number, usage: Usage): Promise<void> {
@@ -287,12 +313,13 @@ export class JobRun implements HeldRun {
     let stored: readonly StoredFile[] = [];
     try {
       if (payload.outputs.length > 0) {
-        await this.#report(this.#reports.submit(report('HOLDING')));
+        await this.#enter('HOLDING', report);
         const found = await findOutputs(payload.outputs, folder, signal);
-        await this.#report(this.#reports.submit(report('TRANSFERRING')));
-        stored = await this.#repeatInSilence(async () =>
-          stageOut(found, folder, { jobId, attemptId }, this.#services.store, signal),
-        );
+        await this.#enter('TRANSFERRING', report);
+        const { store } = this.#services;
+        const send = async (): Promise<readonly StoredFile[]> =>
+          stageOut(found, folder, { jobId, attemptId }, store, signal);
+        stored = await repeatInSilence(send, this.#services, this.#stopped);
       }
       await this.#report(this.#reports.deliver(report('FINISHED', stored)));
       this.#hasReportedEnd = true;
@@ -302,23 +329,12 @@ export class JobRun implements HeldRun {
     }
   }
 
-  /**
-   * A transfer that fails while core is out of reach may fail for the same reason, so it is repeated until it
-   * succeeds or contact is back.
-   */
-  async #repeatInSilence<T>(transfer: () => Promise<T>): Promise<T> {
-    const { contact, log } = this.#services;
-    for (;;) {
-      const hadContact = contact.isOpen;
-      try {
-        return await transfer();
-      } catch (error) {
-        const isFinal = hadContact && contact.isOpen;
-        if (isFinal || this.#stopped.aborted || !(error instanceof AttemptError)) throw error;
-        log.warn({ reason: error.message }, 'transfer failed without contact; retrying');
-        await contact.whenOpen(transferPauseMs);
-      }
-    }
+  /** Reports a phase after the end of the payload, unless an earlier pilot did it. */
+  async #enter(phase: EndPhase, report: (phase: EndPhase) => JobRecord): Promise<void> {
+    if (this.#phase === 'TRANSFERRING' || this.#phase === phase) return;
+    await this.#report(this.#reports.submit(report(phase)));
+    this.#phase = phase;
+    await this.#saveProgress();
   }
 
   async #reportStart(phase: StartReport['phase']): Promise<void> {

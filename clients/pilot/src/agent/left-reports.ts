@@ -2,7 +2,6 @@ import type { Logger } from '@rhizome/log';
 import { JobReports, type JobReportsServices } from '../report/job-reports.js';
 import { isVoid } from '../report/void-codes.js';
 import type { AttemptSpool } from '../spool/attempt-spool.js';
-import type { Spool } from '../spool/spool.js';
 import type { HeldRun } from './held-jobs.js';
 
 /**
@@ -44,6 +43,10 @@ export class LeftReports implements HeldRun {
     this.#reports.leave(new Error(reason));
   }
 
+  leave(reason: string): void {
+    this.abandon(reason);
+  }
+
   adopt(fence: number): void {
     this.#reports.adopt(fence);
   }
@@ -62,23 +65,31 @@ export class LeftReports implements HeldRun {
   }
 }
 
-/** Reports of earlier pilots with this name. Attempts whose end is not known are over with their pilot. */
+/** The reports about an attempt, if its end is among them. */
+export async function leftReports(
+  spool: AttemptSpool,
+  services: JobReportsServices,
+): Promise<LeftReports | undefined> {
+  const { log } = services;
+  try {
+    const reports = await JobReports.restore(spool, services);
+    return reports && new LeftReports(reports, log);
+  } catch (error) {
+    log.error({ err: error }, 'reports of an earlier pilot lost');
+    return undefined;
+  }
+}
+
+/** Reports of earlier pilots whose payloads have no record. Attempts whose end is not known are over. */
 export async function takeOverReports(
-  spool: Spool,
+  spools: Iterable<AttemptSpool>,
   services: JobReportsServices,
 ): Promise<readonly LeftReports[]> {
-  const { log } = services;
-  const restore = async (left: AttemptSpool): Promise<readonly LeftReports[]> => {
-    try {
-      const reports = await JobReports.restore(left, services);
-      if (reports !== undefined) return [new LeftReports(reports, log)];
-    } catch (error) {
-      log.error({ err: error }, 'reports of an earlier pilot lost');
-    }
-    await left.discard();
-    return [];
-  };
   const found: LeftReports[] = [];
-  for (const left of await spool.takeOver()) found.push(...(await restore(left)));
+  for (const spool of spools) {
+    const reports = await leftReports(spool, services);
+    if (reports === undefined) await spool.discard();
+    else found.push(reports);
+  }
   return found;
 }

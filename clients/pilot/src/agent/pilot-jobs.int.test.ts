@@ -120,7 +120,7 @@ describe('a job', () => {
     await setup.core.until('job_a ends', setup.ended('job_a'));
     const [mine = ''] = await readdir(join(setup.folder, 'scratch'));
     const left = async (): Promise<string[]> =>
-      (await readdir(join(setup.folder, 'scratch', mine))).filter((name) => !name.startsWith('pipe-'));
+      (await readdir(join(setup.folder, 'scratch', mine))).filter((name) => name.startsWith('att_'));
     for (let i = 0; i < 100 && (await left()).length > 0; i += 1) await pause(10);
     expect(await left()).toEqual([]);
     setup.pilot?.drain('enough');

@@ -2,28 +2,25 @@ import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { openFileStore } from '../files/file-store.js';
-import { Scratch } from '../files/scratch.js';
-import { removeOldSecretFiles } from '../secrets/secret-files.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
 import { PayloadIsolation, type IsolationOptions } from '../isolation/payload-isolation.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
-import type { PayloadServices } from '../payload/payload.js';
-import { PipePool } from '../payload/pipe-pool.js';
-import { ProcessMonitor } from '../payload/process-monitor.js';
-import { ReapedAccounts } from '../payload/reaped-accounts.js';
-import { ControlGroups, type FoundControlGroups } from '../processes/control-groups.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
-import { Watchdogs } from '../watchdog/watchdog.js';
 import type { ProcessContainment, WorkerFacts } from '../protocol/core-protocol.js';
 import { Contact } from '../report/contact.js';
 import { Spool } from '../spool/spool.js';
+import type { SpoolOwner } from '../spool/spool.types.js';
+import type { SupervisorFacts } from '../supervisor/messages.js';
+import { Supervisors } from '../supervisor/supervisors.js';
 import { HeldJobs } from './held-jobs.js';
-import { takeOverReports } from './left-reports.js';
+import { adoptAttempts } from './adopt-attempts.js';
+import { JobRun } from './job-run.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
 
@@ -59,6 +56,10 @@ export interface PilotOptions {
   readonly sampleMs: number;
   readonly longestIdlePauseMs: number;
   readonly version: string;
+  /** True if payloads end when the pilot dies; otherwise the next pilot continues them. */
+  readonly payloadsEnd?: boolean;
+  /** True if a launcher starts another pilot when this one ends. */
+  readonly isLaunched?: boolean;
 }
 
 /** Process samples per scan of the scratch space: walking a folder costs more. */
@@ -79,6 +80,10 @@ export class Pilot {
   readonly #contact: Contact;
   readonly #startedAt = performance.now();
   #session: WorkerSession | undefined;
+  #isLeaving = false;
+  #isStopped = false;
+  #supervisors: Supervisors | undefined;
+  #spool: Spool | undefined;
   #drainTimer: LongTimer | undefined;
 
   constructor(core: CoreProtocol, options: PilotOptions, log: Logger) {
@@ -93,27 +98,21 @@ export class Pilot {
    * @throws CoreRefused if core does not accept this worker
    */
   async run(): Promise<void> {
-    const { host } = this.#options;
-    const scratch = await Scratch.open(host.scratch);
-    await removeOldSecretFiles();
     const lifetime = this.#armLifetime();
-    const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();
-    let spool: Spool | undefined;
     try {
-      const [hostFacts, { groups }] = await Promise.all([
-        findHostFacts(host),
-        this.#findControlGroups(),
-        devices.start(),
-      ]);
-      spool = await this.#openSpool(hostFacts);
-      const isolation = await this.#findIsolation(scratch, hostFacts);
+      await mkdir(this.#options.host.scratch, { recursive: true });
+      const [hostFacts] = await Promise.all([findHostFacts(this.#options.host), devices.start()]);
+      const supervisors = (this.#supervisors = await this.#openSupervisors(hostFacts));
+      const { facts: supervisor, scratch } = await supervisors.current();
+      const spool = (this.#spool = await this.#openSpool(hostFacts));
+      const isolation = await this.#findIsolation(scratch.folder, hostFacts);
       const { runtimes: containerRuntimes } = isolation.containers;
-      const containment = containmentOf(groups, isolation);
+      const containment = containmentOf(supervisor, isolation);
       const facts = { ...hostFacts, containerRuntimes, ...isolation.facts, containment };
       const slots = new Slots(facts, () => usable(devices.devices));
-      const places = { scratch, spool, slots };
-      const services = this.#services(places, { watchdogs, groups }, devices, isolation);
+      const services = this.#services({ supervisors, spool, slots }, devices, isolation);
+      await this.#adoptAttempts(services);
       for (let end = ''; end !== 'DRAINED' && !this.#idle.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
@@ -123,9 +122,6 @@ export class Pilot {
       lifetime?.cancel();
       this.#drainTimer?.cancel();
       devices.close();
-      await watchdogs.close();
-      await spool?.close();
-      await scratch.close();
     }
   }
 
@@ -142,32 +138,79 @@ export class Pilot {
 
   /** Ends its payloads and itself; core gives the jobs to other workers. */
   stop(reason: string): void {
+    this.#isStopped = true;
     this.drain(reason);
     this.#session?.abandon(reason);
     this.#jobs.abandonAll(reason);
   }
 
-  /** Opens the spool, and takes over what an earlier pilot of this name left. */
+  /** Ends, and leaves its jobs to another pilot of the same name, which continues them. */
+  leave(reason: string): void {
+    this.#isLeaving = true;
+    this.#stopping.abort(new Error(reason));
+    this.#session?.leave();
+    this.#idle.abort(this.#stopping.signal.reason);
+  }
+
   async #openSpool({ host }: HostFacts): Promise<Spool> {
-    const { queue, name, spoolMiB, host: options } = this.#options;
-    const spool = await Spool.open({
+    const { spoolMiB, host: options } = this.#options;
+    return Spool.open({
       scratch: options.scratch,
-      owner: { queue, name, host },
+      owner: this.#owner(host),
       limitBytes: spoolMiB * 1024 ** 2,
       log: this.#log,
     });
-    const services = { core: this.#core, contact: this.#contact, log: this.#log };
-    const left = await takeOverReports(spool, services);
-    if (left.length > 0) this.#log.info({ jobs: left.length }, 'reports of an earlier pilot found');
-    left.forEach((run) => this.#jobs.add(run));
-    return spool;
   }
 
-  /** Ends what is left of the jobs, for example when core refuses this pilot. */
+  #owner(host: string): SpoolOwner {
+    const { queue, name, isLaunched = false } = this.#options;
+    return { queue, name, host, isLaunched };
+  }
+
+  async #openSupervisors({ host }: HostFacts): Promise<Supervisors> {
+    const { isolation, sampleMs, version, host: options, payloadsEnd = false } = this.#options;
+    const supervisors = await Supervisors.open(
+      {
+        scratch: options.scratch,
+        owner: this.#owner(host),
+        version,
+        endsWithPilot: payloadsEnd,
+        maxProcesses: isolation.limits.processes,
+        sampleMs,
+        diskPeriodMs: sampleMs * diskPeriodSamples,
+        companions: [process.pid, ...(this.#options.isLaunched ? [process.ppid] : [])],
+      },
+      this.#log,
+    );
+    const { controllers, reason, pid } = (await supervisors.current()).facts;
+    if (controllers) this.#log.info({ limiting: controllers }, 'control groups used');
+    else this.#log.info({ reason }, 'control groups not used');
+    this.#log.info({ processId: pid }, 'supervisor of payloads found');
+    return supervisors;
+  }
+
+  /** Continues what an earlier pilot of this name has left. */
+  async #adoptAttempts(services: SessionServices): Promise<void> {
+    const runs = await adoptAttempts(services);
+    if (runs.length > 0) this.#log.info({ jobs: runs.length }, 'attempts of an earlier pilot found');
+    for (const run of runs) {
+      if (run instanceof JobRun) services.slots.hold(run);
+      this.#jobs.add(run);
+    }
+  }
+
+  /**
+   * Ends what is left of the jobs, for example when core refuses this pilot. Payloads stay for another pilot
+   * if this one was not registered, or leaves them.
+   */
   async #endJobs(): Promise<void> {
+    const isLeaving = this.#isLeaving || (this.#session === undefined && !this.#isStopped);
     this.#contact.close('the pilot ends');
-    this.#jobs.abandonAll('the pilot ends');
+    if (isLeaving) this.#jobs.leaveAll('the pilot ends');
+    else this.#jobs.abandonAll('the pilot ends');
     await this.#jobs.whenEmpty(new AbortController().signal);
+    await this.#supervisors?.close();
+    await this.#spool?.close();
   }
 
   /** Runs one worker, from its registration to its end. */
@@ -215,7 +258,7 @@ export class Pilot {
    * Finds out how payloads are isolated on this host.
    * @throws DomainError CONFIG_INVALID if isolation is required and not possible
    */
-  async #findIsolation(scratch: Scratch, { containerRuntimes }: HostFacts): Promise<PayloadIsolation> {
+  async #findIsolation(scratch: string, { containerRuntimes }: HostFacts): Promise<PayloadIsolation> {
     const { host, isolation: options } = this.#options;
     const containers = {
       runtimes: containerRuntimes,
@@ -224,7 +267,7 @@ export class Pilot {
       usesControlGroups: false,
       isRoot: process.getuid?.() === 0,
     };
-    const isolation = await PayloadIsolation.find(options, containers, scratch.folder);
+    const isolation = await PayloadIsolation.find(options, containers, scratch);
     const { hasSandbox, reason } = isolation;
     const { mode } = options;
     const unusable = containerRuntimes.filter((name) => !isolation.containers.runtimes.includes(name));
@@ -239,14 +282,6 @@ export class Pilot {
     return isolation;
   }
 
-  /** Finds out whether this process may make control groups. */
-  async #findControlGroups(): Promise<FoundControlGroups> {
-    const found = await ControlGroups.find({ maxProcesses: this.#options.isolation.limits.processes });
-    if (found.groups) this.#log.info({ limiting: found.groups.limiting }, 'control groups used');
-    else this.#log.info({ reason: found.reason }, 'control groups not used');
-    return found;
-  }
-
   #deviceMonitor(): DeviceMonitor {
     const { periodMs, ...gpus } = this.#options.gpus;
     const options = { ...gpus, searchPath: this.#options.host.searchPath };
@@ -254,27 +289,16 @@ export class Pilot {
   }
 
   #services(
-    { scratch, spool, slots }: Pick<SessionServices, 'scratch' | 'spool' | 'slots'>,
-    { watchdogs, groups }: Pick<PayloadServices, 'watchdogs' | 'groups'>,
+    opened: Pick<SessionServices, 'supervisors' | 'spool' | 'slots'>,
     devices: DeviceMonitor,
     isolation: PayloadIsolation,
   ): SessionServices {
-    const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.#options;
+    const { host, store, graceSeconds, captureLimits, longestIdlePauseMs } = this.#options;
     return {
+      ...opened,
       core: this.#core,
-      payloads: {
-        monitor: new ProcessMonitor(sampleMs),
-        reaped: new ReapedAccounts(),
-        watchdogs,
-        groups,
-        pipes: new PipePool(scratch.folder),
-        diskPeriodMs: sampleMs * diskPeriodSamples,
-      },
-      scratch,
-      spool,
       contact: this.#contact,
       jobs: this.#jobs,
-      slots,
       devices,
       store: openFileStore(store, this.#options.storeToken),
       captureLimits,
@@ -304,11 +328,11 @@ export class Pilot {
 
 /** Methods that hold the processes of payloads without an image, the strongest first. */
 function containmentOf(
-  groups: ControlGroups | undefined,
+  { controllers }: SupervisorFacts,
   { hasSandbox }: PayloadIsolation,
 ): readonly ProcessContainment[] {
   return [
-    ...(groups ? (['CONTROL_GROUPS'] as const) : []),
+    ...(controllers ? (['CONTROL_GROUPS'] as const) : []),
     ...(hasSandbox ? (['NAMESPACES'] as const) : []),
     'PROCESS_MARKS',
   ];

@@ -1,4 +1,5 @@
 import type { Capacity } from '../protocol/core-protocol.js';
+import type { JobRun } from './job-run.js';
 
 /** Resources given to a job. */
 export interface Part extends Capacity {
@@ -55,6 +56,12 @@ export class Slots {
     return () => {
       if (this.#booked.delete(part)) this.#listeners.forEach((listener) => listener());
     };
+  }
+
+  /** Books what a job was given, until nothing of it is left. */
+  hold({ assignment, done }: Pick<JobRun, 'assignment' | 'done'>): void {
+    const { requirements, deviceIds, sharesDevices } = assignment;
+    void done.then(this.book({ ...requirements, deviceIds, sharesDevices }));
   }
 
   /** Calls the listener whenever something is released. */

@@ -10,6 +10,7 @@ import {
   type RegisteredWorker,
 } from '../protocol/core-protocol.js';
 import { isWorkerLost } from '../report/void-codes.js';
+import { monotonicMs } from '../supervisor/monotonic.js';
 import type { HeldJobs } from './held-jobs.js';
 import { JobRun, type JobRunServices } from './job-run.js';
 import { Lease } from './lease.js';
@@ -28,7 +29,7 @@ export interface SessionServices extends JobRunServices {
 }
 
 /** End of a session. */
-export type SessionEnd = 'DRAINED' | 'LOST';
+export type SessionEnd = 'DRAINED' | 'LOST' | 'LEFT';
 
 /** Time limit for the last report, in the normal case and when the pilot must end quickly. */
 const drainReportTimeoutMs = 5000;
@@ -54,6 +55,7 @@ export class WorkerSession {
   #confirms: { readonly since: number; readonly resolve: () => void }[] = [];
   #drainReason: string | undefined;
   #isUrgent = false;
+  #isLeft = false;
   /** Device changes to report with the next heartbeat; undefined if core knows the current state. */
   #newReport: DeviceReport | undefined;
 
@@ -73,6 +75,7 @@ export class WorkerSession {
     this.#lease = new Lease(worker.leaseSeconds, sentAt, onChange);
     this.#lease.over.addEventListener('abort', () => this.#onOver());
     worker.commands.forEach((command) => this.#execute(command));
+    this.#recordContact();
     this.#openContact();
     this.ended = this.#run();
   }
@@ -92,6 +95,12 @@ export class WorkerSession {
     this.drain(reason);
   }
 
+  /** Ends without a word to core: another pilot continues with the jobs, as the same worker. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#finder.stop();
+  }
+
   async #run(): Promise<SessionEnd> {
     const background = [this.#heartbeats(), this.#followCommands()];
     const unfollow = this.#services.devices.follow(this.#knownDevices, ({ devices, isUrgent, isUseOnly }) => {
@@ -103,12 +112,14 @@ export class WorkerSession {
       this.#finder.requestNow();
     });
     for await (const assignment of this.#finder.assignments()) this.#start(assignment);
-    await this.#services.jobs.whenEmpty(this.#lease.over);
-    if (!this.#lease.isOver) await this.#reportDraining(this.#drainReason ?? 'drained', true);
+    if (!this.#isLeft) await this.#services.jobs.whenEmpty(this.#lease.over);
+    if (!this.#isLeft && !this.#lease.isOver)
+      await this.#reportDraining(this.#drainReason ?? 'drained', true);
     this.#closing.abort();
     unfollow();
     this.#lease.end();
     await Promise.all(background);
+    if (this.#isLeft) return 'LEFT';
     return this.#lease.isOver ? 'LOST' : 'DRAINED';
   }
 
@@ -116,11 +127,9 @@ export class WorkerSession {
     const { jobId, attempt, fence, name } = assignment;
     const log = this.#log.child({ jobId, attempt });
     log.info({ fence, name }, 'job accepted');
-    const { requirements, deviceIds, sharesDevices } = assignment;
-    const release = this.#services.slots.book({ ...requirements, deviceIds, sharesDevices });
     const run = new JobRun(assignment, { ...this.#services, log });
+    this.#services.slots.hold(run);
     this.#services.jobs.add(run);
-    void run.done.then(release);
     if (this.#lease.isOver) run.drop('the worker is lost');
   }
 
@@ -129,6 +138,13 @@ export class WorkerSession {
     const { contact, jobs } = this.#services;
     jobs.unlimit();
     contact.open(this.#worker.workerId, async () => this.#confirm());
+  }
+
+  /** The supervisors count the payloads' time without core from here on, should this pilot end. */
+  #recordContact(): void {
+    const { answeredAt, seconds: leaseSeconds } = this.#lease;
+    const answeredAtMs = monotonicMs() - (performance.now() - answeredAt);
+    this.#services.supervisors.contact({ answeredAtMs, leaseSeconds });
   }
 
   #onReturn(): void {
@@ -208,6 +224,7 @@ export class WorkerSession {
       // Before reports are sent again: they need the fences that the commands bring.
       commands.forEach((command) => this.#execute(command));
       this.#lease.renew(sentAt);
+      this.#recordContact();
       if (this.#lease.isValid) this.#openContact();
       this.#confirms.filter(({ since }) => since <= sentAt).forEach(({ resolve }) => resolve());
       this.#confirms = this.#confirms.filter(({ since }) => since > sentAt);

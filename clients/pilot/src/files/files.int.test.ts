@@ -26,7 +26,7 @@ let tokens: (string | undefined)[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'files-'));
-  scratch = await Scratch.open(join(folder, 'scratch'));
+  scratch = new Scratch(join(folder, 'scratch'));
   folders = await scratch.makeFolders('att_1');
   outputFolder = await OutputFolder.open(folders.outputs);
   faults = [];
@@ -251,20 +251,5 @@ describe('findOutputs', () => {
     for (const name of ['link', 'folder', '../inputs.json', '..', '']) {
       await expect(findOutputs([name], outputFolder, open)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
     }
-  });
-});
-
-describe('Scratch.open', () => {
-  it('removes the folders of pilots that have ended, and keeps those of live ones', async () => {
-    const parent = join(folder, 'shared');
-    await mkdir(join(parent, 'pilot-4194304-1', 'att_old'), { recursive: true });
-    await mkdir(join(parent, 'something else'), { recursive: true });
-    const mine = await Scratch.open(parent);
-    await Scratch.open(parent);
-    const left = await readdir(parent);
-    expect(left).toHaveLength(2);
-    expect(left).toContain('something else');
-    await mine.close();
-    expect(await readdir(parent)).toEqual(['something else']);
   });
 });

@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+import { dirname } from 'node:path';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { checksumFile, type Digest } from './checksum.js';
@@ -9,6 +10,12 @@ export interface FoundOutput extends Digest {
   readonly name: string;
   /** Inode of the file that was read. */
   readonly inode: bigint;
+}
+
+/** Device and inode of a folder, in decimal. */
+export interface FolderIdentity {
+  readonly device: string;
+  readonly inode: string;
 }
 
 /** Output that is not stored, with the reason. */
@@ -27,11 +34,13 @@ export class OutputFolder {
   readonly #path: string;
   readonly #folder: FileHandle;
   readonly #identity: BigIntStats;
+  readonly #isOriginal: boolean;
 
-  private constructor(path: string, folder: FileHandle, identity: BigIntStats) {
+  private constructor(path: string, folder: FileHandle, identity: BigIntStats, isOriginal = true) {
     this.#path = path;
     this.#folder = folder;
     this.#identity = identity;
+    this.#isOriginal = isOriginal;
   }
 
   /** Opens the folder that the pilot has just made. */
@@ -40,12 +49,30 @@ export class OutputFolder {
     return new OutputFolder(path, folder, await folder.stat({ bigint: true }));
   }
 
+  /**
+   * Opens a folder that an earlier pilot has made. If a payload has put something else in its place, the
+   * folder above it is opened, and counts as replaced.
+   */
+  static async reopen(path: string, identity: FolderIdentity): Promise<OutputFolder> {
+    const folder = await openFolder(path).catch(async () => openFolder(dirname(path)));
+    const found = await folder.stat({ bigint: true });
+    const isSame = String(found.dev) === identity.device && String(found.ino) === identity.inode;
+    return new OutputFolder(path, folder, found, isSame);
+  }
+
+  /** Distinguishes it from all other folders of the host. */
+  get identity(): FolderIdentity {
+    const { dev, ino } = this.#identity;
+    return { device: String(dev), inode: String(ino) };
+  }
+
   async close(): Promise<void> {
     await this.#folder.close();
   }
 
   /** True if the path still leads to this folder, and not by a link at its end. */
   async isInPlace(): Promise<boolean> {
+    if (!this.#isOriginal) return false;
     const now = await openFolder(this.#path).catch(() => undefined);
     if (now === undefined) return false;
     try {

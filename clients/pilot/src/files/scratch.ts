@@ -1,6 +1,5 @@
 import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRunning, processStamp } from '../processes/process-stamp.js';
 import { placeOf } from './file-store.js';
 
 /** The folders of one attempt. */
@@ -23,51 +22,40 @@ export interface AttemptFolders {
   readonly private: string;
 }
 
-/**
- * A pilot's part of the scratch space, named after its process so that other pilots can see whether it is
- * still in use.
- */
+/** The part of the scratch space in which a supervisor runs payloads. */
 export class Scratch {
   /** @param folder the part itself */
-  private constructor(readonly folder: string) {}
-
-  /** Creates the part, and removes parts of pilots that have ended. */
-  static async open(parent: string): Promise<Scratch> {
-    await mkdir(parent, { recursive: true });
-    for (const name of await readdir(parent)) {
-      const [, stamp] = /^pilot-(\d+-\d+)$/.exec(name) ?? [];
-      if (stamp !== undefined && !isRunning(stamp)) await removeFolder(join(parent, name));
-    }
-    const folder = join(parent, `pilot-${processStamp()}`);
-    await makeOwnFolder(folder);
-    return new Scratch(folder);
-  }
+  constructor(readonly folder: string) {}
 
   /** Creates the folders of an attempt. */
   async makeFolders(attemptId: string): Promise<AttemptFolders> {
+    const folders = this.foldersOf(attemptId);
+    await mkdir(folders.root, { recursive: true, mode: 0o700 });
+    for (const folder of [folders.work, folders.inputs, folders.outputs, folders.temporary])
+      await mkdir(folder, { recursive: true });
+    return folders;
+  }
+
+  /** The folders of an attempt. */
+  foldersOf(attemptId: string): AttemptFolders {
     const root = join(this.folder, placeOf(attemptId));
-    const folders = {
+    return {
       root,
       work: join(root, 'work'),
       inputs: join(root, 'inputs'),
       outputs: join(root, 'outputs'),
       temporary: join(root, 'tmp'),
-    };
-    await mkdir(root, { recursive: true, mode: 0o700 });
-    for (const folder of [folders.work, folders.inputs, folders.outputs, folders.temporary])
-      await mkdir(folder, { recursive: true });
-    return {
-      ...folders,
       secrets: join(root, 'secrets'),
       inputsManifest: join(root, 'inputs.json'),
       private: `${root}.private`,
     };
   }
+}
 
-  /** Removes the pilot's part. */
-  async close(): Promise<void> {
-    await removeFolder(this.folder);
-  }
+/** Removes the folders of an attempt. */
+export async function removeFolders({ root, private: own }: AttemptFolders): Promise<void> {
+  await removeFolder(root);
+  await removeFolder(own);
 }
 
 /**

@@ -5,8 +5,6 @@ import type { ContainerHost } from '../payload/contained.js';
 import { containerRuntimes } from '../payload/container.js';
 import { assertProgramExists } from '../payload/find-program.js';
 import type { LaunchSpec } from '../payload/launch.js';
-import { attemptVariable } from '../processes/attempt-processes.js';
-import { acquireLockLimit } from '../processes/lock-limit.js';
 import type { ProcessLimits } from './bubblewrap.js';
 import { deviceFiles } from './device-files.js';
 import { tryRuntime } from './runtime-trial.js';
@@ -133,14 +131,9 @@ export class PayloadIsolation {
 
   /** Without a sandbox, a mark finds processes that would outlive their job. */
   #marked(spec: LaunchSpec): LaunchSpec {
-    const attemptId = spec.environment[attemptVariable];
-    if (attemptId === undefined || this.#prlimit === undefined) return spec;
-    const lockLimit = acquireLockLimit(attemptId);
-    if (lockLimit === undefined) return spec;
-    const { openFiles } = this.#options.limits;
-    const limits = [`--locks=${lockLimit}:${lockLimit}`, `--nofile=${openFiles}:${openFiles}`];
-    const command = [spec.command, ...spec.arguments];
-    return { ...spec, command: this.#prlimit, arguments: [...limits, '--', ...command], lockLimit };
+    const prlimit = this.#prlimit;
+    if (prlimit === undefined) return spec;
+    return { ...spec, mark: { prlimit, openFiles: this.#options.limits.openFiles } };
   }
 }
 

@@ -20,6 +20,8 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
       false,
     );
   }
+  if (exceeded === 'CONTACT')
+    return new AttemptError('WORKER', 'CONTACT_LOST', 'Core was out of reach for longer than the payload may run on', true);
   if (!result.isStarted) {
     const message =
       'The payload could not be started in its sandbox, or ended it; the reason is in its error output';

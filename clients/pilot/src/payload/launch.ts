@@ -17,12 +17,20 @@ export interface LaunchSpec {
   readonly folder: string;
   /** Written before the start, for this user only. */
   readonly files?: readonly PrivateFile[];
-  /** Mark of its processes, if it runs without a sandbox. */
-  readonly lockLimit?: number;
+  /** Set if its processes get a mark, because it runs without a sandbox. */
+  readonly mark?: ProcessMark;
   /** True if `/dev/shm` is not the host's for the payload. */
   readonly hasOwnSharedMemory?: true;
   /** Set if the program starts the payload in a sandbox and reports its end. */
   readonly supervision?: Supervision;
+}
+
+/** Means to mark the processes of a payload. */
+export interface ProcessMark {
+  /** Path of the program. */
+  readonly prlimit: string;
+  /** Open files of one process. */
+  readonly openFiles: number;
 }
 
 /** Exchange with a program that supervises a payload. */

@@ -54,8 +54,8 @@ describe('a payload', () => {
 
   it('leads a session and a group of its own', async () => {
     const { payload, capture } = await start('exec sleep 30');
-    const entry = readProcessTable().get(payload.pid);
-    expect(entry).toMatchObject({ group: payload.pid, session: payload.pid });
+    const entry = readProcessTable().get(payload.leader.pid);
+    expect(entry).toMatchObject({ group: payload.leader.pid, session: payload.leader.pid });
     payload.terminate();
     expect(await payload.result).toMatchObject({ signal: 'SIGTERM', exceeded: null });
     await readAll(capture);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
-import { returnLockLimit } from '../processes/lock-limit.js';
+import { acquireLockLimit, type LockLimit, returnLockLimit } from '../processes/lock-limit.js';
 import { isInside } from '../processes/namespace.js';
 import { type ControlGroup, enteringCommand, type GroupUse } from '../processes/control-group.js';
 import type { ControlGroups } from '../processes/control-groups.js';
@@ -21,8 +21,8 @@ import { UsageMeter, type Usage } from './usage-meter.js';
 
 const bytesPerMiB = 1024 ** 2;
 
-/** A limit of the job that its payload exceeded. */
-export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK';
+/** A limit of the job that its payload exceeded; CONTACT is its time without core. */
+export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK' | 'CONTACT';
 
 /** Limits of a payload. */
 export interface PayloadLimits {
@@ -114,7 +114,7 @@ export class Payload {
       onExceeded: () => this.#exceed('DISK'),
     });
     this.#stopMonitor = services.monitor.add(mark, (entries) => this.#onSample(entries));
-    this.#after(limits.walltimeSeconds, () => this.#exceedWalltime());
+    this.#after(limits.walltimeSeconds, () => this.#exceedTime('WALLTIME'));
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
         const reaped = services.reaped.usageOfEnded(this.#meter.lastKnown);
@@ -134,12 +134,13 @@ export class Payload {
     services: PayloadServices,
   ): Promise<Payload> {
     const group = services.groups?.make(limits.memoryMiB * bytesPerMiB);
-    const watchdog = await services.watchdogs.guard(attemptId, spec.lockLimit, group?.folder);
+    const lockLimit = spec.mark && acquireLockLimit(attemptId);
+    const watchdog = await services.watchdogs.guard(attemptId, lockLimit, group?.folder);
     const pipes = await services.pipes.open();
     try {
       services.reaped.rebase();
       const sharedFiles = spec.hasOwnSharedMemory ? new OwnSharedMemory() : new SharedMemoryFiles();
-      const launched = await launch(inGroup(spec, group), pipes);
+      const launched = await launch(inGroup(marked(spec, lockLimit), group), pipes);
       watchdog.watch(launched.leader);
       const mark = { attemptId, leader: launched.leader, group };
       const { scratch } = spec;
@@ -163,9 +164,14 @@ export class Payload {
     return this.#pipes.stderr.reader;
   }
 
-  /** The payload's first process, for logs and tests. */
-  get pid(): number {
-    return this.#launched.leader.pid;
+  /** The payload's first process. */
+  get leader(): Launched['leader'] {
+    return this.#launched.leader;
+  }
+
+  /** Ends it because core was silent for too long. */
+  endInSilence(): void {
+    this.#exceedTime('CONTACT');
   }
 
   /**
@@ -191,9 +197,9 @@ export class Payload {
     void killAttempt(this.#mark, { attemptOf: this.#services.monitor.memory.attemptOf });
   }
 
-  #exceedWalltime(): void {
+  #exceedTime(limit: 'WALLTIME' | 'CONTACT'): void {
     if (this.#exceeded !== null) return;
-    this.#exceeded = 'WALLTIME';
+    this.#exceeded = limit;
     this.terminate();
   }
 
@@ -244,6 +250,14 @@ export class Payload {
 function inGroup<T extends LaunchSpec>(spec: T, group: ControlGroup | undefined): T {
   if (group === undefined) return spec;
   return { ...spec, ...enteringCommand(group.folder, spec.command, spec.arguments) };
+}
+
+/** The program with a mark of its processes. */
+function marked<T extends LaunchSpec>(spec: T, lockLimit: LockLimit | undefined): T {
+  const { mark, command, arguments: given } = spec;
+  if (mark === undefined || lockLimit === undefined) return spec;
+  const limits = [`--locks=${lockLimit}:${lockLimit}`, `--nofile=${mark.openFiles}:${mark.openFiles}`];
+  return { ...spec, command: mark.prlimit, arguments: [...limits, '--', command, ...given] };
 }
 
 /** The kernel counts processes of a group that no sample has seen. */

@@ -17,6 +17,8 @@ export interface ControlGroupOptions {
   readonly sources?: ControlGroupSources;
   /** Processes and threads of one attempt; unlimited by default. */
   readonly maxProcesses?: number;
+  /** Processes in the group of this process that move with it. */
+  readonly companions?: readonly number[];
 }
 
 const kernelSources: ControlGroupSources = { mounts: '/proc/self/mountinfo', own: '/proc/self/cgroup' };
@@ -51,13 +53,14 @@ export class ControlGroups {
 
   /** Finds the folder of this process's group, and tries there what a pilot does. */
   static async find(options: ControlGroupOptions = {}): Promise<FoundControlGroups> {
-    const { sources = kernelSources, maxProcesses = Infinity } = options;
+    const { sources = kernelSources, maxProcesses = Infinity, companions = [] } = options;
     const folder = ownFolder(sources);
     if (typeof folder !== 'string') return folder;
     try {
       const failure = await trial(new ControlGroups(folder, [], maxProcesses).make());
       if (failure !== undefined) return { reason: failure };
-      return { groups: new ControlGroups(folder, enableControllers(folder, limiting), maxProcesses) };
+      const enabled = enableControllers(folder, limiting, companions);
+      return { groups: new ControlGroups(folder, enabled, maxProcesses) };
     } catch (error) {
       return { reason: `${folder} is not delegated to this user: ${(error as Error).message}` };
     }

@@ -4,34 +4,40 @@ import { join } from 'node:path';
 
 /**
  * Enables controllers for the groups below a folder, if they are delegated. A group with processes of
- * its own cannot enable any: this process then moves into a group below. Returns those that are enabled.
+ * its own cannot enable any: this process and its companions then move into a group below. Returns those
+ * that are enabled.
  */
-export function enableControllers(folder: string, wanted: readonly string[]): readonly string[] {
+export function enableControllers(
+  folder: string,
+  wanted: readonly string[],
+  companions: readonly number[] = [],
+): readonly string[] {
   const delegated = namesIn(folder, 'cgroup.controllers');
   const missing = wanted.filter(
     (name) => delegated.includes(name) && !namesIn(folder, 'cgroup.subtree_control').includes(name),
   );
-  if (missing.length > 0 && !tryEnable(folder, missing)) enableFromBelow(folder, missing);
+  if (missing.length > 0 && !tryEnable(folder, missing))
+    enableFromBelow(folder, missing, [process.pid, ...companions]);
   const enabled = namesIn(folder, 'cgroup.subtree_control');
   return wanted.filter((name) => enabled.includes(name));
 }
 
 /** Other processes in the group, which belong to somebody else, leave everything as it was. */
-function enableFromBelow(folder: string, controllers: readonly string[]): void {
+function enableFromBelow(folder: string, controllers: readonly string[], own: readonly number[]): void {
   const below = join(folder, `pilot-${process.pid}`);
   try {
     mkdirSync(below);
-    move(below);
+    own.forEach((pid) => move(pid, below));
     if (tryEnable(folder, controllers)) return;
-    move(folder);
+    own.forEach((pid) => move(pid, folder));
     rmdirSync(below);
   } catch {
     // The folder is not delegated to this user.
   }
 }
 
-function move(folder: string): void {
-  writeFileSync(join(folder, 'cgroup.procs'), String(process.pid));
+function move(pid: number, folder: string): void {
+  writeFileSync(join(folder, 'cgroup.procs'), String(pid));
 }
 
 function tryEnable(folder: string, controllers: readonly string[]): boolean {

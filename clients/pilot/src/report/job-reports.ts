@@ -1,6 +1,6 @@
 import type { Logger } from '@rhizome/log';
 import { Backoff, sleep } from '@rhizome/retry';
-import type { LogChunk } from '../payload/output-capture.js';
+import type { OutputChunk } from '../supervisor/output-log.js';
 import {
   CoreRefused,
   type CoreProtocol,
@@ -67,16 +67,27 @@ export class JobReports implements SpooledLog {
    */
   static async restore(spool: AttemptSpool, services: JobReportsServices): Promise<JobReports | undefined> {
     const reports = new JobReports(await spool.readState(), spool, services);
-    const numbers = await spool.numbers();
-    const last = numbers.at(-1);
+    const last = (await spool.numbers()).at(-1);
     if (last === undefined || !isEnd(await spool.read(last))) return undefined;
-    for (const number of numbers) {
-      const record = await spool.read(number).catch(damagedMark);
-      const bytes = Buffer.byteLength(JSON.stringify(record));
-      await spool.space.take(bytes, false);
-      reports.#queue.push(new PendingRecord(number, record, bytes));
-    }
-    reports.#unregister = spool.space.register(reports);
+    await reports.#load();
+    return reports;
+  }
+
+  /**
+   * The reports about an attempt whose payload still runs, or has ended without a report: those that an
+   * earlier pilot left come first.
+   * @param state what is known of the attempt otherwise
+   */
+  static async resume(
+    state: AttemptState,
+    spool: AttemptSpool,
+    services: JobReportsServices,
+  ): Promise<JobReports> {
+    const left = spool.isMade ? await spool.readState().catch(() => state) : state;
+    const fence = Math.max(state.fence, left.fence);
+    const nextSequence = Math.max(state.nextSequence, left.nextSequence);
+    const reports = new JobReports({ ...state, fence, nextSequence }, spool, services);
+    if (spool.isMade) await reports.#load();
     return reports;
   }
 
@@ -84,6 +95,11 @@ export class JobReports implements SpooledLog {
   get held(): HeldJob {
     const { jobId, fence } = this.#state;
     return { jobId, fence };
+  }
+
+  /** Sequence number of the next chunk of the log that is sent. */
+  get nextSequence(): number {
+    return this.#state.nextSequence;
   }
 
   /** True if the end of the attempt is on disk: it will be reported, if need be by the next pilot. */
@@ -135,7 +151,7 @@ export class JobReports implements SpooledLog {
   }
 
   /** Resolves once core has the chunks, or they are on disk. */
-  async appendLog(chunks: readonly LogChunk[]): Promise<void> {
+  async appendLog(chunks: readonly OutputChunk[]): Promise<void> {
     if (this.#isLogRefused) return;
     await this.submit({
       kind: 'LOG',
@@ -187,6 +203,17 @@ export class JobReports implements SpooledLog {
     await before.merge(record, this.#spool);
     await record.forget(this.#spool);
     record.answer(accepted);
+  }
+
+  async #load(): Promise<void> {
+    for (const number of await this.#spool.numbers()) {
+      const record = await this.#spool.read(number).catch(damagedMark);
+      const bytes = Buffer.byteLength(JSON.stringify(record));
+      await this.#spool.space.take(bytes, false);
+      this.#queue.push(new PendingRecord(number, record, bytes));
+      this.#nextNumber = number + 1;
+    }
+    this.#unregister = this.#spool.space.register(this);
   }
 
   #add(record: JobRecord): PendingRecord {

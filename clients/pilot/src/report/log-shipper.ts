@@ -1,4 +1,4 @@
-import type { LogChunk, OutputCapture } from '../payload/output-capture.js';
+import type { OutputChunk, OutputLogReader } from '../supervisor/output-log.js';
 import type { Contact } from './contact.js';
 
 /** Chunks in one call: with at most 60 KiB each, a call stays well under what servers accept. */
@@ -7,28 +7,28 @@ const chunksPerCall = 12;
 const collectMs = 1000;
 
 /**
- * Ships captured output, in order, until all of it has arrived or is on disk, or the signal. While neither is
- * possible, no output is taken, and eventually the payload waits.
+ * Ships the log of a payload, in order, until all of it has arrived or is among the reports on disk, or the
+ * signal.
  * @throws the error of `append`; the signal's reason
  */
 export async function shipLog(
-  capture: OutputCapture,
-  append: (chunks: readonly LogChunk[]) => Promise<void>,
+  output: OutputLogReader,
+  append: (chunks: readonly OutputChunk[]) => Promise<void>,
   contact: Pick<Contact, 'whenOpen'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const discard = (): void => capture.discard();
+  const discard = (): void => output.discard();
   signal.addEventListener('abort', discard);
   try {
     for (;;) {
       await contact.whenOpen(collectMs);
-      const chunks = await capture.nextChunks(chunksPerCall);
+      const chunks = await output.nextChunks(chunksPerCall);
       signal.throwIfAborted();
       if (chunks.length === 0) return;
       await append(chunks);
     }
   } catch (error) {
-    capture.discard();
+    output.discard();
     throw error;
   } finally {
     signal.removeEventListener('abort', discard);

@@ -1,15 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptFolders } from '../files/scratch.js';
+import type { ProcessIdentity } from '../processes/process-identity.js';
 import type { AttemptToken } from './attempt-token.js';
 import type { DeliveredSecret } from './delivered-secret.js';
-import { type Masked, maskedForms } from './output-mask.js';
+import { type Masked, maskedForms, validAtOnce } from './output-mask.js';
 import { SecretFiles } from './secret-files.js';
+
+/** Hides texts in the log of a payload that runs. */
+export type HideTexts = (texts: Masked) => Promise<void>;
+
+/** Where secrets of an attempt are kept and hidden. */
+export interface SecretHost {
+  /** Process with which the files end. */
+  readonly owner: ProcessIdentity;
+  readonly hide: HideTexts;
+}
 
 /** Name of the file with the token of the attempt. */
 const tokenFile = 'rhizome-job-token';
-/** Tokens that may be valid at once: each is replaced at half of its life, or a little later. */
-const validAtOnce = 3;
 /** Name of the file with the token for a storage. */
 const storageFile = (name: string): string => `rhizome-storage-token-${name}`;
 
@@ -25,7 +34,15 @@ export class AttemptSecrets {
   #maskedTokens: readonly Masked[] = [];
   readonly #removal = new AbortController();
 
-  private constructor(files: SecretFiles, inside: string, secrets: readonly DeliveredSecret[]) {
+  readonly #hide: HideTexts;
+
+  private constructor(
+    files: SecretFiles,
+    inside: string,
+    secrets: readonly DeliveredSecret[],
+    hide: HideTexts,
+  ) {
+    this.#hide = hide;
     this.#files = files;
     this.#inside = inside;
     this.#secrets = secrets;
@@ -34,17 +51,26 @@ export class AttemptSecrets {
   }
 
   /** Writes the files. */
-  static async open(folders: AttemptFolders, secrets: readonly DeliveredSecret[]): Promise<AttemptSecrets> {
-    const files = await SecretFiles.open(folders.private);
+  static async open(
+    folders: AttemptFolders,
+    secrets: readonly DeliveredSecret[],
+    { owner, hide }: SecretHost,
+  ): Promise<AttemptSecrets> {
+    const files = await SecretFiles.open(folders.private, owner);
     try {
       // Where the sandbox or the container mounts them.
       await mkdir(folders.secrets, { recursive: true, mode: 0o700 });
       for (const { as, target, value } of secrets) if (as === 'FILE') await files.write(target, value);
-      return new AttemptSecrets(files, folders.secrets, secrets);
+      return new AttemptSecrets(files, folders.secrets, secrets, hide);
     } catch (error) {
       await files.remove();
       throw error;
     }
+  }
+
+  /** Secrets that an earlier pilot has given to a payload, which still runs. */
+  static reopen(folder: string, { secrets: inside }: AttemptFolders, hide: HideTexts): AttemptSecrets {
+    return new AttemptSecrets(SecretFiles.reopen(folder), inside, [], hide);
   }
 
   /** Folder of the host with the files. */
@@ -74,7 +100,9 @@ export class AttemptSecrets {
   }
 
   /** Texts that the log must not show. */
-  readonly masked = (): Masked => this.#masked;
+  get masked(): Masked {
+    return this.#masked;
+  }
 
   /** Replaces the tokens of the attempt; earlier ones stay masked until they have ended. */
   async setToken(next: AttemptToken): Promise<void> {
@@ -84,8 +112,11 @@ export class AttemptSecrets {
       const [header = '', claims = '', signature = ''] = token.split('.');
       return [token, `${header}.${claims}`, signature];
     });
-    this.#maskedTokens = [maskedForms(parts), ...this.#maskedTokens].slice(0, validAtOnce);
+    const added = maskedForms(parts);
+    this.#maskedTokens = [added, ...this.#maskedTokens].slice(0, validAtOnce);
     this.#masked = [...this.#maskedTokens.flat(), ...this.#maskedValues].sort((a, b) => b.length - a.length);
+    // Before the payload can read it.
+    await this.#hide(added);
     await this.#files.write(tokenFile, next.token);
     for (const { name, token } of next.storages) await this.#files.write(storageFile(name), token);
   }

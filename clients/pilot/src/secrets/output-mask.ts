@@ -6,6 +6,9 @@ const shortest = 8;
 /** Bytes by which the beginning of a text is found. */
 const stem = 8;
 
+/** Tokens that may be valid at once: each is replaced at half of its life, or a little later. */
+export const validAtOnce = 3;
+
 /** Texts that are replaced, the longest first. */
 export type Masked = readonly Buffer[];
 

@@ -1,6 +1,6 @@
 import type { Logger } from '@rhizome/log';
 import type { AttemptFolders } from '../files/scratch.js';
-import { AttemptSecrets } from './attempt-secrets.js';
+import { AttemptSecrets, type SecretHost } from './attempt-secrets.js';
 import type { AttemptToken } from './attempt-token.js';
 import type { DeliveredSecret } from './delivered-secret.js';
 import { renewToken } from './token-renewal.js';
@@ -12,6 +12,7 @@ import { renewToken } from './token-renewal.js';
 export interface SecretSource {
   readonly secretIds: readonly string[];
   readonly isTokenRequired: boolean;
+  readonly host: SecretHost;
   redeem(secretIds: readonly string[], signal: AbortSignal): Promise<readonly DeliveredSecret[]>;
   token(signal: AbortSignal): Promise<AttemptToken>;
 }
@@ -29,7 +30,7 @@ export async function receiveSecrets(
 ): Promise<AttemptSecrets> {
   const { secretIds, isTokenRequired } = source;
   const delivered = secretIds.length === 0 ? [] : await source.redeem(secretIds, signal);
-  const secrets = await AttemptSecrets.open(folders, delivered);
+  const secrets = await AttemptSecrets.open(folders, delivered, source.host);
   if (!isTokenRequired) return secrets;
   try {
     await keepToken(secrets, source, signal, log);
@@ -40,9 +41,10 @@ export async function receiveSecrets(
   }
 }
 
-async function keepToken(
+/** Gives the payload a token, and renews it. @throws CoreRefused; the signal's reason */
+export async function keepToken(
   secrets: AttemptSecrets,
-  source: SecretSource,
+  source: Pick<SecretSource, 'token'>,
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {

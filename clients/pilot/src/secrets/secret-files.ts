@@ -2,8 +2,14 @@
 import { constants } from 'node:fs';
 import { access, chmod, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  isRunning,
+  nameOf,
+  ownIdentity,
+  processIn,
+  type ProcessIdentity,
+} from '../processes/process-identity.js';
 import { isOwnFolder, removeFolder } from '../files/scratch.js';
-import { isRunning, processStamp } from '../processes/process-stamp.js';
 
 /** File system in memory. */
 const memoryFolder = '/dev/shm';
@@ -17,9 +23,13 @@ export class SecretFiles {
   /** @param folder the folder on the host */
   private constructor(readonly folder: string) {}
 
-  /** Creates the folder. @param fallback where it is created if this host has no file system in memory */
-  static async open(fallback: string): Promise<SecretFiles> {
-    const name = `${prefix}-${processStamp()}-`;
+  /**
+   * Creates the folder.
+   * @param fallback where it is created if this host has no file system in memory
+   * @param owner process with which the files end
+   */
+  static async open(fallback: string, owner = ownIdentity()): Promise<SecretFiles> {
+    const name = `${nameOf(prefix, owner)}-`;
     const isUsable = await access(memoryFolder, constants.W_OK).then(
       () => true,
       () => false,
@@ -27,6 +37,11 @@ export class SecretFiles {
     const parent = isUsable ? memoryFolder : fallback;
     if (!isUsable) await mkdir(parent, { recursive: true, mode: 0o700 });
     return new SecretFiles(await mkdtemp(join(parent, name)));
+  }
+
+  /** A folder that an earlier pilot has created. */
+  static reopen(folder: string): SecretFiles {
+    return new SecretFiles(folder);
   }
 
   /** Writes or replaces a file, which only its owner may read; does nothing after the removal. */
@@ -50,18 +65,31 @@ export class SecretFiles {
     this.#isRemoved = true;
     // Its writer reports a failure; a file that is written during the removal would stay.
     await this.#writing.catch(() => undefined);
-    await removeFolder(`${this.folder}.new`);
-    await removeFolder(this.folder);
+    await removeSecretFolder(this.folder);
   }
 }
 
-/** Removes folders of pilots of this user that ended without doing so. */
-export async function removeOldSecretFiles(): Promise<void> {
+/** Removes a folder with secrets. */
+export async function removeSecretFolder(folder: string): Promise<void> {
+  await removeFolder(`${folder}.new`);
+  await removeFolder(folder);
+}
+
+/**
+ * Removes folders of this user that nobody needs: those of supervisors that ended without doing so, and those
+ * of own supervisors that no payload uses.
+ */
+export async function removeOldSecretFiles(
+  own: readonly ProcessIdentity[],
+  used: ReadonlySet<string>,
+): Promise<void> {
   const names = await readdir(memoryFolder).catch(() => []);
   for (const name of names) {
-    const [, stamp] = /^rhizome-secrets-(\d+-\d+)-/.exec(name) ?? [];
-    if (stamp === undefined || isRunning(stamp)) continue;
+    const owner = processIn(name, prefix);
+    if (owner === undefined) continue;
     const path = join(memoryFolder, name);
+    const isOwn = own.some(({ pid, startTicks }) => pid === owner.pid && startTicks === owner.startTicks);
+    if (isOwn ? used.has(path.replace(/\.new$/, '')) : isRunning(owner)) continue;
     if (!(await isOwnFolder(path).catch(() => false))) continue;
     await chmod(path, 0o700).catch(() => undefined);
     await removeFolder(path).catch(() => undefined);

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readDurable, syncFolder, writeDurably } from './durable-file.js';
 import type { SpoolSpace } from './spool-space.js';
 import type { AttemptState, JobRecord } from './spool.types.js';
@@ -21,6 +21,11 @@ export class AttemptSpool {
   ) {
     this.#folder = folder;
     this.#isMade = isMade;
+  }
+
+  /** The attempt. */
+  get attemptId(): string {
+    return basename(this.#folder);
   }
 
   /** True if there may be reports. */

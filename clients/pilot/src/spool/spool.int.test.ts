@@ -34,7 +34,7 @@ describe('takeOverReports', () => {
   it('sends what a dead pilot of the same name left, and forgets payloads that died with it', async () => {
     const folder = await leftBehind();
     const spool = await setup.openSpool();
-    const left = await takeOverReports(spool, setup.services);
+    const left = await takeOverReports(await spool.takeOver(), setup.services);
     expect(left.map(({ held }) => held)).toEqual([{ jobId: 'job_a', fence: 1 }]);
     setup.openContact();
     await Promise.all(left.map(async ({ done }) => done));
@@ -49,24 +49,24 @@ describe('takeOverReports', () => {
   it('leaves the reports of a pilot with another name alone, until they are old', async () => {
     const folder = await leftBehind('another');
     const spool = await setup.openSpool();
-    expect(await takeOverReports(spool, setup.services)).toEqual([]);
+    expect(await takeOverReports(await spool.takeOver(), setup.services)).toEqual([]);
     expect(await readdir(folder)).toContain('att_job_a');
     const longAgo = new Date(Date.now() - 8 * 86_400_000);
     await utimes(folder, longAgo, longAgo);
-    await takeOverReports(spool, setup.services);
+    await takeOverReports(await spool.takeOver(), setup.services);
     await expect(readdir(folder)).rejects.toThrow('ENOENT');
   });
 
   it('forgets an attempt whose end is damaged', async () => {
     const folder = await leftBehind();
     await writeFile(join(folder, 'att_job_a', '00000001.json'), 'ffffffff {}');
-    expect(await takeOverReports(await setup.openSpool(), setup.services)).toEqual([]);
+    expect(await takeOverReports(await (await setup.openSpool()).takeOver(), setup.services)).toEqual([]);
   });
 
   it('sends the end of an attempt whose log is damaged, with a mark', async () => {
     const folder = await leftBehind();
     await writeFile(join(folder, 'att_job_a', '00000000.json'), 'ffffffff {}');
-    const left = await takeOverReports(await setup.openSpool(), setup.services);
+    const left = await takeOverReports(await (await setup.openSpool()).takeOver(), setup.services);
     setup.openContact();
     await Promise.all(left.map(async ({ done }) => done));
     expect(setup.core.about('job_a')).toEqual(['FINISHED']);
@@ -92,7 +92,7 @@ describe('takeOverReports', () => {
     const reports = setup.reportsOf(spool, 'job_a');
     void reports.deliver(finished()).catch(() => undefined);
     await setup.core.until('its end is on disk', () => reports.isEndSpooled);
-    expect(await takeOverReports(spool, setup.services)).toEqual([]);
+    expect(await takeOverReports(await spool.takeOver(), setup.services)).toEqual([]);
     reports.discard(new Error('the test is over'));
     await reports.close();
   });

@@ -3,13 +3,13 @@ import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlainName, placeOf } from '../files/file-store.js';
 import { isOwnFolder, makeOwnFolder } from '../files/scratch.js';
-import { isRunning, processStamp } from '../processes/process-stamp.js';
+import { isRunning, nameOf, ownIdentity, processIn } from '../processes/process-identity.js';
 import { AttemptSpool } from './attempt-spool.js';
 import { readDurable, writeDurably } from './durable-file.js';
+import { ownerFile, spoolPrefix } from './owner-file.js';
 import { SpoolSpace } from './spool-space.js';
 import type { SpoolOwner } from './spool.types.js';
 
-const ownerFile = 'owner.json';
 /** Reports of pilots with other names are removed after this time: nobody came for them. */
 const longestKeptMs = 7 * 86_400_000;
 
@@ -40,7 +40,7 @@ export class Spool {
   /** Makes the spool of this process. */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { scratch, owner } = options;
-    const folder = join(scratch, `spool-${processStamp()}`);
+    const folder = join(scratch, nameOf(spoolPrefix, ownIdentity()));
     await makeOwnFolder(folder);
     await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
     return new Spool(folder, options);
@@ -78,8 +78,8 @@ export class Spool {
     const { scratch } = this.#options;
     const found: string[] = [];
     for (const name of await readdir(scratch)) {
-      const [, stamp] = /^spool-(\d+-\d+)$/.exec(name) ?? [];
-      if (stamp === undefined || isRunning(stamp)) continue;
+      const pilot = processIn(name, spoolPrefix);
+      if (pilot === undefined || isRunning(pilot)) continue;
       const folder = join(scratch, name);
       // Anyone may make folders here; reports of another user must not be sent as this pilot's.
       if (!(await unlessGone(isOwnFolder(folder)))) continue;

@@ -25,4 +25,6 @@ export interface SpoolOwner {
   readonly queue: string;
   readonly name: string;
   readonly host: string;
+  /** True if a launcher starts another pilot when it ends. */
+  readonly isLaunched?: boolean;
 }

@@ -42,6 +42,8 @@ export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOpt
     sampleMs: 200,
     longestIdlePauseMs: 300,
     version: '0.0.0',
+    // The pilot is in the process of the tests: if that is killed, nothing of it is left.
+    payloadsEnd: true,
     ...rest,
   };
 }

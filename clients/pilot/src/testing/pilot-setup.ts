@@ -45,7 +45,7 @@ export function pilotSetup(): PilotSetup {
     core.mood = 'here';
     pilot?.stop('the test is over');
     await running;
-    expect(childrenOfThisProcess().map((pid) => commandLine(pid).join(' '))).toEqual([]);
+    expect(childrenOf(process.pid).map((pid) => commandLine(pid).join(' '))).toEqual([]);
     await rm(folder, { recursive: true, force: true });
     pilot = running = undefined;
   });
@@ -74,13 +74,16 @@ export function pilotSetup(): PilotSetup {
   };
 }
 
-/** Processes of payloads, without idle watchdogs. */
+/** Processes of payloads, without idle watchdogs: children of the supervisors of this process. */
 export function payloadsOfThisProcess(): number[] {
-  return childrenOfThisProcess().filter((pid) => !commandLine(pid).includes('rhizome-watchdog'));
+  return childrenOf(process.pid)
+    .filter((pid) => commandLine(pid)[0] === 'rhizome-supervisor')
+    .flatMap(childrenOf)
+    .filter((pid) => !commandLine(pid).includes('rhizome-watchdog'));
 }
 
-function childrenOfThisProcess(): number[] {
+function childrenOf(process: number): number[] {
   return [...readProcessTable().values()]
-    .filter(({ parent, isZombie }) => parent === process.pid && !isZombie)
+    .filter(({ parent, isZombie }) => parent === process && !isZombie)
     .map(({ pid }) => pid);
 }

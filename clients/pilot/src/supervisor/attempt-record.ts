@@ -1,0 +1,124 @@
+/** Records of attempts on disk, for the pilot that adopts them. */
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { placeOf } from '../files/file-store.js';
+import type { FolderIdentity } from '../files/output-folder.js';
+import { removeFolder } from '../files/scratch.js';
+import type { Assignment } from '../protocol/core-protocol.js';
+import { readDurable, writeDurably } from '../spool/durable-file.js';
+import type { PayloadEnd } from './messages.js';
+
+const suffix = '.record';
+
+/** The start of a payload, as its supervisor records it. */
+export interface PayloadStart {
+  readonly leader: { readonly pid: number; readonly startTicks: number };
+  /** Differs from the id of now if the host was restarted since. */
+  readonly bootId: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** Folder with its secrets. */
+  readonly secrets: string | null;
+}
+
+/** Progress of the pilot's reports about an attempt. */
+export interface AttemptProgress {
+  readonly fence: number;
+  /** Bytes of the log that core has, or that are among the reports on disk. */
+  readonly outputOffset: number;
+  /** Sequence number of the next chunk of the log. */
+  readonly nextSequence: number;
+  /** Phase after the end of the payload that core knows of; null before. */
+  readonly phase: 'HOLDING' | 'TRANSFERRING' | null;
+}
+
+/** An assignment with the folder for its outputs, which a payload must not replace. */
+export interface RecordedAssignment {
+  readonly assignment: Assignment;
+  readonly outputs: FolderIdentity;
+}
+
+/** Attempts with a record in the folder of a supervisor. */
+export async function recordedAttempts(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+}
+
+/**
+ * The folder with the records of one attempt: the assignment and the progress of its reports, written by the
+ * pilot, and the start, the log and the end of its payload, written by the supervisor. Only the end is
+ * flushed: the other records are of use only while the host runs.
+ */
+export class AttemptRecord {
+  /** @param parent folder of the supervisor */
+  constructor(
+    readonly parent: string,
+    readonly attemptId: string,
+  ) {}
+
+  get folder(): string {
+    return join(this.parent, `${placeOf(this.attemptId)}${suffix}`);
+  }
+
+  get outputPath(): string {
+    return join(this.folder, 'output');
+  }
+
+  async make(recorded: RecordedAssignment): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await this.#write('assignment', recorded);
+  }
+
+  async assignment(): Promise<RecordedAssignment | undefined> {
+    return this.#read('assignment');
+  }
+
+  async saveProgress(progress: AttemptProgress): Promise<void> {
+    await this.#write('progress', progress);
+  }
+
+  async progress(): Promise<AttemptProgress | undefined> {
+    return this.#read('progress');
+  }
+
+  async saveStart(start: PayloadStart): Promise<void> {
+    await this.#write('start', start);
+  }
+
+  /** Undefined if no payload was started. */
+  async start(): Promise<PayloadStart | undefined> {
+    return this.#read('start');
+  }
+
+  /** Once it resolves, the end of the payload survives the end of the host. */
+  async saveEnd(end: PayloadEnd): Promise<void> {
+    await writeDurably(this.#path('end'), JSON.stringify(end));
+  }
+
+  /** Undefined if the payload has not ended, or its end is not known. */
+  async end(): Promise<PayloadEnd | undefined> {
+    return readDurable<PayloadEnd>(this.#path('end')).catch(() => undefined);
+  }
+
+  async remove(): Promise<void> {
+    await removeFolder(this.folder);
+  }
+
+  #path(name: string): string {
+    return join(this.folder, `${name}.json`);
+  }
+
+  async #write(name: string, value: object): Promise<void> {
+    const aside = `${this.#path(name)}.new`;
+    await writeFile(aside, JSON.stringify(value), { mode: 0o600 });
+    await rename(aside, this.#path(name));
+  }
+
+  async #read<T>(name: string): Promise<T | undefined> {
+    try {
+      return JSON.parse(await readFile(this.#path(name), 'utf8')) as T;
+    } catch {
+      return undefined;
+    }
+  }
+}

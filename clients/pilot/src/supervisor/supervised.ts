@@ -1,0 +1,162 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { OutputCapture } from '../payload/output-capture.js';
+import { Payload, type PayloadServices } from '../payload/payload.js';
+import { bootId } from '../processes/process-identity.js';
+import { type Masked, validAtOnce } from '../secrets/output-mask.js';
+import { removeSecretFolder } from '../secrets/secret-files.js';
+import { AttemptRecord } from './attempt-record.js';
+import type { CoreContact, PayloadEnd, StartRequest } from './messages.js';
+import { OutputLogWriter } from './output-log.js';
+
+/** Chunks that are written at once. */
+const chunksPerWrite = 12;
+/** Time between two tries to write the end of a payload. */
+const retryMs = 1000;
+
+/** Called when something of a payload changes. */
+export interface SupervisedListener {
+  readonly onOutput: (attemptId: string, bytes: number) => void;
+  readonly onEnded: (attemptId: string, end: PayloadEnd) => void;
+}
+
+/**
+ * One payload in its supervisor: its log goes to disk, and its end is recorded. `done` resolves once that has
+ * happened, or the attempt was forgotten; it never rejects.
+ */
+export class Supervised {
+  readonly attemptId: string;
+  readonly #payload: Payload;
+  readonly #record: AttemptRecord;
+  readonly #request: StartRequest;
+  readonly #listener: SupervisedListener;
+  readonly done: Promise<void>;
+  #masked: Masked;
+  #maskedTokens: readonly Masked[] = [];
+  #outputBytes = 0;
+  #isForgotten = false;
+  /** Set once the payload has ended. */
+  end: PayloadEnd | undefined;
+
+  private constructor(
+    payload: Payload,
+    record: AttemptRecord,
+    request: StartRequest,
+    listener: SupervisedListener,
+    log: OutputLogWriter,
+  ) {
+    this.attemptId = request.attemptId;
+    this.#payload = payload;
+    this.#record = record;
+    this.#request = request;
+    this.#listener = listener;
+    this.#masked = buffersOf(request.masked);
+    this.done = this.#run(log);
+  }
+
+  /** @throws the error of the operating system if the payload cannot be started */
+  static async start(
+    folder: string,
+    request: StartRequest,
+    services: PayloadServices,
+    listener: SupervisedListener,
+  ): Promise<Supervised> {
+    const { attemptId, spec, limits } = request;
+    const record = new AttemptRecord(folder, attemptId);
+    const log = await OutputLogWriter.open(record.outputPath);
+    try {
+      const payload = await Payload.start(attemptId, spec, limits, services);
+      // At once: an output without content closes as soon as its last writer has ended.
+      const supervised = new Supervised(payload, record, request, listener, log);
+      await supervised.#saveStart();
+      return supervised;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  get pid(): number {
+    return this.#payload.leader.pid;
+  }
+
+  get outputBytes(): number {
+    return this.#outputBytes;
+  }
+
+  /** Hides the texts of a renewed token in its log, as long as the token may be valid. */
+  mask(texts: readonly string[]): void {
+    this.#maskedTokens = [buffersOf(texts), ...this.#maskedTokens].slice(0, validAtOnce);
+    this.#masked = [...this.#maskedTokens.flat(), ...buffersOf(this.#request.masked)].sort(
+      (a, b) => b.length - a.length,
+    );
+  }
+
+  terminate(graceSeconds?: number): void {
+    this.#payload.terminate(graceSeconds);
+  }
+
+  /** Ends it once core was silent for its time. */
+  endIfSilent({ answeredAtMs, leaseSeconds }: CoreContact, nowMs: number): void {
+    const seconds = Math.max(leaseSeconds, this.#request.continueSeconds);
+    if (nowMs >= answeredAtMs + seconds * 1000) this.#payload.endInSilence();
+  }
+
+  /** Nothing more is recorded. */
+  forget(): void {
+    this.#isForgotten = true;
+  }
+
+  async #saveStart(): Promise<void> {
+    const { leader } = this.#payload;
+    const { secrets } = this.#request;
+    const startedAt = new Date().toISOString();
+    // The payload runs, whether the disk takes the record or not.
+    await this.#record.saveStart({ leader, bootId: bootId(), startedAt, secrets }).catch(() => undefined);
+  }
+
+  async #run(log: OutputLogWriter): Promise<void> {
+    const { stdout, stderr } = this.#payload;
+    const { capture: limits, secrets } = this.#request;
+    const capture = new OutputCapture(
+      { STDOUT: stdout, STDERR: stderr },
+      limits,
+      () => new Date(),
+      () => this.#masked,
+    );
+    const written = this.#writeOutput(capture, log);
+    const result = await this.#payload.result;
+    await written;
+    if (secrets !== null) await removeSecretFolder(secrets).catch(() => undefined);
+    this.end = { result, outputBytes: this.#outputBytes };
+    this.#listener.onEnded(this.attemptId, this.end);
+    await this.#saveEnd(this.end);
+  }
+
+  async #writeOutput(capture: OutputCapture, log: OutputLogWriter): Promise<void> {
+    for (;;) {
+      const chunks = await capture.nextChunks(chunksPerWrite);
+      if (chunks.length === 0) break;
+      await log.append(chunks);
+      this.#outputBytes = log.bytes;
+      this.#listener.onOutput(this.attemptId, log.bytes);
+    }
+    await log.close();
+    this.#outputBytes = log.bytes;
+  }
+
+  /** Tries until the disk takes it. */
+  async #saveEnd(end: PayloadEnd): Promise<void> {
+    while (!this.#isForgotten) {
+      try {
+        await this.#record.saveEnd(end);
+        return;
+      } catch {
+        await pause(retryMs);
+      }
+    }
+  }
+}
+
+function buffersOf(texts: readonly string[]): Masked {
+  return texts.map((text) => Buffer.from(text, 'base64'));
+}

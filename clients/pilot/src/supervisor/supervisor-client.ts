@@ -1,0 +1,213 @@
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Scratch } from '../files/scratch.js';
+import { identityOf, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
+import { killAttempt } from '../processes/sweep.js';
+import type { Masked } from '../secrets/output-mask.js';
+import { AttemptRecord } from './attempt-record.js';
+import { connectIn } from './control-socket.js';
+import { MessageSocket } from './message-socket.js';
+import type {
+  CoreContact,
+  PilotMessage,
+  StartRequest,
+  SupervisedPayload,
+  SupervisorFacts,
+  SupervisorMessage,
+} from './messages.js';
+import { PayloadHandle, PayloadTaken, type PayloadControl, SupervisorEnded } from './payload-handle.js';
+
+/** Time for the end of a supervisor without payloads. */
+const longestEndMs = 10_000;
+/** Time after which a supervisor that has closed the connection, and runs, has another pilot. */
+const replacedMs = 2000;
+
+interface Waiting {
+  readonly resolve: (pid: number | null) => void;
+  readonly reject: (error: Error) => void;
+}
+
+type Hello = Extract<SupervisorMessage, { readonly kind: 'HELLO' }>;
+
+/** A pilot's connection to a supervisor. */
+export class SupervisorClient implements PayloadControl {
+  readonly #socket: MessageSocket<SupervisorMessage, PilotMessage>;
+  readonly #handles = new Map<string, PayloadHandle>();
+  readonly #waiting = new Map<number, Waiting>();
+  #lastNumber = 0;
+  #isLeaving = false;
+  #isRetired = false;
+  #onHello: ((hello: Hello | undefined) => void) | undefined;
+  #facts: SupervisorFacts | undefined;
+  #process: ProcessIdentity | undefined;
+
+  private constructor(
+    /** The supervisor's part of the scratch space. */
+    readonly folder: string,
+    socket: Socket,
+  ) {
+    this.#socket = new MessageSocket(socket, (message) => this.#onMessage(message));
+    void this.#socket.closed.then(() => this.#onClosed());
+  }
+
+  /** Connects to the supervisor of a folder; undefined if none runs there. */
+  static async connect(folder: string): Promise<SupervisorClient | undefined> {
+    const socket = await connectIn(folder).catch(() => undefined);
+    if (socket === undefined) return undefined;
+    const client = new SupervisorClient(folder, socket);
+    const hello = await new Promise<Hello | undefined>((resolve) => (client.#onHello = resolve));
+    return hello && client;
+  }
+
+  get facts(): SupervisorFacts {
+    if (this.#facts === undefined) throw new Error('the supervisor has not answered');
+    return this.#facts;
+  }
+
+  get process(): ProcessIdentity {
+    return this.#process ?? { pid: this.facts.pid, startTicks: 0 };
+  }
+
+  get scratch(): Scratch {
+    return new Scratch(this.folder);
+  }
+
+  get isClosed(): boolean {
+    return this.#socket.isClosed;
+  }
+
+  /** A payload that it runs, or whose end it has; undefined without one. */
+  payload(attemptId: string): PayloadHandle | undefined {
+    return this.#handles.get(attemptId);
+  }
+
+  /** @throws the error of the operating system if the payload cannot be started; SupervisorEnded */
+  async start(request: StartRequest): Promise<PayloadHandle> {
+    const { attemptId } = request;
+    // Its end may arrive in the same moment as the answer.
+    const handle = this.#addHandle(attemptId);
+    try {
+      handle.pid = await this.#call((number) => ({ kind: 'START', number, ...request }));
+      return handle;
+    } catch (error) {
+      this.#handles.delete(attemptId);
+      throw error;
+    }
+  }
+
+  async mask(attemptId: string, texts: Masked): Promise<void> {
+    const masked = texts.map((text) => text.toString('base64'));
+    // A payload whose supervisor has ended writes no more.
+    await this.#call((number) => ({ kind: 'MASK', number, attemptId, masked })).catch(() => undefined);
+  }
+
+  terminate(attemptId: string, graceSeconds: number | undefined): void {
+    this.#socket.send({ kind: 'TERMINATE', attemptId, graceSeconds: graceSeconds ?? null });
+  }
+
+  forget(attemptId: string): void {
+    this.#handles.delete(attemptId);
+    this.#socket.send({ kind: 'FORGET', attemptId });
+    this.#closeIfRetired();
+  }
+
+  contact(contact: CoreContact): void {
+    this.#socket.send({ kind: 'CONTACT', ...contact });
+  }
+
+  /** Gets no new payloads: it ends after the last that it has. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#closeIfRetired();
+  }
+
+  #closeIfRetired(): void {
+    if (this.#isRetired && this.#handles.size === 0) void this.close();
+  }
+
+  /** Ends the connection: payloads run on, and a supervisor without payloads ends. */
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    if (this.#handles.size > 0) return this.#socket.close();
+    this.#socket.send({ kind: 'END' });
+    const deadline = performance.now() + longestEndMs;
+    while (isRunning(this.process) && performance.now() < deadline) await pause(10);
+    this.#socket.close();
+  }
+
+  #onMessage(message: SupervisorMessage): void {
+    switch (message.kind) {
+      case 'HELLO':
+        this.#facts = message;
+        this.#process = identityOf(message.pid);
+        message.payloads.forEach((payload) => this.#know(payload));
+        return this.#onHello?.(message);
+      case 'DONE':
+        return this.#answer(message.number)?.resolve(message.pid);
+      case 'FAILED': {
+        const { number, code, message: text } = message;
+        return this.#answer(number)?.reject(Object.assign(new Error(text), code === null ? {} : { code }));
+      }
+      case 'OUTPUT':
+        return this.#handles.get(message.attemptId)?.output.grow(message.bytes);
+      case 'ENDED':
+        return this.#handles.get(message.attemptId)?.end(message);
+    }
+  }
+
+  #know({ attemptId, pid, outputBytes }: SupervisedPayload): void {
+    const handle = this.#addHandle(attemptId);
+    handle.pid = pid;
+    handle.output.grow(outputBytes);
+  }
+
+  #addHandle(attemptId: string): PayloadHandle {
+    const handle = new PayloadHandle(new AttemptRecord(this.folder, attemptId), this);
+    this.#handles.set(attemptId, handle);
+    return handle;
+  }
+
+  async #call(make: (number: number) => PilotMessage): Promise<number | null> {
+    if (this.isClosed) throw new SupervisorEnded();
+    this.#lastNumber += 1;
+    const number = this.#lastNumber;
+    const answer = new Promise<number | null>((resolve, reject) =>
+      this.#waiting.set(number, { resolve, reject }),
+    );
+    this.#socket.send(make(number));
+    return answer;
+  }
+
+  /** True if another pilot has replaced this one; a process that ends closes its connections first. */
+  async #runsOn(): Promise<boolean> {
+    const deadline = performance.now() + replacedMs;
+    while (isRunning(this.process)) {
+      if (performance.now() > deadline) return true;
+      await pause(10);
+    }
+    return false;
+  }
+
+  #answer(number: number): Waiting | undefined {
+    const waiting = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    return waiting;
+  }
+
+  #onClosed(): void {
+    this.#onHello?.(undefined);
+    this.#waiting.forEach(({ reject }) => reject(new SupervisorEnded()));
+    this.#waiting.clear();
+    if (this.#isLeaving) return;
+    for (const [attemptId, handle] of this.#handles) void this.#lose(attemptId, handle);
+  }
+
+  /** The supervisor has ended, and its watchdogs end the payloads, unless they had ended before. */
+  async #lose(attemptId: string, handle: PayloadHandle): Promise<void> {
+    if (await this.#runsOn()) return handle.leave(new PayloadTaken());
+    const end = await new AttemptRecord(this.folder, attemptId).end();
+    if (end !== undefined) return handle.end(end);
+    await killAttempt({ attemptId });
+    handle.fail(new SupervisorEnded());
+  }
+}

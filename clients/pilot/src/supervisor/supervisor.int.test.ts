@@ -1,0 +1,167 @@
+/** A supervisor and the connections of pilots to it, without core. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor as waitUntil } from '@rhizome/testkit';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRunning } from '../processes/process-identity.js';
+import { processesWith } from '../testing/command-lines.js';
+import { AttemptRecord } from './attempt-record.js';
+import { endSupervisors } from './end-supervisors.js';
+import type { StartRequest } from './messages.js';
+import { monotonicMs } from './monotonic.js';
+import type { PayloadHandle } from './payload-handle.js';
+import { startSupervisor } from './start-supervisor.js';
+import { SupervisorClient } from './supervisor-client.js';
+
+const waitFor = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> =>
+  void (await waitUntil(what, holds, { deadlineMs: 60_000 }));
+
+let scratch: string;
+let started = 0;
+
+beforeEach(async () => {
+  // Longer than the address of a Unix socket may be.
+  scratch = join(await mkdtemp(join(tmpdir(), 'supervisor-')), 'long'.repeat(40));
+  await mkdir(scratch);
+});
+afterEach(async () => {
+  await endSupervisors(scratch);
+  await rm(join(scratch, '..'), { recursive: true, force: true });
+});
+
+const open = async (endsWithPilot = false): Promise<SupervisorClient> => {
+  const client = await startSupervisor({
+    scratch,
+    owner: { queue: 'q', name: 'p', host: 'h' },
+    version: '1',
+    endsWithPilot,
+    maxProcesses: 1000,
+    sampleMs: 200,
+    diskPeriodMs: 600,
+    companions: [],
+  });
+  client.contact({ answeredAtMs: monotonicMs(), leaseSeconds: 60 });
+  return client;
+};
+
+/** Starts a shell script as a payload. */
+async function start(
+  client: SupervisorClient,
+  script: string,
+  more: Partial<StartRequest> = {},
+): Promise<{ readonly payload: PayloadHandle; readonly record: AttemptRecord }> {
+  started += 1;
+  const attemptId = `att_supervised_${process.pid}_${started}`;
+  const record = new AttemptRecord(client.folder, attemptId);
+  await mkdir(record.folder);
+  const environment = { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: attemptId };
+  const payload = await client.start({
+    attemptId,
+    spec: { command: 'sh', arguments: ['-c', script], environment, folder: scratch, scratch },
+    limits: { walltimeSeconds: 60, memoryMiB: 1024, diskMiB: 100, graceSeconds: 1 },
+    capture: { head: 1000, tail: 100, buffer: 10_000 },
+    continueSeconds: 600,
+    masked: [],
+    secrets: null,
+    ...more,
+  });
+  return { payload, record };
+}
+
+async function logOf({ output }: PayloadHandle): Promise<string> {
+  let text = '';
+  for (;;) {
+    const chunks = await output.nextChunks(2);
+    if (chunks.length === 0) return text;
+    text += chunks.map((chunk) => chunk.text).join('');
+  }
+}
+
+const ended = async (record: AttemptRecord): Promise<void> =>
+  void (await waitFor('the end of the payload', async () => (await record.end()) !== undefined));
+
+describe('a supervisor', () => {
+  it('lets only its user reach it, and reports exit code, use and a bounded log', async () => {
+    const client = await open();
+    expect(statSync(client.folder).mode & 0o777).toBe(0o700);
+    expect(statSync(join(client.folder, 'control')).mode & 0o777).toBe(0o600);
+    const { payload, record } = await start(client, 'yes 123456789 | head -c 5000; echo end; exit 7');
+    expect(await payload.result).toMatchObject({ exitCode: 7, exceeded: null, survivors: 0 });
+    const log = await logOf(payload);
+    expect(log).toContain('bytes of STDOUT left out here');
+    expect(log).toMatch(/^123456789\n/);
+    expect(log).toMatch(/end\n$/);
+    await ended(record);
+    payload.forget();
+    await record.remove();
+    const { process: supervisor } = client;
+    await client.close();
+    expect(isRunning(supervisor)).toBe(false);
+    expect(await readdir(scratch)).toEqual([]);
+  });
+
+  it('reports a payload that cannot be started', async () => {
+    const client = await open();
+    const folder = join(scratch, 'nowhere');
+    const spec = { command: 'true', arguments: [], environment: {}, folder, scratch };
+    await expect(start(client, '', { spec })).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('enforces the walltime, and records the end, while no pilot runs; then it ends', async () => {
+    const client = await open();
+    const limits = { walltimeSeconds: 1, memoryMiB: 1024, diskMiB: 100, graceSeconds: 1 };
+    const { record } = await start(client, 'echo up; exec sleep 4317', { limits });
+    const { process: supervisor } = client;
+    await client.close();
+    await waitFor('the end of the supervisor', () => !isRunning(supervisor));
+    expect(processesWith('4317')).toEqual([]);
+    const end = await record.end();
+    expect(end?.result).toMatchObject({ exceeded: 'WALLTIME', signal: 'SIGTERM' });
+    expect(readFileSync(record.outputPath, 'utf8')).toContain('"text":"up\\n"');
+  });
+
+  it('passes a running payload with its log to the next pilot, and closes the one before', async () => {
+    const client = await open();
+    const gate = join(scratch, 'gate');
+    const { record } = await start(client, `echo up; until test -e ${gate}; do sleep 0.05; done; echo down`);
+    const next = await SupervisorClient.connect(client.folder);
+    await waitFor('the end of the first connection', () => client.isClosed);
+    const adopted = next?.payload(record.attemptId);
+    await writeFile(gate, '');
+    expect(await adopted?.result).toMatchObject({ exitCode: 0 });
+    expect(adopted && (await logOf(adopted))).toBe('up\ndown\n');
+  });
+
+  it('ends a payload whose time without core is over', async () => {
+    const client = await open();
+    const { payload } = await start(client, 'exec sleep 4318', { continueSeconds: 1 });
+    client.contact({ answeredAtMs: monotonicMs(), leaseSeconds: 1 });
+    expect(await payload.result).toMatchObject({ exceeded: 'CONTACT' });
+  });
+
+  it('hides texts in the log, also later ones, and removes the folder of the secrets', async () => {
+    const client = await open();
+    const secrets = join(scratch, 'secrets');
+    await mkdir(secrets);
+    const masked = [Buffer.from('first-secret').toString('base64')];
+    const gate = join(scratch, 'gate');
+    const script = `echo first-secret; until test -e ${gate}; do sleep 0.05; done; echo second-secret`;
+    const { payload } = await start(client, script, { masked, secrets });
+    await payload.mask([Buffer.from('second-secret')]);
+    await writeFile(gate, '');
+    await payload.result;
+    expect(await logOf(payload)).toBe('***\n***\n');
+    expect(existsSync(secrets)).toBe(false);
+  });
+
+  it('ends with its payloads when the pilot dies, with endsWithPilot', async () => {
+    const client = await open(true);
+    await start(client, 'exec sleep 4319');
+    const { process: supervisor } = client;
+    await client.close();
+    await waitFor('the end of the supervisor', () => !isRunning(supervisor));
+    await waitFor('the end of the payload', () => processesWith('4319').length === 0);
+  });
+});

@@ -1,0 +1,132 @@
+import type { Logger } from '@rhizome/log';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isOwnFolder, removeFolder } from '../files/scratch.js';
+import { isRunning, processIn } from '../processes/process-identity.js';
+import { readDurable } from '../spool/durable-file.js';
+import { ownerFile } from '../spool/owner-file.js';
+import type { SpoolOwner } from '../spool/spool.types.js';
+import { recordedAttempts } from './attempt-record.js';
+import type { CoreContact } from './messages.js';
+import { startSupervisor } from './start-supervisor.js';
+import { SupervisorClient } from './supervisor-client.js';
+import { partPrefix, type SupervisorOptions } from './supervisor-options.js';
+
+/** Ends of payloads whose pilot has another name are removed after this time: nobody came for them. */
+const longestKeptMs = 7 * 86_400_000;
+
+/** A part of the scratch space that an earlier pilot of this name has left. */
+export interface LeftPart {
+  readonly folder: string;
+  /** Undefined if its supervisor has ended. */
+  readonly client: SupervisorClient | undefined;
+  /** Attempts with a record. */
+  readonly attemptIds: readonly string[];
+}
+
+/** The supervisors of one pilot: the one that gets new payloads, and those that earlier pilots have left. */
+export class Supervisors {
+  readonly #options: SupervisorOptions;
+  readonly #log: Logger;
+  /** Parts of the scratch space that earlier pilots have left. */
+  readonly left: readonly LeftPart[];
+  readonly #clients = new Set<SupervisorClient>();
+  #current: Promise<SupervisorClient>;
+  #contact: CoreContact | undefined;
+
+  private constructor(options: SupervisorOptions, log: Logger, left: readonly LeftPart[]) {
+    this.#options = options;
+    this.#log = log;
+    this.left = left;
+    left.forEach(({ client }) => client && this.#clients.add(client));
+    const reused = [...this.#clients].find(({ facts }) => facts.version === options.version);
+    [...this.#clients].filter((client) => client !== reused).forEach((client) => client.retire());
+    this.#current = reused === undefined ? this.#start() : Promise.resolve(reused);
+  }
+
+  /**
+   * Connects to the supervisors of earlier pilots with the same queue, name and host, and starts one if none
+   * of them has this program.
+   * @throws Error if none can be started
+   */
+  static async open(options: SupervisorOptions, log: Logger): Promise<Supervisors> {
+    const supervisors = new Supervisors(options, log, await findParts(options, log));
+    await supervisors.current();
+    return supervisors;
+  }
+
+  /** The supervisor for new payloads; another one if it has ended. @throws Error */
+  async current(): Promise<SupervisorClient> {
+    const client = await this.#current;
+    if (!client.isClosed) return client;
+    this.#log.error({ folder: client.folder }, 'supervisor ended unexpectedly');
+    this.#clients.delete(client);
+    this.#current = this.#start();
+    return this.#current;
+  }
+
+  /** Core has answered a call: the time of the payloads without core begins again. */
+  contact(contact: CoreContact): void {
+    this.#contact = contact;
+    this.#clients.forEach((client) => client.contact(contact));
+  }
+
+  /** The pilot ends: supervisors without payloads end, too. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients].map(async (client) => client.close()));
+    const ended = this.left.filter(({ client }) => client === undefined || !isRunning(client.process));
+    for (const { folder } of ended) await removeUnlessRecords(folder);
+  }
+
+  async #start(): Promise<SupervisorClient> {
+    const client = await startSupervisor(this.#options);
+    this.#clients.add(client);
+    if (this.#contact) client.contact(this.#contact);
+    return client;
+  }
+}
+
+async function hasRecords(folder: string): Promise<boolean> {
+  return (await recordedAttempts(folder)).length > 0;
+}
+
+async function removeUnlessRecords(folder: string): Promise<void> {
+  if (!(await hasRecords(folder))) await removeFolder(folder);
+}
+
+/** Parts of this pilot; removes those of others that nobody needs. */
+async function findParts({ scratch, owner }: SupervisorOptions, log: Logger): Promise<readonly LeftPart[]> {
+  const found: LeftPart[] = [];
+  for (const name of await readdir(scratch)) {
+    const supervisor = processIn(name, partPrefix);
+    if (supervisor === undefined) continue;
+    const folder = join(scratch, name);
+    // Anyone may make folders here.
+    if (!(await isOwnFolder(folder).catch(() => false))) continue;
+    if (await isOf(folder, owner)) found.push(await partIn(folder));
+    else if (!isRunning(supervisor)) await removeUseless(folder, log);
+  }
+  return found;
+}
+
+async function isOf(folder: string, { queue, name, host }: SpoolOwner): Promise<boolean> {
+  const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
+  return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
+}
+
+async function partIn(folder: string): Promise<LeftPart> {
+  // Before the records are read: a payload that it does not have any more has an end on disk.
+  const client = await SupervisorClient.connect(folder);
+  return { folder, client, attemptIds: await recordedAttempts(folder) };
+}
+
+/** Removes the part of a pilot with another name if it has no ends of payloads, or they are old. */
+async function removeUseless(folder: string, log: Logger): Promise<void> {
+  const isNeeded = await hasRecords(folder);
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined || (isNeeded && Date.now() - found.mtimeMs < longestKeptMs)) return;
+  if (isNeeded) log.warn({ folder }, 'old payloads of another pilot removed');
+  await removeFolder(folder).catch((error: unknown) =>
+    log.warn({ err: error, folder }, 'folder not removed'),
+  );
+}

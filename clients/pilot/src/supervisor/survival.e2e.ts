@@ -1,0 +1,229 @@
+/** Payloads whose pilot is killed, replaced or launched again, with real processes. */
+import { describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { readProcessTable } from '../processes/process-table.js';
+import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
+import { commandLine } from '../testing/command-lines.js';
+import { carriersOf, pilotProcesses, type PilotProcess } from '../testing/pilot-processes.js';
+
+const setup = pilotProcesses();
+const named = ['--name', 'p1'];
+
+/** A payload that says "up" and its process, and ends with "down" and an output once the gate is open. */
+function gated(jobId: string, continueSeconds?: number): void {
+  const go = join(setup.folder, 'go');
+  setup.core.add({
+    jobId,
+    shell: `echo up $$; until test -e ${go}; do sleep 0.05; done; echo down $$ | tee $RHIZOME_OUTPUTS/o`,
+    payload: { outputs: ['o'] },
+    ...(continueSeconds === undefined ? {} : { continueSeconds }),
+  });
+}
+
+const openGate = async (): Promise<void> => writeFile(join(setup.folder, 'go'), '');
+const options = (): readonly string[] => [...named, '--readable-folder', setup.folder];
+
+/** Waits until the payload is up. Returns the ids of its processes on the host. */
+async function up(jobId: string): Promise<readonly number[]> {
+  await setup.core.until(`${jobId} is up`, () => /^up \d+\n/.test(setup.core.logOf(jobId)));
+  return carriersOf(jobId).filter((pid) => commandLine(pid)[0] !== 'sleep');
+}
+
+const ended = (jobId: string) => (): boolean =>
+  setup.core.about(jobId).some((what) => what === 'FINISHED' || what === 'failed');
+
+const registrations = (): readonly Registration[] =>
+  setup.core.said.filter(({ what }) => what === 'registered').map(({ detail }) => detail as Registration);
+
+async function registered(count: number): Promise<void> {
+  await setup.core.until(`${count} registrations`, () => registrations().length >= count);
+}
+
+async function kill({ child }: PilotProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+/** Process of the supervisor in the scratch folder. */
+function supervisor(): number {
+  const [name = ''] = readdirSync(join(setup.folder, 'scratch')).filter((one) => one.startsWith('payloads-'));
+  return Number(name.split('-')[1]);
+}
+
+/** Checks that the one attempt of the job ended well, with the log and the output of one process. */
+function expectOneRun(jobId: string): void {
+  expect(setup.core.logOf(jobId)).toMatch(/^up (\d+)\ndown \1\n$/);
+  expect(setup.core.about(jobId).filter((what) => what === 'sent')).toHaveLength(1);
+  const { detail } = setup.core.said.find(({ what, jobId: id }) => what === 'FINISHED' && id === jobId) ?? {};
+  expect(detail as FinishReport).toMatchObject({ exitCode: 0, outputs: [{ name: 'o' }] });
+  expect((detail as FinishReport).usage.peakMemoryMiB).toBeGreaterThan(0);
+}
+
+describe('a payload whose pilot is killed with SIGKILL', () => {
+  it('continues, in the same processes, under the next pilot of the same name', async () => {
+    gated('job_a');
+    const killed = setup.start(...options());
+    const processes = await up('job_a');
+    await kill(killed);
+    expect(processes.length).toBeGreaterThan(0);
+    setup.start(...options());
+    await registered(2);
+    expect(registrations()[1]?.jobs).toEqual([{ jobId: 'job_a', fence: 1 }]);
+    expect(carriersOf('job_a')).toEqual(expect.arrayContaining([...processes]));
+    await openGate();
+    await setup.core.until('job_a ends', ended('job_a'));
+    expect(setup.core.about('job_a')).toEqual([
+      'sent',
+      'RUNNING',
+      'adopted',
+      'HOLDING',
+      'TRANSFERRING',
+      'FINISHED',
+    ]);
+    expectOneRun('job_a');
+  });
+
+  it('is reported with log and outputs if it ends before the next pilot starts', async () => {
+    gated('job_a');
+    const killed = setup.start(...options());
+    await up('job_a');
+    await kill(killed);
+    await openGate();
+    await setup.core.until('its processes end', () => carriersOf('job_a').length === 0);
+    const next = setup.start(...options());
+    await setup.core.until('job_a ends', ended('job_a'));
+    expectOneRun('job_a');
+    next.child.kill('SIGTERM');
+    await once(next.child, 'exit');
+    expect(await readdir(join(setup.folder, 'scratch'))).toEqual([]);
+  });
+
+  it('is prepared again if it was not started yet', async () => {
+    let requests = 0;
+    // The first pilot waits for its input until it is killed.
+    const source = createServer((_, response) => {
+      requests += 1;
+      if (requests > 1) response.end('content\n');
+    }).listen(0, '127.0.0.1');
+    await once(source, 'listening');
+    const location = `http://127.0.0.1:${(source.address() as AddressInfo).port}/in`;
+    setup.core.add({ jobId: 'job_a', shell: 'cat in', payload: { inputs: [{ name: 'in', location }] } });
+    const killed = setup.start(...options());
+    await setup.core.until('the first request for the input', () => requests === 1);
+    await kill(killed);
+    setup.start(...options());
+    await setup.core.until('job_a ends', ended('job_a'));
+    source.close();
+    expect(setup.core.about('job_a')).toEqual(['sent', 'STARTING', 'adopted', 'RUNNING', 'FINISHED']);
+    expect(setup.core.logOf('job_a')).toBe('content\n');
+  });
+
+  it('ends with the lease if its job stops without core, and nothing of it is left', async () => {
+    setup.core.lease = { heartbeatSeconds: 1, leaseSeconds: 3 };
+    const stubborn = 'trap \\"\\" TERM HUP INT; while :; do sleep 0.05; done';
+    const shell = `setsid sh -c "${stubborn}" & (setsid sh -c "${stubborn}" &); echo up 1; trap "" TERM; while :; do sleep 0.05; done`;
+    setup.core.add({ jobId: 'job_a', shell, continueSeconds: 0 });
+    const killed = setup.start(...options());
+    await up('job_a');
+    await kill(killed);
+    await setup.core.until('nothing of it runs', () => carriersOf('job_a').length === 0);
+    setup.start(...options());
+    await setup.core.until('job_a ends', ended('job_a'));
+    const { detail } = setup.core.said.find(({ what }) => what === 'failed') ?? {};
+    expect((detail as FailReport).error).toMatchObject({ family: 'WORKER', code: 'CONTACT_LOST' });
+  });
+
+  it('is not named by the next pilot if its supervisor was killed, too', async () => {
+    gated('job_a');
+    const killed = setup.start(...options());
+    await up('job_a');
+    await kill(killed);
+    process.kill(supervisor(), 'SIGKILL');
+    await setup.core.until('nothing of it runs', () => carriersOf('job_a').length === 0);
+    setup.start(...options());
+    await registered(2);
+    expect(registrations()[1]?.jobs).toEqual([]);
+  });
+});
+
+describe('a supervisor that is killed', () => {
+  it('takes its payloads with it, is replaced, and the attempts fail', async () => {
+    gated('job_a');
+    setup.start(...options());
+    await up('job_a');
+    process.kill(supervisor(), 'SIGKILL');
+    await setup.core.until('job_a ends', ended('job_a'));
+    expect(carriersOf('job_a')).toEqual([]);
+    const { detail } = setup.core.said.find(({ what }) => what === 'failed') ?? {};
+    expect((detail as FailReport).error).toMatchObject({ family: 'WORKER', code: 'PILOT_FAULT' });
+    setup.core.add({ jobId: 'job_b', shell: 'echo b' });
+    await setup.core.until('job_b ends', ended('job_b'));
+    expect(setup.core.about('job_b').at(-1)).toBe('FINISHED');
+  });
+});
+
+describe('rhizome-pilot handover', () => {
+  it('replaces the pilot under its payloads, as the same worker', async () => {
+    gated('job_a');
+    const old = setup.start(...options());
+    const processes = await up('job_a');
+    setup.command('handover', ...options());
+    const [code] = (await once(old.child, 'exit')) as [number];
+    expect(code).toBe(0);
+    await registered(2);
+    expect(registrations()[1]).toMatchObject({ name: 'p1', jobs: [{ jobId: 'job_a', fence: 1 }] });
+    expect(carriersOf('job_a')).toEqual(expect.arrayContaining([...processes]));
+    await openGate();
+    await setup.core.until('job_a ends', ended('job_a'));
+    expectOneRun('job_a');
+    expect(setup.core.said.map(({ what }) => what)).not.toContain('draining');
+  });
+
+  it('says so if no pilot runs', async () => {
+    const { child } = setup.command('handover', ...options());
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(64);
+    expect(setup.pilots[0]?.log).toContain('No pilot of queue q with name p1 runs');
+  });
+});
+
+describe('rhizome-pilot launch', () => {
+  /** Pilots that a launcher has started. */
+  const pilotsOf = ({ child }: PilotProcess): readonly number[] =>
+    [...readProcessTable().values()]
+      .filter(({ parent, isZombie }) => parent === child.pid && !isZombie)
+      .map(({ pid }) => pid);
+
+  it('starts a pilot again that was killed or has handed over, and ends with it', async () => {
+    gated('job_a');
+    const launcher = setup.command('launch', ...options());
+    const processes = await up('job_a');
+    const [first = 0] = pilotsOf(launcher);
+    process.kill(first, 'SIGKILL');
+    await registered(2);
+    const handover = setup.command('handover', ...options());
+    const [handoverCode] = (await once(handover.child, 'exit')) as [number];
+    await registered(3);
+    expect(handoverCode).toBe(0);
+    expect(pilotsOf(launcher)).toHaveLength(1);
+    expect(carriersOf('job_a')).toEqual(expect.arrayContaining([...processes]));
+    await openGate();
+    await setup.core.until('job_a ends', ended('job_a'));
+    expectOneRun('job_a');
+    launcher.child.kill('SIGTERM');
+    const [code] = (await once(launcher.child, 'exit')) as [number];
+    expect(code).toBe(0);
+    expect(setup.core.said.at(-1)?.what).toBe('ended');
+  });
+
+  it('does not start a pilot again whose configuration is invalid', async () => {
+    const { child } = setup.command('launch', '--cores', 'many');
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(64);
+  });
+});
