@@ -20,8 +20,10 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
       false,
     );
   }
-  if (exceeded === 'CONTACT')
-    return new AttemptError('WORKER', 'CONTACT_LOST', 'Core was out of reach for longer than the payload may run on', true);
+  if (exceeded === 'CONTACT') {
+    const message = 'Core was out of reach for longer than the payload may run on';
+    return new AttemptError('WORKER', 'CONTACT_LOST', message, true);
+  }
   if (!result.isStarted) {
     const message =
       'The payload could not be started in its sandbox, or ended it; the reason is in its error output';
