@@ -33,6 +33,8 @@ export type PilotMessage =
     }
   | { readonly kind: 'TERMINATE'; readonly attemptId: string; readonly graceSeconds: number | null }
   | ({ readonly kind: 'CONTACT' } & CoreContact)
+  /** Asks whether the supervisor works. */
+  | { readonly kind: 'PING'; readonly number: number }
   /** The attempt is over for the pilot: nothing of it is kept. */
   | { readonly kind: 'FORGET'; readonly attemptId: string }
   /** The pilot ends; the supervisor ends as soon as no payload runs. */

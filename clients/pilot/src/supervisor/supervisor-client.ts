@@ -1,7 +1,9 @@
+import type { Logger } from '@rhizome/log';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Scratch } from '../files/scratch.js';
-import { identityOf, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
+import { identityOf, isRunning, processIn, type ProcessIdentity } from '../processes/process-identity.js';
 import { killAttempt } from '../processes/sweep.js';
 import type { Masked } from '../secrets/output-mask.js';
 import { AttemptRecord } from './attempt-record.js';
@@ -16,11 +18,25 @@ import type {
   SupervisorMessage,
 } from './messages.js';
 import { PayloadHandle, PayloadTaken, type PayloadControl, SupervisorEnded } from './payload-handle.js';
+import { partPrefix } from './supervisor-options.js';
 
 /** Time for the end of a supervisor without payloads. */
 const longestEndMs = 10_000;
 /** Time after which a supervisor that has closed the connection, and runs, has another pilot. */
 const replacedMs = 2000;
+/** Time between two checks that the supervisor works. */
+const defaultCheckMs = 10_000;
+/**
+ * Checks without an answer after which it is killed. They are counted, not timed: a pilot that was suspended
+ * itself finds the answers when it continues.
+ */
+const mostUnanswered = 6;
+
+/** Options of a connection. */
+export interface SupervisorClientOptions {
+  readonly log?: Logger;
+  readonly checkMs?: number;
+}
 
 interface Waiting {
   readonly resolve: (pid: number | null) => void;
@@ -40,21 +56,30 @@ export class SupervisorClient implements PayloadControl {
   #onHello: ((hello: Hello | undefined) => void) | undefined;
   #facts: SupervisorFacts | undefined;
   #process: ProcessIdentity | undefined;
+  readonly #log: Logger | undefined;
+  readonly #checks: NodeJS.Timeout;
+  #unanswered = 0;
 
   private constructor(
     /** The supervisor's part of the scratch space. */
     readonly folder: string,
     socket: Socket,
+    { log, checkMs = defaultCheckMs }: SupervisorClientOptions,
   ) {
+    this.#log = log;
+    this.#checks = setInterval(() => this.#check(), checkMs);
     this.#socket = new MessageSocket(socket, (message) => this.#onMessage(message));
     void this.#socket.closed.then(() => this.#onClosed());
   }
 
-  /** Connects to the supervisor of a folder; undefined if none runs there. */
-  static async connect(folder: string): Promise<SupervisorClient | undefined> {
+  /** Connects to the supervisor of a folder; undefined if none runs there, or it does not answer. */
+  static async connect(
+    folder: string,
+    options: SupervisorClientOptions = {},
+  ): Promise<SupervisorClient | undefined> {
     const socket = await connectIn(folder).catch(() => undefined);
     if (socket === undefined) return undefined;
-    const client = new SupervisorClient(folder, socket);
+    const client = new SupervisorClient(folder, socket, options);
     const hello = await new Promise<Hello | undefined>((resolve) => (client.#onHello = resolve));
     return hello && client;
   }
@@ -178,6 +203,23 @@ export class SupervisorClient implements PayloadControl {
     return answer;
   }
 
+  #check(): void {
+    if (this.#unanswered >= mostUnanswered) return this.#killSilent();
+    this.#unanswered += 1;
+    this.#call((number) => ({ kind: 'PING', number })).then(
+      () => (this.#unanswered = 0),
+      () => undefined,
+    );
+  }
+
+  /** A supervisor that is stopped or hangs enforces no limits: it ends, and its watchdogs end its payloads. */
+  #killSilent(): void {
+    this.#log?.error({ folder: this.folder }, 'supervisor of payloads killed: it did not answer');
+    const supervisor = processIn(basename(this.folder), partPrefix);
+    if (supervisor !== undefined && isRunning(supervisor)) process.kill(supervisor.pid, 'SIGKILL');
+    this.#socket.close();
+  }
+
   /** True if another pilot has replaced this one; a process that ends closes its connections first. */
   async #runsOn(): Promise<boolean> {
     const deadline = performance.now() + replacedMs;
@@ -195,6 +237,7 @@ export class SupervisorClient implements PayloadControl {
   }
 
   #onClosed(): void {
+    clearInterval(this.#checks);
     this.#onHello?.(undefined);
     this.#waiting.forEach(({ reject }) => reject(new SupervisorEnded()));
     this.#waiting.clear();

@@ -134,6 +134,17 @@ describe('a supervisor', () => {
     expect(adopted && (await logOf(adopted))).toBe('up\ndown\n');
   });
 
+  it('is killed, and its payloads end, if it does not answer', async () => {
+    const client = await open();
+    const { record } = await start(client, 'exec sleep 4320');
+    const { process: supervisor } = client;
+    process.kill(supervisor.pid, 'SIGSTOP');
+    expect(await SupervisorClient.connect(client.folder, { checkMs: 20 })).toBeUndefined();
+    await waitFor('the end of the supervisor', () => !isRunning(supervisor));
+    await waitFor('the end of the payload', () => processesWith('4320').length === 0);
+    expect(await record.end()).toBeUndefined();
+  });
+
   it('ends a payload whose time without core is over', async () => {
     const client = await open();
     const { payload } = await start(client, 'exec sleep 4318', { continueSeconds: 1 });

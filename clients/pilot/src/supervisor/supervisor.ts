@@ -92,7 +92,9 @@ export class Supervisor implements SupervisedListener {
         return this.#beginStart(message);
       case 'MASK':
         this.#payloads.get(message.attemptId)?.mask(message.masked);
-        return this.#pilot?.send({ kind: 'DONE', number: message.number, pid: null });
+        return this.#acknowledge(message.number);
+      case 'PING':
+        return this.#acknowledge(message.number);
       case 'TERMINATE':
         return this.#payloads.get(message.attemptId)?.terminate(message.graceSeconds ?? undefined);
       case 'CONTACT':
@@ -103,6 +105,10 @@ export class Supervisor implements SupervisedListener {
       case 'END':
         return this.#pilot?.end();
     }
+  }
+
+  #acknowledge(number: number): void {
+    this.#pilot?.send({ kind: 'DONE', number, pid: null });
   }
 
   #beginStart(message: StartMessage): void {

@@ -51,7 +51,12 @@ export class Supervisors {
    */
   static async open(options: SupervisorOptions, log: Logger): Promise<Supervisors> {
     const supervisors = new Supervisors(options, log, await findParts(options, log));
-    await supervisors.current();
+    try {
+      await supervisors.current();
+    } catch (error) {
+      await supervisors.close();
+      throw error;
+    }
     return supervisors;
   }
 
@@ -79,7 +84,7 @@ export class Supervisors {
   }
 
   async #start(): Promise<SupervisorClient> {
-    const client = await startSupervisor(this.#options);
+    const client = await startSupervisor(this.#options, this.#log);
     this.#clients.add(client);
     if (this.#contact) client.contact(this.#contact);
     return client;
@@ -103,7 +108,7 @@ async function findParts({ scratch, owner }: SupervisorOptions, log: Logger): Pr
     const folder = join(scratch, name);
     // Anyone may make folders here.
     if (!(await isOwnFolder(folder).catch(() => false))) continue;
-    if (await isOf(folder, owner)) found.push(await partIn(folder));
+    if (await isOf(folder, owner)) found.push(await partIn(folder, log));
     else if (!isRunning(supervisor)) await removeUseless(folder, log);
   }
   return found;
@@ -114,9 +119,9 @@ async function isOf(folder: string, { queue, name, host }: SpoolOwner): Promise<
   return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
 }
 
-async function partIn(folder: string): Promise<LeftPart> {
+async function partIn(folder: string, log: Logger): Promise<LeftPart> {
   // Before the records are read: a payload that it does not have any more has an end on disk.
-  const client = await SupervisorClient.connect(folder);
+  const client = await SupervisorClient.connect(folder, { log });
   return { folder, client, attemptIds: await recordedAttempts(folder) };
 }
 
