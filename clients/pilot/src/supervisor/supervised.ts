@@ -6,12 +6,15 @@ import { type Masked, validAtOnce } from '../secrets/output-mask.js';
 import { removeSecretFolder } from '../secrets/secret-files.js';
 import { AttemptRecord } from './attempt-record.js';
 import type { CoreContact, PayloadEnd, StartRequest } from './messages.js';
+import { monotonicMs } from './monotonic.js';
 import { OutputLogWriter } from './output-log.js';
 
 /** Chunks that are written at once. */
 const chunksPerWrite = 12;
 /** Time between two tries to write the end of a payload. */
 const retryMs = 1000;
+/** Time after which the end of a payload is given up: nobody came for it. */
+const longestKeptMs = 7 * 86_400_000;
 
 /** Called when something of a payload changes. */
 export interface SupervisedListener {
@@ -144,13 +147,15 @@ export class Supervised {
     this.#outputBytes = log.bytes;
   }
 
-  /** Tries until the disk takes it. */
+  /** Tries until the disk takes it, or its folder was removed. */
   async #saveEnd(end: PayloadEnd): Promise<void> {
-    while (!this.#isForgotten) {
+    const until = monotonicMs() + longestKeptMs;
+    while (!this.#isForgotten && monotonicMs() < until) {
       try {
         await this.#record.saveEnd(end);
         return;
-      } catch {
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
         await pause(retryMs);
       }
     }

@@ -122,6 +122,18 @@ describe('a supervisor', () => {
     expect(readFileSync(record.outputPath, 'utf8')).toContain('"text":"up\\n"');
   });
 
+  it('ends if nobody has a use for the end of its payload: its folder was removed', async () => {
+    const client = await open();
+    const gate = join(scratch, 'gate');
+    const { record } = await start(client, `until test -e ${gate}; do sleep 0.05; done`);
+    const { process: supervisor } = client;
+    await client.close();
+    await record.remove();
+    await writeFile(gate, '');
+    await waitFor('the end of the supervisor', () => !isRunning(supervisor));
+    expect(existsSync(client.folder)).toBe(false);
+  });
+
   it('passes a running payload with its log to the next pilot, and closes the one before', async () => {
     const client = await open();
     const gate = join(scratch, 'gate');
