@@ -77,6 +77,8 @@ export class JobRun implements HeldRun {
   #outputs: OutputFolder | undefined;
   #scratch: Scratch | undefined;
   #phase: AttemptProgress['phase'];
+  /** What core has of the log, or is among the reports on disk; not what is on its way. */
+  #shipped: Pick<AttemptProgress, 'outputOffset' | 'nextSequence'> = { outputOffset: 0, nextSequence: 0 };
   #saving: Promise<void> = Promise.resolve();
   readonly #devices: JobDevices;
   readonly #jobSecrets: JobSecrets;
@@ -281,8 +283,10 @@ export class JobRun implements HeldRun {
     });
     const append = async (chunks: readonly OutputChunk[]): Promise<void> => {
       await this.#reports.appendLog(chunks);
+      this.#recordShipped(output.offset);
       await this.#saveProgress();
     };
+    this.#recordShipped(output.offset);
     try {
       await shipLog(output, append, contact, this.#dropped.signal);
     } catch (error) {
@@ -290,12 +294,15 @@ export class JobRun implements HeldRun {
     }
   }
 
+  #recordShipped(outputOffset: number): void {
+    this.#shipped = { outputOffset, nextSequence: this.#reports.nextSequence };
+  }
+
   /** Records what the next pilot must not report again; never rejects. */
   async #saveProgress(): Promise<void> {
     this.#saving = this.#saving.then(async () => {
       const { fence } = this.#reports.held;
-      const outputOffset = this.#payload?.output.offset ?? 0;
-      const progress = { fence, outputOffset, nextSequence: this.#reports.nextSequence, phase: this.#phase };
+      const progress = { fence, ...this.#shipped, phase: this.#phase };
       await this.#record?.saveProgress(progress).catch((error: unknown) => {
         this.#services.log.warn({ err: error }, 'progress of the attempt not recorded');
       });
