@@ -27,8 +27,9 @@ export async function adoptAttempts(services: JobRunServices): Promise<readonly 
     for (const attemptId of part.attemptIds) {
       const left = spools.get(attemptId) ?? spool.attempt(attemptId);
       spools.delete(attemptId);
-      const run = await adopt(part, left, services).catch((error: unknown) => {
+      const run = await adopt(part, left, services).catch(async (error: unknown) => {
         log.error({ err: error, attemptId }, 'attempt of an earlier pilot lost');
+        await endPayload(part, new AttemptRecord(part.folder, attemptId));
         return undefined;
       });
       if (run !== undefined) runs.push(run);
@@ -59,7 +60,7 @@ async function adopt(
   const recorded = reports === undefined ? await record.assignment() : undefined;
   const run = recorded && (await continued(recorded, { part, record, spool }, services));
   if (run !== undefined) return run;
-  await endPayload(record);
+  await endPayload(part, record);
   if (reports === undefined) await spool.discard();
   await removeFolders(new Scratch(part.folder).foldersOf(record.attemptId));
   await record.remove();
@@ -67,10 +68,11 @@ async function adopt(
 }
 
 /** Nothing of an attempt that is over runs on. Processes of before the last start of the host are others. */
-async function endPayload(record: AttemptRecord): Promise<void> {
+async function endPayload({ client }: LeftPart, record: AttemptRecord): Promise<void> {
   const start = await record.start();
   const leader = start?.bootId === bootId() ? start.leader : undefined;
   await killAttempt({ attemptId: record.attemptId, leader });
+  client?.forget(record.attemptId);
 }
 
 interface Left {

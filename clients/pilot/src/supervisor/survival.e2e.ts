@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -49,11 +49,13 @@ async function kill({ child }: PilotProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Process of the supervisor in the scratch folder. */
-function supervisor(): number {
+/** Name of the supervisor's part of the scratch folder. */
+function partName(): string {
   const [name = ''] = readdirSync(join(setup.folder, 'scratch')).filter((one) => one.startsWith('payloads-'));
-  return Number(name.split('-')[1]);
+  return name;
 }
+
+const supervisor = (): number => Number(partName().split('-')[1]);
 
 /** Checks that the one attempt of the job ended well, with the log and the output of one process. */
 function expectOneRun(jobId: string): void {
@@ -136,6 +138,21 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     await setup.core.until('job_a ends', ended('job_a'));
     const { detail } = setup.core.said.find(({ what }) => what === 'failed') ?? {};
     expect((detail as FailReport).error).toMatchObject({ family: 'WORKER', code: 'CONTACT_LOST' });
+  });
+
+  it('ends, and is not named by the next pilot, if its folders are gone', async () => {
+    gated('job_a');
+    const killed = setup.start(...options());
+    await up('job_a');
+    await kill(killed);
+    const part = join(setup.folder, 'scratch', partName());
+    const folders = readdirSync(part).filter((name) => name.startsWith('att_') && !name.endsWith('.record'));
+    expect(folders).not.toEqual([]);
+    for (const name of folders) await rm(join(part, name), { recursive: true });
+    setup.start(...options());
+    await registered(2);
+    expect(registrations()[1]?.jobs).toEqual([]);
+    expect(carriersOf('job_a')).toEqual([]);
   });
 
   it('is not named by the next pilot if its supervisor was killed, too', async () => {
