@@ -92,7 +92,7 @@ async function continued(
   const own = { ...services, log };
   const payload = await payloadOf(part, record);
   if (payload === undefined)
-    return start === undefined
+    return start === undefined && !(await record.hasOutput())
       ? prepareAgain({ ...assignment, fence }, { part, record, spool }, own)
       : undefined;
   payload.output.startAt(progress?.outputOffset ?? 0);

@@ -1,5 +1,5 @@
 /** Records of attempts on disk, for the pilot that adopts them. */
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { placeOf } from '../files/file-store.js';
 import type { FolderIdentity } from '../files/output-folder.js';
@@ -85,7 +85,15 @@ export class AttemptRecord {
     await this.#write('start', start);
   }
 
-  /** Undefined if no payload was started. */
+  /** True if a payload may have been started: its log is opened before. */
+  async hasOutput(): Promise<boolean> {
+    return stat(this.outputPath).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Undefined if no payload was started, or the disk did not take the record. */
   async start(): Promise<PayloadStart | undefined> {
     return this.#read('start');
   }

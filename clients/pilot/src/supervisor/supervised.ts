@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OutputCapture } from '../payload/output-capture.js';
 import { Payload, type PayloadServices } from '../payload/payload.js';
@@ -74,6 +75,8 @@ export class Supervised {
       return supervised;
     } catch (error) {
       await log.close();
+      // Its log means that it may have been started.
+      await rm(record.outputPath, { force: true });
       throw error;
     }
   }

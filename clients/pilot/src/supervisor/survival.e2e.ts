@@ -166,6 +166,21 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     await registered(2);
     expect(registrations()[1]?.jobs).toEqual([]);
   });
+
+  it('is not started a second time if the disk did not take the record of its start', async () => {
+    gated('job_a');
+    const killed = setup.start(...options());
+    await up('job_a');
+    await kill(killed);
+    process.kill(supervisor(), 'SIGKILL');
+    await setup.core.until('nothing of it runs', () => carriersOf('job_a').length === 0);
+    const part = join(setup.folder, 'scratch', partName());
+    const [record = ''] = readdirSync(part).filter((name) => name.endsWith('.record'));
+    await rm(join(part, record, 'start.json'));
+    setup.start(...options());
+    await registered(2);
+    expect(registrations()[1]?.jobs).toEqual([]);
+  });
 });
 
 describe('a supervisor that is killed', () => {
