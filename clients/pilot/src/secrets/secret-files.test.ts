@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -27,6 +27,13 @@ describe('SecretFiles', () => {
   it('replaces a file', async () => {
     await files.write('token', 'first');
     await files.write('token', 'second');
+    expect(await readFile(join(files.folder, 'token'), 'utf8')).toBe('second');
+  });
+
+  it('replaces a file that an earlier pilot has left before it was renamed', async () => {
+    await files.write('token', 'first');
+    await writeFile(join(`${files.folder}.new`, 'token'), 'half', { mode: 0o400 });
+    await SecretFiles.reopen(files.folder).write('token', 'second');
     expect(await readFile(join(files.folder, 'token'), 'utf8')).toBe('second');
   });
 

@@ -1,6 +1,6 @@
 /** Files with secrets of one attempt, in memory where the host allows it. */
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   isRunning,
@@ -56,6 +56,8 @@ export class SecretFiles {
     const aside = `${this.folder}.new`;
     await mkdir(aside, { recursive: true, mode: 0o700 });
     const path = join(aside, name);
+    // An earlier pilot may have been killed between the next two steps.
+    await rm(path, { force: true });
     await writeFile(path, text, { mode: 0o400, flag: 'wx' });
     await rename(path, join(this.folder, name));
   }
