@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning } from '../processes/process-identity.js';
+import { SecretFiles } from '../secrets/secret-files.js';
 import { processesWith } from '../testing/command-lines.js';
 import { AttemptRecord } from './attempt-record.js';
 import { endSupervisors } from './end-supervisors.js';
@@ -177,6 +178,14 @@ describe('a supervisor', () => {
     await payload.result;
     expect(await logOf(payload)).toBe('***\n***\n');
     expect(existsSync(secrets)).toBe(false);
+  });
+
+  it('removes secrets for which no payload was started when it ends', async () => {
+    const client = await open();
+    const { folder } = await SecretFiles.open(scratch, client.process);
+    expect(existsSync(folder)).toBe(true);
+    await client.close();
+    expect(existsSync(folder)).toBe(false);
   });
 
   it('ends with its payloads when the pilot dies, with endsWithPilot', async () => {

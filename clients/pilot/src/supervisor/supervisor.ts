@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import type { PayloadServices } from '../payload/payload.js';
+import { ownIdentity } from '../processes/process-identity.js';
+import { removeOldSecretFiles } from '../secrets/secret-files.js';
 import { recordedAttempts } from './attempt-record.js';
 import { listenIn } from './control-socket.js';
 import { MessageSocket } from './message-socket.js';
@@ -72,7 +74,8 @@ export class Supervisor implements SupervisedListener {
     void pilot.closed.then(() => {
       if (this.#pilot !== pilot) return;
       this.#pilot = undefined;
-      if (this.#endsWithPilot && this.#payloads.size > 0) this.#resolveEnded();
+      if (this.#endsWithPilot && this.#payloads.size > 0)
+        void removeOwnSecrets().finally(() => this.#resolveEnded());
       else void this.#endIfIdle();
     });
   }
@@ -146,9 +149,16 @@ export class Supervisor implements SupervisedListener {
     clearInterval(this.#checks);
     this.#server.close();
     await this.#services.watchdogs.close();
+    // Those that a pilot has received for payloads that it did not start.
+    await removeOwnSecrets();
     // Ends that no pilot has seen stay.
     if ((await recordedAttempts(this.#folder)).length === 0)
       await rm(this.#folder, { recursive: true, force: true });
     this.#resolveEnded();
   }
+}
+
+/** Removes all secrets that end with this process. */
+async function removeOwnSecrets(): Promise<void> {
+  await removeOldSecretFiles([ownIdentity()], new Set());
 }
