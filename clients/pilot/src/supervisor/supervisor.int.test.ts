@@ -1,11 +1,12 @@
 /** A supervisor and the connections of pilots to it, without core. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
 import { waitFor as waitUntil } from '@rhizome/testkit';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRunning } from '../processes/process-identity.js';
+import { isRunning, nameOf, ownIdentity } from '../processes/process-identity.js';
 import { SecretFiles } from '../secrets/secret-files.js';
 import { processesWith } from '../testing/command-lines.js';
 import { AttemptRecord } from './attempt-record.js';
@@ -15,6 +16,8 @@ import { monotonicMs } from './monotonic.js';
 import type { PayloadHandle } from './payload-handle.js';
 import { startSupervisor } from './start-supervisor.js';
 import { SupervisorClient } from './supervisor-client.js';
+import type { SupervisorOptions } from './supervisor-options.js';
+import { Supervisors } from './supervisors.js';
 
 const waitFor = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> =>
   void (await waitUntil(what, holds, { deadlineMs: 60_000 }));
@@ -32,17 +35,19 @@ afterEach(async () => {
   await rm(join(scratch, '..'), { recursive: true, force: true });
 });
 
+const optionsOf = (endsWithPilot = false): SupervisorOptions => ({
+  scratch,
+  owner: { queue: 'q', name: 'p', host: 'h' },
+  version: '1',
+  endsWithPilot,
+  maxProcesses: 1000,
+  sampleMs: 200,
+  diskPeriodMs: 600,
+  companions: [],
+});
+
 const open = async (endsWithPilot = false): Promise<SupervisorClient> => {
-  const client = await startSupervisor({
-    scratch,
-    owner: { queue: 'q', name: 'p', host: 'h' },
-    version: '1',
-    endsWithPilot,
-    maxProcesses: 1000,
-    sampleMs: 200,
-    diskPeriodMs: 600,
-    companions: [],
-  });
+  const client = await startSupervisor(optionsOf(endsWithPilot));
   client.contact({ answeredAtMs: monotonicMs(), leaseSeconds: 60 });
   return client;
 };
@@ -195,5 +200,16 @@ describe('a supervisor', () => {
     await client.close();
     await waitFor('the end of the supervisor', () => !isRunning(supervisor));
     await waitFor('the end of the payload', () => processesWith('4319').length === 0);
+  });
+});
+
+describe('Supervisors', () => {
+  it('removes what killed pilots without a supervisor have left', async () => {
+    const ended = join(scratch, 'pilot-4194305-1');
+    const running = join(scratch, nameOf('pilot', ownIdentity()));
+    for (const folder of [ended, running]) await mkdir(join(folder, 'att_1'), { recursive: true });
+    const supervisors = await Supervisors.open(optionsOf(), silentLogger());
+    await supervisors.close();
+    expect([existsSync(ended), existsSync(running)]).toEqual([false, true]);
   });
 });

@@ -2,7 +2,7 @@ import type { Logger } from '@rhizome/log';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOwnFolder, removeFolder } from '../files/scratch.js';
-import { isRunning, processIn } from '../processes/process-identity.js';
+import { isRunning, nameOf, processIn } from '../processes/process-identity.js';
 import { readDurable } from '../spool/durable-file.js';
 import { ownerFile } from '../spool/owner-file.js';
 import type { SpoolOwner } from '../spool/spool.types.js';
@@ -14,6 +14,8 @@ import { partPrefix, type SupervisorOptions } from './supervisor-options.js';
 
 /** Ends of payloads whose pilot has another name are removed after this time: nobody came for them. */
 const longestKeptMs = 7 * 86_400_000;
+/** Name of the part of a pilot without a supervisor: `pilot-PID-START`. */
+const formerPrefix = 'pilot';
 
 /** A part of the scratch space that an earlier pilot of this name has left. */
 export interface LeftPart {
@@ -103,6 +105,7 @@ async function removeUnlessRecords(folder: string): Promise<void> {
 async function findParts({ scratch, owner }: SupervisorOptions, log: Logger): Promise<readonly LeftPart[]> {
   const found: LeftPart[] = [];
   for (const name of await readdir(scratch)) {
+    await removeFormerPart(scratch, name, log);
     const supervisor = processIn(name, partPrefix);
     if (supervisor === undefined) continue;
     const folder = join(scratch, name);
@@ -131,6 +134,19 @@ async function removeUseless(folder: string, log: Logger): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
   if (found === undefined || (isNeeded && Date.now() - found.mtimeMs < longestKeptMs)) return;
   if (isNeeded) log.warn({ folder }, 'old payloads of another pilot removed');
+  await removeOrWarn(folder, log);
+}
+
+/** Removes the part of a pilot of an earlier version, which ran its payloads itself and was killed. */
+async function removeFormerPart(scratch: string, name: string, log: Logger): Promise<void> {
+  const pilot = processIn(name, formerPrefix);
+  const folder = join(scratch, name);
+  if (pilot === undefined || name !== nameOf(formerPrefix, pilot) || isRunning(pilot)) return;
+  if (!(await isOwnFolder(folder).catch(() => false))) return;
+  await removeOrWarn(folder, log);
+}
+
+async function removeOrWarn(folder: string, log: Logger): Promise<void> {
   await removeFolder(folder).catch((error: unknown) =>
     log.warn({ err: error, folder }, 'folder not removed'),
   );
