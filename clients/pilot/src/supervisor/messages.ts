@@ -59,8 +59,8 @@ export interface PayloadEnd {
 /** Facts about a supervisor. */
 export interface SupervisorFacts {
   readonly pid: number;
-  /** Version of the program that it was started with. */
-  readonly version: string;
+  /** Program and settings that it was started with. */
+  readonly settings: string;
   /** Controllers that limit its payloads; null without control groups. */
   readonly controllers: readonly string[] | null;
   /** The reason why it uses no control groups. */

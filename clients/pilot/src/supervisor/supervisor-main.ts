@@ -11,10 +11,10 @@ import { ownerFile } from '../spool/owner-file.js';
 import { writeDurably } from '../spool/durable-file.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { Supervisor } from './supervisor.js';
-import { partPrefix, type SupervisorOptions } from './supervisor-options.js';
+import { partPrefix, settingsOf, type SupervisorOptions } from './supervisor-options.js';
 
-const { scratch, owner, version, endsWithPilot, maxProcesses, sampleMs, diskPeriodMs, companions } =
-  JSON.parse(process.argv[2] ?? '') as SupervisorOptions;
+const options = JSON.parse(process.argv[2] ?? '') as SupervisorOptions;
+const { scratch, owner, endsWithPilot, maxProcesses, sampleMs, diskPeriodMs, companions } = options;
 process.title = 'rhizome-supervisor';
 // Signals to the group of the pilot are none of its concern; the rule for each payload is.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -33,7 +33,8 @@ async function start(): Promise<Supervisor> {
   await makeOwnFolder(folder);
   await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
   const { groups, reason = null } = await ControlGroups.find({ maxProcesses, companions });
-  const facts = { pid: process.pid, version, controllers: groups?.limiting ?? null, reason };
+  const settings = settingsOf(options);
+  const facts = { pid: process.pid, settings, controllers: groups?.limiting ?? null, reason };
   const supervisor = new Supervisor(
     folder,
     facts,

@@ -19,5 +19,16 @@ export interface SupervisorOptions {
   readonly companions: readonly number[];
 }
 
+/** Program and settings of a supervisor. Pilots with others start one of their own for new payloads. */
+export function settingsOf({
+  version,
+  endsWithPilot,
+  maxProcesses,
+  sampleMs,
+  diskPeriodMs,
+}: SupervisorOptions): string {
+  return JSON.stringify({ version, endsWithPilot, maxProcesses, sampleMs, diskPeriodMs });
+}
+
 /** Name of a supervisor's part of the scratch space: `payloads-PID-START`. */
 export const partPrefix = 'payloads';

@@ -204,6 +204,20 @@ describe('a supervisor', () => {
 });
 
 describe('Supervisors', () => {
+  it('gives new payloads only to a supervisor with the same settings', async () => {
+    const left = await open();
+    await start(left, 'exec sleep 4321');
+    await left.close();
+    const pidWith = async (endsWithPilot: boolean): Promise<number> => {
+      const supervisors = await Supervisors.open(optionsOf(endsWithPilot), silentLogger());
+      const { facts } = await supervisors.current();
+      await supervisors.close();
+      return facts.pid;
+    };
+    expect(await pidWith(false)).toBe(left.process.pid);
+    expect(await pidWith(true)).not.toBe(left.process.pid);
+  });
+
   it('removes what killed pilots without a supervisor have left', async () => {
     const ended = join(scratch, 'pilot-4194305-1');
     const running = join(scratch, nameOf('pilot', ownIdentity()));

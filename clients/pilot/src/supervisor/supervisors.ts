@@ -10,7 +10,7 @@ import { recordedAttempts } from './attempt-record.js';
 import type { CoreContact } from './messages.js';
 import { startSupervisor } from './start-supervisor.js';
 import { SupervisorClient } from './supervisor-client.js';
-import { partPrefix, type SupervisorOptions } from './supervisor-options.js';
+import { partPrefix, settingsOf, type SupervisorOptions } from './supervisor-options.js';
 
 /** Ends of payloads whose pilot has another name are removed after this time: nobody came for them. */
 const longestKeptMs = 7 * 86_400_000;
@@ -41,14 +41,14 @@ export class Supervisors {
     this.#log = log;
     this.left = left;
     left.forEach(({ client }) => client && this.#clients.add(client));
-    const reused = [...this.#clients].find(({ facts }) => facts.version === options.version);
+    const reused = [...this.#clients].find(({ facts }) => facts.settings === settingsOf(options));
     [...this.#clients].filter((client) => client !== reused).forEach((client) => client.retire());
     this.#current = reused === undefined ? this.#start() : Promise.resolve(reused);
   }
 
   /**
    * Connects to the supervisors of earlier pilots with the same queue, name and host, and starts one if none
-   * of them has this program.
+   * of them has this program and these settings.
    * @throws Error if none can be started
    */
   static async open(options: SupervisorOptions, log: Logger): Promise<Supervisors> {
