@@ -25,10 +25,7 @@ export async function launch(args: readonly string[]): Promise<number> {
     });
   for (;;) {
     const startedAt = performance.now();
-    pilot = spawn(process.execPath, [...process.execArgv, program, ...args], {
-      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    });
-    const [code, signal] = (await once(pilot, 'exit')) as [number | null, NodeJS.Signals | null];
+    const { code, signal } = await runPilot(args, (started) => (pilot = started));
     pilot = undefined;
     if (code !== null && isOnPurpose(code)) return code;
     if (stopping.signal.aborted) return code ?? exitCodes.ended;
@@ -41,6 +38,26 @@ export async function launch(args: readonly string[]): Promise<number> {
     );
     await sleep(delayMs, stopping.signal);
     if (stopping.signal.aborted) return exitCodes.ended;
+  }
+}
+
+interface PilotEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A host without free memory or processes starts none for a while; the payloads run on meanwhile. */
+async function runPilot(args: readonly string[], onStart: (pilot: ChildProcess) => void): Promise<PilotEnd> {
+  try {
+    const pilot = spawn(process.execPath, [...process.execArgv, program, ...args], {
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    });
+    onStart(pilot);
+    const [code, signal] = (await once(pilot, 'exit')) as [number | null, NodeJS.Signals | null];
+    return { code, signal };
+  } catch (error) {
+    console.error(`rhizome-pilot: the pilot was not started: ${String(error)}`);
+    return { code: exitCodes.fault, signal: null };
   }
 }
 
