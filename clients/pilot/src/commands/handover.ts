@@ -35,7 +35,8 @@ export async function handover(
     const enrolmentId = config.credential?.enrolmentId;
     const wanted = given ?? (enrolmentId === undefined ? undefined : await defaultName(queue, enrolmentId));
     const pilot = await theOnlyOne(host.scratch, queue, wanted);
-    const { name, isLaunched = false } = pilot.owner;
+    const { name, isLaunched } = pilot.owner;
+    if (isLaunched === undefined) throw new DomainError('CONFIG_INVALID', tooOld(name));
     process.kill(pilot.process.pid, 'SIGUSR2');
     await until(`process ${pilot.process.pid} has not ended`, () => !isRunning(pilot.process));
     if (!isLaunched) {
@@ -49,6 +50,10 @@ export async function handover(
     return undefined;
   });
 }
+
+/** Pilots without a supervisor die of the signal, with their payloads. */
+const tooOld = (name: string): string =>
+  `Pilot ${name} has a version that cannot leave its payloads; stop it with SIGTERM, and start it again`;
 
 /** @throws DomainError CONFIG_INVALID unless there is exactly one */
 async function theOnlyOne(scratch: string, queue: string, name: string | undefined): Promise<RunningPilot> {

@@ -1,13 +1,17 @@
 /** Payloads whose pilot is killed, replaced or launched again, with real processes. */
 import { describe, expect, it } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { identityOf, nameOf, type ProcessIdentity } from '../processes/process-identity.js';
 import { readProcessTable } from '../processes/process-table.js';
 import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
+import { writeDurably } from '../spool/durable-file.js';
 import { commandLine } from '../testing/command-lines.js';
 import { carriersOf, pilotProcesses, type PilotProcess } from '../testing/pilot-processes.js';
 
@@ -200,6 +204,12 @@ describe('a supervisor that is killed', () => {
 });
 
 describe('rhizome-pilot handover', () => {
+  function running({ pid = 0 }: ChildProcess): ProcessIdentity {
+    const found = identityOf(pid);
+    if (found === undefined) throw new Error(`process ${pid} does not run`);
+    return found;
+  }
+
   it('replaces the pilot under its payloads, as the same worker', async () => {
     gated('job_a');
     const old = setup.start(...options());
@@ -214,6 +224,20 @@ describe('rhizome-pilot handover', () => {
     await setup.core.until('job_a ends', ended('job_a'));
     expectOneRun('job_a');
     expect(setup.core.said.map(({ what }) => what)).not.toContain('draining');
+  });
+
+  it('refuses a pilot of a version that would die with its payloads', async () => {
+    const old = spawn('sleep', ['600']);
+    const folder = join(setup.folder, 'scratch', nameOf('spool', running(old)));
+    await mkdir(folder, { recursive: true });
+    const owner = { queue: 'q', name: 'p1', host: hostname() };
+    await writeDurably(join(folder, 'owner.json'), JSON.stringify(owner));
+    const { child } = setup.command('handover', ...options());
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(old.signalCode).toBeNull();
+    old.kill('SIGKILL');
+    expect(code).toBe(64);
+    expect(setup.pilots[0]?.log).toContain('Pilot p1 has a version that cannot leave its payloads');
   });
 
   it('says so if no pilot runs', async () => {
