@@ -95,12 +95,14 @@ async function continued(
     return start === undefined && !(await record.hasOutput())
       ? prepareAgain({ ...assignment, fence }, { part, record, spool }, own)
       : undefined;
-  payload.output.startAt(progress?.outputOffset ?? 0);
   const { jobId, attemptId } = assignment;
   const state = { jobId, fence, attemptId, nextSequence: progress?.nextSequence ?? 0 };
   const scratch = new Scratch(part.folder);
+  const reports = await JobReports.resume(state, spool, own);
+  // A pilot that was killed may have written a report, and not the progress.
+  payload.output.startAt(Math.max(progress?.outputOffset ?? 0, reports.leftOffset));
   return new JobRun({ ...assignment, fence }, own, {
-    reports: await JobReports.resume(state, spool, own),
+    reports,
     record,
     scratch,
     payload,

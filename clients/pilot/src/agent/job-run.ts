@@ -282,7 +282,7 @@ export class JobRun implements HeldRun {
       onLogRefused: () => output.discard(),
     });
     const append = async (chunks: readonly OutputChunk[]): Promise<void> => {
-      await this.#reports.appendLog(chunks);
+      await this.#reports.appendLog(chunks, output.offset);
       this.#recordShipped(output.offset);
       await this.#saveProgress();
     };

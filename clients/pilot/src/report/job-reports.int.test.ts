@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chunk, finished, reportsSetup } from '../testing/reports-setup.js';
+import { JobReports } from './job-reports.js';
 
 const setup = reportsSetup();
 
@@ -137,6 +138,40 @@ describe('JobReports', () => {
     await expect(end).rejects.toThrow('dropped');
     await reports.close();
     expect(await files()).toEqual([]);
+  });
+
+  it('knows how much of the log an earlier pilot has written, also if it was left out', async () => {
+    const spool = await setup.openSpool(4000);
+    const reports = setup.reportsOf(spool, 'job_a');
+    await reports.appendLog([chunk('one\n')], 100);
+    for (const offset of [200, 300, 400]) await reports.appendLog([chunk('x'.repeat(3000))], offset);
+    reports.leave(new Error('the pilot ends'));
+    await reports.close();
+    const left = spool.attempt('att_job_a');
+    const state = { jobId: 'job_a', fence: 1, attemptId: 'att_job_a', nextSequence: 0 };
+    await left.make(state);
+    const resumed = await JobReports.resume(state, left, setup.services);
+    expect(resumed.leftOffset).toBe(400);
+    resumed.discard(new Error('the test is over'));
+    await resumed.close();
+  });
+
+  it('knows how much of the log core has, if the progress of the attempt was not recorded', async () => {
+    const spool = await setup.openSpool();
+    const reports = setup.reportsOf(spool, 'job_a');
+    await reports.appendLog([chunk('one\n')], 100);
+    setup.openContact();
+    await reports.appendLog([chunk('two\n')], 200);
+    await reports.delivered();
+    reports.leave(new Error('the pilot ends'));
+    await reports.close();
+    const left = spool.attempt('att_job_a');
+    const state = await left.readState();
+    await left.make(state);
+    const resumed = await JobReports.resume({ ...state, nextSequence: 0 }, left, setup.services);
+    expect([resumed.leftOffset, resumed.nextSequence]).toEqual([200, 2]);
+    resumed.discard(new Error('the test is over'));
+    await resumed.close();
   });
 
   it('marks a part of the log whose file is damaged', async () => {

@@ -49,6 +49,7 @@ export class JobReports implements SpooledLog {
   #state: AttemptState;
   #listener: RefusalListener | undefined;
   #nextNumber = 0;
+  #leftOffset = 0;
   #isDelivering = false;
   #isLogRefused = false;
   #writing: Promise<void> = Promise.resolve();
@@ -87,6 +88,7 @@ export class JobReports implements SpooledLog {
     const fence = Math.max(state.fence, left.fence);
     const nextSequence = Math.max(state.nextSequence, left.nextSequence);
     const reports = new JobReports({ ...state, fence, nextSequence }, spool, services);
+    reports.#leftOffset = left.outputOffset ?? 0;
     if (spool.isMade) await reports.#load();
     return reports;
   }
@@ -100,6 +102,11 @@ export class JobReports implements SpooledLog {
   /** Sequence number of the next chunk of the log that is sent. */
   get nextSequence(): number {
     return this.#state.nextSequence;
+  }
+
+  /** Bytes of the payload's log that an earlier pilot has reported, or left among its reports. */
+  get leftOffset(): number {
+    return this.#leftOffset;
   }
 
   /** True if the end of the attempt is on disk: it will be reported, if need be by the next pilot. */
@@ -150,12 +157,16 @@ export class JobReports implements SpooledLog {
     }
   }
 
-  /** Resolves once core has the chunks, or they are on disk. */
-  async appendLog(chunks: readonly OutputChunk[]): Promise<void> {
+  /**
+   * Resolves once core has the chunks, or they are on disk.
+   * @param outputOffset bytes of the payload's log up to their end
+   */
+  async appendLog(chunks: readonly OutputChunk[], outputOffset = 0): Promise<void> {
     if (this.#isLogRefused) return;
     await this.submit({
       kind: 'LOG',
       chunks: chunks.map(({ stream, text, at }) => ({ stream, text, at: at.toISOString() })),
+      outputOffset,
     });
   }
 
@@ -212,6 +223,7 @@ export class JobReports implements SpooledLog {
       await this.#spool.space.take(bytes, false);
       this.#queue.push(new PendingRecord(number, record, bytes));
       this.#nextNumber = number + 1;
+      if (record.kind === 'LOG') this.#leftOffset = Math.max(this.#leftOffset, record.outputOffset ?? 0);
     }
     this.#unregister = this.#spool.space.register(this);
   }
@@ -269,7 +281,7 @@ export class JobReports implements SpooledLog {
   }
 
   async #sendLog(
-    { chunks }: Extract<JobRecord, { kind: 'LOG' }>,
+    { chunks, outputOffset }: Extract<JobRecord, { kind: 'LOG' }>,
     { workerId, signal }: WorkerLink,
   ): Promise<ReportResult> {
     const { nextSequence } = this.#state;
@@ -280,7 +292,9 @@ export class JobReports implements SpooledLog {
       at: new Date(at),
     }));
     await this.#services.core.appendJobLog(workerId, this.held, numbered, signal);
-    this.#state = { ...this.#state, nextSequence: nextSequence + chunks.length };
+    // Together: a pilot that was killed between the two would report chunks twice.
+    const reported = outputOffset === undefined ? {} : { outputOffset };
+    this.#state = { ...this.#state, nextSequence: nextSequence + chunks.length, ...reported };
     this.#saveState();
     return accepted;
   }

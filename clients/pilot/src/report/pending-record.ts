@@ -10,6 +10,7 @@ export class PendingRecord {
   /** Undefined for a log that is only on disk. */
   #record: JobRecord | undefined;
   readonly #textBytes: number;
+  #outputOffset: number;
   /** Size on disk; 0 while it is only in memory. */
   #spooledBytes: number;
   #leftOutBytes = 0;
@@ -32,6 +33,7 @@ export class PendingRecord {
     this.#record = spooledBytes > 0 && record.kind === 'LOG' ? undefined : record;
     this.#spooledBytes = spooledBytes;
     this.#textBytes = record.kind === 'LOG' ? sizeOf(record.chunks) : 0;
+    this.#outputOffset = record.kind === 'LOG' ? (record.outputOffset ?? 0) : 0;
     let resolveAnswered: (result: ReportResult) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     let resolveSpooled: () => void = () => undefined;
@@ -106,6 +108,7 @@ export class PendingRecord {
   /** Takes over what another mark stands for. */
   async merge(other: PendingRecord, spool: AttemptSpool): Promise<void> {
     this.#leftOutBytes += other.#leftOutBytes;
+    this.#outputOffset = Math.max(this.#outputOffset, other.#outputOffset);
     await this.#rewrite(spool);
   }
 
@@ -125,7 +128,8 @@ export class PendingRecord {
 
   #mark(): JobRecord {
     const text = `\n[rhizome: ${this.#leftOutBytes} bytes left out here; core was out of reach and the space for reports was full]\n`;
-    return { kind: 'LOG', chunks: [{ stream: 'STDERR', text, at: new Date().toISOString() }] };
+    const at = new Date().toISOString();
+    return { kind: 'LOG', chunks: [{ stream: 'STDERR', text, at }], outputOffset: this.#outputOffset };
   }
 }
 

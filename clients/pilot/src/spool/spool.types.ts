@@ -3,7 +3,12 @@ import type { LogChunk } from '../payload/output-capture.js';
 
 /** A report about an attempt without its fence, which may change until the report is sent. */
 export type JobRecord =
-  | { readonly kind: 'LOG'; readonly chunks: readonly SpooledChunk[] }
+  | {
+      readonly kind: 'LOG';
+      readonly chunks: readonly SpooledChunk[];
+      /** Bytes of the payload's log up to the end of the chunks. */
+      readonly outputOffset?: number;
+    }
   | { readonly kind: 'FINISH'; readonly report: Omit<FinishReport, keyof HeldJob> }
   | { readonly kind: 'FAIL'; readonly report: Omit<FailReport, keyof HeldJob> };
 
@@ -18,6 +23,8 @@ export interface AttemptState extends HeldJob {
   readonly attemptId: string;
   /** Sequence number of the next chunk of its log: core has those before it. */
   readonly nextSequence: number;
+  /** Bytes of the payload's log that these chunks are. */
+  readonly outputOffset?: number;
 }
 
 /** Pilot that a spool belongs to: the next pilot with the same values continues it. */
