@@ -241,13 +241,20 @@ export class SupervisorClient implements PayloadControl {
     this.#onHello?.(undefined);
     this.#waiting.forEach(({ reject }) => reject(new SupervisorEnded()));
     this.#waiting.clear();
-    if (this.#isLeaving) return;
-    for (const [attemptId, handle] of this.#handles) void this.#lose(attemptId, handle);
+    if (!this.#isLeaving && this.#handles.size > 0) void this.#loseAll();
+  }
+
+  /** One after the other: for each, all processes of the host are looked at. */
+  async #loseAll(): Promise<void> {
+    const isTaken = await this.#runsOn();
+    for (const [attemptId, handle] of this.#handles) {
+      if (isTaken) handle.leave(new PayloadTaken());
+      else await this.#lose(attemptId, handle);
+    }
   }
 
   /** The supervisor has ended, and its watchdogs end the payloads, unless they had ended before. */
   async #lose(attemptId: string, handle: PayloadHandle): Promise<void> {
-    if (await this.#runsOn()) return handle.leave(new PayloadTaken());
     const end = await new AttemptRecord(this.folder, attemptId).end();
     if (end !== undefined) return handle.end(end);
     await killAttempt({ attemptId });

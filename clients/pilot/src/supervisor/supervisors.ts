@@ -1,6 +1,6 @@
 import type { Logger } from '@rhizome/log';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isOwnFolder, removeFolder } from '../files/scratch.js';
 import { isRunning, nameOf, processIn } from '../processes/process-identity.js';
 import { readDurable } from '../spool/durable-file.js';
@@ -81,8 +81,7 @@ export class Supervisors {
   /** The pilot ends: supervisors without payloads end, too. */
   async close(): Promise<void> {
     await Promise.all([...this.#clients].map(async (client) => client.close()));
-    const ended = this.left.filter(({ client }) => client === undefined || !isRunning(client.process));
-    for (const { folder } of ended) await removeUnlessRecords(folder);
+    for (const { folder } of this.left) if (!runsIn(folder)) await removeUnlessRecords(folder);
   }
 
   async #start(): Promise<SupervisorClient> {
@@ -91,6 +90,12 @@ export class Supervisors {
     if (this.#contact) client.contact(this.#contact);
     return client;
   }
+}
+
+/** True if the supervisor of a folder runs, also while it starts. */
+function runsIn(folder: string): boolean {
+  const supervisor = processIn(basename(folder), partPrefix);
+  return supervisor !== undefined && isRunning(supervisor);
 }
 
 async function hasRecords(folder: string): Promise<boolean> {
