@@ -96,10 +96,11 @@ describe('a token that is renewed while a stream is open', () => {
     const stream = setup.client({ token }).subscribeResumable(countDocument, {}, resumable);
     setup.server.to(1);
     expect(await take(stream, 1)).toEqual([1]);
-    await until(() => setup.server.renewals.length === 3);
+    await until(() => setup.server.renewals.length >= 3);
     setup.server.to(2);
     expect(await take(stream, 1)).toEqual([2]);
-    expect(setup.server.renewals.map(({ authorization }) => authorization)).toEqual(
+    // On a slow machine there are more by now.
+    expect(setup.server.renewals.slice(0, 3).map(({ authorization }) => authorization)).toEqual(
       given.slice(1, 4).map((one) => `Bearer ${one}`),
     );
     expect(setup.server.connections).toBe(1);
