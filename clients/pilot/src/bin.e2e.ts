@@ -141,7 +141,10 @@ describe('rhizome-pilot', () => {
     });
     expect(setup.core.logOf('job_a')).toBe('up\ndown\n');
     const [, second] = setup.core.said.filter(({ what }) => what === 'registered');
-    expect((second?.detail as Registration).jobs.map(({ jobId }) => jobId).sort()).toEqual(['job_a', 'job_b']);
+    expect((second?.detail as Registration).jobs.map(({ jobId }) => jobId).sort()).toEqual([
+      'job_a',
+      'job_b',
+    ]);
   });
 });
 

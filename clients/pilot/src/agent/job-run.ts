@@ -77,7 +77,7 @@ export class JobRun implements HeldRun {
   #outputs: OutputFolder | undefined;
   #scratch: Scratch | undefined;
   #phase: AttemptProgress['phase'];
-  /** What core has of the log, or is among the reports on disk; not what is on its way. */
+  /** The part of the log that core has or that is among the reports on disk; without what is on its way. */
   #shipped: Pick<AttemptProgress, 'outputOffset' | 'nextSequence'> = { outputOffset: 0, nextSequence: 0 };
   #saving: Promise<void> = Promise.resolve();
   readonly #devices: JobDevices;

@@ -35,7 +35,15 @@ const options = (): readonly string[] => [...named, '--readable-folder', setup.f
 /** Waits until the payload is up. Returns the ids of its processes on the host. */
 async function up(jobId: string): Promise<readonly number[]> {
   await setup.core.until(`${jobId} is up`, () => /^up \d+\n/.test(setup.core.logOf(jobId)));
-  return carriersOf(jobId).filter((pid) => commandLine(pid)[0] !== 'sleep');
+  return carriersOf(jobId).filter(lasts);
+}
+
+/** False for `sleep`, also before it has replaced the copy of its parent, and for what has ended. */
+function lasts(pid: number): boolean {
+  const line = commandLine(pid);
+  const parent = readProcessTable().get(pid)?.parent;
+  if (line.length === 0 || line[0] === 'sleep' || parent === undefined) return false;
+  return commandLine(parent).join(' ') !== line.join(' ');
 }
 
 const ended = (jobId: string) => (): boolean =>
