@@ -11,9 +11,11 @@ export class MessageSocket<In, Out> {
   constructor(socket: Socket, onMessage: (message: In) => void) {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    // Its end is reported by `closed`.
-    socket.on('error', () => undefined);
-    createInterface({ input: socket, crlfDelay: Infinity }).on('line', (line) => {
+    const lines = createInterface({ input: socket, crlfDelay: Infinity });
+    // The end is reported by `closed`. The reader of lines repeats the errors of the socket, such as that of a
+    // peer that was killed before it had read everything.
+    for (const source of [socket, lines]) source.on('error', () => undefined);
+    lines.on('line', (line) => {
       const message = parsed<In>(line);
       if (message === undefined) socket.destroy();
       else onMessage(message);

@@ -77,5 +77,7 @@ export type SupervisorMessage =
       readonly code: string | null;
       readonly message: string;
     }
+  /** Another pilot has connected, and has the payloads from now on. */
+  | { readonly kind: 'REPLACED' }
   | { readonly kind: 'OUTPUT'; readonly attemptId: string; readonly bytes: number }
   | ({ readonly kind: 'ENDED'; readonly attemptId: string } & PayloadEnd);

@@ -20,10 +20,8 @@ import type {
 import { PayloadHandle, PayloadTaken, type PayloadControl, SupervisorEnded } from './payload-handle.js';
 import { partPrefix } from './supervisor-options.js';
 
-/** Time for the end of a supervisor without payloads. */
+/** Time for the end of a supervisor that has no payloads, or has closed the connection. */
 const longestEndMs = 10_000;
-/** Time after which a supervisor that has closed the connection, and runs, has another pilot. */
-const replacedMs = 2000;
 /** Time between two checks that the supervisor works. */
 const defaultCheckMs = 10_000;
 /**
@@ -53,6 +51,8 @@ export class SupervisorClient implements PayloadControl {
   #lastNumber = 0;
   #isLeaving = false;
   #isRetired = false;
+  /** True once another pilot has the payloads. */
+  #isReplaced = false;
   #onHello: ((hello: Hello | undefined) => void) | undefined;
   #facts: SupervisorFacts | undefined;
   #process: ProcessIdentity | undefined;
@@ -155,8 +155,7 @@ export class SupervisorClient implements PayloadControl {
     this.#isLeaving = true;
     if (this.#handles.size > 0) return this.#socket.close();
     this.#socket.send({ kind: 'END' });
-    const deadline = performance.now() + longestEndMs;
-    while (isRunning(this.process) && performance.now() < deadline) await pause(10);
+    await this.#whenEnded();
     this.#socket.close();
   }
 
@@ -173,6 +172,9 @@ export class SupervisorClient implements PayloadControl {
         const { number, code, message: text } = message;
         return this.#answer(number)?.reject(Object.assign(new Error(text), code === null ? {} : { code }));
       }
+      case 'REPLACED':
+        this.#isReplaced = true;
+        return this.#socket.close();
       case 'OUTPUT':
         return this.#handles.get(message.attemptId)?.output.grow(message.bytes);
       case 'ENDED':
@@ -220,14 +222,10 @@ export class SupervisorClient implements PayloadControl {
     this.#socket.close();
   }
 
-  /** True if another pilot has replaced this one; a process that ends closes its connections first. */
-  async #runsOn(): Promise<boolean> {
-    const deadline = performance.now() + replacedMs;
-    while (isRunning(this.process)) {
-      if (performance.now() > deadline) return true;
-      await pause(10);
-    }
-    return false;
+  /** Waits for the end of the supervisor: a process that ends closes its connections first. */
+  async #whenEnded(): Promise<void> {
+    const deadline = performance.now() + longestEndMs;
+    while (isRunning(this.process) && performance.now() < deadline) await pause(10);
   }
 
   #answer(number: number): Waiting | undefined {
@@ -246,11 +244,9 @@ export class SupervisorClient implements PayloadControl {
 
   /** One after the other: for each, all processes of the host are looked at. */
   async #loseAll(): Promise<void> {
-    const isTaken = await this.#runsOn();
-    for (const [attemptId, handle] of this.#handles) {
-      if (isTaken) handle.leave(new PayloadTaken());
-      else await this.#lose(attemptId, handle);
-    }
+    if (this.#isReplaced) return this.#handles.forEach((handle) => handle.leave(new PayloadTaken()));
+    await this.#whenEnded();
+    for (const [attemptId, handle] of this.#handles) await this.#lose(attemptId, handle);
   }
 
   /** The supervisor has ended, and its watchdogs end the payloads, unless they had ended before. */

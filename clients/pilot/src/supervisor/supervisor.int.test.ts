@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { waitFor as waitUntil } from '@rhizome/testkit';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +15,7 @@ import { AttemptRecord } from './attempt-record.js';
 import { endSupervisors } from './end-supervisors.js';
 import type { StartRequest } from './messages.js';
 import { monotonicMs } from './monotonic.js';
-import type { PayloadHandle } from './payload-handle.js';
+import { type PayloadHandle, PayloadTaken } from './payload-handle.js';
 import { startSupervisor } from './start-supervisor.js';
 import { SupervisorClient } from './supervisor-client.js';
 import type { SupervisorOptions } from './supervisor-options.js';
@@ -143,13 +145,31 @@ describe('a supervisor', () => {
   it('passes a running payload with its log to the next pilot, and closes the one before', async () => {
     const client = await open();
     const gate = join(scratch, 'gate');
-    const { record } = await start(client, `echo up; until test -e ${gate}; do sleep 0.05; done; echo down`);
+    const script = `echo up; until test -e ${gate}; do sleep 0.05; done; echo down`;
+    const { payload, record } = await start(client, script);
     const next = await SupervisorClient.connect(client.folder);
-    await waitFor('the end of the first connection', () => client.isClosed);
+    await expect(payload.result).rejects.toThrow(PayloadTaken);
+    expect(client.isClosed).toBe(true);
     const adopted = next?.payload(record.attemptId);
     await writeFile(gate, '');
     expect(await adopted?.result).toMatchObject({ exitCode: 0 });
     expect(adopted && (await logOf(adopted))).toBe('up\ndown\n');
+  });
+
+  it('goes on if its pilot is killed before it has read all messages', async () => {
+    const client = await open();
+    const gate = join(scratch, 'gate');
+    const script = `echo up; until test -e ${gate}; do sleep 0.05; done; echo down`;
+    const { record } = await start(client, script);
+    const busy = `require('node:net').connect('control').pause().on('connect', () => process.kill(process.pid, 'SIGSTOP'))`;
+    const pilot = spawn(process.execPath, ['-e', busy], { cwd: client.folder, stdio: 'ignore' });
+    await waitFor('the end of the first connection', () => client.isClosed);
+    pilot.kill('SIGKILL');
+    await once(pilot, 'exit');
+    const next = await SupervisorClient.connect(client.folder);
+    await writeFile(gate, '');
+    expect(await next?.payload(record.attemptId)?.result).toMatchObject({ exitCode: 0 });
+    expect(isRunning(client.process)).toBe(true);
   });
 
   it('is killed, and its payloads end, if it does not answer', async () => {

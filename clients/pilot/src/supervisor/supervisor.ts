@@ -65,7 +65,8 @@ export class Supervisor implements SupervisedListener {
 
   /** The newest pilot replaces the one before. */
   #onConnection(socket: Socket): void {
-    this.#pilot?.close();
+    this.#pilot?.send({ kind: 'REPLACED' });
+    this.#pilot?.end();
     const pilot: PilotSocket = new MessageSocket(socket, (message) => {
       if (this.#pilot === pilot) this.#onMessage(message);
     });
