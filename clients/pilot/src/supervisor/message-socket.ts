@@ -12,8 +12,8 @@ export class MessageSocket<In, Out> {
     this.#socket = socket;
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     const lines = createInterface({ input: socket, crlfDelay: Infinity });
-    // The end is reported by `closed`. The reader of lines repeats the errors of the socket, such as that of a
-    // peer that was killed before it had read everything.
+    // The end is reported by `closed`. The reader of lines repeats the errors of the socket, such as that of
+    // a peer that was killed before it had read everything.
     for (const source of [socket, lines]) source.on('error', () => undefined);
     lines.on('line', (line) => {
       const message = parsed<In>(line);

@@ -214,7 +214,7 @@ export class SupervisorClient implements PayloadControl {
     );
   }
 
-  /** A supervisor that is stopped or hangs enforces no limits. Once it ends, its watchdogs end its payloads. */
+  /** A supervisor that hangs enforces no limits. Once it ends, its watchdogs end its payloads. */
   #killSilent(): void {
     this.#log?.error({ folder: this.folder }, 'supervisor of payloads killed: it did not answer');
     const supervisor = processIn(basename(this.folder), partPrefix);
