@@ -2,11 +2,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@rhizome/testkit';
-import { pilotProgram } from './index.js';
+import { endSupervisors, pilotProgram } from './index.js';
 import type { FinishReport } from './protocol/core-protocol.js';
 import { processesWith } from './testing/command-lines.js';
 import { serveScriptedCore, type GraphqlCore } from './testing/graphql-core.js';
@@ -39,6 +40,7 @@ beforeEach(async () => {
   await writeFile(join(folder, 'token'), 'token');
 });
 afterEach(async () => {
+  await endSupervisors(join(folder, 'scratch'));
   await core.close();
   await gateway.close();
   await rm(folder, { recursive: true, force: true });
@@ -57,11 +59,17 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
   if (pilot.exitCode === null && pilot.signalCode === null) await once(pilot, 'exit');
 }
 
-/** Groups that the pilot has made and not removed. */
+/** Process id of the supervisor, as the name of its folder has it. */
+function supervisor(): number {
+  const found = readdirSync(join(folder, 'scratch')).find((name) => name.startsWith('payloads-'));
+  return Number(found?.split('-')[1]);
+}
+
+/** Groups that the supervisor has made and not removed. */
 async function groups(): Promise<readonly string[]> {
   const all = await readdir(`/proc/${pilot.pid}/root${hierarchy}`);
-  // Other pilots of this host are in the same hierarchy.
-  return all.filter((name) => name.startsWith(`rhizome-${pilot.pid}-`));
+  // Other supervisors of this host are in the same hierarchy.
+  return all.filter((name) => name.startsWith(`rhizome-${supervisor()}-`));
 }
 
 /** Takes the mark of another pilot's attempt, and no other of its own, and leaves a process behind. */
@@ -106,11 +114,12 @@ function describeWithGroups(): void {
     await stop('SIGTERM');
   });
 
-  it('leaves nothing of a job behind when it is killed', async () => {
+  it('leaves nothing of a job behind when its supervisor is killed', async () => {
     core.add({ jobId: 'job_c', shell: `${hidden('sleep 319')}; sleep 320` });
     start();
     await waitFor('the hidden process', () => processesWith('319').length === 1, { deadlineMs: 60_000 });
     await stop('SIGKILL');
+    process.kill(supervisor(), 'SIGKILL');
     await waitFor('its end', () => processesWith('319').length === 0, { deadlineMs: 60_000 });
     expect(processesWith('320')).toEqual([]);
   });
@@ -127,7 +136,7 @@ function describeLimits(): void {
       Number(await readFile(`/proc/${pilot.pid}/root${hierarchy}/${group}/${file}`, 'utf8'));
     expect(await limitOf('memory.max')).toBe(2560 * 1024 ** 2);
     expect(await limitOf('pids.max')).toBe(8192 + 16);
-    await stop('SIGTERM');
+    await stop('SIGKILL');
   });
 
   it('reports a payload that the kernel has ended for its memory', async () => {

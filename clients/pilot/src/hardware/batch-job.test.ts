@@ -34,4 +34,10 @@ describe('batchJobIn', () => {
   it('takes the name of the host in a pod, which is that of the pod', () => {
     expect(batchJobIn({ KUBERNETES_SERVICE_HOST: '10.0.0.1' })).toBe(hostname());
   });
+
+  it('returns nothing in a pod with the network of its node, whose name the host has', () => {
+    const hosts = join(folder, 'hosts');
+    writeFileSync(hosts, '# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n');
+    expect(batchJobIn({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, hosts)).toBeUndefined();
+  });
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ControlGroup, enteringCommand } from './control-group.js';
-import { enableControllers } from './group-controllers.js';
+import { enableControllers, groupForPayloads } from './group-controllers.js';
 
 /** Files in which the kernel shows the mounts and the group of this process. */
 export interface ControlGroupSources {
@@ -54,8 +54,9 @@ export class ControlGroups {
   /** Finds the folder of this process's group, and tries there what a pilot does. */
   static async find(options: ControlGroupOptions = {}): Promise<FoundControlGroups> {
     const { sources = kernelSources, maxProcesses = Infinity, companions = [] } = options;
-    const folder = ownFolder(sources);
-    if (typeof folder !== 'string') return folder;
+    const own = ownFolder(sources);
+    if (typeof own !== 'string') return own;
+    const folder = groupForPayloads(own, limiting);
     try {
       const failure = await trial(new ControlGroups(folder, [], maxProcesses).make());
       if (failure !== undefined) return { reason: failure };

@@ -1,7 +1,7 @@
 /** Control groups of the real kernel, with any controller of version 2 on this host; this takes root. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -38,6 +38,20 @@ const script = `
   rmdir "$group"/pilot-*
   rmdir "$group"
   [ -n "$was" ] || echo "-$name" > "$0/cgroup.subtree_control"`;
+
+describe('groupForPayloads', () => {
+  it('returns the group above one into which an earlier supervisor has moved', async () => {
+    const { groupForPayloads } = await import('./group-controllers.js');
+    await mkdir(join(folder, 'job'));
+    await writeFile(join(folder, 'job', 'cgroup.subtree_control'), 'cpu memory\n');
+    const of = (name: string): string => groupForPayloads(join(folder, name), ['memory', 'pids']);
+    expect(of('job/pilot-12')).toBe(join(folder, 'job'));
+    expect([of('job/session-12'), of('pilot-12')]).toEqual([
+      join(folder, 'job/session-12'),
+      join(folder, 'pilot-12'),
+    ]);
+  });
+});
 
 describe('enableControllers', () => {
   it('returns none where there are none', async () => {
