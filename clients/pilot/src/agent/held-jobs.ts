@@ -10,13 +10,15 @@ export interface HeldRun {
   readonly isHeld: boolean;
   /** Time for which the payload runs on while core is silent, in seconds. */
   readonly continueSeconds: number;
-  /** Resolves once nothing of it is left here; never rejects. */
+  /** Resolves once nothing of it is left here, or it is left to the next pilot; never rejects. */
   readonly done: Promise<void>;
+  /** True once it is left to the next pilot. */
+  readonly isLeft: boolean;
   /** Ends it without a report: the job is no longer this pilot's. */
   drop(reason: string, graceSeconds?: number): void;
   /** Ends its payload, if one runs, and reports that core was silent for too long. */
   endInSilence(reason: string): void;
-  /** Ends it because the pilot ends; what is on disk stays there for the next pilot. */
+  /** Ends it because the pilot ends. What the payload has done, if it has ended, stays for the next pilot. */
   abandon(reason: string): void;
   /** Ends it because the pilot ends; its payload and what is on disk stay for the next pilot. */
   leave(reason: string): void;
@@ -29,12 +31,18 @@ export class HeldJobs {
   readonly #runs = new Set<HeldRun>();
   readonly #timers = new Map<HeldRun, LongTimer>();
   readonly #events = new EventEmitter();
+  #hasLeft = false;
   /** Sets the timer of a run that begins while core is silent. */
   #arm: ((run: HeldRun) => void) | undefined;
 
   /** Jobs that core must know to be held. */
   get held(): readonly HeldJob[] {
     return [...this.#runs].filter(({ isHeld }) => isHeld).map(({ held }) => held);
+  }
+
+  /** True if one was left to the next pilot: core must not give it away at once. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
   }
 
   get size(): number {
@@ -46,6 +54,7 @@ export class HeldJobs {
     this.#arm?.(run);
     void run.done.then(() => {
       this.#runs.delete(run);
+      this.#hasLeft ||= run.isLeft;
       this.#timers.get(run)?.cancel();
       this.#timers.delete(run);
       if (this.size === 0) this.#events.emit('empty');

@@ -122,6 +122,10 @@ export class JobRun implements HeldRun {
     return this.#dropped.signal.aborted;
   }
 
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
   /** Ends the payload, with SIGTERM and then SIGKILL, and reports nothing more about the job. */
   drop(reason: string, graceSeconds = this.#services.graceSeconds): void {
     if (!this.isHeld) return;
@@ -141,11 +145,8 @@ export class JobRun implements HeldRun {
   }
 
   abandon(reason: string): void {
-    if (!this.isHeld) return;
-    if (!this.#reports.isEndSpooled) return this.drop(reason, 1);
-    const dropped = new Dropped(reason);
-    this.#dropped.abort(dropped);
-    this.#reports.leave(dropped);
+    if (this.#hasPayloadEnded || this.#reports.isEndSpooled) this.leave(reason);
+    else this.drop(reason, 1);
   }
 
   leave(reason: string): void {

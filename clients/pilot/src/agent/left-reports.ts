@@ -14,6 +14,7 @@ export class LeftReports implements HeldRun {
   readonly done: Promise<void>;
   readonly continueSeconds = Infinity;
   #isOver = false;
+  #isLeft = false;
 
   constructor(reports: JobReports, log: Logger) {
     this.#reports = reports;
@@ -29,6 +30,10 @@ export class LeftReports implements HeldRun {
     return !this.#isOver;
   }
 
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
   drop(reason: string): void {
     this.#log.info({ reason }, 'reports of an earlier pilot discarded');
     this.#reports.discard(new Error(reason));
@@ -40,6 +45,8 @@ export class LeftReports implements HeldRun {
   }
 
   abandon(reason: string): void {
+    if (!this.isHeld) return;
+    this.#isLeft = true;
     this.#reports.leave(new Error(reason));
   }
 

@@ -113,7 +113,8 @@ export class WorkerSession {
     });
     for await (const assignment of this.#finder.assignments()) this.#start(assignment);
     if (!this.#isLeft) await this.#services.jobs.whenEmpty(this.#lease.over);
-    if (!this.#isLeft && !this.#lease.isOver)
+    // Core gives the jobs of a worker that has ended to others.
+    if (!this.#isLeft && !this.#services.jobs.hasLeft && !this.#lease.isOver)
       await this.#reportDraining(this.#drainReason ?? 'drained', true);
     this.#closing.abort();
     unfollow();

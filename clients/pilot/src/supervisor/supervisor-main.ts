@@ -10,6 +10,7 @@ import { makeOwnFolder } from '../files/scratch.js';
 import { ownerFile } from '../spool/owner-file.js';
 import { writeDurably } from '../spool/durable-file.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
+import { recordFault } from './fault-file.js';
 import { Supervisor } from './supervisor.js';
 import { partPrefix, settingsOf, type SupervisorOptions } from './supervisor-options.js';
 
@@ -31,6 +32,7 @@ try {
 async function start(): Promise<Supervisor> {
   const folder = join(scratch, nameOf(partPrefix, ownIdentity()));
   await makeOwnFolder(folder);
+  process.on('uncaughtExceptionMonitor', (error) => recordFault(folder, error));
   await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
   const { groups, reason = null } = await ControlGroups.find({ maxProcesses, companions });
   const settings = settingsOf(options);

@@ -1,17 +1,18 @@
 /** A supervisor and the connections of pilots to it, without core. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLogger } from '@rhizome/log';
+import { createLogger, silentLogger } from '@rhizome/log';
 import { waitFor as waitUntil } from '@rhizome/testkit';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning, nameOf, ownIdentity } from '../processes/process-identity.js';
 import { SecretFiles } from '../secrets/secret-files.js';
 import { processesWith } from '../testing/command-lines.js';
 import { AttemptRecord } from './attempt-record.js';
+import { connectIn } from './control-socket.js';
 import { endSupervisors } from './end-supervisors.js';
 import type { StartRequest } from './messages.js';
 import { monotonicMs } from './monotonic.js';
@@ -236,6 +237,37 @@ describe('Supervisors', () => {
     };
     expect(await pidWith(false)).toBe(left.process.pid);
     expect(await pidWith(true)).not.toBe(left.process.pid);
+  });
+
+  it('starts one other supervisor when one has ended by a fault, and logs the fault', async () => {
+    let logged = '';
+    const destination = { write: (line: string) => void (logged += line) };
+    const supervisors = await Supervisors.open(optionsOf(), createLogger({ name: 'p', destination }));
+    const ended = await supervisors.current();
+    const socket = await connectIn(ended.folder);
+    socket.write('null\n');
+    await waitFor('the end of the supervisor', () => !isRunning(ended.process));
+    await waitFor('the end of the connection', () => ended.isClosed);
+    const [one, other] = await Promise.all([supervisors.current(), supervisors.current()]);
+    expect(other).toBe(one);
+    expect(one.facts.pid).not.toBe(ended.facts.pid);
+    expect(logged).toMatch(/"fault":"TypeError.*"msg":"supervisor ended unexpectedly"/);
+    await supervisors.close();
+  });
+
+  it('starts a supervisor as soon as that is possible again', async () => {
+    const supervisors = await Supervisors.open(optionsOf(), silentLogger());
+    const ended = await supervisors.current();
+    const aside = `${scratch}-aside`;
+    await rename(scratch, aside);
+    await writeFile(scratch, '');
+    process.kill(ended.process.pid, 'SIGKILL');
+    await waitFor('the end of the connection', () => ended.isClosed);
+    await expect(supervisors.current()).rejects.toThrow('The supervisor of payloads did not start');
+    await rm(scratch);
+    await rename(aside, scratch);
+    expect((await supervisors.current()).isClosed).toBe(false);
+    await supervisors.close();
   });
 
   it('removes what killed pilots without a supervisor have left', async () => {

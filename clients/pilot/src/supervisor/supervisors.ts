@@ -7,6 +7,7 @@ import { readDurable } from '../spool/durable-file.js';
 import { ownerFile } from '../spool/owner-file.js';
 import type { SpoolOwner } from '../spool/spool.types.js';
 import { recordedAttempts } from './attempt-record.js';
+import { recordedFault } from './fault-file.js';
 import type { CoreContact } from './messages.js';
 import { startSupervisor } from './start-supervisor.js';
 import { SupervisorClient } from './supervisor-client.js';
@@ -62,13 +63,13 @@ export class Supervisors {
     return supervisors;
   }
 
-  /** The supervisor for new payloads; another one if it has ended. @throws Error */
+  /** The supervisor for new payloads; another one if it has ended, or was not started. @throws Error */
   async current(): Promise<SupervisorClient> {
-    const client = await this.#current;
-    if (!client.isClosed) return client;
-    this.#log.error({ folder: client.folder }, 'supervisor ended unexpectedly');
-    this.#clients.delete(client);
-    this.#current = this.#start();
+    const current = this.#current;
+    const client = await current.catch(() => undefined);
+    if (client?.isClosed === false) return client;
+    // Unless another call has replaced it meanwhile.
+    if (this.#current === current) this.#current = this.#replace(client);
     return this.#current;
   }
 
@@ -82,6 +83,15 @@ export class Supervisors {
   async close(): Promise<void> {
     await Promise.all([...this.#clients].map(async (client) => client.close()));
     for (const { folder } of this.left) if (!runsIn(folder)) await removeUnlessRecords(folder);
+  }
+
+  async #replace(ended: SupervisorClient | undefined): Promise<SupervisorClient> {
+    if (ended !== undefined) {
+      const { folder } = ended;
+      this.#clients.delete(ended);
+      this.#log.error({ folder, fault: await recordedFault(folder) }, 'supervisor ended unexpectedly');
+    }
+    return this.#start();
   }
 
   async #start(): Promise<SupervisorClient> {

@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { identityOf, nameOf, type ProcessIdentity } from '../processes/process-identity.js';
 import { readProcessTable } from '../processes/process-table.js';
 import type { FailReport, FinishReport, Registration } from '../protocol/core-protocol.js';
@@ -192,6 +193,38 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     setup.start(...options());
     await registered(2);
     expect(registrations()[1]?.jobs).toEqual([]);
+  });
+});
+
+describe('a payload whose outputs are on their way when its pilot ends', () => {
+  it.each(['SIGKILL', 'SIGINT'] as const)('gets them stored by the next one after %s', async (signal) => {
+    const stored: string[] = [];
+    let requests = 0;
+    // The first pilot waits for the store until it ends.
+    const store = createServer((request, response) => {
+      requests += 1;
+      if (requests === 1) return;
+      void text(request).then((content) => {
+        stored.push(content);
+        response.end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(store, 'listening');
+    const url = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    gated('job_a');
+    const { child } = setup.start(...options(), '--store', url);
+    await up('job_a');
+    await openGate();
+    await setup.core.until('the transfer begins', () => requests === 1);
+    child.kill(signal);
+    await once(child, 'exit');
+    setup.start(...options(), '--store', url);
+    await setup.core.until('job_a ends', ended('job_a'));
+    store.close();
+    expectOneRun('job_a');
+    expect(stored).toEqual([expect.stringMatching(/^down \d+\n$/)]);
+    // Core would have given the job to another worker.
+    expect(setup.core.said.map(({ what }) => what)).not.toContain('ended');
   });
 });
 
