@@ -15,7 +15,14 @@ import { lazyClient } from '@rhizome/playground';
 import { createIds, systemClock } from '@rhizome/clock';
 import { compose, discoverSubgraphs, type FoundSubgraph } from '@rhizome/schema';
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
-import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
+import {
+  answersCountFor,
+  leftovers,
+  type TestDatabase,
+  testDatabase,
+  type TestTokens,
+  testTokens,
+} from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
 import { type AnyData, apiOf } from '../e2e/system/api.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
@@ -139,6 +146,7 @@ export async function startTestSystem(
   });
   const served = await serveGateway(gateway, { port: 0 });
   url = served.url;
+  answersCountFor(coreDb.databaseName, served);
   leftovers.defer('the system', async () => {
     await Promise.all(Object.values(experiments).map((experiment) => experiment.service.stop()));
     await served.close(500);

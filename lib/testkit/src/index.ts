@@ -5,7 +5,14 @@ export { brokenPromises, checkHistory, checkLeftBehind, checkStore } from './his
 export { exemptions } from './history/exemptions.js';
 export { type CheckName, type Finding, type PromiseOfCore, promises } from './history/promises.js';
 export { nextStates } from './history/job-table.js';
-export { nextSubscriber, recordAnswer } from './history/records.js';
+export { type AnsweredOperation, recordOperation } from './history/operation-answers.js';
+export {
+  answersCountFor,
+  type AnswerSource,
+  nextSubscriber,
+  recordAnswer,
+  recordedAnswers,
+} from './history/records.js';
 export { type Closable, leftovers } from './leftovers.js';
 export {
   commandsDuring,

@@ -105,7 +105,8 @@ export async function ownMongod(options: Partial<StartOptions> = {}): Promise<Ru
     leftovers.defer('the data of a mongod', () => rm(dataDir, { recursive: true, force: true }));
   const mongod = await startMongod({ log: silentLogger(), ...options, dataDir });
   let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= checkStore(mongod.uri).finally(() => mongod.stop()));
+  const stop = (): Promise<void> =>
+    (stopped ??= checkStore(mongod.uri, dataDir).finally(() => mongod.stop()));
   leftovers.defer('a mongod of its own', stop);
   return { ...mongod, stop };
 }

@@ -73,13 +73,18 @@ async function startGateway(port: number): Promise<typeof gateway> {
 async function changeJobs(count: number): Promise<readonly string[]> {
   const jobs = Array.from({ length: count }, () => ({ name: 'x', payload: { command: 'true' } }));
   const input = { experiment: 'watched', idempotencyKey: randomUUID(), jobs };
-  const { submitJobs } = await api.data<{ submitJobs: { jobs: { id: string }[] } }>(
-    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }',
-    { input },
+  const text =
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }';
+  // After a restart of core, the gateway does not call it for a moment.
+  type Data = { submitJobs: { jobs: { id: string }[] } | null };
+  const { jobs: submitted } = await waitFor(
+    'core accepts jobs',
+    async () => (await api.post<Data>(text, { input })).data?.submitJobs,
+    { deadlineMs: 120_000 },
   );
-  const ids = submitJobs.jobs.map(({ id }) => id);
+  const ids = submitted.map(({ id }) => id);
   await api.data(
-    'mutation ($input: CancelJobsInput!) { cancelJobs(input: $input) { userErrors { message } } }',
+    'mutation ($input: CancelJobsInput!) { cancelJobs(input: $input) { result { changedIds } userErrors { message } } }',
     { input: { selection: { ids } } },
   );
   return ids;

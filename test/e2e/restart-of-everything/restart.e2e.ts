@@ -101,7 +101,8 @@ describe.each(transports)('over %s', (transport) => {
     await worker.finish(grantOf('TRANSFERRING'), 'TRANSFERRING');
     await worker.finish(grantOf('FINISHED'), 'FINISHED');
     for (const name of ['FAILED', 'BACKOFF']) await worker.fail(grantOf(name), error);
-    await mutate('cancelJobs', 'CancelJobsInput', { selection: { ids: [jobs['CANCELLED']] } });
+    const cancelled = { selection: { ids: [jobs['CANCELLED']] } };
+    await system.api().change('cancelJobs', cancelled, 'result { changedIds }');
 
     const nowhere = { ...requirements, cores: 4000 };
     const [activated, onHold, throttled1, throttled2] = await submit(system.api(), [

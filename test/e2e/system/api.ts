@@ -1,4 +1,8 @@
-/** GraphQL by hand: what a test sends and what comes back, errors included. */
+/**
+ * GraphQL by hand: what a test sends and what comes back, errors included. Answers about jobs are recorded
+ * for the check of the history.
+ */
+import { recordOperation } from '@rhizome/testkit';
 
 /** One GraphQL error as it came. */
 export interface ApiError {
@@ -55,7 +59,13 @@ export function apiOf(
       },
       body: JSON.stringify({ query, variables }),
     });
-    return { status: response.status, ...((await response.json()) as Omit<Answer<T>, 'status'>) };
+    const answer = (await response.json()) as Omit<Answer<T>, 'status'>;
+    if (answer.data)
+      recordOperation(
+        { url },
+        { document: query, variables, caller: token?.slice(-12) ?? 'anybody', data: answer.data },
+      );
+    return { status: response.status, ...answer };
   };
   const dataOf = async <T>(query: string, variables?: object): Promise<T> => {
     const { data, errors, status } = await post<T>(query, variables);

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningMongod } from '@rhizome/mongo';
-import { checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
+import { answersCountFor, checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
 import { processesWith } from './processes.js';
 
 /** Systems whose history was checked since they were last started. */
@@ -37,12 +37,17 @@ export async function checkWhileRunning(data: string): Promise<void> {
   const uri = await readFile(join(folderOf(data), 'uri'), 'utf8').catch(() => undefined);
   if (!isRunning || uri === undefined) return;
   checked.add(data);
-  await checkStore(uri.trim());
+  await checkStore(uri.trim(), folderOf(data));
 }
 
 /** Checks what a system left behind if it ended without a check. */
 export async function checkAfterEnd(data: string): Promise<void> {
   if (!checked.has(data) && existsSync(folderOf(data))) await checkLeftBehind(folderOf(data));
+}
+
+/** Adds the answers of a system's gateway to the history of its store. */
+export function recordAnswersOf(url: string, data: string): void {
+  answersCountFor(folderOf(data), { url });
 }
 
 const folderOf = (data: string): string => join(data, 'mongo');

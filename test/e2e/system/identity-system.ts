@@ -15,7 +15,14 @@ import {
 import { type Identity, type IdentityOptions, openIdentity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
 import { createInProcess } from '@rhizome/subgraph';
-import { leftovers, type TestDatabase, testDatabase, testMongo, testTokens } from '@rhizome/testkit';
+import {
+  answersCountFor,
+  leftovers,
+  type TestDatabase,
+  testDatabase,
+  testMongo,
+  testTokens,
+} from '@rhizome/testkit';
 import type { Api } from './api.js';
 import { root } from './playground-system.js';
 
@@ -82,6 +89,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions): Promi
     ...options.gateway,
   });
   const served = await serveGateway(gateway, { port, tls });
+  answersCountFor(databases.core.databaseName, served);
   leftovers.defer('the system', async () => {
     await served.close(500);
     await core.stop();

@@ -171,7 +171,7 @@ export async function speakAsWorker(place: WorkerPlace, options: SpokenOptions):
       const jobs = held.map(({ job, fence }) => ({ id: job.id, fence }));
       type Data = { heartbeat: { commands: { kind: string; jobId: string | null }[] } };
       const { heartbeat } = await api.data<Data>(
-        'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { commands { kind jobId } userErrors { code } } }',
+        'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { commands { kind jobId fence } userErrors { code } } }',
         { input: { workerId, jobs } },
       );
       return heartbeat.commands;

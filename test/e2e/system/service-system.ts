@@ -17,7 +17,7 @@ import {
 import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
-import { startStore } from './devices.js';
+import { recordAnswersOf, startStore } from './devices.js';
 import { dataFolder, root } from './playground-system.js';
 import { type ServiceSet, startServiceSet } from './service-set.js';
 
@@ -71,6 +71,7 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   });
   leftovers.defer('the services', () => set.killAll());
   const { url, wsUrl } = set;
+  recordAnswersOf(url, data);
   const client = (own = token): ApiClient =>
     leftovers.use(createClient({ url, wsUrl, token: own }), 'a client');
   await seedQueue(client());

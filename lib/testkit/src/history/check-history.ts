@@ -10,9 +10,12 @@ import { recordsOf } from './records.js';
 /** Databases of the server itself. */
 const serversOwn = new Set(['admin', 'config', 'local']);
 
-/** Facts that break a promise in a database; none without jobs. */
-export async function brokenPromises(db: TestDatabase): Promise<readonly Finding[]> {
-  const { since, answers } = recordsOf(db);
+/**
+ * Facts that break a promise in a database; none without jobs.
+ * @param folder folder of its store, if the store is not the shared one
+ */
+export async function brokenPromises(db: TestDatabase, folder?: string): Promise<readonly Finding[]> {
+  const { since, answers } = recordsOf(db, folder);
   const history = await loadHistory(db, since, answers);
   return history ? findingsOf(history) : [];
 }
@@ -21,20 +24,24 @@ export async function brokenPromises(db: TestDatabase): Promise<readonly Finding
  * Checks the jobs of a database.
  * @throws Error with one line for each fact that breaks a promise, unless the test file leaves out its check
  */
-export async function checkHistory(db: TestDatabase): Promise<void> {
+export async function checkHistory(db: TestDatabase, folder?: string): Promise<void> {
   const exempt = exemptChecks();
   if (exempt === 'all') return;
-  const findings = (await brokenPromises(db)).filter(({ check }) => !exempt.has(check));
+  const findings = (await brokenPromises(db, folder)).filter(({ check }) => !exempt.has(check));
   if (findings.length > 0) throw new Error(`the history breaks promises:\n${textOf(findings)}`);
 }
 
-/** Checks all databases of a store. @throws Error that names the database, and what is wrong */
-export async function checkStore(uri: string): Promise<void> {
+/**
+ * Checks all databases of a store.
+ * @param folder folder of the store, if it is not the shared one
+ * @throws Error that names the database, and what is wrong
+ */
+export async function checkStore(uri: string, folder?: string): Promise<void> {
   const client = await connectMongo({ uri, appName: 'checker', serverSelectionTimeoutMs: 60_000 });
   try {
     const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
     for (const { name } of databases.filter((one) => !serversOwn.has(one.name)))
-      await checkHistory(client.db(name)).catch((error: unknown) => {
+      await checkHistory(client.db(name), folder).catch((error: unknown) => {
         throw new Error(`in the database ${name}: ${String(error)}`, { cause: error });
       });
   } finally {
@@ -46,7 +53,7 @@ export async function checkStore(uri: string): Promise<void> {
 export async function checkLeftBehind(dataDir: string): Promise<void> {
   const mongod = await startMongod({ dataDir, log: silentLogger() });
   try {
-    await checkStore(mongod.uri);
+    await checkStore(mongod.uri, dataDir);
   } finally {
     await mongod.stop();
   }

@@ -177,11 +177,16 @@ export type RecordedAnswer =
       readonly kind: 'REPORT';
       readonly jobId: string;
       readonly fence: number;
-      readonly phase: 'STARTING' | 'RUNNING' | 'FINISHED' | 'FAILED';
+      readonly phase: 'STARTING' | 'RUNNING' | 'HOLDING' | 'TRANSFERRING' | 'FINISHED' | 'FAILED';
     }
   | { readonly kind: 'DROP'; readonly workerId: string; readonly jobId: string; readonly fence: number }
   | { readonly kind: 'CANCEL'; readonly jobId: string }
-  | { readonly kind: 'SUBMIT'; readonly key: string; readonly jobIds: readonly string[] }
+  | {
+      readonly kind: 'SUBMIT';
+      readonly key: string;
+      /** In the order of the input; empty for a job that was refused. */
+      readonly jobIds: readonly string[];
+    }
   | {
       readonly kind: 'EVENT';
       readonly subscriber: number;

@@ -1,5 +1,16 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { brokenPromises, type CheckName, type Finding, promises } from '@rhizome/testkit';
+import { collection } from '@rhizome/mongo';
+import {
+  brokenPromises,
+  type CheckName,
+  type Finding,
+  promises,
+  recordedAnswers,
+  type TestDatabase,
+} from '@rhizome/testkit';
+import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import { type Answer, seed, startCore } from '../support/core.fixture.js';
+import { fleetDatabase, startFleet, submitJobs } from '../support/fleet.fixture.js';
 import type { Defect } from './defect.types.js';
 import { domainDefects } from './domain-defects.fixture.js';
 import { domainStory } from './domain-story.fixture.js';
@@ -58,5 +69,52 @@ describe('the checker of histories', () => {
     const seeded = new Set(defects.map(({ check }) => check));
     expect(checks.filter((check) => !seeded.has(check))).toEqual([]);
     expect(new Set(checks).size).toBe(checks.length);
+  });
+});
+
+describe('a set-up of core', () => {
+  const kindsOf = (db: TestDatabase) => new Set(recordedAnswers(db).map(({ kind }) => kind));
+  const change = `mutation ($submit: SubmitJobsInput!) { submitJobs(input: $submit) { jobs { id } } }`;
+  const cancel = `mutation ($ids: [ID!]!) {
+    gone: cancelJobs(input: { selection: { ids: $ids } }) { result { changedIds } }
+  }`;
+
+  it('records answers of its services, of its writer, and of its schema', async () => {
+    const domain = await domainStory(['submit', 'cancel']);
+    expect(kindsOf(domain)).toEqual(new Set(['SUBMIT', 'CANCEL']));
+    const db = await fleetDatabase();
+    const { writer } = await startFleet(db);
+    const [jobId = ''] = await submitJobs(db, 1);
+    const end = { to: 'CANCELLED', by: 'principal', actor: 'ada@example' } as const;
+    await writer.apply([{ jobId, from: 'ACTIVATED', ...end }]);
+    expect(recordedAnswers(db)).toEqual([{ kind: 'CANCEL', jobId }]);
+  });
+
+  it('shows a core that loses a job, and one that forgets a cancel, by what its schema answered', async () => {
+    const core = await startCore();
+    await seed(core);
+    const job = { name: 'a job', payload: { command: 'true' } };
+    const submit = { experiment: 'alpha', idempotencyKey: 'one', jobs: [job, job] };
+    const { submitJobs: submitted } = await core.ask(change, { submit });
+    await core.ask(change, { submit });
+    const jobsOf = submitted?.['jobs'] as unknown as readonly Answer[];
+    const [lost, forgotten] = jobsOf.map(({ id }) => String(id));
+    await core.ask(cancel, { ids: [forgotten] });
+    expect(recordedAnswers(core.db).map(({ kind }) => kind)).toEqual(['SUBMIT', 'SUBMIT', 'CANCEL']);
+    expect(linesOf(await brokenPromises(core.db))).toEqual([]);
+    const jobs = collection(core.db, jobsCollection);
+    await jobs.deleteOne({ _id: lost ?? '' });
+    const gone = await jobs.findOne({ _id: forgotten ?? '' });
+    if (!gone) throw new Error('no job was cancelled');
+    const last = { ...gone.last, to: 'SENT', revision: gone.revision + 1 } as const;
+    await jobs.updateOne({ _id: gone._id }, { $set: { last, state: 'SENT' } });
+    const checks = (await brokenPromises(core.db)).map(({ check }) => check);
+    expect(checks).toEqual(
+      expect.arrayContaining([
+        'keys-have-one-answer',
+        'acknowledged-cancels-hold',
+        'no-grant-after-a-cancel',
+      ]),
+    );
   });
 });

@@ -7,7 +7,8 @@ import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import type { TransitionGroup } from '../../src/jobs/transitions/transition-group.types.js';
 import type { SubmissionDocument } from '../../src/jobs/submit/submission.document.js';
 import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
-import { instead } from '../support/job-domain.fixture.js';
+import { instead } from '../support/instead.fixture.js';
+
 import type { Defect } from './defect.types.js';
 import { type Chapter, domainStory, type StoreFaults } from './domain-story.fixture.js';
 import { alteredStore } from './writer-story.fixture.js';

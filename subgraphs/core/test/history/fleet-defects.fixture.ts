@@ -5,7 +5,8 @@ import type { StatedContinuity } from '../../src/shared/continuity.js';
 import type { TransitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import type { StreamedJobEvent } from '../../src/events/feed/job-event.js';
 import { eventsDatabase, startEvents, TestJobs } from '../support/events.fixture.js';
-import { instead } from '../support/job-domain.fixture.js';
+import { instead } from '../support/instead.fixture.js';
+
 import {
   fleetDatabase,
   startFleet,
@@ -26,7 +27,7 @@ interface FleetFaults {
   readonly transitions?: (store: TransitionStore) => TransitionStore;
   /** Called after each grant. */
   readonly afterGrant?: (fleet: TestFleet, jobId: string, fence: number) => unknown;
-  /** True if the last job gets a device that another one has; otherwise it waits in vain. */
+  /** True if the last job gets a device that another one has; otherwise it waits without success. */
   readonly grantsTwice?: boolean;
 }
 

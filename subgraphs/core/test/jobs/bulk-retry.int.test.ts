@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { type BulkDomain, bulkDomain, ofIds } from '../support/bulk.fixture.js';
+import { instead } from '../support/instead.fixture.js';
 import {
   aSpec,
   deadline,
   freshKey,
-  instead,
   live,
   someone,
   type TestDomain,

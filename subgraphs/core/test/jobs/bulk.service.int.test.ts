@@ -5,10 +5,10 @@ import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { BulkInput } from '../../src/jobs/bulk/bulk.service.js';
 import type { BulkKind } from '../../src/jobs/bulk/bulk.types.js';
 import { type BulkDomain, bulkDomain, ofIds } from '../support/bulk.fixture.js';
+import { instead } from '../support/instead.fixture.js';
 import {
   deadline,
   freshKey,
-  instead,
   live,
   someone,
   type TestDomain,

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
+import { instead } from '../support/instead.fixture.js';
 import {
   aSpec,
   deadline,
   freshKey,
   idsOf,
-  instead,
   live,
   someone,
   testDomain,

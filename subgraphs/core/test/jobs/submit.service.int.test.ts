@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
 import { storedKey } from '../../src/shared/stored-key.js';
+import { instead } from '../support/instead.fixture.js';
 import {
   aSpec,
   freshKey,
   idsOf,
-  instead,
   someone,
   testDomain,
   type TestDomain,

@@ -3,7 +3,7 @@ import type { CurrentRights, Principal } from '@rhizome/authz';
 import { silentLogger, type Logger } from '@rhizome/log';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
-import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { leftovers, recordOperation, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from '../../src/app.js';
 import type { CoreConfig } from '../../src/composition/core-config.js';
@@ -58,10 +58,13 @@ export async function startCore(
   leftovers.defer('a core', stop);
   await core.start();
   const executable = createInProcess({ subgraph: core.subgraph, log });
-  return { db, core, ...callsOf(executable), stop };
+  return { db, core, ...callsOf(db, executable), stop };
 }
 
-function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 'subscribe'> {
+function callsOf(
+  db: TestDatabase,
+  executable: InProcessSubgraph,
+): Pick<TestCore, 'ask' | 'run' | 'subscribe'> {
   const documents = new Map<string, DocumentNode>();
   const parsed = (text: string): DocumentNode => {
     const document = documents.get(text) ?? parse(text);
@@ -74,8 +77,12 @@ function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 
     principal,
     requestId: 'test',
   });
-  const run: TestCore['run'] = (text, variables, principal) =>
-    executable.execute(call(text, variables, principal));
+  const run: TestCore['run'] = async (text, variables, principal = admin) => {
+    const result = await executable.execute(call(text, variables, principal));
+    const { subject: caller } = principal;
+    recordOperation(db, { document: parsed(text), variables, caller, data: result.data });
+    return result;
+  };
   return {
     run,
     async ask(text, variables, principal) {

@@ -13,6 +13,7 @@ import { transitionStore } from '../../src/jobs/transitions/transitions.reposito
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import type { EventStores } from '../../src/events/event-stores.types.js';
 import { EventsService, type EventsConfig } from '../../src/events/events.service.js';
+import { recordedWriter } from './recorded.fixture.js';
 
 /** Creates a database with the collections for events. */
 export async function eventsDatabase(): Promise<TestDatabase> {
@@ -60,11 +61,9 @@ export class TestJobs {
 
   constructor(db: TestDatabase) {
     this.#db = db;
-    this.#writer = new GroupingTransitionWriter({
-      store: transitionStore(collection(db, jobsCollection)),
-      clock: systemClock,
-      log: silentLogger(),
-    });
+    const store = transitionStore(collection(db, jobsCollection));
+    const log = silentLogger();
+    this.#writer = recordedWriter(db, new GroupingTransitionWriter({ store, clock: systemClock, log }));
   }
 
   /** Inserts jobs; returns their ids in order. */

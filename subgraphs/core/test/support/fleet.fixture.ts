@@ -3,6 +3,7 @@ import { silentLogger } from '@rhizome/log';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, recordAnswer, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { recordedWriter } from './recorded.fixture.js';
 import { aQueue } from './scheduler.fixture.js';
 import type { Capacity, Grant } from '../../src/scheduler/scheduler.types.js';
 import type { StoreTime } from '../../src/shared/store-time.js';
@@ -129,7 +130,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   leftovers.defer('a process of core', stop);
   await events.start();
   await fleet.start();
-  return { ...fleet, db, writer, queues, shares, stop };
+  return { ...fleet, db, writer: recordedWriter(db, writer), queues, shares, stop };
 }
 
 /** A job for {@link submitJobs}. */

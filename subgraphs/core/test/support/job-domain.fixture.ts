@@ -20,6 +20,7 @@ import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transit
 import type { LeaderWork } from '../../src/shared/leader-task.js';
 import { tasksCollection, type TaskDocument, type TaskFacts } from '../../src/tasks/task.document.js';
 import type { TaskSpec } from '../../src/tasks/task-spec.types.js';
+import { recordedDomain, recordedWriter } from './recorded.fixture.js';
 
 /** A leader under control of the test. */
 export class TestLeader implements LeaderWork {
@@ -132,7 +133,10 @@ async function startProcess(
   const ids = createIds();
   const plain = jobStores(db);
   const stores = over.stores ? over.stores(plain) : plain;
-  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock: systemClock, log });
+  const writer = recordedWriter(
+    db,
+    new GroupingTransitionWriter({ store: stores.transitions, clock: systemClock, log }),
+  );
   const leader = new TestLeader();
   const events = new EventsService({
     stores: eventStores(db, ['tasks']),
@@ -180,7 +184,10 @@ async function startProcess(
     await writer.close();
     await events.stop();
   };
-  const process = { domain, stores, writer, leader, stop: () => (stopped ??= stop()) };
+  const process = {
+    ...{ domain: recordedDomain(db, domain), stores, writer, leader },
+    stop: () => (stopped ??= stop()),
+  };
   return leftovers.use(process, processId);
 }
 
@@ -226,14 +233,4 @@ export async function live(
     const refused = outcomes.find(({ applied }) => !applied);
     if (refused) throw new Error(`a step of ${refused.jobId} was refused: ${JSON.stringify(refused)}`);
   }
-}
-
-/** Wraps a repository and replaces some of its methods; private fields stay those of the repository. */
-export function instead<T extends object>(target: T, changed: Partial<T>): T {
-  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(target)) as (keyof T & string)[];
-  const methods = names.filter((name) => name !== 'constructor' && typeof target[name] === 'function');
-  const bound = methods.map(
-    (name) => [name, (target[name] as (...all: unknown[]) => unknown).bind(target)] as const,
-  );
-  return Object.assign(Object.create(target) as T, Object.fromEntries(bound), changed);
 }

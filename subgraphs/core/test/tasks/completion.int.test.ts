@@ -2,10 +2,10 @@ import { beforeAll, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
+import { instead } from '../support/instead.fixture.js';
 import {
   deadline,
   freshKey,
-  instead,
   live,
   someone,
   submitTask,

@@ -1,10 +1,10 @@
 import { beforeAll, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
+import { instead } from '../support/instead.fixture.js';
 import {
   deadline,
   freshKey,
-  instead,
   live,
   submitTask,
   testDomain,

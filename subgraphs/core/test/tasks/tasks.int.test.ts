@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { instead } from '../support/instead.fixture.js';
 import {
   deadline,
   freshKey,
-  instead,
   live,
   someone,
   submitTask,

@@ -1,6 +1,6 @@
 /** Checks of the answers that callers received. Test set-ups of core record them. */
 import type { Fact, History, RecordedAnswer, StoredEvent } from '../history.types.js';
-import { finalStates, heldStates } from '../job-table.js';
+import { heldStates } from '../job-table.js';
 
 type AnswerOf<K extends RecordedAnswer['kind']> = Extract<RecordedAnswer, { readonly kind: K }>;
 
@@ -67,7 +67,7 @@ export function* keysHaveOneAnswer(history: History): Generator<Fact> {
     if (earlier !== undefined && earlier !== ids)
       yield `the submit ${key} was answered with ${earlier}, and with ${ids}`;
     byKey.set(key, ids);
-    const lost = jobIds.find((id) => history.hasAllJobs && !history.jobs.has(id));
+    const lost = jobIds.find((id) => id !== '' && history.hasAllJobs && !history.jobs.has(id));
     if (lost !== undefined) yield `job ${lost} of the submit ${key} was answered and does not exist`;
   }
 }
@@ -87,14 +87,13 @@ export function* subscribersMissNothing(history: History): Generator<Fact> {
   }
 }
 
-/** A job whose cancel was answered is not given to a worker afterwards. */
-export function* noGrantAfterACancel({ answers }: History): Generator<Fact> {
-  const cancelled = new Set<string>();
-  for (const answer of answers) {
-    if (answer.kind === 'CANCEL') cancelled.add(answer.jobId);
-    else if (answer.kind === 'GRANT' && cancelled.has(answer.jobId))
-      yield `job ${answer.jobId} was given to worker ${answer.workerId} after its cancel was acknowledged`;
-    else if (answer.kind === 'REPORT' && cancelled.has(answer.jobId) && !finalStates.has(answer.phase))
-      yield `the report ${answer.phase} of job ${answer.jobId} was accepted after its cancel was acknowledged`;
+/** A job whose cancel was acknowledged is not given to a worker, nor started, from then on. */
+export function* noGrantAfterACancel(history: History): Generator<Fact> {
+  for (const jobId of new Set(answersOf(history, 'CANCEL').map((answer) => answer.jobId))) {
+    const events = eventsOf(history, jobId) ?? [];
+    const last = events.findLast(({ to }) => to === 'CANCELLED' || heldStates.has(to));
+    // A grant or a report of before the cancel may be answered after it, so only the writes count.
+    if (last && last.to !== 'CANCELLED')
+      yield `job ${jobId} is ${last.to} at worker ${last.workerId} after its cancel was acknowledged`;
   }
 }
