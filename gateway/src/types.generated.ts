@@ -1859,7 +1859,9 @@ export type SetGroupMemberUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** No principal has this id. */
-  | 'PRINCIPAL_NOT_FOUND';
+  | 'PRINCIPAL_NOT_FOUND'
+  /** The principal is in 100 groups, or in 50 groups of the experiment; end another membership first. */
+  | 'TOO_MANY_GROUPS';
 
 /** Result of `setGroup`. */
 export type SetGroupPayload = {
@@ -2703,7 +2705,7 @@ export type ResolversTypes = {
   SetGroupMemberInput: SetGroupMemberInput;
   SetGroupMemberPayload: ResolverTypeWrapper<Omit<SetGroupMemberPayload, 'member' | 'userErrors'> & { member?: Maybe<ResolversTypes['GroupMember']>, userErrors: ReadonlyArray<ResolversTypes['SetGroupMemberUserError']> }>;
   SetGroupMemberUserError: ResolverTypeWrapper<Omit<SetGroupMemberUserError, 'code'> & { code: ResolversTypes['SetGroupMemberUserErrorCode'] }>;
-  SetGroupMemberUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'GROUP_NOT_FOUND' | 'PRINCIPAL_NOT_FOUND'>;
+  SetGroupMemberUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'GROUP_NOT_FOUND' | 'PRINCIPAL_NOT_FOUND' | 'TOO_MANY_GROUPS'>;
   SetGroupPayload: ResolverTypeWrapper<Omit<SetGroupPayload, 'group' | 'userErrors'> & { group?: Maybe<ResolversTypes['Group']>, userErrors: ReadonlyArray<ResolversTypes['SetGroupUserError']> }>;
   SetGroupUserError: ResolverTypeWrapper<Omit<SetGroupUserError, 'code'> & { code: ResolversTypes['SetGroupUserErrorCode'] }>;
   SetGroupUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
@@ -3594,7 +3596,7 @@ export type SetGroupMemberUserErrorResolvers<ContextType = SubgraphContext, Pare
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SetGroupMemberUserErrorCodeResolvers = EnumResolverSignature<{ GROUP_NOT_FOUND?: any, INVALID_VALUE?: any, PRINCIPAL_NOT_FOUND?: any }, ResolversTypes['SetGroupMemberUserErrorCode']>;
+export type SetGroupMemberUserErrorCodeResolvers = EnumResolverSignature<{ GROUP_NOT_FOUND?: any, INVALID_VALUE?: any, PRINCIPAL_NOT_FOUND?: any, TOO_MANY_GROUPS?: any }, ResolversTypes['SetGroupMemberUserErrorCode']>;
 
 export type SetGroupPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SetGroupPayload'] = ResolversParentTypes['SetGroupPayload']> = {
   group?: Resolver<Maybe<ResolversTypes['Group']>, ParentType, ContextType>;

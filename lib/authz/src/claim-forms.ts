@@ -14,6 +14,9 @@ export const name = z
     message: 'contains a control or invisible character',
   });
 
+/** Maximum number of groups of one principal: their ids fit into a call token next to its other claims. */
+export const maxGroups = 100;
+
 /** Roles in an experiment, in tokens and answers. */
 export const grant = z.object({
   experiment: z.string().min(1).max(100),

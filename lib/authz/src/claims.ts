@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { grant, name, numericDate } from './claim-forms.js';
+import { grant, maxGroups, name, numericDate } from './claim-forms.js';
 import { elevationClaim, readElevation } from './elevation.js';
 import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constraints.js';
 import {
@@ -46,7 +46,7 @@ const claims = z.object({
         service: name.optional(),
         /** The gateway, if it makes the call for itself. */
         gateway: name.optional(),
-        groups: z.array(name).max(1000).optional(),
+        groups: z.array(name).max(maxGroups).optional(),
         /** The caller's own token. */
         origin: z
           .object({ iss: z.string().min(1), jti: name, iat: numericDate, kind: z.enum(tokenKinds) })

@@ -62,6 +62,7 @@ export {
   narrowPrincipal,
   sharePrincipal,
 } from './call-tokens.js';
+export { maxGroups } from './claim-forms.js';
 export { loadKey, newKey, publicJwk } from './key-file.js';
 export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.js';
 export type { ElevationReference } from './elevation.js';

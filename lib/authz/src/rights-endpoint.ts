@@ -1,7 +1,7 @@
 /** Questions of core to a gateway about the rights that principals have now, and the answers. */
 import { DomainError } from '@rhizome/errors';
 import { z } from 'zod';
-import { grant, name, numericDate } from './claim-forms.js';
+import { grant, maxGroups, name, numericDate } from './claim-forms.js';
 import type { RightsHolder, RightsNow } from './current-rights.js';
 
 /** The `iss` of the tokens by which core processes ask. */
@@ -32,7 +32,7 @@ const answer = z.object({
       isRevoked: z.boolean(),
       grants: z.array(grant).optional(),
       ready: z.array(grant).optional(),
-      groups: z.array(name).optional(),
+      groups: z.array(name).max(maxGroups).optional(),
     }),
   ),
 });

@@ -1,8 +1,13 @@
 /** Access to groups and their members. */
 import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
+import type { ClientSession, Collection, Db } from 'mongodb';
 import { lasting } from '../principals/lasting.js';
-import type { HeldRoles, RoleSource } from '../principals/principal.document.js';
+import {
+  type HeldRoles,
+  type PrincipalDocument,
+  principalsCollection,
+  type RoleSource,
+} from '../principals/principal.document.js';
 import { upserted } from '../store/upserted.js';
 import type { VisibleExperiments } from '../visible-experiments.js';
 import {
@@ -24,14 +29,25 @@ export type MemberChange = Pick<
   'principalId' | 'groupId' | 'expiresAt' | 'reason' | 'updatedBy'
 >;
 
+/** Numbers of groups that one principal may be in. */
+export interface GroupLimits {
+  readonly all: number;
+  /** Of one experiment. */
+  readonly experiment: number;
+}
+
 /** Collections `groups` and `groupMembers`. */
 export class GroupsRepository implements RoleSource {
+  readonly #db: Db;
   readonly #groups: Collection<GroupDocument>;
   readonly #members: Collection<GroupMemberDocument>;
+  readonly #principals: Collection<PrincipalDocument>;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#groups = collection(db, groupsCollection);
     this.#members = collection(db, groupMembersCollection);
+    this.#principals = collection(db, principalsCollection);
   }
 
   group(id: string): Promise<GroupDocument | null> {
@@ -69,7 +85,51 @@ export class GroupsRepository implements RoleSource {
     await this.#members.deleteMany({ groupId: id });
   }
 
-  async setMember(change: MemberChange, now: Date): Promise<GroupMemberDocument> {
+  /**
+   * Writes a member; undefined if the principal would be in too many groups, also by concurrent calls.
+   * @param experiment that of the group
+   */
+  setMember(
+    change: MemberChange,
+    experiment: string,
+    limits: GroupLimits,
+    now: Date,
+  ): Promise<GroupMemberDocument | undefined> {
+    return this.#db.client.withSession((session) =>
+      session.withTransaction(
+        async () => {
+          const { principalId } = change;
+          // Of concurrent transactions with a write to the same principal, one commits; the others run again.
+          const touched = { $set: { updatedAt: now }, $inc: { revision: 1 } };
+          await this.#principals.updateOne({ _id: principalId }, touched, { session });
+          const isFull = await this.#hasTooMany(change, experiment, { limits, now, session });
+          return isFull ? undefined : this.#writeMember(change, now, session);
+        },
+        { writeConcern: { w: 'majority' } },
+      ),
+    );
+  }
+
+  /** True if the principal is in as many other groups as it may be. */
+  async #hasTooMany(
+    { principalId, groupId }: MemberChange,
+    experiment: string,
+    {
+      limits,
+      now,
+      session,
+    }: { readonly limits: GroupLimits; readonly now: Date; readonly session: ClientSession },
+  ): Promise<boolean> {
+    const others = { principalId, groupId: { $ne: groupId }, ...lasting(now) };
+    const options = { projection: { groupId: 1 }, limit: limits.all, session };
+    const ids = (await this.#members.find(others, options).toArray()).map((member) => member.groupId);
+    if (ids.length < limits.experiment) return false;
+    if (ids.length >= limits.all) return true;
+    const same = await this.#groups.countDocuments({ _id: { $in: ids }, experiment }, { session });
+    return same >= limits.experiment;
+  }
+
+  async #writeMember(change: MemberChange, now: Date, session: ClientSession): Promise<GroupMemberDocument> {
     const { principalId, groupId, ...fields } = change;
     const found = await this.#members.findOneAndUpdate(
       { _id: `${principalId}:${groupId}` },
@@ -78,7 +138,7 @@ export class GroupsRepository implements RoleSource {
         $setOnInsert: { schemaVersion: 1, createdAt: now },
         $inc: { revision: 1 },
       },
-      { upsert: true, returnDocument: 'after' },
+      { upsert: true, returnDocument: 'after', session },
     );
     return upserted(found);
   }

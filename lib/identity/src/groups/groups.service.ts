@@ -1,5 +1,5 @@
 /** Rules of groups: the permissions to change them, and the roles that they give. */
-import { assertCan, can, type Principal, type Role } from '@rhizome/authz';
+import { assertCan, can, maxGroups, type Principal, type Role } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -39,7 +39,7 @@ export interface MemberRequest {
 }
 
 /** Reasons to refuse a member, besides invalid values. */
-export type MemberCode = 'GROUP_NOT_FOUND' | 'PRINCIPAL_NOT_FOUND';
+export type MemberCode = 'GROUP_NOT_FOUND' | 'PRINCIPAL_NOT_FOUND' | 'TOO_MANY_GROUPS';
 
 /** Result of a change of a member. */
 export interface MemberChanged {
@@ -60,6 +60,9 @@ export interface GroupsOptions {
   readonly clock: Clock;
   readonly ids: Ids;
 }
+
+/** No experiment uses up the groups of a principal that others may need. */
+const limits = { all: maxGroups, experiment: maxGroups / 2 };
 
 const groupName = /^[a-z][a-z0-9-]{1,62}$/;
 
@@ -115,13 +118,18 @@ export class GroupsService {
       );
     else if (isMember && !(await principals.principal(principalId)))
       errors.report('PRINCIPAL_NOT_FOUND', ['principalId'], `Principal "${principalId}" not found.`);
-    if (!errors.isEmpty) return { member: null, userErrors: errors.all };
+    if (!group || !errors.isEmpty) return { member: null, userErrors: errors.all };
     if (!isMember) {
       await groups.removeMember(principalId, groupId);
       return { member: null, userErrors: [] };
     }
     const change = { principalId, groupId, expiresAt, reason, updatedBy: by.subject };
-    return { member: await groups.setMember(change, now), userErrors: [] };
+    const member = await groups.setMember(change, group.experiment, limits, now);
+    if (member) return { member, userErrors: [] };
+    const { all, experiment: most } = limits;
+    const message = `A principal is in at most ${all} groups, and at most ${most} of one experiment; end another one first.`;
+    errors.report('TOO_MANY_GROUPS', ['groupId'], message);
+    return { member: null, userErrors: errors.all };
   }
 
   /** Groups of the experiments whose identities the caller may read. */

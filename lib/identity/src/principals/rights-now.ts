@@ -1,5 +1,5 @@
 /** Decides which rights a principal has now, from its last logins and its memberships. */
-import type { Grant } from '@rhizome/authz';
+import { type Grant, maxGroups } from '@rhizome/authz';
 import { constrain, grantsOf, statedRule } from '../issuers/assess.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
 import { grantsOfRobot } from '../robots/robot-roles.js';
@@ -67,8 +67,12 @@ function rightsOfRobot(lasting: readonly HeldRoles[]): DatedRights {
   return { grants: grantsOfRobot(lasting), ready: [], groups: groupsOf(lasting), until };
 }
 
+/** The oldest ones that a token holds: a store with more of them must not make its members unknown. */
 const groupsOf = (held: readonly HeldRoles[]): readonly string[] =>
-  held.flatMap(({ groupId }) => groupId ?? []);
+  held
+    .flatMap(({ groupId }) => groupId ?? [])
+    .sort()
+    .slice(0, maxGroups);
 
 const ending = ({ expiresAt }: HeldRoles): readonly Date[] => (expiresAt === null ? [] : [expiresAt]);
 
