@@ -4,6 +4,7 @@ import type { Identity } from '@rhizome/identity';
 import {
   certificatePrefix,
   claimedBinding,
+  claimedByAssertion,
   claimedByToken,
   claimedEnrolment,
   claimedKey,
@@ -39,9 +40,9 @@ export function claimOfToken(token: string, { tokens }: Pick<Identity, 'tokens'>
   return namedHolder(claimedByToken(token), () => tokens.isHolderKnown(token));
 }
 
-/** The claim of an assertion. The store has the robot that it names. */
-export function claimOfRobot(assertion: string, { robots }: Pick<Identity, 'robots'>): Claim {
-  const holder = claimedByToken(assertion);
+/** The claim of an assertion. The store has the robot and the key that it names. */
+export async function claimOfRobot(assertion: string, { robots }: Pick<Identity, 'robots'>): Promise<Claim> {
+  const holder = await claimedByAssertion(assertion);
   return { ...namedHolder(holder, () => robots.isKnown(assertion)), isGuess: holder !== undefined };
 }
 

@@ -25,7 +25,7 @@ export async function robotGrant(
   const type = form.get('client_assertion_type') ?? '';
   if (type !== assertionType) throw invalid('client_assertion_type', type, [assertionType]);
   const assertion = form.get('client_assertion') ?? '';
-  await attempts.admit(attempt, claimOfRobot(assertion, identity));
+  await attempts.admit(attempt, await claimOfRobot(assertion, identity));
   const proof = attempt.request.headers['dpop'];
   const key = typeof proof === 'string' ? await checkedProof(proof, attempt.request, ports) : undefined;
   const { issuer } = identity.trusted;

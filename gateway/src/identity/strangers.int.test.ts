@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier, type Verifier } from '@rhizome/authz';
-import { createProofKey, type TestTokens, testTokens } from '@rhizome/testkit';
-import { decodeJwt } from 'jose';
+import { createProofKey, type ProofKey, type TestTokens, testTokens } from '@rhizome/testkit';
+import { calculateJwkThumbprint, decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
 import { csrfHeader, sessionCookie } from '../policy/index.js';
 import {
   type GatewayIdentitySystem,
   otherIdentity,
+  ownIssuer,
   postForm,
   startIdentitySystem,
   trustIssuer,
@@ -124,6 +125,40 @@ async function enrolledAt({ origin }: Origin) {
   };
 }
 
+async function registeredRobot(key: ProofKey): Promise<string> {
+  const { d: _private, ...publicKey } = key.export();
+  const input = {
+    ...{ experiment: 'heron', name: `r${randomUUID().slice(0, 8)}`, roles: ['USER'] },
+    ...{
+      publicKey: JSON.stringify(publicKey),
+      keyExpiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+    },
+  };
+  const { data } = await identities.ask(
+    'mutation ($input: RegisterRobotInput!) { registerRobot(input: $input) { robot { id } } }',
+    { input },
+  );
+  return data.registerRobot.robot.id;
+}
+
+function robotAssertion(id: string, key: ProofKey): string {
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  return key.statement('JWT', { iss: id, sub: id, aud: ownIssuer, jti: randomUUID(), exp });
+}
+
+/** The assertion with another header: the signature does not count before the limits. */
+function withoutKey(assertion: string, kid?: string): string {
+  const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url');
+  return [header, ...assertion.split('.').slice(1)].join('.');
+}
+
+const robotToken = ({ origin }: Pick<Origin, 'origin'>, assertion: string) =>
+  postForm(origin, '/oauth/token', {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  });
+
 const refusedAfter = (first: number) => [
   ...Array<number>(burst).fill(first),
   ...Array<number>(burst).fill(429),
@@ -200,6 +235,43 @@ describe('a gateway with a stranger behind the address of others', () => {
     expect(renewed).not.toBe(worker.token);
     expect(await worker.statusAt(served, renewed)).toBe(200);
     expect(await worker.statusAt(other.served, renewed)).toBe(200);
+  });
+
+  it('gives a robot its tokens while the stranger names it, with and without its success', async () => {
+    const key = createProofKey();
+    const id = await registeredRobot(key);
+    const [{ served }, other] = [await startGateway(), await startGateway()];
+    const gateways = [served, other.served];
+    const own = () => robotAssertion(id, key);
+    expect((await robotToken(served, own())).status).toBe(200);
+    // The name of a robot is no secret; its key is none of the stranger's.
+    const forged = [
+      () => robotAssertion(id, createProofKey()),
+      () => withoutKey(robotAssertion(id, createProofKey())),
+      () => withoutKey(robotAssertion(id, createProofKey()), 'x'.repeat(43)),
+    ];
+    for (const gateway of gateways)
+      for (const text of forged) for (let n = 0; n < 2 * burst; n++) await robotToken(gateway, text());
+    for (const gateway of gateways) {
+      for (const text of forged) expect((await robotToken(gateway, text())).status).toBe(429);
+      expect((await robotToken(gateway, own())).status).toBe(200);
+    }
+  });
+
+  it('gives it none while the stranger names its key, too: the work for a name is bounded', async () => {
+    const key = createProofKey();
+    const id = await registeredRobot(key);
+    const { served, exhaust } = await startGateway();
+    await exhaust();
+    const { d: _private, ...publicKey } = key.export();
+    const kid = await calculateJwkThumbprint(publicKey);
+    const statuses: number[] = [];
+    for (let n = 0; n < 2 * burst; n++) {
+      const text = withoutKey(robotAssertion(id, createProofKey()), kid);
+      statuses.push((await robotToken(served, text)).status);
+    }
+    expect(statuses).toEqual(refusedAfter(400));
+    expect((await robotToken(served, robotAssertion(id, key))).status).toBe(429);
   });
 
   it('accepts their sessions of the dashboard', async () => {

@@ -20,6 +20,17 @@ export async function claimedKey(proof: string): Promise<string | undefined> {
   }
 }
 
+/** Thumbprint of the key that an assertion names, by its `kid` or with the key itself. */
+export async function claimedAssertionKey(assertion: string): Promise<string | undefined> {
+  if (assertion.length > maxProofLength) return undefined;
+  try {
+    const { kid } = decodeProtectedHeader(assertion);
+    return typeof kid === 'string' ? kid : await claimedKey(assertion);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Issuer and subject in a token; undefined for a text that is no JWT. */
 export function accountIn(token: string): { readonly issuer: string; readonly subject: string } | undefined {
   const { iss: issuer, sub: subject } = claimsIn(token);
@@ -47,9 +58,16 @@ export function claimedBinding(token: string): string | undefined {
  * caller, so that they cannot use up its failures.
  */
 export function claimedByBoundToken(token: string): string | undefined {
-  const account = claimedByToken(token);
-  const binding = claimedBinding(token);
-  return account === undefined || binding === undefined ? account : `${account} ${digestOfText(binding)}`;
+  return withKey(claimedByToken(token), claimedBinding(token));
+}
+
+/** As {@link claimedByToken}, with the key that an assertion names: strangers do not know that of a robot. */
+export async function claimedByAssertion(assertion: string): Promise<string | undefined> {
+  return withKey(claimedByToken(assertion), await claimedAssertionKey(assertion));
+}
+
+function withKey(account: string | undefined, key: string | undefined): string | undefined {
+  return account === undefined || key === undefined ? account : `${account} ${digestOfText(key)}`;
 }
 
 /** The session of a browser, by the id in its cookie. */

@@ -6,6 +6,7 @@
 export {
   certificatePrefix,
   claimedBinding,
+  claimedByAssertion,
   claimedByBoundToken,
   claimedBySession,
   claimedByToken,

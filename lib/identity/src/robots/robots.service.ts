@@ -3,6 +3,7 @@ import { assertCan, can, type Principal, type Role } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import { claimedAssertionKey } from '../claimed-holders.js';
 import { checkExperiment } from '../experiment-name.js';
 import type { PrincipalDocument, RobotDocument } from '../principals/principal.document.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
@@ -159,10 +160,14 @@ export class RobotsService {
     return this.#options.robotKeys.keysOf(robotId);
   }
 
-  /** True if there is a robot that the assertion names; nothing else of it is verified. */
+  /** True if there is a robot that the assertion names, with the key that it names; nothing is verified. */
   async isKnown(assertion: string): Promise<boolean> {
+    const { principals, robotKeys, clock } = this.#options;
     const id = robotInAssertion(assertion);
-    return id !== undefined && (await this.#options.principals.principal(id))?.robot !== undefined;
+    if (id === undefined) return false;
+    const key = await claimedAssertionKey(assertion);
+    if (key === undefined) return (await principals.principal(id))?.robot !== undefined;
+    return (await robotKeys.usable(id, clock.now())).some(({ thumbprint }) => thumbprint === key);
   }
 
   /**
