@@ -16,8 +16,8 @@ const threats = page
   });
 
 describe('the threat model', () => {
-  it('has the threats T1 to T13, each with a test', () => {
-    expect(threats.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_, at) => `T${at + 1}`));
+  it('has the threats T1 to T16, each with a test', () => {
+    expect(threats.map(({ id }) => id)).toEqual(Array.from({ length: 16 }, (_, at) => `T${at + 1}`));
     expect(threats.filter(({ tests }) => tests.length === 0)).toEqual([]);
   });
 

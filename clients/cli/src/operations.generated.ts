@@ -1237,7 +1237,9 @@ export type SetGroupMemberUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** No principal has this id. */
-  | 'PRINCIPAL_NOT_FOUND';
+  | 'PRINCIPAL_NOT_FOUND'
+  /** The principal is in 100 groups, or in 50 groups of the experiment; end another membership first. */
+  | 'TOO_MANY_GROUPS';
 
 /** Code of an error of `setGroup`. */
 export type SetGroupUserErrorCode =

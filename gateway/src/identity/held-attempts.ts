@@ -15,6 +15,7 @@ export interface HeldAttempt {
   readonly attempt: number;
   readonly owner: string;
   readonly experiment: string;
+  readonly submittedAt: Date;
 }
 
 const query = `query HeldAttempt($workerId: ID!, $jobId: ID!, $fence: SafeInt!) {
@@ -22,6 +23,7 @@ const query = `query HeldAttempt($workerId: ID!, $jobId: ID!, $fence: SafeInt!) 
     number
     owner { subject }
     experiment { name }
+    submittedAt
   }
 }`;
 
@@ -31,6 +33,7 @@ interface Body {
       readonly number: number;
       readonly owner: { readonly subject: string };
       readonly experiment: { readonly name: string };
+      readonly submittedAt: string;
     } | null;
   } | null;
 }
@@ -57,8 +60,11 @@ export class HeldAttempts {
       throw new DomainError('SERVICE_UNAVAILABLE', 'The attempt could not be read');
     const { data } = JSON.parse(answer.text) as Body;
     const held = data?.heldAttempt;
-    return held
-      ? { attempt: held.number, owner: held.owner.subject, experiment: held.experiment.name }
-      : undefined;
+    if (!held) return undefined;
+    const { number: attempt, owner, experiment, submittedAt } = held;
+    return {
+      ...{ attempt, owner: owner.subject, experiment: experiment.name },
+      submittedAt: new Date(submittedAt),
+    };
   }
 }

@@ -1357,6 +1357,8 @@ export type HeldAttempt = {
   readonly number: Scalars['Int']['output'];
   /** Owner of the job. */
   readonly owner: Principal;
+  /** Time at which the job was submitted. */
+  readonly submittedAt: Scalars['DateTime']['output'];
 };
 
 /** A job that a worker holds. */
@@ -5935,6 +5937,7 @@ export type HeldAttemptResolvers<ContextType = Context, ParentType extends Resol
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
 };
 
 export type HoldJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HoldJobsPayload'] = ResolversParentTypes['HoldJobsPayload']> = {

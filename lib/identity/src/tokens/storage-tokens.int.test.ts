@@ -28,7 +28,7 @@ const member = (roles: readonly ('USER' | 'READER')[]) =>
     admin,
   );
 const attemptOf = (change: object = {}) => ({
-  ...{ owner, experiment: 'heron', jobId: 'job_1', attempt: 1, fence: 7 },
+  ...{ owner, experiment: 'heron', jobId: 'job_1', attempt: 1, fence: 7, submittedAt: new Date() },
   ...change,
 });
 const tokens = (change: object = {}) => system.identity.storageTokens.ofAttempt(attemptOf(change), 600);
@@ -70,6 +70,15 @@ describe('StorageTokens', () => {
     expect(decodeJwt(token?.accessToken ?? '')['scope']).toBe(
       'storage.read:/data storage.read:/users/playground%3A%2E%2E%2Fa%20b storage.create:/jobs/heron/%2E%2E%2F%2E%2E%2Fx',
     );
+  });
+
+  it('gives an owner without a record of roles tokens for 30 days after it submitted the job', async () => {
+    const submitted = (days: number) => ({
+      owner: 'playground:ann',
+      submittedAt: new Date(Date.now() - days * 86_400_000),
+    });
+    expect(await tokens(submitted(29))).toHaveLength(1);
+    expect(await tokens(submitted(31))).toEqual([]);
   });
 
   it('gives none while the owner has no rights in the experiment, or is suspended', async () => {

@@ -2,6 +2,7 @@
 import type { PeopleDirectory } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { SignJWT } from 'jose';
+import { loginLastsMs } from '../principals/rights-now.js';
 import type { SigningKeys } from './signing-keys.js';
 import { tokenIdOf } from './token-id.js';
 import type { AttemptOfJob } from './token.service.js';
@@ -18,6 +19,11 @@ export interface StorageSettings {
   readonly read: readonly string[];
   /** Paths below which payloads may create files: not replace or delete them. */
   readonly create: readonly string[];
+}
+
+/** An attempt of a job, with the time at which its owner had the right to submit it. */
+export interface SubmittedAttempt extends AttemptOfJob {
+  readonly submittedAt: Date;
 }
 
 /** A token for a storage. */
@@ -48,7 +54,7 @@ export class StorageTokens {
    * A token for each storage of the experiment; none for an owner that has no rights there any more. The
    * caller has checked who holds the attempt, and asks again before the tokens end.
    */
-  async ofAttempt(attempt: AttemptOfJob, lifetimeSeconds: number): Promise<readonly StorageToken[]> {
+  async ofAttempt(attempt: SubmittedAttempt, lifetimeSeconds: number): Promise<readonly StorageToken[]> {
     const storages = this.#options.storages.filter(({ experiments }) =>
       includes(experiments, attempt.experiment),
     );
@@ -56,10 +62,12 @@ export class StorageTokens {
     return Promise.all(storages.map((storage) => this.#issue(storage, attempt, lifetimeSeconds)));
   }
 
-  async #hasRights({ owner, experiment }: AttemptOfJob): Promise<boolean> {
-    const { grants } = await this.#options.people.rightsOf(owner);
-    // Other owners, such as those of issuers without records, have only the rights of their tokens.
-    return grants === undefined || grants.some((one) => includes([one.experiment], experiment));
+  async #hasRights({ owner, experiment, submittedAt }: SubmittedAttempt): Promise<boolean> {
+    const { people, clock } = this.#options;
+    const { grants } = await people.rightsOf(owner);
+    // Of owners without a record, such as those of issuers without one, the job is the last that is known.
+    if (grants === undefined) return clock.now().getTime() < submittedAt.getTime() + loginLastsMs;
+    return grants.some((one) => includes([one.experiment], experiment));
   }
 
   async #issue(

@@ -64,7 +64,10 @@ export type AdoptableJob = Pick<
 };
 
 /** A held job, with what decides about its secrets. */
-export type JobWithSecrets = Pick<JobDocument, '_id' | 'share' | 'owner' | 'experiment' | 'attempt'> & {
+export type JobWithSecrets = Pick<
+  JobDocument,
+  '_id' | 'share' | 'owner' | 'experiment' | 'attempt' | 'createdAt'
+> & {
   readonly payload: Pick<JobDocument['payload'], 'secrets' | 'token'>;
 };
 
@@ -180,6 +183,7 @@ export class SchedulerJobsRepository {
           owner: 1,
           experiment: 1,
           attempt: 1,
+          createdAt: 1,
           'payload.secrets': 1,
           'payload.token': 1,
         },

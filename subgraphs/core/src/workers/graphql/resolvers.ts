@@ -134,6 +134,7 @@ export const workerResolvers: Pick<
   HeldAttempt: {
     number: ({ attempt }) => attempt,
     owner: ({ owner: subject }) => ({ subject }),
+    submittedAt: ({ createdAt }) => createdAt,
     experiment: async ({ experiment }, _args, { loaders }) => {
       const found = await loaders.load(experimentEntity.loader, experiment);
       if (found) return found;
