@@ -165,6 +165,7 @@ const listedEnums = {
   workerEnrolmentStates: 'WorkerEnrolmentState',
   auditKinds: 'AuditEntryKind',
   auditResults: 'AuditResult',
+  errorGroupings: 'ErrorGrouping',
 };
 
 /** `enums.generated.ts` of the client package: values of enums in the order of the schema. */

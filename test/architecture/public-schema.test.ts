@@ -171,6 +171,9 @@ describe('an enum', () => {
       'AuditEntry.codes': 'codes of all errors of all services',
       'Device.partitionMode': 'the terms of the vendor',
       'DeviceInput.partitionMode': 'the terms of the vendor',
+      'ErrorFilter.codes': 'workers define further codes',
+      'ErrorGroup.code': 'workers define further codes',
+      'ErrorTotal.code': 'workers define further codes',
       'HardwareExport.status': 'the export keeps the form of information systems',
       'HardwareExportEntry.type': 'the export keeps the form of information systems',
       'InviteWorkersPayload.code': 'the secret of an invitation',
@@ -224,7 +227,7 @@ describe('the schema that GraphiQL shows a user', () => {
 
   const forUsers: Readonly<Record<string, string>> = {
     Query:
-      'atlas bulkOperation cudaReleases elevations epic experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock queue queues rubin secret secrets shares task tasks viewer worker workers',
+      'atlas bulkOperation cudaReleases elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock queue queues rubin secret secrets shares task tasks viewer worker workers',
     Mutation:
       'allowSubmissionOnBehalf cancelJobs createQueue createSecret deleteSecret drainWorker endElevation grantJobAccess holdJobs registerExperiment releaseJobs reportEndedBatchJobs retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:

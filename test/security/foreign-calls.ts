@@ -10,6 +10,8 @@ const onJob = (field: string, more: object = {}): Step => ({
     input: { selection: { ids: [foreign.jobId, jobs[1]] }, ...more },
   }),
 });
+const errorFields =
+  'count coreHours groups { experimentName code count } waste { reason count } newErrors { code } totals { code }';
 const jobFields =
   'id name state attempt priority owner { subject } dependsOn { id } pending { summary } log { chunks { text } }';
 let submissions = 0;
@@ -77,6 +79,16 @@ export const steps: readonly Step[] = [
   reading('query ($id: [ID!]) { jobCounts(filter: { taskIds: $id }) { state count } }', ({ foreign }) => ({
     id: [foreign.taskId],
   })),
+  reading(`{ errorSummary(by: [EXPERIMENT, CODE]) { ${errorFields} } }`),
+  reading('{ errorSummary(by: [HOST]) { groups { host count } waste { reason count } } }'),
+  reading('{ errorSummary(filter: { experiments: ["beta"] }) { count } }'),
+  reading('{ errorSummary(filter: { queues: ["theirs"] }) { count groups { code } } }'),
+  reading(
+    'query ($id: [ID!]) { errorSummary(filter: { taskIds: $id }, by: [TASK]) { groups { count } } }',
+    ({ foreign }) => ({
+      id: [foreign.taskId],
+    }),
+  ),
   reading('{ shares(experiment: "beta") { nodes { path } } }'),
   reading('{ experiment(name: "beta") { name title } }'),
   reading('{ experiments { nodes { name } totalCount } }'),

@@ -91,6 +91,7 @@ async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
   const { data } = await system.ask(
     '{ jobs(first: 3, filter: { experiments: ["beta"] }) { pageInfo { endCursor } } }',
   );
+  await countFailures(system);
   const cursors = { jobs: String(data.jobs.pageInfo.endCursor), secrets: await secretsCursor(system) };
   const operation = await system.core.db.collection<{ _id: string }>('bulkOperations').findOne({});
   const foreign = {
@@ -101,6 +102,32 @@ async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
     operationId: String(operation?._id),
   };
   return [foreign, cursors];
+}
+
+/** Counts of failures of beta, in every rollup: no worker of a test fails a job. */
+async function countFailures({ core }: System): Promise<void> {
+  const now = new Date();
+  const hour = new Date(Math.floor(now.getTime() / 3_600_000) * 3_600_000);
+  const row = {
+    ...{ family: 'PAYLOAD', code: 'CANARY', site: 'MOON', queue: 'theirs', host: 'canary', taskId: 'canary' },
+    ...{ image: 'canary', exitCode: 1, count: 7, coreSeconds: 3600, gpuSeconds: 3600 },
+    ...{ firstAt: now, lastAt: now, jobs: [] },
+  };
+  const common = {
+    schemaVersion: 1,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+    experiment: 'beta',
+    upTo: '82',
+    rows: [row],
+  };
+  const hours = ['CODE', 'HOST', 'TASK', 'IMAGE', 'EXIT_CODE'].map((rollup) => ({
+    ...{ _id: `${rollup} beta`, rollup, hour },
+    ...common,
+  }));
+  const total = { _id: 'TOTAL beta', rollup: 'TOTAL', site: 'MOON', newestAt: now, ...common };
+  await core.db.collection<{ _id: string }>('failureCounts').insertMany([...hours, total]);
 }
 
 /** Secrets of beta, and a cursor in their list. */

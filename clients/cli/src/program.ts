@@ -5,6 +5,7 @@ import { addAudit } from './commands/audit.js';
 import { addAccess } from './commands/access.js';
 import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease } from './commands/bulk.js';
+import { addErrors } from './commands/errors/errors.js';
 import { addQueues, addWorkers } from './commands/site/fleet.js';
 import { addGpus } from './commands/gpus.js';
 import { addEnrolment } from './commands/enrolment.js';
@@ -103,6 +104,7 @@ function createProgram(world: World, finish: Finish): Command {
     addShares,
     addGpus,
     addWhy,
+    addErrors,
     addSubgraphs,
     addSchema,
     addAudit,

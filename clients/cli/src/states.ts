@@ -3,6 +3,7 @@ import * as values from '@rhizome/client/states';
 import type {
   AuditEntryKind,
   AuditResult,
+  ErrorGrouping,
   GrantableRole,
   JobState,
   OnDisconnect,
@@ -36,3 +37,5 @@ export const grantableRoles: readonly GrantableRole[] = values.grantableRoles;
 export const auditKinds: readonly AuditEntryKind[] = values.auditKinds;
 /** Results of calls in the audit log. */
 export const auditResults: readonly AuditResult[] = values.auditResults;
+/** Fields by which failures are grouped. */
+export const errorGroupings: readonly ErrorGrouping[] = values.errorGroupings;

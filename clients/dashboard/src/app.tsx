@@ -8,6 +8,7 @@ import { ViewerDocument } from './operations.generated.js';
 import { Title } from './components/title.js';
 import { AuditPage } from './pages/audit.js';
 import { AuditEntryPage } from './pages/audit-entry.js';
+import { ErrorsPage } from './pages/errors.js';
 import { JobPage } from './pages/job.js';
 import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
@@ -114,6 +115,7 @@ function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
       <header>
         <Link to="/">Rhizome</Link>
         <ConnectionBadge connection={api.connection} />
+        <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
         <span className="grow" />
         <span className="who">{viewer.data?.viewer.subject ?? ''}</span>
@@ -133,6 +135,7 @@ function Page() {
   const route = useRoute();
   if (route.page === 'overview') return <OverviewPage />;
   if (route.page === 'task') return <TaskPage key={route.id} id={route.id} />;
+  if (route.page === 'errors') return <ErrorsPage />;
   if (route.page === 'audit') return <AuditPage />;
   if (route.page === 'auditEntry') return <AuditEntryPage key={route.id} id={route.id} />;
   if (route.page === 'job') return <JobPage key={route.id} id={route.id} />;

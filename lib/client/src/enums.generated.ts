@@ -108,3 +108,17 @@ export const auditResults = [
   'PENDING',
   'UNKNOWN',
 ] as const;
+
+/** Values of `ErrorGrouping`. */
+export const errorGroupings = [
+  'FAMILY',
+  'CODE',
+  'EXIT_CODE',
+  'EXPERIMENT',
+  'TASK',
+  'QUEUE',
+  'SITE',
+  'HOST',
+  'IMAGE',
+  'HOUR',
+] as const;

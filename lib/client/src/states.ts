@@ -4,6 +4,7 @@ import { jobStates } from './enums.generated.js';
 export {
   auditKinds,
   auditResults,
+  errorGroupings,
   gpuVendors,
   grantableRoles,
   jobStates,

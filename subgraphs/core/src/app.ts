@@ -9,6 +9,7 @@ import type { Db } from 'mongodb';
 import { compileSelector } from './scheduler/requirements/selector.js';
 import type { Context, CoreServices, FleetServices } from './context.js';
 import { type CoreConfig, defaultEvents } from './composition/core-config.js';
+import { CoreMetrics } from './composition/core-metrics.js';
 import { type SecretsModule, secretsModule } from './composition/secrets.module.js';
 import { directoriesOf, type Directories } from './composition/directories.js';
 import { consentStore, directoryStores, secretStore } from './composition/directory-stores.repository.js';
@@ -18,10 +19,12 @@ import {
   queueFacts,
   queueLookup,
 } from './composition/directory-adapters.js';
+import { type FailuresModule, failuresModule } from './composition/failures.module.js';
 import { eventStores } from './composition/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { ReadJobs } from './events/hub/job-batch-reader.js';
+import { errorPolicies, errorResolvers } from './events/graphql/error-resolvers.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
 import { AccessGrantsService } from './access/access-grants.service.js';
 import { accessPolicies, accessResolvers } from './access/graphql/resolvers.js';
@@ -37,6 +40,7 @@ import { explainer } from './scheduler/explain/dry-run.js';
 import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
 import { loggedFields, logHeads, LogTails } from './jobs/logs/log-tails.js';
 import { jobStores, type JobStores } from './composition/job-stores.repository.js';
+import { observedStore } from './jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.js';
 import { coreCollections, coreMigrations } from './composition/migrations.js';
 import type { QueuesService } from './queues/queues.service.js';
@@ -79,6 +83,7 @@ export interface Core {
   stop(): Promise<void>;
   /** Returns true if the event stream is open and the counts are loaded. */
   ready(): boolean;
+  readonly metrics: CoreMetrics;
 }
 
 /** Access policies of core's root fields. */
@@ -91,6 +96,7 @@ export const corePolicies: Policies = {
   ...queuePolicies,
   ...viewerPolicies,
   ...eventPolicies,
+  ...errorPolicies,
   ...jobPolicies,
   ...taskPolicies,
   ...workerPolicies,
@@ -101,6 +107,7 @@ export const corePolicies: Policies = {
 
 /** Components with a life cycle. */
 interface Components {
+  readonly metrics: CoreMetrics;
   readonly events: EventsService;
   readonly directories: Directories;
   readonly access: AccessGrantsService;
@@ -109,6 +116,7 @@ interface Components {
   readonly writer: GroupingTransitionWriter;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
+  readonly failures: FailuresModule;
 }
 
 /** Builds core. */
@@ -127,6 +135,7 @@ export function buildCore(options: CoreOptions): Core {
       queueResolvers,
       viewerResolvers,
       eventResolvers,
+      errorResolvers,
       jobResolvers,
       taskResolvers,
       workerResolvers,
@@ -144,6 +153,7 @@ export function buildCore(options: CoreOptions): Core {
     handOver: () => components.fleet.leadership.stop(),
     stop: () => lifecycle.stop(),
     ready: () => lifecycle.isStarted && components.events.isReady,
+    metrics: components.metrics,
   };
 }
 
@@ -168,7 +178,9 @@ function createComponents(options: CoreOptions): Components {
     events,
     hasLiveJobs: (experiment, share) => stores.jobs.hasLive(experiment, share),
   });
-  const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
+  const metrics = new CoreMetrics(clock);
+  const store = observedStore(stores.transitions, metrics, clock);
+  const writer = new GroupingTransitionWriter({ store, clock, log });
   const experimentExists = async (name: string): Promise<boolean> =>
     (await directories.experiments.find(name)) !== null;
   const secrets = secretsModule({
@@ -179,14 +191,22 @@ function createComponents(options: CoreOptions): Components {
     ids,
     log,
   });
-  const fleet = fleetOf(options, { events, directories, secrets, writer });
+  const fleet = fleetOf(options, { events, directories, secrets, writer, metrics });
   const consents = new ConsentsService({
     repository: consentStore(db),
     experimentExists,
     rights: options.rights ?? rightsOfToken,
     clock,
   });
-  const parts = { events, directories, access, consents, secrets, writer, fleet };
+  const failures = failuresModule(db, {
+    stream: events,
+    consumers: stores.consumers,
+    leader: fleet.leadership,
+    clock,
+    log,
+  });
+  metrics.watch({ events, writer, leadership: fleet.leadership, ...fleet.services });
+  const parts = { metrics, events, directories, access, consents, secrets, writer, fleet, failures };
   return { ...parts, jobs: jobsOf(options, parts, stores) };
 }
 
@@ -212,7 +232,13 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
 
 function fleetOf(
   { db, clock, ids, log, config }: CoreOptions,
-  { events, directories, secrets, writer }: Pick<Components, 'events' | 'directories' | 'secrets' | 'writer'>,
+  {
+    events,
+    directories,
+    secrets,
+    writer,
+    metrics,
+  }: Pick<Components, 'events' | 'directories' | 'secrets' | 'writer' | 'metrics'>,
 ): FleetModule {
   const { queues, shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -222,6 +248,7 @@ function fleetOf(
     ids,
     log,
     writer,
+    observer: metrics,
     feed: events,
     secrets: secrets.service,
     queues: () => queues.all().map(queueFacts),
@@ -279,7 +306,7 @@ const checkSelector: CheckSelector = (text) => {
 };
 
 function servicesOf(
-  { events, directories, access, consents, secrets, fleet, jobs }: Components,
+  { events, directories, access, consents, secrets, fleet, jobs, failures }: Components,
   clock: Clock,
 ): CoreServices {
   const { experiments, shares, queues } = directories;
@@ -297,6 +324,7 @@ function servicesOf(
     consents,
     secrets: secrets.service,
     events,
+    errors: failures.errors,
     fleet: fleet.services,
     shareUsage: async (paths) =>
       fleet.shareUsage(paths).map(({ cores, memoryMiB, gpus }) => ({
@@ -364,7 +392,7 @@ class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, secrets, fleet, jobs } = this.#components;
+    const { events, directories, secrets, fleet, jobs, failures } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
@@ -372,6 +400,7 @@ class Lifecycle {
     await directories.start();
     events.leadWith(fleet.leadership);
     jobs.start();
+    failures.work.start();
     secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
@@ -379,12 +408,13 @@ class Lifecycle {
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, secrets, writer, fleet, jobs } = this.#components;
+    const { events, directories, secrets, writer, fleet, jobs, failures } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all work of its term ends with it, and another process can lead at once.
     await fleet.stop();
     await jobs.stop();
+    await failures.work.stop();
     await secrets.stop();
     directories.stop();
     await events.stop();

@@ -15,6 +15,7 @@ import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log'
 import { createIds, systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
+import { collectDefaultMetrics } from 'prom-client';
 import { masterKeysOf } from './composition/secrets.module.js';
 import { buildCore, type Core } from './app.js';
 import { RemoteRights } from './composition/remote-rights.js';
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     },
     ...(rights && { rights }),
   });
+  collectDefaultMetrics({ register: core.metrics.registry });
   const served = await serve(config, core, mongo, verifier, log);
   // An address that only this host can resolve is of no use to other hosts, but harmless if there are none.
   if (!isWildcard(config.host)) ownUrl = served.url;
@@ -83,6 +85,7 @@ function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifi
     introspection: config.introspection,
     mode: config.execution,
     drainMs: config.drainSeconds * 1000,
+    metrics: { registry: core.metrics.registry, isOpen: config.openMetrics },
     readiness: async () => {
       const isReached = await mongo
         .db('admin')

@@ -60,6 +60,8 @@ const schema = z.strictObject({
     })
     .prefault({}),
   introspection: z.boolean().default(false),
+  /** Serves `/metrics` without a token; otherwise it needs the permission `metrics:scrape`. */
+  openMetrics: z.boolean().default(false),
   /** Executor of operations: compiled to code, or graphql-js. */
   execution: z.enum(['jit', 'interpreted']).default('jit'),
   drainSeconds: z.int().min(1).max(600).default(10),

@@ -3,6 +3,7 @@ import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
 import type { AccessGrantsService } from './access/access-grants.service.js';
+import type { ErrorSummaries } from './events/failures/error-summary.service.js';
 import type { ConsentsService } from './consents/consents.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
 import type { Explanations } from './scheduler/explain/explanations.js';
@@ -49,6 +50,8 @@ export interface CoreServices {
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly events: EventsService;
+  /** Summaries of failures. */
+  readonly errors: ErrorSummaries;
   /** Scheduler and workers. */
   readonly fleet: FleetServices;
   /** Granted resources of shares, from the scheduler's ledger; one entry per path. */

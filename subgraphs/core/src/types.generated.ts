@@ -2,6 +2,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
+import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
@@ -713,6 +714,172 @@ export type EnvironmentVariableInput = {
   readonly name: Scalars['String']['input'];
   /** The value, up to 32768 characters. */
   readonly value: Scalars['String']['input'];
+};
+
+/**
+ * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100 each. The same
+ * fields are kept together as for `ErrorGrouping`.
+ */
+export type ErrorFilter = {
+  /** End of the interval, exclusive, rounded up to the hour; by default now. */
+  readonly before?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Codes of the errors. */
+  readonly codes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Exit codes of the payloads. */
+  readonly exitCodes?: InputMaybe<ReadonlyArray<Scalars['Int']['input']>>;
+  /** Names of the experiments; by default all whose jobs the caller may read. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Families of the errors. */
+  readonly families?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
+  /** Begin of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
+  readonly from?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Hosts of the workers. */
+  readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Container images of the payloads. */
+  readonly images?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of the queues. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Sites of the queues. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Ids of the tasks. */
+  readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+};
+
+/**
+ * Failures with equal values of the fields by which they are grouped. Other fields are null; a field of the grouping is null
+ * if it is unknown, or for failures beyond the limits of the counts, which have the code `OTHER`.
+ */
+export type ErrorGroup = {
+  readonly __typename?: 'ErrorGroup';
+  /** Code of the error. */
+  readonly code?: Maybe<Scalars['String']['output']>;
+  /** Core-hours of these attempts. */
+  readonly coreHours: Scalars['Float']['output'];
+  /** Number of attempts that failed. */
+  readonly count: Scalars['Int']['output'];
+  /** Exit code of the payload. */
+  readonly exitCode?: Maybe<Scalars['Int']['output']>;
+  /** The experiment. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of the experiment. */
+  readonly experimentName?: Maybe<Scalars['String']['output']>;
+  /** Family of the error. */
+  readonly family?: Maybe<JobErrorFamily>;
+  /** GPU-hours of these attempts. */
+  readonly gpuHours: Scalars['Float']['output'];
+  /** Host of the worker. */
+  readonly host?: Maybe<Scalars['String']['output']>;
+  /** Begin of the hour in which the attempts failed. */
+  readonly hour?: Maybe<Scalars['DateTime']['output']>;
+  /** Container image of the payload. */
+  readonly image?: Maybe<Scalars['String']['output']>;
+  /** Time of the latest failure. */
+  readonly lastAt: Scalars['DateTime']['output'];
+  /** The queue; null if the caller may not see it, or if it was removed. */
+  readonly queue?: Maybe<Queue>;
+  /** Name of the queue. */
+  readonly queueName?: Maybe<Scalars['String']['output']>;
+  /** Jobs that failed so, the latest first; at most 5. */
+  readonly sampleJobs: ReadonlyArray<Job>;
+  /** Site of the queue at the time of the grant. */
+  readonly site?: Maybe<Site>;
+  /** The task; null if the caller may not read it. */
+  readonly task?: Maybe<Task>;
+  /** Identifier of the task. */
+  readonly taskId?: Maybe<Scalars['ID']['output']>;
+};
+
+/** Field by which failures are grouped. Of TASK, HOST, IMAGE and EXIT_CODE, one at most; TASK, IMAGE and EXIT_CODE not with QUEUE or SITE. */
+export type ErrorGrouping =
+  /** Code of the error. */
+  | 'CODE'
+  /** Exit code of the payload. */
+  | 'EXIT_CODE'
+  /** Experiment of the job. */
+  | 'EXPERIMENT'
+  /** Family of the error. */
+  | 'FAMILY'
+  /** Host of the worker. */
+  | 'HOST'
+  /** Hour in which the attempt failed. */
+  | 'HOUR'
+  /** Container image of the payload. */
+  | 'IMAGE'
+  /** Queue of the attempt. */
+  | 'QUEUE'
+  /** Site of the queue. */
+  | 'SITE'
+  /** Task of the job. */
+  | 'TASK';
+
+/** Failures of attempts in an interval, counted from the event stream, each once. */
+export type ErrorSummary = {
+  readonly __typename?: 'ErrorSummary';
+  /** End of the interval, exclusive: `filter.before`, rounded up to the hour. */
+  readonly before: Scalars['DateTime']['output'];
+  /** Core-hours of the attempts that failed, from their start to their end. */
+  readonly coreHours: Scalars['Float']['output'];
+  /** Number of attempts that failed; cancelled and closed ones do not count. */
+  readonly count: Scalars['Int']['output'];
+  /** Time since which failures are counted; null before the first core process has led. */
+  readonly countedSince?: Maybe<Scalars['DateTime']['output']>;
+  /** Begin of the interval: `filter.from`, rounded down to the hour. */
+  readonly from: Scalars['DateTime']['output'];
+  /** Intervals in which failures were not counted, because no core process read the event stream for longer than the store keeps it; at most 100. */
+  readonly gaps: ReadonlyArray<UncountedInterval>;
+  /** GPU-hours of the attempts that failed. */
+  readonly gpuHours: Scalars['Float']['output'];
+  /** Failures by the fields of `by`, the group with most failures first. */
+  readonly groups: ReadonlyArray<ErrorGroup>;
+  /** Codes that occurred in the interval for the first time at their sites, the newest first. Only without tasks, hosts, images and exit codes. */
+  readonly newErrors: ReadonlyArray<ErrorTotal>;
+  /** Totals since counting began, by experiment, site and code, the newest code first. Only without tasks, hosts, images and exit codes. */
+  readonly totals: ReadonlyArray<ErrorTotal>;
+  /** Time lost by all attempts that ended without success, by reason, most core-hours first; at most 100 reasons. */
+  readonly waste: ReadonlyArray<WasteByReason>;
+};
+
+
+/** Failures of attempts in an interval, counted from the event stream, each once. */
+export type ErrorSummarygroupsArgs = {
+  limit?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** Failures of attempts in an interval, counted from the event stream, each once. */
+export type ErrorSummarynewErrorsArgs = {
+  limit?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/** Failures of attempts in an interval, counted from the event stream, each once. */
+export type ErrorSummarytotalsArgs = {
+  limit?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Failures with one code, of an experiment at a site, since counting began. */
+export type ErrorTotal = {
+  readonly __typename?: 'ErrorTotal';
+  /** Code of the error. */
+  readonly code: Scalars['String']['output'];
+  /** Core-hours of these attempts. */
+  readonly coreHours: Scalars['Float']['output'];
+  /** Number of attempts that failed. */
+  readonly count: Scalars['Int']['output'];
+  /** The experiment. */
+  readonly experiment: Experiment;
+  /** Name of the experiment. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Family of the error. */
+  readonly family: JobErrorFamily;
+  /** Time of the first failure with this code of the experiment at the site: it never occurred there before. */
+  readonly firstAt: Scalars['DateTime']['output'];
+  /** GPU-hours of these attempts. */
+  readonly gpuHours: Scalars['Float']['output'];
+  /** Time of the latest failure. */
+  readonly lastAt: Scalars['DateTime']['output'];
+  /** The site; null if it is unknown. */
+  readonly site?: Maybe<Site>;
 };
 
 /** A collaboration that owns jobs. */
@@ -2694,6 +2861,8 @@ export type Query = {
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** CUDA toolkits with the drivers they need, newest first. */
   readonly cudaReleases: ReadonlyArray<CudaRelease>;
+  /** Counts of failed attempts: what fails where, since when. Answered from counts by hour, not from jobs. */
+  readonly errorSummary: ErrorSummary;
   /** One experiment by name; null if it is not registered, or the caller may not read it. */
   readonly experiment?: Maybe<Experiment>;
   /** Experiments that the caller may read, by name. */
@@ -2752,6 +2921,12 @@ export type Query = {
 
 export type QuerybulkOperationArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QueryerrorSummaryArgs = {
+  by?: ReadonlyArray<ErrorGrouping>;
+  filter?: InputMaybe<ErrorFilter>;
 };
 
 
@@ -4287,6 +4462,15 @@ export type TaskVariantInput = {
   readonly requirements?: InputMaybe<JobRequirementsInput>;
 };
 
+/** Interval in which failures were not counted. */
+export type UncountedInterval = {
+  readonly __typename?: 'UncountedInterval';
+  /** Time up to which failures are counted. */
+  readonly from: Scalars['DateTime']['output'];
+  /** Time from which they are counted again. */
+  readonly to: Scalars['DateTime']['output'];
+};
+
 /** Changes of an experiment. A setting that is left out stays as it is. */
 export type UpdateExperimentInput = {
   /** New defaults and bounds for the continuity of jobs. They apply to jobs that are submitted from now on. A member that is left out stays as it is; null removes it. */
@@ -4464,6 +4648,19 @@ export type WaitEstimateKind =
   | 'ESTIMATED'
   /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
+
+/** Time that attempts lost for one reason. */
+export type WasteByReason = {
+  readonly __typename?: 'WasteByReason';
+  /** Core-hours from the start of the attempts to their end. */
+  readonly coreHours: Scalars['Float']['output'];
+  /** Number of attempts. */
+  readonly count: Scalars['Int']['output'];
+  /** GPU-hours from the start of the attempts to their end. */
+  readonly gpuHours: Scalars['Float']['output'];
+  /** Code of the error, `CANCELLED` or `CLOSED` for attempts without one, or `SUPERSEDED` for payloads that ran on after another attempt had begun. */
+  readonly reason: Scalars['String']['output'];
+};
 
 /** Consent to withdraw. */
 export type WithdrawSubmissionConsentInput = {
@@ -4944,6 +5141,11 @@ export type ResolversTypes = {
   DrainWorkerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
   EnvironmentVariable: ResolverTypeWrapper<EnvironmentVariable>;
   EnvironmentVariableInput: EnvironmentVariableInput;
+  ErrorFilter: ErrorFilter;
+  ErrorGroup: ResolverTypeWrapper<ErrorGroupMapper>;
+  ErrorGrouping: ResolverTypeWrapper<'FAMILY' | 'CODE' | 'EXIT_CODE' | 'EXPERIMENT' | 'TASK' | 'QUEUE' | 'SITE' | 'HOST' | 'IMAGE' | 'HOUR'>;
+  ErrorSummary: ResolverTypeWrapper<ErrorSummaryMapper>;
+  ErrorTotal: ResolverTypeWrapper<ErrorTotalMapper>;
   Experiment: ResolverTypeWrapper<ExperimentMapper>;
   ExperimentConnection: ResolverTypeWrapper<ExperimentConnectionMapper>;
   ExperimentEdge: ResolverTypeWrapper<Omit<ExperimentEdge, 'node'> & { node: ResolversTypes['Experiment'] }>;
@@ -5172,6 +5374,7 @@ export type ResolversTypes = {
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
   TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
   TaskVariantInput: TaskVariantInput;
+  UncountedInterval: ResolverTypeWrapper<UncountedInterval>;
   UpdateExperimentInput: UpdateExperimentInput;
   UpdateExperimentPayload: ResolverTypeWrapper<Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['UpdateExperimentUserError']> }>;
   UpdateExperimentUserError: ResolverTypeWrapper<Omit<UpdateExperimentUserError, 'code'> & { code: ResolversTypes['UpdateExperimentUserErrorCode'] }>;
@@ -5186,6 +5389,7 @@ export type ResolversTypes = {
   ViewerGrant: ResolverTypeWrapper<ViewerGrantMapper>;
   WaitEstimate: ResolverTypeWrapper<Omit<WaitEstimate, 'kind'> & { kind: ResolversTypes['WaitEstimateKind'] }>;
   WaitEstimateKind: ResolverTypeWrapper<'ESTIMATED' | 'UNKNOWN'>;
+  WasteByReason: ResolverTypeWrapper<WasteByReasonMapper>;
   WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
   WithdrawSubmissionConsentPayload: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WithdrawSubmissionConsentUserError']> }>;
   WithdrawSubmissionConsentUserError: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: ResolversTypes['WithdrawSubmissionConsentUserErrorCode'] }>;
@@ -5254,6 +5458,10 @@ export type ResolversParentTypes = {
   DrainWorkerUserError: DrainWorkerUserError;
   EnvironmentVariable: EnvironmentVariable;
   EnvironmentVariableInput: EnvironmentVariableInput;
+  ErrorFilter: ErrorFilter;
+  ErrorGroup: ErrorGroupMapper;
+  ErrorSummary: ErrorSummaryMapper;
+  ErrorTotal: ErrorTotalMapper;
   Experiment: ExperimentMapper;
   ExperimentConnection: ExperimentConnectionMapper;
   ExperimentEdge: Omit<ExperimentEdge, 'node'> & { node: ResolversParentTypes['Experiment'] };
@@ -5440,6 +5648,7 @@ export type ResolversParentTypes = {
   TaskProgress: TaskProgressMapper;
   TaskProgressChanged: TaskProgressChangedMapper;
   TaskVariantInput: TaskVariantInput;
+  UncountedInterval: UncountedInterval;
   UpdateExperimentInput: UpdateExperimentInput;
   UpdateExperimentPayload: Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateExperimentUserError']> };
   UpdateExperimentUserError: UpdateExperimentUserError;
@@ -5451,6 +5660,7 @@ export type ResolversParentTypes = {
   ViewerElevation: ViewerElevationMapper;
   ViewerGrant: ViewerGrantMapper;
   WaitEstimate: WaitEstimate;
+  WasteByReason: WasteByReasonMapper;
   WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
   WithdrawSubmissionConsentPayload: Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WithdrawSubmissionConsentUserError']> };
   WithdrawSubmissionConsentUserError: WithdrawSubmissionConsentUserError;
@@ -5709,6 +5919,56 @@ export type DrainWorkerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_
 export type EnvironmentVariableResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EnvironmentVariable'] = ResolversParentTypes['EnvironmentVariable']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   value?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ErrorGroupResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ErrorGroup'] = ResolversParentTypes['ErrorGroup']> = {
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  coreHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  family?: Resolver<Maybe<ResolversTypes['JobErrorFamily']>, ParentType, ContextType>;
+  gpuHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  host?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  hour?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  lastAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+  queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sampleJobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  taskId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+};
+
+export type ErrorGroupingResolvers = EnumResolverSignature<{ CODE?: any, EXIT_CODE?: any, EXPERIMENT?: any, FAMILY?: any, HOST?: any, HOUR?: any, IMAGE?: any, QUEUE?: any, SITE?: any, TASK?: any }, ResolversTypes['ErrorGrouping']>;
+
+export type ErrorSummaryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ErrorSummary'] = ResolversParentTypes['ErrorSummary']> = {
+  before?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  coreHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  countedSince?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  from?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  gaps?: Resolver<ReadonlyArray<ResolversTypes['UncountedInterval']>, ParentType, ContextType>;
+  gpuHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  groups?: Resolver<ReadonlyArray<ResolversTypes['ErrorGroup']>, ParentType, ContextType, RequireFields<ErrorSummarygroupsArgs, 'limit'>>;
+  newErrors?: Resolver<ReadonlyArray<ResolversTypes['ErrorTotal']>, ParentType, ContextType, RequireFields<ErrorSummarynewErrorsArgs, 'limit'>>;
+  totals?: Resolver<ReadonlyArray<ResolversTypes['ErrorTotal']>, ParentType, ContextType, RequireFields<ErrorSummarytotalsArgs, 'limit'>>;
+  waste?: Resolver<ReadonlyArray<ResolversTypes['WasteByReason']>, ParentType, ContextType>;
+};
+
+export type ErrorTotalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ErrorTotal'] = ResolversParentTypes['ErrorTotal']> = {
+  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  coreHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  family?: Resolver<ResolversTypes['JobErrorFamily'], ParentType, ContextType>;
+  firstAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  gpuHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  lastAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
 };
 
 export type ExperimentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Experiment'] = ResolversParentTypes['Experiment'], FederationReferenceType extends FederationReferenceTypes['Experiment'] = FederationReferenceTypes['Experiment']> = {
@@ -6366,6 +6626,7 @@ export type ProcessContainmentResolvers = EnumResolverSignature<{ CONTROL_GROUPS
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
   cudaReleases?: Resolver<ReadonlyArray<ResolversTypes['CudaRelease']>, ParentType, ContextType>;
+  errorSummary?: Resolver<ResolversTypes['ErrorSummary'], ParentType, ContextType, RequireFields<QueryerrorSummaryArgs, 'by'>>;
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType, RequireFields<QueryexperimentArgs, 'name'>>;
   experiments?: Resolver<ResolversTypes['ExperimentConnection'], ParentType, ContextType, RequireFields<QueryexperimentsArgs, 'first'>>;
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
@@ -6842,6 +7103,11 @@ export type TaskProgressChangedResolvers<ContextType = Context, ParentType exten
 
 export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, RUNNING?: any }, ResolversTypes['TaskState']>;
 
+export type UncountedIntervalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UncountedInterval'] = ResolversParentTypes['UncountedInterval']> = {
+  from?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  to?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
 export type UpdateExperimentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateExperimentPayload'] = ResolversParentTypes['UpdateExperimentPayload']> = {
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateExperimentUserError']>, ParentType, ContextType>;
@@ -6909,6 +7175,13 @@ export type WaitEstimateResolvers<ContextType = Context, ParentType extends Reso
 };
 
 export type WaitEstimateKindResolvers = EnumResolverSignature<{ ESTIMATED?: any, UNKNOWN?: any }, ResolversTypes['WaitEstimateKind']>;
+
+export type WasteByReasonResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WasteByReason'] = ResolversParentTypes['WasteByReason']> = {
+  coreHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  gpuHours?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
 
 export type WithdrawSubmissionConsentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WithdrawSubmissionConsentPayload'] = ResolversParentTypes['WithdrawSubmissionConsentPayload']> = {
   isWithdrawn?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
@@ -7045,6 +7318,10 @@ export type Resolvers<ContextType = Context> = {
   DrainWorkerUserError?: DrainWorkerUserErrorResolvers<ContextType>;
   DrainWorkerUserErrorCode?: DrainWorkerUserErrorCodeResolvers;
   EnvironmentVariable?: EnvironmentVariableResolvers<ContextType>;
+  ErrorGroup?: ErrorGroupResolvers<ContextType>;
+  ErrorGrouping?: ErrorGroupingResolvers;
+  ErrorSummary?: ErrorSummaryResolvers<ContextType>;
+  ErrorTotal?: ErrorTotalResolvers<ContextType>;
   Experiment?: ExperimentResolvers<ContextType>;
   ExperimentConnection?: ExperimentConnectionResolvers<ContextType>;
   ExperimentEdge?: ExperimentEdgeResolvers<ContextType>;
@@ -7211,6 +7488,7 @@ export type Resolvers<ContextType = Context> = {
   TaskProgress?: TaskProgressResolvers<ContextType>;
   TaskProgressChanged?: TaskProgressChangedResolvers<ContextType>;
   TaskState?: TaskStateResolvers;
+  UncountedInterval?: UncountedIntervalResolvers<ContextType>;
   UpdateExperimentPayload?: UpdateExperimentPayloadResolvers<ContextType>;
   UpdateExperimentUserError?: UpdateExperimentUserErrorResolvers<ContextType>;
   UpdateExperimentUserErrorCode?: UpdateExperimentUserErrorCodeResolvers;
@@ -7223,6 +7501,7 @@ export type Resolvers<ContextType = Context> = {
   ViewerGrant?: ViewerGrantResolvers<ContextType>;
   WaitEstimate?: WaitEstimateResolvers<ContextType>;
   WaitEstimateKind?: WaitEstimateKindResolvers;
+  WasteByReason?: WasteByReasonResolvers<ContextType>;
   WithdrawSubmissionConsentPayload?: WithdrawSubmissionConsentPayloadResolvers<ContextType>;
   WithdrawSubmissionConsentUserError?: WithdrawSubmissionConsentUserErrorResolvers<ContextType>;
   WithdrawSubmissionConsentUserErrorCode?: WithdrawSubmissionConsentUserErrorCodeResolvers;

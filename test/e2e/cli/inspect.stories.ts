@@ -1,6 +1,7 @@
 // What the command line shows of jobs, queues, workers and GPUs.
 import { describe, expect, it } from '@jest/globals';
 import { createGate } from '../system/gated-payload.js';
+import { waitFor } from '@rhizome/testkit';
 import { submit } from '../system/jobs.js';
 import { cli, type JobLine, submitted, system, watch } from './stage.js';
 
@@ -130,6 +131,33 @@ describe('rhizome list, show and why', () => {
       sites: [{ queues: [{ name: 'playground' }], gpus: [{ model: 'T4', devices: 1 }] }],
     });
     expect((await cli.run(['gpus', '--vendor', 'intel'])).stdout).toContain('No GPUs found');
+  });
+
+  it('errors counts failures by code and site, with a job, and what they cost', async () => {
+    const id = await submitted('exit 7', '--name', 'fails', '--attempts', '1');
+    await watch.untilState(id, 'FAILED', 60_000);
+    const command = ['errors', '--by', 'code,site', '--since', '1h'];
+    const counted = async () => (await cli.run(command)).stdout;
+    // Counts follow the event stream.
+    const stdout = await waitFor(
+      'the failure in the counts',
+      async () => {
+        const text = await counted();
+        return text.includes(id) ? text : undefined;
+      },
+      { deadlineMs: 60_000 },
+    );
+    expect(stdout).toMatch(/^CODE +SITE +FAILED +CORE HOURS +GPU HOURS +LAST +JOB$/m);
+    expect(stdout).toMatch(/^EXIT_CODE +PLAYGROUND +\d+ /m);
+    expect(stdout).toMatch(/^new: EXIT_CODE of \S+ at PLAYGROUND, never before /m);
+    expect(stdout).toMatch(/^LOST BY +ATTEMPTS/m);
+    const exits = await cli.run(['errors', '--by', 'exit-code', '--code', 'EXIT_CODE', '--json']);
+    expect(exits.json()).toMatchObject({
+      groups: expect.arrayContaining([expect.objectContaining({ exitCode: 7, code: null })]),
+    });
+    expect((await cli.run(['errors', '--site', 'NOWHERE'])).stdout).toBe('No failures.');
+    expect(await cli.run(['errors', '--by', 'task,host'])).toMatchObject({ exitCode: 1 });
+    expect(await cli.run(['errors', '--by', 'colour'])).toMatchObject({ exitCode: 2 });
   });
 
   it('queues and workers show what there is', async () => {

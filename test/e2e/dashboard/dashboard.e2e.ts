@@ -2,7 +2,7 @@
 // the gateway.
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { TestProcess } from '@rhizome/testkit';
+import { type TestProcess, waitFor } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
 import { openPage, startBrowser } from '../system/browser.js';
@@ -47,6 +47,27 @@ async function submitTask(name: string, shells: readonly string[]): Promise<stri
   );
   if (!answer.task) throw new Error(JSON.stringify(answer.userErrors));
   return answer.task.id;
+}
+
+/** Contrast between a colour of an element and the background of another one, by WCAG. */
+async function contrast(page: Page, front: string, property: string, back: string): Promise<number> {
+  const colour = (selector: string, name: string): Promise<readonly number[]> =>
+    page.evaluate(`(() => {
+      const context = document.createElement('canvas').getContext('2d');
+      const element = document.querySelector(${JSON.stringify(selector)});
+      context.fillStyle = getComputedStyle(element).getPropertyValue(${JSON.stringify(name)});
+      context.fillRect(0, 0, 1, 1);
+      return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    })()`);
+  const luminance = (parts: readonly number[]): number => {
+    const [r = 0, g = 0, b = 0] = parts.map((part) => {
+      const share = part / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const both = [luminance(await colour(front, property)), luminance(await colour(back, 'background-color'))];
+  return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
 }
 
 describe('the dashboard', () => {
@@ -189,6 +210,46 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name, level: 1 }).waitFor();
     expect(page.url()).toBe(`${origin}/jobs/${id}`);
     expect([await page.title(), await sidewards()]).toEqual([`${name} · Rhizome`, 0]);
+    expect(faults).toEqual([]);
+  });
+
+  it('shows what fails where: by hour, code and site, with a link to a job, in light and dark', async () => {
+    const [id = ''] = await submit(api, [{ name: 'fails', shell: 'exit 7', retry: { maxAttempts: 1 } }]);
+    const { page, faults } = await signedIn('/errors');
+    const row = page
+      .getByRole('table', { name: 'Failures by code and site' })
+      .getByRole('row', { name: /^EXIT_CODE/ });
+    // Counts follow the event stream.
+    await waitFor(
+      'the failure in the counts',
+      async () => {
+        await page.getByRole('button', { name: 'Search' }).click();
+        return (await row.getByRole('link', { name: 'fails' }).count()) > 0;
+      },
+      { deadlineMs: 60_000 },
+    );
+    expect(await row.textContent()).toMatch(/never before \d{4}-/);
+    await page
+      .getByTestId('error-count')
+      .getByText(/^1 failed attempt, /)
+      .waitFor();
+    const bars = page.getByRole('list', { name: 'Failures by hour' }).getByRole('listitem');
+    expect(await bars.count()).toBeGreaterThanOrEqual(24);
+    // The hour may have changed since.
+    expect(await bars.and(page.getByLabel(/^\d{4}-\d\d-\d\d \d\d:00: 1$/)).count()).toBe(1);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await contrast(page, '.hours > li:last-child', 'background-color', '.hours')).toBeGreaterThan(3);
+      expect(await contrast(page, '.new', 'color', '.table')).toBeGreaterThan(4.5);
+      expect(await contrast(page, 'td.number', 'color', '.table')).toBeGreaterThan(4.5);
+    }
+    await page.getByRole('textbox', { name: 'Site' }).fill('NOWHERE');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('no failures').waitFor();
+    await page.getByRole('textbox', { name: 'Site' }).fill('');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await row.getByRole('link', { name: 'fails' }).click();
+    expect(page.url()).toBe(`${origin}/jobs/${id}`);
     expect(faults).toEqual([]);
   });
 

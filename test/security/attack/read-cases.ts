@@ -76,6 +76,9 @@ const ofCore: readonly Read[] = [
   byId('job', 'job', 'id name'),
   query('jobs', '{ jobs(first: 100) { nodes { id experiment { name } } } }'),
   query('jobCounts', '{ jobCounts(filter: { experiments: ["atlas"] }) { experimentName count } }'),
+  query('errorSummary', '{ errorSummary(filter: { experiments: ["atlas"] }) { countedSince count } }', {
+    marks: () => ['"countedSince"'],
+  }),
   byId('task', 'task'),
   query('tasks', '{ tasks { nodes { id } } }'),
   byId('bulkOperation', 'operation'),

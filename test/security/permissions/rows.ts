@@ -46,6 +46,11 @@ export const rows: Rows = [
     'query ($n: [String!]) { jobCounts(filter: { experiments: $n }) { count } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query(
+    'errorSummary',
+    'query ($n: [String!]) { errorSummary(filter: { experiments: $n }) { count } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
   query('task', 'query ($id: ID!) { task(id: $id) { id } }', ({ taskId }) => ({ id: taskId })),
   query(
     'tasks',

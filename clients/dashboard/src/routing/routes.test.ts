@@ -5,6 +5,7 @@ it.each([
   ['/', { page: 'overview' }],
   ['/tasks/task_1', { page: 'task', id: 'task_1' }],
   ['/jobs/job_1/', { page: 'job', id: 'job_1' }],
+  ['/errors', { page: 'errors' }],
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
   ['/jobs', { page: 'nowhere', path: '/jobs' }],

@@ -3,6 +3,7 @@ export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'task'; readonly id: string }
   | { readonly page: 'job'; readonly id: string }
+  | { readonly page: 'errors' }
   | { readonly page: 'audit' }
   | { readonly page: 'auditEntry'; readonly id: string }
   | { readonly page: 'nowhere'; readonly path: string };
@@ -10,6 +11,7 @@ export type Route =
 /** The view of an address's path. */
 export function routeOf(path: string): Route {
   if (path === '/' || path === '') return { page: 'overview' };
+  if (/^\/errors\/?$/.test(path)) return { page: 'errors' };
   if (/^\/audit\/?$/.test(path)) return { page: 'audit' };
   const [, kind, id] = /^\/(tasks|jobs|audit)\/([^/]+)\/?$/.exec(path) ?? [];
   if (id === undefined) return { page: 'nowhere', path };

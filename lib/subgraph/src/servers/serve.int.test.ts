@@ -194,6 +194,42 @@ describe('health', () => {
   });
 });
 
+describe('metrics', () => {
+  const registry = { contentType: 'text/plain; version=0.0.4', metrics: async () => 'demo_total 1\n' };
+  const scrape = async (token?: string) => {
+    const headers = new Headers(token === undefined ? [] : [['authorization', `Bearer ${token}`]]);
+    const answer = await fetch(new URL('/metrics', served.url), { headers });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  it('returns them to callers with the permission alone', async () => {
+    await served.close();
+    await serve({ metrics: { registry, isOpen: false } });
+    expect(await scrape(await tokenOf(issuer, 'OPERATOR'))).toEqual({ status: 200, text: 'demo_total 1\n' });
+    for (const [token, status] of [
+      [undefined, 401],
+      ['junk', 401],
+      [await tokenOf(foreign, 'ADMIN'), 401],
+      [await tokenOf(issuer, 'READER'), 403],
+      [await tokenOf(issuer, 'PILOT'), 403],
+    ] as const) {
+      const refused = await scrape(token);
+      expect(refused.status).toBe(status);
+      expect(refused.text).not.toContain('demo_total');
+    }
+  });
+
+  it('returns them to everybody if they are open', async () => {
+    await served.close();
+    await serve({ metrics: { registry, isOpen: true } });
+    expect(await scrape()).toEqual({ status: 200, text: 'demo_total 1\n' });
+  });
+
+  it('has none unless they are given', async () => {
+    expect((await scrape(await tokenOf(issuer, 'ADMIN'))).status).toBe(404);
+  });
+});
+
 describe('a drain', () => {
   it('ends a live stream with 1001, and its source', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));

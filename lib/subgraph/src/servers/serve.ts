@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { assertCan } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { JsonBodies, largestBodyBytes, smallBodyBytes } from '../json/json-body.js';
 import { startApollo } from './apollo.js';
 import { boundedConnections } from './connections.js';
-import { requestIdOf, type TokenVerifier } from './credentials.js';
+import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { FastPath } from './fast-path.js';
 import { answerGraphQL, type HttpHandlerOptions, refuse } from './http-handler.js';
 import { createInProcess } from '../execution/in-process.js';
@@ -23,6 +24,14 @@ export interface Readiness {
   readonly checks?: Readonly<Record<string, string>>;
 }
 
+/** Metrics of a service. */
+export interface MetricsEndpoint {
+  /** Registry of prom-client. */
+  readonly registry: { readonly contentType: string; metrics(): Promise<string> };
+  /** Permits calls without a token; otherwise the caller needs the permission `metrics:scrape`. */
+  readonly isOpen: boolean;
+}
+
 /** Options of {@link serveSubgraph}. */
 export interface ServeOptions {
   readonly subgraph: SubgraphSchema;
@@ -38,6 +47,8 @@ export interface ServeOptions {
   readonly addressFile?: string | undefined;
   /** Called for each `/readyz`; default: ready while listening. */
   readonly readiness?: () => Readiness | Promise<Readiness>;
+  /** Serves these metrics at `/metrics`. */
+  readonly metrics?: MetricsEndpoint;
   /** Allows introspection (`__schema`); default false. */
   readonly introspection?: boolean;
   /** Maximum time that a drain waits for running operations, in milliseconds; default 10,000. */
@@ -150,6 +161,8 @@ class ServerState {
     const path = pathOf(request);
     if (path === '/healthz') sendJson(response, 200, { status: 'ok' });
     else if (path === '/readyz') void this.#ready(response);
+    else if (path === '/metrics' && this.#options.metrics)
+      void this.#metrics(this.#options.metrics, request, response);
     else if (path === '/graphql') void this.#graphql(request, response);
     else sendJson(response, 404, { status: 'not found', paths: ['/graphql', '/healthz', '/readyz'] });
   }
@@ -162,6 +175,25 @@ class ServerState {
     } catch (error) {
       this.#options.log.warn({ err: error }, 'readiness check failed');
       sendJson(response, 503, { ready: false, checks: { readiness: 'the check failed; see the log' } });
+    }
+  }
+
+  async #metrics(
+    { registry, isOpen }: MetricsEndpoint,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    try {
+      if (!isOpen) {
+        const token = bearerToken(request.headers.authorization);
+        assertCan(await this.#options.verifier.verify(token), 'metrics:scrape');
+      }
+      const text = await registry.metrics();
+      const length = Buffer.byteLength(text);
+      response.writeHead(200, { 'content-type': registry.contentType, 'content-length': length });
+      response.end(text);
+    } catch (error) {
+      refuse(response, error, requestIdOf(request.headers['x-request-id']));
     }
   }
 

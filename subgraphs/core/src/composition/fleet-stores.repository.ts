@@ -43,7 +43,7 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
     unreachable: new UnreachableLeasesRepository(collection(db, leasesCollection), storeTime),
-    superseded: new SupersededAttemptsRepository(collection(db, jobsCollection)),
+    superseded: new SupersededAttemptsRepository(db),
     brokerLease: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, ttlMs),
     endedLeases: new EndedLeasesRepository(collection(db, leasesCollection), storeTime),
     leaseClock: new LeaseClockRepository(

@@ -10,11 +10,13 @@ import { BrokerLeadership } from '../scheduler/leader/leadership.js';
 import type { Usage } from '../scheduler/cache/ledger.js';
 import { RequirementClasses } from '../scheduler/requirements/requirement-classes.js';
 import { RequeueGrants } from '../scheduler/dispatch/requeue-grants.js';
+import { noObserver, type WorkObserver } from '../shared/work-observer.js';
 import { serverTime, type StoreTime } from '../shared/store-time.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import { HardwareViews } from '../hardware/hardware-map.service.js';
 import { Adoptions } from '../workers/adoption/adoptions.js';
 import { ContinuedJobs } from '../workers/adoption/continued-jobs.js';
+import { lostTimesCollection } from '../workers/adoption/lost-time.document.js';
 import { WorkerReturns } from '../workers/adoption/worker-returns.js';
 import { AcquireService } from '../workers/acquire.service.js';
 import { CommandHub } from '../workers/commands/command-hub.js';
@@ -51,6 +53,7 @@ export const fleetCollections = [
   brokerLeaseCollection,
   leaseClockCollection,
   gatewayReportsCollection,
+  lostTimesCollection,
 ] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */
@@ -60,6 +63,7 @@ export interface FleetOptions {
   readonly ids: Ids;
   readonly log: Logger;
   readonly writer: TransitionWriter;
+  readonly observer?: WorkObserver | undefined;
   /** Event stream of the process: job events, and notices of written workers. */
   readonly feed: JobEventFeed & {
     onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
@@ -112,6 +116,7 @@ export interface FleetModule {
 /** Builds scheduler and workers. */
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
+  const { observer = noObserver } = options;
   const components = createComponents(options);
   const { stores, cache, registry, classes, requeueGrants } = components;
   const { jobs, leases, unreachable, workers, brokerLease } = stores;
@@ -140,6 +145,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     leadership,
     writer,
     requeueGrants,
+    observer,
     clock,
     ids,
     log,
@@ -158,6 +164,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     ledger,
     readHeld: (jobIds: readonly string[]) => cache.readHeld(jobIds),
     requeueGrants,
+    observer,
     clock,
     log,
     isLeading,

@@ -9,6 +9,8 @@ export const retention = {
   bulkOperation: 30 * 86_400,
   /** Worker after its end; attempts show it until then. */
   endedWorker: 30 * 86_400,
+  /** Counts of failures by hour, after the hour. */
+  failureHours: 30 * 86_400,
   /** Report of a gateway, after its last one. */
   gatewayReport: 3600,
 } as const;

@@ -5,7 +5,7 @@
 import type { Logger } from '@rhizome/log';
 import type { WorkerFeed } from '../scheduler/cache/scheduler-cache.js';
 import type { WorkersRepository } from './workers.repository.js';
-import type { WorkerDocument } from './worker.types.js';
+import { openWorkerStates, type WorkerDocument } from './worker.types.js';
 import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
 
 /**
@@ -81,6 +81,14 @@ export class WorkerRegistry implements WorkerFeed {
   /** Number of workers that must send heartbeats. */
   countWorking(): number {
     return this.#live.size;
+  }
+
+  /** Number of workers that have not ended, by state. */
+  countByState(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>(openWorkerStates.map((state) => [state, 0]));
+    for (const workers of [this.#live, this.#unreachable])
+      for (const { state } of workers.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return counts;
   }
 
   live(): Iterable<WorkerFacts> {

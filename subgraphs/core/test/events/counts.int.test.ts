@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
-import { collection, connectMongo } from '@rhizome/mongo';
+import { collection, connectMongo, secondsOf } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import { encodeCursor } from '../../src/events/feed/cursor.js';
+import { decodeCursor, encodeCursor } from '../../src/events/feed/cursor.js';
 import {
   countedByEvents,
   countedByScan,
@@ -15,7 +15,10 @@ import {
 } from '../support/events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
 import { CountsService } from '../../src/events/counts/counts.service.js';
-import { eventStores } from '../../src/composition/event-stores.repository.js';
+import { errorSummaryStore, eventStores } from '../../src/composition/event-stores.repository.js';
+import { failureConsumer } from '../../src/events/failures/failure-work.js';
+import { consumersCollection } from '../../src/jobs/transitions/consumer.document.js';
+import { countFailures } from '../support/failures.fixture.js';
 import { countSnapshotsCollection } from '../../src/events/counts/count-snapshot.document.js';
 import { CountSnapshotsRepository } from '../../src/events/counts/count-snapshots.repository.js';
 
@@ -186,6 +189,7 @@ describe('a stream that was lost', () => {
     const jobs = new TestJobs(db);
     const first = await startEvents(db, { countsSaveMs: 20 });
     const term = lead(first.events, 1);
+    const failures = countFailures(db, first.events);
     const admin = testPrincipal();
     const opening = await first.events.jobStateChanged({}, undefined, admin, undefined).next();
     const cursor = encodeCursor(opening.value?.token ?? '');
@@ -196,6 +200,11 @@ describe('a stream that was lost', () => {
       () => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' }),
       { deadlineMs: 60_000 },
     );
+    const positions = collection(db, consumersCollection);
+    await waitFor('a position of failures', () => positions.findOne({ _id: failureConsumer }), {
+      deadlineMs: 60_000,
+    });
+    await failures.stop();
     term.abort();
     await first.stop();
     await jobs.submit(20);
@@ -214,6 +223,20 @@ describe('a stream that was lost', () => {
     await jobs.submit(1);
     expect((await next).value).toMatchObject({ event: { last: { to: 'ACTIVATED' } } });
     await stream.return();
+    const position = (await positions.findOne({ _id: failureConsumer }))?.cursor ?? '';
+    const counting = countFailures(db, second.events);
+    const history = await waitFor(
+      'a gap in the counts of failures',
+      async () => {
+        const found = await errorSummaryStore(db).history();
+        return found && found.gaps.length > 0 ? found : undefined;
+      },
+      { deadlineMs: 60_000 },
+    );
+    expect(history.gaps).toEqual([
+      { from: new Date(secondsOf(decodeCursor(position)) * 1000), to: expect.any(Date) },
+    ]);
+    await counting.stop();
     await second.stop();
     await jobs.close();
   });

@@ -253,8 +253,11 @@ class WriterStory {
     const fence = await this.#start(jobId, 'worker_2');
     const supersede =
       this.#faults.supersede ??
-      ((jobs: Jobs) =>
-        new SupersededAttemptsRepository(jobs).record([{ jobId, fence: earlier, lostSeconds: 5 }]));
+      (() =>
+        new SupersededAttemptsRepository(this.#db).record(
+          [{ jobId, fence: earlier, lostSeconds: 5 }],
+          systemClock.now(),
+        ));
     await supersede(this.#jobs, jobId, earlier);
     await this.#report(jobId, fence, 'RUNNING', 'FINISHED');
   }

@@ -4,6 +4,7 @@ import { createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, type TestDatabase } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
+import { consumersCollection } from '../../src/jobs/transitions/consumer.document.js';
 import type { JobState } from '../../src/jobs/model/job-state.js';
 import type { JobDocument, StoredGpuGrant } from '../../src/jobs/model/job.types.js';
 import { newJobDocument, type NewJob } from '../../src/jobs/model/new-job.js';
@@ -14,6 +15,7 @@ import { eventCollections, eventStores } from '../../src/composition/event-store
 import type { EventStores } from '../../src/events/event-stores.types.js';
 import { EventsService, type EventsConfig } from '../../src/events/events.service.js';
 import { recordedWriter } from './recorded.fixture.js';
+import { lostTimesCollection } from '../../src/workers/adoption/lost-time.document.js';
 
 /** Creates a database with the collections for events. */
 export async function eventsDatabase(): Promise<TestDatabase> {
@@ -24,7 +26,12 @@ export async function eventsDatabase(): Promise<TestDatabase> {
 
 /** Creates the collections for events. */
 export async function prepareDatabase(db: TestDatabase): Promise<void> {
-  await ensureCollections(db, [jobsCollection, ...eventCollections]);
+  await ensureCollections(db, [
+    jobsCollection,
+    consumersCollection,
+    lostTimesCollection,
+    ...eventCollections,
+  ]);
 }
 
 /**
@@ -125,6 +132,8 @@ export class TestJobs {
       workerId: 'worker_1',
       queueId: `queue_${queue}`,
       queue,
+      host: `${queue}-host-${(this.#fence / 8) % 3}`,
+      site: `${queue}-site`,
       fence: this.#fence,
       attemptId: `attempt_${jobId}_${this.#fence}`,
       deviceIds: [],
@@ -149,7 +158,7 @@ const plainJob: Omit<NewJob, 'id' | 'createdAt'> = {
   requirements: { cores: 1, memoryMiB: 1, diskMiB: 0, walltimeSeconds: 1, network: false },
   classId: 'class_1',
   payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: [] },
-  retry: { maxAttempts: 20, backoffSeconds: 0, backoffFactor: 2, retryOn: ['PAYLOAD'] },
+  retry: { maxAttempts: 20, backoffSeconds: 0, backoffFactor: 2, retryOn: ['LIMIT', 'PAYLOAD', 'WORKER'] },
   dependsOn: [],
   waitingFor: [],
 };

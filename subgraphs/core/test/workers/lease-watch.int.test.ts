@@ -16,6 +16,7 @@ import { LeasesRepository } from '../../src/workers/leases/leases.repository.js'
 import { UnreachableLeasesRepository } from '../../src/workers/leases/unreachable-leases.repository.js';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
 import type { LeaseDocument } from '../../src/workers/worker.types.js';
+import { noObserver } from '../../src/shared/work-observer.js';
 import { WorkerRegistry } from '../../src/workers/worker-registry.js';
 import { WorkersRepository } from '../../src/workers/workers.repository.js';
 import { fleetDatabase } from '../support/fleet.fixture.js';
@@ -55,6 +56,7 @@ beforeEach(async () => {
   const workers = new WorkersRepository(collection(db, workersCollection), now);
   const writer = new GroupingTransitionWriter({ store: transitionStore(jobs), clock, log });
   watch = new LeaseWatch({
+    observer: noObserver,
     leases: new LeasesRepository(collection(db, leasesCollection), now),
     leaseClock: {
       start: () => undefined,

@@ -107,6 +107,9 @@ export interface StoredAttempt {
   readonly id: string;
   readonly workerId: string;
   readonly queueId: string;
+  /** Host of the worker, and site of the queue, when it was granted; absent in attempts of older versions. */
+  readonly host?: string;
+  readonly site?: string;
   readonly fence: number;
   readonly deviceIds: readonly string[];
   readonly sentAt: Date;
@@ -126,6 +129,32 @@ export interface StoredAttempt {
   /** Time for which its payload ran without use: another attempt had begun when its worker returned. */
   readonly lostSeconds?: number;
 }
+
+/**
+ * End of an attempt without success, as its event carries it: it is derived from the document, and the next
+ * event replaces it. Time that a superseded attempt lost later has no event: a document of its own has it.
+ */
+export interface StoredFailure {
+  /** Family of its error; absent if the attempt has none: it was cancelled, closed or superseded. */
+  readonly family?: JobErrorFamily;
+  /** Code of its error, or the state in which the job ended, or {@link supersededCode}. */
+  readonly code: string;
+  readonly exitCode?: number;
+  /** Name of the queue of the attempt. */
+  readonly queue?: string;
+  readonly host?: string;
+  readonly site?: string;
+  readonly image?: string;
+  readonly cores: number;
+  readonly gpus?: number;
+  /** Time from its start, or from its grant if it never started, to its end. */
+  readonly seconds: number;
+  /** Time of its end. */
+  readonly at: Date;
+}
+
+/** Code of time for which the payload of a superseded attempt ran after core had given the attempt up. */
+export const supersededCode = 'SUPERSEDED';
 
 /** Facts by which an attempt is valid again when its worker returns. */
 export interface UnreachableAttempt {
@@ -194,6 +223,10 @@ export interface StoredLastEvent {
   readonly notBefore?: Date;
   readonly workerId?: string;
   readonly fence: number;
+  /** Attempt that this event ended without success. */
+  readonly failure?: StoredFailure;
+  /** Ended attempt that is valid again by this event: its failure no longer counts. */
+  readonly revoked?: StoredFailure;
 }
 
 /** Stored job. */

@@ -14,6 +14,8 @@ export function granting({ shape, at }: TransitionGroup, value: Value): Plain {
     id: value('attemptId'),
     workerId: value('workerId'),
     queueId: value('queueId'),
+    host: value('host'),
+    site: value('site'),
     fence: value('fence'),
     deviceIds: value('deviceIds'),
     sentAt: at,

@@ -9,6 +9,7 @@
 import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
 import type { StoredTransition } from '../model/job.types.js';
 import { adopting, granting } from './attempt-updates.js';
+import { failureOf, revokedOf } from './failure-event.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { TransitionRequest } from './transition.types.js';
 
@@ -153,6 +154,7 @@ function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: D
     ...adoption,
     ...(unreachableSince === undefined ? {} : { unreachableSince }),
     ...attemptEnd,
+    ...(attemptEnd?.error ? { errorFamily: attemptEnd.error.family, errorCode: attemptEnd.error.code } : {}),
     ...(outputs === undefined ? {} : { outputs }),
     ...(hold ? { hold: { by: hold.by, reason: hold.reason, at } } : {}),
     ...(notBefore ? { notBefore, backoff: backoffKey(notBefore) } : {}),
@@ -194,7 +196,12 @@ function core(group: TransitionGroup, value: Value): Plain {
     ...(shape.raisesFence ? { fence: { $add: ['$fence', 1] } } : {}),
     ...(shape.priority ? { priority: value('priority') } : {}),
     transitions: { $slice: [{ $concatArrays: ['$transitions', [history]] }, -keptTransitions] },
-    last: { $mergeObjects: [alternating, { ...entry, ...keysOfEvent(group, value) }] },
+    last: {
+      $mergeObjects: [
+        alternating,
+        { ...entry, ...keysOfEvent(group, value), ...failureOf(group, value), ...revokedOf(group, value) },
+      ],
+    },
   };
 }
 

@@ -14,6 +14,9 @@ export interface GrantChange {
   readonly workerId: string;
   readonly queueId: string;
   readonly queue: string;
+  /** Host of the worker, and site of the queue; absent if unknown. */
+  readonly host?: string;
+  readonly site?: string;
   /** Allocated from the broker's lease document; see `scheduler/leader/`. */
   readonly fence: number;
   readonly attemptId: string;

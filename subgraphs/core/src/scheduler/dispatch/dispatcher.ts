@@ -21,6 +21,7 @@ import type { RequirementClasses } from '../requirements/requirement-classes.js'
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { WorkObserver } from '../../shared/work-observer.js';
 
 export interface DispatcherOptions {
   readonly cache: SchedulerCache;
@@ -29,6 +30,7 @@ export interface DispatcherOptions {
   readonly grants: GrantWriter;
   /** Records each grant. */
   readonly history: GrantHistory;
+  readonly observer: Pick<WorkObserver, 'passEnded'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called with the jobs whose owners are over their limit. */
@@ -224,6 +226,7 @@ export class Dispatcher {
       else if (!pending.waits) pending.answer([]);
     }
     this.#lastPassMs = this.#options.clock.monotonicMs() - begun;
+    this.#options.observer.passEnded(this.#lastPassMs / 1000);
     this.#refillLow();
   }
 

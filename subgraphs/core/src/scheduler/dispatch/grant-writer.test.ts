@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
+import { noObserver } from '../../shared/work-observer.js';
 import { waitFor } from '@rhizome/testkit';
 import type { TransitionOutcome, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import { fenceStep } from '../leader/broker-lease.repository.js';
@@ -51,6 +52,9 @@ function harness() {
     },
     ids: { next: (prefix) => `${prefix}_${(serial += 1)}` },
     modelOf: () => undefined,
+    whereIs: () => ({}),
+    observer: noObserver,
+    clock: systemClock,
     onUncertain: () => undefined,
     onHeld: () => undefined,
   });

@@ -4,11 +4,16 @@
  * after its write, and only while this process leads.
  */
 import { DomainError } from '@rhizome/errors';
-import type { Ids } from '@rhizome/clock';
+import type { Clock, Ids } from '@rhizome/clock';
 import { defaultContinuity } from '../../shared/continuity.js';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
-import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type {
+  GrantChange,
+  TransitionRequest,
+  TransitionWriter,
+} from '../../jobs/transitions/transition.types.js';
+import type { WorkObserver } from '../../shared/work-observer.js';
 import type { Grant } from '../scheduler.types.js';
 import { fenceStep } from '../leader/broker-lease.repository.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -25,8 +30,12 @@ export interface GrantWriterOptions {
   readonly writer: TransitionWriter;
   readonly ledger: Ledger;
   readonly ids: Ids;
+  readonly observer: Pick<WorkObserver, 'grantsWritten'>;
+  readonly clock: Clock;
   /** Model of a worker's device; undefined if unknown. */
   readonly modelOf: (workerId: string, deviceId: string) => string | undefined;
+  /** Host of a worker, and site of its queue; empty if the worker is unknown. */
+  readonly whereIs: (workerId: string) => { readonly host?: string; readonly site?: string };
   /**
    * Called when it is unknown if a group was written, or when it cannot be written: ledger and windows must
    * be read again.
@@ -46,6 +55,7 @@ const wholeDevice = 1000;
 interface Waiting {
   readonly picks: readonly PendingGrant[];
   readonly queue: string;
+  readonly sinceMs: number;
   readonly resolve: (grants: readonly Grant[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -71,8 +81,9 @@ export class GrantWriter {
    * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process no longer leads
    */
   write(picks: readonly PendingGrant[], queue: string): Promise<readonly Grant[]> {
+    const sinceMs = this.#options.clock.monotonicMs();
     const written = new Promise<readonly Grant[]>((resolve, reject) => {
-      this.#waiting.push({ picks, queue, resolve, reject });
+      this.#waiting.push({ picks, queue, sinceMs, resolve, reject });
       this.#waitingPicks += picks.length;
       this.#flushSoon();
     });
@@ -114,13 +125,19 @@ export class GrantWriter {
     this.#groups += 1;
     try {
       const grants = await this.#writeGroup(group);
-      for (const [index, waiting] of group.entries()) waiting.resolve(grants[index] ?? []);
+      for (const [index, waiting] of group.entries()) this.#resolve(waiting, grants[index] ?? []);
     } catch (error) {
       for (const waiting of group) waiting.reject(error);
     } finally {
       this.#groups -= 1;
       if (this.#waiting.length > 0) this.#flushSoon();
     }
+  }
+
+  #resolve({ sinceMs, resolve }: Waiting, grants: readonly Grant[]): void {
+    const { observer, clock } = this.#options;
+    if (grants.length > 0) observer.grantsWritten(grants.length, (clock.monotonicMs() - sinceMs) / 1000);
+    resolve(grants);
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<Grant[][]> {
@@ -130,7 +147,8 @@ export class GrantWriter {
     const granted = picks.map(({ pick: { entry }, queue }, index) => {
       const grant = this.#grantOf(entry, queue, first + index * fenceStep);
       ledger.confirm(entry.jobId, grant.fence);
-      return { grant, request: requestOf(entry, queue, grant, this.#gpuOf(entry)) };
+      const where = { queue, ...this.#options.whereIs(entry.workerId) };
+      return { grant, request: requestOf(entry, where, grant, this.#gpuOf(entry)) };
     });
     const grants = granted.map(({ grant }) => grant);
     const outcomes = await writer.apply(granted.map(({ request }) => request)).catch((error: unknown) => {
@@ -186,11 +204,11 @@ export class GrantWriter {
 
 function requestOf(
   { jobId, workerId, queueId, continuity }: PendingGrant['entry'],
-  queue: string,
+  where: Pick<GrantChange, 'queue' | 'host' | 'site'>,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,
 ): TransitionRequest {
-  const given = { workerId, queueId, queue, fence, attemptId, deviceIds };
+  const given = { workerId, queueId, ...where, fence, attemptId, deviceIds };
   const grant = { ...given, ...(gpu ? { gpu } : {}), ...(continuity ? { continuity } : {}) };
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }

@@ -24,6 +24,7 @@ import type { RequirementClasses } from '../requirements/requirement-classes.js'
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { WorkObserver } from '../../shared/work-observer.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 export interface SchedulerOptions {
@@ -33,6 +34,7 @@ export interface SchedulerOptions {
   readonly leadership: BrokerLeadership;
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
+  readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -210,7 +212,7 @@ export class SchedulerService {
   }
 
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
-    const { leadership, cache, classes, jobs, writer, clock, ids, log } = this.#options;
+    const { leadership, cache, classes, jobs, writer, observer, clock, ids, log } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
@@ -222,8 +224,14 @@ export class SchedulerService {
         writer,
         ledger: cache.ledger,
         ids,
+        observer,
+        clock,
         modelOf: (workerId, deviceId) =>
           cache.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
+        whereIs: (workerId) => {
+          const worker = cache.fleet.worker(workerId);
+          return worker ? { host: worker.facts.host, site: worker.shape.queue.site } : {};
+        },
         onUncertain: (err) => void this.#rereadJobs('outcome of writing grants is unknown', err),
         onHeld: (jobIds) =>
           void cache
@@ -236,6 +244,7 @@ export class SchedulerService {
         classes,
         jobs,
         grants,
+        observer,
         clock,
         log,
         signal,

@@ -109,6 +109,7 @@ export class Adoptions {
         const lostSeconds = Math.max(0, Math.round((now.getTime() - begun.getTime()) / 1000));
         return [{ jobId: held.id, fence, lostSeconds }];
       }),
+      now,
     );
   }
 }

@@ -13,6 +13,7 @@ import {
   type RequeueGrants,
   workerEnded,
 } from '../../scheduler/dispatch/requeue-grants.js';
+import type { WorkObserver } from '../../shared/work-observer.js';
 import type { LeasesRepository } from './leases.repository.js';
 import { planLoss } from './loss-plan.js';
 import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
@@ -30,6 +31,7 @@ export interface LeaseEndsOptions {
   /** Reads jobs that workers hold into the ledger. */
   readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
   readonly requeueGrants: RequeueGrants;
+  readonly observer: Pick<WorkObserver, 'leaseLost'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -75,19 +77,21 @@ export class LeaseEnds {
   }
 
   async #loseContact(lease: LeaseDocument, until: Date): Promise<void> {
-    const { workers, registry, log } = this.#options;
+    const { workers, registry, observer, log } = this.#options;
     const worker = await workers.loseContact(lease._id, lease.lostAt ?? lease.updatedAt);
     if (!worker) return;
     registry.set(worker);
+    observer.leaseLost('unreachable');
     log.info({ workerId: lease._id, queue: worker.queue, until }, 'worker unreachable');
   }
 
   async #end(lease: LeaseDocument, held: readonly Readonly<LedgerEntry>[]): Promise<void> {
-    const { workers, registry, leases, requeueGrants, ledger, readHeld, log } = this.#options;
+    const { workers, registry, leases, requeueGrants, ledger, readHeld, observer, log } = this.#options;
     const reason = reasonOf(lease);
     const lost = await workers.end(lease._id, lease.hasEnded ? 'ENDED' : 'LOST', reason, lease);
     if (lost) {
       registry.set(lost);
+      if (!lease.hasEnded) observer.leaseLost('lost');
       const outcome = lease.hasEnded ? 'worker ended' : 'worker lost';
       log.info({ workerId: lease._id, queue: lost.queue, reason }, outcome);
     }

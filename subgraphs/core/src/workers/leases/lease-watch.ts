@@ -14,6 +14,7 @@ import {
   leaseLost,
   type RequeueGrants,
 } from '../../scheduler/dispatch/requeue-grants.js';
+import type { WorkObserver } from '../../shared/work-observer.js';
 import type { LeaseCheck, LeaseClock } from '../lease-clock/lease-clock.js';
 import { LeaseEnds } from './lease-ends.js';
 import type { LeasesRepository } from './leases.repository.js';
@@ -25,6 +26,7 @@ import type { WorkersRepository } from '../workers.repository.js';
 
 /** Dependencies of {@link LeaseWatch}. */
 export interface LeaseWatchOptions {
+  readonly observer: Pick<WorkObserver, 'leaseLost'>;
   readonly leases: LeasesRepository;
   readonly leaseClock: Pick<LeaseClock, 'start' | 'stop' | 'loseEnded'>;
   readonly unreachable: UnreachableLeasesRepository;
