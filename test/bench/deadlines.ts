@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from './api.js';
 import type { Bench } from './bench.types.js';
-import { enrolmentEnded, rightsLost } from './deadlines/lost-rights.js';
+import { elevationEnded, enrolmentEnded, rightsLost } from './deadlines/lost-rights.js';
 import { revoked } from './deadlines/revocation.js';
 import { measureSaves } from './deadlines/saves.js';
 import { ended, publishedExperiment, type Services, startServices } from './deadlines/services.js';
@@ -261,6 +261,12 @@ const ofServices: readonly (Deadline & { run(of: Services): Promise<number> })[]
     goal: 2,
     tries: 3,
     run: rightsLost,
+  },
+  {
+    name: 'elevation ended at one gateway, to the end of open streams at two',
+    goal: 2,
+    tries: 3,
+    run: elevationEnded,
   },
   {
     name: 'enrolment ended at one gateway, to the end of open streams at two',

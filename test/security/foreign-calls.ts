@@ -175,11 +175,33 @@ export const steps: readonly Step[] = [
   reading('query ($id: ID!) { larkspur { observation(id: $id) { id state } } }', ({ foreign }) => ({
     id: foreign.observationId,
   })),
+  reading('{ atlas { tasks { nodes { id campaign } totalCount pageInfo { hasNextPage } } } }'),
+  reading('query ($id: ID!) { atlas { task(id: $id) { id campaign } } }', ({ foreign }) => ({
+    id: foreign.atlasTaskId,
+  })),
+  reading('{ rubin { workflows { nodes { id name } totalCount pageInfo { hasNextPage } } } }'),
+  reading('query ($id: ID!) { rubin { workflow(id: $id) { id name } } }', ({ foreign }) => ({
+    id: foreign.workflowId,
+  })),
+  ...['submitAtlasTask', 'submitRubinWorkflow'].map((field) =>
+    changing(field, () => ({ ...experimentInputs[field]?.(), idempotencyKey: 'theirs' })),
+  ),
   reading('{ epic { runs { nodes { runNumber } totalCount } run(runNumber: 7) { phase } } }'),
   changing('submitEpicRun', () => ({ ...experimentInputs['submitEpicRun']?.(), idempotencyKey: 'mine' })),
   changing('submitLarkspurObservation', () => ({
     ...{ ...experimentInputs['submitLarkspurObservation']?.(), idempotencyKey: 'theirs' },
   })),
+  // Access to jobs.
+  reading('{ jobAccess { nodes { id level grantee { subject } } totalCount } }'),
+  changing('grantJobAccess', ({ foreign }) => ({
+    ...{ experiment: 'alpha', grantee: { subject: 'mine@example' }, level: 'MANAGE' },
+    jobs: { jobId: foreign.jobId },
+  })),
+  changing('grantJobAccess', ({ foreign }) => ({
+    ...{ experiment: 'beta', grantee: { subject: 'mine@example' }, level: 'MANAGE' },
+    jobs: { taskId: foreign.taskId },
+  })),
+  changing('revokeJobAccess', ({ foreign }) => ({ id: foreign.accessId })),
   // The schema registry.
   reading('{ subgraphs { name endpoint pendingEndpoint } }'),
   changing('registerSubgraph', () => ({

@@ -1,10 +1,10 @@
 // What belongs to another experiment does not exist for an administrator or operator of one experiment:
-// issuers, rules, people, groups, elevations and enrolments of workers. A real core behind a real gateway
-// with identities.
+// issuers, rules, people, groups, elevations, robots, access to jobs and enrolments of workers. A real core
+// behind a real gateway with identities.
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrincipal, createVerifier, never } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
-import { type TestTokens, testTokens } from '@rhizome/testkit';
+import { createProofKey, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { type AnyData, type Answer, apiOf, mutationText } from '../e2e/system/api.js';
 import { startIdentitySystem } from '../e2e/system/identity-system.js';
@@ -58,6 +58,25 @@ const crew = async (experiment: string, members: readonly string[]): Promise<voi
   for (const principalId of members) await must('setGroupMember', { groupId: group.id, principalId });
 };
 
+/** Registers a robot of an experiment. @returns its identifier, and that of its key */
+const robot = async (experiment: string): Promise<readonly [string, string]> => {
+  const keyExpiresAt = new Date(Date.now() + 86_400_000).toISOString();
+  const facts = { experiment, name: `robot-${experiment}`, roles: ['USER'], publicKey: publicKey() };
+  const made = await change('registerRobot', { ...facts, keyExpiresAt }, all, 'robot { id keys { id } }');
+  return [made.robot.id, made.robot.keys[0].id];
+};
+
+const publicKey = (): string => {
+  const { d: _private, ...rest } = createProofKey().export();
+  return JSON.stringify(rest);
+};
+
+/** Grants access to jobs of an experiment. @returns its identifier */
+const access = async (experiment: string): Promise<string> => {
+  const input = { experiment, grantee: { subject: 'friend@example' }, level: 'READ' };
+  return (await change('grantJobAccess', input, all, 'access { id }')).access.id;
+};
+
 /** Holds a role ready for a person of an experiment, and starts an elevation with it. */
 const elevate = async (principalId: string, experiment: string): Promise<void> => {
   const ready = { roles: ['USER'], elevatableRoles: ['READER'] };
@@ -88,6 +107,10 @@ const lists = `query ($ann: ID!) {
   knownPrincipal(id: $ann) { ${person} }
   groups { ${page} nodes { name experimentName members { ${page} nodes { principalId } } } }
   firstGroup: groups(first: 1) { ${page} nodes { id } }
+  robots { ${page} nodes { id name experimentName keys { id thumbprint } } }
+  firstRobot: robots(first: 1) { ${page} nodes { id } }
+  jobAccess { ${page} nodes { id grantee { subject } } }
+  firstAccess: jobAccess(first: 1) { ${page} nodes { id } }
   elevations { ${page} nodes { id experimentName reason principal { subject } } }
   firstElevation: elevations(first: 1) { ${page} nodes { id } }
   workerEnrolments { ${page} nodes { id queueName host address thumbprint state } }
@@ -98,6 +121,8 @@ const lists = `query ($ann: ID!) {
 
 let ann: string;
 let bob: string;
+/** A robot of the other experiment with its key, and access to its jobs. */
+let foreign: { readonly robotId: string; readonly keyId: string; readonly accessId: string };
 /** Pending requests by queue; `open` admits every experiment, and `nowhere` does not exist. */
 const requests = new Map<string, string>();
 let before: unknown;
@@ -128,6 +153,8 @@ beforeAll(async () => {
   await elevate(ann, 'heron');
   await crew('heron', [ann]);
   await login(institute, 'amy', ['/ours']);
+  await robot('heron');
+  await access('heron');
   requests.set('north', await pending('north'));
   before = (await ask(lists, { ann }, ours)).data;
 
@@ -140,6 +167,8 @@ beforeAll(async () => {
   for (const one of [bob, ann]) await elevate(one, 'egret');
   await crew('egret', [bob, ann]);
   await login(institute, 'ben', ['/theirs']);
+  const [robotId, keyId] = await robot('egret');
+  foreign = { robotId, keyId, accessId: await access('egret') };
   for (const queue of ['south', 'shared', 'open', 'nowhere']) requests.set(queue, await pending(queue));
 });
 
@@ -151,7 +180,9 @@ describe('an administrator of one experiment', () => {
         { name: 'local', experimentNames: ['heron'], rules: [{ name: 'ours', queueNames: ['north'] }] },
       ],
       local: { totalCount: 1 },
-      knownPrincipals: { totalCount: 2 },
+      knownPrincipals: { totalCount: 3 },
+      robots: { totalCount: 1, nodes: [{ name: 'robot-heron', experimentName: 'heron' }] },
+      jobAccess: { totalCount: 1 },
       knownPrincipal: {
         ...{ id: ann, identities: [{ subject: 'ann' }] },
         groups: [{ group: { name: 'crew-heron' } }],
@@ -170,7 +201,9 @@ describe('an administrator of one experiment', () => {
     expect(everything).toMatchObject({
       institute: { totalCount: 2 },
       other: { totalCount: 1 },
-      knownPrincipals: { totalCount: 4 },
+      knownPrincipals: { totalCount: 6 },
+      robots: { totalCount: 2 },
+      jobAccess: { totalCount: 2 },
       groups: { totalCount: 2 },
       elevations: { totalCount: 3 },
       workerEnrolments: { totalCount: 5 },
@@ -236,6 +269,34 @@ describe.each(['OPERATOR', 'ADMIN'] as const)('the %s of one experiment', (role)
     const { userErrors } = await change('endEnrolment', { id }, token);
     expect(userErrors).toMatchObject([{ code: 'ENROLMENT_NOT_FOUND' }]);
     await must('endEnrolment', { id });
+  });
+
+  it('changes no robot and no access of another experiment, as there were none', async () => {
+    const keyExpiry = new Date(Date.now() + 86_400_000).toISOString();
+    const calls: [string, string, (id: string) => object][] = [
+      [
+        'addRobotKey',
+        foreign.robotId,
+        (robotId) => ({ robotId, publicKey: publicKey(), expiresAt: keyExpiry }),
+      ],
+      ['endRobotKey', foreign.keyId, (id) => ({ id })],
+      ['revokeJobAccess', foreign.accessId, (id) => ({ id })],
+    ];
+    for (const [field, id, input] of calls) {
+      const missing = id.replace(/.{6}$/, '000000');
+      const text = mutationText(field, 'userErrors { code message }');
+      const send = async (named: string) => {
+        const { data, errors = [] } = await ask(text, { input: input(named) }, token);
+        return { data, errors: errors.map(({ message, extensions }) => `${extensions.code} ${message}`) };
+      };
+      const answer = await send(id);
+      expect(JSON.stringify(answer)).toMatch(/NOT_FOUND|FORBIDDEN/);
+      expect(withoutId(answer, id)).toEqual(withoutId(await send(missing), missing));
+    }
+    const { data } = await ask('{ robots { nodes { id keys { id endedAt } } } jobAccess { nodes { id } } }');
+    const keys = [{ id: foreign.keyId, endedAt: null }];
+    expect(data.robots.nodes).toContainEqual({ id: foreign.robotId, keys });
+    expect(data.jobAccess.nodes).toContainEqual({ id: foreign.accessId });
   });
 
   it('makes no invitation for a queue that is not its own', async () => {

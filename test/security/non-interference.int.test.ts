@@ -3,12 +3,10 @@
 // times are renamed. The channels that remain are decided; docs/reference/side-channels.md lists them.
 // identity-narrowing.int.test.ts has the same for identities.
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { Role } from '@rhizome/authz';
-import fc from 'fast-check';
 import { document, mutate } from '../experiments/test-system.js';
 import { steps } from './foreign-calls.js';
+import { differences, orderTests, timeTests } from './non-interference/comparisons.js';
 import {
-  answerOf,
   firstOf,
   hardware,
   observers,
@@ -16,7 +14,6 @@ import {
   renamed,
   type Side,
   startSides,
-  type Step,
   untilEqual,
 } from './two-systems.js';
 
@@ -26,31 +23,11 @@ beforeAll(async () => {
   sides = await startSides();
 });
 
-/** Both answers. A query whose answers differ is asked again. */
-function answersTo(role: Role, step: Step): Promise<readonly string[]> {
-  const read = async (): Promise<readonly string[]> => [
-    await answerOf(sides[0], role, step),
-    await answerOf(sides[1], role, step),
-  ];
-  return step.text.startsWith('mutation') ? read() : untilEqual(read);
-}
-
 const sideAt = (at: number): Side => (at === 0 ? sides[0] : sides[1]);
-
-/** Runs the script in both systems; returns the answers that differ. */
-async function differences(role: Role, script: readonly Step[]): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const step of script) {
-    const [empty, full = ''] = await answersTo(role, step);
-    if (empty !== full) found.push(`${role} ${step.name}\n  without: ${empty}\n  with:    ${full}`);
-    if (/CANARY|canary/.test(full.replaceAll('canary=beta', ''))) found.push(`${step.name} shows ${full}`);
-  }
-  return found;
-}
 
 describe('observer without rights in another experiment', () => {
   it.each(observers)('gets equal answers to every call, as %s', async (role) => {
-    expect(await differences(role, steps)).toEqual([]);
+    expect(await differences(sides, role, steps)).toEqual([]);
   });
 
   it('gets equal messages of a stream, whatever happens in the other experiment', async () => {
@@ -90,6 +67,8 @@ describe('observer without rights in another experiment', () => {
       '($observation: ID!) { larkspurObservationChanged(id: $observation) { cursor } }',
     ],
     ['epicRunChanged', '{ epicRunChanged(runNumber: 7) { cursor } }'],
+    ['atlasTaskChanged', '($atlasTask: ID!) { atlasTaskChanged(id: $atlasTask) { cursor } }'],
+    ['rubinWorkflowChanged', '($workflow: ID!) { rubinWorkflowChanged(id: $workflow) { cursor } }'],
     ['workerCommands', '($worker: ID!) { workerCommands(workerId: $worker) { sequence } }'],
   ])('gets equal first messages of %s', async (_name, text) => {
     for (const role of observers) {
@@ -126,14 +105,7 @@ describe('observer without rights in another experiment', () => {
     expect(changed[1]).toMatch(/"ours"|late/);
     await Promise.all(streams.map((stream) => stream.return?.()));
   });
-
-  it('gets equal answers in any order of calls', async () => {
-    const script = fc.array(fc.constantFrom(...steps), { minLength: 3, maxLength: 10 });
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...observers), script, async (role, calls) => {
-        expect(await differences(role, calls)).toEqual([]);
-      }),
-      { numRuns: 25, endOnFailure: true },
-    );
-  });
 });
+
+orderTests(() => sides, 25);
+timeTests(() => sides, 40);

@@ -1,18 +1,27 @@
-// A gateway that ends TLS itself, and a subgraph behind it that does, too.
+// A gateway that ends TLS itself, subgraphs behind it that do, too, and the command line before it.
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { compose, sharedSdl } from '@rhizome/schema';
 import { buildSubgraph, serveSubgraph } from '@rhizome/subgraph';
-import { leftovers, spawnProcess, type TestTokens, testTokens } from '@rhizome/testkit';
+import { leftovers, spawnProcess, type TestTokens, testTokens, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { WebSocket } from 'ws';
+import { type AnyData, mutationText } from '../e2e/system/api.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { experimentInputs } from './experiment-inputs.js';
+import {
+  type Certificate,
+  cliProgram,
+  type ServicesWithTls,
+  startServicesWithTls,
+} from './services-with-tls.js';
 
 const program = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));
 const open = { open: 'a test' } as const;
@@ -20,6 +29,7 @@ let tokens: TestTokens;
 let ca: Buffer;
 let url: string;
 let env: Record<string, string>;
+let certificate: Certificate;
 
 const subgraph = buildSubgraph({
   name: 'core',
@@ -49,6 +59,7 @@ beforeAll(async () => {
   const files = ['-keyout', tls.keyFile, '-out', tls.certFile];
   execFileSync('openssl', ['req', '-x509', ...options, ...names, ...files], { stdio: 'ignore' });
   ca = await readFile(tls.certFile);
+  certificate = tls;
   const verifier = tokens.callVerifier('core');
   const served = await serveSubgraph({ subgraph, verifier, log: silentLogger(), tls, drainMs: 100 });
   leftovers.defer('the subgraph', () => served.close());
@@ -70,15 +81,24 @@ beforeAll(async () => {
   [, url = ''] = await gateway.line(/^rhizome-gateway: (https\S+)$/, 60_000);
 });
 
-async function post(query: string): Promise<{ response: IncomingMessage; body: unknown }> {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await tokens.admin()}` };
+interface Posted {
+  readonly response: IncomingMessage;
+  readonly body: unknown;
+}
+
+async function post(query: string): Promise<Posted> {
+  return postTo(url, await tokens.admin(), query);
+}
+
+function postTo(address: string, token: string, query: string, variables: object = {}): Promise<Posted> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', ca, headers }, (response) => {
+    const sent = request(address, { method: 'POST', ca, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.on('end', () => resolve({ response, body: JSON.parse(text) as unknown }));
     });
-    sent.on('error', reject).end(JSON.stringify({ query }));
+    sent.on('error', reject).end(JSON.stringify({ query, variables }));
   });
 }
 
@@ -107,6 +127,82 @@ describe('a gateway with TLS', () => {
     });
     socket.terminate();
     expect(data).toEqual({ data: { counted: 1 } });
+  });
+});
+
+describe('a deployment with TLS in every service', () => {
+  let services: ServicesWithTls;
+  let token: string;
+  beforeAll(async () => {
+    services = await startServicesWithTls(await temporaryFolder('tls-services'), certificate);
+    token = await services.identities.newcomer();
+  });
+
+  /** Runs a command. @param trusted certificates that it trusts in addition to those of the system */
+  const command = async (args: readonly string[], trusted: Record<string, string>) => {
+    const own = {
+      RHIZOME_URL: services.url,
+      RHIZOME_TOKEN: token,
+      XDG_CONFIG_HOME: dirname(certificate.keyFile),
+    };
+    const started = spawnProcess({
+      ...{ name: `rhizome ${args.join(' ')}`, command: 'node', args: [cliProgram, ...args] },
+      env: { ...own, ...trusted },
+    });
+    const { code } = await started.exited;
+    return { code, output: [...started.lines, ...started.stderr].join('\n') };
+  };
+
+  it('speaks https only, from the gateway to core, and from an experiment to the gateway', async () => {
+    expect([services.url, ...services.behind].filter((one) => !one.startsWith('https://'))).toEqual([]);
+    const ask = async (text: string, input: object): Promise<AnyData> => {
+      const { body } = await postTo(services.url, token, text, { input });
+      return body;
+    };
+    await waitFor(
+      'the services',
+      async () => {
+        const answer = await ask('{ experiments { nodes { name } } }', {});
+        return answer.errors === undefined;
+      },
+      { deadlineMs: 120_000 },
+    );
+    const made = await ask(mutationText('registerExperiment', 'userErrors { message }'), {
+      ...{ name: 'larkspur', title: 'Larkspur' },
+    });
+    expect(made.data.registerExperiment.userErrors).toEqual([]);
+    await ask(mutationText('allowSubmissionOnBehalf', 'userErrors { message }'), { experiment: 'larkspur' });
+    // The service submits to core, through the gateway.
+    const input = { ...experimentInputs['submitLarkspurObservation']?.(), idempotencyKey: 'tls' };
+    const text = mutationText('submitLarkspurObservation', 'observation { id } userErrors { message }');
+    const submitted = await waitFor(
+      'the service',
+      async () => {
+        const { data } = await ask(text, input);
+        return data?.submitLarkspurObservation ?? undefined;
+      },
+      { deadlineMs: 120_000 },
+    );
+    expect(submitted).toEqual({ observation: { id: expect.any(String) }, userErrors: [] });
+    await waitFor(
+      'its jobs in core',
+      async () => {
+        const { data } = await ask('{ jobs(filter: { experiments: ["larkspur"] }) { totalCount } }', {});
+        return data.jobs.totalCount > 0;
+      },
+      { deadlineMs: 120_000 },
+    );
+  });
+
+  it('is used by the command line if it trusts the certificate', async () => {
+    const trusted = { NODE_EXTRA_CA_CERTS: certificate.certFile };
+    const made = await command(['queue', 'create', 'north', '--site', 'POLE'], trusted);
+    expect(made).toMatchObject({ code: 0 });
+    const listed = await command(['queues'], trusted);
+    expect(listed).toMatchObject({ code: 0, output: expect.stringContaining('north') });
+    const refused = await command(['queues'], {});
+    expect(refused.code).not.toBe(0);
+    expect(refused.output).toMatch(/certificate/);
   });
 });
 

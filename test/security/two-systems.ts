@@ -1,8 +1,10 @@
 /** Two systems that differ only in the data of other experiments, and what an observer sees of them. */
 import type { Role } from '@rhizome/authz';
 import { isRhizomeApiError } from '@rhizome/client';
+import { experiment as atlas } from '@rhizome/atlas';
 import { experiment as epic } from '@rhizome/epic';
 import { experiment as larkspur } from '@rhizome/larkspur';
+import { experiment as rubin } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { mutationText } from '../e2e/system/api.js';
 import { document, mutate, startTestSystem, type System } from '../experiments/test-system.js';
@@ -16,7 +18,10 @@ export interface Foreign {
   readonly operationId: string;
   readonly secretId: string;
   readonly auditEntryId: string;
+  readonly accessId: string;
   readonly observationId: string;
+  readonly atlasTaskId: string;
+  readonly workflowId: string;
 }
 
 /** One of the systems. */
@@ -43,7 +48,7 @@ export const payload = { command: 'true' };
 const limits = { heartbeatSeconds: 300, leaseSeconds: 3600 };
 
 async function start(): Promise<Omit<Side, 'foreign' | 'cursors'>> {
-  const system = await startTestSystem([larkspur, epic], { isWhole: true });
+  const system = await startTestSystem([atlas, epic, larkspur, rubin], { isWhole: true });
   for (const name of ['alpha', 'beta']) await system.register(name);
   await mutate(system, 'createQueue', { name: 'ours', site: 'POLE', experiments: ['alpha'], limits });
   await mutate(system, 'updateQueue', { name: 'north', limits });
@@ -64,7 +69,7 @@ async function start(): Promise<Omit<Side, 'foreign' | 'cursors'>> {
   return { system, tokens, jobs: (jobs as { id: string }[]).map(({ id }) => id) };
 }
 
-/** Everything that beta, larkspur and epic have in one of the systems. */
+/** Everything that beta and the experiments with services have in one of the systems. */
 async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
   await mutate(system, 'createQueue', { name: 'theirs', site: 'MOON', experiments: ['beta'], limits });
   const worker = { queue: 'theirs', host: 'h', name: 'theirs', version: '1', hardware };
@@ -88,6 +93,9 @@ async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
   const { task: created } = await mutate(system, 'submitTask', task, 'task { id }');
   const held = { selection: { ids: [jobs[0].id] }, reason: 'CANARY', idempotencyKey: 'hold' };
   await mutate(system, 'holdJobs', held);
+  const granted = { experiment: 'beta', jobs: { taskId: created.id }, level: 'MANAGE' };
+  const holder = { grantee: { subject: 'canary@example' } };
+  const { access } = await mutate(system, 'grantJobAccess', { ...granted, ...holder }, 'access { id }');
   const { data } = await system.ask(
     '{ jobs(first: 3, filter: { experiments: ["beta"] }) { pageInfo { endCursor } } }',
   );
@@ -98,6 +106,7 @@ async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
     ...(await fillServices(system)),
     jobId: String(jobs[0].id),
     taskId: String(created.id),
+    accessId: String(access.id),
     workerId: String(registered.worker.id),
     operationId: String(operation?._id),
   };
@@ -141,11 +150,13 @@ async function secretsCursor(system: System): Promise<string> {
 /** Objects of the services, an address that waits for its approval, and what the audit log has about them. */
 async function fillServices(
   system: System,
-): Promise<Pick<Foreign, 'secretId' | 'auditEntryId' | 'observationId'>> {
+): Promise<Omit<Foreign, 'jobId' | 'taskId' | 'accessId' | 'workerId' | 'operationId'>> {
   const submit = (field: string, select: string) =>
     mutate(system, field, { ...experimentInputs[field]?.(), idempotencyKey: 'theirs' }, select);
   const { observation } = await submit('submitLarkspurObservation', 'observation { id }');
   await submit('submitEpicRun', 'run { id }');
+  const { task } = await submit('submitAtlasTask', 'task { id }');
+  const { workflow } = await submit('submitRubinWorkflow', 'workflow { id }');
   const owner = await system.tokens.human('owner@example', { larkspur: 'ADMIN' });
   const moved = { name: 'larkspur', endpoint: 'http://canary.test/graphql', typePrefix: 'Larkspur' };
   await system.ask(mutationText('registerSubgraph'), { input: moved }, owner);
@@ -162,6 +173,8 @@ async function fillServices(
     secretId: String(data.secrets.nodes[0].id),
     auditEntryId: entry.id,
     observationId: String(observation.id),
+    atlasTaskId: String(task.id),
+    workflowId: String(workflow.id),
   };
 }
 
@@ -193,7 +206,7 @@ export function renamed(answer: unknown, { foreign }: Side): string {
   const names = new Map(Object.entries(foreign).map(([name, id]) => [String(id), `<${name}>`]));
   return JSON.stringify(answer)
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-    .replaceAll(/\b(job|task|worker|op|queue|batch|secret|audit|run|observation)_[0-9A-Z]{20,}/g, (id) => {
+    .replaceAll(/\b([a-z]+)_[0-9A-Z]{20,}/g, (id) => {
       const name = names.get(id) ?? `<${names.size}>`;
       names.set(id, name);
       return name;
@@ -223,7 +236,8 @@ export async function untilEqual(read: () => Promise<readonly string[]>): Promis
 export async function firstOf(side: Side, role: Role, text: string): Promise<string> {
   const { foreign, system, tokens } = side;
   const { taskId: task, jobId: job, workerId: worker, observationId: observation } = foreign;
-  const variables = { task, job, worker, observation };
+  const { atlasTaskId: atlasTask, workflowId: workflow } = foreign;
+  const variables = { task, job, worker, observation, atlasTask, workflow };
   const used = Object.fromEntries(Object.entries(variables).filter(([name]) => text.includes(`$${name}`)));
   const stream = (await system.client(tokens.get(role))).subscribe(document(`subscription ${text}`), used);
   try {

@@ -5,7 +5,7 @@ import { decodeJwt } from 'jose';
 import { mutationText } from '../../e2e/system/api.js';
 import { exchangeToken } from '../../e2e/system/token-endpoint.js';
 import { proofHeaders, spokenCredential } from '../../e2e/system/worker-credentials.js';
-import type { Api } from '../api.js';
+import { type Api, connectApi } from '../api.js';
 import { openStream } from './open-stream.js';
 import { publishedExperiment, type Services } from './services.js';
 
@@ -61,6 +61,34 @@ export async function rightsLost({ gateways, api }: Services): Promise<number> {
   await change(admin, 'setMembership', { ...membership, roles: [] });
   await Promise.all(streams.map(({ ended }) => ended));
   await admin.close();
+  return (performance.now() - begun) / 1000;
+}
+
+/** Ends the elevation of a person who follows jobs at both gateways with its token. */
+export async function elevationEnded({ gateways, api }: Services): Promise<number> {
+  const admin = api(gateways[0]);
+  const issuer = await (trusted ??= trustedIssuer(admin));
+  const { origin } = new URL(gateways[0].url);
+  people += 1;
+  const sub = `person-${people}`;
+  const experiment = publishedExperiment;
+  const principalId = decodeJwt(await tokenOf(issuer, sub, origin)).sub;
+  const ready = { roles: [], elevatableRoles: ['PRODUCTION'] };
+  await change(admin, 'setMembership', { principalId, experiment, ...ready });
+  const person = connectApi(gateways[0].url, await tokenOf(issuer, sub, origin), 1);
+  const { startElevation } = await person.post<{
+    startElevation: { elevation: { id: string } | null; accessToken: string | null };
+  }>(mutationText('startElevation', 'elevation { id } accessToken userErrors { message }'), {
+    input: { experiment, roles: ['PRODUCTION'], reason: 'the queue of the night is stuck' },
+  });
+  const { elevation, accessToken } = startElevation;
+  if (!elevation || accessToken === null) throw new Error('The elevation was refused');
+  const authorization = `Bearer ${accessToken}`;
+  const streams = await Promise.all(gateways.map(({ url }) => openStream(url, { authorization })));
+  const begun = performance.now();
+  await change(person, 'endElevation', { id: elevation.id });
+  await Promise.all(streams.map(({ ended }) => ended));
+  await Promise.all([admin.close(), person.close()]);
   return (performance.now() - begun) / 1000;
 }
 
