@@ -10,6 +10,8 @@ export type AllowSubmissionOnBehalfInput = {
   days?: number | null | undefined;
   /** Name of the experiment. */
   experiment: string;
+  /** Names of secrets of the caller that these jobs may use, at most 100. They replace those of an earlier consent. */
+  secretNames?: Array<string> | null | undefined;
 };
 
 /** Code of an error of `allowSubmissionOnBehalf`. */

@@ -191,13 +191,13 @@ function createComponents(options: CoreOptions): Components {
     ids,
     log,
   });
-  const fleet = fleetOf(options, { events, directories, secrets, writer, metrics });
   const consents = new ConsentsService({
     repository: consentStore(db),
     experimentExists,
     rights: options.rights ?? rightsOfToken,
     clock,
   });
+  const fleet = fleetOf(options, { events, directories, consents, secrets, writer, metrics });
   const failures = failuresModule(db, {
     stream: events,
     consumers: stores.consumers,
@@ -235,10 +235,11 @@ function fleetOf(
   {
     events,
     directories,
+    consents,
     secrets,
     writer,
     metrics,
-  }: Pick<Components, 'events' | 'directories' | 'secrets' | 'writer' | 'metrics'>,
+  }: Pick<Components, 'events' | 'directories' | 'consents' | 'secrets' | 'writer' | 'metrics'>,
 ): FleetModule {
   const { queues, shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -251,6 +252,7 @@ function fleetOf(
     observer: metrics,
     feed: events,
     secrets: secrets.service,
+    consents,
     queues: () => queues.all().map(queueFacts),
     queueLookup: queueLookup(queues),
     shares: () => shares.all(),

@@ -89,6 +89,8 @@ export type AllowSubmissionOnBehalfInput = {
   readonly days?: InputMaybe<Scalars['Int']['input']>;
   /** Name of the experiment. */
   readonly experiment: Scalars['String']['input'];
+  /** Names of secrets of the caller that these jobs may use, at most 100. They replace those of an earlier consent. */
+  readonly secretNames?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
 /** Result of `allowSubmissionOnBehalf`. */
@@ -4116,6 +4118,8 @@ export type SubmissionConsent = {
   readonly experimentName: Scalars['String']['output'];
   /** Time at which the consent ends. */
   readonly expiresAt: Scalars['DateTime']['output'];
+  /** Names of secrets of the person that these jobs may use. */
+  readonly secretNames: ReadonlyArray<Scalars['String']['output']>;
 };
 
 /** Jobs to submit. */
@@ -7008,6 +7012,7 @@ export type SubmissionConsentResolvers<ContextType = Context, ParentType extends
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
   experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  secretNames?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
 export type SubmitJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitJobsPayload'] = ResolversParentTypes['SubmitJobsPayload']> = {

@@ -218,6 +218,13 @@ async function submitted(principal: Principal, secret: object, more: object = {}
 }
 let serial = 0;
 
+const allow = (person: Principal, input: object): Promise<unknown> =>
+  ask(
+    'mutation ($i: AllowSubmissionOnBehalfInput!) { allowSubmissionOnBehalf(input: $i) { consent { secretNames } userErrors { code path } } }',
+    { i: { experiment: 'alpha', ...input } },
+    person,
+  );
+
 const usable = [[], []];
 const unusable = [
   ['SECRET_NOT_FOUND jobs.0.payload.secrets.0.name'],
@@ -236,13 +243,36 @@ describe('a submission', () => {
       subject: 'experiment:alpha',
       grants: { alpha: 'SERVICE' },
     });
-    await core.run(
-      'mutation { allowSubmissionOnBehalf(input: { experiment: "alpha" }) { userErrors { code } } }',
-      {},
-      oda,
-    );
     const onBehalfOf = { onBehalfOf: 'oda@example' };
-    expect(await submitted(service, { name: 'TOKEN' }, onBehalfOf)).toEqual(unusable);
+    const named = async (secretNames?: readonly string[]) => {
+      await allow(oda, { secretNames });
+      return submitted(service, { name: 'TOKEN' }, onBehalfOf);
+    };
+    expect(await named()).toEqual(unusable);
+    expect(await named(['OTHER'])).toEqual(unusable);
+    expect(await named(['OTHER', 'TOKEN'])).toEqual(usable);
+    // Not for itself, not for another owner, and no longer after the next consent.
+    expect(await submitted(service, { name: 'TOKEN' })).toEqual(unusable);
+    await allow(user('pia@example'), { secretNames: ['TOKEN'] });
+    expect(await submitted(service, { name: 'TOKEN' }, { onBehalfOf: 'pia@example' })).toEqual(unusable);
+    expect(await named()).toEqual(unusable);
+  });
+
+  it('shows the secrets of a consent to the person, and refuses names that no secret has', async () => {
+    const una = user('una@example');
+    expect(await allow(una, { secretNames: ['B', 'A', 'B'] })).toEqual({
+      consent: { secretNames: ['B', 'A'] },
+      userErrors: [],
+    });
+    const wrong = await allow(una, { secretNames: ['A', 'two words'] });
+    expect(wrong).toMatchObject({
+      consent: null,
+      userErrors: [{ code: 'INVALID_VALUE', path: ['secretNames', '1'] }],
+    });
+    const many = Array.from({ length: 101 }, (_, at) => `S${at}`);
+    expect(await allow(una, { secretNames: many })).toMatchObject({
+      userErrors: [{ code: 'INVALID_VALUE', path: ['secretNames'] }],
+    });
   });
 
   it('accepts secrets of its experiment, if its submitter may use them', async () => {

@@ -252,6 +252,7 @@ const experiments = [
     ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
     ['no days', 'days', 0],
     ['too many days', 'days', 401],
+    ['the name of no secret', 'secretNames.0', 'two words'],
   ]),
   ...casesOf('withdrawSubmissionConsent', 'INVALID_VALUE', [
     ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }],

@@ -60,7 +60,10 @@ export function goodInputs({
     setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
-    allowSubmissionOnBehalf: ['AllowSubmissionOnBehalfInput', { experiment: 'rubin', days: 30 }],
+    allowSubmissionOnBehalf: [
+      'AllowSubmissionOnBehalfInput',
+      { experiment: 'rubin', days: 30, secretNames: ['TOKEN'] },
+    ],
     withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'newcomer' }],
     grantJobAccess: [
       'GrantJobAccessInput',

@@ -1,4 +1,5 @@
 // The secrets reach the payload, and nothing else.
+import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { createProofKey } from '@rhizome/client';
@@ -14,6 +15,7 @@ import {
   enrolled,
   logged,
   reached,
+  serviceApi,
   started,
   store,
   submit,
@@ -63,6 +65,39 @@ async function writeInTransaction(): Promise<void> {
 }
 
 describe('a job with secrets', () => {
+  it('has a secret of its owner while the owner allows its service to use it', async () => {
+    const service = await serviceApi();
+    const { data } = await ask('{ viewer { subject } }');
+    const consent = { experiment: 'alpha', secretNames: ['PASSWORD'] };
+    const submitted = async () => {
+      const requirements = { queue: 'north', memoryMiB: 64, diskMiB: 1, selector: 'worker.name == "closed"' };
+      const secrets = [{ name: 'PASSWORD', as: 'VARIABLE' }];
+      const payload = { command: 'sleep', arguments: ['600'], secrets };
+      const input = {
+        ...{ experiment: 'alpha', idempotencyKey: randomUUID(), onBehalfOf: data.viewer.subject },
+        jobs: [{ name: 'for its owner', payload, requirements }],
+      };
+      return change('submitJobs', input, 'jobs { id } userErrors { code }', service);
+    };
+    await change('allowSubmissionOnBehalf', { experiment: 'alpha' });
+    expect((await submitted()).userErrors).toEqual([{ code: 'SECRET_NOT_FOUND' }]);
+    await change('allowSubmissionOnBehalf', consent);
+    const id = String((await submitted()).jobs[0].id);
+    await reached(id, 'RUNNING');
+    const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
+    const held = {
+      ...{ workerId: pilot.workerId, jobId: id },
+      fence: Number((await jobs.findOne({ _id: id }))?.fence),
+    };
+    const own = stolen(system, 'closed');
+    const [password = ''] = ids;
+    expect(await redeem(held, own, own.key, [password])).toBe('delivered');
+    await change('withdrawSubmissionConsent', { experiment: 'alpha' }, 'isWithdrawn');
+    expect(await redeem(held, own, own.key, [password])).toBe('SECRET_NOT_FOUND');
+    await cancel(id);
+    await reached(id, 'CANCELLED');
+  });
+
   it('has secrets that nobody but the holder of its fence receives', async () => {
     const other = await enrolled('other');
     const id = await submit('sleep 600', {}, { selector: 'worker.name == "closed"' });

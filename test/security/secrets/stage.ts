@@ -1,6 +1,8 @@
 /** The system of the stories of secrets: a gateway with identities, core, and an administrator who calls. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { createProofKey } from '@rhizome/client';
 import { masterKeysOf } from '@rhizome/core';
 import { createLogger } from '@rhizome/log';
 import { connectMongo } from '@rhizome/mongo';
@@ -78,6 +80,33 @@ export async function enrolled(name: string, ...more: readonly string[]): Promis
   const { exited } = enrol(system, name, ['--code-file', await invitationFile(system)]);
   expect(await exited).toMatchObject({ code: 0 });
   return startPilot(system, name, ...more);
+}
+
+/** A service that may submit in the experiment: a robot with a key of its own. */
+export async function serviceApi(): Promise<Api> {
+  const key = createProofKey();
+  const { d: _private, ...publicKey } = key.export();
+  const input = {
+    ...{ experiment: 'alpha', name: 'service', roles: ['SERVICE'], publicKey: JSON.stringify(publicKey) },
+    keyExpiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+  };
+  const { robot } = await change('registerRobot', input, 'robot { id } userErrors { message }');
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  const claims = {
+    iss: robot.id,
+    sub: robot.id,
+    aud: started.identity.trusted.issuer,
+    jti: randomUUID(),
+    exp,
+  };
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: key.statement('JWT', claims),
+  });
+  const answer = await fetch(new URL('/oauth/token', system.url), { method: 'POST', body });
+  const { access_token: token } = (await answer.json()) as { access_token: string };
+  return apiOf(system.url, token);
 }
 
 /** Submits a job with both secrets. @returns its id, or the errors as text */

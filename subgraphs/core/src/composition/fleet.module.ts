@@ -41,6 +41,7 @@ import { WorkerEnds } from '../workers/worker-ends.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
+import type { ConsentsService } from '../consents/consents.service.js';
 import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
@@ -70,6 +71,8 @@ export interface FleetOptions {
   };
   /** Values of secrets, for deliveries. */
   readonly secrets: Pick<SecretsService, 'reveal'>;
+  /** Consents of owners to the use of their secrets. */
+  readonly consents: Pick<ConsentsService, 'secretNames'>;
   /** All current queues and shares. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
   /** Queues by name, from memory and from the store. */
@@ -185,7 +188,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 }
 
 function servicesOf(
-  { clock, ids, log, writer, url, queues, queueLookup, secrets }: FleetOptions,
+  { clock, ids, log, writer, url, queues, queueLookup, secrets, consents }: FleetOptions,
   { stores, cache, registry, classes, requeueGrants }: ReturnType<typeof createComponents>,
   scheduler: SchedulerService,
   leadership: BrokerLeadership,
@@ -228,7 +231,7 @@ function servicesOf(
     reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, clock }),
     ends,
     holder,
-    secretDelivery: new SecretDelivery({ holder, jobs, secrets, clock, log }),
+    secretDelivery: new SecretDelivery({ holder, jobs, secrets, consents, clock, log }),
     acquire: new AcquireService({
       scheduler,
       leadership,

@@ -12,6 +12,8 @@ export interface ConsentDocument {
   readonly experiment: string;
   readonly subject: string;
   readonly expiresAt: Date;
+  /** Names of secrets of the person that jobs of the service may use; absent for none. */
+  readonly secretNames?: readonly string[];
 }
 
 /** Consents. The store deletes ended ones some minutes later; until then their time decides. */
@@ -25,6 +27,7 @@ export const consentsCollection = defineCollection<ConsentDocument>({
       experiment: { bsonType: 'string' },
       subject: { bsonType: 'string' },
       expiresAt: { bsonType: 'date' },
+      secretNames: { bsonType: 'array', items: { bsonType: 'string' } },
     },
   },
   indexes: [

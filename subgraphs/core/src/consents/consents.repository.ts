@@ -21,14 +21,15 @@ export class ConsentsRepository {
   }
 
   /** Stores a consent, or renews the one with its id. @returns the stored consent */
-  async put({ _id, expiresAt, updatedAt, ...rest }: ConsentDocument): Promise<ConsentDocument> {
+  async put({ _id, expiresAt, updatedAt, secretNames, ...rest }: ConsentDocument): Promise<ConsentDocument> {
     const { revision: _first, ...onInsert } = rest;
+    const change = { expiresAt, updatedAt, secretNames: secretNames ?? [] };
     const stored = await this.#consents.findOneAndUpdate(
       { _id },
-      { $set: { expiresAt, updatedAt }, $setOnInsert: onInsert, $inc: { revision: 1 } },
+      { $set: change, $setOnInsert: onInsert, $inc: { revision: 1 } },
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
-    return stored ?? { _id, expiresAt, updatedAt, ...rest };
+    return stored ?? { _id, ...change, ...rest };
   }
 
   /** Removes a consent. @returns whether there was one */

@@ -28,6 +28,8 @@ export interface ExperimentDirectory {
 export interface SubmissionConsents {
   /** Returns true if the experiment's service may submit for the person now. */
   allows(experiment: string, subject: string): Promise<boolean>;
+  /** Names of the person's secrets that jobs of the experiment's service may use now. */
+  secretNames(experiment: string, subject: string): Promise<readonly string[]>;
 }
 
 /** Access of people and groups to jobs of other owners. */
@@ -45,13 +47,15 @@ export interface NamedSecret {
 /** Secrets that payloads may name. */
 export interface JobSecrets {
   /**
-   * Looks up secrets for jobs of an owner in an experiment. @returns the ids of those that the submitter may
-   * use, in order; null for others
+   * Looks up secrets for jobs of an owner in an experiment.
+   * @param allowed names of secrets of the owner that it allowed the submitter to use
+   * @returns the ids of those that the submitter may use, in order; null for others
    */
   usable(
     principal: Principal,
     jobs: { readonly owner: string; readonly experiment: string },
     named: readonly NamedSecret[],
+    allowed: readonly string[],
   ): Promise<readonly (string | null)[]>;
 }
 

@@ -2,9 +2,10 @@
 import { assertCan, can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
+import { checkSecretName } from '../shared/secret-name.js';
 import { type Envelope, open, seal } from './envelope.js';
 import type { MasterKeys } from './master-keys.types.js';
-import { checkName, checkVersion } from './secret-input.js';
+import { checkVersion } from './secret-input.js';
 import { newestOf, ownerOf } from './secret-owner.js';
 import type { SecretDocument, SecretScope, SecretVersion } from './secret.document.js';
 import type { SecretHolder, SecretsRepository } from './secrets.repository.js';
@@ -109,7 +110,7 @@ export class SecretsService {
     if (experiment != null) assertCan(principal, 'secret:manage', experiment);
     const errors = new InputErrors<CreateSecretCode>();
     const now = clock.now();
-    checkName(errors, ['name'], input.name);
+    checkSecretName(errors, ['name'], input.name);
     checkVersion(errors, input, now);
     if (experiment != null && errors.isEmpty && !(await experimentExists(experiment)))
       errors.add(['experiment'], experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
@@ -165,20 +166,26 @@ export class SecretsService {
   }
 
   /**
-   * Looks up secrets for jobs of an owner in an experiment: those of the owner only if it submits itself.
+   * Looks up secrets for jobs of an owner in an experiment: those of the owner if it submits itself,
+   * otherwise those that it allowed the submitter to use.
    * @returns the ids of those that the submitter may use, in order; null for others
    */
   async usable(
     principal: Principal,
     { owner, experiment }: JobFacts,
     named: readonly { readonly scope: SecretScope; readonly name: string }[],
+    allowed: readonly string[],
   ): Promise<readonly (string | null)[]> {
-    const holders: SecretHolder[] = [
-      ...(principal.subject === owner && can(principal, 'secret:set') ? [ofUser(owner)] : []),
-      ...(can(principal, 'secret:use', experiment) ? [ofExperiment(experiment)] : []),
-    ];
     const names = [...new Set(named.map(({ name }) => name))];
-    const found = await Promise.all(holders.map((one) => this.#options.repository.named(one, names)));
+    const isOwn = principal.subject === owner && can(principal, 'secret:set');
+    const ofOwner = isOwn ? names : names.filter((name) => allowed.includes(name));
+    const lookUps: (readonly [SecretHolder, readonly string[]])[] = [
+      [ofUser(owner), ofOwner],
+      [ofExperiment(experiment), can(principal, 'secret:use', experiment) ? names : []],
+    ];
+    const found = await Promise.all(
+      lookUps.map(([holder, some]) => (some.length > 0 ? this.#options.repository.named(holder, some) : [])),
+    );
     const ids = new Map(found.flat().map(({ _id, scope, name }) => [`${scope} ${name}`, _id]));
     return named.map(({ scope, name }) => ids.get(`${scope} ${name}`) ?? null);
   }

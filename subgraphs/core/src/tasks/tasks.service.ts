@@ -193,11 +193,11 @@ export class TasksService {
 
   #secretIds(
     principal: Principal,
-    { owner }: Exclude<Ownership, { readonly refusal: JobInputError }>,
+    owners: Exclude<Ownership, { readonly refusal: JobInputError }>,
     { experiment, template, variants }: TaskSpec,
   ): Promise<SecretIds> {
     const payloads = [template, ...(variants ?? [])].map(({ payload }) => payload);
-    return lookUpSecrets(this.#options.secrets, { principal, owner, experiment }, payloads);
+    return lookUpSecrets(this.#options, { principal, ...owners, experiment }, payloads);
   }
 
   async #examine(

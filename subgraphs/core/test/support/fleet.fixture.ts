@@ -108,6 +108,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     writer,
     feed: events,
     secrets: { reveal: async () => [] },
+    consents: { secretNames: async () => [] },
     queues: () => queues,
     queueLookup: {
       byNames: async (names) => named(names),

@@ -160,7 +160,7 @@ async function startProcess(
       admitting: () => ['main'],
     },
     secrets: { usable: async (_principal, _jobs, named) => named.map(() => null) },
-    consents: over.consents ?? { allows: async () => true },
+    consents: over.consents ?? { allows: async () => true, secretNames: async () => [] },
     access: { allows: () => false },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,

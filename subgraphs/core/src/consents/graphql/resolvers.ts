@@ -20,6 +20,7 @@ export const consentResolvers: Pick<Resolvers, 'Mutation' | 'SubmissionConsent'>
   SubmissionConsent: {
     experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
     experimentName: ({ experiment }) => experiment,
+    secretNames: ({ secretNames = [] }) => secretNames,
   },
 };
 

@@ -188,9 +188,9 @@ export class SubmitService {
     return this.#answer(input, ids, earlier);
   }
 
-  #secretIds(principal: Principal, { owner }: Owners, { experiment, jobs }: SubmitInput): Promise<SecretIds> {
+  #secretIds(principal: Principal, owners: Owners, { experiment, jobs }: SubmitInput): Promise<SecretIds> {
     const payloads = jobs.map(({ payload }) => payload);
-    return lookUpSecrets(this.#options.secrets, { principal, owner, experiment }, payloads);
+    return lookUpSecrets(this.#options, { principal, ...owners, experiment }, payloads);
   }
 
   /** Checks each job, alone and against the store. */

@@ -66,7 +66,7 @@ export type AdoptableJob = Pick<
 /** A held job, with what decides about its secrets. */
 export type JobWithSecrets = Pick<
   JobDocument,
-  '_id' | 'share' | 'owner' | 'experiment' | 'attempt' | 'createdAt'
+  '_id' | 'share' | 'owner' | 'submittedBy' | 'experiment' | 'attempt' | 'createdAt'
 > & {
   readonly payload: Pick<JobDocument['payload'], 'secrets' | 'token'>;
 };
@@ -181,6 +181,7 @@ export class SchedulerJobsRepository {
         projection: {
           share: 1,
           owner: 1,
+          submittedBy: 1,
           experiment: 1,
           attempt: 1,
           createdAt: 1,

@@ -4,6 +4,7 @@ import type { Clock } from '@rhizome/clock';
 import type { InputError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { CompactEncrypt, type CryptoKey } from 'jose';
+import type { ConsentsService } from '../../consents/consents.service.js';
 import type { StoredJobSecret } from '../../jobs/model/job.types.js';
 import type { JobWithSecrets } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { RevealedSecret, SecretsService, UnusableSecret } from '../../secrets/secrets.service.js';
@@ -19,6 +20,8 @@ export interface SecretDeliveryOptions {
     heldWithSecrets(id: string, workerId: string, fence: number): Promise<JobWithSecrets | null>;
   };
   readonly secrets: Pick<SecretsService, 'reveal'>;
+  /** Consents of owners, for jobs that services submitted for them. */
+  readonly consents: Pick<ConsentsService, 'secretNames'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -76,7 +79,8 @@ export class SecretDelivery {
     const job = await this.#options.jobs.heldWithSecrets(jobId, workerId, fence);
     if (!job || !mayActFor(principal, 'secret:redeem', job.share)) return refused(ended(spec));
     const wanted = (job.payload.secrets ?? []).filter(({ id }) => spec.secretIds.includes(id));
-    const unknown = spec.secretIds.find((id) => !wanted.some((one) => one.id === id));
+    const withheld = await this.#withheld(job, wanted);
+    const unknown = spec.secretIds.find((id) => withheld.has(id) || !wanted.some((one) => one.id === id));
     if (unknown !== undefined) return refused(unusable({ id: unknown, problem: 'SECRET_NOT_FOUND' }, spec));
     const ids = [...new Set(wanted.map(({ id }) => id))];
     const revealed = await secrets.reveal(ids, job);
@@ -85,6 +89,17 @@ export class SecretDelivery {
     const sealed = await seal(wanted, revealed as readonly RevealedSecret[], spec, key);
     log.info({ workerId, jobId, fence, secretIds: ids }, 'secrets delivered');
     return { sealed, userErrors: [] };
+  }
+
+  /** Ids of secrets of the owner that the submitter of its job may no longer use. */
+  async #withheld(
+    { owner, submittedBy, experiment }: JobWithSecrets,
+    wanted: readonly StoredJobSecret[],
+  ): Promise<ReadonlySet<string>> {
+    const ofOwner = wanted.filter(({ scope }) => scope === 'USER');
+    if (submittedBy === undefined || ofOwner.length === 0) return new Set();
+    const allowed = await this.#options.consents.secretNames(experiment, owner);
+    return new Set(ofOwner.flatMap(({ id, name }) => (allowed.includes(name) ? [] : [id])));
   }
 }
 
