@@ -163,8 +163,8 @@ export class Pilot {
   }
 
   #owner(host: string): SpoolOwner {
-    const { queue, name, isLaunched = false } = this.#options;
-    return { queue, name, host, isLaunched };
+    const { queue, name, isLaunched = false, payloadsEnd: endsWithPilot = false } = this.#options;
+    return { queue, name, host, isLaunched, endsWithPilot };
   }
 
   async #openSupervisors({ host }: HostFacts): Promise<Supervisors> {

@@ -35,8 +35,9 @@ export async function handover(
     const enrolmentId = config.credential?.enrolmentId;
     const wanted = given ?? (enrolmentId === undefined ? undefined : await defaultName(queue, enrolmentId));
     const pilot = await theOnlyOne(host.scratch, queue, wanted);
-    const { name, isLaunched } = pilot.owner;
+    const { name, isLaunched, endsWithPilot } = pilot.owner;
     if (isLaunched === undefined) throw new DomainError('CONFIG_INVALID', tooOld(name));
+    if (endsWithPilot === true) throw new DomainError('CONFIG_INVALID', bound(name));
     process.kill(pilot.process.pid, 'SIGUSR2');
     await until(`process ${pilot.process.pid} has not ended`, () => !isRunning(pilot.process));
     if (!isLaunched) {
@@ -54,6 +55,10 @@ export async function handover(
 /** Pilots without a supervisor die of the signal, with their payloads. */
 const tooOld = (name: string): string =>
   `Pilot ${name} has a version that cannot leave its payloads; stop it with SIGTERM, and start it again`;
+
+/** Their supervisors end the payloads whatever the reason for which the pilot ends. */
+const bound = (name: string): string =>
+  `The payloads of pilot ${name} end with it (--end-with-pilot true); stop it with SIGTERM, and start it again`;
 
 /** @throws DomainError CONFIG_INVALID unless there is exactly one */
 async function theOnlyOne(scratch: string, queue: string, name: string | undefined): Promise<RunningPilot> {

@@ -34,4 +34,6 @@ export interface SpoolOwner {
   readonly host: string;
   /** True if a launcher starts another pilot when it ends. */
   readonly isLaunched?: boolean;
+  /** True if its payloads end when it does. */
+  readonly endsWithPilot?: boolean;
 }

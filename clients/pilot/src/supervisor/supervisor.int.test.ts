@@ -245,7 +245,7 @@ describe('Supervisors', () => {
     const supervisors = await Supervisors.open(optionsOf(), createLogger({ name: 'p', destination }));
     const ended = await supervisors.current();
     const socket = await connectIn(ended.folder);
-    socket.write('null\n');
+    socket.on('error', () => undefined).write('null\n');
     await waitFor('the end of the supervisor', () => !isRunning(ended.process));
     await waitFor('the end of the connection', () => ended.isClosed);
     const [one, other] = await Promise.all([supervisors.current(), supervisors.current()]);

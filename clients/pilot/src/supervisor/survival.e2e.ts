@@ -281,6 +281,19 @@ describe('rhizome-pilot handover', () => {
     expect(setup.pilots[0]?.log).toContain('Pilot p1 has a version that cannot leave its payloads');
   });
 
+  it('refuses a pilot whose payloads end with it', async () => {
+    gated('job_a');
+    setup.start(...options(), '--end-with-pilot', 'true');
+    await up('job_a');
+    const { child } = setup.command('handover', ...options());
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(64);
+    expect(setup.pilots[1]?.log).toContain('The payloads of pilot p1 end with it (--end-with-pilot true)');
+    await openGate();
+    await setup.core.until('job_a ends', ended('job_a'));
+    expectOneRun('job_a');
+  });
+
   it('says so if no pilot runs', async () => {
     const { child } = setup.command('handover', ...options());
     const [code] = (await once(child, 'exit')) as [number];
