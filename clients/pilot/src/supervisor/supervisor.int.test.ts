@@ -120,7 +120,7 @@ describe('a supervisor', () => {
 
   it('enforces the walltime, and records the end, while no pilot runs; then it ends', async () => {
     const client = await open();
-    const limits = { walltimeSeconds: 1, memoryMiB: 1024, diskMiB: 100, graceSeconds: 1 };
+    const limits = { walltimeSeconds: 1, memoryMiB: 1024, diskMiB: 100, graceSeconds: 60 };
     const { record } = await start(client, 'echo up; exec sleep 4317', { limits });
     const { process: supervisor } = client;
     await client.close();

@@ -68,7 +68,7 @@ export class Supervisor implements SupervisedListener {
     this.#pilot?.send({ kind: 'REPLACED' });
     this.#pilot?.end();
     const pilot: PilotSocket = new MessageSocket(socket, (message) => {
-      if (this.#pilot === pilot) this.#onMessage(message);
+      if (this.#pilot === pilot) this.#onMessage(message, pilot);
     });
     this.#pilot = pilot;
     void this.#greet(pilot);
@@ -90,15 +90,15 @@ export class Supervisor implements SupervisedListener {
     for (const { attemptId, end } of all) if (end !== undefined) this.onEnded(attemptId, end);
   }
 
-  #onMessage(message: PilotMessage): void {
+  #onMessage(message: PilotMessage, pilot: PilotSocket): void {
     switch (message.kind) {
       case 'START':
-        return this.#beginStart(message);
+        return this.#beginStart(message, pilot);
       case 'MASK':
         this.#payloads.get(message.attemptId)?.mask(message.masked);
-        return this.#acknowledge(message.number);
+        return acknowledge(message.number, pilot);
       case 'PING':
-        return this.#acknowledge(message.number);
+        return acknowledge(message.number, pilot);
       case 'TERMINATE':
         return this.#payloads.get(message.attemptId)?.terminate(message.graceSeconds ?? undefined);
       case 'CONTACT':
@@ -107,23 +107,20 @@ export class Supervisor implements SupervisedListener {
       case 'FORGET':
         return this.#payloads.get(message.attemptId)?.forget();
       case 'END':
-        return this.#pilot?.end();
+        return pilot.end();
     }
   }
 
-  #acknowledge(number: number): void {
-    this.#pilot?.send({ kind: 'DONE', number, pid: null });
-  }
-
-  #beginStart(message: StartMessage): void {
-    const start = this.#start(message).finally(() => {
+  #beginStart(message: StartMessage, pilot: PilotSocket): void {
+    const start = this.#start(message, pilot).finally(() => {
       this.#starts.delete(start);
       void this.#endIfIdle();
     });
     this.#starts.add(start);
   }
 
-  async #start(message: StartMessage): Promise<void> {
+  /** Answers the pilot that asked: another one, which has connected since, uses the same numbers. */
+  async #start(message: StartMessage, pilot: PilotSocket): Promise<void> {
     const { number, attemptId } = message;
     try {
       const payload = await Supervised.start(this.#folder, message, this.#services, this);
@@ -132,10 +129,10 @@ export class Supervisor implements SupervisedListener {
         this.#payloads.delete(attemptId);
         void this.#endIfIdle();
       });
-      this.#pilot?.send({ kind: 'DONE', number, pid: payload.pid });
+      pilot.send({ kind: 'DONE', number, pid: payload.pid });
     } catch (error) {
       const { code = null, message: text } = error as NodeJS.ErrnoException;
-      this.#pilot?.send({ kind: 'FAILED', number, code, message: text });
+      pilot.send({ kind: 'FAILED', number, code, message: text });
     }
   }
 
@@ -157,6 +154,10 @@ export class Supervisor implements SupervisedListener {
       await rm(this.#folder, { recursive: true, force: true });
     this.#resolveEnded();
   }
+}
+
+function acknowledge(number: number, pilot: PilotSocket): void {
+  pilot.send({ kind: 'DONE', number, pid: null });
 }
 
 /** Removes all secrets that end with this process. */

@@ -140,6 +140,9 @@ async function isOf(folder: string, { queue, name, host }: SpoolOwner): Promise<
 async function partIn(folder: string, log: Logger): Promise<LeftPart> {
   // Before the records are read: a payload that it does not have any more has an end on disk.
   const client = await SupervisorClient.connect(folder, { log });
+  const fault = await recordedFault(folder);
+  if (fault !== undefined)
+    log.error({ folder, fault }, 'supervisor of an earlier pilot had ended by a fault');
   return { folder, client, attemptIds: await recordedAttempts(folder) };
 }
 
