@@ -157,6 +157,7 @@ const listedEnums = {
   onDisconnects: 'OnDisconnect',
   taskStates: 'TaskState',
   queueStates: 'QueueState',
+  downtimeStates: 'DowntimeState',
   queueExecutors: 'QueueExecutor',
   queueIsolations: 'QueueIsolation',
   workerStates: 'WorkerState',

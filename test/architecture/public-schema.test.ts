@@ -227,9 +227,9 @@ describe('the schema that GraphiQL shows a user', () => {
 
   const forUsers: Readonly<Record<string, string>> = {
     Query:
-      'atlas bulkOperation cudaReleases elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock queue queues rubin secret secrets shares task tasks viewer worker workers',
+      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock queue queues rubin secret secrets shares task tasks viewer worker workers',
     Mutation:
-      'allowSubmissionOnBehalf cancelJobs createQueue createSecret deleteSecret drainWorker endElevation grantJobAccess holdJobs registerExperiment releaseJobs reportEndedBatchJobs retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
+      'allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime createQueue createSecret declareDowntime deleteSecret drainWorker endElevation grantJobAccess holdJobs importDowntimes registerExperiment releaseJobs reportEndedBatchJobs retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:
       'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
   };

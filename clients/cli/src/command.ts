@@ -113,7 +113,7 @@ export function explain(error: unknown): { readonly exitCode: ExitCode; readonly
 }
 
 /** One user error of a mutation. */
-interface MutationError {
+export interface MutationError {
   readonly message: string;
   readonly path: readonly string[];
   readonly code: string;

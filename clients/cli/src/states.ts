@@ -3,6 +3,7 @@ import * as values from '@rhizome/client/states';
 import type {
   AuditEntryKind,
   AuditResult,
+  DowntimeState,
   ErrorGrouping,
   GrantableRole,
   JobState,
@@ -21,6 +22,8 @@ export const jobStates: readonly JobState[] = values.jobStates;
 export const taskStates: readonly TaskState[] = values.taskStates;
 /** States of queues. */
 export const queueStates: readonly QueueState[] = values.queueStates;
+/** States of downtimes. */
+export const downtimeStates: readonly DowntimeState[] = values.downtimeStates;
 /** Executors of queues. */
 export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
 /** Isolation of the payloads of queues. */

@@ -296,7 +296,7 @@ export type JobErrorFamily =
 
 /** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** Stable code of the error, up to 64 characters. */
+  /** Stable code of the error, up to 64 characters; not one with which only core ends attempts, such as `LEASE_LOST`. */
   code: string;
   /** Cause of the error. */
   family: JobErrorFamily;

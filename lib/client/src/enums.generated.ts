@@ -40,6 +40,14 @@ export const queueStates = [
   'OFFLINE',
 ] as const;
 
+/** Values of `DowntimeState`. */
+export const downtimeStates = [
+  'PLANNED',
+  'ACTIVE',
+  'ENDED',
+  'CANCELLED',
+] as const;
+
 /** Values of `QueueExecutor`. */
 export const queueExecutors = [
   'DIRECT',

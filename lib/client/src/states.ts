@@ -4,6 +4,7 @@ import { jobStates } from './enums.generated.js';
 export {
   auditKinds,
   auditResults,
+  downtimeStates,
   errorGroupings,
   gpuVendors,
   grantableRoles,

@@ -14,9 +14,9 @@ import { type SecretsModule, secretsModule } from './composition/secrets.module.
 import { directoriesOf, type Directories } from './composition/directories.js';
 import { consentStore, directoryStores, secretStore } from './composition/directory-stores.repository.js';
 import {
+  allQueueFacts,
   experimentFacts,
   queueDirectory,
-  queueFacts,
   queueLookup,
 } from './composition/directory-adapters.js';
 import { type FailuresModule, failuresModule } from './composition/failures.module.js';
@@ -44,6 +44,7 @@ import { observedStore } from './jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.js';
 import { coreCollections, coreMigrations } from './composition/migrations.js';
 import type { QueuesService } from './queues/queues.service.js';
+import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
@@ -94,6 +95,7 @@ export const corePolicies: Policies = {
   ...secretPolicies,
   ...sharePolicies,
   ...queuePolicies,
+  ...downtimePolicies,
   ...viewerPolicies,
   ...eventPolicies,
   ...errorPolicies,
@@ -133,6 +135,7 @@ export function buildCore(options: CoreOptions): Core {
       secretResolvers,
       shareResolvers,
       queueResolvers,
+      downtimeResolvers,
       viewerResolvers,
       eventResolvers,
       errorResolvers,
@@ -215,6 +218,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'experiments',
     'shares',
     'queues',
+    'downtimes',
     'accessGrants',
     'tasks',
     'workers',
@@ -241,7 +245,7 @@ function fleetOf(
     metrics,
   }: Pick<Components, 'events' | 'directories' | 'consents' | 'secrets' | 'writer' | 'metrics'>,
 ): FleetModule {
-  const { queues, shares } = directories;
+  const { shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
   return buildFleet({
     db,
@@ -253,8 +257,8 @@ function fleetOf(
     feed: events,
     secrets: secrets.service,
     consents,
-    queues: () => queues.all().map(queueFacts),
-    queueLookup: queueLookup(queues),
+    queues: () => allQueueFacts(directories),
+    queueLookup: queueLookup(directories),
     shares: () => shares.all(),
     rereadDirectories: () => directories.reread(),
     readyCount: (share) => events.counts.ready(share),
@@ -311,7 +315,7 @@ function servicesOf(
   { events, directories, access, consents, secrets, fleet, jobs, failures }: Components,
   clock: Clock,
 ): CoreServices {
-  const { experiments, shares, queues } = directories;
+  const { experiments, shares, queues, downtimes } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
     clock,
@@ -322,6 +326,7 @@ function servicesOf(
     experiments,
     shares,
     queues,
+    downtimes,
     access,
     consents,
     secrets: secrets.service,

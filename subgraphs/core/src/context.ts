@@ -16,6 +16,7 @@ import type { JobDocument } from './jobs/model/job.types.js';
 import type { JobsService } from './jobs/jobs.service.js';
 import type { LogTails } from './jobs/logs/log-tails.js';
 import type { SubmitService } from './jobs/submit/submit.service.js';
+import type { DowntimesService } from './queues/downtimes/downtimes.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { SecretsService } from './secrets/secrets.service.js';
@@ -49,6 +50,7 @@ export interface CoreServices {
   readonly consents: ConsentsService;
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
+  readonly downtimes: DowntimesService;
   readonly events: EventsService;
   /** Summaries of failures. */
   readonly errors: ErrorSummaries;

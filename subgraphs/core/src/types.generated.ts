@@ -2,6 +2,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
+import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
 import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
@@ -262,6 +263,47 @@ export type BulkResult = {
   readonly refusedCount: Scalars['Int']['output'];
 };
 
+/** A downtime to cancel. */
+export type CancelDowntimeInput = {
+  /** Identifier of the downtime. */
+  readonly id: Scalars['ID']['input'];
+  /** True to see the downtime and its queues, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** Result of `cancelDowntime`. */
+export type CancelDowntimePayload = {
+  readonly __typename?: 'CancelDowntimePayload';
+  /** The cancelled downtime; null if the input has errors. */
+  readonly downtime?: Maybe<Downtime>;
+  /** Queues that are no longer down then, by name. */
+  readonly queues: ReadonlyArray<Queue>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CancelDowntimeUserError>;
+};
+
+/** An error in the input of `cancelDowntime`. */
+export type CancelDowntimeUserError = UserError & {
+  readonly __typename?: 'CancelDowntimeUserError';
+  /** Code of the error, for programs. */
+  readonly code: CancelDowntimeUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `cancelDowntime`. */
+export type CancelDowntimeUserErrorCode =
+  /** The downtime does not exist, or you may not see it. */
+  | 'DOWNTIME_NOT_FOUND'
+  /** The downtime has ended or was cancelled. */
+  | 'DOWNTIME_OVER'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The downtime was changed in the meantime. */
+  | 'REVISION_CONFLICT';
+
 /** Jobs to cancel. */
 export type CancelJobsInput = {
   /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
@@ -304,6 +346,55 @@ export type CancelJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
+
+/** Changes of a downtime that has not ended. Fields that are not set keep their value. */
+export type ChangeDowntimeInput = {
+  /** Time at which it ends, at most 400 days after it begins. */
+  readonly endsAt?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Revision that the downtime must still have; otherwise the change is refused. */
+  readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
+  /** Identifier of the downtime. */
+  readonly id: Scalars['ID']['input'];
+  /** True to check the input and to see the queues, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Time at which it begins. */
+  readonly startsAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** Result of `changeDowntime`. */
+export type ChangeDowntimePayload = {
+  readonly __typename?: 'ChangeDowntimePayload';
+  /** The downtime; null if the input has errors. */
+  readonly downtime?: Maybe<Downtime>;
+  /** Queues that are down then, by name. */
+  readonly queues: ReadonlyArray<Queue>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ChangeDowntimeUserError>;
+};
+
+/** An error in the input of `changeDowntime`. */
+export type ChangeDowntimeUserError = UserError & {
+  readonly __typename?: 'ChangeDowntimeUserError';
+  /** Code of the error, for programs. */
+  readonly code: ChangeDowntimeUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `changeDowntime`. */
+export type ChangeDowntimeUserErrorCode =
+  /** The downtime does not exist, or you may not see it. */
+  | 'DOWNTIME_NOT_FOUND'
+  /** The downtime has ended or was cancelled. */
+  | 'DOWNTIME_OVER'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The downtime was changed in the meantime. */
+  | 'REVISION_CONFLICT';
 
 /** Defaults and bounds for the continuity of jobs in an experiment or a queue. */
 export type ContinuityPolicy = {
@@ -498,6 +589,55 @@ export type CudaRequirementInput = {
   readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
+/** A downtime to declare. */
+export type DeclareDowntimeInput = {
+  /** Time at which it ends: in the future, and at most 400 days after it begins. */
+  readonly endsAt: Scalars['DateTime']['input'];
+  /** Idempotency key. A repeated call with the same key returns the same downtime. */
+  readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
+  /** True to check the input and to see the queues, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, 1 to 500 characters. */
+  readonly reason: Scalars['String']['input'];
+  /** Time at which it begins. */
+  readonly startsAt: Scalars['DateTime']['input'];
+  /** Queue or site that is down. */
+  readonly target: DowntimeTargetInput;
+};
+
+/** Result of `declareDowntime`. */
+export type DeclareDowntimePayload = {
+  readonly __typename?: 'DeclareDowntimePayload';
+  /** The downtime; null if the input has errors. */
+  readonly downtime?: Maybe<Downtime>;
+  /** Queues that are down then, by name. */
+  readonly queues: ReadonlyArray<Queue>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<DeclareDowntimeUserError>;
+};
+
+/** An error in the input of `declareDowntime`. */
+export type DeclareDowntimeUserError = UserError & {
+  readonly __typename?: 'DeclareDowntimeUserError';
+  /** Code of the error, for programs. */
+  readonly code: DeclareDowntimeUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `declareDowntime`. */
+export type DeclareDowntimeUserErrorCode =
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** No queue that you may see belongs to the site. */
+  | 'SITE_NOT_FOUND';
+
 /** A secret to delete. */
 export type DeleteSecretInput = {
   /** The secret's id. */
@@ -661,6 +801,92 @@ export type DeviceUseInput = {
   /** Utilisation, 0 to 1; left out when unknown. */
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
 };
+
+/**
+ * A time in which a queue, or all queues of a site, run no jobs. Before it, workers get only jobs whose walltime ends
+ * before it begins. When it begins, the workers drain.
+ */
+export type Downtime = Node & {
+  readonly __typename?: 'Downtime';
+  /** Time at which it was cancelled; null if it was not. */
+  readonly cancelledAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Principal that cancelled it. */
+  readonly cancelledBy?: Maybe<Principal>;
+  /** Time of its declaration or first import. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Principal that declared or imported it. */
+  readonly declaredBy: Principal;
+  /** Time at which it ends. */
+  readonly endsAt: Scalars['DateTime']['output'];
+  /** Opaque identifier, `downtime_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Queue that is down; null for a site. */
+  readonly queue?: Maybe<Queue>;
+  /** Reason, which owners of waiting jobs see. */
+  readonly reason: Scalars['String']['output'];
+  /** Revision of the downtime; grows by one with each change. */
+  readonly revision: Scalars['Int']['output'];
+  /** Site whose queues are down; null for one queue. */
+  readonly site?: Maybe<Site>;
+  /** Name of the list that it was imported from; null if it was declared. */
+  readonly source?: Maybe<Scalars['String']['output']>;
+  /** Identifier in that list. */
+  readonly sourceId?: Maybe<Scalars['String']['output']>;
+  /** Time at which it begins. */
+  readonly startsAt: Scalars['DateTime']['output'];
+  /** Current state. */
+  readonly state: DowntimeState;
+};
+
+/** A page of downtimes, by their start. */
+export type DowntimeConnection = {
+  readonly __typename?: 'DowntimeConnection';
+  /** The downtimes with their cursors. */
+  readonly edges: ReadonlyArray<DowntimeEdge>;
+  /** The downtimes. */
+  readonly nodes: ReadonlyArray<Downtime>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of downtimes in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A downtime on a page. */
+export type DowntimeEdge = {
+  readonly __typename?: 'DowntimeEdge';
+  /** Cursor of the downtime, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The downtime. */
+  readonly node: Downtime;
+};
+
+/** Conditions on downtimes. A downtime must meet every field given; the values of a list are alternatives. */
+export type DowntimeFilter = {
+  /** Names of queues, at most 1000; downtimes of their sites are included. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of sites, at most 1000; downtimes of their queues are included. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States of the downtimes; PLANNED and ACTIVE by default. */
+  readonly states?: InputMaybe<ReadonlyArray<DowntimeState>>;
+};
+
+/** State of a downtime. */
+export type DowntimeState =
+  /** It has begun. */
+  | 'ACTIVE'
+  /** It was cancelled, or the list that it was imported from no longer has it. */
+  | 'CANCELLED'
+  /** It has ended. */
+  | 'ENDED'
+  /** It has not begun. */
+  | 'PLANNED';
+
+/** Queue or site that is down. */
+export type DowntimeTargetInput =
+  /** Name of a queue. */
+  { readonly queue: Scalars['String']['input']; readonly site?: never; }
+  |  /** Name of a site: all its queues, also later ones. */
+  { readonly queue?: never; readonly site: Scalars['String']['input']; };
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
@@ -1581,6 +1807,67 @@ export type HoldJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** The downtimes of another system. */
+export type ImportDowntimesInput = {
+  /** All downtimes of the list, at most 1000. Those of an earlier import that it no longer has are cancelled. */
+  readonly downtimes: ReadonlyArray<ImportedDowntimeInput>;
+  /** True to see what would change, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the list: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
+  readonly source: Scalars['String']['input'];
+};
+
+/** Result of `importDowntimes`. */
+export type ImportDowntimesPayload = {
+  readonly __typename?: 'ImportDowntimesPayload';
+  /** Downtimes that were cancelled because the list no longer has them. */
+  readonly cancelled: ReadonlyArray<Downtime>;
+  /** Downtimes that have changed. */
+  readonly changed: ReadonlyArray<Downtime>;
+  /** Downtimes that are new. */
+  readonly created: ReadonlyArray<Downtime>;
+  /** Number of entries that changed nothing. */
+  readonly unchangedCount: Scalars['Int']['output'];
+  /** Errors that prevented the import as a whole; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ImportDowntimesUserError>;
+};
+
+/** An error in the input of `importDowntimes`. */
+export type ImportDowntimesUserError = UserError & {
+  readonly __typename?: 'ImportDowntimesUserError';
+  /** Code of the error, for programs. */
+  readonly code: ImportDowntimesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `importDowntimes`. */
+export type ImportDowntimesUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The list is being imported by other calls. */
+  | 'REVISION_CONFLICT'
+  /** No queue that you may see belongs to the site. */
+  | 'SITE_NOT_FOUND';
+
+/** A downtime of another system. */
+export type ImportedDowntimeInput = {
+  /** Time at which it ends, at most 400 days after it begins. One that is over is not created. */
+  readonly endsAt: Scalars['DateTime']['input'];
+  /** Reason, 1 to 500 characters. */
+  readonly reason: Scalars['String']['input'];
+  /** Identifier in the list, 1 to 128 characters. A downtime with the same identifier is changed. */
+  readonly sourceId: Scalars['String']['input'];
+  /** Time at which it begins. */
+  readonly startsAt: Scalars['DateTime']['input'];
+  /** Queue or site that is down. */
+  readonly target: DowntimeTargetInput;
+};
+
 /**
  * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and may be tried several
  * times; a terminal job never changes its state again.
@@ -1932,7 +2219,7 @@ export type JobErrorFamily =
 
 /** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** Stable code of the error, up to 64 characters. */
+  /** Stable code of the error, up to 64 characters; not one with which only core ends attempts, such as `LEASE_LOST`. */
   readonly code: Scalars['String']['input'];
   /** Cause of the error. */
   readonly family: JobErrorFamily;
@@ -2484,12 +2771,18 @@ export type Mutation = {
   readonly allowSubmissionOnBehalf: AllowSubmissionOnBehalfPayload;
   /** Adds captured output to a job's log. */
   readonly appendJobLog: AppendJobLogPayload;
+  /** Cancels a downtime: it ends now, or never begins. */
+  readonly cancelDowntime: CancelDowntimePayload;
   /** Cancels jobs. A running worker is notified at once; cancelled jobs never start again. */
   readonly cancelJobs: CancelJobsPayload;
+  /** Changes the window or the reason of a downtime. */
+  readonly changeDowntime: ChangeDowntimePayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
   /** Stores a secret of the caller or of an experiment. */
   readonly createSecret: CreateSecretPayload;
+  /** Declares a downtime of a queue or a site. */
+  readonly declareDowntime: DeclareDowntimePayload;
   /** Deletes a secret with all versions. Jobs that name it fail. */
   readonly deleteSecret: DeleteSecretPayload;
   /** Drains a worker: it finishes its jobs and accepts no more. */
@@ -2504,6 +2797,8 @@ export type Mutation = {
   readonly heartbeat: HeartbeatPayload;
   /** Holds jobs that have not been sent, until they are released. */
   readonly holdJobs: HoldJobsPayload;
+  /** Takes over the downtimes of another system. A repeated import of the same list changes nothing. */
+  readonly importDowntimes: ImportDowntimesPayload;
   /** Delivers the secrets of an attempt to the worker that holds it. A repeated call delivers the newest versions. */
   readonly redeemSecrets: RedeemSecretsPayload;
   /** Registers an experiment, with a share `name/default`. */
@@ -2566,8 +2861,18 @@ export type MutationappendJobLogArgs = {
 };
 
 
+export type MutationcancelDowntimeArgs = {
+  input: CancelDowntimeInput;
+};
+
+
 export type MutationcancelJobsArgs = {
   input: CancelJobsInput;
+};
+
+
+export type MutationchangeDowntimeArgs = {
+  input: ChangeDowntimeInput;
 };
 
 
@@ -2578,6 +2883,11 @@ export type MutationcreateQueueArgs = {
 
 export type MutationcreateSecretArgs = {
   input: CreateSecretInput;
+};
+
+
+export type MutationdeclareDowntimeArgs = {
+  input: DeclareDowntimeInput;
 };
 
 
@@ -2613,6 +2923,11 @@ export type MutationheartbeatArgs = {
 
 export type MutationholdJobsArgs = {
   input: HoldJobsInput;
+};
+
+
+export type MutationimportDowntimesArgs = {
+  input: ImportDowntimesInput;
 };
 
 
@@ -2863,6 +3178,8 @@ export type Query = {
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** CUDA toolkits with the drivers they need, newest first. */
   readonly cudaReleases: ReadonlyArray<CudaRelease>;
+  /** Downtimes of queues that the caller may see, and of their sites, by their start. */
+  readonly downtimes: DowntimeConnection;
   /** Counts of failed attempts: what fails where, since when. Answered from counts by hour, not from jobs. */
   readonly errorSummary: ErrorSummary;
   /** One experiment by name; null if it is not registered, or the caller may not read it. */
@@ -2923,6 +3240,13 @@ export type Query = {
 
 export type QuerybulkOperationArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QuerydowntimesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<DowntimeFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -3062,6 +3386,8 @@ export type Queue = Node & {
   readonly continuity: ContinuityPolicy;
   /** Time of creation. */
   readonly createdAt: Scalars['DateTime']['output'];
+  /** Downtimes of the queue and of its site that have not ended, by their start. */
+  readonly downtimes: ReadonlyArray<Downtime>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor: QueueExecutor;
   /** Experiments that the queue admits; an empty list admits every experiment. */
@@ -5039,6 +5365,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   ;
   Node:
     | ( BulkOperationMapper & { __typename: 'BulkOperation' } )
+    | ( DowntimeMapper & { __typename: 'Downtime' } )
     | ( ExperimentMapper & { __typename: 'Experiment' } )
     | ( JobMapper & { __typename: 'Job' } )
     | ( JobAccessMapper & { __typename: 'JobAccess' } )
@@ -5055,9 +5382,12 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<AcquireJobsUserError, 'code'> & { code: _RefType['AcquireJobsUserErrorCode'] } & { __typename: 'AcquireJobsUserError' } )
     | ( Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: _RefType['AllowSubmissionOnBehalfUserErrorCode'] } & { __typename: 'AllowSubmissionOnBehalfUserError' } )
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
+    | ( Omit<CancelDowntimeUserError, 'code'> & { code: _RefType['CancelDowntimeUserErrorCode'] } & { __typename: 'CancelDowntimeUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
+    | ( Omit<ChangeDowntimeUserError, 'code'> & { code: _RefType['ChangeDowntimeUserErrorCode'] } & { __typename: 'ChangeDowntimeUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
+    | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
     | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
@@ -5065,6 +5395,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<GrantJobAccessUserError, 'code'> & { code: _RefType['GrantJobAccessUserErrorCode'] } & { __typename: 'GrantJobAccessUserError' } )
     | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
+    | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
@@ -5109,10 +5440,19 @@ export type ResolversTypes = {
   BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'INVALID_VALUE'>;
   BulkRefusalCount: ResolverTypeWrapper<Omit<BulkRefusalCount, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
   BulkResult: ResolverTypeWrapper<BulkResultMapper>;
+  CancelDowntimeInput: CancelDowntimeInput;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  CancelDowntimePayload: ResolverTypeWrapper<Omit<CancelDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CancelDowntimeUserError']> }>;
+  CancelDowntimeUserError: ResolverTypeWrapper<Omit<CancelDowntimeUserError, 'code'> & { code: ResolversTypes['CancelDowntimeUserErrorCode'] }>;
+  CancelDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DOWNTIME_NOT_FOUND' | 'DOWNTIME_OVER' | 'REVISION_CONFLICT'>;
   CancelJobsInput: CancelJobsInput;
   CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['CancelJobsUserError']> }>;
   CancelJobsUserError: ResolverTypeWrapper<Omit<CancelJobsUserError, 'code'> & { code: ResolversTypes['CancelJobsUserErrorCode'] }>;
   CancelJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  ChangeDowntimeInput: ChangeDowntimeInput;
+  ChangeDowntimePayload: ResolverTypeWrapper<Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['ChangeDowntimeUserError']> }>;
+  ChangeDowntimeUserError: ResolverTypeWrapper<Omit<ChangeDowntimeUserError, 'code'> & { code: ResolversTypes['ChangeDowntimeUserErrorCode'] }>;
+  ChangeDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DOWNTIME_NOT_FOUND' | 'DOWNTIME_OVER' | 'REVISION_CONFLICT'>;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -5125,9 +5465,12 @@ export type ResolversTypes = {
   CreateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SECRET_NAME_TAKEN' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
   CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   CudaRequirement: ResolverTypeWrapper<CudaRequirement>;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   CudaRequirementInput: CudaRequirementInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  DeclareDowntimeInput: DeclareDowntimeInput;
+  DeclareDowntimePayload: ResolverTypeWrapper<Omit<DeclareDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['DeclareDowntimeUserError']> }>;
+  DeclareDowntimeUserError: ResolverTypeWrapper<Omit<DeclareDowntimeUserError, 'code'> & { code: ResolversTypes['DeclareDowntimeUserErrorCode'] }>;
+  DeclareDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'SITE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
   DeleteSecretInput: DeleteSecretInput;
   DeleteSecretPayload: ResolverTypeWrapper<Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['DeleteSecretUserError']> }>;
   DeleteSecretUserError: ResolverTypeWrapper<Omit<DeleteSecretUserError, 'code'> & { code: ResolversTypes['DeleteSecretUserErrorCode'] }>;
@@ -5139,6 +5482,12 @@ export type ResolversTypes = {
   DeviceHealth: ResolverTypeWrapper<'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'>;
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
+  Downtime: ResolverTypeWrapper<DowntimeMapper>;
+  DowntimeConnection: ResolverTypeWrapper<DowntimeConnectionMapper>;
+  DowntimeEdge: ResolverTypeWrapper<Omit<DowntimeEdge, 'node'> & { node: ResolversTypes['Downtime'] }>;
+  DowntimeFilter: DowntimeFilter;
+  DowntimeState: ResolverTypeWrapper<'PLANNED' | 'ACTIVE' | 'ENDED' | 'CANCELLED'>;
+  DowntimeTargetInput: DowntimeTargetInput;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   DrainWorkerUserError: ResolverTypeWrapper<Omit<DrainWorkerUserError, 'code'> & { code: ResolversTypes['DrainWorkerUserErrorCode'] }>;
@@ -5200,6 +5549,11 @@ export type ResolversTypes = {
   HoldJobsPayload: ResolverTypeWrapper<Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['HoldJobsUserError']> }>;
   HoldJobsUserError: ResolverTypeWrapper<Omit<HoldJobsUserError, 'code'> & { code: ResolversTypes['HoldJobsUserErrorCode'] }>;
   HoldJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  ImportDowntimesInput: ImportDowntimesInput;
+  ImportDowntimesPayload: ResolverTypeWrapper<Omit<ImportDowntimesPayload, 'cancelled' | 'changed' | 'created' | 'userErrors'> & { cancelled: ReadonlyArray<ResolversTypes['Downtime']>, changed: ReadonlyArray<ResolversTypes['Downtime']>, created: ReadonlyArray<ResolversTypes['Downtime']>, userErrors: ReadonlyArray<ResolversTypes['ImportDowntimesUserError']> }>;
+  ImportDowntimesUserError: ResolverTypeWrapper<Omit<ImportDowntimesUserError, 'code'> & { code: ResolversTypes['ImportDowntimesUserErrorCode'] }>;
+  ImportDowntimesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'SITE_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  ImportedDowntimeInput: ImportedDowntimeInput;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   Job: ResolverTypeWrapper<JobMapper>;
   JobAccess: ResolverTypeWrapper<JobAccessMapper>;
@@ -5432,9 +5786,16 @@ export type ResolversParentTypes = {
   BulkRefusal: BulkRefusal;
   BulkRefusalCount: BulkRefusalCount;
   BulkResult: BulkResultMapper;
+  CancelDowntimeInput: CancelDowntimeInput;
+  Boolean: Scalars['Boolean']['output'];
+  CancelDowntimePayload: Omit<CancelDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelDowntimeUserError']> };
+  CancelDowntimeUserError: CancelDowntimeUserError;
   CancelJobsInput: CancelJobsInput;
   CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelJobsUserError']> };
   CancelJobsUserError: CancelJobsUserError;
+  ChangeDowntimeInput: ChangeDowntimeInput;
+  ChangeDowntimePayload: Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['ChangeDowntimeUserError']> };
+  ChangeDowntimeUserError: ChangeDowntimeUserError;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -5445,9 +5806,11 @@ export type ResolversParentTypes = {
   CreateSecretUserError: CreateSecretUserError;
   CudaRelease: CudaRelease;
   CudaRequirement: CudaRequirement;
-  Boolean: Scalars['Boolean']['output'];
   CudaRequirementInput: CudaRequirementInput;
   DateTime: Scalars['DateTime']['output'];
+  DeclareDowntimeInput: DeclareDowntimeInput;
+  DeclareDowntimePayload: Omit<DeclareDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['DeclareDowntimeUserError']> };
+  DeclareDowntimeUserError: DeclareDowntimeUserError;
   DeleteSecretInput: DeleteSecretInput;
   DeleteSecretPayload: Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['DeleteSecretUserError']> };
   DeleteSecretUserError: DeleteSecretUserError;
@@ -5457,6 +5820,11 @@ export type ResolversParentTypes = {
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceInput: DeviceInput;
   DeviceUseInput: DeviceUseInput;
+  Downtime: DowntimeMapper;
+  DowntimeConnection: DowntimeConnectionMapper;
+  DowntimeEdge: Omit<DowntimeEdge, 'node'> & { node: ResolversParentTypes['Downtime'] };
+  DowntimeFilter: DowntimeFilter;
+  DowntimeTargetInput: DowntimeTargetInput;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   DrainWorkerUserError: DrainWorkerUserError;
@@ -5508,6 +5876,10 @@ export type ResolversParentTypes = {
   HoldJobsInput: HoldJobsInput;
   HoldJobsPayload: Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['HoldJobsUserError']> };
   HoldJobsUserError: HoldJobsUserError;
+  ImportDowntimesInput: ImportDowntimesInput;
+  ImportDowntimesPayload: Omit<ImportDowntimesPayload, 'cancelled' | 'changed' | 'created' | 'userErrors'> & { cancelled: ReadonlyArray<ResolversParentTypes['Downtime']>, changed: ReadonlyArray<ResolversParentTypes['Downtime']>, created: ReadonlyArray<ResolversParentTypes['Downtime']>, userErrors: ReadonlyArray<ResolversParentTypes['ImportDowntimesUserError']> };
+  ImportDowntimesUserError: ImportDowntimesUserError;
+  ImportedDowntimeInput: ImportedDowntimeInput;
   JSON: Scalars['JSON']['output'];
   Job: JobMapper;
   JobAccess: JobAccessMapper;
@@ -5781,6 +6153,21 @@ export type BulkResultResolvers<ContextType = Context, ParentType extends Resolv
   refusedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type CancelDowntimePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelDowntimePayload'] = ResolversParentTypes['CancelDowntimePayload']> = {
+  downtime?: Resolver<Maybe<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  queues?: Resolver<ReadonlyArray<ResolversTypes['Queue']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CancelDowntimeUserError']>, ParentType, ContextType>;
+};
+
+export type CancelDowntimeUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelDowntimeUserError'] = ResolversParentTypes['CancelDowntimeUserError']> = {
+  code?: Resolver<ResolversTypes['CancelDowntimeUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CancelDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ DOWNTIME_NOT_FOUND?: any, DOWNTIME_OVER?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['CancelDowntimeUserErrorCode']>;
+
 export type CancelJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelJobsPayload'] = ResolversParentTypes['CancelJobsPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['CancelJobsUserError']>, ParentType, ContextType>;
@@ -5794,6 +6181,21 @@ export type CancelJobsUserErrorResolvers<ContextType = Context, ParentType exten
 };
 
 export type CancelJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['CancelJobsUserErrorCode']>;
+
+export type ChangeDowntimePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ChangeDowntimePayload'] = ResolversParentTypes['ChangeDowntimePayload']> = {
+  downtime?: Resolver<Maybe<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  queues?: Resolver<ReadonlyArray<ResolversTypes['Queue']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ChangeDowntimeUserError']>, ParentType, ContextType>;
+};
+
+export type ChangeDowntimeUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ChangeDowntimeUserError'] = ResolversParentTypes['ChangeDowntimeUserError']> = {
+  code?: Resolver<ResolversTypes['ChangeDowntimeUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ChangeDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ DOWNTIME_NOT_FOUND?: any, DOWNTIME_OVER?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['ChangeDowntimeUserErrorCode']>;
 
 export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ContinuityPolicy'] = ResolversParentTypes['ContinuityPolicy']> = {
   defaultContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -5859,6 +6261,21 @@ export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversT
   name: 'DateTime';
 }
 
+export type DeclareDowntimePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeclareDowntimePayload'] = ResolversParentTypes['DeclareDowntimePayload']> = {
+  downtime?: Resolver<Maybe<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  queues?: Resolver<ReadonlyArray<ResolversTypes['Queue']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DeclareDowntimeUserError']>, ParentType, ContextType>;
+};
+
+export type DeclareDowntimeUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeclareDowntimeUserError'] = ResolversParentTypes['DeclareDowntimeUserError']> = {
+  code?: Resolver<ResolversTypes['DeclareDowntimeUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DeclareDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SITE_NOT_FOUND?: any }, ResolversTypes['DeclareDowntimeUserErrorCode']>;
+
 export type DeleteSecretPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteSecretPayload'] = ResolversParentTypes['DeleteSecretPayload']> = {
   isDeleted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['DeleteSecretUserError']>, ParentType, ContextType>;
@@ -5905,6 +6322,38 @@ export type DeviceFactSourceResolvers<ContextType = Context, ParentType extends 
 };
 
 export type DeviceHealthResolvers = EnumResolverSignature<{ HEALTHY?: any, UNHEALTHY?: any, UNKNOWN?: any }, ResolversTypes['DeviceHealth']>;
+
+export type DowntimeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Downtime'] = ResolversParentTypes['Downtime']> = {
+  cancelledAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  cancelledBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  declaredBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  endsAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+  source?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sourceId?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  startsAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['DowntimeState'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DowntimeConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DowntimeConnection'] = ResolversParentTypes['DowntimeConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['DowntimeEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type DowntimeEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DowntimeEdge'] = ResolversParentTypes['DowntimeEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Downtime'], ParentType, ContextType>;
+};
+
+export type DowntimeStateResolvers = EnumResolverSignature<{ ACTIVE?: any, CANCELLED?: any, ENDED?: any, PLANNED?: any }, ResolversTypes['DowntimeState']>;
 
 export type DrainWorkerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainWorkerPayload'] = ResolversParentTypes['DrainWorkerPayload']> = {
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, ParentType, ContextType>;
@@ -6217,6 +6666,23 @@ export type HoldJobsUserErrorResolvers<ContextType = Context, ParentType extends
 };
 
 export type HoldJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['HoldJobsUserErrorCode']>;
+
+export type ImportDowntimesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ImportDowntimesPayload'] = ResolversParentTypes['ImportDowntimesPayload']> = {
+  cancelled?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  changed?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  created?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
+  unchangedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ImportDowntimesUserError']>, ParentType, ContextType>;
+};
+
+export type ImportDowntimesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ImportDowntimesUserError'] = ResolversParentTypes['ImportDowntimesUserError']> = {
+  code?: Resolver<ResolversTypes['ImportDowntimesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ImportDowntimesUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SITE_NOT_FOUND?: any }, ResolversTypes['ImportDowntimesUserErrorCode']>;
 
 export interface JSONScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['JSON'], any> {
   name: 'JSON';
@@ -6542,9 +7008,12 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   acquireJobs?: Resolver<ResolversTypes['AcquireJobsPayload'], ParentType, ContextType, RequireFields<MutationacquireJobsArgs, 'input'>>;
   allowSubmissionOnBehalf?: Resolver<ResolversTypes['AllowSubmissionOnBehalfPayload'], ParentType, ContextType, RequireFields<MutationallowSubmissionOnBehalfArgs, 'input'>>;
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
+  cancelDowntime?: Resolver<ResolversTypes['CancelDowntimePayload'], ParentType, ContextType, RequireFields<MutationcancelDowntimeArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
+  changeDowntime?: Resolver<ResolversTypes['ChangeDowntimePayload'], ParentType, ContextType, RequireFields<MutationchangeDowntimeArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
+  declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
   deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
@@ -6552,6 +7021,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   grantJobAccess?: Resolver<ResolversTypes['GrantJobAccessPayload'], ParentType, ContextType, RequireFields<MutationgrantJobAccessArgs, 'input'>>;
   heartbeat?: Resolver<ResolversTypes['HeartbeatPayload'], ParentType, ContextType, RequireFields<MutationheartbeatArgs, 'input'>>;
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
+  importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
@@ -6573,7 +7043,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'JobAccess' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Job' | 'JobAccess' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
 
 export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP?: any }, ResolversTypes['OnDisconnect']>;
@@ -6630,6 +7100,7 @@ export type ProcessContainmentResolvers = EnumResolverSignature<{ CONTROL_GROUPS
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
   cudaReleases?: Resolver<ReadonlyArray<ResolversTypes['CudaRelease']>, ParentType, ContextType>;
+  downtimes?: Resolver<ResolversTypes['DowntimeConnection'], ParentType, ContextType, RequireFields<QuerydowntimesArgs, 'first'>>;
   errorSummary?: Resolver<ResolversTypes['ErrorSummary'], ParentType, ContextType, RequireFields<QueryerrorSummaryArgs, 'by'>>;
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType, RequireFields<QueryexperimentArgs, 'name'>>;
   experiments?: Resolver<ResolversTypes['ExperimentConnection'], ParentType, ContextType, RequireFields<QueryexperimentsArgs, 'first'>>;
@@ -6660,6 +7131,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Queue']> | FederationReferenceType, FederationReferenceType, ContextType>;
   continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  downtimes?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
   executor?: Resolver<ResolversTypes['QueueExecutor'], ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   gpuSummary?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
@@ -7142,7 +7614,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -7300,9 +7772,15 @@ export type Resolvers<ContextType = Context> = {
   BulkRefusalCode?: BulkRefusalCodeResolvers;
   BulkRefusalCount?: BulkRefusalCountResolvers<ContextType>;
   BulkResult?: BulkResultResolvers<ContextType>;
+  CancelDowntimePayload?: CancelDowntimePayloadResolvers<ContextType>;
+  CancelDowntimeUserError?: CancelDowntimeUserErrorResolvers<ContextType>;
+  CancelDowntimeUserErrorCode?: CancelDowntimeUserErrorCodeResolvers;
   CancelJobsPayload?: CancelJobsPayloadResolvers<ContextType>;
   CancelJobsUserError?: CancelJobsUserErrorResolvers<ContextType>;
   CancelJobsUserErrorCode?: CancelJobsUserErrorCodeResolvers;
+  ChangeDowntimePayload?: ChangeDowntimePayloadResolvers<ContextType>;
+  ChangeDowntimeUserError?: ChangeDowntimeUserErrorResolvers<ContextType>;
+  ChangeDowntimeUserErrorCode?: ChangeDowntimeUserErrorCodeResolvers;
   ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
@@ -7313,12 +7791,19 @@ export type Resolvers<ContextType = Context> = {
   CudaRelease?: CudaReleaseResolvers<ContextType>;
   CudaRequirement?: CudaRequirementResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
+  DeclareDowntimePayload?: DeclareDowntimePayloadResolvers<ContextType>;
+  DeclareDowntimeUserError?: DeclareDowntimeUserErrorResolvers<ContextType>;
+  DeclareDowntimeUserErrorCode?: DeclareDowntimeUserErrorCodeResolvers;
   DeleteSecretPayload?: DeleteSecretPayloadResolvers<ContextType>;
   DeleteSecretUserError?: DeleteSecretUserErrorResolvers<ContextType>;
   DeleteSecretUserErrorCode?: DeleteSecretUserErrorCodeResolvers;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
+  Downtime?: DowntimeResolvers<ContextType>;
+  DowntimeConnection?: DowntimeConnectionResolvers<ContextType>;
+  DowntimeEdge?: DowntimeEdgeResolvers<ContextType>;
+  DowntimeState?: DowntimeStateResolvers;
   DrainWorkerPayload?: DrainWorkerPayloadResolvers<ContextType>;
   DrainWorkerUserError?: DrainWorkerUserErrorResolvers<ContextType>;
   DrainWorkerUserErrorCode?: DrainWorkerUserErrorCodeResolvers;
@@ -7362,6 +7847,9 @@ export type Resolvers<ContextType = Context> = {
   HoldJobsPayload?: HoldJobsPayloadResolvers<ContextType>;
   HoldJobsUserError?: HoldJobsUserErrorResolvers<ContextType>;
   HoldJobsUserErrorCode?: HoldJobsUserErrorCodeResolvers;
+  ImportDowntimesPayload?: ImportDowntimesPayloadResolvers<ContextType>;
+  ImportDowntimesUserError?: ImportDowntimesUserErrorResolvers<ContextType>;
+  ImportDowntimesUserErrorCode?: ImportDowntimesUserErrorCodeResolvers;
   JSON?: GraphQLScalarType;
   Job?: JobResolvers<ContextType>;
   JobAccess?: JobAccessResolvers<ContextType>;

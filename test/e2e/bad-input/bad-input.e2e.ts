@@ -13,7 +13,15 @@ import { stored } from '../system/stored.js';
 import { type BadInput, changed } from './case.js';
 import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
-import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
+import {
+  farDowntime,
+  type Given,
+  type GoodInputs,
+  goodInputs,
+  queueName,
+  smallJob,
+  usedKey,
+} from './good-inputs.js';
 import { identityCases, identityInputs } from './identity-cases.js';
 import { schemaCases } from './schema-cases.js';
 import { workerCases } from './worker-cases.js';
@@ -111,6 +119,13 @@ describe.each(transports)('over %s', (transport) => {
       .data<{ grantJobAccess: { access: { id: string } } }>(
         'mutation { grantJobAccess(input: { experiment: "rubin", grantee: { subject: "guest@example" }, level: READ }) { access { id } } }',
       );
+    const { downtime } = await system
+      .api()
+      .change<{ downtime: { id: string } }>(
+        'declareDowntime',
+        { target: { queue: queueName }, ...farDowntime },
+        'downtime { id }',
+      );
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };
     return {
@@ -121,6 +136,7 @@ describe.each(transports)('over %s', (transport) => {
       ended: ended.job.id,
       secretId: createSecret.secret.id,
       accessId: grantJobAccess.access.id,
+      downtimeId: downtime.id,
     };
   }
 
@@ -130,6 +146,7 @@ describe.each(transports)('over %s', (transport) => {
       ['submitJobs', [['jobs', [smallJob]]]],
       ['submitTask', []],
       ['createQueue', [['name', 'west']]],
+      ['declareDowntime', []],
       ['submitLarkspurObservation', []],
       ['submitAtlasTask', []],
       ['submitEpicRun', [['runNumber', 1]]],

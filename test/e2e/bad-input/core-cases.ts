@@ -234,6 +234,53 @@ const queues = [
   ]),
 ];
 
+const windowRows: readonly Row[] = [
+  ['an end before its start', 'endsAt', '2089-01-01T00:00:00.000Z'],
+  ['an end that is too late', 'endsAt', '2095-01-01T00:00:00.000Z'],
+  tooLong,
+];
+const downtimeRows: readonly Row[] = [
+  ['a downtime that is not there', 'id', 'downtime_nowhere', { code: 'DOWNTIME_NOT_FOUND' }],
+];
+
+const downtimes = [
+  ...casesOf('declareDowntime', 'INVALID_VALUE', [
+    ...windowRows,
+    emptyKey,
+    reused(['reason', 'another']),
+    ['no reason', 'reason', ''],
+    [
+      'a queue that is not there',
+      'target',
+      { queue: 'nowhere' },
+      { at: 'target.queue', names: '"nowhere"', code: 'QUEUE_NOT_FOUND' },
+    ],
+    [
+      'a site that is not there',
+      'target',
+      { site: 'nowhere' },
+      { at: 'target.site', names: '"nowhere"', code: 'SITE_NOT_FOUND' },
+    ],
+  ]),
+  ...casesOf('changeDowntime', 'INVALID_VALUE', [
+    ...windowRows,
+    ...downtimeRows,
+    ['another revision', 'expectedRevision', 99, { code: 'REVISION_CONFLICT' }],
+  ]),
+  ...casesOf('cancelDowntime', 'INVALID_VALUE', downtimeRows),
+  ...casesOf('importDowntimes', 'INVALID_VALUE', [
+    ['a source with a blank', 'source', 'a b'],
+    ['an empty id', 'downtimes.0.sourceId', ''],
+    ['no reason', 'downtimes.0.reason', ''],
+    [
+      'a queue that is not there',
+      'downtimes.0.target',
+      { queue: 'nowhere' },
+      { at: 'downtimes.0.target.queue', names: '"nowhere"', code: 'QUEUE_NOT_FOUND' },
+    ],
+  ]),
+];
+
 const experiments = [
   ...casesOf('registerExperiment', 'INVALID_VALUE', [
     ['a name with a capital', 'name', 'Newcomer'],
@@ -303,4 +350,11 @@ const experiments = [
 ];
 
 /** All of them. */
-export const coreCases: readonly BadInput[] = [...jobs, ...tasks, ...bulk, ...queues, ...experiments];
+export const coreCases: readonly BadInput[] = [
+  ...jobs,
+  ...tasks,
+  ...bulk,
+  ...queues,
+  ...downtimes,
+  ...experiments,
+];

@@ -17,6 +17,8 @@ export interface Given {
   readonly ended: string;
   /** A secret of the caller. */
   readonly secretId: string;
+  /** A downtime of the queue. */
+  readonly downtimeId: string;
   /** Access to jobs of the caller that somebody has. */
   readonly accessId: string;
 }
@@ -28,6 +30,12 @@ export const queueName = 'north';
 /** Jobs that are nowhere. */
 export const nobody = 'job_00000000000000000000000000';
 
+/** A downtime that keeps no job of the story from a worker. */
+export const farDowntime = {
+  startsAt: '2090-01-01T00:00:00.000Z',
+  endsAt: '2090-01-02T00:00:00.000Z',
+  reason: 'for the story',
+};
 /** The smallest job. */
 export const smallJob = { name: 'a job', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
@@ -46,6 +54,7 @@ export function goodInputs({
   ended,
   secretId,
   accessId,
+  downtimeId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -77,6 +86,13 @@ export function goodInputs({
     createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
     updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],
     setQueueState: ['SetQueueStateInput', { name: queueName, state: 'PAUSED', reason: 'for the story' }],
+    declareDowntime: ['DeclareDowntimeInput', { target: { queue: queueName }, ...farDowntime, ...key() }],
+    changeDowntime: ['ChangeDowntimeInput', { id: downtimeId, reason: 'for the story' }],
+    cancelDowntime: ['CancelDowntimeInput', { id: downtimeId }],
+    importDowntimes: [
+      'ImportDowntimesInput',
+      { source: 'story', downtimes: [{ sourceId: '1', target: { queue: queueName }, ...farDowntime }] },
+    ],
     registerWorker: [
       'RegisterWorkerInput',
       { queue: queueName, host: 'h', name: 'w', hardware, version: '1', ...key() },

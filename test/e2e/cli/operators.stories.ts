@@ -88,6 +88,35 @@ describe('the verbs of operators', () => {
     );
   });
 
+  it('queue downtime declares, lists, changes and cancels downtimes, and imports them', async () => {
+    const downtime = (...args: string[]) => cli.run(['queue', 'downtime', ...args]);
+    const window = ['--from', '2090-01-01T08:00Z', '--to', '2090-01-01T18:00Z', '--reason', 'new switches'];
+    const tried = await downtime('add', 'night', ...window, '--dry-run');
+    expect(tried.stdout).toMatch(/^dry run {2}PLANNED {2}2090-01-01T08:00[^\n]*\n1 queue: night$/m);
+    expect((await downtime('list', '-q', 'night')).stdout).toBe('');
+    const added = await downtime('add', '--site', 'SUMMIT', ...window, '--json');
+    const { id, queues } = added.json<{ id: string; queues: string[] }>();
+    expect(queues).toEqual(['night']);
+    expect((await downtime('list', '-q', 'night')).stdout).toMatch(/PLANNED +site SUMMIT .* new switches/);
+    const changed = await downtime('change', id, '--reason', 'new cables', '--json');
+    expect(changed.json()).toMatchObject({ reason: 'new cables', revision: 2 });
+    expect((await downtime('cancel', id)).stdout).toMatch(/CANCELLED/);
+    expect((await downtime('change', id, '--reason', 'more')).stderr).toMatch(
+      /is CANCELLED; declare another/,
+    );
+    expect((await downtime('add', 'night', '--site', 'SUMMIT', ...window)).exitCode).toBe(2);
+    const file = join(dirname(system.data), 'downtimes.yaml');
+    const line =
+      '  - { id: 7, queue: night, from: 2090-02-01T08:00:00Z, to: 2090-02-02T08:00:00Z, reason: power }';
+    await writeFile(file, `downtimes:\n${line}\n`);
+    const imported = (...flags: string[]) => downtime('import', 'goc', '-f', 'downtimes.yaml', ...flags);
+    expect((await imported('--dry-run')).stdout).toMatch(/^1 would be new, 0 would be changed, 0 /);
+    expect((await imported()).stdout).toMatch(/^1 new, 0 changed, 0 cancelled, 0 unchanged\n/);
+    expect((await imported()).stdout).toBe('0 new, 0 changed, 0 cancelled, 1 unchanged');
+    await writeFile(file, 'downtimes: []\n');
+    expect((await imported()).stdout).toMatch(/^0 new, 0 changed, 1 cancelled, 0 unchanged\n/);
+  });
+
   it('sets the continuity of jobs, and its defaults and bounds for an experiment and a queue', async () => {
     const stopping = await pendingJob('--on-disconnect', 'STOP');
     expect((await cli.run(['show', stopping])).stdout).toMatch(/^without contact +stops with the lease$/m);

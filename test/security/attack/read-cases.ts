@@ -71,6 +71,10 @@ const ofCore: readonly Read[] = [
   query('shares', '{ shares(experiment: "atlas") { nodes { path } } }'),
   query('queue', '{ queue(name: "citadel") { name } }', { openTo: pilots }),
   query('queues', '{ queues { nodes { name } } }', { openTo: pilots }),
+  query('downtimes', '{ downtimes { nodes { id } } }', {
+    marks: ({ targets }) => [targets.downtime],
+    openTo: pilots,
+  }),
   { ...byId('worker', 'worker'), openTo: pilots },
   query('workers', '{ workers { nodes { id name } } }', { openTo: pilots }),
   byId('job', 'job', 'id name'),

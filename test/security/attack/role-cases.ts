@@ -18,6 +18,9 @@ export const held = ({ targets }: AttackSystem): { readonly id: string; readonly
   fence: targets.held.fence,
 });
 const key = { idempotencyKey: 'attack' };
+const downtime = {
+  ...{ startsAt: '2026-01-01T00:00:00.000Z', endsAt: '2027-01-01T00:00:00.000Z', reason: 'attack' },
+};
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
 
@@ -36,6 +39,13 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   createQueue: () => ({ name: 'attack', site: 'POLE', experiments: ['atlas'], ...key }),
   updateQueue: ({ targets }) => ({ name: targets.queue, site: 'MINE' }),
   setQueueState: ({ targets }) => ({ name: targets.queue, state: 'PAUSED', reason: 'attack' }),
+  declareDowntime: ({ targets }) => ({ target: { queue: targets.queue }, ...downtime }),
+  changeDowntime: ({ targets }) => ({ id: targets.downtime, ...downtime }),
+  cancelDowntime: ({ targets }) => ({ id: targets.downtime }),
+  importDowntimes: ({ targets }) => ({
+    source: 'attack',
+    downtimes: [{ sourceId: '1', target: { queue: targets.queue }, ...downtime }],
+  }),
   registerWorker: ({ targets }) => ({
     queue: targets.queue,
     host: 'spoken',

@@ -12,6 +12,8 @@ export interface Targets {
   readonly job: string;
   readonly task: string;
   readonly queue: string;
+  /** A downtime of the queue. */
+  readonly downtime: string;
   readonly worker: string;
   /** A job of atlas that the worker runs. */
   readonly held: Grant;
@@ -60,6 +62,15 @@ export async function prepareTargets(
     grantee: { subject: 'friend@elsewhere' },
   };
   const { access } = await api.change<{ access: { id: string } }>('grantJobAccess', granted, 'access { id }');
+  const planned = {
+    ...{ target: { queue: 'citadel' }, reason: 'guarded' },
+    ...{ startsAt: '2090-01-01T00:00:00.000Z', endsAt: '2090-01-02T00:00:00.000Z' },
+  };
+  const { downtime } = await api.change<{ downtime: { id: string } }>(
+    'declareDowntime',
+    planned,
+    'downtime { id }',
+  );
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
@@ -71,6 +82,7 @@ export async function prepareTargets(
     operation: operation?._id ?? '',
     secret: await createSecret(api, evidence),
     queue: 'citadel',
+    downtime: downtime.id,
     worker: worker.id,
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),

@@ -27,6 +27,8 @@ export interface Objects {
   readonly taskId: string;
   /** Access of somebody to a job that waits; for this caller and target alone. */
   readonly accessId: string;
+  /** A downtime of the queue, for this caller and target alone. */
+  readonly downtimeId: string;
   readonly worker: Worker;
   /** A job that the worker runs. */
   readonly held: HeldJob;
@@ -112,8 +114,22 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   return {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
     ...{ issuer, enrolmentId, ownSecretId: String(created.id), jobId, accessId: String(access.id) },
+    downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
   };
+}
+
+/** A downtime that keeps no job of these tests from a worker. */
+export const farDowntime = {
+  startsAt: '2090-01-01T00:00:00.000Z',
+  endsAt: '2090-01-02T00:00:00.000Z',
+  reason: 'test',
+};
+
+async function downtimeOf(system: System, queue: string): Promise<string> {
+  const input = { target: { queue }, ...farDowntime };
+  const { downtime } = await mutate(system, 'declareDowntime', input, 'downtime { id }');
+  return String(downtime.id);
 }
 
 async function robotOf(

@@ -1,6 +1,6 @@
 /** One call for each root field of core, in the order in which they are made. */
 import { createProofKey } from '@rhizome/client';
-import type { Objects } from './objects.js';
+import { farDowntime, type Objects } from './objects.js';
 import { mutation, query, type Rows, subscription } from './row.js';
 import type { Caller, Target } from './world.js';
 import { type HeldJob, registrationOf, type Worker } from './workers.js';
@@ -33,6 +33,10 @@ export const rows: Rows = [
       n: [queue],
     }),
   ),
+  query('downtimes', '{ downtimes(first: 100) { nodes { id } } }', undefined, {
+    found: ({ nodes }, { downtimeId }) =>
+      (nodes as readonly { id: string }[]).some(({ id }) => id === downtimeId),
+  }),
   query('worker', 'query ($id: ID!) { worker(id: $id) { id } }', ({ worker }) => ({ id: worker.id })),
   query('workers', 'query ($id: [ID!]) { workers(filter: { ids: $id }) { nodes { id } } }', ({ worker }) => ({
     id: [worker.id],
@@ -117,6 +121,20 @@ export const rows: Rows = [
   })),
   mutation('updateQueue', ({ queue: name }) => ({ name, site: 'POLE' })),
   mutation('setQueueState', ({ queue: name }) => ({ name, state: 'ONLINE', reason: 'test' })),
+  mutation('declareDowntime', ({ queue }) => ({ target: { queue }, ...farDowntime })),
+  mutation('changeDowntime', ({ downtimeId: id }) => ({ id, reason: 'tested' })),
+  mutation('cancelDowntime', ({ downtimeId: id }) => ({ id })),
+  mutation(
+    'importDowntimes',
+    ({ queue }, caller, target) => ({
+      source: `${caller}-${target}`,
+      downtimes: [{ sourceId: '1', target: { queue }, ...farDowntime }],
+    }),
+    {
+      select: 'created { id } userErrors { code }',
+      found: ({ created }) => (created as readonly unknown[]).length === 1,
+    },
+  ),
   mutation('submitJobs', ({ experiment, onBehalfOf }, caller, target) => ({
     experiment,
     idempotencyKey: `jobs ${key(caller, target)}`,

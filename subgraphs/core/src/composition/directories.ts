@@ -6,6 +6,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { Backoff, sleep } from '@rhizome/retry';
 import { ExperimentsService } from '../experiments/experiments.service.js';
+import { DowntimesService } from '../queues/downtimes/downtimes.service.js';
 import { QueuesService } from '../queues/queues.service.js';
 import { SharesService } from '../shares/shares.service.js';
 import type { Directory, DirectoryDocument } from '../shared/directory.repository.js';
@@ -29,17 +30,18 @@ export interface DirectoriesOptions {
   readonly hasLiveJobs: (experiment: string, share: string) => Promise<boolean>;
 }
 
-/** Queues, experiments and shares. */
+/** Queues with their downtimes, experiments and shares. */
 export interface Directories {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly queues: QueuesService;
+  readonly downtimes: DowntimesService;
   /** Reads all documents again: memory then contains everything that any process has written so far. */
   reread(): Promise<void>;
   /** Reads all documents and follows later writes. The event stream must be open. */
   start(): Promise<void>;
   stop(): void;
-  /** Calls the listener when queues or shares change. @returns function that removes it */
+  /** Calls the listener when queues, downtimes or shares change. @returns function that removes it */
   onChanged(listener: () => void): () => void;
 }
 
@@ -64,13 +66,19 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
     ids,
     missingExperiments: (names) => experiments.missing(names),
   });
+  const downtimes = new DowntimesService({ repository: stores.downtimes, queues, clock, ids });
   return {
     experiments,
     shares,
     queues,
+    downtimes,
     ...freshness(stores, events, log),
     onChanged(listener) {
-      const ends = [queues.onChanged(() => listener()), shares.onChanged(listener)];
+      const ends = [
+        queues.onChanged(() => listener()),
+        downtimes.onChanged(listener),
+        shares.onChanged(listener),
+      ];
       return () => ends.forEach((end) => end());
     },
   };

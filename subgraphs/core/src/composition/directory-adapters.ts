@@ -14,9 +14,16 @@ export async function experimentFacts(
   return experiment && { name, shares: leaves.map(({ path }) => path), continuity: experiment.continuity };
 }
 
-/** Queue as the scheduler needs it. */
-export function queueFacts({ _id, ...queue }: QueueDocument): QueueFacts {
-  return { ...queue, id: _id };
+type QueuesAndDowntimes = Pick<Directories, 'queues' | 'downtimes'>;
+
+/** All queues in memory, as the scheduler needs them. */
+export function allQueueFacts({ queues, downtimes }: QueuesAndDowntimes): readonly QueueFacts[] {
+  return queues.all().map((queue) => queueFacts(queue, downtimes));
+}
+
+function queueFacts({ _id, ...queue }: QueueDocument, downtimes: Directories['downtimes']): QueueFacts {
+  const windows = downtimes.windowsOf(queue);
+  return { ...queue, id: _id, ...(windows ? { downtimes: windows } : {}) };
 }
 
 /** Queues as jobs need them. */
@@ -29,12 +36,12 @@ export function queueDirectory(queues: Directories['queues']): QueueDirectory {
 }
 
 /** Queues as workers need them. */
-export function queueLookup(queues: Directories['queues']): QueueLookup {
+export function queueLookup({ queues, downtimes }: QueuesAndDowntimes): QueueLookup {
   const facts = (found: readonly (QueueDocument | null)[]): readonly (QueueFacts | undefined)[] =>
-    found.map((queue) => (queue ? queueFacts(queue) : undefined));
+    found.map((queue) => (queue ? queueFacts(queue, downtimes) : undefined));
   return {
     byNames: async (names) => facts(await queues.byNames(names)),
     freshByNames: async (names) => facts(await queues.freshByNames(names)),
-    allFresh: async () => (await queues.allFresh()).map(queueFacts),
+    allFresh: async () => (await queues.allFresh()).map((queue) => queueFacts(queue, downtimes)),
   };
 }

@@ -7,6 +7,8 @@ import { consentsCollection } from '../consents/consent.document.js';
 import { ConsentsRepository } from '../consents/consents.repository.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { ExperimentsRepository } from '../experiments/experiments.repository.js';
+import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
+import { DowntimesRepository } from '../queues/downtimes/downtimes.repository.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { QueuesRepository } from '../queues/queues.repository.js';
 import { secretsCollection } from '../secrets/secret.document.js';
@@ -19,6 +21,7 @@ export const directoryCollections = [
   experimentsCollection,
   sharesCollection,
   queuesCollection,
+  downtimesCollection,
   accessGrantsCollection,
 ] as const;
 
@@ -37,6 +40,7 @@ export interface DirectoryStores {
   readonly experiments: ExperimentsRepository;
   readonly shares: SharesRepository;
   readonly queues: QueuesRepository;
+  readonly downtimes: DowntimesRepository;
   readonly access: AccessGrantsRepository;
 }
 
@@ -46,6 +50,7 @@ export function directoryStores(db: Db): DirectoryStores {
     experiments: new ExperimentsRepository(collection(db, experimentsCollection)),
     shares: new SharesRepository(collection(db, sharesCollection)),
     queues: new QueuesRepository(collection(db, queuesCollection)),
+    downtimes: new DowntimesRepository(collection(db, downtimesCollection)),
     access: new AccessGrantsRepository(collection(db, accessGrantsCollection)),
   };
 }

@@ -195,7 +195,7 @@ function servicesOf(
 ): FleetServices {
   const { jobs, leases, unreachable, workers } = stores;
   const { ledger } = cache;
-  const commands = new CommandHub({ cache, classes });
+  const commands = new CommandHub({ cache, classes, clock });
   const access = new WorkerAccess({ queues: queueLookup });
   const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
     scheduler.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
@@ -253,7 +253,7 @@ function servicesOf(
       heartbeats: new Heartbeats(leases),
       facts: new FactReports(workers, registry),
       queues: queueLookup,
-      commands: new CommandRules(ledger, adoptions),
+      commands: new CommandRules(ledger, adoptions, clock),
       returns,
       ends,
       hub: commands,

@@ -11,6 +11,7 @@ import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
+import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
 
@@ -67,6 +68,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0007-access-grants',
     up: async (db) => {
       await ensureCollections(db, [accessGrantsCollection]);
+    },
+  },
+  {
+    id: '0008-downtimes-and-restarted-pilots',
+    up: async (db) => {
+      const changed = [downtimesCollection, ...fleetCollections];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
 ];

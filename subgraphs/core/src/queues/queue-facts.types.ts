@@ -1,6 +1,7 @@
 /** Views of queues for other domains. */
 import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { StoredLabel } from '../shared/label.types.js';
+import type { DowntimeWindow } from './downtimes/downtime-window.js';
 import type { QueueIsolation, QueueState } from './queue.document.js';
 
 /** Properties of a queue that the scheduler and workers need. */
@@ -26,6 +27,8 @@ export interface QueueFacts {
     readonly heartbeatSeconds: number;
     readonly leaseSeconds: number;
   };
+  /** Times in which the queue or its site runs no jobs, by their start; absent if there are none. */
+  readonly downtimes?: readonly DowntimeWindow[];
   /** Incremented by each change: matches against an older revision are repeated. */
   readonly revision: number;
 }

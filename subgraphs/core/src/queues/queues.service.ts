@@ -140,6 +140,11 @@ export class QueuesService {
     return now && this.isVisible(now, principal) ? now : null;
   }
 
+  /** @throws DomainError FORBIDDEN if the principal may not set the state of the queue */
+  assertOperates(principal: Principal, { experiments }: QueueDocument): void {
+    assertIn(principal, 'queue:setState', experiments);
+  }
+
   /** Page of the queues that a principal may see, by name. */
   async page(
     filter: QueueFilter | null | undefined,

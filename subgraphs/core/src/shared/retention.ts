@@ -11,6 +11,8 @@ export const retention = {
   endedWorker: 30 * 86_400,
   /** Counts of failures by hour, after the hour. */
   failureHours: 30 * 86_400,
+  /** Downtime after its end. */
+  downtime: 30 * 86_400,
   /** Report of a gateway, after its last one. */
   gatewayReport: 3600,
 } as const;

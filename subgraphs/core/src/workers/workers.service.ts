@@ -225,7 +225,7 @@ export class WorkersService {
    * @throws DomainError WORKER_LOST, WORKER_NOT_FOUND, FORBIDDEN
    */
   async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
-    const { registry, queues, access, hub } = this.#options;
+    const { registry, queues, access, hub, clock } = this.#options;
     const worker = await access.workerFor(principal, 'worker:heartbeat', await registry.find(workerId));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (!worker || refusal)
@@ -234,7 +234,7 @@ export class WorkersService {
         refusal?.message ?? workerId,
       );
     const [queue] = await queues.byNames([worker.queue]);
-    return hub.listen(workerId, drainOf(worker, queue));
+    return hub.listen(workerId, drainOf(worker, queue, clock.now()));
   }
 
   /** Registers a worker. @throws DomainError FORBIDDEN; CONFLICT, see {@link Registration.run} */

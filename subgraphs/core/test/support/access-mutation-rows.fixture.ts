@@ -1,5 +1,5 @@
 /** For tests: what callers may do with the mutations of core. */
-import { free, registration, type World } from './access.fixture.js';
+import { farDowntime, free, registration, type World } from './access.fixture.js';
 import type { Row } from './access-row.fixture.js';
 
 const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this queue';
@@ -105,6 +105,28 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.setQueueState': {
     text: `${input('setQueueState')} { queue { name } } }`,
     variables: () => ({ input: { name: 'north', state: 'OFFLINE', reason: 'because' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.declareDowntime': {
+    text: `${input('declareDowntime')} { downtime { id } } }`,
+    variables: () => ({ input: { target: { queue: 'north' }, ...farDowntime } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.changeDowntime': {
+    text: `${input('changeDowntime')} { downtime { id } } }`,
+    variables: ({ downtimeId: id }) => ({ input: { id, reason: 'because' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.cancelDowntime': {
+    text: `${input('cancelDowntime')} { downtime { id } } }`,
+    variables: ({ downtimeId: id }) => ({ input: { id } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.importDowntimes': {
+    text: `${input('importDowntimes')} { created { id } } }`,
+    variables: () => ({
+      input: { source: 'x', downtimes: [{ sourceId: '1', target: { queue: 'north' }, ...farDowntime }] },
+    }),
     outcomes: 'r r r r r r',
   },
   'Mutation.submitJobs': {

@@ -21,6 +21,11 @@ export const queryRows: Readonly<Record<string, Row>> = {
     text: '{ queues(filter: { names: ["north"] }) { nodes { name } } }',
     outcomes: 'a a a a a a',
   },
+  'Query.downtimes': {
+    text: '{ downtimes { nodes { id } } }',
+    got: ({ downtimes }: { downtimes: { nodes: unknown[] } }) => downtimes.nodes.length > 0,
+    outcomes: 'a a a a a a',
+  },
   'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
   'Query.jobCounts': {
     text: '{ jobCounts { experimentName queueName count } }',

@@ -20,6 +20,8 @@ export interface World extends TestCore {
   /** A job that no worker takes. */
   readonly waitingId: string;
   readonly taskId: string;
+  /** A downtime of "north". */
+  readonly downtimeId: string;
   /** A bulk operation started by `admin`. */
   readonly operationId: string;
   /** An access of {@link friend} to all jobs of a share. */
@@ -48,6 +50,13 @@ export function registration(queue: string, name: string): object {
   const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 8000, diskMiB: 8000 };
   return { queue, host: 'host-1', name, hardware, version: '1', idempotencyKey: name };
 }
+
+/** A downtime that keeps no job from a worker. */
+export const farDowntime = {
+  startsAt: '2090-01-01T00:00:00.000Z',
+  endsAt: '2090-01-02T00:00:00.000Z',
+  reason: 'test',
+};
 
 /** Free capacity of a worker. */
 export const free = { cores: 4, memoryMiB: 8000, diskMiB: 8000 };
@@ -183,7 +192,7 @@ async function runToEnd(core: TestCore, workerId: string, outputs: readonly obje
 async function records({
   ask,
   db,
-}: TestCore & { readonly db: TestDatabase }): Promise<Pick<World, 'taskId' | 'operationId'>> {
+}: TestCore & { readonly db: TestDatabase }): Promise<Pick<World, 'taskId' | 'operationId' | 'downtimeId'>> {
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
     'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
@@ -209,5 +218,10 @@ async function records({
     { ids: [jobId] },
   );
   const operation = await db.collection('bulkOperations').findOne({});
-  return { taskId, operationId: String(operation?._id) };
+  const { declareDowntime } = await ask(
+    'mutation ($input: DeclareDowntimeInput!) { declareDowntime(input: $input) { downtime { id } userErrors { message } } }',
+    { input: { target: { queue: 'north' }, ...farDowntime } },
+  );
+  const downtimeId = String(declareDowntime?.['downtime']?.['id']);
+  return { taskId, operationId: String(operation?._id), downtimeId };
 }

@@ -92,6 +92,7 @@ export async function runningJobs(
   workerId: string,
   jobs: readonly object[],
   freeDeviceIds: readonly string[] = [],
+  queue = 'north',
 ): Promise<readonly { readonly id: string; readonly fence: number }[]> {
   const key = JSON.stringify([workerId, jobs]);
   const { submitJobs } = await core.ask(
@@ -105,7 +106,7 @@ export async function runningJobs(
     },
   );
   expect(submitJobs?.['userErrors']).toEqual([]);
-  return acquired(core, workerId, jobs.length, freeDeviceIds);
+  return acquired(core, workerId, jobs.length, freeDeviceIds, queue);
 }
 
 /** Acquires jobs for a worker, one after the other. */
@@ -114,6 +115,7 @@ export async function acquired(
   workerId: string,
   wanted: number,
   freeDeviceIds: readonly string[] = [],
+  queue = 'north',
 ): Promise<readonly { readonly id: string; readonly fence: number }[]> {
   const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
   const held: { id: string; fence: number }[] = [];
@@ -122,7 +124,7 @@ export async function acquired(
     const { acquireJobs } = await core.ask(
       'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { fence job { id } } userErrors { message } } }',
       { input },
-      pilotOf('north'),
+      pilotOf(queue),
     );
     const got = acquireJobs?.['assignments'] as unknown as readonly Answer[];
     if (got.length === 0) throw new Error(JSON.stringify(acquireJobs));
@@ -137,12 +139,13 @@ export async function report(
   field: 'startJobs' | 'finishJobs' | 'failJobs',
   workerId: string,
   job: object,
+  queue = 'north',
 ): Promise<void> {
   const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
   const answer = await core.ask(
     `mutation ($input: ${type}!) { ${field}(input: $input) { acceptedIds userErrors { message } } }`,
     { input: { workerId, jobs: [job] } },
-    pilotOf('north'),
+    pilotOf(queue),
   );
   expect(answer[field]?.['userErrors']).toEqual([]);
 }

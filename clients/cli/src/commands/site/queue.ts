@@ -1,4 +1,4 @@
-/** `rhizome queue`: creates queues, and changes their state and settings. */
+/** `rhizome queue`: creates queues, and changes their state, settings and downtimes. */
 import { randomUUID } from 'node:crypto';
 import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
@@ -17,6 +17,7 @@ import {
 } from '../../operations.generated.js';
 import { type Output, printFields, printJson } from '../../output.js';
 import { queueExecutors, queueIsolations, queueStates } from '../../states.js';
+import { addDowntime } from './downtime.js';
 
 interface SettingFlags extends PolicyFlags {
   readonly experiment: readonly string[];
@@ -44,7 +45,9 @@ interface UpdateFlags extends SettingFlags {
 
 /** Adds the commands. */
 export function addQueue(program: Command, world: World, finish: Finish): void {
-  const group = program.command('queue').description('create queues, and change their state and settings');
+  const group = program
+    .command('queue')
+    .description('create queues, and change their state, settings and downtimes');
   const creating = withSettings(group.command('create').argument('<name>', 'unique name of the queue'))
     .description('create a queue')
     .requiredOption('--site <name>', 'site of the queue')
@@ -72,6 +75,7 @@ export function addQueue(program: Command, world: World, finish: Finish): void {
   setting.action((name: string, state: QueueState, flags: { readonly reason: string }) =>
     finish(withSession(setting, world, (session) => setState(session, { name, state, ...flags }))),
   );
+  addDowntime(group, world, finish);
 }
 
 function withSettings(command: Command): Command {

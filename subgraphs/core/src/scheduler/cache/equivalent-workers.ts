@@ -1,4 +1,5 @@
 /** Groups workers that are equivalent for a class: what holds for one of them holds for all. Pure. */
+import { secondsUntilDowntime } from '../../queues/downtimes/downtime-window.js';
 import type { Fleet } from './fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Selector } from '../requirements/selector.js';
@@ -9,13 +10,18 @@ import type { FleetWorker, Shape } from './fleet.types.js';
 export interface EquivalentWorkers {
   readonly one: FleetWorker;
   readonly workers: readonly FleetWorker[];
-  /** True if they end too soon for the class. */
+  /** True if they end, or are down, too soon for the class. */
   readonly endsTooSoon: boolean;
 }
 
-/** Seconds until the worker's end; Infinity if it has none or the time is unknown. */
-export function secondsLeft({ facts: { endsAt } }: FleetWorker, wallMs: number | undefined): number {
-  return endsAt === undefined || wallMs === undefined ? Infinity : (endsAt.getTime() - wallMs) / 1000;
+/** Seconds until the worker ends or is down; Infinity if neither is planned or the time is unknown. */
+export function secondsLeft(
+  { facts: { endsAt }, downtimes }: Pick<FleetWorker, 'facts' | 'downtimes'>,
+  wallMs: number | undefined,
+): number {
+  if (wallMs === undefined) return Infinity;
+  const untilEnd = endsAt === undefined ? Infinity : (endsAt.getTime() - wallMs) / 1000;
+  return Math.min(untilEnd, secondsUntilDowntime(downtimes, wallMs));
 }
 
 /**
@@ -73,7 +79,11 @@ function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolea
 }
 
 /** Returns true if jobs of the experiment with this class can be sent to the queue's workers. */
-function isConsidered(queue: QueueFacts, experiment: string, { requirements }: RequirementClass): boolean {
+export function isConsidered(
+  queue: QueueFacts,
+  experiment: string,
+  { requirements }: RequirementClass,
+): boolean {
   const isNamed =
     requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
   return admits(queue, experiment) && (queue.state === 'ONLINE' || isNamed);

@@ -124,7 +124,7 @@ export class Fleet {
   setQueues(queues: readonly QueueFacts[]): readonly QueueFacts[] {
     const before = this.#queues;
     this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
-    const changed = queues.filter((queue) => before.get(queue.id)?.revision !== queue.revision);
+    const changed = queues.filter((queue) => isOther(before.get(queue.id), queue));
     const ids = new Set(changed.map(({ id }) => id));
     for (const worker of [...this.#workers.values()])
       if (ids.has(worker.facts.queueId)) this.set(worker.facts);
@@ -141,7 +141,8 @@ export class Fleet {
     const shape = this.#shapeOf(facts, queue, devices.set);
     const profile = profileOf(facts, queue, devices.set);
     const labelled = labelledOf(shape, profile);
-    const worker = workerOf({ facts, shape, labelled, profile, devices });
+    const { downtimes = [] } = queue;
+    const worker = workerOf({ facts, shape, labelled, profile, devices, downtimes });
     this.#workers.set(facts.id, worker);
     this.sharedDevices.set({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
@@ -220,6 +221,12 @@ export class Fleet {
   }
 }
 
+/** True if the queue or its downtimes have changed. */
+function isOther(before: QueueFacts | undefined, { revision, downtimes }: QueueFacts): boolean {
+  if (before?.revision !== revision) return true;
+  return canonicalJson(before.downtimes ?? []) !== canonicalJson(downtimes ?? []);
+}
+
 /** A worker with the identity of its host: the site is that of its queue. */
 function hosted({ facts, shape }: KnownWorker): { readonly id: string; readonly hostKey: string } {
   return { id: facts.id, hostKey: hostKey(shape.queue.site, facts.host) };
@@ -235,7 +242,7 @@ function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled 
 }
 
 function workerOf(
-  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'profile' | 'devices'>,
+  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'profile' | 'devices' | 'downtimes'>,
 ): KnownWorker {
   const { facts, shape, labelled, profile } = parts;
   let own: Eligibility | undefined;

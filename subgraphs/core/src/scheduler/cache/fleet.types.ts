@@ -5,6 +5,7 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { SlotsCache } from './gpu-demand.js';
 import type { SelectorScope } from '../requirements/selector.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
+import type { DowntimeWindow } from '../../queues/downtimes/downtime-window.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 
@@ -33,6 +34,8 @@ export interface FleetWorker {
   readonly shape: Shape;
   readonly profile: WorkerProfile;
   readonly devices: DeviceLayout;
+  /** Downtimes of its queue, by their start. */
+  readonly downtimes: readonly DowntimeWindow[];
   /**
    * Returns a key that is equal for all workers that a selector of the scope cannot distinguish from this
    * one.

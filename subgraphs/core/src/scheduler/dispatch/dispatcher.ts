@@ -9,6 +9,8 @@ import type { Clock } from '@rhizome/clock';
 import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-set.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import { secondsLeft } from '../cache/equivalent-workers.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { GpuDemand } from '../cache/gpu-demand.js';
 import type { GrantHistory } from '../cache/grant-history.js';
@@ -113,8 +115,10 @@ export class Dispatcher {
   /** An answered host without GPUs is expected to call again. */
   #recordAnswer(request: AcquireRequest): void {
     const { cache, clock } = this.#options;
-    if (cache.fleet.worker(request.workerId)?.shape.hasDevices === false)
-      cache.fleet.recentlyIdle.answered(request, clock.monotonicMs());
+    const worker = cache.fleet.worker(request.workerId);
+    if (worker?.shape.hasDevices !== false) return;
+    const limited = limitedRequest(request, worker, clock.now().getTime());
+    cache.fleet.recentlyIdle.answered(limited, clock.monotonicMs());
   }
 
   /** Stops granting and waits for pending writes, at an orderly end of the term. */
@@ -294,12 +298,8 @@ export class Dispatcher {
         pending.answer([]);
         continue;
       }
-      const untilEnd = worker.facts.endsAt ? (worker.facts.endsAt.getTime() - now) / 1000 : Infinity;
-      const remainingSeconds = Math.min(pending.request.remainingSeconds ?? Infinity, untilEnd);
-      found.push([
-        pending,
-        { worker, request: { ...pending.request, remainingSeconds }, limit: pending.request.count },
-      ]);
+      const request = limitedRequest(pending.request, worker, now);
+      found.push([pending, { worker, request, limit: pending.request.count }]);
     }
     return found;
   }
@@ -385,4 +385,10 @@ function lessTaken(request: AcquireRequest, picks: readonly PendingGrant[] | und
     diskMiB -= cls.requirements.diskMiB;
   }
   return { ...request, free: { cores, memoryMiB, diskMiB } };
+}
+
+/** The request with the time that is left until the worker ends or is down. */
+function limitedRequest(request: AcquireRequest, worker: FleetWorker, nowMs: number): AcquireRequest {
+  const seconds = Math.min(request.remainingSeconds ?? Infinity, secondsLeft(worker, nowMs));
+  return seconds === Infinity ? request : { ...request, remainingSeconds: seconds };
 }

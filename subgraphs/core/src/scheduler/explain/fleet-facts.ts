@@ -3,7 +3,8 @@
  * are checked once.
  */
 import { matchDevices } from '../../gpus/verdict/device-match.js';
-import { type EquivalentWorkers, equivalentWorkers } from '../cache/equivalent-workers.js';
+import { secondsUntilDowntime } from '../../queues/downtimes/downtime-window.js';
+import { type EquivalentWorkers, equivalentWorkers, secondsLeft } from '../cache/equivalent-workers.js';
 import { isAmount } from '../requirements/constraints.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -38,7 +39,7 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
     passes: true,
   }));
   const count = cls.requirements.gpu?.count ?? 0;
-  const constraints = cls.constraints.map((constraint) => factsOf(constraint, standings, count));
+  const constraints = cls.constraints.map((constraint) => factsOf(constraint, standings, count, wallMs));
   const first = constraints.reduce<ConstraintFacts | undefined>(
     (most, facts) => (facts.workersThatFailFirst > (most?.workersThatFailFirst ?? 0) ? facts : most),
     undefined,
@@ -63,19 +64,30 @@ function freeNow({ one, workers }: EquivalentWorkers, cls: RequirementClass, led
 }
 
 /** Reason why the group does not meet the constraint, or undefined if it does. */
-function refusalOf(constraint: Constraint, { one, endsTooSoon }: EquivalentWorkers): string | undefined {
+function refusalOf(
+  constraint: Constraint,
+  { one, endsTooSoon }: EquivalentWorkers,
+  wallMs: number | undefined,
+): string | undefined {
   const refusal = constraint.refusal(one.profile);
-  if (refusal === undefined && endsTooSoon && constraint.about === 'walltimeSeconds') return 'ends too soon';
-  return refusal;
+  if (refusal !== undefined || !endsTooSoon || constraint.about !== 'walltimeSeconds') return refusal;
+  const untilDowntime = wallMs === undefined ? Infinity : secondsUntilDowntime(one.downtimes, wallMs);
+  const isDown = untilDowntime <= secondsLeft(one, wallMs);
+  return isDown ? `queue ${one.shape.queue.name} is down too soon` : 'ends too soon';
 }
 
-function factsOf(constraint: Constraint, standings: readonly Standing[], count: number): ConstraintFacts {
+function factsOf(
+  constraint: Constraint,
+  standings: readonly Standing[],
+  count: number,
+  wallMs: number | undefined,
+): ConstraintFacts {
   const [alone, together] = [new Tally(), new Tally()];
   let failFirst = 0;
   const reasons = new Reasons(constraint);
   for (const standing of standings) {
     const { one } = standing.group;
-    const reason = refusalOf(constraint, standing.group);
+    const reason = refusalOf(constraint, standing.group, wallMs);
     const own = constraint.devicesThatPass?.(one.profile);
     if (reason === undefined) alone.add(standing.group, own ? trues(own) : one.facts.devices.length);
     else {

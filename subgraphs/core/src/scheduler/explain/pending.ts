@@ -1,5 +1,6 @@
 /** Explains why a job waits, in one sentence and in numbers. Pure. */
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { downtimeReason } from './downtimes.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
@@ -80,9 +81,12 @@ type Counts = Omit<PendingFacts, 'summary'>;
 
 function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
   const { workersConsidered, workersThatFit, workersFreeNow } = counts;
-  const noneEligible = noEligibleWorkers(world.fleet, experimentOf(job.share), cls);
-  if (noneEligible !== undefined) return noneEligible;
-  if (workersThatFit === 0) return misfitReason(counts);
+  const experiment = experimentOf(job.share);
+  const noneEligible = noEligibleWorkers(world.fleet, experiment, cls);
+  if (noneEligible !== undefined || workersThatFit === 0) {
+    const downtime = downtimeReason(world.fleet, experiment, cls, world.wallMs);
+    return [noneEligible ?? misfitReason(counts), ...(downtime === undefined ? [] : [downtime])].join(' ');
+  }
   const overLimit = shareReason(job, cls, world);
   if (overLimit !== undefined) return overLimit;
   if (workersFreeNow === 0)

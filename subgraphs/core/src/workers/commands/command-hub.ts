@@ -2,6 +2,7 @@
  * Commands to the workers that subscribe at this process: kills, drops and drains at once, notices of new
  * work at most once a second.
  */
+import type { Clock } from '@rhizome/clock';
 import { PushQueue } from '@rhizome/subgraph';
 import type { SchedulerCache } from '../../scheduler/cache/scheduler-cache.js';
 import { givesAway } from '../../scheduler/dispatch/requeue-grants.js';
@@ -24,6 +25,7 @@ export interface CommandsMessage {
 export interface CommandHubOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
+  readonly clock: Pick<Clock, 'now'>;
   /** Least time between two notices of new work to one worker, in milliseconds. */
   readonly workEveryMs?: number;
 }
@@ -60,7 +62,7 @@ export class CommandHub {
     this.#stops.push(
       cache.onChange({
         events: (events) => this.#applyEvents(events),
-        queues: (queues) => this.#drainOffline(queues),
+        queues: (queues) => this.#drainClosed(queues),
       }),
     );
     this.#timer = setInterval(() => this.#announceWork(), workEveryMs);
@@ -100,7 +102,8 @@ export class CommandHub {
 
   /** Takes a changed worker, and commands it to drain if it is DRAINING. */
   drainIfDraining(worker: WorkerFacts): void {
-    if (worker.state === 'DRAINING') this.issue(worker.id, drainOf(worker, undefined));
+    if (worker.state === 'DRAINING')
+      this.issue(worker.id, drainOf(worker, undefined, this.#options.clock.now()));
   }
 
   #push(listener: Listener, commands: readonly WorkerCommand[]): void {
@@ -156,15 +159,17 @@ export class CommandHub {
     });
   }
 
-  #drainOffline(queues: readonly QueueFacts[]): void {
-    const offline = new Map(
-      queues.filter(({ state }) => state === 'OFFLINE').map((queue) => [queue.id, queue]),
-    );
-    if (offline.size === 0) return;
+  /** Drains the workers of queues that were set OFFLINE or for which a downtime has begun. */
+  #drainClosed(queues: readonly QueueFacts[]): void {
+    const { cache, clock } = this.#options;
+    const now = clock.now();
+    const closed = queues.filter((queue) => drainOf({ state: 'READY' }, queue, now).length > 0);
+    if (closed.length === 0) return;
+    const byId = new Map(closed.map((queue) => [queue.id, queue]));
     for (const workerId of [...this.#listeners.keys()]) {
-      const worker = this.#options.cache.fleet.worker(workerId);
-      const queue = worker && offline.get(worker.facts.queueId);
-      if (worker && queue) this.issue(workerId, drainOf(worker.facts, queue));
+      const worker = cache.fleet.worker(workerId);
+      const queue = worker && byId.get(worker.facts.queueId);
+      if (worker && queue) this.issue(workerId, drainOf(worker.facts, queue, now));
     }
   }
 }

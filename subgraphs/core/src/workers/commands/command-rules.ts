@@ -1,19 +1,24 @@
 /** Commands that follow from the jobs that a worker reports to hold. */
+import type { Clock } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import type { Adoptions } from '../adoption/adoptions.js';
 import { isSamePrincipal } from '../adoption/same-pilot.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { WorkerCommand } from './worker-command.types.js';
 import type { HeldJob, WorkerDocument } from '../worker.types.js';
+import { currentDowntime, downtimeText } from '../../queues/downtimes/downtime-window.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** Derives commands from heartbeats. */
 export class CommandRules {
   readonly #ledger: Pick<Ledger, 'get'>;
   readonly #adoptions: Pick<Adoptions, 'answer'>;
-  constructor(ledger: Pick<Ledger, 'get'>, adoptions: Pick<Adoptions, 'answer'>) {
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(ledger: Pick<Ledger, 'get'>, adoptions: Pick<Adoptions, 'answer'>, clock: Pick<Clock, 'now'>) {
     this.#ledger = ledger;
     this.#adoptions = adoptions;
+    this.#clock = clock;
   }
 
   /**
@@ -39,16 +44,20 @@ export class CommandRules {
       continues: () => false,
     };
     const answers = doubtful.length === 0 ? [] : await this.#adoptions.answer(holder, doubtful);
-    return [...drainOf(worker, queue), ...answers];
+    return [...drainOf(worker, queue, this.#clock.now()), ...answers];
   }
 }
 
-/** Returns the command to drain if the worker or its queue accepts no more jobs. */
+/** Returns the command to drain if the worker or its queue accepts no more jobs now. */
 export function drainOf(
   worker: Pick<WorkerDocument, 'state' | 'stateReason'>,
-  queue: Pick<QueueFacts, 'name' | 'state'> | undefined,
+  queue: Pick<QueueFacts, 'name' | 'state' | 'downtimes'> | undefined,
+  now: Date,
 ): readonly WorkerCommand[] {
   if (worker.state === 'DRAINING')
     return [{ kind: 'DRAIN', ...(worker.stateReason === undefined ? {} : { reason: worker.stateReason }) }];
-  return queue?.state === 'OFFLINE' ? [{ kind: 'DRAIN', reason: `queue ${queue.name} is OFFLINE` }] : [];
+  if (!queue) return [];
+  if (queue.state === 'OFFLINE') return [{ kind: 'DRAIN', reason: `queue ${queue.name} is OFFLINE` }];
+  const downtime = currentDowntime(queue.downtimes ?? [], now.getTime());
+  return downtime ? [{ kind: 'DRAIN', reason: `queue ${queue.name} is ${downtimeText(downtime)}` }] : [];
 }
