@@ -199,6 +199,7 @@ const schema = z.object({
       bufferedCharacters: positive.optional(),
       reopenForMs: positive.optional(),
       keepAliveMs: positive.optional(),
+      pilotKeepAliveMs: positive.optional(),
       subgraphTimeoutMs: positive.optional(),
     })
     .default({}),

@@ -1,5 +1,6 @@
 /** A benchmark and its options. */
 import type { Calibration } from './calibration.js';
+import type { GridScale } from './grid/scale.js';
 import type { Row } from './report.js';
 
 /** Options of a run. */
@@ -10,6 +11,8 @@ export interface BenchOptions {
   readonly brief: boolean;
   /** The machine, measured at the start of the same run. */
   readonly machine: Calibration;
+  /** Size of the benchmark `grid`. */
+  readonly grid: GridScale;
   progress(text: string): void;
 }
 

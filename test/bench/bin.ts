@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: calibrates the machine, runs the named
  * benchmarks (all by default) and prints each figure next to its goal. Speed is never a test: the exit code
- * only says whether the benchmarks could run.
+ * only says whether the benchmarks could run. `--workers`, `--running`, `--pending`, `--seconds` and
+ * `--gateways` set the size of the benchmark `grid`.
  */
 import { parseArgs } from 'node:util';
 import { audit } from './audit.js';
@@ -10,6 +11,8 @@ import { calibrate, calibrationRows } from './calibration.js';
 import { deadlines } from './deadlines.js';
 import { federatedRead } from './federated-read.js';
 import { gateway } from './gateway.js';
+import { grid } from './grid.js';
+import { type GridScale, scaleOf, scaleOptions, scales } from './grid/scale.js';
 import { live } from './live.js';
 import { liveFaults } from './live-faults.js';
 import { lives } from './lives.js';
@@ -35,6 +38,7 @@ const benches: readonly Bench[] = [
   liveFaults,
   deadlines,
   overload,
+  grid,
 ];
 
 const { values, positionals } = parseArgs({
@@ -44,15 +48,28 @@ const { values, positionals } = parseArgs({
     full: { type: 'boolean', default: false },
     brief: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
+    workers: { type: 'string' },
+    running: { type: 'string' },
+    pending: { type: 'string' },
+    seconds: { type: 'string' },
+    gateways: { type: 'string' },
   },
 });
 const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
 if (values.help || unknown.length > 0) {
   if (unknown.length > 0) console.error(`bench: benchmark "${unknown[0]}" not found`);
   console.log(
-    `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
+    `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]\n  grid also: ${scaleOptions.map((option) => `--${option} N`).join(' ')}\n${benches.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`,
   );
   process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+let size: GridScale;
+try {
+  size = scaleOf(scales[values.full ? 'full' : values.brief ? 'brief' : 'usual'], values);
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(2);
 }
 
 // Only an exit lets the systems under test end with this process.
@@ -67,7 +84,7 @@ rows.push(...calibrationRows(machine));
 for (const bench of named) {
   console.error(`bench: ${bench.name}: ${bench.about}`);
   const { full, brief } = values;
-  rows.push(...(await bench.run({ full, brief, machine, progress: note })));
+  rows.push(...(await bench.run({ full, brief, machine, grid: size, progress: note })));
 }
 console.log(table(rows));
 if (values.json) writeJson(values.json, rows);

@@ -116,7 +116,8 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
  */
 export const benchExperiment = 'bench';
 
-async function registerBench(url: string, token: string): Promise<void> {
+/** Registers the experiment of the benchmarks. */
+export async function registerBench(url: string, token: string): Promise<void> {
   const api = connectApi(url, token, 1);
   const mutation = `mutation { registerExperiment(input: { name: "${benchExperiment}", title: "Benchmarks" }) { userErrors { message } } }`;
   const answer = await api.post<{ registerExperiment: { userErrors: readonly { message: string }[] } }>(

@@ -49,7 +49,7 @@ export class Connection implements Expiring {
   accept(principal: Principal | undefined): void {
     this.#principal = principal;
     if (principal && !this.#isClosed) this.#expiries.add(this, principal.expiresAt.getTime());
-    this.line.accepted(principal?.subject);
+    this.line.accepted(principal);
   }
 
   /** Continues with a renewed token of the same caller, and so do the streams. */

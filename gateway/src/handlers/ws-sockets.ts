@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import {
   boundedSockets,
@@ -27,10 +28,10 @@ export interface SocketLine extends ProtocolSocket {
   /** Called when the client completes an operation: the protocol library notifies streams only. */
   onComplete: ((id: string) => void) | undefined;
   /**
-   * The `connection_init` of this subject was accepted: the socket may send larger messages, in turn with
-   * those of other subjects.
+   * The `connection_init` of this caller was accepted: the socket may send larger messages, in turn with
+   * those of other callers.
    */
-  accepted(subject: string | undefined): void;
+  accepted(principal: Principal | undefined): void;
   /** Runs work of this socket in turn with that of other sources. */
   inTurn(work: () => void): void;
 }
@@ -38,8 +39,10 @@ export interface SocketLine extends ProtocolSocket {
 /** Options of {@link SocketPool}. */
 export interface SocketPoolOptions {
   readonly limits: MessageLimits & WaitingSocketLimits;
-  /** Time between pings; a socket that leaves one unanswered until the next is cut. */
+  /** Time without a message after which a socket is pinged; it is cut if it stays silent as long again. */
   readonly keepAliveMs: number;
+  /** The same for sockets of workers, which send heartbeats themselves. */
+  readonly pilotKeepAliveMs: number;
   readonly log: Logger;
   readonly inbox: Inbox;
   /** Called when a socket opens; returns the function to call when it has closed. */
@@ -96,22 +99,25 @@ export class SocketPool {
   }
 
   #open(client: WebSocket, request: IncomingMessage, socket: Duplex, address: string): void {
-    const { opened, log, limits, keepAliveMs } = this.#options;
+    const { opened, log, limits, keepAliveMs, pilotKeepAliveMs } = this.#options;
     const isOver = this.#waiting.addClient(address, client);
+    const upkeep = keepAlive(client, keepAliveMs);
     const line = lineOf(client, {
       log,
       gate: new MessageGate(client, limits),
       turns: new SocketTurns(client, this.#options.inbox, address),
       sender: new Sender(client, socket, { flusher: this.#flusher, encoder: this.#encoder }),
-      accepted: isOver,
+      accepted: (principal) => {
+        isOver();
+        if (principal?.kind === 'PILOT') upkeep.setInterval(pilotKeepAliveMs);
+      },
     });
     const closed = opened(line, request);
-    const stopPinging = keepAlive(client, keepAliveMs);
     // The library closes the socket after an error by itself.
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
     client.once('close', (code, reason) => {
       isOver();
-      stopPinging();
+      upkeep.stop();
       closed(code, String(reason)).catch((error: unknown) =>
         log.error({ err: error }, 'closing a socket failed'),
       );
@@ -129,7 +135,7 @@ interface LineOptions {
   readonly gate: MessageGate;
   readonly turns: SocketTurns;
   readonly sender: Sender;
-  readonly accepted: () => void;
+  readonly accepted: (principal: Principal | undefined) => void;
 }
 
 function lineOf(client: WebSocket, options: LineOptions): SocketLine {
@@ -153,10 +159,10 @@ function lineOf(client: WebSocket, options: LineOptions): SocketLine {
     },
     sendNext: (id, payload) => sender.sendNext(id, payload),
     close: (code, reason) => client.close(code, reason),
-    accepted: (subject) => {
+    accepted: (principal) => {
       gate.accept();
-      if (subject !== undefined) turns.moveTo(subject);
-      options.accepted();
+      if (principal) turns.moveTo(principal.subject);
+      options.accepted(principal);
     },
     inTurn: (work) => turns.run(work),
     onMessage: (take) => {

@@ -104,6 +104,7 @@ export class WebSocketHandler {
     this.#sockets = new SocketPool({
       limits: { ...options.limits, messageBytes: options.limits.smallBodyBytes },
       keepAliveMs: options.limits.keepAliveMs,
+      pilotKeepAliveMs: options.limits.pilotKeepAliveMs,
       log: options.log,
       inbox: options.inbox,
       opened: (line, request) => {

@@ -56,8 +56,13 @@ export interface GatewayLimits {
   readonly reopenForMs: number;
   /** Time that a WebSocket has for its `connection_init`, in milliseconds. */
   readonly initWaitMs: number;
-  /** Time between two pings of a WebSocket, and two comments of an event stream, in milliseconds. */
+  /**
+   * Time after which a WebSocket from which nothing arrives is pinged, and between two comments of an event
+   * stream, in milliseconds.
+   */
   readonly keepAliveMs: number;
+  /** The same for WebSockets of pilots, which send heartbeats themselves. */
+  readonly pilotKeepAliveMs: number;
 }
 
 /** Default limits. */
@@ -89,4 +94,5 @@ export const defaultLimits: GatewayLimits = {
   reopenForMs: 60_000,
   initWaitMs: 10_000,
   keepAliveMs: 12_000,
+  pilotKeepAliveMs: 60_000,
 };

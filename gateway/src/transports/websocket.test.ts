@@ -12,7 +12,11 @@ import { createWebSocketSubscriptions, type WebSocketOptions, type WebSocketSubs
 
 let sockets: WebSocket[] = [];
 let connectionParams: unknown[] = [];
+/** Tokens of operations, in their order. */
+let operationTokens: unknown[] = [];
 let ended = 0;
+/** Number of the test: streams of earlier ones may end later. */
+let test = 0;
 let server: WebSocketServer | undefined;
 let subscriptions: WebSocketSubscriptions | undefined;
 
@@ -25,11 +29,12 @@ const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown, { to: num
   },
   idle: () => {
     let settle: (next: IteratorResult<unknown>) => void = () => {};
+    const own = test;
     return {
       [Symbol.asyncIterator]: () => ({
         next: () => new Promise<IteratorResult<unknown>>((resolve) => (settle = resolve)),
         return: async () => {
-          ended++;
+          if (own === test) ended++;
           settle({ done: true, value: undefined });
           return { done: true, value: undefined };
         },
@@ -45,7 +50,7 @@ for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFiel
 
 async function start(
   options: Partial<WebSocketOptions> = {},
-  onConnect?: () => boolean,
+  onConnect?: () => boolean | Record<string, unknown>,
 ): Promise<WebSocketSubscriptions> {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/graphql' });
   server.on('connection', (socket) => sockets.push(socket));
@@ -56,6 +61,8 @@ async function start(
         connectionParams.push(context.connectionParams);
         return onConnect?.() ?? true;
       },
+      onSubscribe: (_context, _id, { extensions }) =>
+        void operationTokens.push(extensions?.['authorization'] ?? null),
     },
     server,
   );
@@ -74,7 +81,9 @@ afterEach(async () => {
   await subscriptions?.close();
   for (const socket of sockets) socket.terminate();
   if (server) await new Promise((resolve) => server?.close(resolve));
-  [sockets, connectionParams, ended, server, subscriptions] = [[], [], 0, undefined, undefined];
+  [sockets, connectionParams, operationTokens] = [[], [], []];
+  [ended, server, subscriptions] = [0, undefined, undefined];
+  test++;
 });
 
 function request(text: string, more: Partial<SubgraphRequest> = {}): SubgraphRequest {
@@ -136,6 +145,59 @@ describe('createWebSocketSubscriptions', () => {
     expect(new Set(connectionParams.map((params) => JSON.stringify(params)))).toEqual(
       new Set(['{"authorization":"Bearer for a"}', '{"authorization":"Bearer for b"}']),
     );
+  });
+
+  describe('to a subgraph that accepts a token for each operation', () => {
+    const accepts = { operationTokens: true };
+    const of = (name: string) => ({ scope: name, principal: caller(name) });
+
+    it('sends the streams of all scopes over one socket, each with its token', async () => {
+      const ws = await start({}, () => accepts);
+      await idle(ws, of('first'));
+      for (const name of ['a', 'b', 'c']) await idle(ws, of(name));
+      expect(operationTokens.filter((_token, at) => at % 2 === 0)).toEqual([
+        null,
+        'Bearer for a',
+        'Bearer for b',
+        'Bearer for c',
+      ]);
+      // The first one was opened before the subgraph had said what it accepts.
+      expect(sockets).toHaveLength(2);
+    });
+
+    it('opens another socket when one has its number of streams', async () => {
+      const ws = await start({ streamsPerSocket: 2 }, () => accepts);
+      await idle(ws, of('first'));
+      for (const name of ['a', 'b', 'c', 'd', 'e']) await idle(ws, of(name));
+      expect(sockets).toHaveLength(4);
+    });
+
+    it('ends one stream of a shared socket, and no other', async () => {
+      const ws = await start({}, () => accepts);
+      await idle(ws, of('first'));
+      const [a, b] = [await idle(ws, of('a')), await idle(ws, of('b'))];
+      await a.return?.();
+      await all(ws.subscribe(request('subscription { count(to: 0) }', of('b'))));
+      expect(ended).toBe(1);
+      await b.return?.();
+    });
+
+    it('sends no operation over a shared socket to a version that does not accept its token', async () => {
+      let ack: Record<string, unknown> | boolean = accepts;
+      const ws = await start({}, () => ack);
+      const lost = [await idle(ws, of('first')), await idle(ws, of('a'))].map((stream) => stream.next());
+      const before = operationTokens.length;
+      ack = true;
+      for (const socket of sockets) socket.terminate();
+      for (const next of lost) await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+      const refused = ['b', 'c'].map((name) => all(ws.subscribe(request('subscription { idle }', of(name)))));
+      for (const stream of refused)
+        await expect(stream).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+      expect(operationTokens).toHaveLength(before);
+      await idle(ws, of('b'));
+      expect(operationTokens.slice(before)).toEqual([null, null]);
+      expect(connectionParams.at(-1)).toEqual({ authorization: 'Bearer for b' });
+    });
   });
 
   it('returns a refusal of the operation as its one result', async () => {

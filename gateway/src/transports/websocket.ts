@@ -1,5 +1,5 @@
 import { DomainError } from '@rhizome/errors';
-import { type Client, CloseCode, createClient } from 'graphql-ws';
+import { type Client, CloseCode, createClient, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from '@rhizome/federation';
 import { PushQueue } from '@rhizome/subgraph';
@@ -20,6 +20,8 @@ export interface WebSocketOptions {
   readonly idleMs?: number | undefined;
   /** Events held for a stream that is slower than its upstream. Default 1,024. */
   readonly queueBound?: number | undefined;
+  /** Streams of all scopes together for which one socket is used before another is opened. Default 1,000. */
+  readonly streamsPerSocket?: number | undefined;
   /** Gives the call token for a principal, when a socket is opened; without it sockets carry none. */
   readonly tokenFor?: TokenFor | undefined;
   /** Addresses that may be called; default: all. */
@@ -28,39 +30,91 @@ export interface WebSocketOptions {
 
 /** The WebSocket half of a transport. */
 export interface WebSocketSubscriptions extends Pick<Transport, 'subscribe' | 'close'> {
-  /** Number of open sockets: one per scope. */
+  /** Number of open sockets. */
   readonly sockets: number;
 }
 
 /**
- * Subscriptions by graphql-transport-ws over one socket per scope and subgraph. Pings detect dead sockets.
- * When a socket is lost its streams fail with a retryable DomainError, and the next subscription opens
- * another: only the owner of a stream knows the cursor to continue from.
+ * Subscriptions by graphql-transport-ws. A subgraph that accepts a token for each operation gets the streams
+ * of many scopes over one socket, any other one a socket for each scope. Pings detect dead sockets. When a
+ * socket is lost its streams fail with a retryable DomainError, and the next subscription opens another:
+ * only the owner of a stream knows the cursor to continue from.
  */
 export function createWebSocketSubscriptions(options: WebSocketOptions): WebSocketSubscriptions {
-  const sockets = new Map<string, ScopedSocket>();
+  const pool = new SocketPool(options);
   return {
     get sockets() {
-      return sockets.size;
+      return pool.size;
     },
-    subscribe: (request) => {
-      let socket = sockets.get(request.scope);
-      if (!socket) {
-        const made = new ScopedSocket(options, () => {
-          if (sockets.get(request.scope) === made) sockets.delete(request.scope);
-        });
-        socket = made;
-        sockets.set(request.scope, made);
-      }
-      return socket.subscribe(request);
-    },
-    close: async () => {
-      await Promise.all([...sockets.values()].map((socket) => socket.close()));
-    },
+    subscribe: (request) => pool.socketFor(request.scope).subscribe(request),
+    close: () => pool.close(),
   };
 }
 
-const defaults = { pingIntervalMs: 10_000, pongTimeoutMs: 5_000, idleMs: 1_000, queueBound: 1_024 };
+/** The sockets to one subgraph. */
+class SocketPool {
+  readonly #options: WebSocketOptions;
+  readonly #sockets = new Set<SubgraphSocket>();
+  readonly #byScope = new Map<string, SubgraphSocket>();
+  /** True if the subgraph accepted a token for each operation when it was connected last. */
+  #accepts = false;
+  /** The socket that takes further streams of all scopes. */
+  #shared: SubgraphSocket | undefined;
+
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  socketFor(scope: string): SubgraphSocket {
+    const own = this.#byScope.get(scope);
+    if (own) return own;
+    if (!this.#accepts) return this.#make(scope);
+    const isFull = this.#shared && this.#shared.size >= withDefaults(this.#options).streamsPerSocket;
+    if (!this.#shared || isFull) this.#shared = this.#make(undefined);
+    return this.#shared;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sockets].map((socket) => socket.close()));
+  }
+
+  /** @param scope the only one of the socket; undefined for all */
+  #make(scope: string | undefined): SubgraphSocket {
+    const made = new SubgraphSocket(this.#options, {
+      isShared: scope === undefined,
+      onAck: (accepts) => (this.#accepts = accepts),
+      onUnused: () => {
+        this.#sockets.delete(made);
+        if (scope !== undefined && this.#byScope.get(scope) === made) this.#byScope.delete(scope);
+        if (this.#shared === made) this.#shared = undefined;
+      },
+    });
+    this.#sockets.add(made);
+    if (scope !== undefined) this.#byScope.set(scope, made);
+    return made;
+  }
+}
+
+/** Ports of a socket in its pool. */
+interface SocketUse {
+  /** True for a socket whose operations carry a token each. */
+  readonly isShared: boolean;
+  /** Called with each `connection_ack`: true if the subgraph accepts a token for each operation. */
+  readonly onAck: (acceptsOperationTokens: boolean) => void;
+  readonly onUnused: () => void;
+}
+
+const defaults = {
+  pingIntervalMs: 10_000,
+  pongTimeoutMs: 5_000,
+  idleMs: 1_000,
+  queueBound: 1_024,
+  streamsPerSocket: 1_000,
+};
 const ackTimeoutMs = 10_000;
 
 function withDefaults(options: WebSocketOptions): WebSocketOptions & typeof defaults {
@@ -70,25 +124,32 @@ function withDefaults(options: WebSocketOptions): WebSocketOptions & typeof defa
     pongTimeoutMs: options.pongTimeoutMs ?? defaults.pongTimeoutMs,
     idleMs: options.idleMs ?? defaults.idleMs,
     queueBound: options.queueBound ?? defaults.queueBound,
+    streamsPerSocket: options.streamsPerSocket ?? defaults.streamsPerSocket,
   };
 }
 
 /** One socket and the streams on it. */
-class ScopedSocket {
+class SubgraphSocket {
   readonly #options: WebSocketOptions;
   readonly #client: Client;
-  readonly #onUnused: () => void;
-  readonly #streams = new Set<PushQueue<SubgraphResult>>();
-  /** The newest request of the scope, whose principal opens the next socket. */
+  readonly #use: SocketUse;
+  /** Open streams, each with the function that forgets it. */
+  readonly #streams = new Map<PushQueue<SubgraphResult>, () => void>();
+  /** The newest request, whose principal opens the next socket. */
   #newest: SubgraphRequest | undefined;
   #isConnected = false;
   /** Called when the socket is open. */
   readonly #onConnected = new Set<() => void>();
 
-  constructor(options: WebSocketOptions, onUnused: () => void) {
+  constructor(options: WebSocketOptions, use: SocketUse) {
     this.#options = options;
-    this.#onUnused = onUnused;
+    this.#use = use;
     this.#client = this.#connect();
+  }
+
+  /** Number of open streams. */
+  get size(): number {
+    return this.#streams.size;
   }
 
   subscribe(request: SubgraphRequest): SubgraphStream {
@@ -100,7 +161,7 @@ class ScopedSocket {
   }
 
   #open(request: SubgraphRequest): PushQueue<SubgraphResult> {
-    const { operation, variablesText, requestId, signal } = request;
+    const { signal } = request;
     if (request.principal) this.#newest = request;
     let dispose = (): void => {};
     const onAbort = (): void => void stream.return();
@@ -118,36 +179,30 @@ class ScopedSocket {
           `The events of "${this.#options.subgraph}" arrived faster than they were consumed`,
         ),
     });
-    this.#streams.add(stream);
+    this.#streams.set(stream, leave);
     signal?.addEventListener('abort', onAbort, { once: true });
-    dispose = this.#client.subscribe<Record<string, unknown>>(
-      {
-        query: operation.documentText,
-        operationName: operation.operationName,
-        variables:
-          variablesText === undefined ? undefined : (JSON.parse(variablesText) as Record<string, unknown>),
-        extensions: { requestId },
-      },
-      {
+    const start = (token: string | undefined): void => {
+      if (!this.#streams.has(stream)) return;
+      dispose = this.#client.subscribe<Record<string, unknown>>(payloadOf(request, token), {
         next: (result) => stream.push(readSubgraphResult(result) ?? {}),
-        error: (error) => {
-          this.#failed(stream, error);
-          leave();
-        },
+        error: (error) => this.#failed(stream, error),
         complete: () => {
           stream.finish();
           leave();
         },
-      },
-    );
+      });
+    };
+    const token = this.#use.isShared ? tokenOf(request, this.#options.tokenFor) : undefined;
+    if (token instanceof Promise) token.then(start, (error: unknown) => this.#failed(stream, error));
+    else start(token);
     if (signal?.aborted) onAbort();
     return stream;
   }
 
   async close(): Promise<void> {
-    for (const stream of [...this.#streams]) await stream.return();
+    for (const stream of [...this.#streams.keys()]) await stream.return();
     await this.#client.dispose();
-    this.#onUnused();
+    this.#use.onUnused();
   }
 
   #failed(stream: PushQueue<SubgraphResult>, error: unknown): void {
@@ -157,6 +212,16 @@ class ScopedSocket {
     } else {
       stream.fail(lostError(this.#options.subgraph, error));
     }
+    this.#streams.get(stream)?.();
+  }
+
+  /** An earlier version would run the operations of all callers for the one that opened the socket. */
+  #acknowledged(acceptsOperationTokens: boolean): void {
+    this.#use.onAck(acceptsOperationTokens);
+    if (!this.#use.isShared || acceptsOperationTokens) return;
+    const reason = 'it accepts no operation tokens';
+    for (const stream of [...this.#streams.keys()])
+      this.#failed(stream, { code: CloseCode.InternalServerError, reason });
   }
 
   #connect(): Client {
@@ -184,7 +249,8 @@ class ScopedSocket {
         pong: (received) => {
           if (received) clearTimeout(pong);
         },
-        connected: () => {
+        connected: (_socket, ack) => {
+          this.#acknowledged(ack?.['operationTokens'] === true);
           this.#isConnected = true;
           for (const notify of this.#onConnected) notify();
           this.#onConnected.clear();
@@ -193,12 +259,26 @@ class ScopedSocket {
           clearTimeout(pong);
           this.#isConnected = false;
           this.#onConnected.clear();
-          if (this.#streams.size === 0) this.#onUnused();
+          if (this.#streams.size === 0) this.#use.onUnused();
         },
       },
     });
     return client;
   }
+}
+
+/** @param token sent with the operation; undefined where the socket has the token */
+function payloadOf(
+  { operation, variablesText, requestId }: SubgraphRequest,
+  token: string | undefined,
+): SubscribePayload {
+  return {
+    query: operation.documentText,
+    operationName: operation.operationName,
+    variables:
+      variablesText === undefined ? undefined : (JSON.parse(variablesText) as Record<string, unknown>),
+    extensions: { requestId, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+  };
 }
 
 /** A WebSocket that connects to allowed addresses only. */

@@ -73,3 +73,44 @@ describe('call token of a gateway', () => {
     expect(received.gateway).toBeUndefined();
   });
 });
+
+describe('call token of a worker', () => {
+  let nowMs = Date.parse('2030-01-01T00:00:00Z');
+  const startMs = nowMs;
+  const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs };
+  const grants = [{ experiment: '*', roles: ['PILOT'] as const }];
+  const common = { kind: 'PILOT', grants, queue: 'q', expiresAt: new Date('2099-01-01T00:00:00Z') } as const;
+  const worker = createPrincipal({ ...common, subject: 'worker:worker_1', worker: 'worker_1' });
+  const others = [
+    createPrincipal({ ...common, subject: 'pilot:q' }),
+    createPrincipal({
+      ...common,
+      ...{ subject: 'job:job_1', worker: 'worker_1', attempt: { jobId: 'job_1', attempt: 1, fence: 1 } },
+    }),
+  ];
+
+  it('is signed once in half of the life of a credential, and is accepted until its end', async () => {
+    nowMs = startMs;
+    const signer = await createCallSigner({ clock });
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks(), clock });
+    const token = await signer.tokenFor(worker, 'core');
+    nowMs += 449_000;
+    expect(await signer.tokenFor(worker, 'core')).toBe(token);
+    nowMs += 450_000;
+    expect(await signer.tokenFor(worker, 'core')).not.toBe(token);
+    expect((await verifier.verify(token)).worker).toBe('worker_1');
+    nowMs += 2_000;
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+  });
+
+  it.each(others)('lives a minute for $subject, which is no worker', async (principal) => {
+    nowMs = startMs;
+    const signer = await createCallSigner({ clock });
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks(), clock });
+    const token = await signer.tokenFor(principal, 'core');
+    nowMs += 31_000;
+    expect(await signer.tokenFor(principal, 'core')).not.toBe(token);
+    nowMs += 31_000;
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+  });
+});

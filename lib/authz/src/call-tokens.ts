@@ -77,15 +77,24 @@ export interface CallSigner {
   /** The public keys. */
   jwks(): JSONWebKeySet;
   /**
-   * A token that names the principal to the subgraph; signed again after 30 s. A promise only if it must be
-   * signed first.
+   * A token that names the principal to the subgraph; signed again after half of its life: 30 s, or 450 s for
+   * that of a worker. A promise only if it must be signed first.
    */
   tokenFor(principal: Principal, subgraph: string): string | Promise<string>;
 }
 
 const lifetimeSeconds = 60;
-const rememberedMs = 30_000;
-const remembered = 50_000;
+/**
+ * As the credential of a worker: thousands of workers are signed for when it is renewed, not for each call.
+ */
+const workerLifetimeSeconds = 900;
+/** More than the workers of a large grid: what is forgotten is signed and verified again for each call. */
+const remembered = 200_000;
+const rememberedBytes = 512 * 1024 * 1024;
+
+function lifetimeOf({ worker, attempt, shared }: Principal): number {
+  return worker === undefined || attempt !== undefined || shared ? lifetimeSeconds : workerLifetimeSeconds;
+}
 
 /** Creates the signer of a gateway. @throws DomainError CONFIG_INVALID if the key file cannot be used */
 export async function createCallSigner(options: CallSignerOptions = {}): Promise<CallSigner> {
@@ -122,7 +131,7 @@ class Signer implements CallSigner {
     const key = `${subgraph}\n${identityOf(principal)}`;
     const now = this.#parts.clock.monotonicMs();
     const known = this.#signed.get(key);
-    if (known && now - known.signedAt < rememberedMs) return known.token;
+    if (known && now - known.signedAt < lifetimeOf(principal) * 500) return known.token;
     const signing = this.#sign(principal, subgraph);
     const signed: SignedToken = { token: signing, signedAt: now };
     this.#signed.set(key, signed);
@@ -143,7 +152,7 @@ class Signer implements CallSigner {
       .setSubject(principal.shared ? 'scope' : principal.subject)
       .setJti(randomUUID())
       .setIssuedAt(now)
-      .setExpirationTime(now + lifetimeSeconds)
+      .setExpirationTime(now + lifetimeOf(principal))
       .sign(key);
   }
 }
@@ -213,9 +222,11 @@ export interface CallVerifierOptions extends Pick<TrustedIssuer, 'jwks' | 'jwksU
 export function createCallVerifier(options: CallVerifierOptions): Verifier {
   const { subgraph, issuer = gatewayIssuer, clock, ...keys } = options;
   return createVerifier({
-    issuers: [{ issuer, ...keys, kinds: ['CALL'], maxLifetimeSeconds: lifetimeSeconds }],
+    issuers: [{ issuer, ...keys, kinds: ['CALL'], maxLifetimeSeconds: workerLifetimeSeconds }],
     kinds: ['CALL'],
     audience: callAudience(subgraph),
+    cacheSize: remembered,
+    cacheBytes: rememberedBytes,
     ...(clock ? { clock } : {}),
   });
 }

@@ -42,6 +42,10 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** Connections for HTTP; default 16. */
   readonly connections?: number;
+  /**
+   * Time without a message after which the socket of the streams is pinged, in milliseconds; default 10,000.
+   */
+  readonly pingEveryMs?: number;
 }
 
 /** Options of one request. */
@@ -60,6 +64,11 @@ export interface CallOptions {
  */
 export interface MutationOptions extends CallOptions {
   readonly idempotent: boolean;
+  /**
+   * Sends a small call over the socket of the streams while one is open: it needs no connection and no proof
+   * of its own. A repetition goes over HTTP.
+   */
+  readonly overSocket?: boolean;
 }
 
 /** Options of a stream. */
@@ -157,10 +166,14 @@ class Client implements ApiClient {
     this.#options = options;
     this.#tokens = new Tokens(options.token);
     const named = clientHeaders(options.client);
-    const { url, proofKey, certificate, connections = 16 } = options;
+    const { url, proofKey, certificate, connections = 16, pingEveryMs } = options;
     this.#http = new HttpTransport({ url, connections, proofKey, certificate }, this.#tokens, named);
     const wsUrl = options.wsUrl ?? url.replace(/^http/, 'ws');
-    this.#socket = new SocketTransport({ url: wsUrl, proofKey, certificate }, this.#tokens, named);
+    this.#socket = new SocketTransport(
+      { url: wsUrl, proofKey, certificate, pingEveryMs },
+      this.#tokens,
+      named,
+    );
   }
 
   async query<TData, TVariables>(
@@ -253,7 +266,9 @@ class Client implements ApiClient {
     const backoff = retrySettings(options.retry ?? this.#options.retry, requestAttempts);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return answerOf<TData>(await this.#http.send(call), requestId, strict);
+        const isOverSocket = options.overSocket && attempt === 1 && this.#socket.mayCall(call);
+        const transport = isOverSocket ? this.#socket.call(call) : this.#http.send(call);
+        return answerOf<TData>(await transport, requestId, strict);
       } catch (error) {
         if (!isRhizomeApiError(error)) throw error;
         const waitMs = this.#waitAfter(error, attempt, options.idempotent, backoff);

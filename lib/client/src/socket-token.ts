@@ -30,6 +30,11 @@ export class SocketToken {
     options.tokens.onChange((token) => this.#offer(token));
   }
 
+  /** True while a socket is open that the server has accepted for the token that requests carry. */
+  get isCurrent(): boolean {
+    return this.#send !== undefined && this.#accepted === this.#options.tokens.known;
+  }
+
   /** Credentials for `connection_init`. */
   async initial(): Promise<Record<string, string>> {
     const { tokens, credentialsOf } = this.#options;

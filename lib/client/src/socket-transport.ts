@@ -9,12 +9,17 @@ import {
 } from 'graphql-ws';
 import { type ClientOptions, WebSocket } from 'ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
+import type { HttpAnswer, HttpCall } from './http-transport.js';
+import { KeepAlive } from './keep-alive.js';
+import { callOverSocket } from './socket-call.js';
 import { SocketToken } from './socket-token.js';
 import { type ClientCertificate, credentials, type Endpoint, type Tokens } from './token-source.js';
 
 const handshakeMs = 10_000;
-const pingEveryMs = 10_000;
+const defaultPingEveryMs = 10_000;
 const pongWithinMs = 5000;
+/** Characters of the largest variables of a call; larger ones are for HTTP. */
+const mostOfCall = 16_384;
 /** A socket nobody uses is kept a moment: the next stream often follows at once. */
 const idleMs = 500;
 
@@ -32,27 +37,37 @@ function boundedWebSocket(
   };
 }
 
-/** One socket for all streams of a client: opened when needed, never retried here. */
+/**
+ * One socket for all streams of a client, and for calls while it is open: opened when needed, never retried
+ * here.
+ */
 export class SocketTransport {
   readonly #url: string;
   readonly #client: Client;
-  #pong: NodeJS.Timeout | undefined;
+  readonly #token: SocketToken;
+  readonly #keepAlive: KeepAlive;
   /** Reason why there was no token for the last socket. */
   #tokenError: unknown;
 
   /** @param params sent when the socket opens, in addition to the token */
   constructor(
-    { url, proofKey, certificate }: Endpoint,
+    { url, proofKey, certificate, pingEveryMs }: Endpoint & { readonly pingEveryMs?: number | undefined },
     tokens: Tokens,
     params: Readonly<Record<string, string>> = {},
   ) {
     this.#url = url;
+    this.#keepAlive = new KeepAlive({
+      everyMs: pingEveryMs ?? defaultPingEveryMs,
+      withinMs: pongWithinMs,
+      onDead: () => this.drop(),
+    });
     const token = new SocketToken({
       tokens,
       // The socket is opened by GET.
       credentialsOf: (current) => credentials({ token: current, proofKey, method: 'GET', url }),
       drop: () => this.drop(),
     });
+    this.#token = token;
     this.#client = createClient({
       url,
       webSocketImpl: boundedWebSocket(certificate, () => {
@@ -63,21 +78,19 @@ export class SocketTransport {
       connectionParams: async () => ({ ...params, ...(await this.#initial(token)) }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,
-      keepAlive: pingEveryMs,
       retryAttempts: 0,
       on: {
-        // A dead peer is noticed by a ping that nobody answers.
-        ping: (received) => {
-          if (!received) this.#pong = setTimeout(() => this.#client.terminate(), pongWithinMs);
-        },
+        message: () => this.#keepAlive.received(),
         pong: (received, payload) => {
-          if (!received) return;
-          clearTimeout(this.#pong);
-          token.pong(payload);
+          if (received) token.pong(payload);
         },
-        connected: (socket) => token.opened((text) => (socket as WebSocket).send(text)),
+        connected: (socket) => {
+          const send = (text: string): void => (socket as WebSocket).send(text);
+          token.opened(send);
+          this.#keepAlive.opened(() => send('{"type":"ping"}'));
+        },
         closed: () => {
-          clearTimeout(this.#pong);
+          this.#keepAlive.closed();
           token.closed();
         },
       },
@@ -100,6 +113,24 @@ export class SocketTransport {
     return this.#client.iterate(payload) as AsyncIterableIterator<
       FormattedExecutionResult<Record<string, unknown>>
     >;
+  }
+
+  /** True if a call may use the socket: it is open, accepted for the present token, and the call is small. */
+  mayCall({ variables }: HttpCall): boolean {
+    return this.#token.isCurrent && JSON.stringify(variables ?? {}).length <= mostOfCall;
+  }
+
+  /** Sends a request over the open socket. @throws RhizomeApiError; what aborted the signal as it is */
+  call(call: HttpCall): Promise<HttpAnswer> {
+    const sentAt = performance.now();
+    return callOverSocket(this.#client, call, {
+      url: this.#url,
+      explain: (thrown) => this.explain(thrown).message,
+      onTimeout: () => {
+        // A server that sent nothing at all meanwhile is dead; one that sent something is slow.
+        if (this.#keepAlive.receivedAt < sentAt) this.drop();
+      },
+    });
   }
 
   /** Drops the socket: the next stream opens another, with another token. */
@@ -137,7 +168,7 @@ export class SocketTransport {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#pong);
+    this.#keepAlive.closed();
     await this.#client.dispose();
   }
 }

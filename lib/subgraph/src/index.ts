@@ -45,7 +45,7 @@ export {
   MessageGate,
   type MessageLimits,
 } from './servers/message-gate.js';
-export { closeSockets, keepAlive } from './servers/socket-upkeep.js';
+export { closeSockets, type KeepAlive, keepAlive } from './servers/socket-upkeep.js';
 export { type WaitingSocketLimits, WaitingSockets } from './servers/waiting-sockets.js';
 export {
   type BodyAllowance,

@@ -32,6 +32,8 @@ export interface ServiceSetOptions {
   readonly coreAddress?: ((urls: readonly string[]) => string | Promise<string>) | undefined;
   /** True if the gateways have an identity store; default true. */
   readonly hasIdentities?: boolean | undefined;
+  /** Settings of the core processes, by variable. */
+  readonly coreEnv?: Readonly<Record<string, string>> | undefined;
   /** Settings of the gateways, by variable. */
   readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
 }
@@ -97,10 +99,10 @@ class Services implements ServiceSet {
   }
 
   async start(): Promise<void> {
-    const { found, cores = 1, gateways = 1, coreUri } = this.#options;
+    const { found, cores = 1, gateways = 1, coreUri, coreEnv = {} } = this.#options;
     const coreNames = named('core', cores);
     for (const name of coreNames) {
-      const world = this.#worldOf('core', await coreUri?.(name));
+      const world = { ...this.#worldOf('core', await coreUri?.(name)), env: coreEnv };
       this.#starters.set(name, (port) => startCore(world, { name, port }));
     }
     const manifests = found.flatMap(({ manifest }) => (manifest ? [manifest] : []));

@@ -61,6 +61,10 @@ const retry = { attempts: 1, initialDelayMs: 20, maxDelayMs: 100 };
 const responseTimeoutMs = 30_000;
 /** The name for the statistics of the gateway, and for its manifest of operations. */
 const clientName = { name: 'rhizome-pilot', version: pilotVersion };
+/** Frequent calls use the socket of the commands, so that a worker has one connection. */
+const overSocket = true;
+/** Heartbeats show more often that the gateway is there. */
+const pingEveryMs = 60_000;
 /** Reconnect soon after a gateway is back, because commands are urgent. */
 const reconnect = { initialDelayMs: 100, maxDelayMs: 3000 };
 
@@ -75,7 +79,7 @@ export class GraphqlProtocol implements CoreProtocol {
   constructor({ url, token, credential }: GraphqlProtocolOptions) {
     this.#credential = credential;
     const source = credential ? (expired: boolean) => credential.token(expired) : (token ?? '');
-    const common = { url, retry, reconnect, timeoutMs: responseTimeoutMs, client: clientName };
+    const common = { url, retry, reconnect, pingEveryMs, timeoutMs: responseTimeoutMs, client: clientName };
     const { key, certificate } = credential?.holder ?? { key: null, certificate: null };
     this.#client = createClient({
       ...common,
@@ -131,7 +135,11 @@ export class GraphqlProtocol implements CoreProtocol {
       ...reportInput(report),
     };
     const { heartbeat } = await this.#answered(signal, () =>
-      this.#client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
+      this.#client.mutate(
+        PilotHeartbeatDocument,
+        { input },
+        { overSocket, idempotent: true, signal, timeoutMs },
+      ),
     );
     throwFirst(heartbeat.userErrors);
     return heartbeat.commands;
@@ -144,7 +152,11 @@ export class GraphqlProtocol implements CoreProtocol {
     const timeoutMs = responseTimeoutMs + request.waitSeconds * 1000;
     // Not repeated: each call that arrives is given other jobs.
     const { acquireJobs } = await this.#answered(signal, () =>
-      this.#client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
+      this.#client.mutate(
+        PilotAcquireJobsDocument,
+        { input },
+        { overSocket, idempotent: false, signal, timeoutMs },
+      ),
     );
     throwFirst(acquireJobs.userErrors);
     return assignmentsOf(acquireJobs.assignments);
@@ -160,7 +172,7 @@ export class GraphqlProtocol implements CoreProtocol {
       this.#client.mutate(
         PilotStartJobsDocument,
         { input: { workerId, jobs } },
-        { idempotent: true, signal },
+        { overSocket, idempotent: true, signal },
       ),
     );
     return refusedOf(reports, startJobs);
@@ -173,7 +185,7 @@ export class GraphqlProtocol implements CoreProtocol {
   ): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(finishInput) };
     const { finishJobs } = await this.#answered(signal, () =>
-      this.#client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true, signal }),
+      this.#client.mutate(PilotFinishJobsDocument, { input }, { overSocket, idempotent: true, signal }),
     );
     return refusedOf(reports, finishJobs);
   }
@@ -185,7 +197,7 @@ export class GraphqlProtocol implements CoreProtocol {
   ): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(failInput) };
     const { failJobs } = await this.#answered(signal, () =>
-      this.#client.mutate(PilotFailJobsDocument, { input }, { idempotent: true, signal }),
+      this.#client.mutate(PilotFailJobsDocument, { input }, { overSocket, idempotent: true, signal }),
     );
     return refusedOf(reports, failJobs);
   }

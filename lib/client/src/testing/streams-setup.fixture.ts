@@ -19,9 +19,18 @@ export const countDocument = parse(
   'subscription Count($after: String) { count(after: $after) { cursor value } }',
 ) as TypedDocumentNode<Count, { after?: string }>;
 
+/** A call whose answer says how it was sent. */
+export const hitDocument = parse('mutation Hit($text: String) { hit(text: $text) }') as TypedDocumentNode<
+  { readonly hit: string },
+  { text?: string }
+>;
+
 const schema = buildSchema(/* GraphQL */ `
   type Query {
     ping: String
+  }
+  type Mutation {
+    hit(text: String): String
   }
   type Subscription {
     count(after: String): Counted
@@ -45,7 +54,14 @@ export class CountingServer {
   refuse: ((token: unknown) => string | undefined) | undefined;
   /** Result that replaces the next number. */
   instead: Error | undefined;
-  readonly #http: Server = createServer();
+  /** Answers a mutation over a socket; a call over HTTP is answered at once. */
+  hit: (text?: string) => string | Promise<string> = () => 'over the socket';
+  readonly #http: Server = createServer((request, response) => {
+    request.resume();
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ data: { hit: 'over HTTP' } }));
+  });
   #sockets = new WebSocketServer({ noServer: true });
   #wake: (() => void)[] = [];
   port = 0;
@@ -55,7 +71,11 @@ export class CountingServer {
     useServer<Record<string, unknown>, Extra & Record<PropertyKey, unknown>>(
       {
         schema,
-        roots: { subscription: { count: (args: { after?: string }) => this.#count(args.after) } },
+        roots: {
+          query: {},
+          mutation: { hit: ({ text }: { text?: string }) => this.hit(text) },
+          subscription: { count: (args: { after?: string }) => this.#count(args.after) },
+        },
         onConnect: ({ connectionParams, extra }) => {
           const token = connectionParams?.['authorization'];
           this.tokens.push(token);

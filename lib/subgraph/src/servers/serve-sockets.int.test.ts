@@ -52,6 +52,27 @@ describe('serve over WebSocket', () => {
     ]);
   });
 
+  it('runs an operation for the caller of its own token, and refuses one whose token is wrong', async () => {
+    const client = socketClient(await tokenOf(issuer, 'READER'));
+    const ask = async (token: string): Promise<ExecutionResult> =>
+      (await client.iterate({ query: '{ me }', extensions: { authorization: `Bearer ${token}` } }).next())
+        .value as ExecutionResult;
+    const other = await issuer.mint({
+      ...{ subject: 'another', kind: 'HUMAN', ttlSeconds: 60 },
+      grants: [{ experiment: 'alpha', roles: ['READER'] }],
+    });
+    expect(await ask(other)).toEqual({ data: { me: 'another in eden' } });
+    await expect(ask(await tokenOf(foreign, 'ADMIN'))).rejects.toMatchObject([
+      { extensions: { code: 'UNAUTHENTICATED' } },
+    ]);
+    await expect(ask(await tokenOf(issuer, 'ADMIN', -5))).rejects.toMatchObject([
+      { extensions: { code: 'TOKEN_EXPIRED' } },
+    ]);
+    expect((await client.iterate({ query: '{ me }' }).next()).value).toEqual({
+      data: { me: 'somebody in eden' },
+    });
+  });
+
   it.each<[string, () => Promise<string | undefined>, string]>([
     ['none', async () => undefined, 'UNAUTHENTICATED'],
     ['one by somebody else', () => tokenOf(foreign, 'ADMIN'), 'UNAUTHENTICATED'],

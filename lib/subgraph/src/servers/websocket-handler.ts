@@ -58,18 +58,21 @@ type Socket = Context<Record<string, unknown>, Connection>;
 /** Maximum number of parsed documents in the cache. */
 const documentsKept = 500;
 
-/** Serves `graphql-transport-ws`: one verified principal per socket; operations run as in process. */
+/**
+ * Serves `graphql-transport-ws`: a verified principal for each socket, or for each operation that has a
+ * token of its own; operations run as in process.
+ */
 export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSocketHandler {
-  const { executable, schema, maxMessageBytes, log } = options;
+  const { executable, maxMessageBytes, log } = options;
   const limits = { ...defaultMessageLimits, messageBytes: maxMessageBytes };
   const sockets = new WebSocketServer({ ...boundedSockets(limits), noServer: true, handleProtocols });
   const waiting = new WaitingSockets(waitingSockets);
   const documents = new DocumentCache(documentsKept);
   const running = new InFlight();
   const server = makeServer<Record<string, unknown>, Connection>({
-    onConnect: (socket) => admit(socket, options),
+    onConnect: async (socket) => (await admit(socket, options)) && socketFeatures,
     onClose: ({ extra }) => extra.leaving?.abort(),
-    onSubscribe: (socket, _id, payload) => prepare(socket, payload, schema, documents),
+    onSubscribe: (socket, _id, payload) => prepare(socket, payload, { ...options, documents }),
     subscribe: (args) => executable.subscribe(callOf(args)) as AsyncIterableIterator<ExecutionResult>,
     execute: (args) => running.during(executable.execute(callOf(args))) as Promise<ExecutionResult>,
     // Results are shaped already; the shaping of the protocol library does not know codes.
@@ -91,6 +94,17 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
 const waitingSockets = { waitingSockets: 500, waitingSocketsPerAddress: 250 };
 /** Time between pings, in milliseconds; a socket that leaves one unanswered until the next is cut. */
 const keepAliveMs = 12_000;
+
+/**
+ * Sent with the `connection_ack`: an operation may carry a token of its own in its `extensions`, so that one
+ * socket serves operations of many callers.
+ */
+const socketFeatures = { operationTokens: true } as const;
+
+/** Dependencies of {@link prepare}. */
+interface Preparation extends Pick<WebSocketHandlerOptions, 'schema' | 'verifier'> {
+  readonly documents: DocumentCache;
+}
 
 /** Connects a socket to the protocol library. */
 function serve(server: Server<Connection>, connection: Connection, log: Logger): void {
@@ -114,12 +128,12 @@ function serve(server: Server<Connection>, connection: Connection, log: Logger):
     },
     connection,
   );
-  const stopPinging = keepAlive(socket, keepAliveMs);
+  const upkeep = keepAlive(socket, keepAliveMs);
   // The library closes the socket after an error by itself.
   socket.on('error', (error) => log.debug({ err: error }, 'socket error'));
   socket.once('close', (code, reason) => {
     accepted();
-    stopPinging();
+    upkeep.stop();
     closed(code, String(reason)).catch((error: unknown) =>
       log.error({ err: error }, 'closing a socket failed'),
     );
@@ -147,22 +161,28 @@ async function admit(
 }
 
 /** Creates the call for a message, passed to its execution as the context. */
-function prepare(
+async function prepare(
   { extra }: Socket,
   payload: SubscribePayload,
-  schema: GraphQLSchema,
-  documents: DocumentCache,
-): ExecutionArgs | GraphQLError[] {
+  { schema, documents, verifier }: Preparation,
+): Promise<ExecutionArgs | GraphQLError[]> {
   const requestId = requestIdOf(payload.extensions?.['requestId']);
   const document = documents.parse(payload.query);
   if (document instanceof GraphQLError) return [toGraphQLError(document, { requestId })];
+  const own = payload.extensions?.['authorization'];
+  let principal: Principal;
+  try {
+    // Only a socket with a verified principal gets here.
+    principal = own === undefined ? (extra.principal as Principal) : await verifier.verify(bearerToken(own));
+  } catch (error) {
+    return [toGraphQLError(error, { requestId })];
+  }
   const operationName = payload.operationName ?? undefined;
   const call: SubgraphCall = {
     document,
     operationName,
     variables: payload.variables ?? undefined,
-    // Only a socket with a verified principal gets here.
-    principal: extra.principal as Principal,
+    principal,
     requestId,
     signal: extra.leaving?.signal,
   };

@@ -93,7 +93,7 @@ describe('Ledger', () => {
 
   it('conserves sums: after any history they equal those of the remaining entries', () => {
     const anyEvent = fc.record({
-      kind: fc.constantFrom('add', 'release'),
+      kind: fc.constantFrom('add', 'begin', 'release'),
       job: fc.integer({ min: 0, max: 5 }),
       worker: fc.integer({ min: 0, max: 2 }),
       share: fc.constantFrom('alpha/a', 'alpha/b', 'beta/a'),
@@ -107,6 +107,7 @@ describe('Ledger', () => {
         const ledger = new Ledger();
         for (const { kind, job, worker, share, owner, fence, cores, device } of events) {
           if (kind === 'release') ledger.release(`job_${job}`, fence);
+          else if (kind === 'begin') ledger.advance(`job_${job}`, fence, 'RUNNING');
           else {
             const requirements = { cores, memoryMiB: 10 * cores, diskMiB: cores };
             const deviceIds = device ? [device] : [];
@@ -124,6 +125,8 @@ describe('Ledger', () => {
           }
         }
         const left = [...ledger.entries()];
+        expect(new Set(ledger.sent())).toEqual(new Set(left.filter(({ state }) => state === 'SENT')));
+        expect(new Set(ledger.workers())).toEqual(new Set(left.map(({ workerId }) => workerId)));
         expect(new Set(left.map(({ jobId }) => jobId)).size).toBe(left.length);
         const sum = (keep: (entry: Readonly<LedgerEntry>) => boolean): number =>
           left.filter(keep).reduce((total, { requirements }) => total + requirements.cores, 0);

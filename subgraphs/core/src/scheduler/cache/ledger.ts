@@ -68,6 +68,8 @@ const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, 
 /** Entries of granted jobs, with sums by worker, share, owner and queue. */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
+  /** Grants that their workers have not begun: few of all. */
+  readonly #sent = new Set<LedgerEntry>();
   readonly #byWorker = new Map<string, WorkerLedger>();
   readonly #retained = new Map<string, RetainedBooking & { readonly workerId: string }>();
   readonly #retainedKeys = new Map<string, readonly string[]>();
@@ -91,6 +93,16 @@ export class Ledger {
     return this.#entries.values();
   }
 
+  /** Grants in the state SENT. */
+  sent(): IterableIterator<Readonly<LedgerEntry>> {
+    return this.#sent.values();
+  }
+
+  /** Ids of workers that hold jobs, or whose devices stay booked. */
+  workers(): IterableIterator<string> {
+    return this.#byWorker.keys();
+  }
+
   /**
    * Adds a grant. It replaces an older entry of the same job (lower fence); the same or a newer one stays.
    * @returns true if it was added
@@ -102,6 +114,7 @@ export class Ledger {
       this.#remove(known);
     }
     this.#entries.set(entry.jobId, entry);
+    if (entry.state === 'SENT') this.#sent.add(entry);
     this.#count(entry, 1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
@@ -178,8 +191,9 @@ export class Ledger {
   /** Records the progress of a job; only forward, and only for the grant that the event refers to. */
   advance(jobId: string, fence: number, state: JobState): void {
     const entry = this.#entries.get(jobId);
-    if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1))
-      entry.state = state;
+    if (entry?.fence !== fence || (rank.get(state) ?? -1) <= (rank.get(entry.state) ?? -1)) return;
+    entry.state = state;
+    this.#sent.delete(entry);
   }
 
   /** Records the declared outputs of a job. */
@@ -242,6 +256,7 @@ export class Ledger {
   /** Removes all entries before they are read again from the store. */
   clear(): void {
     for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
+    this.#sent.clear();
     this.#retained.clear();
     this.#retainedKeys.clear();
   }
@@ -287,6 +302,7 @@ export class Ledger {
 
   #remove(entry: LedgerEntry): void {
     this.#entries.delete(entry.jobId);
+    this.#sent.delete(entry);
     this.#count(entry, -1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);

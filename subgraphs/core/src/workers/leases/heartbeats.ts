@@ -1,5 +1,6 @@
 /**
  * Groups heartbeats: those that arrive within a few milliseconds renew their leases in one call of the store.
+ * The more arrive, the longer a group waits for further ones, and the fewer calls there are for each.
  */
 import type { LeasesRepository, Renewal } from './leases.repository.js';
 import type { LeaseTerms } from '../worker.types.js';
@@ -12,6 +13,10 @@ interface Waiting {
 
 /** Most leases renewed by one call. */
 const maxGroup = 1000;
+/** Longest wait of a group, in milliseconds: short compared with the time between two heartbeats. */
+const longestDelayMs = 50;
+/** Wait for each heartbeat of the group before. */
+const delayPerHeartbeatMs = 2;
 
 /** Renews leases in groups. */
 export class Heartbeats {
@@ -19,6 +24,7 @@ export class Heartbeats {
   readonly #delayMs: number;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #latestGroup = 0;
 
   constructor(leases: Pick<LeasesRepository, 'renew' | 'findTerms'>, delayMs = 5) {
     this.#leases = leases;
@@ -30,8 +36,12 @@ export class Heartbeats {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ renewal, resolve, reject });
       if (this.#waiting.length >= maxGroup) this.#flush();
-      else this.#timer ??= setTimeout(() => this.#flush(), this.#delayMs);
+      else this.#timer ??= setTimeout(() => this.#flush(), this.#nextDelayMs());
     });
+  }
+
+  #nextDelayMs(): number {
+    return Math.max(this.#delayMs, Math.min(longestDelayMs, this.#latestGroup * delayPerHeartbeatMs));
   }
 
   #flush(): void {
@@ -39,6 +49,7 @@ export class Heartbeats {
     this.#timer = undefined;
     const group = this.#waiting;
     this.#waiting = [];
+    this.#latestGroup = group.length;
     void this.#write(group);
   }
 

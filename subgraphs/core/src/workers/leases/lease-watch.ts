@@ -34,7 +34,10 @@ export interface LeaseWatchOptions {
   readonly registry: WorkerRegistry;
   /** True while this process leads and its ledger is exact. */
   readonly isLeading: () => boolean;
-  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get' | 'retain' | 'retainOnly' | 'retainedBookings'>;
+  readonly ledger: Pick<
+    Ledger,
+    'sent' | 'workers' | 'jobsOf' | 'get' | 'retain' | 'retainOnly' | 'retainedBookings'
+  >;
   /** Reads jobs that workers hold into the ledger. */
   readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
   readonly requeueGrants: RequeueGrants;
@@ -173,9 +176,15 @@ export class LeaseWatch {
   async #requeueUnknown(): Promise<void> {
     const { ledger, leases, requeueGrants, registry } = this.#options;
     const unknown = new Map<string, GrantRef[]>();
-    for (const { jobId, fence, workerId } of ledger.entries()) {
-      if (registry.isOpen(workerId) || fence === Infinity) continue;
-      unknown.set(workerId, [...(unknown.get(workerId) ?? []), { jobId, fence }]);
+    for (const workerId of ledger.workers()) {
+      if (registry.isOpen(workerId)) continue;
+      const held = [...ledger.jobsOf(workerId)].flatMap((jobId) => ledger.get(jobId) ?? []);
+      const grants = held.filter(({ fence }) => fence !== Infinity);
+      if (grants.length > 0)
+        unknown.set(
+          workerId,
+          grants.map(({ jobId, fence }) => ({ jobId, fence })),
+        );
     }
     if (unknown.size === 0) return;
     const leased = new Set((await leases.findMany([...unknown.keys()])).map(({ _id }) => _id));
