@@ -35,6 +35,7 @@ const allowed: Readonly<Record<string, string>> = {
   react: 'pages',
   'react-dom': 'pages',
   'string-width': 'columns that a text takes in a terminal',
+  re2js: 'log patterns of failure policies, in linear time',
   tinyqueue: 'the priority queue of placement',
   ulid: 'time-ordered ids',
   undici: 'HTTP client',

@@ -129,6 +129,8 @@ describe('a field that refers to an object', () => {
   /** Fields whose text is no reference. */
   const texts: Readonly<Record<string, string>> = {
     'HardwareExport.site': 'the export keeps the form of information systems',
+    'PolicyMatch.sites': 'a rule may name what does not exist yet or any more',
+    'PolicyMatch.queues': 'a rule may name what does not exist yet or any more',
   };
   /** Keys without an object next to them. */
   const keysAlone: Readonly<Record<string, string>> = {
@@ -179,6 +181,8 @@ describe('an enum', () => {
       'InviteWorkersPayload.code': 'the secret of an invitation',
       'JobError.code': 'workers define further codes',
       'JobErrorInput.code': 'workers define further codes',
+      'PolicyMatch.codes': 'workers have codes of their own',
+      'PolicyMatchInput.codes': 'workers have codes of their own',
       'SchemaChange.kind': 'the terms of GraphQL Inspector',
     };
     const found = types.flatMap((type) => {
@@ -227,9 +231,9 @@ describe('the schema that GraphiQL shows a user', () => {
 
   const forUsers: Readonly<Record<string, string>> = {
     Query:
-      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock queue queues rubin secret secrets shares task tasks viewer worker workers',
+      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock policies policy queue queues rubin secret secrets shares simulatePolicy task tasks viewer worker workers',
     Mutation:
-      'allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime createQueue createSecret declareDowntime deleteSecret drainWorker endElevation grantJobAccess holdJobs importDowntimes registerExperiment releaseJobs reportEndedBatchJobs retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
+      'addPolicyVersion allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime createQueue createSecret declareDowntime deleteSecret disablePolicy drainWorker enablePolicy endElevation grantJobAccess holdJobs importDowntimes registerExperiment releaseJobs reportEndedBatchJobs retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:
       'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
   };

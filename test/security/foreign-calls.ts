@@ -1,6 +1,6 @@
 /** Calls with which an observer could reach something of another experiment. */
 import { mutationText } from '../e2e/system/api.js';
-import { experimentInputs } from './experiment-inputs.js';
+import { experimentInputs, neverRule } from './experiment-inputs.js';
 import { hardware, large, payload, type Side, type Step } from './two-systems.js';
 
 const onJob = (field: string, more: object = {}): Step => ({
@@ -140,6 +140,24 @@ export const steps: readonly Step[] = [
     'mutation ($i: RegisterWorkerInput!) { registerWorker(input: $i) { worker { name } userErrors { code message } } }',
     () => ({ i: { queue: 'theirs', host: 'h', name: 'n', version: '1', hardware, idempotencyKey: 'n' } }),
   ),
+  // Policies.
+  reading('{ policy(scope: { experiment: "beta" }) { id newestVersion } }'),
+  reading('{ policy(scope: { queue: "theirs" }) { id newestVersion } }'),
+  reading('query ($id: ID!) { policy(scope: { taskId: $id }) { id newestVersion } }', ({ foreign }) => ({
+    id: foreign.taskId,
+  })),
+  reading('{ policies { nodes { name } totalCount } }'),
+  reading(
+    '{ simulatePolicy(input: { scope: { experiment: "beta" }, version: 1 }) { simulation { scannedJobs } userErrors { code message } } }',
+  ),
+  reading(
+    'query ($id: ID!) { simulatePolicy(input: { scope: { taskId: $id }, version: 1 }) { simulation { scannedJobs } userErrors { code } } }',
+    ({ foreign }) => ({ id: foreign.taskId }),
+  ),
+  changing('addPolicyVersion', () => ({ scope: { experiment: 'beta' }, rules: [neverRule] })),
+  changing('addPolicyVersion', () => ({ scope: { queue: 'theirs' }, rules: [neverRule] })),
+  changing('enablePolicy', ({ foreign }) => ({ scope: { taskId: foreign.taskId }, version: 1 })),
+  changing('disablePolicy', () => ({ scope: { experiment: 'beta' } })),
   // Secrets.
   reading('{ secrets { nodes { id name } totalCount } }'),
   reading('{ secrets(experiment: "beta") { nodes { id name } totalCount } }'),

@@ -8,7 +8,7 @@ import { experiment as rubin } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { mutationText } from '../e2e/system/api.js';
 import { document, mutate, startTestSystem, type System } from '../experiments/test-system.js';
-import { experimentInputs } from './experiment-inputs.js';
+import { experimentInputs, neverRule } from './experiment-inputs.js';
 
 /** Identifiers of objects of beta; in the empty system, ones of the same form that do not exist. */
 export interface Foreign {
@@ -91,6 +91,8 @@ async function fill(system: System): Promise<readonly [Foreign, Cursors]> {
   const template = { name: 'x', payload, requirements: large };
   const task = { experiment: 'beta', idempotencyKey: 't', name: 'CANARY', jobs: { count: 3 }, template };
   const { task: created } = await mutate(system, 'submitTask', task, 'task { id }');
+  for (const scope of [{ experiment: 'beta' }, { queue: 'theirs' }, { taskId: created.id }])
+    await mutate(system, 'addPolicyVersion', { scope, rules: [neverRule] });
   const held = { selection: { ids: [jobs[0].id] }, reason: 'CANARY', idempotencyKey: 'hold' };
   await mutate(system, 'holdJobs', held);
   const granted = { experiment: 'beta', jobs: { taskId: created.id }, level: 'MANAGE' };

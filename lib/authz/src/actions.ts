@@ -25,6 +25,10 @@ export const coreActions = [
   'job:submitFor',
   'task:read',
   'task:submit',
+  /** Writes and enables policies: of one's tasks; of a queue with `queue:update` in addition. */
+  'policy:set',
+  /** Writes and enables the policy of an experiment. */
+  'policy:manage',
   'queue:read',
   'queue:create',
   'queue:update',
@@ -110,6 +114,7 @@ const submitters: readonly CoreAction[] = [
   'job:hold',
   'job:grantAccess',
   'task:submit',
+  'policy:set',
   'secret:set',
 ];
 
@@ -122,6 +127,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:setPriority',
     'job:manageAny',
     'job:grantAccess',
+    'policy:set',
     'queue:create',
     'queue:update',
     'queue:setState',
@@ -134,7 +140,14 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'schema:check',
     'audit:read',
   ],
-  PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny', 'secret:manage', 'secret:use'],
+  PRODUCTION: [
+    ...submitters,
+    'job:setPriority',
+    'job:manageAny',
+    'policy:manage',
+    'secret:manage',
+    'secret:use',
+  ],
   USER: submitters,
   READER: readers,
   PILOT: [

@@ -19,12 +19,13 @@ permit (principal, action in [
 // Who submits manages what is their own.
 permit (principal, action in [
   Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
-  Action::"job:grantAccess", Action::"secret:set"
+  Action::"job:grantAccess", Action::"policy:set", Action::"secret:set"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
 permit (principal, action in [
-  Action::"job:setPriority", Action::"job:manageAny", Action::"secret:manage", Action::"secret:use"
+  Action::"job:setPriority", Action::"job:manageAny", Action::"policy:manage", Action::"secret:manage",
+  Action::"secret:use"
 ], resource) when { resource in principal.PRODUCTION };
 permit (principal, action in [
   Action::"job:setPriority", Action::"job:submitFor",
@@ -35,7 +36,7 @@ permit (principal, action in [
   Action::"job:grantAccess",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
-  Action::"worker:enrol", Action::"audit:read", Action::"service:read"
+  Action::"worker:enrol", Action::"audit:read", Action::"service:read", Action::"policy:set"
 ], resource) when { resource in principal.OPERATOR };
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",

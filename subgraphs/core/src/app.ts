@@ -39,12 +39,14 @@ import type { CheckSelector } from './jobs/submit/requirement-checks.js';
 import { explainer } from './scheduler/explain/dry-run.js';
 import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
 import { loggedFields, logHeads, LogTails } from './jobs/logs/log-tails.js';
+import { type PoliciesModule, policiesModule } from './composition/policies.module.js';
 import { jobStores, type JobStores } from './composition/job-stores.repository.js';
 import { observedStore } from './jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.js';
 import { coreCollections, coreMigrations } from './composition/migrations.js';
 import type { QueuesService } from './queues/queues.service.js';
 import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
+import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
@@ -96,6 +98,7 @@ export const corePolicies: Policies = {
   ...sharePolicies,
   ...queuePolicies,
   ...downtimePolicies,
+  ...policyPolicies,
   ...viewerPolicies,
   ...eventPolicies,
   ...errorPolicies,
@@ -115,6 +118,7 @@ interface Components {
   readonly access: AccessGrantsService;
   readonly consents: ConsentsService;
   readonly secrets: SecretsModule;
+  readonly policies: PoliciesModule;
   readonly writer: GroupingTransitionWriter;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
@@ -136,6 +140,7 @@ export function buildCore(options: CoreOptions): Core {
       shareResolvers,
       queueResolvers,
       downtimeResolvers,
+      policyResolvers,
       viewerResolvers,
       eventResolvers,
       errorResolvers,
@@ -200,7 +205,23 @@ function createComponents(options: CoreOptions): Components {
     rights: options.rights ?? rightsOfToken,
     clock,
   });
-  const fleet = fleetOf(options, { events, directories, consents, secrets, writer, metrics });
+  const policies = policiesModule({
+    repository: smallStores.policies,
+    directories,
+    tasks: (id, principal) => jobs.tasks.findMany([id], principal),
+    stores,
+    offers: { of: (job) => fleet.offers.of(job) },
+    clock,
+  });
+  const fleet: FleetModule = fleetOf(options, {
+    events,
+    directories,
+    consents,
+    secrets,
+    policies,
+    writer,
+    metrics,
+  });
   const failures = failuresModule(db, {
     stream: events,
     consumers: stores.consumers,
@@ -209,8 +230,10 @@ function createComponents(options: CoreOptions): Components {
     log,
   });
   metrics.watch({ events, writer, leadership: fleet.leadership, ...fleet.services });
-  const parts = { metrics, events, directories, access, consents, secrets, writer, fleet, failures };
-  return { ...parts, jobs: jobsOf(options, parts, stores) };
+  const domains = { directories, access, consents, secrets, policies, fleet, failures };
+  const parts = { metrics, events, writer, ...domains };
+  const jobs: JobDomain = jobsOf(options, parts, stores);
+  return { ...parts, jobs };
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
@@ -220,6 +243,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'queues',
     'downtimes',
     'accessGrants',
+    'policies',
     'tasks',
     'workers',
     logHeads,
@@ -241,9 +265,10 @@ function fleetOf(
     directories,
     consents,
     secrets,
+    policies,
     writer,
     metrics,
-  }: Pick<Components, 'events' | 'directories' | 'consents' | 'secrets' | 'writer' | 'metrics'>,
+  }: Pick<Components, 'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics'>,
 ): FleetModule {
   const { shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -257,6 +282,7 @@ function fleetOf(
     feed: events,
     secrets: secrets.service,
     consents,
+    policies: policies.failures,
     queues: () => allQueueFacts(directories),
     queueLookup: queueLookup(directories),
     shares: () => shares.all(),
@@ -312,7 +338,7 @@ const checkSelector: CheckSelector = (text) => {
 };
 
 function servicesOf(
-  { events, directories, access, consents, secrets, fleet, jobs, failures }: Components,
+  { events, directories, access, consents, secrets, policies, fleet, jobs, failures }: Components,
   clock: Clock,
 ): CoreServices {
   const { experiments, shares, queues, downtimes } = directories;
@@ -330,6 +356,8 @@ function servicesOf(
     access,
     consents,
     secrets: secrets.service,
+    policies: policies.service,
+    simulations: policies.simulations,
     events,
     errors: failures.errors,
     fleet: fleet.services,

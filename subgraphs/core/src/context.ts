@@ -17,6 +17,8 @@ import type { JobsService } from './jobs/jobs.service.js';
 import type { LogTails } from './jobs/logs/log-tails.js';
 import type { SubmitService } from './jobs/submit/submit.service.js';
 import type { DowntimesService } from './queues/downtimes/downtimes.service.js';
+import type { PoliciesService } from './policies/policies.service.js';
+import type { SimulationsService } from './policies/simulation/simulations.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { SecretsService } from './secrets/secrets.service.js';
@@ -51,6 +53,8 @@ export interface CoreServices {
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly downtimes: DowntimesService;
+  readonly policies: PoliciesService;
+  readonly simulations: SimulationsService;
   readonly events: EventsService;
   /** Summaries of failures. */
   readonly errors: ErrorSummaries;

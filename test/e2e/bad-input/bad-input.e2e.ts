@@ -18,6 +18,7 @@ import {
   type Given,
   type GoodInputs,
   goodInputs,
+  neverRule,
   queueName,
   smallJob,
   usedKey,
@@ -125,6 +126,12 @@ describe.each(transports)('over %s', (transport) => {
         'declareDowntime',
         { target: { queue: queueName }, ...farDowntime },
         'downtime { id }',
+      );
+    await system
+      .api()
+      .data(
+        'mutation ($input: AddPolicyVersionInput!) { addPolicyVersion(input: $input) { userErrors { message } } }',
+        { input: { scope: { experiment: 'rubin' }, rules: [neverRule] } },
       );
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };

@@ -40,6 +40,12 @@ export const farDowntime = {
 export const smallJob = { name: 'a job', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
 const shares = ['production', 'analysis', 'default'].map((leaf) => ({ leaf, nominalCores: 1 }));
+/** A rule of a policy that no failure meets. */
+export const neverRule = {
+  name: 'never',
+  match: { codes: ['NEVER'], condition: 'failure.attempt > 1', logPattern: 'never' },
+  action: { fail: { reason: 'It never happens' } },
+};
 const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 
 /** The type of a mutation's input, and a good one. */
@@ -83,6 +89,9 @@ export function goodInputs({
     rotateSecret: ['RotateSecretInput', { id: secretId, value: 'eight or more' }],
     deleteSecret: ['DeleteSecretInput', { id: 'secret_nowhere' }],
     setShares: ['SetSharesInput', { experiment: 'rubin', shares }],
+    addPolicyVersion: ['AddPolicyVersionInput', { scope: { experiment: 'rubin' }, rules: [neverRule] }],
+    enablePolicy: ['EnablePolicyInput', { scope: { experiment: 'rubin' }, version: 1 }],
+    disablePolicy: ['DisablePolicyInput', { scope: { experiment: 'rubin' } }],
     createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
     updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],
     setQueueState: ['SetQueueStateInput', { name: queueName, state: 'PAUSED', reason: 'for the story' }],

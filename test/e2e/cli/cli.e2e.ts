@@ -7,6 +7,7 @@ import './inspect.stories.js';
 import './change.stories.js';
 import './exit-codes.stories.js';
 import './set-up.stories.js';
+import './policies.stories.js';
 import './operators.stories.js';
 
 beforeAll(startStage);

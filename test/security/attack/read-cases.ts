@@ -69,6 +69,13 @@ const ofCore: readonly Read[] = [
   query('experiment', '{ experiment(name: "atlas") { id name } }'),
   query('experiments', '{ experiments { nodes { name } totalCount } }'),
   query('shares', '{ shares(experiment: "atlas") { nodes { path } } }'),
+  query('policy', '{ policy(scope: { experiment: "atlas" }) { id name } }'),
+  query('policies', '{ policies { nodes { id name } } }'),
+  query(
+    'simulatePolicy',
+    '{ simulatePolicy(input: { scope: { experiment: "atlas" }, version: 1 }) { simulation { status } userErrors { code } } }',
+    { marks: () => ['"COMPLETE"', '"RUNNING"'] },
+  ),
   query('queue', '{ queue(name: "citadel") { name } }', { openTo: pilots }),
   query('queues', '{ queues { nodes { name } } }', { openTo: pilots }),
   query('downtimes', '{ downtimes { nodes { id } } }', {

@@ -3,7 +3,7 @@ import { mutationText } from '../../e2e/system/api.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, neverRule } from '../experiment-inputs.js';
 import { robotInput, robotKeyInput } from '../robot-inputs.js';
 import { http } from './http.js';
 
@@ -36,6 +36,9 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   updateExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   setShares: () => ({ experiment: 'atlas', shares: [{ leaf: 'default', nominalCores: 1 }] }),
+  addPolicyVersion: () => ({ scope: { experiment: 'atlas' }, rules: [neverRule] }),
+  enablePolicy: () => ({ scope: { experiment: 'atlas' }, version: 1 }),
+  disablePolicy: () => ({ scope: { experiment: 'atlas' } }),
   createQueue: () => ({ name: 'attack', site: 'POLE', experiments: ['atlas'], ...key }),
   updateQueue: ({ targets }) => ({ name: targets.queue, site: 'MINE' }),
   setQueueState: ({ targets }) => ({ name: targets.queue, state: 'PAUSED', reason: 'attack' }),

@@ -5,7 +5,7 @@ import { type Api, apiOf } from '../../e2e/system/api.js';
 import { type Grant, speakAsWorker } from '../../e2e/system/pilots.js';
 import type { ServiceSystem } from '../../e2e/system/service-system.js';
 import type { Evidence } from './evidence.js';
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, neverRule } from '../experiment-inputs.js';
 
 /** Objects of the experiment atlas, which no role of larkspur may reach, and one job of larkspur. */
 export interface Targets {
@@ -71,6 +71,7 @@ export async function prepareTargets(
     planned,
     'downtime { id }',
   );
+  await api.change('addPolicyVersion', { scope: { experiment: 'atlas' }, rules: [neverRule] });
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.

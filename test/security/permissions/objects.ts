@@ -1,5 +1,5 @@
 /** Objects that the rows of the table ask for. */
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, neverRule } from '../experiment-inputs.js';
 import { robotInput } from '../robot-inputs.js';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
@@ -186,6 +186,8 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
   const submitted = await mutate(system, 'submitTask', { ...task, template }, 'task { id }');
   const secret = { name: 'x', experiment, value: 'eight or more' };
   const created = await mutate(system, 'createSecret', secret, 'secret { id }');
+  await mutate(system, 'addPolicyVersion', { scope: { experiment }, rules: [neverRule] });
+  await mutate(system, 'enablePolicy', { scope: { experiment }, version: 1 });
   const institute = `institute-${experiment}`;
   await mutate(system, 'setTokenIssuer', issuerOf(institute, experiment));
   const account = { issuer: 'https://nowhere.test', subject: `person of ${experiment}` };

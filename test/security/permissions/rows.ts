@@ -1,5 +1,6 @@
 /** One call for each root field of core, in the order in which they are made. */
 import { createProofKey } from '@rhizome/client';
+import { neverRule } from '../experiment-inputs.js';
 import { farDowntime, type Objects } from './objects.js';
 import { mutation, query, type Rows, subscription } from './row.js';
 import type { Caller, Target } from './world.js';
@@ -114,6 +115,21 @@ export const rows: Rows = [
     experiment,
     shares: ['production', 'analysis'].map((leaf) => ({ leaf, nominalCores: 10 })),
   })),
+  query('policy', 'query ($n: String!) { policy(scope: { experiment: $n }) { id } }', ({ experiment }) => ({
+    n: experiment,
+  })),
+  query('policies', '{ policies { nodes { name } } }', undefined, {
+    found: ({ nodes }, { experiment }) =>
+      (nodes as readonly { readonly name: string }[]).some(({ name }) => name === experiment),
+  }),
+  query(
+    'simulatePolicy',
+    'query ($n: String!) { simulatePolicy(input: { scope: { experiment: $n }, version: 1 }) { userErrors { code } } }',
+    ({ experiment }) => ({ n: experiment }),
+  ),
+  mutation('addPolicyVersion', ({ experiment }) => ({ scope: { experiment }, rules: [neverRule] })),
+  mutation('enablePolicy', ({ experiment }) => ({ scope: { experiment }, version: 1 })),
+  mutation('disablePolicy', ({ experiment }) => ({ scope: { experiment } })),
   mutation('createQueue', ({ experiment }, caller, target) => ({
     name: `${caller}-${target}`,
     site: 'POLE',

@@ -107,6 +107,19 @@ function printAttempts(output: Output, { attempts }: Job): void {
     attempt.error?.message ?? '',
   ]);
   printTable(output, ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'ERROR'], rows);
+  const decided = attempts.flatMap(({ number, decision }) => (decision ? [{ number, ...decision }] : []));
+  if (decided.length === 0) return;
+  printLine(output, '');
+  printTable(
+    output,
+    ['ATTEMPT', 'DECISION', 'CHANGES', 'WHY'],
+    decided.map(({ number, outcome, changes, reason, evidence }) => [
+      String(number),
+      outcome,
+      changes.map(({ field, before, after }) => `${field} ${before} to ${after}`).join(', '),
+      [reason, ...evidence.map(({ criterion, value }) => `${criterion}: ${value}`)].join('; '),
+    ]),
+  );
 }
 
 async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {

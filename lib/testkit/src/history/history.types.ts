@@ -55,6 +55,8 @@ export interface StoredAttempt {
   readonly unreachable?: { readonly since: Date };
   /** Time for which the payload ran without use, until its worker returned. */
   readonly lostSeconds?: number;
+  /** Decision about its end; `rule` is absent if the retry policy of the job decided. */
+  readonly decision?: { readonly outcome: string; readonly rule?: string };
 }
 
 /** Job in its latest form. */

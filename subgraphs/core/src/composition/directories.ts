@@ -84,14 +84,17 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
   };
 }
 
+/** Part of a directory that follows the store. */
+type Followed = Pick<Directory<DirectoryDocument>, 'name' | 'load' | 'refresh'>;
+
 /** Reads and refreshes the directories. */
 function freshness(
   stores: DirectoryStores,
   events: DirectoryEvents,
   log: Logger,
 ): Pick<Directories, 'reread' | 'start' | 'stop'> {
-  const all = Object.values(stores).map(
-    ({ directory }) => directory as unknown as Directory<DirectoryDocument>,
+  const all: readonly Followed[] = Object.values(stores).map(
+    ({ directory }: { directory: Followed }) => directory,
   );
   const stops: (() => void)[] = [];
   // A change that is missed would stay unknown, for example the end of somebody's access.

@@ -9,6 +9,8 @@ import { experimentsCollection } from '../experiments/experiment.document.js';
 import { ExperimentsRepository } from '../experiments/experiments.repository.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { DowntimesRepository } from '../queues/downtimes/downtimes.repository.js';
+import { PoliciesRepository } from '../policies/policies.repository.js';
+import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { QueuesRepository } from '../queues/queues.repository.js';
 import { secretsCollection } from '../secrets/secret.document.js';
@@ -23,6 +25,8 @@ export const directoryCollections = [
   queuesCollection,
   downtimesCollection,
   accessGrantsCollection,
+  policiesCollection,
+  policyVersionsCollection,
 ] as const;
 
 /** Consents of people. */
@@ -42,6 +46,7 @@ export interface DirectoryStores {
   readonly queues: QueuesRepository;
   readonly downtimes: DowntimesRepository;
   readonly access: AccessGrantsRepository;
+  readonly policies: PoliciesRepository;
 }
 
 /** Creates the repositories on one database. */
@@ -52,5 +57,9 @@ export function directoryStores(db: Db): DirectoryStores {
     queues: new QueuesRepository(collection(db, queuesCollection)),
     downtimes: new DowntimesRepository(collection(db, downtimesCollection)),
     access: new AccessGrantsRepository(collection(db, accessGrantsCollection)),
+    policies: new PoliciesRepository(
+      collection(db, policiesCollection),
+      collection(db, policyVersionsCollection),
+    ),
   };
 }

@@ -42,6 +42,8 @@ import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
 import type { ConsentsService } from '../consents/consents.service.js';
+import { WorkerOffers } from '../scheduler/cache/worker-offers.js';
+import type { FailurePolicies } from '../policies/failure-policies.js';
 import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
@@ -69,6 +71,8 @@ export interface FleetOptions {
   readonly feed: JobEventFeed & {
     onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
   };
+  /** Decisions about failed attempts. */
+  readonly policies: FailurePolicies;
   /** Values of secrets, for deliveries. */
   readonly secrets: Pick<SecretsService, 'reveal'>;
   /** Consents of owners to the use of their secrets. */
@@ -106,6 +110,8 @@ export interface FleetOptions {
 /** Scheduler and workers of one process. */
 export interface FleetModule {
   readonly services: FleetServices;
+  /** Amounts that the live workers offer. */
+  readonly offers: WorkerOffers;
   readonly leadership: BrokerLeadership;
   readonly leaseWatch: LeaseWatch;
   /** Granted resources of shares, one entry per path. */
@@ -180,6 +186,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
   const services = servicesOf(options, components, scheduler, leadership);
   return {
     services,
+    offers: new WorkerOffers({ fleet: cache.fleet, classes, clock }),
     leadership,
     leaseWatch,
     shareUsage: (paths) => paths.map((path) => scheduler.shareUsage(path)),
@@ -188,7 +195,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 }
 
 function servicesOf(
-  { clock, ids, log, writer, url, queues, queueLookup, secrets, consents }: FleetOptions,
+  { clock, ids, log, writer, policies, url, queues, queueLookup, secrets, consents }: FleetOptions,
   { stores, cache, registry, classes, requeueGrants }: ReturnType<typeof createComponents>,
   scheduler: SchedulerService,
   leadership: BrokerLeadership,
@@ -228,7 +235,7 @@ function servicesOf(
     commands,
     leaseClock: new LeaseClockService(stores.leaseClock, clock),
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
-    reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, clock }),
+    reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, policies }),
     ends,
     holder,
     secretDelivery: new SecretDelivery({ holder, jobs, secrets, consents, clock, log }),
@@ -267,6 +274,7 @@ function createComponents({
   log,
   feed,
   writer,
+  policies,
   storeTime = serverTime,
   queues,
   shares,
@@ -287,7 +295,7 @@ function createComponents({
   const retained = () => stores.unreachable.retained();
   const sources = { directory, workers: registry, classes, jobs, feed, writer, retained };
   const cache = new SchedulerCache({ ...sources, clock, log });
-  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
+  const requeueGrants = new RequeueGrants({ jobs, writer, policies, log });
   return { stores, classes, registry, cache, requeueGrants };
 }
 

@@ -16,6 +16,7 @@ import { JobCountsRepository } from '../jobs/model/job-counts.repository.js';
 import { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { submissionsCollection } from '../jobs/submit/submission.document.js';
+import { SimulationRepository } from '../policies/simulation/simulation.repository.js';
 import { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
 import { transitionStore } from '../jobs/transitions/transitions.repository.js';
 
@@ -44,6 +45,7 @@ export function jobStores(db: Db) {
     operations: new BulkRepository(collection(db, bulkOperationsCollection)),
     retryMembers: new RetryMembersRepository(collection(db, retryMembersCollection)),
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
+    simulations: new SimulationRepository(collection(db, jobsCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),
   };

@@ -12,6 +12,8 @@ import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
+import { jobsCollection } from '../jobs/model/job.document.js';
+import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
 
@@ -74,6 +76,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0008-downtimes-and-restarted-pilots',
     up: async (db) => {
       const changed = [downtimesCollection, ...fleetCollections];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0009-failure-policies',
+    up: async (db) => {
+      const changed = [policiesCollection, policyVersionsCollection, jobsCollection];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },

@@ -1,7 +1,7 @@
 /** Data of the scheduler. Its rules are pure: data and time are passed in. */
 import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
-import type { StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredAvoidance, StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
@@ -22,6 +22,8 @@ export interface ReadyJob {
   readonly attempt: number;
   /** True if it declares no outputs; left out if unknown. */
   readonly hasNoOutputs?: true;
+  /** Hosts and sites that it avoids. */
+  readonly avoid?: StoredAvoidance;
 }
 
 /** A granted job in the ledger. */

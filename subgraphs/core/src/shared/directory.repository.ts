@@ -1,8 +1,8 @@
 /**
- * Small collection held in memory: queues, experiments or shares. It is read as a whole at the start, and
- * refreshed by notices of the change stream and by writes of this process. Memory may briefly lag behind
- * writes of other processes, so callers read the store before they refuse or list something: an answer of one
- * process then holds at all others.
+ * Small collection, or part of one, held in memory: queues, experiments or shares. It is read as a whole at
+ * the start, and refreshed by notices of the change stream and by writes of this process. Memory may briefly
+ * lag behind writes of other processes, so callers read the store before they refuse or list something: an
+ * answer of one process then holds at all others.
  */
 import type { Collection, Filter } from 'mongodb';
 
@@ -15,11 +15,14 @@ export interface DirectoryDocument {
 /** Reads from the cache and reports changes. */
 export class Directory<TDoc extends DirectoryDocument> {
   readonly #documents: Collection<TDoc>;
+  readonly #filter: Filter<TDoc>;
   readonly #byId = new Map<string, TDoc>();
   readonly #listeners = new Set<(changed: readonly TDoc[]) => void>();
 
-  constructor(documents: Collection<TDoc>) {
+  /** @param filter of the documents that are held; all without it */
+  constructor(documents: Collection<TDoc>, filter: Filter<TDoc> = {}) {
     this.#documents = documents;
+    this.#filter = filter;
   }
 
   /** Name of the collection, as in notices. */
@@ -29,7 +32,7 @@ export class Directory<TDoc extends DirectoryDocument> {
 
   /** Reads all documents. */
   async load(): Promise<void> {
-    this.#setNewer(await this.#documents.find().toArray());
+    this.#setNewer(await this.#documents.find(this.#filter).toArray());
   }
 
   /** All documents, ordered by id. */
@@ -68,7 +71,7 @@ export class Directory<TDoc extends DirectoryDocument> {
 
   /** Reads these documents again; called for each notice of the stream. */
   async refresh(ids: readonly string[]): Promise<void> {
-    const filter = { _id: { $in: [...new Set(ids)] } } as unknown as Filter<TDoc>;
+    const filter = { ...this.#filter, _id: { $in: [...new Set(ids)] } } as unknown as Filter<TDoc>;
     this.#setNewer(await this.#documents.find(filter).toArray());
   }
 

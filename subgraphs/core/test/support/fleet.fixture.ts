@@ -17,12 +17,18 @@ import type {
   StoredRequirements,
   StoredRetryPolicy,
 } from '../../src/jobs/model/job.types.js';
+import { jobLogHeadsCollection, jobLogsCollection } from '../../src/jobs/logs/job-log.document.js';
+import { JobLogsRepository } from '../../src/jobs/logs/job-logs.repository.js';
 import { newJobDocument } from '../../src/jobs/model/new-job.js';
 import { requirementClassesCollection } from '../../src/jobs/model/requirement-class.document.js';
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import { type TransitionStore, transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
+import { type AmountOffers, FailurePolicies } from '../../src/policies/failure-policies.js';
+import { policyBooks } from '../../src/policies/policy-book.js';
+import type { PolicyDocument } from '../../src/policies/policy.document.js';
 import type { LeaseClockLimits } from '../../src/workers/lease-clock/lease-clock.js';
+import type { FailSpec } from '../../src/workers/reports/report-input.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 import type { ShareFacts } from '../../src/shares/share-facts.types.js';
@@ -40,6 +46,8 @@ export async function prepareFleet(db: TestDatabase): Promise<void> {
   await ensureCollections(db, [
     jobsCollection,
     requirementClassesCollection,
+    jobLogsCollection,
+    jobLogHeadsCollection,
     ...eventCollections,
     ...fleetCollections,
   ]);
@@ -51,6 +59,8 @@ export interface FleetSetup {
   readonly storeTime?: StoreTime;
   readonly queues?: QueueFacts[];
   readonly shares?: ShareFacts[];
+  /** Policies by id. */
+  readonly policies?: ReadonlyMap<string, PolicyDocument>;
   readonly url?: string;
   readonly graceMs?: number;
   readonly leaseScanMs?: number;
@@ -76,6 +86,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     clock = systemClock,
     queues = [aQueue({})],
     shares = [],
+    policies = new Map<string, PolicyDocument>(),
     storeTime,
     url,
     transitions,
@@ -100,13 +111,14 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   });
   const named = (names: readonly string[]) =>
     names.map((wanted) => queues.find(({ name }) => name === wanted));
-  const fleet = buildFleet({
+  const fleet: FleetModule = buildFleet({
     db,
     clock,
     ids,
     log,
     writer,
     feed: events,
+    policies: failurePolicies(db, clock, policies, { of: (job) => fleet.offers.of(job) }),
     secrets: { reveal: async () => [] },
     consents: { secretNames: async () => [] },
     queues: () => queues,
@@ -134,6 +146,28 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   return { ...fleet, db, writer: recordedWriter(db, writer), queues, shares, stop };
 }
 
+/** Decisions by some policies, on a real store. */
+export function failurePolicies(
+  db: TestDatabase,
+  clock: Clock,
+  policies: ReadonlyMap<string, PolicyDocument> = new Map(),
+  offers: AmountOffers = { of: () => [] },
+): FailurePolicies {
+  return new FailurePolicies({
+    books: policyBooks({
+      peek: (id) => policies.get(id)?.enabled,
+      ofTasks: async (ids) => {
+        const found = [...ids].map((id) => [id, policies.get(id)?.enabled] as const);
+        return new Map(found.flatMap(([id, enabled]) => (enabled ? [[id, enabled] as const] : [])));
+      },
+    }),
+    logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
+    classes: new ClassesRepository(collection(db, requirementClassesCollection)),
+    offers,
+    clock,
+  });
+}
+
 /** A job for {@link submitJobs}. */
 export interface TestJob {
   readonly requirements?: Partial<StoredRequirements>;
@@ -142,6 +176,8 @@ export interface TestJob {
   readonly priority?: number;
   readonly payload?: Partial<StoredPayload>;
   readonly retry?: Partial<StoredRetryPolicy>;
+  readonly labels?: JobDocument['labels'];
+  readonly task?: { readonly id: string; readonly index: number };
 }
 
 const ids = createIds();
@@ -173,7 +209,8 @@ export async function submitJobs(db: TestDatabase, count: number, job: TestJob =
         owner: job.owner ?? 'ada@example',
         share,
         priority: job.priority ?? 0,
-        labels: [],
+        labels: job.labels ?? [],
+        ...(job.task ? { task: job.task } : {}),
         requirements,
         classId,
         payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: [], ...job.payload },
@@ -231,6 +268,7 @@ export class TestWorker {
     readonly fleet: TestFleet,
     readonly id: string,
     readonly cores: number,
+    readonly memoryMiB: number,
   ) {}
 
   static async register(
@@ -239,6 +277,7 @@ export class TestWorker {
       readonly name?: string;
       readonly queue?: string;
       readonly cores?: number;
+      readonly memoryMiB?: number;
       readonly key?: string;
       readonly host?: string;
       readonly batchJobId?: string;
@@ -250,6 +289,7 @@ export class TestWorker {
       name = ids.next('agent'),
       queue = 'main',
       cores = 8,
+      memoryMiB = 1_000_000,
       key = ids.next('key'),
       host = 'host-1',
       batchJobId,
@@ -260,18 +300,18 @@ export class TestWorker {
       name,
       host,
       version: '1.0',
-      hardware: { architecture: 'x86_64', cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
+      hardware: { architecture: 'x86_64', cores, memoryMiB, diskMiB: 1_000_000 },
       devices: devices.map((one) => (typeof one === 'string' ? aDeviceSpec(one) : one)),
       batchJobId,
       idempotencyKey: key,
     });
     if (!worker) throw new Error(JSON.stringify(userErrors));
-    return new TestWorker(fleet, worker._id, cores);
+    return new TestWorker(fleet, worker._id, cores, memoryMiB);
   }
 
   /** Returns the same worker as a client of another process. */
   at(fleet: TestFleet): TestWorker {
-    return new TestWorker(fleet, this.id, this.cores);
+    return new TestWorker(fleet, this.id, this.cores, this.memoryMiB);
   }
 
   async acquire(
@@ -284,7 +324,7 @@ export class TestWorker {
     } = {},
   ): Promise<readonly Grant[]> {
     const { signal, ...spec } = change;
-    const free = { cores: this.cores, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+    const free = { cores: this.cores, memoryMiB: this.memoryMiB, diskMiB: 1_000_000 };
     const { assignments, userErrors } = await this.fleet.services.acquire.acquire(
       { workerId: this.id, count, free, ...spec },
       { principal: pilotOf('main'), requestId: 'test', signal, isForwarded: false },
@@ -335,12 +375,13 @@ export class TestWorker {
     return this.#recorded(answer, grants, 'FINISHED');
   }
 
-  async fail(grants: readonly Grant[], retryable = true) {
+  async fail(grants: readonly Grant[], retryable = true, change: Partial<FailSpec['error']> = {}) {
     const error = {
       family: 'PAYLOAD' as const,
       code: 'EXIT_CODE',
       message: 'exit code 3',
       isRetryable: retryable,
+      ...change,
     };
     const answer = await this.fleet.services.reports.fail(
       pilotOf('main'),

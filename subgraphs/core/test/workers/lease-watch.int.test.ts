@@ -19,7 +19,7 @@ import type { LeaseDocument } from '../../src/workers/worker.types.js';
 import { noObserver } from '../../src/shared/work-observer.js';
 import { WorkerRegistry } from '../../src/workers/worker-registry.js';
 import { WorkersRepository } from '../../src/workers/workers.repository.js';
-import { fleetDatabase } from '../support/fleet.fixture.js';
+import { failurePolicies, fleetDatabase } from '../support/fleet.fixture.js';
 import { Gate } from '../support/gate.fixture.js';
 
 let db: TestDatabase;
@@ -72,7 +72,12 @@ beforeEach(async () => {
     isLeading: () => true,
     ledger: new Ledger(),
     readHeld: async () => undefined,
-    requeueGrants: new RequeueGrants({ jobs: new SchedulerJobsRepository(jobs), writer, clock, log }),
+    requeueGrants: new RequeueGrants({
+      jobs: new SchedulerJobsRepository(jobs),
+      writer,
+      policies: failurePolicies(db, clock),
+      log,
+    }),
     clock,
     log,
     scanMs: 10,

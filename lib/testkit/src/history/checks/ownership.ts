@@ -141,17 +141,30 @@ function freeAttempts({ attempts }: StoredJob): number {
   return attempts.filter(({ error }) => error && isUncounted(error)).length;
 }
 
-/** A job fails only when its attempts are used up; attempts that Rhizome or the site lost do not count. */
+/** Most attempts of a job, whatever a rule allows. */
+const mostAttempts = 20;
+
+function isByRule(attempt: StoredJob['attempts'][number] | undefined, outcome: string): boolean {
+  return attempt?.decision?.rule !== undefined && attempt.decision.outcome === outcome;
+}
+
+/**
+ * A job fails only when its attempts are used up, or a rule of a policy says so; attempts that Rhizome or the
+ * site lost do not count, whatever rules say. A rule may allow more attempts.
+ */
 export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
   for (const job of jobs.values()) {
     const { _id, state, retry, attempt, attempts } = job;
     const free = freeAttempts(job);
     const used = attempt - Math.min(free, mostUncountedAttempts);
-    if (used > retry.maxAttempts) yield `job ${_id} has used ${used} of ${retry.maxAttempts} attempts`;
-    const error = attempts.at(-1)?.error;
+    const most = attempts.some((one) => isByRule(one, 'RETRY')) ? mostAttempts : retry.maxAttempts;
+    if (used > most) yield `job ${_id} has used ${used} of ${most} attempts`;
+    const last = attempts.at(-1);
+    const error = last?.error;
     if (state !== 'FAILED' || !error) continue;
     const isFree = isUncounted(error) && free <= mostUncountedAttempts;
     if (isFree) yield `job ${_id} FAILED with ${error.code}, which costs no attempt`;
+    else if (isByRule(last, 'FAIL')) continue;
     else if (error.retryable && retry.retryOn.includes(error.family) && used < retry.maxAttempts)
       yield `job ${_id} FAILED with ${error.code} after ${used} of ${retry.maxAttempts} attempts`;
   }

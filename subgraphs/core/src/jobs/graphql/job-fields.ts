@@ -43,6 +43,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
     'classId',
     'hold',
     'notBefore',
+    'avoid',
     'waitingFor',
     'attempt',
     'attempts',

@@ -158,6 +158,7 @@ export const jobResolvers: Pick<
   JobAttempt: {
     worker: reference({ loader: workerEntity.loader, key: ({ workerId }: StoredAttempt) => workerId }),
     queue: reference({ loader: queueEntity.loader, key: ({ queueId }: StoredAttempt) => ({ id: queueId }) }),
+    site: ({ site: name }) => (name === undefined ? null : { name }),
     continuity: ({ continuity }) => shownContinuity(continuity ?? defaultContinuity),
     unreachableSince: async ({ unreachable, endedAt, workerId }, _args, { loaders }) => {
       if (unreachable || endedAt) return unreachable?.since ?? null;

@@ -15,6 +15,8 @@ export interface LogPieceRequest {
   readonly limit: number;
 }
 
+/** Most chunks that the end of a log is read from. */
+const tailChunks = 32;
 /** Maximum number of ranges per command. */
 const piecesAtOnce = 50;
 
@@ -84,6 +86,44 @@ export class JobLogsRepository {
     for (let start = 0; start < pieces.length; start += piecesAtOnce)
       found.push(...(await this.#together(pieces.slice(start, start + piecesAtOnce))));
     return found;
+  }
+
+  /**
+   * The ends of the logs of attempts, in order; null for an empty one. Text that was appended by an
+   * interrupted call may be part of it.
+   */
+  async tails(
+    attempts: readonly { readonly jobId: string; readonly attempt: number }[],
+    characters: number,
+  ): Promise<readonly (string | null)[]> {
+    const found: (string | null)[] = [];
+    for (let start = 0; start < attempts.length; start += piecesAtOnce)
+      found.push(...(await this.#tails(attempts.slice(start, start + piecesAtOnce), characters)));
+    return found;
+  }
+
+  async #tails(
+    attempts: readonly { readonly jobId: string; readonly attempt: number }[],
+    characters: number,
+  ): Promise<readonly (string | null)[]> {
+    const length = { $strLenCP: '$text' };
+    const end = { $substrCP: ['$text', { $max: [0, { $subtract: [length, characters] }] }, characters] };
+    const [first = [], ...others] = attempts.map(({ jobId, attempt }) => [
+      { $match: { _id: { $gte: `${headId(jobId, attempt)}/`, $lt: `${headId(jobId, attempt)}/:` } } },
+      { $sort: { _id: -1 as const } },
+      { $limit: tailChunks },
+      { $project: { jobId: 1, attempt: 1, sequence: 1, text: end } },
+    ]);
+    const united = others.map((pipeline) => ({
+      $unionWith: { coll: this.#chunks.collectionName, pipeline },
+    }));
+    const all = await this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
+    return attempts.map(({ jobId, attempt }) => {
+      const own = all.filter((one) => one.jobId === jobId && one.attempt === attempt);
+      if (own.length === 0) return null;
+      const text = own.sort((a, b) => a.sequence - b.sequence).map((one) => one.text);
+      return text.join('').slice(-characters);
+    });
   }
 
   async #together(pieces: readonly LogPieceRequest[]): Promise<readonly (readonly JobLogChunkDocument[])[]> {

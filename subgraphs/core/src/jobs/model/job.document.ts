@@ -71,6 +71,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       state,
       hold: known,
       notBefore: known,
+      avoid: known,
       attempt: count,
       attempts: { bsonType: 'array', maxItems: 20 },
       fence: { bsonType: 'number', minimum: 0 },

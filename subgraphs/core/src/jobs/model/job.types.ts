@@ -101,6 +101,55 @@ export interface StoredGpuGrant {
   readonly count: number;
 }
 
+/** Hosts and sites that the next attempt avoids, until a time. */
+export interface StoredAvoidance {
+  readonly hosts: readonly string[];
+  readonly sites: readonly string[];
+  readonly until: Date;
+  /** The job waits until then even if no other host could run it. */
+  readonly isRequired?: true;
+}
+
+/** Outcome of the decision about a failed attempt. */
+export type FailureOutcome = 'RETRY' | 'FAIL' | 'HOLD';
+
+/** Decision about a failed attempt, other than by the retry policy of the job alone. */
+export interface StoredDecision {
+  readonly outcome: FailureOutcome;
+  /** Id of the policy of the rule; absent if no rule matched. */
+  readonly policyId?: string;
+  readonly version?: number;
+  readonly rule?: string;
+  /** One sentence. */
+  readonly reason: string;
+  /** Values that met the criteria of the rule. */
+  readonly evidence: readonly { readonly criterion: string; readonly value: string }[];
+  /** Changed requirements of the next attempt. */
+  readonly changes: readonly StoredChange[];
+  /** Amounts that rules asked for and that nothing offers; absent if there are none. */
+  readonly limits?: readonly StoredLimit[];
+  readonly notBefore?: Date;
+  readonly avoid?: StoredAvoidance;
+}
+
+/** Requirements that a rule may change. */
+export type ChangeableAmount = 'memoryMiB' | 'walltimeSeconds' | 'diskMiB';
+
+/** One changed requirement. */
+export interface StoredChange {
+  readonly field: ChangeableAmount;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Amount that a rule asked for, and the largest one that was offered to the job then. */
+export interface StoredLimit {
+  readonly rule: string;
+  readonly field: ChangeableAmount;
+  readonly wanted: number;
+  readonly limit: number;
+}
+
 /** Attempt to run a job on a worker. */
 export interface StoredAttempt {
   readonly number: number;
@@ -120,6 +169,8 @@ export interface StoredAttempt {
   readonly signal?: string;
   readonly error?: StoredJobError;
   readonly metrics?: StoredMetrics;
+  /** Absent if the retry policy of the job decided alone. */
+  readonly decision?: StoredDecision;
   /** Times without contact that apply to the attempt; absent for {@link defaultContinuity}. */
   readonly continuity?: Continuity;
   /** Set when core gave up the attempt while its payload may still run. */
@@ -221,6 +272,8 @@ export interface StoredLastEvent {
   readonly previousPriority?: number;
   /** Earliest start of the job during a backoff. */
   readonly notBefore?: Date;
+  /** Hosts and sites that the next attempt avoids. */
+  readonly avoid?: StoredAvoidance;
   readonly workerId?: string;
   readonly fence: number;
   /** Attempt that this event ended without success. */
@@ -263,6 +316,8 @@ export interface JobDocument {
   readonly state: JobState;
   readonly hold?: { readonly by: string; readonly reason: string; readonly at: Date };
   readonly notBefore?: Date;
+  /** Hosts and sites that the next attempt avoids. */
+  readonly avoid?: StoredAvoidance;
   readonly attempt: number;
   readonly attempts: readonly StoredAttempt[];
   /**

@@ -47,7 +47,7 @@ export function adopting({ shape }: TransitionGroup, value: Value): Plain {
     fence: value('fence'),
     earlierFence: value('earlierFence'),
   };
-  const adopted = ['endedAt', 'outcome', 'error', 'unreachable'].reduce<Plain>(
+  const adopted = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'].reduce<Plain>(
     (input, field) => ({ $unsetField: { field, input } }),
     { $mergeObjects: [own, valid] },
   );

@@ -27,15 +27,28 @@ export function decideAfterFailure(
   error: DecidingError & Pick<StoredJobError, 'family'>,
   now: Date,
 ): AfterFailure {
-  const { retry, attempts = [] } = job;
-  const uncounted = attempts.filter((one) => one.error && isUncounted(one.error)).length;
-  if (isUncounted(error) && uncounted < mostUncountedAttempts) return { to: 'ACTIVATED' };
-  const attempt = job.attempt - Math.min(uncounted, mostUncountedAttempts);
+  const { retry } = job;
+  if (costsNoAttempt(job, error)) return { to: 'ACTIVATED' };
+  const attempt = countedAttempts(job);
   if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
     return { to: 'FAILED' };
   const seconds = backoffSeconds(retry, attempt);
   if (seconds <= 0) return { to: 'ACTIVATED' };
   return { to: 'PENDING', notBefore: new Date(now.getTime() + Math.round(seconds * 1000)) };
+}
+
+/** Returns true if the failure does not count as an attempt. */
+export function costsNoAttempt({ attempts = [] }: FailedJob, error: DecidingError): boolean {
+  return isUncounted(error) && uncountedOf(attempts) < mostUncountedAttempts;
+}
+
+/** Number of attempts that count. */
+export function countedAttempts({ attempt, attempts = [] }: FailedJob): number {
+  return attempt - Math.min(uncountedOf(attempts), mostUncountedAttempts);
+}
+
+function uncountedOf(attempts: NonNullable<FailedJob['attempts']>): number {
+  return attempts.filter(({ error }) => error && isUncounted(error)).length;
 }
 
 /**

@@ -52,12 +52,15 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
     hold: mode(change?.hold, from === 'PENDING' && (isTerminal(to) || adopts)),
     notBefore: mode(change?.notBefore, leavesWaiting),
     priority: change?.priority !== undefined,
+    avoids: change?.avoid !== undefined,
+    changesRequirements: change?.requirements !== undefined,
   };
 }
 
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
+  const { avoids, changesRequirements } = shape;
   return [
     request.from,
     request.to,
@@ -70,6 +73,8 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     hold,
     notBefore,
     +priority,
+    +avoids,
+    +changesRequirements,
   ].join(' ');
 }
 
@@ -146,6 +151,7 @@ type Value = (name: string) => unknown;
 
 function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
   const { grant, adoption, unreachableSince, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
+  const { avoid, requirements } = change ?? {};
   return {
     actor,
     ...(reason === undefined ? {} : { reason }),
@@ -159,6 +165,8 @@ function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: D
     ...(hold ? { hold: { by: hold.by, reason: hold.reason, at } } : {}),
     ...(notBefore ? { notBefore, backoff: backoffKey(notBefore) } : {}),
     ...(priority === undefined ? {} : { priority }),
+    ...(avoid === undefined ? {} : { avoid }),
+    ...requirements,
   };
 }
 
@@ -195,6 +203,8 @@ function core(group: TransitionGroup, value: Value): Plain {
     ...(from === to ? {} : { state: to, [`stateTimes.${to}`]: at }),
     ...(shape.raisesFence ? { fence: { $add: ['$fence', 1] } } : {}),
     ...(shape.priority ? { priority: value('priority') } : {}),
+    ...(shape.avoids ? { avoid: value('avoid') } : {}),
+    ...(shape.changesRequirements ? { requirements: value('requirements'), classId: value('classId') } : {}),
     transitions: { $slice: [{ $concatArrays: ['$transitions', [history]] }, -keptTransitions] },
     last: {
       $mergeObjects: [
@@ -231,11 +241,12 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     share: '$share',
     owner: '$owner',
     labels: '$last.labels',
-    classId: '$classId',
+    classId: shape.changesRequirements ? value('classId') : '$classId',
     priority: shape.priority ? value('priority') : '$priority',
     ...(shape.priority ? { previousPriority: changedOr('priority', value('priority')) } : {}),
     notBefore:
       shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
+    avoid: shape.avoids ? value('avoid') : '$avoid',
     workerId: assigns ? value('workerId') : '$workerId',
     fence: assigns ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
@@ -270,6 +281,7 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
           signal: value('signal'),
           error: value('error'),
           metrics: value('metrics'),
+          decision: value('decision'),
         }
       : {}),
   };

@@ -29,4 +29,7 @@ export interface TransitionShape {
   readonly hold: 'set' | 'clear' | 'keep';
   readonly notBefore: 'set' | 'clear' | 'keep';
   readonly priority: boolean;
+  readonly avoids: boolean;
+  /** The next attempt has other requirements, and so another class. */
+  readonly changesRequirements: boolean;
 }

@@ -2,11 +2,14 @@
 import type { Continuity } from '../../shared/continuity.js';
 import type { JobState, TransitionActor } from '../model/job-state.js';
 import type {
+  StoredAvoidance,
+  StoredDecision,
   StoredGpuGrant,
   StoredJobError,
   StoredLastEvent,
   StoredMetrics,
   StoredOutput,
+  StoredRequirements,
 } from '../model/job.types.js';
 
 /** Grant of a job to a worker; opens the next attempt. */
@@ -51,6 +54,14 @@ export interface AttemptEndChange {
   readonly signal?: string;
   readonly error?: StoredJobError;
   readonly metrics?: StoredMetrics;
+  /** Decision about the failed attempt. */
+  readonly decision?: StoredDecision;
+}
+
+/** Requirements of the next attempt, with their class; the class must be stored. */
+export interface RequirementsChange {
+  readonly requirements: StoredRequirements;
+  readonly classId: string;
 }
 
 /** Values that a transition writes in addition to the state. Absent values are not changed. */
@@ -64,6 +75,10 @@ export interface TransitionChange {
   readonly hold?: { readonly by: string; readonly reason: string } | null;
   /** End of a backoff; null ends the backoff. */
   readonly notBefore?: Date | null;
+  /** Hosts and sites that the next attempt avoids. */
+  readonly avoid?: StoredAvoidance;
+  /** Only when an attempt ends and another follows. */
+  readonly requirements?: RequirementsChange;
   /** FINISHED parents that the job no longer waits for. Only from PENDING to ACTIVATED. */
   readonly finishedParents?: readonly string[];
   /** New priority. Only on edges of a waiting state to itself. */

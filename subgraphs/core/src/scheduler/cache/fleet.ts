@@ -63,6 +63,7 @@ export class Fleet {
   readonly #shapes = new Map<string, KnownShape>();
   readonly #deviceShapes = new Map<string, DeviceSet>();
   readonly #hostKinds = new Map<string, HostKind>();
+  #revision = 0;
   #cores = 0;
   #memoryMiB = 0;
   #microGpus = 0;
@@ -70,6 +71,16 @@ export class Fleet {
   /** Total resources of all live workers. */
   get totals(): Totals {
     return { cores: this.#cores, memoryMiB: this.#memoryMiB, gpus: this.#microGpus / 1e6 };
+  }
+
+  /** Number of changes of workers and queues so far. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Number of live workers. */
+  get size(): number {
+    return this.#workers.size;
   }
 
   /** All live workers. */
@@ -126,6 +137,7 @@ export class Fleet {
     this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
     const changed = queues.filter((queue) => isOther(before.get(queue.id), queue));
     const ids = new Set(changed.map(({ id }) => id));
+    if (changed.length > 0) this.#revision += 1;
     for (const worker of [...this.#workers.values()])
       if (ids.has(worker.facts.queueId)) this.set(worker.facts);
     return changed;
@@ -181,6 +193,7 @@ export class Fleet {
   }
 
   #count({ facts: { hardware, devices }, shape, labelled }: KnownWorker, sign: 1 | -1): void {
+    this.#revision += 1;
     this.#microGpus += sign * Math.round(wholeGpus(devices) * 1e6);
     this.#cores += sign * hardware.cores;
     this.#memoryMiB += sign * hardware.memoryMiB;

@@ -45,6 +45,26 @@ describe('ReadyWindow', () => {
     expect(served).toEqual(many(300, (i) => i % 3).sort(compareKeys));
   });
 
+  it('is filled behind jobs that wait for another host, up to its bound', () => {
+    const store = new Store();
+    for (const job of many(20_000)) store.jobs.set(job.id, job);
+    const window = new ReadyWindow('class_1', 'alpha/default');
+    const seen = new Set<string>();
+    for (let round = 0; round < 200; round += 1) {
+      if (window.isLow) store.refill(window);
+      // A pass takes all jobs of the window, and none of them finds another host.
+      const taken: ReadyJob[] = [];
+      for (let job = window.shift(); job; job = window.shift()) taken.push(job);
+      for (const job of taken) {
+        seen.add(job.id);
+        window.passOver(job);
+      }
+    }
+    expect(seen.size).toBeGreaterThanOrEqual(4 * maxRefill);
+    expect(window.size).toBeLessThanOrEqual(5 * maxRefill);
+    expect(window.head?.id).toBe('job_000000');
+  });
+
   it('holds no more than its bound, whatever is stored behind it or arrives', () => {
     const store = new Store();
     for (const job of many(20_000)) store.jobs.set(job.id, job);

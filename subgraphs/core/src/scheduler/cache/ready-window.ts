@@ -25,12 +25,16 @@ export interface RefillRequest {
 
 export const minRefill = 128;
 export const maxRefill = 4096;
+/** Number of jobs in a window up to which jobs that wait for another host are not counted. */
+const maxWithPassedOver = 4 * maxRefill;
 
 /** Ready jobs of one class and share, up to an edge. */
 export class ReadyWindow {
   /** In reverse order, so that the head is taken off the end. */
   #jobs: ReadyJob[] = [];
   readonly #ids = new Set<string>();
+  /** Jobs in the window that wait for another host. They do not fill it: those behind may go anywhere. */
+  readonly #passedOver = new Set<string>();
   /** All ready jobs up to this key are in the window; undefined if nothing is known yet. */
   #edge: ReadyKey | undefined;
   /** True if no ready jobs are beyond the window. */
@@ -58,7 +62,9 @@ export class ReadyWindow {
 
   /** True if it is time to request more from the store. */
   get isLow(): boolean {
-    return !this.#isComplete && this.#arrived === undefined && this.#jobs.length <= this.#limit / 2;
+    const size = this.#jobs.length - this.#passedOver.size;
+    const isFull = this.#jobs.length >= maxWithPassedOver;
+    return !this.#isComplete && this.#arrived === undefined && !isFull && size <= this.#limit / 2;
   }
 
   /** True during a refill. */
@@ -93,6 +99,7 @@ export class ReadyWindow {
     const job = this.#jobs.pop();
     if (!job) return undefined;
     this.#ids.delete(job.id);
+    this.#passedOver.delete(job.id);
     this.#taken += 1;
     this.#recordRemoved(job.id);
     return job;
@@ -107,11 +114,18 @@ export class ReadyWindow {
     this.#left.delete(job.id);
     if (this.#isComplete || this.#isInside(job)) this.#insert(job);
     else this.#arrived?.set(job.id, job);
-    if (this.#isComplete && this.#jobs.length > 2 * maxRefill) this.#cut();
+    if (this.#isComplete && this.#jobs.length - this.#passedOver.size > 2 * maxRefill) this.#cut();
+  }
+
+  /** Returns the head that was taken off, because it waits for another host. */
+  passOver(job: ReadyJob): void {
+    this.insert(job);
+    if (this.#ids.has(job.id)) this.#passedOver.add(job.id);
   }
 
   /** Removes a job that is no longer ready. */
   remove(jobId: string): void {
+    this.#passedOver.delete(jobId);
     this.#recordRemoved(jobId);
     this.#arrived?.delete(jobId);
     if (!this.#ids.delete(jobId)) return;
@@ -147,6 +161,7 @@ export class ReadyWindow {
   reset(): void {
     this.#jobs = [];
     this.#ids.clear();
+    this.#passedOver.clear();
     this.#edge = undefined;
     this.#isComplete = false;
     this.#arrived = undefined;
@@ -184,8 +199,11 @@ export class ReadyWindow {
 
   /** Cuts a window that has grown by arrivals back to its bound; the store keeps the rest. */
   #cut(): void {
-    const beyond = this.#jobs.splice(0, this.#jobs.length - maxRefill);
-    for (const { id } of beyond) this.#ids.delete(id);
+    const beyond = this.#jobs.splice(0, this.#jobs.length - this.#passedOver.size - maxRefill);
+    for (const { id } of beyond) {
+      this.#ids.delete(id);
+      this.#passedOver.delete(id);
+    }
     const edge = this.#jobs[0];
     this.#edge = edge && { priority: edge.priority, id: edge.id };
     this.#isComplete = false;

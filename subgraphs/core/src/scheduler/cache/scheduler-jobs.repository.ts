@@ -4,7 +4,7 @@
  */
 import type { Collection, Filter } from 'mongodb';
 import type { Continuity } from '../../shared/continuity.js';
-import type { FailedJob } from '../../jobs/transitions/retry-policy.js';
+import type { FailedJob } from '../../policies/failure.types.js';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -39,7 +39,7 @@ export interface ReadyKind {
   readonly share: string;
 }
 
-type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'> & {
+type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt' | 'avoid'> & {
   readonly payload: { readonly outputs: readonly string[] };
 };
 
@@ -71,15 +71,30 @@ export type JobWithSecrets = Pick<
   readonly payload: Pick<JobDocument['payload'], 'secrets' | 'token'>;
 };
 
+/** Fields of a job that the decision about its failed attempt needs. */
+const failedFields = {
+  attempt: 1,
+  retry: 1,
+  experiment: 1,
+  taskId: 1,
+  labels: 1,
+  requirements: 1,
+  classId: 1,
+  queue: 1,
+  avoid: 1,
+  'attempts.host': 1,
+  'attempts.site': 1,
+  ...decidingErrors,
+  'attempts.decision.policyId': 1,
+  'attempts.decision.rule': 1,
+} as const;
+
 /** Facts against which a worker's report of a job is checked. */
-export type ReportedJob = Pick<
-  JobDocument,
-  '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId' | 'share'
-> & {
-  readonly attempts?: FailedJob['attempts'];
-  readonly payload: { readonly outputs: readonly string[] };
-  readonly last: { readonly reason?: string };
-};
+export type ReportedJob = Pick<JobDocument, 'state' | 'fence' | 'workerId' | 'share'> &
+  FailedJob & {
+    readonly payload: { readonly outputs: readonly string[] };
+    readonly last: { readonly reason?: string };
+  };
 
 /** Facts needed to release a throttled job. */
 export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
@@ -97,7 +112,7 @@ export class SchedulerJobsRepository {
     for (const filter of behind(after)) {
       const cursor = this.#jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, 'payload.outputs': 1 })
+        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, avoid: 1, 'payload.outputs': 1 })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
       for (const job of await cursor.toArray()) found.push(readyJobOf(job));
@@ -160,13 +175,11 @@ export class SchedulerJobsRepository {
     return this.#jobs
       .find({ _id: { $in: [...ids] } })
       .project<ReportedJob>({
+        ...failedFields,
         state: 1,
         fence: 1,
-        attempt: 1,
-        retry: 1,
         workerId: 1,
         share: 1,
-        ...decidingErrors,
         'payload.outputs': 1,
         'last.reason': 1,
       })
@@ -223,12 +236,10 @@ export class SchedulerJobsRepository {
     return this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
       .project<HeldForRequeue>({
+        ...failedFields,
         state: 1,
         fence: 1,
-        attempt: 1,
-        retry: 1,
         workerId: 1,
-        ...decidingErrors,
       })
       .toArray();
   }
@@ -255,8 +266,8 @@ export class SchedulerJobsRepository {
 }
 
 /** Most jobs have no outputs: recording this here saves a read when their end is reported. */
-function readyJobOf({ _id, priority, owner, attempt, payload }: StoredReadyJob): ReadyJob {
-  const job = { id: _id, priority, owner, attempt };
+function readyJobOf({ _id, priority, owner, attempt, avoid, payload }: StoredReadyJob): ReadyJob {
+  const job = { id: _id, priority, owner, attempt, ...(avoid ? { avoid } : {}) };
   return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
 }
 

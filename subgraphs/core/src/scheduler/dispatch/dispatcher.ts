@@ -7,7 +7,7 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-set.js';
-import type { AcquireRequest, Grant } from '../scheduler.types.js';
+import type { AcquireRequest, Grant, ReadyJob } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
@@ -15,12 +15,15 @@ import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { GpuDemand } from '../cache/gpu-demand.js';
 import type { GrantHistory } from '../cache/grant-history.js';
 import type { GrantWriter } from './grant-writer.js';
-import { matchPass, type CandidateRequest, type PendingGrant } from '../placement/matcher.js';
+import { Alternatives } from '../placement/elsewhere.js';
+import { matchPass } from '../placement/matcher.js';
+import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.js';
 import type { ReadyWindow } from '../cache/ready-window.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { Refills } from '../cache/refills.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
+import { RepeatedOffers } from './repeated-offers.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
@@ -46,8 +49,6 @@ export interface DispatcherOptions {
 /** Maximum number of rounds in one pass; then the event loop continues before the next. */
 const maxRounds = 4;
 const shortPassMs = 5;
-/** Interval at which deferred jobs are offered again to pending acquires, in milliseconds. */
-const deferralMs = 250;
 /** Maximum number of windows read for one question. */
 const maxWindowsRead = 32;
 
@@ -66,21 +67,22 @@ export class Dispatcher {
   #lastPassMs = 0;
   #isWarm = false;
   #isClosed = false;
-  /** Set while jobs are deferred for recently idle hosts. */
-  #deferralTimer: NodeJS.Timeout | undefined;
+  readonly #offers: RepeatedOffers;
+  readonly #alternatives = new Alternatives();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#refills = new Refills(options);
     const { cache, clock, signal } = options;
     this.#undelivered = new UndeliveredGrants(cache.ledger);
+    this.#offers = new RepeatedOffers(clock, () => this.wake());
     const stop = cache.ledger.onReleased((workerId) => {
       if (cache.fleet.worker(workerId)?.shape.hasDevices === false)
         cache.fleet.recentlyIdle.released(workerId, clock.monotonicMs());
     });
     signal.addEventListener('abort', () => {
       stop();
-      clearTimeout(this.#deferralTimer);
+      this.#offers.stop();
       this.#end();
     });
   }
@@ -140,9 +142,7 @@ export class Dispatcher {
       // The grant is newer than the event: the job is no longer ready.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
-      this.windows
-        .open(last.share, last.classId)
-        .insert({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
+      this.windows.open(last.share, last.classId).insert(readyJobOf(jobId, last));
       fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
     }
     if (fresh.size === 0) return;
@@ -262,11 +262,19 @@ export class Dispatcher {
       };
     });
     const { fleet, ledger } = cache;
-    const classOf = (id: string) => classes.get(id);
-    const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
-    const { picks, throttled, hasDeferred } = matchPass(state, requests, clock.monotonicMs());
+    const wallMs = clock.now().getTime();
+    const known = {
+      fleet,
+      ledger,
+      windows: this.windows,
+      alternatives: this.#alternatives,
+      demand: this.#demand,
+    };
+    const state = { ...known, wallMs, classOf: (id: string) => classes.get(id) };
+    const { picks, throttled, hasDeferred, avoidsUntilMs } = matchPass(state, requests, clock.monotonicMs());
+    if (avoidsUntilMs < Infinity) this.#offers.after(avoidsUntilMs - wallMs);
     if (throttled.length > 0) this.#options.onThrottled(throttled);
-    if (hasDeferred) this.#deferralTimer ??= setTimeout(() => this.#offerDeferred(), deferralMs).unref();
+    if (hasDeferred) this.#offers.soon();
     let given = false;
     open.forEach(([pending], index) => {
       const found = picks[index] ?? [];
@@ -275,12 +283,6 @@ export class Dispatcher {
       taken.set(pending, [...(taken.get(pending) ?? []), ...found]);
     });
     return given;
-  }
-
-  /** Offers deferred jobs to all candidates again. */
-  #offerDeferred(): void {
-    this.#deferralTimer = undefined;
-    this.wake();
   }
 
   /** Pending acquires with their workers. */
@@ -370,6 +372,10 @@ export class Dispatcher {
     this.#pending.refuseAll(termEnded());
     this.windows.clear();
   }
+}
+
+function readyJobOf(id: string, { priority, owner, attempt, avoid }: JobEvent['last']): ReadyJob {
+  return { id, priority, owner, attempt, ...(avoid ? { avoid } : {}) };
 }
 
 function termEnded(): DomainError {

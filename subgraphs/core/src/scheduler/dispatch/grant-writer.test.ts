@@ -7,7 +7,7 @@ import { fenceStep } from '../leader/broker-lease.repository.js';
 import { anEntry, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import { GrantWriter } from './grant-writer.js';
 import { Ledger } from '../cache/ledger.js';
-import type { PendingGrant } from '../placement/matcher.js';
+import type { PendingGrant } from '../placement/matcher.types.js';
 import { prepareClass } from '../requirements/requirement-class.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 

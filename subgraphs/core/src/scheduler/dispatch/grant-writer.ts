@@ -17,7 +17,7 @@ import type { WorkObserver } from '../../shared/work-observer.js';
 import type { Grant } from '../scheduler.types.js';
 import { fenceStep } from '../leader/broker-lease.repository.js';
 import type { Ledger } from '../cache/ledger.js';
-import type { PendingGrant } from '../placement/matcher.js';
+import type { PendingGrant } from '../placement/matcher.types.js';
 
 /** Source of fences: the leadership. */
 export interface FenceSource {

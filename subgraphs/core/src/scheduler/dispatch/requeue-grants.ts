@@ -3,11 +3,11 @@
  * left.
  */
 import type { Logger } from '@rhizome/log';
-import type { Clock } from '@rhizome/clock';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobDocument, StoredJobError } from '../../jobs/model/job.types.js';
-import { decideAfterFailure, type FailedJob } from '../../jobs/transitions/retry-policy.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { FailedJob, FailureDecision } from '../../policies/failure.types.js';
+import { type FailurePolicies, transitionOf } from '../../policies/failure-policies.js';
 
 /** A held job with the fence of its grant. */
 export interface GrantRef {
@@ -16,12 +16,12 @@ export interface GrantRef {
 }
 
 /** Facts of a job needed to requeue it. */
-export type HeldForRequeue = FailedJob & Pick<JobDocument, '_id' | 'state' | 'fence' | 'workerId'>;
+export type HeldForRequeue = FailedJob & Pick<JobDocument, 'state' | 'fence' | 'workerId'>;
 
 export interface RequeueGrantsOptions {
   readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForRequeue[]> };
   readonly writer: TransitionWriter;
-  readonly clock: Clock;
+  readonly policies: Pick<FailurePolicies, 'decide' | 'decideWithoutRules'>;
   readonly log: Logger;
 }
 
@@ -75,8 +75,8 @@ const chunkSize = 1000;
 /** A job that changes while it is read is read again, at most this often; then the next scan handles it. */
 const maxRounds = 3;
 
-/** Next transition of a job; undefined if it stays as it is. */
-type Plan = (job: HeldForRequeue) => TransitionRequest | undefined;
+/** Next transitions of jobs; a job without one stays as it is. */
+type Plan = (jobs: readonly HeldForRequeue[]) => Promise<readonly TransitionRequest[]>;
 
 /** Actor that gives jobs of unreachable workers away: their workers are not ordered to drop them. */
 export const givesAway = 'system:unreachable';
@@ -96,7 +96,14 @@ export class RequeueGrants {
    * @throws errors of the store
    */
   async run(grants: readonly GrantRef[], error: StoredJobError, actor: string): Promise<number> {
-    return this.#run(grants, (job) => this.#requestOf(job, error, actor));
+    const { policies } = this.#options;
+    return this.#run(grants, async (jobs) => {
+      const decisions = await policies.decide(jobs.map((job) => ({ job, end: { error } })));
+      return jobs.flatMap((job, index) => {
+        const decision = decisions[index];
+        return decision ? [requestOf(job, error, decision, actor)] : [];
+      });
+    });
   }
 
   /**
@@ -108,10 +115,16 @@ export class RequeueGrants {
    * @throws errors of the store
    */
   async giveAway(grants: readonly GrantRef[], error: StoredJobError, since: Date): Promise<number> {
-    return this.#run(grants, (job) => {
-      const request = this.#requestOf(job, error, givesAway);
-      if (request.to === 'FAILED') return undefined;
-      return { ...request, change: { ...request.change, unreachableSince: since } };
+    const { policies } = this.#options;
+    return this.#run(grants, async (jobs) => {
+      // No rules: a payload that is continued still has the requirements that it was sent with.
+      const decisions = await policies.decideWithoutRules(jobs.map((job) => ({ job, end: { error } })));
+      return jobs.flatMap((job, index) => {
+        const decision = decisions[index];
+        if (!decision || decision.after.to === 'FAILED') return [];
+        const request = requestOf(job, error, decision, givesAway);
+        return [{ ...request, change: { ...request.change, unreachableSince: since } }];
+      });
     });
   }
 
@@ -129,9 +142,9 @@ export class RequeueGrants {
     let sent = 0;
     for (let round = 0; round < maxRounds && open.size > 0; round += 1) {
       const found = await jobs.heldByIds([...open.keys()]);
-      const requests = found
-        .filter((job) => isHeld(job.state) && open.get(job._id) === job.fence)
-        .flatMap((job) => plan(job) ?? []);
+      const requests = await plan(
+        found.filter((job) => isHeld(job.state) && open.get(job._id) === job.fence),
+      );
       open.clear();
       for (const [index, outcome] of (await writer.apply(requests)).entries()) {
         const request = requests[index];
@@ -144,21 +157,23 @@ export class RequeueGrants {
       log.warn({ jobs: [...open.keys()] }, 'jobs changed repeatedly while they were requeued');
     return sent;
   }
+}
 
-  #requestOf(job: HeldForRequeue, error: StoredJobError, actor: string): TransitionRequest {
-    const decision = decideAfterFailure(job, error, this.#options.clock.now());
-    return {
-      jobId: job._id,
-      from: job.state,
-      to: decision.to,
-      by: 'lease',
-      actor,
-      reason: error.message,
-      fence: job.fence,
-      change: {
-        attemptEnd: { error },
-        ...(decision.to === 'PENDING' ? { notBefore: decision.notBefore } : {}),
-      },
-    };
-  }
+function requestOf(
+  job: HeldForRequeue,
+  error: StoredJobError,
+  decision: FailureDecision,
+  actor: string,
+): TransitionRequest {
+  const { to, ending, change } = transitionOf(decision);
+  return {
+    jobId: job._id,
+    from: job.state,
+    to,
+    by: 'lease',
+    actor,
+    reason: error.message,
+    fence: job.fence,
+    change: { attemptEnd: { error, ...ending }, ...change },
+  };
 }

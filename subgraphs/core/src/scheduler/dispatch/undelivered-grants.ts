@@ -4,7 +4,7 @@
  */
 import { experimentOf } from '../cache/ready-windows.js';
 import type { Ledger } from '../cache/ledger.js';
-import type { PendingGrant } from '../placement/matcher.js';
+import type { PendingGrant } from '../placement/matcher.types.js';
 import type { AcquireRequest, Capacity, Grant } from '../scheduler.types.js';
 
 interface Undelivered {

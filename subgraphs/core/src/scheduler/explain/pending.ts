@@ -6,6 +6,7 @@ import type { Fleet } from '../cache/fleet.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
+import { avoidanceReason } from './avoidance-reason.js';
 import { noEligibleWorkers } from './no-eligible-workers.js';
 import { idleWindowMs, ReservedForCpuHosts } from '../placement/recently-idle-hosts.js';
 import type { PositionInShare } from './queue-position.js';
@@ -48,7 +49,9 @@ export function explainPending(
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
     wait: waitOf(job, facts, world, position),
   };
-  return { summary: ownReason(job) ?? fleetReason(job, cls, counts, world), ...counts };
+  const reason = ownReason(job) ?? fleetReason(job, cls, counts, world);
+  const elsewhere = avoidanceReason(job, cls, world);
+  return { summary: elsewhere === undefined ? reason : `${reason} ${elsewhere}`, ...counts };
 }
 
 function waitOf(

@@ -7,7 +7,7 @@ export type WaitingJob = Pick<
   '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
 > &
   /** Of a job that was sent before. */
-  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId'>>;
+  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId' | 'avoid'>>;
 
 /** A constraint with the numbers of workers that meet it. */
 export interface ConstraintFacts {

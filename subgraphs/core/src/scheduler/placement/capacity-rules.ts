@@ -6,19 +6,24 @@ import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** The last candidate added; if remaining times differ, the one with the shortest sufficient time. */
+/**
+ * The last candidate added; if remaining times differ, the one with the shortest sufficient time.
+ * @param accepts returns false for candidates that the job must not go to; all are accepted without it
+ */
 export function pickCandidate(
   { candidates, hasDeadlines }: Bucket,
   cls: RequirementClass,
+  accepts?: (candidate: Candidate) => boolean,
 ): Candidate | undefined {
   const isPerHost = hasPerHostSelector(cls);
-  if (!hasDeadlines && !isPerHost) return candidates[candidates.length - 1];
+  if (!hasDeadlines && !isPerHost && !accepts) return candidates[candidates.length - 1];
   const wanted = cls.requirements.walltimeSeconds;
   let best: Candidate | undefined;
   for (let at = candidates.length - 1; at >= 0; at -= 1) {
     const candidate = candidates[at];
     if (!candidate || candidate.seconds < wanted || (best && candidate.seconds >= best.seconds)) continue;
     if (isPerHost && !candidate.worker.fits(cls)) continue;
+    if (accepts?.(candidate) === false) continue;
     if (!hasDeadlines) return candidate;
     best = candidate;
   }

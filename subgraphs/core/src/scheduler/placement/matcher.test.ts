@@ -14,7 +14,8 @@ import {
 import type { AcquireRequest, ReadyJob } from '../scheduler.types.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
-import { matchPass, type PassResult } from './matcher.js';
+import { matchPass } from './matcher.js';
+import type { PassResult } from './matcher.types.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -54,13 +55,14 @@ function request(workerId: string, change: Partial<AcquireRequest> = {}): Acquir
   };
 }
 
-function pass(requests: readonly AcquireRequest[], limit = 1000): PassResult {
+function pass(requests: readonly AcquireRequest[], limit = 1000, wallMs?: number): PassResult {
   const asked = requests.map((one) => {
     const worker = fleet.worker(one.workerId);
     if (!worker) throw new Error(`no worker ${one.workerId}`);
     return { worker, request: one, limit };
   });
-  return matchPass({ fleet, windows, ledger, classOf: (id) => classes.get(id) }, asked, 0);
+  const state = { fleet, windows, ledger, classOf: (id: string) => classes.get(id) };
+  return matchPass({ ...state, ...(wallMs === undefined ? {} : { wallMs }) }, asked, 0);
 }
 
 /** Counts how often the constraints of all classes are evaluated from now on. */
@@ -82,6 +84,16 @@ function countEvaluations(): () => number {
 const ids = ({ picks }: PassResult): string[][] => picks.map((list) => list.map(({ entry }) => entry.jobId));
 
 describe('Matcher', () => {
+  it('grants the jobs behind those that wait for another host, and these when their time is over', () => {
+    fleet.set(aWorker({}));
+    const avoid = { hosts: ['host-1'], sites: [], until: new Date(10_000), isRequired: true as const };
+    ready([aReadyJob('job_1', { avoid }), aReadyJob('job_2', { avoid }), 'job_3']);
+    const before = pass([request('worker_1')], 1000, 0);
+    expect(ids(before)).toEqual([['job_3']]);
+    expect(before.avoidsUntilMs).toBe(10_000);
+    expect(ids(pass([request('worker_1')], 1000, 10_000))).toEqual([['job_1', 'job_2']]);
+  });
+
   it('serves priority before age across all classes of a share', () => {
     fleet.set(aWorker({ hardware: { cores: 3 } }));
     ready([aReadyJob('job_1', { priority: 1 }), aReadyJob('job_4', { priority: 5 })], { memoryMiB: 100 });

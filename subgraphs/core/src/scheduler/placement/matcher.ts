@@ -6,7 +6,7 @@
  */
 import TinyQueue from 'tinyqueue';
 import { namesOneDevice } from '../../gpus/device-identity.js';
-import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
+import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
 import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
 import type { Candidate, Placement } from './placement.types.js';
@@ -16,61 +16,14 @@ import {
   effectiveContinuity,
   type StatedContinuity,
 } from '../../shared/continuity.js';
-import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.js';
+import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import { freeCapacity } from './free-capacity.js';
-import type { GpuDemand } from '../cache/gpu-demand.js';
-import type { Fleet } from '../cache/fleet.js';
-import type { Ledger } from '../cache/ledger.js';
-import { ReservedForCpuHosts } from './recently-idle-hosts.js';
+import type { CandidateRequest, MatcherState, PassResult, PendingGrant } from './matcher.types.js';
+import { chargeOf, type JobShare, PlacementSearch } from './placement-search.js';
 import { compareKeys, type ReadyWindow } from '../cache/ready-window.js';
-import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
+import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
-import {
-  compareStandings,
-  mayTake,
-  mayTakeGpus,
-  ownerMayTake,
-  type ShareStanding,
-  standing,
-} from './share-order.js';
-import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { FleetWorker } from '../cache/fleet.types.js';
-
-/** A worker with a pending acquire, and the maximum number of jobs for it in this pass. */
-export interface CandidateRequest {
-  readonly worker: FleetWorker;
-  readonly request: AcquireRequest;
-  readonly limit: number;
-  /** Maximum number of jobs without GPUs, which are spread over all candidates; by default the same limit. */
-  readonly cpuOnlyLimit?: number;
-}
-
-/** A job chosen for a worker; it has left its window and is booked in the ledger, but not written yet. */
-export interface PendingGrant {
-  readonly entry: LedgerEntry;
-  readonly cls: RequirementClass;
-}
-
-/** Result of a pass. */
-export interface PassResult {
-  /** Picks for each request, in the order of the requests. */
-  readonly picks: readonly (readonly PendingGrant[])[];
-  /** Jobs of owners over their limit; they have left their windows. */
-  readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
-  /** True if jobs without GPUs were deferred for recently idle hosts without GPUs. */
-  readonly hasDeferred: boolean;
-}
-
-/** Input of a pass, updated by it. */
-export interface MatcherState {
-  readonly fleet: Fleet;
-  readonly windows: ReadyWindows;
-  readonly ledger: Ledger;
-  /** Demand by which capacities are priced; without it there are no prices. */
-  readonly demand?: GpuDemand;
-  /** Returns a class, or undefined if it is not loaded. */
-  classOf(classId: string): RequirementClass | undefined;
-}
+import { compareStandings, mayTake, ownerMayTake, type ShareStanding, standing } from './share-order.js';
 
 /**
  * A window in a heap, with its head when it was added: heads only move backwards during a pass, so a stale
@@ -82,9 +35,7 @@ interface Queued {
   readonly head: ReadyJob;
 }
 
-interface ShareView {
-  readonly path: string;
-  readonly experiment: string;
+interface ShareView extends JobShare {
   readonly heap: TinyQueue<Queued>;
 }
 
@@ -107,11 +58,9 @@ class Pass {
   readonly #round: PlacementRound;
   readonly #picks: PendingGrant[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
-  /** Created when the best placement of a job without GPUs is first a host with GPUs. */
-  #reserved: ReservedForCpuHosts | undefined;
-  /** Number of jobs of a class and experiment that may still go to hosts with GPUs. */
-  readonly #surplus = new Map<RequirementClass, Map<string, number>>();
-  #hasDeferred = false;
+  readonly #search: PlacementSearch;
+  /** Ready jobs that found no other host; they return to their windows after the pass. */
+  readonly #passedOver: { readonly window: ReadyWindow; readonly job: ReadyJob }[] = [];
   /**
    * Shares that may still get jobs, with their standing when they were added: usage only grows during a pass.
    */
@@ -126,13 +75,23 @@ class Pass {
     const { demand, fleet } = state;
     this.#round = new PlacementRound(demand && { demand, hosts: () => fleet.hostKinds() });
     this.#picks = requests.map(() => []);
+    this.#search = new PlacementSearch({ state, requests, sinceMs, round: this.#round });
   }
 
   run(): PassResult {
     const classes = this.#collect();
     if (classes.size > 0) this.#addCandidates(minimumDemand([...classes, ...this.#priced()]));
     if (this.#round.isOpen) this.#serve();
-    return { picks: this.#picks, throttled: this.#throttled, hasDeferred: this.#hasDeferred };
+    for (const { window, job } of this.#passedOver) window.passOver(job);
+    return {
+      picks: this.#picks,
+      throttled: this.#throttled,
+      hasDeferred: this.#search.hasDeferred,
+      avoidsUntilMs: this.#passedOver.reduce(
+        (first, { job }) => Math.min(first, job.avoid?.until.getTime() ?? Infinity),
+        Infinity,
+      ),
+    };
   }
 
   /** Collects the shares with ready jobs. @returns their classes */
@@ -217,8 +176,8 @@ class Pass {
       const { cls } = queued;
       // A class that does not fit now does not fit later in this pass: capacity and quota only shrink.
       if (this.#round.isExhausted(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
-      const placement = this.#find(cls, share);
-      if (!placement) continue;
+      const anywhere = this.#search.find(cls, share);
+      if (!anywhere) continue;
       queued.window.shift();
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
@@ -229,68 +188,21 @@ class Pass {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
       }
+      const placement = this.#search.elsewhereIfAvoided(job, cls, share, anywhere);
+      if (!placement) {
+        this.#passedOver.push({ window: queued.window, job });
+        continue;
+      }
       this.#grant(job, cls, share.path, placement);
       return true;
     }
   }
 
-  /** Returns the best placement for a job of the class within the GPU limit of the share. */
-  #find(cls: RequirementClass, { path, experiment }: ShareView): Placement | undefined {
-    const { gpu } = cls.requirements;
-    const find = (one: RequirementClass): Placement | undefined =>
-      this.#round.find(one, experiment, () => this.#isSurplus(cls, experiment));
-    const placement = find(cls);
-    if (!placement || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placement))) return placement;
-    // Optional GPUs are left out; other jobs wait until the share uses less.
-    return gpu.optional ? find(withoutGpus(cls)) : undefined;
-  }
-
-  #mayTakeGpus(path: string, gpus: number): boolean {
-    const { fleet, ledger } = this.#state;
-    return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
-  }
-
-  /**
-   * Returns true if a job without GPUs does not fit on recently idle hosts, because they are reserved for
-   * jobs before it.
-   */
-  #isSurplus(cls: RequirementClass, experiment: string): boolean {
-    let ofClass = this.#surplus.get(cls);
-    if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
-    let left = ofClass.get(experiment);
-    if (left === undefined) {
-      this.#reserved ??= this.#reservedHosts();
-      const ready = this.#reserved.isEmpty ? Infinity : this.#readyOf(cls, experiment);
-      left = ready - this.#reserved.reserve(cls, experiment, ready).jobs;
-    }
-    ofClass.set(experiment, left - 1);
-    if (left < 1) this.#hasDeferred = true;
-    return left >= 1;
-  }
-
-  #reservedHosts(): ReservedForCpuHosts {
-    const { fleet, ledger } = this.#state;
-    const asking = new Set(
-      fleet.recentlyIdle.size === 0 ? [] : this.#requests.map(({ worker }) => worker.facts.id),
-    );
-    const world = { fleet, ledger, nowMs: this.#sinceMs };
-    return new ReservedForCpuHosts(world, (id) => asking.has(id), this.#round.deferred());
-  }
-
-  /** Number of ready jobs of the class; more than the known ones if a window has more behind it. */
-  #readyOf({ id }: RequirementClass, experiment: string): number {
-    let ready = 0;
-    for (const [path, windows] of this.#state.windows.byShare()) {
-      const window = experimentOf(path) === experiment ? windows.get(id) : undefined;
-      if (window) ready += window.isComplete ? window.size : Infinity;
-    }
-    return ready;
-  }
-
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
     const { fleet, ledger } = this.#state;
     return (
-      mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, requestedGpus(gpu))
+      mayTake(fleet.share(path), ledger.shareUse(path), cores) &&
+      this.#search.mayTakeGpus(path, requestedGpus(gpu))
     );
   }
 
@@ -345,27 +257,6 @@ class Pass {
         this.#round.withhold(neighbour, [...deviceIds, ...others].filter(namesOneDevice), gpu);
     }
   }
-}
-
-/** Charge for the devices of a placement, in whole GPUs. */
-function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
-  const { facts } = candidate.worker.devices.set;
-  return gpusOf(
-    gpu,
-    positions.map((position) => facts[position]),
-  );
-}
-
-const cpuOnlyClasses = new WeakMap<RequirementClass, RequirementClass>();
-
-/** The class without its optional GPUs. */
-function withoutGpus(cls: RequirementClass): RequirementClass {
-  let plain = cpuOnlyClasses.get(cls);
-  if (!plain) {
-    const { gpu: _gpu, ...requirements } = cls.requirements;
-    cpuOnlyClasses.set(cls, (plain = { ...cls, requirements }));
-  }
-  return plain;
 }
 
 /** Times without contact of a grant, if they are not the defaults. */

@@ -143,6 +143,28 @@ export class PlacementRound {
   }
 
   /**
+   * Returns the best placement for one job of the class that may not go to every candidate, or undefined if
+   * none of the accepted ones has free capacity. The class is not exhausted by it.
+   */
+  findAccepted(
+    cls: RequirementClass,
+    experiment: string,
+    accepts: (candidate: Candidate) => boolean,
+  ): Placement | undefined {
+    let best: ScoredPlacement | undefined;
+    for (const { group, match } of this.#searchFor(cls, experiment).groups) {
+      for (const bucket of [...group.buckets.values()].flat()) {
+        if (bucket.candidates.length === 0) continue;
+        const found = this.#costs.judge(cls, { group, bucket, match });
+        if (!found || found.cost >= (best?.cost ?? Infinity)) continue;
+        const placement = this.#placementIn(found, cls, match, accepts);
+        if (placement) best = { placement, cost: found.cost };
+      }
+    }
+    return best?.placement;
+  }
+
+  /**
    * Hosts without GPUs that have had their part of the CPU-only jobs of this round, and may get more in the
    * next.
    */
@@ -309,9 +331,10 @@ export class PlacementRound {
     { group, bucket, positions }: ScoredBucket,
     cls: RequirementClass,
     match: DeviceMatch | undefined,
+    accepts?: (candidate: Candidate) => boolean,
   ): Placement | undefined {
     if (bucket.candidates.length === 0 || group.queue.left <= 0) return undefined;
-    const candidate = pickCandidate(bucket, cls);
+    const candidate = pickCandidate(bucket, cls, accepts);
     if (!candidate) return undefined;
     const { gpu } = cls.requirements;
     if (positions)

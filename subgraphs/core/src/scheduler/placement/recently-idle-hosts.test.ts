@@ -12,7 +12,8 @@ import {
 import type { AcquireRequest } from '../scheduler.types.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
-import { matchPass, type CandidateRequest, type PassResult } from './matcher.js';
+import { matchPass } from './matcher.js';
+import type { CandidateRequest, PassResult } from './matcher.types.js';
 import { idleWindowMs } from './recently-idle-hosts.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';

@@ -6,48 +6,11 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
-import { constantFault } from './selector-constants.js';
+import { celCondition, celLimits, isCelNode } from '../../shared/cel/cel-condition.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-const maxLength = 2000;
-const maxComprehensions = 4;
-
-/**
- * Functions and macros with a cost linear in the (bounded) expression and attributes; `matches` is not:
- * patterns can be exponential.
- */
-const allowedCalls = new Set([
-  'size',
-  'startsWith',
-  'endsWith',
-  'contains',
-  'lowerAscii',
-  'upperAscii',
-  'trim',
-  'indexOf',
-  'lastIndexOf',
-  'substring',
-  'split',
-  'join',
-  'int',
-  'uint',
-  'double',
-  'string',
-  'bool',
-  'dyn',
-  'has',
-  'all',
-  'exists',
-  'exists_one',
-  'filter',
-  'map',
-]);
-const comprehensions = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
-
-const environment = new Environment({
-  limits: { maxAstNodes: 300, maxDepth: 24, maxListElements: 100, maxMapEntries: 32, maxCallArguments: 4 },
-})
+const environment = new Environment({ limits: celLimits })
   .registerVariable({
     name: 'worker',
     schema: {
@@ -108,100 +71,51 @@ export function compileSelector(text: string, field = 'selector'): Selector {
 }
 
 function compile(text: string, field: string): Selector {
-  if (text.trim() === '') throw refused(text, field, 'a CEL condition, such as worker.cores >= 8');
-  if (text.length > maxLength)
-    throw refused(text, field, `at most ${maxLength} characters; it has ${text.length}`);
-  const parsed = parse(text, field);
-  const found = inspect(parsed.ast);
-  if (found.refusal) throw refused(text, field, found.refusal);
-  const checked = parsed.check();
-  if (!checked.valid)
-    throw refused(text, field, `known attributes and fitting types: ${firstLine(checked.error)}`);
-  if (checked.type !== 'bool')
-    throw refused(text, field, `a condition (bool); it gives ${checked.type ?? 'no type'}`);
-  const fault = constantFault(parsed.ast);
-  if (fault !== undefined) throw refused(text, field, fault);
+  const condition = celCondition(environment, text, 'a worker', 'worker.cores >= 8');
+  if ('expected' in condition) throw refused(text, field, condition.expected);
+  const { readsWorker, readsLabels } = readsOf(condition.ast);
   return {
     text,
-    scope: found.readsWorker ? 'WORKER' : found.readsLabels ? 'LABELS' : 'SHAPE',
-    accepts(view) {
-      try {
-        return parsed(view as Record<string, unknown>) === true;
-      } catch {
-        return false;
-      }
-    },
+    scope: readsWorker ? 'WORKER' : readsLabels ? 'LABELS' : 'SHAPE',
+    accepts: (view) => condition.isMet(view),
   };
 }
 
-function parse(text: string, field: string): ReturnType<typeof environment.parse> {
-  try {
-    return environment.parse(text);
-  } catch (error) {
-    throw refused(text, field, `CEL that parses: ${firstLine(error)}`);
-  }
-}
-
-interface Finding {
-  refusal?: string;
+interface Reads {
   readsWorker: boolean;
   readsLabels: boolean;
-  comprehensions: number;
 }
 
 /** Attributes in which workers of one shape may differ. */
 const ownFields = new Set(['host', 'name', 'version', 'cores', 'memoryMiB', 'diskMiB']);
 
-/**
- * Walks the syntax tree: collects calls, nesting of comprehensions, and the attributes of `worker` that are
- * read.
- */
-function inspect(ast: unknown): Finding {
-  const finding: Finding = { readsWorker: false, readsLabels: false, comprehensions: 0 };
-  walk(ast, false, finding);
-  if (finding.comprehensions > maxComprehensions) {
-    finding.refusal ??= `at most ${maxComprehensions} of all, exists, exists_one, filter and map; it has ${finding.comprehensions}`;
-  }
-  return finding;
+/** Attributes of `worker` that are read. */
+function readsOf(ast: unknown): Reads {
+  const reads: Reads = { readsWorker: false, readsLabels: false };
+  walk(ast, reads);
+  return reads;
 }
 
-function walk(node: unknown, inside: boolean, finding: Finding): void {
+function walk(node: unknown, reads: Reads): void {
   if (Array.isArray(node)) {
-    for (const part of node) walk(part, inside, finding);
+    for (const part of node) walk(part, reads);
     return;
   }
-  if (!isNode(node)) return;
+  if (!isCelNode(node)) return;
   if (isMember(node)) {
-    if (ownFields.has(node.args[1])) finding.readsWorker = true;
-    if (node.args[1] === 'labels') finding.readsLabels = true;
+    if (ownFields.has(node.args[1])) reads.readsWorker = true;
+    if (node.args[1] === 'labels') reads.readsLabels = true;
     return;
   }
   // `worker` as a whole: the attributes it depends on are unknown.
-  if (node.op === 'id' && node.args === 'worker') finding.readsWorker = true;
-  if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
-  const [name, ...rest] = node.args as [unknown, ...unknown[]];
-  const isComprehension = comprehensions.has(String(name));
-  if (!allowedCalls.has(String(name)))
-    finding.refusal ??= `no call of ${String(name)}; allowed are ${[...allowedCalls].join(', ')}`;
-  if (isComprehension) {
-    finding.comprehensions += 1;
-    if (inside) finding.refusal ??= `no comprehension inside another: ${String(name)}`;
-  }
-  walk(rest, inside || isComprehension, finding);
-}
-
-function isNode(value: unknown): value is { op: string; args: unknown } {
-  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+  if (node.op === 'id' && node.args === 'worker') reads.readsWorker = true;
+  walk(node.args, reads);
 }
 
 function isMember(node: { op: string; args: unknown }): node is { op: string; args: [unknown, string] } {
   if (node.op !== '.' || !Array.isArray(node.args)) return false;
   const [target, name] = node.args as unknown[];
-  return isNode(target) && target.op === 'id' && target.args === 'worker' && typeof name === 'string';
-}
-
-function firstLine(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  return isCelNode(target) && target.op === 'id' && target.args === 'worker' && typeof name === 'string';
 }
 
 function refused(text: string, field: string, expected: string): DomainError {

@@ -32,6 +32,8 @@ export interface ReportRules<TReport extends JobReport, C extends WorkerErrorCod
   readonly check: (report: TReport, at: readonly (string | number)[], errors: InputErrors) => void;
   readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem<C> | undefined;
   readonly plan: (report: TReport, known: Known) => ReportStep;
+  /** Called once with all open reports before they are planned from facts of the store. */
+  readonly prepare?: (open: readonly OpenReport<TReport>[]) => Promise<void>;
 }
 
 /** Most jobs in one call. */

@@ -64,7 +64,7 @@ describe('planFinish', () => {
 
 describe('planFail', () => {
   const fail = (state: JobState, to: 'ACTIVATED' | 'FAILED' = 'ACTIVATED') =>
-    planFail({ exitCode: 3 }, () => ({ to }), state);
+    planFail({ exitCode: 3 }, () => ({ after: { to } }), state);
 
   it('ends the attempt in every state in which a worker has the job', () => {
     for (const state of heldStates)
@@ -82,7 +82,7 @@ describe('planFail', () => {
     const failed = (message: string) =>
       planFail(
         { error: { family: 'PAYLOAD', code: 'EXIT_CODE', message, retryable: true } },
-        () => ({ to: 'FAILED' }),
+        () => ({ after: { to: 'FAILED' } }),
         'RUNNING',
       );
     expect(failed('exit code 3')).toMatchObject({ reason: 'exit code 3' });
@@ -93,7 +93,7 @@ describe('planFail', () => {
 
   it('sets the end of a backoff', () => {
     const notBefore = new Date(0);
-    expect(planFail({}, () => ({ to: 'PENDING', notBefore }), 'RUNNING')).toMatchObject({
+    expect(planFail({}, () => ({ after: { to: 'PENDING', notBefore } }), 'RUNNING')).toMatchObject({
       to: 'PENDING',
       change: { notBefore },
     });
@@ -106,7 +106,7 @@ it('requests no edge that the state machine does not have, and leaves no termina
       planStart('STARTING', state),
       planStart('RUNNING', state),
       ...(['HOLDING', 'TRANSFERRING', 'FINISHED'] as const).map((phase) => finish({ phase }, state)),
-      planFail({}, () => ({ to: 'FAILED' }), state),
+      planFail({}, () => ({ after: { to: 'FAILED' } }), state),
     ];
     for (const step of steps) {
       if (step.kind !== 'step') continue;

@@ -5,6 +5,8 @@
 import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { AttemptEndChange, TransitionChange } from '../../jobs/transitions/transition.types.js';
 import type { StoredOutput } from '../../jobs/model/job.types.js';
+import type { FailureDecision } from '../../policies/failure.types.js';
+import { transitionOf } from '../../policies/failure-policies.js';
 
 /**
  * The next step: a transition, after which the report may need another; `done` if the report already holds.
@@ -60,24 +62,18 @@ export function planFinish(report: FinishReport, state: JobState): ReportStep {
 }
 
 /** Plans a report that the attempt failed; `decide` returns what follows. */
-export function planFail(
-  end: AttemptEndChange,
-  decide: () =>
-    { readonly to: 'ACTIVATED' | 'FAILED' } | { readonly to: 'PENDING'; readonly notBefore: Date },
-  state: JobState,
-): ReportStep {
+export function planFail(end: AttemptEndChange, decide: () => FailureDecision, state: JobState): ReportStep {
   // The fence is still that of the attempt: its end was reported before.
   if (state === 'ACTIVATED' || state === 'PENDING' || state === 'THROTTLED' || state === 'FAILED')
     return done;
   if (!isHeld(state))
     return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
-  const decision = decide();
-  const notBefore = 'notBefore' in decision ? { notBefore: decision.notBefore } : {};
+  const { to, ending, change } = transitionOf(decide());
   const reason = end.error ? { reason: shortened(end.error.message) } : {};
   return {
     kind: 'step',
-    to: decision.to,
-    change: { attemptEnd: end, ...notBefore },
+    to,
+    change: { attemptEnd: { ...end, ...ending }, ...change },
     ...reason,
     isLast: true,
   };

@@ -3,16 +3,16 @@
  * it counts.
  */
 import type { Principal } from '@rhizome/authz';
-import type { Clock } from '@rhizome/clock';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
-import type { JobState } from '../../jobs/model/job-state.js';
-import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
+import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type {
   TransitionOutcome,
   TransitionRequest,
   TransitionWriter,
 } from '../../jobs/transitions/transition.types.js';
+import type { FailureDecision } from '../../policies/failure.types.js';
+import type { FailurePolicies } from '../../policies/failure-policies.js';
 import {
   checkFail,
   checkFinish,
@@ -53,7 +53,7 @@ export interface ReportsOptions {
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   readonly writer: TransitionWriter;
-  readonly clock: Clock;
+  readonly policies: Pick<FailurePolicies, 'decide'>;
 }
 
 /** Result of a report. `C` lists its error codes in addition to those of all reports. */
@@ -114,19 +114,25 @@ export class ReportsService {
   }
 
   /**
-   * Processes reports that attempts failed. Another attempt follows by the policy of the job, or the job is
-   * FAILED.
+   * Processes reports that attempts failed. What follows is decided by the policies of the job's task, queue
+   * and experiment, and by the retry policy of the job.
    */
   async fail(principal: Principal, workerId: string, reports: readonly FailSpec[]): Promise<FailResult> {
-    const { clock } = this.#options;
+    const decisions = new Map<string, FailureDecision>();
     const { accepted, errors } = await this.#report(principal, workerId, reports, {
       needs: 'all',
       check: (report, at, found) => checkFail(found, at, report),
-      plan: (report, { state, full }) => {
-        const end = storedFailure(report);
-        const decide = () =>
-          full ? decideAfterFailure(full, end.error, clock.now()) : ({ to: 'FAILED' } as const);
-        return planFail(end, decide, state);
+      prepare: async (open) => {
+        const failures = open.flatMap(({ report, known: { full, state } }) =>
+          full && isHeld(state) ? [{ job: full, end: storedFailure(report) }] : [],
+        );
+        const decided = await this.#options.policies.decide(failures);
+        for (const [index, decision] of decided.entries())
+          decisions.set(failures[index]?.job._id ?? '', decision);
+      },
+      plan: (report, { state }) => {
+        const decide = (): FailureDecision => decisions.get(report.id) ?? { after: { to: 'FAILED' } };
+        return planFail(storedFailure(report), decide, state);
       },
     });
     const retried = accepted.filter(({ known }) => known.state !== 'FAILED');
@@ -154,6 +160,7 @@ export class ReportsService {
     const { fit, errors: malformed } = checkedReports(reports, rules);
     const errors: WorkerProblem<ReportCode | C>[] = [...malformed];
     const open = await this.#open({ principal, workerId }, fit, rules, errors);
+    await rules.prepare?.(open);
     const accepted: OpenReport<TReport>[] = [];
     let left = open;
     for (let step = 0; step < maxSteps && left.length > 0; step += 1)

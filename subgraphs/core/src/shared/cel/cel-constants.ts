@@ -1,6 +1,6 @@
 /**
- * Checks the constant parts of a selector, which depend on no worker and no queue. A part that fails, such as
- * 1 / 0, makes the condition false for every worker, so the job would wait forever. Pure.
+ * Checks the constant parts of a condition, which depend on no variable. A part that fails, such as 1 / 0,
+ * makes the condition false for every input. Pure.
  */
 import { Environment, serialize } from '@marcbachmann/cel-js';
 
@@ -10,12 +10,15 @@ const comprehensions: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_o
 const divisions: ReadonlySet<unknown> = new Set(['/', '%']);
 const environment = new Environment();
 
-/** Expected form for a selector that no worker can meet; undefined if its constant parts are valid. */
-export function constantFault(ast: Node): string | undefined {
+/**
+ * Expected form for a condition that nothing can meet; undefined if its constant parts are valid.
+ * @param subject what the condition is about, such as `a worker`
+ */
+export function constantFault(ast: Node, subject: string): string | undefined {
   const faults: string[] = [];
   if (visit(ast, faults).size > 0) return faults[0];
   const { value, fault } = evaluate(ast);
-  return fault ?? (value === false ? 'a condition that a worker can meet; it is never true' : undefined);
+  return fault ?? (value === false ? `a condition that ${subject} can meet; it is never true` : undefined);
 }
 
 const none: ReadonlySet<string> = new Set();

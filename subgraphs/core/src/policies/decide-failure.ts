@@ -1,0 +1,184 @@
+/**
+ * Decides what follows a failed attempt: the first rule that matches, in the order of the policies and their
+ * rules; else the retry policy of the job. Pure.
+ */
+import { classIdOf } from '../jobs/model/requirement-class-id.js';
+import type { StoredDecision, StoredLimit } from '../jobs/model/job.types.js';
+import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
+import {
+  backoffSeconds,
+  countedAttempts,
+  decideAfterFailure,
+  costsNoAttempt,
+} from '../jobs/transitions/retry-policy.js';
+import { changesAmounts, changesOf, withChanges } from './amounts.js';
+import { preferredElsewhere, requiredElsewhere } from './avoidance.js';
+import { type CompiledPolicy, type CompiledRule, type Evidence, matchFacts } from './compiled-policy.js';
+import { type Failure, type FailureDecision, type FailureFacts, policyActor } from './failure.types.js';
+import { defaultPlacement, type RetryAction } from './policy.types.js';
+
+/** A rule needs the log of the attempt, which was not read yet. */
+export const needsLog = Symbol('needs the log');
+
+/** End of the log of the attempt; null if there is none, undefined if it was not read yet. */
+export type LogTail = string | null | undefined;
+
+/** Policies of the job, and findings about rules that matched and could do nothing. */
+interface World {
+  /** The most specific first. */
+  readonly policies: readonly CompiledPolicy[];
+  readonly now: Date;
+  /** Filled while rules are tried. */
+  readonly limits: StoredLimit[];
+}
+
+/** Decides about a failure. @param policies the most specific first */
+export function decideFailure(
+  failure: Failure,
+  policies: readonly CompiledPolicy[],
+  now: Date,
+  log?: LogTail,
+): FailureDecision | typeof needsLog {
+  const facts = factsOf(failure);
+  if (costsNoAttempt(failure.job, failure.end.error))
+    return { after: decideAfterFailure(failure.job, failure.end.error, now) };
+  const world: World = { policies, now, limits: [] };
+  for (const policy of policies)
+    for (const rule of policy.rules) {
+      const matched = match(rule, facts, log);
+      if (matched === needsLog) return needsLog;
+      const decided = matched && decideByRule(facts, { policy, rule, evidence: matched }, world);
+      if (decided) return withLimits(decided, world.limits);
+    }
+  return withLimits(decideByDefault(facts, world), world.limits);
+}
+
+/** Decides by the retry policy of the job alone. */
+export function decideWithoutRules(
+  failure: Failure,
+  policies: readonly CompiledPolicy[],
+  now: Date,
+): FailureDecision {
+  return decideByDefault(factsOf(failure), { policies, now, limits: [] });
+}
+
+function factsOf(failure: Failure): FailureFacts {
+  const { job } = failure;
+  const last = job.attempts?.at(-1);
+  return { ...failure, attempt: countedAttempts(job), host: last?.host, site: last?.site };
+}
+
+function match(
+  rule: CompiledRule,
+  facts: FailureFacts,
+  log: LogTail,
+): Evidence | undefined | typeof needsLog {
+  const evidence = matchFacts(rule, facts);
+  if (!evidence || !rule.pattern) return evidence;
+  if (log === undefined) return needsLog;
+  const line = log === null ? undefined : rule.pattern.find(log);
+  return line === undefined ? undefined : [...evidence, { criterion: 'logPattern', value: line }];
+}
+
+interface Matched {
+  readonly policy: CompiledPolicy;
+  readonly rule: CompiledRule;
+  readonly evidence: Evidence;
+}
+
+/** The decision of a rule; undefined if the rule can do nothing more for the job. */
+function decideByRule(
+  facts: FailureFacts,
+  { policy, rule: { rule }, evidence }: Matched,
+  world: World,
+): FailureDecision | undefined {
+  const { name, action, maxPerJob = Infinity } = rule;
+  const before = (facts.job.attempts ?? []).filter(
+    ({ decision }) => decision?.policyId === policy.id && decision.rule === name,
+  ).length;
+  if (before >= maxPerJob) return undefined;
+  const by = { policyId: policy.id, version: policy.version, rule: name, evidence };
+  if (action.retry) return retry(facts, action.retry, by, world);
+  if (action.hold && facts.job.attempt < maxAttempts) {
+    const { reason } = action.hold;
+    const hold = { by: policyActor, reason };
+    return { after: { to: 'PENDING', hold }, decision: { outcome: 'HOLD', ...by, reason, changes: [] } };
+  }
+  const reason = action.fail?.reason ?? `The job has had ${maxAttempts} attempts`;
+  return { after: { to: 'FAILED' }, decision: { outcome: 'FAIL', ...by, reason, changes: [] } };
+}
+
+type DecidedBy = Required<Pick<StoredDecision, 'policyId' | 'version' | 'rule' | 'evidence'>>;
+
+function retry(
+  facts: FailureFacts,
+  action: RetryAction,
+  by: DecidedBy,
+  { policies, now, limits }: World,
+): FailureDecision | undefined {
+  const { job, attempt } = facts;
+  const offers = changesAmounts(action) ? facts.offers?.() : undefined;
+  const { changes, limits: found } = changesOf(action, job.requirements, offers);
+  limits.push(...found.map((limit) => ({ rule: by.rule, ...limit })));
+  // Its amounts have reached their limits: the next rule decides.
+  if (changesAmounts(action) && changes.length === 0) return undefined;
+  const most = action.maxAttempts ?? job.retry.maxAttempts;
+  if (attempt >= most || job.attempt >= maxAttempts) {
+    const reason = `Attempt ${attempt} of ${Math.min(most, maxAttempts)}: no attempt is left`;
+    return { after: { to: 'FAILED' }, decision: { outcome: 'FAIL', ...by, reason, changes: [] } };
+  }
+  const seconds = action.backoffSeconds ?? backoffSeconds(job.retry, attempt);
+  const from = new Date(now.getTime() + Math.round(seconds * 1000));
+  const isRequired = action.anotherHostSeconds !== undefined || action.anotherSiteSeconds !== undefined;
+  const avoid = isRequired
+    ? requiredElsewhere(facts, action, from)
+    : preferredElsewhere(facts, placementOf(policies), from);
+  const reason = `Rule "${by.rule}" allows attempt ${attempt + 1} of ${most}`;
+  const requirements = withChanges(job.requirements, changes);
+  const backoff = seconds > 0 ? { notBefore: from } : {};
+  return {
+    after: seconds > 0 ? { to: 'PENDING', notBefore: from } : { to: 'ACTIVATED' },
+    ...(avoid ? { avoid } : {}),
+    ...(changes.length > 0 ? { requirements: { requirements, classId: classIdOf(requirements) } } : {}),
+    decision: { outcome: 'RETRY', ...by, reason, changes, ...backoff, ...(avoid ? { avoid } : {}) },
+  };
+}
+
+function decideByDefault(facts: FailureFacts, { policies, now, limits }: World): FailureDecision {
+  const { job, end } = facts;
+  const after = decideAfterFailure(job, end.error, now);
+  const isLimited = limits.length > 0;
+  if (after.to === 'FAILED') {
+    const reason = 'The retry policy of the job allows no other attempt';
+    return isLimited
+      ? { after, decision: { outcome: 'FAIL', reason, evidence: [], changes: [] } }
+      : { after };
+  }
+  const backoff = 'notBefore' in after ? { notBefore: after.notBefore } : {};
+  const avoid = preferredElsewhere(facts, placementOf(policies), backoff.notBefore ?? now);
+  if (!avoid && !isLimited) return { after };
+  const reason = `The retry policy of the job allows attempt ${facts.attempt + 1} of ${job.retry.maxAttempts}`;
+  const elsewhere = avoid ? { avoid } : {};
+  return {
+    after,
+    ...elsewhere,
+    decision: { outcome: 'RETRY', reason, evidence: [], changes: [], ...backoff, ...elsewhere },
+  };
+}
+
+/** The decision, with the amounts that are not offered. */
+function withLimits(found: FailureDecision, limits: readonly StoredLimit[]): FailureDecision {
+  if (limits.length === 0 || !found.decision) return found;
+  const texts = limits.map(
+    ({ rule, field, wanted, limit }) =>
+      `rule "${rule}" asked for ${field} ${wanted}; the job is offered at most ${limit}`,
+  );
+  return {
+    ...found,
+    decision: { ...found.decision, reason: [found.decision.reason, ...texts].join('; '), limits },
+  };
+}
+
+function placementOf(policies: readonly CompiledPolicy[]) {
+  return policies.find(({ placement }) => placement)?.placement ?? defaultPlacement;
+}

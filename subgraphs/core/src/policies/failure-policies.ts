@@ -1,0 +1,111 @@
+/**
+ * Decides what follows failed attempts. Policies are in memory, except for some of tasks. Logs are read only
+ * if a rule with a pattern could match, together for all failures of a call.
+ */
+import type { Clock } from '@rhizome/clock';
+import type { StoredRequirements } from '../jobs/model/job.types.js';
+import { decideFailure, decideWithoutRules, needsLog } from './decide-failure.js';
+import type { FailedJob, Failure, FailureDecision, OfferedAmounts } from './failure.types.js';
+import { logTailCharacters } from './log-pattern.js';
+import { TimeSlices } from '../shared/time-slices.js';
+import type { PolicyBooks } from './policy-book.js';
+
+/** Attempt whose log is read. */
+export interface LogRef {
+  readonly jobId: string;
+  readonly attempt: number;
+}
+
+/** Reads the ends of logs. */
+export interface LogTails {
+  /** The ends of the logs of attempts, in order; null for an empty log. */
+  tails(attempts: readonly LogRef[], characters: number): Promise<readonly (string | null)[]>;
+}
+
+/** Knows what workers offer. */
+export interface AmountOffers {
+  /** Largest amounts that are offered to a job together; empty if they are unknown. */
+  of(job: Pick<FailedJob, 'experiment' | 'classId' | 'requirements'>): readonly OfferedAmounts[];
+}
+
+/** Dependencies of {@link FailurePolicies}. */
+export interface FailurePoliciesOptions {
+  readonly books: PolicyBooks;
+  readonly logs: LogTails;
+  readonly offers: AmountOffers;
+  /** Stores the classes of changed requirements. */
+  readonly classes: { ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> };
+  readonly clock: Clock;
+}
+
+/** Time after which other work gets the event loop: a call may bring a thousand failures. */
+const sliceMs = 10;
+
+/** Decides by the enabled policies. */
+export class FailurePolicies {
+  readonly #options: FailurePoliciesOptions;
+
+  constructor(options: FailurePoliciesOptions) {
+    this.#options = options;
+  }
+
+  /** Decides about failures, in their order. Requirements of the decisions are stored. */
+  async decide(ended: readonly Omit<Failure, 'offers'>[]): Promise<readonly FailureDecision[]> {
+    if (ended.length === 0) return [];
+    const { books, offers, classes, clock } = this.#options;
+    const failures = ended.map((one): Failure => ({ ...one, offers: () => offers.of(one.job) }));
+    const book = await books.bookFor(failures.map(({ job }) => job));
+    const now = clock.now();
+    const slices = new TimeSlices(clock, sliceMs);
+    const first: (FailureDecision | typeof needsLog)[] = [];
+    for (const failure of failures) {
+      await slices.next();
+      first.push(decideFailure(failure, book.of(failure.job), now));
+    }
+    const unread = failures.filter((_failure, index) => first[index] === needsLog);
+    const logs = await this.#logsOf(unread);
+    const decisions: FailureDecision[] = [];
+    for (const [index, failure] of failures.entries()) {
+      let decision = first[index];
+      if (decision === needsLog) {
+        await slices.next();
+        decision = decideFailure(failure, book.of(failure.job), now, logs.get(failure) ?? null);
+      }
+      if (decision === undefined || decision === needsLog) throw new Error('a failure was not decided');
+      decisions.push(decision);
+    }
+    const changed = decisions.flatMap(({ requirements }) => requirements ?? []);
+    if (changed.length > 0)
+      await classes.ensure(new Map(changed.map((one) => [one.classId, one.requirements])), now);
+    return decisions;
+  }
+
+  /** Decides by the retry policies of the jobs alone; the next attempts still prefer another host. */
+  async decideWithoutRules(failures: readonly Failure[]): Promise<readonly FailureDecision[]> {
+    const { books, clock } = this.#options;
+    const book = await books.bookFor(failures.map(({ job }) => job));
+    const now = clock.now();
+    return failures.map((failure) => decideWithoutRules(failure, book.of(failure.job), now));
+  }
+
+  async #logsOf(failures: readonly Failure[]): Promise<ReadonlyMap<Failure, string | null>> {
+    if (failures.length === 0) return new Map();
+    const refs = failures.map(({ job }) => ({ jobId: job._id, attempt: job.attempt }));
+    const tails = await this.#options.logs.tails(refs, logTailCharacters);
+    return new Map(failures.map((failure, index) => [failure, tails[index] ?? null]));
+  }
+}
+
+/** The changes that a decision makes to the job, and its next state. */
+export function transitionOf({ after, avoid, requirements, decision }: FailureDecision) {
+  return {
+    to: after.to,
+    ending: decision ? { decision } : {},
+    change: {
+      ...('notBefore' in after ? { notBefore: after.notBefore } : {}),
+      ...('hold' in after ? { hold: after.hold } : {}),
+      ...(avoid ? { avoid } : {}),
+      ...(requirements ? { requirements } : {}),
+    },
+  };
+}

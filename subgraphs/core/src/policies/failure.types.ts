@@ -1,0 +1,68 @@
+/** A failed attempt, and what follows. */
+import type { DecidingError } from '@rhizome/errors';
+import type { AfterFailure } from '../jobs/transitions/retry-policy.js';
+import type { AttemptEndChange, RequirementsChange } from '../jobs/transitions/transition.types.js';
+import type {
+  ChangeableAmount,
+  JobDocument,
+  StoredAttempt,
+  StoredAvoidance,
+  StoredDecision,
+  StoredJobError,
+} from '../jobs/model/job.types.js';
+
+/** Facts of an attempt of the job that decisions depend on. */
+export type AttemptFacts = Partial<Pick<StoredAttempt, 'number' | 'host' | 'site' | 'decision'>> & {
+  readonly error?: DecidingError | undefined;
+};
+
+/** A job whose attempt failed, as it is read for the decision. */
+export type FailedJob = Pick<
+  JobDocument,
+  | '_id'
+  | 'attempt'
+  | 'retry'
+  | 'experiment'
+  | 'taskId'
+  | 'labels'
+  | 'requirements'
+  | 'classId'
+  | 'queue'
+  | 'avoid'
+> & {
+  /** Oldest first; the last one has failed. */
+  readonly attempts?: readonly AttemptFacts[];
+};
+
+/** End of an attempt with an error. */
+export type FailedEnd = AttemptEndChange & { readonly error: StoredJobError };
+
+/** Largest amounts that one kind of worker offers to a job together. */
+export type OfferedAmounts = Readonly<Record<ChangeableAmount, number>>;
+
+/** A failure to decide about. */
+export interface Failure {
+  readonly job: FailedJob;
+  readonly end: FailedEnd;
+  /** Largest amounts that are offered to the job; empty, or absent, if they are unknown. */
+  readonly offers?: (() => readonly OfferedAmounts[]) | undefined;
+}
+
+/** A failure with the facts that rules match. */
+export interface FailureFacts extends Failure {
+  /** Number of the attempt, without those that do not count. */
+  readonly attempt: number;
+  readonly host: string | undefined;
+  readonly site: string | undefined;
+}
+
+/** Decision about a failed attempt, with the changes that the transition writes. */
+export interface FailureDecision {
+  readonly after: AfterFailure | { readonly to: 'PENDING'; readonly hold: { by: string; reason: string } };
+  readonly avoid?: StoredAvoidance;
+  readonly requirements?: RequirementsChange;
+  readonly decision?: StoredDecision;
+}
+
+/** Actor that holds jobs by a rule. */
+export const policyActor = 'system:policy';
