@@ -12,6 +12,11 @@ const onJob = (field: string, more: object = {}): Step => ({
 });
 const errorFields =
   'count coreHours groups { experimentName code count } waste { reason count } newErrors { code } totals { code }';
+const onTask = (field: string, more: object = {}): Step => ({
+  name: field,
+  text: mutationText(field, 'task { id } effect { jobCount jobs { id } } userErrors { code message path }'),
+  variables: ({ foreign }) => ({ input: { taskId: foreign.taskId, ...more } }),
+});
 const jobFields =
   'id name state attempt priority owner { subject } dependsOn { id } pending { summary } log { chunks { text } }';
 let submissions = 0;
@@ -111,6 +116,10 @@ export const steps: readonly Step[] = [
   onJob('releaseJobs'),
   onJob('setJobPriority', { priority: 3 }),
   onJob('retryJobs', { idempotencyKey: 'retry' }),
+  onTask('pauseTask', { reason: 'mine' }),
+  onTask('resumeTask'),
+  onTask('finishTask'),
+  onTask('abortTask'),
   taskSubmission(({ foreign }) => ({ dependsOn: [foreign.jobId] })),
   taskSubmission(() => ({ requirements: { queue: 'theirs' } })),
   taskSubmission(() => ({ share: 'beta/heavy' })),

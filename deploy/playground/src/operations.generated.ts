@@ -658,16 +658,22 @@ export type SubmitJobsInput = {
  * the same job is not part of the task.
  */
 export type TaskState =
-  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
+  /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
   | 'CANCELLED'
+  /** Ended by `finishTask`: jobs that had been sent have ended, and the others were cancelled. */
+  | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
+  /** Paused: jobs that were sent go on, and no other job is sent until the task is resumed. */
+  | 'PAUSED'
   /** All jobs exist, and some are not terminal. */
-  | 'RUNNING';
+  | 'RUNNING'
+  /** Being stopped by `finishTask` or `abortTask`: no job is sent, and jobs are being cancelled. */
+  | 'STOPPING';
 
 export type DevPublishSchemaMutationVariables = Exact<{
   input: PublishSchemaInput;

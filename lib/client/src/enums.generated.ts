@@ -26,6 +26,9 @@ export const onDisconnects = [
 export const taskStates = [
   'EXPANDING',
   'RUNNING',
+  'PAUSED',
+  'STOPPING',
+  'DONE',
   'FINISHED',
   'FAILED',
   'CANCELLED',

@@ -7,7 +7,7 @@ import { ensureCollections, runMigrations } from '@rhizome/mongo';
 import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Db } from 'mongodb';
 import { compileSelector } from './scheduler/requirements/selector.js';
-import type { Context, CoreServices, FleetServices } from './context.js';
+import type { Context, CoreServices } from './context.js';
 import { type CoreConfig, defaultEvents } from './composition/core-config.js';
 import { CoreMetrics } from './composition/core-metrics.js';
 import { type SecretsModule, secretsModule } from './composition/secrets.module.js';
@@ -22,7 +22,6 @@ import {
 import { type FailuresModule, failuresModule } from './composition/failures.module.js';
 import { eventStores } from './composition/event-stores.repository.js';
 import { EventsService } from './events/events.service.js';
-import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { ReadJobs } from './events/hub/job-batch-reader.js';
 import { errorPolicies, errorResolvers } from './events/graphql/error-resolvers.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
@@ -34,6 +33,7 @@ import { secretPolicies, secretResolvers } from './secrets/graphql/resolvers.js'
 import { experimentPolicies, experimentResolvers } from './experiments/graphql/resolvers.js';
 import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
+import { deviceFleetOf } from './composition/device-fleet.js';
 import { createJobDomain, type JobDomain } from './composition/job-domain.js';
 import type { CheckSelector } from './jobs/submit/requirement-checks.js';
 import { explainer } from './scheduler/explain/dry-run.js';
@@ -44,16 +44,15 @@ import { jobStores, type JobStores } from './composition/job-stores.repository.j
 import { observedStore } from './jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from './jobs/transitions/transition-writer.js';
 import { coreCollections, coreMigrations } from './composition/migrations.js';
-import type { QueuesService } from './queues/queues.service.js';
 import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
 import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
+import { SuspendedTasks } from './tasks/control/suspended-tasks.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { buildFleet, type FleetModule } from './composition/fleet.module.js';
-import { maySee } from './workers/worker-access.js';
 import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 
@@ -120,6 +119,7 @@ interface Components {
   readonly secrets: SecretsModule;
   readonly policies: PoliciesModule;
   readonly writer: GroupingTransitionWriter;
+  readonly suspendedTasks: SuspendedTasks;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
   readonly failures: FailuresModule;
@@ -213,14 +213,10 @@ function createComponents(options: CoreOptions): Components {
     offers: { of: (job) => fleet.offers.of(job) },
     clock,
   });
+  const suspendedTasks = new SuspendedTasks({ tasks: stores.taskControl, notices: events, log });
   const fleet: FleetModule = fleetOf(options, {
-    events,
-    directories,
-    consents,
-    secrets,
-    policies,
-    writer,
-    metrics,
+    ...{ events, directories, consents, secrets, policies, writer, metrics },
+    suspendedTasks,
   });
   const failures = failuresModule(db, {
     stream: events,
@@ -230,7 +226,7 @@ function createComponents(options: CoreOptions): Components {
     log,
   });
   metrics.watch({ events, writer, leadership: fleet.leadership, ...fleet.services });
-  const domains = { directories, access, consents, secrets, policies, fleet, failures };
+  const domains = { directories, access, consents, secrets, policies, suspendedTasks, fleet, failures };
   const parts = { metrics, events, writer, ...domains };
   const jobs: JobDomain = jobsOf(options, parts, stores);
   return { ...parts, jobs };
@@ -268,7 +264,11 @@ function fleetOf(
     policies,
     writer,
     metrics,
-  }: Pick<Components, 'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics'>,
+    suspendedTasks,
+  }: Pick<
+    Components,
+    'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics' | 'suspendedTasks'
+  >,
 ): FleetModule {
   const { shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -280,6 +280,7 @@ function fleetOf(
     writer,
     observer: metrics,
     feed: events,
+    suspendedTasks,
     secrets: secrets.service,
     consents,
     policies: policies.failures,
@@ -298,7 +299,7 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config, rights }: CoreOptions,
-  { events, directories, access, consents, secrets, writer, fleet }: Omit<Components, 'jobs'>,
+  { events, directories, access, consents, secrets, writer, suspendedTasks, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -317,6 +318,11 @@ function jobsOf(
     stream: events,
     leader: fleet.leadership,
     liveCounts: (taskId) => events.counts.ofTask(taskId),
+    // The event stream reports the command, too, if it cannot be read now.
+    onTaskCommand: (taskId) =>
+      suspendedTasks
+        .refresh([taskId])
+        .catch((err: unknown) => log.warn({ err, taskId }, 'commanded task could not be read')),
     processId: ids.next('core'),
     rights,
     clock,
@@ -374,6 +380,7 @@ function servicesOf(
     logTails,
     devices: deviceFleetOf(fleet.services, queues),
     tasks: jobs.tasks,
+    taskCommands: jobs.taskCommands,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),
@@ -381,26 +388,6 @@ function servicesOf(
       checkSelector,
       explain: (asked, input, caller) => fleet.services.explanations.explain(asked, input, caller),
     }),
-  };
-}
-
-function deviceFleetOf({ registry }: FleetServices, queues: QueuesService): DeviceFleet {
-  return {
-    *devices() {
-      for (const { queueId, devices } of registry.live()) {
-        const queue = devices.length > 0 ? queues.peek(queueId)?.name : undefined;
-        if (queue !== undefined) yield { queue, devices };
-      }
-    },
-    // A worker may be known before its queue, and a queue may admit further experiments.
-    onChanged(listener) {
-      const ends = [registry.onChanged(() => listener()), queues.onChanged(() => listener())];
-      return () => ends.forEach((end) => end());
-    },
-    maySee(name, principal) {
-      const queue = queues.all().find((one) => one.name === name);
-      return queue !== undefined && maySee(principal, queue);
-    },
   };
 }
 
@@ -427,12 +414,13 @@ class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, secrets, fleet, jobs, failures } = this.#components;
+    const { events, directories, secrets, suspendedTasks, fleet, jobs, failures } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
     // Changes after this position of the stream are delivered, so values read now do not become stale.
     await directories.start();
+    await suspendedTasks.start();
     events.leadWith(fleet.leadership);
     jobs.start();
     failures.work.start();
@@ -443,7 +431,7 @@ class Lifecycle {
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, secrets, writer, fleet, jobs, failures } = this.#components;
+    const { events, directories, secrets, suspendedTasks, writer, fleet, jobs, failures } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all work of its term ends with it, and another process can lead at once.
@@ -451,6 +439,7 @@ class Lifecycle {
     await jobs.stop();
     await failures.work.stop();
     await secrets.stop();
+    suspendedTasks.stop();
     directories.stop();
     await events.stop();
     await writer.close();

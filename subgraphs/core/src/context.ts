@@ -22,6 +22,7 @@ import type { SimulationsService } from './policies/simulation/simulations.servi
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { SecretsService } from './secrets/secrets.service.js';
+import type { TaskCommands } from './tasks/control/task-commands.service.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
 import type { SchedulerCache } from './scheduler/cache/scheduler-cache.js';
@@ -72,6 +73,8 @@ export interface CoreServices {
   /** Devices of the live workers. */
   readonly devices: DeviceFleet;
   readonly tasks: TasksService;
+  /** Commands to tasks: pause, resume, finish, abort. */
+  readonly taskCommands: TaskCommands;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

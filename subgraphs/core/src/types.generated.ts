@@ -14,7 +14,7 @@ import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/gr
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
-import type { TaskMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
+import type { TaskMapper, TaskCommandMapper, TaskCommandEffectMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
 import type { Context } from './context.js';
 export type Maybe<T> = T | null | undefined;
 export type InputMaybe<T> = T | null | undefined;
@@ -36,6 +36,49 @@ export type Scalars = {
   SafeInt: { input: number; output: number; }
   _FieldSet: { input: unknown; output: unknown; }
 };
+
+/** The task to abort. */
+export type AbortTaskInput = {
+  /** True to change nothing and return what the command would affect. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, up to 500 characters; seen with the task and its jobs. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `abortTask`. */
+export type AbortTaskPayload = {
+  readonly __typename?: 'AbortTaskPayload';
+  /** Jobs that are cancelled. Null if the command was refused. */
+  readonly effect?: Maybe<TaskCommandEffect>;
+  /** The task after the command; null if it was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<AbortTaskUserError>;
+};
+
+/** An error in the input of `abortTask`. */
+export type AbortTaskUserError = UserError & {
+  readonly __typename?: 'AbortTaskUserError';
+  /** Code of the error, for programs. */
+  readonly code: AbortTaskUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `abortTask`. */
+export type AbortTaskUserErrorCode =
+  /** You may read the task, but not change it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task has ended. */
+  | 'TASK_STATE_CONFLICT';
 
 /** A request of a worker for jobs. */
 export type AcquireJobsInput = {
@@ -1498,6 +1541,49 @@ export type FinishPhase =
   | 'HOLDING'
   /** Outputs are being moved. */
   | 'TRANSFERRING';
+
+/** The task to finish. */
+export type FinishTaskInput = {
+  /** True to change nothing and return what the command would affect. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, up to 500 characters; seen with the task and its jobs. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `finishTask`. */
+export type FinishTaskPayload = {
+  readonly __typename?: 'FinishTaskPayload';
+  /** Jobs that are cancelled because they were not sent. Null if the command was refused. */
+  readonly effect?: Maybe<TaskCommandEffect>;
+  /** The task after the command; null if it was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<FinishTaskUserError>;
+};
+
+/** An error in the input of `finishTask`. */
+export type FinishTaskUserError = UserError & {
+  readonly __typename?: 'FinishTaskUserError';
+  /** Code of the error, for programs. */
+  readonly code: FinishTaskUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `finishTask`. */
+export type FinishTaskUserErrorCode =
+  /** You may read the task, but not change it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task has ended. */
+  | 'TASK_STATE_CONFLICT';
 
 /** The latest report of a gateway. */
 export type GatewayStatus = {
@@ -2976,6 +3062,8 @@ export type LogStream =
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
+  /** Cancels all jobs of a task that have not ended, and ends the task. Repeating a call changes nothing. */
+  readonly abortTask: AbortTaskPayload;
   /** Gives matching work to a worker. */
   readonly acquireJobs: AcquireJobsPayload;
   /** Adds a version to the policy of an experiment, a queue or a task. It does not apply before it is enabled. */
@@ -3008,6 +3096,8 @@ export type Mutation = {
   readonly failJobs: FailJobsPayload;
   /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
   readonly finishJobs: FinishJobsPayload;
+  /** Ends a task after the jobs that were sent, and cancels the others. Repeating a call changes nothing. */
+  readonly finishTask: FinishTaskPayload;
   /** Grants a person or a group access to jobs of another owner for some time, or changes such a grant. */
   readonly grantJobAccess: GrantJobAccessPayload;
   /** Renews a worker's lease. */
@@ -3016,6 +3106,8 @@ export type Mutation = {
   readonly holdJobs: HoldJobsPayload;
   /** Takes over the downtimes of another system. A repeated import of the same list changes nothing. */
   readonly importDowntimes: ImportDowntimesPayload;
+  /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
+  readonly pauseTask: PauseTaskPayload;
   /** Delivers the secrets of an attempt to the worker that holds it. A repeated call delivers the newest versions. */
   readonly redeemSecrets: RedeemSecretsPayload;
   /** Registers an experiment, with a share `name/default`. */
@@ -3036,6 +3128,8 @@ export type Mutation = {
   readonly reportEndedBatchJobs: ReportEndedBatchJobsPayload;
   /** Reports that a gateway accepts pilots. Only gateways may call it: each does so every second. */
   readonly reportGateway: ReportGatewayPayload;
+  /** Resumes a paused task. Repeating a call changes nothing. */
+  readonly resumeTask: ResumeTaskPayload;
   /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
   /** Ends a grant of access to jobs, at once. */
@@ -3060,6 +3154,11 @@ export type Mutation = {
   readonly updateQueue: UpdateQueuePayload;
   /** Withdraws a consent of the caller. Jobs that were submitted before are kept. */
   readonly withdrawSubmissionConsent: WithdrawSubmissionConsentPayload;
+};
+
+
+export type MutationabortTaskArgs = {
+  input: AbortTaskInput;
 };
 
 
@@ -3143,6 +3242,11 @@ export type MutationfinishJobsArgs = {
 };
 
 
+export type MutationfinishTaskArgs = {
+  input: FinishTaskInput;
+};
+
+
 export type MutationgrantJobAccessArgs = {
   input: GrantJobAccessInput;
 };
@@ -3160,6 +3264,11 @@ export type MutationholdJobsArgs = {
 
 export type MutationimportDowntimesArgs = {
   input: ImportDowntimesInput;
+};
+
+
+export type MutationpauseTaskArgs = {
+  input: PauseTaskInput;
 };
 
 
@@ -3190,6 +3299,11 @@ export type MutationreportEndedBatchJobsArgs = {
 
 export type MutationreportGatewayArgs = {
   input: ReportGatewayInput;
+};
+
+
+export type MutationresumeTaskArgs = {
+  input: ResumeTaskInput;
 };
 
 
@@ -3295,6 +3409,49 @@ export type ParameterSetInput = {
   /** Variant from which the job is made, by its position in `variants`; the template by default. */
   readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/** The task to pause, and why. */
+export type PauseTaskInput = {
+  /** True to change nothing and return what the command would affect. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason of 1 to 500 characters; seen with the task and its jobs. */
+  readonly reason: Scalars['String']['input'];
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `pauseTask`. */
+export type PauseTaskPayload = {
+  readonly __typename?: 'PauseTaskPayload';
+  /** Jobs that are not sent while the task is paused. Null if the command was refused. */
+  readonly effect?: Maybe<TaskCommandEffect>;
+  /** The task after the command; null if it was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PauseTaskUserError>;
+};
+
+/** An error in the input of `pauseTask`. */
+export type PauseTaskUserError = UserError & {
+  readonly __typename?: 'PauseTaskUserError';
+  /** Code of the error, for programs. */
+  readonly code: PauseTaskUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `pauseTask`. */
+export type PauseTaskUserErrorCode =
+  /** You may read the task, but not change it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task is being stopped or has ended. */
+  | 'TASK_STATE_CONFLICT';
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
@@ -4517,6 +4674,49 @@ export type RequirementsExplanation = {
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
+/** The task to resume. */
+export type ResumeTaskInput = {
+  /** True to change nothing and return what the command would affect. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, up to 500 characters; seen with the task and its jobs. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `resumeTask`. */
+export type ResumeTaskPayload = {
+  readonly __typename?: 'ResumeTaskPayload';
+  /** Jobs that may be sent again. Null if the command was refused. */
+  readonly effect?: Maybe<TaskCommandEffect>;
+  /** The task after the command; null if it was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ResumeTaskUserError>;
+};
+
+/** An error in the input of `resumeTask`. */
+export type ResumeTaskUserError = UserError & {
+  readonly __typename?: 'ResumeTaskUserError';
+  /** Code of the error, for programs. */
+  readonly code: ResumeTaskUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `resumeTask`. */
+export type ResumeTaskUserErrorCode =
+  /** You may read the task, but not change it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task is being stopped or has ended. */
+  | 'TASK_STATE_CONFLICT';
+
 /** Changes of jobs that are repeated. What is left out stays as it was. */
 export type RetryChangesInput = {
   /** Changed program. Only jobs that you own or submitted can get another program. */
@@ -5373,6 +5573,10 @@ export type SubscriptionworkerCommandsArgs = {
 /** Jobs submitted together under one policy, with progress. */
 export type Task = Node & {
   readonly __typename?: 'Task';
+  /** The latest 50 commands to the task, oldest first. */
+  readonly commands: ReadonlyArray<TaskCommand>;
+  /** Command by which the task is paused or being stopped, or was stopped; null for any other task. */
+  readonly control?: Maybe<TaskCommand>;
   /** Time of submission. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** Time at which the last job ended; null before. */
@@ -5409,6 +5613,41 @@ export type TaskjobsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
   states?: InputMaybe<ReadonlyArray<JobState>>;
+};
+
+/** A command to a task. */
+export type TaskAction =
+  /** Abort, like `abortTask`. */
+  | 'ABORT'
+  /** Finish, like `finishTask`. */
+  | 'FINISH'
+  /** Pause, like `pauseTask`. */
+  | 'PAUSE'
+  /** Resume, like `resumeTask`. */
+  | 'RESUME';
+
+/** A command that changed a task. */
+export type TaskCommand = {
+  readonly __typename?: 'TaskCommand';
+  /** The command that was given. */
+  readonly action: TaskAction;
+  /** Time of the command. */
+  readonly at: Scalars['DateTime']['output'];
+  /** The principal that gave the command; core itself has subjects that begin with `system:`. */
+  readonly by: Principal;
+  /** The reason that was given; null if there was none. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+};
+
+/** Jobs of a task that a command affects. */
+export type TaskCommandEffect = {
+  readonly __typename?: 'TaskCommandEffect';
+  /** Jobs in each state; states without jobs are left out. */
+  readonly counts: ReadonlyArray<TaskJobCount>;
+  /** Number of these jobs. */
+  readonly jobCount: Scalars['Int']['output'];
+  /** The first 20 of these jobs. */
+  readonly jobs: ReadonlyArray<Job>;
 };
 
 /** A page of tasks. */
@@ -5492,16 +5731,22 @@ export type TaskProgressChanged = {
  * the same job is not part of the task.
  */
 export type TaskState =
-  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
+  /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
   | 'CANCELLED'
+  /** Ended by `finishTask`: jobs that had been sent have ended, and the others were cancelled. */
+  | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
+  /** Paused: jobs that were sent go on, and no other job is sent until the task is resumed. */
+  | 'PAUSED'
   /** All jobs exist, and some are not terminal. */
-  | 'RUNNING';
+  | 'RUNNING'
+  /** Being stopped by `finishTask` or `abortTask`: no job is sent, and jobs are being cancelled. */
+  | 'STOPPING';
 
 /** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {
@@ -6101,6 +6346,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   ;
   PlacementExplained: never;
   UserError:
+    | ( Omit<AbortTaskUserError, 'code'> & { code: _RefType['AbortTaskUserErrorCode'] } & { __typename: 'AbortTaskUserError' } )
     | ( Omit<AcquireJobsUserError, 'code'> & { code: _RefType['AcquireJobsUserErrorCode'] } & { __typename: 'AcquireJobsUserError' } )
     | ( Omit<AddPolicyVersionUserError, 'code'> & { code: _RefType['AddPolicyVersionUserErrorCode'] } & { __typename: 'AddPolicyVersionUserError' } )
     | ( Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: _RefType['AllowSubmissionOnBehalfUserErrorCode'] } & { __typename: 'AllowSubmissionOnBehalfUserError' } )
@@ -6117,16 +6363,19 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<EnablePolicyUserError, 'code'> & { code: _RefType['EnablePolicyUserErrorCode'] } & { __typename: 'EnablePolicyUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
+    | ( Omit<FinishTaskUserError, 'code'> & { code: _RefType['FinishTaskUserErrorCode'] } & { __typename: 'FinishTaskUserError' } )
     | ( Omit<GrantJobAccessUserError, 'code'> & { code: _RefType['GrantJobAccessUserErrorCode'] } & { __typename: 'GrantJobAccessUserError' } )
     | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
     | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
+    | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
+    | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
     | ( Omit<RevokeJobAccessUserError, 'code'> & { code: _RefType['RevokeJobAccessUserErrorCode'] } & { __typename: 'RevokeJobAccessUserError' } )
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
@@ -6145,9 +6394,14 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
 
 /** Mapping between all available schema types and the resolvers types */
 export type ResolversTypes = {
+  AbortTaskInput: AbortTaskInput;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  AbortTaskPayload: ResolverTypeWrapper<Omit<AbortTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['AbortTaskUserError']> }>;
+  AbortTaskUserError: ResolverTypeWrapper<Omit<AbortTaskUserError, 'code'> & { code: ResolversTypes['AbortTaskUserErrorCode'] }>;
+  AbortTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
   AcquireJobsInput: AcquireJobsInput;
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
-  ID: ResolverTypeWrapper<Scalars['ID']['output']>;
   AcquireJobsPayload: ResolverTypeWrapper<Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversTypes['AcquireJobsUserError']> }>;
   AcquireJobsUserError: ResolverTypeWrapper<Omit<AcquireJobsUserError, 'code'> & { code: ResolversTypes['AcquireJobsUserErrorCode'] }>;
   AcquireJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
@@ -6165,7 +6419,6 @@ export type ResolversTypes = {
   AppendJobLogUserError: ResolverTypeWrapper<Omit<AppendJobLogUserError, 'code'> & { code: ResolversTypes['AppendJobLogUserErrorCode'] }>;
   AppendJobLogUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'LOG_TOO_LARGE'>;
   AttemptDecision: ResolverTypeWrapper<AttemptDecisionMapper>;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   AttemptDecisionOutcome: ResolverTypeWrapper<'RETRY' | 'FAIL' | 'HOLD'>;
   BulkOperation: ResolverTypeWrapper<BulkOperationMapper>;
   BulkOperationKind: ResolverTypeWrapper<'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY'>;
@@ -6258,6 +6511,10 @@ export type ResolversTypes = {
   FinishJobsUserError: ResolverTypeWrapper<Omit<FinishJobsUserError, 'code'> & { code: ResolversTypes['FinishJobsUserErrorCode'] }>;
   FinishJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT' | 'OUTPUT_MISSING'>;
   FinishPhase: ResolverTypeWrapper<'HOLDING' | 'TRANSFERRING' | 'FINISHED'>;
+  FinishTaskInput: FinishTaskInput;
+  FinishTaskPayload: ResolverTypeWrapper<Omit<FinishTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['FinishTaskUserError']> }>;
+  FinishTaskUserError: ResolverTypeWrapper<Omit<FinishTaskUserError, 'code'> & { code: ResolversTypes['FinishTaskUserErrorCode'] }>;
+  FinishTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
   GatewayStatus: ResolverTypeWrapper<GatewayStatusMapper>;
   GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
   GpuHardware: ResolverTypeWrapper<GpuHardwareMapper>;
@@ -6356,6 +6613,10 @@ export type ResolversTypes = {
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PauseTaskInput: PauseTaskInput;
+  PauseTaskPayload: ResolverTypeWrapper<Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['PauseTaskUserError']> }>;
+  PauseTaskUserError: ResolverTypeWrapper<Omit<PauseTaskUserError, 'code'> & { code: ResolversTypes['PauseTaskUserErrorCode'] }>;
+  PauseTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
   PayloadExitInput: PayloadExitInput;
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
@@ -6431,6 +6692,10 @@ export type ResolversTypes = {
   ReportGatewayUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   RequirementChange: ResolverTypeWrapper<RequirementChange>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
+  ResumeTaskInput: ResumeTaskInput;
+  ResumeTaskPayload: ResolverTypeWrapper<Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['ResumeTaskUserError']> }>;
+  ResumeTaskUserError: ResolverTypeWrapper<Omit<ResumeTaskUserError, 'code'> & { code: ResolversTypes['ResumeTaskUserErrorCode'] }>;
+  ResumeTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
   RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: ResolverTypeWrapper<RetryJobsPayloadMapper>;
@@ -6499,6 +6764,9 @@ export type ResolversTypes = {
   SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
+  TaskAction: ResolverTypeWrapper<'PAUSE' | 'RESUME' | 'FINISH' | 'ABORT'>;
+  TaskCommand: ResolverTypeWrapper<TaskCommandMapper>;
+  TaskCommandEffect: ResolverTypeWrapper<TaskCommandEffectMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
   TaskEdge: ResolverTypeWrapper<Omit<TaskEdge, 'node'> & { node: ResolversTypes['Task'] }>;
   TaskFilter: TaskFilter;
@@ -6506,7 +6774,7 @@ export type ResolversTypes = {
   TaskJobsInput: TaskJobsInput;
   TaskProgress: ResolverTypeWrapper<TaskProgressMapper>;
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
-  TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
+  TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'DONE' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: ResolverTypeWrapper<UncountedInterval>;
   UpdateExperimentInput: UpdateExperimentInput;
@@ -6547,9 +6815,13 @@ export type ResolversTypes = {
 
 /** Mapping between all available schema types and the resolvers parents */
 export type ResolversParentTypes = {
+  AbortTaskInput: AbortTaskInput;
+  Boolean: Scalars['Boolean']['output'];
+  ID: Scalars['ID']['output'];
+  AbortTaskPayload: Omit<AbortTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['AbortTaskUserError']> };
+  AbortTaskUserError: AbortTaskUserError;
   AcquireJobsInput: AcquireJobsInput;
   Int: Scalars['Int']['output'];
-  ID: Scalars['ID']['output'];
   AcquireJobsPayload: Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversParentTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['AcquireJobsUserError']> };
   AcquireJobsUserError: AcquireJobsUserError;
   AddPolicyVersionInput: AddPolicyVersionInput;
@@ -6563,7 +6835,6 @@ export type ResolversParentTypes = {
   AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendJobLogUserError']> };
   AppendJobLogUserError: AppendJobLogUserError;
   AttemptDecision: AttemptDecisionMapper;
-  Boolean: Scalars['Boolean']['output'];
   BulkOperation: BulkOperationMapper;
   BulkRefusal: BulkRefusal;
   BulkRefusalCount: BulkRefusalCount;
@@ -6636,6 +6907,9 @@ export type ResolversParentTypes = {
   FinishJobsInput: FinishJobsInput;
   FinishJobsPayload: Omit<FinishJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FinishJobsUserError']> };
   FinishJobsUserError: FinishJobsUserError;
+  FinishTaskInput: FinishTaskInput;
+  FinishTaskPayload: Omit<FinishTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['FinishTaskUserError']> };
+  FinishTaskUserError: FinishTaskUserError;
   GatewayStatus: GatewayStatusMapper;
   GpuHardware: GpuHardwareMapper;
   GpuMigProfile: GpuMigProfile;
@@ -6720,6 +6994,9 @@ export type ResolversParentTypes = {
   PageInfo: PageInfo;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PauseTaskInput: PauseTaskInput;
+  PauseTaskPayload: Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['PauseTaskUserError']> };
+  PauseTaskUserError: PauseTaskUserError;
   PayloadExitInput: PayloadExitInput;
   PendingConstraint: PendingConstraint;
   PendingRelaxation: PendingRelaxation;
@@ -6781,6 +7058,9 @@ export type ResolversParentTypes = {
   ReportGatewayUserError: ReportGatewayUserError;
   RequirementChange: RequirementChange;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
+  ResumeTaskInput: ResumeTaskInput;
+  ResumeTaskPayload: Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeTaskUserError']> };
+  ResumeTaskUserError: ResumeTaskUserError;
   RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: RetryJobsPayloadMapper;
@@ -6835,6 +7115,8 @@ export type ResolversParentTypes = {
   SubmitTaskUserError: SubmitTaskUserError;
   Subscription: Record<PropertyKey, never>;
   Task: TaskMapper;
+  TaskCommand: TaskCommandMapper;
+  TaskCommandEffect: TaskCommandEffectMapper;
   TaskConnection: TaskConnectionMapper;
   TaskEdge: Omit<TaskEdge, 'node'> & { node: ResolversParentTypes['Task'] };
   TaskFilter: TaskFilter;
@@ -6889,6 +7171,21 @@ export type resumableDirectiveArgs = {
 };
 
 export type resumableDirectiveResolver<Result, Parent, ContextType = Context, Args = resumableDirectiveArgs> = DirectiveResolverFn<Result, Parent, ContextType, Args>;
+
+export type AbortTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AbortTaskPayload'] = ResolversParentTypes['AbortTaskPayload']> = {
+  effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AbortTaskUserError']>, ParentType, ContextType>;
+};
+
+export type AbortTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AbortTaskUserError'] = ResolversParentTypes['AbortTaskUserError']> = {
+  code?: Resolver<ResolversTypes['AbortTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AbortTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['AbortTaskUserErrorCode']>;
 
 export type AcquireJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AcquireJobsPayload'] = ResolversParentTypes['AcquireJobsPayload']> = {
   assignments?: Resolver<ReadonlyArray<ResolversTypes['JobAssignment']>, ParentType, ContextType>;
@@ -7376,6 +7673,21 @@ export type FinishJobsUserErrorResolvers<ContextType = Context, ParentType exten
 export type FinishJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, OUTPUT_MISSING?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['FinishJobsUserErrorCode']>;
 
 export type FinishPhaseResolvers = EnumResolverSignature<{ FINISHED?: any, HOLDING?: any, TRANSFERRING?: any }, ResolversTypes['FinishPhase']>;
+
+export type FinishTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FinishTaskPayload'] = ResolversParentTypes['FinishTaskPayload']> = {
+  effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['FinishTaskUserError']>, ParentType, ContextType>;
+};
+
+export type FinishTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FinishTaskUserError'] = ResolversParentTypes['FinishTaskUserError']> = {
+  code?: Resolver<ResolversTypes['FinishTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type FinishTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['FinishTaskUserErrorCode']>;
 
 export type GatewayStatusResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GatewayStatus'] = ResolversParentTypes['GatewayStatus']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -7905,6 +8217,7 @@ export type LeaseClockStateResolvers = EnumResolverSignature<{ POSTPONED?: any, 
 export type LogStreamResolvers = EnumResolverSignature<{ STDERR?: any, STDOUT?: any }, ResolversTypes['LogStream']>;
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  abortTask?: Resolver<ResolversTypes['AbortTaskPayload'], ParentType, ContextType, RequireFields<MutationabortTaskArgs, 'input'>>;
   acquireJobs?: Resolver<ResolversTypes['AcquireJobsPayload'], ParentType, ContextType, RequireFields<MutationacquireJobsArgs, 'input'>>;
   addPolicyVersion?: Resolver<ResolversTypes['AddPolicyVersionPayload'], ParentType, ContextType, RequireFields<MutationaddPolicyVersionArgs, 'input'>>;
   allowSubmissionOnBehalf?: Resolver<ResolversTypes['AllowSubmissionOnBehalfPayload'], ParentType, ContextType, RequireFields<MutationallowSubmissionOnBehalfArgs, 'input'>>;
@@ -7921,16 +8234,19 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   enablePolicy?: Resolver<ResolversTypes['EnablePolicyPayload'], ParentType, ContextType, RequireFields<MutationenablePolicyArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
+  finishTask?: Resolver<ResolversTypes['FinishTaskPayload'], ParentType, ContextType, RequireFields<MutationfinishTaskArgs, 'input'>>;
   grantJobAccess?: Resolver<ResolversTypes['GrantJobAccessPayload'], ParentType, ContextType, RequireFields<MutationgrantJobAccessArgs, 'input'>>;
   heartbeat?: Resolver<ResolversTypes['HeartbeatPayload'], ParentType, ContextType, RequireFields<MutationheartbeatArgs, 'input'>>;
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
   importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
+  pauseTask?: Resolver<ResolversTypes['PauseTaskPayload'], ParentType, ContextType, RequireFields<MutationpauseTaskArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
+  resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
   revokeJobAccess?: Resolver<ResolversTypes['RevokeJobAccessPayload'], ParentType, ContextType, RequireFields<MutationrevokeJobAccessArgs, 'input'>>;
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
@@ -7957,6 +8273,21 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   hasPreviousPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
+
+export type PauseTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseTaskPayload'] = ResolversParentTypes['PauseTaskPayload']> = {
+  effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PauseTaskUserError']>, ParentType, ContextType>;
+};
+
+export type PauseTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseTaskUserError'] = ResolversParentTypes['PauseTaskUserError']> = {
+  code?: Resolver<ResolversTypes['PauseTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PauseTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['PauseTaskUserErrorCode']>;
 
 export type PayloadIsolationResolvers = EnumResolverSignature<{ APPTAINER?: any, NAMESPACES?: any, PODMAN?: any }, ResolversTypes['PayloadIsolation']>;
 
@@ -8341,6 +8672,21 @@ export type RequirementsExplanationResolvers<ContextType = Context, ParentType e
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitJobsUserError']>, ParentType, ContextType>;
 };
 
+export type ResumeTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeTaskPayload'] = ResolversParentTypes['ResumeTaskPayload']> = {
+  effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ResumeTaskUserError']>, ParentType, ContextType>;
+};
+
+export type ResumeTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeTaskUserError'] = ResolversParentTypes['ResumeTaskUserError']> = {
+  code?: Resolver<ResolversTypes['ResumeTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ResumeTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['ResumeTaskUserErrorCode']>;
+
 export type RetryJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryJobsPayload'] = ResolversParentTypes['RetryJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
@@ -8600,6 +8946,8 @@ export type SubscriptionResolvers<ContextType = Context, ParentType extends Reso
 
 export type TaskResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Task'] = ResolversParentTypes['Task'], FederationReferenceType extends FederationReferenceTypes['Task'] = FederationReferenceTypes['Task']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Task']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  commands?: Resolver<ReadonlyArray<ResolversTypes['TaskCommand']>, ParentType, ContextType>;
+  control?: Resolver<Maybe<ResolversTypes['TaskCommand']>, ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
@@ -8615,6 +8963,21 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   state?: Resolver<ResolversTypes['TaskState'], ParentType, ContextType>;
   submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type TaskActionResolvers = EnumResolverSignature<{ ABORT?: any, FINISH?: any, PAUSE?: any, RESUME?: any }, ResolversTypes['TaskAction']>;
+
+export type TaskCommandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskCommand'] = ResolversParentTypes['TaskCommand']> = {
+  action?: Resolver<ResolversTypes['TaskAction'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type TaskCommandEffectResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskCommandEffect'] = ResolversParentTypes['TaskCommandEffect']> = {
+  counts?: Resolver<ReadonlyArray<ResolversTypes['TaskJobCount']>, ParentType, ContextType>;
+  jobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
 };
 
 export type TaskConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskConnection'] = ResolversParentTypes['TaskConnection']> = {
@@ -8649,7 +9012,7 @@ export type TaskProgressChangedResolvers<ContextType = Context, ParentType exten
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
 };
 
-export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, RUNNING?: any }, ResolversTypes['TaskState']>;
+export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, DONE?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, PAUSED?: any, RUNNING?: any, STOPPING?: any }, ResolversTypes['TaskState']>;
 
 export type UncountedIntervalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UncountedInterval'] = ResolversParentTypes['UncountedInterval']> = {
   from?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -8685,7 +9048,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -8827,6 +9190,9 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
 export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any, UNREACHABLE?: any }, ResolversTypes['WorkerState']>;
 
 export type Resolvers<ContextType = Context> = {
+  AbortTaskPayload?: AbortTaskPayloadResolvers<ContextType>;
+  AbortTaskUserError?: AbortTaskUserErrorResolvers<ContextType>;
+  AbortTaskUserErrorCode?: AbortTaskUserErrorCodeResolvers;
   AcquireJobsPayload?: AcquireJobsPayloadResolvers<ContextType>;
   AcquireJobsUserError?: AcquireJobsUserErrorResolvers<ContextType>;
   AcquireJobsUserErrorCode?: AcquireJobsUserErrorCodeResolvers;
@@ -8907,6 +9273,9 @@ export type Resolvers<ContextType = Context> = {
   FinishJobsUserError?: FinishJobsUserErrorResolvers<ContextType>;
   FinishJobsUserErrorCode?: FinishJobsUserErrorCodeResolvers;
   FinishPhase?: FinishPhaseResolvers;
+  FinishTaskPayload?: FinishTaskPayloadResolvers<ContextType>;
+  FinishTaskUserError?: FinishTaskUserErrorResolvers<ContextType>;
+  FinishTaskUserErrorCode?: FinishTaskUserErrorCodeResolvers;
   GatewayStatus?: GatewayStatusResolvers<ContextType>;
   GpuFactConfidence?: GpuFactConfidenceResolvers;
   GpuHardware?: GpuHardwareResolvers<ContextType>;
@@ -8977,6 +9346,9 @@ export type Resolvers<ContextType = Context> = {
   Node?: NodeResolvers<ContextType>;
   OnDisconnect?: OnDisconnectResolvers;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PauseTaskPayload?: PauseTaskPayloadResolvers<ContextType>;
+  PauseTaskUserError?: PauseTaskUserErrorResolvers<ContextType>;
+  PauseTaskUserErrorCode?: PauseTaskUserErrorCodeResolvers;
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
@@ -9034,6 +9406,9 @@ export type Resolvers<ContextType = Context> = {
   ReportGatewayUserErrorCode?: ReportGatewayUserErrorCodeResolvers;
   RequirementChange?: RequirementChangeResolvers<ContextType>;
   RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
+  ResumeTaskPayload?: ResumeTaskPayloadResolvers<ContextType>;
+  ResumeTaskUserError?: ResumeTaskUserErrorResolvers<ContextType>;
+  ResumeTaskUserErrorCode?: ResumeTaskUserErrorCodeResolvers;
   RetryJobsPayload?: RetryJobsPayloadResolvers<ContextType>;
   RetryJobsUserError?: RetryJobsUserErrorResolvers<ContextType>;
   RetryJobsUserErrorCode?: RetryJobsUserErrorCodeResolvers;
@@ -9082,6 +9457,9 @@ export type Resolvers<ContextType = Context> = {
   SubmitTaskUserErrorCode?: SubmitTaskUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
+  TaskAction?: TaskActionResolvers;
+  TaskCommand?: TaskCommandResolvers<ContextType>;
+  TaskCommandEffect?: TaskCommandEffectResolvers<ContextType>;
   TaskConnection?: TaskConnectionResolvers<ContextType>;
   TaskEdge?: TaskEdgeResolvers<ContextType>;
   TaskJobCount?: TaskJobCountResolvers<ContextType>;

@@ -133,6 +133,13 @@ describe.each(transports)('over %s', (transport) => {
         'mutation ($input: AddPolicyVersionInput!) { addPolicyVersion(input: $input) { userErrors { message } } }',
         { input: { scope: { experiment: 'rubin' }, rules: [neverRule] } },
       );
+    const task = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', jobs: { count: 1 } };
+    const { submitTask } = await system
+      .api()
+      .data<{ submitTask: { task: { id: string } } }>(
+        'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } } }',
+        { input: { ...task, template: { ...smallJob, ...far } } },
+      );
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };
     return {
@@ -141,6 +148,7 @@ describe.each(transports)('over %s', (transport) => {
       waiting,
       onHold,
       ended: ended.job.id,
+      taskId: submitTask.task.id,
       secretId: createSecret.secret.id,
       accessId: grantJobAccess.access.id,
       downtimeId: downtime.id,

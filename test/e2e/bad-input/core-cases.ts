@@ -196,6 +196,17 @@ const bulk = [
   ]),
 ];
 
+const taskRows: readonly Row[] = [
+  ['a task that is not there', 'taskId', 'task_nowhere', { code: 'TASK_NOT_FOUND', names: 'task_nowhere' }],
+  tooLong,
+  unknownField,
+];
+
+const taskCommands = [
+  ...casesOf('pauseTask', 'INVALID_VALUE', [...taskRows, ['no reason', 'reason', '']]),
+  ...['resumeTask', 'finishTask', 'abortTask'].flatMap((name) => casesOf(name, 'INVALID_VALUE', taskRows)),
+];
+
 const limitRows: readonly Row[] = [
   ['no cores', 'limits.maxCores', 0],
   ['negative memory', 'limits.maxMemoryMiB', -1],
@@ -392,6 +403,7 @@ export const coreCases: readonly BadInput[] = [
   ...jobs,
   ...tasks,
   ...bulk,
+  ...taskCommands,
   ...queues,
   ...downtimes,
   ...policies,

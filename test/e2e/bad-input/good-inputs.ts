@@ -15,6 +15,8 @@ export interface Given {
   /** A job that is held, and one that has ended. */
   readonly onHold: string;
   readonly ended: string;
+  /** A task whose jobs no worker takes. */
+  readonly taskId: string;
   /** A secret of the caller. */
   readonly secretId: string;
   /** A downtime of the queue. */
@@ -58,6 +60,7 @@ export function goodInputs({
   waiting,
   onHold,
   ended,
+  taskId,
   secretId,
   accessId,
   downtimeId,
@@ -73,6 +76,10 @@ export function goodInputs({
     holdJobs: ['HoldJobsInput', { ...select(waiting.holdJobs), reason: 'for the story' }],
     releaseJobs: ['ReleaseJobsInput', select(onHold)],
     setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
+    pauseTask: ['PauseTaskInput', { taskId, reason: 'for the story' }],
+    resumeTask: ['ResumeTaskInput', { taskId }],
+    finishTask: ['FinishTaskInput', { taskId, isDryRun: true }],
+    abortTask: ['AbortTaskInput', { taskId, isDryRun: true }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
     allowSubmissionOnBehalf: [

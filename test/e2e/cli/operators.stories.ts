@@ -2,8 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
 import { experiment } from '../system/jobs.js';
-import { cli, submitted, system } from './stage.js';
+import { cli, submitArgs, submitted, system } from './stage.js';
 
 describe('the verbs of operators', () => {
   /** A job that no worker of the playground can run. */
@@ -35,6 +36,39 @@ describe('the verbs of operators', () => {
     expect(held.json()).toMatchObject({ changedCount: 2, refusedCount: 0 });
     expect(await cli.run(['release', ...label])).toMatchObject({ exitCode: 0, stdout: '2 released' });
     expect(await cli.run(['cancel', ...label])).toMatchObject({ exitCode: 0, stdout: '2 cancelled' });
+  });
+
+  it('pauses, resumes and finishes a task, and shows before what would change', async () => {
+    const task = ['--gpu', 'count=64', '--count', '2', '--name', 'controlled'];
+    const made = await cli.run(submitArgs('true', ...task));
+    expect(made).toMatchObject({ exitCode: 0 });
+    const id = /task_\w+/.exec(made.stdout)?.[0] ?? '';
+    await waitFor(
+      'the jobs of the task',
+      async () => /^state +RUNNING$/m.test((await cli.run(['show', id])).stdout),
+      { deadlineMs: 60_000 },
+    );
+    const pause = ['task', 'pause', id, '--reason', 'wrong calibration'];
+    const dry = await cli.run([...pause, '--dry-run']);
+    expect(dry.exitCode).toBe(0);
+    expect(dry.stdout).toMatch(
+      /RUNNING {2}pause would mean: 2 jobs not started \(activated 2\)\n +job_\w+\n +job_\w+$/,
+    );
+    expect(await cli.run(pause)).toMatchObject({
+      exitCode: 0,
+      stdout: `${id}  PAUSED  2 jobs not started (activated 2)`,
+    });
+    expect((await cli.run(['show', id])).stdout).toMatch(/^command +pause by .*: wrong calibration$/m);
+    const [job = ''] = /job_\w+/.exec(dry.stdout) ?? [];
+    expect((await cli.run(['why', job])).stdout).toMatch(/Its task "controlled" is paused by/);
+    expect(await cli.run(['task', 'resume', id])).toMatchObject({ exitCode: 0 });
+    expect(await cli.run(['task', 'finish', id])).toMatchObject({ exitCode: 0 });
+    expect((await cli.run(['watch', id])).stdout).toMatch(/DONE +cancelled 2$/m);
+    const again = await cli.run(['task', 'abort', id]);
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toMatch(
+      /is DONE: only a task that has not ended can be aborted \[TASK_STATE_CONFLICT\]/,
+    );
   });
 
   it('reports a bulk operation that does not exist', async () => {

@@ -109,11 +109,13 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   await mutate(system, 'decideEnrolment', { id: enrolmentId, isApproved: true, experiments: [experiment] });
   const robot = await robotOf(system, experiment);
   const jobId = await jobOf(system, caller, target);
+  const taskId = await taskOf(system, caller, target);
   const granted = { experiment, jobs: { jobId }, grantee: { subject: 'friend@example' }, level: 'READ' };
   const { access } = await mutate(system, 'grantJobAccess', granted, 'access { id }');
   return {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
-    ...{ issuer, enrolmentId, ownSecretId: String(created.id), jobId, accessId: String(access.id) },
+    ...{ issuer, enrolmentId, ownSecretId: String(created.id), accessId: String(access.id) },
+    ...{ jobId, taskId },
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
   };
@@ -180,10 +182,20 @@ async function jobOf(system: System, caller: Caller, target: Target): Promise<st
   return jobId;
 }
 
+/** A task whose jobs wait, with the owner that the target names. */
+async function taskOf(system: System, caller: Caller, target: Target): Promise<string> {
+  const experiment = experimentOf(target);
+  const name = `${caller} ${target}`;
+  const template = { name, payload: { command: 'true' }, requirements: { cores: 4096 } };
+  const input = { experiment, idempotencyKey: `task of ${name}`, name, jobs: { count: 1 }, template };
+  const { task } = await mutate(system, 'submitTask', input, 'task { id }');
+  const taskId = String(task.id);
+  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  await system.core.db.collection<{ _id: string }>('tasks').updateOne({ _id: taskId }, { $set: { owner } });
+  return taskId;
+}
+
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
-  const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
-  const template = { name: 'x', payload: { command: 'true' }, requirements: { cores: 4096 } };
-  const submitted = await mutate(system, 'submitTask', { ...task, template }, 'task { id }');
   const secret = { name: 'x', experiment, value: 'eight or more' };
   const created = await mutate(system, 'createSecret', secret, 'secret { id }');
   await mutate(system, 'addPolicyVersion', { scope: { experiment }, rules: [neverRule] });
@@ -206,7 +218,7 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
     elevationId: await elevationOf(system, experiment),
     robotId: (await robotOf(system, experiment)).id,
     ...{ institute, principalId, lastingId: await pendingEnrolment(system, experiment, 'lasting') },
-    ...{ taskId: String(submitted.task.id), secretId: String(created.secret.id) },
+    secretId: String(created.secret.id),
   };
 }
 

@@ -193,6 +193,11 @@ export const rows: Rows = [
   mutation('holdJobs', (objects) => ({ ...ofJob(objects), reason: 'test' })),
   mutation('releaseJobs', ofJob),
   mutation('cancelJobs', ofJob),
+  mutation('pauseTask', ({ taskId }) => ({ taskId, reason: 'test' })),
+  mutation('resumeTask', ({ taskId }) => ({ taskId })),
+  // The next callers need the task, too.
+  mutation('finishTask', ({ taskId }) => ({ taskId, isDryRun: true })),
+  mutation('abortTask', ({ taskId }) => ({ taskId, isDryRun: true })),
   mutation('retryJobs', (objects, caller, target) => ({
     ...ofJob(objects),
     idempotencyKey: key(caller, target),

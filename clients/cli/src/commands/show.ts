@@ -5,7 +5,12 @@ import { continuityText } from '../continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
-import { CliShowJobDocument, type CliShowJobQuery, CliShowTaskDocument } from '../operations.generated.js';
+import {
+  CliShowJobDocument,
+  type CliShowJobQuery,
+  CliShowTaskDocument,
+  type CliShowTaskQuery,
+} from '../operations.generated.js';
 import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
 
 /** Adds the command. */
@@ -122,6 +127,12 @@ function printAttempts(output: Output, { attempts }: Job): void {
   );
 }
 
+function commandText({ action, by, at, reason }: TaskCommand): string {
+  return `${action.toLowerCase()} by ${by.subject} since ${at}${reason === null ? '' : `: ${reason}`}`;
+}
+
+type TaskCommand = NonNullable<NonNullable<CliShowTaskQuery['task']>['control']>;
+
 async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
   if (!task) throw new CliError(exitCodes.notFound, `Task "${id}" not found, or you may not see it.`);
@@ -136,6 +147,7 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['experiment', task.experiment.name],
     ['owner', task.owner.subject],
     ['state', task.state],
+    ['command', task.control && commandText(task.control)],
     ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],
     ['ended', `${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} %`],
     ['jobs', progress.counts.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],

@@ -23,7 +23,7 @@ import {
 } from '../output.js';
 
 const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
-const terminalTask = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
+const terminalTask = new Set(['DONE', 'FINISHED', 'FAILED', 'CANCELLED']);
 
 /** Adds the command. */
 export function addWatch(program: Command, world: World, finish: Finish): void {

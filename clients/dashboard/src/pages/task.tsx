@@ -7,7 +7,12 @@ import { JobTable } from '../components/job-table.js';
 import { ProgressBar } from '../components/progress-bar.js';
 import { State, StateTiles } from '../components/state.js';
 import { Title } from '../components/title.js';
-import { TaskMovesDocument, type TaskMovesSubscription, TaskPageDocument } from '../operations.generated.js';
+import {
+  TaskMovesDocument,
+  type TaskMovesSubscription,
+  TaskPageDocument,
+  type TaskPageQuery,
+} from '../operations.generated.js';
 
 type Moves = TaskMovesSubscription['taskProgress'];
 
@@ -39,6 +44,7 @@ export function TaskPage({ id }: { id: string }) {
             Owner: task.owner.subject,
             Experiment: task.experiment.name,
             Share: task.sharePath,
+            ...(task.control && { Command: commandText(task.control) }),
           }}
         />
       )}
@@ -50,6 +56,12 @@ export function TaskPage({ id }: { id: string }) {
     </>
   );
 }
+
+function commandText({ action, by, at, reason }: Command): string {
+  return `${action} by ${by.subject} at ${at}${reason === null ? '' : `: ${reason}`}`;
+}
+
+type Command = NonNullable<NonNullable<TaskPageQuery['task']>['control']>;
 
 function TaskProgress({ progress }: { progress: NonNullable<Moves['progress']> }) {
   const { finishedFraction, endedFraction, totalJobs, counts } = progress;

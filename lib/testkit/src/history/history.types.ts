@@ -139,6 +139,8 @@ export interface StoredTask {
   readonly totalJobs: number;
   readonly createdJobs: number;
   readonly endStates?: Readonly<Record<string, number>>;
+  /** Command by which it was stopped. */
+  readonly control?: { readonly action: string };
 }
 
 /** Recorded submit. */

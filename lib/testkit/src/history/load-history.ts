@@ -101,7 +101,7 @@ async function readDocuments(
       many<{ readonly _id: string }>('requirementClasses', { _id: 1 }),
       many<{ readonly nextFence: number }>('brokerLease', { nextFence: 1 }),
       countsOf(from),
-      many<StoredTask>('tasks', { state: 1, totalJobs: 1, createdJobs: 1, endStates: 1 }),
+      many<StoredTask>('tasks', { state: 1, totalJobs: 1, createdJobs: 1, endStates: 1, control: 1 }),
       many<StoredSubmission>('submissions', submissionFields),
       many<StoredOperation>('bulkOperations', { kind: 1, state: 1, changedIds: 1 }),
     ]);

@@ -47,6 +47,7 @@ import type { FailurePolicies } from '../policies/failure-policies.js';
 import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
+import { noSuspendedTasks, type SuspendedTaskFeed } from '../tasks/control/suspended-task.types.js';
 import type { FleetServices } from '../context.js';
 
 /** Collections that this module writes. */
@@ -73,6 +74,8 @@ export interface FleetOptions {
   };
   /** Decisions about failed attempts. */
   readonly policies: FailurePolicies;
+  /** Tasks whose jobs no worker gets; none by default. */
+  readonly suspendedTasks?: SuspendedTaskFeed;
   /** Values of secrets, for deliveries. */
   readonly secrets: Pick<SecretsService, 'reveal'>;
   /** Consents of owners to the use of their secrets. */
@@ -126,6 +129,7 @@ export interface FleetModule {
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const { observer = noObserver } = options;
+  const { suspendedTasks = noSuspendedTasks } = options;
   const components = createComponents(options);
   const { stores, cache, registry, classes, requeueGrants } = components;
   const { jobs, leases, unreachable, workers, brokerLease } = stores;
@@ -155,6 +159,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     writer,
     requeueGrants,
     observer,
+    suspendedTasks,
     clock,
     ids,
     log,

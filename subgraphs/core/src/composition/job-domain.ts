@@ -6,6 +6,9 @@ import { Completion } from '../tasks/completion.js';
 import { Expansion } from '../tasks/expansion.js';
 import { TaskUpkeep } from '../tasks/task-upkeep.js';
 import { TasksService } from '../tasks/tasks.service.js';
+import { TaskCommands } from '../tasks/control/task-commands.service.js';
+import { TaskControl } from '../tasks/control/task-control.js';
+import { TaskStops } from '../tasks/control/task-stops.js';
 import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
 import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
 import { BulkRunner } from '../jobs/bulk/bulk-runner.js';
@@ -47,6 +50,8 @@ export interface JobDomainOptions {
   readonly leader: LeaderWork;
   /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
+  /** Called with tasks that a command changed, before the event stream reports them. */
+  readonly onTaskCommand?: ((taskId: string) => Promise<void>) | undefined;
   /** Identifies this process within core. */
   readonly processId: string;
   /** Source of the rights that callers have now; default: those of their tokens. */
@@ -71,6 +76,8 @@ export interface JobDomain {
   readonly bulk: BulkService;
   readonly jobLogs: JobLogs;
   readonly tasks: TasksService;
+  /** Commands of principals to tasks. */
+  readonly taskCommands: TaskCommands;
   readonly dependencies: Dependencies;
   /** Starts the leader's work, which runs while this process leads. */
   start(): void;
@@ -121,6 +128,25 @@ function bulkOf(
   return { changes, runner };
 }
 
+function upkeepOf({ stores, leader, clock, log, upkeepMs }: JobDomainOptions, completion: Completion) {
+  const everyMs = upkeepMs === undefined ? {} : { everyMs: upkeepMs };
+  return new TaskUpkeep({ tasks: stores.tasks, completion, leader, clock, log, ...everyMs });
+}
+
+/** Commands to tasks, and the work that stops them. */
+function taskControlOf(
+  { stores, writer, access, leader, clock, log, onTaskCommand }: JobDomainOptions,
+  check: (taskId: string) => Promise<void>,
+) {
+  const { jobs, jobCounts, taskControl: tasks } = stores;
+  const onChanged = onTaskCommand ?? (async () => undefined);
+  const control = new TaskControl({ tasks, onChanged, clock });
+  return {
+    stops: new TaskStops({ tasks, jobs, writer, check, leader, clock, log }),
+    taskCommands: new TaskCommands({ control, tasks, jobCounts, jobs, access }),
+  };
+}
+
 /** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, consents, secrets, leader, clock, ids, log, checkSelector } =
@@ -134,7 +160,6 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     await completion.check(taskIds);
   };
   const { changes, runner } = bulkOf(options, dependencies, reopenTasks);
-  const stepSize = options.stepSize === undefined ? {} : { stepSize: options.stepSize };
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
   const expansion = new Expansion({
     tasks,
@@ -145,12 +170,12 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     runnerId,
     clock,
     log,
-    ...stepSize,
+    ...(options.stepSize === undefined ? {} : { stepSize: options.stepSize }),
   });
-  const everyMs = options.upkeepMs === undefined ? {} : { everyMs: options.upkeepMs };
-  const upkeep = new TaskUpkeep({ tasks, completion, leader, clock, log, ...everyMs });
+  const upkeep = upkeepOf(options, completion);
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
-  const handlers = [new DependencyWork(dependencies), completion, timer];
+  const { stops, taskCommands } = taskControlOf(options, onComplete);
+  const handlers = [new DependencyWork(dependencies), completion, timer, stops];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
   const quota = quotaOf(options);
   const submits = new SubmitService({
@@ -169,7 +194,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     log,
   });
   const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
-  const works = [upkeep, expansion, runner, timer, events];
+  const works = [upkeep, expansion, stops, runner, timer, events];
   return {
     jobs: new JobsService({ jobs, experiments, queues, access: options.access }),
     submits,
@@ -192,6 +217,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       clock,
       ids,
     }),
+    taskCommands,
     dependencies,
     start() {
       for (const work of works) work.start();

@@ -1,6 +1,7 @@
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { parameterChunksCollection, tasksCollection } from '../tasks/task.document.js';
+import { TaskControlRepository } from '../tasks/control/task-control.repository.js';
 import { TasksRepository } from '../tasks/tasks.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
 import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
@@ -47,6 +48,7 @@ export function jobStores(db: Db) {
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
     simulations: new SimulationRepository(collection(db, jobsCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
+    taskControl: new TaskControlRepository(collection(db, tasksCollection)),
     tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),
   };
 }

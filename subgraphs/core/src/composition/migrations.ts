@@ -14,6 +14,7 @@ import { experimentsCollection } from '../experiments/experiment.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
+import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
 
@@ -84,6 +85,12 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [policiesCollection, policyVersionsCollection, jobsCollection];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0010-commands-of-tasks',
+    up: async (db) => {
+      await ensureCollections(db, [tasksCollection]);
     },
   },
 ];

@@ -20,6 +20,8 @@ export interface ReadyJob {
   readonly owner: string;
   /** Number of the latest attempt; the grant opens the next. */
   readonly attempt: number;
+  /** Left out if it has none. */
+  readonly taskId?: string;
   /** True if it declares no outputs; left out if unknown. */
   readonly hasNoOutputs?: true;
   /** Hosts and sites that it avoids. */

@@ -4,7 +4,12 @@ import type { JobEvent } from '../jobs/model/job-event.types.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
 import { isTerminal, terminalStates } from '../jobs/model/job-state.js';
 import type { JobCountsRepository } from '../jobs/model/job-counts.repository.js';
-import type { TaskState } from './task.document.js';
+import {
+  type EndedTaskState,
+  hasTaskEnded,
+  type StoredTaskCommand,
+  type TaskFacts,
+} from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 /** Dependencies of {@link Completion}. */
@@ -50,16 +55,16 @@ export class Completion implements EventHandler {
   }
 
   /**
-   * Counts the running tasks that are not cached. Their last job may have ended before they were RUNNING, and
+   * Counts the open tasks that are not cached. Their last job may have ended before they were RUNNING, and
    * the process that set them RUNNING may have ended before it counted.
    */
   async lookThrough(signal: AbortSignal): Promise<void> {
     let behind = '';
     while (!signal.aborted) {
-      const running = await this.#options.tasks.running(behind, pageSize);
-      if (running.length === 0) return;
-      await this.check(running.flatMap(({ _id }) => (this.#missing.has(_id) ? [] : [_id])));
-      behind = running.at(-1)?._id ?? behind;
+      const open = await this.#options.tasks.expanded(behind, pageSize);
+      if (open.length === 0) return;
+      await this.check(open.flatMap(({ _id }) => (this.#missing.has(_id) ? [] : [_id])));
+      behind = open.at(-1)?._id ?? behind;
     }
   }
 
@@ -92,18 +97,19 @@ export class Completion implements EventHandler {
   /** @returns tasks that changed during the count and must be counted again */
   async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
     const { tasks, jobCounts, clock } = this.#options;
-    const found = (await tasks.facts(taskIds)).filter(({ state }) => state === 'RUNNING');
+    const found = (await tasks.facts(taskIds)).filter(hasOnlyExistingJobs);
     if (found.length === 0) return [];
     const counts = await jobCounts.stateCounts(found.map(({ _id }) => _id));
     const changed: string[] = [];
-    for (const { _id, revision, totalJobs } of found) {
+    for (const { _id, revision, totalJobs, control } of found) {
       const of = counts.get(_id) ?? {};
       const missing = totalJobs - endedOf(of);
       if (missing > 0) this.#remember(_id, missing);
       else {
         this.#missing.delete(_id);
         // A retry of jobs meanwhile reopens the task and changes its revision.
-        if (!(await tasks.end({ _id, revision }, endStateOf(of), of, clock.now()))) changed.push(_id);
+        if (!(await tasks.end({ _id, revision }, endStateOf(of, control), of, clock.now())))
+          changed.push(_id);
       }
     }
     return changed;
@@ -120,9 +126,16 @@ export function endedOf(counts: StateCounts): number {
   return terminalStates.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
+/** Returns true for an open task that gets no more jobs. */
+function hasOnlyExistingJobs(task: TaskFacts): boolean {
+  return !hasTaskEnded(task) && task.state !== 'EXPANDING' && task.createdJobs === task.totalJobs;
+}
+
 /** State of a task whose jobs have all ended. */
-export function endStateOf(counts: StateCounts): Exclude<TaskState, 'EXPANDING' | 'RUNNING'> {
+export function endStateOf(counts: StateCounts, control?: StoredTaskCommand): EndedTaskState {
   const { FINISHED = 0, FAILED = 0, CANCELLED = 0, CLOSED = 0 } = counts;
   if (FAILED + CANCELLED + CLOSED === 0) return 'FINISHED';
+  if (control?.action === 'FINISH') return 'DONE';
+  if (control?.action === 'ABORT') return 'CANCELLED';
   return FINISHED === 0 && FAILED === 0 && CANCELLED > 0 ? 'CANCELLED' : 'FAILED';
 }

@@ -3,10 +3,49 @@ import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
 
 /** States of a task. */
-export const taskStates = ['EXPANDING', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED'] as const;
+export const taskStates = [
+  'EXPANDING',
+  'RUNNING',
+  'PAUSED',
+  'STOPPING',
+  'DONE',
+  'FINISHED',
+  'FAILED',
+  'CANCELLED',
+] as const;
 
 /** One of {@link taskStates}. */
 export type TaskState = (typeof taskStates)[number];
+
+/** States of a task that has not ended. */
+export const openTaskStates = ['EXPANDING', 'RUNNING', 'PAUSED', 'STOPPING'] as const satisfies TaskState[];
+/** States of a task whose jobs no worker gets. */
+export const suspendedTaskStates = ['PAUSED', 'STOPPING'] as const satisfies TaskState[];
+
+/** One of {@link openTaskStates}. */
+export type OpenTaskState = (typeof openTaskStates)[number];
+/** State of a task that has ended. */
+export type EndedTaskState = Exclude<TaskState, OpenTaskState>;
+
+/** Returns true if the task has ended. */
+export function hasTaskEnded({ state }: { readonly state: TaskState }): boolean {
+  return !(openTaskStates as readonly TaskState[]).includes(state);
+}
+
+/** Commands that a task can be given. */
+export const taskActions = ['PAUSE', 'RESUME', 'FINISH', 'ABORT'] as const;
+
+/** One of {@link taskActions}. */
+export type TaskAction = (typeof taskActions)[number];
+
+/** A command that changed a task. */
+export interface StoredTaskCommand {
+  readonly action: TaskAction;
+  /** Subject of the principal, or `system:…`. */
+  readonly by: string;
+  readonly at: Date;
+  readonly reason?: string;
+}
 
 /** Template of the jobs of a task; texts may contain `{{name}}` for parameters. */
 export interface StoredTemplate {
@@ -48,6 +87,10 @@ export interface TaskDocument {
   readonly endedAt?: Date;
   /** Number of jobs by state when the task ended. */
   readonly endStates?: StateCounts;
+  /** Command by which the task is paused or stopped, or was stopped; absent for one that runs. */
+  readonly control?: StoredTaskCommand;
+  /** Latest commands, oldest first. */
+  readonly commands?: readonly StoredTaskCommand[];
   /** Process that creates the jobs, and the time at which its claim expires. */
   readonly runner?: { readonly id: string; readonly until: Date };
 }
@@ -74,11 +117,16 @@ export const taskFactsProjection = {
   createdJobs: 1,
   endedAt: 1,
   endStates: 1,
+  control: 1,
+  commands: 1,
   runner: 1,
 } as const satisfies Record<Exclude<keyof TaskFacts, '_id'>, 1>;
 
-/** Version of the stored form; version 2 added variants. */
-export const taskSchemaVersion = 2;
+/** Maximum number of commands that a task keeps. */
+export const keptTaskCommands = 50;
+
+/** Version of the stored form; version 2 added variants, version 3 commands. */
+export const taskSchemaVersion = 3;
 
 /** Tasks. */
 export const tasksCollection = defineCollection<TaskDocument>({
@@ -118,6 +166,8 @@ export const tasksCollection = defineCollection<TaskDocument>({
       createdJobs: { bsonType: 'int', minimum: 0, maximum: 1_000_000 },
       endedAt: { bsonType: 'date' },
       endStates: { bsonType: 'object' },
+      control: { bsonType: 'object' },
+      commands: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: keptTaskCommands },
       runner: { bsonType: 'object' },
     },
   },
@@ -131,7 +181,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
     {
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
-      why: 'tasks with missing or live jobs, for the leader',
+      why: 'tasks with missing or live jobs, for the leader; paused and stopping tasks, for the scheduler',
     },
   ],
 });

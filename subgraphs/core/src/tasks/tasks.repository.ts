@@ -9,6 +9,8 @@ import {
   type TaskDocument,
   type TaskFacts,
   taskFactsProjection,
+  type EndedTaskState,
+  openTaskStates,
   type TaskState,
 } from './task.document.js';
 import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
@@ -25,6 +27,15 @@ const chunkCharacters = 2_000_000;
 const piecesAtOnce = 8;
 /** Number of tasks per step of the search for unused sets. */
 const tasksAtOnce = 100;
+
+/** Filter of tasks whose jobs do not all exist. */
+const isExpanding: Filter<TaskDocument> = {
+  state: { $in: ['EXPANDING', 'PAUSED', 'STOPPING'] },
+  $expr: { $lt: ['$createdJobs', '$totalJobs'] },
+};
+/** States of open tasks whose jobs may all exist. */
+const expandedStates = openTaskStates.filter((state) => state !== 'EXPANDING');
+const hasAllJobs: Filter<TaskDocument> = { $expr: { $eq: ['$createdJobs', '$totalJobs'] } };
 
 /** Filter of tasks; all given fields must match. */
 export interface TaskCriteria {
@@ -108,7 +119,7 @@ export class TasksRepository {
       const last = ids.at(-1);
       if (last === undefined) break;
       behind = last;
-      const expanding = { _id: { $in: ids }, state: 'EXPANDING' as const };
+      const expanding = { _id: { $in: ids }, ...isExpanding };
       const found = await this.#tasks.find(expanding, { projection: { _id: 1 } }).toArray();
       const needed = new Set(found.map(({ _id }) => _id));
       for (const id of ids.filter((one) => !needed.has(one))) {
@@ -168,11 +179,11 @@ export class TasksRepository {
     }) as unknown as Promise<KeysetPage<TaskFacts>>;
   }
 
-  /** Ids of tasks in a state whose jobs no process creates. */
+  /** Ids of tasks with missing jobs that no process creates. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
     const found = await this.#tasks
-      .find({ state: 'EXPANDING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+      .find({ ...isExpanding, ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
       .toArray();
     return found.map(({ _id }) => _id);
   }
@@ -183,7 +194,7 @@ export class TasksRepository {
       $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }],
     };
     return this.#tasks.findOneAndUpdate(
-      { _id: id, state: 'EXPANDING', ...free },
+      { _id: id, ...isExpanding, ...free },
       { $set: { runner: { id: runnerId, until: new Date(now.getTime() + runnerMs) } } },
       { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
@@ -205,41 +216,45 @@ export class TasksRepository {
     isComplete: boolean,
     now: Date,
   ): Promise<boolean> {
+    const until = new Date(now.getTime() + runnerMs);
+    const completed = { $cond: [{ $eq: ['$state', 'EXPANDING'] }, 'RUNNING', '$state'] };
     const { matchedCount } = await this.#tasks.updateOne(
-      { _id: id, state: 'EXPANDING', 'runner.id': runnerId },
-      {
-        $max: { createdJobs },
-        $inc: { revision: 1 },
-        $set: {
-          updatedAt: now,
-          ...(isComplete ? { state: 'RUNNING' } : { 'runner.until': new Date(now.getTime() + runnerMs) }),
+      { _id: id, ...isExpanding, 'runner.id': runnerId },
+      [
+        {
+          $set: {
+            createdJobs: { $max: ['$createdJobs', createdJobs] },
+            revision: { $add: ['$revision', 1] },
+            updatedAt: now,
+            ...(isComplete ? { state: completed } : { 'runner.until': until }),
+          },
         },
-        ...(isComplete ? { $unset: { runner: '' as const } } : {}),
-      },
+        ...(isComplete ? [{ $unset: 'runner' }] : []),
+      ],
       { writeConcern: { w: 'majority' } },
     );
     return matchedCount === 1;
   }
 
-  /** RUNNING tasks after an id, in order. */
-  async running(behind: string, limit: number): Promise<readonly Pick<TaskDocument, '_id' | 'totalJobs'>[]> {
+  /** Open tasks after an id whose jobs all exist, in order. */
+  async expanded(behind: string, limit: number): Promise<readonly Pick<TaskDocument, '_id' | 'totalJobs'>[]> {
     return this.#tasks
       .find(
-        { state: 'RUNNING', _id: { $gt: behind } },
+        { state: { $in: [...expandedStates] }, _id: { $gt: behind }, ...hasAllJobs },
         { projection: { totalJobs: 1 }, sort: { _id: 1 }, limit },
       )
       .toArray();
   }
 
-  /** Ends a RUNNING task whose jobs had all ended when it was read. @returns false if it has changed since */
+  /** Ends an open task whose jobs had all ended when it was read. @returns false if it has changed since */
   async end(
     { _id, revision }: Pick<TaskDocument, '_id' | 'revision'>,
-    state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>,
+    state: EndedTaskState,
     endStates: StateCounts,
     now: Date,
   ): Promise<boolean> {
     const { matchedCount } = await this.#tasks.updateOne(
-      { _id, revision, state: 'RUNNING' },
+      { _id, revision, state: { $in: [...expandedStates] } },
       { $set: { state, endedAt: now, endStates, updatedAt: now }, $inc: { revision: 1 } },
       { writeConcern: { w: 'majority' } },
     );
@@ -251,13 +266,22 @@ export class TasksRepository {
    * earlier count ends it.
    */
   async reopen(ids: readonly string[], now: Date): Promise<void> {
+    const hasEnded = { $not: [{ $in: ['$state', [...openTaskStates]] }] };
+    const unlessEnded = (field: string) => ({ $cond: [hasEnded, '$$REMOVE', field] });
     await this.#tasks.updateMany(
       { _id: { $in: [...ids] }, state: { $ne: 'EXPANDING' } },
-      {
-        $set: { state: 'RUNNING', updatedAt: now },
-        $unset: { endedAt: '', endStates: '' },
-        $inc: { revision: 1 },
-      },
+      [
+        {
+          $set: {
+            state: { $cond: [hasEnded, 'RUNNING', '$state'] },
+            control: unlessEnded('$control'),
+            endedAt: unlessEnded('$endedAt'),
+            endStates: unlessEnded('$endStates'),
+            updatedAt: now,
+            revision: { $add: ['$revision', 1] },
+          },
+        },
+      ],
       { writeConcern: { w: 'majority' } },
     );
   }

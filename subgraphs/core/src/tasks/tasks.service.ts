@@ -26,6 +26,7 @@ import { keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.ser
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
 import {
+  hasTaskEnded,
   taskSchemaVersion,
   type StoredParameterSet,
   type TaskDocument,
@@ -187,7 +188,7 @@ export class TasksService {
         const [progress] = await this.progressOf([task]);
         return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
       },
-      hasEnded: ({ state }: TaskFacts): boolean => state !== 'EXPANDING' && state !== 'RUNNING',
+      hasEnded: hasTaskEnded,
     };
   }
 

@@ -35,6 +35,13 @@ const change = (field: string, outcomes: string, more: object = {}): Row => ({
   outcomes,
 });
 
+const taskChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { task { id } userErrors { code } } }`,
+  variables: ({ taskId }) => ({ input: { taskId, ...more } }),
+  got: (answer: { [field: string]: { task: unknown } }) => answer[field]?.task,
+  outcomes: 'r r r e e r',
+});
+
 /** Mutations. */
 export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.allowSubmissionOnBehalf': {
@@ -158,6 +165,10 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.pauseTask': taskChange('pauseTask', { reason: 'because' }),
+  'Mutation.resumeTask': taskChange('resumeTask'),
+  'Mutation.finishTask': taskChange('finishTask'),
+  'Mutation.abortTask': taskChange('abortTask'),
   'Mutation.registerWorker': workerReport('registerWorker', (_world, caller) =>
     registration('north', caller),
   ),

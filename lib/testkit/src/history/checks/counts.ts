@@ -4,6 +4,8 @@ import { finalStates } from '../job-table.js';
 import { countBy, isRetrying } from './submits.js';
 import { endOf } from './transitions.js';
 
+const endedTaskStates: ReadonlySet<string> = new Set([...finalStates, 'DONE']);
+
 const keyOf = (...parts: readonly (string | null | undefined)[]): string =>
   parts.map((part) => part ?? '-').join(' ');
 
@@ -36,14 +38,14 @@ export function* tasksFollowTheirJobs({ tasks, jobs, hasAllJobs, operations }: H
     const states = byTask.get(taskId) ?? new Map<string, number>();
     byTask.set(taskId, states.set(state, (states.get(state) ?? 0) + 1));
   }
-  for (const { _id, state, totalJobs, endStates } of tasks) {
-    if (!finalStates.has(state)) continue;
+  for (const { _id, state, totalJobs, endStates, control } of tasks) {
+    if (!endedTaskStates.has(state)) continue;
     const states = byTask.get(_id) ?? new Map<string, number>();
     const ended = [...states]
       .filter(([one]) => finalStates.has(one))
       .reduce((sum, [, count]) => sum + count, 0);
     if (ended !== totalJobs) yield `task ${_id} is ${state}; ${ended} of its ${totalJobs} jobs have ended`;
-    const due = endStateOf(states);
+    const due = endStateOf(states, control?.action);
     if (state !== due) yield `task ${_id} is ${state}; by its jobs it is ${due}`;
     for (const [one, count] of Object.entries(endStates ?? {}))
       if (count !== (states.get(one) ?? 0))
@@ -51,9 +53,10 @@ export function* tasksFollowTheirJobs({ tasks, jobs, hasAllJobs, operations }: H
   }
 }
 
-function endStateOf(states: ReadonlyMap<string, number>): string {
+function endStateOf(states: ReadonlyMap<string, number>, command: string | undefined): string {
   const has = (state: string): boolean => (states.get(state) ?? 0) > 0;
   if (!has('FAILED') && !has('CANCELLED') && !has('CLOSED')) return 'FINISHED';
+  if (command === 'FINISH' || command === 'ABORT') return command === 'FINISH' ? 'DONE' : 'CANCELLED';
   return !has('FINISHED') && !has('FAILED') && has('CANCELLED') ? 'CANCELLED' : 'FAILED';
 }
 
@@ -61,7 +64,7 @@ function endStateOf(states: ReadonlyMap<string, number>): string {
 export function* tasksEndLast({ taskWrites, logs, jobs }: History): Generator<Fact> {
   const ends = new Map<string, number>();
   for (const { taskId, state, position } of taskWrites)
-    if (finalStates.has(state)) ends.set(taskId, position);
+    if (endedTaskStates.has(state)) ends.set(taskId, position);
     else ends.delete(taskId);
   for (const [id, { taskId, retriedBy }] of jobs) {
     const end = taskId === undefined || retriedBy !== undefined ? undefined : ends.get(taskId);

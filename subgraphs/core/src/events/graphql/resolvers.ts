@@ -5,7 +5,7 @@ import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
-import type { TaskFacts } from '../../tasks/task.document.js';
+import { hasTaskEnded, type TaskFacts } from '../../tasks/task.document.js';
 import type { TasksService } from '../../tasks/tasks.service.js';
 import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import type { TaskSource } from '../counts/count-stream.js';
@@ -145,7 +145,7 @@ function progressOf(
       const [progress] = await tasks.progressOf([task]);
       return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
     },
-    hasEnded: ({ state }) => state !== 'EXPANDING' && state !== 'RUNNING',
+    hasEnded: hasTaskEnded,
   };
 }
 

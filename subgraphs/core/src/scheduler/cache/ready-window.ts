@@ -133,6 +133,18 @@ export class ReadyWindow {
     if (at >= 0) this.#jobs.splice(at, 1);
   }
 
+  /** Removes the jobs of some tasks. */
+  removeTasks(isRemoved: (taskId: string) => boolean): void {
+    const jobs = [...this.#jobs, ...(this.#arrived?.values() ?? [])];
+    for (const { id, taskId } of jobs)
+      if (taskId !== undefined && isRemoved(taskId)) {
+        this.#recordRemoved(id);
+        this.#arrived?.delete(id);
+        this.#ids.delete(id);
+      }
+    this.#jobs = this.#jobs.filter(({ id }) => this.#ids.has(id));
+  }
+
   /** Begins a refill: changes are recorded until {@link endRefill}. */
   beginRefill(): RefillRequest {
     // A window that is emptied quickly requests more, up to its bound; an idle one less.

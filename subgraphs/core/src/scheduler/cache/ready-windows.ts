@@ -47,6 +47,13 @@ export class ReadyWindows {
     for (const windows of this.#shares.values()) yield* windows.values();
   }
 
+  /** Removes the windows of a share. @returns the classes that they were for */
+  drop(share: string): Iterable<string> {
+    const classes = this.#shares.get(share)?.keys() ?? [];
+    this.#shares.delete(share);
+    return classes;
+  }
+
   /** Removes windows without ready jobs, so that memory follows the ready jobs and not all that ever were. */
   prune(): void {
     for (const [share, windows] of this.#shares) {

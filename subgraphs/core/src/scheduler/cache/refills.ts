@@ -1,10 +1,13 @@
 /** Refills windows from the store: several at once, each by one reader at a time. */
 import type { Logger } from '@rhizome/log';
+import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { SchedulerJobsRepository } from './scheduler-jobs.repository.js';
 import type { ReadyWindow } from './ready-window.js';
 
 export interface RefillsOptions {
   readonly jobs: Pick<SchedulerJobsRepository, 'ready'>;
+  /** Tasks whose jobs are left out. */
+  readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
   readonly log: Logger;
   /** Aborted when refills are no longer needed. */
   readonly signal: AbortSignal;
@@ -45,8 +48,12 @@ export class Refills {
 
   async #refill(window: ReadyWindow): Promise<boolean> {
     const request = window.beginRefill();
+    const { jobs, suspendedTasks } = this.#options;
     try {
-      window.endRefill(request, await this.#options.jobs.ready(window, request));
+      const found = await jobs.ready(window, request, (taskId) => suspendedTasks.get(taskId)?.lastJobId);
+      window.endRefill(request, found);
+      // Tasks that were suspended during the read.
+      window.removeTasks((taskId) => suspendedTasks.get(taskId) !== undefined);
       return true;
     } catch (err) {
       window.endRefill(request, undefined);

@@ -39,7 +39,7 @@ export interface ReadyKind {
   readonly share: string;
 }
 
-type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt' | 'avoid'> & {
+type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt' | 'taskId' | 'avoid'> & {
   readonly payload: { readonly outputs: readonly string[] };
 };
 
@@ -106,13 +106,37 @@ export class SchedulerJobsRepository {
     this.#jobs = jobs;
   }
 
-  /** The next ready jobs of a kind, by priority and age. */
-  async ready({ classId, share }: ReadyKind, { after, limit }: RefillRequest): Promise<ReadyJob[]> {
+  /**
+   * The next ready jobs of a kind, by priority and age, without those of suspended tasks.
+   * @param lastJobOf highest job id of a suspended task; undefined for other tasks
+   */
+  async ready(
+    kind: ReadyKind,
+    { after, limit }: RefillRequest,
+    lastJobOf: (taskId: string) => string | undefined = () => undefined,
+  ): Promise<ReadyJob[]> {
+    const found: ReadyJob[] = [];
+    let position = after;
+    while (found.length < limit) {
+      const most = limit - found.length;
+      const page = await this.#readyPage(kind, { after: position, limit: most });
+      found.push(...page.filter(({ taskId }) => taskId === undefined || lastJobOf(taskId) === undefined));
+      const last = page.at(-1);
+      if (!last || page.length < most) break;
+      // The ids of a task's jobs are one range: it is skipped instead of read.
+      const lastOfTask = last.taskId === undefined ? undefined : lastJobOf(last.taskId);
+      const id = lastOfTask !== undefined && lastOfTask > last.id ? lastOfTask : last.id;
+      position = { priority: last.priority, id };
+    }
+    return found;
+  }
+
+  async #readyPage({ classId, share }: ReadyKind, { after, limit }: RefillRequest): Promise<ReadyJob[]> {
     const found: ReadyJob[] = [];
     for (const filter of behind(after)) {
       const cursor = this.#jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, avoid: 1, 'payload.outputs': 1 })
+        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, taskId: 1, avoid: 1, 'payload.outputs': 1 })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
       for (const job of await cursor.toArray()) found.push(readyJobOf(job));
@@ -266,8 +290,12 @@ export class SchedulerJobsRepository {
 }
 
 /** Most jobs have no outputs: recording this here saves a read when their end is reported. */
-function readyJobOf({ _id, priority, owner, attempt, avoid, payload }: StoredReadyJob): ReadyJob {
-  const job = { id: _id, priority, owner, attempt, ...(avoid ? { avoid } : {}) };
+function readyJobOf({ _id, priority, owner, attempt, taskId, avoid, payload }: StoredReadyJob): ReadyJob {
+  const job = {
+    ...{ id: _id, priority, owner, attempt },
+    ...(taskId !== undefined && { taskId }),
+    ...(avoid && { avoid }),
+  };
   return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
 }
 

@@ -21,10 +21,12 @@ import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.
 import type { ReadyWindow } from '../cache/ready-window.js';
 import { ReadyWindows } from '../cache/ready-windows.js';
 import { Refills } from '../cache/refills.js';
+import { applySuspensions } from '../cache/suspensions.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import { RepeatedOffers } from './repeated-offers.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
+import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
 
@@ -33,6 +35,8 @@ export interface DispatcherOptions {
   readonly classes: RequirementClasses;
   readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
   readonly grants: GrantWriter;
+  /** Tasks whose jobs are left out. */
+  readonly suspendedTasks: SuspendedTaskFeed;
   /** Records each grant. */
   readonly history: GrantHistory;
   readonly observer: Pick<WorkObserver, 'passEnded'>;
@@ -139,6 +143,7 @@ export class Dispatcher {
         if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
         continue;
       }
+      if (last.taskId !== undefined && this.#options.suspendedTasks.get(last.taskId)) continue;
       // The grant is newer than the event: the job is no longer ready.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
@@ -158,6 +163,12 @@ export class Dispatcher {
   #recordDemand(classId: string, count: number): void {
     const cls = this.#options.classes.get(classId);
     if (cls) this.#demand.record(cls, count);
+  }
+
+  /** Takes the jobs of suspended tasks out of the windows, and reads those of resumed tasks. */
+  async applySuspensions(change: SuspensionChange): Promise<void> {
+    await applySuspensions({ ...this.#options, windows: this.windows, refills: this.#refills }, change);
+    this.wake();
   }
 
   /** Reads everything again from the store, because events may have been missed. */
@@ -374,8 +385,9 @@ export class Dispatcher {
   }
 }
 
-function readyJobOf(id: string, { priority, owner, attempt, avoid }: JobEvent['last']): ReadyJob {
-  return { id, priority, owner, attempt, ...(avoid ? { avoid } : {}) };
+function readyJobOf(id: string, { priority, owner, attempt, taskId, avoid }: JobEvent['last']): ReadyJob {
+  const job = { id, priority, owner, attempt };
+  return { ...job, ...(taskId !== undefined && { taskId }), ...(avoid && { avoid }) };
 }
 
 function termEnded(): DomainError {

@@ -23,6 +23,7 @@ import { prepareClass, type RequirementClass } from '../requirements/requirement
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
+import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -35,6 +36,7 @@ export interface SchedulerOptions {
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
   readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
+  readonly suspendedTasks: SuspendedTaskFeed;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -117,7 +119,7 @@ export class SchedulerService {
 
   /** Starts to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
-    const { cache, leadership, tickMs = 1000 } = this.#options;
+    const { cache, leadership, suspendedTasks, tickMs = 1000 } = this.#options;
     this.#stops = [
       cache.onChange({
         events: (events) => this.#applyEvents(events),
@@ -128,6 +130,7 @@ export class SchedulerService {
     ];
     await cache.start();
     this.#stops.push(
+      suspendedTasks.onChanged((change) => this.#applySuspensions(change)),
       leadership.onGained((signal) => void this.#lead(signal)),
       leadership.onLost(() => (this.#term = undefined)),
     );
@@ -174,8 +177,10 @@ export class SchedulerService {
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
     if (!cls) return null;
-    const position = job.state === 'ACTIVATED' ? await this.#positionOf(job) : null;
-    const facts = explainPending(job, cls, this.#world(), position, this.#factsOf(cls, job.share));
+    const task = job.taskId === undefined ? undefined : this.#options.suspendedTasks.get(job.taskId);
+    const position = job.state === 'ACTIVATED' && !task ? await this.#positionOf(job) : null;
+    const world = { ...this.#world(), task };
+    const facts = explainPending(job, cls, world, position, this.#factsOf(cls, job.share));
     if (contact === undefined) return facts;
     return { ...facts, summary: isHeld(job.state) ? contact : `${contact} ${facts.summary}` };
   }
@@ -212,12 +217,14 @@ export class SchedulerService {
   }
 
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
-    const { leadership, cache, classes, jobs, writer, observer, clock, ids, log } = this.#options;
+    const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, clock, ids, log } =
+      this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
       await cache.refresh();
       await cache.reload();
+      await suspendedTasks.reread();
       if (signal.aborted) return;
       const grants = new GrantWriter({
         fences: leadership,
@@ -245,6 +252,7 @@ export class SchedulerService {
         jobs,
         grants,
         observer,
+        suspendedTasks,
         clock,
         log,
         signal,
@@ -261,6 +269,12 @@ export class SchedulerService {
       this.#term = undefined;
       setTimeout(() => void (signal.aborted || this.#lead(signal)), 1000).unref();
     }
+  }
+
+  #applySuspensions(change: SuspensionChange): void {
+    this.#term?.dispatcher
+      .applySuspensions(change)
+      .catch((err: unknown) => this.#rereadJobs('jobs of resumed tasks could not be read', err));
   }
 
   #applyEvents(events: readonly JobEvent[]): void {

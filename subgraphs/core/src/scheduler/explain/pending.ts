@@ -14,6 +14,7 @@ import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
 import { plural } from '../../shared/plural.js';
+import type { SuspendedTask } from '../../tasks/control/suspended-task.types.js';
 
 export type { PositionInShare } from './queue-position.js';
 
@@ -26,6 +27,8 @@ export interface PendingWorld {
   readonly nowMs: number;
   /** Current time, with which the end times of workers are compared; without it they are ignored. */
   readonly wallMs?: number | undefined;
+  /** Task of the job, if it is suspended. */
+  readonly task?: SuspendedTask | undefined;
 }
 
 /**
@@ -49,7 +52,7 @@ export function explainPending(
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
     wait: waitOf(job, facts, world, position),
   };
-  const reason = ownReason(job) ?? fleetReason(job, cls, counts, world);
+  const reason = ownReason(job, world) ?? fleetReason(job, cls, counts, world);
   const elsewhere = avoidanceReason(job, cls, world);
   return { summary: elsewhere === undefined ? reason : `${reason} ${elsewhere}`, ...counts };
 }
@@ -57,10 +60,11 @@ export function explainPending(
 function waitOf(
   job: WaitingJob,
   facts: FleetFacts,
-  { history, nowMs }: PendingWorld,
+  world: PendingWorld,
   position: PositionInShare | null,
 ): WaitEstimate {
-  if (ownReason(job) !== undefined || position === null)
+  const { history, nowMs } = world;
+  if (ownReason(job, world) !== undefined || position === null)
     return unknownWait(0, 'It is not ready, and it is unknown when it will be.');
   if (facts.workersThatFit === 0) return unknownWait(0, 'No worker could run it.');
   if (!history) return unknownWait(0, 'This process does not lead the broker, or has just begun to.');
@@ -68,7 +72,11 @@ function waitOf(
 }
 
 /** Reason that does not depend on workers. */
-function ownReason({ state, hold, notBefore, waitingFor, owner, share }: WaitingJob): string | undefined {
+function ownReason(
+  { state, hold, notBefore, waitingFor, owner, share }: WaitingJob,
+  { task }: Pick<PendingWorld, 'task'>,
+): string | undefined {
+  if (task) return suspensionReason(task);
   if (hold) return `Held by ${hold.by}: ${hold.reason}`;
   if (waitingFor.length > 0) {
     const more = waitingFor.length > 1 ? ` and ${waitingFor.length - 1} more` : '';
@@ -78,6 +86,15 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
     return `Waits until ${notBefore.toISOString()} before the next attempt.`;
   if (state === 'THROTTLED') return `Owner ${owner} has reached its limit of cores in share ${share}.`;
   return undefined;
+}
+
+function suspensionReason({ name, isStopping, control }: SuspendedTask): string {
+  const { by, at, reason, action } = control ?? {};
+  const given = reason === undefined ? '.' : `: ${reason}`;
+  const verb = action === 'ABORT' ? 'aborted' : isStopping ? 'finished' : 'paused';
+  const since = `by ${by ?? 'unknown'} since ${at?.toISOString() ?? 'an unknown time'}${given}`;
+  if (!isStopping) return `Its task "${name}" is paused ${since}`;
+  return `The job will be cancelled: its task "${name}" is being ${verb} ${since}`;
 }
 
 type Counts = Omit<PendingFacts, 'summary'>;

@@ -6,8 +6,8 @@ export type WaitingJob = Pick<
   JobDocument,
   '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
 > &
-  /** Of a job that was sent before. */
-  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId' | 'avoid'>>;
+  /** Of a job that was sent before; of a job of a task. */
+  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId' | 'avoid' | 'taskId'>>;
 
 /** A constraint with the numbers of workers that meet it. */
 export interface ConstraintFacts {

@@ -5,7 +5,9 @@ import { connection } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
+import { loadJobs } from '../../jobs/graphql/job-loader.js';
 import { jobStates } from '../../jobs/model/job-state.js';
+import type { StateCounts } from '../../jobs/ports.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { TaskFacts } from '../task.document.js';
@@ -15,7 +17,7 @@ import { fractionsOf } from '../tasks.service.js';
 /** Resolvers of this folder's SDL. */
 export const taskResolvers: Pick<
   Resolvers,
-  'Query' | 'Mutation' | 'Task' | 'TaskConnection' | 'TaskProgress'
+  'Query' | 'Mutation' | 'Task' | 'TaskCommand' | 'TaskCommandEffect' | 'TaskConnection' | 'TaskProgress'
 > = {
   Query: {
     task: (_parent, { id }, { loaders }) => loaders.load(taskLoader, id),
@@ -29,6 +31,12 @@ export const taskResolvers: Pick<
         ? { task: result.task, userErrors: [] }
         : { task: null, userErrors: result.refusals };
     },
+    pauseTask: (_parent, { input }, { core, principal }) => core.taskCommands.run(principal, 'PAUSE', input),
+    resumeTask: (_parent, { input }, { core, principal }) =>
+      core.taskCommands.run(principal, 'RESUME', input),
+    finishTask: (_parent, { input }, { core, principal }) =>
+      core.taskCommands.run(principal, 'FINISH', input),
+    abortTask: (_parent, { input }, { core, principal }) => core.taskCommands.run(principal, 'ABORT', input),
   },
   Task: {
     __resolveReference: (representation, { loaders }) => loaders.load(taskLoader, String(representation.id)),
@@ -38,6 +46,7 @@ export const taskResolvers: Pick<
     submittedBy: ({ submittedBy, owner }) => ({ subject: submittedBy ?? owner }),
     share: shareOf,
     sharePath: ({ share }) => share,
+    commands: ({ commands }) => commands ?? [],
     progress: async (task, _args, { loaders }) => {
       const progress = await loaders.load(progressLoader, task);
       if (progress) return progress;
@@ -53,14 +62,22 @@ export const taskResolvers: Pick<
       throw new Error(`the jobs of ${taskId} were not read`);
     },
   },
+  TaskCommand: { by: ({ by: subject }) => ({ subject }) },
+  TaskCommandEffect: {
+    counts: ({ states }) => countsOf(states),
+    jobs: ({ jobIds }, _args, context, info) => loadJobs(jobIds, context, info),
+  },
   TaskConnection: connection,
   TaskProgress: {
-    counts: ({ states }) =>
-      jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),
+    counts: ({ states }) => countsOf(states),
     finishedFraction: (progress) => fractionsOf(progress).finished,
     endedFraction: (progress) => fractionsOf(progress).ended,
   },
 };
+
+function countsOf(states: StateCounts) {
+  return jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : []));
+}
 
 /** Access policies of the root fields of tasks. The service limits which tasks a caller sees. */
 export const taskPolicies: Policies = {
@@ -70,6 +87,10 @@ export const taskPolicies: Policies = {
     action: 'task:submit',
     experiment: ({ args }) => (args as { input: { experiment: string } }).input.experiment,
   },
+  'Mutation.pauseTask': { action: 'job:hold' },
+  'Mutation.resumeTask': { action: 'job:hold' },
+  'Mutation.finishTask': { action: 'job:cancel' },
+  'Mutation.abortTask': { action: 'job:cancel' },
   'Task.__resolveReference': { action: 'task:read' },
   'Task.share': shareOfPolicy,
   'Task.jobs': { action: 'job:read', experiment: ({ parent }) => (parent as TaskFacts).experiment },

@@ -1,7 +1,10 @@
 /** Parent types of the resolvers of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
+import type { TaskCommandEffect } from '../control/task-commands.service.js';
+import type { StoredTaskCommand, TaskFacts, TaskProgressFacts } from '../task.document.js';
 
 export type TaskMapper = TaskFacts;
 export type TaskConnectionMapper = KeysetPage<TaskFacts>;
+export type TaskCommandMapper = StoredTaskCommand;
+export type TaskCommandEffectMapper = TaskCommandEffect;
 export type TaskProgressMapper = TaskProgressFacts;

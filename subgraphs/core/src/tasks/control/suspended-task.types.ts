@@ -1,0 +1,37 @@
+/** Tasks whose jobs no worker gets, as the scheduler sees them. */
+import type { StoredTaskCommand } from '../task.document.js';
+
+/** A task that is paused or being stopped. */
+export interface SuspendedTask {
+  readonly id: string;
+  readonly name: string;
+  /** Path of the leaf that its jobs were submitted to. */
+  readonly share: string;
+  readonly isStopping: boolean;
+  readonly control?: StoredTaskCommand;
+  /** Highest id that a job of the task has by its position; copies by retries have others. */
+  readonly lastJobId: string;
+}
+
+/** Tasks that became suspended, and tasks that no longer are. */
+export interface SuspensionChange {
+  readonly suspended: readonly SuspendedTask[];
+  readonly resumed: readonly SuspendedTask[];
+}
+
+/** The suspended tasks that this process knows. */
+export interface SuspendedTaskFeed {
+  /** The task, if it is suspended. */
+  get(taskId: string): SuspendedTask | undefined;
+  /** Reads all suspended tasks from the store. */
+  reread(): Promise<void>;
+  /** Calls the listener with changes. @returns function that removes it */
+  onChanged(listener: (change: SuspensionChange) => void): () => void;
+}
+
+/** A feed without tasks. */
+export const noSuspendedTasks: SuspendedTaskFeed = {
+  get: () => undefined,
+  reread: async () => undefined,
+  onChanged: () => () => undefined,
+};

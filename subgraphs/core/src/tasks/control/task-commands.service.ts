@@ -1,0 +1,149 @@
+import { can, type CoreAction, type Principal } from '@rhizome/authz';
+import { InputErrors } from '@rhizome/errors';
+import { mayChange } from '../../jobs/bulk/bulk-rules.js';
+import { planJobFilter } from '../../jobs/model/job-filter.js';
+import { liveStates, waitingStates } from '../../jobs/model/job-state.js';
+import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
+import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
+import type { JobAccess, StateCounts } from '../../jobs/ports.js';
+import type { TaskAction, TaskFacts } from '../task.document.js';
+import { isAsCommanded, mayCommand, type TaskControl } from './task-control.js';
+import type { TaskControlRepository } from './task-control.repository.js';
+
+/** Dependencies of {@link TaskCommands}. */
+export interface TaskCommandsOptions {
+  readonly control: Pick<TaskControl, 'command'>;
+  readonly tasks: Pick<TaskControlRepository, 'find'>;
+  readonly jobCounts: Pick<JobCountsRepository, 'stateCounts'>;
+  readonly jobs: Pick<JobsRepository, 'ids'>;
+  readonly access: JobAccess;
+}
+
+/** Command as a caller gives it. */
+export interface TaskCommandInput {
+  readonly taskId: string;
+  readonly reason?: string | null | undefined;
+  /** True to change nothing and return what would change. */
+  readonly isDryRun?: boolean | null | undefined;
+}
+
+/** Error because of which the task was not changed. */
+export interface TaskCommandError {
+  readonly code: 'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN';
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** Jobs that a command affects. */
+export interface TaskCommandEffect {
+  readonly jobCount: number;
+  readonly states: StateCounts;
+  /** Ids of the first of them. */
+  readonly jobIds: readonly string[];
+}
+
+/** The task and the affected jobs, or errors. */
+export interface TaskCommandResult {
+  readonly task: TaskFacts | null;
+  readonly effect: TaskCommandEffect | null;
+  readonly userErrors: readonly TaskCommandError[];
+}
+
+/** Permission that a command needs: that of the same change of all jobs. */
+const permissions: Readonly<Record<TaskAction, CoreAction>> = {
+  PAUSE: 'job:hold',
+  RESUME: 'job:hold',
+  FINISH: 'job:cancel',
+  ABORT: 'job:cancel',
+};
+
+/** Reason that the message of a refused command gives. */
+const conditions: Readonly<Record<TaskAction, string>> = {
+  PAUSE: 'only a task that is EXPANDING or RUNNING can be paused',
+  RESUME: 'only a task that is PAUSED can be resumed',
+  FINISH: 'only a task that is EXPANDING, RUNNING or PAUSED can be finished',
+  ABORT: 'only a task that has not ended can be aborted',
+};
+
+const shownJobs = 20;
+
+/** Commands of principals to tasks. */
+export class TaskCommands {
+  readonly #options: TaskCommandsOptions;
+
+  constructor(options: TaskCommandsOptions) {
+    this.#options = options;
+  }
+
+  /** Checks the caller's rights and the state of the task, and gives the command unless it is a dry run. */
+  async run(
+    principal: Principal,
+    action: TaskAction,
+    { taskId, reason, isDryRun }: TaskCommandInput,
+  ): Promise<TaskCommandResult> {
+    const { control, tasks } = this.#options;
+    const errors = checkReason(action, reason);
+    if (errors.length > 0) return refused(errors);
+    const task = await tasks.find(taskId);
+    const refusal = this.#refusalFor(principal, action, taskId, task);
+    if (refusal || !task) return refused(refusal ? [refusal] : []);
+    const effect = await this.#effectOf(action, task);
+    if (isDryRun === true) return { task, effect, userErrors: [] };
+    const outcome = await control.command(action, taskId, {
+      by: principal.subject,
+      reason: reason ?? undefined,
+    });
+    if (outcome?.isDone) return { task: outcome.task, effect, userErrors: [] };
+    return refused([conflict(action, outcome?.task ?? task)]);
+  }
+
+  #refusalFor(
+    principal: Principal,
+    action: TaskAction,
+    taskId: string,
+    task: TaskFacts | null,
+  ): TaskCommandError | undefined {
+    const path = ['taskId'];
+    if (!task || !can(principal, 'task:read', task.experiment))
+      return { code: 'TASK_NOT_FOUND', path, message: `Task "${taskId}" not found, or you may not see it.` };
+    const permission = permissions[action];
+    if (!mayChange(principal, permission, { ...task, taskId }, this.#options.access)) {
+      const why = can(principal, permission, task.experiment)
+        ? `it belongs to ${task.owner}`
+        : `you may not ${permission} in ${task.experiment}`;
+      return { code: 'FORBIDDEN', path, message: `You may not change task "${taskId}": ${why}` };
+    }
+    return isAsCommanded(action, task) || mayCommand(action, task) ? undefined : conflict(action, task);
+  }
+
+  async #effectOf(action: TaskAction, task: TaskFacts): Promise<TaskCommandEffect> {
+    const affected = action === 'ABORT' ? liveStates : waitingStates;
+    const plan = planJobFilter({ taskIds: [task._id], states: affected }, '*', []);
+    const [counts, jobIds] = await Promise.all([
+      this.#options.jobCounts.stateCounts([task._id]),
+      this.#options.jobs.ids(plan, shownJobs),
+    ]);
+    const all = counts.get(task._id) ?? {};
+    const states: StateCounts = Object.fromEntries(
+      affected.flatMap((state) => (all[state] === undefined ? [] : [[state, all[state]]])),
+    );
+    const jobCount = Object.values(states).reduce((sum, count) => sum + count, 0);
+    return { jobCount, states, jobIds };
+  }
+}
+
+function checkReason(action: TaskAction, reason: string | null | undefined): readonly TaskCommandError[] {
+  const errors = new InputErrors<'INVALID_VALUE'>();
+  if (action === 'PAUSE') errors.lines(['reason'], reason ?? '', 1, 500);
+  else if (reason != null) errors.lines(['reason'], reason, 0, 500);
+  return errors.all.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
+}
+
+function conflict(action: TaskAction, { _id, state }: TaskFacts): TaskCommandError {
+  const message = `Task "${_id}" is ${state}: ${conditions[action]}`;
+  return { code: 'TASK_STATE_CONFLICT', path: ['taskId'], message };
+}
+
+function refused(userErrors: readonly TaskCommandError[]): TaskCommandResult {
+  return { task: null, effect: null, userErrors };
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '@rhizome/clock';
+import {
+  type OpenTaskState,
+  openTaskStates,
+  type StoredTaskCommand,
+  type TaskAction,
+  type TaskFacts,
+} from '../task.document.js';
+import type { TaskControlRepository } from './task-control.repository.js';
+
+/** Author of a command, and why it was given. */
+export interface CommandSource {
+  /** Subject of a principal, or `system:…` for a part of core. */
+  readonly by: string;
+  readonly reason?: string | undefined;
+}
+
+/** The task after the command; or the task as it is, if its state does not permit the command. */
+export type CommandOutcome =
+  { readonly task: TaskFacts; readonly isDone: true } | { readonly task: TaskFacts; readonly isDone: false };
+
+/** Dependencies of {@link TaskControl}. */
+export interface TaskControlOptions {
+  readonly tasks: Pick<TaskControlRepository, 'find' | 'apply'>;
+  /** Called with each changed task, so that this process knows it at once. */
+  readonly onChanged: (taskId: string) => Promise<void>;
+  readonly clock: Clock;
+}
+
+/** States in which a command changes the task. */
+const sources: Readonly<Record<TaskAction, readonly OpenTaskState[]>> = {
+  PAUSE: ['EXPANDING', 'RUNNING'],
+  RESUME: ['PAUSED'],
+  FINISH: ['EXPANDING', 'RUNNING', 'PAUSED'],
+  ABORT: openTaskStates,
+};
+
+/** Pauses, resumes and stops tasks, for principals and for parts of core. It checks no rights. */
+export class TaskControl {
+  readonly #options: TaskControlOptions;
+
+  constructor(options: TaskControlOptions) {
+    this.#options = options;
+  }
+
+  /** Gives a command. A repeated command changes nothing. @returns null if there is no such task */
+  async command(
+    action: TaskAction,
+    taskId: string,
+    { by, reason }: CommandSource,
+  ): Promise<CommandOutcome | null> {
+    const { tasks, clock, onChanged } = this.#options;
+    const command: StoredTaskCommand = {
+      action,
+      by,
+      at: clock.now(),
+      ...(reason === undefined || reason === '' ? {} : { reason }),
+    };
+    for (;;) {
+      const task = await tasks.find(taskId);
+      if (!task) return null;
+      if (isAsCommanded(action, task)) return { task, isDone: true };
+      if (!mayCommand(action, task)) return { task, isDone: false };
+      const changed = await tasks.apply(taskId, sources[action], command);
+      // Its state has changed since it was read.
+      if (!changed) continue;
+      await onChanged(taskId);
+      return { task: changed, isDone: true };
+    }
+  }
+}
+
+/** Returns true if the task's state permits the command. */
+export function mayCommand(action: TaskAction, { state }: Pick<TaskFacts, 'state'>): boolean {
+  return (sources[action] as readonly string[]).includes(state);
+}
+
+/** Returns true if an earlier command had the same effect. */
+export function isAsCommanded(
+  action: TaskAction,
+  { state, control }: Pick<TaskFacts, 'state' | 'control'>,
+): boolean {
+  if (action === 'PAUSE') return state === 'PAUSED';
+  if (action === 'RESUME') return state === 'EXPANDING' || state === 'RUNNING';
+  return state === 'STOPPING' && (action === 'FINISH' || control?.action === 'ABORT');
+}
