@@ -17,7 +17,7 @@ import { addIdentity } from './commands/login/identity.js';
 import { addLogin } from './commands/login/login.js';
 import { addRobots } from './commands/login/robots.js';
 import { addLogs } from './commands/logs.js';
-import { addPolicy } from './commands/policy.js';
+import { addPolicy } from './commands/policy/policy.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';

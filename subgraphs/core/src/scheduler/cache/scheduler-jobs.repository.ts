@@ -136,7 +136,14 @@ export class SchedulerJobsRepository {
     for (const filter of behind(after)) {
       const cursor = this.#jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<StoredReadyJob>({ priority: 1, owner: 1, attempt: 1, taskId: 1, avoid: 1, 'payload.outputs': 1 })
+        .project<StoredReadyJob>({
+          priority: 1,
+          owner: 1,
+          attempt: 1,
+          taskId: 1,
+          avoid: 1,
+          'payload.outputs': 1,
+        })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
       for (const job of await cursor.toArray()) found.push(readyJobOf(job));

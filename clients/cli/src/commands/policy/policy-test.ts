@@ -1,16 +1,16 @@
 /** `rhizome policy test`: what a version of a policy would have decided about attempts that have failed. */
 import type { Command } from 'commander';
-import { type Session, type World, printErrors, withSession } from '../command.js';
-import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, wholeNumber } from '../flags.js';
+import { type Session, type World, printErrors, withSession } from '../../command.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type Finish, wholeNumber } from '../../flags.js';
 import {
   CliSimulatePolicyDocument,
   type CliSimulatePolicyQuery,
   type SimulatePolicyInput,
-} from '../operations.generated.js';
-import { type Output, printJson, printLine, printTable } from '../output.js';
-import { readPolicyFile } from '../policy-file.js';
-import { scopeOf, type ScopeFlags } from '../policy-scope.js';
+} from '../../operations.generated.js';
+import { type Output, printJson, printLine, printTable } from '../../output.js';
+import { readPolicyFile } from '../../policy-file.js';
+import { scopeOf, type ScopeFlags } from '../../policy-scope.js';
 
 interface TestFlags extends ScopeFlags {
   readonly file?: string;

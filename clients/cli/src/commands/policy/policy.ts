@@ -1,9 +1,9 @@
 /** `rhizome policy`: rules for failed attempts of an experiment, a queue or a task. */
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { printChange, type Session, type World, withSession } from '../command.js';
-import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, pagesUpTo, wholeNumber } from '../flags.js';
+import { printChange, type Session, type World, withSession } from '../../command.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
 import {
   CliAddPolicyVersionDocument,
   CliDisablePolicyDocument,
@@ -14,10 +14,10 @@ import {
   type CliPolicyContentFragment,
   type CliPolicyLineFragment,
   type PolicyScopeInput,
-} from '../operations.generated.js';
-import { ago, printJson, printLine, printTable } from '../output.js';
-import { readPolicyFile } from '../policy-file.js';
-import { scopeOf, type ScopeFlags } from '../policy-scope.js';
+} from '../../operations.generated.js';
+import { ago, printJson, printLine, printTable } from '../../output.js';
+import { readPolicyFile } from '../../policy-file.js';
+import { scopeOf, type ScopeFlags } from '../../policy-scope.js';
 import { addPolicyTest } from './policy-test.js';
 
 interface ChangeFlags extends ScopeFlags {
