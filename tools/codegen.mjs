@@ -167,6 +167,7 @@ const listedEnums = {
   auditKinds: 'AuditEntryKind',
   auditResults: 'AuditResult',
   errorGroupings: 'ErrorGrouping',
+  jobErrorFamilies: 'JobErrorFamily',
 };
 
 /** `enums.generated.ts` of the client package: values of enums in the order of the schema. */

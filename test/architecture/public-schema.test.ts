@@ -170,6 +170,7 @@ describe('an enum', () => {
   it('is the type of every field that is called kind, state, role or the like', () => {
     /** Sets that are open, or in the terms of another system. */
     const open: Readonly<Record<string, string>> = {
+      'AttemptFilter.errorCodes': 'workers define further codes',
       'AuditEntry.codes': 'codes of all errors of all services',
       'Device.partitionMode': 'the terms of the vendor',
       'DeviceInput.partitionMode': 'the terms of the vendor',

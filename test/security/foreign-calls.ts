@@ -86,6 +86,7 @@ export const steps: readonly Step[] = [
   })),
   reading(`{ errorSummary(by: [EXPERIMENT, CODE]) { ${errorFields} } }`),
   reading('{ errorSummary(by: [HOST]) { groups { host count } waste { reason count } } }'),
+  reading('{ jobs(filter: { text: "canary", states: [ACTIVATED, PENDING] }) { nodes { id } totalCount } }'),
   reading('{ errorSummary(filter: { experiments: ["beta"] }) { count } }'),
   reading('{ errorSummary(filter: { queues: ["theirs"] }) { count groups { code } } }'),
   reading(

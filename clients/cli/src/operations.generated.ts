@@ -80,6 +80,20 @@ export type AttemptDecisionOutcome =
   /** Another attempt. */
   | 'RETRY';
 
+/** Conditions on an attempt; the values of a list are alternatives, at most 100 each. */
+export type AttemptFilter = {
+  /** Codes of the error. */
+  errorCodes?: Array<string> | null | undefined;
+  /** Families of the error. */
+  errorFamilies?: Array<JobErrorFamily> | null | undefined;
+  /** Exit codes of the payload. */
+  exitCodes?: Array<number> | null | undefined;
+  /** Hosts of the worker; unknown for attempts of older versions. */
+  hosts?: Array<string> | null | undefined;
+  /** Sites of the queue at the time of the grant; unknown for attempts of older versions. */
+  sites?: Array<string> | null | undefined;
+};
+
 /** Conditions on audit entries. An entry must meet every field given. */
 export type AuditEntryFilter = {
   /** Coordinate of the field, such as `Mutation.submitJobs`, or an action. */
@@ -872,16 +886,20 @@ export type JobErrorFamily =
  * and an empty list matches nothing.
  */
 export type JobFilter = {
+  /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
+  attempts?: AttemptFilter | null | undefined;
   /** Time before which the jobs were submitted. Not for counts. */
   createdBefore?: string | null | undefined;
   /** Earliest time of submission. Not for counts. */
   createdFrom?: string | null | undefined;
   /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
-  /** Models of the GPUs given to the jobs, at most 100. A list of jobs accepts them only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
+  /** Models of the GPUs given to the jobs, at most 100. For a list of jobs, see `text`. */
   gpuModels?: Array<string> | null | undefined;
   /** Ids of the jobs, at most 1000. Not for counts. */
   ids?: Array<string> | null | undefined;
+  /** Container images of the payloads, at most 100. Only for lists of jobs; see `text`. */
+  images?: Array<string> | null | undefined;
   /** Labels, at most 32. Not for counts. */
   labels?: Array<LabelInput> | null | undefined;
   /** Subjects of the owners, at most 100. Not for counts. */
@@ -894,6 +912,12 @@ export type JobFilter = {
   states?: Array<JobState> | null | undefined;
   /** Ids of the tasks, at most 100. Not for counts. */
   taskIds?: Array<string> | null | undefined;
+  /**
+   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200 characters. Only
+   * for lists of jobs. No index has `text`, `images`, `attempts` and `gpuModels`: they need one of `ids`, `taskIds`, `owners`,
+   * `queues`, `shares`, `labels`, `states` and `createdFrom`, and a search of more than 5 seconds is refused.
+   */
+  text?: string | null | undefined;
 };
 
 /** A job to submit. */

@@ -6,6 +6,7 @@ import type {
   DowntimeState,
   ErrorGrouping,
   GrantableRole,
+  JobErrorFamily,
   JobState,
   OnDisconnect,
   QueueExecutor,
@@ -18,6 +19,8 @@ import type {
 
 /** States of jobs. */
 export const jobStates: readonly JobState[] = values.jobStates;
+/** Families of errors. */
+export const jobErrorFamilies: readonly JobErrorFamily[] = values.jobErrorFamilies;
 /** States of tasks. */
 export const taskStates: readonly TaskState[] = values.taskStates;
 /** States of queues. */

@@ -133,3 +133,12 @@ export const errorGroupings = [
   'IMAGE',
   'HOUR',
 ] as const;
+
+/** Values of `JobErrorFamily`. */
+export const jobErrorFamilies = [
+  'PAYLOAD',
+  'WORKER',
+  'LIMIT',
+  'DATA',
+  'SYSTEM',
+] as const;

@@ -8,6 +8,7 @@ export {
   errorGroupings,
   gpuVendors,
   grantableRoles,
+  jobErrorFamilies,
   jobStates,
   onDisconnects,
   queueExecutors,

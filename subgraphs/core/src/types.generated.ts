@@ -312,6 +312,20 @@ export type AttemptDecisionOutcome =
   /** Another attempt. */
   | 'RETRY';
 
+/** Conditions on an attempt; the values of a list are alternatives, at most 100 each. */
+export type AttemptFilter = {
+  /** Codes of the error. */
+  readonly errorCodes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Families of the error. */
+  readonly errorFamilies?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
+  /** Exit codes of the payload. */
+  readonly exitCodes?: InputMaybe<ReadonlyArray<Scalars['Int']['input']>>;
+  /** Hosts of the worker; unknown for attempts of older versions. */
+  readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Sites of the queue at the time of the grant; unknown for attempts of older versions. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
 /** A durable background operation on many jobs. */
 export type BulkOperation = Node & {
   readonly __typename?: 'BulkOperation';
@@ -2541,16 +2555,20 @@ export type JobEventMode =
  * and an empty list matches nothing.
  */
 export type JobFilter = {
+  /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
+  readonly attempts?: InputMaybe<AttemptFilter>;
   /** Time before which the jobs were submitted. Not for counts. */
   readonly createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
   /** Earliest time of submission. Not for counts. */
   readonly createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
   /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Models of the GPUs given to the jobs, at most 100. A list of jobs accepts them only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
+  /** Models of the GPUs given to the jobs, at most 100. For a list of jobs, see `text`. */
   readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Ids of the jobs, at most 1000. Not for counts. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+  /** Container images of the payloads, at most 100. Only for lists of jobs; see `text`. */
+  readonly images?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Labels, at most 32. Not for counts. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Subjects of the owners, at most 100. Not for counts. */
@@ -2563,6 +2581,12 @@ export type JobFilter = {
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
   /** Ids of the tasks, at most 100. Not for counts. */
   readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+  /**
+   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200 characters. Only
+   * for lists of jobs. No index has `text`, `images`, `attempts` and `gpuModels`: they need one of `ids`, `taskIds`, `owners`,
+   * `queues`, `shares`, `labels`, `states` and `createdFrom`, and a search of more than 5 seconds is refused.
+   */
+  readonly text?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** A hold on a job. */
@@ -6420,6 +6444,7 @@ export type ResolversTypes = {
   AppendJobLogUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'LOG_TOO_LARGE'>;
   AttemptDecision: ResolverTypeWrapper<AttemptDecisionMapper>;
   AttemptDecisionOutcome: ResolverTypeWrapper<'RETRY' | 'FAIL' | 'HOLD'>;
+  AttemptFilter: AttemptFilter;
   BulkOperation: ResolverTypeWrapper<BulkOperationMapper>;
   BulkOperationKind: ResolverTypeWrapper<'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY'>;
   BulkOperationState: ResolverTypeWrapper<'RUNNING' | 'DONE'>;
@@ -6835,6 +6860,7 @@ export type ResolversParentTypes = {
   AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendJobLogUserError']> };
   AppendJobLogUserError: AppendJobLogUserError;
   AttemptDecision: AttemptDecisionMapper;
+  AttemptFilter: AttemptFilter;
   BulkOperation: BulkOperationMapper;
   BulkRefusal: BulkRefusal;
   BulkRefusalCount: BulkRefusalCount;

@@ -164,6 +164,12 @@ const selectionRows: readonly Row[] = [
     { names: '10001 ids' },
   ],
   ['a filter without a condition', 'selection', { filter: {} }, { at: 'selection.filter', names: '{}' }],
+  [
+    'a condition that only lists know',
+    'selection',
+    { filter: { text: 'night' } },
+    { at: 'selection.filter.text', names: 'night' },
+  ],
   ['neither ids nor a filter', 'selection', {}, { code: 'BAD_USER_INPUT', names: 'input.selection' }],
   [
     'both ids and a filter',

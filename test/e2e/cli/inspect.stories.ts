@@ -155,6 +155,26 @@ describe('rhizome list, show and why', () => {
     expect(exits.json()).toMatchObject({
       groups: expect.arrayContaining([expect.objectContaining({ exitCode: 7, code: null })]),
     });
+    const searched = [
+      'list',
+      '--state',
+      'FAILED',
+      '--code',
+      'EXIT_CODE',
+      '--exit-code',
+      '7',
+      '--text',
+      'FAIL',
+    ];
+    expect((await cli.run([...searched, '--site', 'PLAYGROUND', '--family', 'payload'])).stdout).toContain(
+      id,
+    );
+    expect((await cli.run([...searched, '--host', 'nowhere'])).stdout).not.toContain(id);
+    expect((await cli.run([...searched, '--image', 'nowhere'])).stdout).not.toContain(id);
+    expect(await cli.run(['list', '--text', 'fails'])).toMatchObject({ exitCode: 1 });
+    const byCode = ['errors', '--by', 'code'];
+    expect((await cli.run([...byCode, '--family', 'limit', '--exit-code', '7'])).stdout).toBe('No failures.');
+    expect((await cli.run([...byCode, '--image', 'nowhere'])).stdout).toBe('No failures.');
     expect((await cli.run(['errors', '--site', 'NOWHERE'])).stdout).toBe('No failures.');
     expect(await cli.run(['errors', '--by', 'task,host'])).toMatchObject({ exitCode: 1 });
     expect(await cli.run(['errors', '--by', 'colour'])).toMatchObject({ exitCode: 2 });

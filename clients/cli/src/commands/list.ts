@@ -1,16 +1,28 @@
 /** `rhizome list`: jobs or tasks that match a filter. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, collectOneOf, pagesUpTo, wholeNumber } from '../flags.js';
 import { addJobFilter, type JobFilterFlags, jobFilterOf } from '../job-filter.js';
-import { CliListJobsDocument, CliListTasksDocument } from '../operations.generated.js';
+import {
+  CliListJobsDocument,
+  CliListTasksDocument,
+  type JobErrorFamily,
+  type JobFilter,
+} from '../operations.generated.js';
 import { ago, printJson, printTable } from '../output.js';
-import { jobStates, taskStates } from '../states.js';
+import { jobErrorFamilies, jobStates, taskStates } from '../states.js';
 
 interface ListFlags extends JobFilterFlags {
   readonly tasks?: boolean;
   readonly state: readonly string[];
+  readonly family?: JobErrorFamily;
+  readonly code?: string;
+  readonly exitCode?: number;
+  readonly site?: string;
+  readonly host?: string;
+  readonly image?: string;
+  readonly text?: string;
   readonly oldest?: boolean;
   readonly limit: number;
 }
@@ -29,6 +41,13 @@ export function addList(program: Command, world: World, finish: Finish): void {
       collectOneOf([...new Set([...jobStates, ...taskStates])]),
       [],
     )
+    .option('--family <family>', 'only jobs with an error of this family', familyOf)
+    .option('--code <code>', 'only jobs with an error of this code')
+    .option('--exit-code <n>', 'only jobs with this exit code', wholeNumber(0, 255))
+    .option('--site <name>', 'only jobs with an attempt at this site')
+    .option('--host <name>', 'only jobs with an attempt on this host')
+    .option('--image <name>', 'only jobs with this container image')
+    .option('--text <text>', 'only jobs with this text in their name or in the message of an error')
     .option('--oldest', 'list the oldest first')
     .option('-n, --limit <n>', 'largest number of rows, 1 to 10000', wholeNumber(1, 10_000), 20);
   command.action((flags: ListFlags) =>
@@ -43,6 +62,7 @@ export function addList(program: Command, world: World, finish: Finish): void {
 async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
     ...jobFilterOf(flags),
+    ...searchOf(flags),
     ...(flags.state.length > 0 ? { states: ofKind('jobs', flags.state, jobStates) } : {}),
   };
   const order = flags.oldest ? 'OLDEST' : 'NEWEST';
@@ -67,8 +87,43 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   return exitCodes.ok;
 }
 
+/** Conditions on attempts, which must be met by the same one, and on what a job runs. */
+function searchOf({ family, code, exitCode, site, host, image, text }: ListFlags): JobFilter {
+  const attempts = {
+    ...(family === undefined ? {} : { errorFamilies: [family] }),
+    ...(code === undefined ? {} : { errorCodes: [code] }),
+    ...(exitCode === undefined ? {} : { exitCodes: [exitCode] }),
+    ...(site === undefined ? {} : { sites: [site] }),
+    ...(host === undefined ? {} : { hosts: [host] }),
+  };
+  return {
+    ...(Object.keys(attempts).length > 0 ? { attempts } : {}),
+    ...(image === undefined ? {} : { images: [image] }),
+    ...(text === undefined ? {} : { text }),
+  };
+}
+
+function familyOf(text: string): JobErrorFamily {
+  const found = jobErrorFamilies.find((family) => family === text.toUpperCase());
+  if (found === undefined) throw new InvalidArgumentError(`Must be one of ${jobErrorFamilies.join(', ')}.`);
+  return found;
+}
+
 /** Flags of jobs that tasks have no filter for. */
-const flagsOfJobs = ['task', 'queue', 'share', 'label', 'oldest'] as const;
+const flagsOfJobs = [
+  'task',
+  'queue',
+  'share',
+  'label',
+  'family',
+  'code',
+  'exitCode',
+  'site',
+  'host',
+  'image',
+  'text',
+  'oldest',
+] as const;
 
 async function listTasks({ client, output, now }: Session, flags: ListFlags) {
   const given = flagsOfJobs.filter((name) => flags[name] !== undefined);

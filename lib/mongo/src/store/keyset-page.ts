@@ -1,4 +1,4 @@
-import { badInput } from '@rhizome/errors';
+import { badInput, DomainError } from '@rhizome/errors';
 import {
   type Collection,
   type Document,
@@ -37,6 +37,8 @@ export interface KeysetRequest<TDoc extends Document> {
   readonly maxFirst?: number;
   /** Index to use, by name or keys. */
   readonly hint?: Hint;
+  /** Longest time of the read at the store, in milliseconds; where one page is read alone. */
+  readonly maxTimeMs?: number;
 }
 
 /** Relay's page information; forward only. */
@@ -68,17 +70,38 @@ const maxTimeExpired = 50;
 /**
  * Reads a page by the values of its order instead of by skipping: as fast at the end of a list as at its
  * start, and nothing is seen twice or missed when documents come or go between two pages.
- * @throws DomainError CURSOR_INVALID, or BAD_USER_INPUT when `first` is out of range.
+ * @throws DomainError CURSOR_INVALID, or BAD_USER_INPUT when `first` is out of range or the read takes longer
+ *   than `maxTimeMs`.
  */
 export async function keysetPage<TDoc extends Document>(
   request: KeysetRequest<TDoc>,
 ): Promise<KeysetPage<TDoc>> {
-  const { collection, hint } = request;
+  const { collection, hint, maxTimeMs } = request;
   const read = readOf(request);
   const { filter, sort, limit, projection } = read;
-  const options = { sort, limit, ...(projection ? { projection } : {}), ...(hint ? { hint } : {}) };
-  const found = await collection.find(filter, options).toArray();
+  const options = {
+    sort,
+    limit,
+    ...(projection ? { projection } : {}),
+    ...(hint ? { hint } : {}),
+    ...(maxTimeMs === undefined ? {} : { maxTimeMS: maxTimeMs }),
+  };
+  const found = await collection
+    .find(filter, options)
+    .toArray()
+    .catch((error: unknown) => {
+      throw isOverTime(error) ? tooLong(maxTimeMs) : error;
+    });
   return pageOf(found, request, read, async () => (await countsOf([request]))[0] ?? null);
+}
+
+function isOverTime(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === maxTimeExpired;
+}
+
+function tooLong(maxTimeMs: number | undefined): DomainError {
+  const text = `filter: the search took longer than ${maxTimeMs} ms; must have conditions that narrow it further`;
+  return new DomainError('BAD_USER_INPUT', text, { field: 'filter' });
 }
 
 /** Pages that one command reads at most. */
@@ -155,7 +178,7 @@ async function countsOf<TDoc extends Document>(
     );
     for await (const { position, count } of found) sizes[position] = count > largestCount ? null : count;
   } catch (error) {
-    if (error instanceof MongoServerError && error.code === maxTimeExpired) return requests.map(() => null);
+    if (isOverTime(error)) return requests.map(() => null);
     throw error;
   }
   return sizes;

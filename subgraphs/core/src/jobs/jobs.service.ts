@@ -6,6 +6,7 @@ import type { ExperimentDirectory, JobAccess, QueueDirectory } from './ports.js'
 import { isTerminal, type JobState } from './model/job-state.js';
 import { assertFilterSize } from './model/job-filter-size.js';
 import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
+import type { AttemptCriteria } from './model/job-search.js';
 import {
   type JobView,
   listableQueues,
@@ -37,6 +38,9 @@ export interface JobFilterSpec {
   readonly shares?: readonly string[] | null | undefined;
   readonly labels?: readonly { readonly key: string; readonly value: string }[] | null | undefined;
   readonly gpuModels?: readonly string[] | null | undefined;
+  readonly attempts?: AttemptCriteria | null | undefined;
+  readonly images?: readonly string[] | null | undefined;
+  readonly text?: string | null | undefined;
   readonly createdFrom?: Date | null | undefined;
   readonly createdBefore?: Date | null | undefined;
 }
@@ -132,6 +136,9 @@ export class JobsService {
       shares: listed(filter?.shares),
       labels: listed(labels?.map(({ key, value }) => `${key}=${value}`)),
       gpuModels: listed(filter?.gpuModels),
+      attempts: filter?.attempts ?? undefined,
+      images: listed(filter?.images),
+      text: filter?.text ?? undefined,
       createdFrom: filter?.createdFrom ?? undefined,
       createdBefore: filter?.createdBefore ?? undefined,
     };

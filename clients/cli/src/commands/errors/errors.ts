@@ -2,15 +2,16 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Session, type World, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type Finish, timeOf, wholeNumber } from '../../flags.js';
+import { collect, collectOneOf, type Finish, timeOf, wholeNumber } from '../../flags.js';
 import {
   CliErrorsDocument,
   type CliErrorsQuery,
   type ErrorFilter,
   type ErrorGrouping,
+  type JobErrorFamily,
 } from '../../operations.generated.js';
 import { ago, type Output, printJson, printLine, printTable } from '../../output.js';
-import { errorGroupings } from '../../states.js';
+import { errorGroupings, jobErrorFamilies } from '../../states.js';
 
 interface ErrorFlags {
   readonly since: Since;
@@ -22,6 +23,9 @@ interface ErrorFlags {
   readonly host: readonly string[];
   readonly task: readonly string[];
   readonly code: readonly string[];
+  readonly family: readonly JobErrorFamily[];
+  readonly exitCode: readonly number[];
+  readonly image: readonly string[];
   readonly limit: number;
 }
 
@@ -52,6 +56,9 @@ export function addErrors(program: Command, world: World, finish: Finish): void 
     .option('--host <name>', 'only this host; may be repeated', collect, [])
     .option('-t, --task <id>', 'only this task; may be repeated', collect, [])
     .option('--code <code>', 'only this code; may be repeated', collect, [])
+    .option('--family <family>', 'only this family; may be repeated', collectOneOf(jobErrorFamilies), [])
+    .option('--exit-code <n>', 'only this exit code; may be repeated', collectExitCodes, [])
+    .option('--image <name>', 'only this container image; may be repeated', collect, [])
     .option('-n, --limit <n>', 'largest number of groups, 1 to 1000', wholeNumber(1, 1000), 20);
   command.action((flags: ErrorFlags) =>
     finish(withSession(command, world, (session) => errors(session, flags))),
@@ -61,6 +68,12 @@ export function addErrors(program: Command, world: World, finish: Finish): void 
 function sinceOf(text: string): Since {
   const [, count, unit = ''] = /^(\d{1,4})([hd])$/.exec(text) ?? [];
   return count === undefined ? { at: timeOf(text) } : { seconds: Number(count) * (unitSeconds[unit] ?? 1) };
+}
+
+const exitCodeOf = wholeNumber(0, 255);
+
+function collectExitCodes(text: string, before: readonly number[]): readonly number[] {
+  return [...before, exitCodeOf(text)];
 }
 
 function fieldsOf(text: string): readonly ErrorGrouping[] {
@@ -76,8 +89,9 @@ function fieldsOf(text: string): readonly ErrorGrouping[] {
 async function errors({ client, output, now }: Session, flags: ErrorFlags): Promise<ExitCode> {
   const filter = filterOf(flags, now());
   // Codes that are new are known by site and queue, not by host or task.
+  const { host, task, exitCode, image } = flags;
   const isApart = flags.by.some((one) => apart.has(one));
-  const withNew = !isApart && flags.host.length === 0 && flags.task.length === 0;
+  const withNew = !isApart && [host, task, exitCode, image].every((values) => values.length === 0);
   const { by, limit } = flags;
   const { errorSummary } = await client.query(CliErrorsDocument, { filter, by: [...by], limit, withNew });
   if (output.json) printJson(output, errorSummary);
@@ -88,10 +102,10 @@ async function errors({ client, output, now }: Session, flags: ErrorFlags): Prom
 const apart: ReadonlySet<ErrorGrouping> = new Set<ErrorGrouping>(['HOST', 'TASK', 'IMAGE', 'EXIT_CODE']);
 
 function filterOf(flags: ErrorFlags, now: number): ErrorFilter {
-  const { since, until, experiment, site, queue, host, task, code } = flags;
+  const { since, until, experiment, site, queue, host, task, code, family, exitCode, image } = flags;
   const end = until === undefined ? now : Date.parse(until);
   const from = 'at' in since ? since.at : new Date(end - since.seconds * 1000).toISOString();
-  const given = (words: readonly string[]) => (words.length > 0 ? [...words] : null);
+  const given = <T>(values: readonly T[]) => (values.length > 0 ? [...values] : null);
   return {
     from,
     before: until ?? null,
@@ -101,6 +115,9 @@ function filterOf(flags: ErrorFlags, now: number): ErrorFilter {
     hosts: given(host),
     taskIds: given(task),
     codes: given(code),
+    families: given(family),
+    exitCodes: given(exitCode),
+    images: given(image),
   };
 }
 

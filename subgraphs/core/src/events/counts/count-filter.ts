@@ -2,12 +2,21 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
+import { searchFields } from '../../jobs/model/job-search.js';
 import { listableQueues } from '../../jobs/model/job-visibility.js';
 import type { JobCountRow } from './job-counts.js';
 
 const countedBy = 'no value: jobs are counted by experiment, queue, share, state and GPU model alone';
 /** Fields of a filter of jobs that counts do not know. */
-const unknown = ['ids', 'taskIds', 'owners', 'labels', 'createdFrom', 'createdBefore'] as const;
+const unknown = [
+  'ids',
+  'taskIds',
+  'owners',
+  'labels',
+  'createdFrom',
+  'createdBefore',
+  ...searchFields,
+] as const;
 
 /**
  * A test of counts, narrowed to what the principal may see.

@@ -1,8 +1,10 @@
 /** Filter of events, limited to what the subscriber may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import { badInput } from '@rhizome/errors';
 import type { FeedConditions } from '../feed/change-feed.repository.js';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
 import { assertFilterSize } from '../../jobs/model/job-filter-size.js';
+import { searchFields } from '../../jobs/model/job-search.js';
 import { lowestIdAt } from '../../jobs/model/job-ids.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import { listableQueues } from '../../jobs/model/job-visibility.js';
@@ -29,11 +31,14 @@ export interface EventFilter {
 /**
  * Prepares the filter of a subscriber, limited to what the principal may see.
  * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for lists that
- *   are too long
+ *   are too long, and for conditions that events do not know
  */
 export function compileFilter(input: JobFilterSpec | null | undefined, principal: Principal): EventFilter {
   const { ids, experiments, labels, createdFrom, createdBefore } = input ?? {};
   assertFilterSize(input);
+  for (const name of searchFields)
+    if (input?.[name] != null)
+      throw badInput(`filter.${name}`, input[name], 'left out: only lists of jobs can be searched by it');
   for (const experiment of experiments ?? []) {
     assertCan(principal, 'events:read', experiment);
     assertCan(principal, 'job:read', experiment);

@@ -21,6 +21,7 @@ import type {
 import type { ExperimentDirectory } from '../ports.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
+import { searchFields } from '../model/job-search.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { JobInputErrors, JobInputErrorCode } from '../submit/job-input-error.types.js';
 
@@ -263,6 +264,9 @@ function checkCriteria(
 ): void {
   if ((criteria.ids?.length ?? 0) > 1000)
     errors.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
+  for (const name of searchFields)
+    if (criteria[name] !== undefined)
+      errors.add(['selection', 'filter', name], criteria[name], 'left out: only lists can be searched by it');
   const isEmpty = Object.values(criteria).every((value) => value === undefined);
   if (isEmpty)
     errors.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is not allowed');

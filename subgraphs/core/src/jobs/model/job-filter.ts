@@ -3,14 +3,14 @@
  * the filter leaves the middle field of an index open, the query lists all its values: the server then merges
  * one sorted scan per value.
  */
-import { badInput } from '@rhizome/errors';
 import { jobIndex } from './job.document.js';
 import { lowestIdAt } from './job-ids.js';
+import { assertNarrowed, type SearchCriteria, searchConditions } from './job-search.js';
 import { jobStates, type JobState } from './job-state.js';
 import { labelKey, ownerKey, shareKey } from './new-job.js';
 
 /** Filter of jobs; all given fields must match. */
-export interface JobCriteria {
+export interface JobCriteria extends SearchCriteria {
   readonly ids?: readonly string[] | undefined;
   readonly experiments?: readonly string[] | undefined;
   readonly taskIds?: readonly string[] | undefined;
@@ -20,8 +20,6 @@ export interface JobCriteria {
   readonly shares?: readonly string[] | undefined;
   /** `key=value` */
   readonly labels?: readonly string[] | undefined;
-  /** Models of granted GPUs, which no index has. */
-  readonly gpuModels?: readonly string[] | undefined;
   readonly createdFrom?: Date | undefined;
   readonly createdBefore?: Date | undefined;
 }
@@ -36,6 +34,9 @@ const knownCriteria = new Set<string>(
     states: true,
     shares: true,
     labels: true,
+    attempts: true,
+    images: true,
+    text: true,
     gpuModels: true,
     createdFrom: true,
     createdBefore: true,
@@ -58,12 +59,14 @@ function assertKnownCriteria(given: JobCriteria): void {
 export interface JobFilterPlan {
   readonly branches: readonly Readonly<Record<string, unknown>>[];
   readonly index: string;
+  /** The index finds jobs that do not match: the read has a longest time. */
+  readonly isSearch: boolean;
 }
 
 /** Maximum number of sorted scans that the server merges. */
 const maxScans = 192;
 
-const nothing: JobFilterPlan = { branches: [], index: jobIndex.id };
+const nothing: JobFilterPlan = { branches: [], index: jobIndex.id, isSearch: false };
 
 /**
  * Plans a filter.
@@ -77,9 +80,11 @@ export function planJobFilter(
 ): JobFilterPlan {
   assertKnownCriteria(criteria);
   const experiments = narrow(criteria.experiments, visible);
-  const { ids, states, taskIds, queueIds, labels, owners, shares, gpuModels } = criteria;
-  const lists = [experiments, ids, states, taskIds, queueIds, labels, owners, shares, gpuModels];
-  if (lists.some((list) => list?.length === 0)) return nothing;
+  const { ids, states, taskIds, queueIds, labels, owners, shares } = criteria;
+  const lists = [experiments, ids, states, taskIds, queueIds, labels, owners, shares];
+  const searched = searchConditions(criteria);
+  if (searched === undefined || lists.some((list) => list?.length === 0)) return nothing;
+  const isSearch = Object.keys(searched).length > 0;
   const rest: Record<string, unknown> = {
     ...idRange(criteria),
     ...(experiments ? { experiment: oneOf(experiments) } : {}),
@@ -88,11 +93,12 @@ export function planJobFilter(
     ...(owners ? { owner: oneOf(owners) } : {}),
     ...(queueIds ? { queueId: oneOf(queueIds) } : {}),
     ...(shares ? { share: oneOf(shares) } : {}),
-    ...(gpuModels ? { 'gpu.model': oneOf(gpuModels) } : {}),
+    ...searched,
   };
   const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({
     branches: [{ ...rest, ...extra }],
     index,
+    isSearch,
   });
   // One scan per value of the fields before the id, in queries of at most as many scans as the server merges.
   const spread = (
@@ -105,6 +111,7 @@ export function planJobFilter(
       ...query(names),
     })),
     index,
+    isSearch,
   });
   const anyState = { state: { $in: states ?? jobStates } };
   // One scan for each value and state; a job has one value, so that no two branches find it.
@@ -116,6 +123,7 @@ export function planJobFilter(
       [field]: oneOf(some),
     })),
     index,
+    isSearch,
   });
   const found = (keys: readonly string[]) => ({ lookup: oneOf(keys) });
   const keysOf =
@@ -133,12 +141,7 @@ export function planJobFilter(
     const own = shares.filter((share) => !experiments || experiments.includes(share.split('/')[0] ?? ''));
     return own.length === 0 ? nothing : single(jobIndex.lookup, found(own.map(shareKey)));
   }
-  if (gpuModels)
-    throw badInput(
-      'filter.gpuModels',
-      gpuModels.join(),
-      'a further condition with an index: ids, taskIds, owners, queues, shares or labels',
-    );
+  assertNarrowed(criteria);
   if (!experiments && !states) return single(jobIndex.id);
   const named = (names: readonly string[]) => ({ experiment: { $in: names } });
   if (!states) return spread(jobIndex.experiment, 1, named);

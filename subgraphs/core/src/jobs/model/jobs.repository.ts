@@ -17,6 +17,8 @@ export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
 
 /** Maximum number of documents per insert. */
 const insertBatch = 1000;
+/** Longest time of a search, in milliseconds. */
+const longestSearchMs = 5000;
 /** Maximum number of ids per query. */
 const findBatch = 10_000;
 
@@ -29,11 +31,13 @@ interface VisibleFields {
 /** Reads and inserts jobs. Transitions are written by `transitions.repository.ts`. */
 export class JobsRepository {
   readonly #jobs: Collection<JobDocument>;
+  readonly #searchMs: number;
   readonly #reads: GroupedReads<JobDocument, JobProjection | undefined>;
   readonly #visibleReads: GroupedReads<JobDocument, VisibleFields>;
 
-  constructor(jobs: Collection<JobDocument>) {
+  constructor(jobs: Collection<JobDocument>, searchMs = longestSearchMs) {
     this.#jobs = jobs;
+    this.#searchMs = searchMs;
     this.#reads = new GroupedReads({
       most: findBatch,
       keyOf: (projection) => (projection ? Object.keys(projection).join() : '*'),
@@ -127,6 +131,7 @@ export class JobsRepository {
           after,
           projection,
           hint: plan.index,
+          ...(plan.isSearch ? { maxTimeMs: this.#searchMs } : {}),
         }),
       ),
     );
@@ -143,7 +148,7 @@ export class JobsRepository {
       readonly projection: JobProjection;
     }[],
   ): Promise<readonly KeysetPage<JobDocument>[]> {
-    if (requests.some(({ plan }) => plan.branches.length !== 1))
+    if (requests.some(({ plan }) => plan.branches.length !== 1 || plan.isSearch))
       return Promise.all(requests.map(({ plan, ...request }) => this.page(plan, request)));
     return keysetPages(
       requests.map(({ plan, direction, ...request }) => ({
