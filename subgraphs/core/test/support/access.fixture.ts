@@ -136,9 +136,10 @@ export async function startWorld(): Promise<World> {
       'mutation ($name: String!) { registerExperiment(input: { name: $name, title: $name }) { userErrors { message } } }',
       { name },
     );
+  // No worker of these tests reports: on a slow machine, shorter leases would end meanwhile.
   for (const name of ['north', 'south'])
     await ask(
-      'mutation ($name: String!) { createQueue(input: { name: $name, site: "Pole" }) { userErrors { message } } }',
+      'mutation ($name: String!) { createQueue(input: { name: $name, site: "Pole", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }',
       { name },
     );
   const southId = await register(core, 'south', 'southern');
