@@ -80,21 +80,22 @@ export class PayloadGroup {
     await this.#until('the end of all', ({ state }) => state === 'FINISHED' || state === 'FAILED');
   }
 
-  /** Everything that the payloads did has arrived, by the first attempt of each. */
+  /** Everything that the payloads did has arrived, by the one attempt of each that ran. */
   async expectResults(): Promise<void> {
     const jobs = await this.jobs();
     for (const [index, job] of jobs.entries()) {
       const code = exitCodeOf(index);
       const state = code === 0 ? 'FINISHED' : 'FAILED';
       const error = code === 0 ? null : { code: 'EXIT_CODE' };
+      const { name, exitCode } = job;
+      // A grant that its pilot received too late on a busy machine started no payload.
+      const attempts = job.attempts.filter((one) => one.error?.code !== 'GRANT_LOST');
       // As one value: if one of them is wrong, the error of the attempt says why.
-      const { name, attempt, exitCode, attempts } = job;
-      expect({ name, state: job.state, attempt, exitCode, attempts }).toMatchObject({
+      expect({ name, state: job.state, exitCode, attempts }).toMatchObject({
         name,
         state,
-        attempt: 1,
         exitCode: code,
-        attempts: [{ number: 1, exitCode: code, outcome: state, error }],
+        attempts: [{ exitCode: code, outcome: state, error }],
       });
       expect(await logOf(this.#place.api, job.id)).toBe(`up ${job.name}\ndown ${job.name}\n`);
       if (code === 0) await this.#expectOutput(job);
