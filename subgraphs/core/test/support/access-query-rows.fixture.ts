@@ -33,6 +33,10 @@ export const queryRows: Readonly<Record<string, Row>> = {
       jobCounts.some(({ experimentName, queueName }) => experimentName === 'alpha' && queueName !== 'south'),
     outcomes: 'e a e e e a',
   },
+  'Query.errorSummary': {
+    text: '{ errorSummary(filter: { experiments: ["alpha"] }) { countedSince } }',
+    outcomes: 'r r r r r a',
+  },
   'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
   'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
   'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
