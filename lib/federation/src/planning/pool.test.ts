@@ -42,8 +42,8 @@ describe('planning in a separate process', () => {
     await service?.close();
     service = undefined;
   });
-  const start = async (timeoutMs = 20_000): Promise<PlanningService> => {
-    service = await createProcessPlanning({ supergraphSdl, timeoutMs, ...limits });
+  const start = async (timeoutMs = 20_000, own = limits): Promise<PlanningService> => {
+    service = await createProcessPlanning({ supergraphSdl, timeoutMs, ...own });
     return service;
   };
 
@@ -120,8 +120,9 @@ describe('planning in a separate process', () => {
   });
 
   it('rejects an operation that exceeds its CPU time and starts a process for the next one', async () => {
-    const planning = await start(1);
-    const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
+    const planning = await start(1, { documentTokens: 100_000, expandedFields: 100_000 });
+    // Wide enough that both planners need several times the limit, at which the process is looked at.
+    const wide = `{ ${Array.from({ length: 5000 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
     await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
     // With such a short limit no call is certain to succeed, but each starts with a new process.
     const code = await planning

@@ -15,8 +15,14 @@ it('reads a change again until the read succeeds', async () => {
       if (reads.length < 3) throw new Error('the store does not answer');
     },
   };
+  const unchanged = {
+    name: 'downtimes',
+    load: async () => undefined,
+    refresh: async () => undefined,
+    onChanged: () => () => undefined,
+  };
   const directories = directoriesOf({
-    stores: { access: { directory } } as never,
+    stores: { access: { directory }, downtimes: { directory: unchanged } } as never,
     clock: systemClock,
     ids: createIds(),
     log: silentLogger(),
