@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Verifier, type AuditRecord, readHeadFolder, readPublicKey } from '@rhizome/audit/verification';
 import { playgroundQueue } from '@rhizome/playground';
-import { waitFor } from '@rhizome/testkit';
+import { pauseProcess, waitFor } from '@rhizome/testkit';
 import type { GraphQLSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -163,7 +163,7 @@ describe('the audit log', () => {
 
   it('shows a call as UNKNOWN if the gateway is killed before its outcome, and verifies with the heads', async () => {
     const { query, variables } = minimalCall(schema, 'setQueueState');
-    system.service('core').signal('SIGSTOP');
+    const resume = await pauseProcess(system.service('core').pid);
     const answer = system
       .api()
       .post(query, variables)
@@ -174,7 +174,7 @@ describe('the audit log', () => {
     await waitFor('the intent of the call', read, { deadlineMs: 5_000 });
     system.service('gateway').signal('SIGKILL');
     await answer;
-    system.service('core').signal('SIGCONT');
+    resume();
     await system.startAgain('gateway');
     const unknown = await entriesOf({ action: 'Mutation.setQueueState', result: 'UNKNOWN' });
     expect(unknown.map(({ result, actor }) => [result, actor?.subject])).toEqual([

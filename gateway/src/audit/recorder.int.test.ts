@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ownMongod } from '@rhizome/testkit';
+import { ownMongod, pauseProcess } from '@rhizome/testkit';
 import { codesOf, post } from '../testing/post.js';
 import { type AuditTestSystem, startAuditSystem } from '../testing/audit-system.js';
 
@@ -67,18 +67,17 @@ describe('a mutation', () => {
 
   it('does not run if its intent cannot be stored, while calls of workers go on', async () => {
     const store = await ownMongod();
-    const pid = store.members[0]?.pid ?? 0;
     const cut = await startAuditSystem({ mongoUri: store.uri, waitMs: 300 });
     const admin = await cut.tokens.admin();
     const pilot = await cut.tokens.pilot('grid');
-    process.kill(pid, 'SIGSTOP');
+    const resume = await pauseProcess(store.members[0]?.pid ?? 0);
     const refused = await post(cut.served.url, touch, { authorization: `Bearer ${admin}` }, { id: 'human' });
     expect([refused.status, ...codesOf(refused)]).toEqual([503, 'SERVICE_UNAVAILABLE']);
     expect(cut.log.length).toBe(0);
     const report = await post(cut.served.url, touch, { authorization: `Bearer ${pilot}` }, { id: 'worker' });
     expect([report.status, report.body.errors]).toEqual([200, undefined]);
     expect(cut.log.length).toBe(1);
-    process.kill(pid, 'SIGCONT');
+    resume();
     const entries = await cut.entries(2);
     expect(entries.map(({ actor, outcome }) => `${actor?.kind} ${outcome?.result}`)).toEqual([
       'HUMAN REFUSED',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
-import { ownMongod, testMongo, waitFor } from '@rhizome/testkit';
+import { ownMongod, pauseProcess, testMongo, waitFor } from '@rhizome/testkit';
 import { Custodian } from './log/custodian.js';
 import { HeadWriter } from './heads/head-writer.js';
 import { openAuditKeys } from './heads/signing-key.js';
@@ -69,14 +69,13 @@ describe('an audit log', () => {
       { mongoUri: mongod.uri, database: 'audit', waitMs: 300 },
       { log: silentLogger() },
     );
-    const freeze = mongod.members[0]?.pid ?? 0;
-    process.kill(freeze, 'SIGSTOP');
+    const resume = await pauseProcess(mongod.members[0]?.pid ?? 0);
     try {
       const refused = audit.log.begin(call('Mutation.refused'));
       await expect(refused).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
       audit.log.beginUnchecked(call('Mutation.drainWorker')).end(ok);
     } finally {
-      process.kill(freeze, 'SIGCONT');
+      resume();
     }
     await (await audit.log.begin(call('Mutation.after'))).end(ok);
     const stored = async () => {

@@ -33,4 +33,5 @@ export {
   type TestTokens,
   testTokens,
 } from './tokens.js';
+export { pauseProcess } from './pause-process.js';
 export { type Awaitable, waitFor, type WaitOptions } from './wait-for.js';

@@ -1,7 +1,7 @@
 /** A supervisor and the connections of pilots to it, without core. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createLogger, silentLogger } from '@rhizome/log';
-import { waitFor as waitUntil } from '@rhizome/testkit';
+import { pauseProcess, waitFor as waitUntil } from '@rhizome/testkit';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -177,7 +177,7 @@ describe('a supervisor', () => {
     const client = await open();
     const { record } = await start(client, 'exec sleep 4320');
     const { process: supervisor } = client;
-    process.kill(supervisor.pid, 'SIGSTOP');
+    await pauseProcess(supervisor.pid);
     expect(await SupervisorClient.connect(client.folder, { checkMs: 20 })).toBeUndefined();
     await waitFor('the end of the supervisor', () => !isRunning(supervisor));
     await waitFor('the end of the payload', () => processesWith('4320').length === 0);
