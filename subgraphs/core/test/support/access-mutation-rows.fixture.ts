@@ -1,5 +1,5 @@
 /** For tests: what callers may do with the mutations of core. */
-import { farDowntime, free, registration, type World } from './access.fixture.js';
+import { farDowntime, free, neverRule, registration, type World } from './access.fixture.js';
 import type { Row } from './access-row.fixture.js';
 
 const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this queue';
@@ -39,6 +39,13 @@ const taskChange = (field: string, more: object = {}): Row => ({
   text: `${input(field)} { task { id } userErrors { code } } }`,
   variables: ({ taskId }) => ({ input: { taskId, ...more } }),
   got: (answer: { [field: string]: { task: unknown } }) => answer[field]?.task,
+  outcomes: 'r r r e e r',
+});
+
+const policyChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { policy { id } userErrors { code } } }`,
+  variables: () => ({ input: { scope: { experiment: 'alpha' }, ...more } }),
+  got: (answer: { [field: string]: { policy: unknown } }) => answer[field]?.policy,
   outcomes: 'r r r e e r',
 });
 
@@ -165,6 +172,9 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.addPolicyVersion': policyChange('addPolicyVersion', { rules: [neverRule] }),
+  'Mutation.enablePolicy': policyChange('enablePolicy', { version: 1 }),
+  'Mutation.disablePolicy': policyChange('disablePolicy'),
   'Mutation.pauseTask': taskChange('pauseTask', { reason: 'because' }),
   'Mutation.resumeTask': taskChange('resumeTask'),
   'Mutation.finishTask': taskChange('finishTask'),

@@ -37,6 +37,18 @@ export const queryRows: Readonly<Record<string, Row>> = {
     text: '{ errorSummary(filter: { experiments: ["alpha"] }) { countedSince } }',
     outcomes: 'r r r r r a',
   },
+  'Query.policy': { text: '{ policy(scope: { experiment: "alpha" }) { id } }', outcomes: 'r r e e e a' },
+  'Query.policies': {
+    text: '{ policies { nodes { id } } }',
+    got: ({ policies }: { policies: { nodes: unknown[] } }) => policies.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  'Query.simulatePolicy': {
+    text: '{ simulatePolicy(input: { scope: { experiment: "alpha" }, version: 1 }) { userErrors { code } } }',
+    got: ({ simulatePolicy }: { simulatePolicy: { userErrors: unknown[] } }) =>
+      simulatePolicy.userErrors.length === 0,
+    outcomes: 'r r r e e r',
+  },
   'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
   'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
   'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },

@@ -58,6 +58,13 @@ export const farDowntime = {
   reason: 'test',
 };
 
+/** A rule about an error that no job has. */
+export const neverRule = {
+  name: 'never',
+  match: { codes: ['NEVER'] },
+  action: { fail: { reason: 'It never happens' } },
+};
+
 /** Free capacity of a worker. */
 export const free = { cores: 4, memoryMiB: 8000, diskMiB: 8000 };
 
@@ -222,6 +229,10 @@ async function records({
   const { declareDowntime } = await ask(
     'mutation ($input: DeclareDowntimeInput!) { declareDowntime(input: $input) { downtime { id } userErrors { message } } }',
     { input: { target: { queue: 'north' }, ...farDowntime } },
+  );
+  await ask(
+    'mutation ($input: AddPolicyVersionInput!) { addPolicyVersion(input: $input) { userErrors { message } } }',
+    { input: { scope: { experiment: 'alpha' }, rules: [neverRule] } },
   );
   const downtimeId = String(declareDowntime?.['downtime']?.['id']);
   return { taskId, operationId: String(operation?._id), downtimeId };
