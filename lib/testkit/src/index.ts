@@ -9,6 +9,7 @@ export { type AnsweredOperation, recordOperation } from './history/operation-ans
 export {
   answersCountFor,
   type AnswerSource,
+  forgetAnswers,
   nextSubscriber,
   recordAnswer,
   recordedAnswers,

@@ -6,7 +6,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningMongod } from '@rhizome/mongo';
-import { answersCountFor, checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
+import {
+  answersCountFor,
+  checkLeftBehind,
+  checkStore,
+  forgetAnswers,
+  leftovers,
+  ownMongod,
+} from '@rhizome/testkit';
 import { processesWith } from './processes.js';
 
 /** Systems whose history was checked since they were last started. */
@@ -48,6 +55,11 @@ export async function checkAfterEnd(data: string): Promise<void> {
 /** Adds the answers of a system's gateway to the history of its store. */
 export function recordAnswersOf(url: string, data: string): void {
   answersCountFor(folderOf(data), { url });
+}
+
+/** The store of a system begins again without data. */
+export function forgetAnswersOf(data: string): void {
+  forgetAnswers(folderOf(data));
 }
 
 const folderOf = (data: string): string => join(data, 'mongo');

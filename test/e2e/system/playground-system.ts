@@ -7,7 +7,13 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
-import { checkAfterEnd, checkWhileRunning, recordAnswersOf, requireHistoryCheck } from './devices.js';
+import {
+  checkAfterEnd,
+  checkWhileRunning,
+  forgetAnswersOf,
+  recordAnswersOf,
+  requireHistoryCheck,
+} from './devices.js';
 import { processesWith, untilGone } from './processes.js';
 import { gatesFolder } from './gated-payload.js';
 
@@ -93,6 +99,7 @@ export async function startPlayground(options: PlaygroundSystemOptions = {}): Pr
   await process.line(/playground ready/, 30_000);
   leftovers.defer('the history of a playground', () => checkWhileRunning(data));
   const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
+  if (args.includes('--reset')) forgetAnswersOf(data);
   recordAnswersOf(file.url, data);
   return {
     data,

@@ -155,6 +155,7 @@ export const refusals = [
     'GROUP_NOT_FOUND',
     'NOT_ELEVATABLE',
     'ACCESS_NOT_FOUND',
+    'DOWNTIME_NOT_FOUND',
     'TARGET_NOT_FOUND',
     'ELEVATION_NOT_FOUND',
     'ROBOT_NOT_FOUND',

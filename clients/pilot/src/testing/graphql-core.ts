@@ -68,7 +68,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
   const streams = useServer(
     {
       schema,
-      roots: { subscription: rootValue },
+      roots: { query: rootValue, mutation: rootValue, subscription: rootValue },
       onError: (_context, _id, _payload, errors) => void faults.push(...errors.map(({ message }) => message)),
     },
     sockets,

@@ -46,6 +46,11 @@ export function answersCountFor(store: string, { url }: { readonly url: string }
   addresses.set(store, (addresses.get(store) ?? new Set()).add(url));
 }
 
+/** Forgets what gateways answered from a store, whose data are deleted. */
+export function forgetAnswers(store: string): void {
+  addresses.delete(store);
+}
+
 /** Number of a new subscriber. */
 export function nextSubscriber(): number {
   return (subscribers += 1);
