@@ -25,6 +25,8 @@ const short: StatedContinuity = { continueSeconds: 1000, reassignAfterSeconds: 1
 /** Faults of the story. */
 interface FleetFaults {
   readonly transitions?: (store: TransitionStore) => TransitionStore;
+  /** Called before the first grant. */
+  readonly prepare?: (fleet: TestFleet) => unknown;
   /** Called after each grant. */
   readonly afterGrant?: (fleet: TestFleet, jobId: string, fence: number) => unknown;
   /** True if the last job gets a device that another one has; otherwise it waits without success. */
@@ -34,6 +36,7 @@ interface FleetFaults {
 /** Runs the story: two workers have a device of one host, and two others are lost. */
 export async function fleetStory({
   transitions,
+  prepare,
   afterGrant,
   grantsTwice = false,
 }: FleetFaults = {}): Promise<TestDatabase> {
@@ -42,6 +45,7 @@ export async function fleetStory({
   const times = { clock, storeTime: timeOf(clock), leaseScanMs: 3_600_000, brokerRenewMs: 3_600_000 };
   const fleet = await startFleet(db, { ...times, ...(transitions ? { transitions } : {}) });
   await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
+  prepare?.(fleet);
   const run = async (
     continuity: StatedContinuity,
     devices: readonly string[] = [],
@@ -77,7 +81,11 @@ const leases: readonly Defect[] = [
     run: () =>
       fleetStory({
         grantsTwice: true,
-        afterGrant: ({ services }, jobId, fence) => services.cache.ledger.release(jobId, fence),
+        prepare: ({ services: { cache } }) => {
+          const { ledger } = cache;
+          const add = ledger.add.bind(ledger);
+          ledger.add = (entry) => add({ ...entry, deviceIds: [] });
+        },
       }),
   },
   {
