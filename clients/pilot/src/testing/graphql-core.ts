@@ -1,4 +1,5 @@
-import { buildSchema, graphql } from 'graphql';
+import { buildSchema, graphql, GraphQLError } from 'graphql';
+import { CloseCode } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -38,6 +39,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
   const faults: string[] = [];
   let refusals = 0;
   const rootValue = rootOf(core);
+  const isAccepted = (authorization: unknown): boolean => authorization === `Bearer ${token()}`;
   const server = createServer((request, response) => {
     void bodyOf(request).then(async (body) => {
       const { query, variables, operationName } = JSON.parse(body) as {
@@ -45,8 +47,8 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
         variables: Record<string, unknown>;
         operationName: string;
       };
-      const isIn = request.headers.authorization === `Bearer ${token()}`;
-      const refusal = { errors: [{ message: 'who are you?', extensions: { code: 'UNAUTHENTICATED' } }] };
+      const isIn = isAccepted(request.headers.authorization);
+      const refusal = { errors: [{ message: strangerAnswer, extensions: { code: 'UNAUTHENTICATED' } }] };
       const answer = isIn
         ? await graphql({ schema, source: query, rootValue, variableValues: variables, operationName })
         : refusal;
@@ -69,7 +71,15 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
     {
       schema,
       roots: { query: rootValue, mutation: rootValue, subscription: rootValue },
-      onError: (_context, _id, _payload, errors) => void faults.push(...errors.map(({ message }) => message)),
+      // A socket ends with its token, as at the gateway.
+      onSubscribe: ({ connectionParams, extra }) => {
+        if (isAccepted(connectionParams?.['authorization'])) return undefined;
+        refusals += 1;
+        extra.socket.close(CloseCode.Forbidden, 'UNAUTHENTICATED');
+        return [new GraphQLError(strangerAnswer)];
+      },
+      onError: (_context, _id, _payload, errors) =>
+        void faults.push(...errors.map(({ message }) => message).filter((text) => text !== strangerAnswer)),
     },
     sockets,
   );
@@ -89,6 +99,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
   };
 }
 
+const strangerAnswer = 'who are you?';
 const lostAnswer = 'the answer was lost';
 const awayAnswer = 'nobody is at home';
 
