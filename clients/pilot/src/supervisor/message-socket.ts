@@ -1,25 +1,22 @@
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 
 /** Messages over a socket, each a line of JSON. */
 export class MessageSocket<In, Out> {
   readonly #socket: Socket;
+  readonly #onMessage: (message: In) => void;
+  /** Beginning of a line whose end has not arrived. */
+  #rest = '';
   /** Resolves when the connection has ended, for whatever reason. */
   readonly closed: Promise<void>;
 
   /** @param onMessage called for each message, in order */
   constructor(socket: Socket, onMessage: (message: In) => void) {
     this.#socket = socket;
+    this.#onMessage = onMessage;
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    const lines = createInterface({ input: socket, crlfDelay: Infinity });
-    // The end is reported by `closed`. The reader of lines repeats the errors of the socket, such as that of
-    // a peer that was killed before it had read everything.
-    for (const source of [socket, lines]) source.on('error', () => undefined);
-    lines.on('line', (line) => {
-      const message = parsed<In>(line);
-      if (message === undefined) socket.destroy();
-      else onMessage(message);
-    });
+    // The end is reported by `closed`.
+    socket.on('error', () => undefined);
+    socket.setEncoding('utf8').on('data', (text: string) => this.#read(text));
   }
 
   get isClosed(): boolean {
@@ -38,6 +35,18 @@ export class MessageSocket<In, Out> {
 
   close(): void {
     this.#socket.destroy();
+  }
+
+  /** For `node:readline`, a line also ends at U+2028 and U+2029, which texts in JSON may contain. */
+  #read(text: string): void {
+    const [first = '', ...others] = text.split('\n');
+    const lines = [this.#rest + first, ...others];
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const message = parsed<In>(line);
+      if (message === undefined) return void this.#socket.destroy();
+      this.#onMessage(message);
+    }
   }
 }
 
