@@ -6,8 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { defaultName, keepDefaultName } from '../agent/default-name.js';
 import { isOwnFolder } from '../files/scratch.js';
 import { isRunning, processIn, type ProcessIdentity } from '../processes/process-identity.js';
-import { readDurable } from '../spool/durable-file.js';
-import { ownerFile, spoolPrefix } from '../spool/owner-file.js';
+import { ownerOf, spoolPrefix } from '../spool/owner-file.js';
 import type { SpoolOwner } from '../spool/spool.types.js';
 import { optionsOf, orExit, type NamedConfig } from './named-config.js';
 
@@ -85,7 +84,7 @@ async function runningPilots(
     const pilot = processIn(entry, spoolPrefix);
     const folder = join(scratch, entry);
     if (pilot === undefined || !isRunning(pilot) || !(await isOwnFolder(folder).catch(() => false))) continue;
-    const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
+    const owner = await ownerOf(folder);
     if (owner?.queue !== queue || owner.host !== hostname()) continue;
     if (name === undefined || owner.name === name) found.push({ process: pilot, owner });
   }

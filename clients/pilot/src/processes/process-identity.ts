@@ -26,7 +26,7 @@ export function isRunning({ pid, startTicks }: ProcessIdentity): boolean {
 /** The process in a name such as `spool-PID-START`; undefined for other names. */
 export function processIn(name: string, prefix: string): ProcessIdentity | undefined {
   const [, pid, startTicks] =
-    /^-(\d+)-(\d+)(?:-.*)?$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '') ?? [];
+    /^-(\d+)-(\d+)$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '') ?? [];
   return pid === undefined ? undefined : { pid: Number(pid), startTicks: Number(startTicks) };
 }
 

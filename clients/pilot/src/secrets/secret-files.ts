@@ -87,7 +87,7 @@ export async function removeOldSecretFiles(
 ): Promise<void> {
   const names = await readdir(memoryFolder).catch(() => []);
   for (const name of names) {
-    const owner = processIn(name, prefix);
+    const owner = processIn(name.slice(0, name.lastIndexOf('-')), prefix);
     if (owner === undefined) continue;
     const path = join(memoryFolder, name);
     const isOwn = own.some(({ pid, startTicks }) => pid === owner.pid && startTicks === owner.startTicks);

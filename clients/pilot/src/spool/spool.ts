@@ -5,13 +5,9 @@ import { isPlainName, placeOf } from '../files/file-store.js';
 import { isOwnFolder, makeOwnFolder } from '../files/scratch.js';
 import { isRunning, nameOf, ownIdentity, processIn } from '../processes/process-identity.js';
 import { AttemptSpool } from './attempt-spool.js';
-import { readDurable, writeDurably } from './durable-file.js';
-import { ownerFile, spoolPrefix } from './owner-file.js';
+import { isOf, longestKeptMs, ownerFile, recordOwner, spoolPrefix } from './owner-file.js';
 import { SpoolSpace } from './spool-space.js';
 import type { SpoolOwner } from './spool.types.js';
-
-/** Reports of pilots with other names are removed after this time: nobody came for them. */
-const longestKeptMs = 7 * 86_400_000;
 
 /** Options of a spool. */
 export interface SpoolOptions {
@@ -42,7 +38,7 @@ export class Spool {
     const { scratch, owner } = options;
     const folder = join(scratch, nameOf(spoolPrefix, ownIdentity()));
     await makeOwnFolder(folder);
-    await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
+    await recordOwner(folder, owner);
     return new Spool(folder, options);
   }
 
@@ -75,7 +71,7 @@ export class Spool {
 
   /** Spools of ended pilots with the same queue, name and host. */
   async #abandoned(): Promise<readonly string[]> {
-    const { scratch } = this.#options;
+    const { scratch, owner } = this.#options;
     const found: string[] = [];
     for (const name of await readdir(scratch)) {
       const pilot = processIn(name, spoolPrefix);
@@ -83,16 +79,10 @@ export class Spool {
       const folder = join(scratch, name);
       // Anyone may make folders here; reports of another user must not be sent as this pilot's.
       if (!(await unlessGone(isOwnFolder(folder)))) continue;
-      if (await this.#isOfThisName(folder)) found.push(folder);
+      if (await isOf(folder, owner)) found.push(folder);
       else await this.#removeUseless(folder);
     }
     return found;
-  }
-
-  async #isOfThisName(folder: string): Promise<boolean> {
-    const { queue, name, host } = this.#options.owner;
-    const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
-    return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
   }
 
   /** Removes the spool of a pilot with another name if it is empty or old. */

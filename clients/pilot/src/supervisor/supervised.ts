@@ -5,6 +5,7 @@ import { Payload, type PayloadServices } from '../payload/payload.js';
 import { bootId } from '../processes/process-identity.js';
 import { type Masked, validAtOnce } from '../secrets/output-mask.js';
 import { removeSecretFolder } from '../secrets/secret-files.js';
+import { longestKeptMs } from '../spool/owner-file.js';
 import { AttemptRecord } from './attempt-record.js';
 import type { CoreContact, PayloadEnd, StartRequest } from './messages.js';
 import { monotonicMs } from './monotonic.js';
@@ -14,8 +15,6 @@ import { OutputLogWriter } from './output-log.js';
 const chunksPerWrite = 12;
 /** Time between two tries to write the end of a payload. */
 const retryMs = 1000;
-/** Time after which the end of a payload is given up: nobody came for it. */
-const longestKeptMs = 7 * 86_400_000;
 
 /** Called when something of a payload changes. */
 export interface SupervisedListener {

@@ -1,9 +1,8 @@
 import type { Logger } from '@rhizome/log';
 import type { Socket } from 'node:net';
-import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Scratch } from '../files/scratch.js';
-import { identityOf, isRunning, processIn, type ProcessIdentity } from '../processes/process-identity.js';
+import { isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 import { killAttempt } from '../processes/sweep.js';
 import type { Masked } from '../secrets/output-mask.js';
 import { AttemptRecord } from './attempt-record.js';
@@ -18,7 +17,7 @@ import type {
   SupervisorMessage,
 } from './messages.js';
 import { PayloadHandle, PayloadTaken, type PayloadControl, SupervisorEnded } from './payload-handle.js';
-import { partPrefix } from './supervisor-options.js';
+import { supervisorOf } from './supervisor-options.js';
 
 /** Time for the end of a supervisor that has no payloads, or has closed the connection. */
 const longestEndMs = 10_000;
@@ -55,7 +54,6 @@ export class SupervisorClient implements PayloadControl {
   #isReplaced = false;
   #onHello: ((hello: Hello | undefined) => void) | undefined;
   #facts: SupervisorFacts | undefined;
-  #process: ProcessIdentity | undefined;
   readonly #log: Logger | undefined;
   readonly #checks: NodeJS.Timeout;
   #unanswered = 0;
@@ -63,6 +61,7 @@ export class SupervisorClient implements PayloadControl {
   private constructor(
     /** The supervisor's part of the scratch space. */
     readonly folder: string,
+    readonly process: ProcessIdentity,
     socket: Socket,
     { log, checkMs = defaultCheckMs }: SupervisorClientOptions,
   ) {
@@ -77,9 +76,10 @@ export class SupervisorClient implements PayloadControl {
     folder: string,
     options: SupervisorClientOptions = {},
   ): Promise<SupervisorClient | undefined> {
-    const socket = await connectIn(folder).catch(() => undefined);
-    if (socket === undefined) return undefined;
-    const client = new SupervisorClient(folder, socket, options);
+    const supervisor = supervisorOf(folder);
+    const socket = supervisor && (await connectIn(folder).catch(() => undefined));
+    if (supervisor === undefined || socket === undefined) return undefined;
+    const client = new SupervisorClient(folder, supervisor, socket, options);
     const hello = await new Promise<Hello | undefined>((resolve) => (client.#onHello = resolve));
     return hello && client;
   }
@@ -87,10 +87,6 @@ export class SupervisorClient implements PayloadControl {
   get facts(): SupervisorFacts {
     if (this.#facts === undefined) throw new Error('the supervisor has not answered');
     return this.#facts;
-  }
-
-  get process(): ProcessIdentity {
-    return this.#process ?? { pid: this.facts.pid, startTicks: 0 };
   }
 
   get scratch(): Scratch {
@@ -163,7 +159,6 @@ export class SupervisorClient implements PayloadControl {
     switch (message.kind) {
       case 'HELLO':
         this.#facts = message;
-        this.#process = identityOf(message.pid);
         message.payloads.forEach((payload) => this.#know(payload));
         return this.#onHello?.(message);
       case 'DONE':
@@ -217,8 +212,7 @@ export class SupervisorClient implements PayloadControl {
   /** A supervisor that hangs enforces no limits. Once it ends, its watchdogs end its payloads. */
   #killSilent(): void {
     this.#log?.error({ folder: this.folder }, 'supervisor of payloads killed: it did not answer');
-    const supervisor = processIn(basename(this.folder), partPrefix);
-    if (supervisor !== undefined && isRunning(supervisor)) process.kill(supervisor.pid, 'SIGKILL');
+    if (isRunning(this.process)) process.kill(this.process.pid, 'SIGKILL');
     this.#socket.close();
   }
 

@@ -7,8 +7,7 @@ import { ReapedAccounts } from '../payload/reaped-accounts.js';
 import { ControlGroups } from '../processes/control-groups.js';
 import { nameOf, ownIdentity } from '../processes/process-identity.js';
 import { makeOwnFolder } from '../files/scratch.js';
-import { ownerFile } from '../spool/owner-file.js';
-import { writeDurably } from '../spool/durable-file.js';
+import { recordOwner } from '../spool/owner-file.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import { recordFault } from './fault-file.js';
 import { Supervisor } from './supervisor.js';
@@ -33,7 +32,7 @@ async function start(): Promise<Supervisor> {
   const folder = join(scratch, nameOf(partPrefix, ownIdentity()));
   await makeOwnFolder(folder);
   process.on('uncaughtExceptionMonitor', (error) => recordFault(folder, error));
-  await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
+  await recordOwner(folder, owner);
   const { groups, reason = null } = await ControlGroups.find({ maxProcesses, companions });
   const settings = settingsOf(options);
   const facts = { pid: process.pid, settings, controllers: groups?.limiting ?? null, reason };

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import { processIn, type ProcessIdentity } from '../processes/process-identity.js';
 import type { SpoolOwner } from '../spool/spool.types.js';
 
 /** Options of a supervisor's program. */
@@ -32,3 +34,8 @@ export function settingsOf({
 
 /** Name of a supervisor's part of the scratch space: `payloads-PID-START`. */
 export const partPrefix = 'payloads';
+
+/** The supervisor whose part of the scratch space the folder is; undefined for other folders. */
+export function supervisorOf(folder: string): ProcessIdentity | undefined {
+  return processIn(basename(folder), partPrefix);
+}

@@ -1,20 +1,16 @@
 import type { Logger } from '@rhizome/log';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { isOwnFolder, removeFolder } from '../files/scratch.js';
-import { isRunning, nameOf, processIn } from '../processes/process-identity.js';
-import { readDurable } from '../spool/durable-file.js';
-import { ownerFile } from '../spool/owner-file.js';
-import type { SpoolOwner } from '../spool/spool.types.js';
+import { isRunning, processIn } from '../processes/process-identity.js';
+import { isOf, longestKeptMs } from '../spool/owner-file.js';
 import { recordedAttempts } from './attempt-record.js';
 import { recordedFault } from './fault-file.js';
 import type { CoreContact } from './messages.js';
 import { startSupervisor } from './start-supervisor.js';
 import { SupervisorClient } from './supervisor-client.js';
-import { partPrefix, settingsOf, type SupervisorOptions } from './supervisor-options.js';
+import { settingsOf, supervisorOf, type SupervisorOptions } from './supervisor-options.js';
 
-/** Ends of payloads whose pilot has another name are removed after this time: nobody came for them. */
-const longestKeptMs = 7 * 86_400_000;
 /** Name of the part of a pilot without a supervisor: `pilot-PID-START`. */
 const formerPrefix = 'pilot';
 
@@ -104,7 +100,7 @@ export class Supervisors {
 
 /** True if the supervisor of a folder runs, also while it starts. */
 function runsIn(folder: string): boolean {
-  const supervisor = processIn(basename(folder), partPrefix);
+  const supervisor = supervisorOf(folder);
   return supervisor !== undefined && isRunning(supervisor);
 }
 
@@ -121,20 +117,15 @@ async function findParts({ scratch, owner }: SupervisorOptions, log: Logger): Pr
   const found: LeftPart[] = [];
   for (const name of await readdir(scratch)) {
     await removeFormerPart(scratch, name, log);
-    const supervisor = processIn(name, partPrefix);
-    if (supervisor === undefined) continue;
     const folder = join(scratch, name);
+    const supervisor = supervisorOf(folder);
+    if (supervisor === undefined) continue;
     // Anyone may make folders here.
     if (!(await isOwnFolder(folder).catch(() => false))) continue;
     if (await isOf(folder, owner)) found.push(await partIn(folder, log));
     else if (!isRunning(supervisor)) await removeUseless(folder, log);
   }
   return found;
-}
-
-async function isOf(folder: string, { queue, name, host }: SpoolOwner): Promise<boolean> {
-  const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
-  return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
 }
 
 async function partIn(folder: string, log: Logger): Promise<LeftPart> {
@@ -159,7 +150,7 @@ async function removeUseless(folder: string, log: Logger): Promise<void> {
 async function removeFormerPart(scratch: string, name: string, log: Logger): Promise<void> {
   const pilot = processIn(name, formerPrefix);
   const folder = join(scratch, name);
-  if (pilot === undefined || name !== nameOf(formerPrefix, pilot) || isRunning(pilot)) return;
+  if (pilot === undefined || isRunning(pilot)) return;
   if (!(await isOwnFolder(folder).catch(() => false))) return;
   await removeOrWarn(folder, log);
 }
