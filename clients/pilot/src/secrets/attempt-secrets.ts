@@ -4,7 +4,7 @@ import type { AttemptFolders } from '../files/scratch.js';
 import type { ProcessIdentity } from '../processes/process-identity.js';
 import type { AttemptToken } from './attempt-token.js';
 import type { DeliveredSecret } from './delivered-secret.js';
-import { type Masked, maskedForms, validAtOnce } from './output-mask.js';
+import { type Masked, maskedForms, MaskedTexts } from './output-mask.js';
 import { SecretFiles } from './secret-files.js';
 
 /** Hides texts in the log of a payload that runs. */
@@ -26,12 +26,9 @@ const storageFile = (name: string): string => `rhizome-storage-token-${name}`;
 export class AttemptSecrets {
   readonly #files: SecretFiles;
   readonly #inside: string;
-  readonly #maskedValues: Masked;
+  readonly #masked: MaskedTexts;
   readonly #secrets: readonly DeliveredSecret[];
   #token: AttemptToken | undefined;
-  #masked: Masked;
-  /** Forms of the tokens that may be valid, by their age. */
-  #maskedTokens: readonly Masked[] = [];
   readonly #removal = new AbortController();
 
   readonly #hide: HideTexts;
@@ -46,8 +43,7 @@ export class AttemptSecrets {
     this.#files = files;
     this.#inside = inside;
     this.#secrets = secrets;
-    this.#maskedValues = maskedForms(secrets.map(({ value }) => value));
-    this.#masked = this.#maskedValues;
+    this.#masked = new MaskedTexts(maskedForms(secrets.map(({ value }) => value)));
   }
 
   /** Writes the files. */
@@ -101,7 +97,7 @@ export class AttemptSecrets {
 
   /** Texts that the log must not show. */
   get masked(): Masked {
-    return this.#masked;
+    return this.#masked.all;
   }
 
   /** Replaces the tokens of the attempt; earlier ones stay masked until they have ended. */
@@ -113,8 +109,7 @@ export class AttemptSecrets {
       return [token, `${header}.${claims}`, signature];
     });
     const added = maskedForms(parts);
-    this.#maskedTokens = [added, ...this.#maskedTokens].slice(0, validAtOnce);
-    this.#masked = [...this.#maskedTokens.flat(), ...this.#maskedValues].sort((a, b) => b.length - a.length);
+    this.#masked.addToken(added);
     // Before the payload can read it.
     await this.#hide(added);
     await this.#files.write(tokenFile, next.token);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { maskedForms, OutputMask } from './output-mask.js';
+import { maskedForms, MaskedTexts, OutputMask } from './output-mask.js';
 
 /** The masked output of a text that arrives in parts. */
 function masked(values: readonly string[], parts: readonly Buffer[]): string {
@@ -68,5 +68,15 @@ describe('OutputMask', () => {
     expect(stream.push(Buffer.from('ready> ')).toString()).toBe('ready> ');
     expect(stream.push(Buffer.from('xyz abc')).toString()).toBe('xyz ');
     expect(stream.push(Buffer.from('X')).toString()).toBe('abcX');
+  });
+});
+
+describe('MaskedTexts', () => {
+  const texts = (...all: readonly string[]): readonly Buffer[] => all.map((text) => Buffer.from(text));
+
+  it('keeps the texts of the last three tokens with the fixed ones, the longest first', () => {
+    const masked = new MaskedTexts(texts('a fixed text'));
+    for (const token of ['one', 'two', 'three', 'four-with-more-characters']) masked.addToken(texts(token));
+    expect(masked.all.map(String)).toEqual(['four-with-more-characters', 'a fixed text', 'three', 'two']);
   });
 });

@@ -7,7 +7,7 @@ const shortest = 8;
 const stem = 8;
 
 /** Tokens that may be valid at once: each is replaced at half of its life, or a little later. */
-export const validAtOnce = 3;
+const validAtOnce = 3;
 
 /** Texts that are replaced, the longest first. */
 export type Masked = readonly Buffer[];
@@ -52,6 +52,29 @@ function base64Forms(bytes: Buffer): readonly string[] {
     const text = all.toString('base64').replaceAll('=', '');
     return text.slice(from, Math.floor((all.length * 8) / 6));
   });
+}
+
+/** Texts that a log must not show: fixed ones, and those of tokens while they may be valid. */
+export class MaskedTexts {
+  readonly #fixed: Masked;
+  /** Texts of each token, the newest first. */
+  #tokens: readonly Masked[] = [];
+  #all: Masked;
+
+  constructor(fixed: Masked) {
+    this.#fixed = fixed;
+    this.#all = fixed;
+  }
+
+  get all(): Masked {
+    return this.#all;
+  }
+
+  /** Adds the texts of a renewed token. */
+  addToken(texts: Masked): void {
+    this.#tokens = [texts, ...this.#tokens].slice(0, validAtOnce);
+    this.#all = [...this.#tokens.flat(), ...this.#fixed].sort((a, b) => b.length - a.length);
+  }
 }
 
 /** Masks one stream. A text that is cut between two parts is found. */

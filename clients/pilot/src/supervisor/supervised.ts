@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { OutputCapture } from '../payload/output-capture.js';
 import { Payload, type PayloadServices } from '../payload/payload.js';
 import { bootId } from '../processes/process-identity.js';
-import { type Masked, validAtOnce } from '../secrets/output-mask.js';
+import { type Masked, MaskedTexts } from '../secrets/output-mask.js';
 import { removeSecretFolder } from '../secrets/secret-files.js';
 import { longestKeptMs } from '../spool/owner-file.js';
 import { AttemptRecord } from './attempt-record.js';
@@ -32,9 +32,8 @@ export class Supervised {
   readonly #record: AttemptRecord;
   readonly #request: StartRequest;
   readonly #listener: SupervisedListener;
+  readonly #masked: MaskedTexts;
   readonly done: Promise<void>;
-  #masked: Masked;
-  #maskedTokens: readonly Masked[] = [];
   #outputBytes = 0;
   #isForgotten = false;
   /** Set once the payload has ended. */
@@ -52,7 +51,7 @@ export class Supervised {
     this.#record = record;
     this.#request = request;
     this.#listener = listener;
-    this.#masked = buffersOf(request.masked);
+    this.#masked = new MaskedTexts(buffersOf(request.masked));
     this.done = this.#run(log);
   }
 
@@ -90,10 +89,7 @@ export class Supervised {
 
   /** Hides the texts of a renewed token in its log, as long as the token may be valid. */
   mask(texts: readonly string[]): void {
-    this.#maskedTokens = [buffersOf(texts), ...this.#maskedTokens].slice(0, validAtOnce);
-    this.#masked = [...this.#maskedTokens.flat(), ...buffersOf(this.#request.masked)].sort(
-      (a, b) => b.length - a.length,
-    );
+    this.#masked.addToken(buffersOf(texts));
   }
 
   terminate(graceSeconds?: number): void {
@@ -126,7 +122,7 @@ export class Supervised {
       { STDOUT: stdout, STDERR: stderr },
       limits,
       () => new Date(),
-      () => this.#masked,
+      () => this.#masked.all,
     );
     const written = this.#writeOutput(capture, log);
     const result = await this.#payload.result;
