@@ -41,7 +41,7 @@ export interface WebSocketSubscriptions extends Pick<Transport, 'subscribe' | 'c
  * only the owner of a stream knows the cursor to continue from.
  */
 export function createWebSocketSubscriptions(options: WebSocketOptions): WebSocketSubscriptions {
-  const pool = new SocketPool(options);
+  const pool = new SocketPool(withDefaults(options));
   return {
     get sockets() {
       return pool.size;
@@ -53,7 +53,7 @@ export function createWebSocketSubscriptions(options: WebSocketOptions): WebSock
 
 /** The sockets to one subgraph. */
 class SocketPool {
-  readonly #options: WebSocketOptions;
+  readonly #options: Settings;
   readonly #sockets = new Set<SubgraphSocket>();
   readonly #byScope = new Map<string, SubgraphSocket>();
   /** True if the subgraph accepted a token for each operation when it was connected last. */
@@ -61,7 +61,7 @@ class SocketPool {
   /** The socket that takes further streams of all scopes. */
   #shared: SubgraphSocket | undefined;
 
-  constructor(options: WebSocketOptions) {
+  constructor(options: Settings) {
     this.#options = options;
   }
 
@@ -73,7 +73,7 @@ class SocketPool {
     const own = this.#byScope.get(scope);
     if (own) return own;
     if (!this.#accepts) return this.#make(scope);
-    const isFull = this.#shared && this.#shared.size >= withDefaults(this.#options).streamsPerSocket;
+    const isFull = this.#shared && this.#shared.size >= this.#options.streamsPerSocket;
     if (!this.#shared || isFull) this.#shared = this.#make(undefined);
     return this.#shared;
   }
@@ -117,7 +117,9 @@ const defaults = {
 };
 const ackTimeoutMs = 10_000;
 
-function withDefaults(options: WebSocketOptions): WebSocketOptions & typeof defaults {
+type Settings = WebSocketOptions & typeof defaults;
+
+function withDefaults(options: WebSocketOptions): Settings {
   return {
     ...options,
     pingIntervalMs: options.pingIntervalMs ?? defaults.pingIntervalMs,
@@ -130,7 +132,7 @@ function withDefaults(options: WebSocketOptions): WebSocketOptions & typeof defa
 
 /** One socket and the streams on it. */
 class SubgraphSocket {
-  readonly #options: WebSocketOptions;
+  readonly #options: Settings;
   readonly #client: Client;
   readonly #use: SocketUse;
   /** Open streams, each with the function that forgets it. */
@@ -141,7 +143,7 @@ class SubgraphSocket {
   /** Called when the socket is open. */
   readonly #onConnected = new Set<() => void>();
 
-  constructor(options: WebSocketOptions, use: SocketUse) {
+  constructor(options: Settings, use: SocketUse) {
     this.#options = options;
     this.#use = use;
     this.#client = this.#connect();
@@ -171,7 +173,7 @@ class SubgraphSocket {
       dispose();
     };
     const stream = new PushQueue<SubgraphResult>({
-      bound: withDefaults(this.#options).queueBound,
+      bound: this.#options.queueBound,
       onEnd: leave,
       overflow: () =>
         new DomainError(
@@ -225,7 +227,7 @@ class SubgraphSocket {
   }
 
   #connect(): Client {
-    const { url, pingIntervalMs, pongTimeoutMs, idleMs } = withDefaults(this.#options);
+    const { url, pingIntervalMs, pongTimeoutMs, idleMs } = this.#options;
     let pong: NodeJS.Timeout | undefined;
     const client: Client = createClient({
       url,
