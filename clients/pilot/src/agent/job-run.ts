@@ -73,6 +73,8 @@ export class JobRun implements HeldRun {
   #hasPayloadEnded = false;
   #isLeft = false;
   #payload: PayloadHandle | undefined;
+  /** The start of the payload, once it was asked for. */
+  #starting: Promise<PayloadHandle | undefined> | undefined;
   #record: AttemptRecord | undefined;
   #outputs: OutputFolder | undefined;
   #scratch: Scratch | undefined;
@@ -256,7 +258,9 @@ export class JobRun implements HeldRun {
     await repeatInSilence(fetch, this.#services, this.#stopped);
     // Last, so that secrets are here no longer than needed.
     if (payload.secretIds.length === 0 && !payload.isTokenRequired) return;
-    const host = { owner: process, hide: async (texts: Masked) => this.#payload?.mask(texts) };
+    // Before its start was asked for, the payload is given the texts with it.
+    const hide = async (texts: Masked): Promise<void> => (await this.#starting)?.mask(texts);
+    const host = { owner: process, hide };
     this.#secrets = await this.#jobSecrets.receive(folders, host, this.#stopped, (refusal) =>
       this.#dropIfVoid(refusal),
     );
@@ -267,7 +271,9 @@ export class JobRun implements HeldRun {
       devices: this.#devices.given(),
       secrets: this.#secrets,
     });
-    const payload = await startPayload(supervisor, this.assignment, this.#services, parts);
+    const starting = startPayload(supervisor, this.assignment, this.#services, parts);
+    this.#starting = starting.catch(() => undefined);
+    const payload = await starting;
     this.#payload = payload;
     // Stopped while the payload was starting: until now there was nothing to terminate.
     if (this.#isLeft) payload.leave(this.#dropped.signal.reason as Error);

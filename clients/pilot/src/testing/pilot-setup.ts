@@ -74,10 +74,14 @@ export function pilotSetup(): PilotSetup {
   };
 }
 
+/** Supervisors that this process has started. */
+export function supervisorsOfThisProcess(): number[] {
+  return childrenOf(process.pid).filter((pid) => commandLine(pid)[0] === 'rhizome-supervisor');
+}
+
 /** Processes of payloads, without idle watchdogs: children of the supervisors of this process. */
 export function payloadsOfThisProcess(): number[] {
-  return childrenOf(process.pid)
-    .filter((pid) => commandLine(pid)[0] === 'rhizome-supervisor')
+  return supervisorsOfThisProcess()
     .flatMap(childrenOf)
     .filter((pid) => !commandLine(pid).includes('rhizome-watchdog'));
 }
