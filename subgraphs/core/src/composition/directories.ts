@@ -4,19 +4,16 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
-import { Backoff, sleep } from '@rhizome/retry';
 import { ExperimentsService } from '../experiments/experiments.service.js';
 import { DowntimesService } from '../queues/downtimes/downtimes.service.js';
 import { QueuesService } from '../queues/queues.service.js';
 import { SharesService } from '../shares/shares.service.js';
-import type { Directory, DirectoryDocument } from '../shared/directory.repository.js';
+import { type Followed, followNotices, type StoreNotices } from '../shared/followed-notices.js';
 import type { DirectoryStores } from './directory-stores.repository.js';
 
 /** Part of the event stream that directories need. */
-export interface DirectoryEvents {
+export interface DirectoryEvents extends StoreNotices {
   readonly counts: { live(share: string): number };
-  onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void;
-  onReset(listener: () => void): () => void;
 }
 
 /** Dependencies of {@link directoriesOf}. */
@@ -84,9 +81,6 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
   };
 }
 
-/** Part of a directory that follows the store. */
-type Followed = Pick<Directory<DirectoryDocument>, 'name' | 'load' | 'refresh'>;
-
 /** Reads and refreshes the directories. */
 function freshness(
   stores: DirectoryStores,
@@ -97,34 +91,14 @@ function freshness(
     ({ directory }: { directory: Followed }) => directory,
   );
   const stops: (() => void)[] = [];
-  // A change that is missed would stay unknown, for example the end of somebody's access.
-  const insist = async (read: () => Promise<void>, signal: AbortSignal): Promise<void> => {
-    for (const backoff = new Backoff(); !signal.aborted; await sleep(backoff.next(), signal)) {
-      try {
-        return await read();
-      } catch (err) {
-        log.warn({ err }, 'directory refresh failed');
-      }
-    }
-  };
   const reread = async (): Promise<void> => {
     await Promise.all(all.map((directory) => directory.load()));
   };
   return {
     reread,
     async start() {
-      const stopping = new AbortController();
-      const { signal } = stopping;
-      stops.push(() => stopping.abort());
-      for (const directory of all) {
-        stops.push(
-          events.onWritten(
-            directory.name,
-            (changed) => void insist(() => directory.refresh(changed), signal),
-          ),
-          events.onReset(() => void insist(() => directory.load(), signal)),
-        );
-      }
+      const failed = (err: unknown): void => log.warn({ err }, 'directory refresh failed');
+      stops.push(...all.map((directory) => followNotices(events, directory, failed)));
       await reread();
     },
     stop() {

@@ -1,18 +1,12 @@
 import type { Logger } from '@rhizome/log';
-import { Backoff, sleep } from '@rhizome/retry';
+import { followNotices, type StoreNotices } from '../../shared/followed-notices.js';
 import type { SuspendedTask, SuspendedTaskFeed, SuspensionChange } from './suspended-task.types.js';
 import type { TaskControlRepository } from './task-control.repository.js';
-
-/** Notices of written tasks, from the event stream of the process. */
-export interface TaskNotices {
-  onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void;
-  onReset(listener: () => void): () => void;
-}
 
 /** Dependencies of {@link SuspendedTasks}. */
 export interface SuspendedTasksOptions {
   readonly tasks: Pick<TaskControlRepository, 'suspended'>;
-  readonly notices: TaskNotices;
+  readonly notices: StoreNotices;
   readonly log: Logger;
 }
 
@@ -24,8 +18,7 @@ export class SuspendedTasks implements SuspendedTaskFeed {
   readonly #options: SuspendedTasksOptions;
   readonly #byId = new Map<string, SuspendedTask>();
   readonly #listeners = new Set<(change: SuspensionChange) => void>();
-  readonly #stopping = new AbortController();
-  #stops: (() => void)[] = [];
+  #unfollow: (() => void) | undefined;
   /** One read after another: an older answer must not replace a newer one. */
   #order: Promise<void> = Promise.resolve();
 
@@ -35,18 +28,22 @@ export class SuspendedTasks implements SuspendedTaskFeed {
 
   /** Reads the suspended tasks, and follows later changes. The event stream must be open. */
   async start(): Promise<void> {
-    const { notices } = this.#options;
-    this.#stops = [
-      notices.onWritten('tasks', (ids) => void this.#insist(() => this.refresh(ids))),
-      notices.onReset(() => void this.#insist(() => this.reread())),
-    ];
+    const { notices, log } = this.#options;
+    const memory = {
+      name: 'tasks',
+      load: () => this.reread(),
+      refresh: (ids: readonly string[]) => this.refresh(ids),
+    };
+    // A pause that is missed would let jobs start.
+    this.#unfollow = followNotices(notices, memory, (err) =>
+      log.warn({ err }, 'suspended tasks could not be read'),
+    );
     await this.reread();
   }
 
   /** Stops following changes. */
   stop(): void {
-    this.#stopping.abort();
-    for (const stop of this.#stops.splice(0)) stop();
+    this.#unfollow?.();
   }
 
   get(taskId: string): SuspendedTask | undefined {
@@ -83,17 +80,5 @@ export class SuspendedTasks implements SuspendedTaskFeed {
     for (const task of found.values()) this.#byId.set(task.id, task);
     if (suspended.length + resumed.length === 0) return;
     for (const listener of this.#listeners) listener({ suspended, resumed });
-  }
-
-  /** Repeats a read until it succeeds: a pause that is missed would let jobs start. */
-  async #insist(read: () => Promise<void>): Promise<void> {
-    const { signal } = this.#stopping;
-    for (const backoff = new Backoff(); !signal.aborted; await sleep(backoff.next(), signal)) {
-      try {
-        return await read();
-      } catch (err) {
-        this.#options.log.warn({ err }, 'suspended tasks could not be read');
-      }
-    }
   }
 }
