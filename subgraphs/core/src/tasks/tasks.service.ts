@@ -26,7 +26,6 @@ import { keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.ser
 import { endedOf } from './completion.js';
 import type { Expansion } from './expansion.js';
 import {
-  hasTaskEnded,
   taskSchemaVersion,
   type StoredParameterSet,
   type TaskDocument,
@@ -178,18 +177,6 @@ export class TasksService {
         endStates ?? (counts ? subtract(counts, repeated.get(_id) ?? {}) : (counted.get(_id) ?? {}));
       return { totalJobs, createdJobs, states };
     });
-  }
-
-  /** Task and its progress, as a stream of its changes reads them. */
-  progressSource(id: string, principal: Principal) {
-    return {
-      find: async (): Promise<TaskFacts | null> => (await this.findMany([id], principal))[0] ?? null,
-      progress: async (task: TaskFacts): Promise<TaskProgressFacts> => {
-        const [progress] = await this.progressOf([task]);
-        return progress ?? { totalJobs: task.totalJobs, createdJobs: task.createdJobs, states: {} };
-      },
-      hasEnded: hasTaskEnded,
-    };
   }
 
   #secretIds(

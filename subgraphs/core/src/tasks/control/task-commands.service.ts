@@ -1,13 +1,12 @@
 import { can, type CoreAction, type Principal } from '@rhizome/authz';
-import { InputErrors } from '@rhizome/errors';
+import { type InputError, InputErrors } from '@rhizome/errors';
 import { mayChange } from '../../jobs/bulk/bulk-rules.js';
 import { planJobFilter } from '../../jobs/model/job-filter.js';
-import { liveStates, waitingStates } from '../../jobs/model/job-state.js';
 import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import type { JobAccess, StateCounts } from '../../jobs/ports.js';
 import type { TaskAction, TaskFacts } from '../task.document.js';
-import { isAsCommanded, mayCommand, type TaskControl } from './task-control.js';
+import { affectedStates, isAsCommanded, mayCommand, type TaskControl } from './task-control.js';
 import type { TaskControlRepository } from './task-control.repository.js';
 
 /** Dependencies of {@link TaskCommands}. */
@@ -28,11 +27,7 @@ export interface TaskCommandInput {
 }
 
 /** Error because of which the task was not changed. */
-export interface TaskCommandError {
-  readonly code: 'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN';
-  readonly path: readonly string[];
-  readonly message: string;
-}
+export type TaskCommandError = InputError<'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
 
 /** Jobs that a command affects. */
 export interface TaskCommandEffect {
@@ -117,7 +112,7 @@ export class TaskCommands {
   }
 
   async #effectOf(action: TaskAction, task: TaskFacts): Promise<TaskCommandEffect> {
-    const affected = action === 'ABORT' ? liveStates : waitingStates;
+    const affected = affectedStates(action);
     const plan = planJobFilter({ taskIds: [task._id], states: affected }, '*', []);
     const [counts, jobIds] = await Promise.all([
       this.#options.jobCounts.stateCounts([task._id]),
@@ -133,10 +128,10 @@ export class TaskCommands {
 }
 
 function checkReason(action: TaskAction, reason: string | null | undefined): readonly TaskCommandError[] {
-  const errors = new InputErrors<'INVALID_VALUE'>();
+  const errors = new InputErrors();
   if (action === 'PAUSE') errors.lines(['reason'], reason ?? '', 1, 500);
   else if (reason != null) errors.lines(['reason'], reason, 0, 500);
-  return errors.all.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
+  return errors.all;
 }
 
 function conflict(action: TaskAction, { _id, state }: TaskFacts): TaskCommandError {

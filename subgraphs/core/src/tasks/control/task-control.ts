@@ -1,4 +1,5 @@
 import type { Clock } from '@rhizome/clock';
+import { type JobState, liveStates, waitingStates } from '../../jobs/model/job-state.js';
 import {
   type OpenTaskState,
   openTaskStates,
@@ -68,6 +69,11 @@ export class TaskControl {
       return { task: changed, isDone: true };
     }
   }
+}
+
+/** States in which a command to their task affects jobs. */
+export function affectedStates(action: TaskAction): readonly JobState[] {
+  return action === 'ABORT' ? liveStates : waitingStates;
 }
 
 /** Returns true if the task's state permits the command. */

@@ -2,18 +2,12 @@ import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { planJobFilter } from '../../jobs/model/job-filter.js';
-import {
-  isTerminal,
-  isWaiting,
-  type JobState,
-  liveStates,
-  waitingStates,
-} from '../../jobs/model/job-state.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import type { StoredTaskCommand } from '../task.document.js';
+import { affectedStates } from './task-control.js';
 import type { StoppingTask, TaskControlRepository } from './task-control.repository.js';
 
 /** Dependencies of {@link TaskStops}. */
@@ -65,7 +59,8 @@ export class TaskStops implements EventHandler {
   async handle(events: readonly JobEvent[]): Promise<void> {
     for (const { last } of events) {
       const command = last.taskId === undefined ? undefined : this.#settled.get(last.taskId);
-      if (command !== undefined && mustCancel(command, last.to)) this.#settled.delete(last.taskId ?? '');
+      if (command !== undefined && affectedStates(command).includes(last.to))
+        this.#settled.delete(last.taskId ?? '');
     }
   }
 
@@ -121,8 +116,8 @@ export class TaskStops implements EventHandler {
     signal: AbortSignal,
   ): Promise<void> {
     const { jobs, writer, pageSize = 1000 } = this.#options;
-    const states = action === 'ABORT' ? liveStates : waitingStates;
-    const plan = planJobFilter({ taskIds: [taskId], states: [...states] }, '*', []);
+    const states = affectedStates(action);
+    const plan = planJobFilter({ taskIds: [taskId], states }, '*', []);
     let after: string | undefined;
     for (;;) {
       const ids = await jobs.ids(plan, pageSize, after);
@@ -131,7 +126,7 @@ export class TaskStops implements EventHandler {
       const found = await jobs.find(ids, { state: 1 });
       const cancelled = await writer.apply(
         found.flatMap(({ _id: jobId, state: from }) =>
-          mustCancel(action, from)
+          states.includes(from)
             ? [{ jobId, from, to: 'CANCELLED', by: 'principal', actor: by, reason } as const]
             : [],
         ),
@@ -140,11 +135,6 @@ export class TaskStops implements EventHandler {
       if (cancelled.some(({ applied }) => !applied)) this.#settled.delete(taskId);
     }
   }
-}
-
-/** Returns true if a job in this state is cancelled by the command. */
-function mustCancel(action: StoredTaskCommand['action'], state: JobState): boolean {
-  return action === 'ABORT' ? !isTerminal(state) : isWaiting(state);
 }
 
 function reasonOf(name: string, { action, reason }: StoredTaskCommand): string {
