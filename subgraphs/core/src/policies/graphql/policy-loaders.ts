@@ -2,6 +2,7 @@
 import type { KeysetPage } from '@rhizome/mongo';
 import { defineLoader } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
+import { pagesOrErrors } from '../../shared/pages-or-errors.js';
 import type { VersionsRequest } from '../policies.repository.js';
 import type { PolicyVersionDocument, PolicyView } from '../policy.document.js';
 
@@ -21,23 +22,5 @@ export const versionLoader = defineLoader<string, PolicyVersionDocument, Context
 export const versionsLoader = defineLoader<VersionsRequest, KeysetPage<PolicyVersionDocument>, Context>({
   name: 'VersionsOfPolicy',
   cacheKey: ({ policyId, first, after }) => JSON.stringify([policyId, first, after]),
-  load: async (requests, { core }) => {
-    try {
-      return await core.policies.versions(requests);
-    } catch {
-      // An invalid request is an error of its own entry only.
-      return Promise.all(requests.map((request) => pageOrError(core.policies, request)));
-    }
-  },
+  load: (requests, { core }) => pagesOrErrors(requests, (some) => core.policies.versions(some)),
 });
-
-async function pageOrError(
-  policies: Context['core']['policies'],
-  request: VersionsRequest,
-): Promise<KeysetPage<PolicyVersionDocument> | Error | null> {
-  try {
-    return (await policies.versions([request]))[0] ?? null;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}

@@ -7,6 +7,7 @@ import type { Context } from '../../context.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobPageRequest } from '../../jobs/jobs.service.js';
+import { pagesOrErrors } from '../../shared/pages-or-errors.js';
 import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
 
 /** Loads tasks by id; null if the principal may not read it. */
@@ -34,10 +35,6 @@ export function taskOfJob(
   return can(principal, 'task:read', experiment) ? { _id: taskId, experiment } : null;
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
 /** Page of the jobs of one task. */
 interface TaskJobsKey extends JobPageRequest {
   readonly taskId: string;
@@ -49,18 +46,12 @@ export const taskJobsLoader = defineLoader<TaskJobsKey, KeysetPage<JobDocument>,
   name: 'TaskJobs',
   cacheKey: ({ taskId, states, first, after, projection }) =>
     JSON.stringify([taskId, states, first, after, Object.keys(projection)]),
-  load: async (keys, { core, principal }) => {
+  load: (keys, { core, principal }) => {
     const wanted = keys.map(({ taskId, states, ...request }) => {
       const filter: JobFilterSpec = { taskIds: [taskId], states };
       return { ...request, filter };
     });
-    try {
-      return await core.jobs.pages(principal, wanted);
-    } catch {
-      // An invalid request is an error of its own entry only.
-      const alone = wanted.map(({ filter, ...request }) => core.jobs.page(principal, filter, request));
-      return Promise.all(alone.map((page) => page.catch(asError)));
-    }
+    return pagesOrErrors(wanted, (requests) => core.jobs.pages(principal, requests));
   },
 });
 
