@@ -6,7 +6,8 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
-import { celCondition, celLimits, isCelNode } from '../../shared/cel/cel-condition.js';
+import { celCondition, celLimits } from '../../shared/cel/cel-condition.js';
+import { isCelNode } from '../../shared/cel/cel-syntax.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 

@@ -4,6 +4,7 @@
  */
 import type { Environment } from '@marcbachmann/cel-js';
 import { constantFault } from './cel-constants.js';
+import { comprehensions, firstLine, isCelNode } from './cel-syntax.js';
 
 /** Limits of the syntax tree, for the environment of each kind of condition. */
 export const celLimits = {
@@ -47,7 +48,6 @@ const allowedCalls = new Set([
   'filter',
   'map',
 ]);
-const comprehensions = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
 
 type Parsed = ReturnType<Environment['parse']>;
 
@@ -123,7 +123,7 @@ function walk(node: unknown, inside: boolean, finding: Finding): void {
   if (!isCelNode(node)) return;
   if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
   const [name, ...rest] = node.args as [unknown, ...unknown[]];
-  const isComprehension = comprehensions.has(String(name));
+  const isComprehension = comprehensions.has(name);
   if (!allowedCalls.has(String(name)))
     finding.refusal ??= `no call of ${String(name)}; allowed are ${[...allowedCalls].join(', ')}`;
   if (isComprehension) {
@@ -131,13 +131,4 @@ function walk(node: unknown, inside: boolean, finding: Finding): void {
     if (inside) finding.refusal ??= `no comprehension inside another: ${String(name)}`;
   }
   walk(rest, inside || isComprehension, finding);
-}
-
-/** Returns true for a node of a syntax tree. */
-export function isCelNode(value: unknown): value is { op: string; args: unknown } {
-  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
-}
-
-function firstLine(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

@@ -3,10 +3,10 @@
  * makes the condition false for every input. Pure.
  */
 import { Environment, serialize } from '@marcbachmann/cel-js';
+import { comprehensions, firstLine, isCelNode } from './cel-syntax.js';
 
 type Node = Parameters<typeof serialize>[0];
 
-const comprehensions: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
 const divisions: ReadonlySet<unknown> = new Set(['/', '%']);
 const environment = new Environment();
 
@@ -45,9 +45,7 @@ function visit(node: Node, faults: string[]): ReadonlySet<string> {
 
 function childrenOf(node: Node): readonly Node[] {
   const flat: readonly unknown[] = [node.args].flat(Infinity);
-  const children = flat.filter(
-    (part): part is Node => typeof part === 'object' && part !== null && 'op' in part,
-  );
+  const children = flat.filter((part): part is Node => isCelNode(part));
   return boundBy(node) === undefined ? children : children.filter((child) => child !== variableOf(node));
 }
 
@@ -67,8 +65,7 @@ function evaluate(node: Node): { readonly value?: unknown; readonly fault?: stri
   try {
     return { value: environment.evaluate(serialize(node)) };
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return { fault: wrong(node, reason) };
+    return { fault: wrong(node, firstLine(error)) };
   }
 }
 
