@@ -5,13 +5,10 @@ import type {
   StoredLimit,
   StoredRequirements,
 } from '../jobs/model/job.types.js';
-import { mostMemoryMiB } from '../jobs/submit/job-input.js';
+import { mostDiskMiB, mostMemoryMiB } from '../jobs/submit/job-input.js';
 import { longestWalltimeSeconds } from '../queues/walltime.js';
 import type { OfferedAmounts } from './failure.types.js';
 import type { AmountRule, RetryAction } from './policy.types.js';
-
-/** Largest scratch space of a job, in MiB. */
-const mostDiskMiB = 1_073_741_824;
 
 /** Largest value of each amount. */
 export const mostOf: Readonly<Record<ChangeableAmount, number>> = {

@@ -54,11 +54,8 @@ export class PoliciesRepository {
 
   /** Policies by id, one entry per id. */
   async find(ids: readonly string[]): Promise<readonly (PolicyView | null)[]> {
-    const found = await this.#policies
-      .find<PolicyView>({ _id: { $in: [...ids] } }, { projection: viewed })
-      .toArray();
-    const byId = new Map(found.map((policy) => [policy._id, policy]));
-    return ids.map((id) => byId.get(id) ?? null);
+    const filter = { _id: { $in: [...ids] } };
+    return inOrder(ids, await this.#policies.find<PolicyView>(filter, { projection: viewed }).toArray());
   }
 
   /** Page of the policies that a caller may see, by id. */
@@ -82,9 +79,7 @@ export class PoliciesRepository {
 
   /** Versions of policies by id of the version, one entry per id. */
   async versions(ids: readonly string[]): Promise<readonly (PolicyVersionDocument | null)[]> {
-    const found = await this.#versions.find({ _id: { $in: [...ids] } }).toArray();
-    const byId = new Map(found.map((version) => [version._id, version]));
-    return ids.map((id) => byId.get(id) ?? null);
+    return inOrder(ids, await this.#versions.find({ _id: { $in: [...ids] } }).toArray());
   }
 
   /** Pages of the versions of policies, newest first; read together. */
@@ -154,6 +149,15 @@ export class PoliciesRepository {
     );
     if (stored) this.directory.set(stored);
   }
+}
+
+/** One entry per id. */
+function inOrder<T extends { readonly _id: string }>(
+  ids: readonly string[],
+  found: readonly T[],
+): readonly (T | null)[] {
+  const byId = new Map(found.map((one) => [one._id, one]));
+  return ids.map((id) => byId.get(id) ?? null);
 }
 
 function visibleFilter({ experiments, tasksOf, queues }: PolicyVisibility): Filter<PolicyView> {

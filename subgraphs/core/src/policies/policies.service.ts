@@ -4,7 +4,13 @@ import type { Clock } from '@rhizome/clock';
 import { canonicalJson } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
-import { policyId, type PolicyVersionDocument, type PolicyView, versionId } from './policy.document.js';
+import {
+  mostVersions,
+  policyId,
+  type PolicyVersionDocument,
+  type PolicyView,
+  versionId,
+} from './policy.document.js';
 import { checkedContent, type GivenContent } from './policy-input.js';
 import type { PolicyScopes, ScopeErrorCode } from './policy-scopes.js';
 import type { PoliciesRepository, VersionsRequest } from './policies.repository.js';
@@ -125,7 +131,7 @@ export class PoliciesService {
     const target = await scopes.writable(principal, scope);
     if ('missing' in target) return { policy: null, userErrors: [target.missing] };
     const errors = new InputErrors<'VERSION_NOT_FOUND'>();
-    errors.int(['version'], number, 1, 999_999);
+    errors.int(['version'], number, 1, mostVersions);
     if (!errors.isEmpty) return { policy: null, userErrors: errors.all };
     const id = policyId(scope);
     const [version] = await repository.versions([versionId(id, number)]);

@@ -1,5 +1,6 @@
 /** Checks the content of a version of a policy, and converts it to its stored form. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
+import { checkFactor } from '../jobs/submit/job-input.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
 import { longestBackoffSeconds } from '../jobs/transitions/retry-policy.js';
 import { mostOf } from './amounts.js';
@@ -154,8 +155,7 @@ function checkAmount(
   const { factor, add, value, max } = rule;
   const given = [factor, add, value].filter((one) => one !== undefined).length;
   if (given !== 1) errors.add(path, `${given} of factor, add and value`, 'exactly one of them');
-  if (factor !== undefined && !(factor > 0 && factor <= 100))
-    errors.add([...path, 'factor'], factor, 'a number above 0, at most 100');
+  checkFactor(factor, path, errors);
   errors.int([...path, 'add'], add, 1, most);
   errors.int([...path, 'value'], value, 1, most);
   errors.int([...path, 'max'], max, 1, most);

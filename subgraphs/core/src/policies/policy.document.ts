@@ -53,6 +53,9 @@ export function policyId({ kind, name }: PolicyScope): string {
   return `${kind.toLowerCase()}/${name}`;
 }
 
+/** Largest number of a version. */
+export const mostVersions = 999_999;
+
 /** Id of a version: sorts by number. */
 export function versionId(id: string, number: number): string {
   return `${id}/${String(number).padStart(6, '0')}`;

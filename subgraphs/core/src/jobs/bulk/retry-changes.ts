@@ -4,6 +4,7 @@ import type { JobDocument, StoredPayload, StoredRequirements } from '../model/jo
 import { anyRuntime } from '../model/platforms.js';
 import type { JobInputErrors } from '../submit/job-input-error.types.js';
 import {
+  checkFactor,
   checkPayload,
   checkRequirements,
   environmentCharacters,
@@ -74,9 +75,7 @@ function checkAmount(
   errors: JobInputErrors,
 ): void {
   if (change?.value !== undefined) errors.int([...path, name], change.value, 1, most);
-  const { factor } = change ?? {};
-  if (factor !== undefined && !(factor > 0 && factor <= 100))
-    errors.add([...path, 'factor'], factor, 'a number above 0, at most 100');
+  checkFactor(change?.factor, path, errors);
 }
 
 /** Requirements, their class and the payload of a copy. */

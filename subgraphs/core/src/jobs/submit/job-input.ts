@@ -1,4 +1,5 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
+import type { InputErrors } from '@rhizome/errors';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
 import { checkGpu } from './gpu-input.js';
@@ -12,6 +13,8 @@ type Path = readonly (string | number)[];
 
 /** Largest memory of a job, in MiB. */
 export const mostMemoryMiB = 16_777_216;
+/** Largest scratch space of a job, in MiB. */
+export const mostDiskMiB = 1_073_741_824;
 /** Most environment variables of a payload, and most characters of them together. */
 export const mostVariables = 1000;
 export const mostEnvironmentCharacters = 1_048_576;
@@ -41,6 +44,16 @@ export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, check
   errors.distinct([...path, 'dependsOn'], parents);
 }
 
+/** Checks the factor of a change of an amount. @param path that of the change */
+export function checkFactor<C extends string>(
+  factor: number | undefined,
+  path: Path,
+  errors: InputErrors<C>,
+): void {
+  if (factor !== undefined && !(factor > 0 && factor <= 100))
+    errors.add([...path, 'factor'], factor, 'a number above 0, at most 100');
+}
+
 /** Checks requirements. The given checks validate the selector and the queue. */
 export function checkRequirements(
   spec: RequirementsSpec,
@@ -50,7 +63,7 @@ export function checkRequirements(
 ): void {
   errors.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
   errors.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, mostMemoryMiB);
-  errors.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
+  errors.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, mostDiskMiB);
   errors.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, longestWalltimeSeconds);
   checkPlatform(spec, path, errors);
   if (spec.queue != null) {

@@ -17,6 +17,7 @@ export const policyResolvers: Pick<
   | 'PolicyVersion'
   | 'PolicyVersionConnection'
   | 'AttemptDecision'
+  | 'PolicySimulationResult'
   | 'PolicySimulation'
   | 'PolicySimulationSample'
 > = {
@@ -53,7 +54,6 @@ export const policyResolvers: Pick<
   },
   PolicyVersion: {
     author: ({ author: subject }) => ({ subject }),
-    comment: ({ comment }) => comment ?? null,
     rules: ({ content }) => content.rules,
     placement: ({ content }) => content.placement ?? null,
   },
@@ -61,31 +61,21 @@ export const policyResolvers: Pick<
     policy: ({ policyId }, _args, { loaders }) =>
       policyId === undefined ? null : loaders.load(policyLoader, policyId),
     policyVersion: ({ version }) => version ?? null,
-    rule: ({ rule }) => rule ?? null,
     limits: ({ limits }) => limits ?? [],
-    notBefore: ({ notBefore }) => notBefore ?? null,
     avoidedHosts: ({ avoid }) => avoid?.hosts ?? [],
     avoidedSites: ({ avoid }) => avoid?.sites ?? [],
     avoidedUntil: ({ avoid }) => avoid?.until ?? null,
     isAvoidanceRequired: ({ avoid }) => avoid?.isRequired ?? false,
   },
+  PolicySimulationResult: {
+    simulation: ({ simulation }) => simulation && { ...simulation, ...simulation.totals },
+  },
   PolicySimulation: {
-    scannedJobs: ({ totals }) => totals.scannedJobs,
-    failedJobs: ({ totals }) => totals.failedJobs,
-    failedAttempts: ({ totals }) => totals.failedAttempts,
-    attemptsWithoutLog: ({ totals }) => totals.attemptsWithoutLog,
-    changedJobs: ({ totals }) => totals.changedJobs,
-    stoppedJobs: ({ totals }) => totals.stoppedJobs,
-    stoppedFinishedJobs: ({ totals }) => totals.stoppedFinishedJobs,
-    continuedJobs: ({ totals }) => totals.continuedJobs,
-    resizedJobs: ({ totals }) => totals.resizedJobs,
-    savedCoreHours: ({ totals }) => hoursOf(totals.savedCoreSeconds),
-    savedGpuHours: ({ totals }) => hoursOf(totals.savedGpuSeconds),
-    addedCoreHours: ({ totals }) => hoursOf(totals.addedCoreSeconds),
-    addedGpuHours: ({ totals }) => hoursOf(totals.addedGpuSeconds),
-    addedMemoryGibHours: ({ totals }) => hoursOf(totals.addedMemoryMiBSeconds / 1024),
-    rules: ({ totals }) => totals.rules,
-    samples: ({ totals }) => totals.samples,
+    savedCoreHours: ({ savedCoreSeconds }) => hoursOf(savedCoreSeconds),
+    savedGpuHours: ({ savedGpuSeconds }) => hoursOf(savedGpuSeconds),
+    addedCoreHours: ({ addedCoreSeconds }) => hoursOf(addedCoreSeconds),
+    addedGpuHours: ({ addedGpuSeconds }) => hoursOf(addedGpuSeconds),
+    addedMemoryGibHours: ({ addedMemoryMiBSeconds }) => hoursOf(addedMemoryMiBSeconds / 1024),
   },
   PolicySimulationSample: { job: jobReference(({ jobId }: SimulatedChange) => jobId) },
 };

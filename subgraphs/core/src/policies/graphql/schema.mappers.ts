@@ -3,7 +3,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import type { StoredDecision } from '../../jobs/model/job.types.js';
 import type { PolicyVersionDocument, PolicyView } from '../policy.document.js';
 import type { Simulation, SimulationResult } from '../simulation/simulations.service.js';
-import type { RuleTotals, SimulatedChange } from '../simulation/simulation-totals.js';
+import type { RuleTotals, SimulatedChange, SimulationTotals } from '../simulation/simulation-totals.js';
 
 export type PolicyMapper = PolicyView;
 export type PolicyConnectionMapper = KeysetPage<PolicyView>;
@@ -11,6 +11,6 @@ export type PolicyVersionMapper = PolicyVersionDocument;
 export type PolicyVersionConnectionMapper = KeysetPage<PolicyVersionDocument>;
 export type AttemptDecisionMapper = StoredDecision;
 export type PolicySimulationResultMapper = SimulationResult;
-export type PolicySimulationMapper = Simulation;
+export type PolicySimulationMapper = Simulation & SimulationTotals;
 export type PolicySimulationRuleMapper = RuleTotals;
 export type PolicySimulationSampleMapper = SimulatedChange;

@@ -13,7 +13,7 @@ import type { LogRef, LogTails } from '../failure-policies.js';
 import { logTailCharacters } from '../log-pattern.js';
 import { checkedContent, type GivenContent } from '../policy-input.js';
 import { bookWith, type PolicyBook, type PolicyBooks } from '../policy-book.js';
-import { policyId, versionId } from '../policy.document.js';
+import { mostVersions, policyId, versionId } from '../policy.document.js';
 import type { PolicyScopes, ScopeErrorCode } from '../policy-scopes.js';
 import type { PoliciesRepository } from '../policies.repository.js';
 import type { PolicyContent, PolicyScope } from '../policy.types.js';
@@ -149,7 +149,7 @@ export class SimulationsService {
       return checked;
     }
     const number = version ?? 0;
-    errors.int(['version'], number, 1, 999_999);
+    errors.int(['version'], number, 1, mostVersions);
     if (!errors.isEmpty) return undefined;
     const [stored] = await this.#options.repository.versions([versionId(policyId(scope), number)]);
     if (!stored)
