@@ -1,5 +1,5 @@
 import { isDuplicateKey } from '@rhizome/mongo';
-import type { Collection } from 'mongodb';
+import type { Collection, Document } from 'mongodb';
 import type { JobLogChunkDocument, JobLogHeadDocument } from './job-log.document.js';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
@@ -108,16 +108,13 @@ export class JobLogsRepository {
   ): Promise<readonly (string | null)[]> {
     const length = { $strLenCP: '$text' };
     const end = { $substrCP: ['$text', { $max: [0, { $subtract: [length, characters] }] }, characters] };
-    const [first = [], ...others] = attempts.map(({ jobId, attempt }) => [
+    const pipelines = attempts.map(({ jobId, attempt }) => [
       { $match: { _id: { $gte: `${headId(jobId, attempt)}/`, $lt: `${headId(jobId, attempt)}/:` } } },
       { $sort: { _id: -1 as const } },
       { $limit: tailChunks },
       { $project: { jobId: 1, attempt: 1, sequence: 1, text: end } },
     ]);
-    const united = others.map((pipeline) => ({
-      $unionWith: { coll: this.#chunks.collectionName, pipeline },
-    }));
-    const all = await this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
+    const all = await this.#united(pipelines);
     return attempts.map(({ jobId, attempt }) => {
       const own = all.filter((one) => one.jobId === jobId && one.attempt === attempt);
       if (own.length === 0) return null;
@@ -127,13 +124,11 @@ export class JobLogsRepository {
   }
 
   async #together(pieces: readonly LogPieceRequest[]): Promise<readonly (readonly JobLogChunkDocument[])[]> {
-    const [first = [], ...others] = pieces.map(({ jobId, attempt, from, limit }) => {
+    const pipelines = pieces.map(({ jobId, attempt, from, limit }) => {
       const range = { $gte: chunkId(jobId, attempt, from), $lt: `${headId(jobId, attempt)}/:` };
       return [{ $match: { _id: range } }, { $sort: { _id: 1 } }, { $limit: limit }];
     });
-    const coll = this.#chunks.collectionName;
-    const united = others.map((pipeline) => ({ $unionWith: { coll, pipeline } }));
-    const all = await this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
+    const all = await this.#united(pipelines);
     // Two ranges of one attempt would both contain the chunks of both; their pages cut them to the requested
     // range.
     return pieces.map(({ jobId, attempt, from, limit }) => {
@@ -144,6 +139,13 @@ export class JobLogsRepository {
       );
       return [...known.values()].sort((a, b) => a.sequence - b.sequence).slice(0, limit);
     });
+  }
+
+  /** Results of all pipelines, in one command. */
+  #united([first = [], ...others]: readonly (readonly Document[])[]): Promise<JobLogChunkDocument[]> {
+    const coll = this.#chunks.collectionName;
+    const united = others.map((pipeline) => ({ $unionWith: { coll, pipeline: [...pipeline] } }));
+    return this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
   }
 }
 
