@@ -2,12 +2,8 @@
 import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db } from 'mongodb';
 import { lasting } from '../principals/lasting.js';
-import {
-  type HeldRoles,
-  type PrincipalDocument,
-  principalsCollection,
-  type RoleSource,
-} from '../principals/principal.document.js';
+import type { HeldRoles, RoleSource } from '../principals/principal.document.js';
+import { inPrincipalTransaction } from '../principals/principal-transaction.repository.js';
 import { upserted } from '../store/upserted.js';
 import type { VisibleExperiments } from '../visible-experiments.js';
 import {
@@ -41,13 +37,11 @@ export class GroupsRepository implements RoleSource {
   readonly #db: Db;
   readonly #groups: Collection<GroupDocument>;
   readonly #members: Collection<GroupMemberDocument>;
-  readonly #principals: Collection<PrincipalDocument>;
 
   constructor(db: Db) {
     this.#db = db;
     this.#groups = collection(db, groupsCollection);
     this.#members = collection(db, groupMembersCollection);
-    this.#principals = collection(db, principalsCollection);
   }
 
   group(id: string): Promise<GroupDocument | null> {
@@ -95,19 +89,10 @@ export class GroupsRepository implements RoleSource {
     limits: GroupLimits,
     now: Date,
   ): Promise<GroupMemberDocument | undefined> {
-    return this.#db.client.withSession((session) =>
-      session.withTransaction(
-        async () => {
-          const { principalId } = change;
-          // Of concurrent transactions with a write to the same principal, one commits; the others run again.
-          const touched = { $set: { updatedAt: now }, $inc: { revision: 1 } };
-          await this.#principals.updateOne({ _id: principalId }, touched, { session });
-          const isFull = await this.#hasTooMany(change, experiment, { limits, now, session });
-          return isFull ? undefined : this.#writeMember(change, now, session);
-        },
-        { writeConcern: { w: 'majority' } },
-      ),
-    );
+    return inPrincipalTransaction(this.#db, change.principalId, now, async (session) => {
+      const isFull = await this.#hasTooMany(change, experiment, { limits, now, session });
+      return isFull ? undefined : this.#writeMember(change, now, session);
+    });
   }
 
   /** True if the principal is in as many other groups as it may be. */

@@ -1,7 +1,7 @@
 /** Access to the keys of robots. */
 import { collection, isDuplicateKey } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db, Filter } from 'mongodb';
-import { type PrincipalDocument, principalsCollection } from '../principals/principal.document.js';
+import { inPrincipalTransaction } from '../principals/principal-transaction.repository.js';
 import { type RobotKeyDocument, robotKeysCollection } from './robot-key.document.js';
 
 /** Keys of one robot that are listed. */
@@ -10,18 +10,14 @@ const maxListed = 100;
 /** Condition for keys that have not ended. */
 const usable = (now: Date) => ({ endedAt: null, expiresAt: { $gt: now } });
 
-const majority = { writeConcern: { w: 'majority' } } as const;
-
 /** Collection `robotKeys`. */
 export class RobotKeysRepository {
   readonly #db: Db;
   readonly #keys: Collection<RobotKeyDocument>;
-  readonly #principals: Collection<PrincipalDocument>;
 
   constructor(db: Db) {
     this.#db = db;
     this.#keys = collection(db, robotKeysCollection);
-    this.#principals = collection(db, principalsCollection);
   }
 
   /**
@@ -30,8 +26,8 @@ export class RobotKeysRepository {
    */
   async add(key: RobotKeyDocument, most: number): Promise<'KEY_IN_USE' | 'TOO_MANY_KEYS' | undefined> {
     try {
-      return await this.#db.client.withSession((session) =>
-        session.withTransaction(() => this.#add(key, most, session), majority),
+      return await inPrincipalTransaction(this.#db, key.robotId, key.createdAt, (session) =>
+        this.#add(key, most, session),
       );
     } catch (error) {
       if (isDuplicateKey(error)) return 'KEY_IN_USE';
@@ -44,11 +40,7 @@ export class RobotKeysRepository {
     most: number,
     session: ClientSession,
   ): Promise<'TOO_MANY_KEYS' | undefined> {
-    const { robotId, createdAt: now } = key;
-    // Of concurrent transactions with a write to the same robot, one commits; the others run again.
-    const change = { $set: { updatedAt: now }, $inc: { revision: 1 } };
-    await this.#principals.updateOne({ _id: robotId }, change, { session });
-    const filter = { robotId, ...usable(now) };
+    const filter = { robotId: key.robotId, ...usable(key.createdAt) };
     if ((await this.#keys.countDocuments(filter, { session, limit: most })) >= most) return 'TOO_MANY_KEYS';
     await this.#keys.insertOne(key, { session });
     return undefined;
@@ -73,7 +65,7 @@ export class RobotKeysRepository {
     return this.#keys.findOneAndUpdate(
       { _id: id, endedAt: null },
       { $set: { endedAt: now, endedBy: by, updatedAt: now }, $inc: { revision: 1 } },
-      { returnDocument: 'after', ...majority },
+      { returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
   }
 
