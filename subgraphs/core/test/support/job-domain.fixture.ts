@@ -107,7 +107,9 @@ export async function testDomain(name: string): Promise<TestDomain> {
   );
   const experiments = new Map<string, ExperimentFacts>(facts);
   let serial = 0;
-  const findTask = (id: string) => collection(db, tasksCollection).findOne({ _id: id });
+  // What is committed, as commands read it: a process may read an earlier state than the node has.
+  const readConcern = { level: 'majority' } as const;
+  const findTask = (id: string) => collection(db, tasksCollection).findOne({ _id: id }, { readConcern });
   return {
     db,
     experiments,
