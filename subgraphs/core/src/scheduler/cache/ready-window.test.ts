@@ -65,6 +65,21 @@ describe('ReadyWindow', () => {
     expect(window.head?.id).toBe('job_000000');
   });
 
+  it('does not count jobs of a suspended task among those that wait for another host', () => {
+    const store = new Store();
+    for (const job of many(1000)) store.jobs.set(job.id, job);
+    const window = new ReadyWindow('class_1', 'alpha/default');
+    store.refill(window);
+    const taken: ReadyJob[] = [];
+    for (let job = window.shift(); job; job = window.shift()) taken.push({ ...job, taskId: 'task_1' });
+    for (const job of taken) window.passOver(job);
+    window.removeTasks((taskId) => taskId === 'task_1');
+    expect(window.size).toBe(0);
+    store.refill(window);
+    expect(window.size).toBe(2 * minRefill);
+    expect(window.isLow).toBe(false);
+  });
+
   it('holds no more than its bound, whatever is stored behind it or arrives', () => {
     const store = new Store();
     for (const job of many(20_000)) store.jobs.set(job.id, job);

@@ -138,6 +138,7 @@ export class ReadyWindow {
     const jobs = [...this.#jobs, ...(this.#arrived?.values() ?? [])];
     for (const { id, taskId } of jobs)
       if (taskId !== undefined && isRemoved(taskId)) {
+        this.#passedOver.delete(id);
         this.#recordRemoved(id);
         this.#arrived?.delete(id);
         this.#ids.delete(id);
