@@ -55,10 +55,8 @@ describe('ReadyWindow', () => {
       // A pass takes all jobs of the window, and none of them finds another host.
       const taken: ReadyJob[] = [];
       for (let job = window.shift(); job; job = window.shift()) taken.push(job);
-      for (const job of taken) {
-        seen.add(job.id);
-        window.passOver(job);
-      }
+      for (const job of taken) seen.add(job.id);
+      window.passOver(taken);
     }
     expect(seen.size).toBeGreaterThanOrEqual(4 * maxRefill);
     expect(window.size).toBeLessThanOrEqual(5 * maxRefill);
@@ -72,7 +70,7 @@ describe('ReadyWindow', () => {
     store.refill(window);
     const taken: ReadyJob[] = [];
     for (let job = window.shift(); job; job = window.shift()) taken.push({ ...job, taskId: 'task_1' });
-    for (const job of taken) window.passOver(job);
+    window.passOver(taken);
     window.removeTasks((taskId) => taskId === 'task_1');
     expect(window.size).toBe(0);
     store.refill(window);

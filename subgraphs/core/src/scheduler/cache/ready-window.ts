@@ -117,10 +117,17 @@ export class ReadyWindow {
     if (this.#isComplete && this.#jobs.length - this.#passedOver.size > 2 * maxRefill) this.#cut();
   }
 
-  /** Returns the head that was taken off, because it waits for another host. */
-  passOver(job: ReadyJob): void {
-    this.insert(job);
-    if (this.#ids.has(job.id)) this.#passedOver.add(job.id);
+  /**
+   * Puts heads back that were taken off and wait for another host.
+   * @param heads in the order in which they were taken, with no change of the window since the first of them
+   */
+  passOver(heads: readonly ReadyJob[]): void {
+    for (const { id } of heads) {
+      this.#ids.add(id);
+      this.#passedOver.add(id);
+      this.#left.delete(id);
+    }
+    this.#jobs = [...this.#jobs, ...heads.toReversed()];
   }
 
   /** Removes a job that is no longer ready. */

@@ -60,7 +60,8 @@ class Pass {
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
   readonly #search: PlacementSearch;
   /** Ready jobs that found no other host; they return to their windows after the pass. */
-  readonly #passedOver: { readonly window: ReadyWindow; readonly job: ReadyJob }[] = [];
+  readonly #passedOver = new Map<ReadyWindow, ReadyJob[]>();
+  #avoidsUntilMs = Infinity;
   /**
    * Shares that may still get jobs, with their standing when they were added: usage only grows during a pass.
    */
@@ -82,15 +83,12 @@ class Pass {
     const classes = this.#collect();
     if (classes.size > 0) this.#addCandidates(minimumDemand([...classes, ...this.#priced()]));
     if (this.#round.isOpen) this.#serve();
-    for (const { window, job } of this.#passedOver) window.passOver(job);
+    for (const [window, jobs] of this.#passedOver) window.passOver(jobs);
     return {
       picks: this.#picks,
       throttled: this.#throttled,
       hasDeferred: this.#search.hasDeferred,
-      avoidsUntilMs: this.#passedOver.reduce(
-        (first, { job }) => Math.min(first, job.avoid?.until.getTime() ?? Infinity),
-        Infinity,
-      ),
+      avoidsUntilMs: this.#avoidsUntilMs,
     };
   }
 
@@ -190,12 +188,19 @@ class Pass {
       }
       const placement = this.#search.elsewhereIfAvoided(job, cls, share, anywhere);
       if (!placement) {
-        this.#passedOver.push({ window: queued.window, job });
+        this.#passOver(queued.window, job);
         continue;
       }
       this.#grant(job, cls, share.path, placement);
       return true;
     }
+  }
+
+  #passOver(window: ReadyWindow, job: ReadyJob): void {
+    const jobs = this.#passedOver.get(window);
+    if (jobs) jobs.push(job);
+    else this.#passedOver.set(window, [job]);
+    this.#avoidsUntilMs = Math.min(this.#avoidsUntilMs, job.avoid?.until.getTime() ?? Infinity);
   }
 
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
