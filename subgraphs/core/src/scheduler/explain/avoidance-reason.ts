@@ -20,7 +20,7 @@ export function avoidanceReason(
   const until = `until ${avoid.until.toISOString()}`;
   const does = avoid.isRequired ? 'must not run' : 'prefers not to run';
   const wish = `After a failure there, its next attempt ${does} on ${where.join(' or ')} ${until}`;
-  const { elsewhere, onAnotherHost } = alternatives(avoid, fleet, cls, experimentOf(share));
+  const { elsewhere, onAnotherHost } = alternatives(avoid, { fleet, wallMs }, cls, experimentOf(share));
   if (elsewhere > 0) return `${wish}; ${plural(elsewhere, 'other worker')} could run it.`;
   if (avoid.isRequired) return `${wish}; no other worker could run it.`;
   if (onAnotherHost > 0)

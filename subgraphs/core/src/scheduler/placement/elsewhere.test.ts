@@ -3,7 +3,7 @@ import { aQueue, aReadyJob, aWorker, someRequirements } from '../../../test/supp
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import { Fleet } from '../cache/fleet.js';
 import { prepareClass } from '../requirements/requirement-class.js';
-import { Alternatives, Elsewhere } from './elsewhere.js';
+import { Alternatives, alternatives, Elsewhere } from './elsewhere.js';
 
 const requirements = someRequirements();
 const cls = prepareClass(classIdOf(requirements), 0, requirements);
@@ -32,6 +32,21 @@ describe('Elsewhere', () => {
     const accepted = [...other.fleet.workers()].filter((worker) => destination?.accepts(worker));
     expect(accepted.map(({ facts }) => facts.host)).toEqual(['host-2']);
     expect(new Elsewhere(other, 60_000).destinationOf(job, cls, 'alpha')).toBeUndefined();
+  });
+
+  it.each([
+    ['is down before the job would end', { queueId: 'queue_2' }],
+    ['ends before the job would', { endsAt: new Date(60_000) }],
+  ])('lets a job go anywhere if the only worker on another host %s', (_, change) => {
+    const { fleet } = fleetOf('host-1');
+    const downtimes = [{ startsAt: new Date(60_000), endsAt: new Date(90_000), reason: 'cooling' }];
+    fleet.setQueues([aQueue({}), aQueue({ id: 'queue_2', name: 'second', downtimes })]);
+    fleet.set(aWorker({ id: 'worker_2', host: 'host-2', ...change }));
+    expect(new Elsewhere(fleet, 0).destinationOf(job, cls, 'alpha')).toBeUndefined();
+    expect(alternatives(avoid, { fleet, wallMs: 0 }, cls, 'alpha')).toEqual({
+      elsewhere: 0,
+      onAnotherHost: 0,
+    });
   });
 
   it('visits the workers once a second for all jobs that avoid the same hosts', () => {

@@ -3,7 +3,7 @@
  * for one only while some worker there could run it, unless a rule requires it.
  */
 import { LRUCache } from 'lru-cache';
-import { admits } from '../cache/equivalent-workers.js';
+import { admits, secondsLeft } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -12,8 +12,6 @@ import type { StoredAvoidance } from '../../jobs/model/job.types.js';
 /** Accepts the workers that a job may go to now. */
 export type AcceptsWorker = (worker: FleetWorker) => boolean;
 
-/** Most workers visited in one pass to find out whether a job has an alternative. */
-const maxVisits = 100_000;
 /** Where a job may go. */
 export interface Destination {
   readonly accepts: AcceptsWorker;
@@ -21,9 +19,10 @@ export interface Destination {
   isExhausted: boolean;
 }
 
+/** Most workers visited in one pass to find out whether a job has an alternative. */
+const maxVisits = 100_000;
 /** Most searches among the candidates of one pass; jobs beyond it wait for the next. */
 const maxSearches = 1000;
-
 /** Time for which an answer holds, in milliseconds. Visiting the workers of a large fleet costs that many. */
 const answerMs = 1000;
 
@@ -109,7 +108,7 @@ export class Elsewhere {
     for (const worker of this.#fleet.workers()) {
       this.#visits += 1;
       if (this.#visits > maxVisits) return everywhereElse;
-      if (!onAnotherHost(worker) || !couldRun(worker, cls, experiment)) continue;
+      if (!onAnotherHost(worker) || !couldRun(worker, cls, experiment, this.#wallMs)) continue;
       if (everywhereElse(worker)) return everywhereElse;
       hasOtherHost = true;
     }
@@ -123,8 +122,10 @@ function accepting({ hosts, sites }: StoredAvoidance): readonly [AcceptsWorker, 
   return [(worker) => onAnotherHost(worker) && !sites.includes(worker.shape.queue.site), onAnotherHost];
 }
 
-function couldRun(worker: FleetWorker, cls: RequirementClass, experiment: string): boolean {
-  return worker.facts.state === 'READY' && admits(worker.shape.queue, experiment) && worker.fits(cls);
+function couldRun(worker: FleetWorker, cls: RequirementClass, experiment: string, wallMs: number): boolean {
+  const { facts, shape } = worker;
+  const mayTake = facts.state === 'READY' && admits(shape.queue, experiment) && worker.fits(cls);
+  return mayTake && secondsLeft(worker, wallMs) >= cls.requirements.walltimeSeconds;
 }
 
 /** Number of workers that could run a job, by whether it avoids them. */
@@ -136,14 +137,14 @@ export interface AlternativesOfJob {
 /** Counts the workers that a job does not avoid, for explanations. */
 export function alternatives(
   avoid: StoredAvoidance,
-  fleet: { workers(): Iterable<FleetWorker> },
+  { fleet, wallMs }: { readonly fleet: { workers(): Iterable<FleetWorker> }; readonly wallMs: number },
   cls: RequirementClass,
   experiment: string,
 ): AlternativesOfJob {
   const [everywhereElse, onAnotherHost] = accepting(avoid);
   let [elsewhere, otherHosts] = [0, 0];
   for (const worker of fleet.workers()) {
-    if (!onAnotherHost(worker) || !couldRun(worker, cls, experiment)) continue;
+    if (!onAnotherHost(worker) || !couldRun(worker, cls, experiment, wallMs)) continue;
     otherHosts += 1;
     if (everywhereElse(worker)) elsewhere += 1;
   }
