@@ -177,16 +177,6 @@ export class ReadyWindow {
     for (const job of arrived?.values() ?? []) if (this.#isComplete || this.#isInside(job)) this.#insert(job);
   }
 
-  /** Removes all jobs before they are read again from the store. */
-  reset(): void {
-    this.#jobs = [];
-    this.#ids.clear();
-    this.#passedOver.clear();
-    this.#edge = undefined;
-    this.#isComplete = false;
-    this.#arrived = undefined;
-  }
-
   #isInside(key: ReadyKey): boolean {
     return this.#edge !== undefined && compareKeys(key, this.#edge) <= 0;
   }

@@ -9,6 +9,7 @@ import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
 import type { HeldForRequeue } from '../dispatch/requeue-grants.js';
+import { readyJobOf } from './ready-job.js';
 import type { ReadyKey, RefillRequest } from './ready-window.js';
 
 const readyIndex = 'ready_idx';
@@ -146,7 +147,7 @@ export class SchedulerJobsRepository {
         })
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
-      for (const job of await cursor.toArray()) found.push(readyJobOf(job));
+      for (const job of await cursor.toArray()) found.push(storedReadyJob(job));
       if (found.length >= limit) break;
     }
     return found;
@@ -297,13 +298,9 @@ export class SchedulerJobsRepository {
 }
 
 /** Most jobs have no outputs: recording this here saves a read when their end is reported. */
-function readyJobOf({ _id, priority, owner, attempt, taskId, avoid, payload }: StoredReadyJob): ReadyJob {
-  const job = {
-    ...{ id: _id, priority, owner, attempt },
-    ...(taskId !== undefined && { taskId }),
-    ...(avoid && { avoid }),
-  };
-  return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
+function storedReadyJob(stored: StoredReadyJob): ReadyJob {
+  const job = readyJobOf(stored._id, stored);
+  return stored.payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;
 }
 
 /** Two plain ranges instead of one `$or`: each is one scan of the index in its order. */

@@ -1,33 +1,27 @@
 /**
- * The main loop of the leader: updates the windows from events and refills, keeps pending acquires until jobs
- * fit, runs passes of the matcher and has the grants written. One dispatcher exists for each term of
- * leadership.
+ * The main loop of the leader: keeps pending acquires until jobs fit, runs passes of the matcher over the
+ * windows and has the grants written. One dispatcher exists for each term of leadership.
  */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-set.js';
-import type { AcquireRequest, Grant, ReadyJob } from '../scheduler.types.js';
+import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
-import { GpuDemand } from '../cache/gpu-demand.js';
 import type { GrantHistory } from '../cache/grant-history.js';
 import type { GrantWriter } from './grant-writer.js';
 import { Alternatives } from '../placement/elsewhere.js';
 import { matchPass } from '../placement/matcher.js';
 import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.js';
-import type { ReadyWindow } from '../cache/ready-window.js';
-import { ReadyWindows } from '../cache/ready-windows.js';
-import { Refills } from '../cache/refills.js';
-import { applySuspensions } from '../cache/suspensions.js';
+import { WindowFeed } from '../cache/window-feed.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import { RepeatedOffers } from './repeated-offers.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
-import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
-import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
 
 export interface DispatcherOptions {
@@ -36,7 +30,7 @@ export interface DispatcherOptions {
   readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
   readonly grants: GrantWriter;
   /** Tasks whose jobs are left out. */
-  readonly suspendedTasks: SuspendedTaskFeed;
+  readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
   /** Records each grant. */
   readonly history: GrantHistory;
   readonly observer: Pick<WorkObserver, 'passEnded'>;
@@ -53,31 +47,26 @@ export interface DispatcherOptions {
 /** Maximum number of rounds in one pass; then the event loop continues before the next. */
 const maxRounds = 4;
 const shortPassMs = 5;
-/** Maximum number of windows read for one question. */
-const maxWindowsRead = 32;
 
 /** Matches ready jobs with pending acquires during one term of leadership. */
 export class Dispatcher {
-  readonly windows = new ReadyWindows();
+  readonly feed: WindowFeed;
   readonly #options: DispatcherOptions;
-  readonly #demand = new GpuDemand();
   readonly #pending = new PendingAcquires();
   readonly #undelivered: UndeliveredGrants;
   /** Devices of the workers with pending acquires, as they were at the time of the call. */
   readonly #devices = new WeakMap<PendingAcquire, DeviceLayout>();
-  readonly #refills: Refills;
   #isPassDue = false;
   #isPassing = false;
   #lastPassMs = 0;
-  #isWarm = false;
   #isClosed = false;
   readonly #offers: RepeatedOffers;
   readonly #alternatives = new Alternatives();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#refills = new Refills(options);
     const { cache, clock, signal } = options;
+    this.feed = new WindowFeed({ ...options, ledger: cache.ledger }, () => this.wake());
     this.#undelivered = new UndeliveredGrants(cache.ledger);
     this.#offers = new RepeatedOffers(clock, () => this.wake());
     const stop = cache.ledger.onReleased((workerId) => {
@@ -89,17 +78,6 @@ export class Dispatcher {
       this.#offers.stop();
       this.#end();
     });
-  }
-
-  /** Finds the kinds of ready jobs; until then calls wait. Events may come before. */
-  async warm(): Promise<void> {
-    const { jobs, classes, signal } = this.#options;
-    for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
-    await classes.load([...this.windows.all()].map(({ classId }) => classId));
-    await this.#refills.run([...this.windows.all()]);
-    for (const window of this.windows.all()) this.#recordDemand(window.classId, window.size);
-    this.#isWarm = true;
-    this.wake();
   }
 
   /**
@@ -134,56 +112,12 @@ export class Dispatcher {
     await this.#options.grants.idle();
   }
 
-  /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
-  applyEvents(events: readonly JobEvent[]): void {
-    const { ledger } = this.#options.cache;
-    const fresh = new Map<string, number>();
-    for (const { jobId, last } of events) {
-      if (last.to !== 'ACTIVATED') {
-        if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
-        continue;
-      }
-      if (last.taskId !== undefined && this.#options.suspendedTasks.get(last.taskId)) continue;
-      // The grant is newer than the event: the job is no longer ready.
-      const entry = ledger.get(jobId);
-      if (entry && entry.fence > last.fence) continue;
-      this.windows.open(last.share, last.classId).insert(readyJobOf(jobId, last));
-      fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
-    }
-    if (fresh.size === 0) return;
-    void this.#options.classes.load(fresh.keys()).then(
-      () => {
-        for (const [classId, count] of fresh) this.#recordDemand(classId, count);
-        this.wake();
-      },
-      (err: unknown) => this.#options.log.warn({ err }, 'requirement classes could not be read'),
-    );
-  }
-
-  #recordDemand(classId: string, count: number): void {
-    const cls = this.#options.classes.get(classId);
-    if (cls) this.#demand.record(cls, count);
-  }
-
-  /** Takes the jobs of suspended tasks out of the windows, and reads those of resumed tasks. */
-  async applySuspensions(change: SuspensionChange): Promise<void> {
-    await applySuspensions({ ...this.#options, windows: this.windows, refills: this.#refills }, change);
-    this.wake();
-  }
-
-  /** Reads everything again from the store, because events may have been missed. */
-  async restart(): Promise<void> {
-    this.#isWarm = false;
-    this.windows.clear();
-    await this.warm();
-  }
-
   /** Schedules a pass if there are pending acquires. */
   wake(): void {
     if (
       this.#isPassDue ||
       this.#pending.size === 0 ||
-      !this.#isWarm ||
+      !this.feed.isWarm ||
       this.#isClosed ||
       this.#options.signal.aborted
     )
@@ -194,15 +128,9 @@ export class Dispatcher {
     else setImmediate(() => void this.#passes());
   }
 
-  /** Reads unread windows of a share, so that positions in it can be computed; a bounded number at a time. */
-  async readWindowsOf(share: string): Promise<void> {
-    const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
-    await this.#refills.run(unknown.slice(0, maxWindowsRead));
-  }
-
   /** Removes windows of kinds without ready jobs. */
   prune(): void {
-    this.windows.prune();
+    this.feed.windows.prune();
     this.#undelivered.prune();
   }
 
@@ -226,7 +154,7 @@ export class Dispatcher {
 
   async #pass(): Promise<void> {
     const asking = this.#waitingCandidates();
-    const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
+    const isRead = await this.feed.readFor(asking.map(([, { worker }]) => worker));
     const still = asking.filter(([pending]) => this.#pending.has(pending));
     const begun = this.#options.clock.monotonicMs();
     const taken = new Map<PendingAcquire, PendingGrant[]>();
@@ -237,12 +165,12 @@ export class Dispatcher {
       const picks = taken.get(pending);
       if (picks) this.#write(pending, picks, request.worker.shape.queue.name);
       // A window ran empty in this pass and has more jobs behind it: an empty result is not final.
-      else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
+      else if (isRead && this.feed.hasUnreadFor(request.worker)) this.#isPassDue = true;
       else if (!pending.waits) pending.answer([]);
     }
     this.#lastPassMs = this.#options.clock.monotonicMs() - begun;
     this.#options.observer.passEnded(this.#lastPassMs / 1000);
-    this.#refillLow();
+    this.feed.refillLow();
   }
 
   /**
@@ -258,7 +186,7 @@ export class Dispatcher {
     const open = asking.filter(([pending]) => (taken.get(pending)?.length ?? 0) < pending.request.count);
     if (open.length === 0) return false;
     let ready = 0;
-    for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
+    for (const window of this.feed.windows.all()) ready += window.isComplete ? window.size : Infinity;
     const part = Math.max(1, Math.floor(ready / open.length));
     // Jobs without GPUs are divided among the hosts without GPUs.
     const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
@@ -274,14 +202,9 @@ export class Dispatcher {
     });
     const { fleet, ledger } = cache;
     const wallMs = clock.now().getTime();
-    const known = {
-      fleet,
-      ledger,
-      windows: this.windows,
-      alternatives: this.#alternatives,
-      demand: this.#demand,
-    };
-    const state = { ...known, wallMs, classOf: (id: string) => classes.get(id) };
+    const { windows, demand } = this.feed;
+    const known = { fleet, ledger, windows, demand, alternatives: this.#alternatives, wallMs };
+    const state = { ...known, classOf: (id: string) => classes.get(id) };
     const { picks, throttled, hasDeferred, avoidsUntilMs } = matchPass(state, requests, clock.monotonicMs());
     if (avoidsUntilMs < Infinity) this.#offers.after(avoidsUntilMs - wallMs);
     if (throttled.length > 0) this.#options.onThrottled(throttled);
@@ -362,32 +285,10 @@ export class Dispatcher {
       if (granted.has(entry.jobId)) history.record(entry.share, entry.classId, now);
   }
 
-  /** Windows that were never read and could serve one of the requests. */
-  #unknownFor(requests: readonly CandidateRequest[]): ReadyWindow[] {
-    const shapes = new Set(requests.map(({ worker }) => worker.shape));
-    return [...this.windows.all()].filter((window) => {
-      if (window.size > 0 || window.isComplete) return false;
-      const cls = this.#options.classes.get(window.classId);
-      return cls !== undefined && [...shapes].some((shape) => shape.mayFit(cls));
-    });
-  }
-
-  #refillLow(): void {
-    const low = [...this.windows.all()].filter((window) => window.isLow);
-    if (low.length === 0) return;
-    // After an error of the store the next event or call tries again, instead of a tight loop.
-    void this.#refills.run(low).then((isRead) => isRead && this.wake());
-  }
-
   #end(): void {
     this.#pending.refuseAll(termEnded());
-    this.windows.clear();
+    this.feed.windows.clear();
   }
-}
-
-function readyJobOf(id: string, { priority, owner, attempt, taskId, avoid }: JobEvent['last']): ReadyJob {
-  const job = { id, priority, owner, attempt };
-  return { ...job, ...(taskId !== undefined && { taskId }), ...(avoid && { avoid }) };
 }
 
 function termEnded(): DomainError {

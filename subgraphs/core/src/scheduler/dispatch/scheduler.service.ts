@@ -2,8 +2,6 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
-import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
-import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
@@ -12,23 +10,24 @@ import { Dispatcher } from './dispatcher.js';
 import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from '../leader/leadership.js';
 import type { Usage } from '../cache/ledger.js';
-import { fleetFacts } from '../explain/fleet-facts.js';
 import { GrantHistory } from '../cache/grant-history.js';
-import { contactReason, type Silence } from '../explain/lost-contact.js';
-import { explainPending, type PendingWorld, type PositionInShare } from '../explain/pending.js';
-import type { FleetFacts, PendingFacts, WaitingJob } from '../explain/pending.types.js';
-import { positionOf } from '../explain/queue-position.js';
-import { experimentOf } from '../cache/ready-windows.js';
-import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
+import {
+  JobExplainer,
+  type JobExplainerOptions,
+  type RequestedRequirements,
+} from '../explain/job-explainer.js';
+import type { PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
 import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
-import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
-export interface SchedulerOptions {
+export interface SchedulerOptions extends Pick<
+  JobExplainerOptions,
+  'unreachableSince' | 'silenceOf' | 'readyCount'
+> {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
   readonly jobs: SchedulerJobsRepository;
@@ -40,12 +39,6 @@ export interface SchedulerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
-  /** End of the lease of a worker that is unreachable; undefined for others. */
-  readonly unreachableSince: (workerId: string) => Date | undefined;
-  /** The silence of a worker whose lease does not end because the lease clock stands still. */
-  readonly silenceOf: (workerId: string) => Promise<Silence | undefined>;
-  /** Number of ready jobs of a share, from the maintained counts. */
-  readonly readyCount?: ((share: string) => number) | undefined;
   /** Interval at which shares, queues and throttled jobs are checked, in milliseconds. */
   readonly tickMs?: number;
 }
@@ -57,14 +50,6 @@ export interface AcquireCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requirements that a job may be submitted with. */
-export interface RequestedRequirements {
-  readonly requirements: StoredRequirements;
-  /** `experiment/leaf`. */
-  readonly share: string;
-  readonly priority: number;
-}
-
 /** Parts of one term of leadership. */
 interface Term {
   readonly dispatcher: Dispatcher;
@@ -72,9 +57,6 @@ interface Term {
   readonly firstFence: number;
 }
 
-/** Time for which fleet facts of a class are cached. */
-const factsKeptMs = 250;
-const maxFactsKept = 256;
 /** Interval at which unused requirement classes are dropped. */
 const pruneMs = 10_000;
 
@@ -93,11 +75,15 @@ export class SchedulerService {
   #isRereading = false;
   /** Grants observed by this process, including those of other leaders. */
   readonly #history: GrantHistory;
-  readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
+  readonly #explainer: JobExplainer;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#history = new GrantHistory(options.clock.monotonicMs());
+    this.#explainer = new JobExplainer(
+      options,
+      () => this.#term && { feed: this.#term.dispatcher.feed, history: this.#history },
+    );
   }
 
   /** True if this process leads. */
@@ -168,40 +154,13 @@ export class SchedulerService {
   /**
    * Explains why a job waits; null if a worker in contact has it, it has ended, or its class is not stored.
    */
-  async pending(job: WaitingJob): Promise<PendingFacts | null> {
-    const { classes, unreachableSince, silenceOf, clock } = this.#options;
-    const silence =
-      isHeld(job.state) && job.workerId !== undefined ? await silenceOf(job.workerId) : undefined;
-    const contact = contactReason(job, { unreachableSince, silence, now: clock.now() });
-    if (isTerminal(job.state) || (isHeld(job.state) && contact === undefined)) return null;
-    await classes.load([job.classId]);
-    const cls = classes.get(job.classId);
-    if (!cls) return null;
-    const task = job.taskId === undefined ? undefined : this.#options.suspendedTasks.get(job.taskId);
-    const position = job.state === 'ACTIVATED' && !task ? await this.#positionOf(job) : null;
-    const world = { ...this.#world(), task };
-    const facts = explainPending(job, cls, world, position, this.#factsOf(cls, job.share));
-    if (contact === undefined) return facts;
-    return { ...facts, summary: isHeld(job.state) ? contact : `${contact} ${facts.summary}` };
+  pending(job: WaitingJob): Promise<PendingFacts | null> {
+    return this.#explainer.pending(job);
   }
 
   /** Explains why a new job with these requirements would wait. */
-  async explain({ requirements, share, priority }: RequestedRequirements): Promise<PendingFacts> {
-    const { classes } = this.#options;
-    const classId = classIdOf(requirements);
-    await classes.load([classId]);
-    // A class that was never submitted is in no cache: its index is outside those of the classes in memory.
-    const cls = classes.get(classId) ?? prepareClass(classId, -1, requirements);
-    const job: WaitingJob = {
-      _id: '￿',
-      state: 'ACTIVATED',
-      share,
-      owner: '',
-      priority,
-      classId,
-      waitingFor: [],
-    };
-    return explainPending(job, cls, this.#world(), await this.#positionOf(job));
+  explain(requested: RequestedRequirements): Promise<PendingFacts> {
+    return this.#explainer.explain(requested);
   }
 
   /** Current usage of a share. */
@@ -258,11 +217,11 @@ export class SchedulerService {
         signal,
         onThrottled: (over) => void throttle.putAside(over),
       });
-      const throttle = new Throttle({ cache, windows: dispatcher.windows, jobs, classes, writer, log });
+      const throttle = new Throttle({ cache, windows: dispatcher.feed.windows, jobs, classes, writer, log });
       for (const { path } of cache.fleet.shares()) throttle.watchShare(path);
       this.#term = { dispatcher, throttle, firstFence };
       prepared();
-      await dispatcher.warm();
+      await dispatcher.feed.warm();
     } catch (error) {
       if (signal.aborted) return;
       log.error({ err: error }, 'broker could not start to lead and tries again');
@@ -272,7 +231,7 @@ export class SchedulerService {
   }
 
   #applySuspensions(change: SuspensionChange): void {
-    this.#term?.dispatcher
+    this.#term?.dispatcher.feed
       .applySuspensions(change)
       .catch((err: unknown) => this.#rereadJobs('jobs of resumed tasks could not be read', err));
   }
@@ -283,7 +242,7 @@ export class SchedulerService {
       this.#recordGrants(events);
       return;
     }
-    term.dispatcher.applyEvents(events);
+    term.dispatcher.feed.applyEvents(events);
     for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.watchShare(last.share);
   }
 
@@ -335,7 +294,7 @@ export class SchedulerService {
       while (this.#rereadsDue > 0) {
         const due = this.#rereadsDue;
         await this.#options.cache.reload();
-        await this.#term?.dispatcher.restart();
+        await this.#term?.dispatcher.feed.restart();
         this.#rereadsDue -= due;
       }
     } catch (err) {
@@ -367,43 +326,7 @@ export class SchedulerService {
     this.#prunedAt = now;
     const inUse = new Set<string>();
     for (const { classId } of cache.ledger.entries()) inUse.add(classId);
-    for (const { classId } of this.#term?.dispatcher.windows.all() ?? []) inUse.add(classId);
+    for (const { classId } of this.#term?.dispatcher.feed.windows.all() ?? []) inUse.add(classId);
     classes.prune(inUse, now);
-  }
-
-  /** Position of a ready job, if this process knows it. */
-  async #positionOf(job: WaitingJob): Promise<PositionInShare> {
-    const { dispatcher } = this.#term ?? {};
-    await dispatcher?.readWindowsOf(job.share);
-    const windows = dispatcher?.windows;
-    if (!windows) return { position: null, isPositionEstimated: false, inClass: null };
-    const key = { priority: job.priority, id: job._id };
-    const nowMs = this.#options.clock.now().getTime();
-    const ready = this.#options.readyCount?.(job.share);
-    const own = windows.find(job.share, job.classId);
-    return positionOf(windows.of(job.share), key, ready, nowMs, own);
-  }
-
-  #world(): PendingWorld {
-    const { cache, clock } = this.#options;
-    return {
-      fleet: cache.fleet,
-      ledger: cache.ledger,
-      history: this.#term && this.#history,
-      nowMs: clock.monotonicMs(),
-      wallMs: clock.now().getTime(),
-    };
-  }
-
-  /** Cached fleet facts for a class: a page of jobs requests the same facts repeatedly. */
-  #factsOf(cls: RequirementClass, share: string): FleetFacts {
-    const now = this.#options.clock.monotonicMs();
-    const key = `${cls.id} ${experimentOf(share)}`;
-    const known = this.#facts.get(key);
-    if (known && now - known.atMs < factsKeptMs) return known.facts;
-    const facts = fleetFacts(cls, experimentOf(share), this.#world());
-    if (this.#facts.size >= maxFactsKept) this.#facts.clear();
-    this.#facts.set(key, { facts, atMs: this.#options.clock.monotonicMs() });
-    return facts;
   }
 }

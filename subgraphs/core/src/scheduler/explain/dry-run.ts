@@ -1,7 +1,7 @@
 /** Dry runs: why a job with given requirements would wait, without submitting it. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
-import type { RequestedRequirements } from '../dispatch/scheduler.service.js';
+import type { RequestedRequirements } from './job-explainer.js';
 import type { ExplanationCaller } from './explanations.js';
 import type { PendingFacts } from './pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from '../../jobs/ports.js';

@@ -4,9 +4,10 @@
  * the answer is what this process knows, without position and wait.
  */
 import type { Logger } from '@rhizome/log';
-import type { RequestedRequirements, SchedulerService } from '../dispatch/scheduler.service.js';
+import type { SchedulerService } from '../dispatch/scheduler.service.js';
 import type { Leadership } from '../leader/leadership.js';
 import { callLeader, type LeaderAnswer, type LeaderCaller } from '../leader/leader-call.js';
+import type { RequestedRequirements } from './job-explainer.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
 
 /** The caller, and whether the call was forwarded by another process of core. */

@@ -1,0 +1,154 @@
+/**
+ * Keeps the windows on ready jobs up to date during one term of leadership: from events, from the store, and
+ * without the jobs of suspended tasks.
+ */
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
+import type { RequirementClasses } from '../requirements/requirement-classes.js';
+import type { FleetWorker } from './fleet.types.js';
+import { GpuDemand } from './gpu-demand.js';
+import type { Ledger } from './ledger.js';
+import { readyJobOf } from './ready-job.js';
+import type { ReadyWindow } from './ready-window.js';
+import { ReadyWindows } from './ready-windows.js';
+import { Refills, type RefillsOptions } from './refills.js';
+import type { ReadyKind, SchedulerJobsRepository } from './scheduler-jobs.repository.js';
+
+/** Dependencies of {@link WindowFeed}. */
+export interface WindowFeedOptions extends RefillsOptions {
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly classes: RequirementClasses;
+  readonly ledger: Pick<Ledger, 'get'>;
+  readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+}
+
+/** Maximum number of windows read for one question. */
+const maxWindowsRead = 32;
+
+/** The windows of one term, with the demand for GPUs of the jobs that came into them. */
+export class WindowFeed {
+  readonly windows = new ReadyWindows();
+  readonly demand = new GpuDemand();
+  readonly #options: WindowFeedOptions;
+  readonly #refills: Refills;
+  readonly #onReady: () => void;
+  #isWarm = false;
+
+  /** @param onReady called when jobs may fit that did not fit before */
+  constructor(options: WindowFeedOptions, onReady: () => void) {
+    this.#options = options;
+    this.#refills = new Refills(options);
+    this.#onReady = onReady;
+  }
+
+  /** True if the kinds of ready jobs are known. */
+  get isWarm(): boolean {
+    return this.#isWarm;
+  }
+
+  /** Finds the kinds of ready jobs. Events may come before. */
+  async warm(): Promise<void> {
+    const { jobs, classes, signal } = this.#options;
+    for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
+    await classes.load([...this.windows.all()].map(({ classId }) => classId));
+    await this.#refills.run([...this.windows.all()]);
+    for (const window of this.windows.all()) this.#recordDemand(window.classId, window.size);
+    this.#isWarm = true;
+    this.#onReady();
+  }
+
+  /** Reads everything again from the store, because events may have been missed. */
+  async restart(): Promise<void> {
+    this.#isWarm = false;
+    this.windows.clear();
+    await this.warm();
+  }
+
+  /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
+  applyEvents(events: readonly JobEvent[]): void {
+    const { ledger, classes, suspendedTasks, log } = this.#options;
+    const fresh = new Map<string, number>();
+    for (const { jobId, last } of events) {
+      if (last.to !== 'ACTIVATED') {
+        if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
+        continue;
+      }
+      if (last.taskId !== undefined && suspendedTasks.get(last.taskId)) continue;
+      // The grant is newer than the event: the job is no longer ready.
+      const entry = ledger.get(jobId);
+      if (entry && entry.fence > last.fence) continue;
+      this.windows.open(last.share, last.classId).insert(readyJobOf(jobId, last));
+      fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
+    }
+    if (fresh.size === 0) return;
+    void classes.load(fresh.keys()).then(
+      () => {
+        for (const [classId, count] of fresh) this.#recordDemand(classId, count);
+        this.#onReady();
+      },
+      (err: unknown) => log.warn({ err }, 'requirement classes could not be read'),
+    );
+  }
+
+  /** Takes the jobs of suspended tasks out of the windows, and reads those of resumed tasks. */
+  async applySuspensions({ suspended, resumed }: SuspensionChange): Promise<void> {
+    const taken = new Set(suspended.map(({ id }) => id));
+    if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
+    if (resumed.length > 0) await this.#readSharesAgain(new Set(resumed.map(({ share }) => share)));
+    this.#onReady();
+  }
+
+  /** Reads the windows that were never read and could serve a worker. @returns true if all could be read */
+  readFor(workers: Iterable<FleetWorker>): Promise<boolean> {
+    return this.#refills.run(this.#unreadFor(workers));
+  }
+
+  /** Returns true if there are such windows. */
+  hasUnreadFor(worker: FleetWorker): boolean {
+    return this.#unreadFor([worker]).length > 0;
+  }
+
+  /** Reads unread windows of a share, so that positions in it can be computed; a bounded number at a time. */
+  async readWindowsOf(share: string): Promise<void> {
+    const unknown = [...this.windows.of(share)].filter(isUnread);
+    await this.#refills.run(unknown.slice(0, maxWindowsRead));
+  }
+
+  /** Begins to read the next jobs of windows that run low. */
+  refillLow(): void {
+    const low = [...this.windows.all()].filter((window) => window.isLow);
+    if (low.length === 0) return;
+    // After an error of the store the next event or call tries again, instead of a tight loop.
+    void this.#refills.run(low).then((isRead) => isRead && this.#onReady());
+  }
+
+  #unreadFor(workers: Iterable<FleetWorker>): ReadyWindow[] {
+    const shapes = new Set([...workers].map(({ shape }) => shape));
+    return [...this.windows.all()].filter((window) => {
+      if (!isUnread(window)) return false;
+      const cls = this.#options.classes.get(window.classId);
+      return cls !== undefined && [...shapes].some((shape) => shape.mayFit(cls));
+    });
+  }
+
+  /** Windows were read without the jobs of resumed tasks, which may come before jobs in them. */
+  async #readSharesAgain(shares: ReadonlySet<string>): Promise<void> {
+    const { jobs, classes, signal } = this.#options;
+    const kinds: ReadyKind[] = [];
+    for await (const kind of jobs.readyKinds(signal)) if (shares.has(kind.share)) kinds.push(kind);
+    for (const share of shares)
+      for (const classId of this.windows.drop(share)) this.windows.open(share, classId);
+    const opened = kinds.map(({ share, classId }) => this.windows.open(share, classId));
+    await classes.load(opened.map(({ classId }) => classId));
+    await this.#refills.run(opened);
+  }
+
+  #recordDemand(classId: string, count: number): void {
+    const cls = this.#options.classes.get(classId);
+    if (cls) this.demand.record(cls, count);
+  }
+}
+
+function isUnread({ size, isComplete }: ReadyWindow): boolean {
+  return size === 0 && !isComplete;
+}
