@@ -45,7 +45,7 @@ export interface Context extends SubgraphContext {
   readonly core: CoreServices;
 }
 
-/** Services of all domains. `app.ts` creates them. */
+/** Services of all domains. `composition/core-services.ts` creates them. */
 export interface CoreServices {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;

@@ -1,5 +1,5 @@
-export { buildCore, type Core, type CoreOptions, corePolicies } from './app.js';
-export type { CoreConfig } from './composition/core-config.js';
+export { buildCore, type Core, corePolicies } from './app.js';
+export type { CoreConfig, CoreOptions } from './composition/core-config.js';
 export { masterKeysOf, type SecretsConfig } from './composition/secrets.module.js';
 export { openTransitionWriter } from './jobs/transitions/open-writer.js';
 export type { TransitionRequest } from './jobs/transitions/transition.types.js';

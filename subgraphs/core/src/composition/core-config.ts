@@ -1,10 +1,26 @@
-/** Configuration that core itself reads; `config.ts` reads all of it. */
+/** Components and configuration that core is built from. */
+import type { CurrentRights } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import type { FleetDatabase } from './fleet-stores.repository.js';
 import type { SecretsConfig } from './secrets.module.js';
 import type { LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { EventsConfig } from '../events/events.service.js';
 
-/** Configuration of core. Absent members have defaults. */
+/** Components that core is built from. */
+export interface CoreOptions {
+  /** Core's own database, on a replica set. */
+  readonly db: FleetDatabase;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+  readonly config?: CoreConfig;
+  /** Source of the rights that callers have now, for work that outlasts a call; default: their tokens. */
+  readonly rights?: CurrentRights;
+}
+
+/** Configuration of core; `config.ts` reads it. Absent members have defaults. */
 export interface CoreConfig {
   /**
    * Address at which this process accepts GraphQL calls of other core processes. Called when it becomes

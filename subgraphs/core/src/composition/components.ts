@@ -1,0 +1,208 @@
+/** Creates the components of a core process and connects them. Nothing starts here. */
+import { rightsOfToken } from '@rhizome/authz';
+import { defaultEvents, type CoreOptions } from './core-config.js';
+import { CoreMetrics } from './core-metrics.js';
+import { type SecretsModule, secretsModule } from './secrets.module.js';
+import { directoriesOf, type Directories } from './directories.js';
+import { consentStore, directoryStores, secretStore } from './directory-stores.repository.js';
+import { allQueueFacts, experimentFacts, queueDirectory, queueLookup } from './directory-adapters.js';
+import { type FailuresModule, failuresModule } from './failures.module.js';
+import { eventStores } from './event-stores.repository.js';
+import { EventsService } from '../events/events.service.js';
+import type { ReadJobs } from '../events/hub/job-batch-reader.js';
+import { AccessGrantsService } from '../access/access-grants.service.js';
+import { ConsentsService } from '../consents/consents.service.js';
+import { createJobDomain, type JobDomain } from './job-domain.js';
+import { logHeads } from '../jobs/logs/log-tails.js';
+import { type PoliciesModule, policiesModule } from './policies.module.js';
+import { jobStores, type JobStores } from './job-stores.repository.js';
+import { observedStore } from '../jobs/transitions/observed-store.js';
+import { GroupingTransitionWriter } from '../jobs/transitions/transition-writer.js';
+import { SuspendedTasks } from '../tasks/control/suspended-tasks.js';
+import { buildFleet, type FleetModule } from './fleet.module.js';
+import { checkSelector } from './check-selector.js';
+
+/** Components with a life cycle. */
+export interface Components {
+  readonly metrics: CoreMetrics;
+  readonly events: EventsService;
+  readonly directories: Directories;
+  readonly access: AccessGrantsService;
+  readonly consents: ConsentsService;
+  readonly secrets: SecretsModule;
+  readonly policies: PoliciesModule;
+  readonly writer: GroupingTransitionWriter;
+  readonly suspendedTasks: SuspendedTasks;
+  readonly fleet: FleetModule;
+  readonly jobs: JobDomain;
+  readonly failures: FailuresModule;
+}
+
+/** Creates the components. */
+export function createComponents(options: CoreOptions): Components {
+  const { db, clock, ids, log, config } = options;
+  const stores = jobStores(db);
+  const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
+  const smallStores = directoryStores(db);
+  const access = new AccessGrantsService({
+    repository: smallStores.access,
+    jobOf: async (id) => (await stores.jobs.find([id], { owner: 1, experiment: 1 }))[0] ?? null,
+    taskOf: async (id) => (await stores.tasks.find([id]))[0] ?? null,
+    shareOf: async (path) => (await directories.shares.byPaths([path]))[0]?.experiment ?? null,
+    clock,
+    ids,
+  });
+  const directories = directoriesOf({
+    stores: smallStores,
+    clock,
+    ids,
+    log,
+    events,
+    hasLiveJobs: (experiment, share) => stores.jobs.hasLive(experiment, share),
+  });
+  const metrics = new CoreMetrics(clock);
+  const store = observedStore(stores.transitions, metrics, clock);
+  const writer = new GroupingTransitionWriter({ store, clock, log });
+  const experimentExists = async (name: string): Promise<boolean> =>
+    (await directories.experiments.find(name)) !== null;
+  const secrets = secretsModule({
+    repository: secretStore(db),
+    config: config?.secrets,
+    experimentExists,
+    clock,
+    ids,
+    log,
+  });
+  const consents = new ConsentsService({
+    repository: consentStore(db),
+    experimentExists,
+    rights: options.rights ?? rightsOfToken,
+    clock,
+  });
+  const policies = policiesModule({
+    repository: smallStores.policies,
+    directories,
+    tasks: (id, principal) => jobs.tasks.findMany([id], principal),
+    stores,
+    offers: { of: (job) => fleet.offers.of(job) },
+    clock,
+  });
+  const suspendedTasks = new SuspendedTasks({ tasks: stores.taskControl, notices: events, log });
+  const fleet: FleetModule = fleetOf(options, {
+    ...{ events, directories, consents, secrets, policies, writer, metrics },
+    suspendedTasks,
+  });
+  const failures = failuresModule(db, {
+    stream: events,
+    consumers: stores.consumers,
+    leader: fleet.leadership,
+    clock,
+    log,
+  });
+  metrics.watch({ events, writer, leadership: fleet.leadership, ...fleet.services });
+  const domains = { directories, access, consents, secrets, policies, suspendedTasks, fleet, failures };
+  const parts = { metrics, events, writer, ...domains };
+  const jobs: JobDomain = jobsOf(options, parts, stores);
+  return { ...parts, jobs };
+}
+
+function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
+  const stores = eventStores(db, [
+    'experiments',
+    'shares',
+    'queues',
+    'downtimes',
+    'accessGrants',
+    'policies',
+    'tasks',
+    'workers',
+    logHeads,
+  ]);
+  return new EventsService({
+    stores,
+    clock,
+    ids,
+    log,
+    config: { ...defaultEvents, ...config?.events },
+    readJobs,
+  });
+}
+
+function fleetOf(
+  { db, clock, ids, log, config }: CoreOptions,
+  {
+    events,
+    directories,
+    consents,
+    secrets,
+    policies,
+    writer,
+    metrics,
+    suspendedTasks,
+  }: Pick<
+    Components,
+    'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics' | 'suspendedTasks'
+  >,
+): FleetModule {
+  const { shares } = directories;
+  const { leaseMs, renewMs } = config?.broker ?? {};
+  return buildFleet({
+    db,
+    clock,
+    ids,
+    log,
+    writer,
+    observer: metrics,
+    feed: events,
+    suspendedTasks,
+    secrets: secrets.service,
+    consents,
+    policies: policies.failures,
+    queues: () => allQueueFacts(directories),
+    queueLookup: queueLookup(directories),
+    shares: () => shares.all(),
+    rereadDirectories: () => directories.reread(),
+    readyCount: (share) => events.counts.ready(share),
+    onDirectoryChanged: (listener) => directories.onChanged(listener),
+    url: config?.advertisedUrl,
+    ...(leaseMs ? { brokerTtlMs: leaseMs } : {}),
+    ...(renewMs ? { brokerRenewMs: renewMs } : {}),
+    ...(config?.leaseClock ? { leaseClock: config.leaseClock } : {}),
+  });
+}
+
+function jobsOf(
+  { clock, ids, log, config, rights }: CoreOptions,
+  { events, directories, access, consents, secrets, writer, suspendedTasks, fleet }: Omit<Components, 'jobs'>,
+  stores: JobStores,
+): JobDomain {
+  const { experiments, shares, queues } = directories;
+  return createJobDomain({
+    stores,
+    writer,
+    experiments: {
+      find: (name) => experimentFacts({ experiments, shares }, name),
+      names: async () => (await experiments.all()).map(({ _id }) => _id),
+    },
+    queues: queueDirectory(queues),
+    access,
+    consents,
+    secrets: secrets.service,
+    checkSelector,
+    stream: events,
+    leader: fleet.leadership,
+    liveCounts: (taskId) => events.counts.ofTask(taskId),
+    // The event stream reports the command, too, if it cannot be read now.
+    onTaskCommand: (taskId) =>
+      suspendedTasks
+        .refresh([taskId])
+        .catch((err: unknown) => log.warn({ err, taskId }, 'commanded task could not be read')),
+    processId: ids.next('core'),
+    rights,
+    clock,
+    ids,
+    log,
+    maxLogBytes: config?.maxLogBytes,
+    quotas: config?.quotas,
+  });
+}

@@ -1,0 +1,60 @@
+/** Start and stop of a core process. */
+import { ensureCollections, runMigrations } from '@rhizome/mongo';
+import { coreCollections, coreMigrations } from './migrations.js';
+import type { CoreOptions } from './core-config.js';
+import type { Components } from './components.js';
+
+/** Components in the order in which they start and stop. */
+export class Lifecycle {
+  readonly #options: CoreOptions;
+  readonly #components: Components;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  isStarted = false;
+
+  constructor(options: CoreOptions, components: Components) {
+    this.#options = options;
+    this.#components = components;
+  }
+
+  start(): Promise<void> {
+    return (this.#starting ??= this.#start());
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #start(): Promise<void> {
+    const { db, log, clock } = this.#options;
+    const { events, directories, secrets, suspendedTasks, fleet, jobs, failures } = this.#components;
+    await runMigrations(db, coreMigrations, { log, clock });
+    await ensureCollections(db, coreCollections, { log });
+    await events.start();
+    // Changes after this position of the stream are delivered, so values read now do not become stale.
+    await directories.start();
+    await suspendedTasks.start();
+    events.leadWith(fleet.leadership);
+    jobs.start();
+    failures.work.start();
+    secrets.start(fleet.leadership);
+    await fleet.start();
+    this.isStarted = true;
+    log.info('core started');
+  }
+
+  async #stop(): Promise<void> {
+    const { events, directories, secrets, suspendedTasks, writer, fleet, jobs, failures } = this.#components;
+    this.isStarted = false;
+    await this.#starting?.catch(() => undefined);
+    // Leadership first: all work of its term ends with it, and another process can lead at once.
+    await fleet.stop();
+    await jobs.stop();
+    await failures.work.stop();
+    await secrets.stop();
+    suspendedTasks.stop();
+    directories.stop();
+    await events.stop();
+    await writer.close();
+  }
+}
