@@ -89,6 +89,18 @@ export function isConsidered(
   return admits(queue, experiment) && (queue.state === 'ONLINE' || isNamed);
 }
 
+/** Queues to whose workers jobs of the experiment with this class can be sent. */
+export function consideredQueues(
+  fleet: Pick<Fleet, 'queues'>,
+  experiment: string,
+  cls: RequirementClass,
+): readonly QueueFacts[] {
+  const { queue: bound } = cls.requirements;
+  return [...fleet.queues()].filter(
+    (queue) => (bound ?? queue.name) === queue.name && isConsidered(queue, experiment, cls),
+  );
+}
+
 /** Returns true if the queue admits jobs of the experiment. */
 export function admits({ experiments }: QueueFacts, experiment: string): boolean {
   return experiments.length === 0 || experiments.includes(experiment);

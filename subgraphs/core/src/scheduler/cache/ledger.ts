@@ -212,6 +212,11 @@ export class Ledger {
     return this.#byWorker.get(workerId)?.jobs ?? new Set();
   }
 
+  /** Entries of the jobs that a worker holds. */
+  entriesOf(workerId: string): readonly Readonly<LedgerEntry>[] {
+    return [...this.jobsOf(workerId)].flatMap((jobId) => this.get(jobId) ?? []);
+  }
+
   /** Job that holds a device; of several, the first. */
   deviceHolder(workerId: string, deviceId: string): string | undefined {
     const [first] = this.#byWorker.get(workerId)?.devices.get(deviceId)?.jobs ?? [];

@@ -10,7 +10,7 @@ import { allowedWalltimeSeconds } from '../../queues/walltime.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { prepareClass, type RequirementClass } from '../requirements/requirement-class.js';
 import type { SelectorScope } from '../requirements/selector.js';
-import { isConsidered } from './equivalent-workers.js';
+import { consideredQueues, isConsidered } from './equivalent-workers.js';
 import type { Fleet } from './fleet.js';
 import type { FleetWorker } from './fleet.types.js';
 
@@ -69,11 +69,9 @@ export class WorkerOffers implements AmountOffers {
   }
 
   #ofQueues(experiment: string, cls: RequirementClass): readonly OfferedAmounts[] {
-    const { queue: bound } = cls.requirements;
     const offers: OfferedAmounts[] = [];
-    for (const queue of this.#options.fleet.queues())
-      if ((bound ?? queue.name) === queue.name && isConsidered(queue, experiment, cls))
-        addLargest(offers, offerOf(queue));
+    for (const queue of consideredQueues(this.#options.fleet, experiment, cls))
+      addLargest(offers, offerOf(queue));
     return offers;
   }
 

@@ -6,7 +6,7 @@ import {
   secondsUntilDowntime,
 } from '../../queues/downtimes/downtime-window.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
-import { isConsidered } from '../cache/equivalent-workers.js';
+import { consideredQueues } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 
@@ -28,10 +28,7 @@ export function downtimeReason(
   wallMs: number | undefined,
 ): string | undefined {
   if (wallMs === undefined) return undefined;
-  const { queue: bound } = cls.requirements;
-  const closed = [...fleet.queues()]
-    .filter((queue) => (bound ?? queue.name) === queue.name && isConsidered(queue, experiment, cls))
-    .flatMap((queue) => closedFor(queue, cls, wallMs));
+  const closed = consideredQueues(fleet, experiment, cls).flatMap((queue) => closedFor(queue, cls, wallMs));
   const [best] = closed.sort((a, b) => b.secondsLeft - a.secondsLeft);
   if (!best) return undefined;
   const others = closed.length - 1;

@@ -27,7 +27,7 @@ export interface LeaseEndsOptions {
   readonly unreachable: UnreachableLeasesRepository;
   readonly workers: WorkersRepository;
   readonly registry: WorkerRegistry;
-  readonly ledger: Pick<Ledger, 'jobsOf' | 'get' | 'retain'>;
+  readonly ledger: Pick<Ledger, 'entriesOf' | 'retain'>;
   /** Reads jobs that workers hold into the ledger. */
   readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
   readonly requeueGrants: RequeueGrants;
@@ -50,7 +50,7 @@ export class LeaseEnds {
    */
   async close(lease: LeaseDocument): Promise<void> {
     const { ledger, unreachable, clock } = this.#options;
-    const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => ledger.get(jobId) ?? []);
+    const held = ledger.entriesOf(lease._id);
     // A grant that is being written has no fence yet. The lease stays due, so that the next scan finds the
     // written grant.
     if (held.some(({ fence }) => fence === Infinity)) return;

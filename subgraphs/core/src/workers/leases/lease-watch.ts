@@ -36,7 +36,7 @@ export interface LeaseWatchOptions {
   readonly isLeading: () => boolean;
   readonly ledger: Pick<
     Ledger,
-    'sent' | 'workers' | 'jobsOf' | 'get' | 'retain' | 'retainOnly' | 'retainedBookings'
+    'sent' | 'workers' | 'entriesOf' | 'retain' | 'retainOnly' | 'retainedBookings'
   >;
   /** Reads jobs that workers hold into the ledger. */
   readonly readHeld: (jobIds: readonly string[]) => Promise<void>;
@@ -178,13 +178,10 @@ export class LeaseWatch {
     const unknown = new Map<string, GrantRef[]>();
     for (const workerId of ledger.workers()) {
       if (registry.isOpen(workerId)) continue;
-      const held = [...ledger.jobsOf(workerId)].flatMap((jobId) => ledger.get(jobId) ?? []);
-      const grants = held.filter(({ fence }) => fence !== Infinity);
-      if (grants.length > 0)
-        unknown.set(
-          workerId,
-          grants.map(({ jobId, fence }) => ({ jobId, fence })),
-        );
+      const grants = ledger
+        .entriesOf(workerId)
+        .flatMap(({ jobId, fence }) => (fence === Infinity ? [] : [{ jobId, fence }]));
+      if (grants.length > 0) unknown.set(workerId, grants);
     }
     if (unknown.size === 0) return;
     const leased = new Set((await leases.findMany([...unknown.keys()])).map(({ _id }) => _id));

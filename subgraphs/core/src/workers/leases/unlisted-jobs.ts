@@ -12,7 +12,7 @@ import type { LeasesRepository } from './leases.repository.js';
 /** Dependencies of {@link UnlistedJobs}. */
 export interface UnlistedJobsOptions {
   readonly leases: Pick<LeasesRepository, 'findHeldJobs'>;
-  readonly ledger: Pick<Ledger, 'sent' | 'workers' | 'jobsOf' | 'get'>;
+  readonly ledger: Pick<Ledger, 'sent' | 'workers' | 'entriesOf'>;
   readonly clock: Clock;
   /** Time after which a grant must appear in heartbeats, in milliseconds. */
   readonly graceMs?: number;
@@ -86,8 +86,7 @@ export class UnlistedJobs {
   }
 
   #begunBy(workerId: string): readonly Held[] {
-    const { ledger } = this.#options;
-    const held = [...ledger.jobsOf(workerId)].flatMap((jobId) => ledger.get(jobId) ?? []);
+    const held = this.#options.ledger.entriesOf(workerId);
     return this.#settled(held.filter(({ state }) => state !== 'SENT'));
   }
 
