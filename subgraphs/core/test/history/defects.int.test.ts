@@ -10,7 +10,8 @@ import {
 } from '@rhizome/testkit';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { type Answer, seed, startCore } from '../support/core.fixture.js';
-import { fleetDatabase, startFleet, submitJobs } from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
 import type { Defect } from './defect.types.js';
 import { domainDefects } from './domain-defects.fixture.js';
 import { domainStory } from './domain-story.fixture.js';

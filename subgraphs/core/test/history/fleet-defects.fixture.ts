@@ -7,13 +7,9 @@ import type { StreamedJobEvent } from '../../src/events/feed/job-event.js';
 import { eventsDatabase, startEvents, TestJobs } from '../support/events.fixture.js';
 import { instead } from '../support/instead.fixture.js';
 
-import {
-  fleetDatabase,
-  startFleet,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 import { aGpu } from '../support/scheduler.fixture.js';
 import { TestSubscriber } from '../support/subscribers.fixture.js';
 import type { Defect } from './defect.types.js';

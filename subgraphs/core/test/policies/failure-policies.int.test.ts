@@ -13,17 +13,9 @@ import type { PolicyRule, PolicyScope, RuleAction } from '../../src/policies/pol
 import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
 import { RequeueGrants } from '../../src/scheduler/dispatch/requeue-grants.js';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
-import {
-  failurePolicies,
-  fleetDatabase,
-  pilotOf,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  type TestJob,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { failurePolicies, fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs, type TestJob } from '../support/fleet-jobs.fixture.js';
+import { pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 import { aRule, enabledPolicy } from '../support/policies.fixture.js';
 import { aQueue } from '../support/scheduler.fixture.js';
 

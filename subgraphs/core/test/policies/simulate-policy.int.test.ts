@@ -17,14 +17,9 @@ import {
   SimulationsService,
 } from '../../src/policies/simulation/simulations.service.js';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
-import {
-  fleetDatabase,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 import { aRule, enabledPolicy } from '../support/policies.fixture.js';
 import { aQueue } from '../support/scheduler.fixture.js';
 

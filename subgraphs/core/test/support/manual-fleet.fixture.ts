@@ -7,14 +7,9 @@ import type { StatedContinuity } from '../../src/shared/continuity.js';
 import { timeOf } from '../../src/shared/store-time.js';
 import { workersCollection } from '../../src/workers/worker.document.js';
 import type { WorkerState } from '../../src/scheduler/worker-facts.types.js';
-import {
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  type TestJob,
-  TestWorker,
-} from './fleet.fixture.js';
+import { startFleet, type TestFleet } from './fleet.fixture.js';
+import { storedJobs, submitJobs, type TestJob } from './fleet-jobs.fixture.js';
+import { TestWorker } from './test-worker.fixture.js';
 import { aGpu, aQueue } from './scheduler.fixture.js';
 
 /** Id of a GPU, for {@link ManualFleet.sent}. */

@@ -1,15 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
-import {
-  admin,
-  fleetDatabase,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { admin, TestWorker } from '../support/test-worker.fixture.js';
 import { Gate } from '../support/gate.fixture.js';
 import { over } from '../support/paused-change-stream.fixture.js';
 

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
-import { fleetDatabase, submitJobs, TestWorker } from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 import {
   adoptedBy,
   type ManualFleet,

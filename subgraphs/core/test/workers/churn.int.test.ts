@@ -7,13 +7,9 @@ import type { Grant } from '../../src/scheduler/scheduler.types.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { heldStates, isHeld } from '../../src/jobs/model/job-state.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
-import {
-  fleetDatabase,
-  startFleet,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 
 const cores = 6;
 const devices = ['GPU-a', 'GPU-b'];

@@ -3,14 +3,9 @@ import type { Principal } from '@rhizome/authz';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
 import type { CommandsMessage } from '../../src/workers/commands/command-hub.js';
-import {
-  fleetDatabase,
-  pilotOf,
-  startFleet,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 
 let db: TestDatabase;
 let fleet: TestFleet;

@@ -3,13 +3,9 @@ import { beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import type { TestDatabase } from '@rhizome/testkit';
 import { idleWindowMs } from '../../src/scheduler/placement/recently-idle-hosts.js';
-import {
-  fleetDatabase,
-  startFleet,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 
 let db: TestDatabase;
 let fleet: TestFleet;

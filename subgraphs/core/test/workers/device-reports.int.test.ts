@@ -6,14 +6,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { collection, type CollectionDefinition, defineCollection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { pausableDatabase, over } from '../support/paused-change-stream.fixture.js';
-import {
-  fleetDatabase,
-  pilotOf,
-  prepareFleet,
-  startFleet,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, prepareFleet, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
 import { renameReportVersions } from '../../src/workers/report-versions.repository.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';

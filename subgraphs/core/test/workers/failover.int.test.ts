@@ -5,7 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { aQueue } from '../support/scheduler.fixture.js';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import { prepareFleet, startFleet, storedJobs, submitJobs, TestWorker } from '../support/fleet.fixture.js';
+import { prepareFleet, startFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 
 /** Three real servers with a database for the fleet. */
 async function threeServers(): Promise<{

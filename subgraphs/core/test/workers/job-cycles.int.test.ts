@@ -4,16 +4,9 @@ import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import {
-  admin,
-  fleetDatabase,
-  pilotOf,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { admin, pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 
 let db: TestDatabase;
 let fleet: TestFleet;

@@ -10,14 +10,9 @@ import { BrokerLeaseRepository, fenceStep } from '../../src/scheduler/leader/bro
 import { BrokerLeadership } from '../../src/scheduler/leader/leadership.js';
 import { serverTime, timeOf } from '../../src/shared/store-time.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import {
-  fleetDatabase,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 import { brokerLeaseCollection } from '../../src/workers/worker.document.js';
 
 let db: TestDatabase;

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import type { TestDatabase } from '@rhizome/testkit';
 import { leasesCollection } from '../../src/workers/worker.document.js';
-import { fleetDatabase, storedJobs, submitJobs, TestWorker } from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 import { type ManualFleet, startManualFleet } from '../support/manual-fleet.fixture.js';
 
 let db: TestDatabase;

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TestDatabase } from '@rhizome/testkit';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
-import { admin, fleetDatabase, pilotOf, submitJobs, TestWorker } from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { admin, pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 import { adoptedBy, type ManualFleet, short, startManualFleet } from '../support/manual-fleet.fixture.js';
 
 let db: TestDatabase;

@@ -2,15 +2,9 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import type { TestDatabase } from '@rhizome/testkit';
 import { aGpu } from '../support/scheduler.fixture.js';
-import {
-  aDeviceSpec,
-  fleetDatabase,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { aDeviceSpec, TestWorker } from '../support/test-worker.fixture.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 
 const uuid = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';

@@ -2,14 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
-import {
-  admin,
-  fleetDatabase,
-  pilotOf,
-  storedJobs,
-  submitJobs,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { admin, pilotOf, TestWorker } from '../support/test-worker.fixture.js';
 import { type ManualFleet, startManualFleet } from '../support/manual-fleet.fixture.js';
 
 let db: TestDatabase;

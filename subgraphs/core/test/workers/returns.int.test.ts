@@ -5,7 +5,9 @@ import { timeOf } from '../../src/shared/store-time.js';
 import { EndedLeasesRepository } from '../../src/workers/lease-clock/ended-leases.repository.js';
 import { Pauses } from '../../src/workers/lease-clock/pauses.js';
 import { leasesCollection } from '../../src/workers/worker.document.js';
-import { admin, fleetDatabase, submitJobs } from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { submitJobs } from '../support/fleet-jobs.fixture.js';
+import { admin } from '../support/test-worker.fixture.js';
 import { type ManualFleet, short, startManualFleet } from '../support/manual-fleet.fixture.js';
 import { aQueue } from '../support/scheduler.fixture.js';
 

@@ -4,14 +4,9 @@ import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue, aShare } from '../support/scheduler.fixture.js';
 import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import {
-  fleetDatabase,
-  startFleet,
-  storedJobs,
-  submitJobs,
-  type TestFleet,
-  TestWorker,
-} from '../support/fleet.fixture.js';
+import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
+import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
+import { TestWorker } from '../support/test-worker.fixture.js';
 
 let db: TestDatabase;
 let fleet: TestFleet;

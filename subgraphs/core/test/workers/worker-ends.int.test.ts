@@ -5,7 +5,8 @@ import { timeOf } from '../../src/shared/store-time.js';
 import { LeasesRepository } from '../../src/workers/leases/leases.repository.js';
 import { leasesCollection } from '../../src/workers/worker.document.js';
 import { pilotOf } from '../support/core.fixture.js';
-import { admin, fleetDatabase, TestWorker } from '../support/fleet.fixture.js';
+import { fleetDatabase } from '../support/fleet.fixture.js';
+import { admin, TestWorker } from '../support/test-worker.fixture.js';
 import { type ManualFleet, short, startManualFleet, uuid } from '../support/manual-fleet.fixture.js';
 
 let db: TestDatabase;
