@@ -5,22 +5,23 @@ import type { StoreTimestamp } from './read-writes.js';
 /** A database, or the address of a gateway whose store is given by {@link answersCountFor}. */
 export type AnswerSource = { readonly databaseName: string } | { readonly url: string };
 
-interface SourceRecord {
+interface StoreRecord {
   /** Time of the store before the first write. */
   since?: StoreTimestamp | undefined;
   readonly answers: RecordedAnswer[];
 }
 
-const records = new Map<string, SourceRecord>();
-/** Addresses of gateways, by the name of the database or by the folder of the store that they answer from. */
-const addresses = new Map<string, Set<string>>();
-/** Most answers of one source that are kept. */
+/** By the name of the database, or by the folder of a store with one core. */
+const records = new Map<string, StoreRecord>();
+/** The database or folder that gateways answer from, by their address. */
+const stores = new Map<string, string>();
+/** Most answers of one store that are kept. */
 const most = 200_000;
 let subscribers = 0;
 
-function recordOf(source: string): SourceRecord {
-  const known = records.get(source) ?? { answers: [] };
-  records.set(source, known);
+function recordOf(store: string): StoreRecord {
+  const known = records.get(store) ?? { answers: [] };
+  records.set(store, known);
   return known;
 }
 
@@ -32,23 +33,25 @@ export function recordBeginning(
   recordOf(databaseName).since = since;
 }
 
-/** Records an answer that a caller received. */
+/** Records an answer that a caller received, unless it is of a gateway without a store. */
 export function recordAnswer(source: AnswerSource, answer: RecordedAnswer): void {
-  const { answers } = recordOf('url' in source ? source.url : source.databaseName);
+  const store = 'url' in source ? stores.get(source.url) : source.databaseName;
+  if (store === undefined) return;
+  const { answers } = recordOf(store);
   if (answers.length < most) answers.push(answer);
 }
 
 /**
- * The answers of a gateway are about the jobs of a store.
+ * From now on, the answers of a gateway are about the jobs of a store.
  * @param store name of core's database, or the folder of a store with one core
  */
 export function answersCountFor(store: string, { url }: { readonly url: string }): void {
-  addresses.set(store, (addresses.get(store) ?? new Set()).add(url));
+  stores.set(url, store);
 }
 
 /** Forgets what gateways answered from a store, whose data are deleted. */
 export function forgetAnswers(store: string): void {
-  addresses.delete(store);
+  records.delete(store);
 }
 
 /** Number of a new subscriber. */
@@ -63,11 +66,9 @@ export function nextSubscriber(): number {
 export function recordsOf(
   { databaseName }: { readonly databaseName: string },
   folder?: string,
-): Readonly<SourceRecord> {
+): Readonly<StoreRecord> {
   const { since, answers } = recordOf(databaseName);
-  const stores = folder === undefined ? [databaseName] : [databaseName, folder];
-  const urls = new Set(stores.flatMap((store) => [...(addresses.get(store) ?? [])]));
-  return { since, answers: [...answers, ...[...urls].flatMap((url) => recordOf(url).answers)] };
+  return { since, answers: [...answers, ...(folder === undefined ? [] : recordOf(folder).answers)] };
 }
 
 /** Answers that callers received from a database of core, its gateways included. */
