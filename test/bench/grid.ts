@@ -21,7 +21,7 @@ const livesPerSecond = [0, 100, 1000] as const;
 const settleMs = 3000;
 const progressMs = 10_000;
 /** Most jobs of one task. */
-const largestTask = 999_000;
+const largestTask = 1_000_000;
 
 /** A measured pace. */
 interface Measured {
@@ -38,15 +38,15 @@ function livesOf({ seconds }: GridScale): number {
   return heartbeatSeconds.length * perSecond * (seconds + settleMs / 1000);
 }
 
-/** Submits the jobs: tasks of different sizes, since each is named by its own. */
+/** Submits the jobs. */
 async function submit(
   { admin }: GridSystem,
   scale: GridScale,
   progress: (text: string) => void,
 ): Promise<void> {
   for (let left = scale.running + scale.pending + livesOf(scale), task = 0; left > 0; task += 1) {
-    const count = Math.min(left, largestTask - task);
-    await fill(admin, count, progress);
+    const count = Math.min(left, largestTask);
+    await fill(admin, count, progress, `grid-${task}`);
     left -= count;
   }
 }

@@ -90,8 +90,16 @@ interface Finished {
   readonly finishJobs: { readonly acceptedIds: readonly string[] };
 }
 
-/** Fills the system with pending jobs and waits until all exist. */
-export async function fill(api: Api, count: number, progress: (text: string) => void): Promise<void> {
+/**
+ * Fills the system with pending jobs and waits until all exist.
+ * @param name name of their task, which the system has once
+ */
+export async function fill(
+  api: Api,
+  count: number,
+  progress: (text: string) => void,
+  name = `lives-${count}`,
+): Promise<void> {
   const template = {
     name: 'life',
     requirements: { cores: 1, memoryMiB: 100, diskMiB: 10, walltimeSeconds: 600 },
@@ -102,8 +110,8 @@ export async function fill(api: Api, count: number, progress: (text: string) => 
   }>(task, {
     input: {
       experiment: benchExperiment,
-      idempotencyKey: `lives-${count}`,
-      name: `lives-${count}`,
+      idempotencyKey: name,
+      name,
       jobs: { count },
       template,
     },

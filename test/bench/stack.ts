@@ -11,6 +11,7 @@ import { createTokenIssuer, type Role } from '@rhizome/authz';
 import { checkHistory } from '@rhizome/testkit';
 import { type Db, MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
+import { change } from './change.js';
 
 const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
 
@@ -119,13 +120,8 @@ export const benchExperiment = 'bench';
 /** Registers the experiment of the benchmarks. */
 export async function registerBench(url: string, token: string): Promise<void> {
   const api = connectApi(url, token, 1);
-  const mutation = `mutation { registerExperiment(input: { name: "${benchExperiment}", title: "Benchmarks" }) { userErrors { message } } }`;
-  const answer = await api.post<{ registerExperiment: { userErrors: readonly { message: string }[] } }>(
-    mutation,
-  );
+  await change(api, 'registerExperiment', { name: benchExperiment, title: 'Benchmarks' });
   await api.close();
-  const [refused] = answer.registerExperiment.userErrors;
-  if (refused) throw new Error(refused.message);
 }
 
 /** Waits for the line that says that all is ready; fails with the output when the process ends before. */

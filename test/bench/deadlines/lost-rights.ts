@@ -1,12 +1,12 @@
 /** From the end of rights at one gateway to the end of open streams at two. */
-import { playgroundQueue } from '@rhizome/playground';
+import { playgroundQueue, type Service } from '@rhizome/playground';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { decodeJwt } from 'jose';
-import { mutationText } from '../../e2e/system/api.js';
 import { exchangeToken } from '../../e2e/system/token-endpoint.js';
 import { proofHeaders, spokenCredential } from '../../e2e/system/worker-credentials.js';
 import { type Api, connectApi } from '../api.js';
-import { openStream } from './open-stream.js';
+import { change } from '../change.js';
+import { openStream, secondsToEnd } from './open-stream.js';
 import { publishedExperiment, type Services } from './services.js';
 
 const queues = 'subscription DeadlineQueues { queueChanged { cursor } }';
@@ -14,16 +14,6 @@ const queues = 'subscription DeadlineQueues { queueChanged { cursor } }';
 let people = 0;
 let enrolments = 0;
 let trusted: Promise<TestIssuer> | undefined;
-
-/** Makes a change. @throws Error if it is refused */
-async function change(admin: Api, field: string, input: object): Promise<void> {
-  const data = await admin.post<Record<string, { userErrors: readonly { message: string }[] }>>(
-    mutationText(field, 'userErrors { message }'),
-    { input },
-  );
-  const [refused] = Object.values(data).flatMap(({ userErrors }) => userErrors);
-  if (refused) throw new Error(refused.message);
-}
 
 /** An issuer whose people may read; a membership gives them more. */
 async function trustedIssuer(admin: Api): Promise<TestIssuer> {
@@ -43,53 +33,60 @@ async function tokenOf(issuer: TestIssuer, sub: string, origin: string): Promise
   return (await exchangeToken(origin, outside)).access_token;
 }
 
+interface Person {
+  readonly principalId: string | undefined;
+  /** A new token, with the rights that the person has now. */
+  token(): Promise<string>;
+}
+
+/** A person of the issuer who was never there before. */
+async function newPerson(admin: Api, { url }: Service): Promise<Person> {
+  const issuer = await (trusted ??= trustedIssuer(admin));
+  people += 1;
+  const sub = `person-${people}`;
+  const token = (): Promise<string> => tokenOf(issuer, sub, new URL(url).origin);
+  return { principalId: decodeJwt(await token()).sub, token };
+}
+
 /** Ends the membership of a person who follows jobs at both gateways; seconds to the end of both streams. */
 export async function rightsLost({ gateways, api }: Services): Promise<number> {
   const admin = api(gateways[0]);
-  const issuer = await (trusted ??= trustedIssuer(admin));
-  const { origin } = new URL(gateways[0].url);
-  people += 1;
-  const sub = `person-${people}`;
-  const membership = {
-    principalId: decodeJwt(await tokenOf(issuer, sub, origin)).sub,
-    experiment: publishedExperiment,
-  };
+  const { principalId, token } = await newPerson(admin, gateways[0]);
+  const membership = { principalId, experiment: publishedExperiment };
   await change(admin, 'setMembership', { ...membership, roles: ['PRODUCTION'] });
-  const authorization = `Bearer ${await tokenOf(issuer, sub, origin)}`;
+  const authorization = `Bearer ${await token()}`;
   const streams = await Promise.all(gateways.map(({ url }) => openStream(url, { authorization })));
-  const begun = performance.now();
-  await change(admin, 'setMembership', { ...membership, roles: [] });
-  await Promise.all(streams.map(({ ended }) => ended));
+  const seconds = await secondsToEnd(streams, () =>
+    change(admin, 'setMembership', { ...membership, roles: [] }),
+  );
   await admin.close();
-  return (performance.now() - begun) / 1000;
+  return seconds;
+}
+
+interface StartedElevation {
+  readonly elevation: { readonly id: string };
+  readonly accessToken: string;
 }
 
 /** Ends the elevation of a person who follows jobs at both gateways with its token. */
 export async function elevationEnded({ gateways, api }: Services): Promise<number> {
   const admin = api(gateways[0]);
-  const issuer = await (trusted ??= trustedIssuer(admin));
-  const { origin } = new URL(gateways[0].url);
-  people += 1;
-  const sub = `person-${people}`;
+  const { principalId, token } = await newPerson(admin, gateways[0]);
   const experiment = publishedExperiment;
-  const principalId = decodeJwt(await tokenOf(issuer, sub, origin)).sub;
   const ready = { roles: [], elevatableRoles: ['PRODUCTION'] };
   await change(admin, 'setMembership', { principalId, experiment, ...ready });
-  const person = connectApi(gateways[0].url, await tokenOf(issuer, sub, origin), 1);
-  const { startElevation } = await person.post<{
-    startElevation: { elevation: { id: string } | null; accessToken: string | null };
-  }>(mutationText('startElevation', 'elevation { id } accessToken userErrors { message }'), {
-    input: { experiment, roles: ['PRODUCTION'], reason: 'the queue of the night is stuck' },
-  });
-  const { elevation, accessToken } = startElevation;
-  if (!elevation || accessToken === null) throw new Error('The elevation was refused');
+  const person = connectApi(gateways[0].url, await token(), 1);
+  const { elevation, accessToken } = await change<StartedElevation>(
+    person,
+    'startElevation',
+    { experiment, roles: ['PRODUCTION'], reason: 'the queue of the night is stuck' },
+    'elevation { id } accessToken',
+  );
   const authorization = `Bearer ${accessToken}`;
   const streams = await Promise.all(gateways.map(({ url }) => openStream(url, { authorization })));
-  const begun = performance.now();
-  await change(person, 'endElevation', { id: elevation.id });
-  await Promise.all(streams.map(({ ended }) => ended));
+  const seconds = await secondsToEnd(streams, () => change(person, 'endElevation', { id: elevation.id }));
   await Promise.all([admin.close(), person.close()]);
-  return (performance.now() - begun) / 1000;
+  return seconds;
 }
 
 /** Ends the enrolment of a worker with streams at both gateways; seconds to the end of both. */
@@ -105,9 +102,9 @@ export async function enrolmentEnded({ gateways, api, place }: Services): Promis
       return openStream(url, payload, queues);
     }),
   );
-  const begun = performance.now();
-  await change(admin, 'endEnrolment', { id: credential.enrolmentId });
-  await Promise.all(streams.map(({ ended }) => ended));
+  const seconds = await secondsToEnd(streams, () =>
+    change(admin, 'endEnrolment', { id: credential.enrolmentId }),
+  );
   await admin.close();
-  return (performance.now() - begun) / 1000;
+  return seconds;
 }

@@ -43,3 +43,14 @@ export async function openStream(url: string, payload: object, query = followed)
   await until('complete');
   return { ended };
 }
+
+/** Seconds from the beginning of a change to the end of all streams. */
+export async function secondsToEnd(
+  streams: readonly OpenStream[],
+  change: () => Promise<unknown>,
+): Promise<number> {
+  const begun = performance.now();
+  await change();
+  await Promise.all(streams.map(({ ended }) => ended));
+  return (performance.now() - begun) / 1000;
+}

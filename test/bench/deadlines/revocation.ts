@@ -1,16 +1,7 @@
 /** From the revocation of a caller at one gateway to the end of its open streams at two. */
-import { openStream } from './open-stream.js';
+import { change } from '../change.js';
+import { openStream, secondsToEnd } from './open-stream.js';
 import { publishedExperiment, type Services } from './services.js';
-
-const revoke = /* GraphQL */ `
-  mutation DeadlineRevoke($input: RevokeTokensInput!) {
-    revokeTokens(input: $input) {
-      userErrors {
-        message
-      }
-    }
-  }
-`;
 
 let callers = 0;
 
@@ -28,13 +19,9 @@ export async function revoked({ gateways, api, identities }: Services): Promise<
     gateways.map(({ url }) => openStream(url, { authorization: `Bearer ${token}` })),
   );
   const admin = api(gateways[0]);
-  const begun = performance.now();
-  const { revokeTokens } = await admin.post<{
-    revokeTokens: { userErrors: readonly { message: string }[] };
-  }>(revoke, { input: { kind: 'PRINCIPAL', value: `playground:${subject}` } });
-  const [refused] = revokeTokens.userErrors;
-  if (refused) throw new Error(refused.message);
-  await Promise.all(streams.map(({ ended }) => ended));
+  const seconds = await secondsToEnd(streams, () =>
+    change(admin, 'revokeTokens', { kind: 'PRINCIPAL', value: `playground:${subject}` }),
+  );
   await admin.close();
-  return (performance.now() - begun) / 1000;
+  return seconds;
 }

@@ -10,6 +10,7 @@ import { discoverSubgraphs } from '@rhizome/schema';
 import { ownMongod } from '@rhizome/testkit';
 import { type ServiceSet, startServiceSet } from '../../e2e/system/service-set.js';
 import { type Api, connectApi } from '../api.js';
+import { change } from '../change.js';
 import { registerBench } from '../stack.js';
 import type { GridScale } from './scale.js';
 
@@ -32,51 +33,11 @@ export interface GridSystem {
   stop(): Promise<void>;
 }
 
-interface Changed {
-  readonly userErrors: readonly { readonly message: string }[];
-}
-
-const createQueue = /* GraphQL */ `
-  mutation GridQueue($input: CreateQueueInput!) {
-    change: createQueue(input: $input) {
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-const updateQueue = /* GraphQL */ `
-  mutation GridHeartbeats($input: UpdateQueueInput!) {
-    change: updateQueue(input: $input) {
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-const inviteWorkers = /* GraphQL */ `
-  mutation GridInvite($input: InviteWorkersInput!) {
-    change: inviteWorkers(input: $input) {
-      code
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-
 /** Leases are three heartbeats. */
 const limitsOf = (heartbeatSeconds: number): object => ({
   heartbeatSeconds,
   leaseSeconds: 3 * heartbeatSeconds,
 });
-
-async function change<T>(api: Api, mutation: string, input: object): Promise<T & Changed> {
-  const answer = await api.post<{ change: T & Changed }>(mutation, { input });
-  const [refused] = answer.change.userErrors;
-  if (refused) throw new Error(refused.message);
-  return answer.change;
-}
 
 /** Bytes in the heap and the cache that a process needs for each worker are far from the defaults of many. */
 const manyWorkers = 20_000;
@@ -112,7 +73,7 @@ export async function startGridSystem(scale: GridScale): Promise<GridSystem> {
   const token = await identities.newcomer();
   const admin = connectApi(set.url, token, 4);
   await registerBench(set.url, token);
-  await change(admin, createQueue, { name: gridQueue, site: 'GRID', limits: limitsOf(60) });
+  await change(admin, 'createQueue', { name: gridQueue, site: 'GRID', limits: limitsOf(60) });
   const names = Array.from({ length: scale.gateways }, (_, at) =>
     at === 0 ? 'gateway' : `gateway-${at + 1}`,
   );
@@ -121,12 +82,15 @@ export async function startGridSystem(scale: GridScale): Promise<GridSystem> {
     gateways: names.map((name) => set.service(name)),
     pids: () => ({ ...pidsOf(set, ['core', ...names]), mongod: mongo.members[0]?.pid ?? 0 }),
     setHeartbeats: async (seconds) =>
-      void (await change(admin, updateQueue, { name: gridQueue, limits: limitsOf(seconds) })),
+      void (await change(admin, 'updateQueue', { name: gridQueue, limits: limitsOf(seconds) })),
     invite: async () =>
       (
-        await change<{ code: string }>(admin, inviteWorkers, {
-          ...{ queue: gridQueue, experiments: ['*'], uses: 10_000, ttlSeconds: 86_400 },
-        })
+        await change<{ code: string }>(
+          admin,
+          'inviteWorkers',
+          { queue: gridQueue, experiments: ['*'], uses: 10_000, ttlSeconds: 86_400 },
+          'code',
+        )
       ).code,
     restartCore: async () => {
       await set.service('core').kill();
