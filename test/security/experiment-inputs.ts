@@ -21,10 +21,3 @@ export const experimentInputs: Readonly<Record<string, () => object>> = {
     calibration: 'none',
   }),
 };
-
-/** A rule of a policy that no failure meets. */
-export const neverRule = {
-  name: 'never',
-  match: { codes: ['NEVER'] },
-  action: { fail: { reason: 'It never happens' } },
-};

@@ -1,6 +1,7 @@
 /** Calls with which an observer could reach something of another experiment. */
 import { mutationText } from '../e2e/system/api.js';
-import { experimentInputs, neverRule } from './experiment-inputs.js';
+import { neverRule } from '../e2e/system/idle-inputs.js';
+import { experimentInputs } from './experiment-inputs.js';
 import { hardware, large, payload, type Side, type Step } from './two-systems.js';
 
 const onJob = (field: string, more: object = {}): Step => ({

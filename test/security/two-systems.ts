@@ -7,8 +7,9 @@ import { experiment as larkspur } from '@rhizome/larkspur';
 import { experiment as rubin } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { mutationText } from '../e2e/system/api.js';
+import { neverRule } from '../e2e/system/idle-inputs.js';
 import { document, mutate, startTestSystem, type System } from '../experiments/test-system.js';
-import { experimentInputs, neverRule } from './experiment-inputs.js';
+import { experimentInputs } from './experiment-inputs.js';
 
 /** Identifiers of objects of beta; in the empty system, ones of the same form that do not exist. */
 export interface Foreign {

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, waitFor } from '@rhizome/testkit';
 import type { Answer } from '../system/api.js';
+import { farDowntime, neverRule } from '../system/idle-inputs.js';
 import { jobsOf, submit } from '../system/jobs.js';
 import { type Grant, speakAsWorker } from '../system/pilots.js';
 import { type PlaygroundSystem, startPlayground, transports } from '../system/playground-system.js';
@@ -13,16 +14,7 @@ import { stored } from '../system/stored.js';
 import { type BadInput, changed } from './case.js';
 import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
-import {
-  farDowntime,
-  type Given,
-  type GoodInputs,
-  goodInputs,
-  neverRule,
-  queueName,
-  smallJob,
-  usedKey,
-} from './good-inputs.js';
+import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
 import { identityCases, identityInputs } from './identity-cases.js';
 import { schemaCases } from './schema-cases.js';
 import { workerCases } from './worker-cases.js';
@@ -127,19 +119,12 @@ describe.each(transports)('over %s', (transport) => {
         { target: { queue: queueName }, ...farDowntime },
         'downtime { id }',
       );
-    await system
+    await system.api().change('addPolicyVersion', { scope: { experiment: 'rubin' }, rules: [neverRule] });
+    const given = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', jobs: { count: 1 } };
+    const template = { ...smallJob, ...far };
+    const { task } = await system
       .api()
-      .data(
-        'mutation ($input: AddPolicyVersionInput!) { addPolicyVersion(input: $input) { userErrors { message } } }',
-        { input: { scope: { experiment: 'rubin' }, rules: [neverRule] } },
-      );
-    const task = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', jobs: { count: 1 } };
-    const { submitTask } = await system
-      .api()
-      .data<{ submitTask: { task: { id: string } } }>(
-        'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } } }',
-        { input: { ...task, template: { ...smallJob, ...far } } },
-      );
+      .change<{ task: { id: string } }>('submitTask', { ...given, template }, 'task { id }');
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };
     return {
@@ -148,7 +133,7 @@ describe.each(transports)('over %s', (transport) => {
       waiting,
       onHold,
       ended: ended.job.id,
-      taskId: submitTask.task.id,
+      taskId: task.id,
       secretId: createSecret.secret.id,
       accessId: grantJobAccess.access.id,
       downtimeId: downtime.id,

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { farDowntime, neverRule } from '../system/idle-inputs.js';
 import { root } from '../system/playground-system.js';
 import type { Grant } from '../system/pilots.js';
 
@@ -31,23 +32,10 @@ export const usedKey = 'used';
 export const queueName = 'north';
 /** Jobs that are nowhere. */
 export const nobody = 'job_00000000000000000000000000';
-
-/** A downtime that keeps no job of the story from a worker. */
-export const farDowntime = {
-  startsAt: '2090-01-01T00:00:00.000Z',
-  endsAt: '2090-01-02T00:00:00.000Z',
-  reason: 'for the story',
-};
 /** The smallest job. */
 export const smallJob = { name: 'a job', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
 const shares = ['production', 'analysis', 'default'].map((leaf) => ({ leaf, nominalCores: 1 }));
-/** A rule of a policy that no failure meets. */
-export const neverRule = {
-  name: 'never',
-  match: { codes: ['NEVER'], condition: 'failure.attempt > 1', logPattern: 'never' },
-  action: { fail: { reason: 'It never happens' } },
-};
 const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 
 /** The type of a mutation's input, and a good one. */

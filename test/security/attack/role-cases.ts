@@ -1,9 +1,10 @@
 /** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
 import { mutationText } from '../../e2e/system/api.js';
+import { neverRule } from '../../e2e/system/idle-inputs.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
-import { experimentInputs, neverRule } from '../experiment-inputs.js';
+import { experimentInputs } from '../experiment-inputs.js';
 import { robotInput, robotKeyInput } from '../robot-inputs.js';
 import { http } from './http.js';
 

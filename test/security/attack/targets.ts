@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { type TestClient, waitFor } from '@rhizome/testkit';
 import { type Api, apiOf } from '../../e2e/system/api.js';
+import { farDowntime, neverRule } from '../../e2e/system/idle-inputs.js';
 import { type Grant, speakAsWorker } from '../../e2e/system/pilots.js';
 import type { ServiceSystem } from '../../e2e/system/service-system.js';
 import type { Evidence } from './evidence.js';
-import { experimentInputs, neverRule } from '../experiment-inputs.js';
+import { experimentInputs } from '../experiment-inputs.js';
 
 /** Objects of the experiment atlas, which no role of larkspur may reach, and one job of larkspur. */
 export interface Targets {
@@ -62,10 +63,7 @@ export async function prepareTargets(
     grantee: { subject: 'friend@elsewhere' },
   };
   const { access } = await api.change<{ access: { id: string } }>('grantJobAccess', granted, 'access { id }');
-  const planned = {
-    ...{ target: { queue: 'citadel' }, reason: 'guarded' },
-    ...{ startsAt: '2090-01-01T00:00:00.000Z', endsAt: '2090-01-02T00:00:00.000Z' },
-  };
+  const planned = { target: { queue: 'citadel' }, ...farDowntime };
   const { downtime } = await api.change<{ downtime: { id: string } }>(
     'declareDowntime',
     planned,

@@ -1,5 +1,6 @@
 /** Objects that the rows of the table ask for. */
-import { experimentInputs, neverRule } from '../experiment-inputs.js';
+import { farDowntime, neverRule } from '../../e2e/system/idle-inputs.js';
+import { experimentInputs } from '../experiment-inputs.js';
 import { robotInput } from '../robot-inputs.js';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
@@ -120,13 +121,6 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
   };
 }
-
-/** A downtime that keeps no job of these tests from a worker. */
-export const farDowntime = {
-  startsAt: '2090-01-01T00:00:00.000Z',
-  endsAt: '2090-01-02T00:00:00.000Z',
-  reason: 'test',
-};
 
 async function downtimeOf(system: System, queue: string): Promise<string> {
   const input = { target: { queue }, ...farDowntime };

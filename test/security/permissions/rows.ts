@@ -1,7 +1,7 @@
 /** One call for each root field of core, in the order in which they are made. */
 import { createProofKey } from '@rhizome/client';
-import { neverRule } from '../experiment-inputs.js';
-import { farDowntime, type Objects } from './objects.js';
+import { farDowntime, neverRule } from '../../e2e/system/idle-inputs.js';
+import type { Objects } from './objects.js';
 import { mutation, query, type Rows, subscription } from './row.js';
 import type { Caller, Target } from './world.js';
 import { type HeldJob, registrationOf, type Worker } from './workers.js';
