@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '@rhizome/playground';
 import {
+  pauseProcess,
   spawnProcess,
   testDatabase,
   testMongo,
@@ -170,11 +171,11 @@ describe('the end of rights while work goes on', () => {
     const { result } = await change<Changed>('cancelJobs', { selection }, ann.token, select);
     const id = result.operation.id;
     // Core stands still while the membership ends, so that the rest of the jobs is still open.
-    core.signal('SIGSTOP');
+    const resume = await pauseProcess(core.pid);
     const stoppedAt = performance.now();
     await removeFrom('alpha', ann);
     await waitFor('the end of what core knows', () => performance.now() - stoppedAt > 2500, deadline);
-    core.signal('SIGCONT');
+    resume();
     await waitFor('the end of the change', async () => (await operation(id)).state === 'DONE', deadline);
     const ended = await operation(id);
     expect(ended.changedCount + ended.refusedCount).toBe(count);
@@ -189,7 +190,7 @@ describe('the end of rights while work goes on', () => {
     const selection = { filter: { taskIds: [taskId] } };
     const held = { selection, reason: 'wait' };
     const { result } = await change<Changed>('holdJobs', held, bob.token, 'result { operation { id } }');
-    core.signal('SIGSTOP');
+    const resume = await pauseProcess(core.pid);
     const stoppedAt = performance.now();
     const response = await fetch(`${origin}/oauth/revoke`, {
       method: 'POST',
@@ -197,7 +198,7 @@ describe('the end of rights while work goes on', () => {
     });
     expect(response.status).toBe(200);
     await waitFor('the end of what core knows', () => performance.now() - stoppedAt > 2500, deadline);
-    core.signal('SIGCONT');
+    resume();
     const id = result.operation.id;
     await waitFor('the end of the change', async () => (await operation(id)).state === 'DONE', deadline);
     const { refusals, refusedByReason } = await operation(id);
