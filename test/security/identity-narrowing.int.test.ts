@@ -4,11 +4,12 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrincipal, createVerifier, never } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
-import { createProofKey, type TestTokens, testTokens } from '@rhizome/testkit';
+import { type TestTokens, testTokens } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { type AnyData, type Answer, apiOf, mutationText } from '../e2e/system/api.js';
 import { startIdentitySystem } from '../e2e/system/identity-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { robotInput, robotKeyInput } from './robot-inputs.js';
 
 let url: string;
 let identity: Identity;
@@ -60,15 +61,9 @@ const crew = async (experiment: string, members: readonly string[]): Promise<voi
 
 /** Registers a robot of an experiment. @returns its identifier, and that of its key */
 const robot = async (experiment: string): Promise<readonly [string, string]> => {
-  const keyExpiresAt = new Date(Date.now() + 86_400_000).toISOString();
-  const facts = { experiment, name: `robot-${experiment}`, roles: ['USER'], publicKey: publicKey() };
-  const made = await change('registerRobot', { ...facts, keyExpiresAt }, all, 'robot { id keys { id } }');
+  const input = { ...robotInput(experiment, ['USER']), name: `robot-${experiment}` };
+  const made = await change('registerRobot', input, all, 'robot { id keys { id } }');
   return [made.robot.id, made.robot.keys[0].id];
-};
-
-const publicKey = (): string => {
-  const { d: _private, ...rest } = createProofKey().export();
-  return JSON.stringify(rest);
 };
 
 /** Grants access to jobs of an experiment. @returns its identifier */
@@ -272,13 +267,8 @@ describe.each(['OPERATOR', 'ADMIN'] as const)('the %s of one experiment', (role)
   });
 
   it('changes no robot and no access of another experiment, as there were none', async () => {
-    const keyExpiry = new Date(Date.now() + 86_400_000).toISOString();
     const calls: [string, string, (id: string) => object][] = [
-      [
-        'addRobotKey',
-        foreign.robotId,
-        (robotId) => ({ robotId, publicKey: publicKey(), expiresAt: keyExpiry }),
-      ],
+      ['addRobotKey', foreign.robotId, robotKeyInput],
       ['endRobotKey', foreign.keyId, (id) => ({ id })],
       ['revokeJobAccess', foreign.accessId, (id) => ({ id })],
     ];

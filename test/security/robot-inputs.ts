@@ -1,22 +1,26 @@
-/** Inputs about robots, each with a new key. */
+/** Inputs about robots, each with a new key by default. */
 import { randomUUID } from 'node:crypto';
-import { createProofKey } from '@rhizome/testkit';
+import { createProofKey, type ProofKey } from '@rhizome/client';
 
-/** A new public key, as people paste it. */
-function publicKey(): string {
-  const { d: _private, ...key } = createProofKey().export();
-  return JSON.stringify(key);
+/** The public part of a key, as people paste it. */
+function publicPart(key: ProofKey): string {
+  const { d: _private, ...rest } = key.export();
+  return JSON.stringify(rest);
 }
 
 const inOneDay = (): string => new Date(Date.now() + 86_400_000).toISOString();
 
 /** Registers a robot. */
-export const robotInput = (experiment: string, roles: readonly string[] = ['READER']): object => ({
+export const robotInput = (
+  experiment: string,
+  roles: readonly string[] = ['READER'],
+  key = createProofKey(),
+): object => ({
   ...{ experiment, name: `robot-${randomUUID()}`, roles },
-  ...{ publicKey: publicKey(), keyExpiresAt: inOneDay() },
+  ...{ publicKey: publicPart(key), keyExpiresAt: inOneDay() },
 });
 
 /** Adds a key to a robot. */
 export const robotKeyInput = (robotId: string): object => ({
-  ...{ robotId, publicKey: publicKey(), expiresAt: inOneDay() },
+  ...{ robotId, publicKey: publicPart(createProofKey()), expiresAt: inOneDay() },
 });

@@ -31,6 +31,13 @@ interface Held {
   readonly fence: number;
 }
 
+/** A job that the pilot runs. */
+async function heldByPilot(jobId: string): Promise<Held> {
+  const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
+  const job = await jobs.findOne({ _id: jobId });
+  return { workerId: pilot.workerId, jobId, fence: Number(job?.fence) };
+}
+
 /** Code of the error of a request for secrets. @param signer the key that signs it */
 async function redeem(
   held: Held,
@@ -84,11 +91,7 @@ describe('a job with secrets', () => {
     await change('allowSubmissionOnBehalf', consent);
     const id = String((await submitted()).jobs[0].id);
     await reached(id, 'RUNNING');
-    const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
-    const held = {
-      ...{ workerId: pilot.workerId, jobId: id },
-      fence: Number((await jobs.findOne({ _id: id }))?.fence),
-    };
+    const held = await heldByPilot(id);
     const own = stolen(system, 'closed');
     const [password = ''] = ids;
     expect(await redeem(held, own, own.key, [password])).toBe('delivered');
@@ -102,9 +105,7 @@ describe('a job with secrets', () => {
     const other = await enrolled('other');
     const id = await submit('sleep 600', {}, { selector: 'worker.name == "closed"' });
     await reached(id, 'RUNNING');
-    const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
-    const job = await jobs.findOne({ _id: id });
-    const held = { workerId: pilot.workerId, jobId: id, fence: Number(job?.fence) };
+    const held = await heldByPilot(id);
     const [own, thief] = [stolen(system, 'closed'), stolen(system, 'other')];
     expect(await redeem(held, thief)).toBe('WORKER_NOT_FOUND');
     expect(await redeem({ ...held, workerId: other.workerId }, thief)).toBe('FENCE_STALE');

@@ -14,6 +14,7 @@ import { temporaryFolder } from '../../e2e/system/temporary-folder.js';
 import { testAudit } from '../../e2e/system/test-audit.js';
 import type { WorkerPlace } from '../../e2e/system/worker-credentials.js';
 import { enrol, invitationFile, startPilot } from '../enrolled-pilots.js';
+import { robotInput } from '../robot-inputs.js';
 
 /** A storage that trusts the gateway. */
 export const archive = {
@@ -85,11 +86,7 @@ export async function enrolled(name: string, ...more: readonly string[]): Promis
 /** A service that may submit in the experiment: a robot with a key of its own. */
 export async function serviceApi(): Promise<Api> {
   const key = createProofKey();
-  const { d: _private, ...publicKey } = key.export();
-  const input = {
-    ...{ experiment: 'alpha', name: 'service', roles: ['SERVICE'], publicKey: JSON.stringify(publicKey) },
-    keyExpiresAt: new Date(Date.now() + 86_400_000).toISOString(),
-  };
+  const input = robotInput('alpha', ['SERVICE'], key);
   const { robot } = await change('registerRobot', input, 'robot { id } userErrors { message }');
   const exp = Math.floor(Date.now() / 1000) + 60;
   const claims = {
