@@ -5,12 +5,12 @@
  * attempts lost has no events: it is stored until the counts contain it, and removed together with their
  * update.
  */
-import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { secondsOf } from '@rhizome/mongo';
-import { sleep } from '@rhizome/retry';
+import type { JobEventStream } from '../../jobs/ports.js';
 import type { ConsumersRepository } from '../../jobs/transitions/consumers.repository.js';
+import { keepFollowing } from '../../shared/keep-following.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 import { decodeCursor } from '../feed/cursor.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
@@ -27,7 +27,7 @@ import { FailureTable } from './failure-table.js';
 
 /** Dependencies of {@link FailureWork}. */
 export interface FailureWorkOptions {
-  readonly stream: FailureStream;
+  readonly stream: JobEventStream<StreamedJobEvent>;
   readonly counts: FailureCountsRepository;
   readonly consumers: ConsumersRepository;
   readonly leader: LeaderWork;
@@ -37,14 +37,6 @@ export interface FailureWorkOptions {
   readonly saveMs?: number;
   /** Delay after an error, in milliseconds; defaults to 500. */
   readonly retryMs?: number;
-}
-
-/** All events of jobs, in order, each at least once. */
-export interface FailureStream {
-  follow(options: {
-    readonly after: string | null;
-    readonly signal: AbortSignal;
-  }): AsyncIterable<{ readonly events: readonly StreamedJobEvent[]; readonly cursor: string }>;
 }
 
 /** Name of the position in the stream. */
@@ -80,18 +72,16 @@ export class FailureWork {
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
-    const { log, retryMs = 500 } = this.#options;
-    while (!signal.aborted) {
-      try {
-        await this.#follow(signal);
-      } catch (err) {
-        if (signal.aborted) return;
-        log.warn({ err }, 'counting of failures interrupted');
-        if (isDomainError(err) && err.code === 'CURSOR_EXPIRED')
-          await this.#forget().catch((error: unknown) => log.warn({ err: error }, 'gap not recorded'));
-        await sleep(retryMs, signal);
-      }
-    }
+    const { log, retryMs } = this.#options;
+    await keepFollowing(
+      {
+        follow: () => this.#follow(signal),
+        forget: () => this.#forget(),
+        onError: (err) => log.warn({ err }, 'counting of failures interrupted'),
+        retryMs,
+      },
+      signal,
+    );
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

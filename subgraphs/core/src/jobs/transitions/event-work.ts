@@ -1,10 +1,9 @@
-import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
-import { sleep } from '@rhizome/retry';
 import type { JobEventStream } from '../ports.js';
 import type { JobEvent } from '../model/job-event.types.js';
 import type { ConsumersRepository } from './consumers.repository.js';
+import { keepFollowing } from '../../shared/keep-following.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
 /** Handler of job events. A batch may be delivered more than once. */
@@ -58,17 +57,16 @@ export class EventWork {
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
-    const { log, retryMs = 500 } = this.#options;
-    while (!signal.aborted) {
-      try {
-        await this.#follow(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        log.warn({ err: error }, 'event processing interrupted');
-        if (isDomainError(error) && error.code === 'CURSOR_EXPIRED') await this.#forget(signal);
-        await sleep(retryMs, signal);
-      }
-    }
+    const { log, retryMs } = this.#options;
+    await keepFollowing(
+      {
+        follow: () => this.#follow(signal),
+        forget: () => this.#forget(),
+        onError: (err) => log.warn({ err }, 'event processing interrupted'),
+        retryMs,
+      },
+      signal,
+    );
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -98,10 +96,9 @@ export class EventWork {
     for (const handler of this.#options.handlers) await handler.recover(signal);
   }
 
-  /** Restarts from now on, after the handlers have read the store. */
-  async #forget(signal: AbortSignal): Promise<void> {
+  /** Without a position, the handlers read the store once the stream is open. */
+  async #forget(): Promise<void> {
     await this.#options.consumers.forget(consumer);
     this.#options.log.warn('event stream position expired, reading the store instead');
-    if (!signal.aborted) await this.#recover(signal);
   }
 }
