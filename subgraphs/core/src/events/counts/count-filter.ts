@@ -1,9 +1,9 @@
 /** Filter of counts, limited to what the caller may see. */
-import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
 import { searchFields } from '../../jobs/model/job-search.js';
-import { listableQueues } from '../../jobs/model/job-visibility.js';
+import { listableQueues, readableExperiments } from '../../jobs/model/job-visibility.js';
 import type { JobCountRow } from './job-counts.js';
 
 const countedBy = 'no value: jobs are counted by experiment, queue, share, state and GPU model alone';
@@ -31,11 +31,9 @@ export function compileCountFilter(
     if (input?.[name] != null) throw badInput(`filter.${name}`, input[name], countedBy);
   }
   const { experiments, queues, gpuModels, shares, states } = input ?? {};
-  for (const experiment of experiments ?? []) assertCan(principal, 'job:read', experiment);
-  const visible = experimentsFor(principal, 'job:read');
-  const wanted = experiments ?? (visible === '*' ? undefined : visible);
+  const readable = readableExperiments(principal, experiments);
   const tests: ((row: JobCountRow) => boolean)[] = [
-    ...narrow(wanted, (row: JobCountRow) => row.experiment),
+    ...narrow(readable, (row: JobCountRow) => row.experiment),
     ...narrow(queues, (row: JobCountRow) => row.queue),
     ...narrow(listableQueues(principal), (row: JobCountRow) => row.queue),
     ...narrow(gpuModels, (row: JobCountRow) => row.gpuModel),

@@ -1,7 +1,8 @@
 /** Answers questions about failures from the counts, within what the caller may see. */
-import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
+import type { Principal } from '@rhizome/authz';
 import { badInput, DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
+import { readableExperiments } from '../../jobs/model/job-visibility.js';
 import { askErrors, type ErrorFilterSpec, type ErrorGrouping, type ErrorQuestion } from './error-query.js';
 import type { ErrorSummaryRepository } from './error-summary.repository.js';
 import type { ErrorGroup, ErrorTotal, FailureSums, WasteByReason } from './error-summary.types.js';
@@ -41,7 +42,7 @@ export class ErrorSummaries {
       throw new DomainError('FORBIDDEN', 'Pilots may not read counts of errors', { field: 'errorSummary' });
     if (by.length < 1 || by.length > maxGroupings || new Set(by).size < by.length)
       throw badInput('by', by.join(), `1 to ${maxGroupings} different fields`);
-    const experiments = visibleOf(principal, filter?.experiments);
+    const experiments = readableExperiments(principal, filter?.experiments);
     const question = { ...askErrors(filter, by, this.#options.clock.now()), experiments };
     const size = await this.#options.counts.size(question, maxDocuments + 1);
     if (size > maxDocuments)
@@ -117,14 +118,4 @@ export class ErrorSummary {
 function checkedLimit(limit: number): number {
   if (limit >= 1 && limit <= mostRows) return limit;
   throw badInput('limit', limit, `1 to ${mostRows}`);
-}
-
-/** Experiments of the answer; undefined for all. */
-function visibleOf(
-  principal: Principal,
-  wanted: readonly string[] | null | undefined,
-): readonly string[] | undefined {
-  for (const experiment of wanted ?? []) assertCan(principal, 'job:read', experiment);
-  const visible = experimentsFor(principal, 'job:read');
-  return wanted ?? (visible === '*' ? undefined : visible);
 }

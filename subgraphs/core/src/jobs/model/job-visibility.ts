@@ -1,5 +1,12 @@
 /** Pure rules for reading jobs: permission to read a job, and the parts that are hidden. */
-import { type AttemptReference, can, describePrincipal, type Principal } from '@rhizome/authz';
+import {
+  assertCan,
+  type AttemptReference,
+  can,
+  describePrincipal,
+  experimentsFor,
+  type Principal,
+} from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
@@ -49,6 +56,19 @@ export function isItsOwn(
   if (kind !== 'PILOT') return true;
   if (worker !== undefined && worker !== job.workerId) return false;
   return queue !== undefined && queue === job.queue;
+}
+
+/**
+ * Experiments whose jobs the principal may read, limited to those that a filter names; undefined for all.
+ * @throws DomainError FORBIDDEN for a named experiment that is not theirs
+ */
+export function readableExperiments(
+  principal: Principal,
+  named: readonly string[] | null | undefined,
+): readonly string[] | undefined {
+  for (const experiment of named ?? []) assertCan(principal, 'job:read', experiment);
+  const readable = experimentsFor(principal, 'job:read');
+  return named ?? (readable === '*' ? undefined : readable);
 }
 
 /**
