@@ -1,25 +1,9 @@
 /** Translates a filter of failures into queries of the counts. Pure. */
 import { badInput } from '@rhizome/errors';
 import { type JobErrorFamily } from '../../jobs/model/job.types.js';
+import { retention } from '../../shared/retention.js';
 import { hourMs, hourOf } from './failure-changes.js';
 import { type FailureKey, type HourlyRollup, rollupFields } from './failure-counts.document.js';
-
-/** Fields by which failures can be grouped. */
-export const errorGroupings = [
-  'FAMILY',
-  'CODE',
-  'EXIT_CODE',
-  'EXPERIMENT',
-  'TASK',
-  'QUEUE',
-  'SITE',
-  'HOST',
-  'IMAGE',
-  'HOUR',
-] as const;
-
-/** One of {@link errorGroupings}. */
-export type ErrorGrouping = (typeof errorGroupings)[number];
 
 /** Filter of failures as a caller gives it. */
 export interface ErrorFilterSpec {
@@ -57,7 +41,7 @@ export interface ErrorQuestion {
 }
 
 /** Longest interval, in hours: the retention of hours. */
-export const longestHours = 720;
+const longestHours = retention.failureHours / 3600;
 const defaultHours = 24;
 const maxValues = 100;
 
@@ -73,8 +57,8 @@ const listFields = {
   images: 'image',
 } as const satisfies Partial<Record<keyof ErrorFilterSpec, keyof FailureKey>>;
 
-/** Stored field of each grouping that is a field of rows. */
-export const groupingFields: Readonly<Record<ErrorGrouping, string>> = {
+/** Stored field of each field by which failures can be grouped. */
+export const groupingFields = {
   FAMILY: 'family',
   CODE: 'code',
   EXIT_CODE: 'exitCode',
@@ -85,10 +69,13 @@ export const groupingFields: Readonly<Record<ErrorGrouping, string>> = {
   HOST: 'host',
   IMAGE: 'image',
   HOUR: 'hour',
-};
+} as const satisfies Readonly<Record<string, keyof FailureKey | 'experiment' | 'hour'>>;
+
+/** Field by which failures can be grouped. */
+export type ErrorGrouping = keyof typeof groupingFields;
 
 /** Fields of documents, or of the rows of every rollup. */
-const everywhere = new Set(['family', 'code', 'experiment', 'hour']);
+const everywhere: ReadonlySet<string> = new Set(['family', 'code', 'experiment', 'hour']);
 
 /**
  * Checks a question and finds the rollup that answers it.
