@@ -1,5 +1,6 @@
 /** Prometheus metrics of a core process. No label has a value for each job or worker. */
 import type { Clock } from '@rhizome/clock';
+import { fulfilsWithin } from '@rhizome/retry';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { JobCountRow } from '../events/counts/job-counts.js';
 import type { StreamedJobEvent } from '../events/feed/job-event.js';
@@ -154,13 +155,6 @@ export class CoreMetrics implements WorkObserver {
 }
 
 async function withinLimit<T>(answer: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), longestWaitMs);
-  });
-  try {
-    return await Promise.race([answer.catch(() => undefined), limit]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const isThere = await fulfilsWithin(answer, longestWaitMs).catch(() => false);
+  return isThere ? answer : undefined;
 }
