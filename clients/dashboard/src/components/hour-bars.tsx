@@ -1,3 +1,5 @@
+import { minute } from './utc.js';
+
 /** Most bars; longer intervals have bars of several hours. */
 const mostBars = 180;
 const hourMs = 3_600_000;
@@ -24,19 +26,15 @@ export function HourBars({
     <>
       <ol className="hours" aria-label="Failures by hour">
         {counts.map((count, bar) => {
-          const text = `${shown(begin + bar * width * hourMs)}: ${count}`;
+          const text = `${minute(begin + bar * width * hourMs)}: ${count}`;
           const height = `${Math.round((count / most) * 100)}%`;
           return <li key={text} data-count={count} title={text} aria-label={text} style={{ height }} />;
         })}
       </ol>
       <p className="hours-ends" aria-hidden="true">
-        <span>{shown(begin)}</span>
-        <span>{shown(Date.parse(before))}</span>
+        <span>{minute(begin)}</span>
+        <span>{minute(before)}</span>
       </p>
     </>
   );
-}
-
-function shown(time: number): string {
-  return new Date(time).toISOString().replace('T', ' ').slice(0, 16);
 }

@@ -1,9 +1,11 @@
 import { auditResults } from '@rhizome/client/states';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
+import { FilterForm } from '../components/filter-form.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
+import { second } from '../components/utc.js';
 import { AuditPageDocument, type AuditPageQuery, type AuditResult } from '../operations.generated.js';
 import { Link } from '../routing/link.js';
 import { auditEntryPath } from '../routing/routes.js';
@@ -30,7 +32,7 @@ export function AuditPage() {
     <>
       <Title>Audit</Title>
       <FailureNote failures={[page.failure]} />
-      <FilterForm onSearch={search} />
+      <AuditFilter onSearch={search} />
       <EntryTable entries={list?.nodes ?? []} />
       <p>
         <button
@@ -52,16 +54,9 @@ export function AuditPage() {
   );
 }
 
-function FilterForm({ onSearch }: { onSearch: (filter: Filter) => void }) {
-  const submit = (event: FormEvent<HTMLFormElement>): void => {
-    event.preventDefault();
-    const given = [...new FormData(event.currentTarget)].flatMap(([name, value]) =>
-      typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
-    );
-    onSearch(Object.fromEntries(given) as Filter);
-  };
+function AuditFilter({ onSearch }: { onSearch: (filter: Filter) => void }) {
   return (
-    <form onSubmit={submit} aria-label="Filter">
+    <FilterForm onSearch={(fields) => onSearch(fields as Filter)}>
       <label>
         Subject <input name="subject" />
       </label>{' '}
@@ -79,9 +74,8 @@ function FilterForm({ onSearch }: { onSearch: (filter: Filter) => void }) {
             <option key={result}>{result}</option>
           ))}
         </select>
-      </label>{' '}
-      <button type="submit">Search</button>
-    </form>
+      </label>
+    </FilterForm>
   );
 }
 
@@ -96,7 +90,7 @@ function EntryTable({ entries }: { entries: readonly Entry[] }) {
       {entries.map(({ id, at, actor, action, result, codes, repeatCount, targets }) => (
         <tr key={id} data-entry={id}>
           <td>
-            <Link to={auditEntryPath(id)}>{new Date(at).toISOString().replace('T', ' ').slice(0, 19)}</Link>
+            <Link to={auditEntryPath(id)}>{second(at)}</Link>
           </td>
           <td>
             {actor?.subject ?? ''}

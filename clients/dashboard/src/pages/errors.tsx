@@ -1,9 +1,11 @@
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
+import { FilterForm } from '../components/filter-form.js';
 import { HourBars } from '../components/hour-bars.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
+import { minute } from '../components/utc.js';
 import { type ErrorFilter, ErrorsPageDocument, type ErrorsPageQuery } from '../operations.generated.js';
 import { Link } from '../routing/link.js';
 import { jobPath } from '../routing/routes.js';
@@ -27,7 +29,7 @@ export function ErrorsPage() {
     <>
       <Title>Errors</Title>
       <FailureNote failures={[page.failure]} />
-      <FilterForm onSearch={setFilter} onRefresh={page.refresh} />
+      <ErrorFilterForm onSearch={setFilter} onRefresh={page.refresh} />
       {summary && page.data && (
         <>
           <p data-testid="error-count">
@@ -47,32 +49,26 @@ export function ErrorsPage() {
   );
 }
 
-function FilterForm({
+function ErrorFilterForm({
   onSearch,
   onRefresh,
 }: {
   onSearch: (filter: ErrorFilter) => void;
   onRefresh: () => void;
 }) {
-  const submit = (event: FormEvent<HTMLFormElement>): void => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const listed = (name: string): string[] | null => {
-      const text = form.get(name);
-      return typeof text === 'string' && text.trim() !== '' ? [text.trim()] : null;
-    };
-    const since = Number(form.get('interval')) * hourMs;
+  const search = ({ experiment, site, queue, interval }: Readonly<Record<string, string>>): void => {
+    const since = Number(interval) * hourMs;
     onSearch({
-      experiments: listed('experiment'),
-      sites: listed('site'),
-      queues: listed('queue'),
+      experiments: experiment === undefined ? null : [experiment],
+      sites: site === undefined ? null : [site],
+      queues: queue === undefined ? null : [queue],
       // Whole hours: the same search twice is the same question.
       from: new Date(Math.floor((Date.now() - since) / hourMs) * hourMs).toISOString(),
     });
     onRefresh();
   };
   return (
-    <form onSubmit={submit} aria-label="Filter">
+    <FilterForm onSearch={search}>
       <label>
         Experiment <input name="experiment" />
       </label>{' '}
@@ -91,9 +87,8 @@ function FilterForm({
             </option>
           ))}
         </select>
-      </label>{' '}
-      <button type="submit">Search</button>
-    </form>
+      </label>
+    </FilterForm>
   );
 }
 
@@ -167,8 +162,4 @@ function WasteTable({ waste }: { waste: Summary['waste'] }) {
 
 function hours(count: number): string {
   return count.toFixed(2);
-}
-
-function minute(time: string): string {
-  return new Date(time).toISOString().replace('T', ' ').slice(0, 16);
 }
