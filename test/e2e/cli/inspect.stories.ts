@@ -176,6 +176,12 @@ describe('rhizome list, show and why', () => {
     expect((await cli.run([...byCode, '--family', 'limit', '--exit-code', '7'])).stdout).toBe('No failures.');
     expect((await cli.run([...byCode, '--image', 'nowhere'])).stdout).toBe('No failures.');
     expect((await cli.run(['errors', '--site', 'NOWHERE'])).stdout).toBe('No failures.');
+    for (const flag of ['--task', '--image', '--host'])
+      expect((await cli.run(['errors', flag, 'nowhere'])).stdout).toBe('No failures.');
+    expect(await cli.run(['errors', '--exit-code', '7'])).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^CODE +FAILED /),
+    });
     expect(await cli.run(['errors', '--by', 'task,host'])).toMatchObject({ exitCode: 1 });
     expect(await cli.run(['errors', '--by', 'colour'])).toMatchObject({ exitCode: 2 });
   });

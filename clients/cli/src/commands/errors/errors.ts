@@ -16,7 +16,7 @@ import { errorGroupings, jobErrorFamilies } from '../../states.js';
 interface ErrorFlags {
   readonly since: Since;
   readonly until?: string;
-  readonly by: readonly ErrorGrouping[];
+  readonly by?: readonly ErrorGrouping[];
   readonly experiment: readonly string[];
   readonly site: readonly string[];
   readonly queue: readonly string[];
@@ -46,10 +46,11 @@ export function addErrors(program: Command, world: World, finish: Finish): void 
       seconds: 86_400,
     })
     .option('--until <time>', 'end, exclusive (default: now)', timeOf)
-    .option('--by <fields>', `groups, by up to 4 of ${errorGroupings.join(', ').toLowerCase()}`, fieldsOf, [
-      'CODE',
-      'SITE',
-    ] as readonly ErrorGrouping[])
+    .option(
+      '--by <fields>',
+      `groups, by up to 4 of ${errorGroupings.join(', ').toLowerCase()} (default: code,site; with --exit-code, --image or --task: code)`,
+      fieldsOf,
+    )
     .option('-e, --experiment <name>', 'only this experiment; may be repeated', collect, [])
     .option('--site <name>', 'only this site; may be repeated', collect, [])
     .option('-q, --queue <name>', 'only this queue; may be repeated', collect, [])
@@ -88,11 +89,11 @@ function fieldsOf(text: string): readonly ErrorGrouping[] {
 
 async function errors({ client, output, now }: Session, flags: ErrorFlags): Promise<ExitCode> {
   const filter = filterOf(flags, now());
+  const { host, task, exitCode, image, limit } = flags;
+  const hasSites = [task, exitCode, image].every((values) => values.length === 0);
+  const by = flags.by ?? (hasSites ? ['CODE', 'SITE'] : ['CODE']);
   // Codes that are new are known by site and queue, not by host or task.
-  const { host, task, exitCode, image } = flags;
-  const isApart = flags.by.some((one) => apart.has(one));
-  const withNew = !isApart && [host, task, exitCode, image].every((values) => values.length === 0);
-  const { by, limit } = flags;
+  const withNew = hasSites && host.length === 0 && !by.some((one) => apart.has(one));
   const { errorSummary } = await client.query(CliErrorsDocument, { filter, by: [...by], limit, withNew });
   if (output.json) printJson(output, errorSummary);
   else print(output, errorSummary, by, now());
@@ -137,24 +138,7 @@ const cellOf: Readonly<Record<ErrorGrouping, (group: Group) => string | number |
 function print(output: Output, summary: Summary, by: readonly ErrorGrouping[], now: number): void {
   const { count, groups, waste, newErrors = [], gaps } = summary;
   if (count === 0) printLine(output, 'No failures.');
-  else {
-    const head = [
-      ...by.map((one) => one.replace('_', ' ')),
-      'FAILED',
-      'CORE HOURS',
-      'GPU HOURS',
-      'LAST',
-      'JOB',
-    ];
-    const rows = groups.map((group) => [
-      ...by.map((one) => String(cellOf[one](group) ?? '')),
-      String(group.count),
-      ...hoursOf(group),
-      ago(group.lastAt, now),
-      group.sampleJobs[0]?.id ?? '',
-    ]);
-    printTable(output, head, rows);
-  }
+  else printGroups(output, groups, by, now);
   for (const { experimentName, site, code, firstAt } of newErrors)
     printLine(
       output,
@@ -167,6 +151,26 @@ function print(output: Output, summary: Summary, by: readonly ErrorGrouping[], n
   }
   for (const { from, to } of gaps)
     if (from < summary.before && to > summary.from) printLine(output, `not counted: ${from} to ${to}`);
+}
+
+function printGroups(
+  output: Output,
+  groups: readonly Group[],
+  by: readonly ErrorGrouping[],
+  now: number,
+): void {
+  const fields = by.map((one) => one.replace('_', ' '));
+  printTable(
+    output,
+    [...fields, 'FAILED', 'CORE HOURS', 'GPU HOURS', 'LAST', 'JOB'],
+    groups.map((group) => [
+      ...by.map((one) => String(cellOf[one](group) ?? '')),
+      String(group.count),
+      ...hoursOf(group),
+      ago(group.lastAt, now),
+      group.sampleJobs[0]?.id ?? '',
+    ]),
+  );
 }
 
 function hoursOf(row: { readonly coreHours: number; readonly gpuHours: number }): readonly string[] {
