@@ -1,5 +1,5 @@
 /** Flags that several commands share, and reading of pages. */
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { ExitCode } from './exit-codes.js';
 
 /** Passes a command's exit code to the process. */
@@ -71,13 +71,29 @@ export async function pagesUpTo<T>(
   return nodes;
 }
 
-/** A parser of a repeated flag with values from a list, in any case. */
+/** A parser of a flag with values from a list, in any case. */
+export function oneOf<T extends string>(words: readonly T[]): (value: string) => T {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value.toUpperCase());
+    if (word === undefined) throw new InvalidArgumentError(`Must be one of ${words.join(', ')}.`);
+    return word;
+  };
+}
+
+/** The same for a flag that may be repeated. */
 export function collectOneOf<T extends string>(
   words: readonly T[],
 ): (value: string, before: readonly T[]) => readonly T[] {
-  return (value, before) => {
-    const word = words.find((candidate) => candidate === value.toUpperCase());
-    if (word === undefined) throw new InvalidArgumentError(`Must be one of ${words.join(', ')}.`);
-    return [...before, word];
-  };
+  const parse = oneOf(words);
+  return (value, before) => [...before, parse(value)];
+}
+
+/** Flags of a command with a dry run. */
+export interface DryRunFlags {
+  readonly dryRun?: boolean;
+}
+
+/** Adds the flag of a dry run. */
+export function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'show what would change, and change nothing');
 }

@@ -1,6 +1,7 @@
 /** YAML file of the rules of a policy. All errors are reported together. */
 import { z } from 'zod';
 import type { AddPolicyVersionInput } from './operations.generated.js';
+import { jobErrorFamilies } from './states.js';
 import { readYamlFile } from './yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -11,28 +12,27 @@ const range = z.union([
   z.strictObject({ from: z.int(), to: z.int() }),
 ]);
 const amount = z.strictObject({
-  factor: z.number().optional(),
-  add: z.int().optional(),
-  value: z.int().optional(),
-  max: z.int().optional(),
+  factor: z.number().exactOptional(),
+  add: z.int().exactOptional(),
+  value: z.int().exactOptional(),
+  max: z.int().exactOptional(),
 });
 const stop = z.strictObject({ reason: z.string() });
-const families = ['PAYLOAD', 'WORKER', 'LIMIT', 'DATA', 'SYSTEM'] as const;
 
 const match = z
   .strictObject({
-    families: z.array(z.enum(families)).optional(),
-    codes: texts.optional(),
-    exitCodes: z.array(range).optional(),
-    signals: texts.optional(),
-    logPattern: z.string().optional(),
-    sites: texts.optional(),
-    queues: texts.optional(),
-    hosts: texts.optional(),
-    attempts: range.optional(),
-    classIds: texts.optional(),
-    labels: z.record(z.string(), scalar).optional(),
-    condition: z.string().optional(),
+    families: z.array(z.enum(jobErrorFamilies)).exactOptional(),
+    codes: texts.exactOptional(),
+    exitCodes: z.array(range).exactOptional(),
+    signals: texts.exactOptional(),
+    logPattern: z.string().exactOptional(),
+    sites: texts.exactOptional(),
+    queues: texts.exactOptional(),
+    hosts: texts.exactOptional(),
+    attempts: range.exactOptional(),
+    classIds: texts.exactOptional(),
+    labels: z.record(z.string(), scalar).exactOptional(),
+    condition: z.string().exactOptional(),
   })
   .transform(({ labels, ...criteria }) => ({
     ...criteria,
@@ -40,23 +40,23 @@ const match = z
   }));
 
 const policyFile = z.strictObject({
-  comment: z.string().optional(),
+  comment: z.string().exactOptional(),
   rules: z
     .array(
       z.strictObject({
         name: scalar,
         match,
-        maxPerJob: z.int().optional(),
+        maxPerJob: z.int().exactOptional(),
         action: z.union([
           z.strictObject({
             retry: z.strictObject({
-              memory: amount.optional(),
-              walltime: amount.optional(),
-              disk: amount.optional(),
-              anotherHostSeconds: z.int().optional(),
-              anotherSiteSeconds: z.int().optional(),
-              backoffSeconds: z.int().optional(),
-              maxAttempts: z.int().optional(),
+              memory: amount.exactOptional(),
+              walltime: amount.exactOptional(),
+              disk: amount.exactOptional(),
+              anotherHostSeconds: z.int().exactOptional(),
+              anotherSiteSeconds: z.int().exactOptional(),
+              backoffSeconds: z.int().exactOptional(),
+              maxAttempts: z.int().exactOptional(),
             }),
           }),
           z.strictObject({ fail: stop }),
@@ -67,25 +67,14 @@ const policyFile = z.strictObject({
     .default([]),
   placement: z
     .strictObject({
-      otherHostSeconds: z.int().optional(),
-      otherSiteSeconds: z.int().optional(),
-      otherSiteAfter: z.int().optional(),
+      otherHostSeconds: z.int().exactOptional(),
+      otherSiteSeconds: z.int().exactOptional(),
+      otherSiteAfter: z.int().exactOptional(),
     })
-    .optional(),
+    .exactOptional(),
 });
 
 /** Reads the rules of a policy. @throws CliError that lists every error with its path */
 export function readPolicyFile(path: string, cwd: string): Omit<AddPolicyVersionInput, 'scope'> {
-  return withoutUndefined(readYamlFile(path, cwd, policyFile, 'policy')) as Omit<
-    AddPolicyVersionInput,
-    'scope'
-  >;
-}
-
-/** Absent members, which the types of GraphQL do not have. */
-function withoutUndefined(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutUndefined);
-  if (typeof value !== 'object' || value === null) return value;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(members.map(([key, member]) => [key, withoutUndefined(member)]));
+  return readYamlFile(path, cwd, policyFile, 'policy');
 }

@@ -1,8 +1,8 @@
 /** `rhizome list`: jobs or tasks that match a filter. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, collectOneOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { type Finish, collectOneOf, oneOf, pagesUpTo, wholeNumber } from '../flags.js';
 import { addJobFilter, type JobFilterFlags, jobFilterOf } from '../job-filter.js';
 import {
   CliListJobsDocument,
@@ -41,7 +41,7 @@ export function addList(program: Command, world: World, finish: Finish): void {
       collectOneOf([...new Set([...jobStates, ...taskStates])]),
       [],
     )
-    .option('--family <family>', 'only jobs with an error of this family', familyOf)
+    .option('--family <family>', 'only jobs with an error of this family', oneOf(jobErrorFamilies))
     .option('--code <code>', 'only jobs with an error of this code')
     .option('--exit-code <n>', 'only jobs with this exit code', wholeNumber(0, 255))
     .option('--site <name>', 'only jobs with an attempt at this site')
@@ -101,12 +101,6 @@ function searchOf({ family, code, exitCode, site, host, image, text }: ListFlags
     ...(image === undefined ? {} : { images: [image] }),
     ...(text === undefined ? {} : { text }),
   };
-}
-
-function familyOf(text: string): JobErrorFamily {
-  const found = jobErrorFamilies.find((family) => family === text.toUpperCase());
-  if (found === undefined) throw new InvalidArgumentError(`Must be one of ${jobErrorFamilies.join(', ')}.`);
-  return found;
 }
 
 /** Flags of jobs that tasks have no filter for. */

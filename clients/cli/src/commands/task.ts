@@ -1,9 +1,9 @@
 /** `rhizome task`: pauses, resumes, finishes and aborts tasks. */
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type Session, type World, printErrors, withSession } from '../command.js';
+import { type MutationError, type Session, type World, printErrors, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import type { Finish } from '../flags.js';
+import type { DryRunFlags, Finish } from '../flags.js';
 import {
   CliAbortTaskDocument,
   type CliCommandedTaskFragment,
@@ -16,15 +16,14 @@ import {
 } from '../operations.generated.js';
 import { type Output, printJson, printLine } from '../output.js';
 
-interface TaskFlags {
+interface TaskFlags extends DryRunFlags {
   readonly reason?: string;
-  readonly dryRun?: boolean;
 }
 
 interface Answer {
   readonly task: CliCommandedTaskFragment | null;
   readonly effect: CliTaskEffectFragment | null;
-  readonly userErrors: Parameters<typeof printErrors>[1];
+  readonly userErrors: readonly MutationError[];
 }
 
 interface Verb {

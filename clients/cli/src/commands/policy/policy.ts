@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
+import { type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags.js';
 import {
   CliAddPolicyVersionDocument,
   CliDisablePolicyDocument,
@@ -20,9 +20,7 @@ import { readPolicyFile } from '../../policy-file.js';
 import { scopeOf, type ScopeFlags } from '../../policy-scope.js';
 import { addPolicyTest } from './policy-test.js';
 
-interface ChangeFlags extends ScopeFlags {
-  readonly dryRun?: boolean;
-}
+type ChangeFlags = ScopeFlags & DryRunFlags;
 
 /** A policy has fewer versions that anyone reads. */
 const maxListed = 1000;
@@ -48,12 +46,14 @@ export function addPolicy(program: Command, world: World, finish: Finish): void 
     );
   addPolicyTest(withScope(group.command('test')), world, finish);
   const enabling = withDryRun(
-    group.command('enable').argument('<version>', 'number of the version', wholeNumber(1, 999_999)),
+    withScope(
+      group.command('enable').argument('<version>', 'number of the version', wholeNumber(1, 999_999)),
+    ),
   ).description('let a version decide about attempts that fail from now on');
   enabling.action((version: number, flags: ChangeFlags) =>
     finish(withSession(enabling, world, (session) => enable(session, version, flags))),
   );
-  const disabling = withDryRun(group.command('disable')).description('end the effect of a policy');
+  const disabling = withDryRun(withScope(group.command('disable'))).description('end the effect of a policy');
   disabling.action((flags: ChangeFlags) =>
     finish(withSession(disabling, world, (session) => disable(session, flags))),
   );
@@ -64,10 +64,6 @@ function withScope(command: Command): Command {
     .option('-e, --experiment <name>', 'policy of this experiment')
     .option('-q, --queue <name>', 'policy of this queue')
     .option('-t, --task <id>', 'policy of this task');
-}
-
-function withDryRun(command: Command): Command {
-  return withScope(command).option('--dry-run', 'show what would change, and change nothing');
 }
 
 async function list({ client, output, now }: Session): Promise<ExitCode> {
@@ -127,7 +123,7 @@ async function listVersions({ client, output, now }: Session, flags: ScopeFlags)
   const found = await pagesUpTo(maxListed, async (first, after) => {
     const { policy } = await client.query(CliPolicyHistoryDocument, { scope, first, after });
     enabled = policy?.enabledVersion?.number;
-    return policy?.versions ?? { nodes: [], pageInfo: { endCursor: null, hasNextPage: false } };
+    return policy?.versions ?? null;
   });
   if (output.json) printJson(output, found);
   else

@@ -1,10 +1,25 @@
 /** `rhizome queue downtime`: times in which queues and sites run no jobs. */
 import { randomUUID } from 'node:crypto';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { z } from 'zod';
-import { type MutationError, printErrors, type Session, type World, withSession } from '../../command.js';
+import {
+  type MutationError,
+  printChange,
+  printErrors,
+  type Session,
+  type World,
+  withSession,
+} from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, collectOneOf, type Finish, pagesUpTo, timeOf } from '../../flags.js';
+import {
+  collect,
+  collectOneOf,
+  type DryRunFlags,
+  type Finish,
+  pagesUpTo,
+  timeOf,
+  withDryRun,
+} from '../../flags.js';
 import {
   CliCancelDowntimeDocument,
   CliChangeDowntimeDocument,
@@ -24,12 +39,14 @@ interface WindowFlags {
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;
-  readonly dryRun?: boolean;
 }
 
-interface AddFlags extends Required<Omit<WindowFlags, 'dryRun'>> {
+interface AddFlags extends Required<WindowFlags>, DryRunFlags {
   readonly site?: string;
-  readonly dryRun?: boolean;
+}
+
+interface ImportFlags extends DryRunFlags {
+  readonly file: string;
 }
 
 interface ListFlags {
@@ -75,7 +92,7 @@ export function addDowntime(queues: Command, world: World, finish: Finish): void
       '-f, --file <file>',
       'YAML or JSON file with `downtimes`: id, queue or site, from, to and reason of each',
     );
-  importing.action((source: string, flags: { readonly file: string; readonly dryRun?: boolean }) =>
+  importing.action((source: string, flags: ImportFlags) =>
     finish(withSession(importing, world, (session) => importList(session, source, flags))),
   );
 }
@@ -95,19 +112,15 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     .option('--from <time>', 'time at which it begins', timeOf)
     .option('--to <time>', 'time at which it ends', timeOf)
     .option('--reason <text>', 'reason');
-  changing.action((id: string, flags: WindowFlags) =>
+  changing.action((id: string, flags: WindowFlags & DryRunFlags) =>
     finish(withSession(changing, world, (session) => change(session, id, flags))),
   );
   const cancelling = withDryRun(
     group.command('cancel').argument('<id>', 'downtime id, such as downtime_…'),
   ).description('cancel a downtime: it ends now, or never begins');
-  cancelling.action((id: string, { dryRun: isDryRun = false }: { readonly dryRun?: boolean }) =>
+  cancelling.action((id: string, { dryRun: isDryRun = false }: DryRunFlags) =>
     finish(withSession(cancelling, world, (session) => cancel(session, { id, isDryRun }))),
   );
-}
-
-function withDryRun(command: Command): Command {
-  return command.addOption(new Option('--dry-run', 'show what would change, and change nothing'));
 }
 
 async function list({ client, output }: Session, { queue, site, state }: ListFlags): Promise<ExitCode> {
@@ -145,7 +158,7 @@ async function add(
 async function change(
   { client, output }: Session,
   id: string,
-  { from: startsAt, to: endsAt, reason, dryRun: isDryRun = false }: WindowFlags,
+  { from: startsAt, to: endsAt, reason, dryRun: isDryRun = false }: WindowFlags & DryRunFlags,
 ): Promise<ExitCode> {
   const window = {
     ...(startsAt === undefined ? {} : { startsAt }),
@@ -168,7 +181,7 @@ async function cancel(
 async function importList(
   { client, output, cwd }: Session,
   source: string,
-  { file, dryRun: isDryRun = false }: { readonly file: string; readonly dryRun?: boolean },
+  { file, dryRun: isDryRun = false }: ImportFlags,
 ): Promise<ExitCode> {
   const { downtimes } = readYamlFile(file, cwd, listFile, 'list of downtimes');
   const entries = downtimes.map(({ id: sourceId, queue, site, from, to, reason }) => ({
@@ -205,17 +218,12 @@ function printDowntime(
   { downtime, queues, userErrors }: ChangedDowntime,
   isDryRun: boolean,
 ): ExitCode {
-  printErrors(output, userErrors);
-  if (!downtime) return exitCodes.failed;
   const names = queues.map(({ name }) => name);
-  if (output.json) printJson(output, { ...downtime, queues: names });
-  else {
+  const changed = downtime && { ...downtime, queues: names };
+  return printChange(output, changed, userErrors, ({ id, state, startsAt, endsAt }) => {
     const count = `${names.length} ${names.length === 1 ? 'queue' : 'queues'}`;
-    const { id, state, startsAt, endsAt } = downtime;
-    printLine(output, `${isDryRun ? 'dry run' : id}  ${state}  ${startsAt} to ${endsAt}`);
-    printLine(output, `${count}: ${names.join(' ')}`);
-  }
-  return exitCodes.ok;
+    return `${isDryRun ? 'dry run' : id}  ${state}  ${startsAt} to ${endsAt}\n${count}: ${names.join(' ')}`;
+  });
 }
 
 function printDowntimes(output: Output, downtimes: readonly CliDowntimeFragment[]): void {
