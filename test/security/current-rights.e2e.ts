@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort } from '@rhizome/playground';
+import { freePort } from '@rhizome/mongo';
 import {
   pauseProcess,
   spawnProcess,

@@ -1,7 +1,6 @@
 /** Core, an experiment and a gateway as processes of their own, each with a certificate. */
 import { join } from 'node:path';
 import {
-  freePort,
   type Identities,
   openIdentities,
   registerFound,
@@ -11,6 +10,7 @@ import {
   startGateway,
 } from '@rhizome/playground';
 import { silentLogger } from '@rhizome/log';
+import { freePort } from '@rhizome/mongo';
 import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers, testMongo } from '@rhizome/testkit';
 import { root } from '../e2e/system/playground-system.js';

@@ -1,6 +1,5 @@
 export { parseOptions, type PlaygroundOptions, type TransportKind } from './options.js';
 export { playgroundFilePath, type PlaygroundFile } from './playground-file.js';
-export { freePort } from './port.js';
 export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
 export {
   type ExperimentServiceOptions,

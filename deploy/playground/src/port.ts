@@ -1,5 +1,5 @@
 /** Ports of the loopback interface. */
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { DomainError } from '@rhizome/errors';
 
 const host = '127.0.0.1';
@@ -9,23 +9,13 @@ const host = '127.0.0.1';
  * @throws DomainError PORT_TAKEN
  */
 export async function assertPortFree(port: number): Promise<void> {
-  if (port !== 0) await tryPort(port);
-}
-
-/** A port that is free now, for a service whose address is needed before it listens. */
-export function freePort(): Promise<number> {
-  return tryPort(0);
-}
-
-async function tryPort(port: number): Promise<number> {
+  if (port === 0) return;
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port)));
     server.listen(port, host, resolve);
   });
-  const { port: taken } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  return taken;
 }
 
 function explain(error: NodeJS.ErrnoException, port: number): Error {

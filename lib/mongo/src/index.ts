@@ -2,6 +2,7 @@ export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
+export { freePort } from './server/ports.js';
 export type { UserDatabases } from './server/access.js';
 export { openMongo, type OpenedMongo } from './open-mongo.js';
 export {

@@ -7,7 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { freePort } from '@rhizome/playground';
+import { freePort } from '@rhizome/mongo';
 import { ended, untilAnswering } from './processes.js';
 import type { RunningGateway } from './gateway.types.js';
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '@rhizome/playground';
+import { freePort } from '@rhizome/mongo';
 import type { ReadyMessage } from './process.js';
 import type { RunningGateway } from './gateway.types.js';
 

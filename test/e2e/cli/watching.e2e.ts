@@ -3,7 +3,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
-import { freePort } from '@rhizome/playground';
+import { freePort } from '@rhizome/mongo';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { type CommandLine, commandLineOf } from '../system/cli.js';

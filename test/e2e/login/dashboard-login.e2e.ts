@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
-import { freePort } from '@rhizome/playground';
+import { freePort } from '@rhizome/mongo';
 import { leftovers } from '@rhizome/testkit';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { openPage, startBrowser } from '../system/browser.js';

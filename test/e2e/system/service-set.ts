@@ -1,7 +1,7 @@
 /** The services of one deployment, each a process of its own that can end and start again. */
 import { silentLogger } from '@rhizome/log';
+import { freePort } from '@rhizome/mongo';
 import {
-  freePort,
   type Identities,
   registerFound,
   type Service,
@@ -114,15 +114,16 @@ class Services implements ServiceSet {
     await this.#register();
     for (const [index, name] of named('gateway', gateways).entries()) {
       this.#starters.set(name, (port) => startGateway(this.#gatewayWorld(), { name, port }));
-      await this.#run(name, index === 0 ? this.#gatewayPort : 0);
+      await this.#run(name, index === 0 ? this.#gatewayPort : undefined);
     }
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
   }
 
-  async #run(name: string, port = 0): Promise<Service> {
+  async #run(name: string, wanted?: number): Promise<Service> {
     const start = this.#starters.get(name);
     if (!start) throw new Error(`there is no service ${name}`);
-    const service = await start(port);
+    // Not 0: an outgoing connection could take that port while the service is down.
+    const service = await start(wanted ?? (await freePort()));
     this.#services.set(name, service);
     return service;
   }

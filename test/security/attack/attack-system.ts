@@ -5,8 +5,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { coreIssuer, createCallSigner, roles } from '@rhizome/authz';
-import { connectMongo } from '@rhizome/mongo';
-import { freePort, type Service, startGateway } from '@rhizome/playground';
+import { connectMongo, freePort } from '@rhizome/mongo';
+import { type Service, startGateway } from '@rhizome/playground';
 import { leftovers, type TestClient } from '@rhizome/testkit';
 import { type ServiceSystem, startServices } from '../../e2e/system/service-system.js';
 import { type Attackers, attackersOf, coreKeyFile } from './attackers.js';

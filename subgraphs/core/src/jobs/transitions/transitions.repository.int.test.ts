@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
-import { collection, ensureCollections, resolveMongod } from '@rhizome/mongo';
+import { collection, ensureCollections, freePort, resolveMongod } from '@rhizome/mongo';
 import { leftovers, spawnProcess } from '@rhizome/testkit';
 import { MongoClient } from 'mongodb';
 import { jobsCollection } from '../model/job.document.js';
@@ -20,14 +19,6 @@ async function client(credentials: string, options: object = {}): Promise<MongoC
   const opened = new MongoClient(`mongodb://${credentials}${address}`, { retryWrites: false, ...options });
   leftovers.defer('a client', () => opened.close());
   return opened.connect();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /**
