@@ -21,6 +21,18 @@ export type AllowSubmissionOnBehalfUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
+/** Resources of each job of a step. A field that is not set has the task's value. */
+export type AtlasResourcesInput = {
+  /** Cores, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Scratch space, in MiB. */
+  diskMiB?: number | null | undefined;
+  /** Memory, in MiB. */
+  memoryMiB?: number | null | undefined;
+  /** Longest time, in seconds. */
+  walltimeSeconds?: number | null | undefined;
+};
+
 /** The steps of a production chain. */
 export type AtlasStep =
   /** Event generation. */
@@ -40,6 +52,8 @@ export type AtlasTransformInput = {
   moreOutputs?: Array<string> | null | undefined;
   /** The output file of each job. */
   output: string;
+  /** Resources of the jobs of the step; those of the task by default. */
+  resources?: AtlasResourcesInput | null | undefined;
   /** The step. */
   step: AtlasStep;
 };

@@ -16,4 +16,10 @@ export const migrations: readonly Migration[] = [
       await ensureCollections(db, collectionsOf(collections));
     },
   },
+  {
+    id: '0002-resources-of-steps',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections));
+    },
+  },
 ];

@@ -1,5 +1,10 @@
 /** The stored shape of a production task: its input, in addition to the fields of every submission. */
-import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
+import {
+  defineSubmissions,
+  type JobResources,
+  jobResourcesSchema,
+  type SubmissionDocument,
+} from '@rhizome/experiment';
 
 /** The steps of a chain, in its order. */
 export const steps = ['EVGEN', 'SIMUL', 'RECO', 'MERGE'] as const;
@@ -13,6 +18,8 @@ export interface StoredTransform {
   readonly command: string;
   readonly arguments: readonly string[];
   readonly outputs: readonly string[];
+  /** Resources of the step's jobs that differ from the task's. */
+  readonly resources?: JobResources;
 }
 
 /** A stored production task. `amounts.processedEvents` is derived from events of jobs. */
@@ -64,6 +71,7 @@ export const productionTasksCollection = defineSubmissions<ProductionTaskDocumen
           command: { bsonType: 'string' },
           arguments: texts(900),
           outputs: texts(100),
+          resources: jobResourcesSchema,
         },
       },
     },

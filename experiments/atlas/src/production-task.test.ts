@@ -3,6 +3,7 @@ import {
   amountsOf,
   checkProductionTask,
   placementOf,
+  productionTaskPathRules,
   productionTaskRules,
   stateOf,
 } from './production-task.js';
@@ -88,6 +89,44 @@ describe('ProductionTask', () => {
       '5 20 105',
       '25 0 106',
     ]);
+  });
+
+  it('gives the jobs of a step its own resources, and those of the other steps the resources of the task', async () => {
+    const resources = { cores: 8, memoryMiB: 16_000, walltimeSeconds: null };
+    const transforms = [
+      transform('EVGEN'),
+      { ...transform('RECO'), resources },
+      { ...transform('MERGE'), resources: { diskMiB: 9000 } },
+    ];
+    const { template, variants } = await productionTaskRules.toTask(task({ transforms, release: '25.0' }));
+    const usual = {
+      ...{ cores: 1, memoryMiB: 2000, walltimeSeconds: 43_200 },
+      selector: 'worker.labels["atlas-release"] == "25.0"',
+    };
+    expect(template.requirements).toEqual(usual);
+    expect(variants?.map(({ requirements }) => requirements)).toEqual([
+      { ...usual, cores: 8, memoryMiB: 16_000 },
+      { ...usual, diskMiB: 9000 },
+    ]);
+  });
+
+  it('gives no step the resources of the first one', async () => {
+    const evgen = { ...transform('EVGEN'), resources: { memoryMiB: 900 } };
+    const transforms = [evgen, transform('RECO'), transform('MERGE')];
+    const { template, variants } = await productionTaskRules.toTask(task({ transforms }));
+    expect(template.requirements?.memoryMiB).toBe(900);
+    expect(variants?.map(({ requirements }) => requirements?.memoryMiB)).toEqual([2000, 2000]);
+  });
+
+  it('names the resource of a step that is out of range, also if core refuses it', () => {
+    const reco = { ...transform('RECO'), resources: { memoryMiB: 0 } };
+    const transforms = [transform('EVGEN'), reco];
+    expect(checkProductionTask({ ...input, transforms }).map(({ path }) => path.join('.'))).toEqual([
+      'transforms.1.resources.memoryMiB',
+    ]);
+    const own = new Map(productionTaskPathRules).get('variants') as (rest: readonly string[]) => unknown;
+    expect(own(['0', 'requirements', 'memoryMiB'])).toEqual(['transforms', '1', 'resources', 'memoryMiB']);
+    expect(own(['0', 'requirements', 'selector'])).toEqual(['transforms', '1']);
   });
 
   it.each([

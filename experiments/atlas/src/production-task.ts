@@ -8,6 +8,7 @@ import {
   type PathRule,
   type SubmissionRules,
   commonPathRules,
+  givenResources,
   workerLabel,
 } from '@rhizome/experiment';
 import { isLastSplit, jobAt, jobCount, jobsPerStep } from './chain.js';
@@ -55,7 +56,7 @@ function checkChain(
   check: ExperimentInputErrors<'CHAIN_INVALID'>,
 ): void {
   check.list(['transforms'], transforms, steps.length, 1);
-  transforms.forEach(({ step, command: [program, ...rest], output, moreOutputs }, position) => {
+  transforms.forEach(({ step, command: [program, ...rest], output, moreOutputs, resources }, position) => {
     const path = ['transforms', position];
     const before = transforms[position - 1]?.step;
     if (before !== undefined && steps.indexOf(step) <= steps.indexOf(before)) {
@@ -71,6 +72,7 @@ function checkChain(
     check.outputs([...path, 'moreOutputs'], moreOutputs ?? [], parameters);
     if (moreOutputs?.includes(output))
       check.add([...path, 'moreOutputs'], output, 'other files than `output`');
+    check.resources([...path, 'resources'], resources ?? {});
   });
 }
 
@@ -96,8 +98,13 @@ export const productionTaskPathRules: readonly PathRule[] = [
   ...commonPathRules,
   ['template.requirements.selector', 'release'],
   ['template.payload', () => ['transforms', '0']],
-  ['variants', ([position]) => ['transforms', String(Number(position) + 1)]],
+  ['variants', ([position, ...rest]) => ['transforms', String(Number(position) + 1), ...ownRest(rest)]],
 ];
+
+/** Path within a step: only its resources have the same names in core. */
+function ownRest([member, ...rest]: readonly string[]): readonly string[] {
+  return member === 'requirements' && rest[0] !== 'selector' ? ['resources', ...rest] : [];
+}
 
 function describeTask(content: ProductionTaskContent): ReturnType<(typeof productionTaskRules)['describe']> {
   const { campaign, requestId, physicsShort, totalEvents, eventsPerJob, release, share } = content;
@@ -120,31 +127,40 @@ function storedTransform({
   command: [program = '', ...rest],
   output,
   moreOutputs,
+  resources,
 }: AtlasTransformInput): StoredTransform {
-  return { step, command: program, arguments: rest, outputs: [output, ...(moreOutputs ?? [])] };
+  const own = givenResources(resources);
+  return {
+    ...{ step, command: program, arguments: rest, outputs: [output, ...(moreOutputs ?? [])] },
+    ...(own ? { resources: own } : {}),
+  };
 }
 
 function coreTaskOf(task: ProductionTaskDocument): CoreTask {
   const { campaign, requestId, physicsShort, cores, memoryMiB, walltimeSeconds, maxAttempts, share } = task;
   const [rule] = placementOf(task);
-  const shapes = task.transforms.map(({ step, command, arguments: given, outputs }) => ({
+  const requirements = {
+    ...{ cores, memoryMiB, walltimeSeconds },
+    ...(rule?.selector == null ? {} : { selector: rule.selector }),
+  };
+  // A variant without requirements has those of the template, which are those of the first step.
+  const haveOwn = task.transforms.some(({ resources }) => resources);
+  const shapes = task.transforms.map(({ step, command, arguments: given, outputs, resources }) => ({
     name: `${physicsShort} ${step.toLowerCase()} {{index}}`,
+    ...(haveOwn ? { requirements: { ...requirements, ...resources } } : {}),
     payload: { command, arguments: [...given], outputs: [...outputs] },
   }));
   const [template = { name: '', payload: { command: '' } }, ...variants] = shapes;
   return {
     name: `${campaign} ${requestId} ${physicsShort}`,
     template: {
+      requirements,
       ...template,
       ...(share === undefined ? {} : { share }),
       labels: [
         { key: 'atlas-campaign', value: campaign },
         { key: 'atlas-request', value: String(requestId) },
       ],
-      requirements: {
-        ...{ cores, memoryMiB, walltimeSeconds },
-        ...(rule?.selector == null ? {} : { selector: rule.selector }),
-      },
       retry: { maxAttempts },
     },
     variants,

@@ -61,6 +61,18 @@ export type AtlasQuerytasksArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
+/** Resources of each job of a step. A field that is not set has the task's value. */
+export type AtlasResourcesInput = {
+  /** Cores, 1 to 4096. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** Scratch space, in MiB. */
+  readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest time, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** The steps of a production chain. */
 export type AtlasStep =
   /** Event generation. */
@@ -160,6 +172,8 @@ export type AtlasTransformInput = {
   readonly moreOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The output file of each job. */
   readonly output: Scalars['String']['input'];
+  /** Resources of the jobs of the step; those of the task by default. */
+  readonly resources?: InputMaybe<AtlasResourcesInput>;
   /** The step. */
   readonly step: AtlasStep;
 };
@@ -447,6 +461,7 @@ export type ResolversTypes = {
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
   AtlasQuery: ResolverTypeWrapper<AtlasQueryMapper>;
   ID: ResolverTypeWrapper<Scalars['ID']['output']>;
+  AtlasResourcesInput: AtlasResourcesInput;
   AtlasStep: ResolverTypeWrapper<'EVGEN' | 'SIMUL' | 'RECO' | 'MERGE'>;
   AtlasTask: ResolverTypeWrapper<AtlasTaskMapper>;
   AtlasTaskChanged: ResolverTypeWrapper<AtlasTaskChangedMapper>;
@@ -484,6 +499,7 @@ export type ResolversParentTypes = {
   Int: Scalars['Int']['output'];
   AtlasQuery: AtlasQueryMapper;
   ID: Scalars['ID']['output'];
+  AtlasResourcesInput: AtlasResourcesInput;
   AtlasTask: AtlasTaskMapper;
   AtlasTaskChanged: AtlasTaskChangedMapper;
   AtlasTaskConnection: AtlasTaskConnectionMapper;

@@ -19,4 +19,10 @@ export const migrations: readonly Migration[] = [
       await ensureCollections(db, collectionsOf(collections));
     },
   },
+  {
+    id: '0002-resources-of-labels',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections));
+    },
+  },
 ];

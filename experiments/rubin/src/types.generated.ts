@@ -112,6 +112,20 @@ export type RubinJob = {
   readonly workflow: RubinWorkflow;
 };
 
+/** Resources of the quanta of one label. A field that is not set has the workflow's value. */
+export type RubinLabelInput = {
+  /** Cores of each job, 1 to 4096. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** Scratch space of each job, in MiB. */
+  readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** The label, which some quanta of the workflow have. */
+  readonly label: Scalars['String']['input'];
+  /** Memory of each job, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest time of each job, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** A node of a quantum graph: one step of processing for one piece of data. */
 export type RubinQuantum = {
   readonly __typename?: 'RubinQuantum';
@@ -257,6 +271,8 @@ export type SubmitRubinWorkflowInput = {
   readonly command: Scalars['String']['input'];
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same workflow. */
   readonly idempotencyKey: Scalars['String']['input'];
+  /** Resources of the quanta of single labels, each label once, at most 200. */
+  readonly labels?: InputMaybe<ReadonlyArray<RubinLabelInput>>;
   /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The name, 1 to 127 characters. */
@@ -451,6 +467,7 @@ export type ResolversTypes = {
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   RubinJob: ResolverTypeWrapper<RubinJobMapper>;
+  RubinLabelInput: RubinLabelInput;
   RubinQuantum: ResolverTypeWrapper<RubinQuantumMapper>;
   RubinQuantumConnection: ResolverTypeWrapper<RubinQuantumConnectionMapper>;
   RubinQuantumEdge: ResolverTypeWrapper<Omit<RubinQuantumEdge, 'node'> & { node: ResolversTypes['RubinQuantum'] }>;
@@ -488,6 +505,7 @@ export type ResolversParentTypes = {
   Principal: Principal;
   Query: Record<PropertyKey, never>;
   RubinJob: RubinJobMapper;
+  RubinLabelInput: RubinLabelInput;
   RubinQuantum: RubinQuantumMapper;
   RubinQuantumConnection: RubinQuantumConnectionMapper;
   RubinQuantumEdge: Omit<RubinQuantumEdge, 'node'> & { node: ResolversParentTypes['RubinQuantum'] };

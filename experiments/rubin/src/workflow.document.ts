@@ -1,5 +1,10 @@
 /** The stored shapes of workflows and their quanta. */
-import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
+import {
+  defineSubmissions,
+  type JobResources,
+  jobResourcesSchema,
+  type SubmissionDocument,
+} from '@rhizome/experiment';
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** A stored workflow; its quanta have a collection of their own. */
@@ -10,6 +15,14 @@ export interface WorkflowDocument extends SubmissionDocument {
   readonly arguments: readonly string[];
   readonly memoryMiB: number;
   readonly walltimeSeconds: number;
+  /** Resources of the quanta of labels that differ from the workflow's; absent if there are none. */
+  readonly labels?: readonly LabelResources[];
+}
+
+/** Resources of the quanta of a label. */
+export interface LabelResources {
+  readonly label: string;
+  readonly resources: JobResources;
 }
 
 /** Workflows. */
@@ -24,6 +37,16 @@ export const workflowsCollection = defineSubmissions<WorkflowDocument>({
     arguments: { bsonType: 'array', items: { bsonType: 'string' }, maxItems: 900 },
     memoryMiB: { bsonType: 'int' },
     walltimeSeconds: { bsonType: 'int' },
+    labels: {
+      bsonType: 'array',
+      maxItems: 200,
+      items: {
+        bsonType: 'object',
+        required: ['label', 'resources'],
+        additionalProperties: false,
+        properties: { label: { bsonType: 'string' }, resources: jobResourcesSchema },
+      },
+    },
   },
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SubmitRubinWorkflowInput } from './types.generated.js';
-import { checkWorkflow, orderedQuanta, taskOf } from './workflow.js';
+import { checkWorkflow, orderedQuanta, taskOf, workflowRules } from './workflow.js';
 
 const quantum = (name: string, ...needs: string[]) => ({
   name,
@@ -43,7 +43,26 @@ describe('workflow', () => {
     ]);
   });
 
+  it('gives the quanta of a label its own resources', () => {
+    const { describe: described } = workflowRules(null as never);
+    const quanta = [quantum('a'), { ...quantum('b', 'a'), label: 'calibrate' }];
+    const labels = [{ label: 'calibrate', cores: 4, memoryMiB: 16_000, diskMiB: null }];
+    const workflow = described({ ...input, quanta, labels, memoryMiB: 4000, walltimeSeconds: 7200 });
+    const task = taskOf(workflow as never, orderedQuanta({ quanta }));
+    expect(task.template.requirements).toEqual({ memoryMiB: 4000, walltimeSeconds: 7200 });
+    expect(task.variants).toEqual([{ requirements: { cores: 4, memoryMiB: 16_000, walltimeSeconds: 7200 } }]);
+    expect(task.jobs.parameterSets?.map(({ variant }) => variant)).toEqual([undefined, 0]);
+  });
+
+  it('stores no resources that nobody set', () => {
+    const { describe: described } = workflowRules(null as never);
+    expect(described({ ...input, labels: [{ label: 'isr' }] })).not.toHaveProperty('labels');
+  });
+
   it.each([
+    [{ labels: [{ label: 'warp' }] }, ['labels.0.label', 'INVALID_VALUE']],
+    [{ labels: [{ label: 'isr' }, { label: 'isr' }] }, ['labels.1.label', 'INVALID_VALUE']],
+    [{ labels: [{ label: 'isr', cores: 4097 }] }, ['labels.0.cores', 'INVALID_VALUE']],
     [{ quanta: [quantum('a'), quantum('a')] }, ['quanta.1.name', 'INVALID_VALUE']],
     [{ quanta: [quantum('a', 'b')] }, ['quanta.0.needs.0', 'INVALID_VALUE']],
     [{ quanta: [quantum('x'), quantum('a', 'b'), quantum('b', 'a')] }, ['quanta.1.needs', 'GRAPH_CIRCULAR']],

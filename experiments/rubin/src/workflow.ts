@@ -6,11 +6,12 @@ import {
   type PathRule,
   type SubmissionRules,
   commonPathRules,
+  givenResources,
 } from '@rhizome/experiment';
 import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
 import { inOrder } from './quantum-graph.js';
-import type { RubinQuantumInput, SubmitRubinWorkflowInput } from './types.generated.js';
-import type { Quantum, WorkflowDocument } from './workflow.document.js';
+import type { RubinLabelInput, RubinQuantumInput, SubmitRubinWorkflowInput } from './types.generated.js';
+import type { LabelResources, Quantum, WorkflowDocument } from './workflow.document.js';
 
 /** The label by which a job names its workflow. */
 export const workflowLabel = 'rubin-workflow';
@@ -23,6 +24,8 @@ export const maxQuanta = 10_000;
 /** Maximum number of jobs that one job may depend on. */
 const maxNeeds = 1000;
 const maxNeedsInAll = 100_000;
+/** Labels with resources of their own at most. */
+const maxLabels = 200;
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
 export function checkWorkflow(
@@ -36,8 +39,27 @@ export function checkWorkflow(
   check.programArguments(['arguments'], input.arguments ?? []);
   check.list(['quanta'], input.quanta, maxQuanta, 1);
   if (input.quanta.length <= maxQuanta) checkQuanta(input.quanta, check);
+  checkLabels(input, check);
   if (check.isEmpty) checkOrder(input.quanta, check);
   return check.faults;
+}
+
+function checkLabels(
+  { labels, quanta }: SubmitRubinWorkflowInput,
+  check: ExperimentInputErrors<'GRAPH_CIRCULAR'>,
+): void {
+  const given = labels ?? [];
+  check.list(['labels'], given, maxLabels);
+  const used = new Set(quanta.map(({ label }) => label));
+  const seen = new Set<string>();
+  given.slice(0, maxLabels).forEach((entry, position) => {
+    const path = ['labels', position];
+    if (!used.has(entry.label))
+      check.add([...path, 'label'], entry.label, 'a label that a quantum of this workflow has');
+    if (seen.has(entry.label)) check.add([...path, 'label'], entry.label, 'a label that no other entry has');
+    seen.add(entry.label);
+    check.resources(path, entry);
+  });
 }
 
 function checkQuanta(
@@ -99,11 +121,12 @@ export function orderedQuanta({ quanta }: Pick<WorkflowContent, 'quanta'>): read
 export function workflowRules(quanta: QuantaRepository): SubmissionRules<WorkflowDocument, WorkflowContent> {
   return {
     idPrefix: 'rubinWorkflow',
-    describe: ({ name, pipeline, command, arguments: given, memoryMiB, walltimeSeconds, quanta: nodes }) => ({
+    describe: ({ name, pipeline, command, quanta: nodes, ...rest }) => ({
       ...{ name, pipeline, command },
-      arguments: [...(given ?? [])],
-      memoryMiB: memoryMiB ?? 4000,
-      walltimeSeconds: walltimeSeconds ?? 7200,
+      arguments: [...(rest.arguments ?? [])],
+      memoryMiB: rest.memoryMiB ?? 4000,
+      walltimeSeconds: rest.walltimeSeconds ?? 7200,
+      ...storedLabels(rest.labels),
       totalJobs: nodes.length,
     }),
     toTask: async (workflow) => taskOf(workflow, await quanta.range(workflow._id, 0, workflow.totalJobs)),
@@ -112,15 +135,28 @@ export function workflowRules(quanta: QuantaRepository): SubmissionRules<Workflo
   };
 }
 
+function storedLabels(
+  labels: readonly RubinLabelInput[] | null | undefined,
+): Pick<WorkflowDocument, 'labels'> {
+  const stored = (labels ?? []).flatMap(({ label, ...given }): readonly LabelResources[] => {
+    const resources = givenResources(given);
+    return resources ? [{ label, resources }] : [];
+  });
+  return stored.length === 0 ? {} : { labels: stored };
+}
+
 /** Maps paths of core's input to the experiment's input. */
 export const workflowPathRules: readonly PathRule[] = [
   ...commonPathRules,
   ['jobs.parameterSets', () => ['quanta']],
+  ['variants', ([position = '0', , ...rest]) => ['labels', position, ...rest]],
 ];
 
 /** The task of a workflow. @param quanta in order */
 export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly Quantum[]): CoreTask {
-  const { name, pipeline, command, memoryMiB, walltimeSeconds } = workflow;
+  const { name, pipeline, command, memoryMiB, walltimeSeconds, labels = [] } = workflow;
+  const requirements = { memoryMiB, walltimeSeconds };
+  const variants = new Map(labels.map(({ label }, index) => [label, index]));
   const positions = new Map(quanta.map((quantum, index) => [quantum.name, index]));
   const own = ['--label', '{{label}}', '--data-id', '{{dataId}}', '--quantum', '{{quantum}}'];
   return {
@@ -128,9 +164,12 @@ export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly
     template: {
       name: '{{quantum}}',
       labels: [{ key: 'rubin-pipeline', value: pipeline }],
-      requirements: { memoryMiB, walltimeSeconds },
+      requirements,
       payload: { command, arguments: [...workflow.arguments, ...own] },
     },
+    ...(labels.length === 0
+      ? {}
+      : { variants: labels.map(({ resources }) => ({ requirements: { ...requirements, ...resources } })) }),
     jobs: {
       parameterSets: quanta.map((quantum) => ({
         parameters: [
@@ -139,6 +178,7 @@ export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly
           { name: 'quantum', value: quantum.name },
         ],
         dependsOn: quantum.needs.map((need) => `#${positions.get(need)}`),
+        ...(variants.has(quantum.label) ? { variant: variants.get(quantum.label) } : {}),
       })),
     },
   };

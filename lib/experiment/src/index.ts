@@ -19,6 +19,7 @@ export {
   type SubmissionsDeclaration,
   type SubmissionStage,
 } from './submissions/submission.document.js';
+export { givenResources, type JobResources, jobResourcesSchema } from './input/job-resources.js';
 export {
   commonPathRules,
   type CoreParameterSet,

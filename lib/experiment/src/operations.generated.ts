@@ -321,7 +321,7 @@ export type SubmitTaskInput = {
    * unless the template's name contains it.
    */
   template: JobInput;
-  /** Variants of the template that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
+  /** Variants of the template that `jobs.parameterSets` may name, at most 200, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 

@@ -3,6 +3,7 @@
  * describes.
  */
 import { type InputError, InputErrors, type InputPath } from '@rhizome/errors';
+import { type JobResourcesInput, resourceNames, resourceRanges } from './job-resources.js';
 
 /** One entry of `userErrors`, with exactly the codes of its mutation. */
 export type InputFault<C extends string = string> = Omit<InputError, 'code'> & { readonly code: C };
@@ -61,22 +62,25 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
     this.parameters(path, name, known);
   }
 
+  /** Amounts of resources, where they are there. */
+  resources(path: InputPath, resources: JobResourcesInput): void {
+    for (const name of resourceNames) {
+      const [min, max] = resourceRanges[name];
+      this.int([...path, name], resources[name], min, max);
+    }
+  }
+
   /** The fields that inputs of all experiments share, where they are there. */
   usual(input: UsualInput): void {
     this.text(['idempotencyKey'], input.idempotencyKey, 1, 200);
-    this.int(['cores'], input.cores, 1, 4096);
-    this.int(['memoryMiB'], input.memoryMiB, 1, 16_777_216);
-    this.int(['walltimeSeconds'], input.walltimeSeconds, 1, 34_560_000);
+    this.resources([], input);
     this.int(['maxAttempts'], input.maxAttempts, 1, 20);
   }
 }
 
 /** Fields that {@link ExperimentInputErrors.usual} looks at. */
-export interface UsualInput {
+export interface UsualInput extends JobResourcesInput {
   readonly idempotencyKey: string;
-  readonly cores?: number | null | undefined;
-  readonly memoryMiB?: number | null | undefined;
-  readonly walltimeSeconds?: number | null | undefined;
   readonly maxAttempts?: number | null | undefined;
 }
 

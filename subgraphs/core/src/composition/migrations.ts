@@ -93,4 +93,10 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, [tasksCollection]);
     },
   },
+  {
+    id: '0017-variants-of-tasks',
+    up: async (db) => {
+      await ensureCollections(db, [tasksCollection]);
+    },
+  },
 ];

@@ -18,7 +18,7 @@ const maxJobsPerTask = 1_000_000;
 
 /** Maximum number of returned errors: an error in a template is an error of every job. */
 const maxRefusals = 100;
-const maxVariants = 20;
+const maxVariants = 200;
 /** Path of the parameter sets in the caller's input. */
 export const setsPath = ['jobs', 'parameterSets'] as const;
 /** Maximum size of all variants as JSON, in characters; they are stored in the task's document. */

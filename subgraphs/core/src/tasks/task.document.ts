@@ -159,7 +159,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
       labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },
       template: { bsonType: 'object' },
-      variants: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 20 },
+      variants: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 200 },
       hasParameters: { bsonType: 'bool' },
       state: { enum: [...taskStates] },
       totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },

@@ -67,9 +67,9 @@ describe('a variant of a task', () => {
       '`jobs.parameterSets`',
     ],
     [
-      { variants: Array.from({ length: 21 }, () => ({})), parameterSets: [set(undefined, 'a')] },
+      { variants: Array.from({ length: 201 }, () => ({})), parameterSets: [set(undefined, 'a')] },
       ['variants'],
-      'at most 20',
+      'at most 200',
     ],
   ])('is refused with the path and the expected value: %#', async (task, path, expected) => {
     const [refusal] = await check(task);
