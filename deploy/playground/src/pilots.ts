@@ -1,11 +1,17 @@
-/** Pilots of the playground: separate processes, as on worker nodes. */
+/**
+ * Pilots of the playground: separate processes, as on worker nodes. The playground is their batch system: it
+ * reports to core when one has ended.
+ */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ApiClient } from '@rhizome/client';
 import { enrolKey, pilotProgram } from '@rhizome/pilot';
 import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
+import { PlaygroundPilotEndedDocument } from './operations.generated.js';
 import { playgroundQueue } from './seed.js';
 
 /** Pilots that enrol. */
@@ -24,6 +30,8 @@ export interface PilotOptions {
   readonly devices: GpuChoice;
   /** Folders that payloads may read, in addition to the programs of the tour. */
   readonly readableFolders: readonly string[];
+  /** Reports the end of a pilot that nobody stopped, so that its jobs start elsewhere at once. */
+  readonly client: ApiClient;
   /** Shows a message to the user. */
   readonly say: (text: string) => void;
 }
@@ -65,7 +73,7 @@ const credentialFileOf = (data: string, name: string): string => join(data, 'pil
  * small machines, too.
  */
 export function startPilots(options: PilotOptions): Pilots {
-  const { data, count, devices, say } = options;
+  const { data, count, devices, client, say } = options;
   const readable = [...programFolders(), ...options.readableFolders];
   const folder = join(data, 'pilots');
   mkdirSync(folder, { recursive: true });
@@ -74,6 +82,7 @@ export function startPilots(options: PilotOptions): Pilots {
     const who = ['--credential-file', credentialFileOf(data, name), '--name', name];
     const place = ['--scratch', join(folder, name), '--store', join(data, 'store')];
     const shown = readable.flatMap((path) => ['--readable-folder', path]);
+    const batchJobId = `${name}-${randomUUID()}`;
     const pilot = startChild({
       name,
       program: pilotProgram,
@@ -85,12 +94,19 @@ export function startPilots(options: PilotOptions): Pilots {
         ...shown,
         ...share,
         ...gpuFlags(devices, folder, index),
-        ...['--drain-seconds', '1', '--end-with-pilot', 'true'],
+        ...['--drain-seconds', '1', '--end-with-pilot', 'true', '--batch-job-id', batchJobId],
       ],
       logFile: join(data, 'logs', `${name}.log`),
     });
-    void pilot.exited.then((end) => {
-      if (!pilot.isAsked) say(lossOf(pilot, describeEnd(end)));
+    void pilot.exited.then(async (end) => {
+      if (pilot.isAsked) return;
+      const how = describeEnd(end);
+      say(lossOf(pilot, how));
+      await reportEnd(client, batchJobId, `${name} ${how}`).catch((error: Error) =>
+        say(
+          `The end of ${name} could not be reported: ${error.message}. Its jobs wait until core gives it up.`,
+        ),
+      );
     });
     return pilot;
   });
@@ -117,5 +133,16 @@ function partOfMachine(count: number): readonly string[] {
 
 /** Message for a pilot that ended unexpectedly; the playground continues without it. */
 function lossOf({ name, pid, logFile }: Child, how: string): string {
-  return `${name} (process ${pid}) ${how}; its jobs go to other pilots when its lease ends. Its log is ${logFile}.`;
+  return `${name} (process ${pid}) ${how}; its jobs go to other pilots. Its log is ${logFile}.`;
+}
+
+async function reportEnd(client: ApiClient, batchJobId: string, reason: string): Promise<void> {
+  const input = { queue: playgroundQueue, batchJobIds: [batchJobId], reason };
+  const { reportEndedBatchJobs } = await client.mutate(
+    PlaygroundPilotEndedDocument,
+    { input },
+    { idempotent: true },
+  );
+  const [first] = reportEndedBatchJobs.userErrors;
+  if (first) throw new Error(first.message);
 }

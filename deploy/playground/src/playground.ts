@@ -173,7 +173,7 @@ class Playground {
     this.#shutdown.add('the client', () => client.close());
     const manifests = subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : []));
     await seedQueue(client);
-    const starting = this.#enrolPilots(client, stack).then(() => this.#startPilots());
+    const starting = this.#enrolPilots(client, stack).then(() => this.#startPilots(client));
     const [pids] = await Promise.all([starting, seedExperiments(client, manifests)]);
     const file = await this.#writeFile(stack, identities, token, pids);
     this.#world.onRunning?.({
@@ -181,7 +181,7 @@ class Playground {
       stack,
       restartPilots: async () => {
         await this.#pilots?.stop(pilotGraceMs);
-        await this.#startPilots();
+        await this.#startPilots(client);
       },
     });
     return { client, file, isolationFault: await isolation };
@@ -212,7 +212,7 @@ class Playground {
     if (count > 0) await enrolPilots({ url, data, count, code: await invitePilots(client, count) });
   }
 
-  async #startPilots(): Promise<Record<string, number>> {
+  async #startPilots(client: ApiClient): Promise<Record<string, number>> {
     const { startPilots } = await import('./deferred-imports.js');
     const { data, pilots: count, gpus, gpuFiles, readableFolder: readableFolders } = this.#world.options;
     const pilots = startPilots({
@@ -220,6 +220,7 @@ class Playground {
       count,
       devices: { gpus, gpuFiles },
       readableFolders,
+      client,
       say: (text) => console.log(text),
     });
     if (!this.#pilots) this.#shutdown.add('the pilots', () => this.#pilots?.stop(pilotGraceMs));

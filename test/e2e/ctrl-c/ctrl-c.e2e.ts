@@ -145,12 +145,19 @@ describe('a playground over the life of its data', () => {
     expect(await jobOf(system.api(), id)).toMatchObject({ id });
   });
 
-  it('reports a pilot that dies, and continues', async () => {
+  it('reports a pilot that dies, to the user and to core, and continues', async () => {
+    const workerIn = async (state: string) => {
+      const text = `{ workers(filter: { states: [${state}] }) { nodes { name } } }`;
+      const { workers } = await system.api().data<{ workers: { nodes: readonly object[] } }>(text, {});
+      return workers.nodes[0];
+    };
+    await waitFor('the pilot is registered', () => workerIn('READY'), { deadlineMs: 10_000 });
     killHard(system.file.pids['pilot-1']);
     await system.process.line(
       /pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to other pilots/,
       5_000,
     );
+    await waitFor('core has ended its worker', () => workerIn('ENDED'), { deadlineMs: 5_000 });
     expect(await submit(system.api(), [{}])).toHaveLength(1);
     expect(await system.stop()).toMatchObject({ code: 0 });
   });
