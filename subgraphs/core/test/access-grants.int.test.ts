@@ -1,11 +1,14 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type CoreAction, createPrincipal, type Principal } from '@rhizome/authz';
 import { type Clock, systemClock } from '@rhizome/clock';
+import { collection } from '@rhizome/mongo';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { accessGrantsCollection } from '../src/access/access-grant.document.js';
+import { accessOwnersCollection } from '../src/access/access-owner.document.js';
 import type { JobAccess, Maybe, Mutation, Query } from '../src/types.generated.js';
-import { startCore, type TestCore } from './support/core.fixture.js';
+import { startCore } from './support/core.fixture.js';
 
-let core: TestCore;
+let core: Awaited<ReturnType<typeof startCore>>;
 /** Days that the clock of core is ahead. */
 let days = 0;
 let serial = 0;
@@ -207,14 +210,32 @@ describe('access to jobs of another owner', () => {
       );
   });
 
-  it('is limited in number for each owner', async () => {
+  it('is limited in number for each owner, also by concurrent calls', async () => {
     const zoe = user('zoe@example');
-    const grants = Array.from({ length: 200 }, (_, n) => grant({ grantee: to(`friend ${n}`) }, zoe));
-    for (const { grantJobAccess } of await Promise.all(grants)) expect(grantJobAccess.userErrors).toEqual([]);
-    expect((await grant({ grantee: to('one more') }, zoe)).grantJobAccess.userErrors).toEqual([
-      { code: 'TOO_MANY_GRANTS', path: ['jobs'] },
-    ]);
-    expect((await grant({ grantee: to('friend 7'), days: 3 }, zoe)).grantJobAccess.userErrors).toEqual([]);
+    const { grantJobAccess: first } = await grant({ grantee: to('friend') }, zoe);
+    const grants = collection(core.db, accessGrantsCollection);
+    const stored = await grants.findOne({ _id: first.access?.id ?? '' });
+    if (!stored) throw new Error('the grant is not stored');
+    const more = Array.from({ length: 196 }, (_, n) => ({
+      ...stored,
+      _id: `access_0000${n}`,
+      grantee: `z${n}`,
+    }));
+    await grants.insertMany(more);
+    // As a day after the last grant.
+    await collection(core.db, accessOwnersCollection).deleteMany({});
+    const add = async (_: unknown, n: number) => {
+      const { userErrors } = (await grant({ grantee: to(`friend ${n}`) }, zoe)).grantJobAccess;
+      return userErrors.map(({ code, path }) => `${code} ${path?.join()}`).join();
+    };
+    const refused = 'TOO_MANY_GRANTS jobs';
+    const answers = await Promise.all(Array.from({ length: 8 }, add));
+    expect(answers.sort()).toEqual([...Array<string>(3).fill(''), ...Array<string>(5).fill(refused)]);
+    expect(await grants.countDocuments({ owner: 'zoe@example' })).toBe(200);
+    // The same grant again is a change of it, and one that was ended makes space for another.
+    expect((await grant({ grantee: to('friend'), days: 3 }, zoe)).grantJobAccess.userErrors).toEqual([]);
+    await revoke(first.access, zoe);
+    expect([await add(0, 9), await add(0, 10)]).toEqual(['', refused]);
   });
 
   it('ends by itself', async () => {

@@ -16,7 +16,7 @@ let service: AccessGrantsService;
 beforeEach(() => {
   clock = manualClock();
   // Nothing is read: the changes of a directory are set.
-  repository = new AccessGrantsRepository({} as never);
+  repository = new AccessGrantsRepository({ collection: () => ({}) } as never);
   service = new AccessGrantsService({
     repository,
     jobOf: async () => null,

@@ -96,15 +96,15 @@ export class AccessGrantsService {
     const { experiment, jobId, taskId, share, grantee, groupId: group, level, reason } = request;
     const key: AccessKey = { experiment, owner, jobId, taskId, share, grantee, groupId: group };
     const now = clock.now();
-    if ((await repository.countOthers(key, now)) >= maxGrants)
-      return refused('TOO_MANY_GRANTS', ['jobs'], `There are ${maxGrants} grants already; revoke one first`);
-    const access = await repository.put({
+    const wanted: AccessGrantDocument = {
       _id: ids.next('access'),
       ...{ schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
       ...{ ...key, level, reason, grantedBy: by.subject },
       expiresAt: endOf(request, owner, by, now),
-    });
-    return { access, userErrors: [] };
+    };
+    const access = await repository.put(wanted, maxGrants);
+    if (access) return { access, userErrors: [] };
+    return refused('TOO_MANY_GRANTS', ['jobs'], `There are ${maxGrants} grants already; revoke one first`);
   }
 
   /** Ends a grant of the caller's jobs, or to the caller, or in an experiment whose jobs it manages. */

@@ -2,6 +2,7 @@
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { accessGrantsCollection } from '../access/access-grant.document.js';
+import { accessOwnersCollection } from '../access/access-owner.document.js';
 import { AccessGrantsRepository } from '../access/access-grants.repository.js';
 import { consentsCollection } from '../consents/consent.document.js';
 import { ConsentsRepository } from '../consents/consents.repository.js';
@@ -25,6 +26,7 @@ export const directoryCollections = [
   queuesCollection,
   downtimesCollection,
   accessGrantsCollection,
+  accessOwnersCollection,
   policiesCollection,
   policyVersionsCollection,
 ] as const;
@@ -56,7 +58,7 @@ export function directoryStores(db: Db): DirectoryStores {
     shares: new SharesRepository(collection(db, sharesCollection)),
     queues: new QueuesRepository(collection(db, queuesCollection)),
     downtimes: new DowntimesRepository(collection(db, downtimesCollection)),
-    access: new AccessGrantsRepository(collection(db, accessGrantsCollection)),
+    access: new AccessGrantsRepository(db),
     policies: new PoliciesRepository(
       collection(db, policiesCollection),
       collection(db, policyVersionsCollection),

@@ -1,6 +1,7 @@
 /** Migrations that bring a database to the schema of this version, in order; each runs once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
 import { accessGrantsCollection } from '../access/access-grant.document.js';
+import { accessOwnersCollection } from '../access/access-owner.document.js';
 import { consentsCollection } from '../consents/consent.document.js';
 import { secretsCollection } from '../secrets/secret.document.js';
 import { directoryCollections } from './directory-stores.repository.js';
@@ -91,6 +92,12 @@ export const coreMigrations: readonly Migration[] = [
     id: '0010-commands-of-tasks',
     up: async (db) => {
       await ensureCollections(db, [tasksCollection]);
+    },
+  },
+  {
+    id: '0016-owners-of-granted-jobs',
+    up: async (db) => {
+      await ensureCollections(db, [accessOwnersCollection]);
     },
   },
   {
