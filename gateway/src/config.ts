@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { assertSecureListening, issuerSettings, principalKinds, roles } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, tlsSettings, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
+import { auditSettings } from './audit-settings.js';
 import { identitySettings } from './identity-settings.js';
 import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
 
@@ -78,24 +79,7 @@ const schema = z.object({
    */
   endpoints: z.array(z.string().min(1)).default([]),
   /** The audit log: mutations, refusals, logins and calls of agents. */
-  audit: z
-    .strictObject({
-      /** `off` records nothing. */
-      mode: z.enum(['on', 'off']).default('on'),
-      /** Store of the log; default: that of the schema registry. Without a store there is no log. */
-      mongoUri: z.string().min(1).optional(),
-      /** Name of the database with the log. */
-      database: z.string().min(1).default('identity'),
-      /** Folder of signed heads, outside the store; without it none are written. */
-      folder: z.string().min(1).optional(),
-      /** File of the key that signs heads; default `key.json` in the folder. */
-      keyFile: z.string().min(1).optional(),
-      /** Days for which entries are kept; needs a folder. Default: without end. */
-      retentionDays: positive.optional(),
-      /** Time that a call waits for its entry to be stored, in milliseconds. */
-      waitMs: positive.max(60_000).default(5_000),
-    })
-    .default({ mode: 'on', database: 'identity', waitMs: 5_000 }),
+  audit: auditSettings,
   /** Roles that hold scopes of `@requiresScopes` which experiments define; ADMIN holds all. */
   scopes: z
     .record(z.string().regex(/^[a-z][A-Za-z0-9]*:[a-z][A-Za-z0-9]*$/), z.array(z.enum(roles)))

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { openSyslogExport, type SyslogSettings } from './export/open-syslog-export.js';
 import { HeadWriter } from './heads/head-writer.js';
 import { openAuditKeys, temporaryDigestKey } from './heads/signing-key.js';
 import { AuditLog } from './log/audit-log.js';
@@ -20,6 +21,8 @@ export interface AuditSettings {
   readonly retentionDays?: number | undefined;
   /** Time that a call waits for its entry to be stored, in milliseconds; default 5,000. */
   readonly waitMs?: number | undefined;
+  /** Server that gets a copy of each entry; undefined: none does. */
+  readonly syslog?: SyslogSettings | undefined;
 }
 
 /** The audit log of a process, on a connection of its own. */
@@ -49,21 +52,20 @@ export async function openAudit(
     folder === undefined || keys === undefined
       ? undefined
       : (chain: string) => HeadWriter.open(folder, chain, keys);
+  let opened: AuditLog | undefined;
+  const onLost = (count: number): void => opened?.recordOwn('audit.exportLost', count);
   try {
-    const opened = await AuditLog.open({
-      repository,
-      clock,
-      ids: createIds(clock),
-      log,
-      heads,
-      retentionDays,
-      waitMs,
-    });
+    const syslog = settings.syslog && (await openSyslogExport(settings.syslog, { log, onLost }));
+    const audit = (opened = await AuditLog.open({
+      ...{ repository, clock, ids: createIds(clock), log, heads, retentionDays, waitMs },
+      onStored: syslog?.send,
+    }));
     const close = async (): Promise<void> => {
-      await opened.close();
+      await audit.close();
+      await syslog?.close();
       await store.close();
     };
-    return { log: opened, repository, digestKey: keys?.digest ?? temporaryDigestKey(), close };
+    return { log: audit, repository, digestKey: keys?.digest ?? temporaryDigestKey(), close };
   } catch (error) {
     await store.close();
     throw error;

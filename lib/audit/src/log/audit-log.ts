@@ -6,7 +6,7 @@ import type { Logger } from '@rhizome/log';
 import { fulfilsWithin } from '@rhizome/retry';
 import type { AuditCall, AuditOutcome, AuditResult } from '../chain/entry.js';
 import type { HeadWriter } from '../heads/head-writer.js';
-import type { AuditRepository } from '../store/audit.repository.js';
+import type { AuditBatch, AuditRepository } from '../store/audit.repository.js';
 import { ChainWriter, type PendingEntry } from './chain-writer.js';
 import { Custodian } from './custodian.js';
 
@@ -18,6 +18,8 @@ export interface AuditLogOptions {
   readonly log: Logger;
   /** Writes signed heads; undefined: none are written. */
   readonly heads?: ((chain: string) => Promise<HeadWriter>) | undefined;
+  /** Called with each batch after it is stored. */
+  readonly onStored?: ((batch: AuditBatch) => void) | undefined;
   /** Days for which entries are kept; undefined: without end. */
   readonly retentionDays?: number | undefined;
   /** Time that a call waits for its entry to be stored, in milliseconds. */
@@ -54,11 +56,14 @@ export class AuditLog {
 
   private constructor(options: AuditLogOptions) {
     this.#options = options;
-    const { repository, ids, log } = options;
+    const { repository, ids, log, onStored } = options;
     const chain = ids.next('chain');
     this.#writer = new ChainWriter({
       chain,
-      store: (batch, isRepeated) => repository.store(batch, isRepeated),
+      store: async (batch, isRepeated) => {
+        await repository.store(batch, isRepeated);
+        onStored?.(batch);
+      },
       log,
     });
   }
