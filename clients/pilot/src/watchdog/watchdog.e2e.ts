@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
+import { waitFor } from '@rhizome/testkit';
 import { readAttemptId } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import { killAttempt } from '../processes/sweep.js';
@@ -35,7 +35,7 @@ afterEach(async () => {
 
 /**
  * A process that does one part of a pilot's work: it starts one payload. Returns the lines that it and the
- * payload print.
+ * payload print; `watchdog PID` means that another watchdog has been given the payload.
  */
 function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: AsyncIterator<string> } {
   const source = `
@@ -49,10 +49,19 @@ function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: A
       environment: { PATH: '/usr/bin:/bin', RHIZOME_ATTEMPT_ID: ${JSON.stringify(attemptId)} },
     };
     const limits = { walltimeSeconds: 60, memoryMiB: 1024, graceSeconds: 5 };
+    const watchdogs = new Watchdogs();
+    const shown = async (...args) => {
+      const watchdog = await watchdogs.guard(...args);
+      let pid = watchdog.pid;
+      setInterval(() => {
+        if (watchdog.pid !== pid) console.log('watchdog', (pid = watchdog.pid));
+      }, 10).unref();
+      return watchdog;
+    };
     const services = {
       monitor: new ProcessMonitor(),
       reaped: new ReapedAccounts(),
-      watchdogs: new Watchdogs(),
+      watchdogs: { guard: shown, close: () => watchdogs.close() },
       pipes: new PipePool(${JSON.stringify(folder)}),
     };
     const run = async (attemptId, payloadSpec) => {
@@ -65,7 +74,7 @@ function startPilot(script: string): { pilot: ReturnType<typeof spawn>; lines: A
     await run('att_before', { ...spec, arguments: ['-c', 'exit 0'] });
     const { exitCode } = await run(${JSON.stringify(attemptId)}, spec);
     console.log('ended', exitCode);
-    await services.watchdogs.close();
+    await watchdogs.close();
   `;
   const pilot = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -92,16 +101,8 @@ function watchdogs(pilot: ReturnType<typeof spawn>): ProcessEntry[] {
   });
 }
 
-/** Waits until a condition holds; fails after three times the deadline. */
-async function until(holds: () => boolean, deadlineMs: number): Promise<void> {
-  const start = performance.now();
-  while (!holds()) {
-    if (performance.now() - start > 3 * deadlineMs)
-      throw new Error(`not so after ${3 * deadlineMs} ms: ${String(holds)}`);
-    await pause(10);
-  }
-}
-
+/** Usual time of a watchdog's work. */
+const soon = { deadlineMs: 2000 };
 const stubborn = 'trap "" TERM HUP INT; echo ready; while :; do sleep 0.05; done';
 
 describe('a watchdog whose pilot is killed with SIGKILL', () => {
@@ -115,8 +116,8 @@ describe('a watchdog whose pilot is killed with SIGKILL', () => {
     expect(dogs).toHaveLength(1);
     pilot.kill('SIGKILL');
     await once(pilot, 'exit');
-    await until(() => carriers().length === 0, 2000);
-    await until(() => dogs.every((pid) => !existsSync(`/proc/${pid}`)), 2000);
+    await waitFor('the payload has ended', () => carriers().length === 0, soon);
+    await waitFor('the watchdogs have ended', () => dogs.every((pid) => !existsSync(`/proc/${pid}`)), soon);
   });
 
   it('ends a process that cleaned its environment, by its group or its parent', async () => {
@@ -134,16 +135,16 @@ describe('a watchdog whose pilot is killed with SIGKILL', () => {
           commandLine(pid)[0] === 'sh' &&
           marks.some((mark) => commandLine(pid).at(-1)?.endsWith(`# ${mark}`)),
       );
-    await until(() => marked().length === 2, 2000);
+    await waitFor('both processes run', () => marked().length === 2, soon);
     pilot.kill('SIGKILL');
-    await until(() => marked().length === 0, 2000);
+    await waitFor('both processes have ended', () => marked().length === 0, soon);
   });
 
   it("survives a kill of the pilot's process group", async () => {
     const { pilot, lines } = startPilot(stubborn);
     await lines.next();
     process.kill(-(pilot.pid ?? 0), 'SIGKILL');
-    await until(() => carriers().length === 0, 2000);
+    await waitFor('the payload has ended', () => carriers().length === 0, soon);
   });
 });
 
@@ -165,8 +166,9 @@ describe('a watchdog whose pilot is alive', () => {
     await lines.next();
     const [first] = watchdogs(pilot);
     process.kill(first?.pid ?? 0, 'SIGKILL');
-    await until(() => watchdogs(pilot).some(({ pid }) => pid !== first?.pid), 2000);
+    expect((await lines.next()).value).toMatch(/^watchdog \d+$/);
+    expect(watchdogs(pilot).map(({ pid }) => pid)).not.toContain(first?.pid);
     pilot.kill('SIGKILL');
-    await until(() => carriers().length === 0, 2000);
+    await waitFor('the payload has ended', () => carriers().length === 0, soon);
   });
 });
