@@ -155,6 +155,7 @@ export function clientOutputs(folders) {
 const listedEnums = {
   jobStates: 'JobState',
   onDisconnects: 'OnDisconnect',
+  noticeSignals: 'NoticeSignal',
   taskStates: 'TaskState',
   queueStates: 'QueueState',
   downtimeStates: 'DowntimeState',

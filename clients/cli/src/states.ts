@@ -8,6 +8,7 @@ import type {
   GrantableRole,
   JobErrorFamily,
   JobState,
+  NoticeSignal,
   OnDisconnect,
   QueueExecutor,
   QueueIsolation,
@@ -33,6 +34,8 @@ export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
 export const queueIsolations: readonly QueueIsolation[] = values.queueIsolations;
 /** Handling of payloads whose worker has no contact. */
 export const onDisconnects: readonly OnDisconnect[] = values.onDisconnects;
+/** Signals by which payloads receive notice of their end. */
+export const noticeSignals: readonly NoticeSignal[] = values.noticeSignals;
 /** States of workers. */
 export const workerStates: readonly WorkerState[] = values.workerStates;
 /** States of the enrolments of workers. */

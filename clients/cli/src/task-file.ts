@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { gpuSection } from './gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
-import { onDisconnects } from './states.js';
+import { noticeSignals, onDisconnects } from './states.js';
 import { readYamlFile } from './yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -31,6 +31,13 @@ const taskFile = z
       )
       .default([]),
     isTokenRequired: z.boolean().default(false),
+    notice: z
+      .strictObject({
+        seconds: z.int(),
+        signal: z.enum(noticeSignals).optional(),
+        checkpointExitCode: z.int().optional(),
+      })
+      .optional(),
     inputs: z.array(z.strictObject({ name: z.string(), location: z.string() })).default([]),
     outputs: z.array(z.string()).default([]),
     share: z.string().optional(),
@@ -103,6 +110,7 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
         secrets: job.secrets.map(({ target, ...secret }) => ({ ...secret, target: target ?? null })),
         isTokenRequired: job.isTokenRequired,
         ...(job.image === undefined ? {} : { image: job.image }),
+        ...(job.notice === undefined ? {} : { notice: job.notice }),
       },
       dependsOn: job.dependsOn,
       ...(share === undefined ? {} : { share }),

@@ -282,6 +282,16 @@ export type JobInput = {
   share?: string | null | undefined;
 };
 
+/** Notice that a payload receives before its end. */
+export type JobNoticeInput = {
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  checkpointExitCode?: number | null | undefined;
+  /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
+  seconds: number;
+  /** Signal that comes with the notice. */
+  signal?: NoticeSignal | null | undefined;
+};
+
 /** Program that a job runs. */
 export type JobPayloadInput = {
   /** Arguments of the program, at most 1000, together at most 128 KiB. */
@@ -299,6 +309,8 @@ export type JobPayloadInput = {
    * workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Notice that the payload receives before its end; none by default. */
+  notice?: JobNoticeInput | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
@@ -388,6 +400,21 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
+/** Signal of a notice. Only processes of the payload that handle the signal receive it. */
+export type NoticeSignal =
+  /** No signal: the payload looks for the file. */
+  | 'NONE'
+  /** SIGHUP. */
+  | 'SIGHUP'
+  /** SIGINT. */
+  | 'SIGINT'
+  /** SIGTERM. */
+  | 'SIGTERM'
+  /** SIGUSR1. */
+  | 'SIGUSR1'
+  /** SIGUSR2. */
+  | 'SIGUSR2';
+
 /** Action of a worker on a payload when it cannot reach core. */
 export type OnDisconnect =
   /** The payload runs on; its reports are sent when the worker reaches core again. */
@@ -440,6 +467,8 @@ export type QueueLimitsInput = {
   maxCores?: number | null | undefined;
   /** Largest memory of one job, in MiB. */
   maxMemoryMiB?: number | null | undefined;
+  /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
+  maxNoticeSeconds?: number | null | undefined;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   maxRunningJobs?: number | null | undefined;
   /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */

@@ -22,6 +22,16 @@ export const onDisconnects = [
   'STOP',
 ] as const;
 
+/** Values of `NoticeSignal`. */
+export const noticeSignals = [
+  'NONE',
+  'SIGHUP',
+  'SIGINT',
+  'SIGTERM',
+  'SIGUSR1',
+  'SIGUSR2',
+] as const;
+
 /** Values of `TaskState`. */
 export const taskStates = [
   'EXPANDING',

@@ -10,6 +10,7 @@ export {
   grantableRoles,
   jobErrorFamilies,
   jobStates,
+  noticeSignals,
   onDisconnects,
   queueExecutors,
   queueIsolations,

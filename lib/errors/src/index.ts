@@ -13,9 +13,11 @@ export { isUserError, userError, type UserErrorShape } from './user-error.js';
 export { type CodedInputError, type InputError, InputErrors, type InputPath } from './input-errors.js';
 export {
   type DecidingError,
+  isPlannedEnd,
   isUncounted,
   jobErrorsOfCore,
   mostUncountedAttempts,
+  plannedJobEnds,
   uncountedJobErrors,
 } from './job-errors.js';
 export { renderReference } from './reference.js';

@@ -1,10 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { isUncounted, jobErrorsOfCore, uncountedJobErrors } from './job-errors.js';
+import {
+  isPlannedEnd,
+  isUncounted,
+  jobErrorsOfCore,
+  plannedJobEnds,
+  uncountedJobErrors,
+} from './job-errors.js';
 
 describe('isUncounted', () => {
   it('is true for faults of Rhizome and of the site', () => {
     expect([...uncountedJobErrors].sort()).toEqual([
       'CONTACT_LOST',
+      'DRAINED',
       'GRANT_LOST',
       'JOB_LOST',
       'PILOT_FAULT',
@@ -26,6 +33,18 @@ describe('isUncounted', () => {
     ['without a code', { family: 'WORKER', retryable: true }],
   ])('is false for an error %s', (_, error) => {
     expect(isUncounted(error)).toBe(false);
+  });
+});
+
+describe('isPlannedEnd', () => {
+  it('is true for a payload that has saved its state, and for nothing else', () => {
+    expect(plannedJobEnds).toEqual(['CHECKPOINTED']);
+    const error = { family: 'PAYLOAD', code: 'CHECKPOINTED', retryable: true };
+    expect(isPlannedEnd(error)).toBe(true);
+    expect(isPlannedEnd({ ...error, family: 'WORKER' })).toBe(false);
+    expect(isPlannedEnd({ ...error, retryable: false })).toBe(false);
+    expect(isPlannedEnd({ ...error, code: 'toString' })).toBe(false);
+    expect(isPlannedEnd({ family: 'PAYLOAD', retryable: true })).toBe(false);
   });
 });
 

@@ -17,6 +17,7 @@ type Reporter = 'CORE' | 'PILOT';
  */
 const uncounted: Readonly<Record<string, { readonly family: string; readonly from: Reporter }>> = {
   CONTACT_LOST: { family: 'WORKER', from: 'PILOT' },
+  DRAINED: { family: 'WORKER', from: 'PILOT' },
   PILOT_FAULT: { family: 'WORKER', from: 'PILOT' },
   REPORT_REFUSED: { family: 'SYSTEM', from: 'PILOT' },
   GRANT_LOST: { family: 'WORKER', from: 'CORE' },
@@ -42,6 +43,17 @@ export const jobErrorsOfCore: readonly string[] = [
  * its pilots does not run without limit.
  */
 export const mostUncountedAttempts = 10;
+
+/** Errors of attempts that ended as planned, by code, with their families. They never count. */
+const planned: Readonly<Record<string, string>> = { CHECKPOINTED: 'PAYLOAD' };
+
+/** Codes of errors of attempts that ended as planned. */
+export const plannedJobEnds: readonly string[] = Object.keys(planned);
+
+/** True for the end of an attempt that was planned: the payload has saved its state after a notice. */
+export function isPlannedEnd({ family, code, retryable }: DecidingError): boolean {
+  return retryable && code !== undefined && planned[code] === family;
+}
 
 /** True for the error of an attempt that does not count, up to {@link mostUncountedAttempts}. */
 export function isUncounted({ family, code, retryable }: DecidingError): boolean {

@@ -146,6 +146,16 @@ export type JobInput = {
   share?: string | null | undefined;
 };
 
+/** Notice that a payload receives before its end. */
+export type JobNoticeInput = {
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  checkpointExitCode?: number | null | undefined;
+  /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
+  seconds: number;
+  /** Signal that comes with the notice. */
+  signal?: NoticeSignal | null | undefined;
+};
+
 /** Program that a job runs. */
 export type JobPayloadInput = {
   /** Arguments of the program, at most 1000, together at most 128 KiB. */
@@ -163,6 +173,8 @@ export type JobPayloadInput = {
    * workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Notice that the payload receives before its end; none by default. */
+  notice?: JobNoticeInput | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
@@ -244,6 +256,21 @@ export type LabelInput = {
   /** The value: up to 255 characters. */
   value: string;
 };
+
+/** Signal of a notice. Only processes of the payload that handle the signal receive it. */
+export type NoticeSignal =
+  /** No signal: the payload looks for the file. */
+  | 'NONE'
+  /** SIGHUP. */
+  | 'SIGHUP'
+  /** SIGINT. */
+  | 'SIGINT'
+  /** SIGTERM. */
+  | 'SIGTERM'
+  /** SIGUSR1. */
+  | 'SIGUSR1'
+  /** SIGUSR2. */
+  | 'SIGUSR2';
 
 /** Action of a worker on a payload when it cannot reach core. */
 export type OnDisconnect =

@@ -2727,6 +2727,31 @@ export type JobMetricsInput = {
   readonly writeBytes?: InputMaybe<Scalars['SafeInt']['input']>;
 };
 
+/**
+ * Notice that a payload receives before its end: at its walltime, when its pilot drains with a time limit, or at the
+ * end of the lifetime of its pilot. The file `$RHIZOME_DEADLINE_FILE` then has the time and the reason. A payload that
+ * has not ended by itself in that time is killed.
+ */
+export type JobNotice = {
+  readonly __typename?: 'JobNotice';
+  /** Exit code by which the payload says that it has saved its state; null for none. Such an attempt costs none, and another one follows at once. */
+  readonly checkpointExitCode?: Maybe<Scalars['Int']['output']>;
+  /** Time between the notice and the end, in seconds. The queue may limit it: see `QueueLimits.maxNoticeSeconds`. */
+  readonly seconds: Scalars['Int']['output'];
+  /** Signal that comes with the notice. */
+  readonly signal: NoticeSignal;
+};
+
+/** Notice that a payload receives before its end. */
+export type JobNoticeInput = {
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  readonly checkpointExitCode?: InputMaybe<Scalars['Int']['input']>;
+  /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
+  readonly seconds: Scalars['Int']['input'];
+  /** Signal that comes with the notice. */
+  readonly signal?: InputMaybe<NoticeSignal>;
+};
+
 /** The order of a list of jobs. */
 export type JobOrder =
   /** Newest first. */
@@ -2778,6 +2803,8 @@ export type JobPayload = {
   readonly inputs: ReadonlyArray<FileReference>;
   /** True if the payload receives a token that reads its own job. */
   readonly isTokenRequired: Scalars['Boolean']['output'];
+  /** Notice that the payload receives before its end; null for none. */
+  readonly notice?: Maybe<JobNotice>;
   /** Names of files that the payload must leave in its output folder. */
   readonly outputs: ReadonlyArray<Scalars['String']['output']>;
   /** Secrets that the payload receives, without their values. */
@@ -2801,6 +2828,8 @@ export type JobPayloadInput = {
    * workers as a job with secrets.
    */
   readonly isTokenRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Notice that the payload receives before its end; none by default. */
+  readonly notice?: InputMaybe<JobNoticeInput>;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /**
@@ -3395,6 +3424,21 @@ export type Node = {
   /** Opaque identifier. */
   readonly id: Scalars['ID']['output'];
 };
+
+/** Signal of a notice. Only processes of the payload that handle the signal receive it. */
+export type NoticeSignal =
+  /** No signal: the payload looks for the file. */
+  | 'NONE'
+  /** SIGHUP. */
+  | 'SIGHUP'
+  /** SIGINT. */
+  | 'SIGINT'
+  /** SIGTERM. */
+  | 'SIGTERM'
+  /** SIGUSR1. */
+  | 'SIGUSR1'
+  /** SIGUSR2. */
+  | 'SIGUSR2';
 
 /** Action of a worker on a payload when it cannot reach core. */
 export type OnDisconnect =
@@ -4363,6 +4407,8 @@ export type QueueLimits = {
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
   /** Largest memory of one job, in MiB; null for no limit. */
   readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** Longest time between the notice that a payload receives and its end, in seconds; null for 300. */
+  readonly maxNoticeSeconds?: Maybe<Scalars['Int']['output']>;
   /** Largest number of jobs that are sent or running in the queue at the same time; null for no limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
   /** Longest walltime of one job, in seconds; null for 30 days. */
@@ -4384,6 +4430,8 @@ export type QueueLimitsInput = {
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
   /** Largest memory of one job, in MiB. */
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
+  readonly maxNoticeSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
   /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */
@@ -4543,6 +4591,8 @@ export type RegisterWorkerPayload = {
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
   /** Time without a heartbeat after which the lease of the worker ends, in seconds; null if the input has errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Longest time between the notice that a payload receives and its end, in seconds; null if the input has errors. */
+  readonly maxNoticeSeconds?: Maybe<Scalars['Int']['output']>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterWorkerUserError>;
   /** The worker; null if the input has errors. */
@@ -6610,6 +6660,8 @@ export type ResolversTypes = {
   JobLogPage: ResolverTypeWrapper<Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversTypes['JobLogChunk']> }>;
   JobMetrics: ResolverTypeWrapper<JobMetrics>;
   JobMetricsInput: JobMetricsInput;
+  JobNotice: ResolverTypeWrapper<Omit<JobNotice, 'signal'> & { signal: ResolversTypes['NoticeSignal'] }>;
+  JobNoticeInput: JobNoticeInput;
   JobOrder: ResolverTypeWrapper<'NEWEST' | 'OLDEST'>;
   JobOutput: ResolverTypeWrapper<JobOutput>;
   JobOutputInput: JobOutputInput;
@@ -6634,6 +6686,7 @@ export type ResolversTypes = {
   LogStream: ResolverTypeWrapper<'STDOUT' | 'STDERR'>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Node: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Node']>;
+  NoticeSignal: ResolverTypeWrapper<'NONE' | 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGUSR1' | 'SIGUSR2'>;
   OnDisconnect: ResolverTypeWrapper<'CONTINUE' | 'STOP'>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
@@ -6997,6 +7050,8 @@ export type ResolversParentTypes = {
   JobLogPage: Omit<JobLogPage, 'chunks'> & { chunks: ReadonlyArray<ResolversParentTypes['JobLogChunk']> };
   JobMetrics: JobMetrics;
   JobMetricsInput: JobMetricsInput;
+  JobNotice: JobNotice;
+  JobNoticeInput: JobNoticeInput;
   JobOutput: JobOutput;
   JobOutputInput: JobOutputInput;
   JobPayload: JobPayloadMapper;
@@ -8124,6 +8179,12 @@ export type JobMetricsResolvers<ContextType = Context, ParentType extends Resolv
   writeBytes?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
 };
 
+export type JobNoticeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobNotice'] = ResolversParentTypes['JobNotice']> = {
+  checkpointExitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  seconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  signal?: Resolver<ResolversTypes['NoticeSignal'], ParentType, ContextType>;
+};
+
 export type JobOrderResolvers = EnumResolverSignature<{ NEWEST?: any, OLDEST?: any }, ResolversTypes['JobOrder']>;
 
 export type JobOutputResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobOutput'] = ResolversParentTypes['JobOutput']> = {
@@ -8140,6 +8201,7 @@ export type JobPayloadResolvers<ContextType = Context, ParentType extends Resolv
   image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   inputs?: Resolver<ReadonlyArray<ResolversTypes['FileReference']>, ParentType, ContextType>;
   isTokenRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  notice?: Resolver<Maybe<ResolversTypes['JobNotice']>, ParentType, ContextType>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   secrets?: Resolver<ReadonlyArray<ResolversTypes['JobSecret']>, ParentType, ContextType>;
 };
@@ -8290,6 +8352,8 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
   __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
+
+export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
 
 export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP?: any }, ResolversTypes['OnDisconnect']>;
 
@@ -8594,6 +8658,7 @@ export type QueueLimitsResolvers<ContextType = Context, ParentType extends Resol
   leaseSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxNoticeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxRunningJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxWalltimeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
@@ -8632,6 +8697,7 @@ export type RegisterWorkerPayloadResolvers<ContextType = Context, ParentType ext
   commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
   heartbeatSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   leaseSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxNoticeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
 };
@@ -9352,6 +9418,7 @@ export type Resolvers<ContextType = Context> = {
   JobLogEvent?: JobLogEventResolvers<ContextType>;
   JobLogPage?: JobLogPageResolvers<ContextType>;
   JobMetrics?: JobMetricsResolvers<ContextType>;
+  JobNotice?: JobNoticeResolvers<ContextType>;
   JobOrder?: JobOrderResolvers;
   JobOutput?: JobOutputResolvers<ContextType>;
   JobPayload?: JobPayloadResolvers<ContextType>;
@@ -9370,6 +9437,7 @@ export type Resolvers<ContextType = Context> = {
   LogStream?: LogStreamResolvers;
   Mutation?: MutationResolvers<ContextType>;
   Node?: NodeResolvers<ContextType>;
+  NoticeSignal?: NoticeSignalResolvers;
   OnDisconnect?: OnDisconnectResolvers;
   PageInfo?: PageInfoResolvers<ContextType>;
   PauseTaskPayload?: PauseTaskPayloadResolvers<ContextType>;

@@ -5,6 +5,7 @@ import { continuityText } from '../continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
+import { noticeText } from '../notice-flags.js';
 import {
   CliShowJobDocument,
   type CliShowJobQuery,
@@ -61,6 +62,7 @@ function printJob(output: Output, job: Job): void {
     ['gpus', requirements.gpu && gpuText(requirements.gpu)],
     ['selector', requirements.selector],
     ['without contact', continuityText(job.continuity)],
+    ['notice', payload.notice && noticeText(payload.notice)],
     ['command', [payload.command, ...payload.arguments].join(' ')],
     ['image', payload.image],
     ['used', metrics && usage(metrics)],

@@ -13,11 +13,12 @@ import {
   type JobSecretInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
+import { type NoticeFlags, noticeOf, withNotice } from '../notice-flags.js';
 import { printLine, printJson } from '../output.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
-interface SubmitFlags extends JobContinuityFlags {
+interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly file?: string;
   readonly experiment?: string;
   readonly name?: string;
@@ -88,7 +89,7 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
     .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20));
-  withJobContinuity(command)
+  withNotice(withJobContinuity(command))
     .option('--image <image>', 'container image')
     .option('--key <key>', 'idempotency key: the same key never submits twice')
     .option('-w, --watch', 'watch until the end');
@@ -172,6 +173,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),
   };
   const continuity = jobContinuityOf(flags);
+  const notice = noticeOf(flags);
   return {
     name: flags.name ?? command,
     requirements,
@@ -183,6 +185,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
       secrets: [...flags.secretVariable, ...flags.secretFile],
       ...(flags.jobToken === true && { isTokenRequired: true }),
       ...(flags.image === undefined ? {} : { image: flags.image }),
+      ...(notice && { notice }),
     },
     labels: [...flags.label],
     dependsOn: [...flags.after],

@@ -1,5 +1,6 @@
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import { EventEmitter, once } from 'node:events';
+import type { EndReason } from '../payload/notice.js';
 import type { Command, HeldJob } from '../protocol/core-protocol.js';
 
 /** An attempt on this host: its payload runs, or reports about it are still to be sent. */
@@ -10,12 +11,16 @@ export interface HeldRun {
   readonly isHeld: boolean;
   /** Time for which the payload runs on while core is silent, in seconds. */
   readonly continueSeconds: number;
+  /** Time before the end of its payload at which it receives notice; 0 for none. */
+  readonly noticeSeconds: number;
   /** Resolves once nothing of it is left here, or it is left to the next pilot; never rejects. */
   readonly done: Promise<void>;
   /** True once it is left to the next pilot. */
   readonly isLeft: boolean;
   /** Ends it without a report: the job is no longer this pilot's. */
   drop(reason: string, graceSeconds?: number): void;
+  /** Gives its payload notice of its end. */
+  notify(reason: EndReason, seconds: number): void;
   /** Ends its payload, if one runs, and reports that core was silent for too long. */
   endInSilence(reason: string): void;
   /** Ends it because the pilot ends. What the payload has done, if it has ended, stays for the next pilot. */
@@ -30,7 +35,10 @@ export interface HeldRun {
 export class HeldJobs {
   readonly #runs = new Set<HeldRun>();
   readonly #timers = new Map<HeldRun, LongTimer>();
+  readonly #notices = new Map<HeldRun, LongTimer>();
   readonly #events = new EventEmitter();
+  /** Time at which the pilot ends its payloads, in ms of the monotonic clock. */
+  #endsAt = Infinity;
   #hasLeft = false;
   /** Sets the timer of a run that begins while core is silent. */
   #arm: ((run: HeldRun) => void) | undefined;
@@ -52,11 +60,14 @@ export class HeldJobs {
   add(run: HeldRun): void {
     this.#runs.add(run);
     this.#arm?.(run);
+    this.#armNotice(run);
     void run.done.then(() => {
       this.#runs.delete(run);
       this.#hasLeft ||= run.isLeft;
       this.#timers.get(run)?.cancel();
       this.#timers.delete(run);
+      this.#notices.get(run)?.cancel();
+      this.#notices.delete(run);
       if (this.size === 0) this.#events.emit('empty');
     });
   }
@@ -99,6 +110,24 @@ export class HeldJobs {
     this.#arm = undefined;
     this.#timers.forEach((timer) => timer.cancel());
     this.#timers.clear();
+  }
+
+  /**
+   * The pilot ends its payloads at this time, or earlier: those that ask for it receive notice.
+   * @param endsAt in ms of the monotonic clock
+   */
+  announceEnd(endsAt: number): void {
+    if (endsAt >= this.#endsAt) return;
+    this.#endsAt = endsAt;
+    this.#runs.forEach((run) => this.#armNotice(run));
+  }
+
+  #armNotice(run: HeldRun): void {
+    if (run.noticeSeconds === 0 || this.#endsAt === Infinity) return;
+    const leftMs = (): number => Math.max(0, this.#endsAt - performance.now());
+    this.#notices.get(run)?.cancel();
+    const notify = (): void => run.notify('DRAIN', leftMs() / 1000);
+    this.#notices.set(run, startLongTimer(notify, Math.max(0, leftMs() - run.noticeSeconds * 1000)));
   }
 
   abandonAll(reason: string): void {

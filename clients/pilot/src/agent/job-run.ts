@@ -5,6 +5,7 @@ import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf } from '../payload/conclusion.js';
+import type { EndReason } from '../payload/notice.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
   type Assignment,
@@ -79,6 +80,8 @@ export class JobRun implements HeldRun {
   #outputs: OutputFolder | undefined;
   #scratch: Scratch | undefined;
   #phase: AttemptProgress['phase'];
+  /** Notice for its payload; the end is in ms of the monotonic clock. */
+  #notice: { readonly reason: EndReason; readonly endsAt: number } | undefined;
   /** The part of the log that core has or that is among the reports on disk; without what is on its way. */
   #shipped: Pick<AttemptProgress, 'outputOffset' | 'nextSequence'> = { outputOffset: 0, nextSequence: 0 };
   #saving: Promise<void> = Promise.resolve();
@@ -114,6 +117,10 @@ export class JobRun implements HeldRun {
     return this.assignment.continueSeconds;
   }
 
+  get noticeSeconds(): number {
+    return this.assignment.payload.notice?.seconds ?? 0;
+  }
+
   /** True while this pilot may still report about the job. */
   get isHeld(): boolean {
     return !this.#hasReportedEnd && !this.isDropped;
@@ -136,6 +143,13 @@ export class JobRun implements HeldRun {
     this.#dropped.abort(dropped);
     this.#reports.discard(dropped);
     this.#payload?.terminate(graceSeconds);
+  }
+
+  /** A payload that has not started yet receives it when it starts. */
+  notify(reason: EndReason, seconds: number): void {
+    this.#services.log.info({ reason, seconds }, 'payload notified of its end');
+    this.#notice = { reason, endsAt: performance.now() + seconds * 1000 };
+    this.#payload?.notify(reason, seconds);
   }
 
   /** Nobody else gets the job if core itself was away, so its end is reported. */
@@ -237,9 +251,10 @@ export class JobRun implements HeldRun {
     await shipping;
     this.#dropped.signal.throwIfAborted();
     const timedOut = this.#timedOut.signal.reason as AttemptError | undefined;
+    const limits = payloadLimits(this.assignment, this.#services);
+    const { checkpointExitCode } = this.assignment.payload.notice ?? {};
     const failure =
-      timedOut ??
-      (await this.#devices.attribute(failureOf(result, payloadLimits(this.assignment, this.#services))));
+      timedOut ?? (await this.#devices.attribute(failureOf(result, limits, checkpointExitCode)));
     if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
     else await this.#finish(outputs, exitCode ?? 0, result.usage);
   }
@@ -278,6 +293,8 @@ export class JobRun implements HeldRun {
     // Stopped while the payload was starting: until now there was nothing to terminate.
     if (this.#isLeft) payload.leave(this.#dropped.signal.reason as Error);
     else if (this.#stopped.aborted) payload.terminate();
+    else if (this.#notice)
+      payload.notify(this.#notice.reason, Math.max(0, this.#notice.endsAt - performance.now()) / 1000);
     return payload;
   }
 

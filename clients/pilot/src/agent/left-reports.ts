@@ -13,6 +13,7 @@ export class LeftReports implements HeldRun {
   readonly #log: Logger;
   readonly done: Promise<void>;
   readonly continueSeconds = Infinity;
+  readonly noticeSeconds = 0;
   #isOver = false;
   #isLeft = false;
 
@@ -37,6 +38,10 @@ export class LeftReports implements HeldRun {
   drop(reason: string): void {
     this.#log.info({ reason }, 'reports of an earlier pilot discarded');
     this.#reports.discard(new Error(reason));
+  }
+
+  notify(): void {
+    return undefined;
   }
 
   /** No payload runs. */

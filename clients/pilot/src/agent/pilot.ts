@@ -132,8 +132,10 @@ export class Pilot {
     this.#session?.drain(reason);
     void this.#jobs.whenEmpty(this.#idle.signal).then(() => this.#idle.abort(this.#stopping.signal.reason));
     const { drainSeconds } = this.#options;
-    if (drainSeconds !== null)
+    if (drainSeconds !== null) {
+      this.#jobs.announceEnd(performance.now() + drainSeconds * 1000);
       this.#drainTimer = startLongTimer(() => this.stop(reason), drainSeconds * 1000);
+    }
   }
 
   /** Ends its payloads and itself; core gives the jobs to other workers. */
@@ -320,8 +322,9 @@ export class Pilot {
 
   /** Drains the worker when its lifetime ends: jobs that core assigned in time have ended by then. */
   #armLifetime(): LongTimer | undefined {
-    const { lifetimeSeconds } = this.#options;
+    const { lifetimeSeconds, drainSeconds } = this.#options;
     if (lifetimeSeconds === null) return undefined;
+    this.#jobs.announceEnd(this.#startedAt + (lifetimeSeconds + (drainSeconds ?? 0)) * 1000);
     return startLongTimer(() => this.drain('its time is over'), lifetimeSeconds * 1000);
   }
 }

@@ -1,5 +1,8 @@
+import { constants } from 'node:os';
+import type { AttemptFolders } from '../files/scratch.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { startFailure } from '../payload/conclusion.js';
+import type { NoticeTerms } from '../payload/notice.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
 import type { PayloadLimits } from '../payload/payload.js';
 import type { Assignment } from '../protocol/core-protocol.js';
@@ -29,7 +32,7 @@ export async function startPayload(
     return await supervisor.start({
       attemptId,
       spec: { ...spec, scratch: folders.root },
-      limits: payloadLimits(assignment, defaults),
+      limits: { ...payloadLimits(assignment, defaults), notice: noticeTerms(assignment, folders) },
       capture: defaults.captureLimits,
       continueSeconds,
       masked: (secrets?.masked ?? []).map((text) => text.toString('base64')),
@@ -39,6 +42,18 @@ export async function startPayload(
     throw error instanceof AttemptError ? error : startFailure(payload.command, error);
   }
 }
+
+/** Notice that the payload of a job receives; undefined without one. */
+function noticeTerms(
+  { payload: { notice } }: Assignment,
+  { deadline: file }: AttemptFolders,
+): NoticeTerms | undefined {
+  if (!notice) return undefined;
+  const { seconds, signal } = notice;
+  return { seconds, signal: isSignal(signal) ? signal : null, file };
+}
+
+const isSignal = (name: string): name is NodeJS.Signals => name in constants.signals;
 
 /** Limits of the payload of a job. */
 export function payloadLimits(

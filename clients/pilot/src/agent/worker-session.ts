@@ -5,6 +5,7 @@ import { unavailableBackoff, untilAnswered } from '../protocol/until-answered.js
 import {
   CoreRefused,
   CoreUnavailable,
+  type Assignment,
   type Command,
   type DeviceReport,
   type RegisteredWorker,
@@ -124,11 +125,11 @@ export class WorkerSession {
     return this.#lease.isOver ? 'LOST' : 'DRAINED';
   }
 
-  #start(assignment: JobRun['assignment']): void {
+  #start(assignment: Assignment): void {
     const { jobId, attempt, fence, name } = assignment;
     const log = this.#log.child({ jobId, attempt });
     log.info({ fence, name }, 'job accepted');
-    const run = new JobRun(assignment, { ...this.#services, log });
+    const run = new JobRun(withinLimit(assignment, this.#worker), { ...this.#services, log });
     this.#services.slots.hold(run);
     this.#services.jobs.add(run);
     if (this.#lease.isOver) run.drop('the worker is lost');
@@ -296,6 +297,16 @@ export class WorkerSession {
       if (isWorthALine) this.#log.warn({ err: error }, 'drain not reported');
     });
   }
+}
+
+/** The assignment, with a notice that is not longer than the queue allows. */
+function withinLimit(
+  { payload, ...assignment }: Assignment,
+  { maxNoticeSeconds }: RegisteredWorker,
+): Assignment {
+  const { notice } = payload;
+  const seconds = Math.min(notice?.seconds ?? 0, maxNoticeSeconds);
+  return { ...assignment, payload: notice ? { ...payload, notice: { ...notice, seconds } } : payload };
 }
 
 const isAboutInput = ({ code }: CoreRefused): boolean =>

@@ -18,6 +18,8 @@ export interface AttemptFolders {
   readonly secrets: string;
   /** Describes the content of `inputs`, as JSON. */
   readonly inputsManifest: string;
+  /** Describes the end of the payload, once it has received notice of it. */
+  readonly deadline: string;
   /** For files of the pilot about the attempt. It is not below `root`, and exists only if there are some. */
   readonly private: string;
 }
@@ -47,6 +49,7 @@ export class Scratch {
       temporary: join(root, 'tmp'),
       secrets: join(root, 'secrets'),
       inputsManifest: join(root, 'inputs.json'),
+      deadline: join(root, 'deadline'),
       private: `${root}.private`,
     };
   }

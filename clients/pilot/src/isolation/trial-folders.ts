@@ -36,6 +36,7 @@ async function trialFolders(folder: string): Promise<AttemptFolders> {
     temporary: join(root, 'tmp'),
     secrets: join(root, 'secrets'),
     inputsManifest: join(root, 'inputs.json'),
+    deadline: join(root, 'deadline'),
     private: join(folder, 'private'),
   };
   for (const one of [folders.work, folders.temporary]) await mkdir(one, { recursive: true });

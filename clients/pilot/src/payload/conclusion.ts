@@ -1,8 +1,36 @@
 import { AttemptError } from './attempt-error.js';
 import type { PayloadLimits, PayloadResult } from './payload.js';
 
-/** The error of an ended payload; undefined if it succeeded. */
-export function failureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
+/** Reasons for which payloads end, for people. */
+const reasons = { WALLTIME: 'at the end of its walltime', DRAIN: 'because its pilot drains' } as const;
+
+/**
+ * The error of an ended payload; undefined if it succeeded.
+ * @param checkpointExitCode exit code by which it says after a notice that it has saved its state
+ */
+export function failureOf(
+  result: PayloadResult,
+  limits: PayloadLimits,
+  checkpointExitCode: number | null = null,
+): AttemptError | undefined {
+  const { exitCode, exceeded, notice } = result;
+  if (notice && exceeded === null && exitCode !== null && exitCode === checkpointExitCode) {
+    const message = `The payload has saved its state after the notice that it ends ${reasons[notice.reason]}`;
+    return new AttemptError('PAYLOAD', 'CHECKPOINTED', message, true);
+  }
+  const failure = ownFailureOf(result, limits);
+  const isOfSite = notice?.reason === 'DRAIN' && failure !== undefined && isByNotice(failure);
+  if (!isOfSite) return failure;
+  const message = 'The payload ended after the notice that its pilot drains';
+  return new AttemptError('WORKER', 'DRAINED', message, true, { cause: failure });
+}
+
+/** True if a payload may have failed because it received a notice. */
+function isByNotice({ code }: AttemptError): boolean {
+  return ['SIGNAL', 'EXIT_CODE', 'NOTICE_OVER'].includes(code);
+}
+
+function ownFailureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
   const { exitCode, signal, exceeded, usage, peakDiskMiB } = result;
   if (exceeded === 'DISK') {
     const message = `The payload used ${peakDiskMiB} MiB of scratch space; the limit is ${Math.max(1, limits.diskMiB)} MiB`;
@@ -19,6 +47,10 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
       `The payload ran longer than its limit of ${limits.walltimeSeconds} s`,
       false,
     );
+  }
+  if (exceeded === 'NOTICE') {
+    const message = 'The payload ran on until its time after the notice was over';
+    return new AttemptError('WORKER', 'NOTICE_OVER', message, true);
   }
   if (exceeded === 'CONTACT') {
     const message = 'Core was out of reach for longer than the payload may run on';
@@ -40,7 +72,7 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
  * succeed.
  */
 export function withDeviceFault(failure: AttemptError, fault: string | undefined): AttemptError {
-  const isOwn = ['DISK_EXCEEDED', 'MEMORY_EXCEEDED'].includes(failure.code);
+  const isOwn = ['DISK_EXCEEDED', 'MEMORY_EXCEEDED', 'CHECKPOINTED'].includes(failure.code);
   if (fault === undefined || isOwn) return failure;
   return new AttemptError('WORKER', 'DEVICE_FAULT', `${fault}. ${failure.message}`, true, { cause: failure });
 }

@@ -13,6 +13,7 @@ const folders = {
   temporary: `${root}/tmp`,
   secrets: `${root}/secrets`,
   inputsManifest: `${root}/inputs.json`,
+  deadline: `${root}/deadline`,
   private: '/scratch/private/att_1',
 };
 const host: ContainerHost = {

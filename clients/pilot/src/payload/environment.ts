@@ -41,6 +41,7 @@ export function payloadEnvironment(
     RHIZOME_INPUTS: folders.inputs,
     RHIZOME_INPUTS_MANIFEST: folders.inputsManifest,
     RHIZOME_OUTPUTS: folders.outputs,
+    RHIZOME_DEADLINE_FILE: folders.deadline,
     ...(secrets === undefined ? {} : { RHIZOME_SECRETS: folders.secrets }),
     RHIZOME_CORES: String(assignment.requirements.cores),
     RHIZOME_MEMORY_MIB: String(assignment.requirements.memoryMiB),

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import { acquireLockLimit, type LockLimit, returnLockLimit } from '../processes/lock-limit.js';
 import { isInside } from '../processes/namespace.js';
+import { handlesSignal } from '../processes/signal-handlers.js';
 import { type ControlGroup, enteringCommand, type GroupUse } from '../processes/control-group.js';
 import type { ControlGroups } from '../processes/control-groups.js';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
@@ -12,6 +13,7 @@ import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
 import { DiskWatch } from './disk-watch.js';
 import { launch, supervisorsEnd, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
 import { MemoryMeter } from './memory-meter.js';
+import { type EndReason, type Notice, type NoticeTerms, writeDeadline } from './notice.js';
 import type { OpenPipes, PipePool } from './pipe-pool.js';
 import type { ProcessMonitor } from './process-monitor.js';
 import type { Amounts, ReapedAccounts } from './reaped-accounts.js';
@@ -21,8 +23,11 @@ import { UsageMeter, type Usage } from './usage-meter.js';
 
 const bytesPerMiB = 1024 ** 2;
 
-/** A limit of the job that its payload exceeded; CONTACT is its time without core. */
-export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK' | 'CONTACT';
+/**
+ * A limit of the job that its payload exceeded; CONTACT is its time without core, NOTICE the time that it had
+ * to end after a notice for another reason than its walltime.
+ */
+export type ExceededLimit = 'WALLTIME' | 'MEMORY' | 'DISK' | 'CONTACT' | 'NOTICE';
 
 /** Limits of a payload. */
 export interface PayloadLimits {
@@ -32,6 +37,8 @@ export interface PayloadLimits {
   readonly diskMiB: number;
   /** Time between SIGTERM and SIGKILL, for the walltime and for `kill`. */
   readonly graceSeconds: number;
+  /** Notice before the walltime ends; it replaces the grace period then. */
+  readonly notice?: NoticeTerms | undefined;
 }
 
 /** Result of a payload. */
@@ -40,6 +47,8 @@ export interface PayloadResult extends ProcessEnd {
   readonly isStarted: boolean;
   /** The limit for which it was killed; null if it was not. */
   readonly exceeded: ExceededLimit | null;
+  /** The last notice that it received; absent without one. */
+  readonly notice?: Notice | undefined;
   readonly usage: Usage;
   /** The most that a scan found in the scratch folder. */
   readonly peakDiskMiB: number;
@@ -86,6 +95,7 @@ export class Payload {
   readonly #services: PayloadServices;
   readonly result: Promise<PayloadResult>;
   #exceeded: ExceededLimit | null = null;
+  #notice: Notice | undefined;
   readonly #meter: UsageMeter;
   readonly #timers = new Set<LongTimer>();
   readonly #stopMonitor: () => void;
@@ -115,6 +125,12 @@ export class Payload {
     });
     this.#stopMonitor = services.monitor.add(mark, (entries) => this.#onSample(entries));
     this.#after(limits.walltimeSeconds, () => this.#exceedTime('WALLTIME'));
+    const { notice } = limits;
+    if (notice)
+      this.#after(
+        limits.walltimeSeconds - notice.seconds,
+        () => void this.notify('WALLTIME', notice.seconds),
+      );
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
         const reaped = services.reaped.usageOfEnded(this.#meter.lastKnown);
@@ -175,6 +191,28 @@ export class Payload {
   }
 
   /**
+   * Gives it notice, unless it has received one of an earlier end: it is killed when the time is over.
+   * Resolves once the file is written and the signal sent; never rejects.
+   */
+  async notify(reason: EndReason, seconds: number): Promise<void> {
+    const { notice: terms } = this.#limits;
+    const end = Date.now() + seconds * 1000;
+    const isLater = this.#notice !== undefined && Date.parse(this.#notice.endsAt) <= end;
+    if (!terms || this.#exceeded !== null || isLater) return;
+    this.#notice = { reason, endsAt: new Date(end).toISOString() };
+    // The timer of the walltime runs since the start.
+    if (reason !== 'WALLTIME') this.#after(seconds, () => this.#exceed('NOTICE'));
+    // A disk that is full must not keep the signal from the payload.
+    await writeDeadline(terms.file, this.#notice).catch(() => undefined);
+    const { signal } = terms;
+    if (signal === null) return;
+    signalAttempt(this.#mark, signal, this.#services.monitor.memory.attemptOf, (entry) => {
+      const isOfPayload = this.#launched.reported === undefined || isInside(entry);
+      return isOfPayload && handlesSignal(entry, signal);
+    });
+  }
+
+  /**
    * Asks all processes of the attempt to end (SIGTERM), and kills the remaining ones after the grace period.
    */
   terminate(graceSeconds = this.#limits.graceSeconds): void {
@@ -191,13 +229,15 @@ export class Payload {
   }
 
   /** Kills a payload that uses more than its limit, without a grace period. */
-  #exceed(limit: 'MEMORY' | 'DISK'): void {
+  #exceed(limit: ExceededLimit): void {
     if (this.#exceeded !== null) return;
     this.#exceeded = limit;
     void killAttempt(this.#mark, { attemptOf: this.#services.monitor.memory.attemptOf });
   }
 
   #exceedTime(limit: 'WALLTIME' | 'CONTACT'): void {
+    // Its notice was its grace period.
+    if (limit === 'WALLTIME' && this.#notice) return this.#exceed(limit);
     if (this.#exceeded !== null) return;
     this.#exceeded = limit;
     this.terminate();
@@ -229,6 +269,7 @@ export class Payload {
       ...(own ?? end),
       isStarted: own !== undefined,
       exceeded: this.#exceeded,
+      ...(this.#notice ? { notice: this.#notice } : {}),
       usage,
       peakDiskMiB,
       survivors,
@@ -242,7 +283,7 @@ export class Payload {
   }
 
   #after(seconds: number, action: () => void): void {
-    this.#timers.add(startLongTimer(action, seconds * 1000));
+    this.#timers.add(startLongTimer(action, Math.max(0, seconds) * 1000));
   }
 }
 

@@ -54,8 +54,19 @@ export interface RegisteredWorker {
   readonly heartbeatSeconds: number;
   /** After this time without a heartbeat, core takes it to be out of reach. */
   readonly leaseSeconds: number;
+  /** Longest time between the notice that a payload receives and its end. */
+  readonly maxNoticeSeconds: number;
   /** A command for each job that the registration named and that was given away. */
   readonly commands: readonly Command[];
+}
+
+/** Notice that a job asks for. */
+export interface AssignedNotice {
+  readonly seconds: number;
+  /** Name of the signal, or NONE. */
+  readonly signal: string;
+  /** Exit code by which the payload says that it has saved its state. */
+  readonly checkpointExitCode: number | null;
 }
 
 /** A job assigned to this worker. Its fence makes every report void once the job was taken away. */
@@ -90,6 +101,8 @@ export interface Assignment {
     readonly secretIds: readonly string[];
     /** True if the payload receives a token that reads its job. */
     readonly isTokenRequired: boolean;
+    /** Notice before its end; null, or absent in records of earlier versions, for none. */
+    readonly notice?: AssignedNotice | null;
   };
   /** The jobs it waited for, with their outputs. */
   readonly parents: readonly ParentOutputs[];

@@ -115,11 +115,12 @@ export class GraphqlProtocol implements CoreProtocol {
       // Jobs are not given up because their pilot's token has expired.
       jobs.length === 0,
     );
-    const { worker, heartbeatSeconds, leaseSeconds, commands, userErrors } = registerWorker;
+    const { worker, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands, userErrors } = registerWorker;
     throwFirst(userErrors);
-    if (worker === null || heartbeatSeconds === null || leaseSeconds === null)
+    const isComplete = heartbeatSeconds !== null && leaseSeconds !== null && maxNoticeSeconds !== null;
+    if (worker === null || !isComplete)
       throw new CoreUnavailable('The response to the registration is incomplete');
-    return { workerId: worker.id, heartbeatSeconds, leaseSeconds, commands };
+    return { workerId: worker.id, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands };
   }
 
   async heartbeat(

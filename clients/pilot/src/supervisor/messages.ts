@@ -1,3 +1,4 @@
+import type { EndReason } from '../payload/notice.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
 import type { PayloadLimits, PayloadResult, PayloadSpec } from '../payload/payload.js';
 
@@ -32,6 +33,12 @@ export type PilotMessage =
       readonly masked: readonly string[];
     }
   | { readonly kind: 'TERMINATE'; readonly attemptId: string; readonly graceSeconds: number | null }
+  | {
+      readonly kind: 'NOTICE';
+      readonly attemptId: string;
+      readonly reason: EndReason;
+      readonly seconds: number;
+    }
   | ({ readonly kind: 'CONTACT' } & CoreContact)
   /** Asks whether the supervisor works. */
   | { readonly kind: 'PING'; readonly number: number }

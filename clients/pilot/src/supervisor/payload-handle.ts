@@ -1,3 +1,4 @@
+import type { EndReason } from '../payload/notice.js';
 import type { PayloadResult } from '../payload/payload.js';
 import type { Masked } from '../secrets/output-mask.js';
 import type { AttemptRecord } from './attempt-record.js';
@@ -23,6 +24,7 @@ export class PayloadTaken extends Error {
 /** Calls of a handle to its supervisor. */
 export interface PayloadControl {
   terminate(attemptId: string, graceSeconds: number | undefined): void;
+  notify(attemptId: string, reason: EndReason, seconds: number): void;
   mask(attemptId: string, texts: Masked): Promise<void>;
   forget(attemptId: string): void;
 }
@@ -58,7 +60,9 @@ export class PayloadHandle {
 
   /** A payload that has ended, without its supervisor. */
   static ended(record: AttemptRecord, end: PayloadEnd): PayloadHandle {
-    const gone = { terminate: () => undefined, mask: async () => Promise.resolve(), forget: () => undefined };
+    const nothing = (): void => undefined;
+    const mask = async (): Promise<void> => Promise.resolve();
+    const gone = { terminate: nothing, notify: nothing, mask, forget: nothing };
     const handle = new PayloadHandle(record, gone);
     handle.end(end);
     return handle;
@@ -67,6 +71,11 @@ export class PayloadHandle {
   /** Asks it to end; it is killed after the grace period. */
   terminate(graceSeconds?: number): void {
     this.#control.terminate(this.#attemptId, graceSeconds);
+  }
+
+  /** Gives it notice; it is killed when the time is over. */
+  notify(reason: EndReason, seconds: number): void {
+    this.#control.notify(this.#attemptId, reason, seconds);
   }
 
   /** Resolves once its log does not show these texts any more. */

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { EndReason } from '../payload/notice.js';
 import { OutputCapture } from '../payload/output-capture.js';
 import { Payload, type PayloadServices } from '../payload/payload.js';
 import { bootId } from '../processes/process-identity.js';
@@ -94,6 +95,11 @@ export class Supervised {
 
   terminate(graceSeconds?: number): void {
     this.#payload.terminate(graceSeconds);
+  }
+
+  /** Gives it notice of its end. */
+  notify(reason: EndReason, seconds: number): void {
+    void this.#payload.notify(reason, seconds);
   }
 
   /** Ends it once core was silent for its time. */

@@ -2,6 +2,7 @@ import type { Logger } from '@rhizome/log';
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Scratch } from '../files/scratch.js';
+import type { EndReason } from '../payload/notice.js';
 import { isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 import { killAttempt } from '../processes/sweep.js';
 import type { Masked } from '../secrets/output-mask.js';
@@ -124,6 +125,10 @@ export class SupervisorClient implements PayloadControl {
 
   terminate(attemptId: string, graceSeconds: number | undefined): void {
     this.#socket.send({ kind: 'TERMINATE', attemptId, graceSeconds: graceSeconds ?? null });
+  }
+
+  notify(attemptId: string, reason: EndReason, seconds: number): void {
+    this.#socket.send({ kind: 'NOTICE', attemptId, reason, seconds });
   }
 
   forget(attemptId: string): void {

@@ -131,6 +131,34 @@ describe('a supervisor', () => {
     expect(readFileSync(record.outputPath, 'utf8')).toContain('"text":"up\\n"');
   });
 
+  it('gives notice of the walltime while no pilot runs, and then kills the payload', async () => {
+    const client = await open();
+    const notice = { seconds: 2, signal: null, file: join(scratch, 'deadline') };
+    const limits = { walltimeSeconds: 3, memoryMiB: 1024, diskMiB: 100, graceSeconds: 600, notice };
+    const script = `trap "" TERM; until test -e ${notice.file}; do sleep 0.05; done; cat ${notice.file}; exec sleep 4318`;
+    const { record } = await start(client, script, { limits });
+    const { process: supervisor } = client;
+    await client.close();
+    await waitFor('the end of the supervisor', () => !isRunning(supervisor));
+    expect(processesWith('4318')).toEqual([]);
+    const end = await record.end();
+    expect(end?.result).toMatchObject({ exceeded: 'WALLTIME', signal: 'SIGKILL' });
+    expect(end?.result.notice?.reason).toBe('WALLTIME');
+    expect(readFileSync(record.outputPath, 'utf8')).toContain('reason=WALLTIME');
+  });
+
+  it('gives notice for its pilot', async () => {
+    const client = await open();
+    const notice = { seconds: 60, signal: 'SIGUSR2', file: join(scratch, 'deadline') } as const;
+    const limits = { walltimeSeconds: 600, memoryMiB: 1024, diskMiB: 100, graceSeconds: 1, notice };
+    const script = `trap '. ${notice.file}; echo $reason; exit 5' USR2; touch ${join(scratch, 'ready')}; while :; do sleep 0.05; done`;
+    const { payload } = await start(client, script, { limits });
+    await waitFor('the payload is ready', () => existsSync(join(scratch, 'ready')));
+    payload.notify('DRAIN', 100);
+    expect(await payload.result).toMatchObject({ exitCode: 5, notice: { reason: 'DRAIN' } });
+    expect(await logOf(payload)).toBe('DRAIN\n');
+  });
+
   it('ends if nobody has a use for the end of its payload: its folder was removed', async () => {
     const client = await open();
     const gate = join(scratch, 'gate');

@@ -101,6 +101,8 @@ export class Supervisor implements SupervisedListener {
         return acknowledge(message.number, pilot);
       case 'TERMINATE':
         return this.#payloads.get(message.attemptId)?.terminate(message.graceSeconds ?? undefined);
+      case 'NOTICE':
+        return this.#payloads.get(message.attemptId)?.notify(message.reason, message.seconds);
       case 'CONTACT':
         this.#contact = message;
         return;

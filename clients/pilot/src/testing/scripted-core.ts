@@ -58,6 +58,7 @@ export class ScriptedCore implements CoreProtocol {
   /** True to go away with the answer that sends a job. */
   leavesAfterGrant = false;
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
+  maxNoticeSeconds = 300;
   /** Jobs that the last heartbeat named. */
   held: readonly HeldJob[] = [];
   /** True if it accepts device reports. */
@@ -168,7 +169,8 @@ export class ScriptedCore implements CoreProtocol {
       const workerId = `worker_${this.#workers}`;
       this.said.push({ what: 'registered', detail: registration });
       registration.jobs.filter((job) => this.#isCurrent(job)).forEach(({ jobId }) => this.reassign(jobId));
-      return { workerId, ...this.lease, commands: this.#commandsFor(registration.jobs) };
+      const { lease, maxNoticeSeconds } = this;
+      return { workerId, ...lease, maxNoticeSeconds, commands: this.#commandsFor(registration.jobs) };
     });
   }
 

@@ -80,6 +80,7 @@ export interface StoredJob {
   readonly notBefore?: Date;
   readonly attempt: number;
   readonly attempts: readonly StoredAttempt[];
+  readonly plannedEnds?: number;
   readonly fence: number;
   readonly workerId?: string;
   readonly last: StoredEvent;

@@ -95,6 +95,13 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0014-notices',
+    up: async (db) => {
+      const changed = [queuesCollection, jobsCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
     id: '0016-owners-of-granted-jobs',
     up: async (db) => {
       await ensureCollections(db, [accessOwnersCollection]);

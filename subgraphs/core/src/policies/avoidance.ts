@@ -1,5 +1,5 @@
 /** Where the attempt after a failure goes. Pure. */
-import { isUncounted } from '@rhizome/errors';
+import { type DecidingError, isPlannedEnd, isUncounted } from '@rhizome/errors';
 import type { StoredAvoidance } from '../jobs/model/job.types.js';
 import type { FailureFacts } from './failure.types.js';
 import type { AfterFailurePlacement, RetryAction } from './policy.types.js';
@@ -25,17 +25,19 @@ export function preferredElsewhere(
   from: Date,
 ): StoredAvoidance | undefined {
   // An attempt that does not count says nothing about the host.
-  if (isUncounted(facts.end.error)) return undefined;
+  if (saysNothing(facts.end.error)) return undefined;
   const failuresThere = (facts.job.attempts ?? []).filter(
     ({ site, error }, index, { length }) =>
       site !== undefined &&
       site === facts.site &&
       // The last attempt is the one that has just failed.
-      (index === length - 1 || (error !== undefined && !isUncounted(error))),
+      (index === length - 1 || (error !== undefined && !saysNothing(error))),
   ).length;
   const sites = failuresThere >= otherSiteAfter ? otherSiteSeconds : 0;
   return avoiding(facts, { hosts: otherHostSeconds, sites }, Math.max(otherHostSeconds, sites), from);
 }
+
+const saysNothing = (error: DecidingError): boolean => isUncounted(error) || isPlannedEnd(error);
 
 function avoiding(
   { job: { avoid }, host, site }: FailureFacts,

@@ -21,6 +21,7 @@ export type FailedJob = Pick<
   JobDocument,
   | '_id'
   | 'attempt'
+  | 'plannedEnds'
   | 'retry'
   | 'experiment'
   | 'taskId'

@@ -22,6 +22,7 @@ export interface QueueFacts {
     readonly maxCores?: number;
     readonly maxMemoryMiB?: number;
     readonly maxWalltimeSeconds?: number;
+    readonly maxNoticeSeconds?: number;
     readonly maxRunningJobs?: number;
     readonly gpuSharing?: boolean;
     readonly heartbeatSeconds: number;

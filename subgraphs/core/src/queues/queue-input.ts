@@ -6,6 +6,7 @@ import {
   mergeContinuityPolicy,
 } from '../shared/continuity.js';
 import { checkKey } from '../shared/idempotency.js';
+import { longestNoticeSeconds } from '../shared/notice.js';
 import type {
   QueueDocument,
   QueueExecutor,
@@ -59,6 +60,7 @@ const largest = {
   maxCores: 4096,
   maxMemoryMiB: 16_777_216,
   maxWalltimeSeconds: longestWalltimeSeconds,
+  maxNoticeSeconds: longestNoticeSeconds,
   maxRunningJobs: 10_000_000,
 };
 const longestHeartbeat = 300;

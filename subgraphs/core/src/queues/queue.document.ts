@@ -23,6 +23,7 @@ export interface StoredQueueLimits {
   readonly maxCores?: number;
   readonly maxMemoryMiB?: number;
   readonly maxWalltimeSeconds?: number;
+  readonly maxNoticeSeconds?: number;
   readonly maxRunningJobs?: number;
   /** True if GPUs may be time-shared; absent means false. */
   readonly gpuSharing?: boolean;
@@ -99,6 +100,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
           maxCores: limit,
           maxMemoryMiB: limit,
           maxWalltimeSeconds: limit,
+          maxNoticeSeconds: limit,
           maxRunningJobs: limit,
           gpuSharing: { bsonType: 'bool' },
           heartbeatSeconds: limit,

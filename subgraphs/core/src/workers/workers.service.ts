@@ -38,6 +38,7 @@ import {
 } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
+import { usualLongestNoticeSeconds } from '../shared/notice.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** Lookups of queues; each returns one entry for each name. */
@@ -76,6 +77,7 @@ export interface RegisterResult {
   readonly worker: WorkerDocument | null;
   readonly heartbeatSeconds: number | null;
   readonly leaseSeconds: number | null;
+  readonly maxNoticeSeconds: number | null;
   /** ADOPT or DROP for each job that the worker listed. */
   readonly commands: readonly WorkerCommand[];
   readonly userErrors: readonly WorkerProblem<RegisterCode>[];
@@ -250,12 +252,12 @@ export class WorkersService {
         `Queue ${JSON.stringify(spec.queue)} not found; create it first.`,
       );
     if (!queue || !errors.isEmpty) return notRegistered(errors.all);
-    const { heartbeatSeconds, leaseSeconds } = queue.limits;
+    const { heartbeatSeconds, leaseSeconds, maxNoticeSeconds = usualLongestNoticeSeconds } = queue.limits;
     const outcome = await this.#options.registration.run(principal, spec, queue);
     if ('code' in outcome) return notRegistered([outcome]);
     const { worker, commands } = outcome;
     this.#options.registry.set(worker);
-    return { worker, heartbeatSeconds, leaseSeconds, commands, userErrors: [] };
+    return { worker, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands, userErrors: [] };
   }
 
   /** Renews the lease of a worker, stores changed facts, and returns commands. */
@@ -382,5 +384,6 @@ function refused(userErrors: readonly WorkerProblem<AccessCode>[]): HeartbeatRes
 }
 
 function notRegistered(userErrors: readonly WorkerProblem<RegisterCode>[]): RegisterResult {
-  return { worker: null, heartbeatSeconds: null, leaseSeconds: null, commands: [], userErrors };
+  const unknown = { heartbeatSeconds: null, leaseSeconds: null, maxNoticeSeconds: null };
+  return { worker: null, ...unknown, commands: [], userErrors };
 }

@@ -1,6 +1,6 @@
 /** Faults of the transition writer, of its store, and of the rules that call it. */
 import { systemClock } from '@rhizome/clock';
-import { uncountedJobErrors } from '@rhizome/errors';
+import { plannedJobEnds, uncountedJobErrors } from '@rhizome/errors';
 import { decideAfterFailure } from '../../src/jobs/transitions/retry-policy.js';
 import type { TransitionGroup } from '../../src/jobs/transitions/transition-group.types.js';
 import type { TransitionRequest } from '../../src/jobs/transitions/transition.types.js';
@@ -139,12 +139,18 @@ const rules: readonly Defect[] = [
   defect('acknowledges a cancel and grants the job', 'no-grant-after-a-cancel', {
     store: pretended('CANCELLED'),
   }),
-  ...uncountedJobErrors.map((code) =>
+  ...[...plannedJobEnds, ...uncountedJobErrors].map((code) =>
     defect(`charges an attempt that ended with ${code}`, 'attempts-are-charged', {
       decide: (job, error, now) =>
         error.code === code ? { to: 'FAILED' } : decideAfterFailure(job, error, now),
     }),
   ),
+  defect('does not record that an attempt ended as planned', 'attempts-are-charged', {
+    store: when(
+      ({ shape }) => shape.endsAsPlanned,
+      ({ filter, set }) => ({ filter, set: without(set, 'plannedEnds') }),
+    ),
+  }),
   defect('repeats a job more often than its policy allows', 'attempts-are-charged', {
     decide: () => ({ to: 'ACTIVATED' }),
   }),

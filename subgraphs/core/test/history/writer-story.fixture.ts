@@ -1,5 +1,5 @@
 /** A story of jobs on the transition writer, with faults built into the writes or into the rules. */
-import { uncountedJobErrors } from '@rhizome/errors';
+import { plannedJobEnds, uncountedJobErrors } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
@@ -21,6 +21,12 @@ const jobsOf = (db: TestDatabase) => collection(db, jobsCollection);
 type Jobs = ReturnType<typeof jobsOf>;
 type Pipeline = Extract<Parameters<Jobs['updateMany']>[1], readonly unknown[]>;
 type Update = Record<string, unknown>;
+
+/** Families of the errors that end attempts of the story, other than WORKER. */
+const families: Readonly<Record<string, StoredJobError['family']>> = {
+  REPORT_REFUSED: 'SYSTEM',
+  CHECKPOINTED: 'PAYLOAD',
+};
 
 /** Faults that a story has; it has none by default. */
 export interface Faults {
@@ -280,15 +286,15 @@ class WriterStory {
   /** One attempt for each code that does not count. Then the payload fails. */
   async #fail(jobId: string): Promise<void> {
     const { decide = decideAfterFailure } = this.#faults;
-    for (const code of [...uncountedJobErrors, 'EXIT_CODE', 'EXIT_CODE']) {
+    for (const code of [...plannedJobEnds, ...uncountedJobErrors, 'EXIT_CODE', 'EXIT_CODE']) {
       const job = await this.#jobs.findOne({ _id: jobId });
       if (!job || isTerminal(job.state)) return;
       const fence = await this.#start(jobId);
-      const family = code === 'REPORT_REFUSED' ? 'SYSTEM' : 'WORKER';
+      const family = families[code] ?? 'WORKER';
       const error: StoredJobError = { ...lostError, family, code };
-      const { attempts } = job;
+      const { attempts, plannedEnds = 0 } = job;
       const { to } = decide(
-        { attempt: job.attempt + 1, retry: job.retry, attempts },
+        { attempt: job.attempt + 1, retry: job.retry, attempts, plannedEnds },
         error,
         systemClock.now(),
       );

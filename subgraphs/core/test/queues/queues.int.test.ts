@@ -118,6 +118,14 @@ describe('createQueue', () => {
       ['limits', 'maxWalltimeSeconds'],
       '0',
     ],
+    ['no notice', { limits: { maxNoticeSeconds: 0 } }, 'INVALID_VALUE', ['limits', 'maxNoticeSeconds'], '0'],
+    [
+      'a notice of more than an hour',
+      { limits: { maxNoticeSeconds: 3601 } },
+      'INVALID_VALUE',
+      ['limits', 'maxNoticeSeconds'],
+      '3601',
+    ],
     ['no running job', { limits: { maxRunningJobs: 0 } }, 'INVALID_VALUE', ['limits', 'maxRunningJobs'], '0'],
     [
       'a heartbeat of 301 s',

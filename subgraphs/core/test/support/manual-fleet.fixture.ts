@@ -58,7 +58,10 @@ export async function startManualFleet(
   const fleet = await startFleet(db, {
     clock,
     storeTime: timeOf(clock),
-    queues: [aQueue({ limits: { leaseSeconds: 30 } })],
+    queues: [
+      aQueue({ limits: { leaseSeconds: 30 } }),
+      aQueue({ id: 'queue_patient', name: 'patient', limits: { maxNoticeSeconds: 3600 } }),
+    ],
     graceMs: 20_000,
     leaseClock: { needsGateway },
     // Scanned by the test alone: a scan between two steps of a test would see other facts than the test

@@ -197,6 +197,25 @@ describe('a job cycle', () => {
     await worker.finish(grant ? [grant] : []);
   });
 
+  it('charges no attempt to a payload that saved its state after a notice, however often', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
+    // More than the attempts that a job lists.
+    for (let attempt = 1; attempt <= 22; attempt += 1) {
+      const grants = await worker.acquire(1, { waitSeconds: 60 });
+      expect(grants).toMatchObject([{ jobId: id, attempt }]);
+      await worker.start(grants);
+      await worker.fail(grants, true, { family: 'PAYLOAD', code: 'CHECKPOINTED' });
+    }
+    const [job] = await storedJobs(db, [id]);
+    expect(job).toMatchObject({ state: 'ACTIVATED', attempt: 22, plannedEnds: 22 });
+    expect(job?.attempts.length).toBe(20);
+    const last = await worker.acquire(1, { waitSeconds: 60 });
+    await worker.start(last);
+    await worker.fail(last);
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 23 });
+  });
+
   it('refuses reports of other workers, of wrong fences and of unknown jobs one by one', async () => {
     const [worker, stranger] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
     await submitJobs(db, 2);

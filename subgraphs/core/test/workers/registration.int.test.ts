@@ -29,6 +29,18 @@ describe('registerWorker', () => {
     );
   });
 
+  it('returns the longest notice of the queue, 300 s by default', async () => {
+    const register = async (queue: string) => {
+      const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 100, diskMiB: 100 };
+      const input = { queue, name: 'noticed', host: 'host-9', version: '1', hardware, devices: [] };
+      const idempotencyKey = `noticed-${queue}`;
+      return fleet.services.workers.register(pilotOf(queue), { ...input, idempotencyKey });
+    };
+    expect(await register('main')).toMatchObject({ maxNoticeSeconds: 300, userErrors: [] });
+    expect(await register('patient')).toMatchObject({ maxNoticeSeconds: 3600, userErrors: [] });
+    expect(await register('nowhere')).toMatchObject({ maxNoticeSeconds: null, worker: null });
+  });
+
   it('replaces the worker of a pilot that restarts on its host at once, and returns its jobs', async () => {
     const older = await TestWorker.register(fleet, { name: 'twin' });
     const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });

@@ -26,6 +26,7 @@ interface SettingFlags extends PolicyFlags {
   readonly maxCores?: number;
   readonly maxMemory?: number;
   readonly maxWalltime?: number;
+  readonly maxNotice?: number;
   readonly maxRunning?: number;
   readonly gpuSharing?: boolean;
   readonly isolation?: QueueIsolation;
@@ -94,6 +95,11 @@ function withSettings(command: Command): Command {
     .option('--max-cores <n>', 'largest number of cores of a job', amount)
     .option('--max-memory <MiB>', 'largest memory of a job', amount)
     .option('--max-walltime <seconds>', 'longest walltime of a job', amount)
+    .option(
+      '--max-notice <seconds>',
+      'longest time between the notice that a payload receives and its end',
+      amount,
+    )
     .option('--max-running <n>', 'largest number of jobs that run at once', amount)
     .option('--gpu-sharing', 'let jobs with a share of a GPU use one device together')
     .option('--no-gpu-sharing', 'give each device to one job')
@@ -110,6 +116,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.maxCores === undefined ? {} : { maxCores: flags.maxCores }),
     ...(flags.maxMemory === undefined ? {} : { maxMemoryMiB: flags.maxMemory }),
     ...(flags.maxWalltime === undefined ? {} : { maxWalltimeSeconds: flags.maxWalltime }),
+    ...(flags.maxNotice === undefined ? {} : { maxNoticeSeconds: flags.maxNotice }),
     ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
     ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
@@ -181,6 +188,7 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['max cores', limits.maxCores],
       ['max memory', limits.maxMemoryMiB === null ? null : `${limits.maxMemoryMiB} MiB`],
       ['max walltime', limits.maxWalltimeSeconds === null ? null : `${limits.maxWalltimeSeconds} s`],
+      ['max notice', `${limits.maxNoticeSeconds ?? 300} s`],
       ['max running', limits.maxRunningJobs],
       ['heartbeat', `${limits.heartbeatSeconds} s`],
       ['lease', `${limits.leaseSeconds} s`],

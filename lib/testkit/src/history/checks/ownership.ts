@@ -1,5 +1,5 @@
 /** Checks of attempts, their fences and their workers. */
-import { isUncounted, mostUncountedAttempts } from '@rhizome/errors';
+import { isPlannedEnd, isUncounted, mostUncountedAttempts } from '@rhizome/errors';
 import type { Fact, History, StoredJob } from '../history.types.js';
 import { heldStates, isAdoption } from '../job-table.js';
 import { stepsOf } from './transitions.js';
@@ -154,15 +154,19 @@ function isByRule(attempt: StoredJob['attempts'][number] | undefined, outcome: s
  */
 export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
   for (const job of jobs.values()) {
-    const { _id, state, retry, attempt, attempts } = job;
+    const { _id, state, retry, attempt, attempts, plannedEnds = 0 } = job;
     const free = freeAttempts(job);
-    const used = attempt - Math.min(free, mostUncountedAttempts);
+    const used = attempt - plannedEnds - Math.min(free, mostUncountedAttempts);
+    const planned = attempts.filter(({ error }) => error && isPlannedEnd(error)).length;
+    // Older attempts are not listed.
+    if (plannedEnds < planned || plannedEnds > planned + attempt - attempts.length)
+      yield `job ${_id} counts ${plannedEnds} attempts that ended as planned; it lists ${planned}`;
     const most = attempts.some((one) => isByRule(one, 'RETRY')) ? mostAttempts : retry.maxAttempts;
     if (used > most) yield `job ${_id} has used ${used} of ${most} attempts`;
     const last = attempts.at(-1);
     const error = last?.error;
     if (state !== 'FAILED' || !error) continue;
-    const isFree = isUncounted(error) && free <= mostUncountedAttempts;
+    const isFree = isPlannedEnd(error) || (isUncounted(error) && free <= mostUncountedAttempts);
     if (isFree) yield `job ${_id} FAILED with ${error.code}, which costs no attempt`;
     else if (isByRule(last, 'FAIL')) continue;
     else if (error.retryable && retry.retryOn.includes(error.family) && used < retry.maxAttempts)

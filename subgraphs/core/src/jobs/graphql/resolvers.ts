@@ -146,6 +146,7 @@ export const jobResolvers: Pick<
     environment: ({ environment, job: of }, _args, { core, principal }) =>
       core.jobs.maySeeEnvironment(principal, of) ? environment : null,
     isTokenRequired: ({ token }) => token ?? false,
+    notice: ({ notice }) => notice ?? null,
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },
   JobRequirements: {

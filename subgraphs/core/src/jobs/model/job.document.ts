@@ -74,6 +74,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       avoid: known,
       attempt: count,
       attempts: { bsonType: 'array', maxItems: 20 },
+      plannedEnds: known,
       fence: { bsonType: 'number', minimum: 0 },
       workerId: known,
       queueId: known,

@@ -3,6 +3,7 @@ import type { JobState } from './job-state.js';
 import type { SecretScope } from '../../secrets/secret.document.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { Continuity, StatedContinuity } from '../../shared/continuity.js';
+import type { NoticeSignal } from '../../shared/notice.js';
 
 /** Normalised requirements of a job: defaults filled in, lists sorted, absent conditions left out. */
 export interface StoredRequirements {
@@ -35,6 +36,16 @@ export interface StoredPayload {
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;
+  /** Notice before the end; absent if the job asks for none. */
+  readonly notice?: StoredNotice;
+}
+
+/** Notice that a payload receives before its end. */
+export interface StoredNotice {
+  readonly seconds: number;
+  readonly signal: NoticeSignal;
+  /** Exit code by which the payload says that it has saved its state. */
+  readonly checkpointExitCode?: number;
 }
 
 /** Ways in which a payload receives a secret. */
@@ -320,6 +331,8 @@ export interface JobDocument {
   readonly avoid?: StoredAvoidance;
   readonly attempt: number;
   readonly attempts: readonly StoredAttempt[];
+  /** Attempts that ended as planned, which cost none; absent if there are none. */
+  readonly plannedEnds?: number;
   /**
    * Fencing token: unique in the system and growing per job; 0 before the first grant. Only its holder may
    * report on the job.

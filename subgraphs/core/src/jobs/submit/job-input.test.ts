@@ -37,6 +37,7 @@ describe('checkJob', () => {
           arguments: ['x'.repeat(131_071)],
           environment: [{ name: '_A1', value: 'v'.repeat(32_768) }],
           outputs: ['a b', '..a'],
+          notice: { seconds: 3600, signal: 'NONE', checkpointExitCode: 255 },
         }),
         retry: { maxAttempts: 20, backoffSeconds: 86_400, backoffFactor: 10 },
         dependsOn: Array.from({ length: 1000 }, (_, at) => `#${at}`),
@@ -46,6 +47,22 @@ describe('checkJob', () => {
 
   it.each<[Partial<JobSpec>, string, string]>([
     [{ name: '' }, 'name', '1 to 255 characters'],
+    [runs({ notice: { seconds: 0 } }), 'payload.notice.seconds', 'at least 1'],
+    [
+      { ...needs({ walltimeSeconds: 90_000 }), ...runs({ notice: { seconds: 3601 } }) },
+      'payload.notice.seconds',
+      'at most 3600',
+    ],
+    [
+      runs({ notice: { seconds: 3600 } }),
+      'payload.notice.seconds',
+      'less than the walltime, which is 3600 s',
+    ],
+    [
+      runs({ notice: { seconds: 60, checkpointExitCode: 256 } }),
+      'payload.notice.checkpointExitCode',
+      'at most 255',
+    ],
     [{ name: 'a\0b' }, 'name', 'without control characters'],
     [{ name: 'a ' }, 'name', 'without blanks at its ends'],
     [{ name: '😀'.repeat(256) }, 'name', '1 to 255 characters'],

@@ -2,9 +2,10 @@
 import type { InputErrors } from '@rhizome/errors';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
+import { checkNotice } from '../../shared/notice.js';
 import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
-import { secretDefaults } from './normalise.js';
+import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { JobInputErrors } from './job-input-error.types.js';
@@ -37,6 +38,11 @@ export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, check
   errors.labels([...path, 'labels'], job.labels ?? [], 32);
   if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], errors, checks);
   checkPayload(job.payload, [...path, 'payload'], errors);
+  const { notice } = job.payload;
+  if (notice) {
+    const walltimeSeconds = job.requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
+    checkNotice(notice, [...path, 'payload', 'notice'], errors, walltimeSeconds);
+  }
   if (job.retry) checkRetry(job.retry, [...path, 'retry'], errors);
   if (job.continuity) checkContinuity(job.continuity, [...path, 'continuity'], errors, checks.continuity);
   const parents = job.dependsOn ?? [];

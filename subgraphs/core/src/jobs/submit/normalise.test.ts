@@ -158,6 +158,15 @@ describe('normalised payloads and retry policies', () => {
     expect(normalisePayload(payload)).toEqual({ ...payload, inputs: [] });
   });
 
+  it('fills in the signal of a notice', () => {
+    const noticed = (notice: NonNullable<Parameters<typeof normalisePayload>[0]['notice']>) =>
+      normalisePayload({ command: 'c', notice }).notice;
+    expect(noticed({ seconds: 60 })).toEqual({ seconds: 60, signal: 'SIGTERM' });
+    const whole = { seconds: 60, signal: 'NONE', checkpointExitCode: 75 } as const;
+    expect(noticed(whole)).toEqual(whole);
+    expect(normalisePayload({ command: 'c', notice: null })).not.toHaveProperty('notice');
+  });
+
   it('fills in the defaults of a policy and sorts its families without duplicates', () => {
     expect(normaliseRetry(null)).toEqual({
       maxAttempts: 3,

@@ -5,17 +5,22 @@
 import type {
   JobErrorFamily,
   StoredJobSecret,
+  StoredNotice,
   StoredPayload,
   StoredRequirements,
   StoredRetryPolicy,
 } from '../model/job.types.js';
 import type { StatedContinuity } from '../../shared/continuity.js';
+import type { NoticeSpec } from '../../shared/notice.js';
 import { anyRuntime } from '../model/platforms.js';
 import type { GpuSpec, JobSecretSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Error families that are retried by default. */
 const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
+
+/** Walltime of a job that states none. */
+export const defaultWalltimeSeconds = 3600;
 
 /**
  * Normalises requirements. Equal requirements yield equal objects, whether defaults are given or not and in
@@ -34,7 +39,7 @@ export function normaliseRequirements(
     cores: spec.cores ?? 1,
     memoryMiB: spec.memoryMiB ?? 1024,
     diskMiB: spec.diskMiB ?? 1024,
-    walltimeSeconds: spec.walltimeSeconds ?? 3600,
+    walltimeSeconds: spec.walltimeSeconds ?? defaultWalltimeSeconds,
     ...known({
       architecture: spec.architecture,
       architectureLevel: spec.architectureLevel,
@@ -94,7 +99,12 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     outputs: [...(spec.outputs ?? [])],
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
     ...asked('token', spec.isTokenRequired),
+    ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),
   };
+}
+
+function storedNotice({ seconds, signal, checkpointExitCode }: NoticeSpec): StoredNotice {
+  return { seconds, signal: signal ?? 'SIGTERM', ...known({ checkpointExitCode }) };
 }
 
 /** Looks up the id of a secret that was checked; empty if it was deleted since. */

@@ -2,6 +2,7 @@
 import type { SecretScope } from '../../secrets/secret.document.js';
 import type { JobErrorFamily, SecretDelivery } from '../model/job.types.js';
 import type { ContinuitySpec } from '../../shared/continuity.js';
+import type { NoticeSpec } from '../../shared/notice.js';
 import type { JobInputError } from './job-input-error.types.js';
 
 type Maybe<T> = T | null | undefined;
@@ -90,6 +91,7 @@ export interface PayloadSpec {
   readonly outputs?: Maybe<readonly string[]>;
   readonly secrets?: Maybe<readonly JobSecretSpec[]>;
   readonly isTokenRequired?: Maybe<boolean>;
+  readonly notice?: Maybe<NoticeSpec>;
 }
 
 /** Secret as the caller names it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { uncountedJobErrors } from '@rhizome/errors';
+import { plannedJobEnds, uncountedJobErrors } from '@rhizome/errors';
 import fc from 'fast-check';
 import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
 import { backoffSeconds, decideAfterFailure, longestBackoffSeconds } from './retry-policy.js';
@@ -85,6 +85,19 @@ describe('decideAfterFailure', () => {
     const attempts = [{ error: lost }, {}];
     expect(decideAfterFailure({ attempt: 2, retry: all, attempts }, exit, now)).toEqual({ to: 'ACTIVATED' });
     expect(decideAfterFailure({ attempt: 3, retry: all, attempts }, exit, now)).toEqual({ to: 'FAILED' });
+  });
+
+  it.each(plannedJobEnds)('never counts attempts that end with %s', (code) => {
+    const retry = { maxAttempts: 1, backoffSeconds: 60, backoffFactor: 1, retryOn: [] };
+    const planned = { family: 'PAYLOAD', code, retryable: true } as const;
+    // Only the latest attempts are listed.
+    const attempts = Array.from({ length: 20 }, () => ({ error: planned }));
+    const job = { attempt: 101, plannedEnds: 100, retry, attempts };
+    expect(decideAfterFailure(job, planned, now)).toEqual({ to: 'ACTIVATED' });
+    const all = { ...retry, maxAttempts: 2, backoffSeconds: 0, retryOn: families };
+    const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
+    expect(decideAfterFailure({ ...job, retry: all }, exit, now)).toEqual({ to: 'ACTIVATED' });
+    expect(decideAfterFailure({ ...job, attempt: 102, retry: all }, exit, now)).toEqual({ to: 'FAILED' });
   });
 
   it('counts to ten over all codes together', () => {

@@ -1,4 +1,4 @@
-import { type DecidingError, isUncounted, mostUncountedAttempts } from '@rhizome/errors';
+import { type DecidingError, isPlannedEnd, isUncounted, mostUncountedAttempts } from '@rhizome/errors';
 import type { JobDocument, StoredJobError, StoredRetryPolicy } from '../model/job.types.js';
 
 /** Maximum delay between two attempts, in seconds: seven days. */
@@ -11,7 +11,7 @@ export type AfterFailure =
   | { readonly to: 'FAILED' };
 
 /** A job with the attempt that has failed. */
-export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry'> {
+export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry' | 'plannedEnds'> {
   /** Its listed attempts. */
   readonly attempts?: readonly { readonly error?: DecidingError | undefined }[];
 }
@@ -39,12 +39,12 @@ export function decideAfterFailure(
 
 /** Returns true if the failure does not count as an attempt. */
 export function costsNoAttempt({ attempts = [] }: FailedJob, error: DecidingError): boolean {
-  return isUncounted(error) && uncountedOf(attempts) < mostUncountedAttempts;
+  return isPlannedEnd(error) || (isUncounted(error) && uncountedOf(attempts) < mostUncountedAttempts);
 }
 
 /** Number of attempts that count. */
-export function countedAttempts({ attempt, attempts = [] }: FailedJob): number {
-  return attempt - Math.min(uncountedOf(attempts), mostUncountedAttempts);
+export function countedAttempts({ attempt, attempts = [], plannedEnds = 0 }: FailedJob): number {
+  return attempt - plannedEnds - Math.min(uncountedOf(attempts), mostUncountedAttempts);
 }
 
 function uncountedOf(attempts: NonNullable<FailedJob['attempts']>): number {

@@ -6,6 +6,7 @@
  * position of its id, or of its fence if the edge is guarded by it. A fence belongs to a single job, so this
  * look-up is also exact as a guard.
  */
+import { isPlannedEnd } from '@rhizome/errors';
 import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
 import type { StoredTransition } from '../model/job.types.js';
 import { adopting, granting } from './attempt-updates.js';
@@ -48,6 +49,7 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
     adopts,
     losesContact: change?.unreachableSince !== undefined,
     reportsEnd: change?.attemptEnd !== undefined,
+    endsAsPlanned: change?.attemptEnd?.error !== undefined && isPlannedEnd(change.attemptEnd.error),
     outputs: change?.outputs !== undefined,
     hold: mode(change?.hold, from === 'PENDING' && (isTerminal(to) || adopts)),
     notBefore: mode(change?.notBefore, leavesWaiting),
@@ -60,7 +62,7 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  const { avoids, changesRequirements } = shape;
+  const { avoids, changesRequirements, endsAsPlanned } = shape;
   return [
     request.from,
     request.to,
@@ -69,6 +71,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     +adopts,
     +losesContact,
     +reportsEnd,
+    +endsAsPlanned,
     +outputs,
     hold,
     notBefore,
@@ -290,6 +293,7 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
     ...(shape.reportsEnd
       ? { exitCode: value('exitCode'), error: value('error'), metrics: value('metrics') }
       : {}),
+    ...(shape.endsAsPlanned ? { plannedEnds: { $add: [{ $ifNull: ['$plannedEnds', 0] }, 1] } } : {}),
     ...(shape.outputs ? { outputs: value('outputs') } : {}),
   };
 }

@@ -25,6 +25,8 @@ export interface TransitionShape {
   /** The attempt is given up, but its worker may return. */
   readonly losesContact: boolean;
   readonly reportsEnd: boolean;
+  /** The attempt ended as planned, and costs none. */
+  readonly endsAsPlanned: boolean;
   readonly outputs: boolean;
   readonly hold: 'set' | 'clear' | 'keep';
   readonly notBefore: 'set' | 'clear' | 'keep';

@@ -75,6 +75,7 @@ export type JobWithSecrets = Pick<
 /** Fields of a job that the decision about its failed attempt needs. */
 const failedFields = {
   attempt: 1,
+  plannedEnds: 1,
   retry: 1,
   experiment: 1,
   taskId: 1,

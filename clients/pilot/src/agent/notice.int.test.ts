@@ -1,0 +1,79 @@
+/** Notices of payloads before their pilot or their walltime ends. */
+import { describe, expect, it } from '@jest/globals';
+import type { AssignedNotice, FailReport } from '../protocol/core-protocol.js';
+import { pilotSetup } from '../testing/pilot-setup.js';
+
+const setup = pilotSetup();
+
+const notice = (over: Partial<AssignedNotice> = {}): { readonly notice: AssignedNotice } => ({
+  notice: { seconds: 100, signal: 'SIGUSR1', checkpointExitCode: 75, ...over },
+});
+const waits = 'echo ready; while :; do sleep 0.05; done';
+const saves = `trap '. "$RHIZOME_DEADLINE_FILE"; echo "noticed: $reason"; exit 75' USR1; ${waits}`;
+
+const ready = async (jobId: string): Promise<void> =>
+  setup.core.until(`${jobId} is ready`, () => setup.core.logOf(jobId).includes('ready'));
+const failure = async (jobId: string): Promise<FailReport> => {
+  await setup.core.until(`${jobId} ends`, setup.ended(jobId));
+  return setup.detailOf<FailReport>('failed', jobId);
+};
+
+describe('a payload that asks for notice', () => {
+  it('receives it when its pilot drains with a time limit, and is reported as checkpointed', async () => {
+    setup.core.add({ jobId: 'job_a', shell: saves, payload: notice() });
+    const pilot = setup.start({ drainSeconds: 99 });
+    await ready('job_a');
+    pilot.drain('the test drains');
+    expect(await failure('job_a')).toMatchObject({
+      exitCode: 75,
+      error: { family: 'PAYLOAD', code: 'CHECKPOINTED', retryable: true },
+    });
+    await setup.running;
+    expect(setup.core.logOf('job_a')).toContain('noticed: DRAIN');
+  });
+
+  it('receives it before its walltime ends', async () => {
+    setup.core.add({
+      jobId: 'job_w',
+      shell:
+        'until test -e "$RHIZOME_DEADLINE_FILE"; do sleep 0.05; done; . "$RHIZOME_DEADLINE_FILE"; echo $reason; exit 9',
+      walltimeSeconds: 100,
+      payload: notice({ seconds: 99, signal: 'NONE', checkpointExitCode: 9 }),
+    });
+    setup.start();
+    expect((await failure('job_w')).error.code).toBe('CHECKPOINTED');
+    expect(setup.core.logOf('job_w')).toBe('WALLTIME\n');
+  });
+
+  it('receives it when it starts if the end of its pilot is near', async () => {
+    const shell =
+      'until test -e "$RHIZOME_DEADLINE_FILE"; do sleep 0.05; done; cat "$RHIZOME_DEADLINE_FILE"; exit 75';
+    setup.core.add({ jobId: 'job_m', shell, payload: notice({ signal: 'NONE' }) });
+    setup.start({ lifetimeSeconds: 60, drainSeconds: 30 });
+    expect((await failure('job_m')).error.code).toBe('CHECKPOINTED');
+    expect(setup.core.logOf('job_m')).toContain('reason=DRAIN');
+  });
+
+  it('receives it no earlier than the queue allows', async () => {
+    setup.core.maxNoticeSeconds = 1;
+    setup.core.add({
+      jobId: 'job_q',
+      shell: 'sleep 2; test -e "$RHIZOME_DEADLINE_FILE" && echo early; exit 0',
+      payload: notice({ seconds: 59 }),
+    });
+    setup.start();
+    await setup.core.until('job_q ends', setup.ended('job_q'));
+    expect(setup.core.about('job_q')).toContain('FINISHED');
+    expect(setup.core.logOf('job_q')).toBe('');
+  });
+
+  it('is killed at the end of the lifetime of its pilot, and reported as drained', async () => {
+    setup.core.add({ jobId: 'job_k', shell: `trap '' USR1; ${waits}`, payload: notice({ seconds: 5 }) });
+    setup.start({ lifetimeSeconds: 15 });
+    expect(await failure('job_k')).toMatchObject({
+      signal: 'SIGKILL',
+      error: { family: 'WORKER', code: 'DRAINED', retryable: true },
+    });
+    await setup.running;
+  });
+});
