@@ -175,6 +175,20 @@ describe('the verbs of operators', () => {
     await cli.run(['cancel', stopping, plain]);
   });
 
+  it('asks for notice before the end of a payload, and limits it for a queue', async () => {
+    const noticed = await pendingJob('--notice', '60', '--notice-signal', 'SIGUSR1');
+    expect((await cli.run(['show', noticed])).stdout).toMatch(/^notice +SIGUSR1, 60 s before the end$/m);
+    const saving = await pendingJob('--notice', '60', '--checkpoint-exit-code', '75');
+    expect((await cli.run(['show', saving])).stdout).toMatch(
+      /^notice +SIGTERM, 60 s before the end; exit code 75 after a checkpoint$/m,
+    );
+    const alone = await cli.run(['submit', '-e', experiment, '--notice-signal', 'NONE', '--', 'true']);
+    expect([alone.exitCode, alone.stderr]).toEqual([2, expect.stringContaining('need --notice')]);
+    const queue = await cli.run(['queue', 'update', 'night', '--max-notice', '3600']);
+    expect(queue.stdout).toMatch(/^max notice +3600 s$/m);
+    await cli.run(['cancel', noticed, saving]);
+  });
+
   it('shows the state of the service', async () => {
     const { exitCode, stdout } = await cli.run(['status']);
     expect(exitCode).toBe(0);

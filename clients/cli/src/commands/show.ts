@@ -5,7 +5,7 @@ import { continuityText } from '../continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
-import { noticeText } from '../notice-flags.js';
+import { noticeText } from './notice-flags.js';
 import {
   CliShowJobDocument,
   type CliShowJobQuery,

@@ -13,7 +13,7 @@ import {
   type JobSecretInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
-import { type NoticeFlags, noticeOf, withNotice } from '../notice-flags.js';
+import { type NoticeFlags, noticeOf, withNotice } from './notice-flags.js';
 import { printLine, printJson } from '../output.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';

@@ -19,15 +19,11 @@ export function failureOf(
     return new AttemptError('PAYLOAD', 'CHECKPOINTED', message, true);
   }
   const failure = ownFailureOf(result, limits);
-  const isOfSite = notice?.reason === 'DRAIN' && failure !== undefined && isByNotice(failure);
-  if (!isOfSite) return failure;
+  // A payload may fail because it received the notice.
+  const isByNotice = exceeded === 'NOTICE' || ['SIGNAL', 'EXIT_CODE'].includes(failure?.code ?? '');
+  if (notice?.reason !== 'DRAIN' || !isByNotice) return failure;
   const message = 'The payload ended after the notice that its pilot drains';
   return new AttemptError('WORKER', 'DRAINED', message, true, { cause: failure });
-}
-
-/** True if a payload may have failed because it received a notice. */
-function isByNotice({ code }: AttemptError): boolean {
-  return ['SIGNAL', 'EXIT_CODE', 'NOTICE_OVER'].includes(code);
 }
 
 function ownFailureOf(result: PayloadResult, limits: PayloadLimits): AttemptError | undefined {
@@ -47,10 +43,6 @@ function ownFailureOf(result: PayloadResult, limits: PayloadLimits): AttemptErro
       `The payload ran longer than its limit of ${limits.walltimeSeconds} s`,
       false,
     );
-  }
-  if (exceeded === 'NOTICE') {
-    const message = 'The payload ran on until its time after the notice was over';
-    return new AttemptError('WORKER', 'NOTICE_OVER', message, true);
   }
   if (exceeded === 'CONTACT') {
     const message = 'Core was out of reach for longer than the payload may run on';

@@ -147,7 +147,17 @@ function logsOf(writes: readonly JobWrite[]): ReadonlyMap<string, readonly JobWr
 const jobFields: Fields = {
   ...{ revision: 1, state: 1, createdAt: 1, experiment: 1, taskId: 1, taskIndex: 1, classId: 1, retry: 1 },
   ...{ 'requirements.gpu': 1, dependsOn: 1, waitingFor: 1, lookup: 1, hold: 1, notBefore: 1, attempt: 1 },
-  ...{ attempts: 1, fence: 1, workerId: 1, last: 1, transitions: 1, stateTimes: 1, retryOf: 1, retriedBy: 1 },
+  ...{
+    attempts: 1,
+    plannedEnds: 1,
+    fence: 1,
+    workerId: 1,
+    last: 1,
+    transitions: 1,
+    stateTimes: 1,
+    retryOf: 1,
+    retriedBy: 1,
+  },
 };
 const workerFields: Fields = {
   ...{ host: 1, queueId: 1, state: 1, updatedAt: 1, 'devices.id': 1, 'devices.parentId': 1 },
