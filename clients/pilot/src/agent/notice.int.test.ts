@@ -20,7 +20,7 @@ const failure = async (jobId: string): Promise<FailReport> => {
 
 describe('a payload that asks for notice', () => {
   it('receives it when its pilot drains with a time limit, and is reported as checkpointed', async () => {
-    setup.core.add({ jobId: 'job_a', shell: saves, payload: notice() });
+    setup.core.add({ jobId: 'job_a', shell: saves, walltimeSeconds: 600, payload: notice() });
     const pilot = setup.start({ drainSeconds: 99 });
     await ready('job_a');
     pilot.drain('the test drains');
@@ -48,7 +48,7 @@ describe('a payload that asks for notice', () => {
   it('receives it when it starts if the end of its pilot is near', async () => {
     const shell =
       'until test -e "$RHIZOME_DEADLINE_FILE"; do sleep 0.05; done; cat "$RHIZOME_DEADLINE_FILE"; exit 75';
-    setup.core.add({ jobId: 'job_m', shell, payload: notice({ signal: 'NONE' }) });
+    setup.core.add({ jobId: 'job_m', shell, walltimeSeconds: 600, payload: notice({ signal: 'NONE' }) });
     setup.start({ lifetimeSeconds: 60, drainSeconds: 30 });
     expect((await failure('job_m')).error.code).toBe('CHECKPOINTED');
     expect(setup.core.logOf('job_m')).toContain('reason=DRAIN');

@@ -55,6 +55,16 @@ describe('a notice', () => {
     expect(result.out).toMatch(/^end=.*Z\nend_epoch=\d+\nreason=WALLTIME\n$/);
   });
 
+  it('names the end of a walltime that is shorter than the notice', async () => {
+    const before = Date.now();
+    const script = 'until test -e deadline; do sleep 0.05; done; . ./deadline; echo $end; exit 0';
+    const notice = terms({ seconds: 3000, signal: null });
+    const started = await setup.start(script, { walltimeSeconds: 600, notice });
+    const end = Date.parse((await endOf(started)).out.trim());
+    expect(end).toBeGreaterThanOrEqual(before + 600_000);
+    expect(end).toBeLessThanOrEqual(Date.now() + 600_000);
+  });
+
   it('kills a payload that does not end', async () => {
     const started = await ready(`trap "" USR1 TERM; ${waits}`, { graceSeconds: 600 });
     await started.payload.notify('DRAIN', 0.3);

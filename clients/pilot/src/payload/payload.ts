@@ -125,12 +125,11 @@ export class Payload {
     });
     this.#stopMonitor = services.monitor.add(mark, (entries) => this.#onSample(entries));
     this.#after(limits.walltimeSeconds, () => this.#exceedTime('WALLTIME'));
-    const { notice } = limits;
-    if (notice)
-      this.#after(
-        limits.walltimeSeconds - notice.seconds,
-        () => void this.notify('WALLTIME', notice.seconds),
-      );
+    const { walltimeSeconds, notice } = limits;
+    // A rule may have made the walltime shorter than the notice.
+    const noticeSeconds = Math.min(notice?.seconds ?? 0, walltimeSeconds);
+    if (noticeSeconds > 0)
+      this.#after(walltimeSeconds - noticeSeconds, () => void this.notify('WALLTIME', noticeSeconds));
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
         const reaped = services.reaped.usageOfEnded(this.#meter.lastKnown);
@@ -283,7 +282,7 @@ export class Payload {
   }
 
   #after(seconds: number, action: () => void): void {
-    this.#timers.add(startLongTimer(action, Math.max(0, seconds) * 1000));
+    this.#timers.add(startLongTimer(action, seconds * 1000));
   }
 }
 
