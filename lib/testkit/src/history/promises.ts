@@ -1,5 +1,5 @@
 /**
- * The promises of core about jobs, each with the checks of histories that hold it. `docs/explanation/` has
+ * The promises of core about jobs, each with the checks of histories that verify it. `docs/explanation/` has
  * them as a table.
  */
 import * as answers from './checks/answers.js';
@@ -22,12 +22,12 @@ export const promises = {
     'waiting-jobs-go-on': submits.waitingJobsGoOn,
     'submits-are-whole': submits.submitsAreWhole,
   },
-  'a submit is idempotent by key': {
+  'a submission is idempotent by key': {
     'keys-have-one-batch': submits.keysHaveOneBatch,
     'keys-have-one-answer': answers.keysHaveOneAnswer,
     'task-positions-are-unique': submits.taskPositionsAreUnique,
   },
-  'a job has at most one effective owner': {
+  'at most one worker holds a job': {
     'one-open-attempt': ownership.oneOpenAttempt,
     'fences-rise': ownership.fencesRise,
     'fences-are-unique': ownership.fencesAreUnique,
@@ -35,7 +35,7 @@ export const promises = {
     'grants-are-answered-once': answers.grantsAreAnsweredOnce,
     'reports-count-for-owners': answers.reportsCountForOwners,
   },
-  'a fault of our own costs no attempt and ends no payload that may go on': {
+  'a fault of Rhizome costs no attempt and ends no payload that may go on': {
     'attempts-are-charged': ownership.attemptsAreCharged,
     'adoptions-cost-nothing': ownership.adoptionsCostNothing,
     'unreachable-attempts-have-ended': ownership.unreachableAttemptsHaveEnded,
@@ -53,7 +53,7 @@ export const promises = {
     'retries-are-new-jobs': submits.retriesAreNewJobs,
     'replaced-jobs-have-copies': submits.replacedJobsHaveCopies,
   },
-  'a cancel acknowledged means no later start': {
+  'a job does not start after its cancellation was acknowledged': {
     'ends-void-fences': ownership.endsVoidFences,
     'acknowledged-cancels-hold': submits.acknowledgedCancelsHold,
     'no-grant-after-a-cancel': answers.noGrantAfterACancel,

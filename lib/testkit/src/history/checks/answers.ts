@@ -14,7 +14,7 @@ function eventsOf({ logs, hasAllWrites }: History, jobId: string): readonly Stor
   return logs.get(jobId)?.flatMap(({ last }) => last ?? []);
 }
 
-/** A grant is answered to one worker, and only after it was written. */
+/** A grant is sent to one worker only, after it was written. */
 export function* grantsAreAnsweredOnce(history: History): Generator<Fact> {
   const owners = new Map<string, string>();
   for (const { workerId, jobId, fence } of answersOf(history, 'GRANT')) {
@@ -49,7 +49,7 @@ export function* reportsCountForOwners(history: History): Generator<Fact> {
   }
 }
 
-/** The owner of a job is not ordered to drop it. */
+/** The worker that holds a job is not ordered to drop it. */
 export function* ownersKeepTheirJobs(history: History): Generator<Fact> {
   for (const { workerId, jobId, fence } of answersOf(history, 'DROP')) {
     const job = history.jobs.get(jobId);

@@ -34,7 +34,7 @@ function* attemptsInOrder({ _id, attempt, attempts }: StoredJob): Generator<Fact
 }
 
 /**
- * Fences of a job never fall; a grant, a re-adoption, and an end that no worker reports raise them.
+ * Fences of a job never fall; a grant, an adoption, and an end that no worker reports increase them.
  */
 export function* fencesRise({ logs }: History): Generator<Fact> {
   for (const { jobId, event, before } of stepsOf({ logs })) {
@@ -75,7 +75,7 @@ export function* fencesAreUnique({ logs, jobs, nextFence }: History): Generator<
     }
 }
 
-/** The worker of a job changes only by a grant or a re-adoption. */
+/** The worker of a job changes only by a grant or an adoption. */
 export function* workersChangeByGrants({ logs }: History): Generator<Fact> {
   for (const { jobId, event, before } of stepsOf({ logs })) {
     if (!before) continue;
@@ -89,8 +89,8 @@ export function* workersChangeByGrants({ logs }: History): Generator<Fact> {
 }
 
 /**
- * A re-adopted attempt has the highest fence of its job, and keeps its number: the grant that it replaces is
- * no attempt.
+ * An adopted attempt has the highest fence of its job, and keeps its number: the grant that it replaces does
+ * not count as an attempt.
  */
 export function* adoptionsCostNothing({ logs, jobs }: History): Generator<Fact> {
   for (const { jobId, event, before } of stepsOf({ logs })) {
