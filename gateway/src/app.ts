@@ -173,7 +173,7 @@ type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'admissions' | 'audit'>
   readonly bodies: JsonBodies;
 };
 
-/** Endpoints of a gateway with identities. */
+/** Endpoints of a gateway with an identity store. */
 function identityEndpoints(
   { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
   { addressOf, admissions, audit, bodies, identity: callers }: EndpointParts,

@@ -20,7 +20,7 @@ export interface GatewayVerifierOptions {
   readonly allowQueueTokens?: boolean | undefined;
 }
 
-/** Kinds of tokens that callers present to a gateway with identities. */
+/** Kinds of tokens that callers present to a gateway with an identity store. */
 const ownKinds = [...accessTokenKinds, 'WORKER', 'ATTEMPT'] as const;
 
 /** Without services of identity, only access tokens of the issuers are accepted. */

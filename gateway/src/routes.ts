@@ -1,4 +1,4 @@
-/** All routes of a gateway with identities and a dashboard, for tests that call each of them. */
+/** All routes of a gateway with an identity store and a dashboard, for tests that call each of them. */
 import { rightsPath } from '@rhizome/authz';
 import { ownRoutes } from './handlers/index.js';
 import { tokenRoutes, webRoutes } from './identity/index.js';

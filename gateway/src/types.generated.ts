@@ -227,8 +227,8 @@ export type AuditResult =
 export type AuditTargets = {
   readonly __typename?: 'AuditTargets';
   /**
-   * Number of objects: the listed identifiers; if there are none, the length of the longest list or the value of
-   * `count`; at least 1.
+   * Number of objects of the call: the number of listed identifiers; without identifiers, the length of the
+   * longest list or the value of `count`. At least 1.
    */
   readonly count: Scalars['SafeInt']['output'];
   /** Keyed digest of the arguments; null if there were none. */
@@ -776,11 +776,14 @@ export type Membership = {
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Adds a key to a robot, so that it can change to it before its earlier key ends. */
+  /** Adds a key to a robot, so that the robot can switch to the new key before its current one ends. */
   readonly addRobotKey: AddRobotKeyPayload;
   /** Checks a schema against all other live schemas and against recorded use, and records the check. */
   readonly checkSchema: CheckSchemaPayload;
-  /** Approves or refuses the request of a worker to enrol. You need the permission in all experiments of its queue. */
+  /**
+   * Approves or refuses the request of a worker to enrol. You need `worker:enrol` in all experiments that its
+   * queue admits.
+   */
   readonly decideEnrolment: DecideEnrolmentPayload;
   /**
    * Ends an elevation of yours, or one in an experiment whose memberships you may set; its token is refused within
@@ -788,13 +791,13 @@ export type Mutation = {
    */
   readonly endElevation: EndElevationPayload;
   /**
-   * Ends an enrolment; the credential of its worker is refused within seconds. You need the permission in all
-   * experiments of its queue.
+   * Ends an enrolment; the credential of its worker is refused within seconds. You need `worker:enrol` in all
+   * experiments that its queue admits.
    */
   readonly endEnrolment: EndEnrolmentPayload;
-  /** Ends a key of a robot; all tokens that followed from it are refused within seconds. */
+  /** Ends a key of a robot. Tokens that were issued for the key are refused within seconds. */
   readonly endRobotKey: EndRobotKeyPayload;
-  /** Creates a code with which workers of a queue enrol. You need the permission in all experiments of the queue. */
+  /** Creates a code with which workers of a queue enrol. You need `worker:enrol` in all experiments that the queue admits. */
   readonly inviteWorkers: InviteWorkersPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
@@ -959,7 +962,7 @@ export type PageInfo = {
   readonly endCursor?: Maybe<Scalars['String']['output']>;
   /** True if the list has more elements after this page. */
   readonly hasNextPage: Scalars['Boolean']['output'];
-  /** True if the list has elements before this page: the page was requested with `after`. */
+  /** True if the page was requested with `after`, so that elements precede it in the list. */
   readonly hasPreviousPage: Scalars['Boolean']['output'];
   /** Cursor of the first element of the page; null on an empty page. */
   readonly startCursor?: Maybe<Scalars['String']['output']>;
@@ -1401,7 +1404,7 @@ export type Robot = Node & {
   readonly id: Scalars['ID']['output'];
   /** True if the robot is suspended, and gets no tokens (`suspendPrincipal`). */
   readonly isSuspended: Scalars['Boolean']['output'];
-  /** Keys, also those that ended in the last 30 days; the newest first, at most 100. */
+  /** Keys, including those that ended in the last 30 days; newest first, at most 100. */
   readonly keys: ReadonlyArray<RobotKey>;
   /** Name of the robot, unique in its experiment. */
   readonly name: Scalars['String']['output'];
@@ -2044,7 +2047,7 @@ export type StartElevationInput = {
   readonly minutes?: Scalars['Int']['input'];
   /** Reason, 10 to 1000 characters. It is recorded in the audit log. */
   readonly reason: Scalars['String']['input'];
-  /** The roles. A membership of yours must hold them ready (`elevatableRoles`) in this experiment or in all. */
+  /** The roles. They must be among the `elevatableRoles` of one of your memberships, in this experiment or in all. */
   readonly roles: ReadonlyArray<GrantableRole>;
 };
 
@@ -2074,7 +2077,7 @@ export type StartElevationUserError = UserError & {
 export type StartElevationUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** No membership holds the role ready for you. */
+  /** None of your memberships has the role among its `elevatableRoles`. */
   | 'NOT_ELEVATABLE'
   /** Five elevations of yours have not ended; end one of them first. */
   | 'TOO_MANY_ELEVATIONS';
@@ -2222,8 +2225,8 @@ export type TokenExplanation = {
 };
 
 /**
- * An external issuer of tokens, with the limits of its tokens. Experiments, rules and rights of experiments whose
- * identities you may not read are left out.
+ * An external issuer of tokens, with the limits of its tokens. Parts that concern experiments in which you lack the
+ * permission `identity:read` are left out.
  */
 export type TokenIssuer = {
   readonly __typename?: 'TokenIssuer';

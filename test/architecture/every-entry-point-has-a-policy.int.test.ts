@@ -39,7 +39,7 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   gateway: {
     'Query.elevations': 'everybody may read the own elevations; the service narrows the others',
-    'Mutation.startElevation': 'memberships hold ready which roles a person may take',
+    'Mutation.startElevation': 'memberships say which roles a person may take',
     'Mutation.endElevation':
       'everybody may end the own elevations; the service checks the permission for others',
     'Mutation.revokeTokens':

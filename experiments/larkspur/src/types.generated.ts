@@ -181,7 +181,7 @@ export type PageInfo = {
   readonly endCursor?: Maybe<Scalars['String']['output']>;
   /** True if the list has more elements after this page. */
   readonly hasNextPage: Scalars['Boolean']['output'];
-  /** True if the list has elements before this page: the page was requested with `after`. */
+  /** True if the page was requested with `after`, so that elements precede it in the list. */
   readonly hasPreviousPage: Scalars['Boolean']['output'];
   /** Cursor of the first element of the page; null on an empty page. */
   readonly startCursor?: Maybe<Scalars['String']['output']>;

@@ -44,7 +44,7 @@ const schema = z.strictObject({
    */
   rights: z
     .strictObject({
-      /** Address of a gateway with identities. */
+      /** Address of a gateway with an identity store. */
       url: z.url().optional(),
       /**
        * Private key by which the gateways know core, a JWK with mode 0600; created if there is none. The

@@ -217,7 +217,7 @@ export type AmountLimit = {
   readonly __typename?: 'AmountLimit';
   /** Name of the field in `JobRequirements`. */
   readonly field: Scalars['String']['output'];
-  /** Largest amount that workers which could run the job offer; without such workers, that its queues allow. */
+  /** Largest amount that a worker which could run the job offers; if there is no such worker, the largest amount that its queues allow. */
   readonly limit: Scalars['SafeInt']['output'];
   /** Name of the rule. */
   readonly rule: Scalars['String']['output'];
@@ -272,7 +272,7 @@ export type AppendJobLogUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** Decision about a failed attempt that a rule made, or that chose where the next attempt goes. */
+/** Decision about what follows a failed attempt, made by a rule of a policy or by the default placement. */
 export type AttemptDecision = {
   readonly __typename?: 'AttemptDecision';
   /** Hosts that the next attempt avoids. */
@@ -320,9 +320,9 @@ export type AttemptFilter = {
   readonly errorFamilies?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
   /** Exit codes of the payload. */
   readonly exitCodes?: InputMaybe<ReadonlyArray<Scalars['Int']['input']>>;
-  /** Hosts of the worker; unknown for attempts of older versions. */
+  /** Hosts of the worker; unknown for attempts that were sent before hosts were recorded. */
   readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Sites of the queue at the time of the grant; unknown for attempts of older versions. */
+  /** Sites of the queue at the time of the grant; unknown for attempts that were sent before sites were recorded. */
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
@@ -434,7 +434,7 @@ export type CancelDowntimePayload = {
   readonly __typename?: 'CancelDowntimePayload';
   /** The cancelled downtime; null if the input has errors. */
   readonly downtime?: Maybe<Downtime>;
-  /** Queues that are no longer down then, by name. */
+  /** Queues that the cancelled downtime concerned, by name. */
   readonly queues: ReadonlyArray<Queue>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<CancelDowntimeUserError>;
@@ -1007,7 +1007,7 @@ export type DisablePolicyUserErrorCode =
   | 'TASK_NOT_FOUND';
 
 /**
- * A time in which a queue, or all queues of a site, run no jobs. Before it, workers get only jobs whose walltime ends
+ * A period in which a queue, or all queues of a site, start no jobs. Before it, workers get only jobs whose walltime ends
  * before it begins. When it begins, the workers drain.
  */
 export type Downtime = Node & {
@@ -1089,12 +1089,12 @@ export type DowntimeState =
 export type DowntimeTargetInput =
   /** Name of a queue. */
   { readonly queue: Scalars['String']['input']; readonly site?: never; }
-  |  /** Name of a site: all its queues, also later ones. */
+  |  /** Name of a site: all its queues, including those that are created later. */
   { readonly queue?: never; readonly site: Scalars['String']['input']; };
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
-  /** True if the worker has ended. Jobs that it still holds are reassigned at once, also those of an unreachable worker, and its devices are released. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned at once, even if the worker is unreachable, and its devices are released. */
   readonly hasEnded?: InputMaybe<Scalars['Boolean']['input']>;
   /** Reason for the drain, up to 500 characters. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
@@ -1190,8 +1190,8 @@ export type EnvironmentVariableInput = {
 };
 
 /**
- * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100 each. The same
- * fields are kept together as for `ErrorGrouping`.
+ * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100
+ * each. The same restrictions on combinations apply as for `ErrorGrouping`.
  */
 export type ErrorFilter = {
   /** End of the interval, exclusive, rounded up to the hour; by default now. */
@@ -1204,7 +1204,7 @@ export type ErrorFilter = {
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Families of the errors. */
   readonly families?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
-  /** Begin of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
+  /** Start of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
   readonly from?: InputMaybe<Scalars['DateTime']['input']>;
   /** Hosts of the workers. */
   readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -1219,8 +1219,8 @@ export type ErrorFilter = {
 };
 
 /**
- * Failures with equal values of the fields by which they are grouped. Other fields are null; a field of the grouping is null
- * if it is unknown, or for failures beyond the limits of the counts, which have the code `OTHER`.
+ * Failures with equal values of the fields by which they are grouped. Fields that are not in the grouping are null. A
+ * field in the grouping is null if its value is unknown. Failures beyond the limits of the counts have the code `OTHER`, and otherwise only experiment, family and hour.
  */
 export type ErrorGroup = {
   readonly __typename?: 'ErrorGroup';
@@ -1242,7 +1242,7 @@ export type ErrorGroup = {
   readonly gpuHours: Scalars['Float']['output'];
   /** Host of the worker. */
   readonly host?: Maybe<Scalars['String']['output']>;
-  /** Begin of the hour in which the attempts failed. */
+  /** Start of the hour in which the attempts failed. */
   readonly hour?: Maybe<Scalars['DateTime']['output']>;
   /** Container image of the payload. */
   readonly image?: Maybe<Scalars['String']['output']>;
@@ -1252,7 +1252,7 @@ export type ErrorGroup = {
   readonly queue?: Maybe<Queue>;
   /** Name of the queue. */
   readonly queueName?: Maybe<Scalars['String']['output']>;
-  /** Jobs that failed so, the latest first; at most 5. */
+  /** Jobs with such failures, latest first; at most 5. */
   readonly sampleJobs: ReadonlyArray<Job>;
   /** Site of the queue at the time of the grant. */
   readonly site?: Maybe<Site>;
@@ -1262,7 +1262,7 @@ export type ErrorGroup = {
   readonly taskId?: Maybe<Scalars['ID']['output']>;
 };
 
-/** Field by which failures are grouped. Of TASK, HOST, IMAGE and EXIT_CODE, one at most; TASK, IMAGE and EXIT_CODE not with QUEUE or SITE. */
+/** Field by which failures are grouped. At most one of TASK, HOST, IMAGE and EXIT_CODE can be used. TASK, IMAGE and EXIT_CODE cannot be combined with QUEUE or SITE. */
 export type ErrorGrouping =
   /** Code of the error. */
   | 'CODE'
@@ -1296,7 +1296,7 @@ export type ErrorSummary = {
   readonly count: Scalars['Int']['output'];
   /** Time since which failures are counted; null before the first core process has led. */
   readonly countedSince?: Maybe<Scalars['DateTime']['output']>;
-  /** Begin of the interval: `filter.from`, rounded down to the hour. */
+  /** Start of the interval: `filter.from`, rounded down to the hour. */
   readonly from: Scalars['DateTime']['output'];
   /** Intervals in which failures were not counted, because no core process read the event stream for longer than the store keeps it; at most 100. */
   readonly gaps: ReadonlyArray<UncountedInterval>;
@@ -1304,9 +1304,9 @@ export type ErrorSummary = {
   readonly gpuHours: Scalars['Float']['output'];
   /** Failures by the fields of `by`, the group with most failures first. */
   readonly groups: ReadonlyArray<ErrorGroup>;
-  /** Codes that occurred in the interval for the first time at their sites, the newest first. Only without tasks, hosts, images and exit codes. */
+  /** Codes that occurred in the interval for the first time at their sites, newest first. Refused if `by` or `filter` uses tasks, hosts, images or exit codes. */
   readonly newErrors: ReadonlyArray<ErrorTotal>;
-  /** Totals since counting began, by experiment, site and code, the newest code first. Only without tasks, hosts, images and exit codes. */
+  /** Totals since counting began, by experiment, site and code, newest code first. Refused if `by` or `filter` uses tasks, hosts, images or exit codes. */
   readonly totals: ReadonlyArray<ErrorTotal>;
   /** Time lost by all attempts that ended without success, by reason, most core-hours first; at most 100 reasons. */
   readonly waste: ReadonlyArray<WasteByReason>;
@@ -1694,7 +1694,7 @@ export type GpuModel = {
   readonly gpusPerCard: Scalars['Int']['output'];
   /** True if packages for forward compatibility of CUDA exist for the model. */
   readonly isDataCenter: Scalars['Boolean']['output'];
-  /** Smallest reported memory, in MiB, at which a device still counts as its nominal size; null if unknown. */
+  /** Smallest reported memory, in MiB, with which a device still counts as having its nominal memory; null if unknown. */
   readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
   /** Nominal memory, in GB; null if shared with the host or unknown. */
   readonly memoryGB?: Maybe<Scalars['Int']['output']>;
@@ -1878,13 +1878,13 @@ export type GrantJobAccessInput = {
   readonly experiment: Scalars['String']['input'];
   /** Holder of the access. */
   readonly grantee: JobAccessGranteeInput;
-  /** Jobs; null for all jobs of the owner in the experiment, also later ones. */
+  /** Jobs; null for all jobs of the owner in the experiment, including those that are submitted later. */
   readonly jobs?: InputMaybe<JobAccessTargetInput>;
   /** Level of the access. */
   readonly level: JobAccessLevel;
   /**
-   * Subject of the owner; null for the owner of the job or the task, for all owners of a share, and otherwise for the
-   * caller. For other owners than itself, the caller needs `job:manageAny`.
+   * Subject of the owner. If null: the owner of the job or the task, all owners in the share, or otherwise the
+   * caller. To grant access to jobs of other owners, the caller needs `job:manageAny`.
    */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** Reason, up to 1000 characters. */
@@ -1935,7 +1935,7 @@ export type HardwareExport = {
   readonly status: Scalars['String']['output'];
 };
 
-/** Equal hosts or devices. A list has at most one element, because importers merge entries with equal lists. */
+/** A group of equal hosts or devices. Each list field has at most one element, because importers merge entries with equal lists. */
 export type HardwareExportEntry = {
   readonly __typename?: 'HardwareExportEntry';
   /** Instruction sets, such as `x86_64`; empty for GPUs. */
@@ -2174,12 +2174,12 @@ export type IntRangeInput = {
 };
 
 /**
- * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and may be tried several
- * times; a terminal job never changes its state again.
+ * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and
+ * may be tried several times; a terminal job never changes its state again.
  */
 export type Job = Node & {
   readonly __typename?: 'Job';
-  /** Access that others have to the job: all for its owner and those who manage it, otherwise the caller's own. */
+  /** Access of others to the job. The owner and principals with `job:manageAny` see all grants; other callers see their own. */
   readonly access: ReadonlyArray<JobAccess>;
   /** The number of the current or latest attempt, from 1; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
@@ -2217,7 +2217,7 @@ export type Job = Node & {
   readonly owner: Principal;
   /** Program that the job runs. */
   readonly payload: JobPayload;
-  /** Explanation of why the job waits, also for contact with its worker; null while a worker in contact has the job. */
+  /** Explanation of why the job waits for a worker, or for the return of a worker that is out of contact; null while a worker in contact has the job. */
   readonly pending?: Maybe<JobPending>;
   /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority: Scalars['Int']['output'];
@@ -2264,8 +2264,8 @@ export type Job = Node & {
 
 
 /**
- * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and may be tried several
- * times; a terminal job never changes its state again.
+ * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and
+ * may be tried several times; a terminal job never changes its state again.
  */
 export type JoblogArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
@@ -2274,8 +2274,8 @@ export type JoblogArgs = {
 };
 
 /**
- * Access of a person or a group to jobs of other owners, for some time. The permission itself comes from the roles of
- * the person.
+ * Time-limited access of a person, a service or a group to jobs of other owners. It gives no permission of its own:
+ * the permissions of the holder's roles apply to these jobs, too.
  */
 export type JobAccess = Node & {
   readonly __typename?: 'JobAccess';
@@ -2346,18 +2346,18 @@ export type JobAccessGranteeInput =
 
 /** Level of access to jobs of another owner. */
 export type JobAccessLevel =
-  /** READ, and cancels, holds, releases and retries the jobs, and sets their priority, if the roles permit it. */
+  /** READ, and cancels, holds, releases and retries the jobs, sets their priority and, with access to a task, controls the task, if the roles permit it. */
   | 'MANAGE'
-  /** Reads the variables of the payload, as the owner does. */
+  /** Reads the environment variables of the payload, as the owner does. */
   | 'READ';
 
 /** Jobs to which access is granted. */
 export type JobAccessTargetInput =
   /** Identifier of a job. */
   { readonly jobId: Scalars['ID']['input']; readonly share?: never; readonly taskId?: never; }
-  |  /** Path of a share: its jobs, also later ones. */
+  |  /** Path of a share: its jobs, including those that are submitted later. */
   { readonly jobId?: never; readonly share: Scalars['String']['input']; readonly taskId?: never; }
-  |  /** Identifier of a task: its jobs, also later ones. */
+  |  /** Identifier of a task: its jobs, including those that are created later. */
   { readonly jobId?: never; readonly share?: never; readonly taskId: Scalars['ID']['input']; };
 
 /** A job that is assigned to a worker. */
@@ -2396,7 +2396,7 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** Time for which the payload of the attempt ran without use, in seconds: another attempt had begun when its worker returned. Null for other attempts. */
+  /** Time for which the payload ran in vain, in seconds: when its worker returned, another attempt had already begun. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
@@ -2551,8 +2551,8 @@ export type JobEventMode =
   | 'LATEST';
 
 /**
- * Conditions on jobs, for lists, counts, streams and bulk mutations. A job must meet every field given. The values of a list are alternatives,
- * and an empty list matches nothing.
+ * Conditions on jobs, for lists, counts, streams and bulk mutations. A job must meet every field given. The
+ * values of a list are alternatives, and an empty list matches nothing.
  */
 export type JobFilter = {
   /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
@@ -2582,9 +2582,10 @@ export type JobFilter = {
   /** Ids of the tasks, at most 100. Not for counts. */
   readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /**
-   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200 characters. Only
-   * for lists of jobs. No index has `text`, `images`, `attempts` and `gpuModels`: they need one of `ids`, `taskIds`, `owners`,
-   * `queues`, `shares`, `labels`, `states` and `createdFrom`, and a search of more than 5 seconds is refused.
+   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200
+   * characters. Only for lists of jobs. No database index covers `text`, `images`, `attempts` and `gpuModels`:
+   * combine them with at least one of `ids`, `taskIds`, `owners`, `queues`, `shares`, `labels`, `states` and
+   * `createdFrom`. A search of more than 5 seconds is refused.
    */
   readonly text?: InputMaybe<Scalars['String']['input']>;
 };
@@ -2676,8 +2677,8 @@ export type JobLogPage = {
   /** Chunks of the page, oldest first. */
   readonly chunks: ReadonlyArray<JobLogChunk>;
   /**
-   * Position after the page, to pass as `after` to read on or to `jobLogAppended` to follow the log live. On a page without chunks it equals
-   * `after`, or is the beginning of the log.
+   * Position after the page, to pass as `after` to read on or to `jobLogAppended` to follow the log live. On a
+   * page without chunks it equals `after`, or is the beginning of the log.
    */
   readonly endCursor: Scalars['String']['output'];
   /** True if the log has more chunks after this page now. */
@@ -2792,9 +2793,10 @@ export type JobPayload = {
   /** The program, by path or by name on the worker's PATH. */
   readonly command: Scalars['String']['output'];
   /**
-   * Environment variables in addition to those that the worker sets. They may contain secrets: null for all
-   * callers but the owner of the job, the service that submitted it on the owner's behalf, principals with
-   * `job:manageAny`, and the pilot of the queue that holds the job.
+   * Environment variables in addition to those that the worker sets. They may contain secrets. Null for callers
+   * other than the owner of the job, the service that submitted it on the owner's behalf, principals with
+   * `job:manageAny`, holders of a grant of access to the job, and the pilot that runs it (with a token of the
+   * queue, each pilot of the queue).
    */
   readonly environment?: Maybe<ReadonlyArray<EnvironmentVariable>>;
   /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. Null if the payload runs on the host. */
@@ -2948,7 +2950,7 @@ export type JobSecretInput = {
   readonly as?: InputMaybe<SecretDelivery>;
   /** Name of the secret. */
   readonly name: Scalars['String']['input'];
-  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
+  /** Holder of the secret: the owner of the job, or the experiment. If a service submits the job, a secret of the owner must be named in the owner's consent. */
   readonly scope?: InputMaybe<SecretScope>;
   /** Name of the file or the variable; by default the name of the secret. */
   readonly target?: InputMaybe<Scalars['String']['input']>;
@@ -3079,7 +3081,7 @@ export type LabelInput = {
  */
 export type LeaseClock = {
   readonly __typename?: 'LeaseClock';
-  /** Time up to which the clock has run: leases that ended by then are lost, unless losses are postponed. Null before the first check. */
+  /** Time that the clock shows: workers whose leases ended before it are lost, unless losses are postponed. Null before the first check. */
   readonly checkedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Gateways that reported within the last hour, the latest report first; at most 100. */
   readonly gateways: ReadonlyArray<GatewayStatus>;
@@ -3143,7 +3145,7 @@ export type Mutation = {
   readonly disablePolicy: DisablePolicyPayload;
   /** Drains a worker: it finishes its jobs and accepts no more. */
   readonly drainWorker: DrainWorkerPayload;
-  /** Enables a version of a policy, instead of another one. It decides about attempts that fail from now on. */
+  /** Enables a version of a policy, and disables the version that was enabled before. It decides about attempts that fail from now on. */
   readonly enablePolicy: EnablePolicyPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
@@ -3454,7 +3456,7 @@ export type PageInfo = {
   readonly endCursor?: Maybe<Scalars['String']['output']>;
   /** True if the list has more elements after this page. */
   readonly hasNextPage: Scalars['Boolean']['output'];
-  /** True if the list has elements before this page: the page was requested with `after`. */
+  /** True if the page was requested with `after`, so that elements precede it in the list. */
   readonly hasPreviousPage: Scalars['Boolean']['output'];
   /** Cursor of the first element of the page; null on an empty page. */
   readonly startCursor?: Maybe<Scalars['String']['output']>;
@@ -3532,7 +3534,7 @@ export type PayloadExitInput =
 export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
   | 'APPTAINER'
-  /** Payloads without image run in namespaces of their own, by bubblewrap. */
+  /** Payloads without an image run in namespaces of their own, by bubblewrap. */
   | 'NAMESPACES'
   /** Payloads in images run in namespaces of their own, by Podman. */
   | 'PODMAN';
@@ -3594,7 +3596,7 @@ export type PlacementRule = {
   readonly text: Scalars['String']['output'];
 };
 
-/** Rules for failed attempts of the jobs of one experiment, queue or task. One version of it applies at a time. */
+/** Rules that decide what follows a failed attempt, for the jobs of one experiment, queue or task. At most one version of a policy is enabled. */
 export type Policy = Node & {
   readonly __typename?: 'Policy';
   /** Time at which the version was enabled; null if the policy is not enabled. */
@@ -3616,7 +3618,7 @@ export type Policy = Node & {
 };
 
 
-/** Rules for failed attempts of the jobs of one experiment, queue or task. One version of it applies at a time. */
+/** Rules that decide what follows a failed attempt, for the jobs of one experiment, queue or task. At most one version of a policy is enabled. */
 export type PolicyversionsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -3649,7 +3651,7 @@ export type PolicyAmount = {
   readonly add?: Maybe<Scalars['Int']['output']>;
   /** Multiple of the previous amount. The product is rounded up. */
   readonly factor?: Maybe<Scalars['Float']['output']>;
-  /** Largest amount that the change leads to; null for what workers offer. If no amount of the job can grow any more, the next rule decides. */
+  /** Upper limit of the changed amount; null if only what workers offer limits it. If no amount of the job can grow any more, the next rule decides. */
   readonly max?: Maybe<Scalars['Int']['output']>;
   /** New amount. */
   readonly value?: Maybe<Scalars['Int']['output']>;
@@ -3661,7 +3663,7 @@ export type PolicyAmountInput = {
   readonly add?: InputMaybe<Scalars['Int']['input']>;
   /** Multiple of the previous amount, above 0 and at most 100. The product is rounded up. */
   readonly factor?: InputMaybe<Scalars['Float']['input']>;
-  /** Largest amount that the change leads to; by default, and at most, what workers offer. If no amount of the job can grow any more, the next rule decides. */
+  /** Upper limit of the changed amount. Without it, and at most, what workers offer is the limit. If no amount of the job can grow any more, the next rule decides. */
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** New amount. */
   readonly value?: InputMaybe<Scalars['Int']['input']>;
@@ -3700,7 +3702,7 @@ export type PolicyEdge = {
 /** Criteria of a rule. A criterion that is null is always met; a list is met by any of its entries. */
 export type PolicyMatch = {
   readonly __typename?: 'PolicyMatch';
-  /** Numbers of the attempt. Attempts that were lost through a fault of the service are not counted. */
+  /** Numbers of the attempt. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
   readonly attempts?: Maybe<IntRange>;
   /** Identifiers of requirement classes. */
   readonly classIds?: Maybe<ReadonlyArray<Scalars['ID']['output']>>;
@@ -3728,7 +3730,7 @@ export type PolicyMatch = {
 
 /** Criteria of a rule. All that are given must be met; a list is met by any of its entries. */
 export type PolicyMatchInput = {
-  /** Numbers of the attempt, 1 to 20. Attempts that were lost through a fault of the service are not counted. */
+  /** Numbers of the attempt, 1 to 20. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
   readonly attempts?: InputMaybe<IntRangeInput>;
   /** Identifiers of requirement classes, as in `JobRequirements.classId`. */
   readonly classIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
@@ -3859,8 +3861,8 @@ export type PolicyScopeKind =
   | 'TASK';
 
 /**
- * Decisions of a policy about attempts that have failed, with the other policies that are enabled now. A job is
- * followed up to the first attempt after which something else would have happened.
+ * Decisions that a policy would have made about past failed attempts, together with the other policies that are enabled
+ * today. The replay of a job stops at the first attempt after which another decision would have been made.
  */
 export type PolicySimulation = {
   readonly __typename?: 'PolicySimulation';
@@ -3870,7 +3872,7 @@ export type PolicySimulation = {
   readonly addedGpuHours: Scalars['Float']['output'];
   /** Memory that retried jobs would have requested in addition, in GiB-hours; negative for less. */
   readonly addedMemoryGibHours: Scalars['Float']['output'];
-  /** Number of attempts whose log a rule needs but that have none any more. No pattern matches them. */
+  /** Number of attempts whose log a rule needs but no longer exists. No pattern matches them. */
   readonly attemptsWithoutLog: Scalars['Int']['output'];
   /** Number of jobs for which anything would have been different: the outcome, or the requirements of an attempt. */
   readonly changedJobs: Scalars['Int']['output'];
@@ -4053,7 +4055,7 @@ export type Query = {
   readonly cudaReleases: ReadonlyArray<CudaRelease>;
   /** Downtimes of queues that the caller may see, and of their sites, by their start. */
   readonly downtimes: DowntimeConnection;
-  /** Counts of failed attempts: what fails where, since when. Answered from counts by hour, not from jobs. */
+  /** Counts of failed attempts: what fails, where, and since when. Answered from counts by hour, not from jobs. */
   readonly errorSummary: ErrorSummary;
   /** One experiment by name; null if it is not registered, or the caller may not read it. */
   readonly experiment?: Maybe<Experiment>;
@@ -4078,13 +4080,13 @@ export type Query = {
    * this field before it issues the token.
    */
   readonly heldAttempt?: Maybe<HeldAttempt>;
-  /** A job; null if it does not exist, or if you may not read it. A pilot reads jobs that its queue has, or had last. */
+  /** A job; null if it does not exist, or if you may not read it. A pilot may read jobs that were last sent to it or, with the token of a queue, to the queue. */
   readonly job?: Maybe<Job>;
-  /** Access grants of and to the caller and its groups, and those in experiments whose jobs it manages, newest first. */
+  /** Access grants to jobs of the caller, grants to the caller and its groups, and all grants in experiments where it has `job:manageAny`, newest first. */
   readonly jobAccess: JobAccessConnection;
   /** Numbers of jobs by experiment, queue, GPU model, share and state, maintained from the event stream. */
   readonly jobCounts: ReadonlyArray<JobCount>;
-  /** Jobs that the caller may read; for a pilot, those that its queue has, or had last. */
+  /** Jobs that the caller may read. A pilot with the token of a queue reads those that were last sent to the queue; one with a credential of its own reads none. */
   readonly jobs: JobConnection;
   /** Clock by which the leases of workers end, for operators. */
   readonly leaseClock: LeaseClock;
@@ -4473,8 +4475,8 @@ export type RedeemSecretsInput = {
 export type RedeemSecretsPayload = {
   readonly __typename?: 'RedeemSecretsPayload';
   /**
-   * JWE (`ECDH-ES`, `A256GCM`) of a JSON object whose `secrets` have `id`, `version`, `as`, `target` and `value`; null if
-   * the input has errors.
+   * JWE (`ECDH-ES`, `A256GCM`) of a JSON object whose `secrets` have `id`, `version`, `as`, `target` and
+   * `value`; null if the input has errors.
    */
   readonly sealed?: Maybe<Scalars['String']['output']>;
   /** Errors that prevented the delivery; empty if there are none. */
@@ -4568,8 +4570,9 @@ export type RegisterWorkerInput = {
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   readonly idempotencyKey: Scalars['String']['input'];
   /**
-   * Jobs whose payloads still run on the host, with the fences that an earlier worker of the same name, queue, host
-   * and credential has them by. The worker gets ADOPT for those that it may continue, DROP for the others.
+   * Jobs whose payloads still run on the host, with the fences under which an earlier worker with the same name,
+   * queue, host and credential held them. The worker gets ADOPT for those that it may continue, and DROP for the
+   * others.
    */
   readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** Labels of the worker, at most 64. */
@@ -4587,7 +4590,7 @@ export type RegisterWorkerPayload = {
   readonly __typename?: 'RegisterWorkerPayload';
   /** ADOPT or DROP for each job that the worker listed. */
   readonly commands: ReadonlyArray<WorkerCommand>;
-  /** Interval in which the worker must send heartbeats, in seconds; null if the input has errors. */
+  /** Interval at which the worker must send heartbeats, in seconds; null if the input has errors. */
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
   /** Time without a heartbeat after which the lease of the worker ends, in seconds; null if the input has errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
@@ -4675,7 +4678,7 @@ export type ReportEndedBatchJobsPayload = {
   readonly __typename?: 'ReportEndedBatchJobsPayload';
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<ReportEndedBatchJobsUserError>;
-  /** Workers that ran in these batch jobs, and that the report has ended. */
+  /** Workers that ran in these batch jobs and that core ended because of the report. */
   readonly workers: ReadonlyArray<Worker>;
 };
 
@@ -4804,8 +4807,8 @@ export type RetryJobsInput = {
   /** Changes of the new jobs. Children that were closed are repeated as they were. Without changes, each new job equals the old one. */
   readonly changes?: InputMaybe<RetryChangesInput>;
   /**
-   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
-   * which every job was refused does not use up its key.
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30
+   * days. A call in which every job was refused does not use up its key.
    */
   readonly idempotencyKey: Scalars['String']['input'];
   /** True to also repeat the children that were closed because of these jobs. */
@@ -5097,7 +5100,7 @@ export type SecretEdge = {
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. Jobs that the user both submits and owns may use the secret. */
+  /** A user. Jobs that the user owns may use the secret if the user submitted them, or if the user's consent for the submitting service names the secret. */
   | 'USER';
 
 /** A version of a secret, without its value. */
@@ -5644,7 +5647,7 @@ export type SubscriptionworkerCommandsArgs = {
   workerId: Scalars['ID']['input'];
 };
 
-/** Jobs submitted together under one policy, with progress. */
+/** Jobs submitted together, with their progress. */
 export type Task = Node & {
   readonly __typename?: 'Task';
   /** The latest 50 commands to the task, oldest first. */
@@ -5682,7 +5685,7 @@ export type Task = Node & {
 };
 
 
-/** Jobs submitted together under one policy, with progress. */
+/** Jobs submitted together, with their progress. */
 export type TaskjobsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -6019,7 +6022,7 @@ export type WaitEstimateKind =
   /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
 
-/** Time that attempts lost for one reason. */
+/** Lost time of attempts, for one reason. */
 export type WasteByReason = {
   readonly __typename?: 'WasteByReason';
   /** Core-hours from the start of the attempts to their end. */
@@ -6234,7 +6237,7 @@ export type WorkerHardware = {
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
   /**
-   * Methods to find and end all processes of a payload without image, the strongest first; empty if the worker
+   * Methods to find and end all processes of a payload without an image, the strongest first; empty if the worker
    * reported none.
    */
   readonly processContainment: ReadonlyArray<ProcessContainment>;
@@ -6264,7 +6267,7 @@ export type WorkerHardwareInput = {
   readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
-  /** Methods to find and end all processes of a payload without image, at most 8, the strongest first. */
+  /** Methods to find and end all processes of a payload without an image, at most 8, the strongest first. */
   readonly processContainment?: InputMaybe<ReadonlyArray<ProcessContainment>>;
 };
 

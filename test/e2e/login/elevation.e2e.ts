@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 
 describe('rhizome elevation', () => {
-  it('takes no role that no membership holds ready', async () => {
+  it('takes no role that no membership has among its elevatable roles', async () => {
     const refused = await start('--reason', reason);
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[NOT_ELEVATABLE]') });
     expect((await whoami()).elevation).toBeNull();

@@ -8,7 +8,7 @@ import { type Answer, type Verdict, verdictOfAnswer } from './verdict.js';
 import type { World } from './world.js';
 
 /** Columns of the table. */
-export const otherCallers = ['ADMIN of all experiments', 'person with roles ready', 'gateway'] as const;
+export const otherCallers = ['ADMIN of all experiments', 'person with elevatable roles', 'gateway'] as const;
 
 const named = (field: string): readonly [string, Row] => {
   const found = [...rows, ...gatewayRows].find(([name]) => name === field);

@@ -26,12 +26,16 @@ interface GrantFlags {
 /** Adds the commands. */
 export function addAccess(program: Command, world: World, finish: Finish): void {
   const group = program.command('access').description('give others access to jobs, and list and end it');
-  const listing = group.command('list').description('list access of and to you, the newest first');
+  const listing = group
+    .command('list')
+    .description('list grants of access that you gave or hold, newest first');
   listing.action(() => finish(withSession(listing, world, list)));
   const granting = withTarget(group.command('grant'))
     .argument('<experiment>', 'experiment of the jobs')
-    .argument('<holder>', 'subject of a person, or group id')
-    .description('let a person or a group see the variables of jobs, and change the jobs')
+    .argument('<holder>', 'subject of a person or service, or group id')
+    .description(
+      'let a person, a service or a group read the environment variables of jobs, and change the jobs',
+    )
     .option('--manage', 'let the holder also change the jobs')
     .option('--days <n>', 'days until the access ends (default: 30)', wholeNumber(1, 400))
     .option('--reason <text>', 'reason');
@@ -41,7 +45,7 @@ export function addAccess(program: Command, world: World, finish: Finish): void 
   const revoking = group
     .command('revoke')
     .argument('<access>', 'access id, such as access_…')
-    .description('end an access at once');
+    .description('end a grant of access at once');
   revoking.action((id: string) => finish(withSession(revoking, world, (session) => revoke(session, id))));
 }
 

@@ -84,7 +84,7 @@ export const rolePolicies: Policies = {
   },
   'Mutation.setGroup': { action: 'membership:set', experiment: experimentOfInput },
   'Mutation.setGroupMember': { action: 'membership:set' },
-  'Mutation.startElevation': { open: 'memberships hold ready which roles a person may take' },
+  'Mutation.startElevation': { open: 'memberships say which roles a person may take' },
   'Mutation.endElevation': {
     open: 'everybody may end the own elevations; the service checks the permission for others',
   },

@@ -72,7 +72,7 @@ export const serviceCodes = {
     503,
     'later',
     'No usable mongod: {expected}',
-    'No mongod was found or could be downloaded, or it does not start. The message lists the attempts and what to do.',
+    'No mongod was found, none could be downloaded, or the one that was found does not start. The message lists the attempts and what to do.',
   ),
   MIGRATION_FAILED: entry(
     500,

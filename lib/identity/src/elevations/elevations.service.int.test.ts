@@ -141,7 +141,7 @@ describe('ElevationsService', () => {
     expect((await elevations.end(id, principal)).elevation?.endedAt).toBeInstanceOf(Date);
   });
 
-  it('loses roles when the membership holds them ready no more', async () => {
+  it('loses roles that are no longer elevatable', async () => {
     const { principal } = await person('mia');
     const { elevations, principals, rights } = system.identity;
     const { accessToken } = await elevations.start(request(), principal);

@@ -1,4 +1,4 @@
-/** Rules of elevations: roles that a membership holds ready, taken for a short time and with a reason. */
+/** Rules of elevations: elevatable roles of a membership, taken for a short time and with a reason. */
 import { can, covers, describePrincipal, type PersonRights, type Principal, type Role } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
@@ -65,7 +65,7 @@ export class ElevationsService {
   }
 
   /**
-   * Takes roles that a membership of the caller holds ready. They are in the returned token only, so that
+   * Takes elevatable roles of a membership of the caller. They are in the returned token only, so that
    * other programs of the caller, and its agents, do not get them.
    * @throws DomainError FORBIDDEN for all but people with a token of a login that has all their rights
    */
@@ -129,7 +129,7 @@ export class ElevationsService {
     if (!errors.isEmpty) return errors;
     for (const role of roles)
       if (!covers(ready, [{ experiment, roles: [role] }])) {
-        const message = `roles: no membership holds ${role} in "${experiment}" ready for you`;
+        const message = `roles: none of your memberships lets you take ${role} in "${experiment}" (elevatableRoles)`;
         errors.report('NOT_ELEVATABLE', ['roles'], message);
       }
     const { elevations, clock } = this.#options;

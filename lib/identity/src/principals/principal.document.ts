@@ -72,7 +72,7 @@ export interface HeldRoles {
   readonly principalId: string;
   readonly experiment: string;
   readonly roles: readonly Role[];
-  /** Roles that a membership holds ready for an elevation. */
+  /** Roles that an elevation can give. */
   readonly elevatableRoles?: readonly Role[];
   /** Group that gives the roles. */
   readonly groupId?: string;

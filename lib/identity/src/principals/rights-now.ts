@@ -8,7 +8,7 @@ import type { HeldRoles, LoginGrant, LoginRecord, PrincipalDocument } from './pr
 /** Stored facts about a principal. */
 export interface PrincipalFacts {
   readonly principal: PrincipalDocument;
-  /** Roles by memberships and groups, and those that memberships hold ready. */
+  /** Roles by memberships and groups, and elevatable roles of memberships. */
   readonly held: readonly HeldRoles[];
   readonly issuers: ReadonlyMap<string, IssuerSettingsRecord>;
 }
@@ -16,7 +16,7 @@ export interface PrincipalFacts {
 /** Rights of a principal. */
 export interface DatedRights {
   readonly grants: readonly Grant[];
-  /** Roles that memberships hold ready for an elevation. */
+  /** Roles of memberships that an elevation can give. */
   readonly ready: readonly Grant[];
   /** Ids of groups that have not ended. */
   readonly groups: readonly string[];

@@ -1,4 +1,4 @@
-/** `rhizome errors`: what fails where, since when. */
+/** `rhizome errors`: what fails, where, and since when. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Session, type World, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
@@ -41,8 +41,8 @@ const unitSeconds: Readonly<Record<string, number>> = { h: 3600, d: 86_400 };
 export function addErrors(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('errors')
-    .description('count failures of jobs: what fails where, since when, and what it costs')
-    .option('--since <time>', 'begin: 24h, 7d, or a time such as 2026-11-01T10:00Z', sinceOf, {
+    .description('count failures of jobs: what fails, where, since when, and what it costs')
+    .option('--since <time>', 'start: 24h, 7d, or a time such as 2026-11-01T10:00Z', sinceOf, {
       seconds: 86_400,
     })
     .option('--until <time>', 'end, exclusive (default: now)', timeOf)

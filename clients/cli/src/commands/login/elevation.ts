@@ -30,7 +30,7 @@ export function addElevation(program: Command, world: World, finish: Finish): vo
   const starting = group
     .command('start')
     .argument('<experiment>', 'experiment of the roles; "*" for all')
-    .description('take roles that a membership holds ready; later commands have them until the end')
+    .description('take elevatable roles of a membership; later commands have them until the end')
     .option('--role <role>', 'role to take; may be repeated', collectOneOf(grantableRoles), [])
     .requiredOption('--reason <text>', 'reason, at least 10 characters; it is recorded in the audit log')
     .option('--minutes <n>', 'time until the end', wholeNumber(1, 60), 60);

@@ -49,7 +49,7 @@ export function addRobots(program: Command, world: World, finish: Finish): void 
   );
   const adding = withKey(group.command('add-key'))
     .argument('<robot>', 'robot id, such as svc_…')
-    .description('add a key to a robot, to change to it');
+    .description('add a key to a robot, so that the robot can switch to it');
   adding.action((robotId: string, flags: KeyFlags) =>
     finish(withSession(adding, world, (session) => addKey(session, robotId, flags))),
   );
