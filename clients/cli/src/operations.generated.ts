@@ -88,9 +88,9 @@ export type AttemptFilter = {
   errorFamilies?: Array<JobErrorFamily> | null | undefined;
   /** Exit codes of the payload. */
   exitCodes?: Array<number> | null | undefined;
-  /** Hosts of the worker; unknown for attempts of older versions. */
+  /** Hosts of the worker; unknown for attempts that were sent before hosts were recorded. */
   hosts?: Array<string> | null | undefined;
-  /** Sites of the queue at the time of the grant; unknown for attempts of older versions. */
+  /** Sites of the queue at the time of the grant; unknown for attempts that were sent before sites were recorded. */
   sites?: Array<string> | null | undefined;
 };
 
@@ -464,12 +464,12 @@ export type DowntimeState =
 export type DowntimeTargetInput =
   {   /** Name of a queue. */
   queue: string; site?: never; }
-  |  { queue?: never;   /** Name of a site: all its queues, also later ones. */
+  |  { queue?: never;   /** Name of a site: all its queues, including those that are created later. */
   site: string; };
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
-  /** True if the worker has ended. Jobs that it still holds are reassigned at once, also those of an unreachable worker, and its devices are released. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned at once, even if the worker is unreachable, and its devices are released. */
   hasEnded?: boolean | null | undefined;
   /** Reason for the drain, up to 500 characters. */
   reason?: string | null | undefined;
@@ -551,8 +551,8 @@ export type EnvironmentVariableInput = {
 };
 
 /**
- * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100 each. The same
- * fields are kept together as for `ErrorGrouping`.
+ * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100
+ * each. The same restrictions on combinations apply as for `ErrorGrouping`.
  */
 export type ErrorFilter = {
   /** End of the interval, exclusive, rounded up to the hour; by default now. */
@@ -565,7 +565,7 @@ export type ErrorFilter = {
   experiments?: Array<string> | null | undefined;
   /** Families of the errors. */
   families?: Array<JobErrorFamily> | null | undefined;
-  /** Begin of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
+  /** Start of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
   from?: string | null | undefined;
   /** Hosts of the workers. */
   hosts?: Array<string> | null | undefined;
@@ -579,7 +579,7 @@ export type ErrorFilter = {
   taskIds?: Array<string> | null | undefined;
 };
 
-/** Field by which failures are grouped. Of TASK, HOST, IMAGE and EXIT_CODE, one at most; TASK, IMAGE and EXIT_CODE not with QUEUE or SITE. */
+/** Field by which failures are grouped. At most one of TASK, HOST, IMAGE and EXIT_CODE can be used. TASK, IMAGE and EXIT_CODE cannot be combined with QUEUE or SITE. */
 export type ErrorGrouping =
   /** Code of the error. */
   | 'CODE'
@@ -699,13 +699,13 @@ export type GrantJobAccessInput = {
   experiment: string;
   /** Holder of the access. */
   grantee: JobAccessGranteeInput;
-  /** Jobs; null for all jobs of the owner in the experiment, also later ones. */
+  /** Jobs; null for all jobs of the owner in the experiment, including those that are submitted later. */
   jobs?: JobAccessTargetInput | null | undefined;
   /** Level of the access. */
   level: JobAccessLevel;
   /**
-   * Subject of the owner; null for the owner of the job or the task, for all owners of a share, and otherwise for the
-   * caller. For other owners than itself, the caller needs `job:manageAny`.
+   * Subject of the owner. If null: the owner of the job or the task, all owners in the share, or otherwise the
+   * caller. To grant access to jobs of other owners, the caller needs `job:manageAny`.
    */
   owner?: string | null | undefined;
   /** Reason, up to 1000 characters. */
@@ -844,18 +844,18 @@ export type JobAccessGranteeInput =
 
 /** Level of access to jobs of another owner. */
 export type JobAccessLevel =
-  /** READ, and cancels, holds, releases and retries the jobs, and sets their priority, if the roles permit it. */
+  /** READ, and cancels, holds, releases and retries the jobs, sets their priority and, with access to a task, controls the task, if the roles permit it. */
   | 'MANAGE'
-  /** Reads the variables of the payload, as the owner does. */
+  /** Reads the environment variables of the payload, as the owner does. */
   | 'READ';
 
 /** Jobs to which access is granted. */
 export type JobAccessTargetInput =
   {   /** Identifier of a job. */
   jobId: string; share?: never; taskId?: never; }
-  |  { jobId?: never;   /** Path of a share: its jobs, also later ones. */
+  |  { jobId?: never;   /** Path of a share: its jobs, including those that are submitted later. */
   share: string; taskId?: never; }
-  |  { jobId?: never; share?: never;   /** Identifier of a task: its jobs, also later ones. */
+  |  { jobId?: never; share?: never;   /** Identifier of a task: its jobs, including those that are created later. */
   taskId: string; };
 
 /** Handling of a payload and its job while the worker cannot reach core. Fields that are not set have the defaults of the experiment, else of the queue. */
@@ -882,8 +882,8 @@ export type JobErrorFamily =
   | 'WORKER';
 
 /**
- * Conditions on jobs, for lists, counts, streams and bulk mutations. A job must meet every field given. The values of a list are alternatives,
- * and an empty list matches nothing.
+ * Conditions on jobs, for lists, counts, streams and bulk mutations. A job must meet every field given. The
+ * values of a list are alternatives, and an empty list matches nothing.
  */
 export type JobFilter = {
   /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
@@ -913,9 +913,10 @@ export type JobFilter = {
   /** Ids of the tasks, at most 100. Not for counts. */
   taskIds?: Array<string> | null | undefined;
   /**
-   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200 characters. Only
-   * for lists of jobs. No index has `text`, `images`, `attempts` and `gpuModels`: they need one of `ids`, `taskIds`, `owners`,
-   * `queues`, `shares`, `labels`, `states` and `createdFrom`, and a search of more than 5 seconds is refused.
+   * Part of the name of the job, or of the message of an error of its attempts, in upper or lower case; 1 to 200
+   * characters. Only for lists of jobs. No database index covers `text`, `images`, `attempts` and `gpuModels`:
+   * combine them with at least one of `ids`, `taskIds`, `owners`, `queues`, `shares`, `labels`, `states` and
+   * `createdFrom`. A search of more than 5 seconds is refused.
    */
   text?: string | null | undefined;
 };
@@ -1022,7 +1023,7 @@ export type JobSecretInput = {
   as?: SecretDelivery | null | undefined;
   /** Name of the secret. */
   name: string;
-  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
+  /** Holder of the secret: the owner of the job, or the experiment. If a service submits the job, a secret of the owner must be named in the owner's consent. */
   scope?: SecretScope | null | undefined;
   /** Name of the file or the variable; by default the name of the secret. */
   target?: string | null | undefined;
@@ -1162,7 +1163,7 @@ export type PolicyAmountInput = {
   add?: number | null | undefined;
   /** Multiple of the previous amount, above 0 and at most 100. The product is rounded up. */
   factor?: number | null | undefined;
-  /** Largest amount that the change leads to; by default, and at most, what workers offer. If no amount of the job can grow any more, the next rule decides. */
+  /** Upper limit of the changed amount. Without it, and at most, what workers offer is the limit. If no amount of the job can grow any more, the next rule decides. */
   max?: number | null | undefined;
   /** New amount. */
   value?: number | null | undefined;
@@ -1178,7 +1179,7 @@ export type PolicyContentInput = {
 
 /** Criteria of a rule. All that are given must be met; a list is met by any of its entries. */
 export type PolicyMatchInput = {
-  /** Numbers of the attempt, 1 to 20. Attempts that were lost through a fault of the service are not counted. */
+  /** Numbers of the attempt, 1 to 20. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
   attempts?: IntRangeInput | null | undefined;
   /** Identifiers of requirement classes, as in `JobRequirements.classId`. */
   classIds?: Array<string> | null | undefined;
@@ -1493,8 +1494,8 @@ export type RetryJobsInput = {
   /** Changes of the new jobs. Children that were closed are repeated as they were. Without changes, each new job equals the old one. */
   changes?: RetryChangesInput | null | undefined;
   /**
-   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
-   * which every job was refused does not use up its key.
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30
+   * days. A call in which every job was refused does not use up its key.
    */
   idempotencyKey: string;
   /** True to also repeat the children that were closed because of these jobs. */
@@ -1734,7 +1735,7 @@ export type SecretDelivery =
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. Jobs that the user both submits and owns may use the secret. */
+  /** A user. Jobs that the user owns may use the secret if the user submitted them, or if the user's consent for the submitting service names the secret. */
   | 'USER';
 
 /** A group to create, change or remove. */
@@ -1891,7 +1892,7 @@ export type StartElevationInput = {
   minutes?: number;
   /** Reason, 10 to 1000 characters. It is recorded in the audit log. */
   reason: string;
-  /** The roles. A membership of yours must hold them ready (`elevatableRoles`) in this experiment or in all. */
+  /** The roles. They must be among the `elevatableRoles` of one of your memberships, in this experiment or in all. */
   roles: Array<GrantableRole>;
 };
 
@@ -1899,7 +1900,7 @@ export type StartElevationInput = {
 export type StartElevationUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** No membership holds the role ready for you. */
+  /** None of your memberships has the role among its `elevatableRoles`. */
   | 'NOT_ELEVATABLE'
   /** Five elevations of yours have not ended; end one of them first. */
   | 'TOO_MANY_ELEVATIONS';

@@ -65,8 +65,8 @@ export type AuditResult =
   | 'UNKNOWN';
 
 /**
- * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100 each. The same
- * fields are kept together as for `ErrorGrouping`.
+ * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100
+ * each. The same restrictions on combinations apply as for `ErrorGrouping`.
  */
 export type ErrorFilter = {
   /** End of the interval, exclusive, rounded up to the hour; by default now. */
@@ -79,7 +79,7 @@ export type ErrorFilter = {
   experiments?: Array<string> | null | undefined;
   /** Families of the errors. */
   families?: Array<JobErrorFamily> | null | undefined;
-  /** Begin of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
+  /** Start of the interval, rounded down to the hour; by default 24 hours before its end. Hours are kept for 30 days. */
   from?: string | null | undefined;
   /** Hosts of the workers. */
   hosts?: Array<string> | null | undefined;

@@ -134,7 +134,7 @@ export type DeviceUseInput = {
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
-  /** True if the worker has ended. Jobs that it still holds are reassigned at once, also those of an unreachable worker, and its devices are released. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned at once, even if the worker is unreachable, and its devices are released. */
   hasEnded?: boolean | null | undefined;
   /** Reason for the drain, up to 500 characters. */
   reason?: string | null | undefined;
@@ -391,7 +391,7 @@ export type PayloadExitInput =
 export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
   | 'APPTAINER'
-  /** Payloads without image run in namespaces of their own, by bubblewrap. */
+  /** Payloads without an image run in namespaces of their own, by bubblewrap. */
   | 'NAMESPACES'
   /** Payloads in images run in namespaces of their own, by Podman. */
   | 'PODMAN';
@@ -460,8 +460,9 @@ export type RegisterWorkerInput = {
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   idempotencyKey: string;
   /**
-   * Jobs whose payloads still run on the host, with the fences that an earlier worker of the same name, queue, host
-   * and credential has them by. The worker gets ADOPT for those that it may continue, DROP for the others.
+   * Jobs whose payloads still run on the host, with the fences under which an earlier worker with the same name,
+   * queue, host and credential held them. The worker gets ADOPT for those that it may continue, and DROP for the
+   * others.
    */
   jobs?: Array<HeldJobInput> | null | undefined;
   /** Labels of the worker, at most 64. */
@@ -570,7 +571,7 @@ export type WorkerHardwareInput = {
   isolation?: Array<PayloadIsolation> | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
-  /** Methods to find and end all processes of a payload without image, at most 8, the strongest first. */
+  /** Methods to find and end all processes of a payload without an image, at most 8, the strongest first. */
   processContainment?: Array<ProcessContainment> | null | undefined;
 };
 

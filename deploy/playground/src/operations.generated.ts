@@ -352,7 +352,7 @@ export type JobSecretInput = {
   as?: SecretDelivery | null | undefined;
   /** Name of the secret. */
   name: string;
-  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
+  /** Holder of the secret: the owner of the job, or the experiment. If a service submits the job, a secret of the owner must be named in the owner's consent. */
   scope?: SecretScope | null | undefined;
   /** Name of the file or the variable; by default the name of the secret. */
   target?: string | null | undefined;
@@ -557,7 +557,7 @@ export type SecretDelivery =
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. Jobs that the user both submits and owns may use the secret. */
+  /** A user. Jobs that the user owns may use the secret if the user submitted them, or if the user's consent for the submitting service names the secret. */
   | 'USER';
 
 /** All shares of an experiment. */

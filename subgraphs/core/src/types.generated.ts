@@ -2386,7 +2386,7 @@ export type JobAttempt = {
   readonly decision?: Maybe<AttemptDecision>;
   /** Devices that the attempt was given, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Time at which the attempt ended or core gave it up; null while the attempt lasts. */
+  /** Time at which the attempt ended or core gave its job away; null while the attempt lasts. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Error of the attempt; null if the attempt has none. */
   readonly error?: Maybe<JobError>;
