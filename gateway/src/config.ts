@@ -41,15 +41,16 @@ const schema = z.object({
   /** The `aud` that tokens must carry. */
   audience: z.string().min(1).default('rhizome'),
   /**
-   * Accepts tokens of a whole queue (`sub: pilot:<queue>`) in a gateway with an identity store: one such token
-   * acts for every worker of the queue. A gateway without an identity store knows no other tokens for pilots.
+   * Accepts tokens of a whole queue (`sub: pilot:<queue>`) in a gateway with an identity store: one such
+   * token acts for every worker of the queue. A gateway without an identity store knows no other tokens for
+   * pilots.
    */
   allowQueueTokens: z.boolean().default(false),
   /** Issuers, principals and Rhizome's own tokens. */
   identity: identitySettings,
   /**
-   * Keys of core, which asks a gateway with an identity store for the rights that principals have now; without
-   * them it may not ask.
+   * Keys of core, which asks a gateway with an identity store for the rights that principals have now;
+   * without them it may not ask.
    */
   coreKeys: z
     .strictObject({

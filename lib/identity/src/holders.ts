@@ -1,6 +1,7 @@
 /**
  * Holders of tokens and keys, as answers and records name them. An entry point of its own: the services load
- * the driver of the store and the clients of issuers, which a gateway without an identity store does not need.
+ * the driver of the store and the clients of issuers, which a gateway without an identity store does not
+ * need.
  */
 
 export {

@@ -45,7 +45,9 @@ export function* notGivenAwayEarly({ jobs }: History): Generator<Fact> {
     }
 }
 
-/** The attempt of a payload that may run on without contact does not end for good while its worker may return. */
+/**
+ * The attempt of a payload that may run on without contact does not end for good while its worker may return.
+ */
 export function* payloadsMayGoOn({ jobs, workers }: History): Generator<Fact> {
   for (const { _id, attempts } of jobs.values())
     for (const attempt of attempts) {
