@@ -2396,7 +2396,7 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** Time for which the payload ran in vain, in seconds: when its worker returned, another attempt had already begun. Null for other attempts. */
+  /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
