@@ -2,6 +2,7 @@
 // whatever a package brings as its own `build` step (web pages). A warm build compiles only what changed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { projectConfigs } from './projects.mjs';
@@ -35,12 +36,12 @@ function prune(configFile) {
 const configs = projectConfigs();
 configs.forEach(prune);
 const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
+// Each checker of a project works out the types that it meets: more of them than processors only repeat that.
+const checkers = ['--checkers', String(Math.min(4, availableParallelism()))];
 const result = spawnSync(
   process.execPath,
-  [tsc, '-b', root, ...process.argv.slice(2).filter((a) => a !== '--quiet')],
-  {
-    stdio: 'inherit',
-  },
+  [tsc, '-b', root, ...checkers, ...process.argv.slice(2).filter((a) => a !== '--quiet')],
+  { stdio: 'inherit' },
 );
 if (result.status !== 0) {
   console.error('build: TypeScript reported errors; see above');

@@ -1,9 +1,14 @@
 /** YAML files of commands, with errors that name the path, the value and what would be valid. */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
+import type * as YamlLibrary from 'yaml';
 import type { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
+
+/** The YAML library, loaded when it is first needed: most commands read no file, and start sooner. */
+export const yamlLibrary = (): typeof YamlLibrary =>
+  createRequire(import.meta.url)('yaml') as typeof YamlLibrary;
 
 /**
  * Reads and validates a file.
@@ -34,7 +39,7 @@ function readYaml(path: string, cwd: string): unknown {
     );
   }
   try {
-    return parse(text);
+    return yamlLibrary().parse(text);
   } catch (error) {
     const [fault = ''] = (error as Error).message.split('\n');
     throw new CliError(exitCodes.usage, `${path} is not YAML: ${fault.replace(/:$/, '')}`);

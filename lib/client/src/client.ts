@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { type DocumentNode, Kind, print } from 'graphql';
+import type { DocumentNode } from 'graphql';
+import { Kind } from 'graphql/language/kinds.js';
+import { print } from 'graphql/language/printer.js';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
 import { sleep } from '@rhizome/retry';
 import { type RetryOptions, type RetrySettings, retrySettings, waitBefore } from './retry-options.js';

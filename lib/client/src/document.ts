@@ -1,5 +1,5 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { parse } from 'graphql';
+import { parse } from 'graphql/language/parser.js';
 
 /**
  * A document whose text is known only when the program runs, as when it depends on what the schema has;

@@ -6,7 +6,7 @@ import {
   createClient,
   type FormattedExecutionResult,
   type SubscribePayload,
-} from 'graphql-ws';
+} from 'graphql-ws/client';
 import { type ClientOptions, WebSocket } from 'ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
 import type { HttpAnswer, HttpCall } from './http-transport.js';

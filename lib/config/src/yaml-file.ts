@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as YamlLibrary from 'yaml';
 import type { z } from 'zod';
 import { shapeOf } from './schema-walk.js';
 
@@ -22,6 +23,7 @@ export function readYaml(file: string, faults: string[]): Tree {
     );
     return {};
   }
+  const { parseDocument } = yamlLibrary();
   // Messages of the parser without the excerpt of the source, which may hold a secret.
   const document = parseDocument(text, { prettyErrors: false });
   for (const { code, pos } of document.errors) {
@@ -36,6 +38,9 @@ export function readYaml(file: string, faults: string[]): Tree {
   );
   return {};
 }
+
+/** Loaded with the first file: most processes have settings in their environment only. */
+const yamlLibrary = (): typeof YamlLibrary => createRequire(import.meta.url)('yaml') as typeof YamlLibrary;
 
 /** Adds a fault for each key that the schema does not know, with the nearest one it knows. */
 export function findUnknownKeys(

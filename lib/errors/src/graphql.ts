@@ -1,4 +1,5 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { GraphQLFormattedError } from 'graphql';
+import { GraphQLError } from 'graphql/error/GraphQLError.js';
 import type { ErrorCode } from './catalogue.js';
 import { isDomainError, type DomainError } from './domain-error.js';
 import { lookUp } from './registry.js';

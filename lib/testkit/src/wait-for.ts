@@ -22,8 +22,12 @@ export type Awaitable<T> =
   | AsyncIterable<T>
   | (() => T | null | undefined | false | Promise<T | null | undefined | false>);
 
-/** Time between two questions, in milliseconds. */
-const pollMs = 10;
+/**
+ * Shortest and longest time between two questions, in milliseconds. In between it is a tenth of the time
+ * waited: a question costs the processor time that the awaited event needs, most of all where it goes through
+ * a gateway.
+ */
+const pollMs = { least: 10, most: 100 };
 /**
  * Long enough for a machine that is many times slower and busy; short enough to fail before the test's own
  * limit.
@@ -71,10 +75,12 @@ async function settle<T>(what: Awaitable<T>, options: WaitOptions<T>, signal: Ab
 }
 
 async function ask<T>(question: Extract<Awaitable<T>, () => unknown>, signal: AbortSignal): Promise<T> {
+  const started = performance.now();
   while (!signal.aborted) {
     const answer = await question();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
-    await delay(pollMs);
+    const waitedMs = performance.now() - started;
+    await delay(Math.min(pollMs.most, Math.max(pollMs.least, waitedMs / 10)));
   }
   return new Promise(() => undefined);
 }

@@ -1,14 +1,7 @@
 /** `rhizome audit`: searches, exports and verifies the audit log. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import {
-  type AuditRecord,
-  type Head,
-  readHeadFolder,
-  readPublicKey,
-  type VerificationReport,
-  Verifier,
-} from '@rhizome/audit/verification';
+import type { AuditRecord, Head, VerificationReport } from '@rhizome/audit/verification';
 import { type Command, Option } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
@@ -129,6 +122,7 @@ interface VerifyFlags {
 }
 
 async function verify(session: Session, { file, heads: folder, key }: VerifyFlags): Promise<ExitCode> {
+  const { readHeadFolder, readPublicKey, Verifier } = await import('@rhizome/audit/verification');
   const { output } = session;
   // Heads are read first: the log may be longer than they say, but not shorter.
   const read =

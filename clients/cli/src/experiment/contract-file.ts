@@ -4,9 +4,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { EndpointContract } from '@rhizome/conformance';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.js';
+import { yamlLibrary } from '../yaml-file.js';
 
 const values = z.record(z.string(), z.unknown());
 const schema = z.strictObject({
@@ -35,7 +35,7 @@ export function readContractFile(path: string): ContractFile {
     throw new CliError(exitCodes.usage, `Contract file ${path} not found; name it with --contract FILE`);
   let content: unknown;
   try {
-    content = parse(readFileSync(path, 'utf8'));
+    content = yamlLibrary().parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new CliError(
       exitCodes.usage,

@@ -1,6 +1,5 @@
 /** Requests for secrets, and their decryption with a key that exists for one request only. */
 import type { ProofKey } from '@rhizome/client';
-import { compactDecrypt, exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
 import type { DeliveredSecret } from './delivered-secret.js';
 
@@ -30,6 +29,8 @@ const delivered = z.object({
 
 /** Makes a request. @param key the key of the worker's credential */
 export async function secretRequest(attempt: SecretAttempt, key: ProofKey): Promise<SecretRequest> {
+  // Most attempts have no secret, so that a pilot may never need the library.
+  const { compactDecrypt, exportJWK, generateKeyPair } = await import('jose');
   const pair = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
   const { kty, crv, x, y } = await exportJWK(pair.publicKey);
   const request = key.statement('rhizome-secrets-request+jwt', { ...attempt, key: { kty, crv, x, y } });

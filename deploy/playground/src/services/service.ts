@@ -21,8 +21,10 @@ export interface Service extends Child {
   untilReady(withinMs?: number): Promise<void>;
 }
 
-/** Time between two checks, in milliseconds. */
-const lookAgainMs = 10;
+/**
+ * Time between two checks, in milliseconds. Each costs processor time that the service needs for its start.
+ */
+const lookAgainMs = 25;
 const startWithinMs = 60_000;
 
 /** A program to start, and the file to which it writes its address. */

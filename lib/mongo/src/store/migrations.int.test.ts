@@ -32,6 +32,25 @@ describe('runMigrations', () => {
     });
   });
 
+  it('records all without a run in an empty database that is then created in its newest form', async () => {
+    const db = store.database();
+    const list = [step('0001-first'), step('0002-second')];
+    const options = { isCreatedLatest: true };
+    expect(await runMigrations(db, list, options)).toEqual([]);
+    expect(await db.collection('ran').countDocuments()).toBe(0);
+    expect(await db.collection('migrations').distinct('_id')).toEqual(['0001-first', '0002-second']);
+    expect(await runMigrations(db, [...list, step('0003-third')], options)).toEqual([]);
+    expect(await db.collection('migrationLock').countDocuments()).toBe(0);
+  });
+
+  it('runs all in a database with a collection, also where it is then created in its newest form', async () => {
+    const db = store.database();
+    await db.createCollection('jobs');
+    const list = [step('0001-first'), step('0002-second')];
+    expect(await runMigrations(db, list, { isCreatedLatest: true })).toEqual(['0001-first', '0002-second']);
+    expect(await db.collection('ran').countDocuments()).toBe(2);
+  });
+
   it('runs in one of several processes that start at once; all return when it is done', async () => {
     const db = store.database();
     let inside = 0;

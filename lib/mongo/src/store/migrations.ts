@@ -23,6 +23,11 @@ export interface MigrationOptions {
   readonly clock?: Clock;
   /** A holder of the lock that is silent for so long has lost it; 30,000 unless given. */
   readonly lockTtlMs?: number;
+  /**
+   * True if the caller afterwards creates all collections in their newest form. In a database without
+   * collections, migrations have nothing to change: all are recorded and none runs.
+   */
+  readonly isCreatedLatest?: boolean;
   /** Maximum wait for the run of another process, in milliseconds; default 600,000. */
   readonly waitMs?: number;
 }
@@ -45,7 +50,7 @@ const lookAgainMs = 100;
 /**
  * Runs what is not yet recorded in the collection `migrations`, in order, each once, while holding the lock
  * document in `migrationLock`: of several processes that start at once one works and the others wait.
- * @returns the ids that this call ran
+ * @returns the ids that this call ran; those that it only recorded are not among them
  * @throws DomainError MIGRATION_FAILED: the failed migration is not recorded, later ones are not tried.
  */
 export async function runMigrations(
@@ -58,7 +63,12 @@ export async function runMigrations(
   if ((await pending(records, migrations)).length === 0) return [];
   return withLock(db, options, async (signal) => {
     const done: string[] = [];
-    for (const migration of await pending(records, migrations)) {
+    const missing = await pending(records, migrations);
+    if (options.isCreatedLatest === true && (await isEmpty(db))) {
+      await recordAll(records, missing, options);
+      return done;
+    }
+    for (const migration of missing) {
       await apply(db, records, migration, signal, options);
       done.push(migration.id);
     }
@@ -94,6 +104,26 @@ async function pending(
   if (late)
     throw failed(late.id, `it comes before ${latest}, which was run already; give it a number of its own`);
   return missing;
+}
+
+/** True if the database has no collection but those of this module. */
+async function isEmpty(db: Db): Promise<boolean> {
+  const own = ['migrations', 'migrationLock'];
+  return (await db.listCollections({ name: { $nin: own } }, { nameOnly: true }).toArray()).length === 0;
+}
+
+/** Records the migrations of a new database. */
+async function recordAll(
+  records: Collection<MigrationRecord>,
+  migrations: readonly Migration[],
+  { log, clock = systemClock }: MigrationOptions,
+): Promise<void> {
+  const recorded = { schemaVersion: 1, appliedAt: clock.now(), durationMs: 0 };
+  await records.insertMany(
+    migrations.map(({ id }) => ({ _id: id, ...recorded })),
+    { writeConcern: { w: 'majority' } },
+  );
+  log?.info({ migrations: migrations.length }, 'new database needed no migrations');
 }
 
 async function apply(

@@ -28,7 +28,7 @@ export class Lifecycle {
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
     const { events, directories, secrets, suspendedTasks, fleet, jobs, failures } = this.#components;
-    await runMigrations(db, coreMigrations, { log, clock });
+    await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
     // Changes after this position of the stream are delivered, so values read now do not become stale.

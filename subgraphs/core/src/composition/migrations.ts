@@ -29,7 +29,10 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...eventCollections,
 ] as readonly CollectionDefinition[];
 
-/** All migrations. A released one is never changed; the next one gets the next number. */
+/**
+ * All migrations. A released one is never changed; the next one gets the next number. None inserts documents:
+ * a new database is created in its newest form without them.
+ */
 export const coreMigrations: readonly Migration[] = [
   {
     id: '0001-initial-collections',

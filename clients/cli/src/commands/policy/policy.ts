@@ -1,6 +1,5 @@
 /** `rhizome policy`: rules for failed attempts of an experiment, a queue or a task. */
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags.js';
@@ -19,6 +18,7 @@ import { ago, printJson, printLine, printTable } from '../../output.js';
 import { readPolicyFile } from '../../policy-file.js';
 import { scopeOf, type ScopeFlags } from '../../policy-scope.js';
 import { addPolicyTest } from './policy-test.js';
+import { yamlLibrary } from '../../yaml-file.js';
 
 type ChangeFlags = ScopeFlags & DryRunFlags;
 
@@ -105,7 +105,7 @@ function fileOf({ rules, placement, comment }: CliPolicyContentFragment): string
     const named = labels && Object.fromEntries(labels.map(({ key, value }) => [key, value]));
     return { ...rule, match: { ...match, labels: named } };
   });
-  return stringify(withoutNulls({ comment, rules: written, placement }));
+  return yamlLibrary().stringify(withoutNulls({ comment, rules: written, placement }));
 }
 
 function withoutNulls(value: unknown): unknown {
