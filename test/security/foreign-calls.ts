@@ -122,6 +122,11 @@ export const steps: readonly Step[] = [
   onTask('resumeTask'),
   onTask('finishTask'),
   onTask('abortTask'),
+  {
+    name: 'endScouting',
+    text: mutationText('endScouting', 'task { id } jobCount userErrors { code message path }'),
+    variables: ({ foreign }) => ({ input: { taskId: foreign.taskId } }),
+  },
   taskSubmission(({ foreign }) => ({ dependsOn: [foreign.jobId] })),
   taskSubmission(() => ({ requirements: { queue: 'theirs' } })),
   taskSubmission(() => ({ share: 'beta/heavy' })),

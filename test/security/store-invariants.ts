@@ -29,6 +29,7 @@ interface Task {
   readonly state: string;
   readonly totalJobs: number;
   readonly createdJobs: number;
+  readonly createUpTo?: number;
 }
 
 const heldStates = ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'];
@@ -121,12 +122,13 @@ function faultsOfHistory({ _id, state, revision, last, transitions }: Job): read
   return faults;
 }
 
-function faultsOfTask({ _id, state, totalJobs, createdJobs }: Task, jobs: readonly Job[]): readonly string[] {
+function faultsOfTask(task: Task, jobs: readonly Job[]): readonly string[] {
+  const { _id, state, totalJobs, createdJobs, createUpTo: due = totalJobs } = task;
   const own = jobs.filter(({ taskId }) => taskId === _id).length;
   if (state === 'EXPANDING') return [`task ${_id}: it is still expanding`];
   // Retried jobs of a task are further jobs of it.
-  if (createdJobs === totalJobs && own >= totalJobs) return [];
-  return [`task ${_id}: it has ${own} jobs, created ${createdJobs} and should have ${totalJobs}`];
+  if (createdJobs === due && own >= due) return [];
+  return [`task ${_id}: it has ${own} jobs, created ${createdJobs} and should have ${due}`];
 }
 
 /** True when no task is being expanded and no recorded change is being applied. */

@@ -174,7 +174,7 @@ describe('rhizome with wrong usage', () => {
     [
       'a state of another kind',
       ['list', '--tasks', '--state', 'HOLDING'],
-      /HOLDING is not a state of tasks; must be one of EXPANDING/,
+      /HOLDING is not a state of tasks; must be one of SCOUTING/,
     ],
     [
       'a filter of jobs for tasks',

@@ -27,7 +27,7 @@ import { addShow } from './commands/show.js';
 import { addStatus } from './commands/site/status.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
-import { addTask } from './commands/task.js';
+import { addTask } from './commands/task/task.js';
 import { addWatch } from './commands/watch.js';
 import { addWhy } from './commands/why.js';
 import { addWorker } from './commands/site/worker.js';

@@ -9,6 +9,8 @@ const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const texts = z.array(scalar);
 const keyed = z.record(z.string(), scalar);
 
+const scoutRule = z.strictObject({ percentile: z.int().optional(), factor: z.number().optional() });
+
 const taskFile = z
   .strictObject({
     experiment: z.string(),
@@ -73,6 +75,24 @@ const taskFile = z
       })
       .optional(),
     dependsOn: z.array(z.string()).default([]),
+    failureLimit: z
+      .strictObject({
+        maxFailedJobs: z.int().optional(),
+        maxFailedFraction: z.number().optional(),
+        minEndedJobs: z.int().optional(),
+        action: z.enum(['PAUSE', 'FINISH', 'ABORT']).optional(),
+      })
+      .optional(),
+    /** Jobs that run first; the amounts of the others follow from their use. `null` leaves an amount. */
+    scouts: z
+      .strictObject({
+        count: z.int().optional(),
+        maxFailedFraction: z.number().optional(),
+        memory: scoutRule.nullable().optional(),
+        walltime: scoutRule.nullable().optional(),
+        disk: scoutRule.nullable().optional(),
+      })
+      .optional(),
   })
   .refine(({ count, parameters }) => (count === undefined) !== (parameters === undefined), {
     message: 'give either count or parameters',
@@ -83,12 +103,9 @@ const taskFile = z
  * @throws CliError that lists every error with its path
  */
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
-  const { count, parameters, experiment, name, share, priority, retry, continuity, ...job } = readYamlFile(
-    path,
-    cwd,
-    taskFile,
-    'task',
-  );
+  const file = readYamlFile(path, cwd, taskFile, 'task');
+  const { count, parameters, experiment, name, share, priority, retry, continuity, ...rest } = file;
+  const { scouts, failureLimit, ...job } = rest;
   const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
   const set = (values: Readonly<Record<string, string>>) => ({
     parameters: pairs(values).map(([key, value]) => ({ name: key, value })),
@@ -96,6 +113,8 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
   return {
     experiment,
     name,
+    ...(scouts === undefined ? {} : { scouts }),
+    ...(failureLimit === undefined ? {} : { failureLimit }),
     jobs: parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 },
     template: {
       name,

@@ -328,6 +328,8 @@ export type JobMetricsInput = {
   gpuUtilisation?: number | null | undefined;
   /** True if the payload ended too soon to be measured completely. */
   isPartial?: boolean | null | undefined;
+  /** Largest use of scratch space, in MiB. */
+  peakDiskMiB?: number | null | undefined;
   /** Largest resident memory of all processes together, in MiB. */
   peakMemoryMiB?: number | null | undefined;
   /** Bytes read from storage. */

@@ -615,6 +615,8 @@ export type SubmitAtlasTaskInput = {
   release?: string | null | undefined;
   /** The production request, 1 or more. */
   requestId: number;
+  /** Number of jobs of the first step that run first, 1 to 1000: the requirements of its other jobs follow from their use, and too many failures abort the task. Null for none. */
+  scouts?: number | null | undefined;
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   seed?: number | null | undefined;
   /** The share, such as `atlas/production`; the first by default. */
@@ -725,6 +727,8 @@ export type TaskState =
   | 'PAUSED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING'
+  /** The scouts run alone; the other jobs are created when they have ended. */
+  | 'SCOUTING'
   /** Being stopped by `finishTask` or `abortTask`: no job is sent, and jobs are being cancelled. */
   | 'STOPPING';
 

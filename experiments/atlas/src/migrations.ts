@@ -22,4 +22,10 @@ export const migrations: readonly Migration[] = [
       await ensureCollections(db, collectionsOf(collections));
     },
   },
+  {
+    id: '0003-scouts',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections));
+    },
+  },
 ];

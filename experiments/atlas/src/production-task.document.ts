@@ -38,6 +38,8 @@ export interface ProductionTaskDocument extends SubmissionDocument {
   readonly release?: string;
   readonly seed: number;
   readonly maxAttempts: number;
+  /** Number of jobs that run first; absent: none. */
+  readonly scouts?: number;
   /** Absent: the first share of the experiment. */
   readonly share?: string;
 }
@@ -81,6 +83,7 @@ export const productionTasksCollection = defineSubmissions<ProductionTaskDocumen
     release: { bsonType: 'string' },
     seed: { bsonType: 'int', minimum: 0 },
     maxAttempts: { bsonType: 'int' },
+    scouts: { bsonType: 'int' },
     share: { bsonType: 'string' },
   },
   indexes: [

@@ -55,6 +55,11 @@ describe('ProductionTask', () => {
     expect(placementOf(task({}))).toEqual([]);
   });
 
+  it('lets core scout its jobs if it asks for that', async () => {
+    expect((await productionTaskRules.toTask(task({ scouts: 5 }))).scouts).toEqual({ count: 5 });
+    expect(checkProductionTask({ ...input, scouts: 0 })).toMatchObject([{ path: ['scouts'] }]);
+  });
+
   it('becomes one core task with a variant for each further step', async () => {
     const core = await productionTaskRules.toTask(
       task({ seed: 100, release: '25.0', share: 'production', cores: 4 }),
@@ -71,6 +76,7 @@ describe('ProductionTask', () => {
       payload: { command: 'EVGEN', arguments: ['{{events}}'], outputs: ['EVGEN.root'] },
       retry: { maxAttempts: 3 },
     });
+    expect(core.scouts).toBeUndefined();
     expect(core.variants?.map(({ payload }) => payload?.command)).toEqual(['RECO', 'MERGE']);
     expect(core.jobs.parameterSets?.map(({ variant, dependsOn }) => [variant, dependsOn])).toEqual([
       ...[0, 1, 2].map(() => [undefined, []]),

@@ -44,6 +44,7 @@ export function checkProductionTask(
   check.int(['totalEvents'], input.totalEvents, 1, 100_000_000);
   check.int(['eventsPerJob'], input.eventsPerJob, 1, 100_000_000);
   check.int(['seed'], input.seed, 0, 2_000_000_000);
+  check.int(['scouts'], input.scouts, 1, 1000);
   if (input.release != null) check.text(['release'], input.release, 1, 255);
   if (input.share != null) check.text(['share'], input.share, 1, 63);
   checkChain(input.transforms, check);
@@ -97,6 +98,7 @@ export const productionTaskRules: SubmissionRules<ProductionTaskDocument, Produc
 export const productionTaskPathRules: readonly PathRule[] = [
   ...commonPathRules,
   ['template.requirements.selector', 'release'],
+  ['scouts.count', 'scouts'],
   ['template.payload', () => ['transforms', '0']],
   ['variants', ([position, ...rest]) => ['transforms', String(Number(position) + 1), ...ownRest(rest)]],
 ];
@@ -107,7 +109,7 @@ function ownRest([member, ...rest]: readonly string[]): readonly string[] {
 }
 
 function describeTask(content: ProductionTaskContent): ReturnType<(typeof productionTaskRules)['describe']> {
-  const { campaign, requestId, physicsShort, totalEvents, eventsPerJob, release, share } = content;
+  const { campaign, requestId, physicsShort, totalEvents, eventsPerJob, release, scouts, share } = content;
   return {
     ...{ campaign, requestId, physicsShort, totalEvents, eventsPerJob },
     transforms: content.transforms.map(storedTransform),
@@ -117,6 +119,7 @@ function describeTask(content: ProductionTaskContent): ReturnType<(typeof produc
     seed: content.seed ?? 1,
     maxAttempts: content.maxAttempts ?? 3,
     ...(release == null ? {} : { release }),
+    ...(scouts == null ? {} : { scouts }),
     ...(share == null ? {} : { share }),
     totalJobs: jobCount(content),
   };
@@ -137,7 +140,8 @@ function storedTransform({
 }
 
 function coreTaskOf(task: ProductionTaskDocument): CoreTask {
-  const { campaign, requestId, physicsShort, cores, memoryMiB, walltimeSeconds, maxAttempts, share } = task;
+  const { campaign, requestId, physicsShort, cores, memoryMiB, walltimeSeconds, maxAttempts, share, scouts } =
+    task;
   const [rule] = placementOf(task);
   const requirements = {
     ...{ cores, memoryMiB, walltimeSeconds },
@@ -164,6 +168,7 @@ function coreTaskOf(task: ProductionTaskDocument): CoreTask {
       retry: { maxAttempts },
     },
     variants,
+    ...(scouts === undefined ? {} : { scouts: { count: scouts } }),
     jobs: { parameterSets: Array.from({ length: task.totalJobs }, (_, index) => parameterSet(task, index)) },
   };
 }

@@ -278,6 +278,8 @@ export type SubmitAtlasTaskInput = {
   readonly release?: InputMaybe<Scalars['String']['input']>;
   /** The production request, 1 or more. */
   readonly requestId: Scalars['Int']['input'];
+  /** Number of jobs of the first step that run first, 1 to 1000: the requirements of its other jobs follow from their use, and too many failures abort the task. Null for none. */
+  readonly scouts?: InputMaybe<Scalars['Int']['input']>;
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   readonly seed?: InputMaybe<Scalars['Int']['input']>;
   /** The share, such as `atlas/production`; the first by default. */

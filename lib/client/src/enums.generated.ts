@@ -34,6 +34,7 @@ export const noticeSignals = [
 
 /** Values of `TaskState`. */
 export const taskStates = [
+  'SCOUTING',
   'EXPANDING',
   'RUNNING',
   'PAUSED',

@@ -317,6 +317,14 @@ export type RocmRequirementInput = {
   runtime?: string | null | undefined;
 };
 
+/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+export type ScoutRuleInput = {
+  /** Factor by which the use at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
+  factor?: number | null | undefined;
+  /** Percentile of the use, 1 to 100. */
+  percentile?: number | null | undefined;
+};
+
 /** Way in which a payload receives a secret. */
 export type SecretDelivery =
   /** A file that only the payload can read, in the folder `$RHIZOME_SECRETS`. */
@@ -335,6 +343,8 @@ export type SecretScope =
 export type SubmitTaskInput = {
   /** The experiment that owns the task. */
   experiment: string;
+  /** Failures after which the task is paused or stopped; null for no limit. */
+  failureLimit?: TaskFailureLimitInput | null | undefined;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
   /** The jobs: a number of equal ones, or one for each set of parameters. */
@@ -343,6 +353,8 @@ export type SubmitTaskInput = {
   name: string;
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
+  /** Jobs that run first, and whose use decides about the requirements of the others; null for none. */
+  scouts?: TaskScoutsInput | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
    * unless the template's name contains it.
@@ -375,12 +387,50 @@ export type SubmitTaskUserErrorCode =
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
+/** Command that a limit of failures gives. */
+export type TaskFailureAction =
+  /** Abort, like `abortTask`. */
+  | 'ABORT'
+  /** Finish, like `finishTask`. */
+  | 'FINISH'
+  /** Pause, like `pauseTask`. */
+  | 'PAUSE';
+
+/** Failures after which core pauses or stops a task: a number, a fraction, or both. */
+export type TaskFailureLimitInput = {
+  /** The command, which core gives as `system:failure-limit`. */
+  action?: TaskFailureAction | null | undefined;
+  /** A larger fraction of the ended jobs than this gives the command, 0 to 1. */
+  maxFailedFraction?: number | null | undefined;
+  /** More FAILED jobs than this give the command, 0 to 1,000,000. */
+  maxFailedJobs?: number | null | undefined;
+  /** Number of ended jobs below which the fraction does not count, 1 or more. */
+  minEndedJobs?: number | null | undefined;
+};
+
 /** The jobs of a task. */
 export type TaskJobsInput =
   {   /** The number of equal jobs, 1 to 1,000,000. */
   count: number; parameterSets?: never; }
   |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
+
+/**
+ * Scouts of a task: its first jobs. They run alone, and the other jobs are created when all of them have ended, with
+ * requirements that follow from what the scouts used. A task that has no more jobs than scouts has no scouts.
+ */
+export type TaskScoutsInput = {
+  /** Number of scouts, 1 to 1000. */
+  count?: number | null | undefined;
+  /** Rule for the scratch space; null leaves it as it is. */
+  disk?: ScoutRuleInput | null | undefined;
+  /** More failed scouts than this fraction abort the task, 0 to 1. A task of which no scout finishes is aborted, too. */
+  maxFailedFraction?: number | null | undefined;
+  /** Rule for the memory; null leaves it as it is. */
+  memory?: ScoutRuleInput | null | undefined;
+  /** Rule for the walltime; null leaves it as it is. */
+  walltime?: ScoutRuleInput | null | undefined;
+};
 
 /** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {

@@ -17,6 +17,7 @@ import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
+import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
@@ -61,6 +62,7 @@ export const corePolicies: Policies = {
   ...errorPolicies,
   ...jobPolicies,
   ...taskPolicies,
+  ...scoutPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...gpuPolicies,
@@ -88,6 +90,7 @@ export function buildCore(options: CoreOptions): Core {
       errorResolvers,
       jobResolvers,
       taskResolvers,
+      scoutResolvers,
       workerResolvers,
       leaseClockResolvers,
       gpuResolvers,

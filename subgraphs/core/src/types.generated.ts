@@ -4,6 +4,7 @@ import type { AttemptDecisionMapper, PolicyMapper, PolicyConnectionMapper, Polic
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
 import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
+import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, ScoutedAmountMapper, ScoutedShapeMapper, TaskScoutsMapper } from './tasks/graphql/scouts.mappers.js';
 import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
@@ -1171,6 +1172,53 @@ export type EnablePolicyUserErrorCode =
   | 'TASK_NOT_FOUND'
   /** The policy has no such version. */
   | 'VERSION_NOT_FOUND';
+
+/** The task whose scouting ends. */
+export type EndScoutingInput = {
+  /** True to change nothing and return what the command would change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, up to 500 characters; seen with the result of the scouts. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Requirements of the other jobs that replace those that follow from the use of the scouts so far. */
+  readonly requirements?: InputMaybe<ScoutOverridesInput>;
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `endScouting`. */
+export type EndScoutingPayload = {
+  readonly __typename?: 'EndScoutingPayload';
+  /** Number of jobs that are created with these requirements. Null if the command was refused. */
+  readonly jobCount?: Maybe<Scalars['Int']['output']>;
+  /** Requirements of the other jobs. Null if the command was refused. */
+  readonly result?: Maybe<ScoutResult>;
+  /** The task after the command; null if it was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<EndScoutingUserError>;
+};
+
+/** An error in the input of `endScouting`. */
+export type EndScoutingUserError = UserError & {
+  readonly __typename?: 'EndScoutingUserError';
+  /** Code of the error, for programs. */
+  readonly code: EndScoutingUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `endScouting`. */
+export type EndScoutingUserErrorCode =
+  /** You may read the task, but not change it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task has no scouts, or they have ended. */
+  | 'TASK_STATE_CONFLICT';
 
 /** One environment variable. */
 export type EnvironmentVariable = {
@@ -2698,6 +2746,8 @@ export type JobMetrics = {
   readonly gpuUtilisation?: Maybe<Scalars['Float']['output']>;
   /** True if the payload ended too soon to be measured completely. */
   readonly isPartial: Scalars['Boolean']['output'];
+  /** Largest use of scratch space, in MiB; null if unknown. */
+  readonly peakDiskMiB?: Maybe<Scalars['Int']['output']>;
   /** Largest resident memory of all processes together, in MiB; null if unknown. */
   readonly peakMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Bytes read from storage; null if unknown. */
@@ -2718,6 +2768,8 @@ export type JobMetricsInput = {
   readonly gpuUtilisation?: InputMaybe<Scalars['Float']['input']>;
   /** True if the payload ended too soon to be measured completely. */
   readonly isPartial?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Largest use of scratch space, in MiB. */
+  readonly peakDiskMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Largest resident memory of all processes together, in MiB. */
   readonly peakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Bytes read from storage. */
@@ -3147,6 +3199,8 @@ export type Mutation = {
   readonly drainWorker: DrainWorkerPayload;
   /** Enables a version of a policy, and disables the version that was enabled before. It decides about attempts that fail from now on. */
   readonly enablePolicy: EnablePolicyPayload;
+  /** Creates the other jobs of a task before its scouts have ended, with requirements that follow from those that have, or that you give. */
+  readonly endScouting: EndScoutingPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
   /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
@@ -3284,6 +3338,11 @@ export type MutationdrainWorkerArgs = {
 
 export type MutationenablePolicyArgs = {
   input: EnablePolicyInput;
+};
+
+
+export type MutationendScoutingArgs = {
+  input: EndScoutingInput;
 };
 
 
@@ -5037,6 +5096,91 @@ export type RotateSecretUserErrorCode =
   /** The secret does not exist, or you may not see it. */
   | 'SECRET_NOT_FOUND';
 
+/** Requirements that replace those that follow from the use of the scouts. */
+export type ScoutOverridesInput = {
+  /** Scratch space, in MiB. */
+  readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest run time, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Requirements that followed from the use of the scouts of a task. */
+export type ScoutResult = {
+  readonly __typename?: 'ScoutResult';
+  /** Time of the decision. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Principal that ended the scouting; null if the scouts had ended. */
+  readonly by?: Maybe<Principal>;
+  /** Number of FINISHED scouts. */
+  readonly finishedCount: Scalars['Int']['output'];
+  /** Reason that the principal gave; null if there is none. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** Requirements of the template and the variants that have FINISHED scouts or given amounts; those of the others stay as they were submitted. */
+  readonly shapes: ReadonlyArray<ScoutedShape>;
+};
+
+/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+export type ScoutRule = {
+  readonly __typename?: 'ScoutRule';
+  /** Factor by which the use at the percentile is multiplied. */
+  readonly factor: Scalars['Float']['output'];
+  /** Name of the field in `JobRequirements`. */
+  readonly field: Scalars['String']['output'];
+  /** Percentile of the use, 1 to 100. */
+  readonly percentile: Scalars['Int']['output'];
+};
+
+/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+export type ScoutRuleInput = {
+  /** Factor by which the use at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
+  readonly factor?: InputMaybe<Scalars['Float']['input']>;
+  /** Percentile of the use, 1 to 100. */
+  readonly percentile?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Use of the scouts that were measured. */
+export type ScoutUse = {
+  readonly __typename?: 'ScoutUse';
+  /** Number of scouts that were measured. */
+  readonly measuredCount: Scalars['Int']['output'];
+  /** Largest use. */
+  readonly most: Scalars['Float']['output'];
+  /** Use at the percentile of the rule. */
+  readonly used: Scalars['Float']['output'];
+};
+
+/** A requirement of the other jobs, with the use from which it follows. */
+export type ScoutedAmount = {
+  readonly __typename?: 'ScoutedAmount';
+  /** Amount of the other jobs. */
+  readonly after: Scalars['SafeInt']['output'];
+  /** Amount as it was submitted. */
+  readonly before: Scalars['SafeInt']['output'];
+  /** Name of the field in `JobRequirements`. */
+  readonly field: Scalars['String']['output'];
+  /** True if the principal that ended the scouting gave the amount. */
+  readonly isOverridden: Scalars['Boolean']['output'];
+  /** Largest amount that workers offer, if more was wanted; null otherwise. */
+  readonly limit?: Maybe<Scalars['SafeInt']['output']>;
+  /** Use of the scouts; null if it was not measured, or if the requirement has no rule. */
+  readonly use?: Maybe<ScoutUse>;
+};
+
+/** Requirements of the jobs that are made from the template, or from one variant. */
+export type ScoutedShape = {
+  readonly __typename?: 'ScoutedShape';
+  /** Requirements, with the use from which they follow. */
+  readonly amounts: ReadonlyArray<ScoutedAmount>;
+  /** Number of FINISHED scouts of this shape. */
+  readonly finishedCount: Scalars['Int']['output'];
+  /** Size of all outputs of one job, in bytes; null without FINISHED scouts. The percentile is 95. */
+  readonly outputBytes?: Maybe<ScoutUse>;
+  /** Position of the variant; null for the template. */
+  readonly variant?: Maybe<Scalars['Int']['output']>;
+};
+
 /**
  * A value that payloads need and nobody may read, such as a password. Jobs name it in their payload, and the worker
  * that holds the attempt receives the newest version of the value.
@@ -5517,6 +5661,8 @@ export type SubmitJobsUserErrorCode =
 export type SubmitTaskInput = {
   /** The experiment that owns the task. */
   readonly experiment: Scalars['String']['input'];
+  /** Failures after which the task is paused or stopped; null for no limit. */
+  readonly failureLimit?: InputMaybe<TaskFailureLimitInput>;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** The jobs: a number of equal ones, or one for each set of parameters. */
@@ -5525,6 +5671,8 @@ export type SubmitTaskInput = {
   readonly name: Scalars['String']['input'];
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
+  /** Jobs that run first, and whose use decides about the requirements of the others; null for none. */
+  readonly scouts?: InputMaybe<TaskScoutsInput>;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
    * unless the template's name contains it.
@@ -5660,6 +5808,8 @@ export type Task = Node & {
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** The experiment that owns the task. */
   readonly experiment: Experiment;
+  /** Failures after which the task is paused or stopped; null if there is no limit. */
+  readonly failureLimit?: Maybe<TaskFailureLimit>;
   /** Opaque, time-ordered identifier, `task_…`. */
   readonly id: Scalars['ID']['output'];
   /** Jobs of the task, by position. */
@@ -5674,6 +5824,8 @@ export type Task = Node & {
   readonly priority: Scalars['Int']['output'];
   /** Progress of the task. */
   readonly progress: TaskProgress;
+  /** Scouts of the task; null if it has none. */
+  readonly scouts?: Maybe<TaskScouts>;
   /** Share that the jobs are charged to; null if it was removed after the jobs ended. */
   readonly share?: Maybe<Share>;
   /** Path of the share, such as `experiment/leaf`. */
@@ -5749,6 +5901,40 @@ export type TaskEdge = {
   readonly node: Task;
 };
 
+/** Command that a limit of failures gives. */
+export type TaskFailureAction =
+  /** Abort, like `abortTask`. */
+  | 'ABORT'
+  /** Finish, like `finishTask`. */
+  | 'FINISH'
+  /** Pause, like `pauseTask`. */
+  | 'PAUSE';
+
+/** Failures after which core pauses or stops a task. Jobs count that have ended in the state FAILED and were not retried. */
+export type TaskFailureLimit = {
+  readonly __typename?: 'TaskFailureLimit';
+  /** The command. After it, failures count from zero again. */
+  readonly action: TaskFailureAction;
+  /** A larger fraction of the ended jobs than this gives the command, 0 to 1; null if the fraction is not limited. */
+  readonly maxFailedFraction?: Maybe<Scalars['Float']['output']>;
+  /** More FAILED jobs than this give the command; null if the number is not limited. */
+  readonly maxFailedJobs?: Maybe<Scalars['Int']['output']>;
+  /** Number of ended jobs below which the fraction does not count. */
+  readonly minEndedJobs: Scalars['Int']['output'];
+};
+
+/** Failures after which core pauses or stops a task: a number, a fraction, or both. */
+export type TaskFailureLimitInput = {
+  /** The command, which core gives as `system:failure-limit`. */
+  readonly action?: InputMaybe<TaskFailureAction>;
+  /** A larger fraction of the ended jobs than this gives the command, 0 to 1. */
+  readonly maxFailedFraction?: InputMaybe<Scalars['Float']['input']>;
+  /** More FAILED jobs than this give the command, 0 to 1,000,000. */
+  readonly maxFailedJobs?: InputMaybe<Scalars['Int']['input']>;
+  /** Number of ended jobs below which the fraction does not count, 1 or more. */
+  readonly minEndedJobs?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** Conditions on tasks. A task must meet every field given; the values of a list are alternatives. */
 export type TaskFilter = {
   /** Names of the experiments. */
@@ -5803,6 +5989,38 @@ export type TaskProgressChanged = {
   readonly task?: Maybe<Task>;
 };
 
+/** Scouts of a task: the jobs that run first, and what follows from what they use. */
+export type TaskScouts = {
+  readonly __typename?: 'TaskScouts';
+  /** Number of jobs that run first. */
+  readonly count: Scalars['Int']['output'];
+  /** More failed scouts than this fraction abort the task, 0 to 1. */
+  readonly maxFailedFraction: Scalars['Float']['output'];
+  /** Result of the scouts; null until they have ended. */
+  readonly result?: Maybe<ScoutResult>;
+  /** Rules by which the requirements of the other jobs follow from the use of the scouts. A requirement without a rule stays as it was submitted. */
+  readonly rules: ReadonlyArray<ScoutRule>;
+  /** One sentence about what the other jobs wait for, or about what followed from the scouts. */
+  readonly summary: Scalars['String']['output'];
+};
+
+/**
+ * Scouts of a task: its first jobs. They run alone, and the other jobs are created when all of them have ended, with
+ * requirements that follow from what the scouts used. A task that has no more jobs than scouts has no scouts.
+ */
+export type TaskScoutsInput = {
+  /** Number of scouts, 1 to 1000. */
+  readonly count?: InputMaybe<Scalars['Int']['input']>;
+  /** Rule for the scratch space; null leaves it as it is. */
+  readonly disk?: InputMaybe<ScoutRuleInput>;
+  /** More failed scouts than this fraction abort the task, 0 to 1. A task of which no scout finishes is aborted, too. */
+  readonly maxFailedFraction?: InputMaybe<Scalars['Float']['input']>;
+  /** Rule for the memory; null leaves it as it is. */
+  readonly memory?: InputMaybe<ScoutRuleInput>;
+  /** Rule for the walltime; null leaves it as it is. */
+  readonly walltime?: InputMaybe<ScoutRuleInput>;
+};
+
 /**
  * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
  * the same job is not part of the task.
@@ -5822,6 +6040,8 @@ export type TaskState =
   | 'PAUSED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING'
+  /** The scouts run alone; the other jobs are created when they have ended. */
+  | 'SCOUTING'
   /** Being stopped by `finishTask` or `abortTask`: no job is sent, and jobs are being cancelled. */
   | 'STOPPING';
 
@@ -6438,6 +6658,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<DisablePolicyUserError, 'code'> & { code: _RefType['DisablePolicyUserErrorCode'] } & { __typename: 'DisablePolicyUserError' } )
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<EnablePolicyUserError, 'code'> & { code: _RefType['EnablePolicyUserErrorCode'] } & { __typename: 'EnablePolicyUserError' } )
+    | ( Omit<EndScoutingUserError, 'code'> & { code: _RefType['EndScoutingUserErrorCode'] } & { __typename: 'EndScoutingUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
     | ( Omit<FinishTaskUserError, 'code'> & { code: _RefType['FinishTaskUserErrorCode'] } & { __typename: 'FinishTaskUserError' } )
@@ -6565,6 +6786,10 @@ export type ResolversTypes = {
   EnablePolicyPayload: ResolverTypeWrapper<Omit<EnablePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversTypes['Policy']>, userErrors: ReadonlyArray<ResolversTypes['EnablePolicyUserError']> }>;
   EnablePolicyUserError: ResolverTypeWrapper<Omit<EnablePolicyUserError, 'code'> & { code: ResolversTypes['EnablePolicyUserErrorCode'] }>;
   EnablePolicyUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'TASK_NOT_FOUND' | 'VERSION_NOT_FOUND'>;
+  EndScoutingInput: EndScoutingInput;
+  EndScoutingPayload: ResolverTypeWrapper<EndScoutingPayloadMapper>;
+  EndScoutingUserError: ResolverTypeWrapper<Omit<EndScoutingUserError, 'code'> & { code: ResolversTypes['EndScoutingUserErrorCode'] }>;
+  EndScoutingUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
   EnvironmentVariable: ResolverTypeWrapper<EnvironmentVariable>;
   EnvironmentVariableInput: EnvironmentVariableInput;
   ErrorFilter: ErrorFilter;
@@ -6801,6 +7026,13 @@ export type ResolversTypes = {
   RotateSecretUserError: ResolverTypeWrapper<Omit<RotateSecretUserError, 'code'> & { code: ResolversTypes['RotateSecretUserErrorCode'] }>;
   RotateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'SECRET_NOT_FOUND' | 'REVISION_CONFLICT' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  ScoutOverridesInput: ScoutOverridesInput;
+  ScoutResult: ResolverTypeWrapper<ScoutResultMapper>;
+  ScoutRule: ResolverTypeWrapper<ScoutRule>;
+  ScoutRuleInput: ScoutRuleInput;
+  ScoutUse: ResolverTypeWrapper<ScoutUseMapper>;
+  ScoutedAmount: ResolverTypeWrapper<ScoutedAmountMapper>;
+  ScoutedShape: ResolverTypeWrapper<ScoutedShapeMapper>;
   Secret: ResolverTypeWrapper<SecretMapper>;
   SecretConnection: ResolverTypeWrapper<SecretConnectionMapper>;
   SecretDelivery: ResolverTypeWrapper<'FILE' | 'VARIABLE'>;
@@ -6850,12 +7082,17 @@ export type ResolversTypes = {
   TaskCommandEffect: ResolverTypeWrapper<TaskCommandEffectMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
   TaskEdge: ResolverTypeWrapper<Omit<TaskEdge, 'node'> & { node: ResolversTypes['Task'] }>;
+  TaskFailureAction: ResolverTypeWrapper<'PAUSE' | 'FINISH' | 'ABORT'>;
+  TaskFailureLimit: ResolverTypeWrapper<Omit<TaskFailureLimit, 'action'> & { action: ResolversTypes['TaskFailureAction'] }>;
+  TaskFailureLimitInput: TaskFailureLimitInput;
   TaskFilter: TaskFilter;
   TaskJobCount: ResolverTypeWrapper<Omit<TaskJobCount, 'state'> & { state: ResolversTypes['JobState'] }>;
   TaskJobsInput: TaskJobsInput;
   TaskProgress: ResolverTypeWrapper<TaskProgressMapper>;
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
-  TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'DONE' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
+  TaskScouts: ResolverTypeWrapper<TaskScoutsMapper>;
+  TaskScoutsInput: TaskScoutsInput;
+  TaskState: ResolverTypeWrapper<'SCOUTING' | 'EXPANDING' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'DONE' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: ResolverTypeWrapper<UncountedInterval>;
   UpdateExperimentInput: UpdateExperimentInput;
@@ -6969,6 +7206,9 @@ export type ResolversParentTypes = {
   EnablePolicyInput: EnablePolicyInput;
   EnablePolicyPayload: Omit<EnablePolicyPayload, 'policy' | 'userErrors'> & { policy?: Maybe<ResolversParentTypes['Policy']>, userErrors: ReadonlyArray<ResolversParentTypes['EnablePolicyUserError']> };
   EnablePolicyUserError: EnablePolicyUserError;
+  EndScoutingInput: EndScoutingInput;
+  EndScoutingPayload: EndScoutingPayloadMapper;
+  EndScoutingUserError: EndScoutingUserError;
   EnvironmentVariable: EnvironmentVariable;
   EnvironmentVariableInput: EnvironmentVariableInput;
   ErrorFilter: ErrorFilter;
@@ -7165,6 +7405,13 @@ export type ResolversParentTypes = {
   RotateSecretPayload: Omit<RotateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversParentTypes['Secret']>, userErrors: ReadonlyArray<ResolversParentTypes['RotateSecretUserError']> };
   RotateSecretUserError: RotateSecretUserError;
   SafeInt: Scalars['SafeInt']['output'];
+  ScoutOverridesInput: ScoutOverridesInput;
+  ScoutResult: ScoutResultMapper;
+  ScoutRule: ScoutRule;
+  ScoutRuleInput: ScoutRuleInput;
+  ScoutUse: ScoutUseMapper;
+  ScoutedAmount: ScoutedAmountMapper;
+  ScoutedShape: ScoutedShapeMapper;
   Secret: SecretMapper;
   SecretConnection: SecretConnectionMapper;
   SecretEdge: Omit<SecretEdge, 'node'> & { node: ResolversParentTypes['Secret'] };
@@ -7203,11 +7450,15 @@ export type ResolversParentTypes = {
   TaskCommandEffect: TaskCommandEffectMapper;
   TaskConnection: TaskConnectionMapper;
   TaskEdge: Omit<TaskEdge, 'node'> & { node: ResolversParentTypes['Task'] };
+  TaskFailureLimit: TaskFailureLimit;
+  TaskFailureLimitInput: TaskFailureLimitInput;
   TaskFilter: TaskFilter;
   TaskJobCount: TaskJobCount;
   TaskJobsInput: TaskJobsInput;
   TaskProgress: TaskProgressMapper;
   TaskProgressChanged: TaskProgressChangedMapper;
+  TaskScouts: TaskScoutsMapper;
+  TaskScoutsInput: TaskScoutsInput;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: UncountedInterval;
   UpdateExperimentInput: UpdateExperimentInput;
@@ -7641,6 +7892,22 @@ export type EnablePolicyUserErrorResolvers<ContextType = Context, ParentType ext
 };
 
 export type EnablePolicyUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, TASK_NOT_FOUND?: any, VERSION_NOT_FOUND?: any }, ResolversTypes['EnablePolicyUserErrorCode']>;
+
+export type EndScoutingPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EndScoutingPayload'] = ResolversParentTypes['EndScoutingPayload']> = {
+  jobCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  result?: Resolver<Maybe<ResolversTypes['ScoutResult']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['EndScoutingUserError']>, ParentType, ContextType>;
+};
+
+export type EndScoutingUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EndScoutingUserError'] = ResolversParentTypes['EndScoutingUserError']> = {
+  code?: Resolver<ResolversTypes['EndScoutingUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type EndScoutingUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['EndScoutingUserErrorCode']>;
 
 export type EnvironmentVariableResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EnvironmentVariable'] = ResolversParentTypes['EnvironmentVariable']> = {
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -8176,6 +8443,7 @@ export type JobMetricsResolvers<ContextType = Context, ParentType extends Resolv
   gpuPeakMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   gpuUtilisation?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   isPartial?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  peakDiskMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   peakMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   readBytes?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
   wallSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
@@ -8323,6 +8591,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   disablePolicy?: Resolver<ResolversTypes['DisablePolicyPayload'], ParentType, ContextType, RequireFields<MutationdisablePolicyArgs, 'input'>>;
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   enablePolicy?: Resolver<ResolversTypes['EnablePolicyPayload'], ParentType, ContextType, RequireFields<MutationenablePolicyArgs, 'input'>>;
+  endScouting?: Resolver<ResolversTypes['EndScoutingPayload'], ParentType, ContextType, RequireFields<MutationendScoutingArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
   finishTask?: Resolver<ResolversTypes['FinishTaskPayload'], ParentType, ContextType, RequireFields<MutationfinishTaskArgs, 'input'>>;
@@ -8843,6 +9112,42 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
   name: 'SafeInt';
 }
 
+export type ScoutResultResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ScoutResult'] = ResolversParentTypes['ScoutResult']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  finishedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  shapes?: Resolver<ReadonlyArray<ResolversTypes['ScoutedShape']>, ParentType, ContextType>;
+};
+
+export type ScoutRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ScoutRule'] = ResolversParentTypes['ScoutRule']> = {
+  factor?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  field?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  percentile?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type ScoutUseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ScoutUse'] = ResolversParentTypes['ScoutUse']> = {
+  measuredCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  most?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  used?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
+export type ScoutedAmountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ScoutedAmount'] = ResolversParentTypes['ScoutedAmount']> = {
+  after?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  before?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  field?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  isOverridden?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  limit?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+  use?: Resolver<Maybe<ResolversTypes['ScoutUse']>, ParentType, ContextType>;
+};
+
+export type ScoutedShapeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ScoutedShape'] = ResolversParentTypes['ScoutedShape']> = {
+  amounts?: Resolver<ReadonlyArray<ResolversTypes['ScoutedAmount']>, ParentType, ContextType>;
+  finishedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  outputBytes?: Resolver<Maybe<ResolversTypes['ScoutUse']>, ParentType, ContextType>;
+  variant?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
 export type SecretResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Secret'] = ResolversParentTypes['Secret']> = {
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
@@ -9046,6 +9351,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  failureLimit?: Resolver<Maybe<ResolversTypes['TaskFailureLimit']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<TaskjobsArgs, 'first'>>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
@@ -9053,6 +9359,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   priority?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   progress?: Resolver<ResolversTypes['TaskProgress'], ParentType, ContextType>;
+  scouts?: Resolver<Maybe<ResolversTypes['TaskScouts']>, ParentType, ContextType>;
   share?: Resolver<Maybe<ResolversTypes['Share']>, ParentType, ContextType>;
   sharePath?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['TaskState'], ParentType, ContextType>;
@@ -9087,6 +9394,15 @@ export type TaskEdgeResolvers<ContextType = Context, ParentType extends Resolver
   node?: Resolver<ResolversTypes['Task'], ParentType, ContextType>;
 };
 
+export type TaskFailureActionResolvers = EnumResolverSignature<{ ABORT?: any, FINISH?: any, PAUSE?: any }, ResolversTypes['TaskFailureAction']>;
+
+export type TaskFailureLimitResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskFailureLimit'] = ResolversParentTypes['TaskFailureLimit']> = {
+  action?: Resolver<ResolversTypes['TaskFailureAction'], ParentType, ContextType>;
+  maxFailedFraction?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  maxFailedJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  minEndedJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export type TaskJobCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskJobCount'] = ResolversParentTypes['TaskJobCount']> = {
   count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['JobState'], ParentType, ContextType>;
@@ -9107,7 +9423,15 @@ export type TaskProgressChangedResolvers<ContextType = Context, ParentType exten
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
 };
 
-export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, DONE?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, PAUSED?: any, RUNNING?: any, STOPPING?: any }, ResolversTypes['TaskState']>;
+export type TaskScoutsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskScouts'] = ResolversParentTypes['TaskScouts']> = {
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxFailedFraction?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  result?: Resolver<Maybe<ResolversTypes['ScoutResult']>, ParentType, ContextType>;
+  rules?: Resolver<ReadonlyArray<ResolversTypes['ScoutRule']>, ParentType, ContextType>;
+  summary?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, DONE?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, PAUSED?: any, RUNNING?: any, SCOUTING?: any, STOPPING?: any }, ResolversTypes['TaskState']>;
 
 export type UncountedIntervalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UncountedInterval'] = ResolversParentTypes['UncountedInterval']> = {
   from?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -9143,7 +9467,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -9352,6 +9676,9 @@ export type Resolvers<ContextType = Context> = {
   EnablePolicyPayload?: EnablePolicyPayloadResolvers<ContextType>;
   EnablePolicyUserError?: EnablePolicyUserErrorResolvers<ContextType>;
   EnablePolicyUserErrorCode?: EnablePolicyUserErrorCodeResolvers;
+  EndScoutingPayload?: EndScoutingPayloadResolvers<ContextType>;
+  EndScoutingUserError?: EndScoutingUserErrorResolvers<ContextType>;
+  EndScoutingUserErrorCode?: EndScoutingUserErrorCodeResolvers;
   EnvironmentVariable?: EnvironmentVariableResolvers<ContextType>;
   ErrorGroup?: ErrorGroupResolvers<ContextType>;
   ErrorGrouping?: ErrorGroupingResolvers;
@@ -9519,6 +9846,11 @@ export type Resolvers<ContextType = Context> = {
   RotateSecretUserError?: RotateSecretUserErrorResolvers<ContextType>;
   RotateSecretUserErrorCode?: RotateSecretUserErrorCodeResolvers;
   SafeInt?: GraphQLScalarType;
+  ScoutResult?: ScoutResultResolvers<ContextType>;
+  ScoutRule?: ScoutRuleResolvers<ContextType>;
+  ScoutUse?: ScoutUseResolvers<ContextType>;
+  ScoutedAmount?: ScoutedAmountResolvers<ContextType>;
+  ScoutedShape?: ScoutedShapeResolvers<ContextType>;
   Secret?: SecretResolvers<ContextType>;
   SecretConnection?: SecretConnectionResolvers<ContextType>;
   SecretDelivery?: SecretDeliveryResolvers;
@@ -9559,9 +9891,12 @@ export type Resolvers<ContextType = Context> = {
   TaskCommandEffect?: TaskCommandEffectResolvers<ContextType>;
   TaskConnection?: TaskConnectionResolvers<ContextType>;
   TaskEdge?: TaskEdgeResolvers<ContextType>;
+  TaskFailureAction?: TaskFailureActionResolvers;
+  TaskFailureLimit?: TaskFailureLimitResolvers<ContextType>;
   TaskJobCount?: TaskJobCountResolvers<ContextType>;
   TaskProgress?: TaskProgressResolvers<ContextType>;
   TaskProgressChanged?: TaskProgressChangedResolvers<ContextType>;
+  TaskScouts?: TaskScoutsResolvers<ContextType>;
   TaskState?: TaskStateResolvers;
   UncountedInterval?: UncountedIntervalResolvers<ContextType>;
   UpdateExperimentPayload?: UpdateExperimentPayloadResolvers<ContextType>;

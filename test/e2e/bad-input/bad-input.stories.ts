@@ -126,7 +126,8 @@ export function badInputStories(transport: TransportKind): void {
           'downtime { id }',
         );
       await system.api().change('addPolicyVersion', { scope: { experiment: 'rubin' }, rules: [neverRule] });
-      const given = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', jobs: { count: 1 } };
+      const scouting = { jobs: { count: 2 }, scouts: { count: 1 } };
+      const given = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', ...scouting };
       const template = { ...smallJob, ...far };
       const { task } = await system
         .api()

@@ -68,6 +68,7 @@ export function goodInputs({
     resumeTask: ['ResumeTaskInput', { taskId }],
     finishTask: ['FinishTaskInput', { taskId, isDryRun: true }],
     abortTask: ['AbortTaskInput', { taskId, isDryRun: true }],
+    endScouting: ['EndScoutingInput', { taskId, isDryRun: true }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
     allowSubmissionOnBehalf: [

@@ -71,6 +71,27 @@ describe('the verbs of operators', () => {
     );
   });
 
+  it('creates the other jobs of a task before its scouts have ended, and shows before what would change', async () => {
+    const task = ['--gpu', 'count=64', '--count', '3', '--scouts', '1', '--name', 'scouted'];
+    const made = await cli.run(submitArgs('true', ...task));
+    const id = /task_\w+/.exec(made.stdout)?.[0] ?? '';
+    expect(await cli.run(['why', id])).toMatchObject({
+      exitCode: 0,
+      stdout: 'scouted is SCOUTING.\nThe other 2 jobs wait for the scouts: 0 of 1 have ended.',
+    });
+    const end = ['task', 'end-scouting', id, '--memory', '777', '--reason', 'it waits'];
+    const dry = await cli.run([...end, '--dry-run']);
+    expect(dry).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(dry.stdout).toMatch(/SCOUTING {2}\d jobs would be created with these requirements:$/m);
+    expect(dry.stdout).toMatch(/^template +memoryMiB +\d+ +777 \(given\)/m);
+    expect(await cli.run(end)).toMatchObject({ exitCode: 0 });
+    expect((await cli.run(['show', id])).stdout).toMatch(
+      /^scouts +0 of 1 scout finished, when .* ended the/m,
+    );
+    expect(await cli.run(['task', 'abort', id])).toMatchObject({ exitCode: 0 });
+    expect((await cli.run(['watch', id])).stdout).toMatch(/CANCELLED +cancelled 3$/m);
+  });
+
   it('reports a bulk operation that does not exist', async () => {
     const { exitCode, stderr } = await cli.run(['bulk', 'bulk_00000000000000000000000000']);
     expect(exitCode).toBe(3);

@@ -38,6 +38,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   resumeTask: ({ targets }) => ({ taskId: targets.task }),
   finishTask: ({ targets }) => ({ taskId: targets.task }),
   abortTask: ({ targets }) => ({ taskId: targets.task }),
+  endScouting: ({ targets }) => ({ taskId: targets.task }),
   registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   updateExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   setShares: () => ({ experiment: 'atlas', shares: [{ leaf: 'default', nominalCores: 1 }] }),

@@ -181,7 +181,8 @@ async function taskOf(system: System, caller: Caller, target: Target): Promise<s
   const experiment = experimentOf(target);
   const name = `${caller} ${target}`;
   const template = { name, payload: { command: 'true' }, requirements: { cores: 4096 } };
-  const input = { experiment, idempotencyKey: `task of ${name}`, name, jobs: { count: 1 }, template };
+  const jobs = { jobs: { count: 2 }, scouts: { count: 1 } };
+  const input = { experiment, idempotencyKey: `task of ${name}`, name, ...jobs, template };
   const { task } = await mutate(system, 'submitTask', input, 'task { id }');
   const taskId = String(task.id);
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;

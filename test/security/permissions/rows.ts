@@ -198,6 +198,7 @@ export const rows: Rows = [
   // The next callers need the task, too.
   mutation('finishTask', ({ taskId }) => ({ taskId, isDryRun: true })),
   mutation('abortTask', ({ taskId }) => ({ taskId, isDryRun: true })),
+  mutation('endScouting', ({ taskId }) => ({ taskId, isDryRun: true })),
   mutation('retryJobs', (objects, caller, target) => ({
     ...ofJob(objects),
     idempotencyKey: key(caller, target),

@@ -13,6 +13,7 @@ import {
   type CliShowTaskQuery,
 } from '../operations.generated.js';
 import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
+import { printScoutResult } from './task/scout-result.js';
 
 /** Adds the command. */
 export function addShow(program: Command, world: World, finish: Finish): void {
@@ -97,7 +98,7 @@ function printJob(output: Output, job: Job): void {
 function usage(metrics: NonNullable<Job['metrics']>): string {
   const partial = metrics.isPartial ? ' (partial: too short to measure fully)' : '';
   const seconds = (value: number | null) => (value === null ? '?' : Number(value.toFixed(3)));
-  return `${seconds(metrics.cpuSeconds)} s CPU in ${seconds(metrics.wallSeconds)} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}${partial}`;
+  return `${seconds(metrics.cpuSeconds)} s CPU in ${seconds(metrics.wallSeconds)} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}, scratch ${metrics.peakDiskMiB ?? '?'} MiB${partial}`;
 }
 
 function printAttempts(output: Output, { attempts }: Job): void {
@@ -129,9 +130,22 @@ function printAttempts(output: Output, { attempts }: Job): void {
   );
 }
 
-function commandText({ action, by, at, reason }: TaskCommand): string {
+/** One line about a command to a task. */
+export function commandText({ action, by, at, reason }: TaskCommand): string {
   return `${action.toLowerCase()} by ${by.subject} since ${at}${reason === null ? '' : `: ${reason}`}`;
 }
+
+function failureLimitText({ action, maxFailedJobs, maxFailedFraction, minEndedJobs }: FailureLimit): string {
+  const limits = [
+    ...(maxFailedJobs === null ? [] : [`more than ${maxFailedJobs} failed jobs`]),
+    ...(maxFailedFraction === null
+      ? []
+      : [`more than ${maxFailedFraction * 100} % of at least ${minEndedJobs} ended jobs failed`]),
+  ];
+  return `${action.toLowerCase()} at ${limits.join(', or ')}`;
+}
+
+type FailureLimit = NonNullable<NonNullable<CliShowTaskQuery['task']>['failureLimit']>;
 
 type TaskCommand = NonNullable<NonNullable<CliShowTaskQuery['task']>['control']>;
 
@@ -150,11 +164,17 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['owner', task.owner.subject],
     ['state', task.state],
     ['command', task.control && commandText(task.control)],
+    ['failure limit', task.failureLimit && failureLimitText(task.failureLimit)],
+    ['scouts', task.scouts?.summary],
     ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],
     ['ended', `${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} %`],
     ['jobs', progress.counts.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],
     ['submitted', task.createdAt],
     ['ended at', task.endedAt],
   ]);
+  if (task.scouts?.result) {
+    printLine(output, '');
+    printScoutResult(output, task.scouts.result);
+  }
   return exitCodes.ok;
 }

@@ -23,6 +23,8 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly experiment?: string;
   readonly name?: string;
   readonly count?: number;
+  readonly scouts?: number;
+  readonly maxFailed?: number;
   readonly share?: string;
   readonly priority?: number;
   readonly label: readonly Pair[];
@@ -61,6 +63,16 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
       '-c, --count <n>',
       'number of identical jobs to submit as one task; {{index}} is replaced in arguments',
       wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--scouts <n>',
+      'with --count: number of jobs that run first; the requirements of the others follow from their use',
+      wholeNumber(1, 1000),
+    )
+    .option(
+      '--max-failed <n>',
+      'with --count: more failed jobs than this pause the task',
+      wholeNumber(0, 1_000_000),
     )
     .option('--share <path>', 'share to charge')
     .option('--priority <n>', 'priority from -1000 to 1000; larger runs earlier', wholeNumber(-1000, 1000))
@@ -133,10 +145,14 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
         name: job.name,
         template: job,
         jobs: { count: flags.count },
+        ...(flags.scouts === undefined ? {} : { scouts: { count: flags.scouts } }),
+        ...(flags.maxFailed === undefined ? {} : { failureLimit: { maxFailedJobs: flags.maxFailed } }),
       },
       flags,
     );
   }
+  if (flags.scouts !== undefined || flags.maxFailed !== undefined)
+    throw new CliError(exitCodes.usage, '--scouts and --max-failed need --count');
   return submitJob(session, flags.experiment, key, job, flags);
 }
 

@@ -1,16 +1,38 @@
-/** `rhizome why`: why a job waits. */
+/** `rhizome why`: why a job waits, or the jobs of a task. */
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
-import { CliWhyDocument, type CliWhyQuery } from '../operations.generated.js';
+import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operations.generated.js';
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
+import { commandText } from './show.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
-  const command = program.command('why').description('explain why a job waits').argument('<job>', 'job id');
-  command.action((id: string) => finish(withSession(command, world, (session) => why(session, id))));
+  const command = program
+    .command('why')
+    .description('explain why a job waits, or the jobs of a task')
+    .argument('<id>', 'id of a job or task');
+  command.action((id: string) =>
+    finish(
+      withSession(command, world, (session) =>
+        id.startsWith('task_') ? whyTask(session, id) : why(session, id),
+      ),
+    ),
+  );
+}
+
+async function whyTask({ client, output }: Session, id: string): Promise<ExitCode> {
+  const { task } = await client.query(CliWhyTaskDocument, { id });
+  if (!task) throw new CliError(exitCodes.notFound, `Task "${id}" not found, or you may not see it.`);
+  if (output.json) printJson(output, task);
+  else {
+    printLine(output, `${task.name} is ${task.state}.`);
+    if (task.control) printLine(output, `Command: ${commandText(task.control)}`);
+    if (task.scouts) printLine(output, task.scouts.summary);
+  }
+  return exitCodes.ok;
 }
 
 async function why({ client, output }: Session, id: string): Promise<ExitCode> {

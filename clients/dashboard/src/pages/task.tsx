@@ -45,6 +45,7 @@ export function TaskPage({ id }: { id: string }) {
             Experiment: task.experiment.name,
             Share: task.sharePath,
             ...(task.control && { Command: commandText(task.control) }),
+            ...(task.scouts && { Scouts: task.scouts.summary }),
           }}
         />
       )}

@@ -39,6 +39,7 @@ describe('limits of a payload', () => {
     );
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'DISK' });
     expect(result.peakDiskMiB).toBeGreaterThan(10);
+    expect(result.usage.peakDiskMiB).toBe(result.peakDiskMiB);
   });
 
   it('finds a payload over its disk limit that ends at once', async () => {

@@ -269,7 +269,7 @@ export class Payload {
       isStarted: own !== undefined,
       exceeded: this.#exceeded,
       ...(this.#notice ? { notice: this.#notice } : {}),
-      usage,
+      usage: { ...usage, peakDiskMiB },
       peakDiskMiB,
       survivors,
     };

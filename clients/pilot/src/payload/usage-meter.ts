@@ -17,6 +17,8 @@ export interface Usage {
   readonly gpuUtilisation?: number | null;
   /** Largest memory in use on one of its devices; as `gpuUtilisation`. */
   readonly gpuPeakMemoryMiB?: number | null;
+  /** Largest use of scratch space; left out if the payload has not ended. */
+  readonly peakDiskMiB?: number;
 }
 
 /** A process with its usage so far, including children that it waited for. */

@@ -192,6 +192,7 @@ function jobsOf(
     stream: events,
     leader: fleet.leadership,
     liveCounts: (taskId) => events.counts.ofTask(taskId),
+    offers: fleet.offers,
     // The event stream reports the command, too, if it cannot be read now.
     onTaskCommand: (taskId) =>
       suspendedTasks

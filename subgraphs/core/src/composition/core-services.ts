@@ -47,6 +47,7 @@ export function servicesOf(
     devices: deviceFleetOf(fleet.services, queues),
     tasks: jobs.tasks,
     taskCommands: jobs.taskCommands,
+    scoutingCommands: jobs.scoutingCommands,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),

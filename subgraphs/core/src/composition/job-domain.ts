@@ -9,6 +9,10 @@ import { TasksService } from '../tasks/tasks.service.js';
 import { TaskCommands } from '../tasks/control/task-commands.service.js';
 import { TaskControl } from '../tasks/control/task-control.js';
 import { TaskStops } from '../tasks/control/task-stops.js';
+import { FailureLimits } from '../tasks/limits/failure-limits.js';
+import { Scouting } from '../tasks/scouts/scouting.js';
+import { ScoutingCommands } from '../tasks/scouts/scouting-commands.service.js';
+import type { AmountOffers } from '../policies/failure-policies.js';
 import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
 import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
 import { BulkRunner } from '../jobs/bulk/bulk-runner.js';
@@ -50,6 +54,8 @@ export interface JobDomainOptions {
   readonly leader: LeaderWork;
   /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
+  /** Largest amounts that workers offer; default: unknown. */
+  readonly offers?: AmountOffers | undefined;
   /** Called with tasks that a command changed, before the event stream reports them. */
   readonly onTaskCommand?: ((taskId: string) => Promise<void>) | undefined;
   /** Identifies this process within core. */
@@ -78,6 +84,8 @@ export interface JobDomain {
   readonly tasks: TasksService;
   /** Commands of principals to tasks. */
   readonly taskCommands: TaskCommands;
+  /** Ends of scouting by principals. */
+  readonly scoutingCommands: ScoutingCommands;
   readonly dependencies: Dependencies;
   /** Starts the leader's work, which runs while this process leads. */
   start(): void;
@@ -128,20 +136,49 @@ function bulkOf(
   return { changes, runner };
 }
 
-function upkeepOf({ stores, leader, clock, log, upkeepMs }: JobDomainOptions, completion: Completion) {
+function upkeepOf(
+  { stores, leader, clock, log, upkeepMs }: JobDomainOptions,
+  completion: Completion,
+  scouting: Scouting,
+) {
   const everyMs = upkeepMs === undefined ? {} : { everyMs: upkeepMs };
-  return new TaskUpkeep({ tasks: stores.tasks, completion, leader, clock, log, ...everyMs });
+  return new TaskUpkeep({ tasks: stores.tasks, completion, scouting, leader, clock, log, ...everyMs });
+}
+
+function controlOf({ stores, clock, onTaskCommand = async () => undefined }: JobDomainOptions): TaskControl {
+  return new TaskControl({ tasks: stores.taskControl, onChanged: onTaskCommand, clock });
+}
+
+function expansionOf(
+  { stores, leader, processId: runnerId, clock, log, stepSize }: JobDomainOptions,
+  dependencies: Dependencies,
+  onComplete: (taskId: string) => Promise<void>,
+): Expansion {
+  const { tasks, jobs } = stores;
+  const step = stepSize === undefined ? {} : { stepSize };
+  return new Expansion({ tasks, jobs, dependencies, leader, onComplete, runnerId, clock, log, ...step });
+}
+
+/** Scouts of tasks. @param expand begins to create the other jobs of a task */
+function scoutingOf(
+  { stores, clock, offers = { of: () => [] } }: JobDomainOptions,
+  control: TaskControl,
+  expand: (taskId: string) => void,
+): Scouting {
+  const { jobs, jobCounts, classes, tasks: sets, scouts } = stores;
+  return new Scouting({ scouts, sets, jobs, jobCounts, classes, offers, control, expand, clock });
 }
 
 /** Commands to tasks, and the work that stops them. */
 function taskControlOf(
-  { stores, writer, access, leader, clock, log, onTaskCommand }: JobDomainOptions,
+  { stores, writer, access, leader, clock, log }: JobDomainOptions,
+  control: TaskControl,
+  scouting: Scouting,
   check: (taskId: string) => Promise<void>,
 ) {
-  const { jobs, jobCounts, taskControl: tasks } = stores;
-  const onChanged = onTaskCommand ?? (async () => undefined);
-  const control = new TaskControl({ tasks, onChanged, clock });
+  const { jobs, jobCounts, taskControl: tasks, scouts } = stores;
   return {
+    scoutingCommands: new ScoutingCommands({ scouting, scouts, access }),
     stops: new TaskStops({ tasks, jobs, writer, check, leader, clock, log }),
     taskCommands: new TaskCommands({ control, tasks, jobCounts, jobs, access }),
   };
@@ -152,30 +189,22 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, consents, secrets, leader, clock, ids, log, checkSelector } =
     options;
   const { jobs, jobCounts, classes, submissions, operations, consumers, logs, tasks } = stores;
-  const runnerId = options.processId;
   const dependencies = new Dependencies({ jobs, writer });
-  const completion = new Completion({ tasks, jobCounts, clock });
+  const control = controlOf(options);
+  const scouting = scoutingOf(options, control, (taskId) => expansion.begin(taskId));
+  const completion = new Completion({ tasks, jobCounts, scouting, clock });
   const reopenTasks = async (taskIds: readonly string[]): Promise<void> => {
     await tasks.reopen(taskIds, clock.now());
     await completion.check(taskIds);
   };
   const { changes, runner } = bulkOf(options, dependencies, reopenTasks);
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
-  const expansion = new Expansion({
-    tasks,
-    jobs,
-    dependencies,
-    leader,
-    onComplete,
-    runnerId,
-    clock,
-    log,
-    ...(options.stepSize === undefined ? {} : { stepSize: options.stepSize }),
-  });
-  const upkeep = upkeepOf(options, completion);
+  const expansion = expansionOf(options, dependencies, onComplete);
+  const upkeep = upkeepOf(options, completion, scouting);
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
-  const { stops, taskCommands } = taskControlOf(options, onComplete);
-  const handlers = [new DependencyWork(dependencies), completion, timer, stops];
+  const { stops, ...commands } = taskControlOf(options, control, scouting, onComplete);
+  const limits = new FailureLimits({ tasks: stores.taskControl, jobCounts, control, leader });
+  const handlers = [new DependencyWork(dependencies), completion, timer, stops, limits];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
   const quota = quotaOf(options);
   const submits = new SubmitService({
@@ -217,7 +246,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       clock,
       ids,
     }),
-    taskCommands,
+    ...commands,
     dependencies,
     start() {
       for (const work of works) work.start();

@@ -2,6 +2,7 @@ import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { parameterChunksCollection, tasksCollection } from '../tasks/task.document.js';
 import { TaskControlRepository } from '../tasks/control/task-control.repository.js';
+import { ScoutsRepository } from '../tasks/scouts/scouts.repository.js';
 import { TasksRepository } from '../tasks/tasks.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
 import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
@@ -49,6 +50,7 @@ export function jobStores(db: Db) {
     simulations: new SimulationRepository(collection(db, jobsCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     taskControl: new TaskControlRepository(collection(db, tasksCollection)),
+    scouts: new ScoutsRepository(collection(db, tasksCollection)),
     tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),
   };
 }

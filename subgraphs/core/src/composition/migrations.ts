@@ -98,6 +98,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0011-scouts-of-tasks',
+    up: async (db) => {
+      await ensureCollections(db, [tasksCollection]);
+    },
+  },
+  {
     id: '0014-notices',
     up: async (db) => {
       const changed = [queuesCollection, jobsCollection];

@@ -16,6 +16,8 @@ import type { TasksRepository } from './tasks.repository.js';
 export interface CompletionOptions {
   readonly tasks: TasksRepository;
   readonly jobCounts: JobCountsRepository;
+  /** Decides about tasks whose scouts may have ended. */
+  readonly scouting: { check(tasks: readonly TaskFacts[]): Promise<void> };
   readonly clock: Clock;
 }
 
@@ -23,7 +25,7 @@ export interface CompletionOptions {
 const maxRemembered = 50_000;
 const pageSize = 200;
 
-/** Ends tasks when their last job has ended. */
+/** Ends tasks when their last job has ended, and scouting when the last scout has. */
 export class Completion implements EventHandler {
   readonly name = 'task completion';
   readonly #options: CompletionOptions;
@@ -96,8 +98,11 @@ export class Completion implements EventHandler {
 
   /** @returns tasks that changed during the count and must be counted again */
   async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
-    const { tasks, jobCounts, clock } = this.#options;
-    const found = (await tasks.facts(taskIds)).filter(hasOnlyExistingJobs);
+    const { tasks, jobCounts, scouting, clock } = this.#options;
+    const all = await tasks.facts(taskIds);
+    const scouted = all.filter(({ createUpTo }) => createUpTo !== undefined);
+    if (scouted.length > 0) await scouting.check(scouted);
+    const found = all.filter(hasOnlyExistingJobs);
     if (found.length === 0) return [];
     const counts = await jobCounts.stateCounts(found.map(({ _id }) => _id));
     const changed: string[] = [];

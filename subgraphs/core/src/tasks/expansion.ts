@@ -17,7 +17,7 @@ export interface ExpansionOptions {
   readonly jobs: JobsRepository;
   readonly dependencies: Dependencies;
   readonly leader: LeaderWork;
-  /** Called when all jobs of a task exist; they may have ended by then. */
+  /** Called when all jobs of a task exist, or its scouts; they may have ended by then. */
   readonly onComplete: (taskId: string) => Promise<void>;
   /** Identifies this process among those that may expand a task. */
   readonly runnerId: string;
@@ -33,9 +33,9 @@ export interface ExpansionOptions {
 const maxAtOnce = 4;
 
 /**
- * Creates the jobs of tasks step by step. The process that accepted a task starts at once; the leader resumes
- * the tasks of processes that have ended. Job ids are derived from the task and the position, so a repeated
- * step creates nothing twice.
+ * Creates the jobs of tasks step by step, up to the scouts while those have not ended. The process that
+ * accepted a task starts at once; the leader resumes the tasks of processes that have ended. Job ids are
+ * derived from the task and the position, so a repeated step creates nothing twice.
  */
 export class Expansion {
   readonly #options: ExpansionOptions;
@@ -92,20 +92,21 @@ export class Expansion {
     const { tasks, runnerId, clock, log, stepSize = 2000, onComplete } = this.#options;
     const task = await tasks.claim(id, runnerId, clock.now());
     if (!task) return;
+    const last = task.createUpTo ?? task.totalJobs;
     try {
       let created = task.createdJobs;
-      while (created < task.totalJobs) {
+      while (created < last) {
         if (this.#sweeps.stopping.aborted) return;
-        const upTo = Math.min(created + stepSize, task.totalJobs);
+        const upTo = Math.min(created + stepSize, last);
         await this.#step(task, created, upTo);
         created = upTo;
-        if (!(await tasks.created(id, runnerId, created, created === task.totalJobs, clock.now()))) return;
+        if (!(await tasks.created(id, runnerId, created, created === last, clock.now()))) return;
       }
     } finally {
       await tasks.release(id, runnerId);
     }
     // The leader deletes remaining sets later; the task does not wait for it.
-    if (task.hasParameters)
+    if (task.hasParameters && last === task.totalJobs)
       await tasks
         .dropSets(id)
         .catch((error: unknown) => log.warn({ err: error, taskId: id }, 'deletion of parameter sets failed'));

@@ -4,6 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/submit/job-input.js';
 import type { RequirementChecks } from '../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
+import { checkFailureLimit } from './limits/failure-limit.js';
+import { checkScouts } from './scouts/scout-input.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
@@ -36,6 +38,8 @@ export async function checkTask(
   checkJob(task.template, ['template'], errors, checks);
   checkVariants(task, errors, checks);
   checkSize(task, errors);
+  checkScouts(task.scouts, errors, ['scouts']);
+  checkFailureLimit(task.failureLimit, errors, ['failureLimit']);
   if (!errors.isEmpty) return errors.all.slice(0, maxRefusals);
   if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, errors);
   else checkCount(task.template, task.count ?? 0, errors);

@@ -1,4 +1,6 @@
 /** Tasks as callers describe them, unchecked. */
+import type { FailureLimitSpec } from './limits/failure-limit.js';
+import type { ScoutsSpec } from './scouts/scout-input.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec } from '../jobs/submit/submit.types.js';
 
 /** Values of one job. */
@@ -21,6 +23,10 @@ export interface TaskSpec {
   readonly variants?: readonly VariantSpec[] | null | undefined;
   readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
   readonly count?: number | null | undefined;
+  /** Jobs that run first; their use decides about the requirements of the others. */
+  readonly scouts?: ScoutsSpec | null | undefined;
+  /** Failures after which the task is paused or stopped. */
+  readonly failureLimit?: FailureLimitSpec | null | undefined;
   /** Owner of the task; defaults to the caller. */
   readonly onBehalfOf?: string | null | undefined;
 }

@@ -3,12 +3,14 @@ import type { Clock } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
 import { LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import type { Completion } from './completion.js';
+import type { Scouting } from './scouts/scouting.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 /** Dependencies of {@link TaskUpkeep}. */
 export interface TaskUpkeepOptions {
   readonly tasks: TasksRepository;
   readonly completion: Completion;
+  readonly scouting: Pick<Scouting, 'lookThrough'>;
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
@@ -46,10 +48,11 @@ export class TaskUpkeep {
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
-    const { completion, everyMs = 60_000 } = this.#options;
+    const { completion, scouting, everyMs = 60_000 } = this.#options;
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const count = isFirst ? completion.recover(signal) : completion.lookThrough(signal);
       await this.#logged(count, 'check of running tasks failed');
+      await this.#logged(scouting.lookThrough(signal), 'check of scouting tasks failed');
       await this.#logged(this.#dropLeftOver(signal), 'search for unused parameter sets failed');
       await sleep(everyMs, signal);
     }

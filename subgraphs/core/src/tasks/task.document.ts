@@ -1,9 +1,12 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
+import type { StoredFailureLimit } from './limits/failure-limit.types.js';
+import type { StoredScouts } from './scouts/scouts.types.js';
 
 /** States of a task. */
 export const taskStates = [
+  'SCOUTING',
   'EXPANDING',
   'RUNNING',
   'PAUSED',
@@ -18,7 +21,13 @@ export const taskStates = [
 export type TaskState = (typeof taskStates)[number];
 
 /** States of a task that has not ended. */
-export const openTaskStates = ['EXPANDING', 'RUNNING', 'PAUSED', 'STOPPING'] as const satisfies TaskState[];
+export const openTaskStates = [
+  'SCOUTING',
+  'EXPANDING',
+  'RUNNING',
+  'PAUSED',
+  'STOPPING',
+] as const satisfies TaskState[];
 /** States of a task whose jobs no worker gets. */
 export const suspendedTaskStates = ['PAUSED', 'STOPPING'] as const satisfies TaskState[];
 
@@ -84,6 +93,12 @@ export interface TaskDocument {
   readonly totalJobs: number;
   /** All jobs with smaller positions exist. */
   readonly createdJobs: number;
+  /** Scouts and what followed from their use; absent for a task without scouts. */
+  readonly scouts?: StoredScouts;
+  /** Number of jobs that may exist before the scouts have ended; absent if all may. */
+  readonly createUpTo?: number;
+  /** Failures after which a command is given; absent if there is no limit. */
+  readonly failureLimit?: StoredFailureLimit;
   readonly endedAt?: Date;
   /** Number of jobs by state when the task ended. */
   readonly endStates?: StateCounts;
@@ -115,6 +130,9 @@ export const taskFactsProjection = {
   state: 1,
   totalJobs: 1,
   createdJobs: 1,
+  scouts: 1,
+  createUpTo: 1,
+  failureLimit: 1,
   endedAt: 1,
   endStates: 1,
   control: 1,
@@ -125,8 +143,8 @@ export const taskFactsProjection = {
 /** Maximum number of commands that a task keeps. */
 export const keptTaskCommands = 50;
 
-/** Version of the stored form; version 2 added variants, version 3 commands. */
-export const taskSchemaVersion = 3;
+/** Version of the stored form; version 2 added variants, version 3 commands, version 4 scouts and limits. */
+export const taskSchemaVersion = 4;
 
 /** Tasks. */
 export const tasksCollection = defineCollection<TaskDocument>({
@@ -164,6 +182,9 @@ export const tasksCollection = defineCollection<TaskDocument>({
       state: { enum: [...taskStates] },
       totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
       createdJobs: { bsonType: 'int', minimum: 0, maximum: 1_000_000 },
+      scouts: { bsonType: 'object' },
+      createUpTo: { bsonType: 'int', minimum: 1, maximum: 1000 },
+      failureLimit: { bsonType: 'object' },
       endedAt: { bsonType: 'date' },
       endStates: { bsonType: 'object' },
       control: { bsonType: 'object' },
@@ -181,7 +202,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
     {
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
-      why: 'tasks with missing or live jobs, for the leader; paused and stopping tasks, for the scheduler',
+      why: 'tasks with missing, live or scouting jobs, for the leader; suspended tasks, for the scheduler',
     },
   ],
 });

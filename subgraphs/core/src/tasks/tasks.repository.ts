@@ -28,13 +28,18 @@ const piecesAtOnce = 8;
 /** Number of tasks per step of the search for unused sets. */
 const tasksAtOnce = 100;
 
-/** Filter of tasks whose jobs do not all exist. */
+/** Filter of tasks with jobs that may be created now. */
 const isExpanding: Filter<TaskDocument> = {
-  state: { $in: ['EXPANDING', 'PAUSED', 'STOPPING'] },
+  state: { $in: ['SCOUTING', 'EXPANDING', 'PAUSED', 'STOPPING'] },
+  $expr: { $lt: ['$createdJobs', { $ifNull: ['$createUpTo', '$totalJobs'] }] },
+};
+/** Filter of tasks that still need their parameter sets. */
+const needsSets: Filter<TaskDocument> = {
+  state: { $in: ['SCOUTING', 'EXPANDING', 'PAUSED', 'STOPPING'] },
   $expr: { $lt: ['$createdJobs', '$totalJobs'] },
 };
 /** States of open tasks whose jobs may all exist. */
-const expandedStates = openTaskStates.filter((state) => state !== 'EXPANDING');
+const expandedStates = openTaskStates.filter((state) => state !== 'EXPANDING' && state !== 'SCOUTING');
 const hasAllJobs: Filter<TaskDocument> = { $expr: { $eq: ['$createdJobs', '$totalJobs'] } };
 
 /** Filter of tasks; all given fields must match. */
@@ -119,7 +124,7 @@ export class TasksRepository {
       const last = ids.at(-1);
       if (last === undefined) break;
       behind = last;
-      const expanding = { _id: { $in: ids }, ...isExpanding };
+      const expanding = { _id: { $in: ids }, ...needsSets };
       const found = await this.#tasks.find(expanding, { projection: { _id: 1 } }).toArray();
       const needed = new Set(found.map(({ _id }) => _id));
       for (const id of ids.filter((one) => !needed.has(one))) {
@@ -206,8 +211,8 @@ export class TasksRepository {
   }
 
   /**
-   * Records the number of existing jobs, and whether all exist. @returns false if another process has the
-   * claim
+   * Records the number of existing jobs, and whether all that this claim creates exist. @returns false if
+   * another process has the claim
    */
   async created(
     id: string,
@@ -217,7 +222,10 @@ export class TasksRepository {
     now: Date,
   ): Promise<boolean> {
     const until = new Date(now.getTime() + runnerMs);
-    const completed = { $cond: [{ $eq: ['$state', 'EXPANDING'] }, 'RUNNING', '$state'] };
+    const hasAll = { $gte: [createdJobs, '$totalJobs'] };
+    const completed = {
+      $cond: [{ $and: [{ $eq: ['$state', 'EXPANDING'] }, hasAll] }, 'RUNNING', '$state'],
+    };
     const { matchedCount } = await this.#tasks.updateOne(
       { _id: id, ...isExpanding, 'runner.id': runnerId },
       [
@@ -269,7 +277,7 @@ export class TasksRepository {
     const hasEnded = { $not: [{ $in: ['$state', [...openTaskStates]] }] };
     const unlessEnded = (field: string) => ({ $cond: [hasEnded, '$$REMOVE', field] });
     await this.#tasks.updateMany(
-      { _id: { $in: [...ids] }, state: { $ne: 'EXPANDING' } },
+      { _id: { $in: [...ids] }, state: { $nin: ['SCOUTING', 'EXPANDING'] } },
       [
         {
           $set: {

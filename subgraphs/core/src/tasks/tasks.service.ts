@@ -35,6 +35,8 @@ import {
 } from './task.document.js';
 import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
+import { normaliseFailureLimit } from './limits/failure-limit.js';
+import { normaliseScouts } from './scouts/scout-input.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 import { type LiveQuota, payloadBytes } from '../jobs/submit/live-quota.js';
 import type { JobInputError, JobInputErrorCode } from '../jobs/submit/job-input-error.types.js';
@@ -241,6 +243,8 @@ export class TasksService {
     }));
     if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
+    const totalJobs = parameterSets?.length ?? count ?? 0;
+    const scouts = normaliseScouts(spec.scouts, totalJobs);
     if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets), clock.now());
     const task = await tasks.create({
       _id: reserved.batchId,
@@ -264,9 +268,11 @@ export class TasksService {
       },
       ...(variants.length > 0 ? { variants } : {}),
       hasParameters: parameterSets != null,
-      state: 'EXPANDING',
-      totalJobs: parameterSets?.length ?? count ?? 0,
+      state: scouts ? 'SCOUTING' : 'EXPANDING',
+      totalJobs,
       createdJobs: 0,
+      ...(scouts && { scouts, createUpTo: scouts.count }),
+      ...(spec.failureLimit && { failureLimit: normaliseFailureLimit(spec.failureLimit) }),
     });
     expansion.begin(task._id);
     return task;

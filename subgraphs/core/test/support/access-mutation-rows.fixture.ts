@@ -179,6 +179,12 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.resumeTask': taskChange('resumeTask'),
   'Mutation.finishTask': taskChange('finishTask'),
   'Mutation.abortTask': taskChange('abortTask'),
+  'Mutation.endScouting': {
+    ...taskChange('endScouting'),
+    // The task has no scouts, which only those who may change it learn.
+    got: ({ endScouting }: { endScouting: { userErrors: readonly { code: string }[] } }) =>
+      endScouting.userErrors.find(({ code }) => code === 'TASK_STATE_CONFLICT'),
+  },
   'Mutation.registerWorker': workerReport('registerWorker', (_world, caller) =>
     registration('north', caller),
   ),

@@ -16,7 +16,11 @@ import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobCollections, jobStores, type JobStores } from '../../src/composition/job-stores.repository.js';
 import type { JobSpec } from '../../src/jobs/submit/submit.types.js';
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
-import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transitions/transition.types.js';
+import type {
+  AttemptEndChange,
+  TransitionRequest,
+  TransitionWriter,
+} from '../../src/jobs/transitions/transition.types.js';
 import type { LeaderWork } from '../../src/shared/leader-task.js';
 import { tasksCollection, type TaskDocument, type TaskFacts } from '../../src/tasks/task.document.js';
 import type { TaskSpec } from '../../src/tasks/task-spec.types.js';
@@ -212,6 +216,7 @@ export async function live(
   writer: TransitionWriter,
   ids: readonly string[],
   end: 'FINISHED' | 'FAILED' = 'FINISHED',
+  more: Omit<AttemptEndChange, 'exitCode'> = {},
 ): Promise<void> {
   const lives = ids.map((jobId) => {
     fence += 8;
@@ -227,7 +232,12 @@ export async function live(
     return [
       { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } },
       { ...word, from: 'SENT', to: 'RUNNING' },
-      { ...word, from: 'RUNNING', to: end, change: { attemptEnd: { exitCode: end === 'FINISHED' ? 0 : 1 } } },
+      {
+        ...word,
+        from: 'RUNNING',
+        to: end,
+        change: { attemptEnd: { exitCode: end === 'FINISHED' ? 0 : 1, ...more } },
+      },
     ] satisfies TransitionRequest[];
   });
   for (let step = 0; step < 3; step += 1) {

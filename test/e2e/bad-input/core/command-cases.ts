@@ -67,4 +67,8 @@ const taskRows: readonly Row[] = [
 export const taskCommands = [
   ...casesOf('pauseTask', 'INVALID_VALUE', [...taskRows, ['no reason', 'reason', '']]),
   ...['resumeTask', 'finishTask', 'abortTask'].flatMap((name) => casesOf(name, 'INVALID_VALUE', taskRows)),
+  ...casesOf('endScouting', 'INVALID_VALUE', [
+    ...taskRows,
+    ['no memory', 'requirements', { memoryMiB: 0 }, { at: 'requirements.memoryMiB', names: '0' }],
+  ]),
 ];

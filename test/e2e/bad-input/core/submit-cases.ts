@@ -103,6 +103,22 @@ export const tasks = casesOf('submitTask', 'INVALID_VALUE', [
   ['an empty name', 'name', ''],
   ['an owner without a name', 'onBehalfOf', ''],
   ['no jobs', 'jobs.count', 0],
+  ['a limit that limits nothing', 'failureLimit', {}, { at: 'failureLimit', names: 'no limit' }],
+  [
+    'a failed fraction above 1',
+    'failureLimit',
+    { maxFailedFraction: 1.5 },
+    { at: 'failureLimit.maxFailedFraction', names: '1.5' },
+  ],
+  ['no scouts', 'scouts', { count: 0 }, { at: 'scouts.count', names: '0' }],
+  [
+    'a percentile out of range',
+    'scouts',
+    { memory: { percentile: 101 } },
+    { at: 'scouts.memory.percentile', names: '101' },
+  ],
+  ['a factor out of range', 'scouts', { disk: { factor: 0 } }, { at: 'scouts.disk.factor', names: '0' }],
+  ['a fraction above 1', 'scouts', { maxFailedFraction: 2 }, { at: 'scouts.maxFailedFraction', names: '2' }],
   ['too many jobs', 'jobs.count', 1_000_001],
   ['neither a count nor sets', 'jobs', {}, { code: 'BAD_USER_INPUT', names: 'input.jobs' }],
   [

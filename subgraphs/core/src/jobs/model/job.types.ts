@@ -93,6 +93,8 @@ export interface StoredMetrics {
   readonly writeBytes?: number;
   readonly gpuUtilisation?: number;
   readonly gpuPeakMemoryMiB?: number;
+  /** Largest use of scratch space. */
+  readonly peakDiskMiB?: number;
   readonly isPartial: boolean;
 }
 

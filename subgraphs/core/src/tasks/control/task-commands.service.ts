@@ -1,11 +1,11 @@
-import { can, type CoreAction, type Principal } from '@rhizome/authz';
-import { type InputError, InputErrors } from '@rhizome/errors';
-import { mayChange } from '../../jobs/bulk/bulk-rules.js';
+import type { CoreAction, Principal } from '@rhizome/authz';
+import { InputErrors } from '@rhizome/errors';
 import { planJobFilter } from '../../jobs/model/job-filter.js';
 import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import type { JobAccess, StateCounts } from '../../jobs/ports.js';
 import type { TaskAction, TaskFacts } from '../task.document.js';
+import { refusalToChange, type TaskCommandError } from './task-access.js';
 import { affectedStates, isAsCommanded, mayCommand, type TaskControl } from './task-control.js';
 import type { TaskControlRepository } from './task-control.repository.js';
 
@@ -25,9 +25,6 @@ export interface TaskCommandInput {
   /** True to change nothing and return what would change. */
   readonly isDryRun?: boolean | null | undefined;
 }
-
-/** Error because of which the task was not changed. */
-export type TaskCommandError = InputError<'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
 
 /** Jobs that a command affects. */
 export interface TaskCommandEffect {
@@ -54,9 +51,9 @@ const permissions: Readonly<Record<TaskAction, CoreAction>> = {
 
 /** Reason that the message of a refused command gives. */
 const conditions: Readonly<Record<TaskAction, string>> = {
-  PAUSE: 'only a task that is EXPANDING or RUNNING can be paused',
+  PAUSE: 'only a task that is SCOUTING, EXPANDING or RUNNING can be paused',
   RESUME: 'only a task that is PAUSED can be resumed',
-  FINISH: 'only a task that is EXPANDING, RUNNING or PAUSED can be finished',
+  FINISH: 'only a task that is SCOUTING, EXPANDING, RUNNING or PAUSED can be finished',
   ABORT: 'only a task that has not ended can be aborted',
 };
 
@@ -98,16 +95,8 @@ export class TaskCommands {
     taskId: string,
     task: TaskFacts | null,
   ): TaskCommandError | undefined {
-    const path = ['taskId'];
-    if (!task || !can(principal, 'task:read', task.experiment))
-      return { code: 'TASK_NOT_FOUND', path, message: `Task "${taskId}" not found, or you may not see it.` };
-    const permission = permissions[action];
-    if (!mayChange(principal, permission, { ...task, taskId }, this.#options.access)) {
-      const why = can(principal, permission, task.experiment)
-        ? `it belongs to ${task.owner}`
-        : `you may not ${permission} in ${task.experiment}`;
-      return { code: 'FORBIDDEN', path, message: `You may not change task "${taskId}": ${why}` };
-    }
+    const refusal = refusalToChange(principal, permissions[action], taskId, task, this.#options.access);
+    if (refusal || !task) return refusal;
     return isAsCommanded(action, task) || mayCommand(action, task) ? undefined : conflict(action, task);
   }
 

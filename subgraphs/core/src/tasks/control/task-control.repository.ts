@@ -3,6 +3,7 @@ import type { Collection, Document } from 'mongodb';
 import { batchJobIds } from '../../jobs/model/job-ids.js';
 import {
   keptTaskCommands,
+  openTaskStates,
   type OpenTaskState,
   type StoredTaskCommand,
   suspendedTaskStates,
@@ -10,6 +11,7 @@ import {
   type TaskFacts,
   taskFactsProjection,
 } from '../task.document.js';
+import type { EndedJobs, StoredFailureLimit } from '../limits/failure-limit.types.js';
 import type { SuspendedTask } from './suspended-task.types.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
@@ -51,6 +53,8 @@ export class TaskControlRepository {
           $set: {
             state: stateAfter(command),
             control: command.action === 'RESUME' ? '$$REMOVE' : stored,
+            // The other jobs of a task that is stopped no longer wait for its scouts: they are cancelled.
+            ...(isStop(command) ? { createUpTo: '$$REMOVE' } : {}),
             commands: { $slice: [{ $concatArrays: [earlier, [stored]] }, -keptTaskCommands] },
             updatedAt: command.at,
             revision: { $add: ['$revision', 1] },
@@ -59,6 +63,23 @@ export class TaskControlRepository {
       ],
       { returnDocument: 'after', projection: taskFactsProjection, ...majority },
     );
+  }
+
+  /** Limits of failures of those of the tasks that have one and have not ended. */
+  async failureLimits(ids: readonly string[]): Promise<ReadonlyMap<string, StoredFailureLimit>> {
+    const filter = {
+      _id: { $in: [...ids] },
+      state: { $in: [...openTaskStates] },
+      failureLimit: { $exists: true },
+    };
+    const found = await this.#tasks.find(filter, { projection: { failureLimit: 1 } }).toArray();
+    return new Map(found.flatMap(({ _id, failureLimit }) => (failureLimit ? [[_id, failureLimit]] : [])));
+  }
+
+  /** Records the ended jobs from which the failures of a task count. */
+  async countFailuresFrom(id: string, jobs: EndedJobs): Promise<void> {
+    const filter = { _id: id, failureLimit: { $exists: true } };
+    await this.#tasks.updateOne(filter, { $set: { 'failureLimit.from': jobs } }, majority);
   }
 
   /** Tasks that are being stopped. */
@@ -78,10 +99,16 @@ export class TaskControlRepository {
 }
 
 /** State after a command, as an expression. */
-function stateAfter({ action }: StoredTaskCommand): string | Document {
-  if (action === 'PAUSE') return 'PAUSED';
-  if (action !== 'RESUME') return 'STOPPING';
-  return { $cond: [{ $lt: ['$createdJobs', '$totalJobs'] }, 'EXPANDING', 'RUNNING'] };
+function stateAfter(command: StoredTaskCommand): string | Document {
+  if (command.action === 'PAUSE') return 'PAUSED';
+  if (isStop(command)) return 'STOPPING';
+  const isScouting = { $gt: ['$createUpTo', 0] };
+  const expanded = { $cond: [{ $lt: ['$createdJobs', '$totalJobs'] }, 'EXPANDING', 'RUNNING'] };
+  return { $cond: [isScouting, 'SCOUTING', expanded] };
+}
+
+function isStop({ action }: StoredTaskCommand): boolean {
+  return action === 'FINISH' || action === 'ABORT';
 }
 
 function suspendedTask({

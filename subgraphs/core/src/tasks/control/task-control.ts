@@ -30,9 +30,9 @@ export interface TaskControlOptions {
 
 /** States in which a command changes the task. */
 const sources: Readonly<Record<TaskAction, readonly OpenTaskState[]>> = {
-  PAUSE: ['EXPANDING', 'RUNNING'],
+  PAUSE: ['SCOUTING', 'EXPANDING', 'RUNNING'],
   RESUME: ['PAUSED'],
-  FINISH: ['EXPANDING', 'RUNNING', 'PAUSED'],
+  FINISH: ['SCOUTING', 'EXPANDING', 'RUNNING', 'PAUSED'],
   ABORT: openTaskStates,
 };
 
@@ -87,6 +87,6 @@ export function isAsCommanded(
   { state, control }: Pick<TaskFacts, 'state' | 'control'>,
 ): boolean {
   if (action === 'PAUSE') return state === 'PAUSED';
-  if (action === 'RESUME') return state === 'EXPANDING' || state === 'RUNNING';
+  if (action === 'RESUME') return (sources.PAUSE as readonly string[]).includes(state);
   return state === 'STOPPING' && (action === 'FINISH' || control?.action === 'ABORT');
 }

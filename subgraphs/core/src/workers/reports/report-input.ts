@@ -28,6 +28,7 @@ export interface MetricsSpec {
   readonly writeBytes?: Maybe<number>;
   readonly gpuUtilisation?: Maybe<number>;
   readonly gpuPeakMemoryMiB?: Maybe<number>;
+  readonly peakDiskMiB?: Maybe<number>;
   readonly isPartial?: Maybe<boolean>;
 }
 
@@ -117,7 +118,7 @@ function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>
     if (typeof value === 'number' && !(value >= 0 && value < 1e12))
       errors.add([...at, name], value, 'a number from 0');
   }
-  for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB'] as const)
+  for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB', 'peakDiskMiB'] as const)
     errors.int([...at, name], metrics[name], 0, maxAmount);
   const part = metrics.gpuUtilisation;
   if (typeof part === 'number' && !(part >= 0 && part <= 1))

@@ -1,9 +1,9 @@
-/** `rhizome task`: pauses, resumes, finishes and aborts tasks. */
+/** `rhizome task`: pauses, resumes, finishes and aborts tasks, and ends their scouting. */
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type MutationError, type Session, type World, printErrors, withSession } from '../command.js';
-import { type ExitCode, exitCodes } from '../exit-codes.js';
-import type { DryRunFlags, Finish } from '../flags.js';
+import { type MutationError, type Session, type World, printErrors, withSession } from '../../command.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import type { DryRunFlags, Finish } from '../../flags.js';
 import {
   CliAbortTaskDocument,
   type CliCommandedTaskFragment,
@@ -13,8 +13,9 @@ import {
   type CliTaskEffectFragment,
   type PauseTaskInput,
   type ResumeTaskInput,
-} from '../operations.generated.js';
-import { type Output, printJson, printLine } from '../output.js';
+} from '../../operations.generated.js';
+import { type Output, printJson, printLine } from '../../output.js';
+import { addEndScouting } from './end-scouting.js';
 
 interface TaskFlags extends DryRunFlags {
   readonly reason?: string;
@@ -85,6 +86,7 @@ export function addTask(program: Command, world: World, finish: Finish): void {
       finish(withSession(command, world, (session) => give(session, verb, ids, flags))),
     );
   }
+  addEndScouting(group, world, finish);
 }
 
 async function give(
