@@ -236,7 +236,7 @@ describe('the schema that GraphiQL shows a user', () => {
     Mutation:
       'abortTask addPolicyVersion allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime createQueue createSecret declareDowntime deleteSecret disablePolicy drainWorker enablePolicy endElevation endScouting finishTask grantJobAccess holdJobs importDowntimes pauseTask registerExperiment releaseJobs reportEndedBatchJobs resumeTask retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:
-      'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
+      'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobProgressChanged jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
   };
 
   it('hides every tag of a root field', () => {

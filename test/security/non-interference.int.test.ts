@@ -61,6 +61,7 @@ describe('observer without rights in another experiment', () => {
     ['jobCountsChanged', '{ jobCountsChanged { counts { experimentName queueName state count } } }'],
     ['taskProgress', '($task: ID!) { taskProgress(id: $task) { progress { totalJobs } } }'],
     ['jobLogAppended', '($job: ID!) { jobLogAppended(jobId: $job) { cursor } }'],
+    ['jobProgressChanged', '($job: ID!) { jobProgressChanged(ids: [$job]) { jobs { progress { step } } } }'],
     ['gpuOccupancyChanged', '{ gpuOccupancyChanged { gpus { queueName model } } }'],
     [
       'larkspurObservationChanged',

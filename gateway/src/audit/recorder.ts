@@ -55,6 +55,7 @@ const workerReports: ReadonlySet<string> = new Set([
   'Mutation.startJobs',
   'Mutation.finishJobs',
   'Mutation.failJobs',
+  'Mutation.reportCheckpoints',
   'Mutation.appendJobLog',
 ]);
 

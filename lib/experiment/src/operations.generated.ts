@@ -173,6 +173,8 @@ export type JobPayloadInput = {
    * workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Number of newest checkpoints that are kept, 1 to 10. */
+  keptCheckpoints?: number | null | undefined;
   /** Notice that the payload receives before its end; none by default. */
   notice?: JobNoticeInput | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */

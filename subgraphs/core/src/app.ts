@@ -11,6 +11,7 @@ import { secretPolicies, secretResolvers } from './secrets/graphql/resolvers.js'
 import { experimentPolicies, experimentResolvers } from './experiments/graphql/resolvers.js';
 import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
+import { checkpointResolvers } from './jobs/graphql/progress-resolvers.js';
 import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
 import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
 import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
@@ -89,6 +90,7 @@ export function buildCore(options: CoreOptions): Core {
       eventResolvers,
       errorResolvers,
       jobResolvers,
+      checkpointResolvers,
       taskResolvers,
       scoutResolvers,
       workerResolvers,

@@ -11,6 +11,7 @@ import { type ExplanationCaller } from './scheduler/explain/explanations.js';
 import type { PendingFacts } from './scheduler/explain/pending.types.js';
 import type { Explain } from './scheduler/explain/dry-run.js';
 import type { BulkService } from './jobs/bulk/bulk.service.js';
+import type { JobProgress } from './jobs/checkpoints/job-progress.js';
 import type { JobLogs } from './jobs/logs/job-logs.js';
 import type { JobDocument } from './jobs/model/job.types.js';
 import type { JobsService } from './jobs/jobs.service.js';
@@ -100,6 +101,8 @@ export interface FleetServices {
   /** Ends of workers that a batch system reports. */
   readonly ends: WorkerEnds;
   readonly holder: JobHolder;
+  /** Progress and checkpoints of jobs. */
+  readonly progress: JobProgress;
   readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;
   readonly secretDelivery: SecretDelivery;

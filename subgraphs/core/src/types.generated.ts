@@ -8,8 +8,9 @@ import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, Scout
 import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
-import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
+import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobProgressChangedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
+import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
@@ -554,6 +555,31 @@ export type ChangeDowntimeUserErrorCode =
   | 'INVALID_VALUE'
   /** The downtime was changed in the meantime. */
   | 'REVISION_CONFLICT';
+
+/** File of a checkpoint. */
+export type CheckpointFile = {
+  readonly __typename?: 'CheckpointFile';
+  /** Key in the file store of the workers. */
+  readonly location: Scalars['String']['output'];
+  /** Name of the file. */
+  readonly name: Scalars['String']['output'];
+  /** SHA-256 in hexadecimal. */
+  readonly sha256: Scalars['String']['output'];
+  /** Size in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+};
+
+/** File of a checkpoint. */
+export type CheckpointFileInput = {
+  /** Key in the file store of the workers, at most 1024 characters. */
+  readonly location: Scalars['String']['input'];
+  /** Name of the file, without `/`; unique in the checkpoint. */
+  readonly name: Scalars['String']['input'];
+  /** SHA-256 in hexadecimal. */
+  readonly sha256: Scalars['String']['input'];
+  /** Size in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['input'];
+};
 
 /** Defaults and bounds for the continuity of jobs in an experiment or a queue. */
 export type ContinuityPolicy = {
@@ -2044,6 +2070,8 @@ export type HeartbeatInput = {
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
   /** Jobs that the worker holds, with their fences. For a job that was given away, the worker gets ADOPT if it may continue, else DROP. */
   readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
+  /** Latest progress of held jobs whose payloads reported it since the last heartbeat. */
+  readonly progress?: InputMaybe<ReadonlyArray<JobProgressInput>>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
@@ -2233,6 +2261,8 @@ export type Job = Node & {
   readonly attempt: Scalars['Int']['output'];
   /** All attempts, oldest first; at most 20. */
   readonly attempts: ReadonlyArray<JobAttempt>;
+  /** Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is FINISHED. */
+  readonly checkpoints: ReadonlyArray<JobCheckpoint>;
   /** Handling of the payload and of the job while the worker cannot reach core. The queue may limit it: `JobAttempt.continuity` has the values that apply. */
   readonly continuity: JobContinuity;
   /** Time of submission. */
@@ -2269,6 +2299,8 @@ export type Job = Node & {
   readonly pending?: Maybe<JobPending>;
   /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority: Scalars['Int']['output'];
+  /** Progress that the payload of the current or latest attempt reported; null if it reported none. */
+  readonly progress?: Maybe<JobProgress>;
   /** The queue that the job was sent to last; null before the first attempt, and if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
   /** Resources that the job needs. */
@@ -2415,6 +2447,8 @@ export type JobAssignment = {
   readonly attempt: Scalars['Int']['output'];
   /** Identifier of the attempt. */
   readonly attemptId: Scalars['ID']['output'];
+  /** Checkpoints of earlier attempts, newest first; the payload continues from the first one that is intact. */
+  readonly checkpoints: ReadonlyArray<JobCheckpoint>;
   /** Time for which the payload may run on while the worker cannot reach core, in seconds, counted from the last call that was answered; 0 to stop it at the end of the lease. */
   readonly continueSeconds: Scalars['Int']['output'];
   /** Devices that the job may use, by UUID. */
@@ -2468,6 +2502,47 @@ export type JobAttempt = {
   readonly worker?: Maybe<Worker>;
   /** Identifier of the worker, kept when the worker is deleted. */
   readonly workerId: Scalars['ID']['output'];
+};
+
+/** State of a payload that it stored for the next attempt. Its files were complete when it was reported. */
+export type JobCheckpoint = {
+  readonly __typename?: 'JobCheckpoint';
+  /** Number of the attempt that made it, from 1. */
+  readonly attempt: Scalars['Int']['output'];
+  /** The files. */
+  readonly files: ReadonlyArray<CheckpointFile>;
+  /** Completed part at that time, 0 to 1; null if the payload gave none. */
+  readonly fraction?: Maybe<Scalars['Float']['output']>;
+  /** Time at which it was made, by the clock of the worker. */
+  readonly madeAt: Scalars['DateTime']['output'];
+  /** Size of all files, in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+  /** Step at which it was made; null if the payload gave none. */
+  readonly step?: Maybe<Scalars['SafeInt']['output']>;
+};
+
+/** Checkpoint whose files are all stored. */
+export type JobCheckpointInput = {
+  /** Number of the attempt that made it, from 1. */
+  readonly attempt: Scalars['Int']['input'];
+  /** The files, 1 to 32. */
+  readonly files: ReadonlyArray<CheckpointFileInput>;
+  /** Completed part at that time, 0 to 1. */
+  readonly fraction?: InputMaybe<Scalars['Float']['input']>;
+  /** Time at which it was made, by the clock of the worker. */
+  readonly madeAt: Scalars['DateTime']['input'];
+  /** Step at which it was made, from 0. */
+  readonly step?: InputMaybe<Scalars['SafeInt']['input']>;
+};
+
+/** All checkpoints of a job that its worker keeps; those that are missing are no longer stored. */
+export type JobCheckpointsInput = {
+  /** The checkpoints, newest first, at most 10. */
+  readonly checkpoints: ReadonlyArray<JobCheckpointInput>;
+  /** Fence of the job's assignment. */
+  readonly fence: Scalars['SafeInt']['input'];
+  /** The job, by id. */
+  readonly id: Scalars['ID']['input'];
 };
 
 /** A page of jobs. */
@@ -2857,6 +2932,8 @@ export type JobPayload = {
   readonly inputs: ReadonlyArray<FileReference>;
   /** True if the payload receives a token that reads its own job. */
   readonly isTokenRequired: Scalars['Boolean']['output'];
+  /** Number of newest checkpoints that are kept. */
+  readonly keptCheckpoints: Scalars['Int']['output'];
   /** Notice that the payload receives before its end; null for none. */
   readonly notice?: Maybe<JobNotice>;
   /** Names of files that the payload must leave in its output folder. */
@@ -2882,6 +2959,8 @@ export type JobPayloadInput = {
    * workers as a job with secrets.
    */
   readonly isTokenRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Number of newest checkpoints that are kept, 1 to 10. */
+  readonly keptCheckpoints?: InputMaybe<Scalars['Int']['input']>;
   /** Notice that the payload receives before its end; none by default. */
   readonly notice?: InputMaybe<JobNoticeInput>;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
@@ -2922,6 +3001,46 @@ export type JobPending = {
   readonly workersFreeNow: Scalars['Int']['output'];
   /** Workers that meet all constraints when empty. */
   readonly workersThatFit: Scalars['Int']['output'];
+};
+
+/** Progress of a job, as its payload reports it. */
+export type JobProgress = {
+  readonly __typename?: 'JobProgress';
+  /** Number of the attempt that reported it, from 1. */
+  readonly attempt: Scalars['Int']['output'];
+  /** Expected end of the payload at this rate; null if it is not known, or more than ten years away. */
+  readonly expectedEndAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Completed part, 0 to 1; null if the payload reports none. */
+  readonly fraction?: Maybe<Scalars['Float']['output']>;
+  /** Growth of `fraction` in an hour, since the first report of the attempt; null if it is not known yet. */
+  readonly fractionPerHour?: Maybe<Scalars['Float']['output']>;
+  /** Time of the latest report of the payload, by the clock of the worker. */
+  readonly reportedAt: Scalars['DateTime']['output'];
+  /** Latest step; null if the payload reports none. */
+  readonly step?: Maybe<Scalars['SafeInt']['output']>;
+};
+
+/** Message of `jobProgressChanged`. */
+export type JobProgressChanged = {
+  readonly __typename?: 'JobProgressChanged';
+  /** Position in the stream after this message. */
+  readonly cursor: Scalars['String']['output'];
+  /** Jobs whose progress or checkpoints changed since the last message. */
+  readonly jobs: ReadonlyArray<Job>;
+};
+
+/** Progress of a job, reported with a heartbeat. */
+export type JobProgressInput = {
+  /** Time of the report of the payload, by the clock of the worker. */
+  readonly at: Scalars['DateTime']['input'];
+  /** Fence of the job's assignment. */
+  readonly fence: Scalars['SafeInt']['input'];
+  /** Completed part, 0 to 1. */
+  readonly fraction?: InputMaybe<Scalars['Float']['input']>;
+  /** The job, by id. */
+  readonly id: Scalars['ID']['input'];
+  /** Latest step, from 0. */
+  readonly step?: InputMaybe<Scalars['SafeInt']['input']>;
 };
 
 /** Resources that a job needs. */
@@ -3229,6 +3348,8 @@ export type Mutation = {
   readonly registerWorker: RegisterWorkerPayload;
   /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
+  /** Replaces the checkpoints that workers keep of jobs. A worker reports them after their files are stored. */
+  readonly reportCheckpoints: ReportCheckpointsPayload;
   /**
    * Reports that batch jobs of a queue have ended, for site agents and operators: the workers that ran in them end,
    * their jobs go to other workers at once, and their devices are released. Ids without a live or unreachable worker
@@ -3403,6 +3524,11 @@ export type MutationregisterWorkerArgs = {
 
 export type MutationreleaseJobsArgs = {
   input: ReleaseJobsInput;
+};
+
+
+export type MutationreportCheckpointsArgs = {
+  input: ReportCheckpointsInput;
 };
 
 
@@ -4722,6 +4848,49 @@ export type ReleaseJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** Checkpoints that workers keep. */
+export type ReportCheckpointsInput = {
+  /** Jobs with their checkpoints, at most 1000. */
+  readonly jobs: ReadonlyArray<JobCheckpointsInput>;
+  /** The worker. */
+  readonly workerId: Scalars['ID']['input'];
+};
+
+/** Result of `reportCheckpoints`. */
+export type ReportCheckpointsPayload = {
+  readonly __typename?: 'ReportCheckpointsPayload';
+  /** Identifiers of the jobs whose report was accepted. */
+  readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ReportCheckpointsUserError>;
+};
+
+/** An error in the input of `reportCheckpoints`. */
+export type ReportCheckpointsUserError = UserError & {
+  readonly __typename?: 'ReportCheckpointsUserError';
+  /** Code of the error, for programs. */
+  readonly code: ReportCheckpointsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `reportCheckpoints`. */
+export type ReportCheckpointsUserErrorCode =
+  /** The job was taken from the worker, so the report no longer counts. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The job does not exist, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT'
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  | 'WORKER_LOST'
+  /** The worker does not exist, or has ended. */
+  | 'WORKER_NOT_FOUND';
+
 /** Batch jobs of a queue that have ended. */
 export type ReportEndedBatchJobsInput = {
   /** Ids of the batch jobs, as the pilots reported them; at most 1000. */
@@ -5736,6 +5905,8 @@ export type Subscription = {
    * continue here after the last `endCursor`.
    */
   readonly jobLogAppended: JobLogAppended;
+  /** Jobs whose progress or checkpoints change, at most once in an interval. The first message has all that have any. */
+  readonly jobProgressChanged: JobProgressChanged;
   /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries only the cursor. */
   readonly jobStateChanged: JobStateChanged;
   /** Changes of queues that the caller may see, with the current state of the queue. The first message carries only the cursor. */
@@ -5764,6 +5935,12 @@ export type SubscriptionjobCountsChangedArgs = {
 export type SubscriptionjobLogAppendedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   jobId: Scalars['ID']['input'];
+};
+
+
+export type SubscriptionjobProgressChangedArgs = {
+  ids: ReadonlyArray<Scalars['ID']['input']>;
+  intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -6671,6 +6848,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
+    | ( Omit<ReportCheckpointsUserError, 'code'> & { code: _RefType['ReportCheckpointsUserErrorCode'] } & { __typename: 'ReportCheckpointsUserError' } )
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
@@ -6738,6 +6916,8 @@ export type ResolversTypes = {
   ChangeDowntimePayload: ResolverTypeWrapper<Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['ChangeDowntimeUserError']> }>;
   ChangeDowntimeUserError: ResolverTypeWrapper<Omit<ChangeDowntimeUserError, 'code'> & { code: ResolversTypes['ChangeDowntimeUserErrorCode'] }>;
   ChangeDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DOWNTIME_NOT_FOUND' | 'DOWNTIME_OVER' | 'REVISION_CONFLICT'>;
+  CheckpointFile: ResolverTypeWrapper<CheckpointFile>;
+  CheckpointFileInput: CheckpointFileInput;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -6868,6 +7048,9 @@ export type ResolversTypes = {
   JobAccessTargetInput: JobAccessTargetInput;
   JobAssignment: ResolverTypeWrapper<JobAssignmentMapper>;
   JobAttempt: ResolverTypeWrapper<JobAttemptMapper>;
+  JobCheckpoint: ResolverTypeWrapper<JobCheckpointMapper>;
+  JobCheckpointInput: JobCheckpointInput;
+  JobCheckpointsInput: JobCheckpointsInput;
   JobConnection: ResolverTypeWrapper<JobConnectionMapper>;
   JobContinuity: ResolverTypeWrapper<Omit<JobContinuity, 'onDisconnect'> & { onDisconnect: ResolversTypes['OnDisconnect'] }>;
   JobContinuityInput: JobContinuityInput;
@@ -6896,6 +7079,9 @@ export type ResolversTypes = {
   JobPayload: ResolverTypeWrapper<JobPayloadMapper>;
   JobPayloadInput: JobPayloadInput;
   JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
+  JobProgress: ResolverTypeWrapper<JobProgressMapper>;
+  JobProgressChanged: ResolverTypeWrapper<JobProgressChangedMapper>;
+  JobProgressInput: JobProgressInput;
   JobRequirements: ResolverTypeWrapper<Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversTypes['GpuRequirement']>, queue?: Maybe<ResolversTypes['Queue']> }>;
   JobRequirementsInput: JobRequirementsInput;
   JobSecret: ResolverTypeWrapper<Omit<JobSecret, 'as' | 'scope'> & { as: ResolversTypes['SecretDelivery'], scope: ResolversTypes['SecretScope'] }>;
@@ -6988,6 +7174,10 @@ export type ResolversTypes = {
   ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['ReleaseJobsUserError']> }>;
   ReleaseJobsUserError: ResolverTypeWrapper<Omit<ReleaseJobsUserError, 'code'> & { code: ResolversTypes['ReleaseJobsUserErrorCode'] }>;
   ReleaseJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  ReportCheckpointsInput: ReportCheckpointsInput;
+  ReportCheckpointsPayload: ResolverTypeWrapper<Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ReportCheckpointsUserError']> }>;
+  ReportCheckpointsUserError: ResolverTypeWrapper<Omit<ReportCheckpointsUserError, 'code'> & { code: ResolversTypes['ReportCheckpointsUserErrorCode'] }>;
+  ReportCheckpointsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
   ReportEndedBatchJobsInput: ReportEndedBatchJobsInput;
   ReportEndedBatchJobsPayload: ResolverTypeWrapper<Omit<ReportEndedBatchJobsPayload, 'userErrors' | 'workers'> & { userErrors: ReadonlyArray<ResolversTypes['ReportEndedBatchJobsUserError']>, workers: ReadonlyArray<ResolversTypes['Worker']> }>;
   ReportEndedBatchJobsUserError: ResolverTypeWrapper<Omit<ReportEndedBatchJobsUserError, 'code'> & { code: ResolversTypes['ReportEndedBatchJobsUserErrorCode'] }>;
@@ -7167,6 +7357,8 @@ export type ResolversParentTypes = {
   ChangeDowntimeInput: ChangeDowntimeInput;
   ChangeDowntimePayload: Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['ChangeDowntimeUserError']> };
   ChangeDowntimeUserError: ChangeDowntimeUserError;
+  CheckpointFile: CheckpointFile;
+  CheckpointFileInput: CheckpointFileInput;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -7275,6 +7467,9 @@ export type ResolversParentTypes = {
   JobAccessTargetInput: JobAccessTargetInput;
   JobAssignment: JobAssignmentMapper;
   JobAttempt: JobAttemptMapper;
+  JobCheckpoint: JobCheckpointMapper;
+  JobCheckpointInput: JobCheckpointInput;
+  JobCheckpointsInput: JobCheckpointsInput;
   JobConnection: JobConnectionMapper;
   JobContinuity: JobContinuity;
   JobContinuityInput: JobContinuityInput;
@@ -7300,6 +7495,9 @@ export type ResolversParentTypes = {
   JobPayload: JobPayloadMapper;
   JobPayloadInput: JobPayloadInput;
   JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
+  JobProgress: JobProgressMapper;
+  JobProgressChanged: JobProgressChangedMapper;
+  JobProgressInput: JobProgressInput;
   JobRequirements: Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversParentTypes['GpuRequirement']>, queue?: Maybe<ResolversParentTypes['Queue']> };
   JobRequirementsInput: JobRequirementsInput;
   JobSecret: JobSecret;
@@ -7374,6 +7572,9 @@ export type ResolversParentTypes = {
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
   ReleaseJobsUserError: ReleaseJobsUserError;
+  ReportCheckpointsInput: ReportCheckpointsInput;
+  ReportCheckpointsPayload: Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportCheckpointsUserError']> };
+  ReportCheckpointsUserError: ReportCheckpointsUserError;
   ReportEndedBatchJobsInput: ReportEndedBatchJobsInput;
   ReportEndedBatchJobsPayload: Omit<ReportEndedBatchJobsPayload, 'userErrors' | 'workers'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportEndedBatchJobsUserError']>, workers: ReadonlyArray<ResolversParentTypes['Worker']> };
   ReportEndedBatchJobsUserError: ReportEndedBatchJobsUserError;
@@ -7687,6 +7888,13 @@ export type ChangeDowntimeUserErrorResolvers<ContextType = Context, ParentType e
 };
 
 export type ChangeDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ DOWNTIME_NOT_FOUND?: any, DOWNTIME_OVER?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['ChangeDowntimeUserErrorCode']>;
+
+export type CheckpointFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CheckpointFile'] = ResolversParentTypes['CheckpointFile']> = {
+  location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+};
 
 export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ContinuityPolicy'] = ResolversParentTypes['ContinuityPolicy']> = {
   defaultContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -8253,6 +8461,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   access?: Resolver<ReadonlyArray<ResolversTypes['JobAccess']>, ParentType, ContextType>;
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   attempts?: Resolver<ReadonlyArray<ResolversTypes['JobAttempt']>, ParentType, ContextType>;
+  checkpoints?: Resolver<ReadonlyArray<ResolversTypes['JobCheckpoint']>, ParentType, ContextType>;
   continuity?: Resolver<ResolversTypes['JobContinuity'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   dependsOn?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
@@ -8271,6 +8480,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   payload?: Resolver<ResolversTypes['JobPayload'], ParentType, ContextType>;
   pending?: Resolver<Maybe<ResolversTypes['JobPending']>, ParentType, ContextType>;
   priority?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  progress?: Resolver<Maybe<ResolversTypes['JobProgress']>, ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   requirements?: Resolver<ResolversTypes['JobRequirements'], ParentType, ContextType>;
   retry?: Resolver<ResolversTypes['RetryPolicy'], ParentType, ContextType>;
@@ -8330,6 +8540,7 @@ export type JobAccessLevelResolvers = EnumResolverSignature<{ MANAGE?: any, READ
 export type JobAssignmentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAssignment'] = ResolversParentTypes['JobAssignment']> = {
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   attemptId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  checkpoints?: Resolver<ReadonlyArray<ResolversTypes['JobCheckpoint']>, ParentType, ContextType>;
   continueSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   deviceIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
   fence?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
@@ -8357,6 +8568,15 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   unreachableSince?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
   workerId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+};
+
+export type JobCheckpointResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobCheckpoint'] = ResolversParentTypes['JobCheckpoint']> = {
+  attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  files?: Resolver<ReadonlyArray<ResolversTypes['CheckpointFile']>, ParentType, ContextType>;
+  fraction?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  madeAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  step?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
 };
 
 export type JobConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobConnection'] = ResolversParentTypes['JobConnection']> = {
@@ -8472,6 +8692,7 @@ export type JobPayloadResolvers<ContextType = Context, ParentType extends Resolv
   image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   inputs?: Resolver<ReadonlyArray<ResolversTypes['FileReference']>, ParentType, ContextType>;
   isTokenRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  keptCheckpoints?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   notice?: Resolver<Maybe<ResolversTypes['JobNotice']>, ParentType, ContextType>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   secrets?: Resolver<ReadonlyArray<ResolversTypes['JobSecret']>, ParentType, ContextType>;
@@ -8491,6 +8712,20 @@ export type JobPendingResolvers<ContextType = Context, ParentType extends Resolv
   workersConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersFreeNow?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersThatFit?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type JobProgressResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobProgress'] = ResolversParentTypes['JobProgress']> = {
+  attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  expectedEndAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  fraction?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  fractionPerHour?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  reportedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  step?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+};
+
+export type JobProgressChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobProgressChanged'] = ResolversParentTypes['JobProgressChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
 };
 
 export type JobRequirementsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobRequirements'] = ResolversParentTypes['JobRequirements']> = {
@@ -8604,6 +8839,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
+  reportCheckpoints?: Resolver<ResolversTypes['ReportCheckpointsPayload'], ParentType, ContextType, RequireFields<MutationreportCheckpointsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
@@ -8997,6 +9233,20 @@ export type ReleaseJobsUserErrorResolvers<ContextType = Context, ParentType exte
 
 export type ReleaseJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['ReleaseJobsUserErrorCode']>;
 
+export type ReportCheckpointsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportCheckpointsPayload'] = ResolversParentTypes['ReportCheckpointsPayload']> = {
+  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReportCheckpointsUserError']>, ParentType, ContextType>;
+};
+
+export type ReportCheckpointsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportCheckpointsUserError'] = ResolversParentTypes['ReportCheckpointsUserError']> = {
+  code?: Resolver<ResolversTypes['ReportCheckpointsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReportCheckpointsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['ReportCheckpointsUserErrorCode']>;
+
 export type ReportEndedBatchJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportEndedBatchJobsPayload'] = ResolversParentTypes['ReportEndedBatchJobsPayload']> = {
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReportEndedBatchJobsUserError']>, ParentType, ContextType>;
   workers?: Resolver<ReadonlyArray<ResolversTypes['Worker']>, ParentType, ContextType>;
@@ -9337,6 +9587,7 @@ export type SubscriptionResolvers<ContextType = Context, ParentType extends Reso
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
   jobCountsChanged?: SubscriptionResolver<ResolversTypes['JobCountsChanged'], "jobCountsChanged", ParentType, ContextType, RequireFields<SubscriptionjobCountsChangedArgs, 'intervalMs'>>;
   jobLogAppended?: SubscriptionResolver<ResolversTypes['JobLogAppended'], "jobLogAppended", ParentType, ContextType, RequireFields<SubscriptionjobLogAppendedArgs, 'jobId'>>;
+  jobProgressChanged?: SubscriptionResolver<ResolversTypes['JobProgressChanged'], "jobProgressChanged", ParentType, ContextType, RequireFields<SubscriptionjobProgressChangedArgs, 'ids' | 'intervalMs'>>;
   jobStateChanged?: SubscriptionResolver<ResolversTypes['JobStateChanged'], "jobStateChanged", ParentType, ContextType, RequireFields<SubscriptionjobStateChangedArgs, 'mode'>>;
   queueChanged?: SubscriptionResolver<ResolversTypes['QueueChanged'], "queueChanged", ParentType, ContextType, Partial<SubscriptionqueueChangedArgs>>;
   taskProgress?: SubscriptionResolver<ResolversTypes['TaskProgressChanged'], "taskProgress", ParentType, ContextType, RequireFields<SubscriptiontaskProgressArgs, 'id'>>;
@@ -9467,7 +9718,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -9643,6 +9894,7 @@ export type Resolvers<ContextType = Context> = {
   ChangeDowntimePayload?: ChangeDowntimePayloadResolvers<ContextType>;
   ChangeDowntimeUserError?: ChangeDowntimeUserErrorResolvers<ContextType>;
   ChangeDowntimeUserErrorCode?: ChangeDowntimeUserErrorCodeResolvers;
+  CheckpointFile?: CheckpointFileResolvers<ContextType>;
   ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
@@ -9734,6 +9986,7 @@ export type Resolvers<ContextType = Context> = {
   JobAccessLevel?: JobAccessLevelResolvers;
   JobAssignment?: JobAssignmentResolvers<ContextType>;
   JobAttempt?: JobAttemptResolvers<ContextType>;
+  JobCheckpoint?: JobCheckpointResolvers<ContextType>;
   JobConnection?: JobConnectionResolvers<ContextType>;
   JobContinuity?: JobContinuityResolvers<ContextType>;
   JobCount?: JobCountResolvers<ContextType>;
@@ -9753,6 +10006,8 @@ export type Resolvers<ContextType = Context> = {
   JobOutput?: JobOutputResolvers<ContextType>;
   JobPayload?: JobPayloadResolvers<ContextType>;
   JobPending?: JobPendingResolvers<ContextType>;
+  JobProgress?: JobProgressResolvers<ContextType>;
+  JobProgressChanged?: JobProgressChangedResolvers<ContextType>;
   JobRequirements?: JobRequirementsResolvers<ContextType>;
   JobSecret?: JobSecretResolvers<ContextType>;
   JobState?: JobStateResolvers;
@@ -9822,6 +10077,9 @@ export type Resolvers<ContextType = Context> = {
   ReleaseJobsPayload?: ReleaseJobsPayloadResolvers<ContextType>;
   ReleaseJobsUserError?: ReleaseJobsUserErrorResolvers<ContextType>;
   ReleaseJobsUserErrorCode?: ReleaseJobsUserErrorCodeResolvers;
+  ReportCheckpointsPayload?: ReportCheckpointsPayloadResolvers<ContextType>;
+  ReportCheckpointsUserError?: ReportCheckpointsUserErrorResolvers<ContextType>;
+  ReportCheckpointsUserErrorCode?: ReportCheckpointsUserErrorCodeResolvers;
   ReportEndedBatchJobsPayload?: ReportEndedBatchJobsPayloadResolvers<ContextType>;
   ReportEndedBatchJobsUserError?: ReportEndedBatchJobsUserErrorResolvers<ContextType>;
   ReportEndedBatchJobsUserErrorCode?: ReportEndedBatchJobsUserErrorCodeResolvers;

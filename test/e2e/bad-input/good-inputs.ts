@@ -111,6 +111,10 @@ export function goodInputs({
       'FailJobsInput',
       { workerId, jobs: [{ ...refOf(held.fail), error: { family: 'PAYLOAD', code: 'X', message: 'm' } }] },
     ],
+    reportCheckpoints: [
+      'ReportCheckpointsInput',
+      { workerId, jobs: [{ ...refOf(held.log), checkpoints: [checkpoint] }] },
+    ],
     drainWorker: ['DrainWorkerInput', { workerId, reason: 'for the story' }],
     reportEndedBatchJobs: ['ReportEndedBatchJobsInput', { queue: queueName, batchJobIds: ['none'] }],
     appendJobLog: [
@@ -130,6 +134,11 @@ export function goodInputs({
   };
 }
 
+const checkpoint = {
+  attempt: 1,
+  madeAt: '2026-01-01T00:00:00.000Z',
+  files: [{ name: 'state', location: 'job/attempt/state', sizeBytes: 1, sha256: 'a'.repeat(64) }],
+};
 const chunk = { sequence: 0, stream: 'STDOUT', text: 'text', at: '2026-01-01T00:00:00.000Z' };
 
 function schemaInputs(): GoodInputs {

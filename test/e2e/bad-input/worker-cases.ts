@@ -92,6 +92,12 @@ const life = [
       { at: 'devices.0.id', names: '""' },
     ],
     [
+      'progress in per cent',
+      'progress',
+      [{ id: nobody, fence: 1, fraction: 40, at: '2030-01-01T00:00:00.000Z' }],
+      { at: 'progress.0.fraction', names: '40' },
+    ],
+    [
       'use in per cent',
       'deviceUse',
       [{ id: 'GPU-1', utilisation: 57 }],
@@ -159,6 +165,20 @@ const reports = [
     ['an error without a code', 'jobs.0.error.code', ''],
     ['a message that is too long', 'jobs.0.error.message', text(2001), { names: '2001 characters' }],
     ['a signal that is none', 'jobs.0.exit.signal', 'a b'],
+  ]),
+  ...casesOf('reportCheckpoints', 'INVALID_VALUE', [
+    noWorker,
+    noJob,
+    oldFence,
+    tooMany({ checkpoints: [] }),
+    ['a part above 1', 'jobs.0.checkpoints.0.fraction', 1.5],
+    ['a negative step', 'jobs.0.checkpoints.0.step', -1],
+    ['no attempt', 'jobs.0.checkpoints.0.attempt', 0],
+    ['no files', 'jobs.0.checkpoints.0.files', []],
+    ['a file without a name', 'jobs.0.checkpoints.0.files.0.name', ''],
+    ['a checksum that is none', 'jobs.0.checkpoints.0.files.0.sha256', 'z', { names: '"z"' }],
+    ['a negative size', 'jobs.0.checkpoints.0.files.0.sizeBytes', -1],
+    ['a time that is none', 'jobs.0.checkpoints.0.madeAt', 'now', { code: 'BAD_USER_INPUT' }],
   ]),
   ...casesOf('appendJobLog', 'INVALID_VALUE', [
     noWorker,

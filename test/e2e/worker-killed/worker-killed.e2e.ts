@@ -16,13 +16,58 @@ const backWithinMs = 45_000;
 
 const continuity = { onDisconnect: 'STOP' };
 
+/** Steps of a long payload, between its checkpoints, and after which its worker is killed in each attempt. */
+const steps = { all: 30, perCheckpoint: 5, killedAfter: [12, 22] };
+
+/**
+ * Adds up the numbers of its steps, from its latest checkpoint on. It stands still after the steps at which
+ * its worker is killed.
+ */
+const longPayload = [
+  'step=0; sum=0',
+  'if [ -n "${RHIZOME_CHECKPOINT_DIR:-}" ]; then step=$RHIZOME_CHECKPOINT_STEP; read -r sum < "$RHIZOME_CHECKPOINT_DIR/sum"; fi',
+  `while [ $step -lt ${steps.all} ]; do`,
+  '  step=$((step + 1)); sum=$((sum + step)); echo "step $step"',
+  `  if [ $((step % ${steps.perCheckpoint})) = 0 ]; then`,
+  '    echo $sum > sum',
+  `    "$RHIZOME_TOOLS/rhizome-job" checkpoint --step $step --progress "$(printf '0.%02d' $((step * 99 / ${steps.all})))" sum || exit 9`,
+  '  fi',
+  `  case $RHIZOME_ATTEMPT-$step in ${steps.killedAfter.map((step, at) => `${at + 1}-${step}`).join('|')}) echo still; sleep 600;; esac`,
+  'done',
+  'echo "sum $sum"',
+].join('\n');
+
 let system: PlaygroundSystem;
 let watch: JobWatch;
+let queueMade: Promise<unknown> | undefined;
 
 beforeAll(async () => {
   system = await startPlayground();
   watch = await watchJobs(system.client());
 });
+
+/** Makes a queue whose workers are lost after 3 s, once. */
+async function shortLease(): Promise<string> {
+  const queue = 'short-lease';
+  queueMade ??= system.api().change('createQueue', {
+    ...{ name: queue, site: 'STORY' },
+    limits: { heartbeatSeconds: 1, leaseSeconds: 3 },
+  });
+  await queueMade;
+  return queue;
+}
+
+interface Progressing {
+  readonly progress: { readonly attempt: number; readonly step: number } | null;
+  readonly checkpoints: readonly { readonly attempt: number; readonly step: number }[];
+}
+
+async function progressOf(id: string): Promise<Progressing> {
+  const { job } = await system.api().data<{
+    job: Progressing;
+  }>('query ($id: ID!) { job(id: $id) { progress { attempt step } checkpoints { attempt step } } }', { id });
+  return job;
+}
 
 describe('a worker that is killed while it runs a job', () => {
   it('loses its job to another worker after the default lease, and its own processes end', async () => {
@@ -82,9 +127,7 @@ describe('a worker that is killed while it runs a job', () => {
   });
 
   it('fails a job without attempts left, with a reason', async () => {
-    const queue = 'short-lease';
-    const limits = { heartbeatSeconds: 1, leaseSeconds: 3 };
-    await system.api().change('createQueue', { name: queue, site: 'STORY', limits });
+    const queue = await shortLease();
     const victim = await startPilot(system, { name: 'victim', queue });
     const requirements = { memoryMiB: 64, diskMiB: 1, queue };
     const [id = ''] = await submit(system.api(), [
@@ -95,5 +138,47 @@ describe('a worker that is killed while it runs a job', () => {
     await watch.untilState(id, 'FAILED', 10_000);
     const { attempts } = await jobOf(system.api(), id);
     expect(attempts).toMatchObject([{ outcome: 'FAILED', error: { family: 'WORKER', code: 'LEASE_LOST' } }]);
+  });
+
+  it('lets the next attempt continue from the latest checkpoint: less than 30 % is done twice', async () => {
+    const queue = await shortLease();
+    const requirements = { memoryMiB: 64, diskMiB: 8, queue };
+    const [id = ''] = await submit(system.api(), [{ shell: longPayload, requirements, continuity }]);
+    const logs: string[] = [];
+    for (const [index, last] of steps.killedAfter.entries()) {
+      // Another name is another host for the pilot: it has its own scratch space.
+      const victim = await startPilot(system, { name: `victim-${index}`, queue });
+      const isStill = async (): Promise<boolean> => {
+        const isCurrent = (await jobOf(system.api(), id)).attempt === index + 1;
+        return isCurrent && (await logOf(system.api(), id)).endsWith(`step ${last}\nstill\n`);
+      };
+      await waitFor(`step ${last} of attempt ${index + 1}`, isStill, { deadlineMs: 120_000 });
+      logs.push(await logOf(system.api(), id));
+      const { checkpoints } = await progressOf(id);
+      const made = last - (last % steps.perCheckpoint);
+      expect(checkpoints.map(({ step }) => step)).toEqual([made, made - steps.perCheckpoint]);
+      const isProgressKnown = async (): Promise<boolean> => {
+        const { progress } = await progressOf(id);
+        return progress?.attempt === index + 1 && progress.step === made;
+      };
+      await waitFor('progress', isProgressKnown, { deadlineMs: 60_000 });
+      await victim.kill('SIGKILL');
+      await watch.until(
+        `${id} is back`,
+        (event) => event.jobId === id && event.state === 'ACTIVATED' && event.attempt === index + 1,
+        120_000,
+      );
+    }
+    const last = await startPilot(system, { name: 'survivor', queue });
+    await watch.untilState(id, 'FINISHED', 120_000);
+    logs.push(await logOf(system.api(), id));
+    expect(logs.at(-1)).toMatch(new RegExp(`sum ${(steps.all * (steps.all + 1)) / 2}\n$`));
+    const done = logs.join('').match(/^step \d+$/gm)?.length ?? 0;
+    process.stderr.write(`measured: ${done} steps done for ${steps.all}, with two workers killed\n`);
+    expect(done).toBeGreaterThan(steps.all);
+    expect(done).toBeLessThan(1.3 * steps.all);
+    expect(faultsOf(watch.of(id))).toEqual([]);
+    expect((await progressOf(id)).checkpoints).toEqual([]);
+    await last.kill('SIGTERM');
   });
 });

@@ -218,6 +218,9 @@ const streams: readonly Read[] = [
   stream('jobLogAppended', '($v: ID!) { jobLogAppended(jobId: $v) { cursor } }', {
     variables: ({ held }) => ({ v: held.job.id }),
   }),
+  stream('jobProgressChanged', '($v: [ID!]!) { jobProgressChanged(ids: $v) { cursor } }', {
+    variables: ({ held }) => ({ v: [held.job.id] }),
+  }),
   stream('taskProgress', '($v: ID!) { taskProgress(id: $v) { cursor } }', {
     variables: ({ task: v }) => ({ v }),
   }),

@@ -77,6 +77,10 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     workerId: system.targets.worker,
     jobs: [{ ...held(system), error: { family: 'PAYLOAD', code: 'X', message: 'attack' } }],
   }),
+  reportCheckpoints: (system) => ({
+    workerId: system.targets.worker,
+    jobs: [{ ...held(system), checkpoints: [] }],
+  }),
   drainWorker: ({ targets }) => ({ workerId: targets.worker, reason: 'attack' }),
   reportEndedBatchJobs: ({ targets }) => ({ queue: targets.queue, batchJobIds: ['attack'] }),
   appendJobLog: ({ targets }) => ({

@@ -81,6 +81,11 @@ const wrong: readonly AttackCase[] = [
     'NOT_FOUND',
   ],
   [
+    'the progress of a job that is nowhere',
+    'subscription { jobProgressChanged(ids: ["job_nowhere"]) { cursor } }',
+    'NOT_FOUND',
+  ],
+  [
     'the progress of a task that is nowhere',
     'subscription { taskProgress(id: "task_nowhere") { cursor } }',
     'NOT_FOUND',
@@ -101,6 +106,12 @@ const foreignStreams: readonly (readonly [string, string, (targets: Targets) => 
     'jobLogAppended(jobId: $id) { cursor }',
     ({ held }) => held.job.id,
     /"data":\{"jobLogAppended":\{/,
+  ],
+  [
+    'the progress of a foreign job',
+    'jobProgressChanged(ids: [$id]) { cursor }',
+    ({ held }) => held.job.id,
+    /"data":\{"jobProgressChanged":\{/,
   ],
   [
     'the progress of a foreign task',

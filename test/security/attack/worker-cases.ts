@@ -62,6 +62,7 @@ const reports = [
   'startJobs',
   'finishJobs',
   'failJobs',
+  'reportCheckpoints',
   'appendJobLog',
   'drainWorker',
   'reportEndedBatchJobs',
@@ -76,23 +77,23 @@ const foreign: readonly AttackCase[] = reports.map((mutation) => {
   };
 });
 
+const reportsOfJobs = ['startJobs', 'finishJobs', 'failJobs', 'reportCheckpoints', 'appendJobLog'];
+
 /** Reports with its own name about a job that another worker holds. */
-const ofJobs: readonly AttackCase[] = ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog'].map(
-  (mutation) => {
-    const query = mutationText(mutation);
-    return {
-      name: `${mutation} of another worker's job by a worker of its queue`,
-      expected: { status: 200, code: [...refusals, 'FENCE_STALE', 'NOT_HELD', 'JOB_NOT_HELD'] },
-      run: async (system) => {
-        const { worker } = await enrolledIn(system);
-        return sendAsWorker(system, {
-          query,
-          variables: { input: { ...inputs[mutation]?.(system), workerId: worker } },
-        });
-      },
-    };
-  },
-);
+const ofJobs: readonly AttackCase[] = reportsOfJobs.map((mutation) => {
+  const query = mutationText(mutation);
+  return {
+    name: `${mutation} of another worker's job by a worker of its queue`,
+    expected: { status: 200, code: [...refusals, 'FENCE_STALE', 'NOT_HELD', 'JOB_NOT_HELD'] },
+    run: async (system) => {
+      const { worker } = await enrolledIn(system);
+      return sendAsWorker(system, {
+        query,
+        variables: { input: { ...inputs[mutation]?.(system), workerId: worker } },
+      });
+    },
+  };
+});
 
 const reads: readonly AttackCase[] = [
   {

@@ -94,6 +94,9 @@ export const rows: Rows = [
   subscription('jobLogAppended', '($id: ID!) { jobLogAppended(jobId: $id) { cursor } }', (o) => ({
     id: o.jobId,
   })),
+  subscription('jobProgressChanged', '($ids: [ID!]!) { jobProgressChanged(ids: $ids) { cursor } }', (o) => ({
+    ids: [o.jobId],
+  })),
   subscription('taskProgress', '($id: ID!) { taskProgress(id: $id) { cursor } }', (o) => ({ id: o.taskId })),
   subscription('queueChanged', '($n: [String!]) { queueChanged(filter: { names: $n }) { cursor } }', (o) => ({
     n: [o.queue],
@@ -235,6 +238,10 @@ export const rows: Rows = [
   mutation('appendJobLog', ({ worker, held }) => ({
     ...{ workerId: worker.id, ...held },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' }],
+  })),
+  mutation('reportCheckpoints', ({ worker, held }) => ({
+    workerId: worker.id,
+    jobs: [{ ...reportOf(held), checkpoints: [] }],
   })),
   mutation('drainWorker', ({ worker }) => ({ workerId: worker.id, reason: 'test' })),
   mutation('reportEndedBatchJobs', ({ queue }) => ({ queue, batchJobIds: ['none'] })),

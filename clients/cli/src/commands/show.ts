@@ -6,6 +6,7 @@ import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
 import { noticeText } from './notice-flags.js';
+import { percent, progressText } from './job-progress.js';
 import {
   CliShowJobDocument,
   type CliShowJobQuery,
@@ -53,6 +54,7 @@ function printJob(output: Output, job: Job): void {
     ['state', job.state],
     ['hold', job.hold && `by ${job.hold.by.subject} since ${job.hold.at}: ${job.hold.reason}`],
     ['not before', job.notBefore],
+    ['progress', job.progress && progressText(job.progress)],
     ['exit code', job.exitCode],
     ['error', job.error && `${job.error.family} ${job.error.code}: ${job.error.message}`],
     ['labels', job.labels.map(({ key, value }) => `${key}=${value}`).join(' ')],
@@ -79,6 +81,21 @@ function printJob(output: Output, job: Job): void {
     );
   }
   printAttempts(output, job);
+  if (job.checkpoints.length > 0) {
+    printLine(output, '');
+    printTable(
+      output,
+      ['CHECKPOINT', 'MADE', 'ATTEMPT', 'PROGRESS', 'SIZE', 'FILES'],
+      job.checkpoints.map(({ step, madeAt, attempt, fraction, sizeBytes, files }) => [
+        step === null ? '' : `step ${step}`,
+        madeAt,
+        String(attempt),
+        fraction === null ? '' : percent(fraction),
+        bytes(sizeBytes),
+        files.map(({ name }) => name).join(' '),
+      ]),
+    );
+  }
   if (job.outputs.length > 0) {
     printLine(output, '');
     printTable(

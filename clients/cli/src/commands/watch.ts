@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
+import { progressText } from './job-progress.js';
 import {
   CliShowJobDocument,
   type CliShowJobQuery,
   CliShowTaskDocument,
   CliWatchJobsDocument,
+  CliWatchProgressDocument,
   CliWatchTaskDocument,
   type CliTaskLineFragment,
 } from '../operations.generated.js';
@@ -56,12 +58,14 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
       },
     },
   );
+  const progress = new AbortController();
   try {
     await stream.next();
     let job = await readJob(session, id);
     if (output.json) printJson(output, present(job), true);
     else printLine(output, `${job.name}: ${job.state}${exitText(job.exitCode)}`);
     if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
+    void watchProgress(session, id, progress.signal);
     for await (const {
       jobStateChanged: { event },
     } of stream) {
@@ -78,7 +82,23 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     }
     return exitCodes.unavailable;
   } finally {
+    progress.abort();
     await stream.return?.();
+  }
+}
+
+/** Prints the progress of a job until the signal. A stream that fails does not end the watch. */
+async function watchProgress({ client, output }: Session, id: string, signal: AbortSignal): Promise<void> {
+  const stream = client.subscribe(CliWatchProgressDocument, { ids: [id] }, { signal });
+  try {
+    for await (const { jobProgressChanged } of stream)
+      for (const { progress } of jobProgressChanged.jobs) {
+        if (progress === null || signal.aborted) continue;
+        if (output.json) printJson(output, { progress }, true);
+        else printLine(output, `${progress.reportedAt}  ${progressText(progress)}`);
+      }
+  } catch (error) {
+    if (!signal.aborted) output.errors.write(`Progress is not shown: ${String(error)}\n`);
   }
 }
 

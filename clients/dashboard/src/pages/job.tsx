@@ -5,11 +5,15 @@ import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { LogTail } from '../components/log-tail.js';
 import { State } from '../components/state.js';
+import { JobProgress } from '../components/job-progress.js';
 import { Title } from '../components/title.js';
 import {
   JobMovesDocument,
   type JobMovesSubscription,
   JobPageDocument,
+  JobProgressingDocument,
+  type JobProgressingSubscription,
+  type JobProgressNowFragment,
   type JobPageQuery,
 } from '../operations.generated.js';
 import { Link } from '../routing/link.js';
@@ -18,9 +22,14 @@ import { taskPath } from '../routing/routes.js';
 type Move = JobMovesSubscription['jobStateChanged'];
 const take = (_before: Move | null, { jobStateChanged }: JobMovesSubscription): Move => jobStateChanged;
 
+type Progress = JobProgressNowFragment | null;
+const takeProgress = (before: Progress, { jobProgressChanged }: JobProgressingSubscription): Progress =>
+  jobProgressChanged.jobs[0]?.progress ?? before;
+
 /** One job, moving: its states and the end of its log. */
 export function JobPage({ id }: { id: string }) {
   const moves = useLive(JobMovesDocument, { id }, take, null);
+  const progressing = useLive(JobProgressingDocument, { id }, takeProgress, null);
   const page = useFresh(JobPageDocument, { id });
   const { refresh } = page;
   // Also after the opening message: earlier changes are read, later ones arrive as events.
@@ -36,8 +45,9 @@ export function JobPage({ id }: { id: string }) {
   return (
     <>
       <Title>{job?.name ?? id}</Title>
-      <FailureNote failures={[moves.failure, page.failure]} />
+      <FailureNote failures={[moves.failure, progressing.failure, page.failure]} />
       {job && <JobFacts job={job} move={moves.state} />}
+      {job && <JobProgress progress={progressing.state ?? job.progress} checkpoints={job.checkpoints} />}
       <section>
         <h2>Log</h2>
         <LogTail jobId={id} />

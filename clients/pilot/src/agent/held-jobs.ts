@@ -1,7 +1,8 @@
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import { EventEmitter, once } from 'node:events';
+import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
 import type { EndReason } from '../payload/notice.js';
-import type { Command, HeldJob } from '../protocol/core-protocol.js';
+import type { Command, HeldJob, ProgressReport } from '../protocol/core-protocol.js';
 
 /** An attempt on this host: its payload runs, or reports about it are still to be sent. */
 export interface HeldRun {
@@ -13,6 +14,8 @@ export interface HeldRun {
   readonly continueSeconds: number;
   /** Time before the end of its payload at which it receives notice; 0 for none. */
   readonly noticeSeconds: number;
+  /** Undefined if its payload reports none any more. */
+  readonly progress: ProgressSource | undefined;
   /** Resolves once nothing of it is left here, or it is left to the next pilot; never rejects. */
   readonly done: Promise<void>;
   /** True once it is left to the next pilot. */
@@ -31,6 +34,13 @@ export interface HeldRun {
   adopt(fence: number): void;
 }
 
+/** Progress of jobs that core does not know. */
+export interface UnreportedProgress {
+  readonly reports: readonly ProgressReport[];
+  /** Called once core has answered. */
+  readonly confirm: () => void;
+}
+
 /** The attempts of this pilot. They outlive the worker that core knows it as. */
 export class HeldJobs {
   readonly #runs = new Set<HeldRun>();
@@ -46,6 +56,21 @@ export class HeldJobs {
   /** Jobs that core must know to be held. */
   get held(): readonly HeldJob[] {
     return [...this.#runs].filter(({ isHeld }) => isHeld).map(({ held }) => held);
+  }
+
+  /** Progress of jobs that core does not know. */
+  async unreported(): Promise<UnreportedProgress> {
+    const found = await Promise.all(
+      [...this.#runs].map(async ({ held, isHeld, progress: source }) => {
+        const latest = isHeld ? await source?.unreported() : undefined;
+        return source && latest && { source, latest, report: { ...held, ...latest } };
+      }),
+    );
+    const known = found.filter((one) => one !== undefined);
+    return {
+      reports: known.map(({ report }) => report),
+      confirm: () => known.forEach(({ source, latest }) => source.recordReported(latest)),
+    };
   }
 
   /** True if one was left to the next pilot: core must not give it away at once. */

@@ -1,5 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
+import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
+import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
 import { removeFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
@@ -88,6 +90,7 @@ export class JobRun implements HeldRun {
   readonly #devices: JobDevices;
   readonly #jobSecrets: JobSecrets;
   #secrets: AttemptSecrets | undefined;
+  #checkpoints: JobCheckpoints | undefined;
 
   /** @param adopted set for a payload that an earlier pilot has started */
   constructor(
@@ -119,6 +122,10 @@ export class JobRun implements HeldRun {
 
   get noticeSeconds(): number {
     return this.assignment.payload.notice?.seconds ?? 0;
+  }
+
+  get progress(): ProgressSource | undefined {
+    return this.#checkpoints;
   }
 
   /** True while this pilot may still report about the job. */
@@ -195,6 +202,7 @@ export class JobRun implements HeldRun {
       await this.#reports.close();
       await this.#saving;
       await this.#outputs?.close();
+      await this.#checkpoints?.close();
       this.#devices.release();
       if (!this.#isLeft) await this.#cleanUp();
     }
@@ -221,6 +229,8 @@ export class JobRun implements HeldRun {
     this.#outputs = await OutputFolder.open(folders.outputs);
     this.#record = new AttemptRecord(supervisor.folder, attemptId);
     await this.#record.make({ assignment: this.assignment, outputs: this.#outputs.identity });
+    const parts = { assignment: this.assignment, folders, record: this.#record };
+    this.#checkpoints = await JobCheckpoints.begin(parts, this.#services);
     await this.#prepare(supervisor);
     await this.#reportStart('RUNNING');
     const payload = await this.#startPayload(supervisor);
@@ -235,6 +245,9 @@ export class JobRun implements HeldRun {
     this.#record = record;
     this.#outputs = outputs;
     this.#payload = payload;
+    const folders = scratch.foldersOf(this.assignment.attemptId);
+    const parts = { assignment: this.assignment, folders, record };
+    this.#checkpoints = await JobCheckpoints.resume(parts, this.#services);
     if (secrets !== null) this.#secrets = this.#jobSecrets.reopen(secrets, scratch, payload, this.#stopped);
     await this.#follow(payload, outputs);
   }
@@ -243,8 +256,14 @@ export class JobRun implements HeldRun {
   async #follow(payload: PayloadHandle, outputs: OutputFolder): Promise<void> {
     const { log } = this.#services;
     const shipping = this.#ship(payload);
-    const result = await this.#devices.resultOf(payload.result);
+    const hasEnded = new AbortController();
+    const over = AbortSignal.any([hasEnded.signal, this.#dropped.signal]);
+    const serving = this.#checkpoints?.serve(this.#reports, over);
+    const result = await this.#devices
+      .resultOf(payload.result)
+      .finally(() => hasEnded.abort(new Error('the payload has ended')));
     this.#hasPayloadEnded = true;
+    await serving;
     const { exitCode, signal, exceeded, survivors } = result;
     log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'payload ended');
     if (survivors > 0) log.error({ survivors }, 'payload processes survived SIGKILL');
@@ -261,15 +280,17 @@ export class JobRun implements HeldRun {
 
   /** Fetches the inputs; reports STARTING first if there are any. */
   async #prepare({ scratch, process }: SupervisorClient): Promise<void> {
-    const { payload, parents, attemptId } = this.assignment;
+    const { payload, parents, attemptId, checkpoints } = this.assignment;
     const folders = scratch.foldersOf(attemptId);
     // An image that no runtime here can run is reported before anything is fetched for it.
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
-    if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
-      await this.#reportStart('STARTING');
-    }
-    const fetch = async (): Promise<void> => stageIn(plan, folders, this.#services.store, this.#stopped);
+    const isFetching = payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
+    if (isFetching || checkpoints.length > 0) await this.#reportStart('STARTING');
+    const fetch = async (): Promise<void> => {
+      await stageIn(plan, folders, this.#services.store, this.#stopped);
+      await this.#checkpoints?.restore(this.#stopped);
+    };
     await repeatInSilence(fetch, this.#services, this.#stopped);
     // Last, so that secrets are here no longer than needed.
     if (payload.secretIds.length === 0 && !payload.isTokenRequired) return;
@@ -285,6 +306,7 @@ export class JobRun implements HeldRun {
     const parts = (): Omit<AttemptParts, 'folders'> => ({
       devices: this.#devices.given(),
       secrets: this.#secrets,
+      checkpoint: this.#checkpoints?.restored,
     });
     const starting = startPayload(supervisor, this.assignment, this.#services, parts);
     this.#starting = starting.catch(() => undefined);
@@ -354,6 +376,7 @@ export class JobRun implements HeldRun {
       }
       await this.#report(this.#reports.deliver(report('FINISHED', stored)));
       this.#hasReportedEnd = true;
+      await this.#checkpoints?.removeAll();
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       await this.#fail(error, exitCode, null, usage);

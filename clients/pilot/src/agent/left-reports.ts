@@ -14,6 +14,7 @@ export class LeftReports implements HeldRun {
   readonly done: Promise<void>;
   readonly continueSeconds = Infinity;
   readonly noticeSeconds = 0;
+  readonly progress = undefined;
   #isOver = false;
   #isLeft = false;
 

@@ -1,3 +1,4 @@
+import type { RestoredCheckpoint } from '../checkpoints/checkpoint.types.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { PayloadIsolation } from '../isolation/payload-isolation.js';
@@ -21,13 +22,14 @@ export interface AttemptParts {
   readonly folders: AttemptFolders;
   readonly devices: readonly DetectedDevice[];
   readonly secrets: AttemptSecrets | undefined;
+  readonly checkpoint: RestoredCheckpoint | undefined;
 }
 
 /** The command of a payload in a sandbox, or in the image that the job names. @throws AttemptError */
 export async function payloadCommand(
   assignment: Assignment,
   { searchPath, driverLibraries, isolation }: PayloadHost,
-  { folders, devices, secrets }: AttemptParts,
+  { folders, devices, secrets, checkpoint }: AttemptParts,
 ): Promise<LaunchSpec> {
   const { payload, requirements } = assignment;
   const { image } = payload;
@@ -37,6 +39,7 @@ export async function payloadCommand(
     // A container's runtime brings the drivers' libraries along.
     driverLibraries: image === null ? driverLibraries : [],
     secrets: secrets?.variables,
+    checkpoint,
   };
   const spec = {
     command: payload.command,

@@ -27,8 +27,8 @@ export async function startPayload(
   const { attemptId, continueSeconds, payload } = assignment;
   const folders = supervisor.scratch.foldersOf(attemptId);
   try {
-    const { devices, secrets } = parts();
-    const spec = await payloadCommand(assignment, defaults, { folders, devices, secrets });
+    const { secrets, ...others } = parts();
+    const spec = await payloadCommand(assignment, defaults, { folders, secrets, ...others });
     return await supervisor.start({
       attemptId,
       spec: { ...spec, scratch: folders.root },

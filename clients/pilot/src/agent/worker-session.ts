@@ -215,14 +215,17 @@ export class WorkerSession {
     const report = this.#newReport;
     const { workerId } = this.#worker;
     try {
+      const progress = await jobs.unreported();
       const commands = await core.heartbeat(
         workerId,
         jobs.held,
         report ?? null,
+        progress.reports,
         timeoutMs,
         this.#closing.signal,
       );
       if (this.#newReport === report) this.#newReport = undefined;
+      progress.confirm();
       // Before reports are sent again: they need the fences that the commands bring.
       commands.forEach((command) => this.#execute(command));
       this.#lease.renew(sentAt);

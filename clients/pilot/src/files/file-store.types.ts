@@ -7,6 +7,8 @@ export interface FileStore {
    * paths, with `/`.
    */
   put(localPath: string, place: string, signal: AbortSignal): Promise<void>;
+  /** Removes a stored file, if there is one. */
+  remove(place: string, signal: AbortSignal): Promise<void>;
   /** Fetches a stored file into a local file. */
   get(place: string, localPath: string, signal: AbortSignal): Promise<void>;
 }

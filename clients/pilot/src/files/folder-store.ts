@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import type { FileStore } from './file-store.types.js';
 
@@ -26,6 +26,14 @@ export class FolderStore implements FileStore {
 
   async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
     await copy(this.#pathOf(place), localPath, signal);
+  }
+
+  async remove(place: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const path = this.#pathOf(place);
+    await rm(path, { force: true });
+    // Its folder goes with its last file.
+    await rmdir(dirname(path)).catch(() => undefined);
   }
 
   /** The path of a key; it always stays inside the folder. */

@@ -52,6 +52,20 @@ export class HttpStore implements FileStore {
     await download(this.#urlOf(place), localPath, signal, this.#token);
   }
 
+  async remove(place: string, signal: AbortSignal): Promise<void> {
+    await withTries(signal, async () => {
+      const answer = await request(this.#urlOf(place), {
+        method: 'DELETE',
+        headers: authorization(this.#token),
+        headersTimeout: idleTimeoutMs,
+        bodyTimeout: idleTimeoutMs,
+        signal,
+      });
+      await answer.body.dump();
+      if (!isMissing(answer.statusCode)) assertOk(answer, 'DELETE', this.#urlOf(place));
+    });
+  }
+
   #urlOf(place: string): string {
     const parts = place.split('/');
     if (parts.some((part) => part === '' || part === '.' || part === '..')) {
@@ -94,13 +108,28 @@ export async function download(
 }
 
 /** A response for which a repetition is useless. */
-class FinalAnswer extends Error {}
+class FinalAnswer extends Error {
+  constructor(
+    message: string,
+    readonly statusCode: number,
+  ) {
+    super(message);
+  }
+}
+
+const isMissing = (statusCode: number): boolean => statusCode === 404 || statusCode === 410;
+
+/** True if a store does not have a file, according to the error of a transfer. */
+export function isNoSuchFile(error: unknown): boolean {
+  if (error instanceof FinalAnswer) return isMissing(error.statusCode);
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
 
 function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: string): void {
   if (statusCode >= 200 && statusCode < 300) return;
   const message = `${method} ${withoutCredentials(url)} returned status ${statusCode}`;
   const isPassing = statusCode >= 500 || statusCode === 408 || statusCode === 429;
-  throw isPassing ? new Error(message) : new FinalAnswer(message);
+  throw isPassing ? new Error(message) : new FinalAnswer(message, statusCode);
 }
 
 /** A URL without user names, passwords and signatures, for error messages. */

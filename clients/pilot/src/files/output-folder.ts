@@ -1,21 +1,15 @@
-import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { checksumFile, type Digest } from './checksum.js';
 import { isPlainName } from './file-store.js';
+import { type FolderIdentity, openFolder, openPlainFile, pathOf, refusalOfFile } from './open-folder.js';
 
 /** A declared output that exists, with its checksum. */
 export interface FoundOutput extends Digest {
   readonly name: string;
   /** Inode of the file that was read. */
   readonly inode: bigint;
-}
-
-/** Device and inode of a folder, in decimal. */
-export interface FolderIdentity {
-  readonly device: string;
-  readonly inode: string;
 }
 
 /** Output that is not stored, with the reason. */
@@ -113,27 +107,13 @@ export class OutputFolder {
     }
   }
 
-  /** Without waiting for a writer, if it is a FIFO. */
   async #open(name: string): Promise<FileHandle> {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-    return open(`${pathOf(this.#folder)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    return openPlainFile(`${pathOf(this.#folder)}/${name}`);
   }
 
   #refusal(file: BigIntStats): string | undefined {
-    if (!file.isFile()) return 'it is not a regular file';
-    if (file.dev !== this.#identity.dev) return 'it is on another file system';
-    return file.nlink === 1n ? undefined : 'it has several hard links';
+    return refusalOfFile(file, this.#identity.dev);
   }
-}
-
-/** A path that leads to an open file or folder, whatever became of its name. */
-function pathOf({ fd }: FileHandle): string {
-  return `/proc/self/fd/${fd}`;
-}
-
-async function openFolder(path: string): Promise<FileHandle> {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
-  return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 function refusalOf(name: string, error: unknown): RefusedOutput {

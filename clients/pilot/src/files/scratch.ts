@@ -14,6 +14,12 @@ export interface AttemptFolders {
   readonly outputs: string;
   /** For temporary files. */
   readonly temporary: string;
+  /** For requests of the payload to the pilot. */
+  readonly requests: string;
+  /** Programs for the payload. */
+  readonly tools: string;
+  /** Files of the checkpoint from which the payload continues; exists only if there is one. */
+  readonly checkpoint: string;
   /** Files with secrets, for the payload; exists only if there are some. */
   readonly secrets: string;
   /** Describes the content of `inputs`, as JSON. */
@@ -47,6 +53,9 @@ export class Scratch {
       inputs: join(root, 'inputs'),
       outputs: join(root, 'outputs'),
       temporary: join(root, 'tmp'),
+      requests: join(root, 'requests'),
+      tools: join(root, 'tools'),
+      checkpoint: join(root, 'checkpoint'),
       secrets: join(root, 'secrets'),
       inputsManifest: join(root, 'inputs.json'),
       deadline: join(root, 'deadline'),

@@ -11,6 +11,9 @@ const folders = {
   inputs: `${root}/inputs`,
   outputs: `${root}/outputs`,
   temporary: `${root}/tmp`,
+  requests: `${root}/requests`,
+  tools: `${root}/tools`,
+  checkpoint: `${root}/checkpoint`,
   secrets: `${root}/secrets`,
   inputsManifest: `${root}/inputs.json`,
   deadline: `${root}/deadline`,
@@ -99,6 +102,7 @@ describe('inContainer', () => {
         [`${prefix}TMPDIR`]: folders.temporary,
         [`${prefix}SECRET`]: 'a b\nc,d',
         [`${prefix}RHIZOME_ATTEMPT_ID`]: 'att_1',
+        [`${prefix}APPEND_PATH`]: folders.tools,
       });
     },
   );

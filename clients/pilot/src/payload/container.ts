@@ -97,6 +97,8 @@ function byApptainer(
     environment: {
       ...runtimeEnvironment(spec, host),
       ...Object.fromEntries(inside.map(([name, value]) => [`${prefix}${name}`, value])),
+      // The runtime adds it to the search path of the image.
+      [`${prefix}APPEND_PATH`]: folders.tools,
     },
     folder: '/',
     hasOwnSharedMemory: true,

@@ -1,6 +1,7 @@
 import { attemptVariable } from '../processes/attempt-processes.js';
 import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
+import type { RestoredCheckpoint } from '../checkpoints/checkpoint.types.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 
@@ -13,6 +14,8 @@ export interface PayloadPlaces {
   readonly driverLibraries?: readonly string[];
   /** Secrets that are variables. */
   readonly secrets?: Readonly<Record<string, string>> | undefined;
+  /** Checkpoint from which it continues. */
+  readonly checkpoint?: RestoredCheckpoint | undefined;
 }
 
 /**
@@ -22,13 +25,13 @@ export interface PayloadPlaces {
  */
 export function payloadEnvironment(
   assignment: Assignment,
-  { folders, searchPath, driverLibraries = [], secrets }: PayloadPlaces,
+  { folders, searchPath, driverLibraries = [], secrets, checkpoint }: PayloadPlaces,
   devices: readonly DetectedDevice[] = [],
 ): Record<string, string> {
   const declared = assignment.payload.environment.map(({ name, value }) => [name, value] as const);
   const libraries = devices.length === 0 ? [] : driverLibraries;
   return {
-    PATH: searchPath,
+    PATH: `${searchPath}:${folders.tools}`,
     LANG: 'C.UTF-8',
     HOME: folders.work,
     TMPDIR: folders.temporary,
@@ -42,10 +45,22 @@ export function payloadEnvironment(
     RHIZOME_INPUTS_MANIFEST: folders.inputsManifest,
     RHIZOME_OUTPUTS: folders.outputs,
     RHIZOME_DEADLINE_FILE: folders.deadline,
+    RHIZOME_REQUESTS: folders.requests,
+    RHIZOME_TOOLS: folders.tools,
+    ...checkpointVariables(checkpoint),
     ...(secrets === undefined ? {} : { RHIZOME_SECRETS: folders.secrets }),
     RHIZOME_CORES: String(assignment.requirements.cores),
     RHIZOME_MEMORY_MIB: String(assignment.requirements.memoryMiB),
     ...visibleDevices(devices),
+  };
+}
+
+function checkpointVariables(checkpoint: RestoredCheckpoint | undefined): Record<string, string> {
+  if (checkpoint === undefined) return {};
+  const { folder, step } = checkpoint;
+  return {
+    RHIZOME_CHECKPOINT_DIR: folder,
+    ...(step === null ? {} : { RHIZOME_CHECKPOINT_STEP: String(step) }),
   };
 }
 

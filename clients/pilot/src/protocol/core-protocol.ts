@@ -1,3 +1,4 @@
+import type { Checkpoint, Progress } from '../checkpoints/checkpoint.types.js';
 import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { IsolationFacts } from '../isolation/payload-isolation.js';
@@ -103,7 +104,11 @@ export interface Assignment {
     readonly isTokenRequired: boolean;
     /** Notice before its end; null, or absent in records of earlier versions, for none. */
     readonly notice?: AssignedNotice | null;
+    /** Number of newest checkpoints to keep. */
+    readonly keptCheckpoints: number;
   };
+  /** Checkpoints of earlier attempts, newest first. */
+  readonly checkpoints: readonly Checkpoint[];
   /** The jobs it waited for, with their outputs. */
   readonly parents: readonly ParentOutputs[];
 }
@@ -143,6 +148,14 @@ export interface AcquireRequest {
 /** A payload starts. */
 export interface StartReport extends HeldJob {
   readonly phase: 'STARTING' | 'RUNNING';
+}
+
+/** Progress of a job. */
+export interface ProgressReport extends HeldJob, Progress {}
+
+/** All checkpoints of a job that are kept, newest first. */
+export interface CheckpointReport extends HeldJob {
+  readonly checkpoints: readonly Checkpoint[];
 }
 
 /** A payload ended well. */
@@ -205,13 +218,14 @@ export class CoreUnavailable extends Error {
 export interface CoreProtocol {
   registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker>;
   /**
-   * Sends a heartbeat with the jobs that the worker holds and changes of its devices (null: none). Returns
-   * the commands for the worker.
+   * Sends a heartbeat with the jobs that the worker holds, their progress since the last one, and changes of
+   * its devices (null: none). Returns the commands for the worker.
    */
   heartbeat(
     workerId: string,
     jobs: readonly HeldJob[],
     report: DeviceReport | null,
+    progress: readonly ProgressReport[],
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]>;
@@ -219,6 +233,11 @@ export interface CoreProtocol {
   startJobs(workerId: string, reports: readonly StartReport[], signal: AbortSignal): Promise<ReportAnswer>;
   finishJobs(workerId: string, reports: readonly FinishReport[], signal: AbortSignal): Promise<ReportAnswer>;
   failJobs(workerId: string, reports: readonly FailReport[], signal: AbortSignal): Promise<ReportAnswer>;
+  reportCheckpoints(
+    workerId: string,
+    reports: readonly CheckpointReport[],
+    signal: AbortSignal,
+  ): Promise<ReportAnswer>;
   appendJobLog(
     workerId: string,
     job: HeldJob,

@@ -15,6 +15,7 @@ import {
   PilotHeartbeatDocument,
   PilotRedeemSecretsDocument,
   PilotRegisterWorkerDocument,
+  PilotReportCheckpointsDocument,
   PilotStartJobsDocument,
   PilotWorkerCommandsDocument,
 } from '../operations.generated.js';
@@ -26,9 +27,11 @@ import {
   type Command,
   type CoreProtocol,
   type DeviceReport,
+  type CheckpointReport,
   type FailReport,
   type FinishReport,
   type HeldJob,
+  type ProgressReport,
   type RegisteredWorker,
   type Registration,
   type ReportAnswer,
@@ -36,11 +39,13 @@ import {
 } from './core-protocol.js';
 import {
   assignmentsOf,
+  checkpointsInput,
   deviceInput,
   failInput,
   finishInput,
   hardwareInput,
   heldInput,
+  progressInput,
   refusedOf,
   reportInput,
   type WorkerError,
@@ -127,6 +132,7 @@ export class GraphqlProtocol implements CoreProtocol {
     workerId: string,
     jobs: readonly HeldJob[],
     report: DeviceReport | null,
+    progress: readonly ProgressReport[],
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<readonly Command[]> {
@@ -134,6 +140,7 @@ export class GraphqlProtocol implements CoreProtocol {
       workerId,
       jobs: jobs.map(heldInput),
       ...reportInput(report),
+      ...(progress.length === 0 ? {} : { progress: progress.map(progressInput) }),
     };
     const { heartbeat } = await this.#answered(signal, () =>
       this.#client.mutate(
@@ -201,6 +208,22 @@ export class GraphqlProtocol implements CoreProtocol {
       this.#client.mutate(PilotFailJobsDocument, { input }, { overSocket, idempotent: true, signal }),
     );
     return refusedOf(reports, failJobs);
+  }
+
+  async reportCheckpoints(
+    workerId: string,
+    reports: readonly CheckpointReport[],
+    signal: AbortSignal,
+  ): Promise<ReportAnswer> {
+    const input = { workerId, jobs: reports.map(checkpointsInput) };
+    const { reportCheckpoints } = await this.#answered(signal, () =>
+      this.#client.mutate(
+        PilotReportCheckpointsDocument,
+        { input },
+        { overSocket, idempotent: true, signal },
+      ),
+    );
+    return refusedOf(reports, reportCheckpoints);
   }
 
   async appendJobLog(

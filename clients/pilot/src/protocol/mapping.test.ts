@@ -33,6 +33,7 @@ it('drops a job that was taken back before its assignment was read', () => {
     attemptId: `${id}-1`,
     continueSeconds: 86_400,
     deviceIds: [],
+    checkpoints: [],
     job: {
       id,
       name: id,
@@ -55,6 +56,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         secrets: [],
         isTokenRequired: false,
         notice: null,
+        keptCheckpoints: 2,
       },
       dependsOn: [],
     },

@@ -5,17 +5,21 @@ import type {
   FinishJobInput,
   HeartbeatInput,
   HeldJobInput,
+  JobCheckpointsInput,
   JobMetricsInput,
+  JobProgressInput,
   PilotAcquireJobsMutation,
   WorkerHardwareInput,
 } from '../operations.generated.js';
 import type { Usage } from '../payload/usage-meter.js';
 import type {
   Assignment,
+  CheckpointReport,
   DeviceReport,
   FailReport,
   FinishReport,
   HeldJob,
+  ProgressReport,
   Refusal,
   ReportAnswer,
   WorkerFacts,
@@ -93,7 +97,7 @@ export function assignmentsOf(assignments: readonly ApiAssignment[]): readonly A
 }
 
 function assignmentOf(
-  { job, fence, attempt, attemptId, deviceIds, continueSeconds }: ApiAssignment,
+  { job, fence, attempt, attemptId, deviceIds, continueSeconds, checkpoints }: ApiAssignment,
   environment: Assignment['payload']['environment'],
 ): Assignment {
   const { id, name, dependsOn } = job;
@@ -115,7 +119,19 @@ function assignmentOf(
     sharesDevices,
     payload,
     parents,
+    checkpoints,
   };
+}
+
+/** Progress of a job in the API's form. */
+export function progressInput({ jobId, fence, step, fraction, at }: ProgressReport): JobProgressInput {
+  return { id: jobId, fence, step, fraction, at: at.toISOString() };
+}
+
+/** Checkpoints of a job in the API's form. */
+export function checkpointsInput({ jobId, fence, checkpoints }: CheckpointReport): JobCheckpointsInput {
+  const given = checkpoints.map(({ files, ...checkpoint }) => ({ ...checkpoint, files: [...files] }));
+  return { id: jobId, fence, checkpoints: given };
 }
 
 /** Usage of a payload in the API's form; unknown values are null. */

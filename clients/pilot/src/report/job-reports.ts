@@ -229,6 +229,7 @@ export class JobReports implements SpooledLog {
   }
 
   #add(record: JobRecord): PendingRecord {
+    if (record.kind === 'CHECKPOINT') this.#replaceCheckpoints();
     const pending = new PendingRecord(this.#nextNumber, record);
     this.#nextNumber += 1;
     const { signal } = this.#ended;
@@ -239,6 +240,17 @@ export class JobReports implements SpooledLog {
       void this.#spoolUnlessAnswered(pending);
     }
     return pending;
+  }
+
+  /** Each report of checkpoints has all of them: one that waits behind others is not needed any more. */
+  #replaceCheckpoints(): void {
+    const at = this.#queue.findIndex(
+      ({ kind, isInDoubt }, index) => index > 0 && kind === 'CHECKPOINT' && !isInDoubt,
+    );
+    const [replaced] = at < 0 ? [] : this.#queue.splice(at, 1);
+    if (replaced === undefined) return;
+    this.#forget(replaced);
+    replaced.fail(new Error('a later report has taken its place'));
   }
 
   async #deliver(): Promise<void> {
@@ -264,12 +276,7 @@ export class JobReports implements SpooledLog {
       pending.isInDoubt = true;
       const record = await this.#read(pending);
       if (record.kind === 'LOG') return this.#sendLog(record, link);
-      const { reporter } = link;
-      return current(
-        await (record.kind === 'FINISH'
-          ? reporter.finish({ ...this.held, ...record.report })
-          : reporter.fail({ ...this.held, ...record.report })),
-      );
+      return current(await this.#sendReport(record, link));
     };
     try {
       return await this.call(make, this.#ended.signal);
@@ -277,6 +284,20 @@ export class JobReports implements SpooledLog {
       const result = refused(error);
       const { refusal } = result;
       return pending.kind === 'LOG' && !isVoid(refusal) ? this.#endLog(refusal) : result;
+    }
+  }
+
+  async #sendReport(
+    record: Exclude<JobRecord, { kind: 'LOG' }>,
+    { reporter }: WorkerLink,
+  ): Promise<ReportResult> {
+    switch (record.kind) {
+      case 'CHECKPOINT':
+        return reporter.checkpoints({ ...this.held, checkpoints: record.checkpoints });
+      case 'FINISH':
+        return reporter.finish({ ...this.held, ...record.report });
+      case 'FAIL':
+        return reporter.fail({ ...this.held, ...record.report });
     }
   }
 

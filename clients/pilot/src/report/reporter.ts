@@ -1,5 +1,6 @@
 import {
   CoreRefused,
+  type CheckpointReport,
   type CoreProtocol,
   type FailReport,
   type FinishReport,
@@ -23,6 +24,7 @@ export class Reporter {
   readonly #starts: Batcher<StartReport, ReportResult>;
   readonly #finishes: Batcher<FinishReport, ReportResult>;
   readonly #fails: Batcher<FailReport, ReportResult>;
+  readonly #checkpoints: Batcher<CheckpointReport, ReportResult>;
 
   /** @param signal ends all calls */
   constructor(core: CoreProtocol, workerId: string, signal: AbortSignal) {
@@ -35,6 +37,9 @@ export class Reporter {
     this.#fails = new Batcher(async (reports) =>
       resultsOf(reports, await core.failJobs(workerId, reports, signal)),
     );
+    this.#checkpoints = new Batcher(async (reports) =>
+      resultsOf(reports, await core.reportCheckpoints(workerId, reports, signal)),
+    );
   }
 
   async start(report: StartReport): Promise<ReportResult> {
@@ -43,6 +48,10 @@ export class Reporter {
 
   async finish(report: FinishReport): Promise<ReportResult> {
     return this.#finishes.add(report);
+  }
+
+  async checkpoints(report: CheckpointReport): Promise<ReportResult> {
+    return this.#checkpoints.add(report);
   }
 
   async fail(report: FailReport): Promise<ReportResult> {

@@ -1,4 +1,5 @@
 import type { FailReport, FinishReport, HeldJob } from '../protocol/core-protocol.js';
+import type { Checkpoint } from '../checkpoints/checkpoint.types.js';
 import type { LogChunk } from '../payload/output-capture.js';
 
 /** A report about an attempt without its fence, which may change until the report is sent. */
@@ -9,6 +10,7 @@ export type JobRecord =
       /** Bytes of the payload's log up to the end of the chunks. */
       readonly outputOffset?: number;
     }
+  | { readonly kind: 'CHECKPOINT'; readonly checkpoints: readonly Checkpoint[] }
   | { readonly kind: 'FINISH'; readonly report: Omit<FinishReport, keyof HeldJob> }
   | { readonly kind: 'FAIL'; readonly report: Omit<FailReport, keyof HeldJob> };
 

@@ -2,7 +2,8 @@
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { placeOf } from '../files/file-store.js';
-import type { FolderIdentity } from '../files/output-folder.js';
+import type { RecordedCheckpoints } from '../checkpoints/checkpoint.types.js';
+import type { FolderIdentity } from '../files/open-folder.js';
 import { removeFolder } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 import { readDurable, writeDurably } from '../spool/durable-file.js';
@@ -96,6 +97,16 @@ export class AttemptRecord {
   /** Undefined if no payload was started, or the disk did not take the record. */
   async start(): Promise<PayloadStart | undefined> {
     return this.#read('start');
+  }
+
+  /** Once it resolves, the checkpoints survive the end of the host. */
+  async saveCheckpoints(checkpoints: RecordedCheckpoints): Promise<void> {
+    await writeDurably(this.#path('checkpoints'), JSON.stringify(checkpoints));
+  }
+
+  /** Undefined if the payload was not prepared, or the disk returned it damaged. */
+  async checkpoints(): Promise<RecordedCheckpoints | undefined> {
+    return readDurable<RecordedCheckpoints>(this.#path('checkpoints')).catch(() => undefined);
   }
 
   /** Once it resolves, the end of the payload survives the end of the host. */

@@ -130,7 +130,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
     usage: (rest.metrics ?? null) as Usage | null,
   });
   const report =
-    (method: 'startJobs' | 'finishJobs' | 'failJobs') =>
+    (method: 'startJobs' | 'finishJobs' | 'failJobs' | 'reportCheckpoints') =>
     async (args: Input<{ workerId: string; jobs: ApiReport[] }>) => {
       const { workerId, jobs } = args.input;
       const answer: ReportAnswer = await core[method](workerId, jobs.map(held) as never);
@@ -153,10 +153,17 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       const { workerId, ...rest } = await core.registerWorker({ ...input, jobs } as never);
       return { worker: { id: workerId }, ...rest, userErrors: [] };
     },
-    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiReport[] } & ReportedDevices>) =>
+    heartbeat: async ({
+      input,
+    }: Input<{ workerId: string; jobs: ApiReport[]; progress?: ApiReport[] } & ReportedDevices>) =>
       orRefused(
         async () => ({
-          commands: await core.heartbeat(input.workerId, input.jobs.map(held), reportOf(input)),
+          commands: await core.heartbeat(
+            input.workerId,
+            input.jobs.map(held),
+            reportOf(input),
+            (input.progress ?? []).map(held) as never,
+          ),
         }),
         { commands: [] },
       ),
@@ -167,6 +174,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
     startJobs: report('startJobs'),
     finishJobs: report('finishJobs'),
     failJobs: report('failJobs'),
+    reportCheckpoints: report('reportCheckpoints'),
     appendJobLog: async ({
       input,
     }: Input<{ workerId: string; jobId: string; fence: number; chunks: never[] }>) =>
@@ -227,6 +235,7 @@ function apiAssignment({
   parents,
   deviceIds,
   continueSeconds,
+  checkpoints,
 }: Assignment): object {
   const { secretIds, ...rest } = payload;
   const apiPayload = { ...rest, secrets: secretIds.map((secretId) => ({ secretId })) };
@@ -237,6 +246,7 @@ function apiAssignment({
     attemptId,
     continueSeconds,
     deviceIds,
+    checkpoints,
     job: { id: jobId, name, requirements: { ...requirements, gpu: null }, payload: apiPayload, dependsOn },
   };
 }

@@ -8,12 +8,14 @@ import {
   CoreUnavailable,
   type AcquireRequest,
   type Assignment,
+  type CheckpointReport,
   type Command,
   type CoreProtocol,
   type DeviceReport,
   type FailReport,
   type FinishReport,
   type HeldJob,
+  type ProgressReport,
   type Refusal,
   type RegisteredWorker,
   type Registration,
@@ -43,6 +45,7 @@ export interface ScriptedJob {
   readonly parents?: Assignment['parents'];
   readonly deviceIds?: readonly string[];
   readonly continueSeconds?: number;
+  readonly checkpoints?: Assignment['checkpoints'];
 }
 
 /**
@@ -103,9 +106,11 @@ export class ScriptedCore implements CoreProtocol {
         outputs: [],
         secretIds: [],
         isTokenRequired: false,
+        keptCheckpoints: 2,
         ...job.payload,
       },
       parents: job.parents ?? [],
+      checkpoints: job.checkpoints ?? [],
       continueSeconds: job.continueSeconds ?? 86_400,
       deviceIds: job.deviceIds ?? [],
       sharesDevices: false,
@@ -178,9 +183,11 @@ export class ScriptedCore implements CoreProtocol {
     workerId: string,
     jobs: readonly HeldJob[],
     report: DeviceReport | null,
+    progress: readonly ProgressReport[] = [],
   ): Promise<readonly Command[]> {
     return this.#answer('heartbeat', () => {
       this.#assertIsCurrent(workerId);
+      for (const one of progress) this.said.push({ what: 'progress', jobId: one.jobId, detail: one });
       if (report !== null)
         this.said.push({ what: report.isUseOnly ? 'use' : 'devices', detail: report.devices });
       if (report !== null && !this.takesDevices)
@@ -265,6 +272,14 @@ export class ScriptedCore implements CoreProtocol {
         this.#say('failed', report);
         this.#ended.add(report.jobId);
       }),
+    );
+  }
+
+  async reportCheckpoints(workerId: string, reports: readonly CheckpointReport[]): Promise<ReportAnswer> {
+    return this.#answer('reportCheckpoints', () =>
+      this.#judge(workerId, reports, (report) =>
+        this.said.push({ what: 'checkpoints', jobId: report.jobId, detail: report }),
+      ),
     );
   }
 

@@ -5,6 +5,8 @@ import { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repos
 import { BrokerLeaseRepository } from '../scheduler/leader/broker-lease.repository.js';
 import { RequirementClassesRepository } from '../scheduler/requirements/requirement-classes.repository.js';
 import type { StoreTime } from '../shared/store-time.js';
+import { jobProgressCollection } from '../jobs/checkpoints/job-progress.document.js';
+import { JobProgressRepository } from '../jobs/checkpoints/job-progress.repository.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { LeasesRepository } from '../workers/leases/leases.repository.js';
@@ -33,6 +35,7 @@ export interface FleetStores {
   readonly brokerLease: BrokerLeaseRepository;
   readonly endedLeases: EndedLeasesRepository;
   readonly leaseClock: LeaseClockRepository;
+  readonly progress: JobProgressRepository;
 }
 
 /** @param ttlMs duration of the broker's lease */
@@ -52,5 +55,6 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
       collection(db, leasesCollection),
       storeTime,
     ),
+    progress: new JobProgressRepository(collection(db, jobProgressCollection)),
   };
 }

@@ -7,7 +7,8 @@ import type { JobEventFeed } from '../scheduler/scheduler.types.js';
 import { Explanations } from '../scheduler/explain/explanations.js';
 import { forwardAcquire } from '../scheduler/leader/forwarding.js';
 import { BrokerLeadership } from '../scheduler/leader/leadership.js';
-import type { Usage } from '../scheduler/cache/ledger.js';
+import type { Ledger, Usage } from '../scheduler/cache/ledger.js';
+import type { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
 import { RequirementClasses } from '../scheduler/requirements/requirement-classes.js';
 import { RequeueGrants } from '../scheduler/dispatch/requeue-grants.js';
 import { noObserver, type WorkObserver } from '../shared/work-observer.js';
@@ -34,6 +35,9 @@ import {
 import { LeaseClockService } from '../workers/lease-clock/lease-clock.service.js';
 import { LeaseWatch } from '../workers/leases/lease-watch.js';
 import { Registration } from '../workers/registration/registration.js';
+import { JobProgress } from '../jobs/checkpoints/job-progress.js';
+import { jobProgressCollection } from '../jobs/checkpoints/job-progress.document.js';
+import { ProgressReports } from '../workers/reports/progress-reports.js';
 import { ReportsService } from '../workers/reports/reports.service.js';
 import { SecretDelivery } from '../workers/secrets/secret-delivery.js';
 import { WorkerAccess } from '../workers/worker-access.js';
@@ -58,6 +62,7 @@ export const fleetCollections = [
   leaseClockCollection,
   gatewayReportsCollection,
   lostTimesCollection,
+  jobProgressCollection,
 ] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */
@@ -199,6 +204,18 @@ export function buildFleet(options: FleetOptions): FleetModule {
   };
 }
 
+/** Devices that are given to jobs: from the ledger of the leader, or from the store. */
+function deviceLookups(scheduler: SchedulerService, ledger: Ledger, jobs: SchedulerJobsRepository) {
+  return {
+    devices: async (workerId: string): Promise<ReadonlyMap<string, string>> =>
+      scheduler.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]),
+    booked: async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
+      scheduler.isReady
+        ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
+        : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)])),
+  };
+}
+
 function servicesOf(
   { clock, ids, log, writer, policies, url, queues, queueLookup, secrets, consents }: FleetOptions,
   { stores, cache, registry, classes, requeueGrants }: ReturnType<typeof createComponents>,
@@ -209,13 +226,10 @@ function servicesOf(
   const { ledger } = cache;
   const commands = new CommandHub({ cache, classes, clock });
   const access = new WorkerAccess({ queues: queueLookup });
-  const devices = async (workerId: string): Promise<ReadonlyMap<string, string>> =>
-    scheduler.isReady ? ledger.devicesOf(workerId) : jobs.devicesOf([...ledger.jobsOf(workerId)]);
-  const booked = async (workerIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> =>
-    scheduler.isReady
-      ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
-      : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
+  const { devices, booked } = deviceLookups(scheduler, ledger, jobs);
   const holder = new JobHolder({ registry, access, ledger, jobs });
+  const progress = new JobProgress({ repository: stores.progress, clock });
+  const reporting = { writer, policies, progress, clock };
   const fences = stores.brokerLease;
   const { superseded } = stores;
   const adoptions = new Adoptions({ jobs, fences, unreachable, superseded, writer, clock, log });
@@ -240,7 +254,8 @@ function servicesOf(
     commands,
     leaseClock: new LeaseClockService(stores.leaseClock, clock),
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
-    reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, policies }),
+    reports: new ReportsService({ ...{ registry, access, returns, ledger, jobs }, ...reporting }),
+    progress,
     ends,
     holder,
     secretDelivery: new SecretDelivery({ holder, jobs, secrets, consents, clock, log }),
@@ -264,6 +279,7 @@ function servicesOf(
       registration: new Registration({ workers, leases, continuedJobs, ids, log }),
       heartbeats: new Heartbeats(leases),
       facts: new FactReports(workers, registry),
+      progress: new ProgressReports({ ledger, jobs, progress, clock }),
       queues: queueLookup,
       commands: new CommandRules(ledger, adoptions, clock),
       returns,

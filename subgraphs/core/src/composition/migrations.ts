@@ -8,6 +8,7 @@ import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
 import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
+import { jobProgressCollection } from '../jobs/checkpoints/job-progress.document.js';
 import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
@@ -101,6 +102,12 @@ export const coreMigrations: readonly Migration[] = [
     id: '0011-scouts-of-tasks',
     up: async (db) => {
       await ensureCollections(db, [tasksCollection]);
+    },
+  },
+  {
+    id: '0013-progress-of-jobs',
+    up: async (db) => {
+      await ensureCollections(db, [jobProgressCollection]);
     },
   },
   {

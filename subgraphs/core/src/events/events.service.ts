@@ -34,6 +34,13 @@ import type { LoadJob } from './hub/jobs-ahead.js';
 import { linkSignals } from './hub/linked-signal.js';
 import { SubscriptionGuard } from './hub/subscription-guard.js';
 import { Tailer } from './feed/tailer.js';
+import {
+  assertFewJobs,
+  type JobProgressChange,
+  type ProgressJobs,
+  type ProgressRequest,
+  streamJobProgress,
+} from './progress/progress-stream.js';
 import type { EventStores } from './event-stores.types.js';
 import type { StreamMode } from './hub/stream.types.js';
 
@@ -261,6 +268,18 @@ export class EventsService {
   ): AsyncGenerator<GpuOccupancyChange, void, undefined> {
     return this.#guard.through(undefined, signal, (start) =>
       streamOccupancy(this.#streamOptions(start.signal), fleet, wanted),
+    );
+  }
+
+  /** Jobs whose progress changes. @throws DomainError BAD_USER_INPUT */
+  jobProgressChanged(
+    jobs: ProgressJobs,
+    request: ProgressRequest,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<JobProgressChange, void, undefined> {
+    assertFewJobs(request.ids);
+    return this.#guard.through(undefined, signal, (start) =>
+      streamJobProgress(request, jobs, { signal: start.signal, head: () => this.#hub.head }),
     );
   }
 

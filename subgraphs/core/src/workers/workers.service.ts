@@ -27,6 +27,8 @@ import {
 import { maySee, type WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerEnds } from './worker-ends.js';
+import { checkProgress, type ProgressSpec } from './reports/progress-input.js';
+import type { ProgressReports } from './reports/progress-reports.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
 import {
@@ -58,6 +60,7 @@ export interface WorkersOptions {
   readonly registration: Registration;
   readonly heartbeats: Heartbeats;
   readonly facts: FactReports;
+  readonly progress: Pick<ProgressReports, 'record'>;
   readonly registry: WorkerRegistry;
   readonly queues: QueueLookup;
   readonly access: WorkerAccess;
@@ -90,6 +93,7 @@ export interface HeartbeatSpec {
   readonly hardware?: HardwareInput | null | undefined;
   readonly devices?: readonly DeviceInput[] | null | undefined;
   readonly deviceUse?: readonly DeviceUseInput[] | null | undefined;
+  readonly progress?: readonly ProgressSpec[] | null | undefined;
 }
 
 /** Answer to a heartbeat. */
@@ -262,7 +266,7 @@ export class WorkersService {
 
   /** Renews the lease of a worker, stores changed facts, and returns commands. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
-    const { registry, queues, access, returns, facts, commands } = this.#options;
+    const { registry, queues, access, returns, facts, commands, progress } = this.#options;
     const known = await access.workerFor(principal, 'worker:heartbeat', await registry.find(spec.workerId));
     const errors = checkHeartbeat(spec);
     const refusal = rejectUnknownOrLost(spec.workerId, known);
@@ -284,7 +288,10 @@ export class WorkersService {
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const current = await facts.apply(worker, report, lease);
-    const answer = await commands.forHeartbeat(principal, current, queue, jobs);
+    const [answer] = await Promise.all([
+      commands.forHeartbeat(principal, current, queue, jobs),
+      progress.record(principal, worker._id, spec.progress ?? []),
+    ]);
     if (lease.retained) await returns.releaseEnded(lease, jobs);
     if (worker.returnedAt) await returns.settle(worker, jobs);
     return { leaseExpiresAt: lease.expiresAt, commands: answer, userErrors: [] };
@@ -366,11 +373,12 @@ function isVisible(queue: QueueFacts | undefined, principal: Principal): boolean
   return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
 }
 
-function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): InputErrors {
+function checkHeartbeat({ jobs, hardware, devices, deviceUse, progress }: HeartbeatSpec): InputErrors {
   const errors = new InputErrors();
   if (hardware) checkHardware(errors, ['hardware'], hardware);
   if (devices) checkDevices(errors, ['devices'], devices);
   if (deviceUse) checkDeviceUse(errors, ['deviceUse'], deviceUse, devices != null);
+  if (progress) checkProgress(errors, progress);
   errors.distinct(
     ['jobs'],
     (jobs ?? []).map(({ id }) => id),

@@ -207,6 +207,10 @@ export const mutationRows: Readonly<Record<string, Row>> = {
       },
     ],
   })),
+  'Mutation.reportCheckpoints': workerReport('reportCheckpoints', (world, caller) => ({
+    workerId: world.workerId,
+    jobs: [{ ...held(world, caller), checkpoints: [] }],
+  })),
   'Mutation.drainWorker': workerReport('drainWorker', ({ spareId }, caller) => ({
     workerId: spareId,
     hasEnded: !isPilotOfThis(caller),

@@ -148,6 +148,11 @@ export const queryRows: Readonly<Record<string, Row>> = {
     variables: ({ jobId }) => ({ id: jobId }),
     outcomes: 'e a e e e a',
   },
+  'Subscription.jobProgressChanged': {
+    text: 'subscription ($ids: [ID!]!) { jobProgressChanged(ids: $ids) { cursor } }',
+    variables: ({ jobId }) => ({ ids: [jobId] }),
+    outcomes: 'e a e e e a',
+  },
   'Subscription.gpuOccupancyChanged': {
     text: 'subscription { gpuOccupancyChanged { gpus { queueName } } }',
     got: () => true,

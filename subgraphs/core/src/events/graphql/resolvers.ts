@@ -2,6 +2,7 @@
 import type { Policies, Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
@@ -15,6 +16,11 @@ import { isKnownFromEvent, jobOfEvent } from './event-job.js';
 
 const shortestIntervalMs = 100;
 const longestIntervalMs = 60_000;
+/** Progress is reported with heartbeats. */
+const shortestProgressMs = 1000;
+const defaultProgressMs = 5000;
+/** Stored fields that decide who may read a job. */
+const visibilityFields = { experiment: 1, state: 1, queue: 1, workerId: 1, fence: 1 } as const;
 
 export const eventResolvers: Pick<
   Resolvers,
@@ -25,6 +31,7 @@ export const eventResolvers: Pick<
   | 'JobCountsChanged'
   | 'JobStateChanged'
   | 'JobStateEvent'
+  | 'JobProgressChanged'
   | 'QueueChanged'
   | 'TaskProgressChanged'
   | 'WorkerChanged'
@@ -38,6 +45,7 @@ export const eventResolvers: Pick<
     | 'workerChanged'
     | 'jobLogAppended'
     | 'gpuOccupancyChanged'
+    | 'jobProgressChanged'
   >;
 } = {
   Query: {
@@ -72,6 +80,21 @@ export const eventResolvers: Pick<
     jobLogAppended: {
       subscribe: (_parent, { jobId, after }, { core, principal, signal }) =>
         core.events.logAppended(core.logTails, { jobId, after, principal }, signal),
+      resolve: (change: unknown) => change as never,
+    },
+    jobProgressChanged: {
+      subscribe: (_parent, { ids, intervalMs }, { core, principal, signal }) =>
+        core.events.jobProgressChanged(
+          {
+            readable: async (wanted) => {
+              const found = await core.jobs.findMany(wanted, visibilityFields, principal);
+              return found.flatMap((job) => job?._id ?? []);
+            },
+            progress: (wanted) => core.fleet.progress.findMany(wanted),
+          },
+          { ids, intervalMs: checkedInterval(intervalMs ?? defaultProgressMs, shortestProgressMs) },
+          signal,
+        ),
       resolve: (change: unknown) => change as never,
     },
     gpuOccupancyChanged: {
@@ -123,6 +146,13 @@ export const eventResolvers: Pick<
     share: shareOf,
     sharePath: ({ share }) => share,
   },
+  JobProgressChanged: {
+    cursor: ({ token }) => encodeCursor(token),
+    jobs: async ({ jobIds }, _args, context, info) => {
+      const found = await Promise.all(jobIds.map((id) => loadJob(id, context, info)));
+      return found.filter((job) => job !== null);
+    },
+  },
   GpuOccupancyChanged: {
     cursor: ({ token }) => encodeCursor(token),
   },
@@ -149,10 +179,10 @@ function progressOf(
   };
 }
 
-function checkedInterval(intervalMs: number | null | undefined): number {
+function checkedInterval(intervalMs: number | null | undefined, shortestMs = shortestIntervalMs): number {
   const given = intervalMs ?? 1000;
-  if (given >= shortestIntervalMs && given <= longestIntervalMs) return given;
-  throw badInput('intervalMs', given, `${shortestIntervalMs} to ${longestIntervalMs}`);
+  if (given >= shortestMs && given <= longestIntervalMs) return given;
+  throw badInput('intervalMs', given, `${shortestMs} to ${longestIntervalMs}`);
 }
 
 export const eventPolicies: Policies = {
@@ -165,5 +195,6 @@ export const eventPolicies: Policies = {
   'Subscription.queueChanged': { action: 'queue:read' },
   'Subscription.workerChanged': { action: 'worker:read' },
   'Subscription.jobLogAppended': { action: 'job:read' },
+  'Subscription.jobProgressChanged': { action: 'job:read' },
   'Subscription.gpuOccupancyChanged': { action: 'worker:read' },
 };

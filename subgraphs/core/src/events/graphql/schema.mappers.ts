@@ -13,5 +13,6 @@ export type { GpuOccupancyRow as GpuOccupancyMapper } from '../counts/gpu-occupa
 export type QueueChangedMapper = DocumentChange<QueueDocument>;
 export type WorkerChangedMapper = DocumentChange<WorkerDocument>;
 export type { LogAppended as JobLogAppendedMapper } from '../../jobs/logs/log-tails.js';
+export type { JobProgressChange as JobProgressChangedMapper } from '../progress/progress-stream.js';
 export type { GpuOccupancyChange as GpuOccupancyChangedMapper } from '../counts/gpu-occupancy.js';
 export type TaskProgressChangedMapper = TaskProgressChange<TaskMapper>;

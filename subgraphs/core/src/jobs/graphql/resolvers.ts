@@ -22,6 +22,8 @@ import {
   loadParents,
   pendingLoader,
 } from './job-loader.js';
+import { progressFields } from './progress-resolvers.js';
+import { defaultKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { jobStates } from '../model/job-state.js';
 import { assertMayReadLog } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
@@ -101,6 +103,7 @@ const job: NonNullable<Resolvers['Job']> = {
   retryOf: jobReference(({ retryOf }: JobDocument) => retryOf),
   pending: (parent, _args, { loaders }) => loaders.load(pendingLoader, parent),
   viewerCanCancel: (parent, _args, { core, principal }) => core.jobs.canCancel(principal, parent),
+  ...progressFields,
 };
 
 /** Resolvers of this folder's SDL; counts are resolved in `events`. */
@@ -147,6 +150,7 @@ export const jobResolvers: Pick<
       core.jobs.maySeeEnvironment(principal, of) ? environment : null,
     isTokenRequired: ({ token }) => token ?? false,
     notice: ({ notice }) => notice ?? null,
+    keptCheckpoints: ({ keptCheckpoints }) => keptCheckpoints ?? defaultKeptCheckpoints,
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },
   JobRequirements: {

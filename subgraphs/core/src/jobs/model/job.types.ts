@@ -36,6 +36,8 @@ export interface StoredPayload {
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;
+  /** Number of newest checkpoints that are kept; absent for the default. */
+  readonly keptCheckpoints?: number;
   /** Notice before the end; absent if the job asks for none. */
   readonly notice?: StoredNotice;
 }

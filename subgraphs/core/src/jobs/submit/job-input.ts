@@ -4,6 +4,7 @@ import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
 import { checkNotice } from '../../shared/notice.js';
 import { checkGpu } from './gpu-input.js';
+import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { RequirementChecks } from './requirement-checks.js';
@@ -138,6 +139,7 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
     [...path, 'environment'],
     given.environment.map(({ name }) => name),
   );
+  errors.int([...path, 'keptCheckpoints'], spec.keptCheckpoints, 1, mostKeptCheckpoints);
   checkFiles(given, path, errors);
   checkSecrets(spec, path, errors);
 }

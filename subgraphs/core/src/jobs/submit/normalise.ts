@@ -12,6 +12,7 @@ import type {
 } from '../model/job.types.js';
 import type { StatedContinuity } from '../../shared/continuity.js';
 import type { NoticeSpec } from '../../shared/notice.js';
+import { defaultKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { anyRuntime } from '../model/platforms.js';
 import type { GpuSpec, JobSecretSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -100,11 +101,17 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
     ...asked('token', spec.isTokenRequired),
     ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),
+    ...keptCheckpoints(spec),
   };
 }
 
 function storedNotice({ seconds, signal, checkpointExitCode }: NoticeSpec): StoredNotice {
   return { seconds, signal: signal ?? 'SIGTERM', ...known({ checkpointExitCode }) };
+}
+
+/** Number of kept checkpoints, unless it is the default: most payloads make none. */
+function keptCheckpoints({ keptCheckpoints: kept }: PayloadSpec): Pick<StoredPayload, 'keptCheckpoints'> {
+  return kept == null || kept === defaultKeptCheckpoints ? {} : { keptCheckpoints: kept };
 }
 
 /** Looks up the id of a secret that was checked; empty if it was deleted since. */

@@ -92,6 +92,7 @@ export interface PayloadSpec {
   readonly secrets?: Maybe<readonly JobSecretSpec[]>;
   readonly isTokenRequired?: Maybe<boolean>;
   readonly notice?: Maybe<NoticeSpec>;
+  readonly keptCheckpoints?: Maybe<number>;
 }
 
 /** Secret as the caller names it. */

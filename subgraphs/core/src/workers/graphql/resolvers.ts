@@ -5,6 +5,7 @@ import { connection } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
+import { progressLoader } from '../../jobs/graphql/progress-resolvers.js';
 import { maySeeJob } from '../../jobs/model/job-visibility.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
@@ -22,6 +23,7 @@ type Mutations = Pick<
   | 'startJobs'
   | 'finishJobs'
   | 'failJobs'
+  | 'reportCheckpoints'
   | 'drainWorker'
   | 'reportEndedBatchJobs'
   | 'appendJobLog'
@@ -42,6 +44,8 @@ const mutations: Mutations = {
     core.fleet.reports.finish(principal, input.workerId, input.jobs),
   failJobs: (_parent, { input }, { core, principal }) =>
     core.fleet.reports.fail(principal, input.workerId, input.jobs),
+  reportCheckpoints: (_parent, { input }, { core, principal }) =>
+    core.fleet.reports.checkpoint(principal, input.workerId, input.jobs),
   drainWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.drain(principal, input),
   reportEndedBatchJobs: (_parent, { input }, { core, principal }) =>
     core.fleet.ends.endBatchJobs(principal, input),
@@ -172,6 +176,8 @@ export const workerResolvers: Pick<
     },
   },
   JobAssignment: {
+    checkpoints: async ({ jobId, attempt }, _args, { loaders }) =>
+      attempt > 1 ? ((await loaders.load(progressLoader, jobId))?.checkpoints ?? []) : [],
     job: async ({ job: granted, ...grant }, _args, context, info) => {
       const { jobId } = grant;
       const known = granted && isKnownFromGrant(info) ? jobOfGrant(grant, granted) : undefined;
@@ -214,6 +220,7 @@ export const workerPolicies: Policies = {
   'Mutation.startJobs': { action: 'job:report' },
   'Mutation.finishJobs': { action: 'job:report' },
   'Mutation.failJobs': { action: 'job:report' },
+  'Mutation.reportCheckpoints': { action: 'job:report' },
   'Mutation.drainWorker': { action: 'worker:drain' },
   'Mutation.reportEndedBatchJobs': { action: 'worker:drain' },
   'Mutation.appendJobLog': { action: 'jobLog:append' },

@@ -35,6 +35,11 @@ export function planStart(phase: 'STARTING' | 'RUNNING', state: JobState): Repor
   return state === 'SENT' || state === 'STARTING' ? { kind: 'step', to: 'RUNNING', isLast: true } : done;
 }
 
+/** Plans a report of checkpoints, which changes no state. Late reports count while the worker has the job. */
+export function planCheckpoints(state: JobState): ReportStep {
+  return isHeld(state) ? done : { kind: 'conflict', expected: 'a state in which a worker holds the job' };
+}
+
 /** Report of a payload that ended well. */
 export interface FinishReport {
   readonly phase: 'HOLDING' | 'TRANSFERRING' | 'FINISHED';

@@ -3,6 +3,8 @@
  * it counts.
  */
 import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { JobProgress } from '../../jobs/checkpoints/job-progress.js';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import { isHeld, type JobState } from '../../jobs/model/job-state.js';
@@ -24,7 +26,8 @@ import {
   storedFailure,
   storedOutputs,
 } from './report-input.js';
-import { planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
+import { checkCheckpoints, type CheckpointsSpec, storedCheckpoint } from './progress-input.js';
+import { planCheckpoints, planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
 import {
   checkedReports,
   conflict,
@@ -54,6 +57,8 @@ export interface ReportsOptions {
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   readonly writer: TransitionWriter;
   readonly policies: Pick<FailurePolicies, 'decide'>;
+  readonly progress: Pick<JobProgress, 'keepCheckpoints'>;
+  readonly clock: Clock;
 }
 
 /** Result of a report. `C` lists its error codes in addition to those of all reports. */
@@ -141,6 +146,28 @@ export class ReportsService {
       retriedIds: retried.map(({ report }) => report.id),
       userErrors: errors,
     };
+  }
+
+  /** Replaces the checkpoints of jobs. No state changes. */
+  async checkpoint(
+    principal: Principal,
+    workerId: string,
+    reports: readonly CheckpointsSpec[],
+  ): Promise<ReportResult> {
+    const { accepted, errors } = await this.#report(principal, workerId, reports, {
+      needs: 'state',
+      check: (report, at, found) => checkCheckpoints(found, at, report),
+      plan: (_report, { state }) => planCheckpoints(state),
+    });
+    const now = this.#options.clock.now();
+    await this.#options.progress.keepCheckpoints(
+      accepted.map(({ report: { id: jobId, fence, checkpoints } }) => ({
+        jobId,
+        fence,
+        checkpoints: checkpoints.map((one) => storedCheckpoint(one, now)),
+      })),
+    );
+    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: errors };
   }
 
   async #report<TReport extends JobReport, C extends WorkerErrorCode = never>(
