@@ -174,7 +174,7 @@ const reports = [
     ['a part above 1', 'jobs.0.checkpoints.0.fraction', 1.5],
     ['a negative step', 'jobs.0.checkpoints.0.step', -1],
     ['no attempt', 'jobs.0.checkpoints.0.attempt', 0],
-    ['no files', 'jobs.0.checkpoints.0.files', []],
+    ['no files', 'jobs.0.checkpoints.0.files', [], { names: '0 entries' }],
     ['a file without a name', 'jobs.0.checkpoints.0.files.0.name', ''],
     ['a checksum that is none', 'jobs.0.checkpoints.0.files.0.sha256', 'z', { names: '"z"' }],
     ['a negative size', 'jobs.0.checkpoints.0.files.0.sizeBytes', -1],
