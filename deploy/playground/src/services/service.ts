@@ -25,7 +25,8 @@ export interface Service extends Child {
  * Time between two checks, in milliseconds. Each costs processor time that the service needs for its start.
  */
 const lookAgainMs = 25;
-const startWithinMs = 60_000;
+/** Limit for a start, several times what a busy machine needs. */
+const startWithinMs = 180_000;
 
 /** A program to start, and the file to which it writes its address. */
 export interface ServiceOptions extends ChildOptions {
