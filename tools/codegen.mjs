@@ -159,6 +159,7 @@ const listedEnums = {
   taskStates: 'TaskState',
   queueStates: 'QueueState',
   downtimeStates: 'DowntimeState',
+  hostStates: 'HostState',
   queueExecutors: 'QueueExecutor',
   queueIsolations: 'QueueIsolation',
   workerStates: 'WorkerState',

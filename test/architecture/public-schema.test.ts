@@ -135,6 +135,7 @@ describe('a field that refers to an object', () => {
   /** Keys without an object next to them. */
   const keysAlone: Readonly<Record<string, string>> = {
     'BulkRefusal.jobId': 'the job may not exist',
+    'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
     'WorkerCommand.jobId': 'the worker that gets the command has the job already',
   };
   const fields = objects.flatMap((type) =>
@@ -179,6 +180,7 @@ describe('an enum', () => {
       'ErrorTotal.code': 'workers define further codes',
       'HardwareExport.status': 'the export keeps the form of information systems',
       'HardwareExportEntry.type': 'the export keeps the form of information systems',
+      'HostErrorCount.code': 'workers define further codes',
       'InviteWorkersPayload.code': 'the secret of an invitation',
       'JobError.code': 'workers define further codes',
       'JobErrorInput.code': 'workers define further codes',
@@ -232,9 +234,9 @@ describe('the schema that GraphiQL shows a user', () => {
 
   const forUsers: Readonly<Record<string, string>> = {
     Query:
-      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobAccess jobCounts jobs larkspur leaseClock policies policy queue queues rubin secret secrets shares simulatePolicy task tasks viewer worker workers',
+      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap hosts job jobAccess jobCounts jobs larkspur leaseClock policies policy queue queues rubin secret secrets shares simulatePolicy task tasks viewer worker workers',
     Mutation:
-      'abortTask addPolicyVersion allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime createQueue createSecret declareDowntime deleteSecret disablePolicy drainWorker enablePolicy endElevation endScouting finishTask grantJobAccess holdJobs importDowntimes pauseTask registerExperiment releaseJobs reportEndedBatchJobs resumeTask retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
+      'abortTask addPolicyVersion allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime clearHost createQueue createSecret declareDowntime deleteSecret disablePolicy drainWorker enablePolicy endElevation endScouting excludeHost finishTask grantJobAccess holdJobs importDowntimes pauseTask pinHost registerExperiment releaseJobs reportEndedBatchJobs resumeTask retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:
       'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobProgressChanged jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
   };

@@ -18,6 +18,7 @@ import { addLogin } from './commands/login/login.js';
 import { addRobots } from './commands/login/robots.js';
 import { addLogs } from './commands/logs.js';
 import { addPolicy } from './commands/policy/policy.js';
+import { addHost } from './commands/site/host.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';
@@ -103,6 +104,7 @@ function createProgram(world: World, finish: Finish): Command {
     addPolicy,
     addWorkers,
     addWorker,
+    addHost,
     addStatus,
     addEnrolment,
     addShares,

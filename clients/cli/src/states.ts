@@ -6,6 +6,7 @@ import type {
   DowntimeState,
   ErrorGrouping,
   GrantableRole,
+  HostState,
   JobErrorFamily,
   JobState,
   NoticeSignal,
@@ -28,6 +29,8 @@ export const taskStates: readonly TaskState[] = values.taskStates;
 export const queueStates: readonly QueueState[] = values.queueStates;
 /** States of downtimes. */
 export const downtimeStates: readonly DowntimeState[] = values.downtimeStates;
+/** States of hosts. */
+export const hostStates: readonly HostState[] = values.hostStates;
 /** Executors of queues. */
 export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
 /** Isolation of the payloads of queues. */

@@ -62,6 +62,14 @@ export const downtimeStates = [
   'CANCELLED',
 ] as const;
 
+/** Values of `HostState`. */
+export const hostStates = [
+  'HEALTHY',
+  'SUSPECT',
+  'EXCLUDED',
+  'HALF_OPEN',
+] as const;
+
 /** Values of `QueueExecutor`. */
 export const queueExecutors = [
   'DIRECT',

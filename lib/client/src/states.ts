@@ -8,6 +8,7 @@ export {
   errorGroupings,
   gpuVendors,
   grantableRoles,
+  hostStates,
   jobErrorFamilies,
   jobStates,
   noticeSignals,

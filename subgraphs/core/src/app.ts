@@ -21,6 +21,7 @@ import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
+import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
 import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 import type { CoreOptions } from './composition/core-config.js';
@@ -66,6 +67,7 @@ export const corePolicies: Policies = {
   ...scoutPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
+  ...hostPolicies,
   ...gpuPolicies,
   ...hardwarePolicies,
 };
@@ -95,6 +97,7 @@ export function buildCore(options: CoreOptions): Core {
       scoutResolvers,
       workerResolvers,
       leaseClockResolvers,
+      hostResolvers,
       gpuResolvers,
       hardwareResolvers,
     ],

@@ -32,6 +32,7 @@ import type { HardwareViews } from './hardware/hardware-map.service.js';
 import type { AcquireService } from './workers/acquire.service.js';
 import type { CommandHub } from './workers/commands/command-hub.js';
 import type { JobHolder } from './workers/reports/job-holder.js';
+import type { HostsService } from './workers/hosts/hosts.service.js';
 import type { LeaseClockService } from './workers/lease-clock/lease-clock.service.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
 import type { WorkerEnds } from './workers/worker-ends.js';
@@ -56,6 +57,8 @@ export interface CoreServices {
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly downtimes: DowntimesService;
+  /** Hosts that are not healthy. */
+  readonly hosts: HostsService;
   readonly policies: PoliciesService;
   readonly simulations: SimulationsService;
   readonly events: EventsService;

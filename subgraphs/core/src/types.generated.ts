@@ -9,6 +9,7 @@ import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByRea
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobProgressChangedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
+import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMapper } from './workers/graphql/hosts.mappers.js';
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
@@ -580,6 +581,49 @@ export type CheckpointFileInput = {
   /** Size in bytes. */
   readonly sizeBytes: Scalars['SafeInt']['input'];
 };
+
+/** A host whose exclusion and pin end. */
+export type ClearHostInput = {
+  /** Name of the host. */
+  readonly host: Scalars['String']['input'];
+  /** True to check the input and to see what it concerns, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+};
+
+/** Result of `clearHost`. */
+export type ClearHostPayload = {
+  readonly __typename?: 'ClearHostPayload';
+  /** The host; null if the input has errors. */
+  readonly host?: Maybe<Host>;
+  /** Number of jobs that these hold; they are left alone. */
+  readonly runningJobCount: Scalars['Int']['output'];
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ClearHostUserError>;
+  /** Number of its live workers in the queue. */
+  readonly workerCount: Scalars['Int']['output'];
+};
+
+/** An error in the input of `clearHost`. */
+export type ClearHostUserError = UserError & {
+  readonly __typename?: 'ClearHostUserError';
+  /** Code of the error, for programs. */
+  readonly code: ClearHostUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `clearHost`. */
+export type ClearHostUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The host is being changed by other calls. */
+  | 'REVISION_CONFLICT';
 
 /** Defaults and bounds for the continuity of jobs in an experiment or a queue. */
 export type ContinuityPolicy = {
@@ -1429,6 +1473,53 @@ export type ErrorTotal = {
   readonly site?: Maybe<Site>;
 };
 
+/** A host to exclude. */
+export type ExcludeHostInput = {
+  /** Name of the host, 1 to 255 characters; it need not have a worker now. */
+  readonly host: Scalars['String']['input'];
+  /** True to check the input and to see what it concerns, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+  /** Reason, 1 to 500 characters, which owners of waiting jobs see. */
+  readonly reason: Scalars['String']['input'];
+  /** Time at which it is tested, at most 400 days from now; null to exclude it until it is cleared. */
+  readonly until?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** Result of `excludeHost`. */
+export type ExcludeHostPayload = {
+  readonly __typename?: 'ExcludeHostPayload';
+  /** The host; null if the input has errors. */
+  readonly host?: Maybe<Host>;
+  /** Number of jobs that these hold; they are left alone. */
+  readonly runningJobCount: Scalars['Int']['output'];
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ExcludeHostUserError>;
+  /** Number of its live workers in the queue. */
+  readonly workerCount: Scalars['Int']['output'];
+};
+
+/** An error in the input of `excludeHost`. */
+export type ExcludeHostUserError = UserError & {
+  readonly __typename?: 'ExcludeHostUserError';
+  /** Code of the error, for programs. */
+  readonly code: ExcludeHostUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `excludeHost`. */
+export type ExcludeHostUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The host is being changed by other calls. */
+  | 'REVISION_CONFLICT';
+
 /** A collaboration that owns jobs. */
 export type Experiment = Node & {
   readonly __typename?: 'Experiment';
@@ -2171,6 +2262,129 @@ export type HoldJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/**
+ * A host of a queue whose jobs failed fast while such jobs lasted elsewhere, or about which an operator has decided.
+ * Hosts that were always healthy are not listed.
+ */
+export type Host = Node & {
+  readonly __typename?: 'Host';
+  /** Principal that decided about the state; `system:hosts` is core itself. */
+  readonly decidedBy: Principal;
+  /** Failures because of which core decided; null for a decision of an operator alone. */
+  readonly evidence?: Maybe<HostEvidence>;
+  /** Number of exclusions by core since the host was last healthy for a day; each takes twice as long as the one before. */
+  readonly exclusionCount: Scalars['Int']['output'];
+  /** Opaque identifier, `host_…`, the same for every record of the host. */
+  readonly id: Scalars['ID']['output'];
+  /** Name of the host, as its workers report it. */
+  readonly name: Scalars['String']['output'];
+  /** Pin by which an operator keeps the host in or out; null if there is none. */
+  readonly pin?: Maybe<HostPin>;
+  /** Queue of its workers. */
+  readonly queue: Queue;
+  /** Reason for the state. */
+  readonly reason: Scalars['String']['output'];
+  /** Time since which it has this state. */
+  readonly since: Scalars['DateTime']['output'];
+  /** Current state; that of the pin if there is one. */
+  readonly state: HostState;
+  /** Time at which the state ends; null if it has no planned end. */
+  readonly until?: Maybe<Scalars['DateTime']['output']>;
+};
+
+/** A page of hosts, by queue and name. */
+export type HostConnection = {
+  readonly __typename?: 'HostConnection';
+  /** The hosts with their cursors. */
+  readonly edges: ReadonlyArray<HostEdge>;
+  /** The hosts. */
+  readonly nodes: ReadonlyArray<Host>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of hosts in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A host on a page. */
+export type HostEdge = {
+  readonly __typename?: 'HostEdge';
+  /** Cursor of the host, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The host. */
+  readonly node: Host;
+};
+
+/** Number of failures with a code. */
+export type HostErrorCount = {
+  readonly __typename?: 'HostErrorCount';
+  /** Code of the error. */
+  readonly code: Scalars['String']['output'];
+  /** Number of failures. */
+  readonly count: Scalars['Int']['output'];
+};
+
+/** Failures because of which a host is not healthy. */
+export type HostEvidence = {
+  readonly __typename?: 'HostEvidence';
+  /** Codes of their errors, the most frequent first, at most 5. */
+  readonly codes: ReadonlyArray<HostErrorCount>;
+  /** Number of attempts of the same kinds of jobs that failed fast on other hosts, at most 3 of each host. */
+  readonly failedElsewhere: Scalars['Int']['output'];
+  /** Number of jobs that failed fast, less two for each attempt that lasted. */
+  readonly failureCount: Scalars['Int']['output'];
+  /** Time of the first of these failures. */
+  readonly firstAt: Scalars['DateTime']['output'];
+  /** Identifiers of such jobs, the latest first, at most 5. */
+  readonly jobIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Time of the latest. */
+  readonly lastAt: Scalars['DateTime']['output'];
+  /** Number of attempts of the same kinds of jobs that lasted on other hosts. */
+  readonly lastedElsewhere: Scalars['Int']['output'];
+};
+
+/** Conditions on hosts. A host must meet every field given; the values of a list are alternatives. */
+export type HostFilter = {
+  /** Names of hosts, at most 1000. */
+  readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of queues, at most 1000. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States of the hosts; all by default. */
+  readonly states?: InputMaybe<ReadonlyArray<HostState>>;
+};
+
+/** Decision of an operator that core does not change. */
+export type HostPin = {
+  readonly __typename?: 'HostPin';
+  /** Reason that was given. */
+  readonly reason: Scalars['String']['output'];
+  /** Time at which it was set. */
+  readonly setAt: Scalars['DateTime']['output'];
+  /** Principal that set it. */
+  readonly setBy: Principal;
+  /** Direction. */
+  readonly to: HostPinDirection;
+  /** Time at which it ends; null if it has no end. */
+  readonly until?: Maybe<Scalars['DateTime']['output']>;
+};
+
+/** Direction of a pin. */
+export type HostPinDirection =
+  /** The host gets jobs, whatever core finds. */
+  | 'IN'
+  /** The host gets no jobs, and is not tested. */
+  | 'OUT';
+
+/** State of a host. */
+export type HostState =
+  /** It gets no jobs. */
+  | 'EXCLUDED'
+  /** Its exclusion is over: it gets one job at a time, which costs the job no attempt if it fails. */
+  | 'HALF_OPEN'
+  /** It gets jobs as any other host. */
+  | 'HEALTHY'
+  /** Some jobs failed fast on it: it gets one job at a time, until one lasts. */
+  | 'SUSPECT';
+
 /** The downtimes of another system. */
 export type ImportDowntimesInput = {
   /** All downtimes of the list, at most 1000. Those of an earlier import that it no longer has are cancelled. */
@@ -2478,6 +2692,8 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
+  /** True if a host that failed other jobs was tested by the attempt: it does not count if it fails. */
+  readonly isHostTest: Scalars['Boolean']['output'];
   /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
@@ -3304,6 +3520,8 @@ export type Mutation = {
   readonly cancelJobs: CancelJobsPayload;
   /** Changes the window or the reason of a downtime. */
   readonly changeDowntime: ChangeDowntimePayload;
+  /** Ends the exclusion and the pin of a host: it is healthy at once. */
+  readonly clearHost: ClearHostPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
   /** Stores a secret of the caller or of an experiment. */
@@ -3320,6 +3538,8 @@ export type Mutation = {
   readonly enablePolicy: EnablePolicyPayload;
   /** Creates the other jobs of a task before its scouts have ended, with requirements that follow from those that have, or that you give. */
   readonly endScouting: EndScoutingPayload;
+  /** Excludes a host: it gets no jobs, and is tested at the end of the exclusion. Running jobs are left alone. */
+  readonly excludeHost: ExcludeHostPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
   /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
@@ -3336,6 +3556,8 @@ export type Mutation = {
   readonly importDowntimes: ImportDowntimesPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
   readonly pauseTask: PauseTaskPayload;
+  /** Keeps a host in or out, whatever core finds about it. Running jobs are left alone. */
+  readonly pinHost: PinHostPayload;
   /** Delivers the secrets of an attempt to the worker that holds it. A repeated call delivers the newest versions. */
   readonly redeemSecrets: RedeemSecretsPayload;
   /** Registers an experiment, with a share `name/default`. */
@@ -3427,6 +3649,11 @@ export type MutationchangeDowntimeArgs = {
 };
 
 
+export type MutationclearHostArgs = {
+  input: ClearHostInput;
+};
+
+
 export type MutationcreateQueueArgs = {
   input: CreateQueueInput;
 };
@@ -3467,6 +3694,11 @@ export type MutationendScoutingArgs = {
 };
 
 
+export type MutationexcludeHostArgs = {
+  input: ExcludeHostInput;
+};
+
+
 export type MutationfailJobsArgs = {
   input: FailJobsInput;
 };
@@ -3504,6 +3736,11 @@ export type MutationimportDowntimesArgs = {
 
 export type MutationpauseTaskArgs = {
   input: PauseTaskInput;
+};
+
+
+export type MutationpinHostArgs = {
+  input: PinHostInput;
 };
 
 
@@ -3761,6 +3998,55 @@ export type PendingRelaxation = {
   /** Workers that would fit after the change and do not fit now. */
   readonly workersGained: Scalars['Int']['output'];
 };
+
+/** A host to keep in or out. */
+export type PinHostInput = {
+  /** Name of the host, 1 to 255 characters; it need not have a worker now. */
+  readonly host: Scalars['String']['input'];
+  /** True to check the input and to see what it concerns, without a change. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+  /** Reason, 1 to 500 characters; for OUT, owners of waiting jobs see it. */
+  readonly reason: Scalars['String']['input'];
+  /** Direction. */
+  readonly to: HostPinDirection;
+  /** Time at which the pin ends, at most 400 days from now; null if it has no end. */
+  readonly until?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** Result of `pinHost`. */
+export type PinHostPayload = {
+  readonly __typename?: 'PinHostPayload';
+  /** The host; null if the input has errors. */
+  readonly host?: Maybe<Host>;
+  /** Number of jobs that these hold; they are left alone. */
+  readonly runningJobCount: Scalars['Int']['output'];
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PinHostUserError>;
+  /** Number of its live workers in the queue. */
+  readonly workerCount: Scalars['Int']['output'];
+};
+
+/** An error in the input of `pinHost`. */
+export type PinHostUserError = UserError & {
+  readonly __typename?: 'PinHostUserError';
+  /** Code of the error, for programs. */
+  readonly code: PinHostUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `pinHost`. */
+export type PinHostUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The host is being changed by other calls. */
+  | 'REVISION_CONFLICT';
 
 /**
  * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
@@ -4265,6 +4551,8 @@ export type Query = {
    * this field before it issues the token.
    */
   readonly heldAttempt?: Maybe<HeldAttempt>;
+  /** Hosts of queues that the caller may see, by queue and name: those that are not healthy, were not until lately, or are pinned. */
+  readonly hosts: HostConnection;
   /** A job; null if it does not exist, or if you may not read it. A pilot may read jobs that were last sent to it or, with the token of a queue, to the queue. */
   readonly job?: Maybe<Job>;
   /** Access grants to jobs of the caller, grants to the caller and its groups, and all grants in experiments where it has `job:manageAny`, newest first. */
@@ -4367,6 +4655,13 @@ export type QueryheldAttemptArgs = {
   fence: Scalars['SafeInt']['input'];
   jobId: Scalars['ID']['input'];
   workerId: Scalars['ID']['input'];
+};
+
+
+export type QueryhostsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<HostFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -6478,6 +6773,8 @@ export type Worker = Node & {
   readonly hardware: WorkerHardware;
   /** Name of the host. */
   readonly host: Scalars['String']['output'];
+  /** State of its host; null if the host has been healthy for some time and nobody has decided about it. */
+  readonly hostHealth?: Maybe<Host>;
   /** Opaque, time-ordered identifier, `worker_…`. */
   readonly id: Scalars['ID']['output'];
   /** Number of all jobs that the worker holds, including those that the caller may not read. */
@@ -6807,6 +7104,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( BulkOperationMapper & { __typename: 'BulkOperation' } )
     | ( DowntimeMapper & { __typename: 'Downtime' } )
     | ( ExperimentMapper & { __typename: 'Experiment' } )
+    | ( HostMapper & { __typename: 'Host' } )
     | ( JobMapper & { __typename: 'Job' } )
     | ( JobAccessMapper & { __typename: 'JobAccess' } )
     | ( PolicyMapper & { __typename: 'Policy' } )
@@ -6828,6 +7126,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<CancelDowntimeUserError, 'code'> & { code: _RefType['CancelDowntimeUserErrorCode'] } & { __typename: 'CancelDowntimeUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
     | ( Omit<ChangeDowntimeUserError, 'code'> & { code: _RefType['ChangeDowntimeUserErrorCode'] } & { __typename: 'ChangeDowntimeUserError' } )
+    | ( Omit<ClearHostUserError, 'code'> & { code: _RefType['ClearHostUserErrorCode'] } & { __typename: 'ClearHostUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
     | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
@@ -6836,6 +7135,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<EnablePolicyUserError, 'code'> & { code: _RefType['EnablePolicyUserErrorCode'] } & { __typename: 'EnablePolicyUserError' } )
     | ( Omit<EndScoutingUserError, 'code'> & { code: _RefType['EndScoutingUserErrorCode'] } & { __typename: 'EndScoutingUserError' } )
+    | ( Omit<ExcludeHostUserError, 'code'> & { code: _RefType['ExcludeHostUserErrorCode'] } & { __typename: 'ExcludeHostUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
     | ( Omit<FinishTaskUserError, 'code'> & { code: _RefType['FinishTaskUserErrorCode'] } & { __typename: 'FinishTaskUserError' } )
@@ -6844,6 +7144,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
     | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
+    | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
@@ -6918,6 +7219,10 @@ export type ResolversTypes = {
   ChangeDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DOWNTIME_NOT_FOUND' | 'DOWNTIME_OVER' | 'REVISION_CONFLICT'>;
   CheckpointFile: ResolverTypeWrapper<CheckpointFile>;
   CheckpointFileInput: CheckpointFileInput;
+  ClearHostInput: ClearHostInput;
+  ClearHostPayload: ResolverTypeWrapper<Omit<ClearHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['ClearHostUserError']> }>;
+  ClearHostUserError: ResolverTypeWrapper<Omit<ClearHostUserError, 'code'> & { code: ResolversTypes['ClearHostUserErrorCode'] }>;
+  ClearHostUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -6977,6 +7282,10 @@ export type ResolversTypes = {
   ErrorGrouping: ResolverTypeWrapper<'FAMILY' | 'CODE' | 'EXIT_CODE' | 'EXPERIMENT' | 'TASK' | 'QUEUE' | 'SITE' | 'HOST' | 'IMAGE' | 'HOUR'>;
   ErrorSummary: ResolverTypeWrapper<ErrorSummaryMapper>;
   ErrorTotal: ResolverTypeWrapper<ErrorTotalMapper>;
+  ExcludeHostInput: ExcludeHostInput;
+  ExcludeHostPayload: ResolverTypeWrapper<Omit<ExcludeHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['ExcludeHostUserError']> }>;
+  ExcludeHostUserError: ResolverTypeWrapper<Omit<ExcludeHostUserError, 'code'> & { code: ResolversTypes['ExcludeHostUserErrorCode'] }>;
+  ExcludeHostUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   Experiment: ResolverTypeWrapper<ExperimentMapper>;
   ExperimentConnection: ResolverTypeWrapper<ExperimentConnectionMapper>;
   ExperimentEdge: ResolverTypeWrapper<Omit<ExperimentEdge, 'node'> & { node: ResolversTypes['Experiment'] }>;
@@ -7031,6 +7340,15 @@ export type ResolversTypes = {
   HoldJobsPayload: ResolverTypeWrapper<Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['HoldJobsUserError']> }>;
   HoldJobsUserError: ResolverTypeWrapper<Omit<HoldJobsUserError, 'code'> & { code: ResolversTypes['HoldJobsUserErrorCode'] }>;
   HoldJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  Host: ResolverTypeWrapper<HostMapper>;
+  HostConnection: ResolverTypeWrapper<HostConnectionMapper>;
+  HostEdge: ResolverTypeWrapper<Omit<HostEdge, 'node'> & { node: ResolversTypes['Host'] }>;
+  HostErrorCount: ResolverTypeWrapper<HostErrorCount>;
+  HostEvidence: ResolverTypeWrapper<HostEvidenceMapper>;
+  HostFilter: HostFilter;
+  HostPin: ResolverTypeWrapper<HostPinMapper>;
+  HostPinDirection: ResolverTypeWrapper<'IN' | 'OUT'>;
+  HostState: ResolverTypeWrapper<'HEALTHY' | 'SUSPECT' | 'EXCLUDED' | 'HALF_OPEN'>;
   ImportDowntimesInput: ImportDowntimesInput;
   ImportDowntimesPayload: ResolverTypeWrapper<Omit<ImportDowntimesPayload, 'cancelled' | 'changed' | 'created' | 'userErrors'> & { cancelled: ReadonlyArray<ResolversTypes['Downtime']>, changed: ReadonlyArray<ResolversTypes['Downtime']>, created: ReadonlyArray<ResolversTypes['Downtime']>, userErrors: ReadonlyArray<ResolversTypes['ImportDowntimesUserError']> }>;
   ImportDowntimesUserError: ResolverTypeWrapper<Omit<ImportDowntimesUserError, 'code'> & { code: ResolversTypes['ImportDowntimesUserErrorCode'] }>;
@@ -7113,6 +7431,10 @@ export type ResolversTypes = {
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
+  PinHostInput: PinHostInput;
+  PinHostPayload: ResolverTypeWrapper<Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['PinHostUserError']> }>;
+  PinHostUserError: ResolverTypeWrapper<Omit<PinHostUserError, 'code'> & { code: ResolversTypes['PinHostUserErrorCode'] }>;
+  PinHostUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Policy: ResolverTypeWrapper<PolicyMapper>;
@@ -7359,6 +7681,9 @@ export type ResolversParentTypes = {
   ChangeDowntimeUserError: ChangeDowntimeUserError;
   CheckpointFile: CheckpointFile;
   CheckpointFileInput: CheckpointFileInput;
+  ClearHostInput: ClearHostInput;
+  ClearHostPayload: Omit<ClearHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['ClearHostUserError']> };
+  ClearHostUserError: ClearHostUserError;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -7407,6 +7732,9 @@ export type ResolversParentTypes = {
   ErrorGroup: ErrorGroupMapper;
   ErrorSummary: ErrorSummaryMapper;
   ErrorTotal: ErrorTotalMapper;
+  ExcludeHostInput: ExcludeHostInput;
+  ExcludeHostPayload: Omit<ExcludeHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['ExcludeHostUserError']> };
+  ExcludeHostUserError: ExcludeHostUserError;
   Experiment: ExperimentMapper;
   ExperimentConnection: ExperimentConnectionMapper;
   ExperimentEdge: Omit<ExperimentEdge, 'node'> & { node: ResolversParentTypes['Experiment'] };
@@ -7452,6 +7780,13 @@ export type ResolversParentTypes = {
   HoldJobsInput: HoldJobsInput;
   HoldJobsPayload: Omit<HoldJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['HoldJobsUserError']> };
   HoldJobsUserError: HoldJobsUserError;
+  Host: HostMapper;
+  HostConnection: HostConnectionMapper;
+  HostEdge: Omit<HostEdge, 'node'> & { node: ResolversParentTypes['Host'] };
+  HostErrorCount: HostErrorCount;
+  HostEvidence: HostEvidenceMapper;
+  HostFilter: HostFilter;
+  HostPin: HostPinMapper;
   ImportDowntimesInput: ImportDowntimesInput;
   ImportDowntimesPayload: Omit<ImportDowntimesPayload, 'cancelled' | 'changed' | 'created' | 'userErrors'> & { cancelled: ReadonlyArray<ResolversParentTypes['Downtime']>, changed: ReadonlyArray<ResolversParentTypes['Downtime']>, created: ReadonlyArray<ResolversParentTypes['Downtime']>, userErrors: ReadonlyArray<ResolversParentTypes['ImportDowntimesUserError']> };
   ImportDowntimesUserError: ImportDowntimesUserError;
@@ -7522,6 +7857,9 @@ export type ResolversParentTypes = {
   PayloadExitInput: PayloadExitInput;
   PendingConstraint: PendingConstraint;
   PendingRelaxation: PendingRelaxation;
+  PinHostInput: PinHostInput;
+  PinHostPayload: Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['PinHostUserError']> };
+  PinHostUserError: PinHostUserError;
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
   Policy: PolicyMapper;
@@ -7896,6 +8234,22 @@ export type CheckpointFileResolvers<ContextType = Context, ParentType extends Re
   sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
 };
 
+export type ClearHostPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ClearHostPayload'] = ResolversParentTypes['ClearHostPayload']> = {
+  host?: Resolver<Maybe<ResolversTypes['Host']>, ParentType, ContextType>;
+  runningJobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ClearHostUserError']>, ParentType, ContextType>;
+  workerCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type ClearHostUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ClearHostUserError'] = ResolversParentTypes['ClearHostUserError']> = {
+  code?: Resolver<ResolversTypes['ClearHostUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ClearHostUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['ClearHostUserErrorCode']>;
+
 export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ContinuityPolicy'] = ResolversParentTypes['ContinuityPolicy']> = {
   defaultContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   defaultReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -8172,6 +8526,22 @@ export type ErrorTotalResolvers<ContextType = Context, ParentType extends Resolv
   site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
 };
 
+export type ExcludeHostPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ExcludeHostPayload'] = ResolversParentTypes['ExcludeHostPayload']> = {
+  host?: Resolver<Maybe<ResolversTypes['Host']>, ParentType, ContextType>;
+  runningJobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ExcludeHostUserError']>, ParentType, ContextType>;
+  workerCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type ExcludeHostUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ExcludeHostUserError'] = ResolversParentTypes['ExcludeHostUserError']> = {
+  code?: Resolver<ResolversTypes['ExcludeHostUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ExcludeHostUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['ExcludeHostUserErrorCode']>;
+
 export type ExperimentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Experiment'] = ResolversParentTypes['Experiment'], FederationReferenceType extends FederationReferenceTypes['Experiment'] = FederationReferenceTypes['Experiment']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Experiment']> | FederationReferenceType, FederationReferenceType, ContextType>;
   continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
@@ -8430,6 +8800,60 @@ export type HoldJobsUserErrorResolvers<ContextType = Context, ParentType extends
 
 export type HoldJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['HoldJobsUserErrorCode']>;
 
+export type HostResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Host'] = ResolversParentTypes['Host']> = {
+  decidedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  evidence?: Resolver<Maybe<ResolversTypes['HostEvidence']>, ParentType, ContextType>;
+  exclusionCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  pin?: Resolver<Maybe<ResolversTypes['HostPin']>, ParentType, ContextType>;
+  queue?: Resolver<ResolversTypes['Queue'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  since?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['HostState'], ParentType, ContextType>;
+  until?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type HostConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HostConnection'] = ResolversParentTypes['HostConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['HostEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Host']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type HostEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HostEdge'] = ResolversParentTypes['HostEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Host'], ParentType, ContextType>;
+};
+
+export type HostErrorCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HostErrorCount'] = ResolversParentTypes['HostErrorCount']> = {
+  code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type HostEvidenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HostEvidence'] = ResolversParentTypes['HostEvidence']> = {
+  codes?: Resolver<ReadonlyArray<ResolversTypes['HostErrorCount']>, ParentType, ContextType>;
+  failedElsewhere?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  failureCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  firstAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  lastAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  lastedElsewhere?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type HostPinResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HostPin'] = ResolversParentTypes['HostPin']> = {
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  setAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  setBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  to?: Resolver<ResolversTypes['HostPinDirection'], ParentType, ContextType>;
+  until?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+};
+
+export type HostPinDirectionResolvers = EnumResolverSignature<{ IN?: any, OUT?: any }, ResolversTypes['HostPinDirection']>;
+
+export type HostStateResolvers = EnumResolverSignature<{ EXCLUDED?: any, HALF_OPEN?: any, HEALTHY?: any, SUSPECT?: any }, ResolversTypes['HostState']>;
+
 export type ImportDowntimesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ImportDowntimesPayload'] = ResolversParentTypes['ImportDowntimesPayload']> = {
   cancelled?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
   changed?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
@@ -8556,6 +8980,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   host?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isHostTest?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -8819,6 +9244,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   cancelDowntime?: Resolver<ResolversTypes['CancelDowntimePayload'], ParentType, ContextType, RequireFields<MutationcancelDowntimeArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
   changeDowntime?: Resolver<ResolversTypes['ChangeDowntimePayload'], ParentType, ContextType, RequireFields<MutationchangeDowntimeArgs, 'input'>>;
+  clearHost?: Resolver<ResolversTypes['ClearHostPayload'], ParentType, ContextType, RequireFields<MutationclearHostArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
   declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
@@ -8827,6 +9253,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   enablePolicy?: Resolver<ResolversTypes['EnablePolicyPayload'], ParentType, ContextType, RequireFields<MutationenablePolicyArgs, 'input'>>;
   endScouting?: Resolver<ResolversTypes['EndScoutingPayload'], ParentType, ContextType, RequireFields<MutationendScoutingArgs, 'input'>>;
+  excludeHost?: Resolver<ResolversTypes['ExcludeHostPayload'], ParentType, ContextType, RequireFields<MutationexcludeHostArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
   finishTask?: Resolver<ResolversTypes['FinishTaskPayload'], ParentType, ContextType, RequireFields<MutationfinishTaskArgs, 'input'>>;
@@ -8835,6 +9262,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
   importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
   pauseTask?: Resolver<ResolversTypes['PauseTaskPayload'], ParentType, ContextType, RequireFields<MutationpauseTaskArgs, 'input'>>;
+  pinHost?: Resolver<ResolversTypes['PinHostPayload'], ParentType, ContextType, RequireFields<MutationpinHostArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
@@ -8858,7 +9286,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
 
 export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
@@ -8908,6 +9336,22 @@ export type PendingRelaxationResolvers<ContextType = Context, ParentType extends
   queuesGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
+
+export type PinHostPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PinHostPayload'] = ResolversParentTypes['PinHostPayload']> = {
+  host?: Resolver<Maybe<ResolversTypes['Host']>, ParentType, ContextType>;
+  runningJobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PinHostUserError']>, ParentType, ContextType>;
+  workerCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PinHostUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PinHostUserError'] = ResolversParentTypes['PinHostUserError']> = {
+  code?: Resolver<ResolversTypes['PinHostUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PinHostUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['PinHostUserErrorCode']>;
 
 export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
   __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
@@ -9092,6 +9536,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   hardwareExport?: Resolver<ReadonlyArray<ResolversTypes['HardwareExport']>, ParentType, ContextType, Partial<QueryhardwareExportArgs>>;
   hardwareMap?: Resolver<ResolversTypes['HardwareMap'], ParentType, ContextType, Partial<QueryhardwareMapArgs>>;
   heldAttempt?: Resolver<Maybe<ResolversTypes['HeldAttempt']>, ParentType, ContextType, RequireFields<QueryheldAttemptArgs, 'fence' | 'jobId' | 'workerId'>>;
+  hosts?: Resolver<ResolversTypes['HostConnection'], ParentType, ContextType, RequireFields<QueryhostsArgs, 'first'>>;
   job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType, RequireFields<QueryjobArgs, 'id'>>;
   jobAccess?: Resolver<ResolversTypes['JobAccessConnection'], ParentType, ContextType, RequireFields<QueryjobAccessArgs, 'first'>>;
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
@@ -9718,7 +10163,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ClearHostUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -9786,6 +10231,7 @@ export type WorkerResolvers<ContextType = Context, ParentType extends ResolversP
   free?: Resolver<ResolversTypes['WorkerCapacity'], ParentType, ContextType>;
   hardware?: Resolver<ResolversTypes['WorkerHardware'], ParentType, ContextType>;
   host?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  hostHealth?: Resolver<Maybe<ResolversTypes['Host']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   jobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
@@ -9895,6 +10341,9 @@ export type Resolvers<ContextType = Context> = {
   ChangeDowntimeUserError?: ChangeDowntimeUserErrorResolvers<ContextType>;
   ChangeDowntimeUserErrorCode?: ChangeDowntimeUserErrorCodeResolvers;
   CheckpointFile?: CheckpointFileResolvers<ContextType>;
+  ClearHostPayload?: ClearHostPayloadResolvers<ContextType>;
+  ClearHostUserError?: ClearHostUserErrorResolvers<ContextType>;
+  ClearHostUserErrorCode?: ClearHostUserErrorCodeResolvers;
   ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
@@ -9936,6 +10385,9 @@ export type Resolvers<ContextType = Context> = {
   ErrorGrouping?: ErrorGroupingResolvers;
   ErrorSummary?: ErrorSummaryResolvers<ContextType>;
   ErrorTotal?: ErrorTotalResolvers<ContextType>;
+  ExcludeHostPayload?: ExcludeHostPayloadResolvers<ContextType>;
+  ExcludeHostUserError?: ExcludeHostUserErrorResolvers<ContextType>;
+  ExcludeHostUserErrorCode?: ExcludeHostUserErrorCodeResolvers;
   Experiment?: ExperimentResolvers<ContextType>;
   ExperimentConnection?: ExperimentConnectionResolvers<ContextType>;
   ExperimentEdge?: ExperimentEdgeResolvers<ContextType>;
@@ -9974,6 +10426,14 @@ export type Resolvers<ContextType = Context> = {
   HoldJobsPayload?: HoldJobsPayloadResolvers<ContextType>;
   HoldJobsUserError?: HoldJobsUserErrorResolvers<ContextType>;
   HoldJobsUserErrorCode?: HoldJobsUserErrorCodeResolvers;
+  Host?: HostResolvers<ContextType>;
+  HostConnection?: HostConnectionResolvers<ContextType>;
+  HostEdge?: HostEdgeResolvers<ContextType>;
+  HostErrorCount?: HostErrorCountResolvers<ContextType>;
+  HostEvidence?: HostEvidenceResolvers<ContextType>;
+  HostPin?: HostPinResolvers<ContextType>;
+  HostPinDirection?: HostPinDirectionResolvers;
+  HostState?: HostStateResolvers;
   ImportDowntimesPayload?: ImportDowntimesPayloadResolvers<ContextType>;
   ImportDowntimesUserError?: ImportDowntimesUserErrorResolvers<ContextType>;
   ImportDowntimesUserErrorCode?: ImportDowntimesUserErrorCodeResolvers;
@@ -10031,6 +10491,9 @@ export type Resolvers<ContextType = Context> = {
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
+  PinHostPayload?: PinHostPayloadResolvers<ContextType>;
+  PinHostUserError?: PinHostUserErrorResolvers<ContextType>;
+  PinHostUserErrorCode?: PinHostUserErrorCodeResolvers;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Policy?: PolicyResolvers<ContextType>;

@@ -3,7 +3,7 @@ import type { BadInput } from './case.js';
 import { bulk, taskCommands } from './core/command-cases.js';
 import { experiments } from './core/experiment-cases.js';
 import { policies } from './core/policy-cases.js';
-import { downtimes, queues } from './core/queue-cases.js';
+import { downtimes, hosts, queues } from './core/queue-cases.js';
 import { jobs, tasks } from './core/submit-cases.js';
 
 /** All of them. */
@@ -14,6 +14,7 @@ export const coreCases: readonly BadInput[] = [
   ...taskCommands,
   ...queues,
   ...downtimes,
+  ...hosts,
   ...policies,
   ...experiments,
 ];

@@ -98,6 +98,9 @@ export function goodInputs({
       'ImportDowntimesInput',
       { source: 'story', downtimes: [{ sourceId: '1', target: { queue: queueName }, ...farDowntime }] },
     ],
+    excludeHost: ['ExcludeHostInput', { queue: queueName, host: 'elsewhere', reason: 'for the story' }],
+    pinHost: ['PinHostInput', { queue: queueName, host: 'elsewhere', to: 'IN', reason: 'for the story' }],
+    clearHost: ['ClearHostInput', { queue: queueName, host: 'elsewhere' }],
     registerWorker: [
       'RegisterWorkerInput',
       { queue: queueName, host: 'h', name: 'w', hardware, version: '1', ...key() },

@@ -172,6 +172,24 @@ describe('the verbs of operators', () => {
     expect((await imported()).stdout).toMatch(/^0 new, 0 changed, 1 cancelled, 0 unchanged\n/);
   });
 
+  it('host excludes, pins, shows, lists and clears hosts', async () => {
+    const host = (...args: string[]) => cli.run(['host', ...args]);
+    const why = ['--reason', 'a broken disk'];
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    const tried = await host('exclude', 'night', 'node-1', ...why, '--until', soon, '--dry-run');
+    expect(tried.stdout).toMatch(/^dry run {2}EXCLUDED[^\n]*\n0 workers, 0 running jobs$/m);
+    expect((await host('list', '-q', 'night')).stdout).toBe('');
+    expect((await host('exclude', 'night', 'node-1', ...why)).stdout).toMatch(/^node-1 {2}EXCLUDED$/m);
+    expect((await host('list', '-s', 'EXCLUDED')).stdout).toMatch(/night +node-1 +EXCLUDED +a broken disk/);
+    const pinned = await host('pin', 'night', 'node-1', 'in', '--reason', 'under test', '--json');
+    expect(pinned.json()).toMatchObject({ state: 'HEALTHY', pin: { to: 'IN' }, workerCount: 0 });
+    expect((await host('show', 'night', 'node-1')).stdout).toMatch(/^pinned +IN by .*: under test$/m);
+    const cleared = await host('clear', 'night', 'node-1', '--json');
+    expect(cleared.json()).toMatchObject({ state: 'HEALTHY', pin: null });
+    expect((await host('show', 'night', 'node-2')).stderr).toMatch(/Host "node-2" of queue "night" has no/);
+    expect((await host('pin', 'night', 'node-1', 'sideways', ...why)).exitCode).toBe(2);
+  });
+
   it('sets the continuity of jobs, and its defaults and bounds for an experiment and a queue', async () => {
     const stopping = await pendingJob('--on-disconnect', 'STOP');
     expect((await cli.run(['show', stopping])).stdout).toMatch(/^without contact +stops with the lease$/m);

@@ -82,6 +82,7 @@ const ofCore: readonly Read[] = [
     marks: ({ targets }) => [targets.downtime],
     openTo: pilots,
   }),
+  query('hosts', '{ hosts { nodes { id } } }', { marks: ({ targets }) => [targets.host], openTo: pilots }),
   { ...byId('worker', 'worker'), openTo: pilots },
   query('workers', '{ workers { nodes { id name } } }', { openTo: pilots }),
   byId('job', 'job', 'id name'),

@@ -22,6 +22,7 @@ const key = { idempotencyKey: 'attack' };
 const downtime = {
   ...{ startsAt: '2026-01-01T00:00:00.000Z', endsAt: '2027-01-01T00:00:00.000Z', reason: 'attack' },
 };
+const hostOfAttack = { host: 'keep-1', reason: 'attack' };
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
 
@@ -55,6 +56,9 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     source: 'attack',
     downtimes: [{ sourceId: '1', target: { queue: targets.queue }, ...downtime }],
   }),
+  excludeHost: ({ targets }) => ({ queue: targets.queue, ...hostOfAttack }),
+  pinHost: ({ targets }) => ({ queue: targets.queue, ...hostOfAttack, to: 'OUT' }),
+  clearHost: ({ targets }) => ({ queue: targets.queue, host: hostOfAttack.host }),
   registerWorker: ({ targets }) => ({
     queue: targets.queue,
     host: 'spoken',

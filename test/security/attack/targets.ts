@@ -15,6 +15,8 @@ export interface Targets {
   readonly queue: string;
   /** A downtime of the queue. */
   readonly downtime: string;
+  /** An excluded host of the queue. */
+  readonly host: string;
   readonly worker: string;
   /** A job of atlas that the worker runs. */
   readonly held: Grant;
@@ -69,6 +71,8 @@ export async function prepareTargets(
     planned,
     'downtime { id }',
   );
+  const out = { queue: 'citadel', host: 'keep-2', reason: 'for the attack' };
+  const { host } = await api.change<{ host: { id: string } }>('excludeHost', out, 'host { id }');
   await api.change('addPolicyVersion', { scope: { experiment: 'atlas' }, rules: [neverRule] });
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
@@ -82,6 +86,7 @@ export async function prepareTargets(
     secret: await createSecret(api, evidence),
     queue: 'citadel',
     downtime: downtime.id,
+    host: host.id,
     worker: worker.id,
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),

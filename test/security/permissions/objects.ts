@@ -111,6 +111,8 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   const robot = await robotOf(system, experiment);
   const jobId = await jobOf(system, caller, target);
   const taskId = await taskOf(system, caller, target);
+  const closed = { queue: queues[experiment], host: 'closed', reason: 'test' };
+  await mutate(system, 'excludeHost', closed, 'host { id }');
   const granted = { experiment, jobs: { jobId }, grantee: { subject: 'friend@example' }, level: 'READ' };
   const { access } = await mutate(system, 'grantJobAccess', granted, 'access { id }');
   return {

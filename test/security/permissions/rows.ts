@@ -8,6 +8,8 @@ import { type HeldJob, registrationOf, type Worker } from './workers.js';
 
 const free = { cores: 0, memoryMiB: 0, diskMiB: 0 };
 
+const testedHost = { host: 'elsewhere', reason: 'test' };
+
 const ofJob = ({ jobId }: Objects) => ({ selection: { ids: [jobId] } });
 const key = (caller: Caller, target: Target): string => `${caller} ${target}`;
 const reportOf = ({ jobId: id, fence }: HeldJob) => ({ id, fence });
@@ -38,6 +40,9 @@ export const rows: Rows = [
     found: ({ nodes }, { downtimeId }) =>
       (nodes as readonly { id: string }[]).some(({ id }) => id === downtimeId),
   }),
+  query('hosts', 'query ($n: [String!]) { hosts(filter: { queues: $n }) { nodes { id } } }', ({ queue }) => ({
+    n: [queue],
+  })),
   query('worker', 'query ($id: ID!) { worker(id: $id) { id } }', ({ worker }) => ({ id: worker.id })),
   query('workers', 'query ($id: [ID!]) { workers(filter: { ids: $id }) { nodes { id } } }', ({ worker }) => ({
     id: [worker.id],
@@ -154,6 +159,9 @@ export const rows: Rows = [
       found: ({ created }) => (created as readonly unknown[]).length === 1,
     },
   ),
+  mutation('excludeHost', ({ queue }) => ({ queue, ...testedHost })),
+  mutation('pinHost', ({ queue }) => ({ queue, ...testedHost, to: 'OUT' })),
+  mutation('clearHost', ({ queue }) => ({ queue, host: testedHost.host })),
   mutation('submitJobs', ({ experiment, onBehalfOf }, caller, target) => ({
     experiment,
     idempotencyKey: `jobs ${key(caller, target)}`,

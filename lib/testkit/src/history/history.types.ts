@@ -57,6 +57,8 @@ export interface StoredAttempt {
   readonly lostSeconds?: number;
   /** Decision about its end; `rule` is absent if the retry policy of the job decided. */
   readonly decision?: { readonly outcome: string; readonly rule?: string };
+  /** Set if the attempt does not count when it fails: its host was tested by it. */
+  readonly uncounted?: string;
 }
 
 /** Job in its latest form. */

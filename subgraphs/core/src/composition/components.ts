@@ -14,6 +14,8 @@ import { AccessGrantsService } from '../access/access-grants.service.js';
 import { ConsentsService } from '../consents/consents.service.js';
 import { createJobDomain, type JobDomain } from './job-domain.js';
 import { logHeads } from '../jobs/logs/log-tails.js';
+import { type HostsModule, hostsModule } from './hosts.module.js';
+import { HostBook } from '../workers/hosts/host-book.js';
 import { type PoliciesModule, policiesModule } from './policies.module.js';
 import { jobStores, type JobStores } from './job-stores.repository.js';
 import { observedStore } from '../jobs/transitions/observed-store.js';
@@ -36,6 +38,7 @@ export interface Components {
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
   readonly failures: FailuresModule;
+  readonly hosts: HostsModule;
 }
 
 /** Creates the components. */
@@ -88,19 +91,28 @@ export function createComponents(options: CoreOptions): Components {
     clock,
   });
   const suspendedTasks = new SuspendedTasks({ tasks: stores.taskControl, notices: events, log });
+  const book = new HostBook(smallStores.hosts.directory);
   const fleet: FleetModule = fleetOf(options, {
     ...{ events, directories, consents, secrets, policies, writer, metrics },
+    ...{ suspendedTasks, book },
+  });
+  const following = { stream: events, consumers: stores.consumers, clock, log };
+  const failures = failuresModule(db, { ...following, leader: fleet.leadership });
+  const { queues } = directories;
+  const limits = config?.hosts;
+  const hosts = hostsModule({ ...following, repository: smallStores.hosts, book, queues, fleet, limits });
+  metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, ...fleet.services });
+  const domains = {
+    directories,
+    access,
+    consents,
+    secrets,
+    policies,
     suspendedTasks,
-  });
-  const failures = failuresModule(db, {
-    stream: events,
-    consumers: stores.consumers,
-    leader: fleet.leadership,
-    clock,
-    log,
-  });
-  metrics.watch({ events, writer, leadership: fleet.leadership, ...fleet.services });
-  const domains = { directories, access, consents, secrets, policies, suspendedTasks, fleet, failures };
+    fleet,
+    failures,
+    hosts,
+  };
   const parts = { metrics, events, writer, ...domains };
   const jobs: JobDomain = jobsOf(options, parts, stores);
   return { ...parts, jobs };
@@ -112,6 +124,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'shares',
     'queues',
     'downtimes',
+    'hosts',
     'accessGrants',
     'policies',
     'tasks',
@@ -139,10 +152,11 @@ function fleetOf(
     writer,
     metrics,
     suspendedTasks,
+    book,
   }: Pick<
     Components,
     'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics' | 'suspendedTasks'
-  >,
+  > & { readonly book: HostBook },
 ): FleetModule {
   const { shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -158,6 +172,7 @@ function fleetOf(
     secrets: secrets.service,
     consents,
     policies: policies.failures,
+    hosts: book,
     queues: () => allQueueFacts(directories),
     queueLookup: queueLookup(directories),
     shares: () => shares.all(),

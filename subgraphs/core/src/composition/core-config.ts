@@ -5,6 +5,7 @@ import type { Logger } from '@rhizome/log';
 import type { FleetDatabase } from './fleet-stores.repository.js';
 import type { SecretsConfig } from './secrets.module.js';
 import type { LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
+import type { HostLimits } from '../workers/hosts/host-state.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { EventsConfig } from '../events/events.service.js';
 
@@ -36,6 +37,8 @@ export interface CoreConfig {
   };
   /** Limits of the clock by which the leases of workers end. */
   readonly leaseClock?: Partial<LeaseClockLimits>;
+  /** Limits of the judgement about hosts. */
+  readonly hosts?: Partial<HostLimits>;
   /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number;
   /** Limits of live jobs, by owner and by experiment. */

@@ -6,6 +6,7 @@ import type { JobCountRow } from '../events/counts/job-counts.js';
 import type { StreamedJobEvent } from '../events/feed/job-event.js';
 import type { AppliedTransition, TransitionWriter } from '../jobs/transitions/transition.types.js';
 import type { StoreOperation, WorkObserver } from '../shared/work-observer.js';
+import type { HostBook } from '../workers/hosts/host-book.js';
 import type { LeaseClockService, LeaseClockView } from '../workers/lease-clock/lease-clock.service.js';
 import type { WorkerRegistry } from '../workers/worker-registry.js';
 
@@ -19,6 +20,7 @@ export interface CoreMetricsSources {
   readonly leadership: { isLeader(): boolean };
   readonly registry: Pick<WorkerRegistry, 'countByState'>;
   readonly leaseClock: Pick<LeaseClockService, 'view'>;
+  readonly hosts: Pick<HostBook, 'countByState'>;
 }
 
 const clockStates = ['RUNNING', 'STOPPED', 'POSTPONED'] as const;
@@ -100,7 +102,7 @@ export class CoreMetrics implements WorkObserver {
   }
 
   /** Begins to follow the components, and sets the gauges at each scrape; called once. */
-  watch({ events, writer, leadership, registry, leaseClock }: CoreMetricsSources): void {
+  watch({ events, writer, leadership, registry, leaseClock, hosts }: CoreMetricsSources): void {
     writer.onApplied((applied) => this.#transitionsApplied(applied));
     events.onEvents((received) => this.#eventsReceived(received));
     const gauge = (
@@ -129,6 +131,10 @@ export class CoreMetrics implements WorkObserver {
     );
     gauge('workers', 'Workers that can have jobs, by state', ['state'], (made) => {
       for (const [state, count] of registry.countByState()) made.set({ state }, count);
+    });
+    gauge('hosts', 'Hosts that are not healthy, by state', ['state'], (made) => {
+      for (const [state, count] of hosts.countByState(this.#clock.now().getTime()))
+        made.set({ state }, count);
     });
     this.#watchLeaseClock(gauge, () => leaseClock.view());
   }

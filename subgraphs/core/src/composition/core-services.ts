@@ -10,7 +10,7 @@ import { checkSelector } from './check-selector.js';
 
 /** Services of the components. */
 export function servicesOf(
-  { events, directories, access, consents, secrets, policies, fleet, jobs, failures }: Components,
+  { events, directories, access, consents, secrets, policies, fleet, jobs, failures, hosts }: Components,
   clock: Clock,
 ): CoreServices {
   const { experiments, shares, queues, downtimes } = directories;
@@ -25,6 +25,7 @@ export function servicesOf(
     shares,
     queues,
     downtimes,
+    hosts: hosts.service,
     access,
     consents,
     secrets: secrets.service,

@@ -14,6 +14,8 @@ import { PoliciesRepository } from '../policies/policies.repository.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { QueuesRepository } from '../queues/queues.repository.js';
+import { hostsCollection } from '../workers/hosts/host.document.js';
+import { HostsRepository } from '../workers/hosts/hosts.repository.js';
 import { secretsCollection } from '../secrets/secret.document.js';
 import { SecretsRepository } from '../secrets/secrets.repository.js';
 import { sharesCollection } from '../shares/share.document.js';
@@ -25,6 +27,7 @@ export const directoryCollections = [
   sharesCollection,
   queuesCollection,
   downtimesCollection,
+  hostsCollection,
   accessGrantsCollection,
   accessOwnersCollection,
   policiesCollection,
@@ -47,6 +50,7 @@ export interface DirectoryStores {
   readonly shares: SharesRepository;
   readonly queues: QueuesRepository;
   readonly downtimes: DowntimesRepository;
+  readonly hosts: HostsRepository;
   readonly access: AccessGrantsRepository;
   readonly policies: PoliciesRepository;
 }
@@ -58,6 +62,7 @@ export function directoryStores(db: Db): DirectoryStores {
     shares: new SharesRepository(collection(db, sharesCollection)),
     queues: new QueuesRepository(collection(db, queuesCollection)),
     downtimes: new DowntimesRepository(collection(db, downtimesCollection)),
+    hosts: new HostsRepository(collection(db, hostsCollection)),
     access: new AccessGrantsRepository(db),
     policies: new PoliciesRepository(
       collection(db, policiesCollection),

@@ -47,6 +47,8 @@ import { brokerLeaseCollection, leasesCollection, workersCollection } from '../w
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
 import type { ConsentsService } from '../consents/consents.service.js';
 import { WorkerOffers } from '../scheduler/cache/worker-offers.js';
+import { allHealthy, type HostStandings } from '../scheduler/cache/host-standing.types.js';
+import { HostTests } from '../scheduler/dispatch/host-tests.js';
 import type { FailurePolicies } from '../policies/failure-policies.js';
 import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
@@ -85,6 +87,8 @@ export interface FleetOptions {
   readonly secrets: Pick<SecretsService, 'reveal'>;
   /** Consents of owners to the use of their secrets. */
   readonly consents: Pick<ConsentsService, 'secretNames'>;
+  /** Hosts that are not healthy; none by default. */
+  readonly hosts?: HostStandings;
   /** All current queues and shares. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
   /** Queues by name, from memory and from the store. */
@@ -122,6 +126,8 @@ export interface FleetModule {
   readonly offers: WorkerOffers;
   readonly leadership: BrokerLeadership;
   readonly leaseWatch: LeaseWatch;
+  /** Jobs by which hosts are tested. */
+  readonly hostTests: HostTests;
   /** Granted resources of shares, one entry per path. */
   shareUsage(paths: readonly string[]): readonly Usage[];
   /** Starts the work. The event stream must be open: its later events are applied. */
@@ -156,8 +162,10 @@ export function buildFleet(options: FleetOptions): FleetModule {
     log,
     ...(options.leaseClock ? { limits: options.leaseClock } : {}),
   });
+  const hostTests = new HostTests();
   const scheduler = new SchedulerService({
     cache,
+    tests: hostTests,
     classes,
     jobs,
     leadership,
@@ -199,6 +207,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     offers: new WorkerOffers({ fleet: cache.fleet, classes, clock }),
     leadership,
     leaseWatch,
+    hostTests,
     shareUsage: (paths) => paths.map((path) => scheduler.shareUsage(path)),
     ...lifecycleOf(options, services, leadership, leaseWatch),
   };
@@ -299,6 +308,7 @@ function createComponents({
   storeTime = serverTime,
   queues,
   shares,
+  hosts = allHealthy,
   rereadDirectories,
   brokerTtlMs = 5000,
 }: FleetOptions) {
@@ -314,7 +324,7 @@ function createComponents({
   };
   const { jobs } = stores;
   const retained = () => stores.unreachable.retained();
-  const sources = { directory, workers: registry, classes, jobs, feed, writer, retained };
+  const sources = { directory, workers: registry, classes, jobs, feed, writer, retained, hosts };
   const cache = new SchedulerCache({ ...sources, clock, log });
   const requeueGrants = new RequeueGrants({ jobs, writer, policies, log });
   return { stores, classes, registry, cache, requeueGrants };

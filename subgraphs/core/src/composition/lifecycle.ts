@@ -27,7 +27,7 @@ export class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, secrets, suspendedTasks, fleet, jobs, failures } = this.#components;
+    const { events, directories, secrets, suspendedTasks, fleet, jobs, failures, hosts } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
@@ -37,6 +37,7 @@ export class Lifecycle {
     events.leadWith(fleet.leadership);
     jobs.start();
     failures.work.start();
+    hosts.watch.start();
     secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
@@ -44,13 +45,15 @@ export class Lifecycle {
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, secrets, suspendedTasks, writer, fleet, jobs, failures } = this.#components;
+    const { events, directories, secrets, suspendedTasks, writer, fleet, jobs, failures, hosts } =
+      this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all work of its term ends with it, and another process can lead at once.
     await fleet.stop();
     await jobs.stop();
     await failures.work.stop();
+    await hosts.watch.stop();
     await secrets.stop();
     suspendedTasks.stop();
     directories.stop();

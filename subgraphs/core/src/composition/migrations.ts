@@ -13,6 +13,7 @@ import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
+import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
@@ -102,6 +103,12 @@ export const coreMigrations: readonly Migration[] = [
     id: '0011-scouts-of-tasks',
     up: async (db) => {
       await ensureCollections(db, [tasksCollection]);
+    },
+  },
+  {
+    id: '0012-hosts',
+    up: async (db) => {
+      await ensureCollections(db, [hostsCollection]);
     },
   },
   {

@@ -292,6 +292,16 @@ it('decides by no rule about an attempt that does not count', () => {
   expect(decided([fail], { end: { error } })).toEqual({ after: { to: 'ACTIVATED' } });
 });
 
+it('repeats a failed test of a host elsewhere, whatever rules and the retry policy say', () => {
+  const fail = aRule({ action: { fail: { reason: 'never' } } });
+  const attempts = [{ number: 1, host: 'host-1', site: 'home', uncounted: 'HOST_TEST' as const }];
+  expect(decided([fail], { job: { attempts } })).toMatchObject({
+    after: { to: 'ACTIVATED' },
+    avoid: { hosts: ['host-1'] },
+    decision: { outcome: 'RETRY', reason: 'The attempt was a test of its host, and does not count' },
+  });
+});
+
 describe('decideFailure with offers', () => {
   const offer = (memoryMiB: number, walltimeSeconds = 7200, diskMiB = 4096) => ({
     memoryMiB,

@@ -2,6 +2,7 @@
  * Decides what follows a failed attempt: the first rule that matches, in the order of the policies and their
  * rules; else the retry policy of the job. Pure.
  */
+import { isPlannedEnd, isUncounted } from '@rhizome/errors';
 import { classIdOf } from '../jobs/model/requirement-class-id.js';
 import type { StoredDecision, StoredLimit } from '../jobs/model/job.types.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
@@ -40,8 +41,7 @@ export function decideFailure(
   log?: LogTail,
 ): FailureDecision | typeof needsLog {
   const facts = factsOf(failure);
-  if (costsNoAttempt(failure.job, failure.end.error))
-    return { after: decideAfterFailure(failure.job, failure.end.error, now) };
+  if (costsNoAttempt(failure.job, failure.end.error)) return decideUncounted(facts, policies, now);
   const world: World = { policies, now, limits: [] };
   for (const policy of policies)
     for (const rule of policy.rules) {
@@ -51,6 +51,26 @@ export function decideFailure(
       if (decided) return withLimits(decided, world.limits);
     }
   return withLimits(decideByDefault(facts, world), world.limits);
+}
+
+/** The job is repeated at once; after a test of a host, preferably elsewhere. */
+function decideUncounted(
+  facts: FailureFacts,
+  policies: readonly CompiledPolicy[],
+  now: Date,
+): FailureDecision {
+  const after = decideAfterFailure(facts.job, facts.end.error, now);
+  const isTest = facts.job.attempts?.at(-1)?.uncounted === 'HOST_TEST';
+  const { error } = facts.end;
+  if (!isTest || isUncounted(error) || isPlannedEnd(error)) return { after };
+  const avoid = preferredElsewhere(facts, placementOf(policies), now);
+  const elsewhere = avoid ? { avoid } : {};
+  const reason = 'The attempt was a test of its host, and does not count';
+  return {
+    after,
+    ...elsewhere,
+    decision: { outcome: 'RETRY', reason, evidence: [], changes: [], ...elsewhere },
+  };
 }
 
 /** Decides by the retry policy of the job alone. */

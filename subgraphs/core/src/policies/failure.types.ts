@@ -12,7 +12,9 @@ import type {
 } from '../jobs/model/job.types.js';
 
 /** Facts of an attempt of the job that decisions depend on. */
-export type AttemptFacts = Partial<Pick<StoredAttempt, 'number' | 'host' | 'site' | 'decision'>> & {
+export type AttemptFacts = Partial<
+  Pick<StoredAttempt, 'number' | 'host' | 'site' | 'decision' | 'uncounted'>
+> & {
   readonly error?: DecidingError | undefined;
 };
 

@@ -53,6 +53,8 @@ export interface LedgerEntry {
   readonly since: number;
   /** Names of declared outputs, if known. */
   outputs?: readonly string[];
+  /** True if the host of the worker is tested by the job; left out once the grant is known from the store. */
+  readonly isTest?: true;
 }
 
 /** A worker that requests jobs. */

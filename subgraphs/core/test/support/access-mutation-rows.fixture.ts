@@ -1,5 +1,5 @@
 /** For tests: what callers may do with the mutations of core. */
-import { farDowntime, free, neverRule, registration, type World } from './access.fixture.js';
+import { farDowntime, free, neverRule, otherHost, registration, type World } from './access.fixture.js';
 import type { Row } from './access-row.fixture.js';
 
 const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this queue';
@@ -141,6 +141,21 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({
       input: { source: 'x', downtimes: [{ sourceId: '1', target: { queue: 'north' }, ...farDowntime }] },
     }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.excludeHost': {
+    text: `${input('excludeHost')} { host { id } } }`,
+    variables: () => ({ input: otherHost }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.pinHost': {
+    text: `${input('pinHost')} { host { id } } }`,
+    variables: () => ({ input: { ...otherHost, to: 'OUT' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.clearHost': {
+    text: `${input('clearHost')} { host { id } } }`,
+    variables: () => ({ input: { queue: otherHost.queue, host: otherHost.host } }),
     outcomes: 'r r r r r r',
   },
   'Mutation.submitJobs': {

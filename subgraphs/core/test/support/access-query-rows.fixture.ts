@@ -26,6 +26,11 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ downtimes }: { downtimes: { nodes: unknown[] } }) => downtimes.nodes.length > 0,
     outcomes: 'a a a a a a',
   },
+  'Query.hosts': {
+    text: '{ hosts { nodes { id } } }',
+    got: ({ hosts }: { hosts: { nodes: unknown[] } }) => hosts.nodes.length > 0,
+    outcomes: 'a a a a a a',
+  },
   'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
   'Query.jobCounts': {
     text: '{ jobCounts { experimentName queueName count } }',

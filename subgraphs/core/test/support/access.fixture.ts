@@ -58,6 +58,9 @@ export const farDowntime = {
   reason: 'test',
 };
 
+/** A host without workers. */
+export const otherHost = { queue: 'north', host: 'elsewhere', reason: 'test' };
+
 /** A rule about an error that no job has. */
 export const neverRule = {
   name: 'never',
@@ -229,6 +232,10 @@ async function records({
   const { declareDowntime } = await ask(
     'mutation ($input: DeclareDowntimeInput!) { declareDowntime(input: $input) { downtime { id } userErrors { message } } }',
     { input: { target: { queue: 'north' }, ...farDowntime } },
+  );
+  await ask(
+    'mutation ($input: ExcludeHostInput!) { excludeHost(input: $input) { userErrors { message } } }',
+    { input: otherHost },
   );
   await ask(
     'mutation ($input: AddPolicyVersionInput!) { addPolicyVersion(input: $input) { userErrors { message } } }',

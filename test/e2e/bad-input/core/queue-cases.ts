@@ -1,4 +1,4 @@
-/** Wrong queues and downtimes. */
+/** Wrong queues, downtimes and hosts. */
 import { casesOf, type Row } from '../case.js';
 import { queueName } from '../good-inputs.js';
 import { emptyKey, reused, tooLong } from './rows.js';
@@ -89,4 +89,26 @@ export const downtimes = [
       { at: 'downtimes.0.target.queue', names: '"nowhere"', code: 'QUEUE_NOT_FOUND' },
     ],
   ]),
+];
+
+const hostRows: readonly Row[] = [
+  ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+  ['a host without a name', 'host', ''],
+];
+const decisionRows: readonly Row[] = [
+  ...hostRows,
+  ['no reason', 'reason', ''],
+  tooLong,
+  ['an end in the past', 'until', '2020-01-01T00:00:00.000Z'],
+  ['an end that is too late', 'until', '2095-01-01T00:00:00.000Z'],
+];
+
+/** Cases of hosts. */
+export const hosts = [
+  ...casesOf('excludeHost', 'INVALID_VALUE', decisionRows),
+  ...casesOf('pinHost', 'INVALID_VALUE', [
+    ...decisionRows,
+    ['an unknown direction', 'to', 'SIDEWAYS', { code: 'BAD_USER_INPUT' }],
+  ]),
+  ...casesOf('clearHost', 'INVALID_VALUE', hostRows),
 ];

@@ -137,8 +137,14 @@ export function* endsVoidFences({ jobs }: History): Generator<Fact> {
   }
 }
 
+/** True for a failed attempt that Rhizome or the site lost, or by which a host was tested. */
+function isFree({ error, uncounted }: StoredJob['attempts'][number]): boolean {
+  if (!error || isPlannedEnd(error)) return false;
+  return uncounted !== undefined || isUncounted(error);
+}
+
 function freeAttempts({ attempts }: StoredJob): number {
-  return attempts.filter(({ error }) => error && isUncounted(error)).length;
+  return attempts.filter(isFree).length;
 }
 
 /** Most attempts of a job, whatever a rule allows. */
@@ -166,8 +172,8 @@ export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
     const last = attempts.at(-1);
     const error = last?.error;
     if (state !== 'FAILED' || !error) continue;
-    const isFree = isPlannedEnd(error) || (isUncounted(error) && free <= mostUncountedAttempts);
-    if (isFree) yield `job ${_id} FAILED with ${error.code}, which costs no attempt`;
+    const costsNone = isPlannedEnd(error) || (isFree(last) && free <= mostUncountedAttempts);
+    if (costsNone) yield `job ${_id} FAILED with ${error.code}, which costs no attempt`;
     else if (isByRule(last, 'FAIL')) continue;
     else if (error.retryable && retry.retryOn.includes(error.family) && used < retry.maxAttempts)
       yield `job ${_id} FAILED with ${error.code} after ${used} of ${retry.maxAttempts} attempts`;

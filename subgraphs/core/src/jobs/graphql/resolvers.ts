@@ -170,6 +170,7 @@ export const jobResolvers: Pick<
       return (await loaders.load(workerEntity.loader, workerId))?.unreachableSince ?? null;
     },
     lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
+    isHostTest: ({ uncounted }) => uncounted === 'HOST_TEST',
   },
   BulkOperation: {
     id: ({ _id }) => _id,

@@ -165,6 +165,9 @@ export interface StoredLimit {
   readonly limit: number;
 }
 
+/** Reason for which a failed attempt does not count, apart from its error: its host was tested by it. */
+export type UncountedReason = 'HOST_TEST';
+
 /** Attempt to run a job on a worker. */
 export interface StoredAttempt {
   readonly number: number;
@@ -194,6 +197,8 @@ export interface StoredAttempt {
   readonly earlierFence?: number;
   /** Time for which its payload ran without use: another attempt had begun when its worker returned. */
   readonly lostSeconds?: number;
+  /** Set if the attempt does not count when it fails. */
+  readonly uncounted?: UncountedReason;
 }
 
 /**

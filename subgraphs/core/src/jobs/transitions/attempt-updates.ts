@@ -20,6 +20,7 @@ export function granting({ shape, at }: TransitionGroup, value: Value): Plain {
     deviceIds: value('deviceIds'),
     sentAt: at,
     continuity: value('continuity'),
+    uncounted: value('uncounted'),
   };
   return {
     ...assigned(value),

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { plannedJobEnds, uncountedJobErrors } from '@rhizome/errors';
 import fc from 'fast-check';
 import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
-import { backoffSeconds, decideAfterFailure, longestBackoffSeconds } from './retry-policy.js';
+import { backoffSeconds, decideAfterFailure, type FailedJob, longestBackoffSeconds } from './retry-policy.js';
 
 const families: readonly JobErrorFamily[] = ['PAYLOAD', 'WORKER', 'LIMIT', 'DATA', 'SYSTEM'];
 const now = new Date('2030-01-01T00:00:00Z');
@@ -98,6 +98,21 @@ describe('decideAfterFailure', () => {
     const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
     expect(decideAfterFailure({ ...job, retry: all }, exit, now)).toEqual({ to: 'ACTIVATED' });
     expect(decideAfterFailure({ ...job, attempt: 102, retry: all }, exit, now)).toEqual({ to: 'FAILED' });
+  });
+
+  it('does not count failed tests of hosts', () => {
+    const retry = { maxAttempts: 1, backoffSeconds: 0, backoffFactor: 1, retryOn: [] };
+    const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: false } as const;
+    const test = { uncounted: 'HOST_TEST' } as const;
+    const after = (attempts: NonNullable<FailedJob['attempts']>) =>
+      decideAfterFailure({ attempt: attempts.length, retry, attempts }, exit, now).to;
+    expect(after([test])).toBe('ACTIVATED');
+    expect(after([{ ...test, error: exit }, {}])).toBe('FAILED');
+    const twice = { ...retry, maxAttempts: 2, retryOn: families };
+    const retryable = { ...exit, retryable: true };
+    const attempts = [{ ...test, error: exit }, {}];
+    expect(decideAfterFailure({ attempt: 2, retry: twice, attempts }, retryable, now).to).toBe('ACTIVATED');
+    expect(after([...Array.from({ length: 10 }, () => ({ ...test, error: exit })), test])).toBe('FAILED');
   });
 
   it('counts to ten over all codes together', () => {

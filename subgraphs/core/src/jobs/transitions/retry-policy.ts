@@ -1,5 +1,5 @@
 import { type DecidingError, isPlannedEnd, isUncounted, mostUncountedAttempts } from '@rhizome/errors';
-import type { JobDocument, StoredJobError, StoredRetryPolicy } from '../model/job.types.js';
+import type { JobDocument, StoredJobError, StoredRetryPolicy, UncountedReason } from '../model/job.types.js';
 
 /** Maximum delay between two attempts, in seconds: seven days. */
 export const longestBackoffSeconds = 604_800;
@@ -12,8 +12,11 @@ export type AfterFailure =
 
 /** A job with the attempt that has failed. */
 export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry' | 'plannedEnds'> {
-  /** Its listed attempts. */
-  readonly attempts?: readonly { readonly error?: DecidingError | undefined }[];
+  /** Its listed attempts; the last one has failed, and may have no error yet. */
+  readonly attempts?: readonly {
+    readonly error?: DecidingError | undefined;
+    readonly uncounted?: UncountedReason;
+  }[];
 }
 
 /**
@@ -39,7 +42,9 @@ export function decideAfterFailure(
 
 /** Returns true if the failure does not count as an attempt. */
 export function costsNoAttempt({ attempts = [] }: FailedJob, error: DecidingError): boolean {
-  return isPlannedEnd(error) || (isUncounted(error) && uncountedOf(attempts) < mostUncountedAttempts);
+  if (isPlannedEnd(error)) return true;
+  const isFree = isUncounted(error) || attempts.at(-1)?.uncounted !== undefined;
+  return isFree && uncountedOf(attempts) < mostUncountedAttempts;
 }
 
 /** Number of attempts that count. */
@@ -48,7 +53,10 @@ export function countedAttempts({ attempt, attempts = [], plannedEnds = 0 }: Fai
 }
 
 function uncountedOf(attempts: NonNullable<FailedJob['attempts']>): number {
-  return attempts.filter(({ error }) => error && isUncounted(error)).length;
+  return attempts.filter(
+    ({ error, uncounted }) =>
+      error && !isPlannedEnd(error) && (uncounted !== undefined || isUncounted(error)),
+  ).length;
 }
 
 /**

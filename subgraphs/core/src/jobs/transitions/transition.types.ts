@@ -10,6 +10,7 @@ import type {
   StoredMetrics,
   StoredOutput,
   StoredRequirements,
+  UncountedReason,
 } from '../model/job.types.js';
 
 /** Grant of a job to a worker; opens the next attempt. */
@@ -28,6 +29,7 @@ export interface GrantChange {
   readonly gpu?: StoredGpuGrant;
   /** Times without contact that apply; absent for the defaults. */
   readonly continuity?: Continuity;
+  readonly uncounted?: UncountedReason;
 }
 
 /**

@@ -24,9 +24,15 @@ export function secondsLeft(
   return Math.min(untilEnd, secondsUntilDowntime(downtimes, wallMs));
 }
 
+/** Returns true if the host of the worker is excluded. @param wallMs current time; none are if undefined */
+export function isExcluded(worker: Pick<FleetWorker, 'standing'>, wallMs: number | undefined): boolean {
+  return wallMs !== undefined && worker.standing(wallMs)?.state === 'EXCLUDED';
+}
+
 /**
  * Groups the workers that accept jobs, of queues that accept work (or work by name, if the job names the
- * queue) and admit the experiment. Workers of one shape differ at most in labels, identity, amounts and end
+ * queue) and admit the experiment; those of excluded hosts are left out.
+ * Workers of one shape differ at most in labels, identity, amounts and end
  * time; they are grouped by which of the constraints on these they meet.
  */
 export function equivalentWorkers(
@@ -41,7 +47,7 @@ export function equivalentWorkers(
   /** Groups by a bit mask of unmet constraints; null for shapes of queues that are not considered. */
   const byShape = new Map<Shape, FleetWorker[][] | null>();
   for (const worker of fleet.workers()) {
-    if (worker.facts.state !== 'READY') continue;
+    if (worker.facts.state !== 'READY' || isExcluded(worker, wallMs)) continue;
     let groups = byShape.get(worker.shape);
     if (groups === undefined) {
       groups = isConsidered(worker.shape.queue, experiment, cls) ? [] : null;

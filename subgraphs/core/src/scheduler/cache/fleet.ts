@@ -9,6 +9,7 @@ import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligi
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
+import { allHealthy, type HostStandings } from './host-standing.types.js';
 import { SharedDevices } from './shared-devices.js';
 import { RecentlyIdleHosts } from '../placement/recently-idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
@@ -63,10 +64,16 @@ export class Fleet {
   readonly #shapes = new Map<string, KnownShape>();
   readonly #deviceShapes = new Map<string, DeviceSet>();
   readonly #hostKinds = new Map<string, HostKind>();
+  readonly #hosts: HostStandings;
   #revision = 0;
   #cores = 0;
   #memoryMiB = 0;
   #microGpus = 0;
+
+  /** @param hosts hosts that are not healthy */
+  constructor(hosts: HostStandings = allHealthy) {
+    this.#hosts = hosts;
+  }
 
   /** Total resources of all live workers. */
   get totals(): Totals {
@@ -154,7 +161,8 @@ export class Fleet {
     const profile = profileOf(facts, queue, devices.set);
     const labelled = labelledOf(shape, profile);
     const { downtimes = [] } = queue;
-    const worker = workerOf({ facts, shape, labelled, profile, devices, downtimes });
+    const hosts = this.#hosts;
+    const worker = workerOf({ facts, shape, labelled, profile, devices, downtimes, hosts });
     this.#workers.set(facts.id, worker);
     this.sharedDevices.set({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
@@ -254,10 +262,14 @@ function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled 
   return known;
 }
 
-function workerOf(
-  parts: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'profile' | 'devices' | 'downtimes'>,
-): KnownWorker {
+function workerOf({
+  hosts,
+  ...parts
+}: Pick<KnownWorker, 'facts' | 'shape' | 'labelled' | 'profile' | 'devices' | 'downtimes'> & {
+  readonly hosts: HostStandings;
+}): KnownWorker {
   const { facts, shape, labelled, profile } = parts;
+  const queueHost = { queue: shape.queue.name, host: facts.host };
   let own: Eligibility | undefined;
   const selected = (cls: RequirementClass): boolean => {
     const scope = cls.selector?.scope ?? 'SHAPE';
@@ -269,6 +281,7 @@ function workerOf(
     ...parts,
     equivalenceKey: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
     fits: (cls) => hasAmounts(facts.hardware, cls.requirements) && shape.answers.fits(cls) && selected(cls),
+    standing: (atMs) => hosts.of(queueHost, atMs),
   };
   return worker;
 }

@@ -4,6 +4,7 @@ import type { DeviceLayout } from '../../gpus/capacity/device-set.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { SlotsCache } from './gpu-demand.js';
 import type { SelectorScope } from '../requirements/selector.js';
+import type { HostStanding } from './host-standing.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { DowntimeWindow } from '../../queues/downtimes/downtime-window.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -43,4 +44,6 @@ export interface FleetWorker {
   equivalenceKey(scope: SelectorScope): object;
   /** Returns true if the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
+  /** State of its host at a time; undefined if the host is healthy. */
+  standing(atMs: number): HostStanding | undefined;
 }

@@ -14,6 +14,7 @@ import type { AppliedTransition, TransitionWriter } from '../../jobs/transitions
 import type { FleetDirectory, JobEventFeed, LedgerEntry } from '../scheduler.types.js';
 import type { SchedulerJobsRepository, HeldJobFacts } from './scheduler-jobs.repository.js';
 import { Fleet } from './fleet.js';
+import { allHealthy, type HostStandings } from './host-standing.types.js';
 import { Ledger } from './ledger.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import type { GrantRef } from '../dispatch/requeue-grants.js';
@@ -43,6 +44,8 @@ export interface SchedulerCacheOptions {
   readonly retained: () => Promise<RetainedOfWorkers>;
   readonly feed: JobEventFeed;
   readonly writer: Pick<TransitionWriter, 'onApplied'>;
+  /** Hosts that are not healthy; none by default. */
+  readonly hosts?: HostStandings;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -55,7 +58,7 @@ export interface CacheListener {
    * Grants seen only in the stream: this process neither made them nor read them when it loaded its ledger.
    */
   foreignGrants(grants: readonly GrantRef[]): void;
-  /** A change that may allow more grants: a release, a worker, a queue, a share. */
+  /** A change that may allow more grants: a release, a worker, a host, a queue, a share. */
   capacity(): void;
   /** Queues that changed. */
   queues(queues: readonly QueueFacts[]): void;
@@ -69,7 +72,7 @@ const maxAhead = 200_000;
 
 /** Fleet, ledger and requirement classes of this process, updated from the event stream. */
 export class SchedulerCache {
-  readonly fleet = new Fleet();
+  readonly fleet: Fleet;
   readonly ledger = new Ledger();
   readonly #options: SchedulerCacheOptions;
   readonly #listeners = new Set<Partial<CacheListener>>();
@@ -85,6 +88,7 @@ export class SchedulerCache {
 
   constructor(options: SchedulerCacheOptions) {
     this.#options = options;
+    this.fleet = new Fleet(options.hosts);
   }
 
   /** Reads queues, shares, workers and jobs, and then follows the stream. */
@@ -105,7 +109,9 @@ export class SchedulerCache {
     await this.refresh();
     for (const worker of workers.live()) this.fleet.set(worker);
     for (const worker of workers.unreachable()) this.fleet.setUnreachable(worker);
+    const { hosts = allHealthy } = this.#options;
     this.#stops.push(
+      hosts.onChanged(() => this.#notify((listener) => listener.capacity?.())),
       workers.onChanged((worker) => this.#applyWorker(worker)),
       this.ledger.onReleased((workerId) => this.#forget(workerId)),
     );

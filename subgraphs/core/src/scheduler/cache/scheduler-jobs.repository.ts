@@ -19,6 +19,7 @@ const decidingErrors = {
   'attempts.error.family': 1,
   'attempts.error.code': 1,
   'attempts.error.retryable': 1,
+  'attempts.uncounted': 1,
 } as const;
 const heldFactsProjection = {
   state: 1,

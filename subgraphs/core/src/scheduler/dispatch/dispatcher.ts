@@ -18,6 +18,8 @@ import { matchPass } from '../placement/matcher.js';
 import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.js';
 import { WindowFeed } from '../cache/window-feed.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
+import { candidatesOfHosts, queueHostOf } from './host-candidates.js';
+import type { HostTests } from './host-tests.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import { RepeatedOffers } from './repeated-offers.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
@@ -31,6 +33,8 @@ export interface DispatcherOptions {
   readonly grants: GrantWriter;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  /** Jobs by which hosts are tested. */
+  readonly tests: HostTests;
   /** Records each grant. */
   readonly history: GrantHistory;
   readonly observer: Pick<WorkObserver, 'passEnded'>;
@@ -70,7 +74,8 @@ export class Dispatcher {
     this.#undelivered = new UndeliveredGrants(cache.ledger);
     this.#offers = new RepeatedOffers(clock, () => this.wake());
     const stop = cache.ledger.onReleased((workerId) => {
-      if (cache.fleet.worker(workerId)?.shape.hasDevices === false)
+      const worker = cache.fleet.worker(workerId);
+      if (worker?.shape.hasDevices === false && !worker.standing(clock.now().getTime()))
         cache.fleet.recentlyIdle.released(workerId, clock.monotonicMs());
     });
     signal.addEventListener('abort', () => {
@@ -96,12 +101,13 @@ export class Dispatcher {
     return grants;
   }
 
-  /** An answered host without GPUs is expected to call again. */
+  /** An answered host without GPUs is expected to call again, and to get jobs if it is healthy. */
   #recordAnswer(request: AcquireRequest): void {
     const { cache, clock } = this.#options;
     const worker = cache.fleet.worker(request.workerId);
-    if (worker?.shape.hasDevices !== false) return;
-    const limited = limitedRequest(request, worker, clock.now().getTime());
+    const wallMs = clock.now().getTime();
+    if (worker?.shape.hasDevices !== false || worker.standing(wallMs)) return;
+    const limited = limitedRequest(request, worker, wallMs);
     cache.fleet.recentlyIdle.answered(limited, clock.monotonicMs());
   }
 
@@ -183,7 +189,7 @@ export class Dispatcher {
     taken: Map<PendingAcquire, PendingGrant[]>,
   ): boolean {
     const { cache, classes, clock } = this.#options;
-    const open = asking.filter(([pending]) => (taken.get(pending)?.length ?? 0) < pending.request.count);
+    const open = asking.filter(([pending, { limit }]) => (taken.get(pending)?.length ?? 0) < limit);
     if (open.length === 0) return false;
     let ready = 0;
     for (const window of this.feed.windows.all()) ready += window.isComplete ? window.size : Infinity;
@@ -195,8 +201,8 @@ export class Dispatcher {
       const has = taken.get(pending)?.length ?? 0;
       return {
         ...request,
-        limit: pending.request.count - has,
-        cpuOnlyLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, pending.request.count - has),
+        limit: request.limit - has,
+        cpuOnlyLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, request.limit - has),
         request: lessTaken(request.request, taken.get(pending)),
       };
     });
@@ -214,13 +220,35 @@ export class Dispatcher {
       const found = picks[index] ?? [];
       if (found.length === 0) return;
       given = true;
+      this.#beginTests(found);
       taken.set(pending, [...(taken.get(pending) ?? []), ...found]);
     });
     return given;
   }
 
-  /** Pending acquires with their workers. */
+  /** Hosts that are tested get no other job until the outcome is known. */
+  #beginTests(picks: readonly PendingGrant[]): void {
+    const { tests, cache } = this.#options;
+    for (const { entry } of picks) {
+      const worker = entry.isTest ? cache.fleet.worker(entry.workerId) : undefined;
+      if (worker) tests.begin(queueHostOf(worker), entry);
+    }
+  }
+
+  /** Pending acquires with their workers; those of excluded hosts wait. */
   #waitingCandidates(): (readonly [PendingAcquire, CandidateRequest])[] {
+    const { tests, clock } = this.#options;
+    const { candidates, withheld, nextMs } = candidatesOfHosts(
+      this.#allCandidates(),
+      tests,
+      clock.now().getTime(),
+    );
+    for (const pending of withheld) if (!pending.waits) pending.answer([]);
+    if (nextMs < Infinity) this.#offers.after(nextMs);
+    return candidates;
+  }
+
+  #allCandidates(): (readonly [PendingAcquire, CandidateRequest])[] {
     const { fleet } = this.#options.cache;
     const now = this.#options.clock.now().getTime();
     const found: (readonly [PendingAcquire, CandidateRequest])[] = [];
@@ -263,7 +291,10 @@ export class Dispatcher {
         else this.#pending.requeue(pending);
         if (grants.length < picks.length) this.wake();
       },
-      (error: unknown) => pending.refuse(error),
+      (error: unknown) => {
+        for (const { entry } of picks) if (entry.isTest) this.#options.tests.end(entry.jobId);
+        pending.refuse(error);
+      },
     );
   }
 
@@ -278,11 +309,12 @@ export class Dispatcher {
   }
 
   #recordGrants(picks: readonly PendingGrant[], grants: readonly Grant[]): void {
-    const { history, clock } = this.#options;
+    const { history, tests, clock } = this.#options;
     const granted = new Set(grants.map(({ jobId }) => jobId));
     const now = clock.monotonicMs();
     for (const { entry } of picks)
       if (granted.has(entry.jobId)) history.record(entry.share, entry.classId, now);
+      else if (entry.isTest) tests.end(entry.jobId);
   }
 
   #end(): void {

@@ -203,13 +203,18 @@ export class GrantWriter {
 }
 
 function requestOf(
-  { jobId, workerId, queueId, continuity }: PendingGrant['entry'],
+  { jobId, workerId, queueId, continuity, isTest }: PendingGrant['entry'],
   where: Pick<GrantChange, 'queue' | 'host' | 'site'>,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,
 ): TransitionRequest {
   const given = { workerId, queueId, ...where, fence, attemptId, deviceIds };
-  const grant = { ...given, ...(gpu ? { gpu } : {}), ...(continuity ? { continuity } : {}) };
+  const grant: GrantChange = {
+    ...given,
+    ...(gpu ? { gpu } : {}),
+    ...(continuity ? { continuity } : {}),
+    ...(isTest ? { uncounted: 'HOST_TEST' } : {}),
+  };
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }
 

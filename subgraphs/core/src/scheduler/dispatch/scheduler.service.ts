@@ -18,6 +18,7 @@ import {
 } from '../explain/job-explainer.js';
 import type { PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
+import type { HostTests } from './host-tests.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
 import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
@@ -36,6 +37,7 @@ export interface SchedulerOptions extends Pick<
   readonly requeueGrants: RequeueGrants;
   readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
   readonly suspendedTasks: SuspendedTaskFeed;
+  readonly tests: HostTests;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -105,7 +107,7 @@ export class SchedulerService {
 
   /** Starts to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
-    const { cache, leadership, suspendedTasks, tickMs = 1000 } = this.#options;
+    const { cache, leadership, suspendedTasks, tests, tickMs = 1000 } = this.#options;
     this.#stops = [
       cache.onChange({
         events: (events) => this.#applyEvents(events),
@@ -117,6 +119,7 @@ export class SchedulerService {
     await cache.start();
     this.#stops.push(
       suspendedTasks.onChanged((change) => this.#applySuspensions(change)),
+      tests.onEnded(() => this.#term?.dispatcher.wake()),
       leadership.onGained((signal) => void this.#lead(signal)),
       leadership.onLost(() => (this.#term = undefined)),
     );
@@ -176,7 +179,7 @@ export class SchedulerService {
   }
 
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
-    const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, clock, ids, log } =
+    const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, tests, clock, ids, log } =
       this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
@@ -212,6 +215,7 @@ export class SchedulerService {
         grants,
         observer,
         suspendedTasks,
+        tests,
         clock,
         log,
         signal,

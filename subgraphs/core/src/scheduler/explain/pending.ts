@@ -1,6 +1,7 @@
 /** Explains why a job waits, in one sentence and in numbers. Pure. */
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { downtimeReason } from './downtimes.js';
+import { hostsReason } from './excluded-hosts.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
@@ -52,7 +53,7 @@ export function explainPending(
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
     wait: waitOf(job, facts, world, position),
   };
-  const reason = ownReason(job, world) ?? fleetReason(job, cls, counts, world);
+  const reason = ownReason(job, world) ?? withHosts(job, cls, counts, world);
   const elsewhere = avoidanceReason(job, cls, world);
   return { summary: elsewhere === undefined ? reason : `${reason} ${elsewhere}`, ...counts };
 }
@@ -102,7 +103,7 @@ type Counts = Omit<PendingFacts, 'summary'>;
 function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
   const { workersConsidered, workersThatFit, workersFreeNow } = counts;
   const experiment = experimentOf(job.share);
-  const noneEligible = noEligibleWorkers(world.fleet, experiment, cls);
+  const noneEligible = noEligibleWorkers(world.fleet, experiment, cls, world.wallMs);
   if (noneEligible !== undefined || workersThatFit === 0) {
     const downtime = downtimeReason(world.fleet, experiment, cls, world.wallMs);
     return [noneEligible ?? misfitReason(counts), ...(downtime === undefined ? [] : [downtime])].join(' ');
@@ -112,6 +113,15 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
   if (workersFreeNow === 0)
     return `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.`;
   return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
+}
+
+/** The reason of the fleet, with the hosts that are not healthy, unless a worker is free for the job. */
+function withHosts(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
+  const reason = fleetReason(job, cls, counts, world);
+  const { fleet, wallMs } = world;
+  const isFree = counts.workersFreeNow > 0;
+  const hosts = isFree ? undefined : hostsReason(fleet, experimentOf(job.share), cls, wallMs);
+  return hosts === undefined ? reason : `${reason} ${hosts}`;
 }
 
 /** Reason for a job that no worker fits. */

@@ -3,7 +3,7 @@
  * for one only while some worker there could run it, unless a rule requires it.
  */
 import { LRUCache } from 'lru-cache';
-import { admits, secondsLeft } from '../cache/equivalent-workers.js';
+import { admits, isExcluded, secondsLeft } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -124,7 +124,8 @@ function accepting({ hosts, sites }: StoredAvoidance): readonly [AcceptsWorker, 
 
 function couldRun(worker: FleetWorker, cls: RequirementClass, experiment: string, wallMs: number): boolean {
   const { facts, shape } = worker;
-  const mayTake = facts.state === 'READY' && admits(shape.queue, experiment) && worker.fits(cls);
+  if (facts.state !== 'READY' || isExcluded(worker, wallMs)) return false;
+  const mayTake = admits(shape.queue, experiment) && worker.fits(cls);
   return mayTake && secondsLeft(worker, wallMs) >= cls.requirements.walltimeSeconds;
 }
 

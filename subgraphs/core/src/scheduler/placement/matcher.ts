@@ -240,6 +240,7 @@ class Pass {
       state: 'SENT',
       since: this.#sinceMs,
       ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
+      ...(this.#requests[index]?.isTest ? { isTest: true } : {}),
     };
     this.#state.ledger.add(entry);
     this.#round.reserve(placement, cls);

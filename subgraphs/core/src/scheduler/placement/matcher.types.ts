@@ -15,6 +15,8 @@ export interface CandidateRequest {
   readonly limit: number;
   /** Maximum number of jobs without GPUs, which are spread over all candidates; by default the same limit. */
   readonly cpuOnlyLimit?: number;
+  /** True if its host is tested by the job. */
+  readonly isTest?: true;
 }
 
 /** A job chosen for a worker; it has left its window and is booked in the ledger, but not written yet. */

@@ -1,0 +1,53 @@
+/** Assembles the watch over hosts and the service of them. */
+import type { FleetModule } from './fleet.module.js';
+import type { Directories } from './directories.js';
+import type { HostBook } from '../workers/hosts/host-book.js';
+import { defaultHostLimits, type HostLimits } from '../workers/hosts/host-state.js';
+import { HostWatch, type HostWatchOptions } from '../workers/hosts/host-watch.js';
+import type { HostsRepository } from '../workers/hosts/hosts.repository.js';
+import { type HostLoad, HostsService } from '../workers/hosts/hosts.service.js';
+import type { QueueHost } from '../scheduler/cache/host-standing.types.js';
+
+/** Hosts that are not healthy. */
+export interface HostsModule {
+  readonly watch: HostWatch;
+  readonly service: HostsService;
+}
+
+/** Dependencies of {@link hostsModule}. */
+export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'consumers' | 'clock' | 'log'> {
+  readonly repository: HostsRepository;
+  readonly book: HostBook;
+  readonly queues: Directories['queues'];
+  readonly fleet: Pick<FleetModule, 'services' | 'leadership' | 'hostTests'>;
+  /** Limits, where they differ from the defaults. */
+  readonly limits?: Partial<HostLimits> | undefined;
+}
+
+/** Creates them; judging starts when the `watch` does. */
+export function hostsModule({ queues, fleet, limits, ...shared }: HostsModuleOptions): HostsModule {
+  const { cache } = fleet.services;
+  return {
+    watch: new HostWatch({
+      ...shared,
+      leader: fleet.leadership,
+      tests: fleet.hostTests,
+      whereIs: (workerId) => {
+        const worker = cache.fleet.worker(workerId);
+        return worker && { host: worker.facts.host, site: worker.shape.queue.site };
+      },
+      limits: { ...defaultHostLimits, ...limits },
+    }),
+    service: new HostsService({ ...shared, queues, loadOf: (host) => loadOf(cache, host) }),
+  };
+}
+
+function loadOf({ fleet, ledger }: FleetModule['services']['cache'], { queue, host }: QueueHost): HostLoad {
+  let [workerCount, runningJobCount] = [0, 0];
+  for (const { facts, shape } of fleet.workers()) {
+    if (facts.host !== host || shape.queue.name !== queue) continue;
+    workerCount += 1;
+    runningJobCount += ledger.jobsOf(facts.id).size;
+  }
+  return { workerCount, runningJobCount };
+}

@@ -1,0 +1,54 @@
+/** Explains which hosts that could run a job are not healthy. Pure. */
+import { consideredQueues } from '../cache/equivalent-workers.js';
+import type { Fleet } from '../cache/fleet.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
+import type { HostStanding } from '../cache/host-standing.types.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+
+interface NamedHost {
+  readonly worker: FleetWorker;
+  readonly standing: HostStanding;
+}
+
+/**
+ * A sentence about hosts that get no job, or one at a time, although their workers could run the job;
+ * undefined if there are none. Of several, the one whose exclusion ends first is named.
+ * @param wallMs current time
+ */
+export function hostsReason(
+  fleet: Fleet,
+  experiment: string,
+  cls: RequirementClass,
+  wallMs: number | undefined,
+): string | undefined {
+  if (wallMs === undefined) return undefined;
+  let first: NamedHost | undefined;
+  const hosts = new Set<string>();
+  let queues: ReadonlySet<string> | undefined;
+  for (const worker of fleet.workers()) {
+    const standing = worker.standing(wallMs);
+    if (!standing || worker.facts.state !== 'READY') continue;
+    queues ??= new Set(consideredQueues(fleet, experiment, cls).map(({ id }) => id));
+    if (!queues.has(worker.facts.queueId) || !worker.fits(cls)) continue;
+    hosts.add(`${worker.facts.queueId} ${worker.facts.host}`);
+    if (!first || endOf(standing) < endOf(first.standing)) first = { worker, standing };
+  }
+  if (!first) return undefined;
+  const { worker, standing } = first;
+  const others = hosts.size - 1;
+  const more =
+    others === 0
+      ? ''
+      : ` ${others} other ${others === 1 ? 'host' : 'hosts'} of such workers ${others === 1 ? 'is' : 'are'} not healthy, either.`;
+  return `Host ${worker.facts.host} of queue ${worker.shape.queue.name} ${stateText(standing)}: ${standing.reason}.${more}`;
+}
+
+function stateText({ state, until }: HostStanding): string {
+  if (state === 'SUSPECT') return 'is suspect and gets one job at a time';
+  if (state === 'HALF_OPEN') return 'was excluded and is tested by one job at a time';
+  return until === null ? 'is excluded' : `is excluded until ${until.toISOString()}`;
+}
+
+function endOf({ state, until }: HostStanding): number {
+  return state === 'EXCLUDED' ? (until?.getTime() ?? Infinity) : 0;
+}
