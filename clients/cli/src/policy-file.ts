@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AddPolicyVersionInput } from './operations.generated.js';
 import { jobErrorFamilies } from './states.js';
-import { readYamlFile } from './yaml-file.js';
+import { readYamlFile } from './files/yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const texts = z.array(scalar);

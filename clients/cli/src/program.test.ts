@@ -123,6 +123,22 @@ describe('rhizome with wrong usage', () => {
     ['a hold without a reason', ['hold', 'job_1'], /required option '--reason <text>'/],
     ['a priority out of range', ['priority', '1001', 'job_1'], /whole number from -1000 to 1000/],
     ['a queue without a site', ['queue', 'create', 'night'], /required option '--site <name>'/],
+    ...[
+      'alpha',
+      ':jobs=1',
+      'alpha:',
+      'alpha:jobs=x',
+      'alpha:jobs=1,jobs=2',
+      'alpha:disk=1',
+      'alpha:jobs=-1',
+    ].map(
+      (limits) =>
+        [
+          `the limit "${limits}" of an experiment`,
+          ['queue', 'update', 'night', '--experiment-limit', limits],
+          /Must be EXPERIMENT:jobs=N/,
+        ] as const,
+    ),
     [
       'a state that queues do not have',
       ['queue', 'set-state', 'night', 'ASLEEP', '--reason', 'x'],

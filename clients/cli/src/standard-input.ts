@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { World } from './command.js';
 import { CliError, exitCodes } from './exit-codes.js';
-import { utf8Text } from './utf8-text.js';
+import { utf8Text } from './files/utf8-text.js';
 
 /**
  * Reads standard input to its end. A terminal shows the prompt, and not what is typed.

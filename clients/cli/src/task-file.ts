@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { gpuSection } from './gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
 import { noticeSignals, onDisconnects } from './states.js';
-import { readYamlFile } from './yaml-file.js';
+import { readYamlFile } from './files/yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const texts = z.array(scalar);

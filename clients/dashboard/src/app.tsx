@@ -10,6 +10,7 @@ import { AuditPage } from './pages/audit.js';
 import { AuditEntryPage } from './pages/audit-entry.js';
 import { ErrorsPage } from './pages/errors.js';
 import { JobPage } from './pages/job.js';
+import { JobsPage } from './pages/jobs.js';
 import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
 import { Link, useRoute } from './routing/link.js';
@@ -115,6 +116,7 @@ function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
       <header>
         <Link to="/">Rhizome</Link>
         <ConnectionBadge connection={api.connection} />
+        <Link to="/jobs">Jobs</Link>
         <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
         <span className="grow" />
@@ -135,6 +137,7 @@ function Page() {
   const route = useRoute();
   if (route.page === 'overview') return <OverviewPage />;
   if (route.page === 'task') return <TaskPage key={route.id} id={route.id} />;
+  if (route.page === 'jobs') return <JobsPage />;
   if (route.page === 'errors') return <ErrorsPage />;
   if (route.page === 'audit') return <AuditPage />;
   if (route.page === 'auditEntry') return <AuditEntryPage key={route.id} id={route.id} />;

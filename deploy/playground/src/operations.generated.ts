@@ -78,6 +78,8 @@ export type CreateQueueInput = {
   continuity?: ContinuityPolicyInput | null | undefined;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
+  /** Limits of single experiments; none by default. */
+  experimentLimits?: Array<QueueExperimentLimitsInput> | null | undefined;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   experiments?: Array<string> | null | undefined;
   /** Idempotency key. A repeated call with the same key returns the same queue. */
@@ -447,6 +449,18 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
+/** Limits of one experiment on a queue, which replace its existing ones. Without any limit, they are removed. */
+export type QueueExperimentLimitsInput = {
+  /** Name of the experiment. */
+  experiment: string;
+  /** Largest number of cores of its jobs together. */
+  maxCores?: number | null | undefined;
+  /** Largest number of GPUs of its jobs together, in whole GPUs; parts of GPUs count as parts. */
+  maxGpus?: number | null | undefined;
+  /** Largest number of its jobs that are sent or running at the same time; 0 sends it no jobs. */
+  maxRunningJobs?: number | null | undefined;
+};
+
 /** Isolation of payloads that a queue requires. */
 export type QueueIsolation =
   /** Workers without isolation may serve the queue, too. On such a worker, payloads can read the worker's credential and each other's files. */
@@ -465,6 +479,11 @@ export type QueueLimitsInput = {
    * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
+  /**
+   * Longest time for which a worker collects the output of a payload before it sends it, in milliseconds, 100 to
+   * 300,000; 200 by default. It applies to workers that register later.
+   */
+  logIntervalMs?: number | null | undefined;
   /** Largest number of cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
   /** Largest memory of one job, in MiB. */

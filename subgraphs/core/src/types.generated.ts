@@ -13,7 +13,7 @@ import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMappe
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
-import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
+import type { QueueMapper, QueueConnectionMapper, QueueExperimentLimitsMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
@@ -660,6 +660,8 @@ export type CreateQueueInput = {
   readonly continuity?: InputMaybe<ContinuityPolicyInput>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
+  /** Limits of single experiments; none by default. */
+  readonly experimentLimits?: InputMaybe<ReadonlyArray<QueueExperimentLimitsInput>>;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Idempotency key. A repeated call with the same key returns the same queue. */
@@ -2696,6 +2698,8 @@ export type JobAttempt = {
   readonly isHostTest: Scalars['Boolean']['output'];
   /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Way in which the memory limit of the payload is enforced; null until it starts, and if the pilot did not report it. */
+  readonly memoryLimit?: Maybe<MemoryLimitMethod>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
   /** Number of the attempt, from 1. */
@@ -3501,6 +3505,16 @@ export type LogStream =
   | 'STDERR'
   /** Standard output. */
   | 'STDOUT';
+
+/** Way in which the memory limit of a payload is enforced. */
+export type MemoryLimitMethod =
+  /** By the kernel, in a control group (cgroup v2) with a margin, and by samples of the pilot at the limit itself. */
+  | 'CONTROL_GROUP_V2'
+  /**
+   * By samples of the pilot: the sum of the resident memory of all processes, and above 80 % of the limit with shared
+   * pages divided among the processes (PSS).
+   */
+  | 'SAMPLES';
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
@@ -4771,6 +4785,8 @@ export type Queue = Node & {
   readonly downtimes: ReadonlyArray<Downtime>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor: QueueExecutor;
+  /** Limits of single experiments, by name, in addition to `limits`; empty if there are none. */
+  readonly experimentLimits: ReadonlyArray<QueueExperimentLimits>;
   /** Experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments: ReadonlyArray<Experiment>;
   /** GPUs of the queue by model, driver branch and CUDA version, as reported by its live workers. */
@@ -4857,6 +4873,31 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
+/** Limits of the jobs of one experiment that are sent or running in a queue at the same time. */
+export type QueueExperimentLimits = {
+  readonly __typename?: 'QueueExperimentLimits';
+  /** The experiment. */
+  readonly experiment: Experiment;
+  /** Largest number of cores of its jobs together; null for no limit. */
+  readonly maxCores?: Maybe<Scalars['Int']['output']>;
+  /** Largest number of GPUs of its jobs together, in whole GPUs; null for no limit. */
+  readonly maxGpus?: Maybe<Scalars['Int']['output']>;
+  /** Largest number of its jobs; null for no limit. */
+  readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Limits of one experiment on a queue, which replace its existing ones. Without any limit, they are removed. */
+export type QueueExperimentLimitsInput = {
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+  /** Largest number of cores of its jobs together. */
+  readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
+  /** Largest number of GPUs of its jobs together, in whole GPUs; parts of GPUs count as parts. */
+  readonly maxGpus?: InputMaybe<Scalars['Int']['input']>;
+  /** Largest number of its jobs that are sent or running at the same time; 0 sends it no jobs. */
+  readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** Conditions on queues. A queue must meet every field given; the values of a list are alternatives. */
 export type QueueFilter = {
   /** Names of the experiments that the queues admit. */
@@ -4885,6 +4926,8 @@ export type QueueLimits = {
   readonly isGpuSharingEnabled: Scalars['Boolean']['output'];
   /** Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice `heartbeatSeconds`, at most 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
+  /** Longest time for which a worker collects the output of a payload before it sends it, in milliseconds. */
+  readonly logIntervalMs: Scalars['Int']['output'];
   /** Largest number of cores of one job; null for no limit. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
   /** Largest memory of one job, in MiB; null for no limit. */
@@ -4908,6 +4951,11 @@ export type QueueLimitsInput = {
    * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /**
+   * Longest time for which a worker collects the output of a payload before it sends it, in milliseconds, 100 to
+   * 300,000; 200 by default. It applies to workers that register later.
+   */
+  readonly logIntervalMs?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of cores of one job, 1 to 4096. */
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
   /** Largest memory of one job, in MiB. */
@@ -5074,6 +5122,8 @@ export type RegisterWorkerPayload = {
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
   /** Time without a heartbeat after which the lease of the worker ends, in seconds; null if the input has errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Longest time for which the worker collects the output of a payload before it sends it, in milliseconds; null if the input has errors. */
+  readonly logIntervalMs?: Maybe<Scalars['Int']['output']>;
   /** Longest time between the notice that a payload receives and its end, in seconds; null if the input has errors. */
   readonly maxNoticeSeconds?: Maybe<Scalars['Int']['output']>;
   /** Errors that prevented the change; empty if there are none. */
@@ -5985,6 +6035,8 @@ export type StartJobInput = {
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
+  /** Way in which the memory limit of the payload is enforced; stored with the phase RUNNING. */
+  readonly memoryLimit?: InputMaybe<MemoryLimitMethod>;
   /** Phase of the start. */
   readonly phase: StartPhase;
 };
@@ -6587,6 +6639,8 @@ export type UpdateQueueInput = {
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Revision that the queue must still have; otherwise the change is refused. */
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
+  /** Limits of the named experiments; those of others stay as they are. Running jobs continue. */
+  readonly experimentLimits?: InputMaybe<ReadonlyArray<QueueExperimentLimitsInput>>;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Isolation of payloads that the queue requires; running jobs continue. */
@@ -7416,6 +7470,7 @@ export type ResolversTypes = {
   LeaseClock: ResolverTypeWrapper<LeaseClockMapper>;
   LeaseClockState: ResolverTypeWrapper<'RUNNING' | 'STOPPED' | 'POSTPONED'>;
   LogStream: ResolverTypeWrapper<'STDOUT' | 'STDERR'>;
+  MemoryLimitMethod: ResolverTypeWrapper<'CONTROL_GROUP_V2' | 'SAMPLES'>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Node: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Node']>;
   NoticeSignal: ResolverTypeWrapper<'NONE' | 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGUSR1' | 'SIGUSR2'>;
@@ -7475,6 +7530,8 @@ export type ResolversTypes = {
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
   QueueEvent: ResolverTypeWrapper<Omit<QueueEvent, 'queue'> & { queue: ResolversTypes['Queue'] }>;
   QueueExecutor: ResolverTypeWrapper<'DIRECT' | 'SLURM' | 'HTCONDOR' | 'KUBERNETES'>;
+  QueueExperimentLimits: ResolverTypeWrapper<QueueExperimentLimitsMapper>;
+  QueueExperimentLimitsInput: QueueExperimentLimitsInput;
   QueueFilter: QueueFilter;
   QueueIsolation: ResolverTypeWrapper<'NONE' | 'REQUIRED'>;
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
@@ -7895,6 +7952,8 @@ export type ResolversParentTypes = {
   QueueConnection: QueueConnectionMapper;
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
   QueueEvent: Omit<QueueEvent, 'queue'> & { queue: ResolversParentTypes['Queue'] };
+  QueueExperimentLimits: QueueExperimentLimitsMapper;
+  QueueExperimentLimitsInput: QueueExperimentLimitsInput;
   QueueFilter: QueueFilter;
   QueueLimits: QueueLimits;
   QueueLimitsInput: QueueLimitsInput;
@@ -8982,6 +9041,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   isHostTest?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  memoryLimit?: Resolver<Maybe<ResolversTypes['MemoryLimitMethod']>, ParentType, ContextType>;
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   outcome?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
@@ -9234,6 +9294,8 @@ export type LeaseClockResolvers<ContextType = Context, ParentType extends Resolv
 export type LeaseClockStateResolvers = EnumResolverSignature<{ POSTPONED?: any, RUNNING?: any, STOPPED?: any }, ResolversTypes['LeaseClockState']>;
 
 export type LogStreamResolvers = EnumResolverSignature<{ STDERR?: any, STDOUT?: any }, ResolversTypes['LogStream']>;
+
+export type MemoryLimitMethodResolvers = EnumResolverSignature<{ CONTROL_GROUP_V2?: any, SAMPLES?: any }, ResolversTypes['MemoryLimitMethod']>;
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   abortTask?: Resolver<ResolversTypes['AbortTaskPayload'], ParentType, ContextType, RequireFields<MutationabortTaskArgs, 'input'>>;
@@ -9563,6 +9625,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   downtimes?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
   executor?: Resolver<ResolversTypes['QueueExecutor'], ParentType, ContextType>;
+  experimentLimits?: Resolver<ReadonlyArray<ResolversTypes['QueueExperimentLimits']>, ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   gpuSummary?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -9603,12 +9666,20 @@ export type QueueEventResolvers<ContextType = Context, ParentType extends Resolv
 
 export type QueueExecutorResolvers = EnumResolverSignature<{ DIRECT?: any, HTCONDOR?: any, KUBERNETES?: any, SLURM?: any }, ResolversTypes['QueueExecutor']>;
 
+export type QueueExperimentLimitsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueExperimentLimits'] = ResolversParentTypes['QueueExperimentLimits']> = {
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxGpus?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxRunningJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
 export type QueueIsolationResolvers = EnumResolverSignature<{ NONE?: any, REQUIRED?: any }, ResolversTypes['QueueIsolation']>;
 
 export type QueueLimitsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueLimits'] = ResolversParentTypes['QueueLimits']> = {
   heartbeatSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   isGpuSharingEnabled?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   leaseSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  logIntervalMs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxNoticeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -9650,6 +9721,7 @@ export type RegisterWorkerPayloadResolvers<ContextType = Context, ParentType ext
   commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
   heartbeatSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   leaseSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  logIntervalMs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxNoticeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
@@ -10480,6 +10552,7 @@ export type Resolvers<ContextType = Context> = {
   LeaseClock?: LeaseClockResolvers<ContextType>;
   LeaseClockState?: LeaseClockStateResolvers;
   LogStream?: LogStreamResolvers;
+  MemoryLimitMethod?: MemoryLimitMethodResolvers;
   Mutation?: MutationResolvers<ContextType>;
   Node?: NodeResolvers<ContextType>;
   NoticeSignal?: NoticeSignalResolvers;
@@ -10525,6 +10598,7 @@ export type Resolvers<ContextType = Context> = {
   QueueEdge?: QueueEdgeResolvers<ContextType>;
   QueueEvent?: QueueEventResolvers<ContextType>;
   QueueExecutor?: QueueExecutorResolvers;
+  QueueExperimentLimits?: QueueExperimentLimitsResolvers<ContextType>;
   QueueIsolation?: QueueIsolationResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;

@@ -32,7 +32,7 @@ describe('rhizome list, show and why', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^ATTEMPT +WORKER/m);
     expect(stdout).toMatch(/^1 +pilot-1 .* FAILED +3 /m);
-    expect(stdout).toMatch(/^2 +pilot-1 .* FINISHED +0/m);
+    expect(stdout).toMatch(/^2 +pilot-1 .* FINISHED +0 +(cgroup v2|samples)/m);
     expect(stdout).toMatch(/RUNNING +ACTIVATED/);
     const shown = (await cli.run(['show', id, '--json'])).json<{
       id: string;

@@ -101,11 +101,14 @@ describe('the verbs of operators', () => {
   it('creates a queue, updates it and changes its state', async () => {
     const created = await cli.run([
       ...['queue', 'create', 'night', '--site', 'SUMMIT', '--state', 'OFFLINE'],
-      ...['-e', experiment, '-l', 'power=solar', '--max-walltime', '3600'],
+      ...['-e', experiment, '-l', 'power=solar', '--max-walltime', '3600', '--log-interval', '2000'],
+      ...['--experiment-limit', `${experiment}:jobs=100,gpus=8`],
     ]);
     expect({ exitCode: created.exitCode, stderr: created.stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(created.stdout).toMatch(/^state +OFFLINE$/m);
     expect(created.stdout).toMatch(/^max walltime +3600 s$/m);
+    expect(created.stdout).toMatch(new RegExp(`^max for ${experiment} +100 jobs, 8 gpus$`, 'm'));
+    expect(created.stdout).toMatch(/^log interval +2000 ms$/m);
     const updated = await cli.run([
       'queue',
       'update',

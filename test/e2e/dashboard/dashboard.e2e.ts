@@ -253,6 +253,34 @@ describe('the dashboard', () => {
     expect(faults).toEqual([]);
   });
 
+  it('finds jobs by the error of an attempt and by text', async () => {
+    const [id = ''] = await submit(api, [
+      { name: 'needle', shell: 'exit 9', retry: { maxAttempts: 1 } },
+      { name: 'straw', shell: 'true' },
+    ]);
+    const { page, faults } = await signedIn('/jobs');
+    const found = page.getByRole('table', { name: 'Jobs found' });
+    await page.getByRole('textbox', { name: 'Error code' }).fill('EXIT_CODE');
+    await page.getByRole('textbox', { name: 'Text' }).fill('NEEDLE');
+    await waitFor(
+      'the failed job, and no other',
+      async () => {
+        await page.getByRole('button', { name: 'Search' }).click();
+        const names = await found.getByRole('link').allTextContents();
+        return names.join() === 'needle';
+      },
+      { deadlineMs: 60_000 },
+    );
+    await page.getByRole('textbox', { name: 'Host' }).fill('elsewhere');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('no jobs').waitFor();
+    await page.getByRole('textbox', { name: 'Host' }).fill('');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await found.getByRole('link', { name: 'needle' }).click();
+    expect(page.url()).toBe(`${origin}/jobs/${id}`);
+    expect(faults).toEqual([]);
+  });
+
   it('says so where there is no such job', async () => {
     const { page } = await signedIn('/jobs/job_nowhere');
     await page

@@ -1,10 +1,9 @@
 /** `rhizome audit`: searches, exports and verifies the audit log. */
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { AuditRecord, Head, VerificationReport } from '@rhizome/audit/verification';
 import { type Command, Option } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { fileLines } from '../files/file-lines.js';
 import { type Finish, timeOf, wholeNumber } from '../flags.js';
 import {
   type AuditEntryFilter,
@@ -132,7 +131,7 @@ async function verify(session: Session, { file, heads: folder, key }: VerifyFlag
     for await (const { record } of entriesOf(session, {}, pageSize))
       verifier.add(JSON.parse(record) as AuditRecord);
   else
-    for await (const line of createInterface({ input: createReadStream(file) }))
+    for await (const line of fileLines(file))
       if (line.trim() !== '') verifier.add(JSON.parse(line) as AuditRecord);
   return print(output, verifier.report(read?.heads), { faults: read?.faults ?? [], heads: read?.heads });
 }

@@ -14,7 +14,7 @@ import {
 } from '../operations.generated.js';
 import { printJson, printLine, printTable } from '../output.js';
 import { readStandardInput } from '../standard-input.js';
-import { utf8Text } from '../utf8-text.js';
+import { utf8Text } from '../files/utf8-text.js';
 
 interface HolderFlags {
   readonly experiment?: string;

@@ -10,7 +10,7 @@ import {
   CliSharesDocument,
 } from '../operations.generated.js';
 import { type Output, printJson, printTable } from '../output.js';
-import { readYamlFile } from '../yaml-file.js';
+import { readYamlFile } from '../files/yaml-file.js';
 
 /** The file of `shares set`; the API validates the values. */
 const sharesFile = z.strictObject({

@@ -118,6 +118,12 @@ function usage(metrics: NonNullable<Job['metrics']>): string {
   return `${seconds(metrics.cpuSeconds)} s CPU in ${seconds(metrics.wallSeconds)} s, ${metrics.peakMemoryMiB ?? '?'} MiB, read ${bytes(metrics.readBytes)}, written ${bytes(metrics.writeBytes)}, scratch ${metrics.peakDiskMiB ?? '?'} MiB${partial}`;
 }
 
+const memoryLimitTexts = { CONTROL_GROUP_V2: 'cgroup v2', SAMPLES: 'samples' } as const;
+
+function memoryLimitText(method: Job['attempts'][number]['memoryLimit']): string {
+  return method === null ? '' : memoryLimitTexts[method];
+}
+
 function printAttempts(output: Output, { attempts }: Job): void {
   if (attempts.length === 0) return;
   printLine(output, '');
@@ -129,9 +135,14 @@ function printAttempts(output: Output, { attempts }: Job): void {
     attempt.endedAt ?? '',
     attempt.outcome ?? '',
     attempt.exitCode === null ? (attempt.signal ?? '') : String(attempt.exitCode),
+    memoryLimitText(attempt.memoryLimit),
     attempt.error?.message ?? '',
   ]);
-  printTable(output, ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'ERROR'], rows);
+  printTable(
+    output,
+    ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'MEMORY LIMIT', 'ERROR'],
+    rows,
+  );
   const decided = attempts.flatMap(({ number, decision }) => (decision ? [{ number, ...decision }] : []));
   if (decided.length === 0) return;
   printLine(output, '');

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { EndpointContract } from '@rhizome/conformance';
 import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { yamlLibrary } from '../yaml-file.js';
+import { yamlLibrary } from '../files/yaml-file.js';
 
 const values = z.record(z.string(), z.unknown());
 const schema = z.strictObject({

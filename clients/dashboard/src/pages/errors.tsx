@@ -3,6 +3,7 @@ import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
 import { FilterForm } from '../components/filter-form.js';
 import { HourBars } from '../components/hour-bars.js';
+import { beginOf, IntervalField } from '../components/interval-field.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
 import { minute } from '../components/utc.js';
@@ -11,14 +12,6 @@ import { Link } from '../routing/link.js';
 import { jobPath } from '../routing/routes.js';
 
 type Summary = ErrorsPageQuery['errorSummary'];
-
-const hourMs = 3_600_000;
-/** Intervals to choose from, in hours. */
-const intervals = [
-  [24, 'last day'],
-  [168, 'last week'],
-  [720, 'last 30 days'],
-] as const;
 
 /** Failures by code and site, by hour, and the time that they cost. */
 export function ErrorsPage() {
@@ -56,14 +49,13 @@ function ErrorFilterForm({
   onSearch: (filter: ErrorFilter) => void;
   onRefresh: () => void;
 }) {
-  const search = ({ experiment, site, queue, interval }: Readonly<Record<string, string>>): void => {
-    const since = Number(interval) * hourMs;
+  const search = (fields: Readonly<Record<string, string>>): void => {
+    const { experiment, site, queue } = fields;
     onSearch({
       experiments: experiment === undefined ? null : [experiment],
       sites: site === undefined ? null : [site],
       queues: queue === undefined ? null : [queue],
-      // Whole hours: the same search twice is the same question.
-      from: new Date(Math.floor((Date.now() - since) / hourMs) * hourMs).toISOString(),
+      from: beginOf(fields),
     });
     onRefresh();
   };
@@ -78,16 +70,7 @@ function ErrorFilterForm({
       <label>
         Queue <input name="queue" />
       </label>{' '}
-      <label>
-        Time{' '}
-        <select name="interval" defaultValue="24">
-          {intervals.map(([count, label]) => (
-            <option key={count} value={count}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
+      <IntervalField />
     </FilterForm>
   );
 }
@@ -118,16 +101,16 @@ function GroupTable({ summary: { groups, newErrors } }: { summary: Summary }) {
         const since = newSince(code, site?.name);
         return (
           <tr key={`${family} ${code} ${site?.name}`} data-code={code}>
-            <td className="name" title={family ?? ''}>
-              {code}
-            </td>
+            <td title={family ?? ''}>{code}</td>
             <td>{site?.name ?? 'unknown'}</td>
             <td className="number">{count}</td>
             <td className="number">{hours(coreHours)}</td>
             <td className="number">{hours(gpuHours)}</td>
             <td>{minute(lastAt)}</td>
-            <td>{since !== undefined && <span className="new">never before {minute(since)}</span>}</td>
-            <td>
+            <td className="note">
+              {since !== undefined && <span className="new">never before {minute(since)}</span>}
+            </td>
+            <td className="name">
               {sampleJobs.map(({ id, name }, index) => (
                 <span key={id}>
                   {index > 0 && ', '}

@@ -69,6 +69,12 @@ export function JobPage({ id }: { id: string }) {
   );
 }
 
+const memoryLimitTexts = { CONTROL_GROUP_V2: 'by the kernel (cgroup v2)', SAMPLES: 'by samples' } as const;
+
+function memoryLimitText(method: keyof typeof memoryLimitTexts | null): string | null {
+  return method && memoryLimitTexts[method];
+}
+
 function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: Move | null }) {
   // The stream is ahead of the page until the page is read again.
   const event = move?.event;
@@ -85,6 +91,7 @@ function JobFacts({ job, move }: { job: NonNullable<JobPageQuery['job']>; move: 
           ),
           Attempt: attempt > 0 ? attempt : null,
           'Exit code': job.exitCode,
+          'Memory limit': memoryLimitText(job.attempts.at(-1)?.memoryLimit ?? null),
           Worker: job.worker?.name,
           Task: job.task && <Link to={taskPath(job.task.id)}>{job.task.name}</Link>,
           Owner: job.owner.subject,

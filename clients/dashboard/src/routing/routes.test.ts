@@ -8,7 +8,8 @@ it.each([
   ['/errors', { page: 'errors' }],
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
-  ['/jobs', { page: 'nowhere', path: '/jobs' }],
+  ['/jobs', { page: 'jobs' }],
+  ['/tasks', { page: 'nowhere', path: '/tasks' }],
   ['/jobs/a/b', { page: 'nowhere', path: '/jobs/a/b' }],
   ['/jobs/%zz', { page: 'job', id: '%zz' }],
 ])('parses %s as %j', (path, route) => {

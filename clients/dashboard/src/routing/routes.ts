@@ -3,6 +3,7 @@ export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'task'; readonly id: string }
   | { readonly page: 'job'; readonly id: string }
+  | { readonly page: 'jobs' }
   | { readonly page: 'errors' }
   | { readonly page: 'audit' }
   | { readonly page: 'auditEntry'; readonly id: string }
@@ -11,6 +12,7 @@ export type Route =
 /** The view of an address's path. */
 export function routeOf(path: string): Route {
   if (path === '/' || path === '') return { page: 'overview' };
+  if (/^\/jobs\/?$/.test(path)) return { page: 'jobs' };
   if (/^\/errors\/?$/.test(path)) return { page: 'errors' };
   if (/^\/audit\/?$/.test(path)) return { page: 'audit' };
   const [, kind, id] = /^\/(tasks|jobs|audit)\/([^/]+)\/?$/.exec(path) ?? [];

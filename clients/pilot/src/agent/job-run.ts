@@ -232,7 +232,8 @@ export class JobRun implements HeldRun {
     const parts = { assignment: this.assignment, folders, record: this.#record };
     this.#checkpoints = await JobCheckpoints.begin(parts, this.#services);
     await this.#prepare(supervisor);
-    await this.#reportStart('RUNNING');
+    const isKernels = supervisor.facts.controllers?.includes('memory') === true;
+    await this.#reportStart({ phase: 'RUNNING', memoryLimit: isKernels ? 'CONTROL_GROUP_V2' : 'SAMPLES' });
     const payload = await this.#startPayload(supervisor);
     this.#services.log.info({ processId: payload.pid }, 'payload started');
     await this.#follow(payload, this.#outputs);
@@ -286,7 +287,7 @@ export class JobRun implements HeldRun {
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
     const isFetching = payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
-    if (isFetching || checkpoints.length > 0) await this.#reportStart('STARTING');
+    if (isFetching || checkpoints.length > 0) await this.#reportStart({ phase: 'STARTING' });
     const fetch = async (): Promise<void> => {
       await stageIn(plan, folders, this.#services.store, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
@@ -391,8 +392,8 @@ export class JobRun implements HeldRun {
     await this.#saveProgress();
   }
 
-  async #reportStart(phase: StartReport['phase']): Promise<void> {
-    await this.#report(this.#reports.start(phase, this.#stopped));
+  async #reportStart(report: Omit<StartReport, keyof HeldJob>): Promise<void> {
+    await this.#report(this.#reports.start(report, this.#stopped));
   }
 
   async #fail(

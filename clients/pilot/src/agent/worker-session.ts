@@ -129,7 +129,9 @@ export class WorkerSession {
     const { jobId, attempt, fence, name } = assignment;
     const log = this.#log.child({ jobId, attempt });
     log.info({ fence, name }, 'job accepted');
-    const run = new JobRun(withinLimit(assignment, this.#worker), { ...this.#services, log });
+    const captureLimits = { ...this.#services.captureLimits, intervalMs: this.#worker.logIntervalMs };
+    const limited = withinLimit(assignment, this.#worker);
+    const run = new JobRun(limited, { ...this.#services, captureLimits, log });
     this.#services.slots.hold(run);
     this.#services.jobs.add(run);
     if (this.#lease.isOver) run.drop('the worker is lost');

@@ -63,6 +63,17 @@ describe('OutputCapture', () => {
     ]);
   });
 
+  it('collects output for its interval, and a full chunk no longer', async () => {
+    const { out, err, captured } = capture({ head: 1 << 20, buffer: 1 << 20, intervalMs: 60_000 });
+    const full = 'x'.repeat(20 * 1024);
+    out.write(full);
+    out.write('rest');
+    expect((await captured.nextChunks(9)).map(({ text }) => text)).toEqual([full]);
+    out.end('s');
+    err.end();
+    expect(await all(captured)).toEqual([['STDOUT', 'rests']]);
+  });
+
   it('keeps output between head and tail whole if nothing is missing', async () => {
     const { out, err, captured } = capture({ head: 10, tail: 10 });
     out.end('0123456789abcdefghi€'.slice(0, 18));

@@ -17,7 +17,7 @@ export interface LogChunk {
   readonly at: Date;
 }
 
-/** Bounds of a capture, in bytes. */
+/** Bounds of a capture: in bytes, and in time. */
 export interface CaptureLimits {
   /** Kept of each stream from its beginning. */
   readonly head: number;
@@ -25,11 +25,13 @@ export interface CaptureLimits {
   readonly tail: number;
   /** Held here before the payload has to wait. */
   readonly buffer: number;
+  /** Longest time for which output is collected before it becomes a chunk, in ms; 200 by default. */
+  readonly intervalMs?: number;
 }
 
 /** 20 KiB of bytes are at most 60 KiB of text, if each becomes U+FFFD. */
 const chunkBytes = 20 * 1024;
-const flushMs = 200;
+const usualIntervalMs = 200;
 
 interface Source {
   readonly name: LogStream;
@@ -123,7 +125,7 @@ export class OutputCapture {
     source.headLeft -= head.length;
     if (head.length > 0) this.#keep(source, head);
     if (head.length < bytes.length) source.tail.push(bytes.subarray(head.length));
-    this.#flushTimer ??= setTimeout(() => this.#flush(), flushMs);
+    this.#flushTimer ??= setTimeout(() => this.#flush(), this.#limits.intervalMs ?? usualIntervalMs);
     this.#balance();
   }
 

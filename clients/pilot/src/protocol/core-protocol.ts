@@ -57,6 +57,8 @@ export interface RegisteredWorker {
   readonly leaseSeconds: number;
   /** Longest time between the notice that a payload receives and its end. */
   readonly maxNoticeSeconds: number;
+  /** Longest time for which output of a payload is collected before it is sent. */
+  readonly logIntervalMs: number;
   /** A command for each job that the registration named and that was given away. */
   readonly commands: readonly Command[];
 }
@@ -145,9 +147,14 @@ export interface AcquireRequest {
   readonly waitSeconds: number;
 }
 
+/** Way in which the memory limit of a payload is enforced. */
+export type MemoryLimitMethod = 'CONTROL_GROUP_V2' | 'SAMPLES';
+
 /** A payload starts. */
 export interface StartReport extends HeldJob {
   readonly phase: 'STARTING' | 'RUNNING';
+  /** Way in which the memory limit is enforced; absent while the payload is prepared. */
+  readonly memoryLimit?: MemoryLimitMethod;
 }
 
 /** Progress of a job. */

@@ -120,12 +120,14 @@ export class GraphqlProtocol implements CoreProtocol {
       // Jobs are not given up because their pilot's token has expired.
       jobs.length === 0,
     );
-    const { worker, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands, userErrors } = registerWorker;
+    const { worker, heartbeatSeconds, leaseSeconds, commands, userErrors } = registerWorker;
+    const { maxNoticeSeconds, logIntervalMs } = registerWorker;
     throwFirst(userErrors);
-    const isComplete = heartbeatSeconds !== null && leaseSeconds !== null && maxNoticeSeconds !== null;
-    if (worker === null || !isComplete)
+    const hasTimes = heartbeatSeconds !== null && leaseSeconds !== null;
+    if (worker === null || !hasTimes || maxNoticeSeconds === null || logIntervalMs === null)
       throw new CoreUnavailable('The response to the registration is incomplete');
-    return { workerId: worker.id, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands };
+    const workerId = worker.id;
+    return { workerId, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, logIntervalMs, commands };
   }
 
   async heartbeat(
@@ -175,7 +177,7 @@ export class GraphqlProtocol implements CoreProtocol {
     reports: readonly StartReport[],
     signal: AbortSignal,
   ): Promise<ReportAnswer> {
-    const jobs = reports.map(({ jobId, fence, phase }) => ({ id: jobId, fence, phase }));
+    const jobs = reports.map(({ jobId: id, ...report }) => ({ id, ...report }));
     const { startJobs } = await this.#answered(signal, () =>
       this.#client.mutate(
         PilotStartJobsDocument,

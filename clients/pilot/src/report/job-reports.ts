@@ -131,9 +131,9 @@ export class JobReports implements SpooledLog {
   }
 
   /** Reports a start: never kept, because core decides whether it may be. @throws the signal's reason */
-  async start(phase: StartReport['phase'], signal: AbortSignal): Promise<ReportResult> {
+  async start(report: Omit<StartReport, keyof HeldJob>, signal: AbortSignal): Promise<ReportResult> {
     const make = async ({ reporter }: WorkerLink): Promise<ReportResult> =>
-      current(await reporter.start({ ...this.held, phase }));
+      current(await reporter.start({ ...this.held, ...report }));
     return this.call(make, signal).catch(refused);
   }
 

@@ -62,6 +62,7 @@ export class ScriptedCore implements CoreProtocol {
   leavesAfterGrant = false;
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
   maxNoticeSeconds = 300;
+  logIntervalMs = 200;
   /** Jobs that the last heartbeat named. */
   held: readonly HeldJob[] = [];
   /** True if it accepts device reports. */
@@ -174,8 +175,9 @@ export class ScriptedCore implements CoreProtocol {
       const workerId = `worker_${this.#workers}`;
       this.said.push({ what: 'registered', detail: registration });
       registration.jobs.filter((job) => this.#isCurrent(job)).forEach(({ jobId }) => this.reassign(jobId));
-      const { lease, maxNoticeSeconds } = this;
-      return { workerId, ...lease, maxNoticeSeconds, commands: this.#commandsFor(registration.jobs) };
+      const { lease, maxNoticeSeconds, logIntervalMs } = this;
+      const commands = this.#commandsFor(registration.jobs);
+      return { workerId, ...lease, maxNoticeSeconds, logIntervalMs, commands };
     });
   }
 

@@ -125,6 +125,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0015-limits-of-experiments-on-queues',
+    up: async (db) => {
+      await ensureCollections(db, [queuesCollection]);
+    },
+  },
+  {
     id: '0016-owners-of-granted-jobs',
     up: async (db) => {
       await ensureCollections(db, [accessOwnersCollection]);

@@ -2,7 +2,7 @@
 import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { StoredLabel } from '../shared/label.types.js';
 import type { DowntimeWindow } from './downtimes/downtime-window.js';
-import type { QueueIsolation, QueueState } from './queue.document.js';
+import type { ExperimentLimits, QueueIsolation, QueueState } from './queue.document.js';
 
 /** Properties of a queue that the scheduler and workers need. */
 export interface QueueFacts {
@@ -27,7 +27,10 @@ export interface QueueFacts {
     readonly gpuSharing?: boolean;
     readonly heartbeatSeconds: number;
     readonly leaseSeconds: number;
+    readonly logIntervalMs?: number;
   };
+  /** Limits per experiment; absent if there are none. */
+  readonly experimentLimits?: readonly ExperimentLimits[];
   /** Times in which the queue or its site runs no jobs, by their start; absent if there are none. */
   readonly downtimes?: readonly DowntimeWindow[];
   /** Incremented by each change: matches against an older revision are repeated. */

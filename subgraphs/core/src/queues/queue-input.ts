@@ -7,6 +7,7 @@ import {
 } from '../shared/continuity.js';
 import { checkKey } from '../shared/idempotency.js';
 import { longestNoticeSeconds } from '../shared/notice.js';
+import { checkExperimentLimits, type ExperimentLimitsInput } from './experiment-limits.js';
 import type {
   QueueDocument,
   QueueExecutor,
@@ -36,6 +37,8 @@ export interface CreateQueue {
   readonly experiments?: readonly string[] | null | undefined;
   readonly executor?: QueueExecutor | null | undefined;
   readonly limits?: LimitsInput | null | undefined;
+  /** Limits of the experiments that are named; those of others do not change. */
+  readonly experimentLimits?: readonly ExperimentLimitsInput[] | null | undefined;
   readonly continuity?: ContinuityPolicyInput | null | undefined;
   readonly isolation?: QueueIsolation | null | undefined;
   readonly labels?: QueueDocument['labels'] | null | undefined;
@@ -65,6 +68,7 @@ const largest = {
 };
 const longestHeartbeat = 300;
 const longestLease = 3600;
+const logIntervals = { min: 100, max: 300_000 };
 
 /** Errors of a queue to create. */
 export function checkCreate(input: CreateQueue): InputErrors {
@@ -83,7 +87,7 @@ export function checkCreate(input: CreateQueue): InputErrors {
 /** Errors of a change of the given queue. */
 export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputErrors {
   const errors = new InputErrors();
-  checkCommon(errors, input);
+  checkCommon(errors, input, current);
   checkLimits(errors, mergeLimits(current.limits, input.limits));
   checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(current.continuity, input.continuity));
   return errors;
@@ -111,9 +115,14 @@ export function mergeLimits(
   return { ...defaultLimits, ...merged };
 }
 
-function checkCommon(errors: InputErrors, { site, experiments, labels }: UpdateQueue): void {
+function checkCommon(
+  errors: InputErrors,
+  { site, experiments, experimentLimits, labels }: Omit<UpdateQueue, 'name'>,
+  current?: QueueDocument,
+): void {
   if (typeof site === 'string') errors.text(['site'], site, 1, 63);
   errors.distinct(['experiments'], experiments ?? [], 1000);
+  checkExperimentLimits(errors, experimentLimits, current?.experimentLimits);
   errors.labels(['labels'], labels ?? [], 32);
 }
 
@@ -121,7 +130,8 @@ function checkLimits(errors: InputErrors, limits: StoredQueueLimits): void {
   for (const [name, max] of Object.entries(largest)) {
     errors.int(['limits', name], limits[name as keyof typeof largest], 1, max);
   }
-  const { heartbeatSeconds, leaseSeconds } = limits;
+  const { heartbeatSeconds, leaseSeconds, logIntervalMs } = limits;
+  errors.int(['limits', 'logIntervalMs'], logIntervalMs, logIntervals.min, logIntervals.max);
   errors.int(['limits', 'heartbeatSeconds'], heartbeatSeconds, 1, longestHeartbeat);
   const shortestLease = 2 * heartbeatSeconds;
   if (!Number.isInteger(leaseSeconds) || leaseSeconds < shortestLease || leaseSeconds > longestLease) {

@@ -29,6 +29,16 @@ export interface StoredQueueLimits {
   readonly gpuSharing?: boolean;
   readonly heartbeatSeconds: number;
   readonly leaseSeconds: number;
+  /** Absent means the usual interval. */
+  readonly logIntervalMs?: number;
+}
+
+/** Limits of the jobs of one experiment that are sent or running in a queue; an absent one means no limit. */
+export interface ExperimentLimits {
+  readonly experiment: string;
+  readonly maxRunningJobs?: number;
+  readonly maxCores?: number;
+  readonly maxGpus?: number;
 }
 
 /** Stored queue. */
@@ -48,6 +58,8 @@ export interface QueueDocument {
   readonly experiments: readonly string[];
   readonly executor: QueueExecutor;
   readonly limits: StoredQueueLimits;
+  /** By the name of the experiment; absent if there are none. */
+  readonly experimentLimits?: readonly ExperimentLimits[];
   /** Defaults and bounds for jobs while their worker cannot reach core; absent if there are none. */
   readonly continuity?: ContinuityPolicy;
   /** Absent means `NONE`. */
@@ -58,10 +70,11 @@ export interface QueueDocument {
 }
 
 const limit = { bsonType: 'number', minimum: 1 };
+const amount = { bsonType: 'number', minimum: 0 };
 const text = { bsonType: 'string' };
 
-/** Version of the stored form; version 2 added the continuity of jobs. */
-export const queueSchemaVersion = 2;
+/** Version of the stored form; version 3 added limits of experiments. */
+export const queueSchemaVersion = 3;
 
 /** Queues. There are few, so they are read as a whole; callers get pages. */
 export const queuesCollection = defineCollection<QueueDocument>({
@@ -105,6 +118,17 @@ export const queuesCollection = defineCollection<QueueDocument>({
           gpuSharing: { bsonType: 'bool' },
           heartbeatSeconds: limit,
           leaseSeconds: limit,
+          logIntervalMs: limit,
+        },
+      },
+      experimentLimits: {
+        bsonType: 'array',
+        maxItems: 1000,
+        items: {
+          bsonType: 'object',
+          required: ['experiment'],
+          additionalProperties: false,
+          properties: { experiment: text, maxRunningJobs: amount, maxCores: amount, maxGpus: amount },
         },
       },
       continuity: { bsonType: 'object' },

@@ -6,6 +6,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import { mergeContinuityPolicy } from '../shared/continuity.js';
 import { creationDigest } from '../shared/idempotency.js';
+import { mergeExperimentLimits } from './experiment-limits.js';
 import {
   checkCreate,
   checkReason,
@@ -162,7 +163,7 @@ export class QueuesService {
   /** Creates a queue. A repetition with the same key returns the same queue. */
   async create(input: CreateQueue, principal: Principal): Promise<QueueResult<CreateCode>> {
     const errors: InputErrors<CreateCode> = checkCreate(input);
-    if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
+    if (errors.isEmpty) await this.#checkExperiments(errors, input);
     if (!errors.isEmpty) return refused(errors);
     const queue = this.#newQueue(input, principal);
     const result = await this.#options.repository.insert(queue);
@@ -188,7 +189,7 @@ export class QueuesService {
         return null;
       }
       errors.addAll(checkUpdate(input, current));
-      if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
+      if (errors.isEmpty) await this.#checkExperiments(errors, input);
       // The caller needs permission in the experiments that the queue newly admits, too.
       if (input.experiments) assertIn(principal, 'queue:update', input.experiments);
       return errors.isEmpty ? changed(current, input) : null;
@@ -249,20 +250,28 @@ export class QueuesService {
 
   async #checkExperiments(
     errors: InputErrors<CreateCode> | InputErrors<UpdateCode>,
-    names: readonly string[] | null | undefined,
+    { experiments, experimentLimits }: Pick<UpdateQueue, 'experiments' | 'experimentLimits'>,
   ): Promise<void> {
-    const missing = await this.#options.missingExperiments(names ?? []);
-    (names ?? []).forEach((name, index) => {
-      if (!missing.has(name)) return;
-      const message = `experiments.${index}: "${name}" is not registered; register it first`;
-      errors.report('EXPERIMENT_NOT_FOUND', ['experiments', index], message);
-    });
+    const named = [
+      ...(experiments ?? []).map((name, index) => ({ name, path: ['experiments', index] })),
+      ...(experimentLimits ?? []).map(({ experiment: name }, index) => ({
+        name,
+        path: ['experimentLimits', index, 'experiment'],
+      })),
+    ];
+    const missing = await this.#options.missingExperiments(named.map(({ name }) => name));
+    for (const { name, path } of named) {
+      if (!missing.has(name)) continue;
+      const message = `${path.join('.')}: "${name}" is not registered; register it first`;
+      errors.report('EXPERIMENT_NOT_FOUND', path, message);
+    }
   }
 
   #newQueue(input: CreateQueue, { subject }: Principal): QueueDocument {
     const now = this.#options.clock.now();
     const { name, site, idempotencyKey } = input;
     const continuity = mergeContinuityPolicy(undefined, input.continuity);
+    const experimentLimits = mergeExperimentLimits(undefined, input.experimentLimits);
     return {
       _id: this.#options.ids.next('queue'),
       schemaVersion: queueSchemaVersion,
@@ -277,6 +286,7 @@ export class QueuesService {
       experiments: [...(input.experiments ?? [])].sort(),
       executor: input.executor ?? 'DIRECT',
       limits: mergeLimits(defaultLimits, input.limits),
+      ...(experimentLimits ? { experimentLimits } : {}),
       ...(continuity ? { continuity } : {}),
       isolation: input.isolation ?? 'NONE',
       labels: (input.labels ?? []).map(({ key, value }) => ({ key, value })),
@@ -305,8 +315,9 @@ function assertIn(principal: Principal, action: Action, experiments: readonly st
 }
 
 function changed(queue: QueueDocument, input: UpdateQueue): QueueDocument {
-  const { continuity: before, ...current } = queue;
+  const { continuity: before, experimentLimits: limitsBefore, ...current } = queue;
   const continuity = mergeContinuityPolicy(before, input.continuity);
+  const experimentLimits = mergeExperimentLimits(limitsBefore, input.experimentLimits);
   const next: QueueDocument = {
     ...current,
     ...(continuity ? { continuity } : {}),
@@ -315,6 +326,7 @@ function changed(queue: QueueDocument, input: UpdateQueue): QueueDocument {
     executor: input.executor ?? current.executor,
     ...(input.isolation ? { isolation: input.isolation } : {}),
     limits: mergeLimits(current.limits, input.limits),
+    ...(experimentLimits ? { experimentLimits } : {}),
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };
   return canonicalJson(next) === canonicalJson(queue) ? queue : next;

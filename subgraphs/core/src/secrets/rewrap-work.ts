@@ -27,14 +27,10 @@ export class RewrapWork {
   constructor(options: RewrapOptions) {
     this.#options = options;
     const { everyMs = 30_000, log } = options;
-    this.#task = new LeaderTask(options.leader, (signal) =>
-      repeat(
-        () => this.#round(signal),
-        everyMs,
-        signal,
-        (err) => log.warn({ err }, 'secrets not rewrapped'),
-      ),
-    );
+    const onError = (err: unknown): void => log.warn({ err }, 'secrets not rewrapped');
+    const work = (signal: AbortSignal): Promise<void> =>
+      repeat(() => this.#round(signal), everyMs, signal, onError);
+    this.#task = new LeaderTask(options.leader, work, log);
   }
 
   start(): void {

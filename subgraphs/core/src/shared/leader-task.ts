@@ -1,17 +1,30 @@
+import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
+
+/** Pause before failed work is run again, in milliseconds. */
+const restartMs = 1000;
 
 /** Background work of the leader: one term after another, never two at once. */
 export class LeaderTask {
   readonly #leader: LeaderWork;
   readonly #work: (signal: AbortSignal) => Promise<void>;
+  readonly #log: Pick<Logger, 'error'>;
+  readonly #pauseMs: number;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #takeNoMore: (() => void) | undefined;
 
-  /** @param work runs in each term until its signal aborts; must not throw */
-  constructor(leader: LeaderWork, work: (signal: AbortSignal) => Promise<void>) {
+  /** @param work runs in each term until its signal aborts; errors are logged, and it is run again */
+  constructor(
+    leader: LeaderWork,
+    work: (signal: AbortSignal) => Promise<void>,
+    log: Pick<Logger, 'error'>,
+    pauseMs = restartMs,
+  ) {
     this.#leader = leader;
     this.#work = work;
+    this.#log = log;
+    this.#pauseMs = pauseMs;
   }
 
   /** Aborted when this process stops, whether it leads or not. */
@@ -23,7 +36,7 @@ export class LeaderTask {
   start(): void {
     this.#takeNoMore = this.#leader.onGained((term) => {
       const signal = AbortSignal.any([term, this.#stopping.signal]);
-      this.#running = this.#running.then(() => this.#work(signal));
+      this.#running = this.#running.then(() => this.#runTerm(signal));
     });
   }
 
@@ -32,6 +45,17 @@ export class LeaderTask {
     this.#takeNoMore?.();
     this.#stopping.abort();
     await this.#running;
+  }
+
+  async #runTerm(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        return await this.#work(signal);
+      } catch (err) {
+        this.#log.error({ err }, 'work of the leader failed');
+        await sleep(this.#pauseMs, signal);
+      }
+    }
   }
 }
 

@@ -45,7 +45,7 @@ export class Expansion {
 
   constructor(options: ExpansionOptions) {
     this.#options = options;
-    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
+    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal), options.log);
   }
 
   /** Looks for abandoned tasks while this process leads. */

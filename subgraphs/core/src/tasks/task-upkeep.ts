@@ -34,7 +34,7 @@ export class TaskUpkeep {
 
   constructor(options: TaskUpkeepOptions) {
     this.#options = options;
-    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
   }
 
   /** Runs while this process leads. */

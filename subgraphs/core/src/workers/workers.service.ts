@@ -40,6 +40,7 @@ import {
 } from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
+import { usualLogIntervalMs } from '../queues/log-interval.js';
 import { usualLongestNoticeSeconds } from '../shared/notice.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
@@ -81,6 +82,7 @@ export interface RegisterResult {
   readonly heartbeatSeconds: number | null;
   readonly leaseSeconds: number | null;
   readonly maxNoticeSeconds: number | null;
+  readonly logIntervalMs: number | null;
   /** ADOPT or DROP for each job that the worker listed. */
   readonly commands: readonly WorkerCommand[];
   readonly userErrors: readonly WorkerProblem<RegisterCode>[];
@@ -256,12 +258,14 @@ export class WorkersService {
         `Queue ${JSON.stringify(spec.queue)} not found; create it first.`,
       );
     if (!queue || !errors.isEmpty) return notRegistered(errors.all);
-    const { heartbeatSeconds, leaseSeconds, maxNoticeSeconds = usualLongestNoticeSeconds } = queue.limits;
+    const { heartbeatSeconds, leaseSeconds } = queue.limits;
+    const { maxNoticeSeconds = usualLongestNoticeSeconds, logIntervalMs = usualLogIntervalMs } = queue.limits;
     const outcome = await this.#options.registration.run(principal, spec, queue);
     if ('code' in outcome) return notRegistered([outcome]);
     const { worker, commands } = outcome;
     this.#options.registry.set(worker);
-    return { worker, heartbeatSeconds, leaseSeconds, maxNoticeSeconds, commands, userErrors: [] };
+    const times = { heartbeatSeconds, leaseSeconds, maxNoticeSeconds, logIntervalMs };
+    return { worker, ...times, commands, userErrors: [] };
   }
 
   /** Renews the lease of a worker, stores changed facts, and returns commands. */
@@ -392,6 +396,6 @@ function refused(userErrors: readonly WorkerProblem<AccessCode>[]): HeartbeatRes
 }
 
 function notRegistered(userErrors: readonly WorkerProblem<RegisterCode>[]): RegisterResult {
-  const unknown = { heartbeatSeconds: null, leaseSeconds: null, maxNoticeSeconds: null };
+  const unknown = { heartbeatSeconds: null, leaseSeconds: null, maxNoticeSeconds: null, logIntervalMs: null };
   return { worker: null, ...unknown, commands: [], userErrors };
 }

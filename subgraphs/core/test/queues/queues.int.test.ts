@@ -29,7 +29,14 @@ describe('createQueue', () => {
       experiments: [],
       executor: 'DIRECT',
       revision: 1,
-      limits: { maxCores: null, maxRunningJobs: null, heartbeatSeconds: 10, leaseSeconds: 30 },
+      limits: {
+        maxCores: null,
+        maxRunningJobs: null,
+        heartbeatSeconds: 10,
+        leaseSeconds: 30,
+        logIntervalMs: 200,
+      },
+      experimentLimits: [],
     });
     const query = `query ($name: String!, $refs: [_Any!]!) { queue(name: $name) { id } queues(filter: { names: [$name] }) { nodes { id } pageInfo { hasNextPage } } _entities(representations: $refs) { ... on Queue { id name } } }`;
     const refs = [
@@ -125,6 +132,28 @@ describe('createQueue', () => {
       'INVALID_VALUE',
       ['limits', 'maxNoticeSeconds'],
       '3601',
+    ],
+    ['logs too often', { limits: { logIntervalMs: 99 } }, 'INVALID_VALUE', ['limits', 'logIntervalMs'], '99'],
+    [
+      'an unknown experiment with a limit',
+      { experimentLimits: [{ experiment: 'nobody', maxCores: 1 }] },
+      'EXPERIMENT_NOT_FOUND',
+      ['experimentLimits', '0', 'experiment'],
+      '"nobody"',
+    ],
+    [
+      'two limits of one experiment',
+      { experimentLimits: [1, 2].map((maxCores) => ({ experiment: 'alpha', maxCores })) },
+      'INVALID_VALUE',
+      ['experimentLimits', '1', 'experiment'],
+      'alpha',
+    ],
+    [
+      'a negative limit of an experiment',
+      { experimentLimits: [{ experiment: 'alpha', maxGpus: -1 }] },
+      'INVALID_VALUE',
+      ['experimentLimits', '0', 'maxGpus'],
+      '-1 is too small; must be at least 0',
     ],
     ['no running job', { limits: { maxRunningJobs: 0 } }, 'INVALID_VALUE', ['limits', 'maxRunningJobs'], '0'],
     [
@@ -227,6 +256,36 @@ describe('updateQueue', () => {
       executor: 'SLURM',
     });
     expect(await update({ site: 'North' })).toMatchObject({ revision: 3 });
+  });
+
+  it('changes the limits of the named experiments only, and removes those that are given without limits', async () => {
+    const { name, experimentLimits } = await directory.queue({
+      limits: { logIntervalMs: 5000 },
+      experimentLimits: [
+        { experiment: 'beta', maxGpus: 0 },
+        { experiment: 'alpha', maxRunningJobs: 10, maxCores: 40 },
+      ],
+    });
+    const limits = (experiment: string, own: object) => ({
+      experiment: { name: experiment },
+      ...{ maxRunningJobs: null, maxCores: null, maxGpus: null },
+      ...own,
+    });
+    const beta = limits('beta', { maxGpus: 0 });
+    expect(experimentLimits).toEqual([limits('alpha', { maxRunningJobs: 10, maxCores: 40 }), beta]);
+    const update = async (change: object) =>
+      (await directory.ask(updateQueue, { input: { name, ...change } }))['updateQueue']?.['queue'];
+    expect(await update({ experimentLimits: [{ experiment: 'alpha', maxCores: 8 }] })).toMatchObject({
+      revision: 2,
+      limits: { logIntervalMs: 5000 },
+      experimentLimits: [limits('alpha', { maxCores: 8 }), beta],
+    });
+    expect(await update({ limits: { logIntervalMs: null } })).toMatchObject({
+      limits: { logIntervalMs: 200 },
+      experimentLimits: [limits('alpha', { maxCores: 8 }), beta],
+    });
+    const none = ['alpha', 'beta'].map((experiment) => ({ experiment }));
+    expect(await update({ experimentLimits: none })).toMatchObject({ experimentLimits: [] });
   });
 
   it('refuses what createQueue refuses, a missing queue, and an old revision', async () => {

@@ -6,7 +6,8 @@ import { expect } from '@jest/globals';
 import { type Answer, startCore, type TestCore } from './core.fixture.js';
 
 const queueFields = `id name site { name } state stateReason stateChangedBy { subject } experiments { name } executor revision labels { key value }
-  limits { maxCores maxMemoryMiB maxWalltimeSeconds maxRunningJobs heartbeatSeconds leaseSeconds }`;
+  limits { maxCores maxMemoryMiB maxWalltimeSeconds maxRunningJobs heartbeatSeconds leaseSeconds logIntervalMs }
+  experimentLimits { experiment { name } maxRunningJobs maxCores maxGpus }`;
 const errors = 'userErrors { code path message }';
 export const createQueue = `mutation ($input: CreateQueueInput!) { createQueue(input: $input) { queue { ${queueFields} } ${errors} } }`;
 export const updateQueue = `mutation ($input: UpdateQueueInput!) { updateQueue(input: $input) { queue { ${queueFields} } ${errors} } }`;

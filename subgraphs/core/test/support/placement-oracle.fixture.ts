@@ -73,6 +73,7 @@ export class Oracle {
     return [
       ...given.flatMap((entry) => this.#entryFaults(entry)),
       ...this.#deviceFaults(),
+      ...this.#limitFaults(),
       ...this.#world.asked.flatMap((asked) => this.#amountFaults(asked)),
     ];
   }
@@ -100,11 +101,63 @@ export class Oracle {
       (experiments.length === 0 || experiments.includes(experiment)) &&
       request.experiments?.includes(experiment) !== false &&
       ofQueue < (limits?.maxRunningJobs ?? Infinity) &&
+      this.#isWithin(worker.queueId, experiment, wanted) &&
       wanted.walltimeSeconds <= (request.remainingSeconds ?? Infinity) &&
       left.jobs >= 1 &&
       left.cores >= wanted.cores &&
       left.memoryMiB >= wanted.memoryMiB &&
       left.diskMiB >= wanted.diskMiB
+    );
+  }
+
+  /** Returns true if one more job, charged for all its GPUs, is within the limits of its experiment. */
+  #isWithin(queueId: string, experiment: string, { cores, gpu }: StoredRequirements): boolean {
+    const limit = this.#limitOf(queueId, experiment);
+    const used = this.#useOf(queueId, experiment);
+    const gpus =
+      gpu === undefined || gpu.optional ? 0 : gpu.share === undefined ? gpu.count : gpu.share / whole;
+    return (
+      used.jobs + 1 <= (limit?.maxRunningJobs ?? Infinity) &&
+      used.cores + cores <= (limit?.maxCores ?? Infinity) &&
+      (gpus === 0 || used.gpus + gpus <= (limit?.maxGpus ?? Infinity))
+    );
+  }
+
+  /** Returns true if the queue of the worker allows the experiment this number of GPUs more. */
+  mayHaveGpus({ worker: { queueId } }: OracleRequest, count: number, experiment: string): boolean {
+    const { maxGpus = Infinity } = this.#limitOf(queueId, experiment) ?? {};
+    return this.#useOf(queueId, experiment).gpus + count <= maxGpus;
+  }
+
+  #limitOf(queueId: string, experiment: string) {
+    const { experimentLimits = [] } = this.#world.queues.get(queueId) ?? {};
+    return experimentLimits.find((one) => one.experiment === experiment);
+  }
+
+  #useOf(queueId: string, experiment: string) {
+    const own = this.#world.entries.filter(
+      (entry) => entry.queueId === queueId && entry.share.startsWith(`${experiment}/`),
+    );
+    const sum = (amount: (entry: Readonly<LedgerEntry>) => number): number =>
+      own.reduce((all, entry) => all + amount(entry), 0);
+    return {
+      jobs: own.length,
+      cores: sum(({ requirements }) => requirements.cores),
+      gpus: sum(({ gpus = 0 }) => gpus),
+    };
+  }
+
+  /** Limits of experiments that a queue exceeds. */
+  #limitFaults(): readonly string[] {
+    return [...this.#world.queues.values()].flatMap(({ id, experimentLimits = [] }) =>
+      experimentLimits.flatMap((limit) => {
+        const { jobs, cores, gpus } = this.#useOf(id, limit.experiment);
+        const isOver =
+          jobs > (limit.maxRunningJobs ?? Infinity) ||
+          cores > (limit.maxCores ?? Infinity) ||
+          gpus > (limit.maxGpus ?? Infinity) + 1e-6;
+        return isOver ? [`${limit.experiment} has ${jobs} jobs, ${cores} cores, ${gpus} GPUs of ${id}`] : [];
+      }),
     );
   }
 

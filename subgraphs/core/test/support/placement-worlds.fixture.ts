@@ -86,7 +86,7 @@ const anyGpuOfHost = fc.oneof(
 );
 
 const anyWorker = fc.record({
-  queueId: fc.constantFrom('plain', 'plain', 'sharing', 'sharing', 'few', 'closed'),
+  queueId: fc.constantFrom('plain', 'plain', 'sharing', 'sharing', 'few', 'limited', 'closed'),
   state: fc.constantFrom<WorkerFacts['state']>('READY', 'READY', 'READY', 'READY', 'DRAINING'),
   cores: fc.integer({ min: 1, max: 12 }),
   memoryMiB: fc.constantFrom(4096, 8192, 16_384),
@@ -104,6 +104,14 @@ export const worldQueues: readonly QueueFacts[] = [
   aQueue({ id: 'plain', name: 'plain' }),
   aQueue({ id: 'sharing', name: 'sharing', limits: { gpuSharing: true } }),
   aQueue({ id: 'few', name: 'few', limits: { gpuSharing: true, maxRunningJobs: 2 } }),
+  aQueue({
+    id: 'limited',
+    name: 'limited',
+    experimentLimits: [
+      { experiment: 'alpha', maxRunningJobs: 2 },
+      { experiment: 'beta', maxCores: 5, maxGpus: 2 },
+    ],
+  }),
   aQueue({ id: 'closed', name: 'closed', experiments: ['beta'] }),
 ];
 

@@ -54,6 +54,27 @@ describe('a job cycle', () => {
     expect(fleet.services.cache.ledger.workerUse(worker.id).jobs).toBe(0);
   });
 
+  it('stores how the memory limit of each payload is enforced', async () => {
+    const worker = await TestWorker.register(fleet);
+    await submitJobs(db, 3);
+    const grants = await worker.acquireInAll(3);
+    const methods = ['CONTROL_GROUP_V2', 'SAMPLES', undefined] as const;
+    const reports = grants.map(({ jobId: id, fence }, at) => ({ id, fence, memoryLimit: methods[at] }));
+    for (const phase of ['STARTING', 'RUNNING'] as const) {
+      const all = reports.map((report) => ({ ...report, phase }));
+      const { userErrors } = await fleet.services.reports.start(pilotOf('main'), worker.id, all);
+      expect(userErrors).toEqual([]);
+    }
+    const stored = await storedJobs(
+      db,
+      grants.map(({ jobId }) => jobId),
+    );
+    const found = new Map(stored.map(({ _id, attempts }) => [_id, attempts[0]]));
+    expect(grants.map(({ jobId }) => found.get(jobId)?.memoryLimit)).toEqual(methods);
+    expect(found.get(grants[2]?.jobId ?? '')).not.toHaveProperty('memoryLimit');
+    await worker.finish(grants);
+  });
+
   it('accepts repeated reports again, and changes nothing', async () => {
     const worker = await TestWorker.register(fleet);
     const ids = await submitJobs(db, 3);

@@ -18,7 +18,7 @@ import { ago, printJson, printLine, printTable } from '../../output.js';
 import { readPolicyFile } from '../../policy-file.js';
 import { scopeOf, type ScopeFlags } from '../../policy-scope.js';
 import { addPolicyTest } from './policy-test.js';
-import { yamlLibrary } from '../../yaml-file.js';
+import { yamlLibrary } from '../../files/yaml-file.js';
 
 type ChangeFlags = ScopeFlags & DryRunFlags;
 

@@ -31,7 +31,7 @@ import {
 } from '../../operations.generated.js';
 import { type Output, printJson, printLine, printTable } from '../../output.js';
 import { downtimeStates } from '../../states.js';
-import { readYamlFile } from '../../yaml-file.js';
+import { readYamlFile } from '../../files/yaml-file.js';
 
 const maxListed = 1000;
 

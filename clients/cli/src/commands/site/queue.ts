@@ -11,6 +11,7 @@ import {
   CliSetQueueStateDocument,
   CliUpdateQueueDocument,
   type QueueExecutor,
+  type QueueExperimentLimitsInput,
   type QueueIsolation,
   type QueueLimitsInput,
   type QueueState,
@@ -18,6 +19,7 @@ import {
 import { type Output, printFields, printJson } from '../../output.js';
 import { queueExecutors, queueIsolations, queueStates } from '../../states.js';
 import { addDowntime } from './downtime.js';
+import { collectExperimentLimits, experimentLimitFields } from './experiment-limits.js';
 
 interface SettingFlags extends PolicyFlags {
   readonly experiment: readonly string[];
@@ -28,10 +30,12 @@ interface SettingFlags extends PolicyFlags {
   readonly maxWalltime?: number;
   readonly maxNotice?: number;
   readonly maxRunning?: number;
+  readonly experimentLimit: readonly QueueExperimentLimitsInput[];
   readonly gpuSharing?: boolean;
   readonly isolation?: QueueIsolation;
   readonly heartbeat?: number;
   readonly lease?: number;
+  readonly logInterval?: number;
 }
 
 interface CreateFlags extends SettingFlags {
@@ -101,12 +105,19 @@ function withSettings(command: Command): Command {
       amount,
     )
     .option('--max-running <n>', 'largest number of jobs that run at once', amount)
+    .option(
+      '--experiment-limit <limits>',
+      'limits of an experiment, such as alpha:jobs=100,cores=400,gpus=8, or alpha:none; may be repeated',
+      collectExperimentLimits,
+      [],
+    )
     .option('--gpu-sharing', 'let jobs with a share of a GPU use one device together')
     .option('--no-gpu-sharing', 'give each device to one job')
     .option('--heartbeat <seconds>', 'time between heartbeats of a worker', amount)
+    .option('--lease <seconds>', 'time without a heartbeat after which contact with a worker is lost', amount)
     .option(
-      '--lease <seconds>',
-      'time without a heartbeat after which contact with a worker is lost',
+      '--log-interval <ms>',
+      'longest time for which a worker collects output before it sends it',
       amount,
     );
 }
@@ -121,6 +132,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
     ...(flags.lease === undefined ? {} : { leaseSeconds: flags.lease }),
+    ...(flags.logInterval === undefined ? {} : { logIntervalMs: flags.logInterval }),
   };
   const continuity = policyOf(flags);
   return {
@@ -129,6 +141,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.label.length > 0 ? { labels: [...flags.label] } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
+    ...(flags.experimentLimit.length > 0 ? { experimentLimits: [...flags.experimentLimit] } : {}),
     ...(continuity && { continuity }),
   };
 }
@@ -190,8 +203,10 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['max walltime', limits.maxWalltimeSeconds === null ? null : `${limits.maxWalltimeSeconds} s`],
       ['max notice', `${limits.maxNoticeSeconds ?? 300} s`],
       ['max running', limits.maxRunningJobs],
+      ...experimentLimitFields(queue),
       ['heartbeat', `${limits.heartbeatSeconds} s`],
       ['lease', `${limits.leaseSeconds} s`],
+      ['log interval', `${limits.logIntervalMs} ms`],
       ...policyFields(continuity),
       ['revision', queue.revision],
     ]);

@@ -58,7 +58,7 @@ export class FailureWork {
 
   constructor(options: FailureWorkOptions) {
     this.#options = options;
-    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
   }
 
   /** Runs while this process leads. */

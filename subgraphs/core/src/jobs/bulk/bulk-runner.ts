@@ -39,7 +39,7 @@ export class BulkRunner {
 
   constructor(options: BulkRunnerOptions) {
     this.#options = options;
-    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
+    this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal), options.log);
   }
 
   /** Identifies this process among those that may work on an operation. */

@@ -171,6 +171,7 @@ export const jobResolvers: Pick<
     },
     lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
     isHostTest: ({ uncounted }) => uncounted === 'HOST_TEST',
+    memoryLimit: ({ memoryLimit }) => memoryLimit ?? null,
   },
   BulkOperation: {
     id: ({ _id }) => _id,

@@ -168,6 +168,9 @@ export interface StoredLimit {
 /** Reason for which a failed attempt does not count, apart from its error: its host was tested by it. */
 export type UncountedReason = 'HOST_TEST';
 
+/** Way in which the memory limit of a payload is enforced, as in the schema. */
+export type MemoryLimitMethod = 'CONTROL_GROUP_V2' | 'SAMPLES';
+
 /** Attempt to run a job on a worker. */
 export interface StoredAttempt {
   readonly number: number;
@@ -181,6 +184,8 @@ export interface StoredAttempt {
   readonly deviceIds: readonly string[];
   readonly sentAt: Date;
   readonly startedAt?: Date;
+  /** Absent until the payload starts, and if the pilot did not report it. */
+  readonly memoryLimit?: MemoryLimitMethod;
   readonly endedAt?: Date;
   readonly outcome?: JobState;
   readonly exitCode?: number;

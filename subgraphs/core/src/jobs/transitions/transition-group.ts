@@ -48,6 +48,7 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
     grants: change?.grant !== undefined,
     adopts,
     losesContact: change?.unreachableSince !== undefined,
+    limitsMemory: change?.memoryLimit !== undefined,
     reportsEnd: change?.attemptEnd !== undefined,
     endsAsPlanned: change?.attemptEnd?.error !== undefined && isPlannedEnd(change.attemptEnd.error),
     outputs: change?.outputs !== undefined,
@@ -62,7 +63,7 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  const { avoids, changesRequirements, endsAsPlanned } = shape;
+  const { avoids, changesRequirements, endsAsPlanned, limitsMemory } = shape;
   return [
     request.from,
     request.to,
@@ -70,6 +71,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     +grants,
     +adopts,
     +losesContact,
+    +limitsMemory,
     +reportsEnd,
     +endsAsPlanned,
     +outputs,
@@ -154,7 +156,7 @@ type Value = (name: string) => unknown;
 
 function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
   const { grant, adoption, unreachableSince, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
-  const { avoid, requirements } = change ?? {};
+  const { avoid, requirements, memoryLimit } = change ?? {};
   return {
     actor,
     ...(reason === undefined ? {} : { reason }),
@@ -162,6 +164,7 @@ function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: D
     ...grant,
     ...adoption,
     ...(unreachableSince === undefined ? {} : { unreachableSince }),
+    ...(memoryLimit === undefined ? {} : { memoryLimit }),
     ...attemptEnd,
     ...(attemptEnd?.error ? { errorFamily: attemptEnd.error.family, errorCode: attemptEnd.error.code } : {}),
     ...(outputs === undefined ? {} : { outputs }),
@@ -267,6 +270,7 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
   const ends = isHeld(from) && !isHeld(to);
   const patch = {
     ...(to === 'RUNNING' ? { startedAt: at } : {}),
+    ...(shape.limitsMemory ? { memoryLimit: value('memoryLimit') } : {}),
     ...(ends ? { endedAt: at, outcome: outcomeOf(to) } : {}),
     ...(shape.losesContact
       ? {

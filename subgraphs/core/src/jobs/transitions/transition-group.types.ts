@@ -24,6 +24,7 @@ export interface TransitionShape {
   readonly adopts: boolean;
   /** The attempt is given up, but its worker may return. */
   readonly losesContact: boolean;
+  readonly limitsMemory: boolean;
   readonly reportsEnd: boolean;
   /** The attempt ended as planned, and costs none. */
   readonly endsAsPlanned: boolean;

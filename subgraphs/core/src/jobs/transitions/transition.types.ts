@@ -2,6 +2,7 @@
 import type { Continuity } from '../../shared/continuity.js';
 import type { JobState, TransitionActor } from '../model/job-state.js';
 import type {
+  MemoryLimitMethod,
   StoredAvoidance,
   StoredDecision,
   StoredGpuGrant,
@@ -72,6 +73,8 @@ export interface TransitionChange {
   readonly adoption?: AdoptionChange;
   /** Core gives the attempt up, but its payload may run on: end of the lease of its worker. */
   readonly unreachableSince?: Date;
+  /** Only to RUNNING. */
+  readonly memoryLimit?: MemoryLimitMethod;
   readonly attemptEnd?: AttemptEndChange;
   readonly outputs?: readonly StoredOutput[];
   readonly hold?: { readonly by: string; readonly reason: string } | null;

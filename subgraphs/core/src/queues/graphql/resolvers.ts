@@ -4,7 +4,9 @@ import { keyedPage } from '@rhizome/mongo';
 import { connection, defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
+import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import type { Resolvers } from '../../types.generated.js';
+import { usualLogIntervalMs } from '../log-interval.js';
 import type { QueueDocument } from '../queue.document.js';
 
 /** Queues by id. */
@@ -45,7 +47,10 @@ export const queueEntity = entity<QueueDocument, QueueKey, Context>({
     ),
 });
 
-export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site' | 'Query' | 'Mutation'> = {
+export const queueResolvers: Pick<
+  Resolvers,
+  'Queue' | 'QueueConnection' | 'QueueExperimentLimits' | 'Site' | 'Query' | 'Mutation'
+> = {
   Query: {
     queue: (_parent, { name }, { loaders }) => loaders.load(freshQueueByName, name),
     queues: (_parent, { filter, first, after }, { core, principal }) =>
@@ -68,6 +73,9 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
         after,
       }),
   },
+  QueueExperimentLimits: {
+    experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+  },
   Queue: {
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,
@@ -75,10 +83,12 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
     stateChangedBy: ({ stateChangedBy: subject }) => ({ subject }),
     isolation: ({ isolation }) => isolation ?? 'NONE',
     continuity: ({ continuity }) => continuity ?? {},
-    limits: ({ limits: { gpuSharing = false, ...limits } }) => ({
+    limits: ({ limits: { gpuSharing = false, logIntervalMs = usualLogIntervalMs, ...limits } }) => ({
       ...limits,
+      logIntervalMs,
       isGpuSharingEnabled: gpuSharing,
     }),
+    experimentLimits: ({ experimentLimits = [] }) => experimentLimits,
     experiments: async ({ experiments }, _args, { loaders }) => {
       const found = await Promise.all(experiments.map((name) => loaders.load(experimentEntity.loader, name)));
       return found.filter((experiment) => experiment !== null);

@@ -145,6 +145,11 @@ describe('Ledger', () => {
           }
         }
         expect(ledger.queueJobs('queue_1')).toBe(left.length);
+        for (const experiment of ['alpha', 'beta']) {
+          const own = left.filter(({ share }) => share.startsWith(`${experiment}/`));
+          const cores = sum(({ share }) => share.startsWith(`${experiment}/`));
+          expect(ledger.queueUse('queue_1', experiment)).toMatchObject({ cores, jobs: own.length });
+        }
       }),
     );
   });

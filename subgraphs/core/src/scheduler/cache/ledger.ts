@@ -5,8 +5,9 @@
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
+import { experimentOf } from './ready-windows.js';
 
-/** Current usage of a share. */
+/** Current usage of a share, or of a queue by an experiment. */
 export interface Usage {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -65,7 +66,7 @@ const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 
 const noBooking: DeviceBooking = { thousandths: 0, memoryMiB: 0, unnamedThousandths: 0, isExclusive: false };
 const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, index]));
 
-/** Entries of granted jobs, with sums by worker, share, owner and queue. */
+/** Entries of granted jobs, with sums by worker, share, owner, queue, and queue and experiment. */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
   /** Grants that their workers have not begun: few of all. */
@@ -76,6 +77,8 @@ export class Ledger {
   readonly #shares = new Map<string, Sum>();
   readonly #owners = new Map<string, Sum>();
   readonly #queues = new Map<string, Sum>();
+  /** By queue and experiment. */
+  readonly #queueExperiments = new Map<string, Sum>();
   readonly #onReleased = new Set<(workerId: string) => void>();
 
   /** Number of granted jobs. */
@@ -244,8 +247,7 @@ export class Ledger {
 
   /** Usage of a share. */
   shareUse(path: string): Usage {
-    const { cores, memoryMiB, microGpus, jobs } = this.#shares.get(path) ?? nothing;
-    return { cores, memoryMiB, gpus: microGpus / microPerGpu, jobs };
+    return usageOf(this.#shares.get(path));
   }
 
   /** Cores of a share that one owner uses. */
@@ -258,9 +260,15 @@ export class Ledger {
     return this.#queues.get(queueId)?.jobs ?? 0;
   }
 
+  /** Usage of a queue's workers by the jobs of an experiment. */
+  queueUse(queueId: string, experiment: string): Usage {
+    return usageOf(this.#queueExperiments.get(`${queueId} ${experiment}`));
+  }
+
   /** Removes all entries before they are read again from the store. */
   clear(): void {
-    for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
+    const sums = [this.#shares, this.#owners, this.#queues, this.#queueExperiments];
+    for (const map of [this.#entries, this.#byWorker, ...sums]) map.clear();
     this.#sent.clear();
     this.#retained.clear();
     this.#retainedKeys.clear();
@@ -336,7 +344,12 @@ export class Ledger {
     countIn(this.#shares, entry.share, entry, sign);
     countIn(this.#owners, ownerKey(entry.share, entry.owner), entry, sign);
     countIn(this.#queues, entry.queueId, entry, sign);
+    countIn(this.#queueExperiments, `${entry.queueId} ${experimentOf(entry.share)}`, entry, sign);
   }
+}
+
+function usageOf({ cores, memoryMiB, microGpus, jobs }: Readonly<Sum> = nothing): Usage {
+  return { cores, memoryMiB, gpus: microGpus / microPerGpu, jobs };
 }
 
 /** A job id contains no `@`. */

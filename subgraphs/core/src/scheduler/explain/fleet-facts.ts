@@ -13,6 +13,7 @@ import { relaxationsOf } from './relaxations.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
 import { fitsNow } from '../placement/fits-now.js';
+import { QueueAllowance } from '../placement/queue-limits.js';
 import type { AmountName, Constraint } from '../requirements/constraint.types.js';
 import type { Standing } from './relaxation.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
@@ -52,12 +53,18 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
     workersConsidered: sum(groups, ({ workers }) => workers.length),
     devicesConsidered: sum(groups, ({ one, workers }) => one.facts.devices.length * workers.length),
     workersThatFit: sum(fitting, ({ workers }) => workers.length),
-    workersFreeNow: sum(fitting, (group) => freeNow(group, cls, ledger)),
+    workersFreeNow: sum(fitting, (group) => freeNow(group, cls, experiment, ledger)),
     relaxations: relaxationsOf(cls, standings, wallMs),
   };
 }
 
-function freeNow({ one, workers }: EquivalentWorkers, cls: RequirementClass, ledger: Ledger): number {
+function freeNow(
+  { one, workers }: EquivalentWorkers,
+  cls: RequirementClass,
+  experiment: string,
+  ledger: Ledger,
+): number {
+  if (!new QueueAllowance(one.shape.queue, ledger).admits(experiment, cls)) return 0;
   const { gpu } = cls.requirements;
   const match = gpu && !gpu.optional ? matchDevices(gpu, one.profile.devices()) : undefined;
   return workers.reduce((free, worker) => free + Number(fitsNow(worker, cls, match, ledger)), 0);

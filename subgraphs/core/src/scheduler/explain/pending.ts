@@ -11,6 +11,7 @@ import { avoidanceReason } from './avoidance-reason.js';
 import { noEligibleWorkers } from './no-eligible-workers.js';
 import { idleWindowMs, ReservedForCpuHosts } from '../placement/recently-idle-hosts.js';
 import type { PositionInShare } from './queue-position.js';
+import { queueLimitReason } from './queue-limits.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
@@ -110,8 +111,10 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
   }
   const overLimit = shareReason(job, cls, world);
   if (overLimit !== undefined) return overLimit;
-  if (workersFreeNow === 0)
-    return `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.`;
+  if (workersFreeNow === 0) {
+    const limit = queueLimitReason(world, experiment, cls);
+    return `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.${limit === undefined ? '' : ` ${limit}`}`;
+  }
   return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
 }
 

@@ -3,13 +3,14 @@ import { deviceCapacityKey } from '../../gpus/capacity/device-capacity.js';
 import { capacityHash } from './capacity-rules.js';
 import type { Candidate, Bucket } from './placement.types.js';
 import type { OrderedBuckets } from './ordered-buckets.js';
+import type { QueueAllowance } from './queue-limits.js';
 import type { Shape } from '../cache/fleet.types.js';
 
 /** Candidates of one shape that may take jobs of the same experiments. */
 export interface CandidateGroup {
   readonly shape: Shape;
   readonly experiments: readonly string[] | undefined;
-  readonly queue: { left: number };
+  readonly allowance: QueueAllowance;
   /** The bucket of each candidate, in the order in which candidates were added. */
   readonly log: Bucket[];
   /** By {@link capacityHash}: buckets with one hash are compared in full. */

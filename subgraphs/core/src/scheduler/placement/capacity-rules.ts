@@ -2,7 +2,8 @@
 import { type DeviceMatch, rankTogether } from '../../gpus/verdict/device-match.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacityKey, wholeDevice } from '../../gpus/capacity/device-capacity.js';
-import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
+import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
+import type { Candidate, FreeCapacity, Bucket, Placement } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
@@ -113,6 +114,15 @@ export function remainingCapacity(
     diskMiB: capacity.diskMiB - diskMiB,
     devices: capacity.devices,
   };
+}
+
+/** Charge for the devices of a placement, in whole GPUs. */
+export function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
+  const { facts } = candidate.worker.devices.set;
+  return gpusOf(
+    gpu,
+    positions.map((position) => facts[position]),
+  );
 }
 
 /** Number of completely free devices. */

@@ -8,7 +8,7 @@ import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
 /**
- * Returns true if an eligible worker could start a job of the class now.
+ * Returns true if an eligible worker could start a job of the class now, apart from limits of its queue.
  * @param match devices of its set that serve; undefined if none are needed
  */
 export function fitsNow(
@@ -17,15 +17,13 @@ export function fitsNow(
   match: DeviceMatch | undefined,
   ledger: Ledger,
 ): boolean {
-  const { facts, shape } = worker;
+  const { facts } = worker;
   const { cores, memoryMiB, diskMiB, gpu } = cls.requirements;
   const used = ledger.workerUse(facts.id);
-  const most = shape.queue.limits.maxRunningJobs;
   return (
     facts.hardware.cores - used.cores >= cores &&
     facts.hardware.memoryMiB - used.memoryMiB >= memoryMiB &&
     facts.hardware.diskMiB - used.diskMiB >= diskMiB &&
-    (most === undefined || ledger.queueJobs(shape.queue.id) < most) &&
     (gpu === undefined || match === undefined || used.jobs === 0 || hasDevicesNow(worker, gpu, match, ledger))
   );
 }

@@ -8,7 +8,7 @@ import TinyQueue from 'tinyqueue';
 import { namesOneDevice } from '../../gpus/device-identity.js';
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
-import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
+import { chargeOf, type MinimumDemand, minimumDemand } from './capacity-rules.js';
 import type { Candidate, Placement } from './placement.types.js';
 import {
   type Continuity,
@@ -19,7 +19,7 @@ import {
 import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import { freeCapacity } from './free-capacity.js';
 import type { CandidateRequest, MatcherState, PassResult, PendingGrant } from './matcher.types.js';
-import { chargeOf, type JobShare, PlacementSearch } from './placement-search.js';
+import { type JobShare, PlacementSearch } from './placement-search.js';
 import { compareKeys, type ReadyWindow } from '../cache/ready-window.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
@@ -123,10 +123,7 @@ class Pass {
     this.#requests.forEach((candidateRequest, index) => {
       const { worker, request, limit } = candidateRequest;
       const left = Math.min(request.count, limit);
-      const { queue } = worker.shape;
-      const most = queue.limits.maxRunningJobs;
-      const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
-      if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
+      if (worker.facts.state !== 'READY' || left <= 0) return;
       const capacity = freeCapacity(this.#state, candidateRequest, least);
       if (!capacity) return;
       const candidate: Candidate = {
@@ -138,7 +135,7 @@ class Pass {
         leftCpuOnly: Math.min(left, candidateRequest.cpuOnlyLimit ?? left),
         seconds: request.remainingSeconds ?? Infinity,
       };
-      this.#round.addCandidate(candidate, queueLeft);
+      this.#round.addCandidate(candidate, ledger);
     });
     this.#round.ready();
   }
@@ -191,7 +188,7 @@ class Pass {
         this.#passOver(queued.window, job);
         continue;
       }
-      this.#grant(job, cls, share.path, placement);
+      this.#grant(job, cls, share, placement);
       return true;
     }
   }
@@ -220,20 +217,21 @@ class Pass {
     );
   }
 
-  #grant(job: ReadyJob, cls: RequirementClass, share: string, placement: Placement): void {
+  #grant(job: ReadyJob, cls: RequirementClass, { path, experiment }: JobShare, placement: Placement): void {
     const { requirements } = cls;
+    const gpus = chargeOf(requirements.gpu, placement);
     const { worker, index } = placement.candidate;
     const { ids } = worker.devices;
     const entry: LedgerEntry = {
       jobId: job.id,
       workerId: worker.facts.id,
       queueId: worker.shape.queue.id,
-      share,
+      share: path,
       owner: job.owner,
       classId: cls.id,
       requirements,
       deviceIds: placement.positions.map((position) => ids[position] ?? ''),
-      gpus: chargeOf(requirements.gpu, placement),
+      gpus,
       attempt: job.attempt + 1,
       ...continuityOf(requirements.continuity, worker.shape.queue.continuity),
       fence: Infinity,
@@ -243,7 +241,7 @@ class Pass {
       ...(this.#requests[index]?.isTest ? { isTest: true } : {}),
     };
     this.#state.ledger.add(entry);
-    this.#round.reserve(placement, cls);
+    this.#round.reserve(placement, cls, experiment, gpus);
     if (entry.deviceIds.length > 0) this.#withhold(entry, placement);
     this.#picks[index]?.push({ entry, cls });
   }

@@ -25,6 +25,13 @@ export interface ScoredBucket {
   readonly cost: number;
 }
 
+/** A bucket to judge, with the devices of its shape that serve. */
+interface JudgedBucket {
+  readonly group: CandidateGroup;
+  readonly bucket: Bucket;
+  readonly match: DeviceMatch | undefined;
+}
+
 /** Weights of the cost terms: tier dominates rank, rank dominates price. */
 export const tierWeight = 1e13;
 export const rankWeight = 1e9;
@@ -40,16 +47,15 @@ export class PlacementCosts {
   /** Cost of a job of the class in the bucket, or undefined if it does not fit. */
   judge(
     cls: RequirementClass,
-    {
-      group,
-      bucket,
-      match,
-    }: { readonly group: CandidateGroup; readonly bucket: Bucket; readonly match: DeviceMatch | undefined },
+    experiment: string,
+    { group, bucket, match }: JudgedBucket,
   ): ScoredBucket | undefined {
     const { gpu } = cls.requirements;
-    if (!hasCapacity(bucket.capacity, cls) || group.queue.left <= 0) return undefined;
+    if (!hasCapacity(bucket.capacity, cls) || !group.allowance.admits(experiment, cls)) return undefined;
     if (gpu === undefined && !bucket.takesCpuOnly) return undefined;
-    const best = gpu && match && this.#best(cls, gpu, match, group, bucket);
+    // Optional GPUs are left out if their charge, which is at most one for each, may exceed the limit.
+    const mayHaveGpus = !gpu?.optional || group.allowance.admitsGpus(experiment, gpu.count);
+    const best = gpu && match && mayHaveGpus && this.#best(cls, gpu, match, group, bucket);
     if (best) return best;
     if (gpu !== undefined && !gpu.optional) return undefined;
     // A job without GPUs prefers hosts without devices, then those with the fewest free devices.

@@ -13,16 +13,19 @@ import { PlacementPrices, type Pricing } from './placement-prices.js';
 import {
   remainingCapacity,
   capacityHash,
+  chargeOf,
   pickCandidate,
   hasPerHostSelector,
   wholeFree,
 } from './capacity-rules.js';
 import type { Candidate, Placement, Bucket } from './placement.types.js';
 import { OrderedBuckets } from './ordered-buckets.js';
+import { QueueAllowance, type QueueSums } from './queue-limits.js';
 import { bucketOf, type CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker, Shape } from '../cache/fleet.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** A candidate with its group. */
 interface GroupedCandidate {
@@ -33,6 +36,7 @@ interface GroupedCandidate {
 /** The groups that a class may use, the progress of its search, and the results. */
 interface ClassSearch {
   readonly cls: RequirementClass;
+  readonly experiment: string;
   readonly groups: {
     readonly group: CandidateGroup;
     readonly match: DeviceMatch | undefined;
@@ -45,6 +49,14 @@ interface ClassSearch {
   readonly found: TinyQueue<ScoredBucket>;
 }
 
+/** A job to place in a bucket. */
+interface Wanted {
+  readonly cls: RequirementClass;
+  readonly experiment: string;
+  readonly match: DeviceMatch | undefined;
+  readonly accepts?: (candidate: Candidate) => boolean;
+}
+
 /** A possible placement of a job. */
 interface ScoredPlacement {
   readonly placement: Placement;
@@ -55,7 +67,7 @@ interface ScoredPlacement {
 export class PlacementRound {
   readonly #groups: CandidateGroup[] = [];
   readonly #groupsByShape = new Map<Shape, Map<string, CandidateGroup>>();
-  readonly #queues = new Map<string, { left: number }>();
+  readonly #allowances = new Map<string, QueueAllowance>();
   readonly #searches = new Map<RequirementClass, Map<string, ClassSearch>>();
   readonly #exhausted = new Map<RequirementClass, Set<string>>();
   readonly #grouped = new Map<FleetWorker, GroupedCandidate>();
@@ -72,20 +84,20 @@ export class PlacementRound {
   }
 
   /**
-   * Adds a candidate; the later of two requests of one worker replaces the earlier. @param queueLeft jobs
-   * that its queue may still run
+   * Adds a candidate, unless its queue may run no more jobs; the later of two requests of one worker replaces
+   * the earlier.
    */
-  addCandidate(candidate: Candidate, queueLeft: number): void {
+  addCandidate(candidate: Candidate, sums: QueueSums): void {
     const { shape } = candidate.worker;
     const { experiments } = candidate.request;
+    const allowance = this.#allowanceOf(shape.queue, sums);
+    if (!allowance.isOpen) return;
     let ofShape = this.#groupsByShape.get(shape);
     if (!ofShape) this.#groupsByShape.set(shape, (ofShape = new Map()));
     const key = experiments?.join(' ') ?? '*';
     let group = ofShape.get(key);
     if (!group) {
-      let queue = this.#queues.get(shape.queue.id);
-      if (!queue) this.#queues.set(shape.queue.id, (queue = { left: queueLeft }));
-      group = { shape, experiments, queue, log: [], buckets: new Map(), order: new OrderedBuckets() };
+      group = { shape, experiments, allowance, log: [], buckets: new Map(), order: new OrderedBuckets() };
       ofShape.set(key, group);
       this.#groups.push(group);
     }
@@ -155,9 +167,9 @@ export class PlacementRound {
     for (const { group, match } of this.#searchFor(cls, experiment).groups) {
       for (const bucket of [...group.buckets.values()].flat()) {
         if (bucket.candidates.length === 0) continue;
-        const found = this.#costs.judge(cls, { group, bucket, match });
+        const found = this.#costs.judge(cls, experiment, { group, bucket, match });
         if (!found || found.cost >= (best?.cost ?? Infinity)) continue;
-        const placement = this.#placementIn(found, cls, match, accepts);
+        const placement = this.#placementIn(found, { cls, experiment, match, accepts });
         if (placement) best = { placement, cost: found.cost };
       }
     }
@@ -172,16 +184,21 @@ export class PlacementRound {
     const found: Candidate[] = [];
     for (const {
       candidate,
-      group: { shape, queue },
+      group: { shape, allowance },
     } of this.#grouped.values())
-      if (candidate.leftCpuOnly <= 0 && candidate.left > 0 && queue.left > 0 && !shape.hasDevices)
+      if (candidate.leftCpuOnly <= 0 && candidate.left > 0 && allowance.isOpen && !shape.hasDevices)
         found.push(candidate);
     return found;
   }
 
-  /** Books the capacity of a job. */
-  reserve({ candidate, positions }: Placement, cls: RequirementClass): void {
-    const { gpu } = cls.requirements;
+  /** Books the capacity of a job. @param gpus its charge, in whole GPUs */
+  reserve(
+    { candidate, positions }: Placement,
+    cls: RequirementClass,
+    experiment: string,
+    gpus: number,
+  ): void {
+    const { gpu, cores } = cls.requirements;
     const group = this.#grouped.get(candidate.worker)?.group;
     if (!group) throw new Error(`worker ${candidate.worker.facts.id} is no candidate`);
     this.#leave(group, candidate);
@@ -192,7 +209,7 @@ export class PlacementRound {
         : capacity;
     candidate.left -= 1;
     if (gpu === undefined) candidate.leftCpuOnly -= 1;
-    group.queue.left -= 1;
+    group.allowance.take(experiment, cores, gpus);
     // Prices stay as they were at the beginning of the pass, so that early and late costs are comparable.
     const isOpen = candidate.left > 0 && capacity.cores > 0 && capacity.memoryMiB > 0;
     if (isOpen) this.#addToBucket(group, candidate);
@@ -211,6 +228,12 @@ export class PlacementRound {
       devices: withoutOthers(gpu, candidate.capacity.devices, same),
     };
     if (isOpen) this.#addToBucket(group, candidate);
+  }
+
+  #allowanceOf(queue: QueueFacts, sums: QueueSums): QueueAllowance {
+    let allowance = this.#allowances.get(queue.id);
+    if (!allowance) this.#allowances.set(queue.id, (allowance = new QueueAllowance(queue, sums)));
+    return allowance;
   }
 
   #addToBucket(group: CandidateGroup, candidate: Candidate): void {
@@ -265,7 +288,7 @@ export class PlacementRound {
         return [{ group, match, least, now: least, at: 0 }];
       });
       groups.sort((a, b) => a.least - b.least);
-      search = { cls, groups, found: new TinyQueue<ScoredBucket>([], (a, b) => a.cost - b.cost) };
+      search = { cls, experiment, groups, found: new TinyQueue<ScoredBucket>([], (a, b) => a.cost - b.cost) };
       ofClass.set(experiment, search);
     }
     return search;
@@ -275,21 +298,21 @@ export class PlacementRound {
    * Returns the first placement in the order of all groups; the best one for groups and hosts with several
    * kinds of devices.
    */
-  #findInOrder({ cls, groups }: ClassSearch): Placement | undefined {
+  #findInOrder({ cls, experiment, groups }: ClassSearch): Placement | undefined {
     let best: ScoredPlacement | undefined = undefined as ScoredPlacement | undefined;
     const { gpu } = cls.requirements;
     for (const entry of groups) {
       const { group, match, least } = entry;
       // Groups are sorted by their minimum cost.
       if (best && least >= best.cost) break;
-      if (group.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
+      if (!group.allowance.admits(experiment, cls) || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
       const visit = (bucket: Bucket): boolean => {
-        const found = this.#costs.judge(cls, { group, bucket, match });
+        const found = this.#costs.judge(cls, experiment, { group, bucket, match });
         if (!found) return false;
         cheapest = Math.min(cheapest, found.cost);
-        const placement =
-          found.cost < (best?.cost ?? Infinity) ? this.#placementIn(found, cls, match) : undefined;
+        const isBest = found.cost < (best?.cost ?? Infinity);
+        const placement = isBest ? this.#placementIn(found, { cls, experiment, match }) : undefined;
         if (placement) best = { placement, cost: found.cost };
         // Later ones have more free capacity, and no better devices.
         return (
@@ -307,42 +330,53 @@ export class PlacementRound {
   }
 
   #findByCost(search: ClassSearch): Placement | undefined {
+    const { cls, experiment } = search;
     for (const entry of search.groups) {
       const { group, match } = entry;
       for (; entry.at < group.log.length; entry.at += 1) {
         const bucket = group.log[entry.at];
         this.#prices.countVisit();
         if (!bucket || bucket.candidates.length === 0) continue;
-        const found = this.#costs.judge(search.cls, { group, bucket, match });
+        const found = this.#costs.judge(cls, experiment, { group, bucket, match });
         if (found) search.found.push(found);
       }
     }
     for (let top = search.found.peek(); top; top = search.found.peek()) {
-      const match = search.cls.requirements.gpu && top.group.shape.deviceMatch(search.cls);
-      const placement = this.#placementIn(top, search.cls, match);
+      const match = cls.requirements.gpu && top.group.shape.deviceMatch(cls);
+      const placement = this.#placementIn(top, { cls, experiment, match });
       if (placement) return placement;
       search.found.pop();
+      const withoutGpus = this.#withoutGpus(top, { cls, experiment, match });
+      if (withoutGpus) search.found.push(withoutGpus);
     }
     return undefined;
+  }
+
+  /** The bucket for a job whose optional GPUs its queue no longer allows. */
+  #withoutGpus(
+    { group, bucket, positions }: ScoredBucket,
+    { cls, experiment, match }: Wanted,
+  ): ScoredBucket | undefined {
+    const { gpu } = cls.requirements;
+    if (!gpu?.optional || positions?.length === 0 || group.allowance.admitsGpus(experiment, gpu.count))
+      return undefined;
+    return this.#costs.judge(cls, experiment, { group, bucket, match });
   }
 
   /** Returns a candidate of the bucket that can take the job, with devices equivalent to those found. */
   #placementIn(
     { group, bucket, positions }: ScoredBucket,
-    cls: RequirementClass,
-    match: DeviceMatch | undefined,
-    accepts?: (candidate: Candidate) => boolean,
+    { cls, experiment, match, accepts }: Wanted,
   ): Placement | undefined {
-    if (bucket.candidates.length === 0 || group.queue.left <= 0) return undefined;
+    if (bucket.candidates.length === 0 || !group.allowance.admits(experiment, cls)) return undefined;
     const candidate = pickCandidate(bucket, cls, accepts);
     if (!candidate) return undefined;
     const { gpu } = cls.requirements;
-    if (positions)
-      return {
-        candidate,
-        positions: sameDevices(positions, bucket.capacity.devices, candidate.capacity.devices),
-      };
-    const chosen = gpu && match ? chooseDevices(gpu, match, candidate.capacity.devices) : undefined;
-    return chosen && { candidate, positions: chosen };
+    const chosen = positions
+      ? sameDevices(positions, bucket.capacity.devices, candidate.capacity.devices)
+      : gpu && match && chooseDevices(gpu, match, candidate.capacity.devices);
+    if (!chosen) return undefined;
+    const placement = { candidate, positions: chosen };
+    return group.allowance.admitsGpus(experiment, chargeOf(gpu, placement)) ? placement : undefined;
   }
 }

@@ -2,11 +2,10 @@
  * Finds where a job goes during one pass: the best placement within the GPU limit of its share, apart from
  * hosts that are reserved for other jobs, and from hosts and sites that the job avoids.
  */
-import { gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
-import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { ReadyJob } from '../scheduler.types.js';
+import { chargeOf } from './capacity-rules.js';
 import { Elsewhere } from './elsewhere.js';
 import type { CandidateRequest, MatcherState } from './matcher.types.js';
 import type { Placement } from './placement.types.js';
@@ -126,15 +125,6 @@ export class PlacementSearch {
     }
     return ready;
   }
-}
-
-/** Charge for the devices of a placement, in whole GPUs. */
-export function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
-  const { facts } = candidate.worker.devices.set;
-  return gpusOf(
-    gpu,
-    positions.map((position) => facts[position]),
-  );
 }
 
 const cpuOnlyClasses = new WeakMap<RequirementClass, RequirementClass>();

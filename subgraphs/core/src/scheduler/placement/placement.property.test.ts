@@ -202,8 +202,12 @@ class World {
     const from = this.#workers.find(({ id }) => id === workerId);
     if (!cls || !from) return [`${jobId} has no candidate`];
     const { gpu } = cls.requirements;
+    const experiment = experimentOf(share);
     const others = asked.filter(
-      (one) => this.#meets(one, cls) && oracle.mayTake(one, cls.requirements, experimentOf(share)),
+      (one) =>
+        this.#meets(one, cls) &&
+        oracle.mayTake(one, cls.requirements, experiment) &&
+        (gpu === undefined || oracle.mayHaveGpus(one, gpu.count, experiment)),
     );
     if (gpu === undefined) {
       const plain = others.find(({ worker }) => worker.devices.length === 0);

@@ -9,6 +9,8 @@ import type { AcquireRequest, Capacity } from '../scheduler.types.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import { QueueAllowance, type QueueSums } from './queue-limits.js';
 
 /**
  * Time for which a host counts as idle, in milliseconds: a pilot with jobs pauses for at most 2 s between
@@ -79,7 +81,7 @@ interface IdleHostCapacity extends Capacity {
 /** Input of {@link ReservedForCpuHosts}. */
 export interface IdleHostsView {
   readonly fleet: { readonly recentlyIdle: RecentlyIdleHosts; worker(id: string): FleetWorker | undefined };
-  readonly ledger: Pick<Ledger, 'workerUse' | 'queueJobs'>;
+  readonly ledger: Pick<Ledger, 'workerUse'> & QueueSums;
   readonly nowMs: number;
 }
 
@@ -94,6 +96,8 @@ export interface DeferredHost {
 export class ReservedForCpuHosts {
   readonly #capacities: { -readonly [K in keyof IdleHostCapacity]: IdleHostCapacity[K] }[];
   readonly #nowMs: number;
+  readonly #sums: QueueSums;
+  readonly #allowances = new Map<string, QueueAllowance>();
   #visits = 0;
 
   /**
@@ -106,11 +110,10 @@ export class ReservedForCpuHosts {
     deferred: readonly DeferredHost[] = [],
   ) {
     this.#nowMs = nowMs;
+    this.#sums = ledger;
     this.#capacities = [...fleet.recentlyIdle.at(nowMs)].flatMap(([id, report]) => {
       const worker = fleet.worker(id);
       if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isWaiting(id)) return [];
-      const { maxRunningJobs } = worker.shape.queue.limits;
-      if (maxRunningJobs !== undefined && ledger.queueJobs(worker.facts.queueId) >= maxRunningJobs) return [];
       const capacity = freeCapacity(worker, report, ledger);
       return capacity.cores > 0 ? [{ worker, report, ...capacity }] : [];
     });
@@ -156,10 +159,17 @@ export class ReservedForCpuHosts {
     return { jobs: kept, hosts };
   }
 
+  #allowanceOf(queue: QueueFacts): QueueAllowance {
+    let allowance = this.#allowances.get(queue.id);
+    if (!allowance) this.#allowances.set(queue.id, (allowance = new QueueAllowance(queue, this.#sums)));
+    return allowance;
+  }
+
   #mayTake({ worker, report }: IdleHostCapacity, cls: RequirementClass, experiment: string): boolean {
     const admits = worker.shape.queue.experiments;
     if (admits.length > 0 && !admits.includes(experiment)) return false;
     if (report.experiments?.includes(experiment) === false) return false;
+    if (!this.#allowanceOf(worker.shape.queue).admits(experiment, cls)) return false;
     const { untilMs = Infinity } = report;
     return this.#nowMs + cls.requirements.walltimeSeconds * 1000 <= untilMs && worker.fits(cls);
   }

@@ -43,7 +43,7 @@ export class TaskStops implements EventHandler {
 
   constructor(options: TaskStopsOptions) {
     this.#options = options;
-    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
   }
 
   /** Runs while this process leads. */

@@ -63,7 +63,7 @@ export class HostWatch {
 
   constructor(options: HostWatchOptions) {
     this.#options = options;
-    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
   }
 
   /** Runs while this process leads. */

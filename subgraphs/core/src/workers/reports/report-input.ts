@@ -2,6 +2,7 @@
 import { type InputErrors, jobErrorsOfCore } from '@rhizome/errors';
 import type {
   JobErrorFamily,
+  MemoryLimitMethod,
   StoredJobError,
   StoredMetrics,
   StoredOutput,
@@ -17,6 +18,7 @@ export interface StartSpec {
   readonly id: string;
   readonly fence: number;
   readonly phase: 'STARTING' | 'RUNNING';
+  readonly memoryLimit?: Maybe<MemoryLimitMethod>;
 }
 
 /** Reported resource use of an attempt. */

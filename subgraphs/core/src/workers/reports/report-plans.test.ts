@@ -28,7 +28,13 @@ describe('planStart', () => {
     ['RUNNING', 'ACTIVATED', 'conflict'],
     ['STARTING', 'CANCELLED', 'conflict'],
   ])('plans %s in %s: %s', (phase, state, expected) => {
-    expect(target(planStart(phase, state))).toBe(expected);
+    expect(target(planStart({ phase }, state))).toBe(expected);
+  });
+
+  it('stores the method of the memory limit when the payload runs', () => {
+    const report = { phase: 'RUNNING', memoryLimit: 'SAMPLES' } as const;
+    expect(planStart(report, 'SENT')).toMatchObject({ to: 'RUNNING', change: { memoryLimit: 'SAMPLES' } });
+    expect(planStart({ ...report, phase: 'STARTING' }, 'SENT')).not.toHaveProperty('change');
   });
 });
 
@@ -103,8 +109,8 @@ describe('planFail', () => {
 it('requests no edge that the state machine does not have, and leaves no terminal state', () => {
   for (const state of jobStates) {
     const steps = [
-      planStart('STARTING', state),
-      planStart('RUNNING', state),
+      planStart({ phase: 'STARTING' }, state),
+      planStart({ phase: 'RUNNING' }, state),
       ...(['HOLDING', 'TRANSFERRING', 'FINISHED'] as const).map((phase) => finish({ phase }, state)),
       planFail({}, () => ({ after: { to: 'FAILED' } }), state),
     ];

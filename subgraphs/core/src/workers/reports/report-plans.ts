@@ -4,7 +4,7 @@
  */
 import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { AttemptEndChange, TransitionChange } from '../../jobs/transitions/transition.types.js';
-import type { StoredOutput } from '../../jobs/model/job.types.js';
+import type { MemoryLimitMethod, StoredOutput } from '../../jobs/model/job.types.js';
 import type { FailureDecision } from '../../policies/failure.types.js';
 import { transitionOf } from '../../policies/failure-policies.js';
 
@@ -25,14 +25,22 @@ export type ReportStep =
 
 const done: ReportStep = { kind: 'done' };
 
+/** Report that a payload starts. */
+export interface StartReport {
+  readonly phase: 'STARTING' | 'RUNNING';
+  readonly memoryLimit?: MemoryLimitMethod | null | undefined;
+}
+
 /**
  * Plans a report that the payload starts. Repeated and late reports are accepted while the worker has the
  * job.
  */
-export function planStart(phase: 'STARTING' | 'RUNNING', state: JobState): ReportStep {
+export function planStart({ phase, memoryLimit }: StartReport, state: JobState): ReportStep {
   if (!isHeld(state)) return { kind: 'conflict', expected: 'SENT or STARTING' };
   if (phase === 'STARTING') return state === 'SENT' ? { kind: 'step', to: 'STARTING', isLast: true } : done;
-  return state === 'SENT' || state === 'STARTING' ? { kind: 'step', to: 'RUNNING', isLast: true } : done;
+  if (state !== 'SENT' && state !== 'STARTING') return done;
+  const change = memoryLimit ? { change: { memoryLimit } } : {};
+  return { kind: 'step', to: 'RUNNING', ...change, isLast: true };
 }
 
 /** Plans a report of checkpoints, which changes no state. Late reports count while the worker has the job. */

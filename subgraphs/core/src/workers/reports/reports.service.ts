@@ -85,7 +85,7 @@ export class ReportsService {
 
   /** Processes reports that payloads start. */
   async start(principal: Principal, workerId: string, reports: readonly StartSpec[]): Promise<ReportResult> {
-    const plan = (report: StartSpec, known: Known): ReportStep => planStart(report.phase, known.state);
+    const plan = (report: StartSpec, known: Known): ReportStep => planStart(report, known.state);
     const { accepted, errors } = await this.#report(principal, workerId, reports, {
       plan,
       check: () => undefined,

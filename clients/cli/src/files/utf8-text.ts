@@ -1,4 +1,4 @@
-import { CliError, exitCodes } from './exit-codes.js';
+import { CliError, exitCodes } from '../exit-codes.js';
 
 /**
  * The text of these bytes, without any change: a byte order mark stays.

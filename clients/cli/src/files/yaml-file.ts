@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type * as YamlLibrary from 'yaml';
 import type { z } from 'zod';
-import { CliError, exitCodes } from './exit-codes.js';
+import { CliError, exitCodes } from '../exit-codes.js';
 
 /** The YAML library, loaded when it is first needed: most commands read no file, and start sooner. */
 export const yamlLibrary = (): typeof YamlLibrary =>
