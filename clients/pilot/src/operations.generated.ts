@@ -305,6 +305,11 @@ export type JobCheckpointInput = {
   fraction?: number | null | undefined;
   /** Time at which it was made, by the clock of the worker. */
   madeAt: string;
+  /**
+   * Time at which its payload received notice of its end, by the clock of the worker. Null if it had received
+   * none when the checkpoint was made.
+   */
+  noticedAt?: string | null | undefined;
   /** Step at which it was made, from 0. */
   step?: number | null | undefined;
 };

@@ -2751,6 +2751,11 @@ export type JobCheckpointInput = {
   readonly fraction?: InputMaybe<Scalars['Float']['input']>;
   /** Time at which it was made, by the clock of the worker. */
   readonly madeAt: Scalars['DateTime']['input'];
+  /**
+   * Time at which its payload received notice of its end, by the clock of the worker. Null if it had received
+   * none when the checkpoint was made.
+   */
+  readonly noticedAt?: InputMaybe<Scalars['DateTime']['input']>;
   /** Step at which it was made, from 0. */
   readonly step?: InputMaybe<Scalars['SafeInt']['input']>;
 };

@@ -259,7 +259,7 @@ export class JobRun implements HeldRun {
     const shipping = this.#ship(payload);
     const hasEnded = new AbortController();
     const over = AbortSignal.any([hasEnded.signal, this.#dropped.signal]);
-    const serving = this.#checkpoints?.serve(this.#reports, over);
+    const serving = this.#checkpoints?.serve(this.#reports, over, () => payload.noticedAt);
     const result = await this.#devices
       .resultOf(payload.result)
       .finally(() => hasEnded.abort(new Error('the payload has ended')));

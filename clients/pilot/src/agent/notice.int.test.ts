@@ -1,6 +1,6 @@
 /** Notices of payloads before their pilot or their walltime ends. */
 import { describe, expect, it } from '@jest/globals';
-import type { AssignedNotice, FailReport } from '../protocol/core-protocol.js';
+import type { AssignedNotice, CheckpointReport, FailReport } from '../protocol/core-protocol.js';
 import { pilotSetup } from '../testing/pilot-setup.js';
 
 const setup = pilotSetup();
@@ -30,6 +30,26 @@ describe('a payload that asks for notice', () => {
     });
     await setup.running;
     expect(setup.core.logOf('job_a')).toContain('noticed: DRAIN');
+  });
+
+  it('marks the checkpoints that it stores after it', async () => {
+    const store = '"$RHIZOME_TOOLS/rhizome-job" checkpoint --step';
+    const shell = `echo 1 > state; ${store} 1 state; echo ready; until test -e "$RHIZOME_DEADLINE_FILE"; do sleep 0.05; done; ${store} 2 state; exit 3`;
+    setup.core.add({
+      ...{ jobId: 'job_c', shell, walltimeSeconds: 600 },
+      payload: notice({ signal: 'NONE', checkpointExitCode: null }),
+    });
+    const pilot = setup.start({ drainSeconds: 99 });
+    await ready('job_c');
+    pilot.drain('the test drains');
+    await failure('job_c');
+    const { checkpoints } = setup.core.said.findLast(({ what }) => what === 'checkpoints')
+      ?.detail as CheckpointReport;
+    expect(checkpoints.map(({ step, noticedAt }) => [step, noticedAt !== undefined])).toEqual([
+      [2, true],
+      [1, false],
+    ]);
+    await setup.running;
   });
 
   it('receives it before its walltime ends', async () => {

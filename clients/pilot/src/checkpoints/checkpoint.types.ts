@@ -19,6 +19,8 @@ export interface Checkpoint extends ProgressPoint {
   readonly attempt: number;
   /** ISO 8601. */
   readonly madeAt: string;
+  /** Time of the notice, if the payload had received notice of its end before; ISO 8601. */
+  readonly noticedAt?: string;
   readonly files: readonly StoredFile[];
 }
 

@@ -55,6 +55,7 @@ export class JobCheckpoints implements ProgressSource {
   #recorded: RecordedCheckpoints;
   #latest: Progress | undefined;
   #reported: Progress | undefined;
+  #noticedAt: () => string | undefined = () => undefined;
   restored: RestoredCheckpoint | undefined;
 
   private constructor(
@@ -117,9 +118,17 @@ export class JobCheckpoints implements ProgressSource {
     }
   }
 
-  /** Serves requests of the payload until the signal; never rejects. */
-  async serve(reports: JobReports, signal: AbortSignal): Promise<void> {
+  /**
+   * Serves requests of the payload until the signal; never rejects.
+   * @param noticedAt time at which the payload received notice of its end, as ISO 8601
+   */
+  async serve(
+    reports: JobReports,
+    signal: AbortSignal,
+    noticedAt: () => string | undefined,
+  ): Promise<void> {
     const { log } = this.#services;
+    this.#noticedAt = noticedAt;
     // An earlier pilot may not have reported what it recorded.
     if (this.#recorded.made > 0) void this.#report(reports, signal);
     while (!signal.aborted) {
@@ -199,7 +208,9 @@ export class JobCheckpoints implements ProgressSource {
     const maxMiB = Math.max(1, requirements.diskMiB);
     const files = await storeFiles(request.files, source, place, { store, maxMiB }, signal);
     const at = new Date();
-    const made: Checkpoint = { attempt, step, fraction, madeAt: at.toISOString(), files };
+    const noticedAt = this.#noticedAt();
+    const point = { attempt, step, fraction, madeAt: at.toISOString() };
+    const made: Checkpoint = { ...point, ...(noticedAt === undefined ? {} : { noticedAt }), files };
     const all = [made, ...this.#recorded.kept];
     const kept = all.slice(0, payload.keptCheckpoints);
     const obsolete = [...this.#recorded.obsolete, ...all.slice(payload.keptCheckpoints)];

@@ -96,6 +96,8 @@ export class Payload {
   readonly result: Promise<PayloadResult>;
   #exceeded: ExceededLimit | null = null;
   #notice: Notice | undefined;
+  /** Called before it receives notice. */
+  onNotice: (() => void) | undefined;
   readonly #meter: UsageMeter;
   readonly #timers = new Set<LongTimer>();
   readonly #stopMonitor: () => void;
@@ -199,6 +201,7 @@ export class Payload {
     const isLater = this.#notice !== undefined && Date.parse(this.#notice.endsAt) <= end;
     if (!terms || this.#exceeded !== null || isLater) return;
     this.#notice = { reason, endsAt: new Date(end).toISOString() };
+    this.onNotice?.();
     // The timer of the walltime runs since the start.
     if (reason !== 'WALLTIME') this.#after(seconds, () => this.#exceed('NOTICE'));
     // A disk that is full must not keep the signal from the payload.

@@ -54,6 +54,8 @@ export interface SupervisedPayload {
   readonly pid: number;
   /** Bytes of its log so far. */
   readonly outputBytes: number;
+  /** Time at which it received notice of its end, as ISO 8601; absent without one. */
+  readonly noticedAt?: string | undefined;
 }
 
 /** End of a payload. */
@@ -87,4 +89,6 @@ export type SupervisorMessage =
   /** Another pilot has connected, and has the payloads from now on. */
   | { readonly kind: 'REPLACED' }
   | { readonly kind: 'OUTPUT'; readonly attemptId: string; readonly bytes: number }
+  /** It receives notice of its end. */
+  | { readonly kind: 'NOTICED'; readonly attemptId: string; readonly at: string }
   | ({ readonly kind: 'ENDED'; readonly attemptId: string } & PayloadEnd);

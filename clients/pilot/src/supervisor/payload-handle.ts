@@ -39,6 +39,8 @@ export class PayloadHandle {
   /** Its end. Rejects with SupervisorEnded, or with the reason of `leave`. */
   readonly result: Promise<PayloadResult>;
 
+  /** Time at which it received notice of its end, as ISO 8601; undefined without one. */
+  noticedAt: string | undefined;
   /** Its first process; null if it is not known. */
   pid: number | null = null;
 

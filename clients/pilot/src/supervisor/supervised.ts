@@ -20,6 +20,7 @@ const retryMs = 1000;
 /** Called when something of a payload changes. */
 export interface SupervisedListener {
   readonly onOutput: (attemptId: string, bytes: number) => void;
+  readonly onNoticed: (attemptId: string, at: string) => void;
   readonly onEnded: (attemptId: string, end: PayloadEnd) => void;
 }
 
@@ -37,6 +38,7 @@ export class Supervised {
   readonly done: Promise<void>;
   #outputBytes = 0;
   #isForgotten = false;
+  #noticedAt: string | undefined;
   /** Set once the payload has ended. */
   end: PayloadEnd | undefined;
 
@@ -53,6 +55,7 @@ export class Supervised {
     this.#request = request;
     this.#listener = listener;
     this.#masked = new MaskedTexts(buffersOf(request.masked));
+    payload.onNotice = () => this.#onNotice();
     this.done = this.#run(log);
   }
 
@@ -88,6 +91,11 @@ export class Supervised {
     return this.#outputBytes;
   }
 
+  /** Time at which it received notice of its end, as ISO 8601; undefined without one. */
+  get noticedAt(): string | undefined {
+    return this.#noticedAt;
+  }
+
   /** Hides the texts of a renewed token in its log, as long as the token may be valid. */
   mask(texts: readonly string[]): void {
     this.#masked.addToken(buffersOf(texts));
@@ -111,6 +119,12 @@ export class Supervised {
   /** Nothing more is recorded. */
   forget(): void {
     this.#isForgotten = true;
+  }
+
+  /** The pilot knows before the payload does: what the payload stores then is stored after the notice. */
+  #onNotice(): void {
+    this.#noticedAt ??= new Date().toISOString();
+    this.#listener.onNoticed(this.attemptId, this.#noticedAt);
   }
 
   async #saveStart(): Promise<void> {

@@ -177,13 +177,19 @@ export class SupervisorClient implements PayloadControl {
         return this.#socket.close();
       case 'OUTPUT':
         return this.#handles.get(message.attemptId)?.output.grow(message.bytes);
+      case 'NOTICED': {
+        const handle = this.#handles.get(message.attemptId);
+        if (handle) handle.noticedAt ??= message.at;
+        return;
+      }
       case 'ENDED':
         return this.#handles.get(message.attemptId)?.end(message);
     }
   }
 
-  #know({ attemptId, pid, outputBytes }: SupervisedPayload): void {
+  #know({ attemptId, pid, outputBytes, noticedAt }: SupervisedPayload): void {
     const handle = this.#addHandle(attemptId);
+    handle.noticedAt = noticedAt;
     handle.pid = pid;
     handle.output.grow(outputBytes);
   }

@@ -59,6 +59,10 @@ export class Supervisor implements SupervisedListener {
     this.#pilot?.send({ kind: 'OUTPUT', attemptId, bytes });
   }
 
+  onNoticed(attemptId: string, at: string): void {
+    this.#pilot?.send({ kind: 'NOTICED', attemptId, at });
+  }
+
   onEnded(attemptId: string, end: NonNullable<Supervised['end']>): void {
     this.#pilot?.send({ kind: 'ENDED', attemptId, ...end });
   }
@@ -85,7 +89,10 @@ export class Supervisor implements SupervisedListener {
   async #greet(pilot: PilotSocket): Promise<void> {
     await Promise.all(this.#starts);
     const all = [...this.#payloads.values()];
-    const payloads = all.map(({ attemptId, pid, outputBytes }) => ({ attemptId, pid, outputBytes }));
+    const payloads = all.map(({ attemptId, pid, outputBytes, noticedAt }) => ({
+      ...{ attemptId, pid, outputBytes },
+      ...(noticedAt === undefined ? {} : { noticedAt }),
+    }));
     pilot.send({ kind: 'HELLO', ...this.#facts, payloads });
     for (const { attemptId, end } of all) if (end !== undefined) this.onEnded(attemptId, end);
   }

@@ -8,6 +8,8 @@ import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.j
 import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
 import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
 import { RetryMembersRepository } from '../jobs/bulk/retry-members.repository.js';
+import { jobProgressCollection } from '../jobs/checkpoints/job-progress.document.js';
+import { JobProgressRepository } from '../jobs/checkpoints/job-progress.repository.js';
 import { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
 import { consumersCollection } from '../jobs/transitions/consumer.document.js';
 import { ConsumersRepository } from '../jobs/transitions/consumers.repository.js';
@@ -48,6 +50,7 @@ export function jobStores(db: Db) {
     retryMembers: new RetryMembersRepository(collection(db, retryMembersCollection)),
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
     simulations: new SimulationRepository(collection(db, jobsCollection)),
+    checkpoints: new JobProgressRepository(collection(db, jobProgressCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     taskControl: new TaskControlRepository(collection(db, tasksCollection)),
     scouts: new ScoutsRepository(collection(db, tasksCollection)),

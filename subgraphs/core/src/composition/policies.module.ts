@@ -1,6 +1,7 @@
 /** Assembles policies for failed attempts. */
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
+import { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
 import { type AmountOffers, FailurePolicies } from '../policies/failure-policies.js';
 import { PoliciesService } from '../policies/policies.service.js';
 import type { PoliciesRepository } from '../policies/policies.repository.js';
@@ -16,7 +17,7 @@ export interface PoliciesModuleOptions {
   readonly directories: Pick<Directories, 'experiments' | 'queues'>;
   /** Tasks by id that a principal may see. */
   readonly tasks: (id: string, principal: Principal) => Promise<readonly (PolicyTask | null)[]>;
-  readonly stores: Pick<JobStores, 'logs' | 'classes' | 'simulations'>;
+  readonly stores: Pick<JobStores, 'logs' | 'classes' | 'simulations' | 'checkpoints'>;
   /** Amounts that workers offer to jobs. */
   readonly offers: AmountOffers;
   readonly clock: Clock;
@@ -34,7 +35,7 @@ export function policiesModule({
   repository,
   directories: { experiments, queues },
   tasks,
-  stores: { logs, classes, simulations },
+  stores: { logs, classes, simulations, checkpoints },
   offers,
   clock,
 }: PoliciesModuleOptions): PoliciesModule {
@@ -61,6 +62,13 @@ export function policiesModule({
       queueName: (id) => queues.peek(id)?.name,
       clock,
     }),
-    failures: new FailurePolicies({ books, logs, classes, offers, clock }),
+    failures: new FailurePolicies({
+      books,
+      logs,
+      classes,
+      offers,
+      plannedEnds: new PlannedEnds(checkpoints),
+      clock,
+    }),
   };
 }

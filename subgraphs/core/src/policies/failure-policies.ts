@@ -3,6 +3,7 @@
  * if a rule with a pattern could match, together for all failures of a call.
  */
 import type { Clock } from '@rhizome/clock';
+import type { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
 import type { StoredRequirements } from '../jobs/model/job.types.js';
 import { decideFailure, decideWithoutRules, needsLog } from './decide-failure.js';
 import type { FailedJob, Failure, FailureDecision, OfferedAmounts } from './failure.types.js';
@@ -33,6 +34,7 @@ export interface FailurePoliciesOptions {
   readonly books: PolicyBooks;
   readonly logs: LogTails;
   readonly offers: AmountOffers;
+  readonly plannedEnds: Pick<PlannedEnds, 'errorsOf'>;
   /** Stores the classes of changed requirements. */
   readonly classes: { ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> };
   readonly clock: Clock;
@@ -50,9 +52,10 @@ export class FailurePolicies {
   }
 
   /** Decides about failures, in their order. Requirements of the decisions are stored. */
-  async decide(ended: readonly Omit<Failure, 'offers'>[]): Promise<readonly FailureDecision[]> {
-    if (ended.length === 0) return [];
+  async decide(reported: readonly Omit<Failure, 'offers'>[]): Promise<readonly FailureDecision[]> {
+    if (reported.length === 0) return [];
     const { books, offers, classes, clock } = this.#options;
+    const ended = await this.#withPlannedEnds(reported);
     const failures = ended.map((one): Failure => ({ ...one, offers: () => offers.of(one.job) }));
     const book = await books.bookFor(failures.map(({ job }) => job));
     const now = clock.now();
@@ -72,7 +75,7 @@ export class FailurePolicies {
         decision = decideFailure(failure, book.of(failure.job), now, logs.get(failure) ?? null);
       }
       if (decision === undefined || decision === needsLog) throw new Error('a failure was not decided');
-      decisions.push(decision);
+      decisions.push(withError(decision, failure, reported[index]));
     }
     const changed = decisions.flatMap(({ requirements }) => requirements ?? []);
     if (changed.length > 0)
@@ -81,11 +84,25 @@ export class FailurePolicies {
   }
 
   /** Decides by the retry policies of the jobs alone; the next attempts still prefer another host. */
-  async decideWithoutRules(failures: readonly Failure[]): Promise<readonly FailureDecision[]> {
+  async decideWithoutRules(reported: readonly Failure[]): Promise<readonly FailureDecision[]> {
     const { books, clock } = this.#options;
+    const failures = await this.#withPlannedEnds(reported);
     const book = await books.bookFor(failures.map(({ job }) => job));
     const now = clock.now();
-    return failures.map((failure) => decideWithoutRules(failure, book.of(failure.job), now));
+    return failures.map((failure, index) => {
+      const decision = decideWithoutRules(failure, book.of(failure.job), now);
+      return withError(decision, failure, reported[index]);
+    });
+  }
+
+  /** The failures, with the errors of those that ended as planned. */
+  async #withPlannedEnds(failures: readonly Failure[]): Promise<readonly Failure[]> {
+    const { plannedEnds } = this.#options;
+    const errors = await plannedEnds.errorsOf(failures.map(({ job, end }) => ({ job, error: end.error })));
+    return failures.map((failure, index) => {
+      const error = errors[index] ?? failure.end.error;
+      return error === failure.end.error ? failure : { ...failure, end: { ...failure.end, error } };
+    });
   }
 
   async #logsOf(failures: readonly Failure[]): Promise<ReadonlyMap<Failure, string | null>> {
@@ -96,11 +113,19 @@ export class FailurePolicies {
   }
 }
 
+function withError(
+  decision: FailureDecision,
+  { end: { error } }: Failure,
+  reported: Failure | undefined,
+): FailureDecision {
+  return error === reported?.end.error ? decision : { ...decision, error };
+}
+
 /** The changes that a decision makes to the job, and its next state. */
-export function transitionOf({ after, avoid, requirements, decision }: FailureDecision) {
+export function transitionOf({ after, avoid, requirements, decision, error }: FailureDecision) {
   return {
     to: after.to,
-    ending: decision ? { decision } : {},
+    ending: { ...(error ? { error } : {}), ...(decision ? { decision } : {}) },
     change: {
       ...('notBefore' in after ? { notBefore: after.notBefore } : {}),
       ...('hold' in after ? { hold: after.hold } : {}),

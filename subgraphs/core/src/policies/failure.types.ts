@@ -33,6 +33,7 @@ export type FailedJob = Pick<
   | 'queue'
   | 'avoid'
 > & {
+  readonly payload?: { readonly notice?: unknown };
   /** Oldest first; the last one has failed. */
   readonly attempts?: readonly AttemptFacts[];
 };
@@ -65,6 +66,8 @@ export interface FailureDecision {
   readonly avoid?: StoredAvoidance;
   readonly requirements?: RequirementsChange;
   readonly decision?: StoredDecision;
+  /** Error of the attempt, if it is not the reported one. */
+  readonly error?: StoredJobError;
 }
 
 /** Actor that holds jobs by a rule. */

@@ -8,6 +8,9 @@ import { aQueue } from './scheduler.fixture.js';
 import type { StoreTime } from '../../src/shared/store-time.js';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
+import { jobProgressCollection } from '../../src/jobs/checkpoints/job-progress.document.js';
+import { JobProgressRepository } from '../../src/jobs/checkpoints/job-progress.repository.js';
+import { PlannedEnds } from '../../src/jobs/checkpoints/planned-ends.js';
 import { ClassesRepository } from '../../src/jobs/model/requirement-classes.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { jobLogHeadsCollection, jobLogsCollection } from '../../src/jobs/logs/job-log.document.js';
@@ -153,6 +156,7 @@ export function failurePolicies(
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     classes: new ClassesRepository(collection(db, requirementClassesCollection)),
     offers,
+    plannedEnds: new PlannedEnds(new JobProgressRepository(collection(db, jobProgressCollection))),
     clock,
   });
 }

@@ -150,6 +150,21 @@ export class TestWorker {
     return this.#recorded(answer, grants, 'FAILED');
   }
 
+  /** Reports one checkpoint of each job. @param noticed true if its payload had received notice of its end */
+  async checkpoint(grants: readonly Grant[], noticed: boolean, attempt?: number) {
+    const at = new Date('2030-01-01T00:00:00.000Z');
+    const file = { name: 'state', location: 'k', sizeBytes: 1, sha256: 'a'.repeat(64) };
+    const made = { step: 7, madeAt: at, ...(noticed ? { noticedAt: at } : {}), files: [file] };
+    return this.fleet.services.reports.checkpoint(
+      pilotOf('main'),
+      this.id,
+      grants.map(({ jobId, fence, attempt: own }) => ({
+        ...{ id: jobId, fence },
+        checkpoints: [{ attempt: attempt ?? own, ...made }],
+      })),
+    );
+  }
+
   async heartbeat(grants: readonly Grant[] = [], devices?: readonly DeviceInput[]) {
     const answer = await this.fleet.services.workers.heartbeat(pilotOf('main'), {
       workerId: this.id,

@@ -51,6 +51,18 @@ describe('a worker that returns after its job was given away', () => {
     expect((await fleet.stored(id)).state).toBe('FINISHED');
   });
 
+  it('continues a job that stored a checkpoint after a notice, and the end that was planned is none', async () => {
+    const payload = { notice: { seconds: 60, signal: 'NONE' as const } };
+    const { worker, id, grants } = await fleet.running(short, { payload });
+    await worker.checkpoint(grants, true);
+    await fleet.passAndScan(31);
+    await fleet.passAndScan(102);
+    expect(await fleet.stored(id)).toMatchObject({ plannedEnds: 1, error: { code: 'CHECKPOINTED' } });
+    const held = adoptedBy(grants, (await worker.heartbeat(grants)).commands);
+    expect(await fleet.stored(id)).toMatchObject({ state: 'RUNNING', attempt: 1, plannedEnds: 0 });
+    expect((await worker.finish(held)).userErrors).toEqual([]);
+  });
+
   it('gets the new fence again if the answer was lost', async () => {
     const { worker, grants } = await fleet.running(short);
     await fleet.passAndScan(31);

@@ -237,6 +237,31 @@ describe('a job cycle', () => {
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 23 });
   });
 
+  it('charges no attempt that stored a checkpoint after a notice, whatever ended its payload', async () => {
+    const worker = await TestWorker.register(fleet);
+    const payload = { notice: { seconds: 60, signal: 'NONE' as const } };
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 }, payload });
+    const next = async () => {
+      const grants = await worker.acquire(1, { waitSeconds: 60 });
+      await worker.start(grants);
+      return grants;
+    };
+    const killed = await next();
+    expect((await worker.checkpoint(killed, true)).acceptedIds).toEqual([id]);
+    await worker.fail(killed, false, { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', message: 'too long' });
+    const [job] = await storedJobs(db, [id]);
+    const message =
+      'The payload stored a checkpoint of step 7 after the notice of its end, and ended with WALLTIME_EXCEEDED: too long';
+    expect(job).toMatchObject({ state: 'ACTIVATED', plannedEnds: 1, last: { reason: message } });
+    expect(job?.error).toEqual({ family: 'PAYLOAD', code: 'CHECKPOINTED', message, retryable: true });
+    // The checkpoint of the attempt before says nothing about this one, nor does one without a notice.
+    const failed = await next();
+    await worker.checkpoint(failed, true, 1);
+    await worker.checkpoint(failed, false);
+    await worker.fail(failed);
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 2, plannedEnds: 1 });
+  });
+
   it('refuses reports of other workers, of wrong fences and of unknown jobs one by one', async () => {
     const [worker, stranger] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
     await submitJobs(db, 2);

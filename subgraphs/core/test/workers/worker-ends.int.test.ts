@@ -44,6 +44,17 @@ describe('the reported end of an unreachable worker', () => {
     expect(grants.map(({ jobId }) => jobId)).toEqual([id]);
   });
 
+  it('charges no attempt to a job that stored a checkpoint after a notice', async () => {
+    const payload = { notice: { seconds: 60, signal: 'NONE' as const } };
+    const { worker, id, grants } = await fleet.running(short, { payload, retry: { maxAttempts: 1 } });
+    await worker.checkpoint(grants, true);
+    await fleet.passAndScan(31);
+    await hasEnded(worker);
+    await fleet.passAndScan(1);
+    const end = { error: { code: 'CHECKPOINTED' } };
+    expect(await fleet.stored(id)).toMatchObject({ state: 'ACTIVATED', plannedEnds: 1, attempts: [end] });
+  });
+
   it('releases the devices of a job that was given away before', async () => {
     const { worker, id } = await fleet.running(short, { devices: [uuid] });
     await fleet.passAndScan(31);

@@ -16,6 +16,8 @@ export interface StoredCheckpoint {
   /** Completed part, 0 to 1. */
   readonly fraction?: number;
   readonly madeAt: Date;
+  /** Time of the notice, if its payload had received notice of its end before. */
+  readonly noticedAt?: Date;
   readonly files: readonly StoredCheckpointFile[];
 }
 

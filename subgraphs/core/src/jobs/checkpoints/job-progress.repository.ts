@@ -58,6 +58,17 @@ export class JobProgressRepository {
     return this.#progress.find({ _id: { $in: [...jobIds] } }).toArray();
   }
 
+  /** Latest checkpoints of jobs, by job; jobs without any are left out. */
+  async latestCheckpoints(jobIds: readonly string[]): Promise<ReadonlyMap<string, StoredCheckpoint>> {
+    const found = await this.#progress
+      .find({ _id: { $in: [...jobIds] } }, { readConcern: { level: 'majority' } })
+      .project<Pick<JobProgressDocument, '_id' | 'checkpoints'>>({ fence: 1, checkpoints: { $slice: 1 } })
+      .toArray();
+    return new Map(
+      found.flatMap(({ _id, checkpoints: [latest] = [] }) => (latest ? [[_id, latest] as const] : [])),
+    );
+  }
+
   async #save(
     changes: readonly { readonly jobId: string; readonly fence: number; readonly set: Document }[],
     now: Date,

@@ -1,4 +1,5 @@
 /** Parts of the update of a group that open an attempt, or make an earlier one valid again. */
+import { plannedJobEnds } from '@rhizome/errors';
 import type { Plain, TransitionGroup } from './transition-group.types.js';
 
 /** Maximum number of attempts of a job; the upper limit of `retry.maxAttempts`. */
@@ -52,9 +53,12 @@ export function adopting({ shape }: TransitionGroup, value: Value): Plain {
     (input, field) => ({ $unsetField: { field, input } }),
     { $mergeObjects: [own, valid] },
   );
+  // Its end was planned, and is no end any more.
+  const isPlanned = { $in: [{ $getField: { field: 'code', input: ofOwn('error') } }, plannedJobEnds] };
   return {
     ...assigned(value),
     attempt: value('attempt'),
+    plannedEnds: { $cond: [isPlanned, { $subtract: ['$plannedEnds', 1] }, '$plannedEnds'] },
     attempts: { $concatArrays: [those('$lt'), [adopted]] },
     exitCode: ofOwn('exitCode'),
     error: '$$REMOVE',

@@ -85,6 +85,7 @@ const failedFields = {
   classId: 1,
   queue: 1,
   avoid: 1,
+  'payload.notice': 1,
   'attempts.host': 1,
   'attempts.site': 1,
   ...decidingErrors,

@@ -166,14 +166,15 @@ function requestOf(
   actor: string,
 ): TransitionRequest {
   const { to, ending, change } = transitionOf(decision);
+  const attemptEnd = { error, ...ending };
   return {
     jobId: job._id,
     from: job.state,
     to,
     by: 'lease',
     actor,
-    reason: error.message,
+    reason: attemptEnd.error.message,
     fence: job.fence,
-    change: { attemptEnd: { error, ...ending }, ...change },
+    change: { attemptEnd, ...change },
   };
 }

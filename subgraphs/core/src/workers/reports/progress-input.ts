@@ -23,6 +23,7 @@ export interface ProgressSpec extends PointSpec {
 export interface CheckpointSpec extends PointSpec {
   readonly attempt: number;
   readonly madeAt: Date;
+  readonly noticedAt?: Maybe<Date>;
   readonly files: readonly StoredCheckpointFile[];
 }
 
@@ -87,11 +88,12 @@ export function storedPoint({ step, fraction }: PointSpec): {
 
 /** Stored form of a checkpoint. The clock of a worker may be ahead. */
 export function storedCheckpoint(spec: CheckpointSpec, now: Date): StoredCheckpoint {
-  const { attempt, madeAt, files } = spec;
+  const { attempt, madeAt, noticedAt, files } = spec;
   return {
     attempt,
     ...storedPoint(spec),
     madeAt: earlier(madeAt, now),
+    ...(noticedAt && noticedAt <= madeAt ? { noticedAt: earlier(noticedAt, now) } : {}),
     files: files.map(({ name, location, sizeBytes, sha256 }) => ({ name, location, sizeBytes, sha256 })),
   };
 }

@@ -82,11 +82,12 @@ export function planFail(end: AttemptEndChange, decide: () => FailureDecision, s
   if (!isHeld(state))
     return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
   const { to, ending, change } = transitionOf(decide());
-  const reason = end.error ? { reason: shortened(end.error.message) } : {};
+  const attemptEnd = { ...end, ...ending };
+  const reason = attemptEnd.error ? { reason: shortened(attemptEnd.error.message) } : {};
   return {
     kind: 'step',
     to,
-    change: { attemptEnd: { ...end, ...ending }, ...change },
+    change: { attemptEnd, ...change },
     ...reason,
     isLast: true,
   };
