@@ -122,11 +122,7 @@ export class JobCheckpoints implements ProgressSource {
    * Serves requests of the payload until the signal; never rejects.
    * @param noticedAt time at which the payload received notice of its end, as ISO 8601
    */
-  async serve(
-    reports: JobReports,
-    signal: AbortSignal,
-    noticedAt: () => string | undefined,
-  ): Promise<void> {
+  async serve(reports: JobReports, signal: AbortSignal, noticedAt: () => string | undefined): Promise<void> {
     const { log } = this.#services;
     this.#noticedAt = noticedAt;
     // An earlier pilot may not have reported what it recorded.

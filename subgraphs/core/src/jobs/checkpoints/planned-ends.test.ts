@@ -40,7 +40,11 @@ describe('PlannedEnds', () => {
     const ends = new PlannedEnds({ latestCheckpoints });
     expect(await ends.errorsOf([ended('job_0')])).toEqual([error]);
     const errors = await ends.errorsOf([ended('job_0'), ended('job_1', {}), ended('job_2', {})]);
-    expect(errors.map(({ code }) => code)).toEqual(['WALLTIME_EXCEEDED', 'CHECKPOINTED', 'WALLTIME_EXCEEDED']);
+    expect(errors.map(({ code }) => code)).toEqual([
+      'WALLTIME_EXCEEDED',
+      'CHECKPOINTED',
+      'WALLTIME_EXCEEDED',
+    ]);
     expect(reads).toEqual([['job_1', 'job_2']]);
   });
 });
