@@ -101,7 +101,7 @@ export class SocketPool {
   #open(client: WebSocket, request: IncomingMessage, socket: Duplex, address: string): void {
     const { opened, log, limits, keepAliveMs, pilotKeepAliveMs } = this.#options;
     const isOver = this.#waiting.addClient(address, client);
-    const upkeep = keepAlive(client, keepAliveMs);
+    const upkeep = keepAlive(client, request.socket, keepAliveMs);
     const line = lineOf(client, {
       log,
       gate: new MessageGate(client, limits),

@@ -17,7 +17,7 @@ import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { DocumentCache } from '../execution/document-cache.js';
 import { InFlight } from './in-flight.js';
 import { boundedSockets, defaultMessageLimits, MessageGate } from './message-gate.js';
-import { closeSockets, keepAlive } from './socket-upkeep.js';
+import { closeSockets, type KeepAlive, keepAlive } from './socket-upkeep.js';
 import { WaitingSockets } from './waiting-sockets.js';
 import type { InProcessSubgraph, SubgraphCall } from '../types.js';
 
@@ -80,7 +80,8 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
   });
   const open = (socket: WebSocket, request: IncomingMessage): void => {
     const accepted = waiting.addClient(request.socket.remoteAddress ?? '', socket);
-    serve(server, { socket, accepted, gate: new MessageGate(socket, limits) }, log);
+    const connection = { socket, accepted, gate: new MessageGate(socket, limits) };
+    serve(server, connection, keepAlive(socket, request.socket, keepAliveMs), log);
   };
   return {
     running,
@@ -92,7 +93,7 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
 
 /** Sockets whose `connection_init` was not accepted yet: callers are gateways, which send it at once. */
 const waitingSockets = { waitingSockets: 500, waitingSocketsPerAddress: 250 };
-/** Time between pings, in milliseconds; a socket that leaves one unanswered until the next is cut. */
+/** Time between two looks at a socket, in milliseconds; see {@link keepAlive}. */
 const keepAliveMs = 12_000;
 
 /**
@@ -107,7 +108,7 @@ interface Preparation extends Pick<WebSocketHandlerOptions, 'schema' | 'verifier
 }
 
 /** Connects a socket to the protocol library. */
-function serve(server: Server<Connection>, connection: Connection, log: Logger): void {
+function serve(server: Server<Connection>, connection: Connection, upkeep: KeepAlive, log: Logger): void {
   const { socket, gate, accepted } = connection;
   const closed = server.opened(
     {
@@ -128,7 +129,6 @@ function serve(server: Server<Connection>, connection: Connection, log: Logger):
     },
     connection,
   );
-  const upkeep = keepAlive(socket, keepAliveMs);
   // The library closes the socket after an error by itself.
   socket.on('error', (error) => log.debug({ err: error }, 'socket error'));
   socket.once('close', (code, reason) => {
