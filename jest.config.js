@@ -2,8 +2,11 @@
 // needs nothing, .int.test.ts a real mongod, sockets or child processes, .e2e.ts our own programs as
 // processes, .soak.ts a long time. The timeout catches tests that hang; it does not measure speed. Jest reads
 // it here only, not in projects.
+// Test files of a worker share its modules (tools/jest).
 const common = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/tools/jest/environment.mjs',
+  testRunner: '<rootDir>/tools/jest/test-runner.mjs',
+  setupFilesAfterEnv: ['<rootDir>/lib/testkit/dist/jest/each-file.js'],
   transform: {},
   roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'].map(
     (d) => `<rootDir>/${d}`,
@@ -16,9 +19,9 @@ export default {
   maxWorkers: 2,
   testTimeout: 600_000,
   testSequencer: '<rootDir>/tools/longest-first.mjs',
-  // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released,
-  // and freeing a heap of 700 MB takes 0.4 s on an idle machine, so that jest's default of 0.5 s reports
-  // leaks that do not exist. Workers that really hang are still reported.
+  // Each test file checks that it leaves nothing open. On a busy machine a worker with a large heap takes
+  // longer to exit than jest's default of 0.5 s, which would report leaks that do not exist. Workers that
+  // really hang are still reported.
   workerGracefulExitTimeout: 30_000,
   projects: [
     {

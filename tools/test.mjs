@@ -247,21 +247,14 @@ function workersFor(project) {
   return [`--maxWorkers=${project === 'unit' ? cores : workersOfSystems}`];
 }
 
-/**
- * Each test file loads its modules again, and most of what that leaves is garbage at once: with the usual
- * 16 MiB for young objects, test processes need a tenth more processor time.
- */
-const largeNursery = ['--max-semi-space-size=64'];
-
 function jest(project) {
   const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
   if (files?.length === 0) return;
   const folder = mkdtempSync(join(tmpdir(), 'rhizome-test-'));
   const report = join(folder, 'report.json');
   const bin = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', ...largeNursery];
   const args = [
-    ...[...flags, bin, '--selectProjects', project, '--json', `--outputFile=${report}`],
+    ...[bin, '--selectProjects', project, '--json', `--outputFile=${report}`],
     ...workersFor(project),
     '--testLocationInResults=false',
     ...jestArguments,

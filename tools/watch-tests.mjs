@@ -38,8 +38,6 @@ async function runTests(saved, savedAt = performance.now()) {
   const isGreen =
     isBuilt &&
     (await runNode(
-      '--experimental-vm-modules',
-      '--no-warnings=ExperimentalWarning',
       'node_modules/jest/bin/jest.js',
       '--testLocationInResults=false',
       '--runTestsByPath',
