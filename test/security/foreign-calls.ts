@@ -123,6 +123,11 @@ export const steps: readonly Step[] = [
   onTask('finishTask'),
   onTask('abortTask'),
   {
+    name: 'changeTask',
+    text: mutationText('changeTask', 'task { id } laterJobCount userErrors { code message path }'),
+    variables: ({ foreign }) => ({ input: { taskId: foreign.taskId, changes: { memoryMiB: 99 } } }),
+  },
+  {
     name: 'endScouting',
     text: mutationText('endScouting', 'task { id } jobCount userErrors { code message path }'),
     variables: ({ foreign }) => ({ input: { taskId: foreign.taskId } }),

@@ -19,6 +19,7 @@ import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
+import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
@@ -65,6 +66,7 @@ export const corePolicies: Policies = {
   ...jobPolicies,
   ...taskPolicies,
   ...scoutPolicies,
+  ...taskChangePolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
@@ -95,6 +97,7 @@ export function buildCore(options: CoreOptions): Core {
       checkpointResolvers,
       taskResolvers,
       scoutResolvers,
+      taskChangeResolvers,
       workerResolvers,
       leaseClockResolvers,
       hostResolvers,

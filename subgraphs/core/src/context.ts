@@ -24,6 +24,7 @@ import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
 import type { SecretsService } from './secrets/secrets.service.js';
 import type { TaskCommands } from './tasks/control/task-commands.service.js';
+import type { TaskChanges } from './tasks/changes/task-changes.service.js';
 import type { ScoutingCommands } from './tasks/scouts/scouting-commands.service.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
@@ -82,6 +83,7 @@ export interface CoreServices {
   readonly taskCommands: TaskCommands;
   /** Ends the scouting of tasks. */
   readonly scoutingCommands: ScoutingCommands;
+  readonly taskChanges: TaskChanges;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

@@ -2,6 +2,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { AttemptDecisionMapper, PolicyMapper, PolicyConnectionMapper, PolicySimulationMapper, PolicySimulationResultMapper, PolicySimulationRuleMapper, PolicySimulationSampleMapper, PolicyVersionMapper, PolicyVersionConnectionMapper } from './policies/graphql/schema.mappers.js';
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
+import type { ChangeTaskPayloadMapper, TaskChangeMapper, TaskValueChangeMapper } from './tasks/graphql/task-changes.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
 import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
 import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, ScoutedAmountMapper, ScoutedShapeMapper, TaskScoutsMapper } from './tasks/graphql/scouts.mappers.js';
@@ -556,6 +557,59 @@ export type ChangeDowntimeUserErrorCode =
   | 'INVALID_VALUE'
   /** The downtime was changed in the meantime. */
   | 'REVISION_CONFLICT';
+
+/** The task to change, and the new values. */
+export type ChangeTaskInput = {
+  /** The new values; at least one. */
+  readonly changes: TaskChangesInput;
+  /** True to change nothing and return what the change would affect. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Reason, up to 500 characters; seen with the task and its jobs. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Id of the task. */
+  readonly taskId: Scalars['ID']['input'];
+};
+
+/** Result of `changeTask`. */
+export type ChangeTaskPayload = {
+  readonly __typename?: 'ChangeTaskPayload';
+  /** The change; null if it was refused. */
+  readonly change?: Maybe<TaskChange>;
+  /** Jobs that wait, which the change concerns. Null if the change was refused. */
+  readonly effect?: Maybe<TaskCommandEffect>;
+  /** Number of jobs that do not exist yet and will be created with the new values. Null if the change was refused. */
+  readonly laterJobCount?: Maybe<Scalars['Int']['output']>;
+  /** The task after the change; null if the change was refused. */
+  readonly task?: Maybe<Task>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ChangeTaskUserError>;
+};
+
+/** An error in the input of `changeTask`. */
+export type ChangeTaskUserError = UserError & {
+  readonly __typename?: 'ChangeTaskUserError';
+  /** Code of the error, for programs. */
+  readonly code: ChangeTaskUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `changeTask`. */
+export type ChangeTaskUserErrorCode =
+  /** You may read the task, but not change this value. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed, or the queue does not allow it. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The task does not exist, or you may not see it. */
+  | 'TASK_NOT_FOUND'
+  /** The task is being stopped or has ended, or another change is being applied. */
+  | 'TASK_STATE_CONFLICT';
 
 /** File of a checkpoint. */
 export type CheckpointFile = {
@@ -3539,6 +3593,11 @@ export type Mutation = {
   readonly cancelJobs: CancelJobsPayload;
   /** Changes the window or the reason of a downtime. */
   readonly changeDowntime: ChangeDowntimePayload;
+  /**
+   * Changes the jobs of a task that have not started. Jobs that were sent keep their values, for further attempts,
+   * too. The change is applied in the background; `Task.changes` shows its progress.
+   */
+  readonly changeTask: ChangeTaskPayload;
   /** Ends the exclusion and the pin of a host: it is healthy at once. */
   readonly clearHost: ClearHostPayload;
   /** Creates a queue. */
@@ -3665,6 +3724,11 @@ export type MutationcancelJobsArgs = {
 
 export type MutationchangeDowntimeArgs = {
   input: ChangeDowntimeInput;
+};
+
+
+export type MutationchangeTaskArgs = {
+  input: ChangeTaskInput;
 };
 
 
@@ -6327,6 +6391,8 @@ export type SubscriptionworkerCommandsArgs = {
 /** Jobs submitted together, with their progress. */
 export type Task = Node & {
   readonly __typename?: 'Task';
+  /** The latest 50 changes of what had not started, oldest first. */
+  readonly changes: ReadonlyArray<TaskChange>;
   /** The latest 50 commands to the task, oldest first. */
   readonly commands: ReadonlyArray<TaskCommand>;
   /** Command by which the task is paused or being stopped, or was stopped; null for any other task. */
@@ -6383,6 +6449,45 @@ export type TaskAction =
   | 'PAUSE'
   /** Resume, like `resumeTask`. */
   | 'RESUME';
+
+/** A change of what had not started of a task. */
+export type TaskChange = {
+  readonly __typename?: 'TaskChange';
+  /** Time at which the change was accepted; jobs that were created later have the new values. */
+  readonly at: Scalars['DateTime']['output'];
+  /** The principal that made the change. */
+  readonly by: Principal;
+  /** Number of jobs that were changed so far. */
+  readonly changedJobCount: Scalars['Int']['output'];
+  /** Time at which all waiting jobs were changed; null before. */
+  readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Opaque identifier, `change_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Number of jobs whose requirements stayed, because the payload of an earlier attempt may still run. */
+  readonly keptJobCount: Scalars['Int']['output'];
+  /** The reason that was given; null if there was none. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** The changed values. */
+  readonly values: ReadonlyArray<TaskValueChange>;
+};
+
+/** New values of the jobs of a task that have not started. Values that are left out stay as they are. */
+export type TaskChangesInput = {
+  /** Scratch space, in MiB. */
+  readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Maximum number of attempts of a job, 1 to 20. A job that has had more gets one more attempt. */
+  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory, in MiB; needs `job:retry`, as do the other requirements and `maxAttempts`. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Priority, -1000 to 1000; needs `job:setPriority`. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of a queue that admits the experiment; null accepts any queue. */
+  readonly queue?: InputMaybe<Scalars['String']['input']>;
+  /** Name or path of a share of the experiment; needs `job:submit`. */
+  readonly share?: InputMaybe<Scalars['String']['input']>;
+  /** Longest run time, in seconds. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
 
 /** A command that changed a task. */
 export type TaskCommand = {
@@ -6573,6 +6678,34 @@ export type TaskState =
   | 'SCOUTING'
   /** Being stopped by `finishTask` or `abortTask`: no job is sent, and jobs are being cancelled. */
   | 'STOPPING';
+
+/** A value of a task that can be changed. */
+export type TaskValue =
+  /** Scratch space of the jobs, in MiB. */
+  | 'DISK_MIB'
+  /** Maximum number of attempts of a job. */
+  | 'MAX_ATTEMPTS'
+  /** Memory of the jobs, in MiB. */
+  | 'MEMORY_MIB'
+  /** Priority of the jobs. */
+  | 'PRIORITY'
+  /** Queue of the jobs. */
+  | 'QUEUE'
+  /** Path of the share that the jobs are charged to. */
+  | 'SHARE'
+  /** Longest run time of the jobs, in seconds. */
+  | 'WALLTIME_SECONDS';
+
+/** A value of the template that was changed. */
+export type TaskValueChange = {
+  readonly __typename?: 'TaskValueChange';
+  /** Value after, as text; null for any queue. */
+  readonly after?: Maybe<Scalars['String']['output']>;
+  /** Value before, as text; null for any queue. */
+  readonly before?: Maybe<Scalars['String']['output']>;
+  /** The changed value. */
+  readonly field: TaskValue;
+};
 
 /** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {
@@ -7185,6 +7318,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<CancelDowntimeUserError, 'code'> & { code: _RefType['CancelDowntimeUserErrorCode'] } & { __typename: 'CancelDowntimeUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
     | ( Omit<ChangeDowntimeUserError, 'code'> & { code: _RefType['ChangeDowntimeUserErrorCode'] } & { __typename: 'ChangeDowntimeUserError' } )
+    | ( Omit<ChangeTaskUserError, 'code'> & { code: _RefType['ChangeTaskUserErrorCode'] } & { __typename: 'ChangeTaskUserError' } )
     | ( Omit<ClearHostUserError, 'code'> & { code: _RefType['ClearHostUserErrorCode'] } & { __typename: 'ClearHostUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
@@ -7276,6 +7410,10 @@ export type ResolversTypes = {
   ChangeDowntimePayload: ResolverTypeWrapper<Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['ChangeDowntimeUserError']> }>;
   ChangeDowntimeUserError: ResolverTypeWrapper<Omit<ChangeDowntimeUserError, 'code'> & { code: ResolversTypes['ChangeDowntimeUserErrorCode'] }>;
   ChangeDowntimeUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'DOWNTIME_NOT_FOUND' | 'DOWNTIME_OVER' | 'REVISION_CONFLICT'>;
+  ChangeTaskInput: ChangeTaskInput;
+  ChangeTaskPayload: ResolverTypeWrapper<ChangeTaskPayloadMapper>;
+  ChangeTaskUserError: ResolverTypeWrapper<Omit<ChangeTaskUserError, 'code'> & { code: ResolversTypes['ChangeTaskUserErrorCode'] }>;
+  ChangeTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'SHARE_NOT_FOUND'>;
   CheckpointFile: ResolverTypeWrapper<CheckpointFile>;
   CheckpointFileInput: CheckpointFileInput;
   ClearHostInput: ClearHostInput;
@@ -7652,6 +7790,8 @@ export type ResolversTypes = {
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskAction: ResolverTypeWrapper<'PAUSE' | 'RESUME' | 'FINISH' | 'ABORT'>;
+  TaskChange: ResolverTypeWrapper<TaskChangeMapper>;
+  TaskChangesInput: TaskChangesInput;
   TaskCommand: ResolverTypeWrapper<TaskCommandMapper>;
   TaskCommandEffect: ResolverTypeWrapper<TaskCommandEffectMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
@@ -7667,6 +7807,8 @@ export type ResolversTypes = {
   TaskScouts: ResolverTypeWrapper<TaskScoutsMapper>;
   TaskScoutsInput: TaskScoutsInput;
   TaskState: ResolverTypeWrapper<'SCOUTING' | 'EXPANDING' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'DONE' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
+  TaskValue: ResolverTypeWrapper<'PRIORITY' | 'MEMORY_MIB' | 'DISK_MIB' | 'WALLTIME_SECONDS' | 'QUEUE' | 'MAX_ATTEMPTS' | 'SHARE'>;
+  TaskValueChange: ResolverTypeWrapper<TaskValueChangeMapper>;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: ResolverTypeWrapper<UncountedInterval>;
   UpdateExperimentInput: UpdateExperimentInput;
@@ -7741,6 +7883,9 @@ export type ResolversParentTypes = {
   ChangeDowntimeInput: ChangeDowntimeInput;
   ChangeDowntimePayload: Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['ChangeDowntimeUserError']> };
   ChangeDowntimeUserError: ChangeDowntimeUserError;
+  ChangeTaskInput: ChangeTaskInput;
+  ChangeTaskPayload: ChangeTaskPayloadMapper;
+  ChangeTaskUserError: ChangeTaskUserError;
   CheckpointFile: CheckpointFile;
   CheckpointFileInput: CheckpointFileInput;
   ClearHostInput: ClearHostInput;
@@ -8049,6 +8194,8 @@ export type ResolversParentTypes = {
   SubmitTaskUserError: SubmitTaskUserError;
   Subscription: Record<PropertyKey, never>;
   Task: TaskMapper;
+  TaskChange: TaskChangeMapper;
+  TaskChangesInput: TaskChangesInput;
   TaskCommand: TaskCommandMapper;
   TaskCommandEffect: TaskCommandEffectMapper;
   TaskConnection: TaskConnectionMapper;
@@ -8062,6 +8209,7 @@ export type ResolversParentTypes = {
   TaskProgressChanged: TaskProgressChangedMapper;
   TaskScouts: TaskScoutsMapper;
   TaskScoutsInput: TaskScoutsInput;
+  TaskValueChange: TaskValueChangeMapper;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: UncountedInterval;
   UpdateExperimentInput: UpdateExperimentInput;
@@ -8290,6 +8438,23 @@ export type ChangeDowntimeUserErrorResolvers<ContextType = Context, ParentType e
 };
 
 export type ChangeDowntimeUserErrorCodeResolvers = EnumResolverSignature<{ DOWNTIME_NOT_FOUND?: any, DOWNTIME_OVER?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['ChangeDowntimeUserErrorCode']>;
+
+export type ChangeTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ChangeTaskPayload'] = ResolversParentTypes['ChangeTaskPayload']> = {
+  change?: Resolver<Maybe<ResolversTypes['TaskChange']>, ParentType, ContextType>;
+  effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
+  laterJobCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ChangeTaskUserError']>, ParentType, ContextType>;
+};
+
+export type ChangeTaskUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ChangeTaskUserError'] = ResolversParentTypes['ChangeTaskUserError']> = {
+  code?: Resolver<ResolversTypes['ChangeTaskUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ChangeTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SHARE_NOT_FOUND?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['ChangeTaskUserErrorCode']>;
 
 export type CheckpointFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CheckpointFile'] = ResolversParentTypes['CheckpointFile']> = {
   location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -9311,6 +9476,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   cancelDowntime?: Resolver<ResolversTypes['CancelDowntimePayload'], ParentType, ContextType, RequireFields<MutationcancelDowntimeArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
   changeDowntime?: Resolver<ResolversTypes['ChangeDowntimePayload'], ParentType, ContextType, RequireFields<MutationchangeDowntimeArgs, 'input'>>;
+  changeTask?: Resolver<ResolversTypes['ChangeTaskPayload'], ParentType, ContextType, RequireFields<MutationchangeTaskArgs, 'input'>>;
   clearHost?: Resolver<ResolversTypes['ClearHostPayload'], ParentType, ContextType, RequireFields<MutationclearHostArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
@@ -10119,6 +10285,7 @@ export type SubscriptionResolvers<ContextType = Context, ParentType extends Reso
 
 export type TaskResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Task'] = ResolversParentTypes['Task'], FederationReferenceType extends FederationReferenceTypes['Task'] = FederationReferenceTypes['Task']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Task']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  changes?: Resolver<ReadonlyArray<ResolversTypes['TaskChange']>, ParentType, ContextType>;
   commands?: Resolver<ReadonlyArray<ResolversTypes['TaskCommand']>, ParentType, ContextType>;
   control?: Resolver<Maybe<ResolversTypes['TaskCommand']>, ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -10141,6 +10308,17 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
 };
 
 export type TaskActionResolvers = EnumResolverSignature<{ ABORT?: any, FINISH?: any, PAUSE?: any, RESUME?: any }, ResolversTypes['TaskAction']>;
+
+export type TaskChangeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskChange'] = ResolversParentTypes['TaskChange']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  changedJobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  keptJobCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  values?: Resolver<ReadonlyArray<ResolversTypes['TaskValueChange']>, ParentType, ContextType>;
+};
 
 export type TaskCommandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskCommand'] = ResolversParentTypes['TaskCommand']> = {
   action?: Resolver<ResolversTypes['TaskAction'], ParentType, ContextType>;
@@ -10206,6 +10384,14 @@ export type TaskScoutsResolvers<ContextType = Context, ParentType extends Resolv
 
 export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, DONE?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, PAUSED?: any, RUNNING?: any, SCOUTING?: any, STOPPING?: any }, ResolversTypes['TaskState']>;
 
+export type TaskValueResolvers = EnumResolverSignature<{ DISK_MIB?: any, MAX_ATTEMPTS?: any, MEMORY_MIB?: any, PRIORITY?: any, QUEUE?: any, SHARE?: any, WALLTIME_SECONDS?: any }, ResolversTypes['TaskValue']>;
+
+export type TaskValueChangeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskValueChange'] = ResolversParentTypes['TaskValueChange']> = {
+  after?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  before?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  field?: Resolver<ResolversTypes['TaskValue'], ParentType, ContextType>;
+};
+
 export type UncountedIntervalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UncountedInterval'] = ResolversParentTypes['UncountedInterval']> = {
   from?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   to?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -10240,7 +10426,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ClearHostUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -10417,6 +10603,9 @@ export type Resolvers<ContextType = Context> = {
   ChangeDowntimePayload?: ChangeDowntimePayloadResolvers<ContextType>;
   ChangeDowntimeUserError?: ChangeDowntimeUserErrorResolvers<ContextType>;
   ChangeDowntimeUserErrorCode?: ChangeDowntimeUserErrorCodeResolvers;
+  ChangeTaskPayload?: ChangeTaskPayloadResolvers<ContextType>;
+  ChangeTaskUserError?: ChangeTaskUserErrorResolvers<ContextType>;
+  ChangeTaskUserErrorCode?: ChangeTaskUserErrorCodeResolvers;
   CheckpointFile?: CheckpointFileResolvers<ContextType>;
   ClearHostPayload?: ClearHostPayloadResolvers<ContextType>;
   ClearHostUserError?: ClearHostUserErrorResolvers<ContextType>;
@@ -10687,6 +10876,7 @@ export type Resolvers<ContextType = Context> = {
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   TaskAction?: TaskActionResolvers;
+  TaskChange?: TaskChangeResolvers<ContextType>;
   TaskCommand?: TaskCommandResolvers<ContextType>;
   TaskCommandEffect?: TaskCommandEffectResolvers<ContextType>;
   TaskConnection?: TaskConnectionResolvers<ContextType>;
@@ -10698,6 +10888,8 @@ export type Resolvers<ContextType = Context> = {
   TaskProgressChanged?: TaskProgressChangedResolvers<ContextType>;
   TaskScouts?: TaskScoutsResolvers<ContextType>;
   TaskState?: TaskStateResolvers;
+  TaskValue?: TaskValueResolvers;
+  TaskValueChange?: TaskValueChangeResolvers<ContextType>;
   UncountedInterval?: UncountedIntervalResolvers<ContextType>;
   UpdateExperimentPayload?: UpdateExperimentPayloadResolvers<ContextType>;
   UpdateExperimentUserError?: UpdateExperimentUserErrorResolvers<ContextType>;

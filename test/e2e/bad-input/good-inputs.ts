@@ -69,6 +69,7 @@ export function goodInputs({
     finishTask: ['FinishTaskInput', { taskId, isDryRun: true }],
     abortTask: ['AbortTaskInput', { taskId, isDryRun: true }],
     endScouting: ['EndScoutingInput', { taskId, isDryRun: true }],
+    changeTask: ['ChangeTaskInput', { taskId, changes: { memoryMiB: 99 }, isDryRun: true }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     updateExperiment: ['UpdateExperimentInput', { name: 'rubin', title: 'Rubin', continuity: {} }],
     allowSubmissionOnBehalf: [

@@ -40,6 +40,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   finishTask: ({ targets }) => ({ taskId: targets.task }),
   abortTask: ({ targets }) => ({ taskId: targets.task }),
   endScouting: ({ targets }) => ({ taskId: targets.task }),
+  changeTask: ({ targets }) => ({ taskId: targets.task, changes: { memoryMiB: 9 } }),
   registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   updateExperiment: () => ({ name: 'atlas', title: 'Mine' }),
   setShares: () => ({ experiment: 'atlas', shares: [{ leaf: 'default', nominalCores: 1 }] }),

@@ -210,6 +210,7 @@ export const rows: Rows = [
   mutation('finishTask', ({ taskId }) => ({ taskId, isDryRun: true })),
   mutation('abortTask', ({ taskId }) => ({ taskId, isDryRun: true })),
   mutation('endScouting', ({ taskId }) => ({ taskId, isDryRun: true })),
+  mutation('changeTask', ({ taskId }) => ({ taskId, changes: { memoryMiB: 99 }, isDryRun: true })),
   mutation('retryJobs', (objects, caller, target) => ({
     ...ofJob(objects),
     idempotencyKey: key(caller, target),

@@ -15,6 +15,7 @@ import {
 } from '../operations.generated.js';
 import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
 import { printScoutResult } from './task/scout-result.js';
+import { changeText } from './task/set.js';
 
 /** Adds the command. */
 export function addShow(program: Command, world: World, finish: Finish): void {
@@ -194,6 +195,7 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['command', task.control && commandText(task.control)],
     ['failure limit', task.failureLimit && failureLimitText(task.failureLimit)],
     ['scouts', task.scouts?.summary],
+    ...task.changes.map((change) => ['change', changeText(change)] as const),
     ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],
     ['ended', `${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} %`],
     ['jobs', progress.counts.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],

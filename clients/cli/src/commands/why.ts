@@ -7,6 +7,7 @@ import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operati
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
 import { commandText } from './show.js';
+import { changeText } from './task/set.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
@@ -31,6 +32,7 @@ async function whyTask({ client, output }: Session, id: string): Promise<ExitCod
     printLine(output, `${task.name} is ${task.state}.`);
     if (task.control) printLine(output, `Command: ${commandText(task.control)}`);
     if (task.scouts) printLine(output, task.scouts.summary);
+    for (const change of task.changes) printLine(output, `Change: ${changeText(change)}`);
   }
   return exitCodes.ok;
 }

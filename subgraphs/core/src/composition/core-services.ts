@@ -49,6 +49,7 @@ export function servicesOf(
     tasks: jobs.tasks,
     taskCommands: jobs.taskCommands,
     scoutingCommands: jobs.scoutingCommands,
+    taskChanges: jobs.taskChanges,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),

@@ -30,6 +30,7 @@ function queueFacts({ _id, ...queue }: QueueDocument, downtimes: Directories['do
 export function queueDirectory(queues: Directories['queues']): QueueDirectory {
   return {
     idOf: async (name) => (await queues.byNames([name]))[0]?._id ?? null,
+    boundsOf: async (name) => (await queues.freshByNames([name]))[0]?.limits ?? null,
     admitted: (names, experiment) => queues.admitted(names, experiment),
     admitting: (experiment) => queues.admitting(experiment),
   };

@@ -12,6 +12,8 @@ import { TaskStops } from '../tasks/control/task-stops.js';
 import { FailureLimits } from '../tasks/limits/failure-limits.js';
 import { Scouting } from '../tasks/scouts/scouting.js';
 import { ScoutingCommands } from '../tasks/scouts/scouting-commands.service.js';
+import { TaskChangeWork } from '../tasks/changes/task-change-work.js';
+import { TaskChanges } from '../tasks/changes/task-changes.service.js';
 import type { AmountOffers } from '../policies/failure-policies.js';
 import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
 import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
@@ -86,6 +88,8 @@ export interface JobDomain {
   readonly taskCommands: TaskCommands;
   /** Ends of scouting by principals. */
   readonly scoutingCommands: ScoutingCommands;
+  /** Changes of what has not started of tasks. */
+  readonly taskChanges: TaskChanges;
   readonly dependencies: Dependencies;
   /** Starts the leader's work, which runs while this process leads. */
   start(): void;
@@ -171,13 +175,21 @@ function scoutingOf(
 
 /** Commands to tasks, and the work that stops them. */
 function taskControlOf(
-  { stores, writer, access, leader, clock, log }: JobDomainOptions,
+  options: JobDomainOptions,
   control: TaskControl,
   scouting: Scouting,
   check: (taskId: string) => Promise<void>,
 ) {
-  const { jobs, jobCounts, taskControl: tasks, scouts } = stores;
+  const { stores, writer, experiments, queues, access, leader, clock, ids, log, upkeepMs } = options;
+  const { jobs, jobCounts, classes, taskControl: tasks, taskChanges: changes, scouts } = stores;
+  const { onTaskCommand: onChanged = async () => undefined } = options;
+  const everyMs = upkeepMs === undefined ? {} : { everyMs: upkeepMs };
   return {
+    changeWork: new TaskChangeWork({ changes, jobs, classes, writer, leader, clock, log, ...everyMs }),
+    taskChanges: new TaskChanges({
+      ...{ changes, jobs, jobCounts, classes, experiments, queues, access },
+      ...{ onChanged, clock, ids },
+    }),
     scoutingCommands: new ScoutingCommands({ scouting, scouts, access }),
     stops: new TaskStops({ tasks, jobs, writer, check, leader, clock, log }),
     taskCommands: new TaskCommands({ control, tasks, jobCounts, jobs, access }),
@@ -202,7 +214,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const expansion = expansionOf(options, dependencies, onComplete);
   const upkeep = upkeepOf(options, completion, scouting);
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
-  const { stops, ...commands } = taskControlOf(options, control, scouting, onComplete);
+  const { stops, changeWork, ...commands } = taskControlOf(options, control, scouting, onComplete);
   const limits = new FailureLimits({ tasks: stores.taskControl, jobCounts, control, leader });
   const handlers = [new DependencyWork(dependencies), completion, timer, stops, limits];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
@@ -223,7 +235,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     log,
   });
   const maxBytes = options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes };
-  const works = [upkeep, expansion, stops, runner, timer, events];
+  const works = [upkeep, expansion, stops, changeWork, runner, timer, events];
   return {
     jobs: new JobsService({ jobs, experiments, queues, access: options.access }),
     submits,

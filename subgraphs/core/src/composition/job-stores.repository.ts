@@ -3,6 +3,7 @@ import type { Db } from 'mongodb';
 import { parameterChunksCollection, tasksCollection } from '../tasks/task.document.js';
 import { TaskControlRepository } from '../tasks/control/task-control.repository.js';
 import { ScoutsRepository } from '../tasks/scouts/scouts.repository.js';
+import { TaskChangesRepository } from '../tasks/changes/task-changes.repository.js';
 import { TasksRepository } from '../tasks/tasks.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
 import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
@@ -54,6 +55,7 @@ export function jobStores(db: Db) {
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     taskControl: new TaskControlRepository(collection(db, tasksCollection)),
     scouts: new ScoutsRepository(collection(db, tasksCollection)),
+    taskChanges: new TaskChangesRepository(collection(db, tasksCollection)),
     tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),
   };
 }

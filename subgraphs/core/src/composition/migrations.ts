@@ -142,4 +142,11 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, [tasksCollection]);
     },
   },
+  {
+    id: '0018-changes-of-tasks',
+    up: async (db) => {
+      const changed = [tasksCollection, jobsCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
 ];

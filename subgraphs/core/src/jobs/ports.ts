@@ -59,10 +59,19 @@ export interface JobSecrets {
   ): Promise<readonly (string | null)[]>;
 }
 
+/** Limits of a queue on single jobs; absent ones do not limit. */
+export interface QueueBounds {
+  readonly maxCores?: number;
+  readonly maxMemoryMiB?: number;
+  readonly maxWalltimeSeconds?: number;
+}
+
 /** Look-up of queues by name. */
 export interface QueueDirectory {
   /** Id of a queue, or null if there is none of this name. */
   idOf(name: string): Promise<string | null>;
+  /** Limits of a queue on single jobs, as stored now; null if there is none of this name. */
+  boundsOf(name: string): Promise<QueueBounds | null>;
   /** Filters the given names by queues that admit the experiment, as stored now. */
   admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>>;
   /** Names of the queues that admit the experiment according to this process; for messages. */

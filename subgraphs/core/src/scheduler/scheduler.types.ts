@@ -26,6 +26,8 @@ export interface ReadyJob {
   readonly hasNoOutputs?: true;
   /** Hosts and sites that it avoids. */
   readonly avoid?: StoredAvoidance;
+  /** See `JobDocument.generation`; left out if it is 0. */
+  readonly generation?: number;
 }
 
 /** A granted job in the ledger. */

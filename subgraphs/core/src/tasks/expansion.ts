@@ -90,7 +90,7 @@ export class Expansion {
 
   async #expand(id: string): Promise<void> {
     const { tasks, runnerId, clock, log, stepSize = 2000, onComplete } = this.#options;
-    const task = await tasks.claim(id, runnerId, clock.now());
+    let task = await tasks.claim(id, runnerId, clock.now());
     if (!task) return;
     const last = task.createUpTo ?? task.totalJobs;
     try {
@@ -100,7 +100,9 @@ export class Expansion {
         const upTo = Math.min(created + stepSize, last);
         await this.#step(task, created, upTo);
         created = upTo;
-        if (!(await tasks.created(id, runnerId, created, created === last, clock.now()))) return;
+        const generation = await tasks.created(id, runnerId, created, created === last, clock.now());
+        if (generation === null) return;
+        if (generation !== (task.generation ?? 0)) task = (await tasks.find([id]))[0] ?? task;
       }
     } finally {
       await tasks.release(id, runnerId);

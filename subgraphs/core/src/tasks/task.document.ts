@@ -1,6 +1,8 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
+import type { OpenTaskChange, StoredTaskChange } from './changes/task-change.types.js';
+import { keptTaskChanges } from './changes/task-change.types.js';
 import type { StoredFailureLimit } from './limits/failure-limit.types.js';
 import type { StoredScouts } from './scouts/scouts.types.js';
 
@@ -99,6 +101,14 @@ export interface TaskDocument {
   readonly createUpTo?: number;
   /** Failures after which a command is given; absent if there is no limit. */
   readonly failureLimit?: StoredFailureLimit;
+  /** Number of changes of its template; absent if there were none. */
+  readonly generation?: number;
+  /** Latest changes of what had not started, oldest first. */
+  readonly changes?: readonly StoredTaskChange[];
+  /** Change that is being applied to the jobs; absent if there is none. */
+  readonly openChange?: OpenTaskChange;
+  /** Shares in which jobs of the task may be apart from the present one; absent if there are none. */
+  readonly formerShares?: readonly string[];
   readonly endedAt?: Date;
   /** Number of jobs by state when the task ended. */
   readonly endStates?: StateCounts;
@@ -133,6 +143,10 @@ export const taskFactsProjection = {
   scouts: 1,
   createUpTo: 1,
   failureLimit: 1,
+  generation: 1,
+  changes: 1,
+  openChange: 1,
+  formerShares: 1,
   endedAt: 1,
   endStates: 1,
   control: 1,
@@ -143,8 +157,11 @@ export const taskFactsProjection = {
 /** Maximum number of commands that a task keeps. */
 export const keptTaskCommands = 50;
 
-/** Version of the stored form; version 2 added variants, version 3 commands, version 4 scouts and limits. */
-export const taskSchemaVersion = 4;
+/**
+ * Version of the stored form; version 2 added variants, version 3 commands, version 4 scouts and limits,
+ * version 5 changes.
+ */
+export const taskSchemaVersion = 5;
 
 /** Tasks. */
 export const tasksCollection = defineCollection<TaskDocument>({
@@ -185,6 +202,10 @@ export const tasksCollection = defineCollection<TaskDocument>({
       scouts: { bsonType: 'object' },
       createUpTo: { bsonType: 'int', minimum: 1, maximum: 1000 },
       failureLimit: { bsonType: 'object' },
+      generation: { bsonType: 'int', minimum: 1 },
+      changes: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: keptTaskChanges },
+      openChange: { bsonType: 'object' },
+      formerShares: { bsonType: 'array', items: { bsonType: 'string' } },
       endedAt: { bsonType: 'date' },
       endStates: { bsonType: 'object' },
       control: { bsonType: 'object' },
@@ -203,6 +224,12 @@ export const tasksCollection = defineCollection<TaskDocument>({
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
       why: 'tasks with missing, live or scouting jobs, for the leader; suspended tasks, for the scheduler',
+    },
+    {
+      name: 'openChange_idx',
+      keys: { 'openChange.id': 1 },
+      options: { partialFilterExpression: { openChange: { $exists: true } } },
+      why: 'tasks to whose jobs a change is being applied, for the leader',
     },
   ],
 });

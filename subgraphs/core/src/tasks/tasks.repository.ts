@@ -211,8 +211,8 @@ export class TasksRepository {
   }
 
   /**
-   * Records the number of existing jobs, and whether all that this claim creates exist. @returns false if
-   * another process has the claim
+   * Records the number of existing jobs, and whether all that this claim creates exist. @returns the
+   * generation of the template; null if another process has the claim
    */
   async created(
     id: string,
@@ -220,13 +220,13 @@ export class TasksRepository {
     createdJobs: number,
     isComplete: boolean,
     now: Date,
-  ): Promise<boolean> {
+  ): Promise<number | null> {
     const until = new Date(now.getTime() + runnerMs);
     const hasAll = { $gte: [createdJobs, '$totalJobs'] };
     const completed = {
       $cond: [{ $and: [{ $eq: ['$state', 'EXPANDING'] }, hasAll] }, 'RUNNING', '$state'],
     };
-    const { matchedCount } = await this.#tasks.updateOne(
+    const found = await this.#tasks.findOneAndUpdate(
       { _id: id, ...isExpanding, 'runner.id': runnerId },
       [
         {
@@ -239,9 +239,13 @@ export class TasksRepository {
         },
         ...(isComplete ? [{ $unset: 'runner' }] : []),
       ],
-      { writeConcern: { w: 'majority' } },
+      {
+        projection: { generation: 1 },
+        returnDocument: 'after',
+        writeConcern: { w: 'majority' },
+      },
     );
-    return matchedCount === 1;
+    return found && (found.generation ?? 0);
   }
 
   /** Open tasks after an id whose jobs all exist, in order. */

@@ -190,6 +190,7 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.addPolicyVersion': policyChange('addPolicyVersion', { rules: [neverRule] }),
   'Mutation.enablePolicy': policyChange('enablePolicy', { version: 1 }),
   'Mutation.disablePolicy': policyChange('disablePolicy'),
+  'Mutation.changeTask': taskChange('changeTask', { changes: { memoryMiB: 99 }, isDryRun: true }),
   'Mutation.pauseTask': taskChange('pauseTask', { reason: 'because' }),
   'Mutation.resumeTask': taskChange('resumeTask'),
   'Mutation.finishTask': taskChange('finishTask'),

@@ -162,6 +162,7 @@ async function startProcess(
     },
     queues: {
       idOf: async (name) => (name === 'main' ? 'queue_1' : null),
+      boundsOf: async (name) => (name === 'main' ? { maxMemoryMiB: 64_000 } : null),
       admitted: async (names) => new Set(names.filter((name) => name === 'main')),
       admitting: () => ['main'],
     },

@@ -189,7 +189,7 @@ describe('expansion', () => {
       ...all,
       tasks: instead(all.tasks, {
         claim: async (id) => (await all.tasks.find([id]))[0] ?? null,
-        created: async () => true,
+        created: async () => 0,
       }),
     });
     const rivals = await Promise.all([

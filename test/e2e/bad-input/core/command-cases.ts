@@ -67,6 +67,23 @@ const taskRows: readonly Row[] = [
 export const taskCommands = [
   ...casesOf('pauseTask', 'INVALID_VALUE', [...taskRows, ['no reason', 'reason', '']]),
   ...['resumeTask', 'finishTask', 'abortTask'].flatMap((name) => casesOf(name, 'INVALID_VALUE', taskRows)),
+  ...casesOf('changeTask', 'INVALID_VALUE', [
+    ...taskRows,
+    ['no value', 'changes', {}],
+    ['no memory', 'changes', { memoryMiB: 0 }, { at: 'changes.memoryMiB', names: '0' }],
+    [
+      'a queue that is not there',
+      'changes',
+      { queue: 'nowhere' },
+      { code: 'QUEUE_NOT_FOUND', at: 'changes.queue', names: 'nowhere' },
+    ],
+    [
+      'a share that is not there',
+      'changes',
+      { share: 'nowhere' },
+      { code: 'SHARE_NOT_FOUND', at: 'changes.share', names: 'nowhere' },
+    ],
+  ]),
   ...casesOf('endScouting', 'INVALID_VALUE', [
     ...taskRows,
     ['no memory', 'requirements', { memoryMiB: 0 }, { at: 'requirements.memoryMiB', names: '0' }],

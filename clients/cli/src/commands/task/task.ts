@@ -1,4 +1,4 @@
-/** `rhizome task`: pauses, resumes, finishes and aborts tasks, and ends their scouting. */
+/** `rhizome task`: pauses, resumes, finishes, aborts and changes tasks, and ends their scouting. */
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
 import { type MutationError, type Session, type World, printErrors, withSession } from '../../command.js';
@@ -15,7 +15,9 @@ import {
   type ResumeTaskInput,
 } from '../../operations.generated.js';
 import { type Output, printJson, printLine } from '../../output.js';
+import { printJobs } from './affected-jobs.js';
 import { addEndScouting } from './end-scouting.js';
+import { addSet } from './set.js';
 
 interface TaskFlags extends DryRunFlags {
   readonly reason?: string;
@@ -72,7 +74,7 @@ const verbs: readonly Verb[] = [
 
 /** Adds the commands. */
 export function addTask(program: Command, world: World, finish: Finish): void {
-  const group = program.command('task').description('pause, resume and end tasks');
+  const group = program.command('task').description('pause, resume, change and end tasks');
   for (const verb of verbs) {
     const command = group
       .command(verb.name)
@@ -86,6 +88,7 @@ export function addTask(program: Command, world: World, finish: Finish): void {
       finish(withSession(command, world, (session) => give(session, verb, ids, flags))),
     );
   }
+  addSet(group, world, finish);
   addEndScouting(group, world, finish);
 }
 
@@ -113,11 +116,9 @@ function print(
   { task, effect }: { readonly task: CliCommandedTaskFragment; readonly effect: CliTaskEffectFragment },
   dryRun: boolean,
 ): void {
-  const { jobCount, counts, jobs: first } = effect;
+  const { jobCount, counts } = effect;
   const states = counts.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ');
   const jobs = `${jobCount} ${jobCount === 1 ? 'job' : 'jobs'} ${does}${states ? ` (${states})` : ''}`;
   printLine(output, `${task.id}  ${task.state}  ${dryRun ? `${name} would mean: ` : ''}${jobs}`);
-  if (!dryRun) return;
-  for (const { id } of first) printLine(output, `  ${id}`);
-  if (jobCount > first.length) printLine(output, `  … and ${jobCount - first.length} more`);
+  if (dryRun) printJobs(output, effect);
 }

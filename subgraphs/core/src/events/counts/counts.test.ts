@@ -31,6 +31,13 @@ function anEvent(
 }
 
 describe('counts of jobs', () => {
+  it('moves a job from share to share', () => {
+    const counts = new JobCounts();
+    counts.apply(anEvent(null, 'ACTIVATED'));
+    counts.apply(anEvent('ACTIVATED', 'ACTIVATED', { share: 'alpha/other', previousShare: 'alpha/default' }));
+    expect(counts.rows()).toMatchObject([{ share: 'alpha/other', state: 'ACTIVATED', count: 1 }]);
+  });
+
   it('moves a job from queue to queue with its grants, and counts it once', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'ACTIVATED'));

@@ -47,7 +47,7 @@ export class JobCounts {
         experiment,
         queue: queueBefore(last),
         gpuModel: before?.model ?? null,
-        share,
+        share: last.previousShare ?? share,
         state: from,
       };
       this.#add(countKey, -1, -(before?.count ?? 0));

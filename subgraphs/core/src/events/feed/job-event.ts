@@ -41,8 +41,10 @@ const repeated = [
   'queue',
   'previousQueue',
   'share',
+  'previousShare',
   'owner',
   'classId',
+  'previousClassId',
   'workerId',
 ] as const;
 

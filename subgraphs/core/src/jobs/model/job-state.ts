@@ -44,7 +44,7 @@ export const adoptedStates = [
  * worker's lease expires.
  */
 export const heldStates = ['SENT', ...adoptedStates] as const satisfies readonly JobState[];
-/** States before the job is sent: it may be held, released and re-prioritised. */
+/** States before the job is sent: it may be held, released and changed. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
 /**
@@ -93,10 +93,10 @@ export const jobEdges: readonly JobEdge[] = [
     'PENDING',
     ['principal'],
     'none',
-    'held, released while it still waits for something else, or re-prioritised',
+    'held, released while it still waits for something else, or changed',
   ),
-  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 're-prioritised'),
-  edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 're-prioritised'),
+  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 'changed'),
+  edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 'changed'),
   edge('ACTIVATED', 'PENDING', ['principal'], 'none', 'held'),
   edge('THROTTLED', 'PENDING', ['principal'], 'none', 'held'),
   edge('ACTIVATED', 'THROTTLED', ['broker'], 'none', 'its owner exceeds the limit of the share'),

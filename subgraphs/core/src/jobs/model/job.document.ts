@@ -64,6 +64,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       lookup: { bsonType: 'array', maxItems: 1100 },
       requirements: known,
       classId: { bsonType: 'string' },
+      generation: known,
       payload: known,
       retry: known,
       dependsOn: known,

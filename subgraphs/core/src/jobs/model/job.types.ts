@@ -251,7 +251,7 @@ export interface StoredTransition {
   readonly actor: string;
   readonly reason?: string;
   readonly attempt: number;
-  /** Bulk operation that made the transition; a resumed operation recognises its own changes by it. */
+  /** Operation or change of a task that made the transition; when resumed, it recognises its own changes. */
   readonly operation?: string;
 }
 
@@ -288,10 +288,16 @@ export interface StoredLastEvent {
   /** GPUs before this event, if different; null if there were none. */
   readonly previousGpu?: StoredGpuGrant | null;
   readonly share: string;
+  /** Share before this event, if different: counts are moved from it. */
+  readonly previousShare?: string;
   readonly owner: string;
   /** `key=value`. */
   readonly labels: readonly string[];
   readonly classId: string;
+  /** Requirement class before this event, if it changed while the job waited. */
+  readonly previousClassId?: string;
+  /** See {@link JobDocument.generation}. */
+  readonly generation?: number;
   readonly priority: number;
   /** Priority before this event, if different. */
   readonly previousPriority?: number;
@@ -333,6 +339,11 @@ export interface JobDocument {
   readonly lookup: readonly string[];
   readonly requirements: StoredRequirements;
   readonly classId: string;
+  /**
+   * Number of changes of its requirements or share; absent if there were none. A grant is valid only for the
+   * generation for which it was decided.
+   */
+  readonly generation?: number;
   readonly payload: StoredPayload;
   readonly retry: StoredRetryPolicy;
   readonly dependsOn: readonly string[];

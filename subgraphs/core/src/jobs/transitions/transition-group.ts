@@ -7,9 +7,11 @@
  * look-up is also exact as a guard.
  */
 import { isPlannedEnd } from '@rhizome/errors';
-import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
+import { findEdge, isHeld, isTerminal, isWaiting, type JobEdge, type JobState } from '../model/job-state.js';
 import type { StoredTransition } from '../model/job.types.js';
+import { shareKey } from '../model/new-job.js';
 import { adopting, granting } from './attempt-updates.js';
+import { bumpsGeneration, moving, nextGeneration } from './waiting-changes.js';
 import { failureOf, revokedOf } from './failure-event.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { TransitionRequest } from './transition.types.js';
@@ -37,7 +39,7 @@ export function edgeOf(request: TransitionRequest): JobEdge {
 }
 
 /** Values of the request other than the state. */
-export function shapeOf({ from, to, by, change }: TransitionRequest): TransitionShape {
+export function shapeOf({ from, to, by, change, generation }: TransitionRequest): TransitionShape {
   const setsFence = by === 'worker' || by === 'broker' || by === 'adoption';
   const adopts = change?.adoption !== undefined;
   const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to) || adopts);
@@ -57,13 +59,16 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
     priority: change?.priority !== undefined,
     avoids: change?.avoid !== undefined,
     changesRequirements: change?.requirements !== undefined,
+    movesShare: change?.share !== undefined,
+    changesAttempts: change?.maxAttempts !== undefined,
+    generation,
   };
 }
 
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  const { avoids, changesRequirements, endsAsPlanned, limitsMemory } = shape;
+  const { avoids, changesRequirements, endsAsPlanned, limitsMemory, movesShare, changesAttempts } = shape;
   return [
     request.from,
     request.to,
@@ -80,12 +85,16 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     +priority,
     +avoids,
     +changesRequirements,
+    +movesShare,
+    +changesAttempts,
+    shape.generation ?? '-',
   ].join(' ');
 }
 
 /** Filter for the documents that the group may change: by id, state and the other guards of the edge. */
 export function groupFilter({ edge, shape, requests, at }: TransitionGroup): Plain {
   const filter: Record<string, unknown> = { _id: { $in: requests.map((r) => r.jobId) }, state: edge.from };
+  if (shape.generation !== undefined) filter['generation'] = shape.generation || { $exists: false };
   const due = { $or: [{ notBefore: { $exists: false } }, { notBefore: { $lte: at } }] };
   if (edge.guard === 'fence') filter['fence'] = { $in: requests.map((r) => r.fence) };
   if (edge.guard === 'ready') {
@@ -115,6 +124,7 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
       ...granting(group, value),
       ...adopting(group, value),
       ...waiting(group, value),
+      ...moving(group, value),
     },
   };
   if (same) return [set];
@@ -156,7 +166,7 @@ type Value = (name: string) => unknown;
 
 function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
   const { grant, adoption, unreachableSince, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
-  const { avoid, requirements, memoryLimit } = change ?? {};
+  const { avoid, requirements, memoryLimit, share, maxAttempts } = change ?? {};
   return {
     actor,
     ...(reason === undefined ? {} : { reason }),
@@ -173,6 +183,8 @@ function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: D
     ...(priority === undefined ? {} : { priority }),
     ...(avoid === undefined ? {} : { avoid }),
     ...requirements,
+    ...(share === undefined ? {} : { share, shareKey: shareKey(share) }),
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
   };
 }
 
@@ -211,6 +223,7 @@ function core(group: TransitionGroup, value: Value): Plain {
     ...(shape.priority ? { priority: value('priority') } : {}),
     ...(shape.avoids ? { avoid: value('avoid') } : {}),
     ...(shape.changesRequirements ? { requirements: value('requirements'), classId: value('classId') } : {}),
+    ...(bumpsGeneration(shape) ? { generation: nextGeneration } : {}),
     transitions: { $slice: [{ $concatArrays: ['$transitions', [history]] }, -keptTransitions] },
     last: {
       $mergeObjects: [
@@ -231,7 +244,7 @@ const alternating = {
 };
 
 /** Fields that subscribers and counters filter by; absent values are left out. */
-function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
+function keysOfEvent({ edge, shape }: TransitionGroup, value: Value): Plain {
   const assigns = shape.grants || shape.adopts;
   const changedOr = (name: string, changed: unknown) => ({
     $cond: [{ $ne: [`$${name}`, changed] }, `$${name}`, '$$REMOVE'],
@@ -244,10 +257,15 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     ...(assigns ? { previousQueue: changedOr('queue', value('queue')) } : {}),
     gpu: assigns ? value('gpu') : '$gpu',
     ...(assigns ? { previousGpu: previousGpu(value('gpu')) } : {}),
-    share: '$share',
+    share: shape.movesShare ? value('share') : '$share',
+    ...(shape.movesShare ? { previousShare: changedOr('share', value('share')) } : {}),
     owner: '$owner',
     labels: '$last.labels',
     classId: shape.changesRequirements ? value('classId') : '$classId',
+    ...(shape.changesRequirements && isWaiting(edge.from)
+      ? { previousClassId: changedOr('classId', value('classId')) }
+      : {}),
+    generation: bumpsGeneration(shape) ? nextGeneration : '$generation',
     priority: shape.priority ? value('priority') : '$priority',
     ...(shape.priority ? { previousPriority: changedOr('priority', value('priority')) } : {}),
     notBefore:

@@ -35,4 +35,8 @@ export interface TransitionShape {
   readonly avoids: boolean;
   /** The next attempt has other requirements, and so another class. */
   readonly changesRequirements: boolean;
+  readonly movesShare: boolean;
+  readonly changesAttempts: boolean;
+  /** Generation that all documents of the group must have; absent: any. */
+  readonly generation?: number | undefined;
 }

@@ -82,8 +82,12 @@ export interface TransitionChange {
   readonly notBefore?: Date | null;
   /** Hosts and sites that the next attempt avoids. */
   readonly avoid?: StoredAvoidance;
-  /** Only when an attempt ends and another follows. */
+  /** Only when an attempt ends and another follows, or on edges of a waiting state to itself. */
   readonly requirements?: RequirementsChange;
+  /** Path of another share. Only on edges of a waiting state to itself. */
+  readonly share?: string;
+  /** Another maximum number of attempts. Only on edges of a waiting state to itself. */
+  readonly maxAttempts?: number;
   /** FINISHED parents that the job no longer waits for. Only from PENDING to ACTIVATED. */
   readonly finishedParents?: readonly string[];
   /** New priority. Only on edges of a waiting state to itself. */
@@ -101,7 +105,9 @@ export interface TransitionRequest {
   readonly reason?: string;
   /** Fence that the document must carry; for edges with guard `fence`. */
   readonly fence?: number;
-  /** Bulk operation of the request; kept in the job's history. */
+  /** Generation that the document must have; see `JobDocument.generation`. Absent: any. */
+  readonly generation?: number;
+  /** Bulk operation, or change of a task, of the request; kept in the job's history. */
   readonly operation?: string;
   readonly change?: TransitionChange;
 }

@@ -41,9 +41,28 @@ export interface ReadyKind {
   readonly share: string;
 }
 
-type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt' | 'taskId' | 'avoid'> & {
+const readyProjection = {
+  priority: 1,
+  owner: 1,
+  attempt: 1,
+  taskId: 1,
+  avoid: 1,
+  generation: 1,
+  'payload.outputs': 1,
+} as const;
+
+type StoredReadyJob = Pick<
+  JobDocument,
+  '_id' | 'priority' | 'owner' | 'attempt' | 'taskId' | 'avoid' | 'generation'
+> & {
   readonly payload: { readonly outputs: readonly string[] };
 };
+
+/** A ready job with its kind. */
+export interface ReadyJobOfKind {
+  readonly kind: ReadyKind;
+  readonly job: ReadyJob;
+}
 
 /** Facts of a held job that the ledger needs. */
 export type HeldJobFacts = Pick<
@@ -140,20 +159,25 @@ export class SchedulerJobsRepository {
     for (const filter of behind(after)) {
       const cursor = this.#jobs
         .find({ state: 'ACTIVATED', classId, share, ...filter }, { hint: readyIndex, batchSize: limit + 1 })
-        .project<StoredReadyJob>({
-          priority: 1,
-          owner: 1,
-          attempt: 1,
-          taskId: 1,
-          avoid: 1,
-          'payload.outputs': 1,
-        })
+        .project<StoredReadyJob>(readyProjection)
         .sort({ priority: -1, _id: 1 })
         .limit(limit - found.length);
       for (const job of await cursor.toArray()) found.push(storedReadyJob(job));
       if (found.length >= limit) break;
     }
     return found;
+  }
+
+  /** Ready jobs among these, as stored now. */
+  async readyByIds(ids: readonly string[]): Promise<readonly ReadyJobOfKind[]> {
+    const found = await this.#jobs
+      .find({ _id: { $in: [...ids] }, state: 'ACTIVATED' }, { readConcern: { level: 'majority' } })
+      .project<StoredReadyJob & ReadyKind>({ ...readyProjection, classId: 1, share: 1 })
+      .toArray();
+    return found.map(({ classId, share, ...job }) => ({
+      kind: { classId, share },
+      job: storedReadyJob(job),
+    }));
   }
 
   /**

@@ -16,7 +16,7 @@ import type { ReadyKind, SchedulerJobsRepository } from './scheduler-jobs.reposi
 
 /** Dependencies of {@link WindowFeed}. */
 export interface WindowFeedOptions extends RefillsOptions {
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds'>;
   readonly classes: RequirementClasses;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
@@ -66,13 +66,11 @@ export class WindowFeed {
 
   /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
   applyEvents(events: readonly JobEvent[]): void {
-    const { ledger, classes, suspendedTasks, log } = this.#options;
+    const { ledger, suspendedTasks } = this.#options;
     const fresh = new Map<string, number>();
     for (const { jobId, last } of events) {
-      if (last.to !== 'ACTIVATED') {
-        if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
-        continue;
-      }
+      if (last.from === 'ACTIVATED') this.#removeFormer(jobId, last);
+      if (last.to !== 'ACTIVATED') continue;
       if (last.taskId !== undefined && suspendedTasks.get(last.taskId)) continue;
       // The grant is newer than the event: the job is no longer ready.
       const entry = ledger.get(jobId);
@@ -80,7 +78,27 @@ export class WindowFeed {
       this.windows.open(last.share, last.classId).insert(readyJobOf(jobId, last));
       fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
     }
-    if (fresh.size === 0) return;
+    if (fresh.size > 0) this.#announce(fresh);
+  }
+
+  /**
+   * Puts jobs back whose grants were refused because they had changed: their events may have come while they
+   * seemed granted.
+   */
+  async putBack(jobIds: readonly string[]): Promise<void> {
+    const { jobs, suspendedTasks } = this.#options;
+    const fresh = new Map<string, number>();
+    for (const { kind, job } of await jobs.readyByIds(jobIds)) {
+      if (job.taskId !== undefined && suspendedTasks.get(job.taskId)) continue;
+      this.windows.open(kind.share, kind.classId).insert(job);
+      fresh.set(kind.classId, 1 + (fresh.get(kind.classId) ?? 0));
+    }
+    if (fresh.size > 0) this.#announce(fresh);
+  }
+
+  /** Loads the classes of jobs that came into windows, by class, and has them matched. */
+  #announce(fresh: ReadonlyMap<string, number>): void {
+    const { classes, log } = this.#options;
     void classes.load(fresh.keys()).then(
       () => {
         for (const [classId, count] of fresh) this.#recordDemand(classId, count);
@@ -94,7 +112,7 @@ export class WindowFeed {
   async applySuspensions({ suspended, resumed }: SuspensionChange): Promise<void> {
     const taken = new Set(suspended.map(({ id }) => id));
     if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
-    if (resumed.length > 0) await this.#readSharesAgain(new Set(resumed.map(({ share }) => share)));
+    if (resumed.length > 0) await this.#readSharesAgain(new Set(resumed.flatMap(({ shares }) => shares)));
     this.#onReady();
   }
 
@@ -141,6 +159,14 @@ export class WindowFeed {
     const opened = kinds.map(({ share, classId }) => this.windows.open(share, classId));
     await classes.load(opened.map(({ classId }) => classId));
     await this.#refills.run(opened);
+  }
+
+  /** Takes a job that is no longer ready, or no longer of this kind, out of its window. */
+  #removeFormer(jobId: string, { to, ...last }: JobEvent['last']): void {
+    const { share, classId, previousShare, previousClassId } = last;
+    const isMoved = previousShare !== undefined || previousClassId !== undefined;
+    if (to === 'ACTIVATED' && !isMoved) return;
+    this.windows.find(previousShare ?? share, previousClassId ?? classId)?.remove(jobId);
   }
 
   #recordDemand(classId: string, count: number): void {

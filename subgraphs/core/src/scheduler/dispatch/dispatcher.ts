@@ -29,7 +29,7 @@ import type { WorkObserver } from '../../shared/work-observer.js';
 export interface DispatcherOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds'>;
   readonly grants: GrantWriter;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;

@@ -14,12 +14,17 @@ import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 /** A transition writer whose writes end when the test decides. */
 class Writer {
   readonly groups: (readonly TransitionRequest[])[] = [];
+  /** Jobs whose grants are refused, because they have changed. */
+  readonly changed = new Set<string>();
   readonly #open: (() => void)[] = [];
 
   apply(requests: readonly TransitionRequest[]): Promise<readonly TransitionOutcome[]> {
     this.groups.push(requests);
     const at = systemClock.now();
-    const outcomes = requests.map(({ jobId }) => ({ applied: true, jobId, at }) as const);
+    const current = { state: 'ACTIVATED', fence: 0, revision: 2 } as const;
+    const outcomes = requests.map(({ jobId }): TransitionOutcome =>
+      this.changed.has(jobId) ? { applied: false, jobId, current } : { applied: true, jobId, at },
+    );
     return new Promise((resolve) => this.#open.push(() => resolve(outcomes)));
   }
 
@@ -38,6 +43,7 @@ function harness() {
   const ledger = new Ledger();
   let next = fenceStep;
   const allocated: number[] = [];
+  const changed: string[] = [];
   const grants = new GrantWriter({
     writer,
     ledger,
@@ -57,6 +63,7 @@ function harness() {
     clock: systemClock,
     onUncertain: () => undefined,
     onHeld: () => undefined,
+    onChanged: (jobIds) => changed.push(...jobIds),
   });
   const requirements = someRequirements();
   const cls = prepareClass(classIdOf(requirements), 0, requirements);
@@ -66,7 +73,7 @@ function harness() {
       ledger.add(entry);
       return { entry, cls };
     });
-  return { writer, grants, picks, allocated };
+  return { writer, ledger, grants, picks, allocated, changed };
 }
 
 const turns = async (): Promise<void> => {
@@ -85,6 +92,20 @@ describe('GrantWriter', () => {
     expect(one.map(({ jobId }) => jobId)).toEqual(first.map(({ entry }) => entry.jobId));
     expect(two.map(({ jobId }) => jobId)).toEqual(second.map(({ entry }) => entry.jobId));
     expect([...one, ...two].map(({ fence }) => fence)).toEqual([1, 2, 3].map((n) => n * fenceStep));
+  });
+
+  it('reports jobs that have changed since they were chosen, and books them no longer', async () => {
+    const { writer, ledger, grants, picks, changed } = harness();
+    const [one, two] = picks(2);
+    const jobId = two?.entry.jobId ?? '';
+    writer.changed.add(jobId);
+    const answer = grants.write([{ ...one, generation: 3 }, two] as PendingGrant[], 'main');
+    await turns();
+    expect(writer.groups[0]?.map(({ generation }) => generation)).toEqual([3, 0]);
+    writer.end();
+    expect((await answer).map((grant) => grant.jobId)).toEqual([one?.entry.jobId]);
+    expect(changed).toEqual([jobId]);
+    expect(ledger.get(jobId)).toBeUndefined();
   });
 
   it('gathers small groups during a write, and writes them together when it ends', async () => {

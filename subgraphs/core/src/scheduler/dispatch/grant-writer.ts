@@ -6,10 +6,11 @@
 import { DomainError } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import { defaultContinuity } from '../../shared/continuity.js';
-import { isHeld } from '../../jobs/model/job-state.js';
+import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
 import type {
   GrantChange,
+  TransitionOutcome,
   TransitionRequest,
   TransitionWriter,
 } from '../../jobs/transitions/transition.types.js';
@@ -43,6 +44,8 @@ export interface GrantWriterOptions {
   readonly onUncertain: (error: unknown) => void;
   /** Called with jobs that a worker held already when their grant was to be written. */
   readonly onHeld: (jobIds: readonly string[]) => void;
+  /** Called with jobs that have changed since they were chosen, and are still ready. */
+  readonly onChanged: (jobIds: readonly string[]) => void;
 }
 
 /** Number of grants that are written at once, without waiting for a group that is being written. */
@@ -144,11 +147,12 @@ export class GrantWriter {
     const { fences, writer, ledger } = this.#options;
     const picks = group.flatMap((waiting) => waiting.picks.map((pick) => ({ pick, queue: waiting.queue })));
     const first = await this.#allocate(picks.map(({ pick }) => pick));
-    const granted = picks.map(({ pick: { entry }, queue }, index) => {
+    const granted = picks.map(({ pick: { entry, generation = 0 }, queue }, index) => {
       const grant = this.#grantOf(entry, queue, first + index * fenceStep);
       ledger.confirm(entry.jobId, grant.fence);
       const where = { queue, ...this.#options.whereIs(entry.workerId) };
-      return { grant, request: requestOf(entry, where, grant, this.#gpuOf(entry)) };
+      const request = { ...requestOf(entry, where, grant, this.#gpuOf(entry)), generation };
+      return { grant, request };
     });
     const grants = granted.map(({ grant }) => grant);
     const outcomes = await writer.apply(granted.map(({ request }) => request)).catch((error: unknown) => {
@@ -159,10 +163,7 @@ export class GrantWriter {
       const grant = grants[index];
       if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
     });
-    const held = outcomes.flatMap((outcome) =>
-      !outcome.applied && outcome.current && isHeld(outcome.current.state) ? [outcome.jobId] : [],
-    );
-    if (held.length > 0) this.#options.onHeld(held);
+    this.#reportRefused(outcomes);
     // A write that took longer than the lease may belong to a former term: the worker never receives the
     // grant, and the job is requeued.
     if (!fences.isLeader())
@@ -172,6 +173,18 @@ export class GrantWriter {
       grants,
       outcomes.map(({ applied }) => applied),
     );
+  }
+
+  #reportRefused(outcomes: readonly TransitionOutcome[]): void {
+    const { onHeld, onChanged } = this.#options;
+    const refusedIn = (isOf: (state: JobState) => boolean): readonly string[] =>
+      outcomes.flatMap((outcome) =>
+        !outcome.applied && outcome.current && isOf(outcome.current.state) ? [outcome.jobId] : [],
+      );
+    const held = refusedIn(isHeld);
+    if (held.length > 0) onHeld(held);
+    const changed = refusedIn((state) => state === 'ACTIVATED');
+    if (changed.length > 0) onChanged(changed);
   }
 
   async #allocate(picks: readonly PendingGrant[]): Promise<number> {

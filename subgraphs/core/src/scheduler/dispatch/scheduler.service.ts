@@ -206,6 +206,10 @@ export class SchedulerService {
           void cache
             .readHeld(jobIds)
             .catch((err: unknown) => this.#rereadJobs('held jobs were not read', err)),
+        onChanged: (jobIds) =>
+          void dispatcher.feed
+            .putBack(jobIds)
+            .catch((err: unknown) => this.#rereadJobs('changed jobs were not read', err)),
       });
       const dispatcher = new Dispatcher({
         history: this.#history,

@@ -243,7 +243,8 @@ class Pass {
     this.#state.ledger.add(entry);
     this.#round.reserve(placement, cls, experiment, gpus);
     if (entry.deviceIds.length > 0) this.#withhold(entry, placement);
-    this.#picks[index]?.push({ entry, cls });
+    const { generation } = job;
+    this.#picks[index]?.push({ entry, cls, ...(generation !== undefined && { generation }) });
   }
 
   /** Withholds the devices of a job from the other workers of the host. */

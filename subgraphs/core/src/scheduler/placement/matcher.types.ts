@@ -23,6 +23,8 @@ export interface CandidateRequest {
 export interface PendingGrant {
   readonly entry: LedgerEntry;
   readonly cls: RequirementClass;
+  /** Generation of the job for which it was chosen; left out if it is 0. */
+  readonly generation?: number;
 }
 
 /** Result of a pass. */

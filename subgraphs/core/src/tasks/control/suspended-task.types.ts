@@ -5,8 +5,8 @@ import type { StoredTaskCommand } from '../task.document.js';
 export interface SuspendedTask {
   readonly id: string;
   readonly name: string;
-  /** Path of the leaf that its jobs were submitted to. */
-  readonly share: string;
+  /** Paths of the leaves that its jobs may be in: the present one, and earlier ones. */
+  readonly shares: readonly string[];
   readonly isStopping: boolean;
   readonly control?: StoredTaskCommand;
   /** Highest id that a job of the task has by its position; copies by retries have others. */

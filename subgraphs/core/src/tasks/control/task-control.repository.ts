@@ -16,7 +16,9 @@ import type { SuspendedTask } from './suspended-task.types.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
 /** Fields of {@link SuspendedTask}. */
-const suspendedProjection = { name: 1, share: 1, state: 1, control: 1, createdAt: 1, totalJobs: 1 } as const;
+const suspendedProjection = {
+  ...{ name: 1, share: 1, formerShares: 1, state: 1, control: 1, createdAt: 1, totalJobs: 1 },
+} as const;
 type StoredSuspendedTask = Pick<TaskDocument, '_id' | keyof typeof suspendedProjection>;
 
 /** A task that is being stopped. */
@@ -115,11 +117,13 @@ function suspendedTask({
   _id: id,
   name,
   share,
+  formerShares = [],
   state,
   control,
   createdAt,
   totalJobs,
 }: StoredSuspendedTask): SuspendedTask {
   const lastJobId = batchJobIds(id, createdAt)(totalJobs - 1);
-  return { id, name, share, isStopping: state === 'STOPPING', lastJobId, ...(control && { control }) };
+  const shares = [...new Set([share, ...formerShares])];
+  return { id, name, shares, isStopping: state === 'STOPPING', lastJobId, ...(control && { control }) };
 }

@@ -60,7 +60,7 @@ export class ScoutingCommands {
     const plan = await scouting.plan(task, early);
     const answer = { result: plan.result, jobCount: task.totalJobs - task.createdJobs, userErrors: [] };
     if (isDryRun === true) return { ...answer, task: visible(task) };
-    const ended = await scouting.end(taskId, plan);
+    const ended = await scouting.end(plan);
     return ended ? { ...answer, task: ended } : refused([notScouting(task)]);
   }
 }

@@ -40,6 +40,8 @@ export interface EarlyEnd {
 
 /** Requirements that follow from the scouts that have FINISHED so far. */
 export interface ScoutPlan {
+  /** The task from which it follows. */
+  readonly of: Pick<TaskFacts, '_id' | 'generation'>;
   readonly result: StoredScoutResult;
   readonly template: ShapeClass;
   readonly variants: readonly ShapeClass[];
@@ -99,16 +101,16 @@ export class Scouting {
       finished: shapes.reduce((sum, { finished }) => sum + finished, 0),
       shapes: shapes.filter(isEvidence).map(({ requirements: _requirements, ...shape }) => shape),
     };
-    return { result, template, variants };
+    return { of: task, result, template, variants };
   }
 
-  /** Carries a plan out. @returns the task; null if its scouting has ended before */
-  async end(taskId: string, { result, template, variants }: ScoutPlan): Promise<TaskFacts | null> {
+  /** Carries a plan out. @returns the task; null if its scouting has ended, or the task was changed, since */
+  async end({ of, result, template, variants }: ScoutPlan): Promise<TaskFacts | null> {
     const { scouts, classes, expand } = this.#options;
     const all = [template, ...variants].map(({ classId, requirements }) => [classId, requirements] as const);
     await classes.ensure(new Map(all), result.at);
-    const ended = await scouts.end(taskId, result, { template, variants });
-    if (ended) expand(taskId);
+    const ended = await scouts.end(of, result, { template, variants });
+    if (ended) expand(of._id);
     return ended;
   }
 
@@ -126,7 +128,7 @@ export class Scouting {
     if (createdJobs < createUpTo || endedOf(states) < createUpTo) return;
     if (finished === 0) return this.#abort(taskId, `None of ${count} scouts finished`);
     const task = await this.#options.scouts.find(taskId);
-    if (task) await this.end(taskId, await this.plan(task));
+    if (task) await this.end(await this.plan(task));
   }
 
   async #abort(taskId: string, why: string): Promise<void> {

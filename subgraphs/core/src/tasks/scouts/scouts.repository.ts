@@ -56,10 +56,10 @@ export class ScoutsRepository {
 
   /**
    * Ends the scouting of a task: its other jobs are created with these requirements.
-   * @returns the task; null if its scouting has ended before
+   * @returns the task; null if its scouting has ended, or its template was changed, since it was read
    */
   async end(
-    id: string,
+    { _id: id, generation }: Pick<TaskDocument, '_id' | 'generation'>,
     result: StoredScoutResult,
     classes: { readonly template: ShapeClass; readonly variants: readonly ShapeClass[] },
   ): Promise<TaskFacts | null> {
@@ -77,8 +77,12 @@ export class ScoutsRepository {
     };
     for (const [from, state] of [['SCOUTING', 'EXPANDING'] as const, ['PAUSED', 'PAUSED'] as const]) {
       const ended = await this.#tasks.findOneAndUpdate(
-        { ...isScouting, _id: id, state: from },
-        { $set: { ...changes, state }, $unset: { createUpTo: '' }, $inc: { revision: 1 } },
+        { ...isScouting, _id: id, state: from, generation: generation ?? { $exists: false } },
+        {
+          $set: { ...changes, state },
+          $unset: { createUpTo: '' },
+          $inc: { revision: 1, generation: 1 },
+        },
         { returnDocument: 'after', projection: taskFactsProjection, writeConcern: { w: 'majority' } },
       );
       if (ended) return ended;

@@ -1,0 +1,110 @@
+/** `rhizome task set`: changes what has not started of tasks. */
+import type { Command } from 'commander';
+import { type Session, type World, printErrors, withSession } from '../../command.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type DryRunFlags, type Finish, wholeNumber } from '../../flags.js';
+import {
+  CliChangeTaskDocument,
+  type CliChangeTaskMutation,
+  type CliTaskChangeFragment,
+  type TaskChangesInput,
+} from '../../operations.generated.js';
+import { type Output, printJson, printLine } from '../../output.js';
+import { printJobs } from './affected-jobs.js';
+
+interface SetFlags extends DryRunFlags {
+  readonly priority?: number;
+  readonly memory?: number;
+  readonly walltime?: number;
+  readonly disk?: number;
+  readonly attempts?: number;
+  readonly queue?: string;
+  readonly anyQueue?: true;
+  readonly share?: string;
+  readonly reason?: string;
+}
+
+/** Adds the command. */
+export function addSet(group: Command, world: World, finish: Finish): void {
+  const command = group
+    .command('set')
+    .description('change what has not started of tasks; jobs that were sent keep their values')
+    .argument('<task...>', 'task ids')
+    .option('--priority <number>', 'priority', wholeNumber(-1000, 1000))
+    .option('--memory <MiB>', 'memory of a job', wholeNumber(1, 16_777_216))
+    .option('--walltime <seconds>', 'longest run time of a job', wholeNumber(1, 34_560_000))
+    .option('--disk <MiB>', 'scratch space of a job', wholeNumber(0, 1_073_741_824))
+    .option('--attempts <number>', 'maximum number of attempts of a job', wholeNumber(1, 20))
+    .option('--queue <name>', 'run the jobs on this queue only')
+    .option('--any-queue', 'run the jobs on any queue')
+    .option('--share <share>', 'share that the jobs are charged to')
+    .option('--reason <text>', 'reason, shown with the task and its jobs')
+    .option('--dry-run', 'change nothing, and print how many jobs it would affect, and which');
+  command.action((ids: readonly string[], flags: SetFlags) =>
+    finish(withSession(command, world, (session) => set(session, ids, flags))),
+  );
+}
+
+async function set({ client, output }: Session, ids: readonly string[], flags: SetFlags): Promise<ExitCode> {
+  const { reason, dryRun = false } = flags;
+  const answers = [];
+  for (const taskId of ids) {
+    const given = reason === undefined ? {} : { reason };
+    const input = { taskId, changes: changesOf(flags), isDryRun: dryRun, ...given };
+    const { changeTask: answer } = await client.mutate(
+      CliChangeTaskDocument,
+      { input },
+      { idempotent: false },
+    );
+    printErrors(output, answer.userErrors);
+    if (!answer.task) continue;
+    answers.push(answer);
+    if (!output.json) print(output, answer, dryRun);
+  }
+  if (output.json) printJson(output, answers);
+  return answers.length === ids.length ? exitCodes.ok : exitCodes.failed;
+}
+
+function changesOf(flags: SetFlags): TaskChangesInput {
+  const queue = flags.anyQueue ? null : flags.queue;
+  const values = {
+    priority: flags.priority,
+    memoryMiB: flags.memory,
+    walltimeSeconds: flags.walltime,
+    diskMiB: flags.disk,
+    maxAttempts: flags.attempts,
+    queue,
+    share: flags.share,
+  };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+function print(
+  output: Output,
+  { task, change, effect, laterJobCount }: CliChangeTaskMutation['changeTask'],
+  dryRun: boolean,
+): void {
+  if (!task || !change || !effect) return;
+  const later = laterJobCount ? `, and ${laterJobCount} that do not exist yet` : '';
+  const verb = dryRun ? 'would be changed' : 'are being changed';
+  const jobs = `${effect.jobCount} ${effect.jobCount === 1 ? 'job' : 'jobs'} that wait${later}`;
+  printLine(output, `${task.id}  ${task.state}  ${jobs} ${verb}: ${valuesText(change)}`);
+  if (dryRun) printJobs(output, effect);
+}
+
+/** One line about the values of a change. */
+function valuesText({ values }: Pick<CliTaskChangeFragment, 'values'>): string {
+  const name = (field: string): string => field.toLowerCase().replaceAll('_', ' ');
+  return values
+    .map(({ field, before, after }) => `${name(field)} ${before ?? 'any'} to ${after ?? 'any'}`)
+    .join(', ');
+}
+
+/** One line about a change of a task. */
+export function changeText(change: CliTaskChangeFragment): string {
+  const { by, at, reason, changedJobCount, keptJobCount, endedAt } = change;
+  const why = reason === null ? '' : `: ${reason}`;
+  const kept = keptJobCount > 0 ? `, ${keptJobCount} kept their requirements` : '';
+  const progress = `${changedJobCount} jobs changed${endedAt === null ? ' so far' : ''}${kept}`;
+  return `${valuesText(change)}, by ${by.subject} at ${at}${why}; ${progress}`;
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
+import { anEntry, aReadyJob, someRequirements } from '../../../test/support/scheduler.fixture.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { StoredLastEvent } from '../../jobs/model/job.types.js';
+import { RequirementClasses } from '../requirements/requirement-classes.js';
+import { Ledger } from './ledger.js';
+import type { ReadyJobOfKind } from './scheduler-jobs.repository.js';
+import { WindowFeed } from './window-feed.js';
+
+const share = 'alpha/default';
+
+function changed(jobId: string, change: Partial<StoredLastEvent>): JobEvent {
+  const last: StoredLastEvent = {
+    ...{ revision: 2, from: 'ACTIVATED', to: 'ACTIVATED', at: new Date(0), actor: 'a', attempt: 0 },
+    ...{ experiment: 'alpha', share, owner: 'o', labels: [], classId: 'c', priority: 0, fence: 0 },
+    ...change,
+  };
+  return { jobId, last };
+}
+
+function aFeed(stored: readonly ReadyJobOfKind[] = []) {
+  const ledger = new Ledger();
+  const requirements = someRequirements();
+  const classes = new RequirementClasses({
+    findMany: async (ids) =>
+      ids.map((_id) => ({ _id, schemaVersion: 1, revision: 1, createdAt: new Date(0), requirements })),
+  });
+  const jobs = {
+    ready: async () => [],
+    readyByIds: async () => stored,
+    readyKinds: async function* () {
+      yield* [];
+    },
+  };
+  const { signal } = new AbortController();
+  const feed = new WindowFeed(
+    { jobs, classes, ledger, suspendedTasks: { get: () => undefined }, log: silentLogger(), signal },
+    () => undefined,
+  );
+  /** Ids of the jobs in the window of a class and share. */
+  const inWindow = (classId: string, path = share): string | undefined =>
+    feed.windows.find(path, classId)?.head?.id;
+  return { feed, ledger, inWindow };
+}
+
+describe('WindowFeed', () => {
+  it('moves a job whose requirements and share have changed to the window of its kind', async () => {
+    const { feed, inWindow } = aFeed([{ kind: { classId: 'c', share }, job: aReadyJob('job_1') }]);
+    for (const [path, classId] of [
+      [share, 'c'],
+      ['alpha/other', 'd'],
+    ] as const) {
+      const window = feed.windows.open(path, classId);
+      window.endRefill(window.beginRefill(), []);
+    }
+    await feed.putBack(['job_1']);
+    expect(inWindow('c')).toBe('job_1');
+    const moved = { share: 'alpha/other', previousShare: share, classId: 'd', previousClassId: 'c' };
+    feed.applyEvents([changed('job_1', { ...moved, generation: 1 })]);
+    expect(inWindow('c')).toBeUndefined();
+    expect(inWindow('d', 'alpha/other')).toBe('job_1');
+    expect(feed.windows.find('alpha/other', 'd')?.head?.generation).toBe(1);
+  });
+
+  it('puts a job back whose change was reported while it was being granted', async () => {
+    const job = aReadyJob('job_1', { generation: 1 });
+    const { feed, ledger, inWindow } = aFeed([{ kind: { classId: 'd', share }, job }]);
+    const window = feed.windows.open(share, 'd');
+    window.endRefill(window.beginRefill(), []);
+    ledger.add(anEntry({ jobId: 'job_1', fence: Infinity }));
+    feed.applyEvents([changed('job_1', { classId: 'd', previousClassId: 'c', generation: 1 })]);
+    expect(inWindow('d')).toBeUndefined();
+    ledger.release('job_1', Infinity);
+    await feed.putBack(['job_1']);
+    expect(inWindow('d')).toBe('job_1');
+  });
+});
