@@ -61,7 +61,7 @@ function grantOf(jobId: string, generation?: number): TransitionRequest {
 }
 
 describe('changeTask', () => {
-  it('changes the jobs that wait, keeps those that were sent, and records by whom and why', async () => {
+  it('changes the jobs that wait, keeps those that were sent, and records the author and the reason', async () => {
     const taskId = await aTask(4);
     const [sent = ''] = (await jobsOf(taskId)).map(({ _id }) => _id);
     await process.writer.apply([grantOf(sent)]);
