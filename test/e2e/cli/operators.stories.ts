@@ -70,8 +70,7 @@ describe('the verbs of operators', () => {
     expect((await cli.run(set)).stdout).toMatch(`2 jobs that wait are being changed: ${values}`);
     await waitFor(
       'the change of the jobs',
-      async () =>
-        /^change +.*: larger events; 2 jobs changed$/m.test((await cli.run(['show', id])).stdout),
+      async () => /^change +.*: larger events; 2 jobs changed$/m.test((await cli.run(['show', id])).stdout),
       { deadlineMs: 60_000 },
     );
     expect((await cli.run(['show', job])).stdout).toMatch(/memoryMiB 1024 to 2048: larger events/);
