@@ -75,6 +75,7 @@ const taskFile = z
       })
       .optional(),
     dependsOn: z.array(z.string()).default([]),
+    maxRunningJobs: z.int().optional(),
     failureLimit: z
       .strictObject({
         maxFailedJobs: z.int().optional(),
@@ -105,7 +106,7 @@ const taskFile = z
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
   const file = readYamlFile(path, cwd, taskFile, 'task');
   const { count, parameters, experiment, name, share, priority, retry, continuity, ...rest } = file;
-  const { scouts, failureLimit, ...job } = rest;
+  const { scouts, failureLimit, maxRunningJobs, ...job } = rest;
   const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
   const set = (values: Readonly<Record<string, string>>) => ({
     parameters: pairs(values).map(([key, value]) => ({ name: key, value })),
@@ -115,6 +116,7 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
     name,
     ...(scouts === undefined ? {} : { scouts }),
     ...(failureLimit === undefined ? {} : { failureLimit }),
+    ...(maxRunningJobs === undefined ? {} : { maxRunningJobs }),
     jobs: parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 },
     template: {
       name,

@@ -351,6 +351,8 @@ export type SubmitTaskInput = {
   idempotencyKey: string;
   /** The jobs: a number of equal ones, or one for each set of parameters. */
   jobs: TaskJobsInput;
+  /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null for no limit. */
+  maxRunningJobs?: number | null | undefined;
   /** A name of 1 to 255 characters. */
   name: string;
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */

@@ -6252,6 +6252,8 @@ export type SubmitTaskInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** The jobs: a number of equal ones, or one for each set of parameters. */
   readonly jobs: TaskJobsInput;
+  /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null for no limit. */
+  readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
@@ -6411,6 +6413,8 @@ export type Task = Node & {
   readonly jobs: JobConnection;
   /** Labels given at submit; each job carries them, too. */
   readonly labels: ReadonlyArray<Label>;
+  /** Maximum number of jobs of the task that workers hold at a time; null if there is no limit. */
+  readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
   /** Principal that the task belongs to: its submitter, or the person on whose behalf a service submitted it. */
@@ -6477,6 +6481,8 @@ export type TaskChangesInput = {
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Maximum number of attempts of a job, 1 to 20. A job that has had more gets one more attempt. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null removes the limit. Needs `job:hold`. */
+  readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
   /** Memory, in MiB; needs `job:retry`, as do the other requirements and `maxAttempts`. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Priority, -1000 to 1000; needs `job:setPriority`. */
@@ -6685,6 +6691,8 @@ export type TaskValue =
   | 'DISK_MIB'
   /** Maximum number of attempts of a job. */
   | 'MAX_ATTEMPTS'
+  /** Maximum number of jobs of the task that run at a time. */
+  | 'MAX_RUNNING_JOBS'
   /** Memory of the jobs, in MiB. */
   | 'MEMORY_MIB'
   /** Priority of the jobs. */
@@ -6699,9 +6707,9 @@ export type TaskValue =
 /** A value of the template that was changed. */
 export type TaskValueChange = {
   readonly __typename?: 'TaskValueChange';
-  /** Value after, as text; null for any queue. */
+  /** Value after, as text; null for any queue, and for no limit. */
   readonly after?: Maybe<Scalars['String']['output']>;
-  /** Value before, as text; null for any queue. */
+  /** Value before, as text; null for any queue, and for no limit. */
   readonly before?: Maybe<Scalars['String']['output']>;
   /** The changed value. */
   readonly field: TaskValue;
@@ -7807,7 +7815,7 @@ export type ResolversTypes = {
   TaskScouts: ResolverTypeWrapper<TaskScoutsMapper>;
   TaskScoutsInput: TaskScoutsInput;
   TaskState: ResolverTypeWrapper<'SCOUTING' | 'EXPANDING' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'DONE' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
-  TaskValue: ResolverTypeWrapper<'PRIORITY' | 'MEMORY_MIB' | 'DISK_MIB' | 'WALLTIME_SECONDS' | 'QUEUE' | 'MAX_ATTEMPTS' | 'SHARE'>;
+  TaskValue: ResolverTypeWrapper<'PRIORITY' | 'MEMORY_MIB' | 'DISK_MIB' | 'WALLTIME_SECONDS' | 'QUEUE' | 'MAX_ATTEMPTS' | 'SHARE' | 'MAX_RUNNING_JOBS'>;
   TaskValueChange: ResolverTypeWrapper<TaskValueChangeMapper>;
   TaskVariantInput: TaskVariantInput;
   UncountedInterval: ResolverTypeWrapper<UncountedInterval>;
@@ -10295,6 +10303,7 @@ export type TaskResolvers<ContextType = Context, ParentType extends ResolversPar
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<TaskjobsArgs, 'first'>>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
+  maxRunningJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   priority?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -10384,7 +10393,7 @@ export type TaskScoutsResolvers<ContextType = Context, ParentType extends Resolv
 
 export type TaskStateResolvers = EnumResolverSignature<{ CANCELLED?: any, DONE?: any, EXPANDING?: any, FAILED?: any, FINISHED?: any, PAUSED?: any, RUNNING?: any, SCOUTING?: any, STOPPING?: any }, ResolversTypes['TaskState']>;
 
-export type TaskValueResolvers = EnumResolverSignature<{ DISK_MIB?: any, MAX_ATTEMPTS?: any, MEMORY_MIB?: any, PRIORITY?: any, QUEUE?: any, SHARE?: any, WALLTIME_SECONDS?: any }, ResolversTypes['TaskValue']>;
+export type TaskValueResolvers = EnumResolverSignature<{ DISK_MIB?: any, MAX_ATTEMPTS?: any, MAX_RUNNING_JOBS?: any, MEMORY_MIB?: any, PRIORITY?: any, QUEUE?: any, SHARE?: any, WALLTIME_SECONDS?: any }, ResolversTypes['TaskValue']>;
 
 export type TaskValueChangeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['TaskValueChange'] = ResolversParentTypes['TaskValueChange']> = {
   after?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;

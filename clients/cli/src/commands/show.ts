@@ -194,6 +194,7 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['state', task.state],
     ['command', task.control && commandText(task.control)],
     ['failure limit', task.failureLimit && failureLimitText(task.failureLimit)],
+    ['running limit', task.maxRunningJobs],
     ['scouts', task.scouts?.summary],
     ...task.changes.map((change) => ['change', changeText(change)] as const),
     ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],

@@ -25,6 +25,7 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly count?: number;
   readonly scouts?: number;
   readonly maxFailed?: number;
+  readonly maxRunning?: number;
   readonly share?: string;
   readonly priority?: number;
   readonly label: readonly Pair[];
@@ -73,6 +74,11 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
       '--max-failed <n>',
       'with --count: more failed jobs than this pause the task',
       wholeNumber(0, 1_000_000),
+    )
+    .option(
+      '--max-running <n>',
+      'with --count: run at most this number of jobs at a time',
+      wholeNumber(1, 1_000_000),
     )
     .option('--share <path>', 'share to charge')
     .option('--priority <n>', 'priority from -1000 to 1000; larger runs earlier', wholeNumber(-1000, 1000))
@@ -147,12 +153,13 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
         jobs: { count: flags.count },
         ...(flags.scouts === undefined ? {} : { scouts: { count: flags.scouts } }),
         ...(flags.maxFailed === undefined ? {} : { failureLimit: { maxFailedJobs: flags.maxFailed } }),
+        ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
       },
       flags,
     );
   }
-  if (flags.scouts !== undefined || flags.maxFailed !== undefined)
-    throw new CliError(exitCodes.usage, '--scouts and --max-failed need --count');
+  if (flags.scouts !== undefined || flags.maxFailed !== undefined || flags.maxRunning !== undefined)
+    throw new CliError(exitCodes.usage, '--scouts, --max-failed and --max-running need --count');
   return submitJob(session, flags.experiment, key, job, flags);
 }
 

@@ -20,6 +20,7 @@ import { type PoliciesModule, policiesModule } from './policies.module.js';
 import { jobStores, type JobStores } from './job-stores.repository.js';
 import { observedStore } from '../jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from '../jobs/transitions/transition-writer.js';
+import { LimitedTasks } from '../tasks/limits/limited-tasks.js';
 import { SuspendedTasks } from '../tasks/control/suspended-tasks.js';
 import { buildFleet, type FleetModule } from './fleet.module.js';
 import { checkSelector } from './check-selector.js';
@@ -35,6 +36,7 @@ export interface Components {
   readonly policies: PoliciesModule;
   readonly writer: GroupingTransitionWriter;
   readonly suspendedTasks: SuspendedTasks;
+  readonly limitedTasks: LimitedTasks;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
   readonly failures: FailuresModule;
@@ -90,11 +92,13 @@ export function createComponents(options: CoreOptions): Components {
     offers: { of: (job) => fleet.offers.of(job) },
     clock,
   });
-  const suspendedTasks = new SuspendedTasks({ tasks: stores.taskControl, notices: events, log });
+  const followed = { tasks: stores.taskControl, notices: events, log };
+  const suspendedTasks = new SuspendedTasks(followed);
+  const limitedTasks = new LimitedTasks(followed);
   const book = new HostBook(smallStores.hosts.directory);
   const fleet: FleetModule = fleetOf(options, {
     ...{ events, directories, consents, secrets, policies, writer, metrics },
-    ...{ suspendedTasks, book },
+    ...{ suspendedTasks, limitedTasks, book },
   });
   const following = { stream: events, consumers: stores.consumers, clock, log };
   const failures = failuresModule(db, { ...following, leader: fleet.leadership });
@@ -109,6 +113,7 @@ export function createComponents(options: CoreOptions): Components {
     secrets,
     policies,
     suspendedTasks,
+    limitedTasks,
     fleet,
     failures,
     hosts,
@@ -152,10 +157,19 @@ function fleetOf(
     writer,
     metrics,
     suspendedTasks,
+    limitedTasks,
     book,
   }: Pick<
     Components,
-    'events' | 'directories' | 'consents' | 'secrets' | 'policies' | 'writer' | 'metrics' | 'suspendedTasks'
+    | 'events'
+    | 'directories'
+    | 'consents'
+    | 'secrets'
+    | 'policies'
+    | 'writer'
+    | 'metrics'
+    | 'suspendedTasks'
+    | 'limitedTasks'
   > & { readonly book: HostBook },
 ): FleetModule {
   const { shares } = directories;
@@ -169,6 +183,7 @@ function fleetOf(
     observer: metrics,
     feed: events,
     suspendedTasks,
+    limitedTasks,
     secrets: secrets.service,
     consents,
     policies: policies.failures,
@@ -188,7 +203,17 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config, rights }: CoreOptions,
-  { events, directories, access, consents, secrets, writer, suspendedTasks, fleet }: Omit<Components, 'jobs'>,
+  {
+    events,
+    directories,
+    access,
+    consents,
+    secrets,
+    writer,
+    suspendedTasks,
+    limitedTasks,
+    fleet,
+  }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -210,9 +235,10 @@ function jobsOf(
     offers: fleet.offers,
     // The event stream reports the command, too, if it cannot be read now.
     onTaskCommand: (taskId) =>
-      suspendedTasks
-        .refresh([taskId])
-        .catch((err: unknown) => log.warn({ err, taskId }, 'commanded task could not be read')),
+      Promise.all([suspendedTasks.refresh([taskId]), limitedTasks.refresh([taskId])]).then(
+        () => undefined,
+        (err: unknown) => log.warn({ err, taskId }, 'commanded task could not be read'),
+      ),
     processId: ids.next('core'),
     rights,
     clock,

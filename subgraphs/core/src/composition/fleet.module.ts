@@ -54,6 +54,7 @@ import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import { noSuspendedTasks, type SuspendedTaskFeed } from '../tasks/control/suspended-task.types.js';
+import { type LimitedTaskFeed, noLimitedTasks } from '../tasks/limits/limited-task.types.js';
 import type { FleetServices } from '../context.js';
 
 /** Collections that this module writes. */
@@ -83,6 +84,8 @@ export interface FleetOptions {
   readonly policies: FailurePolicies;
   /** Tasks whose jobs no worker gets; none by default. */
   readonly suspendedTasks?: SuspendedTaskFeed;
+  /** Tasks with a limit on running jobs; none by default. */
+  readonly limitedTasks?: LimitedTaskFeed;
   /** Values of secrets, for deliveries. */
   readonly secrets: Pick<SecretsService, 'reveal'>;
   /** Consents of owners to the use of their secrets. */
@@ -140,7 +143,7 @@ export interface FleetModule {
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const { observer = noObserver } = options;
-  const { suspendedTasks = noSuspendedTasks } = options;
+  const { suspendedTasks = noSuspendedTasks, limitedTasks = noLimitedTasks } = options;
   const components = createComponents(options);
   const { stores, cache, registry, classes, requeueGrants } = components;
   const { jobs, leases, unreachable, workers, brokerLease } = stores;
@@ -173,6 +176,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     requeueGrants,
     observer,
     suspendedTasks,
+    limitedTasks,
     clock,
     ids,
     log,

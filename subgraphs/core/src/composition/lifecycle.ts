@@ -27,13 +27,14 @@ export class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, secrets, suspendedTasks, fleet, jobs, failures, hosts } = this.#components;
+    const { events, directories, secrets, suspendedTasks, limitedTasks, fleet, jobs, failures, hosts } =
+      this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
     // Changes after this position of the stream are delivered, so values read now do not become stale.
     await directories.start();
-    await suspendedTasks.start();
+    await Promise.all([suspendedTasks.start(), limitedTasks.start()]);
     events.leadWith(fleet.leadership);
     jobs.start();
     failures.work.start();
@@ -45,8 +46,18 @@ export class Lifecycle {
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, secrets, suspendedTasks, writer, fleet, jobs, failures, hosts } =
-      this.#components;
+    const {
+      events,
+      directories,
+      secrets,
+      suspendedTasks,
+      limitedTasks,
+      writer,
+      fleet,
+      jobs,
+      failures,
+      hosts,
+    } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all work of its term ends with it, and another process can lead at once.
@@ -56,6 +67,7 @@ export class Lifecycle {
     await hosts.watch.stop();
     await secrets.stop();
     suspendedTasks.stop();
+    limitedTasks.stop();
     directories.stop();
     await events.stop();
     await writer.close();

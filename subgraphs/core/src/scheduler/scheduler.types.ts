@@ -38,6 +38,8 @@ export interface LedgerEntry {
   readonly share: string;
   readonly owner: string;
   readonly classId: string;
+  /** Left out if it has none. */
+  readonly taskId?: string;
   readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB' | 'gpu'>;
   readonly deviceIds: readonly string[];
   /**

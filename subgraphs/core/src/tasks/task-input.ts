@@ -5,6 +5,7 @@ import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/subm
 import type { RequirementChecks } from '../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { checkFailureLimit } from './limits/failure-limit.js';
+import { mostRunningJobs } from './changes/task-change-input.js';
 import { checkScouts } from './scouts/scout-input.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
@@ -40,6 +41,7 @@ export async function checkTask(
   checkSize(task, errors);
   checkScouts(task.scouts, errors, ['scouts']);
   checkFailureLimit(task.failureLimit, errors, ['failureLimit']);
+  if (task.maxRunningJobs != null) errors.int(['maxRunningJobs'], task.maxRunningJobs, 1, mostRunningJobs);
   if (!errors.isEmpty) return errors.all.slice(0, maxRefusals);
   if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, errors);
   else checkCount(task.template, task.count ?? 0, errors);

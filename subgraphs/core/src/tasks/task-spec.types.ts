@@ -27,6 +27,8 @@ export interface TaskSpec {
   readonly scouts?: ScoutsSpec | null | undefined;
   /** Failures after which the task is paused or stopped. */
   readonly failureLimit?: FailureLimitSpec | null | undefined;
+  /** Maximum number of jobs that run at a time. */
+  readonly maxRunningJobs?: number | null | undefined;
   /** Owner of the task; defaults to the caller. */
   readonly onBehalfOf?: string | null | undefined;
 }

@@ -101,6 +101,8 @@ export interface TaskDocument {
   readonly createUpTo?: number;
   /** Failures after which a command is given; absent if there is no limit. */
   readonly failureLimit?: StoredFailureLimit;
+  /** Maximum number of its jobs that workers hold; absent if there is no limit. */
+  readonly maxRunningJobs?: number;
   /** Number of changes of its template; absent if there were none. */
   readonly generation?: number;
   /** Latest changes of what had not started, oldest first. */
@@ -143,6 +145,7 @@ export const taskFactsProjection = {
   scouts: 1,
   createUpTo: 1,
   failureLimit: 1,
+  maxRunningJobs: 1,
   generation: 1,
   changes: 1,
   openChange: 1,
@@ -202,6 +205,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       scouts: { bsonType: 'object' },
       createUpTo: { bsonType: 'int', minimum: 1, maximum: 1000 },
       failureLimit: { bsonType: 'object' },
+      maxRunningJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
       generation: { bsonType: 'int', minimum: 1 },
       changes: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: keptTaskChanges },
       openChange: { bsonType: 'object' },
@@ -224,6 +228,12 @@ export const tasksCollection = defineCollection<TaskDocument>({
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
       why: 'tasks with missing, live or scouting jobs, for the leader; suspended tasks, for the scheduler',
+    },
+    {
+      name: 'maxRunningJobs_idx',
+      keys: { maxRunningJobs: 1 },
+      options: { partialFilterExpression: { maxRunningJobs: { $exists: true } } },
+      why: 'tasks with a limit on running jobs, for the scheduler',
     },
     {
       name: 'openChange_idx',

@@ -272,6 +272,7 @@ export class TasksService {
       totalJobs,
       createdJobs: 0,
       ...(scouts && { scouts, createUpTo: scouts.count }),
+      ...(spec.maxRunningJobs == null ? {} : { maxRunningJobs: spec.maxRunningJobs }),
       ...(spec.failureLimit && { failureLimit: normaliseFailureLimit(spec.failureLimit) }),
     });
     expansion.begin(task._id);

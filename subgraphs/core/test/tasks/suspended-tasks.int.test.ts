@@ -1,4 +1,4 @@
-/** Jobs of paused tasks leave the matching, in each process of core. */
+/** Jobs of paused tasks, and of tasks at their limit, leave the matching, in each process of core. */
 import { beforeAll, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -25,13 +25,14 @@ beforeAll(async () => {
   workerId = await register(leader, 'north', 'a worker');
 });
 
-async function aTask(name: string, count: number): Promise<string> {
+async function aTask(name: string, count: number, over: object = {}): Promise<string> {
   const { submitTask } = await other.ask(
     'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
     {
       input: {
         ...{ experiment: 'alpha', idempotencyKey: name, name, jobs: { count } },
         template: { name, payload: { command: 'true' } },
+        ...over,
       },
     },
   );
@@ -43,7 +44,10 @@ async function aTask(name: string, count: number): Promise<string> {
 const stateOf = async (id: string): Promise<string | undefined> =>
   (await other.ask('query ($id: ID!) { task(id: $id) { state } }', { id }))['task']?.['state'];
 
-async function command(name: 'pauseTask' | 'resumeTask' | 'finishTask', input: object): Promise<void> {
+async function command(
+  name: 'pauseTask' | 'resumeTask' | 'finishTask' | 'changeTask',
+  input: object,
+): Promise<void> {
   const type = `${name[0]?.toUpperCase()}${name.slice(1)}Input`;
   const text = `mutation ($input: ${type}!) { ${name}(input: $input) { task { state } userErrors { message } } }`;
   expect((await other.ask(text, { input }))[name]?.['userErrors']).toEqual([]);
@@ -59,6 +63,17 @@ const knows = (on: TestCore, jobId: string, pattern: RegExp): Promise<unknown> =
 
 const jobsOf = async (taskId: string): Promise<string[]> =>
   (await collection(db, jobsCollection).find({ taskId }).sort({ _id: 1 }).toArray()).map(({ _id }) => _id);
+
+/** Finishes a task, and waits until this number of its jobs is cancelled. */
+async function finished(taskId: string, jobs: number): Promise<void> {
+  await command('finishTask', { taskId });
+  const query = { taskId, state: 'CANCELLED' } as const;
+  await waitFor(
+    'the jobs to be cancelled',
+    async () => (await collection(db, jobsCollection).countDocuments(query)) === jobs,
+    deadline,
+  );
+}
 
 const acquire =
   'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { id } } } }';
@@ -91,16 +106,36 @@ it('sends no job of a paused task, at any process, sends the jobs behind them, a
   expect((await acquireOne(leader, 'north', workerId)).id).toBe(behind);
   await command('resumeTask', { taskId });
   expect((await acquireOne(leader, 'north', workerId)).id).toBe(second);
-  await command('finishTask', { taskId });
-  await waitFor(
-    'the jobs to be cancelled',
-    async () => {
-      const query = { taskId, state: 'CANCELLED' } as const;
-      return (await collection(db, jobsCollection).countDocuments(query)) === 2998;
-    },
-    deadline,
-  );
+  await finished(taskId, 2998);
   expect(await offered()).toEqual([]);
+});
+
+it('runs no more jobs of a task than its limit, sends the jobs behind them, and explains why', async () => {
+  // The jobs of the first worker go on.
+  workerId = await register(leader, 'north', 'a worker of the limited task');
+  const taskId = await aTask('limited', 3000, { maxRunningJobs: 2 });
+  const [first = '', second = '', third = '', fourth = '', fifth = ''] = await jobsOf(taskId);
+  const next = async (): Promise<string> => (await acquireOne(leader, 'north', workerId)).id;
+  expect([await next(), await next()]).toEqual([first, second]);
+  for (const process of [other, leader])
+    await knows(process, third, /^Its task "limited" may run 2 jobs at a time, and runs as many\.$/);
+  expect(await offered()).toEqual([]);
+  const behind = await submitOne(leader, { name: 'behind the limit' });
+  expect(await next()).toBe(behind);
+  await other.ask(
+    'mutation ($input: CancelJobsInput!) { cancelJobs(input: $input) { userErrors { message } } }',
+    {
+      input: { selection: { ids: [first, behind] } },
+    },
+  );
+  expect(await next()).toBe(third);
+  expect(await offered()).toEqual([]);
+  await command('changeTask', { taskId, changes: { maxRunningJobs: 3 } });
+  expect(await next()).toBe(fourth);
+  expect(await offered()).toEqual([]);
+  await command('changeTask', { taskId, changes: { maxRunningJobs: null } });
+  expect(await next()).toBe(fifth);
+  await finished(taskId, 2996);
 });
 
 it('keeps a task paused when another process leads, and reads past its jobs', async () => {

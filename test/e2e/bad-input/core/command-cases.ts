@@ -71,6 +71,7 @@ export const taskCommands = [
     ...taskRows,
     ['no value', 'changes', {}],
     ['no memory', 'changes', { memoryMiB: 0 }, { at: 'changes.memoryMiB', names: '0' }],
+    ['no running job', 'changes', { maxRunningJobs: 0 }, { at: 'changes.maxRunningJobs', names: '0' }],
     [
       'a queue that is not there',
       'changes',

@@ -21,6 +21,7 @@ interface SetFlags extends DryRunFlags {
   readonly queue?: string;
   readonly anyQueue?: true;
   readonly share?: string;
+  readonly maxRunning?: number | null;
   readonly reason?: string;
 }
 
@@ -38,11 +39,17 @@ export function addSet(group: Command, world: World, finish: Finish): void {
     .option('--queue <name>', 'run the jobs on this queue only')
     .option('--any-queue', 'run the jobs on any queue')
     .option('--share <share>', 'share that the jobs are charged to')
+    .option('--max-running <number|none>', 'run at most this number of jobs at a time', limitOf)
     .option('--reason <text>', 'reason, shown with the task and its jobs')
     .option('--dry-run', 'change nothing, and print how many jobs it would affect, and which');
   command.action((ids: readonly string[], flags: SetFlags) =>
     finish(withSession(command, world, (session) => set(session, ids, flags))),
   );
+}
+
+/** A number, or null for no limit. */
+function limitOf(text: string): number | null {
+  return text === 'none' ? null : wholeNumber(1, 1_000_000)(text);
 }
 
 async function set({ client, output }: Session, ids: readonly string[], flags: SetFlags): Promise<ExitCode> {
@@ -75,6 +82,7 @@ function changesOf(flags: SetFlags): TaskChangesInput {
     maxAttempts: flags.attempts,
     queue,
     share: flags.share,
+    maxRunningJobs: flags.maxRunning,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
@@ -96,7 +104,10 @@ function print(
 function valuesText({ values }: Pick<CliTaskChangeFragment, 'values'>): string {
   const name = (field: string): string => field.toLowerCase().replaceAll('_', ' ');
   return values
-    .map(({ field, before, after }) => `${name(field)} ${before ?? 'any'} to ${after ?? 'any'}`)
+    .map(({ field, before, after }) => {
+      const without = field === 'QUEUE' ? 'any' : 'none';
+      return `${name(field)} ${before ?? without} to ${after ?? without}`;
+    })
     .join(', ');
 }
 

@@ -79,7 +79,9 @@ export class Ledger {
   readonly #queues = new Map<string, Sum>();
   /** By queue and experiment. */
   readonly #queueExperiments = new Map<string, Sum>();
-  readonly #onReleased = new Set<(workerId: string) => void>();
+  /** Number of jobs by task. */
+  readonly #tasks = new Map<string, number>();
+  readonly #onReleased = new Set<(workerId: string, taskId?: string) => void>();
 
   /** Number of granted jobs. */
   get size(): number {
@@ -140,14 +142,15 @@ export class Ledger {
     const entry = this.#entries.get(jobId);
     if (!entry || entry.fence > fence) return undefined;
     this.#remove(entry);
-    for (const listener of this.#onReleased) listener(entry.workerId);
+    for (const listener of this.#onReleased) listener(entry.workerId, entry.taskId);
     return entry;
   }
 
   /**
-   * Calls the listener with the worker of each released grant. Returns a function that removes the listener.
+   * Calls the listener with the worker, and the task, of each released grant. Returns a function that removes
+   * the listener.
    */
-  onReleased(listener: (workerId: string) => void): () => void {
+  onReleased(listener: (workerId: string, taskId?: string) => void): () => void {
     this.#onReleased.add(listener);
     return () => this.#onReleased.delete(listener);
   }
@@ -260,6 +263,11 @@ export class Ledger {
     return this.#queues.get(queueId)?.jobs ?? 0;
   }
 
+  /** Number of jobs of a task that workers hold. */
+  taskJobs(taskId: string): number {
+    return this.#tasks.get(taskId) ?? 0;
+  }
+
   /** Usage of a queue's workers by the jobs of an experiment. */
   queueUse(queueId: string, experiment: string): Usage {
     return usageOf(this.#queueExperiments.get(`${queueId} ${experiment}`));
@@ -267,7 +275,7 @@ export class Ledger {
 
   /** Removes all entries before they are read again from the store. */
   clear(): void {
-    const sums = [this.#shares, this.#owners, this.#queues, this.#queueExperiments];
+    const sums = [this.#shares, this.#owners, this.#queues, this.#queueExperiments, this.#tasks];
     for (const map of [this.#entries, this.#byWorker, ...sums]) map.clear();
     this.#sent.clear();
     this.#retained.clear();
@@ -345,6 +353,14 @@ export class Ledger {
     countIn(this.#owners, ownerKey(entry.share, entry.owner), entry, sign);
     countIn(this.#queues, entry.queueId, entry, sign);
     countIn(this.#queueExperiments, `${entry.queueId} ${experimentOf(entry.share)}`, entry, sign);
+    this.#countTask(entry.taskId, sign);
+  }
+
+  #countTask(taskId: string | undefined, sign: 1 | -1): void {
+    if (taskId === undefined) return;
+    const jobs = this.taskJobs(taskId) + sign;
+    if (jobs === 0) this.#tasks.delete(taskId);
+    else this.#tasks.set(taskId, jobs);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Refills windows from the store: several at once, each by one reader at a time. */
 import type { Logger } from '@rhizome/log';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
+import type { LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { SchedulerJobsRepository } from './scheduler-jobs.repository.js';
 import type { ReadyWindow } from './ready-window.js';
 
@@ -8,6 +9,8 @@ export interface RefillsOptions {
   readonly jobs: Pick<SchedulerJobsRepository, 'ready'>;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  /** Tasks whose jobs are in windows of their own. */
+  readonly limitedTasks: Pick<LimitedTaskFeed, 'get'>;
   readonly log: Logger;
   /** Aborted when refills are no longer needed. */
   readonly signal: AbortSignal;
@@ -48,12 +51,13 @@ export class Refills {
 
   async #refill(window: ReadyWindow): Promise<boolean> {
     const request = window.beginRefill();
-    const { jobs, suspendedTasks } = this.#options;
+    const { jobs, suspendedTasks, limitedTasks } = this.#options;
+    const leftOut = (taskId: string) => suspendedTasks.get(taskId) ?? limitedTasks.get(taskId);
     try {
-      const found = await jobs.ready(window, request, (taskId) => suspendedTasks.get(taskId)?.lastJobId);
+      const found = await jobs.ready(window, request, (taskId) => leftOut(taskId)?.lastJobId);
       window.endRefill(request, found);
-      // Tasks that were suspended during the read.
-      window.removeTasks((taskId) => suspendedTasks.get(taskId) !== undefined);
+      // Tasks that were suspended or limited during the read.
+      window.removeTasks((taskId) => leftOut(taskId) !== undefined);
       return true;
     } catch (err) {
       window.endRefill(request, undefined);

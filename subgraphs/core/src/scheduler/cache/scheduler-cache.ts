@@ -269,6 +269,7 @@ export class SchedulerCache {
       share: job.share,
       owner: job.owner,
       classId: job.classId,
+      ...(job.taskId === undefined ? {} : { taskId: job.taskId }),
       requirements,
       deviceIds: job.deviceIds ?? [],
       gpus: this.#gpusOf(requirements, job.deviceIds ?? [], job.workerId),
@@ -319,6 +320,7 @@ export class SchedulerCache {
       share: last.share,
       owner: last.owner,
       classId: last.classId,
+      ...(last.taskId === undefined ? {} : { taskId: last.taskId }),
       requirements,
       // The stream does not include devices; the leader has them from its own grants, and reads them when it
       // starts to lead.

@@ -5,6 +5,7 @@
 import type { Collection, Filter } from 'mongodb';
 import type { Continuity } from '../../shared/continuity.js';
 import type { FailedJob } from '../../policies/failure.types.js';
+import { jobIndex } from '../../jobs/model/job.document.js';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -30,6 +31,7 @@ const heldFactsProjection = {
   share: 1,
   owner: 1,
   classId: 1,
+  taskId: 1,
   'payload.outputs': 1,
   deviceIds: lastDevices,
   continuity: { $getField: { field: 'continuity', input: { $last: '$attempts' } } },
@@ -67,7 +69,7 @@ export interface ReadyJobOfKind {
 /** Facts of a held job that the ledger needs. */
 export type HeldJobFacts = Pick<
   JobDocument,
-  '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'
+  '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId' | 'taskId'
 > & {
   readonly payload: { readonly outputs: readonly string[] };
   /** Of the latest attempt. */
@@ -169,9 +171,24 @@ export class SchedulerJobsRepository {
   }
 
   /** Ready jobs among these, as stored now. */
-  async readyByIds(ids: readonly string[]): Promise<readonly ReadyJobOfKind[]> {
+  readyByIds(ids: readonly string[]): Promise<readonly ReadyJobOfKind[]> {
+    return this.#readyOfKinds({ _id: { $in: [...ids] }, state: 'ACTIVATED' }, '_id_', ids.length);
+  }
+
+  /** The first ready jobs of a task, by their ids. */
+  readyOfTask(taskId: string, limit: number): Promise<readonly ReadyJobOfKind[]> {
+    return this.#readyOfKinds({ taskId, state: 'ACTIVATED' }, jobIndex.task, limit);
+  }
+
+  async #readyOfKinds(
+    filter: Filter<JobDocument>,
+    hint: string,
+    limit: number,
+  ): Promise<readonly ReadyJobOfKind[]> {
     const found = await this.#jobs
-      .find({ _id: { $in: [...ids] }, state: 'ACTIVATED' }, { readConcern: { level: 'majority' } })
+      .find(filter, { hint, readConcern: { level: 'majority' } })
+      .sort({ _id: 1 })
+      .limit(limit)
       .project<StoredReadyJob & ReadyKind>({ ...readyProjection, classId: 1, share: 1 })
       .toArray();
     return found.map(({ classId, share, ...job }) => ({

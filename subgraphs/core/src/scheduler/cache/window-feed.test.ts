@@ -35,7 +35,10 @@ function aFeed(stored: readonly ReadyJobOfKind[] = []) {
   };
   const { signal } = new AbortController();
   const feed = new WindowFeed(
-    { jobs, classes, ledger, suspendedTasks: { get: () => undefined }, log: silentLogger(), signal },
+    {
+      ...{ jobs, classes, ledger, log: silentLogger(), signal },
+      ...{ suspendedTasks: { get: () => undefined }, limitedTasks: { get: () => undefined } },
+    },
     () => undefined,
   );
   /** Ids of the jobs in the window of a class and share. */

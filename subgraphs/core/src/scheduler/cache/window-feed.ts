@@ -1,9 +1,11 @@
 /**
  * Keeps the windows on ready jobs up to date during one term of leadership: from events, from the store, and
- * without the jobs of suspended tasks.
+ * without the jobs of suspended and limited tasks.
  */
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
+import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
+import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import type { FleetWorker } from './fleet.types.js';
 import { GpuDemand } from './gpu-demand.js';
@@ -20,6 +22,7 @@ export interface WindowFeedOptions extends RefillsOptions {
   readonly classes: RequirementClasses;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  readonly limitedTasks: Pick<LimitedTaskFeed, 'get'>;
 }
 
 /** Maximum number of windows read for one question. */
@@ -66,12 +69,12 @@ export class WindowFeed {
 
   /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
   applyEvents(events: readonly JobEvent[]): void {
-    const { ledger, suspendedTasks } = this.#options;
+    const { ledger } = this.#options;
     const fresh = new Map<string, number>();
     for (const { jobId, last } of events) {
       if (last.from === 'ACTIVATED') this.#removeFormer(jobId, last);
       if (last.to !== 'ACTIVATED') continue;
-      if (last.taskId !== undefined && suspendedTasks.get(last.taskId)) continue;
+      if (last.taskId !== undefined && this.#isLeftOut(last.taskId)) continue;
       // The grant is newer than the event: the job is no longer ready.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
@@ -83,17 +86,21 @@ export class WindowFeed {
 
   /**
    * Puts jobs back whose grants were refused because they had changed: their events may have come while they
-   * seemed granted.
+   * seemed granted. @returns jobs of limited tasks, which are not put back
    */
-  async putBack(jobIds: readonly string[]): Promise<void> {
-    const { jobs, suspendedTasks } = this.#options;
+  async putBack(jobIds: readonly string[]): Promise<readonly { id: string; taskId: string }[]> {
+    const { jobs, limitedTasks } = this.#options;
     const fresh = new Map<string, number>();
+    const limited: { id: string; taskId: string }[] = [];
     for (const { kind, job } of await jobs.readyByIds(jobIds)) {
-      if (job.taskId !== undefined && suspendedTasks.get(job.taskId)) continue;
+      const { id, taskId } = job;
+      if (taskId !== undefined && limitedTasks.get(taskId)) limited.push({ id, taskId });
+      if (taskId !== undefined && this.#isLeftOut(taskId)) continue;
       this.windows.open(kind.share, kind.classId).insert(job);
       fresh.set(kind.classId, 1 + (fresh.get(kind.classId) ?? 0));
     }
     if (fresh.size > 0) this.#announce(fresh);
+    return limited;
   }
 
   /** Loads the classes of jobs that came into windows, by class, and has them matched. */
@@ -114,6 +121,19 @@ export class WindowFeed {
     if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
     if (resumed.length > 0) await this.#readSharesAgain(new Set(resumed.flatMap(({ shares }) => shares)));
     this.#onReady();
+  }
+
+  /** Takes the jobs of tasks that have a limit now out of the windows, and reads those of the others. */
+  async applyLimits({ added, removed }: FollowedChange<LimitedTask>): Promise<void> {
+    const taken = new Set(added.map(({ id }) => id));
+    if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
+    if (removed.length > 0) await this.#readSharesAgain(new Set(removed.flatMap(({ shares }) => shares)));
+    this.#onReady();
+  }
+
+  #isLeftOut(taskId: string): boolean {
+    const { suspendedTasks, limitedTasks } = this.#options;
+    return (suspendedTasks.get(taskId) ?? limitedTasks.get(taskId)) !== undefined;
   }
 
   /** Reads the windows that were never read and could serve a worker. @returns true if all could be read */

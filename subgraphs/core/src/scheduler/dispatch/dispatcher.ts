@@ -23,16 +23,20 @@ import type { HostTests } from './host-tests.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import { RepeatedOffers } from './repeated-offers.js';
 import { UndeliveredGrants } from './undelivered-grants.js';
+import { TaskAdmission } from './task-admission.js';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
+import type { LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
 
 export interface DispatcherOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds' | 'readyOfTask'>;
   readonly grants: GrantWriter;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  /** Tasks with a limit on running jobs. */
+  readonly limitedTasks: Pick<LimitedTaskFeed, 'get' | 'all'>;
   /** Jobs by which hosts are tested. */
   readonly tests: HostTests;
   /** Records each grant. */
@@ -55,6 +59,7 @@ const shortPassMs = 5;
 /** Matches ready jobs with pending acquires during one term of leadership. */
 export class Dispatcher {
   readonly feed: WindowFeed;
+  readonly admission: TaskAdmission;
   readonly #options: DispatcherOptions;
   readonly #pending = new PendingAcquires();
   readonly #undelivered: UndeliveredGrants;
@@ -73,7 +78,10 @@ export class Dispatcher {
     this.feed = new WindowFeed({ ...options, ledger: cache.ledger }, () => this.wake());
     this.#undelivered = new UndeliveredGrants(cache.ledger);
     this.#offers = new RepeatedOffers(clock, () => this.wake());
-    const stop = cache.ledger.onReleased((workerId) => {
+    const { windows } = this.feed;
+    this.admission = new TaskAdmission({ ...options, ledger: cache.ledger, windows }, () => this.wake());
+    const stop = cache.ledger.onReleased((workerId, taskId) => {
+      if (taskId !== undefined) this.admission.check(taskId);
       const worker = cache.fleet.worker(workerId);
       if (worker?.shape.hasDevices === false && !worker.standing(clock.now().getTime()))
         cache.fleet.recentlyIdle.released(workerId, clock.monotonicMs());
@@ -210,8 +218,11 @@ export class Dispatcher {
     const wallMs = clock.now().getTime();
     const { windows, demand } = this.feed;
     const known = { fleet, ledger, windows, demand, alternatives: this.#alternatives, wallMs };
-    const state = { ...known, classOf: (id: string) => classes.get(id) };
-    const { picks, throttled, hasDeferred, avoidsUntilMs } = matchPass(state, requests, clock.monotonicMs());
+    const mayStart = (taskId: string): boolean => this.admission.mayStart(taskId);
+    const state = { ...known, mayStart, classOf: (id: string) => classes.get(id) };
+    const { picks, throttled, overLimit, ...pass } = matchPass(state, requests, clock.monotonicMs());
+    const { hasDeferred, avoidsUntilMs } = pass;
+    for (const { jobId, taskId } of overLimit) this.admission.forget(taskId, jobId);
     if (avoidsUntilMs < Infinity) this.#offers.after(avoidsUntilMs - wallMs);
     if (throttled.length > 0) this.#options.onThrottled(throttled);
     if (hasDeferred) this.#offers.soon();

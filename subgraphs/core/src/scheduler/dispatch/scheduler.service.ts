@@ -21,6 +21,8 @@ import type { RequirementClasses } from '../requirements/requirement-classes.js'
 import type { HostTests } from './host-tests.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { Throttle } from './throttle.js';
+import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
+import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
@@ -37,6 +39,7 @@ export interface SchedulerOptions extends Pick<
   readonly requeueGrants: RequeueGrants;
   readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
   readonly suspendedTasks: SuspendedTaskFeed;
+  readonly limitedTasks: LimitedTaskFeed;
   readonly tests: HostTests;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -107,7 +110,7 @@ export class SchedulerService {
 
   /** Starts to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
-    const { cache, leadership, suspendedTasks, tests, tickMs = 1000 } = this.#options;
+    const { cache, leadership, suspendedTasks, limitedTasks, tests, tickMs = 1000 } = this.#options;
     this.#stops = [
       cache.onChange({
         events: (events) => this.#applyEvents(events),
@@ -119,6 +122,7 @@ export class SchedulerService {
     await cache.start();
     this.#stops.push(
       suspendedTasks.onChanged((change) => this.#applySuspensions(change)),
+      limitedTasks.onChange((change) => this.#applyLimits(change)),
       tests.onEnded(() => this.#term?.dispatcher.wake()),
       leadership.onGained((signal) => void this.#lead(signal)),
       leadership.onLost(() => (this.#term = undefined)),
@@ -179,14 +183,15 @@ export class SchedulerService {
   }
 
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
-    const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, tests, clock, ids, log } =
+    const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, limitedTasks, tests } =
       this.#options;
+    const { clock, ids, log } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
       await cache.refresh();
       await cache.reload();
-      await suspendedTasks.reread();
+      await Promise.all([suspendedTasks.reread(), limitedTasks.reread()]);
       if (signal.aborted) return;
       const grants = new GrantWriter({
         fences: leadership,
@@ -207,9 +212,9 @@ export class SchedulerService {
             .readHeld(jobIds)
             .catch((err: unknown) => this.#rereadJobs('held jobs were not read', err)),
         onChanged: (jobIds) =>
-          void dispatcher.feed
-            .putBack(jobIds)
-            .catch((err: unknown) => this.#rereadJobs('changed jobs were not read', err)),
+          void this.#putBack(dispatcher, jobIds).catch((err: unknown) =>
+            this.#rereadJobs('changed jobs were not read', err),
+          ),
       });
       const dispatcher = new Dispatcher({
         history: this.#history,
@@ -219,6 +224,7 @@ export class SchedulerService {
         grants,
         observer,
         suspendedTasks,
+        limitedTasks,
         tests,
         clock,
         log,
@@ -230,6 +236,7 @@ export class SchedulerService {
       this.#term = { dispatcher, throttle, firstFence };
       prepared();
       await dispatcher.feed.warm();
+      dispatcher.admission.restart();
     } catch (error) {
       if (signal.aborted) return;
       log.error({ err: error }, 'broker could not start to lead and tries again');
@@ -239,9 +246,31 @@ export class SchedulerService {
   }
 
   #applySuspensions(change: SuspensionChange): void {
-    this.#term?.dispatcher.feed
+    const { feed, admission } = this.#term?.dispatcher ?? {};
+    if (!feed || !admission) return;
+    for (const { id } of change.suspended) admission.forgetTask(id);
+    for (const { id } of change.resumed) admission.check(id);
+    feed
       .applySuspensions(change)
       .catch((err: unknown) => this.#rereadJobs('jobs of resumed tasks could not be read', err));
+  }
+
+  /** Jobs of limited tasks are admitted again. */
+  async #putBack({ feed, admission }: Dispatcher, jobIds: readonly string[]): Promise<void> {
+    for (const { id, taskId } of await feed.putBack(jobIds)) {
+      admission.forget(taskId, id);
+      admission.check(taskId);
+    }
+  }
+
+  #applyLimits(change: FollowedChange<LimitedTask>): void {
+    const { feed, admission } = this.#term?.dispatcher ?? {};
+    if (!feed || !admission) return;
+    for (const { id } of change.removed) admission.forgetTask(id);
+    feed
+      .applyLimits(change)
+      .catch((err: unknown) => this.#rereadJobs('jobs of limited tasks could not be read', err));
+    for (const { id } of [...change.added, ...change.kept]) admission.check(id);
   }
 
   #applyEvents(events: readonly JobEvent[]): void {
@@ -251,6 +280,7 @@ export class SchedulerService {
       return;
     }
     term.dispatcher.feed.applyEvents(events);
+    term.dispatcher.admission.applyEvents(events);
     for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.watchShare(last.share);
   }
 
@@ -303,6 +333,7 @@ export class SchedulerService {
         const due = this.#rereadsDue;
         await this.#options.cache.reload();
         await this.#term?.dispatcher.feed.restart();
+        this.#term?.dispatcher.admission.restart();
         this.#rereadsDue -= due;
       }
     } catch (err) {

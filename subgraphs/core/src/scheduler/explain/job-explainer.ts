@@ -3,6 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
+import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { GrantHistory } from '../cache/grant-history.js';
 import { experimentOf } from '../cache/ready-windows.js';
@@ -21,6 +22,7 @@ export interface JobExplainerOptions {
   readonly cache: Pick<SchedulerCache, 'fleet' | 'ledger'>;
   readonly classes: Pick<RequirementClasses, 'load' | 'get'>;
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  readonly limitedTasks: Pick<LimitedTaskFeed, 'get'>;
   readonly clock: Clock;
   /** End of the lease of a worker that is unreachable; undefined for others. */
   readonly unreachableSince: (workerId: string) => Date | undefined;
@@ -73,8 +75,10 @@ export class JobExplainer {
     const cls = classes.get(job.classId);
     if (!cls) return null;
     const task = job.taskId === undefined ? undefined : this.#options.suspendedTasks.get(job.taskId);
-    const position = job.state === 'ACTIVATED' && !task ? await this.#positionOf(job) : null;
-    const world = { ...this.#world(), task };
+    const taskLimit = this.#reachedLimit(job.taskId);
+    const isStopped = task !== undefined || taskLimit !== undefined;
+    const position = job.state === 'ACTIVATED' && !isStopped ? await this.#positionOf(job) : null;
+    const world = { ...this.#world(), task, taskLimit };
     const facts = explainPending(job, cls, world, position, this.#factsOf(cls, job.share));
     if (contact === undefined) return facts;
     return { ...facts, summary: isHeld(job.state) ? contact : `${contact} ${facts.summary}` };
@@ -97,6 +101,12 @@ export class JobExplainer {
       waitingFor: [],
     };
     return explainPending(job, cls, this.#world(), await this.#positionOf(job));
+  }
+
+  #reachedLimit(taskId: string | undefined): LimitedTask | undefined {
+    const { limitedTasks, cache } = this.#options;
+    const task = taskId === undefined ? undefined : limitedTasks.get(taskId);
+    return task && cache.ledger.taskJobs(task.id) >= task.limit ? task : undefined;
   }
 
   /** Position of a ready job, if this process knows it. */

@@ -16,6 +16,7 @@ import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
 import { plural } from '../../shared/plural.js';
+import type { LimitedTask } from '../../tasks/limits/limited-task.types.js';
 import type { SuspendedTask } from '../../tasks/control/suspended-task.types.js';
 
 export type { PositionInShare } from './queue-position.js';
@@ -31,6 +32,8 @@ export interface PendingWorld {
   readonly wallMs?: number | undefined;
   /** Task of the job, if it is suspended. */
   readonly task?: SuspendedTask | undefined;
+  /** Limit of its task on running jobs, if it is reached. */
+  readonly taskLimit?: Pick<LimitedTask, 'name' | 'limit'> | undefined;
 }
 
 /**
@@ -76,7 +79,7 @@ function waitOf(
 /** Reason that does not depend on workers. */
 function ownReason(
   { state, hold, notBefore, waitingFor, owner, share }: WaitingJob,
-  { task }: Pick<PendingWorld, 'task'>,
+  { task, taskLimit }: Pick<PendingWorld, 'task' | 'taskLimit'>,
 ): string | undefined {
   if (task) return suspensionReason(task);
   if (hold) return `Held by ${hold.by}: ${hold.reason}`;
@@ -86,6 +89,10 @@ function ownReason(
   }
   if (state === 'PENDING' && notBefore)
     return `Waits until ${notBefore.toISOString()} before the next attempt.`;
+  if (state === 'ACTIVATED' && taskLimit) {
+    const { name, limit } = taskLimit;
+    return `Its task "${name}" may run ${plural(limit, 'job')} at a time, and runs as many.`;
+  }
   if (state === 'THROTTLED') return `Owner ${owner} has reached its limit of cores in share ${share}.`;
   return undefined;
 }

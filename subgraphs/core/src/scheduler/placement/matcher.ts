@@ -58,6 +58,7 @@ class Pass {
   readonly #round: PlacementRound;
   readonly #picks: PendingGrant[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
+  readonly #overLimit: { jobId: string; taskId: string }[] = [];
   readonly #search: PlacementSearch;
   /** Ready jobs that found no other host; they return to their windows after the pass. */
   readonly #passedOver = new Map<ReadyWindow, ReadyJob[]>();
@@ -87,6 +88,7 @@ class Pass {
     return {
       picks: this.#picks,
       throttled: this.#throttled,
+      overLimit: this.#overLimit,
       hasDeferred: this.#search.hasDeferred,
       avoidsUntilMs: this.#avoidsUntilMs,
     };
@@ -179,6 +181,7 @@ class Pass {
       // The job is already granted and seemed ready by an old event. If it becomes ready again, a new event
       // adds it.
       if (this.#state.ledger.get(job.id)) continue;
+      if (this.#isTaskOver(job)) continue;
       if (this.#isOwnerOver(share.path, job, cls)) {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
@@ -208,6 +211,12 @@ class Pass {
     );
   }
 
+  #isTaskOver({ id: jobId, taskId }: ReadyJob): boolean {
+    if (taskId === undefined || this.#state.mayStart?.(taskId) !== false) return false;
+    this.#overLimit.push({ jobId, taskId });
+    return true;
+  }
+
   #isOwnerOver(path: string, job: ReadyJob, cls: RequirementClass): boolean {
     const { fleet, ledger } = this.#state;
     const share = fleet.share(path);
@@ -229,6 +238,7 @@ class Pass {
       share: path,
       owner: job.owner,
       classId: cls.id,
+      ...(job.taskId === undefined ? {} : { taskId: job.taskId }),
       requirements,
       deviceIds: placement.positions.map((position) => ids[position] ?? ''),
       gpus,

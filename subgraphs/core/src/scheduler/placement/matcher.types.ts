@@ -33,6 +33,8 @@ export interface PassResult {
   readonly picks: readonly (readonly PendingGrant[])[];
   /** Jobs of owners over their limit; they have left their windows. */
   readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
+  /** Jobs of tasks at their limit; they have left their windows. */
+  readonly overLimit: readonly { readonly jobId: string; readonly taskId: string }[];
   /** True if jobs without GPUs were deferred for recently idle hosts without GPUs. */
   readonly hasDeferred: boolean;
   /** First time at which a job that waits for another host may run anywhere; Infinity without one. */
@@ -50,6 +52,8 @@ export interface MatcherState {
   readonly alternatives?: Alternatives;
   /** Demand by which capacities are priced; without it there are no prices. */
   readonly demand?: GpuDemand;
+  /** Returns true if another job of the task may start; any may without it. */
+  readonly mayStart?: (taskId: string) => boolean;
   /** Returns a class, or undefined if it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }

@@ -11,6 +11,9 @@ import type { StoredTaskValues, TaskValueName } from './task-change.types.js';
 /** Values as a caller gives them; those that are left out stay as they are. */
 export type TaskValues = { readonly [K in TaskValueName]?: StoredTaskValues[K] | null };
 
+/** Largest limit on running jobs of a task. */
+export const mostRunningJobs = 1_000_000;
+
 const path = ['changes'];
 
 /** Smallest and largest value. */
@@ -20,6 +23,7 @@ const ranges = {
   diskMiB: [0, mostDiskMiB],
   walltimeSeconds: [1, longestWalltimeSeconds],
   maxAttempts: [1, mostAttempts],
+  maxRunningJobs: [1, mostRunningJobs],
 } as const satisfies Partial<Record<TaskValueName, readonly [number, number]>>;
 
 /** Permission that each value needs: that of the same change of jobs, or of their submit. */
@@ -31,6 +35,7 @@ const permissions: Readonly<Record<TaskValueName, CoreAction>> = {
   queue: 'job:retry',
   maxAttempts: 'job:retry',
   share: 'job:submit',
+  maxRunningJobs: 'job:hold',
 };
 
 /** Permissions that a change needs. */
@@ -38,10 +43,14 @@ export function permissionsOf(values: StoredTaskValues): readonly CoreAction[] {
   return [...new Set((Object.keys(values) as TaskValueName[]).map((name) => permissions[name]))];
 }
 
-/** The given values, in their stored form. Null means any queue, and no change of other values. */
-export function givenValues({ queue, ...values }: TaskValues): StoredTaskValues {
+/** The given values, in their stored form. Null means any queue, no limit, and no change of other values. */
+export function givenValues({ queue, maxRunningJobs, ...values }: TaskValues): StoredTaskValues {
   const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  return { ...(Object.fromEntries(given) as StoredTaskValues), ...(queue === undefined ? {} : { queue }) };
+  return {
+    ...(Object.fromEntries(given) as StoredTaskValues),
+    ...(queue === undefined ? {} : { queue }),
+    ...(maxRunningJobs === undefined ? {} : { maxRunningJobs }),
+  };
 }
 
 /** Checks the form of the values. */
@@ -49,7 +58,7 @@ export function checkValues(values: StoredTaskValues, errors: JobInputErrors): v
   if (Object.keys(values).length === 0) errors.add(path, {}, 'at least one value to change');
   for (const [name, [least, most]] of Object.entries(ranges)) {
     const value = values[name as keyof typeof ranges];
-    if (value !== undefined) errors.int([...path, name], value, least, most);
+    if (value != null) errors.int([...path, name], value, least, most);
   }
   if (values.queue != null) errors.line([...path, 'queue'], values.queue, 1, 63);
   if (values.share !== undefined) errors.line([...path, 'share'], values.share, 1, 255);

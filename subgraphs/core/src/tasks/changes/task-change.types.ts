@@ -11,6 +11,8 @@ export interface StoredTaskValues {
   readonly maxAttempts?: number;
   /** Path of the leaf. */
   readonly share?: string;
+  /** Null removes the limit. */
+  readonly maxRunningJobs?: number | null;
 }
 
 /** Values that belong to the requirements of a job. */

@@ -8,7 +8,12 @@ import {
   taskFactsProjection,
 } from '../task.document.js';
 import type { ShapeClass } from '../scouts/scouts.repository.js';
-import { keptTaskChanges, type OpenTaskChange, type StoredTaskChange } from './task-change.types.js';
+import {
+  keptTaskChanges,
+  type OpenTaskChange,
+  type StoredTaskChange,
+  type StoredTaskValues,
+} from './task-change.types.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
 const projection = {
@@ -29,7 +34,9 @@ export type ChangeableTask = TaskFacts & {
 /** New values of a task. */
 export interface TaskUpdate {
   readonly change: StoredTaskChange;
-  readonly open: OpenTaskChange;
+  readonly values: StoredTaskValues;
+  /** Absent if nothing changes of jobs. */
+  readonly open?: OpenTaskChange;
   readonly template: ShapeClass;
   readonly variants: readonly ShapeClass[];
 }
@@ -67,9 +74,17 @@ export class TaskChangesRepository {
    * Accepts a change: jobs that are created from now on have the new values.
    * @returns the task; null if it has changed since it was read, or another change is being applied
    */
-  begin(task: ChangeableTask, { change, open, template, variants }: TaskUpdate): Promise<TaskFacts | null> {
-    const { priority, share, maxAttempts, ...amounts } = open.values;
+  begin(
+    task: ChangeableTask,
+    { change, values, open, template, variants }: TaskUpdate,
+  ): Promise<TaskFacts | null> {
+    const { priority, share, maxAttempts, maxRunningJobs, ...amounts } = values;
     const rules = Object.keys(amounts).map((field) => [`scouts.rules.${field}`, ''] as const);
+    const unset = [
+      // Values that a principal has given are not replaced by those that follow from the scouts.
+      ...(task.createUpTo === undefined ? [] : rules),
+      ...(maxRunningJobs === null ? [['maxRunningJobs', ''] as const] : []),
+    ];
     const shapes = [['template', template] as const, ...variants.map(variantEntry)];
     const generation = task.generation ?? { $exists: false };
     return this.#tasks.findOneAndUpdate(
@@ -90,13 +105,13 @@ export class TaskChangesRepository {
           ...(priority === undefined ? {} : { priority }),
           ...(share === undefined ? {} : { share }),
           ...(maxAttempts === undefined ? {} : { 'template.retry.maxAttempts': maxAttempts }),
-          openChange: open,
+          ...(maxRunningJobs == null ? {} : { maxRunningJobs }),
+          ...(open ? { openChange: open } : {}),
           updatedAt: change.at,
         },
         $push: { changes: { $each: [change], $slice: -keptTaskChanges } },
         ...(share === undefined || share === task.share ? {} : { $addToSet: { formerShares: task.share } }),
-        // Values that a principal has given are not replaced by those that follow from the scouts.
-        ...(task.createUpTo === undefined || rules.length === 0 ? {} : { $unset: Object.fromEntries(rules) }),
+        ...(unset.length === 0 ? {} : { $unset: Object.fromEntries(unset) }),
         $inc: { revision: 1, generation: 1 },
       },
       { returnDocument: 'after', projection: taskFactsProjection, ...majority },

@@ -145,13 +145,18 @@ export class TaskChanges {
     const why = reason == null || reason === '' ? {} : { reason };
     const before = {
       ...{ priority: task.priority, share: task.share, maxAttempts: task.template.retry.maxAttempts },
-      queue: null,
+      ...{ queue: null, maxRunningJobs: task.maxRunningJobs ?? null },
       ...task.template.requirements,
     };
+    const { maxRunningJobs: _limit, ...ofJobs } = values;
+    const isOfJobs = Object.keys(ofJobs).length > 0;
+    const at = clock.now();
+    const ended = isOfJobs ? {} : { endedAt: at, changedJobs: 0, keptJobs: 0 };
     const upTo = Math.min(task.createUpTo ?? task.totalJobs, task.createdJobs + largestStep);
     return {
-      change: { id, by, at: clock.now(), ...why, values: valueChanges(before, values) },
-      open: { id, by, ...why, values, upTo, changedJobs: 0, keptJobs: 0 },
+      change: { id, by, at, ...why, values: valueChanges(before, values), ...ended },
+      values,
+      ...(isOfJobs ? { open: { id, by, ...why, values: ofJobs, upTo, changedJobs: 0, keptJobs: 0 } } : {}),
       template,
       variants,
     };

@@ -116,7 +116,7 @@ function reasonOf(
   const { memoryMiB, diskMiB, walltimeSeconds, queue = null } = job.requirements;
   const before = {
     ...{ priority: job.priority, share: job.share, maxAttempts: job.retry.maxAttempts },
-    ...{ memoryMiB, diskMiB, walltimeSeconds, queue },
+    ...{ memoryMiB, diskMiB, walltimeSeconds, queue, maxRunningJobs: null },
   };
   const placed = change.requirements ? ['memoryMiB', 'diskMiB', 'walltimeSeconds', 'queue'] : [];
   const fields = new Set([...placed, ...Object.keys(change)]);

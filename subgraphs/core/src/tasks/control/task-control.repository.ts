@@ -12,6 +12,7 @@ import {
   taskFactsProjection,
 } from '../task.document.js';
 import type { EndedJobs, StoredFailureLimit } from '../limits/failure-limit.types.js';
+import type { LimitedTask } from '../limits/limited-task.types.js';
 import type { SuspendedTask } from './suspended-task.types.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
@@ -19,6 +20,11 @@ const majority = { writeConcern: { w: 'majority' } } as const;
 const suspendedProjection = {
   ...{ name: 1, share: 1, formerShares: 1, state: 1, control: 1, createdAt: 1, totalJobs: 1 },
 } as const;
+/** Fields of {@link LimitedTask}. */
+const limitedProjection = {
+  ...{ name: 1, share: 1, formerShares: 1, createdAt: 1, totalJobs: 1, maxRunningJobs: 1 },
+} as const;
+type StoredLimitedTask = Pick<TaskDocument, '_id' | keyof typeof limitedProjection>;
 type StoredSuspendedTask = Pick<TaskDocument, '_id' | keyof typeof suspendedProjection>;
 
 /** A task that is being stopped. */
@@ -98,6 +104,21 @@ export class TaskControlRepository {
     });
     return (await found.toArray()).map(suspendedTask);
   }
+
+  /** Open tasks with a limit on running jobs; with `ids`, those among them. */
+  async limited(ids?: readonly string[]): Promise<LimitedTask[]> {
+    const filter = {
+      state: { $in: [...openTaskStates] },
+      maxRunningJobs: { $exists: true },
+      ...(ids && { _id: { $in: [...ids] } }),
+    };
+    const found = this.#tasks.find<StoredLimitedTask>(filter, {
+      projection: limitedProjection,
+      readConcern: { level: 'majority' },
+      hint: ids ? '_id_' : 'maxRunningJobs_idx',
+    });
+    return (await found.toArray()).map(limitedTask);
+  }
 }
 
 /** State after a command, as an expression. */
@@ -111,6 +132,19 @@ function stateAfter(command: StoredTaskCommand): string | Document {
 
 function isStop({ action }: StoredTaskCommand): boolean {
   return action === 'FINISH' || action === 'ABORT';
+}
+
+function limitedTask({
+  _id: id,
+  name,
+  share,
+  formerShares = [],
+  createdAt,
+  totalJobs,
+  maxRunningJobs: limit = totalJobs,
+}: StoredLimitedTask): LimitedTask {
+  const lastJobId = batchJobIds(id, createdAt)(totalJobs - 1);
+  return { id, name, limit, shares: [...new Set([share, ...formerShares])], lastJobId };
 }
 
 function suspendedTask({

@@ -12,6 +12,7 @@ const valueNames: Readonly<Record<TaskValueName, TaskValue>> = {
   queue: 'QUEUE',
   maxAttempts: 'MAX_ATTEMPTS',
   share: 'SHARE',
+  maxRunningJobs: 'MAX_RUNNING_JOBS',
 };
 
 /** Resolvers of this folder's SDL of changes. */

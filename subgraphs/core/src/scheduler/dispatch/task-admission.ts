@@ -1,0 +1,137 @@
+/**
+ * Puts ready jobs of tasks with a limit on running jobs into windows of their own: as many as may start now.
+ * Other windows and their refills leave these jobs out, so that a task at its limit costs a pass nothing and
+ * does not stand in front of other jobs. One exists for each term of leadership.
+ */
+import type { Logger } from '@rhizome/log';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
+import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
+import type { Ledger } from '../cache/ledger.js';
+import type { ReadyWindows } from '../cache/ready-windows.js';
+import type { ReadyKind, SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { RequirementClasses } from '../requirements/requirement-classes.js';
+
+/** Dependencies of {@link TaskAdmission}. */
+export interface TaskAdmissionOptions {
+  readonly limitedTasks: Pick<LimitedTaskFeed, 'get' | 'all'>;
+  readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'readyOfTask'>;
+  readonly ledger: Pick<Ledger, 'get' | 'taskJobs'>;
+  readonly windows: ReadyWindows;
+  readonly classes: Pick<RequirementClasses, 'load'>;
+  readonly log: Logger;
+  /** Aborted at the end of the term. */
+  readonly signal: AbortSignal;
+}
+
+/** Maximum number of jobs of one task in windows. */
+const mostAdmitted = 512;
+/** Time after which a failed read is tried again, in milliseconds. */
+const againMs = 1000;
+/** Jobs that are read in addition: grants that are being written are still ready in the store. */
+const spare = 64;
+
+/** Admits jobs of limited tasks to the matching. */
+export class TaskAdmission {
+  readonly #options: TaskAdmissionOptions;
+  readonly #onReady: () => void;
+  /** Admitted jobs of each task, with their kinds. */
+  readonly #admitted = new Map<string, Map<string, ReadyKind>>();
+  readonly #due = new Set<string>();
+  #isRunning = false;
+
+  /** @param onReady called when jobs were admitted */
+  constructor(options: TaskAdmissionOptions, onReady: () => void) {
+    this.#options = options;
+    this.#onReady = onReady;
+  }
+
+  /** Returns true if another job of the task may start, apart from those that are being granted. */
+  mayStart(taskId: string): boolean {
+    const task = this.#options.limitedTasks.get(taskId);
+    return task === undefined || this.#options.ledger.taskJobs(taskId) < task.limit;
+  }
+
+  /** Begins again with all tasks, because the windows were read again. */
+  restart(): void {
+    this.#admitted.clear();
+    for (const { id } of this.#options.limitedTasks.all()) this.check(id);
+  }
+
+  /** Processes events of jobs of limited tasks. */
+  applyEvents(events: readonly JobEvent[]): void {
+    for (const { jobId, last } of events) {
+      const { taskId } = last;
+      if (taskId === undefined || !this.#options.limitedTasks.get(taskId)) continue;
+      if (last.from === 'ACTIVATED') this.forget(taskId, jobId);
+      this.check(taskId);
+    }
+  }
+
+  /** Takes a job out of its window: it is no longer ready, has changed, or may not start. */
+  forget(taskId: string, jobId: string): void {
+    const kind = this.#admitted.get(taskId)?.get(jobId);
+    if (!kind) return;
+    this.#options.windows.find(kind.share, kind.classId, taskId)?.remove(jobId);
+    this.#admitted.get(taskId)?.delete(jobId);
+  }
+
+  /** Takes all jobs of a task out of their windows. */
+  forgetTask(taskId: string): void {
+    for (const jobId of [...(this.#admitted.get(taskId)?.keys() ?? [])]) this.forget(taskId, jobId);
+    this.#admitted.delete(taskId);
+  }
+
+  /** Admits jobs of a task soon, if it has a limit and may start any. */
+  check(taskId: string): void {
+    if (!this.#options.limitedTasks.get(taskId)) return;
+    this.#due.add(taskId);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { limitedTasks, signal, log } = this.#options;
+    for (const taskId of this.#due) {
+      this.#due.delete(taskId);
+      const task = limitedTasks.get(taskId);
+      if (!task || signal.aborted) continue;
+      await this.#admit(task).catch((err: unknown) => {
+        log.warn({ err, taskId }, 'ready jobs of a limited task could not be read');
+        setTimeout(() => signal.aborted || this.check(taskId), againMs).unref();
+      });
+    }
+    this.#isRunning = false;
+  }
+
+  async #admit(task: LimitedTask): Promise<void> {
+    const { jobs, classes, windows, ledger, suspendedTasks, signal } = this.#options;
+    const admitted = this.#admittedOf(task.id);
+    const free = this.#freeOf(task, admitted);
+    if (free <= 0 || suspendedTasks.get(task.id)) return;
+    const found = await jobs.readyOfTask(task.id, admitted.size + free + spare);
+    await classes.load(found.map(({ kind }) => kind.classId));
+    // Another term has its own windows.
+    if (signal.aborted || this.#admitted.get(task.id) !== admitted || suspendedTasks.get(task.id)) return;
+    const fresh = found.filter(({ job }) => !admitted.has(job.id) && !ledger.get(job.id));
+    for (const { kind, job } of fresh.slice(0, Math.max(0, this.#freeOf(task, admitted)))) {
+      admitted.set(job.id, kind);
+      windows.openForTask(kind.share, kind.classId, task.id).insert(job);
+    }
+    if (fresh.length > 0) this.#onReady();
+  }
+
+  /** Admitted jobs of a task, without those that were granted since. */
+  #admittedOf(taskId: string): Map<string, ReadyKind> {
+    const admitted = this.#admitted.get(taskId) ?? new Map<string, ReadyKind>();
+    this.#admitted.set(taskId, admitted);
+    for (const jobId of admitted.keys()) if (this.#options.ledger.get(jobId)) admitted.delete(jobId);
+    return admitted;
+  }
+
+  #freeOf({ id, limit }: LimitedTask, { size }: ReadonlyMap<string, ReadyKind>): number {
+    return Math.min(limit - this.#options.ledger.taskJobs(id), mostAdmitted) - size;
+  }
+}
