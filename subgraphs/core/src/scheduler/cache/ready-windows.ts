@@ -59,7 +59,7 @@ export class ReadyWindows {
     for (const windows of this.#shares.values()) yield* windows.values();
   }
 
-  /** Removes the windows of a share, except those of limited tasks. @returns the classes that they were for */
+  /** Removes the windows of a share, except those of limited tasks. @returns their classes */
   drop(share: string): Iterable<string> {
     const windows = this.#shares.get(share) ?? new Map<string, Window>();
     const classes = [...windows].flatMap(([key, { classId }]) => (key === classId ? [classId] : []));
