@@ -1,5 +1,8 @@
 /** Attempts of a hostile payload to reach its pilot, other payloads and its host. */
 
+/** Numbers of system calls of this processor: keyctl and userfaultfd. */
+const [keyctl, userfaultfd] = process.arch === 'arm64' ? [219, 282] : [250, 323];
+
 /**
  * Each line is a name and a shell condition that holds if the attempt succeeds. The variables are the
  * host's facts, so that a payload does not fail for want of knowledge.
@@ -32,6 +35,8 @@ reach a service on loopback|bash -c ": < /dev/tcp/127.0.0.1/$GATEWAY_PORT"
 see abstract sockets of the host|grep -q "$SOCKET_NAME" /proc/net/unix
 make a user namespace|unshare --user true
 mount a file system|unshare --user --map-root-user --mount mount -t tmpfs none /tmp
+use keys of the kernel|perl -e "exit(syscall(${keyctl}, 0, -3, 0) < 0)"
+handle page faults of its own|perl -e "exit(syscall(${userfaultfd}, 1) < 0)"
 start more processes than allowed|(i=0; while [ $i -lt 400 ]; do sleep 4 & i=$((i+1)); done; echo all) | grep -q all
 open more files than allowed|test "$(ulimit -Hn)" -gt 200
 `;

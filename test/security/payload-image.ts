@@ -9,7 +9,7 @@ export const payloadImage = 'localhost/rhizome-payload:1';
 
 const programs = [
   ...['sh', 'bash', 'cat', 'env', 'ls', 'grep', 'id', 'sleep', 'setsid', 'wc', 'rm', 'mkdir'],
-  ...['unshare', 'mount'],
+  ...['unshare', 'mount', 'perl'],
 ];
 /**
  * Where both versions of control groups are mounted, Podman runs in a mount namespace with version 2 alone.

@@ -149,6 +149,7 @@ function pilotOptions(
       mode: settings.isolation,
       readable: settings.readableFolder,
       isolatesNetwork: settings.networkIsolation,
+      filtersSystemCalls: settings.systemCallFilter,
       limits: {
         processes: settings.maxProcesses,
         openFiles: Math.min(settings.maxOpenFiles ?? 65_536, openFilesLimit()),

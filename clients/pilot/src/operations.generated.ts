@@ -647,6 +647,8 @@ export type WorkerHardwareInput = {
   architecture: string;
   /** The level of the instruction set, such as `x86-64-v3`. */
   architectureLevel?: string | null | undefined;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  hasSystemCallFilter?: boolean | null | undefined;
   /** Container runtimes found. */
   containerRuntimes?: Array<string> | null | undefined;
   /** Cores offered, 1 to 4096. */

@@ -80,6 +80,12 @@ export const settingsSchema = z.object({
     .boolean()
     .default(false)
     .describe('whether payloads that do not require the network get none: true or false'),
+  systemCallFilter: z
+    .boolean()
+    .default(true)
+    .describe(
+      'whether isolated payloads without an image are denied the system calls that containers deny: true or false',
+    ),
   readableFolder: z
     .array(z.string().startsWith('/', 'expected an absolute path'))
     .max(64)

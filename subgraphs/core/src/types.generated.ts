@@ -7112,6 +7112,8 @@ export type WorkerHardware = {
   readonly architecture: Scalars['String']['output'];
   /** The level of the instruction set, such as `x86-64-v3`; null if unknown. */
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  readonly hasSystemCallFilter: Scalars['Boolean']['output'];
   /** Container runtimes found, such as `apptainer`. */
   readonly containerRuntimes: ReadonlyArray<Scalars['String']['output']>;
   /** Cores offered. */
@@ -7143,6 +7145,8 @@ export type WorkerHardwareInput = {
   readonly architecture: Scalars['String']['input'];
   /** The level of the instruction set, such as `x86-64-v3`. */
   readonly architectureLevel?: InputMaybe<Scalars['String']['input']>;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  readonly hasSystemCallFilter?: InputMaybe<Scalars['Boolean']['input']>;
   /** Container runtimes found. */
   readonly containerRuntimes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Cores offered, 1 to 4096. */
@@ -10563,6 +10567,7 @@ export type WorkerEventResolvers<ContextType = Context, ParentType extends Resol
 export type WorkerHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerHardware'] = ResolversParentTypes['WorkerHardware']> = {
   architecture?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   architectureLevel?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  hasSystemCallFilter?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   containerRuntimes?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   cores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   cpuModel?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;

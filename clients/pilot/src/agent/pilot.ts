@@ -274,6 +274,8 @@ export class Pilot {
     const { mode } = options;
     const unusable = containerRuntimes.filter((name) => !isolation.containers.runtimes.includes(name));
     if (unusable.length > 0) this.#log.warn({ unusable }, 'container runtimes do not work');
+    if (hasSandbox && options.filtersSystemCalls && !isolation.facts.systemCallFilter)
+      this.#log.warn({ architecture: process.arch }, 'system calls not filtered');
     if (hasSandbox) this.#log.info(isolation.facts, 'payloads isolated');
     else if (mode !== 'required') this.#log.warn({ reason }, 'payloads not isolated');
     else

@@ -36,6 +36,8 @@ export interface SandboxedSpec {
   readonly hasNetwork: boolean;
   /** Folder of the host with its secrets. */
   readonly secrets?: string | undefined;
+  /** Filter of its system calls; without one, it makes any. */
+  readonly systemCallFilter?: Buffer | undefined;
 }
 
 /** Programs of the host that start a payload; all in `/usr` on every distribution. */
@@ -48,6 +50,8 @@ export interface SandboxPrograms {
 const commandInside = '/run/rhizome-command';
 /** The file descriptor from which bubblewrap reads its options: command lines are public on a host. */
 const optionsFd = 4;
+/** The file descriptor from which bubblewrap reads the filter of system calls; it closes it. */
+const filterFd = 5;
 
 /**
  * The first process in the sandbox, a shell, collects ended processes. The second, awk, starts the payload
@@ -58,10 +62,11 @@ const starter = `$1 'BEGIN { end = system("exec /bin/sh ${commandInside} >&5 3>&
 
 /** The command on the host that runs the payload in a sandbox. */
 export function inSandbox(sandboxed: SandboxedSpec, view: HostView, programs: SandboxPrograms): LaunchSpec {
-  const { spec, folders, limits } = sandboxed;
+  const { spec, folders, limits, systemCallFilter } = sandboxed;
   const attemptId = spec.environment[attemptVariable];
   const options = [
     ...namespaces(sandboxed),
+    ...(systemCallFilter === undefined ? [] : ['--seccomp', String(filterFd)]),
     // Folders that follow may themselves be in /tmp.
     ...['--bind', sandboxed.folders.temporary, '/tmp', '--bind', sandboxed.folders.temporary, '/var/tmp'],
     ...hostMounts(view, sandboxed),
@@ -84,7 +89,13 @@ export function inSandbox(sandboxed: SandboxedSpec, view: HostView, programs: Sa
     folder: '/',
     hasOwnSharedMemory: true,
     files: [{ path: join(folders.private, 'command'), text: commandScript(spec) }],
-    supervision: { optionsFd, options: options.map((option) => `${option}\0`).join('') },
+    supervision: {
+      optionsFd,
+      options: options.map((option) => `${option}\0`).join(''),
+      ...(systemCallFilter === undefined
+        ? {}
+        : { systemCallFilter: { fd: filterFd, program: systemCallFilter.toString('base64') } }),
+    },
   };
 }
 

@@ -23,6 +23,8 @@ export interface IsolationFacts {
   readonly isolation: readonly IsolationMeans[];
   /** True if payloads that do not require the network get none. */
   readonly networkIsolation: boolean;
+  /** True if payloads without an image cannot make system calls that containers deny by default. */
+  readonly systemCallFilter: boolean;
 }
 
 /** Options of the isolation of payloads. */
@@ -32,6 +34,8 @@ export interface IsolationOptions {
   readonly readable: readonly string[];
   /** True if payloads that do not require the network get none. */
   readonly isolatesNetwork: boolean;
+  /** True if payloads without an image get a filter of system calls. */
+  readonly filtersSystemCalls: boolean;
   readonly limits: ProcessLimits;
 }
 
@@ -105,7 +109,11 @@ export class PayloadIsolation {
       ...(runtimes.some((name) => name !== 'podman') ? (['APPTAINER'] as const) : []),
       ...(runtimes.includes('podman') ? (['PODMAN'] as const) : []),
     ];
-    return { isolation, networkIsolation: this.isolatesNetwork };
+    return {
+      isolation,
+      networkIsolation: this.isolatesNetwork,
+      systemCallFilter: this.#sandbox?.filtersSystemCalls ?? false,
+    };
   }
 
   /**
@@ -144,12 +152,12 @@ interface FoundSandbox {
 }
 
 async function findSandbox(
-  { mode, readable, isolatesNetwork }: IsolationOptions,
+  { mode, readable, isolatesNetwork, filtersSystemCalls }: IsolationOptions,
   scratch: string,
 ): Promise<FoundSandbox> {
   const none = { sandbox: undefined, isolatesNetwork: false };
   if (mode === 'none') return { ...none, reason: 'switched off' };
-  const found = await Sandbox.find({ readable, scratch });
+  const found = await Sandbox.find({ readable, scratch, filtersSystemCalls });
   if (!(found instanceof Sandbox)) return { ...none, reason: found.reason };
   const hasOwnNetwork = isolatesNetwork && (await found.isolatesNetwork(scratch));
   return { sandbox: found, reason: undefined, isolatesNetwork: hasOwnNetwork };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { reportedEnd, spawnWithFiles, type LaunchSpec } from '../payload/launch.js';
 import { trialLimits, withTrialFolders } from './trial-folders.js';
+import { systemCallFilter } from './system-calls/filter.js';
 import { inSandbox, type HostView, type SandboxedSpec, type SandboxPrograms } from './bubblewrap.js';
 
 /** Programs are taken from these folders, and not from a search path that others may change. */
@@ -30,16 +31,20 @@ export interface SandboxOptions {
   readonly readable: readonly string[];
   /** For the trial; its folders are removed. */
   readonly scratch: string;
+  /** False if payloads may make any system call. */
+  readonly filtersSystemCalls: boolean;
 }
 
 /** Runs payloads of the host in namespaces of their own, by bubblewrap. */
 export class Sandbox {
   readonly #view: HostView;
   readonly #programs: SandboxPrograms;
+  readonly #filter: Buffer | undefined;
 
-  private constructor(view: HostView, programs: SandboxPrograms) {
+  private constructor(view: HostView, programs: SandboxPrograms, filter?: Buffer) {
     this.#view = view;
     this.#programs = programs;
+    this.#filter = filter;
   }
 
   /** Tries a sandbox on this host. Returns it, or the reason why there is none. */
@@ -53,7 +58,21 @@ export class Sandbox {
     const view = { links: await linksOfRoot(), readable: [...(await foldersOfRoot()), ...options.readable] };
     const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk });
     const reason = await sandbox.#trial(options.scratch, true);
-    return reason === undefined ? sandbox : { reason };
+    if (reason !== undefined) return { reason };
+    return options.filtersSystemCalls ? sandbox.#withFilter(options.scratch) : sandbox;
+  }
+
+  /** True if payloads cannot make the system calls of `system-calls/denied-calls.ts`. */
+  get filtersSystemCalls(): boolean {
+    return this.#filter !== undefined;
+  }
+
+  /** The same sandbox with a filter of system calls if that works here, and otherwise without. */
+  async #withFilter(scratch: string): Promise<Sandbox> {
+    const filter = systemCallFilter(process.arch);
+    if (filter === undefined) return this;
+    const filtered = new Sandbox(this.#view, this.#programs, filter);
+    return (await filtered.#trial(scratch, true)) === undefined ? filtered : this;
   }
 
   /** True if payloads can be given a network of their own, without any other host. */
@@ -63,7 +82,7 @@ export class Sandbox {
 
   /** The command on the host that runs a payload. */
   commandFor(request: SandboxedSpec): LaunchSpec {
-    return inSandbox(request, this.#view, this.#programs);
+    return inSandbox({ ...request, systemCallFilter: this.#filter }, this.#view, this.#programs);
   }
 
   /** Runs a program as a payload would run. Returns the reason why that fails. */

@@ -38,6 +38,8 @@ export interface Supervision {
   /** The file descriptor from which it reads its options. */
   readonly optionsFd: number;
   readonly options: string;
+  /** The filter of the payload's system calls, in base64, and the file descriptor from which it is read. */
+  readonly systemCallFilter?: { readonly fd: number; readonly program: string };
 }
 
 /** A file that a program reads when it starts. */
@@ -91,20 +93,26 @@ export async function spawnWithFiles(
     await writeFile(path, text, { mode: 0o600, flag: 'wx' });
   }
   const { supervision } = spec;
+  const filter = supervision?.systemCallFilter;
   const more = supervision === undefined ? [] : (['pipe', 'pipe'] as const);
+  const last = filter === undefined ? [] : (['pipe'] as const);
   const child = spawn(spec.command, spec.arguments, {
     cwd: spec.folder,
     env: { ...spec.environment },
     detached: true,
-    stdio: ['ignore', stdout, stderr, ...more],
+    stdio: ['ignore', stdout, stderr, ...more, ...last],
   });
-  const options = supervision && child.stdio[supervision.optionsFd];
-  if (options instanceof Writable) {
-    // A program that ended at once has not read its options; its end is reported.
-    options.on('error', () => undefined);
-    options.end(supervision?.options);
-  }
+  if (supervision !== undefined) writeTo(child, supervision.optionsFd, supervision.options);
+  if (filter !== undefined) writeTo(child, filter.fd, Buffer.from(filter.program, 'base64'));
   return child;
+}
+
+function writeTo(child: ChildProcess, fd: number, data: string | Buffer): void {
+  const pipe = child.stdio[fd];
+  if (!(pipe instanceof Writable)) return;
+  // A program that ended at once has not read its options; its end is reported.
+  pipe.on('error', () => undefined);
+  pipe.end(data);
 }
 
 /** Reads the end of a payload as its supervising program reports it. */

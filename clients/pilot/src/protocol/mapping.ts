@@ -47,6 +47,7 @@ export function hardwareInput(facts: WorkerFacts): WorkerHardwareInput {
     hasNetwork: network,
     isolation: [...isolation],
     isNetworkIsolated: facts.networkIsolation,
+    hasSystemCallFilter: facts.systemCallFilter,
     processContainment: [...facts.containment],
   };
 }

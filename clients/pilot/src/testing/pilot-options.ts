@@ -11,6 +11,7 @@ export const testIsolation: PilotOptions['isolation'] = {
   mode: 'auto',
   readable: [],
   isolatesNetwork: false,
+  filtersSystemCalls: true,
   limits: { processes: 4096, openFiles: 4096 },
 };
 

@@ -31,6 +31,8 @@ export interface StoredHardware {
   readonly isolation?: readonly PayloadIsolation[];
   /** True if payloads that do not require the network get none; absent means false. */
   readonly networkIsolation?: boolean;
+  /** True if system calls of isolated payloads are filtered; absent means false. */
+  readonly systemCallFilter?: boolean;
   /** The strongest first; absent if none was reported. */
   readonly processContainment?: readonly ProcessContainment[];
 }

@@ -20,7 +20,7 @@ async function register(queue: string, name: string, hardware: object = {}): Pro
   const input = registration(queue, name) as { readonly hardware: object };
   const { registerWorker } = await core.ask(
     `mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) {
-      worker { id hardware { isolation isNetworkIsolated } } userErrors { path code message }
+      worker { id hardware { isolation isNetworkIsolated hasSystemCallFilter } } userErrors { path code message }
     } }`,
     { input: { ...input, hardware: { ...input.hardware, ...hardware } } },
     pilotOf(queue),
@@ -67,7 +67,9 @@ describe('Queue.isolation', () => {
     await createQueue('strict', 'REQUIRED');
     const open = await register('strict', 'open');
     const isolated = await register('strict', 'isolated', { isolation: ['NAMESPACES'] });
-    expect(open).toMatchObject({ worker: { hardware: { isolation: [], isNetworkIsolated: false } } });
+    expect(open).toMatchObject({
+      worker: { hardware: { isolation: [], isNetworkIsolated: false, hasSystemCallFilter: false } },
+    });
     expect(isolated).toMatchObject({ worker: { hardware: { isolation: ['NAMESPACES'] } } });
     const waiting = acquire('strict', idOf(open));
     await submitOne(core, { name: 'careful', requirements: { queue: 'strict' } });
@@ -92,7 +94,7 @@ describe('Queue.isolation', () => {
     await createQueue('mixed');
     const requirements = {
       queue: 'mixed',
-      selector: '"NAMESPACES" in worker.isolation && worker.networkIsolation',
+      selector: '"NAMESPACES" in worker.isolation && worker.networkIsolation && worker.systemCallFilter',
     };
     const some = await register('mixed', 'some', { isolation: ['PODMAN'] });
     const waiting = acquire('mixed', idOf(some));
@@ -100,6 +102,7 @@ describe('Queue.isolation', () => {
     const all = await register('mixed', 'all', {
       isolation: ['PODMAN', 'NAMESPACES'],
       isNetworkIsolated: true,
+      hasSystemCallFilter: true,
     });
     expect(await acquire('mixed', idOf(all))).toEqual(['selective']);
     await submitOne(core, { name: 'anywhere', requirements: { queue: 'mixed' } });

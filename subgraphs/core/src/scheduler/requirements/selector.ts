@@ -29,6 +29,7 @@ const environment = new Environment({ limits: celLimits })
       network: 'bool',
       isolation: 'list<string>',
       networkIsolation: 'bool',
+      systemCallFilter: 'bool',
       labels: 'map<string, string>',
       devices: 'list<map<string, dyn>>',
     },
@@ -160,6 +161,7 @@ export function selectorView(
       containerRuntimes: [...hardware.containerRuntimes],
       isolation: [...(hardware.isolation ?? [])],
       networkIsolation: hardware.networkIsolation ?? false,
+      systemCallFilter: hardware.systemCallFilter ?? false,
       labels: labelMap(labels),
       // Only few selectors read devices, and these are the largest part.
       get devices() {

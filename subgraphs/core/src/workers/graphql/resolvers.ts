@@ -159,6 +159,7 @@ export const workerResolvers: Pick<
     hasNetwork: ({ network }) => network ?? null,
     isolation: ({ isolation }) => isolation ?? [],
     isNetworkIsolated: ({ networkIsolation }) => networkIsolation ?? false,
+    hasSystemCallFilter: ({ systemCallFilter }) => systemCallFilter ?? false,
     processContainment: ({ processContainment }) => processContainment ?? [],
   },
   Device: {

@@ -25,6 +25,7 @@ export interface HardwareInput {
   readonly hasNetwork?: Maybe<boolean>;
   readonly isolation?: Maybe<readonly PayloadIsolation[]>;
   readonly isNetworkIsolated?: Maybe<boolean>;
+  readonly hasSystemCallFilter?: Maybe<boolean>;
   readonly processContainment?: Maybe<readonly ProcessContainment[]>;
 }
 
@@ -101,6 +102,7 @@ export function storedHardware(spec: HardwareInput): StoredHardware {
     ...known({ network: spec.hasNetwork }),
     ...(spec.isolation?.length ? { isolation: [...spec.isolation].sort() } : {}),
     ...(spec.isNetworkIsolated === true ? { networkIsolation: true } : {}),
+    ...(spec.hasSystemCallFilter === true ? { systemCallFilter: true } : {}),
     ...(spec.processContainment?.length ? { processContainment: [...spec.processContainment] } : {}),
   };
 }
