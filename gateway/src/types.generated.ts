@@ -831,8 +831,8 @@ export type Mutation = {
    */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /**
-   * Takes roles for a short time, with a reason (break-glass). Only the returned token has the roles; it ends with
-   * the elevation.
+   * Takes roles for a short time, with a reason (break-glass). Only the returned token has the roles, or the
+   * session of the browser that makes the call. It ends with the elevation.
    */
   readonly startElevation: StartElevationPayload;
   /** Suspends a principal, or ends its suspension. */
@@ -2054,7 +2054,10 @@ export type StartElevationInput = {
 /** Result of `startElevation`. */
 export type StartElevationPayload = {
   readonly __typename?: 'StartElevationPayload';
-  /** Token with your roles and those of the elevation, which is shown only here; null if the input has errors. */
+  /**
+   * Token with your roles and those of the elevation, which is shown only here. Null if the input has errors, or if
+   * the caller is the session of a browser, which then has the roles itself.
+   */
   readonly accessToken?: Maybe<Scalars['String']['output']>;
   /** The elevation; null if the input has errors. */
   readonly elevation?: Maybe<Elevation>;

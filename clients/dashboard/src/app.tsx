@@ -15,6 +15,7 @@ import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
 import { Link, useRoute } from './routing/link.js';
 import { LoginPage } from './session/login-page.js';
+import { Elevation } from './session/elevation.js';
 import { endSession, readSession, type Session } from './session/session.js';
 import { TokenForm } from './session/token-form.js';
 import { dropToken } from './session/token.js';
@@ -101,14 +102,21 @@ function SignedIn({ token, onLeave }: { token: string | null; onLeave: (why: str
   useEffect(() => () => api.close(), [api]);
   return (
     <Provider value={api.client}>
-      <Frame api={api} onLeave={() => onLeave(null)} />
+      <Frame api={api} hasSession={token === null} onLeave={() => onLeave(null)} />
     </Provider>
   );
 }
 
 const none = {};
 
-function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
+interface FrameProps {
+  readonly api: Api;
+  /** False with a token of this tab, for which nobody can take roles here. */
+  readonly hasSession: boolean;
+  readonly onLeave: () => void;
+}
+
+function Frame({ api, hasSession, onLeave }: FrameProps) {
   const viewer = useFresh(ViewerDocument, none);
   const roles = new Set(viewer.data?.viewer.grants.flatMap((grant) => grant.roles));
   return (
@@ -126,6 +134,7 @@ function Frame({ api, onLeave }: { api: Api; onLeave: () => void }) {
         </button>
       </header>
       <main>
+        {hasSession && viewer.data && <Elevation current={viewer.data.viewer.elevation} />}
         {(roles.has('ADMIN') || roles.has('OPERATOR')) && <LeaseClockNote />}
         <Page />
       </main>

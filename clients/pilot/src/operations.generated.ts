@@ -647,8 +647,6 @@ export type WorkerHardwareInput = {
   architecture: string;
   /** The level of the instruction set, such as `x86-64-v3`. */
   architectureLevel?: string | null | undefined;
-  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
-  hasSystemCallFilter?: boolean | null | undefined;
   /** Container runtimes found. */
   containerRuntimes?: Array<string> | null | undefined;
   /** Cores offered, 1 to 4096. */
@@ -661,6 +659,8 @@ export type WorkerHardwareInput = {
   diskMiB: number;
   /** True if payloads reach the outside network. */
   hasNetwork?: boolean | null | undefined;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  hasSystemCallFilter?: boolean | null | undefined;
   /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   isNetworkIsolated?: boolean | null | undefined;
   /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */

@@ -160,9 +160,14 @@ export class Attempts {
     admission?.leave();
   }
 
-  /** Records an attempt. @param codes reasons of a refusal */
-  record(attempt: Attempt, holder: TokenHolder | null, codes: readonly string[] = []): void {
-    this.recordAs(attempt, { actor: holder && this.#actorOf(holder), codes });
+  /** Records an attempt. @param codes reasons of a refusal @param concerned what it concerns */
+  record(
+    attempt: Attempt,
+    holder: TokenHolder | null,
+    codes: readonly string[] = [],
+    concerned: Pick<AttemptOutcome, 'targets' | 'experiment'> = {},
+  ): void {
+    this.recordAs(attempt, { ...concerned, actor: holder && this.#actorOf(holder), codes });
   }
 
   /** Records an attempt with what it concerns. */

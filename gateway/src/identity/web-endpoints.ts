@@ -3,7 +3,7 @@
  * cookie that no script can read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isDomainError } from '@rhizome/errors';
+import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Identity } from '@rhizome/identity';
 import { claimedBySession, humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
@@ -32,6 +32,8 @@ export const webPaths = {
   login: '/auth/login',
   callback: '/auth/callback',
   logout: '/auth/logout',
+  elevation: '/auth/elevation',
+  endElevation: '/auth/elevation/end',
 } as const;
 
 /** Routes of the endpoints: method and path. */
@@ -40,6 +42,8 @@ export const webRoutes = [
   `GET ${webPaths.login}`,
   `GET ${webPaths.callback}`,
   `POST ${webPaths.logout}`,
+  `GET ${webPaths.elevation}`,
+  `POST ${webPaths.endElevation}`,
 ] as const;
 
 const loginCookie = '__Host-rhizome-login';
@@ -61,6 +65,8 @@ export class WebEndpoints {
       [`GET ${webPaths.login}`, (attempt) => this.#login(attempt)],
       [`GET ${webPaths.callback}`, (attempt) => this.#callback(attempt)],
       [`POST ${webPaths.logout}`, (attempt) => this.#logout(attempt)],
+      [`GET ${webPaths.elevation}`, (attempt) => this.#elevation(attempt)],
+      [`POST ${webPaths.endElevation}`, (attempt) => this.#endElevation(attempt)],
     ]);
   }
 
@@ -153,6 +159,39 @@ export class WebEndpoints {
     if (holder) this.#attempts.record({ ...attempt, action: 'auth.logout' }, holder);
     else this.#attempts.charge(attempt);
     return { ...json({}), headers: clearing };
+  }
+
+  /** Reports which roles the person may take for a short time; `startElevation` takes them. */
+  async #elevation(attempt: Attempt): Promise<Page> {
+    const id = await this.#ownSession(attempt);
+    const elevatable = await this.#options.identity.elevations.elevatableIn(id);
+    return json({ elevatable });
+  }
+
+  /** Ends the elevation of the session, which goes on without it. */
+  async #endElevation(attempt: Attempt): Promise<Page> {
+    const id = await this.#ownSession(attempt);
+    const ended = await this.#options.identity.elevations.endOfSession(id);
+    if (ended) {
+      const { _id, experiment, principalId } = ended;
+      const concerned = { targets: [_id], experiment };
+      this.#attempts.record(
+        { ...attempt, action: 'auth.endElevation' },
+        humanHolder(principalId),
+        [],
+        concerned,
+      );
+    }
+    return json({});
+  }
+
+  /** The id of the session of a request by a page of the gateway. @throws DomainError */
+  async #ownSession(attempt: Attempt): Promise<string> {
+    const { request } = attempt;
+    assertOwnPage(request, this.#originsOf(request));
+    const id = cookieOf(request, sessionCookie) ?? '';
+    if (await this.#isCurrent(id, attempt)) return id;
+    throw new DomainError('UNAUTHENTICATED', 'The session has ended; log in again', { field: 'cookie' });
   }
 
   #claimOf(id: string): Claim {

@@ -20,6 +20,7 @@ import { PrincipalsService } from './principals/principals.service.js';
 import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.js';
 import { RevocationsService } from './revocations/revocations.service.js';
 import { WebLogin } from './sessions/web-login.js';
+import { webSessionsCollection } from './sessions/web-session.document.js';
 import { WebSessions } from './sessions/web-sessions.js';
 import { RobotsService } from './robots/robots.service.js';
 import { type IdentityStore, openIdentityStore } from './store/open.repository.js';
@@ -120,6 +121,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const invitations = new Invitations({ enrolments, encryption, clock, ids });
   const issuersService = new IssuersService({ issuers, clock, log, ownIssuer: issuer });
   const tokens = new TokenService({ ...common, refreshTokens, attemptSeconds: options.attemptSeconds });
+  const webSessions = new WebSessions({ ...common, sessions: store.webSessions, encryption, tokens });
   return {
     trusted: { issuer, jwks: () => keys.jwks() },
     audience,
@@ -131,7 +133,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     outside,
     keys,
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
-    elevations: new ElevationsService({ ...common, elevations, people, tokens, log }),
+    elevations: new ElevationsService({ ...common, elevations, people, tokens, sessions: webSessions, log }),
     tokens,
     storageTokens: new StorageTokens({ ...common, storages: options.storages ?? [], people }),
     revocations,
@@ -146,9 +148,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     proofs: createProofVerifier(clock, store.usedProofs),
     failedGuesses: new FailedGuesses({ failures: store.failedGuesses, clock, log }),
     webLogin: new WebLogin({ issuers: issuersService, outside, encryption, now: () => clock.now() }),
-    webSessions: new WebSessions({
-      ...{ sessions: store.webSessions, encryption, tokens, revocations, clock, ids },
-    }),
+    webSessions,
   };
 }
 
@@ -158,12 +158,13 @@ async function follow(
   store: IdentityStore,
   log: Logger,
 ): Promise<Identity> {
-  const { keys, revocations, people, failedGuesses } = services;
+  const { keys, revocations, people, failedGuesses, webSessions } = services;
   const refresh = async (changed?: readonly ChangedDocument[]): Promise<void> => {
-    const isGuess = ({ collection }: ChangedDocument): boolean => collection === failedGuessesCollection.name;
-    const guesses = changed?.filter(isGuess).map(({ id }) => String(id));
+    const guesses = idsIn(changed, failedGuessesCollection.name);
+    const sessions = idsIn(changed, webSessionsCollection.name);
+    if (sessions?.length !== 0) webSessions.forget(sessions);
     if (guesses?.length !== 0) await failedGuesses.refresh(guesses);
-    if (changed !== undefined && guesses?.length === changed.length) return;
+    if (guesses && sessions && guesses.length + sessions.length === changed?.length) return;
     await keys.refresh();
     await revocations.refresh();
   };
@@ -185,4 +186,12 @@ async function follow(
       await store.close();
     },
   };
+}
+
+/** The identifiers of the changed documents of a collection; undefined if everything may have changed. */
+function idsIn(
+  changed: readonly ChangedDocument[] | undefined,
+  collection: string,
+): readonly string[] | undefined {
+  return changed?.filter((one) => one.collection === collection).map(({ id }) => String(id));
 }

@@ -7112,8 +7112,6 @@ export type WorkerHardware = {
   readonly architecture: Scalars['String']['output'];
   /** The level of the instruction set, such as `x86-64-v3`; null if unknown. */
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
-  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
-  readonly hasSystemCallFilter: Scalars['Boolean']['output'];
   /** Container runtimes found, such as `apptainer`. */
   readonly containerRuntimes: ReadonlyArray<Scalars['String']['output']>;
   /** Cores offered. */
@@ -7126,6 +7124,8 @@ export type WorkerHardware = {
   readonly diskMiB: Scalars['Int']['output'];
   /** True if payloads reach the outside network; null if unknown. */
   readonly hasNetwork?: Maybe<Scalars['Boolean']['output']>;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  readonly hasSystemCallFilter: Scalars['Boolean']['output'];
   /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   readonly isNetworkIsolated: Scalars['Boolean']['output'];
   /** Isolation methods that worked when the worker tried them at its start; empty if none did. */
@@ -7145,8 +7145,6 @@ export type WorkerHardwareInput = {
   readonly architecture: Scalars['String']['input'];
   /** The level of the instruction set, such as `x86-64-v3`. */
   readonly architectureLevel?: InputMaybe<Scalars['String']['input']>;
-  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
-  readonly hasSystemCallFilter?: InputMaybe<Scalars['Boolean']['input']>;
   /** Container runtimes found. */
   readonly containerRuntimes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Cores offered, 1 to 4096. */
@@ -7159,6 +7157,8 @@ export type WorkerHardwareInput = {
   readonly diskMiB: Scalars['Int']['input'];
   /** True if payloads reach the outside network. */
   readonly hasNetwork?: InputMaybe<Scalars['Boolean']['input']>;
+  /** True if isolated payloads without an image cannot make the system calls that containers deny by default. */
+  readonly hasSystemCallFilter?: InputMaybe<Scalars['Boolean']['input']>;
   /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   readonly isNetworkIsolated?: InputMaybe<Scalars['Boolean']['input']>;
   /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */
@@ -10567,13 +10567,13 @@ export type WorkerEventResolvers<ContextType = Context, ParentType extends Resol
 export type WorkerHardwareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerHardware'] = ResolversParentTypes['WorkerHardware']> = {
   architecture?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   architectureLevel?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  hasSystemCallFilter?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   containerRuntimes?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   cores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   cpuModel?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   cpuVendor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   diskMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   hasNetwork?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  hasSystemCallFilter?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isNetworkIsolated?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isolation?: Resolver<ReadonlyArray<ResolversTypes['PayloadIsolation']>, ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;

@@ -9,7 +9,7 @@ import { leftovers } from '@rhizome/testkit';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { openPage, startBrowser } from '../system/browser.js';
 import { root } from '../system/playground-system.js';
-import { type LoginSystem, startLoginSystem } from './login-system.js';
+import { experiment, type LoginSystem, startLoginSystem } from './login-system.js';
 
 const cookieName = '__Host-rhizome';
 
@@ -23,6 +23,7 @@ beforeAll(async () => {
   system = await startLoginSystem({
     port,
     redirectUris: [`${origin}/auth/callback`],
+    roles: ['USER', 'PRODUCTION'],
     gateway: { dashboardRoot: join(root, 'clients', 'dashboard', 'dist', 'static') },
   });
   browser = await startBrowser();
@@ -140,6 +141,56 @@ it('ends the session when the principal is revoked, in the open page', async () 
   );
   await page.getByRole('link', { name: 'institute' }).waitFor();
 });
+
+it('takes roles with a reason, for this browser alone, and ends them', async () => {
+  const { page, faults } = await openPage(browser, origin);
+  await logIn(page, 'eve');
+  const principalId = await page.locator('.who').innerText();
+  const membership = { principalId, experiment, roles: [], elevatableRoles: ['PRODUCTION'] };
+  await system.api.change('setMembership', membership);
+  const other = await openPage(browser, origin);
+  await logIn(other.page, 'eve');
+  await page.reload();
+  await page.getByRole('button', { name: 'Take roles…' }).click();
+  await page.getByLabel('Reason').fill('the queue of the night is stuck');
+  await page.getByRole('button', { name: 'Take', exact: true }).click();
+  const note = page.getByRole('note', { name: 'Elevation' });
+  await note.getByText(`PRODUCTION in ${experiment}`).waitFor();
+  expect(await rolesOf(page)).toEqual(['PRODUCTION', 'USER']);
+  expect(await rolesOf(other.page)).toEqual(['USER']);
+  expect(await startedWithReason(principalId)).toEqual(['the queue of the night is stuck']);
+  await note.getByRole('button', { name: 'End elevation' }).click();
+  await page.getByRole('button', { name: 'Take roles…' }).waitFor();
+  expect(await rolesOf(page)).toEqual(['USER']);
+  const foreign = await fetch(`${origin}/auth/elevation/end`, {
+    method: 'POST',
+    headers: { origin: 'https://x.test' },
+  });
+  expect(foreign.status).toBe(403);
+  expect(faults).toEqual([]);
+});
+
+/** Roles of the session in a page. */
+const rolesOf = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(async () => {
+    const body = JSON.stringify({ query: '{ viewer { grants { roles } } }' });
+    const headers = { 'content-type': 'application/json', 'x-rhizome-csrf': '1' };
+    const answer = await fetch('/graphql', { method: 'POST', headers, body });
+    const { data } = (await answer.json()) as { data: { viewer: { grants: { roles: string[] }[] } } };
+    return data.viewer.grants.flatMap(({ roles }) => roles).sort();
+  });
+
+/** Reasons of the elevations that a person started. */
+async function startedWithReason(principal: string): Promise<readonly string[]> {
+  const { elevations } = await system.api.data<{
+    elevations: {
+      nodes: readonly { readonly reason: string; readonly principal: { readonly subject: string } }[];
+    };
+  }>('{ elevations { nodes { reason principal { subject } } } }');
+  return elevations.nodes
+    .filter(({ principal: { subject } }) => subject === principal)
+    .map(({ reason }) => reason);
+}
 
 it('refuses an answer of the issuer that belongs to another browser', async () => {
   const { page } = await openPage(browser, origin);

@@ -1,5 +1,7 @@
 /** The session of this browser, which the gateway keeps: no script can read its cookie. */
 
+import type { GrantableRole } from '../operations.generated.js';
+
 /** Header of requests that use the session. */
 export const sessionHeaders = { 'x-rhizome-csrf': '1' } as const;
 
@@ -23,4 +25,22 @@ export async function readSession(): Promise<Session | null> {
 /** Ends the session. */
 export async function endSession(): Promise<void> {
   await fetch('/auth/logout', { method: 'POST', headers: sessionHeaders });
+}
+
+/** Roles of one experiment, `*` for all, that the person may take for a short time. */
+export interface ElevatableRoles {
+  readonly experiment: string;
+  readonly roles: readonly GrantableRole[];
+}
+
+/** The roles that the person of the session may take. */
+export async function readElevatable(): Promise<readonly ElevatableRoles[]> {
+  const response = await fetch('/auth/elevation', { headers: sessionHeaders });
+  if (!response.ok) return [];
+  return ((await response.json()) as { readonly elevatable: readonly ElevatableRoles[] }).elevatable;
+}
+
+/** Ends the elevation of the session. */
+export async function endElevation(): Promise<void> {
+  await fetch('/auth/elevation/end', { method: 'POST', headers: sessionHeaders });
 }

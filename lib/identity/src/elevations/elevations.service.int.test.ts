@@ -314,4 +314,44 @@ describe('ElevationsService', () => {
     const { userErrors } = await system.identity.elevations.start(request(), principal);
     expect(userErrors).toMatchObject([{ code: 'NOT_ELEVATABLE' }]);
   });
+
+  it('gives the roles to the session of a browser, which continues without them after the end', async () => {
+    await person('una');
+    const { webSessions, outside, elevations } = system.identity;
+    const account = async () =>
+      outside.accept(await system.issuer.issue({ sub: 'una', client_id: undefined }));
+    const [session, other] = [
+      await webSessions.start(await account()),
+      await webSessions.start(await account()),
+    ];
+    const manages = async (id: string): Promise<boolean> => mayManage(await webSessions.tokenOf(id));
+    const by = await verifier.verify(await webSessions.tokenOf(session));
+    expect(await elevations.elevatableIn(session)).toEqual([{ experiment: 'heron', roles: ['PRODUCTION'] }]);
+    const { elevation, accessToken } = await elevations.start(request(), by);
+    expect({ elevation, accessToken }).toMatchObject({ accessToken: null, elevation: { endedAt: null } });
+    expect([await manages(session), await manages(other)]).toEqual([true, false]);
+    const elevated = await verifier.verify(await webSessions.tokenOf(session));
+    expect(elevated).toMatchObject({ limited: true, elevation: { id: elevation?._id } });
+    await expect(elevations.start(request(), elevated)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await elevations.endOfSession(other)).toBeUndefined();
+    expect(await elevations.endOfSession(session)).toMatchObject({ _id: elevation?._id });
+    expect(await manages(session)).toBe(false);
+    expect(system.identity.revocations.isRevoked(elevated)).toBe(true);
+  });
+
+  it('gives the roles to a session at every gateway, and ends them with the session', async () => {
+    await person('vic');
+    const { webSessions, outside, elevations } = system.identity;
+    const token = await system.issuer.issue({ sub: 'vic', client_id: undefined });
+    const session = await webSessions.start(await outside.accept(token));
+    const second = await system.second();
+    const manages = async (): Promise<boolean> => mayManage(await second.webSessions.tokenOf(session));
+    expect(await manages()).toBe(false);
+    const by = await verifier.verify(await webSessions.tokenOf(session));
+    await elevations.start(request(), by);
+    await waitFor('the roles at the second gateway', manages, patience);
+    await webSessions.end(session);
+    const { nodes } = await elevations.page(10, null, by);
+    expect(nodes).toMatchObject([{ endedBy: by.subject }]);
+  });
 });

@@ -1,5 +1,14 @@
 /** Rules of elevations: elevatable roles of a membership, taken for a short time and with a reason. */
-import { can, covers, describePrincipal, type PersonRights, type Principal, type Role } from '@rhizome/authz';
+import {
+  can,
+  covers,
+  createPrincipal,
+  describePrincipal,
+  type Grant,
+  type PersonRights,
+  type Principal,
+  type Role,
+} from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -9,6 +18,8 @@ import { checkRoles } from '../grantable-roles.js';
 import type { People } from '../principals/people.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import { readTokenId } from '../tokens/token-id.js';
+import type { WebSessionDocument } from '../sessions/web-session.document.js';
+import type { WebSessions } from '../sessions/web-sessions.js';
 import type { TokenService } from '../tokens/token.service.js';
 import { visibleTo } from '../visible-experiments.js';
 import type { ElevationDocument } from './elevation.document.js';
@@ -28,6 +39,7 @@ export type ElevationCode = 'NOT_ELEVATABLE' | 'TOO_MANY_ELEVATIONS';
 /** An elevation with its token, or the reasons for the refusal. */
 export interface Elevated {
   readonly elevation: ElevationDocument | null;
+  /** Null for the session of a browser, whose next tokens have the roles. */
   readonly accessToken: string | null;
   readonly userErrors: readonly InputError<ElevationCode>[];
 }
@@ -43,6 +55,7 @@ export interface ElevationsOptions {
   readonly elevations: ElevationsRepository;
   readonly people: Pick<People, 'rightsOf'>;
   readonly tokens: Pick<TokenService, 'issueElevated'>;
+  readonly sessions: Pick<WebSessions, 'ofPrincipal' | 'elevate' | 'find'>;
   readonly revocations: Pick<RevocationsService, 'revoke' | 'refresh' | 'isRevoked'>;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -65,23 +78,44 @@ export class ElevationsService {
   }
 
   /**
-   * Takes elevatable roles of a membership of the caller. They are in the returned token only, so that
-   * other programs of the caller, and its agents, do not get them.
-   * @throws DomainError FORBIDDEN for all but people with a token of a login that has all their rights
+   * Takes elevatable roles of a membership of the caller. They are in the returned token only, or in the
+   * browser's session that makes the call, so that other programs of the caller, and its agents, do not get
+   * them.
+   * @throws DomainError FORBIDDEN for all but people with a token of a login that has all their rights, or
+   *   with the session of a browser
    */
   async start(request: ElevationRequest, by: Principal): Promise<Elevated> {
     const { experiment, roles, reason } = request;
-    const { people, tokens, clock, log } = this.#options;
+    const { people, sessions, clock, log } = this.#options;
     // Rights that were read before now may lack a membership that was given just before.
     const rights = await people.rightsOf(by.subject, clock.now());
-    assertMayElevate(by, rights);
+    const session = by.limited ? await sessions.ofPrincipal(by) : undefined;
+    assertMayElevate(by, rights, session !== undefined);
     const errors = await this.#check(request, by, rights);
     if (!errors.isEmpty) return { elevation: null, accessToken: null, userErrors: errors.all };
     const elevation = await this.#insert(this.#made(request, by), by);
-    const { _id: id, expiresAt: until } = elevation;
-    log.warn({ elevation: id, principal: by.subject, experiment, roles, reason }, 'roles elevated');
-    const { accessToken } = await tokens.issueElevated(by, { id, experiment, roles, until });
+    const accessToken = await this.#apply(elevation, by, session);
+    log.warn(
+      { elevation: elevation._id, principal: by.subject, experiment, roles, reason },
+      'roles elevated',
+    );
     return { elevation, accessToken, userErrors: [] };
+  }
+
+  /** Ends the elevation of a browser's session, and returns it; undefined if the session has none. */
+  async endOfSession(sessionId: string): Promise<ElevationDocument | undefined> {
+    const session = await this.#options.sessions.find(sessionId);
+    if (!session?.elevation) return undefined;
+    const { principalId: subject, expiresAt, elevation } = session;
+    const person = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt });
+    return (await this.end(elevation.id, person)).elevation ?? undefined;
+  }
+
+  /** Roles that the person of a browser's session may take now; none for a session that has ended. */
+  async elevatableIn(sessionId: string): Promise<readonly Grant[]> {
+    const { sessions, people, clock } = this.#options;
+    const session = await sessions.find(sessionId);
+    return session ? ((await people.rightsOf(session.principalId, clock.now())).ready ?? []) : [];
   }
 
   /**
@@ -141,6 +175,24 @@ export class ElevationsService {
   }
 
   /**
+   * Puts an elevation into effect. Returns its token; null if a session has it.
+   * @throws DomainError UNAUTHENTICATED for a session that has ended or was elevated at the same time
+   */
+  async #apply(
+    elevation: ElevationDocument,
+    by: Principal,
+    session: WebSessionDocument | undefined,
+  ): Promise<string | null> {
+    const { elevations, sessions, tokens, clock } = this.#options;
+    const { _id: id, experiment, roles, expiresAt: until } = elevation;
+    const reference = { id, experiment, roles, until };
+    if (!session) return (await tokens.issueElevated(by, reference)).accessToken;
+    if (await sessions.elevate(session, reference)) return null;
+    await elevations.end(id, by.subject, clock.now());
+    throw new DomainError('UNAUTHENTICATED', 'The session has ended or changed; try again');
+  }
+
+  /**
    * Inserts an elevation.
    * @throws DomainError TOKEN_REVOKED if the login of the caller ends at this moment
    */
@@ -171,11 +223,11 @@ export class ElevationsService {
 
 /**
  * A token with less than its holder has, or of somebody else, must not become one with more. That of a
- * browser's session never leaves the gateway, and a page must get no other one.
+ * browser's session never leaves the gateway, and has all rights of the person.
  */
-function assertMayElevate(by: Principal, { grants = [] }: PersonRights): void {
+function assertMayElevate(by: Principal, { grants = [] }: PersonRights, isSession: boolean): void {
   const { kind, attempt, actions, elevation, limited } = by;
-  const isWhole = kind === 'HUMAN' && !attempt && !actions && !limited;
+  const isWhole = kind === 'HUMAN' && !attempt && !actions && (!limited || isSession);
   if (isWhole && !elevation && covers(by.grants, grants)) return;
   const why = elevation
     ? 'its token has elevated roles already'

@@ -2,6 +2,7 @@
 import { collection, watchCollections } from '@rhizome/mongo';
 import type { ChangeStream, Collection, Db } from 'mongodb';
 import { failedGuessesCollection } from '../guesses/failed-guess.document.js';
+import { webSessionsCollection } from '../sessions/web-session.document.js';
 import { upserted } from '../store/upserted.js';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { type RevocationDocument, revocationsCollection } from './revocation.document.js';
@@ -44,9 +45,13 @@ export class RevocationsRepository {
     return upserted(found);
   }
 
-  /** Streams each change of the revocations, the signing keys and the failed guesses, from the call on. */
+  /**
+   * Streams each change of the revocations, the signing keys, the failed guesses and the sessions of
+   * browsers, from the call on.
+   */
   watch(): Promise<ChangeStream> {
-    const followed = [revocationsCollection, signingKeysCollection, failedGuessesCollection];
+    const ofLogins = [failedGuessesCollection, webSessionsCollection];
+    const followed = [revocationsCollection, signingKeysCollection, ...ofLogins];
     return watchCollections(this.#db, followed);
   }
 }

@@ -1,4 +1,5 @@
 /** Stored sessions of browsers. */
+import { type ElevationReference, roles } from '@rhizome/authz';
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { Sealed } from '../tokens/key-encryption.js';
 
@@ -18,6 +19,8 @@ export interface WebSessionDocument {
   /** Its claims, so that changed rules apply to the next access token. */
   readonly claims: Sealed;
   readonly expiresAt: Date;
+  /** Roles that its principal took for a short time; it may have ended. */
+  readonly elevation?: ElevationReference;
 }
 
 const text = { bsonType: 'string' };
@@ -44,9 +47,24 @@ export const webSessionsCollection = defineCollection<WebSessionDocument>({
       issuer: text,
       claims: { bsonType: 'object', required: ['keyId', 'nonce', 'ciphertext'] },
       expiresAt: { bsonType: 'date' },
+      elevation: {
+        bsonType: 'object',
+        required: ['id', 'experiment', 'roles', 'until'],
+        properties: {
+          id: text,
+          experiment: text,
+          roles: { bsonType: 'array', minItems: 1, maxItems: roles.length, items: { enum: [...roles] } },
+          until: { bsonType: 'date' },
+        },
+      },
     },
   },
   indexes: [
+    {
+      name: 'family_idx',
+      keys: { family: 1 },
+      why: 'the session of a token, which takes roles for a short time',
+    },
     {
       name: 'expiresAt_ttl',
       keys: { expiresAt: 1 },

@@ -1,4 +1,5 @@
 /** Access to the sessions of browsers. */
+import type { ElevationReference } from '@rhizome/authz';
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db } from 'mongodb';
 import { type WebSessionDocument, webSessionsCollection } from './web-session.document.js';
@@ -17,6 +18,25 @@ export class WebSessionsRepository {
 
   byId(id: string): Promise<WebSessionDocument | null> {
     return this.#sessions.findOne({ _id: id }, { readConcern: 'majority' });
+  }
+
+  /** The session whose tokens follow from a login. */
+  byFamily(family: string): Promise<WebSessionDocument | null> {
+    return this.#sessions.findOne({ family }, { readConcern: 'majority' });
+  }
+
+  /** Gives a session an elevation; false if the session has changed since it was read, or has ended. */
+  async elevate(
+    { _id, revision }: Pick<WebSessionDocument, '_id' | 'revision'>,
+    elevation: ElevationReference,
+    now: Date,
+  ): Promise<boolean> {
+    const { matchedCount } = await this.#sessions.updateOne(
+      { _id, revision },
+      { $set: { elevation, updatedAt: now }, $inc: { revision: 1 } },
+      { writeConcern: { w: 'majority' } },
+    );
+    return matchedCount === 1;
   }
 
   /** Removes a session. Null if there is none. */

@@ -1,6 +1,6 @@
 /** Sessions of browsers: an opaque id for the browser, and access tokens that never leave the gateway. */
 import { randomBytes } from 'node:crypto';
-import { createPrincipal } from '@rhizome/authz';
+import { createPrincipal, type ElevationReference, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
@@ -9,7 +9,7 @@ import type { Claims } from '../issuers/claims.js';
 import type { OutsideIdentity } from '../issuers/outside-tokens.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
-import { tokenIdOf } from '../tokens/token-id.js';
+import { readTokenId, tokenIdOf } from '../tokens/token-id.js';
 import type { TokenService } from '../tokens/token.service.js';
 import type { WebSessionDocument } from './web-session.document.js';
 import type { WebSessionsRepository } from './web-sessions.repository.js';
@@ -36,6 +36,8 @@ interface CurrentToken {
   readonly accessToken: string;
   /** Milliseconds since 1970. */
   readonly renewAt: number;
+  /** The elevation whose roles it has. */
+  readonly elevation: string | undefined;
 }
 
 /** Starts and ends sessions, and gets their access tokens. */
@@ -79,7 +81,7 @@ export class WebSessions {
     if (digest === undefined) throw ended();
     const now = this.#options.clock.now().getTime();
     const known = await this.#tokens.get(digest);
-    if (known && now < known.renewAt) return known.accessToken;
+    if (known && now < known.renewAt && !this.#isOver(known.elevation)) return known.accessToken;
     const issuing = beforeRead ? beforeRead().then(() => this.#issue(digest)) : this.#issue(digest);
     this.#tokens.set(digest, issuing);
     // Requests that come meanwhile share the new token; a failure is not kept.
@@ -91,6 +93,35 @@ export class WebSessions {
   async isKnown(id: string): Promise<boolean> {
     const { sessions, encryption } = this.#options;
     return form.test(id) && (await sessions.byId(encryption.digest(id))) !== null;
+  }
+
+  /** The session with an id, if it has not ended. */
+  async find(id: string): Promise<WebSessionDocument | undefined> {
+    const { sessions, encryption, clock } = this.#options;
+    const session = form.test(id) ? await sessions.byId(encryption.digest(id)) : null;
+    const isOpen = session && session.expiresAt > clock.now() && !this.#isRevoked(session);
+    return isOpen ? session : undefined;
+  }
+
+  /** The session to which the token of a principal belongs; undefined for a token of another kind. */
+  async ofPrincipal({ subject, tokenId }: Principal): Promise<WebSessionDocument | undefined> {
+    const family = readTokenId(tokenId)?.family;
+    const session = family === undefined ? null : await this.#options.sessions.byFamily(family);
+    return session?.principalId === subject ? session : undefined;
+  }
+
+  /** Gives the next tokens of a session further roles; false if it changed meanwhile, or has ended. */
+  async elevate(session: WebSessionDocument, elevation: ElevationReference): Promise<boolean> {
+    const { sessions, clock } = this.#options;
+    const isElevated = await sessions.elevate(session, elevation, clock.now());
+    this.#tokens.delete(session._id);
+    return isElevated;
+  }
+
+  /** Reads sessions again before their next token is used; undefined: all of them. */
+  forget(changed: readonly string[] | undefined): void {
+    if (changed === undefined) this.#tokens.clear();
+    else for (const id of changed) this.#tokens.delete(id);
   }
 
   /** Ends a session with all its tokens, also in open streams. Returns its holder; undefined if unknown. */
@@ -113,13 +144,29 @@ export class WebSessions {
     if (!session || session.expiresAt <= now || this.#isRevoked(session)) throw ended();
     const { family, issuer, claims, expiresAt } = session;
     const opened = JSON.parse(encryption.open(claims, family)) as Claims;
-    const issued = await tokens.ofLogin({ family, issuer, claims: opened, until: expiresAt });
+    const elevation = this.#currentElevation(session, now);
+    const issued = await tokens.ofLogin({ family, issuer, claims: opened, until: expiresAt, elevation });
     const lifetimeMs = issued.expiresInSeconds * 1000;
     const endsAt = now.getTime() + lifetimeMs;
     return {
       accessToken: issued.accessToken,
       renewAt: endsAt - Math.min(renewBeforeMs, lifetimeMs / 4),
+      elevation: elevation?.id,
     };
+  }
+
+  #currentElevation(
+    { elevation }: Pick<WebSessionDocument, 'elevation'>,
+    now: Date,
+  ): ElevationReference | undefined {
+    return elevation && elevation.until > now && !this.#isOver(elevation.id) ? elevation : undefined;
+  }
+
+  /** True for an elevation that was ended: the next token lacks its roles, and the session goes on. */
+  #isOver(elevation: string | undefined): boolean {
+    if (elevation === undefined) return false;
+    const tokenId = tokenIdOf({ issuerName: undefined, family: elevation }, 'session');
+    return this.#options.revocations.isRevoked({ tokenId, subject: '' });
   }
 
   /** A session ends when the tokens are revoked that were issued when it began. */

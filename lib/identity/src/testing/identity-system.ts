@@ -14,6 +14,8 @@ import type { ExchangeRequest } from '../tokens/exchange-request.js';
 /** A test's services. */
 export interface IdentitySystem {
   readonly identity: Identity;
+  /** Opens the services of a second process on the same database. */
+  second(): Promise<Identity>;
   readonly issuer: TestIssuer;
   readonly mongoUri: string;
   readonly database: string;
@@ -47,15 +49,14 @@ export async function identitySystem(
   const issuer = await testIssuer();
   const { databaseName: database } = await testDatabase('identity');
   const { uri: mongoUri } = await testMongo();
-  const identity = await openIdentity({
-    mongoUri,
-    database,
-    keyFile: await keyFileOf('identity'),
-    issuer: 'https://rhizome.test',
-    log: silentLogger(),
-    ...options,
-  });
-  leftovers.defer('the identity services', () => identity.close());
+  const keyFile = await keyFileOf('identity');
+  const second = async (): Promise<Identity> => {
+    const common = { mongoUri, database, keyFile, issuer: 'https://rhizome.test' };
+    const opened = await openIdentity({ ...common, log: silentLogger(), ...options });
+    leftovers.defer('the identity services', () => opened.close());
+    return opened;
+  };
+  const identity = await second();
   const trust = async (settings: Partial<IssuerSettingsRecord> = {}): Promise<void> => {
     const { userErrors } = await identity.issuers.set('test', { ...trusted(issuer), ...settings }, admin);
     if (userErrors.length > 0) throw new Error(userErrors.map(({ message }) => message).join('; '));
@@ -68,7 +69,7 @@ export async function identitySystem(
     exchange(await issuer.issue({ sub, client_id: undefined }), change);
   const { trusted: own, revocations, people } = identity;
   const verifier = createVerifier({ issuers: [own], revocations, people });
-  return { identity, issuer, mongoUri, database, trust, verifier, exchange, tokenOf };
+  return { identity, second, issuer, mongoUri, database, trust, verifier, exchange, tokenOf };
 }
 
 /** The record of a test issuer. */

@@ -74,6 +74,8 @@ export interface KeptLogin {
   readonly issuer: string;
   readonly claims: Claims;
   readonly until: Date;
+  /** Roles that its principal took for a short time. */
+  readonly elevation?: ElevationReference | undefined;
 }
 
 type UserKind = TokenHolder['kind'];
@@ -171,19 +173,25 @@ export class TokenService {
    * An access token of a login that the gateway keeps, with the rights that its principal has now.
    * @throws DomainError UNAUTHENTICATED, FORBIDDEN
    */
-  async ofLogin({ family, issuer, claims, until }: KeptLogin): Promise<IssuedToken> {
+  async ofLogin({ family, issuer, claims, until, elevation }: KeptLogin): Promise<IssuedToken> {
     const identity = await this.#options.outside.acceptAgain(issuer, claims);
+    const issuerName = identity.issuer._id;
     const issue = {
       grants: identity.grants,
       kind: kindOf(identity),
       subject: identity.principalId,
-      id: { issuerName: identity.issuer._id, family },
+      id: { issuerName, family },
       clientId: 'rhizome-dashboard',
       lifetimeSeconds: null,
       limited: true,
       until,
     };
-    return this.#issue(issue, null);
+    if (!elevation) return this.#issue(issue, null);
+    // The name of the elevation, by which it is revoked, and its end.
+    const { id, experiment, roles } = elevation;
+    const grants = mergedGrants([...identity.grants, { experiment, roles }]);
+    const end = new Date(Math.min(until.getTime(), elevation.until.getTime()));
+    return this.#issue({ ...issue, grants, id: { issuerName, family: id }, until: end, elevation }, null);
   }
 
   /**
