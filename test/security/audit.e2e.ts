@@ -12,6 +12,7 @@ import { type ServiceSystem, startServices } from '../e2e/system/service-system.
 import { spokenCredential } from '../e2e/system/worker-credentials.js';
 import { minimalCall } from './minimal-call.js';
 import { publicSchema } from './public-schema.js';
+import { startSyslogReceiver, type SyslogReceiver } from './syslog-receiver.js';
 
 interface Entry {
   readonly kind: string;
@@ -25,9 +26,11 @@ interface Entry {
 
 let system: ServiceSystem;
 let schema: GraphQLSchema;
+let syslog: SyslogReceiver;
 
 beforeAll(async () => {
-  system = await startServices();
+  syslog = await startSyslogReceiver();
+  system = await startServices({ gatewayEnv: { RHIZOME_GATEWAY_AUDIT_SYSLOG_URL: syslog.url } });
   schema = publicSchema();
 });
 
@@ -159,6 +162,18 @@ describe('the audit log', () => {
     const entries = await entriesOf({ action: 'Mutation.submitJobs' });
     expect(entries.length).toBeGreaterThan(1);
     expect(entries.filter(({ record }) => record.includes(canary))).toEqual([]);
+  });
+
+  it('is copied to a syslog server by the process of the gateway', async () => {
+    const stored = (await entriesOf({})).map(({ record }) => JSON.parse(record) as { readonly _id: string });
+    const copied = (): ReadonlySet<string> =>
+      new Set(syslog.copies.filter(({ type }) => type === 'ENTRY').map(({ _id }) => _id));
+    const lacking = (): readonly string[] => {
+      const ids = copied();
+      return stored.map(({ _id }) => _id).filter((id) => !ids.has(id));
+    };
+    expect(stored.length).toBeGreaterThan(50);
+    await waitFor('the copies of all entries', () => lacking().length === 0, { deadlineMs: 60_000 });
   });
 
   it('shows a call as UNKNOWN if the gateway is killed before its outcome, and verifies with the heads', async () => {
