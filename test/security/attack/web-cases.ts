@@ -101,16 +101,46 @@ const sessions: readonly AttackCase[] = [
   ),
 ];
 
-const logouts: readonly AttackCase[] = [
+/** Requests with the cookie of the session that are none of an own page. */
+const byOthers: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
   ['by a page of another site', { origin: evil }],
   ['by a form without an origin', {}],
   ['by a page of another site that names the own one', { origin: evil, 'sec-fetch-site': 'same-origin' }],
-].map(([how, headers]) =>
-  auth(
-    `a logout ${how as string}`,
-    '/auth/logout',
-    { status: 403 },
-    { method: 'POST', headers: (system) => ({ cookie: cookieOf(system), ...(headers as object) }) },
+];
+
+const changes: readonly AttackCase[] = (
+  [
+    ['a logout', 'POST', '/auth/logout'],
+    ['an end of an elevation', 'POST', '/auth/elevation/end'],
+    ['a look at elevatable roles', 'GET', '/auth/elevation'],
+  ] as const
+).flatMap(([what, method, path]) =>
+  byOthers.map(([how, headers]) =>
+    auth(
+      `${what} ${how}`,
+      path,
+      { status: 403, hides: /usr_|elv_/ },
+      { method, headers: (system) => ({ cookie: cookieOf(system), ...headers }) },
+    ),
+  ),
+);
+
+const elevations: readonly AttackCase[] = (
+  [
+    ['GET', '/auth/elevation'],
+    ['POST', '/auth/elevation/end'],
+  ] as const
+).flatMap(([method, path]) =>
+  ['', 'A'.repeat(43), '[$ne]'].map((id) =>
+    auth(
+      `a ${method} of ${path} with the forged session "${id.slice(0, 20)}"`,
+      path,
+      { status: 401 },
+      {
+        method,
+        headers: ({ origin }) => ({ origin: origin('identities'), cookie: `${sessionCookie}=${id}` }),
+      },
+    ),
   ),
 );
 
@@ -171,14 +201,22 @@ const ends: readonly AttackCase[] = [
 ];
 
 const methods: readonly AttackCase[] = [
-  ...['/auth/session', '/auth/login', '/auth/callback'].map((path) =>
+  ...['/auth/session', '/auth/login', '/auth/callback', '/auth/elevation'].map((path) =>
     auth(`a POST to ${path}`, path, { status: 405 }, { method: 'POST' }),
   ),
   auth('a GET of the logout', '/auth/logout', { status: 404 }),
-  ...['/auth/session', '/auth/login', '/auth/callback'].map((path) =>
+  auth('a GET of the end of an elevation', '/auth/elevation/end', { status: 404 }),
+  ...['/auth/session', '/auth/login', '/auth/callback', '/auth/elevation'].map((path) =>
     auth(`${path} at the gateway without identities`, path, { status: 404 }, { at: 'gateway' }),
   ),
 ];
 
 /** All of them. */
-export const webCases: readonly AttackCase[] = [...sessions, ...logouts, ...beginnings, ...ends, ...methods];
+export const webCases: readonly AttackCase[] = [
+  ...sessions,
+  ...changes,
+  ...elevations,
+  ...beginnings,
+  ...ends,
+  ...methods,
+];
