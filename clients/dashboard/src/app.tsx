@@ -51,10 +51,14 @@ function WithSession({
 }) {
   const [reason, setReason] = useState<string | null>(null);
   if (!session.isLoggedIn) return <LoginPage session={session} reason={reason} />;
-  const leave = (why: string | null): void => {
+  const leave = (why: string | null, code?: string): void => {
     setReason(why);
-    const ended = why === null ? endSession() : Promise.resolve();
-    void ended.finally(() => onChange({ ...session, isLoggedIn: false }));
+    const loggedOut = (): void => onChange({ ...session, isLoggedIn: false });
+    if (why === null) void endSession().finally(loggedOut);
+    else if (code !== 'TOKEN_REVOKED') loggedOut();
+    // An elevation was ended, by somebody or in another window: the session goes on without it.
+    else
+      void readSession().then((now) => (now?.isLoggedIn ? window.location.reload() : loggedOut()), loggedOut);
   };
   return <SignedIn token={null} onLeave={leave} />;
 }
@@ -81,7 +85,13 @@ function WithToken({ initialToken }: { initialToken: string | null }) {
   return <SignedIn token={token} onLeave={leave} />;
 }
 
-function SignedIn({ token, onLeave }: { token: string | null; onLeave: (why: string | null) => void }) {
+interface SignedInProps {
+  readonly token: string | null;
+  /** Called with the reason, and the code of the error that it is; null if the person leaves. */
+  readonly onLeave: (why: string | null, code?: string) => void;
+}
+
+function SignedIn({ token, onLeave }: SignedInProps) {
   const api = useMemo(
     () =>
       createApi({
@@ -94,6 +104,7 @@ function SignedIn({ token, onLeave }: { token: string | null; onLeave: (why: str
               : code === 'TOKEN_EXPIRED'
                 ? 'The token has expired.'
                 : 'The gateway does not take this token.',
+            code,
           ),
       }),
     // A new token is a new connection; who leaves is the same all the time.

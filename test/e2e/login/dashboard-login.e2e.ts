@@ -158,10 +158,21 @@ it('takes roles with a reason, for this browser alone, and ends them', async () 
   await note.getByText(`PRODUCTION in ${experiment}`).waitFor();
   expect(await rolesOf(page)).toEqual(['PRODUCTION', 'USER']);
   expect(await rolesOf(other.page)).toEqual(['USER']);
-  expect(await startedWithReason(principalId)).toEqual(['the queue of the night is stuck']);
+  expect((await elevationsOf(principalId)).map(({ reason }) => reason)).toEqual([
+    'the queue of the night is stuck',
+  ]);
   await note.getByRole('button', { name: 'End elevation' }).click();
   await page.getByRole('button', { name: 'Take roles…' }).waitFor();
   expect(await rolesOf(page)).toEqual(['USER']);
+  await page.getByRole('button', { name: 'Take roles…' }).click();
+  await page.getByLabel('Reason').fill('the queue is stuck again');
+  await page.getByRole('button', { name: 'Take', exact: true }).click();
+  await note.getByText(`PRODUCTION in ${experiment}`).waitFor();
+  await page.getByRole('status').getByText('live').waitFor();
+  await endedByAdministrator(principalId);
+  // The page opens its streams again without the roles.
+  await page.getByRole('button', { name: 'Take roles…' }).waitFor();
+  await page.getByRole('status').getByText('live').waitFor();
   const foreign = await fetch(`${origin}/auth/elevation/end`, {
     method: 'POST',
     headers: { origin: 'https://x.test' },
@@ -180,16 +191,24 @@ const rolesOf = (page: Page): Promise<readonly string[]> =>
     return data.viewer.grants.flatMap(({ roles }) => roles).sort();
   });
 
-/** Reasons of the elevations that a person started. */
-async function startedWithReason(principal: string): Promise<readonly string[]> {
-  const { elevations } = await system.api.data<{
-    elevations: {
-      nodes: readonly { readonly reason: string; readonly principal: { readonly subject: string } }[];
-    };
-  }>('{ elevations { nodes { reason principal { subject } } } }');
-  return elevations.nodes
-    .filter(({ principal: { subject } }) => subject === principal)
-    .map(({ reason }) => reason);
+interface StartedElevation {
+  readonly id: string;
+  readonly reason: string;
+  readonly endedAt: string | null;
+  readonly principal: { readonly subject: string };
+}
+
+/** Elevations that a person started, the newest first. */
+async function elevationsOf(principal: string): Promise<readonly StartedElevation[]> {
+  const { elevations } = await system.api.data<{ elevations: { nodes: readonly StartedElevation[] } }>(
+    '{ elevations { nodes { id reason endedAt principal { subject } } } }',
+  );
+  return elevations.nodes.filter(({ principal: { subject } }) => subject === principal);
+}
+
+async function endedByAdministrator(principal: string): Promise<void> {
+  const open = (await elevationsOf(principal)).filter(({ endedAt }) => endedAt === null);
+  for (const { id } of open) await system.api.change('endElevation', { id });
 }
 
 it('refuses an answer of the issuer that belongs to another browser', async () => {
