@@ -336,7 +336,11 @@ describe('ElevationsService', () => {
     expect(await elevations.endOfSession(other)).toBeUndefined();
     expect(await elevations.endOfSession(session)).toMatchObject({ _id: elevation?._id });
     expect(await manages(session)).toBe(false);
-    expect(system.identity.revocations.isRevoked(elevated)).toBe(true);
+    const { revocations } = system.identity;
+    expect(revocations.isRevoked(elevated)).toBe(true);
+    // The token that is in memory is no answer any more.
+    await revocations.revoke({ kind: 'PRINCIPAL', value: by.subject, reason: null }, by.subject);
+    await expect(webSessions.tokenOf(session)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
   it('gives the roles to a session at every gateway, and ends them with the session', async () => {

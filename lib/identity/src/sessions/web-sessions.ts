@@ -1,6 +1,6 @@
 /** Sessions of browsers: an opaque id for the browser, and access tokens that never leave the gateway. */
 import { randomBytes } from 'node:crypto';
-import { createPrincipal, type ElevationReference, type Principal } from '@rhizome/authz';
+import { createPrincipal, type ElevationReference, type Principal, type Revocable } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
@@ -36,8 +36,8 @@ interface CurrentToken {
   readonly accessToken: string;
   /** Milliseconds since 1970. */
   readonly renewAt: number;
-  /** The elevation whose roles it has. */
-  readonly elevation: string | undefined;
+  /** Facts by which it can be revoked. */
+  readonly facts: Revocable;
 }
 
 /** Starts and ends sessions, and gets their access tokens. */
@@ -77,11 +77,12 @@ export class WebSessions {
    * @param beforeRead called before a session is read from the store
    */
   async tokenOf(id: string, beforeRead?: () => Promise<void>): Promise<string> {
-    const digest = form.test(id) ? this.#options.encryption.digest(id) : undefined;
+    const { encryption, revocations, clock } = this.#options;
+    const digest = form.test(id) ? encryption.digest(id) : undefined;
     if (digest === undefined) throw ended();
-    const now = this.#options.clock.now().getTime();
+    const now = clock.now().getTime();
     const known = await this.#tokens.get(digest);
-    if (known && now < known.renewAt && !this.#isOver(known.elevation)) return known.accessToken;
+    if (known && now < known.renewAt && !revocations.isRevoked(known.facts)) return known.accessToken;
     const issuing = beforeRead ? beforeRead().then(() => this.#issue(digest)) : this.#issue(digest);
     this.#tokens.set(digest, issuing);
     // Requests that come meanwhile share the new token; a failure is not kept.
@@ -146,12 +147,13 @@ export class WebSessions {
     const opened = JSON.parse(encryption.open(claims, family)) as Claims;
     const elevation = this.#currentElevation(session, now);
     const issued = await tokens.ofLogin({ family, issuer, claims: opened, until: expiresAt, elevation });
+    const { subject, tokenId } = issued.holder;
     const lifetimeMs = issued.expiresInSeconds * 1000;
     const endsAt = now.getTime() + lifetimeMs;
     return {
       accessToken: issued.accessToken,
       renewAt: endsAt - Math.min(renewBeforeMs, lifetimeMs / 4),
-      elevation: elevation?.id,
+      facts: { subject, tokenId: tokenId ?? undefined, issuedAt: now },
     };
   }
 
