@@ -14,6 +14,15 @@ const step = (
   up: Migration['up'] = async (db) => void (await db.collection('ran').insertOne({ id })),
 ): Migration => ({ id, up });
 
+/** Resolves when the client has sent a command of this name. */
+async function whenCommand(client: MongoClient, name: string): Promise<void> {
+  await new Promise<void>((resolve) =>
+    client.on('commandStarted', ({ commandName }) => {
+      if (commandName === name) resolve();
+    }),
+  );
+}
+
 describe('runMigrations', () => {
   it('runs each once, in order, and records it', async () => {
     const db = store.database();
@@ -68,6 +77,29 @@ describe('runMigrations', () => {
     expect([most, await db.collection('ran').countDocuments()]).toEqual([1, 2]);
     expect(await db.collection('migrationLock').countDocuments()).toBe(0);
     await Promise.all(clients.map((client) => client.close()));
+  });
+
+  it('records all once when several processes create a database at the same time', async () => {
+    const db = store.database();
+    const list = [step('0001-first'), step('0002-second')];
+    const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
+    await lock.insertOne({ _id: 'lock', owner: 'other', expiresAt: new Date(Date.now() + 3_600_000) });
+    const clients = Array.from({ length: 5 }, () => new MongoClient(store.uri, { monitorCommands: true }));
+    try {
+      const starts = clients.map((client) =>
+        runMigrations(client.db(db.databaseName), list, { isCreatedLatest: true }),
+      );
+      const all = Promise.all(starts);
+      // All have found that migrations are missing before the first one gets the lock.
+      await Promise.all(clients.map((client) => whenCommand(client, 'findAndModify')));
+      await lock.deleteOne({});
+      expect(await all).toEqual(Array.from({ length: 5 }, () => []));
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
+    }
+    expect(await db.collection('migrations').distinct('_id')).toEqual(['0001-first', '0002-second']);
+    expect(await db.collection('ran').countDocuments()).toBe(0);
+    expect(await lock.countDocuments()).toBe(0);
   });
 
   it('names a failed migration, does not record it, stops there and releases the lock', async () => {

@@ -64,6 +64,8 @@ export async function runMigrations(
   return withLock(db, options, async (signal) => {
     const done: string[] = [];
     const missing = await pending(records, migrations);
+    // Another process has run or recorded them while this one waited for the lock.
+    if (missing.length === 0) return done;
     if (options.isCreatedLatest === true && (await isEmpty(db))) {
       await recordAll(records, missing, options);
       return done;
@@ -112,16 +114,18 @@ async function isEmpty(db: Db): Promise<boolean> {
   return (await db.listCollections({ name: { $nin: own } }, { nameOnly: true }).toArray()).length === 0;
 }
 
-/** Records the migrations of a new database. */
+/** Records the migrations of a new database; those that a process has recorded that lost its lock stay. */
 async function recordAll(
   records: Collection<MigrationRecord>,
   migrations: readonly Migration[],
   { log, clock = systemClock }: MigrationOptions,
 ): Promise<void> {
   const recorded = { schemaVersion: 1, appliedAt: clock.now(), durationMs: 0 };
-  await records.insertMany(
-    migrations.map(({ id }) => ({ _id: id, ...recorded })),
-    { writeConcern: { w: 'majority' } },
+  await records.bulkWrite(
+    migrations.map(({ id }) => ({
+      updateOne: { filter: { _id: id }, update: { $setOnInsert: recorded }, upsert: true },
+    })),
+    { ordered: false, writeConcern: { w: 'majority' } },
   );
   log?.info({ migrations: migrations.length }, 'new database needed no migrations');
 }
