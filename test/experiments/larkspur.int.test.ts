@@ -182,7 +182,7 @@ describe('an observation', () => {
     ['exposures', { exposures: 0 }, 'at least 1'],
     ['exposures', { exposures: 1001 }, 'at most 1000'],
     ['exposureSeconds', { exposureSeconds: 0 }, 'above 0'],
-    ['exposureSeconds', { exposureSeconds: 3601 }, 'up to 3600'],
+    ['exposureSeconds', { exposureSeconds: 3601 }, 'at most 3600'],
     ['command', { command: '' }, '1 to 4096'],
     ['arguments.1', { arguments: ['a', '{{b}}'] }, 'without {{…}}'],
     ['calibration', { calibration: '' }, '1 to 255'],

@@ -34,9 +34,7 @@ export function checkObservation(
   check.usual(input);
   check.form(['field'], input.field, /^LK-\d{3}$/, '`LK-` and three digits, as LK-042');
   check.int(['exposures'], input.exposures, 1, 1000);
-  const { exposureSeconds: seconds } = input;
-  if (!(seconds > 0 && seconds <= 3600))
-    check.add(['exposureSeconds'], seconds, 'a number above 0, up to 3600');
+  check.number(['exposureSeconds'], input.exposureSeconds, { above: 0, max: 3600 });
   check.program(['command'], input.command);
   check.programArguments(['arguments'], input.arguments ?? []);
   if (input.calibration != null) check.text(['calibration'], input.calibration, 1, 255);

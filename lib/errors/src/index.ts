@@ -10,7 +10,13 @@ export {
 } from './graphql.js';
 export { registerErrorTranslator, type ErrorTranslator } from './translators.js';
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
-export { type CodedInputError, type InputError, InputErrors, type InputPath } from './input-errors.js';
+export {
+  type CodedInputError,
+  type InputError,
+  InputErrors,
+  type InputPath,
+  type NumberRange,
+} from './input-errors.js';
 export {
   type DecidingError,
   isPlannedEnd,

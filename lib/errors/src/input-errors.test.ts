@@ -34,6 +34,29 @@ describe('InputErrors', () => {
     expect(messages((errors) => errors.int(['a'], value, 1, 8))).toEqual(expected);
   });
 
+  it.each<[number | null | undefined, readonly string[]]>([
+    [0, []],
+    [0.25, []],
+    [1, []],
+    [null, []],
+    [undefined, []],
+    [-0.1, ['a: -0.1 is not valid; must be a number from 0 to 1']],
+    [1.01, ['a: 1.01 is not valid; must be a number from 0 to 1']],
+    [NaN, ['a: null is not valid; must be a number from 0 to 1']],
+    [Infinity, ['a: null is not valid; must be a number from 0 to 1']],
+  ])('checks number: %p', (value, expected) => {
+    expect(messages((errors) => errors.number(['a'], value, { min: 0, max: 1 }))).toEqual(expected);
+  });
+
+  it.each<[number, readonly string[]]>([
+    [0.001, []],
+    [100, []],
+    [0, ['a: 0 is not valid; must be a number above 0, at most 100']],
+    [100.5, ['a: 100.5 is not valid; must be a number above 0, at most 100']],
+  ])('checks number above a bound: %p', (value, expected) => {
+    expect(messages((errors) => errors.number(['a'], value, { above: 0, max: 100 }))).toEqual(expected);
+  });
+
   it.each<[string, readonly string[]]>([
     ['ab', []],
     ['a b', []],

@@ -16,6 +16,9 @@ export interface CodedInputError<C extends string> {
  */
 export type InputError<C extends string = never> = CodedInputError<C | 'INVALID_VALUE'>;
 
+/** Numbers up to `max`, from `min` on, or all above `above`. */
+export type NumberRange = ({ readonly min: number } | { readonly above: number }) & { readonly max: number };
+
 /** Names and list positions from the outside in. */
 export type InputPath = readonly (string | number)[];
 
@@ -70,6 +73,16 @@ export class InputErrors<C extends string = never> {
     if (!Number.isInteger(value)) this.add(path, value, `a whole number from ${min} to ${max}`);
     else if (value < min) this.#addMessage(path, `${value} is too small; must be at least ${min}`);
     else if (value > max) this.#addMessage(path, `${value} is too large; must be at most ${max}`);
+  }
+
+  /** A number in a range, which need not be whole. */
+  number(path: InputPath, value: number | null | undefined, range: NumberRange): void {
+    if (value === null || value === undefined) return;
+    const { max } = range;
+    const isInside = 'above' in range ? value > range.above : value >= range.min;
+    if (isInside && value <= max) return;
+    const start = 'above' in range ? `above ${range.above}, at most` : `from ${range.min} to`;
+    this.add(path, value, `a number ${start} ${max}`);
   }
 
   /**

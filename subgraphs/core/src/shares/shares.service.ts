@@ -208,13 +208,9 @@ function check({ shares }: SetShares): InputErrors<Code> {
     errors.int(at('nominalCores'), share.nominalCores, 0, maxCores);
     errors.int(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
     errors.int(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
-    for (const field of ['nominalGpus', 'borrowLimitGpus'] as const) {
-      const value = share[field];
-      if (value != null && !(value >= 0 && value <= maxGpus))
-        errors.add(at(field), value, `a number from 0 to ${maxGpus}`);
-    }
-    const weight = share.weight ?? 1;
-    if (!(weight > 0 && weight <= 1000)) errors.add(at('weight'), weight, 'a number above 0, up to 1000');
+    for (const field of ['nominalGpus', 'borrowLimitGpus'] as const)
+      errors.number(at(field), share[field], { min: 0, max: maxGpus });
+    errors.number(at('weight'), share.weight, { above: 0, max: 1000 });
   });
   return errors;
 }

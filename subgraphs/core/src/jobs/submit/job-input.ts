@@ -57,8 +57,7 @@ export function checkFactor<C extends string>(
   path: Path,
   errors: InputErrors<C>,
 ): void {
-  if (factor !== undefined && !(factor > 0 && factor <= 100))
-    errors.add([...path, 'factor'], factor, 'a number above 0, at most 100');
+  errors.number([...path, 'factor'], factor, { above: 0, max: 100 });
 }
 
 /** Checks requirements. The given checks validate the selector and the queue. */
@@ -203,7 +202,5 @@ function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErro
 function checkRetry(spec: RetrySpec, path: Path, errors: JobInputErrors): void {
   errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
-  const factor = spec.backoffFactor ?? 2;
-  if (!Number.isFinite(factor) || factor < 1 || factor > 10)
-    errors.add([...path, 'backoffFactor'], factor, 'a number from 1 to 10');
+  errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });
 }

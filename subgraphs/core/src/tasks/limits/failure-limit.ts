@@ -26,8 +26,7 @@ export function checkFailureLimit<C extends string>(
   const { maxFailedJobs, maxFailedFraction: fraction, minEndedJobs } = limit;
   errors.int([...path, 'maxFailedJobs'], maxFailedJobs, 0, 1_000_000);
   errors.int([...path, 'minEndedJobs'], minEndedJobs, 1, 1_000_000);
-  if (typeof fraction === 'number' && !(fraction >= 0 && fraction <= 1))
-    errors.add([...path, 'maxFailedFraction'], fraction, 'a number from 0 to 1');
+  errors.number([...path, 'maxFailedFraction'], fraction, { min: 0, max: 1 });
   if (maxFailedJobs == null && fraction == null)
     errors.add(path, 'no limit', 'an object with `maxFailedJobs`, `maxFailedFraction` or both');
 }

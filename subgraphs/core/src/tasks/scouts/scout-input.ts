@@ -50,10 +50,10 @@ export function checkScouts<C extends string>(
 ): void {
   if (!scouts) return;
   errors.int([...path, 'count'], scouts.count, 1, mostScouts);
-  checkNumber(errors, [...path, 'maxFailedFraction'], scouts.maxFailedFraction, 0, 1);
+  errors.number([...path, 'maxFailedFraction'], scouts.maxFailedFraction, { min: 0, max: 1 });
   for (const [name] of names) {
     errors.int([...path, name, 'percentile'], scouts[name]?.percentile, 1, 100);
-    checkNumber(errors, [...path, name, 'factor'], scouts[name]?.factor, 0.1, 100);
+    errors.number([...path, name, 'factor'], scouts[name]?.factor, { min: 0.1, max: 100 });
   }
 }
 
@@ -82,15 +82,4 @@ export function normaliseScouts(scouts: Maybe<ScoutsSpec>, totalJobs: number): S
     maxFailedFraction: scouts.maxFailedFraction ?? 0.5,
     rules: Object.fromEntries(rules) as StoredScoutRules,
   };
-}
-
-function checkNumber<C extends string>(
-  errors: InputErrors<C>,
-  path: InputPath,
-  value: Maybe<number>,
-  min: number,
-  max: number,
-): void {
-  if (typeof value === 'number' && !(value >= min && value <= max))
-    errors.add(path, value, `a number from ${min} to ${max}`);
 }

@@ -156,8 +156,7 @@ function checkUse(
   at: (field: string) => Path,
   { utilisation, memoryUsedMiB }: DeviceUseInput,
 ): void {
-  if (utilisation != null && !(utilisation >= 0 && utilisation <= 1))
-    errors.add(at('utilisation'), utilisation, 'a number from 0 to 1');
+  errors.number(at('utilisation'), utilisation, { min: 0, max: 1 });
   errors.int(at('memoryUsedMiB'), memoryUsedMiB, 0, 16_777_216);
 }
 

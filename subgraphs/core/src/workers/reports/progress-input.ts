@@ -67,8 +67,7 @@ export function checkCheckpoints(errors: InputErrors, at: Path, { checkpoints }:
 
 function checkPoint(errors: InputErrors, at: Path, { step, fraction }: PointSpec): void {
   errors.int([...at, 'step'], step, 0, maxAmount);
-  if (fraction != null && !(fraction >= 0 && fraction <= 1))
-    errors.add([...at, 'fraction'], fraction, 'a number from 0 to 1');
+  errors.number([...at, 'fraction'], fraction, { min: 0, max: 1 });
 }
 
 function checkFile(errors: InputErrors, at: Path, file: StoredCheckpointFile): void {

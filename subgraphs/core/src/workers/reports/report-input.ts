@@ -61,6 +61,8 @@ export interface FailSpec {
 }
 
 const maxAmount = Number.MAX_SAFE_INTEGER;
+/** Most seconds of processors or of time in a report. */
+const maxSeconds = 1e12;
 
 /** Adds all errors of a report that a payload ended well. */
 export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): void {
@@ -115,16 +117,11 @@ export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void
 
 function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>): void {
   if (!metrics) return;
-  for (const name of ['cpuSeconds', 'wallSeconds'] as const) {
-    const value = metrics[name];
-    if (typeof value === 'number' && !(value >= 0 && value < 1e12))
-      errors.add([...at, name], value, 'a number from 0');
-  }
+  for (const name of ['cpuSeconds', 'wallSeconds'] as const)
+    errors.number([...at, name], metrics[name], { min: 0, max: maxSeconds });
   for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB', 'peakDiskMiB'] as const)
     errors.int([...at, name], metrics[name], 0, maxAmount);
-  const part = metrics.gpuUtilisation;
-  if (typeof part === 'number' && !(part >= 0 && part <= 1))
-    errors.add([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
+  errors.number([...at, 'gpuUtilisation'], metrics.gpuUtilisation, { min: 0, max: 1 });
 }
 
 /**
