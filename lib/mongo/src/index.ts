@@ -42,8 +42,10 @@ export {
 export { keyedPage, type KeyedRequest } from './store/keyed-page.js';
 export { positionsPage, type PositionsPage, type PositionsRequest } from './store/positions-page.js';
 export { decodeCursor, encodeCursor, orderSignature, type KeyValue } from './store/cursor.js';
+export { readSnapshot, type SnapshotRead, type StoreTime } from './store/snapshot-read.js';
 export {
   isStreamLost,
+  positionsAround,
   secondsOf,
   streamCursors,
   type StreamCursorOptions,

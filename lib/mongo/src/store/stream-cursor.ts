@@ -5,6 +5,7 @@
  */
 import { DomainError } from '@rhizome/errors';
 import { MongoServerError } from 'mongodb';
+import type { StoreTime } from './snapshot-read.js';
 
 /** Options that distinguish the cursors of one stream from those of another. */
 export interface StreamCursorOptions {
@@ -83,6 +84,16 @@ export function streamCursors({ prefix, advice }: StreamCursorOptions): StreamCu
 /** The time of a place, in seconds since 1970. */
 export function secondsOf(token: string): number {
   return Number.parseInt(token.slice(2, 10), 16);
+}
+
+/**
+ * Texts that sort before and after all events of this time of the store. They are only for comparison, not
+ * resume tokens. The token with the position of an idle stream sorts between the two.
+ */
+export function positionsAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
+  const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
+  const before = `82${hex(t)}${hex(i)}`;
+  return { before, behind: `${before}~` };
 }
 
 function invalidCursor(cursor: string, cause?: unknown): DomainError {

@@ -43,7 +43,7 @@ export const jobCollections = [
 export function jobStores(db: Db) {
   return {
     jobs: new JobsRepository(collection(db, jobsCollection)),
-    jobCounts: new JobCountsRepository(collection(db, jobsCollection)),
+    jobCounts: new JobCountsRepository(collection(db, jobsCollection), db.client),
     transitions: transitionStore(collection(db, jobsCollection)),
     classes: new ClassesRepository(collection(db, requirementClassesCollection)),
     submissions: new SubmissionsRepository(collection(db, submissionsCollection)),

@@ -79,7 +79,7 @@ export interface QueueDirectory {
 }
 
 /** Job events from a position in the stream on. */
-export interface JobEventStream<Event extends JobEvent = JobEvent> {
+export interface JobEventStream {
   /**
    * Yields batches in order, at least once each and without gaps, with the position after the batch. The
    * first batch comes as soon as the stream is open, possibly without events. The next batch is read when the
@@ -90,7 +90,7 @@ export interface JobEventStream<Event extends JobEvent = JobEvent> {
   follow(options: {
     readonly after: string | null;
     readonly signal: AbortSignal;
-  }): AsyncIterable<{ readonly events: readonly Event[]; readonly cursor: string }>;
+  }): AsyncIterable<{ readonly events: readonly JobEvent[]; readonly cursor: string }>;
 }
 
 /** Number of jobs of a task by state; states without jobs are left out. */

@@ -9,7 +9,7 @@ import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, testPrincipal, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
-import type { ExperimentFacts, SubmissionConsents } from '../../src/jobs/ports.js';
+import type { ExperimentFacts, JobEventStream, SubmissionConsents } from '../../src/jobs/ports.js';
 import { createJobDomain, type JobDomainOptions, type JobDomain } from '../../src/composition/job-domain.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
@@ -81,6 +81,8 @@ export interface ProcessOptions {
   readonly quotas?: JobDomainOptions['quotas'];
   /** True if it leads at once, as by default. */
   readonly leads?: boolean;
+  /** Event stream instead of the given one. */
+  readonly stream?: (stream: JobEventStream) => JobEventStream;
 }
 
 /** The caller in tests. */
@@ -170,7 +172,7 @@ async function startProcess(
     consents: over.consents ?? { allows: async () => true, secretNames: async () => [] },
     access: { allows: () => false },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
-    stream: events,
+    stream: over.stream?.(events) ?? events,
     leader,
     liveCounts: (taskId) => events.counts.ofTask(taskId),
     processId,

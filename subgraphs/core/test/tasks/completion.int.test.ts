@@ -72,7 +72,7 @@ function noting(jobCounts: JobCountsRepository): JobCountsRepository['stateCount
 /** Ends a job, with the event of its end. */
 async function ended(id: string): Promise<JobEvent> {
   await live(process.writer, [id]);
-  return { jobId: id, last: (await shared.read(id)).last } as JobEvent;
+  return { token: '', jobId: id, last: (await shared.read(id)).last } as JobEvent;
 }
 
 /** Completion whose counts are delayed after they are taken, while the latch is closed. */

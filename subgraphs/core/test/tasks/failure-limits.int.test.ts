@@ -10,6 +10,7 @@ import {
   type TestDomain,
   type TestProcess,
 } from '../support/job-domain.fixture.js';
+import type { JobEventStream } from '../../src/jobs/ports.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { exceeded, type FailureLimitSpec } from '../../src/tasks/limits/failure-limit.js';
 import type { TaskDocument } from '../../src/tasks/task.document.js';
@@ -46,6 +47,16 @@ const countsFrom = (taskId: string, failed: number, ended: number) =>
     },
     deadline,
   );
+
+/** The stream, with batches that contain the end of a successful job delivered twice. */
+const finishesTwice = (stream: JobEventStream): JobEventStream => ({
+  async *follow(options) {
+    for await (const batch of stream.follow(options)) {
+      yield batch;
+      if (batch.events.some(({ last }) => last.to === 'FINISHED')) yield batch;
+    }
+  },
+});
 
 describe('a task with a limit of failures', () => {
   it('is paused when more jobs fail, and again when as many fail after it was resumed', async () => {
@@ -96,6 +107,20 @@ describe('a task with a limit of failures', () => {
     await shared.untilTask(taskId, 'DONE');
     expect((await taskOf(taskId)).control?.reason).toBe('3 of 4 jobs failed, more than 50 %');
     other.leader.lose();
+    process.leader.gain();
+  });
+
+  it('counts an end once if its event is delivered twice', async () => {
+    const twice = await shared.process({ leads: false, stream: finishesTwice });
+    const { taskId, ids } = await limited({ maxFailedFraction: 0.62, minEndedJobs: 3 });
+    process.leader.lose();
+    twice.leader.gain();
+    await fail(ids.slice(0, 1), twice);
+    await live(twice.writer, ids.slice(1, 2));
+    await fail(ids.slice(2, 3), twice);
+    await shared.untilTask(taskId, 'PAUSED');
+    expect((await taskOf(taskId)).control?.reason).toBe('2 of 3 jobs failed, more than 62 %');
+    twice.leader.lose();
     process.leader.gain();
   });
 

@@ -1,8 +1,7 @@
 /** Counts all jobs once, as of one time of the store: at the start, and after the stream was lost. */
-import { sleep } from '@rhizome/retry';
-import { MongoServerError, type ClientSession, type Db } from 'mongodb';
+import { readSnapshot, type StoreTime } from '@rhizome/mongo';
+import type { ClientSession, Db } from 'mongodb';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
-import type { StoreTime } from '../feed/cursor.js';
 import type { JobCountRow } from './job-counts.js';
 
 /** Result of the scan. */
@@ -27,13 +26,6 @@ interface Group {
   readonly gpus: number;
 }
 
-/**
- * Error code of the server: it cannot read at a time yet at which collections or indexes were just created.
- */
-const notYet = 246;
-const maxTries = 50;
-const waitMs = 200;
-
 /** Counts jobs in a snapshot read. */
 export class CountScanRepository {
   readonly #db: Db;
@@ -44,22 +36,12 @@ export class CountScanRepository {
 
   /** Counts all jobs. @throws the driver's error when the store cannot be read as of one time */
   async scan(signal: AbortSignal): Promise<CountScan> {
-    for (let tries = 1; ; tries++) {
-      const session = this.#db.client.startSession({ snapshot: true });
-      try {
-        return await scan(this.#db, session);
-      } catch (error) {
-        const mayRetry = error instanceof MongoServerError && error.code === notYet && tries < maxTries;
-        if (!mayRetry || signal.aborted) throw error;
-        if (!(await sleep(waitMs, signal))) throw error;
-      } finally {
-        await session.endSession();
-      }
-    }
+    const { value, at } = await readSnapshot(this.#db.client, (session) => scan(this.#db, session), signal);
+    return { ...value, at };
   }
 }
 
-async function scan(db: Db, session: ClientSession): Promise<CountScan> {
+async function scan(db: Db, session: ClientSession): Promise<Omit<CountScan, 'at'>> {
   const jobs = db.collection('jobs');
   const key = {
     experiment: '$experiment',
@@ -88,10 +70,7 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
     } else rows.set(countKey, { experiment, queue, gpuModel, share, state, count: n, gpus });
     if (task !== undefined) add(tasks, task, state, n);
   }
-  // Set by the first read of the session; the driver does not show it in its types.
-  const at = (session as { snapshotTime?: StoreTime }).snapshotTime;
-  if (!at) throw new Error('the store returned no time of its snapshot');
-  return { at, jobs: [...rows.values()], tasks };
+  return { jobs: [...rows.values()], tasks };
 }
 
 function add(tasks: Map<string, number[]>, task: string, state: JobState, n: number): void {

@@ -4,9 +4,9 @@
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
+import { positionsAround } from '@rhizome/mongo';
 import { sleep } from '@rhizome/retry';
 import type { FeedStart } from '../feed/change-feed.repository.js';
-import { positionsAround } from '../feed/cursor.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';

@@ -13,7 +13,6 @@ import type { ConsumersRepository } from '../../jobs/transitions/consumers.repos
 import { keepFollowing } from '../../shared/keep-following.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 import { decodeCursor } from '../feed/cursor.js';
-import type { StreamedJobEvent } from '../feed/job-event.js';
 import type { LostTimeDocument } from '../../workers/adoption/lost-time.document.js';
 import {
   type FailureChange,
@@ -27,7 +26,7 @@ import { FailureTable } from './failure-table.js';
 
 /** Dependencies of {@link FailureWork}. */
 export interface FailureWorkOptions {
-  readonly stream: JobEventStream<StreamedJobEvent>;
+  readonly stream: JobEventStream;
   readonly counts: FailureCountsRepository;
   readonly consumers: ConsumersRepository;
   readonly leader: LeaderWork;

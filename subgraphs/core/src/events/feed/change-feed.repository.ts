@@ -4,8 +4,9 @@
  */
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
+import type { StoreTime } from '@rhizome/mongo';
 import { Timestamp, type ChangeStream, type Db, type Document } from 'mongodb';
-import { placeFault, type StoreTime } from './cursor.js';
+import { placeFault } from './cursor.js';
 import type { DocumentNotice, StreamedJobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
 

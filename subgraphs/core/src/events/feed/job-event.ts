@@ -4,11 +4,8 @@
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
 
-/** An event with its position in the stream. */
-export interface StreamedJobEvent extends JobEvent {
-  /** Position in the stream: texts that sort as the events do. See {@link encodeCursor}. */
-  readonly token: string;
-}
+/** An event of the stream. */
+export type StreamedJobEvent = JobEvent;
 
 /** Notice that a document other than a job was written: a queue, a share, a task. */
 export interface DocumentNotice {

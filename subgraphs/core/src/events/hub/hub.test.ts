@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { secondsOf } from '@rhizome/mongo';
+import { positionsAround, secondsOf } from '@rhizome/mongo';
 import { testPrincipal } from '@rhizome/testkit';
 import fc from 'fast-check';
 import {
@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
-import { decodeCursor, encodeCursor, positionsAround } from '../feed/cursor.js';
+import { decodeCursor, encodeCursor } from '../feed/cursor.js';
 import { EventBuffer, type TakenEvents } from './event-buffer.js';
 import { isKnownFromEvent, jobOfEvent } from '../graphql/event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';

@@ -12,15 +12,17 @@ import type { EndedJobs, StoredFailureLimit } from './failure-limit.types.js';
 /** Dependencies of {@link FailureLimits}. */
 export interface FailureLimitsOptions {
   readonly tasks: Pick<TaskControlRepository, 'failureLimits' | 'countFailuresFrom'>;
-  readonly jobCounts: Pick<JobCountsRepository, 'stateCounts'>;
+  readonly jobCounts: Pick<JobCountsRepository, 'stateCountsUpTo'>;
   readonly control: Pick<TaskControl, 'command'>;
   readonly leader: LeaderWork;
 }
 
-/** A task with a limit, and its ended jobs: never fewer than there are. */
+/** A task with a limit, and its ended jobs. Jobs that were retried since the last count are among them. */
 interface Watched {
   readonly limit: StoredFailureLimit;
   readonly jobs: EndedJobs;
+  /** Position in the stream up to which they are counted. */
+  readonly upTo: string;
 }
 
 /** Actor of the commands. */
@@ -30,8 +32,8 @@ const maxRemembered = 50_000;
 
 /**
  * Gives tasks their command when too many of their jobs have failed, on the leader. Ended jobs are counted
- * from the event stream; a task with a limit is counted in the store when its first failure is seen, and
- * before a command.
+ * from the event stream, each event once; a task with a limit is counted in the store when its first failure
+ * is seen, and before a command.
  */
 export class FailureLimits implements EventHandler {
   readonly name = 'failure limits';
@@ -46,14 +48,15 @@ export class FailureLimits implements EventHandler {
 
   async handle(events: readonly JobEvent[]): Promise<void> {
     const ends = endsByTask(events);
-    const unknown = [...ends].flatMap(([id, { failed }]) => (failed > 0 && !this.#known.has(id) ? [id] : []));
-    await this.#watch(unknown);
-    for (const [taskId, added] of ends) {
+    await this.#watch(
+      [...ends].flatMap(([id, all]) => (all.some(isFailure) && !this.#known.has(id) ? [id] : [])),
+    );
+    for (const [taskId, all] of ends) {
       const watched = this.#known.get(taskId);
       if (!watched) continue;
-      const jobs = unknown.includes(taskId) ? watched.jobs : sum(watched.jobs, added);
-      this.#known.set(taskId, { ...watched, jobs });
-      if (exceeded(watched.limit, jobs) !== undefined) await this.#act(taskId, watched.limit);
+      const now = added(watched, all);
+      this.#known.set(taskId, now);
+      if (exceeded(now.limit, now.jobs) !== undefined) await this.#act(taskId, now.limit);
     }
   }
 
@@ -71,38 +74,52 @@ export class FailureLimits implements EventHandler {
       for (const id of taskIds) this.#known.set(id, false);
       return;
     }
-    const counts = await jobCounts.stateCounts([...limits.keys()]);
+    const { counts, upTo } = await jobCounts.stateCountsUpTo([...limits.keys()]);
     for (const id of taskIds) {
       const limit = limits.get(id);
-      this.#known.set(id, limit ? { limit, jobs: endedJobsOf(counts.get(id) ?? {}) } : false);
+      this.#known.set(id, limit ? { limit, jobs: endedJobsOf(counts.get(id) ?? {}), upTo } : false);
     }
   }
 
-  /** Counts the jobs, since retried jobs and repeated events are not subtracted, and gives the command. */
+  /** Counts the jobs, since retried jobs are not subtracted, and gives the command. */
   async #act(taskId: string, limit: StoredFailureLimit): Promise<void> {
     const { tasks, jobCounts, control } = this.#options;
-    const jobs = endedJobsOf((await jobCounts.stateCounts([taskId])).get(taskId) ?? {});
+    const { counts, upTo } = await jobCounts.stateCountsUpTo([taskId]);
+    const jobs = endedJobsOf(counts.get(taskId) ?? {});
     const reason = exceeded(limit, jobs);
     if (reason === undefined) {
-      this.#known.set(taskId, { limit, jobs });
+      this.#known.set(taskId, { limit, jobs, upTo });
       return;
     }
     await control.command(limit.action, taskId, { by: limitActor, reason });
     await tasks.countFailuresFrom(taskId, jobs);
-    this.#known.set(taskId, { limit: { ...limit, from: jobs }, jobs });
+    this.#known.set(taskId, { limit: { ...limit, from: jobs }, jobs, upTo });
   }
 }
 
-function endsByTask(events: readonly JobEvent[]): ReadonlyMap<string, EndedJobs> {
-  const ends = new Map<string, EndedJobs>();
-  for (const { last } of events) {
-    if (last.taskId === undefined || !isTerminal(last.to) || last.from === last.to) continue;
-    const added = { failed: Number(last.to === 'FAILED'), ended: 1 };
-    ends.set(last.taskId, sum(ends.get(last.taskId) ?? { failed: 0, ended: 0 }, added));
+function endsByTask(events: readonly JobEvent[]): ReadonlyMap<string, readonly JobEvent[]> {
+  const ends = new Map<string, JobEvent[]>();
+  for (const event of events) {
+    const { taskId, from, to } = event.last;
+    if (taskId === undefined || !isTerminal(to) || from === to) continue;
+    const all = ends.get(taskId);
+    if (all) all.push(event);
+    else ends.set(taskId, [event]);
   }
   return ends;
 }
 
-function sum(a: EndedJobs, b: EndedJobs): EndedJobs {
-  return { failed: a.failed + b.failed, ended: a.ended + b.ended };
+function isFailure({ last }: JobEvent): boolean {
+  return last.to === 'FAILED';
+}
+
+/** Adds the ends that are not counted yet. */
+function added({ limit, jobs, upTo }: Watched, ends: readonly JobEvent[]): Watched {
+  const fresh = ends.filter(({ token }) => token > upTo);
+  const { failed, ended } = jobs;
+  return {
+    limit,
+    jobs: { failed: failed + fresh.filter(isFailure).length, ended: ended + fresh.length },
+    upTo: fresh.at(-1)?.token ?? upTo,
+  };
 }

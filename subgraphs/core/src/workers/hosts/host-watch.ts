@@ -21,14 +21,9 @@ import { HostJudge } from './host-judge.js';
 import type { HostLimits, HostPlace } from './host-state.js';
 import type { HostsRepository } from './hosts.repository.js';
 
-/** An event with its position in the stream. */
-export interface PositionedEvent extends JobEvent {
-  readonly token: string;
-}
-
 /** Dependencies of {@link HostWatch}. */
 export interface HostWatchOptions {
-  readonly stream: JobEventStream<PositionedEvent>;
+  readonly stream: JobEventStream;
   readonly consumers: ConsumersRepository;
   readonly leader: LeaderWork;
   readonly repository: HostsRepository;
@@ -125,7 +120,7 @@ class WatchedAttempts {
     this.judge = new HostJudge(options.limits);
   }
 
-  take({ token, jobId, last }: PositionedEvent, changes: HostChanges): void {
+  take({ token, jobId, last }: JobEvent, changes: HostChanges): void {
     const { from, to, failure, queue, workerId, attempt, at } = last;
     if (to === 'RUNNING' && from !== to) {
       const where = workerId === undefined ? undefined : this.#options.whereIs(workerId);
