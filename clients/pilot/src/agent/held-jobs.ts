@@ -41,6 +41,11 @@ export interface UnreportedProgress {
   readonly confirm: () => void;
 }
 
+/** Largest difference between the announced end and the timer of the pilot. */
+const announcedMs = 1000;
+/** Time for the ends of payloads, and the reports of them, after the announced end. */
+const endReportMs = 5000;
+
 /** The attempts of this pilot. They outlive the worker that core knows it as. */
 export class HeldJobs {
   readonly #runs = new Set<HeldRun>();
@@ -153,6 +158,22 @@ export class HeldJobs {
     this.#notices.get(run)?.cancel();
     const notify = (): void => run.notify('DRAIN', leftMs() / 1000);
     this.#notices.set(run, startLongTimer(notify, Math.max(0, leftMs() - run.noticeSeconds * 1000)));
+  }
+
+  /**
+   * Ends all because the pilot ends. Payloads whose announced end this is have received notice of it, and end
+   * now: their ends are reported, if core answers soon.
+   */
+  endAll(reason: string): void {
+    const isAnnounced = this.#endsAt - performance.now() < announcedMs;
+    for (const run of this.#runs) {
+      if (!isAnnounced || run.noticeSeconds === 0) run.abandon(reason);
+      else
+        this.#notices.set(
+          run,
+          startLongTimer(() => run.abandon(reason), endReportMs),
+        );
+    }
   }
 
   abandonAll(reason: string): void {

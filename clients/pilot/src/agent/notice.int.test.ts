@@ -49,6 +49,17 @@ describe('a payload that asks for notice', () => {
       [2, true],
       [1, false],
     ]);
+  it('is reported if it ends when its pilot does', async () => {
+    setup.core.add({
+      jobId: 'job_e',
+      shell: `trap '' USR1; ${waits}`,
+      walltimeSeconds: 600,
+      payload: notice(),
+    });
+    const pilot = setup.start({ drainSeconds: 1 });
+    await ready('job_e');
+    pilot.drain('the test drains');
+    expect(await failure('job_e')).toMatchObject({ error: { family: 'WORKER', code: 'DRAINED' } });
     await setup.running;
   });
 

@@ -143,7 +143,7 @@ export class Pilot {
     this.#isStopped = true;
     this.drain(reason);
     this.#session?.abandon(reason);
-    this.#jobs.abandonAll(reason);
+    this.#jobs.endAll(reason);
   }
 
   /** Ends, and leaves its jobs to another pilot of the same name, which continues them. */
