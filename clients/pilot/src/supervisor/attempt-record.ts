@@ -39,6 +39,19 @@ export interface RecordedAssignment {
   readonly outputs: FolderIdentity;
 }
 
+/** A record of a pilot that knew no checkpoints. */
+interface EarlierAssignment extends Omit<RecordedAssignment, 'assignment'> {
+  readonly assignment: Omit<Assignment, 'checkpoints' | 'payload'> & {
+    readonly checkpoints?: undefined;
+    readonly payload: Omit<Assignment['payload'], 'keptCheckpoints'> & {
+      readonly keptCheckpoints?: undefined;
+    };
+  };
+}
+
+/** Number of checkpoints that are kept unless the job says otherwise. */
+const usuallyKept = 2;
+
 /** Attempts with a record in the folder of a supervisor. */
 export async function recordedAttempts(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder).catch((): string[] => []);
@@ -70,8 +83,14 @@ export class AttemptRecord {
     await this.#write('assignment', recorded);
   }
 
+  /** Records of pilots that knew no checkpoints lack them. */
   async assignment(): Promise<RecordedAssignment | undefined> {
-    return this.#read('assignment');
+    const recorded = await this.#read<RecordedAssignment | EarlierAssignment>('assignment');
+    if (recorded === undefined) return undefined;
+    const { assignment, outputs } = recorded;
+    const { checkpoints = [], payload } = assignment;
+    const { keptCheckpoints = usuallyKept } = payload;
+    return { assignment: { ...assignment, checkpoints, payload: { ...payload, keptCheckpoints } }, outputs };
   }
 
   async saveProgress(progress: AttemptProgress): Promise<void> {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
@@ -15,6 +15,7 @@ import type { FailReport, FinishReport, Registration } from '../protocol/core-pr
 import { writeDurably } from '../spool/durable-file.js';
 import { commandLine } from '../testing/command-lines.js';
 import { carriersOf, pilotProcesses, type PilotProcess } from '../testing/pilot-processes.js';
+import type { RecordedAssignment } from './attempt-record.js';
 
 const setup = pilotProcesses();
 const named = ['--name', 'p1'];
@@ -70,6 +71,18 @@ function partName(): string {
 
 const supervisor = (): number => Number(partName().split('-')[1]);
 
+/** Makes the recorded assignment one of a pilot that knew no checkpoints. */
+async function forgetCheckpoints(): Promise<void> {
+  const part = join(setup.folder, 'scratch', partName());
+  const [record = ''] = readdirSync(part).filter((name) => name.endsWith('.record'));
+  const path = join(part, record, 'assignment.json');
+  const recorded = JSON.parse(await readFile(path, 'utf8')) as RecordedAssignment;
+  const { checkpoints, payload, ...assignment } = recorded.assignment;
+  const { keptCheckpoints, ...others } = payload;
+  expect([checkpoints, keptCheckpoints]).toEqual([[], 2]);
+  await writeFile(path, JSON.stringify({ ...recorded, assignment: { ...assignment, payload: others } }));
+}
+
 /** Checks that the one attempt of the job ended well, with the log and the output of one process. */
 function expectOneRun(jobId: string): void {
   expect(setup.core.logOf(jobId)).toMatch(/^up (\d+)\ndown \1\n$/);
@@ -118,7 +131,7 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     expect(await readdir(join(setup.folder, 'scratch'))).toEqual([]);
   });
 
-  it('is prepared again if it was not started yet', async () => {
+  it('is prepared again if it was not started yet, also after a pilot that knew no checkpoints', async () => {
     let requests = 0;
     // The first pilot waits for its input until it is killed.
     const source = createServer((_, response) => {
@@ -131,6 +144,7 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     const killed = setup.start(...options());
     await setup.core.until('the first request for the input', () => requests === 1);
     await kill(killed);
+    await forgetCheckpoints();
     setup.start(...options());
     await setup.core.until('job_a ends', ended('job_a'));
     source.close();
