@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 
@@ -19,8 +19,15 @@ export async function writeDurably(path: string, json: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
+/** Writes JSON with a checksum. It survives the end of the pilot, but not that of its host. */
+export async function writeChecked(path: string, json: string): Promise<void> {
+  const aside = `${path}.new`;
+  await writeFile(aside, withChecksum(json), { mode: 0o600 });
+  await rename(aside, path);
+}
+
 /**
- * Reads JSON that was written durably.
+ * Reads JSON that was written durably, or with a checksum.
  * @throws Error if the file is damaged
  */
 export async function readDurable<T>(path: string): Promise<T> {

@@ -6,7 +6,7 @@ import type { RecordedCheckpoints } from '../checkpoints/checkpoint.types.js';
 import type { FolderIdentity } from '../files/open-folder.js';
 import { removeFolder } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
-import { readDurable, writeDurably } from '../spool/durable-file.js';
+import { readDurable, writeChecked, writeDurably } from '../spool/durable-file.js';
 import type { PayloadEnd } from './messages.js';
 
 const suffix = '.record';
@@ -60,8 +60,8 @@ export async function recordedAttempts(folder: string): Promise<readonly string[
 
 /**
  * The folder with the records of one attempt: the assignment and the progress of its reports, written by the
- * pilot, and the start, the log and the end of its payload, written by the supervisor. Only the end is
- * flushed: the other records are of use only while the host runs.
+ * pilot, and the start, the log and the end of its payload, written by the supervisor. Only the end and the
+ * checkpoints are flushed: the other records are of use only while the host runs.
  */
 export class AttemptRecord {
   /** @param parent folder of the supervisor */
@@ -116,6 +116,11 @@ export class AttemptRecord {
   /** Undefined if no payload was started, or the disk did not take the record. */
   async start(): Promise<PayloadStart | undefined> {
     return this.#read('start');
+  }
+
+  /** Records that there are no checkpoints of this attempt yet; of use only while the host runs. */
+  async beginCheckpoints(none: RecordedCheckpoints): Promise<void> {
+    await writeChecked(this.#path('checkpoints'), JSON.stringify(none));
   }
 
   /** Once it resolves, the checkpoints survive the end of the host. */
