@@ -265,6 +265,7 @@ export class JobRun implements HeldRun {
       .finally(() => hasEnded.abort(new Error('the payload has ended')));
     this.#hasPayloadEnded = true;
     await serving;
+    if (!this.isDropped) await this.#checkpoints?.reportLast();
     const { exitCode, signal, exceeded, survivors } = result;
     log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'payload ended');
     if (survivors > 0) log.error({ survivors }, 'payload processes survived SIGKILL');

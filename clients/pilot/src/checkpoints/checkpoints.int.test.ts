@@ -108,6 +108,15 @@ describe('a worker', () => {
     expect(setup.core.logOf('job_c')).toBe('none\n');
   });
 
+  it('reports the last progress of a payload before its end', async () => {
+    setup.core.lease = { heartbeatSeconds: 600, leaseSeconds: 6000 };
+    setup.start({ isolation: withoutIsolation });
+    await run('rhizome-job progress 0.5 --step 4; rhizome-job progress 1 --step 8');
+    const about = setup.core.about('job_a');
+    expect(about.slice(about.indexOf('RUNNING'))).toEqual(['RUNNING', 'progress', 'FINISHED']);
+    expect(setup.detailOf<ProgressReport>('progress', 'job_a')).toMatchObject({ step: 8, fraction: 1 });
+  });
+
   it('reports checkpoints after an outage of core, all of them together', async () => {
     setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 1 };
     setup.start({ isolation: withoutIsolation });

@@ -83,7 +83,7 @@ export class JobCheckpoints implements ProgressSource {
     if (files === undefined) throw new Error(`the folder ${folders.root} was replaced`);
     const identities = { root: await files.identity(), requests: await requests.identity() };
     const recorded = { ...identities, made: 0, kept: assignment.checkpoints, obsolete: [] };
-    await record.saveCheckpoints(recorded);
+    await record.beginCheckpoints(recorded);
     return new JobCheckpoints(parts, services, recorded, requests, files);
   }
 
@@ -149,6 +149,12 @@ export class JobCheckpoints implements ProgressSource {
   /** Core knows this progress. */
   recordReported(progress: Progress): void {
     this.#reported = progress;
+  }
+
+  /** Reports the last progress of a payload that has ended, if core answers soon. Never rejects. */
+  async reportLast(): Promise<void> {
+    const { contact } = this.#services;
+    if ((await this.unreported()) !== undefined) await contact.wait(contact.confirm(), longestReportMs);
   }
 
   /** The job is FINISHED: nobody needs its checkpoints. Never rejects. */
