@@ -21,9 +21,12 @@ export {
   type DecidingError,
   isPlannedEnd,
   isUncounted,
+  type JobErrorKind,
   jobErrorsOfCore,
   mostUncountedAttempts,
+  plannedErrors,
   plannedJobEnds,
+  uncountedErrors,
   uncountedJobErrors,
 } from './job-errors.js';
 export { renderReference } from './reference.js';

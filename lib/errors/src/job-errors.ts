@@ -26,6 +26,17 @@ const uncounted: Readonly<Record<string, { readonly family: string; readonly fro
   WORKER_ENDED: { family: 'WORKER', from: 'CORE' },
 };
 
+/** Family and code of an error of a job. */
+export interface JobErrorKind {
+  readonly family: string;
+  readonly code: string;
+}
+
+/** Errors that cost no attempt if they are retryable. */
+export const uncountedErrors: readonly JobErrorKind[] = Object.entries(uncounted).map(
+  ([code, { family }]) => ({ family, code }),
+);
+
 /** Codes of errors that cost no attempt. */
 export const uncountedJobErrors: readonly string[] = Object.keys(uncounted);
 
@@ -46,6 +57,12 @@ export const mostUncountedAttempts = 10;
 
 /** Errors of attempts that ended as planned, by code, with their families. They never count. */
 const planned: Readonly<Record<string, string>> = { CHECKPOINTED: 'PAYLOAD' };
+
+/** Errors of attempts that ended as planned if they are retryable. */
+export const plannedErrors: readonly JobErrorKind[] = Object.entries(planned).map(([code, family]) => ({
+  family,
+  code,
+}));
 
 /** Codes of errors of attempts that ended as planned. */
 export const plannedJobEnds: readonly string[] = Object.keys(planned);

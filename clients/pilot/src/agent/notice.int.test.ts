@@ -49,6 +49,9 @@ describe('a payload that asks for notice', () => {
       [2, true],
       [1, false],
     ]);
+    await setup.running;
+  });
+
   it('is reported if it ends when its pilot does', async () => {
     setup.core.add({
       jobId: 'job_e',

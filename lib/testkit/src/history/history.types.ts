@@ -83,6 +83,7 @@ export interface StoredJob {
   readonly attempt: number;
   readonly attempts: readonly StoredAttempt[];
   readonly plannedEnds?: number;
+  readonly uncountedEnds?: number;
   readonly fence: number;
   readonly workerId?: string;
   readonly last: StoredEvent;

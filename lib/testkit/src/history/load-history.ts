@@ -150,6 +150,7 @@ const jobFields: Fields = {
   ...{
     attempts: 1,
     plannedEnds: 1,
+    uncountedEnds: 1,
     fence: 1,
     workerId: 1,
     last: 1,

@@ -149,4 +149,11 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
+  {
+    // Migrations before this one left validators of the same version as they were.
+    id: '0021-uncounted-ends-and-validators',
+    up: async (db) => {
+      await ensureCollections(db, coreCollections, { repair: true });
+    },
+  },
 ];

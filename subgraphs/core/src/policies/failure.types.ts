@@ -24,6 +24,7 @@ export type FailedJob = Pick<
   | '_id'
   | 'attempt'
   | 'plannedEnds'
+  | 'uncountedEnds'
   | 'retry'
   | 'experiment'
   | 'taskId'

@@ -151,6 +151,12 @@ const rules: readonly Defect[] = [
       ({ filter, set }) => ({ filter, set: without(set, 'plannedEnds') }),
     ),
   }),
+  defect('does not count an attempt that costs none', 'attempts-are-charged', {
+    store: when(
+      ({ shape }) => shape.uncountedEnd === 'yes',
+      ({ filter, set }) => ({ filter, set: without(set, 'uncountedEnds') }),
+    ),
+  }),
   defect('repeats a job more often than its policy allows', 'attempts-are-charged', {
     decide: () => ({ to: 'ACTIVATED' }),
   }),

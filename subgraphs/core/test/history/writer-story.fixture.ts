@@ -292,9 +292,9 @@ class WriterStory {
       const fence = await this.#start(jobId);
       const family = families[code] ?? 'WORKER';
       const error: StoredJobError = { ...lostError, family, code };
-      const { attempts, plannedEnds = 0 } = job;
+      const { attempts, plannedEnds = 0, uncountedEnds = 0 } = job;
       const { to } = decide(
-        { attempt: job.attempt + 1, retry: job.retry, attempts, plannedEnds },
+        { attempt: job.attempt + 1, retry: job.retry, attempts, plannedEnds, uncountedEnds },
         error,
         systemClock.now(),
       );

@@ -262,6 +262,41 @@ describe('a job cycle', () => {
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 2, plannedEnds: 1 });
   });
 
+  it('limits the attempts that cost none, also those that the job no longer lists', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
+    const round = async (code: string, family: 'PAYLOAD' | 'WORKER'): Promise<void> => {
+      const grants = await worker.acquire(1, { waitSeconds: 60 });
+      await worker.start(grants);
+      await worker.fail(grants, true, { family, code });
+    };
+    for (let count = 0; count < 10; count += 1) await round('PILOT_FAULT', 'WORKER');
+    for (let count = 0; count < 20; count += 1) await round('CHECKPOINTED', 'PAYLOAD');
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      ...{ state: 'ACTIVATED', attempt: 30, uncountedEnds: 10, plannedEnds: 20 },
+    });
+    await round('PILOT_FAULT', 'WORKER');
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({
+      state: 'FAILED',
+      attempt: 31,
+      uncountedEnds: 11,
+    });
+  });
+
+  it('counts on from the listed attempts of a job of an earlier version', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 1 } });
+    for (const attempt of [1, 2, 3]) {
+      if (attempt === 3)
+        await collection(db, jobsCollection).updateOne({ _id: id }, { $unset: { uncountedEnds: '' } });
+      const grants = await worker.acquire(1, { waitSeconds: 60 });
+      await worker.start(grants);
+      await worker.fail(grants, true, { family: 'WORKER', code: 'PILOT_FAULT' });
+    }
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ attempt: 3, uncountedEnds: 3 });
+    await worker.finish(await worker.acquire(1, { waitSeconds: 60 }));
+  });
+
   it('refuses reports of other workers, of wrong fences and of unknown jobs one by one', async () => {
     const [worker, stranger] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
     await submitJobs(db, 2);

@@ -143,10 +143,6 @@ function isFree({ error, uncounted }: StoredJob['attempts'][number]): boolean {
   return uncounted !== undefined || isUncounted(error);
 }
 
-function freeAttempts({ attempts }: StoredJob): number {
-  return attempts.filter(isFree).length;
-}
-
 /** Most attempts of a job, whatever a rule allows. */
 const mostAttempts = 20;
 
@@ -160,13 +156,16 @@ function isByRule(attempt: StoredJob['attempts'][number] | undefined, outcome: s
  */
 export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
   for (const job of jobs.values()) {
-    const { _id, state, retry, attempt, attempts, plannedEnds = 0 } = job;
-    const free = freeAttempts(job);
+    const { _id, state, retry, attempt, attempts, plannedEnds = 0, uncountedEnds: free = 0 } = job;
     const used = attempt - plannedEnds - Math.min(free, mostUncountedAttempts);
     const planned = attempts.filter(({ error }) => error && isPlannedEnd(error)).length;
     // Older attempts are not listed.
-    if (plannedEnds < planned || plannedEnds > planned + attempt - attempts.length)
+    const older = attempt - attempts.length;
+    if (plannedEnds < planned || plannedEnds > planned + older)
       yield `job ${_id} counts ${plannedEnds} attempts that ended as planned; it lists ${planned}`;
+    const listed = attempts.filter(isFree).length;
+    if (free < listed || free > listed + older)
+      yield `job ${_id} counts ${free} attempts that cost none; it lists ${listed}`;
     const most = attempts.some((one) => isByRule(one, 'RETRY')) ? mostAttempts : retry.maxAttempts;
     if (used > most) yield `job ${_id} has used ${used} of ${most} attempts`;
     const last = attempts.at(-1);

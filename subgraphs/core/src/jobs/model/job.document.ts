@@ -76,6 +76,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       attempt: count,
       attempts: { bsonType: 'array', maxItems: 20 },
       plannedEnds: known,
+      uncountedEnds: known,
       fence: { bsonType: 'number', minimum: 0 },
       workerId: known,
       queueId: known,

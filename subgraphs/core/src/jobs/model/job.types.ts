@@ -358,6 +358,8 @@ export interface JobDocument {
   readonly attempts: readonly StoredAttempt[];
   /** Attempts that ended as planned, which cost none; absent if there are none. */
   readonly plannedEnds?: number;
+  /** Attempts that ended through a fault of Rhizome or the site, or were tests of a host; absent for none. */
+  readonly uncountedEnds?: number;
   /**
    * Fencing token: unique in the system and growing per job; 0 before the first grant. Only its holder may
    * report on the job.

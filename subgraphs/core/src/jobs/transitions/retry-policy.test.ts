@@ -100,6 +100,17 @@ describe('decideAfterFailure', () => {
     expect(decideAfterFailure({ ...job, attempt: 102, retry: all }, exit, now)).toEqual({ to: 'FAILED' });
   });
 
+  it('counts attempts that cost none beyond those that are listed', () => {
+    const retry = { maxAttempts: 2, backoffSeconds: 0, backoffFactor: 1, retryOn: families };
+    const ended = { family: 'WORKER', code: 'WORKER_ENDED', retryable: true } as const;
+    const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
+    const attempts = Array.from({ length: 20 }, () => ({ error: exit }));
+    const job = { attempt: 31, retry: { ...retry, maxAttempts: 22 }, uncountedEnds: 10, attempts };
+    expect(decideAfterFailure(job, exit, now)).toEqual({ to: 'ACTIVATED' });
+    expect(decideAfterFailure({ ...job, attempt: 32 }, exit, now)).toEqual({ to: 'FAILED' });
+    expect(decideAfterFailure({ ...job, attempt: 32 }, ended, now)).toEqual({ to: 'FAILED' });
+  });
+
   it('does not count failed tests of hosts', () => {
     const retry = { maxAttempts: 1, backoffSeconds: 0, backoffFactor: 1, retryOn: [] };
     const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: false } as const;

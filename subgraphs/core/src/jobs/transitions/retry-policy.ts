@@ -11,7 +11,7 @@ export type AfterFailure =
   | { readonly to: 'FAILED' };
 
 /** A job with the attempt that has failed. */
-export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry' | 'plannedEnds'> {
+export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry' | 'plannedEnds' | 'uncountedEnds'> {
   /** Its listed attempts; the last one has failed, and may have no error yet. */
   readonly attempts?: readonly {
     readonly error?: DecidingError | undefined;
@@ -41,18 +41,21 @@ export function decideAfterFailure(
 }
 
 /** Returns true if the failure does not count as an attempt. */
-export function costsNoAttempt({ attempts = [] }: FailedJob, error: DecidingError): boolean {
+export function costsNoAttempt(job: FailedJob, error: DecidingError): boolean {
   if (isPlannedEnd(error)) return true;
-  const isFree = isUncounted(error) || attempts.at(-1)?.uncounted !== undefined;
-  return isFree && uncountedOf(attempts) < mostUncountedAttempts;
+  const isFree = isUncounted(error) || job.attempts?.at(-1)?.uncounted !== undefined;
+  return isFree && uncountedOf(job) < mostUncountedAttempts;
 }
 
 /** Number of attempts that count. */
-export function countedAttempts({ attempt, attempts = [], plannedEnds = 0 }: FailedJob): number {
-  return attempt - plannedEnds - Math.min(uncountedOf(attempts), mostUncountedAttempts);
+export function countedAttempts(job: FailedJob): number {
+  const { attempt, plannedEnds = 0 } = job;
+  return attempt - plannedEnds - Math.min(uncountedOf(job), mostUncountedAttempts);
 }
 
-function uncountedOf(attempts: NonNullable<FailedJob['attempts']>): number {
+/** Earlier attempts that do not count; the listed ones of a job that an earlier version wrote. */
+function uncountedOf({ uncountedEnds, attempts = [] }: FailedJob): number {
+  if (uncountedEnds !== undefined) return uncountedEnds;
   return attempts.filter(
     ({ error, uncounted }) =>
       error && !isPlannedEnd(error) && (uncounted !== undefined || isUncounted(error)),

@@ -15,6 +15,7 @@ import { bumpsGeneration, moving, nextGeneration } from './waiting-changes.js';
 import { failureOf, revokedOf } from './failure-event.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { TransitionRequest } from './transition.types.js';
+import { countingUncounted, uncountedEndOf } from './uncounted-ends.js';
 
 /** Maximum number of transitions kept in the document. */
 export const keptTransitions = 64;
@@ -53,6 +54,7 @@ export function shapeOf({ from, to, by, change, generation }: TransitionRequest)
     limitsMemory: change?.memoryLimit !== undefined,
     reportsEnd: change?.attemptEnd !== undefined,
     endsAsPlanned: change?.attemptEnd?.error !== undefined && isPlannedEnd(change.attemptEnd.error),
+    uncountedEnd: uncountedEndOf(change?.attemptEnd?.error),
     outputs: change?.outputs !== undefined,
     hold: mode(change?.hold, from === 'PENDING' && (isTerminal(to) || adopts)),
     notBefore: mode(change?.notBefore, leavesWaiting),
@@ -68,7 +70,15 @@ export function shapeOf({ from, to, by, change, generation }: TransitionRequest)
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  const { avoids, changesRequirements, endsAsPlanned, limitsMemory, movesShare, changesAttempts } = shape;
+  const {
+    avoids,
+    changesRequirements,
+    endsAsPlanned,
+    limitsMemory,
+    movesShare,
+    changesAttempts,
+    uncountedEnd,
+  } = shape;
   return [
     request.from,
     request.to,
@@ -79,6 +89,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     +limitsMemory,
     +reportsEnd,
     +endsAsPlanned,
+    uncountedEnd,
     +outputs,
     hold,
     notBefore,
@@ -123,6 +134,7 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
       ...ending(group, value),
       ...granting(group, value),
       ...adopting(group, value),
+      ...countingUncounted(group, value('attempt')),
       ...waiting(group, value),
       ...moving(group, value),
     },

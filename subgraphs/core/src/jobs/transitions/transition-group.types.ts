@@ -28,6 +28,8 @@ export interface TransitionShape {
   readonly reportsEnd: boolean;
   /** The attempt ended as planned, and costs none. */
   readonly endsAsPlanned: boolean;
+  /** The attempt ended and costs none: in any case, or if it is marked as uncounted. */
+  readonly uncountedEnd: 'yes' | 'ifMarked' | 'no';
   readonly outputs: boolean;
   readonly hold: 'set' | 'clear' | 'keep';
   readonly notBefore: 'set' | 'clear' | 'keep';

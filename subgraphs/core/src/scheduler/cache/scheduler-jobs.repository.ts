@@ -98,6 +98,7 @@ export type JobWithSecrets = Pick<
 const failedFields = {
   attempt: 1,
   plannedEnds: 1,
+  uncountedEnds: 1,
   retry: 1,
   experiment: 1,
   taskId: 1,

@@ -78,7 +78,7 @@ function reassignedAt({ continuity = defaultContinuity }: StoredAttempt, since: 
 }
 
 /** True if no attempt follows the loss of the worker. */
-function isLast({ attempt = 0, attempts = [], retry }: WaitingJob, workerId: string, at: Date): boolean {
+function isLast({ attempt = 0, retry, ...job }: WaitingJob, workerId: string, at: Date): boolean {
   if (!retry) return false;
-  return decideAfterFailure({ attempt, attempts, retry }, leaseLost(workerId, ''), at).to === 'FAILED';
+  return decideAfterFailure({ ...job, attempt, retry }, leaseLost(workerId, ''), at).to === 'FAILED';
 }

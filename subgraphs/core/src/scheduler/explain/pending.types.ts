@@ -7,7 +7,12 @@ export type WaitingJob = Pick<
   '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
 > &
   /** Of a job that was sent before; of a job of a task. */
-  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId' | 'avoid' | 'taskId'>>;
+  Partial<
+    Pick<
+      JobDocument,
+      'attempt' | 'attempts' | 'plannedEnds' | 'uncountedEnds' | 'retry' | 'workerId' | 'avoid' | 'taskId'
+    >
+  >;
 
 /** A constraint with the numbers of workers that meet it. */
 export interface ConstraintFacts {
