@@ -4,6 +4,7 @@ import { systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
 import { jobProgressCollection } from '../../src/jobs/checkpoints/job-progress.document.js';
+import { JobProgress } from '../../src/jobs/checkpoints/job-progress.js';
 import { JobProgressRepository } from '../../src/jobs/checkpoints/job-progress.repository.js';
 import { type Answer, pilotOf, seed, startCore } from '../support/core.fixture.js';
 
@@ -224,6 +225,22 @@ describe('jobProgressChanged', () => {
     };
     expect(await refused(['job_nowhere'])).toBe('JOB_NOT_FOUND');
     expect(await refused(Array.from({ length: 101 }, (_, at) => `job_${at}`))).toBe('BAD_USER_INPUT');
+  });
+});
+
+describe('JobProgress', () => {
+  it('keeps the progress of the newest attempt if both report at the same time', async () => {
+    const repository = new JobProgressRepository(collection(core.db, jobProgressCollection));
+    const progress = new JobProgress({ repository, clock: systemClock });
+    const report = { jobId: 'job_both', at: systemClock.now() };
+    // These wait for each other, and are written together.
+    await Promise.all([
+      progress.record([{ ...report, fence: 16, attempt: 2, fraction: 0.1 }]),
+      progress.record([{ ...report, fence: 8, attempt: 1, fraction: 0.9 }]),
+    ]);
+    expect(await progress.findMany(['job_both'])).toMatchObject([
+      { fence: 16, progress: { attempt: 2, fraction: 0.1 } },
+    ]);
   });
 });
 

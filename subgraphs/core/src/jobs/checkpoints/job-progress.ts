@@ -73,13 +73,19 @@ export class JobProgress {
 
   async #write(group: readonly Waiting[]): Promise<void> {
     const { repository, clock } = this.#options;
-    // A worker reports again before its first report is stored only if it repeats its heartbeat.
-    const latest = new Map(group.flatMap(({ reports }) => reports).map((report) => [report.jobId, report]));
     try {
-      await repository.saveProgress([...latest.values()], clock.now());
+      await repository.saveProgress(latestOf(group.flatMap(({ reports }) => reports)), clock.now());
       for (const { resolve } of group) resolve();
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
   }
+}
+
+/** The report of the newest attempt for each job, and of it the last one. */
+function latestOf(reports: readonly ProgressReport[]): readonly ProgressReport[] {
+  const latest = new Map<string, ProgressReport>();
+  for (const report of reports)
+    if (report.fence >= (latest.get(report.jobId)?.fence ?? 0)) latest.set(report.jobId, report);
+  return [...latest.values()];
 }
