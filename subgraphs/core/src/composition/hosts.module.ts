@@ -42,10 +42,9 @@ export function hostsModule({ queues, fleet, limits, ...shared }: HostsModuleOpt
   };
 }
 
-function loadOf({ fleet, ledger }: FleetModule['services']['cache'], { queue, host }: QueueHost): HostLoad {
+function loadOf({ fleet, ledger }: FleetModule['services']['cache'], host: QueueHost): HostLoad {
   let [workerCount, runningJobCount] = [0, 0];
-  for (const { facts, shape } of fleet.workers()) {
-    if (facts.host !== host || shape.queue.name !== queue) continue;
+  for (const { facts } of fleet.workersOf(host)) {
     workerCount += 1;
     runningJobCount += ledger.jobsOf(facts.id).size;
   }

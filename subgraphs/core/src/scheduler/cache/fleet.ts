@@ -9,7 +9,8 @@ import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligi
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
-import { allHealthy, type HostStandings } from './host-standing.types.js';
+import { allHealthy, type HostStandings, type QueueHost } from './host-standing.types.js';
+import { HostWorkers } from './host-workers.js';
 import { SharedDevices } from './shared-devices.js';
 import { RecentlyIdleHosts } from '../placement/recently-idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
@@ -61,6 +62,7 @@ export class Fleet {
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
+  readonly #ofHosts = new HostWorkers<KnownWorker>();
   readonly #shapes = new Map<string, KnownShape>();
   readonly #deviceShapes = new Map<string, DeviceSet>();
   readonly #hostKinds = new Map<string, HostKind>();
@@ -98,6 +100,11 @@ export class Fleet {
   /** Returns a live worker, or undefined. */
   worker(workerId: string): FleetWorker | undefined {
     return this.#workers.get(workerId);
+  }
+
+  /** Live workers of a host of a queue. */
+  workersOf(host: QueueHost): Iterable<FleetWorker> {
+    return this.#ofHosts.of(host);
   }
 
   /** Shapes of the live workers. */
@@ -164,6 +171,7 @@ export class Fleet {
     const hosts = this.#hosts;
     const worker = workerOf({ facts, shape, labelled, profile, devices, downtimes, hosts });
     this.#workers.set(facts.id, worker);
+    this.#ofHosts.add(worker);
     this.sharedDevices.set({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
     return worker;
@@ -177,6 +185,7 @@ export class Fleet {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
+    this.#ofHosts.remove(worker);
     if (hasJobs) this.sharedDevices.leave(hosted(worker));
     else this.sharedDevices.remove(hosted(worker));
     this.#count(worker, -1);
