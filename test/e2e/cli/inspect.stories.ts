@@ -5,6 +5,11 @@ import { waitFor } from '@rhizome/testkit';
 import { submit } from '../system/jobs.js';
 import { cli, type JobLine, submitted, system, watch } from './stage.js';
 
+interface WorkerLine {
+  readonly host: string;
+  readonly queue: { readonly name: string };
+}
+
 describe('rhizome list, show and why', () => {
   it('lists the newest jobs first, and filters them', async () => {
     const older = await submitted('true', '--name', 'older', '--label', 'story=list');
@@ -102,6 +107,19 @@ describe('rhizome list, show and why', () => {
     expect(stdout).toMatch(/cores >= 4000/);
     expect((await cli.run(['why', id, '--json'])).json()).toMatchObject({ pending: { workersThatFit: 0 } });
     await cli.run(['cancel', id]);
+  });
+
+  it('explains that all hosts are excluded, without a table of zeros', async () => {
+    const [worker] = (await cli.run(['workers', '--json'])).json<readonly WorkerLine[]>();
+    const host = [worker?.queue.name ?? '', worker?.host ?? ''];
+    const excluded = await cli.run(['host', 'exclude', ...host, '--reason', 'a broken disk']);
+    expect(excluded).toMatchObject({ exitCode: 0 });
+    const id = await submitted('true');
+    const { stdout } = await cli.run(['why', id]);
+    expect(stdout).toMatch(/excluded/);
+    expect(stdout).not.toMatch(/CONSTRAINT|workers fit/);
+    await cli.run(['cancel', id]);
+    await cli.run(['host', 'clear', ...host]);
   });
 
   it('counts queues, workers and devices for each constraint, alone and together', async () => {

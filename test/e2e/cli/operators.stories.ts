@@ -194,7 +194,11 @@ describe('the verbs of operators', () => {
     const soon = new Date(Date.now() + 3_600_000).toISOString();
     const tried = await host('exclude', 'night', 'node-1', ...why, '--until', soon, '--dry-run');
     expect(tried.stdout).toMatch(/^dry run {2}EXCLUDED[^\n]*\n0 workers, 0 running jobs$/m);
-    expect((await host('list', '-q', 'night')).stdout).toBe('');
+    const none = await Promise.all([host('list', '-q', 'night'), host('list', '-q', 'night', '--json')]);
+    expect(none.map(({ stdout }) => stdout)).toEqual([
+      'No hosts found that fail jobs, are excluded or are pinned.',
+      '[]',
+    ]);
     expect((await host('exclude', 'night', 'node-1', ...why)).stdout).toMatch(/^node-1 {2}EXCLUDED$/m);
     expect((await host('list', '-s', 'EXCLUDED')).stdout).toMatch(/night +node-1 +EXCLUDED +a broken disk/);
     const pinned = await host('pin', 'night', 'node-1', 'in', '--reason', 'under test', '--json');

@@ -67,12 +67,7 @@ type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
 
 function printPending(output: Output, share: string, pending: Pending): void {
   printLine(output, pending.summary);
-  if (pending.constraints.length > 0) printConstraints(output, pending);
-  const { workersThatFit, workersFreeNow } = pending;
-  printLine(
-    output,
-    `${count(workersThatFit, 'worker fits', 'workers fit')} when empty, ${workersFreeNow} now.`,
-  );
+  if (pending.workersConsidered > 0) printWorkers(output, pending);
   if (pending.relaxations.length > 0) {
     printTable(
       output,
@@ -94,6 +89,16 @@ function printPending(output: Output, share: string, pending: Pending): void {
   if (pending.isShareBorrowing)
     printLine(output, `Share ${share} is over its nominal quota: other shares come first.`);
   printLine(output, waitOf(pending.wait));
+}
+
+/** Left out if there is no worker to look at, as on excluded hosts: all numbers would be zero. */
+function printWorkers(output: Output, pending: Pending): void {
+  if (pending.constraints.length > 0) printConstraints(output, pending);
+  const { workersThatFit, workersFreeNow } = pending;
+  printLine(
+    output,
+    `${count(workersThatFit, 'worker fits', 'workers fit')} when empty, ${workersFreeNow} now.`,
+  );
 }
 
 /**

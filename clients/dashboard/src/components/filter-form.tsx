@@ -16,7 +16,7 @@ export function FilterForm({
     onSearch(Object.fromEntries(given));
   };
   return (
-    <form onSubmit={submit} aria-label="Filter">
+    <form className="filter" onSubmit={submit} aria-label="Filter">
       {children} <button type="submit">Search</button>
     </form>
   );

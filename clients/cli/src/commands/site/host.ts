@@ -19,7 +19,7 @@ import {
   CliPinHostDocument,
   type HostState,
 } from '../../operations.generated.js';
-import { type Output, printFields, printJson, printTable } from '../../output.js';
+import { type Output, printFields, printJson, printLine, printTable } from '../../output.js';
 import { hostStates } from '../../states.js';
 
 const maxListed = 1000;
@@ -94,7 +94,9 @@ async function list({ client, output }: Session, { queue, state }: ListFlags): P
     async (first, after) => (await client.query(CliHostsDocument, { filter, first, after })).hosts,
   );
   if (output.json) printJson(output, found);
-  else if (found.length > 0)
+  else if (found.length === 0)
+    printLine(output, 'No hosts found that fail jobs, are excluded or are pinned.');
+  else
     printTable(
       output,
       ['QUEUE', 'HOST', 'STATE', 'UNTIL', 'REASON'],
