@@ -22,6 +22,7 @@ import { addHost } from './commands/site/host.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';
+import { addPool } from './commands/pool/pool.js';
 import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
@@ -99,6 +100,7 @@ function createProgram(world: World, finish: Finish): Command {
     addTask,
     addAccess,
     addSecret,
+    addPool,
     addQueues,
     addQueue,
     addPolicy,

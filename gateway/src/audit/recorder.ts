@@ -46,8 +46,8 @@ export interface Recording {
 }
 
 /**
- * Mutations of workers that are not recorded: they are most of all calls, and jobs keep their transitions.
- * Those of other principals are recorded.
+ * Mutations of workers and their payloads that are not recorded: they are most of all calls, and jobs and
+ * units keep their states. Those of other principals are recorded.
  */
 const workerReports: ReadonlySet<string> = new Set([
   'Mutation.heartbeat',
@@ -57,6 +57,10 @@ const workerReports: ReadonlySet<string> = new Set([
   'Mutation.failJobs',
   'Mutation.reportCheckpoints',
   'Mutation.appendJobLog',
+  'Mutation.leaseWorkUnits',
+  'Mutation.completeWorkUnits',
+  'Mutation.failWorkUnits',
+  'Mutation.extendWorkUnits',
 ]);
 
 const noTargets = { count: 0, ids: [], fields: [], digest: null } as const;
@@ -119,7 +123,7 @@ export class AuditRecorder {
     const isAgent = principal?.kind === 'AGENT';
     if (operation.kind !== 'mutation' && !isAgent) return [];
     const fields = rootFieldsOf(operation);
-    const isWorker = principal?.kind === 'PILOT';
+    const isWorker = principal?.kind === 'PILOT' || principal?.attempt !== undefined;
     return fields.filter(
       (field) => !(isWorker && workerReports.has(field.action)) && isIncluded(field, variables),
     );

@@ -17,7 +17,7 @@ export const coreActions = [
   'job:retry',
   'job:hold',
   'job:setPriority',
-  /** Acts on jobs and tasks of other owners; without it the verbs above reach one's own only. */
+  /** Acts on jobs, tasks and pools of other owners; without it the verbs above reach one's own only. */
   'job:manageAny',
   /** Gives others access to one's own jobs, and ends it. */
   'job:grantAccess',
@@ -25,6 +25,10 @@ export const coreActions = [
   'job:submitFor',
   'task:read',
   'task:submit',
+  /** Reads pools of work units, and their units. */
+  'pool:read',
+  /** Creates pools, publishes work units to one's own, closes them and resubmits their dead letters. */
+  'pool:publish',
   /** Writes and enables policies: of one's tasks; of a queue with `queue:update` in addition. */
   'policy:set',
   /** Writes and enables the policy of an experiment. */
@@ -99,6 +103,7 @@ export type Action = CoreAction | ExperimentAction;
 const readers: readonly CoreAction[] = [
   'job:read',
   'task:read',
+  'pool:read',
   'queue:read',
   'worker:read',
   'experiment:read',
@@ -114,6 +119,7 @@ const submitters: readonly CoreAction[] = [
   'job:hold',
   'job:grantAccess',
   'task:submit',
+  'pool:publish',
   'policy:set',
   'secret:set',
 ];

@@ -11,7 +11,8 @@ const policies = `
 // Everybody with a role in an experiment reads in it, except pilots.
 permit (principal, action in [
   Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
-  Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read"
+  Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read",
+  Action::"pool:read"
 ], resource) when {
   resource in principal.READER || resource in principal.USER || resource in principal.PRODUCTION ||
   resource in principal.OPERATOR || resource in principal.SERVICE
@@ -19,7 +20,7 @@ permit (principal, action in [
 // Who submits manages what is their own.
 permit (principal, action in [
   Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
-  Action::"job:grantAccess", Action::"policy:set", Action::"secret:set"
+  Action::"job:grantAccess", Action::"policy:set", Action::"secret:set", Action::"pool:publish"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
@@ -58,7 +59,7 @@ forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {
     Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
     Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read",
     Action::"subgraph:read", Action::"identity:read", Action::"audit:read",
-    Action::"service:read"
+    Action::"service:read", Action::"pool:read"
   ]
 };
 forbid (principal, action, resource)

@@ -88,7 +88,7 @@ export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> 
 }
 
 function refusedAttempt(principal: Principal): DomainError {
-  const text = `${describePrincipal(principal)} may read its own job only, by the token of an attempt`;
+  const text = `${describePrincipal(principal)} may only read its own job and work on units, by the token of an attempt`;
   return new DomainError('FORBIDDEN', text, {});
 }
 

@@ -21,6 +21,7 @@ import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
 import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
+import { unitPolicies, unitResolvers } from './units/graphql/resolvers.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
 import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
@@ -67,6 +68,7 @@ export const corePolicies: Policies = {
   ...taskPolicies,
   ...scoutPolicies,
   ...taskChangePolicies,
+  ...unitPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
@@ -98,6 +100,7 @@ export function buildCore(options: CoreOptions): Core {
       taskResolvers,
       scoutResolvers,
       taskChangeResolvers,
+      unitResolvers,
       workerResolvers,
       leaseClockResolvers,
       hostResolvers,

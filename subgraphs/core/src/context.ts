@@ -26,6 +26,7 @@ import type { SecretsService } from './secrets/secrets.service.js';
 import type { TaskCommands } from './tasks/control/task-commands.service.js';
 import type { TaskChanges } from './tasks/changes/task-changes.service.js';
 import type { ScoutingCommands } from './tasks/scouts/scouting-commands.service.js';
+import type { UnitServices } from './units/unit-services.types.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
 import type { SchedulerCache } from './scheduler/cache/scheduler-cache.js';
@@ -84,6 +85,8 @@ export interface CoreServices {
   /** Ends the scouting of tasks. */
   readonly scoutingCommands: ScoutingCommands;
   readonly taskChanges: TaskChanges;
+  /** Work units. */
+  readonly units: UnitServices;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

@@ -27,14 +27,15 @@ const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases,
  * Mutations that need an endpoint, an earlier schema or a store of identities; other tests cover their good
  * inputs.
  */
-// Secrets are delivered to the credential of a worker only, gateways report themselves, and the table is sent
-// by a user.
+// Secrets are delivered to the credential of a worker only, gateways report themselves, payloads work on
+// units, and the table is sent by a user.
 const goodElsewhere = [
   'publishSchema',
   'rollbackSchema',
   'withdrawSubgraph',
   'redeemSecrets',
   'reportGateway',
+  ...['leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'],
   ...Object.keys(identityInputs),
 ];
 
@@ -132,6 +133,13 @@ export function badInputStories(transport: TransportKind): void {
       const { task } = await system
         .api()
         .change<{ task: { id: string } }>('submitTask', { ...given, template }, 'task { id }');
+      const { pool } = await system
+        .api()
+        .change<{ pool: { id: string } }>(
+          'createWorkPool',
+          { experiment: 'larkspur', name: 'given' },
+          'pool { id }',
+        );
       const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
       const held = { start, finish, fail, log };
       return {
@@ -144,6 +152,7 @@ export function badInputStories(transport: TransportKind): void {
         secretId: createSecret.secret.id,
         accessId: grantJobAccess.access.id,
         downtimeId: downtime.id,
+        poolId: pool.id,
       };
     }
 

@@ -4,6 +4,7 @@ import { bulk, taskCommands } from './core/command-cases.js';
 import { experiments } from './core/experiment-cases.js';
 import { policies } from './core/policy-cases.js';
 import { downtimes, hosts, queues } from './core/queue-cases.js';
+import { units } from './core/unit-cases.js';
 import { jobs, tasks } from './core/submit-cases.js';
 
 /** All of them. */
@@ -17,4 +18,5 @@ export const coreCases: readonly BadInput[] = [
   ...hosts,
   ...policies,
   ...experiments,
+  ...units,
 ];

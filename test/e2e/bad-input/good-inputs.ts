@@ -24,6 +24,8 @@ export interface Given {
   readonly downtimeId: string;
   /** Access to jobs of the caller that somebody has. */
   readonly accessId: string;
+  /** A pool of work units. */
+  readonly poolId: string;
 }
 
 /** A key that was used with other content. */
@@ -36,6 +38,8 @@ export const nobody = 'job_00000000000000000000000000';
 export const smallJob = { name: 'a job', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 4096, diskMiB: 4096 };
 const shares = ['production', 'analysis', 'default'].map((leaf) => ({ leaf, nominalCores: 1 }));
+/** A unit that is nowhere. */
+const nowhere = { id: 'unit_01J0000000000000000000000A.1.0', fence: 1 };
 const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 
 /** The type of a mutation's input, and a good one. */
@@ -52,6 +56,7 @@ export function goodInputs({
   secretId,
   accessId,
   downtimeId,
+  poolId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -82,6 +87,14 @@ export function goodInputs({
       { experiment: 'rubin', grantee: { subject: 'friend@example' }, level: 'READ' },
     ],
     revokeJobAccess: ['RevokeJobAccessInput', { id: accessId }],
+    createWorkPool: ['CreateWorkPoolInput', { experiment: 'rubin', name: 'a-pool', settings: {} }],
+    publishWorkUnits: ['PublishWorkUnitsInput', { poolId, units: [{ key: 'a unit', payload: 'x' }] }],
+    resubmitWorkUnits: ['ResubmitWorkUnitsInput', { poolId }],
+    closeWorkPool: ['CloseWorkPoolInput', { poolId }],
+    leaseWorkUnits: ['LeaseWorkUnitsInput', { pool: poolId }],
+    completeWorkUnits: ['CompleteWorkUnitsInput', { units: [nowhere] }],
+    failWorkUnits: ['FailWorkUnitsInput', { units: [nowhere] }],
+    extendWorkUnits: ['ExtendWorkUnitsInput', { units: [nowhere] }],
     createSecret: ['CreateSecretInput', { name: `S_${randomUUID()}`, value: 'eight or more' }],
     rotateSecret: ['RotateSecretInput', { id: secretId, value: 'eight or more' }],
     deleteSecret: ['DeleteSecretInput', { id: 'secret_nowhere' }],

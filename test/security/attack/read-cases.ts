@@ -36,8 +36,8 @@ const schemaReaders: readonly Caller[] = ['operator', 'admin', 'agent', 'service
 
 /** Identifiers and names of atlas. */
 const ofAtlas: Marks = ({ targets }) => {
-  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask } = targets;
-  const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask];
+  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit } = targets;
+  const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit];
   return [...ids, '"atlas"', '"atlas/'];
 };
 
@@ -93,6 +93,9 @@ const ofCore: readonly Read[] = [
   }),
   byId('task', 'task'),
   query('tasks', '{ tasks { nodes { id } } }'),
+  byId('workPool', 'pool'),
+  query('workPools', '{ workPools { nodes { id } } }', { marks: ({ targets }) => [targets.pool] }),
+  byId('workUnit', 'unit'),
   byId('bulkOperation', 'operation'),
   query(
     'explainRequirements',

@@ -23,6 +23,7 @@ const downtime = {
   ...{ startsAt: '2026-01-01T00:00:00.000Z', endsAt: '2027-01-01T00:00:00.000Z', reason: 'attack' },
 };
 const hostOfAttack = { host: 'keep-1', reason: 'attack' };
+const reportedUnit = { units: [{ id: 'unit_01J0000000000000000000000A.1.0', fence: 1 }] };
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
 
@@ -39,6 +40,14 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   resumeTask: ({ targets }) => ({ taskId: targets.task }),
   finishTask: ({ targets }) => ({ taskId: targets.task }),
   abortTask: ({ targets }) => ({ taskId: targets.task }),
+  createWorkPool: () => ({ experiment: 'atlas', name: 'mine' }),
+  publishWorkUnits: ({ targets }) => ({ poolId: targets.pool, units: [{ key: 'attack', payload: 'x' }] }),
+  closeWorkPool: ({ targets }) => ({ poolId: targets.pool }),
+  resubmitWorkUnits: ({ targets }) => ({ poolId: targets.pool }),
+  leaseWorkUnits: ({ targets }) => ({ pool: targets.pool }),
+  completeWorkUnits: () => reportedUnit,
+  failWorkUnits: () => reportedUnit,
+  extendWorkUnits: () => reportedUnit,
   endScouting: ({ targets }) => ({ taskId: targets.task }),
   changeTask: ({ targets }) => ({ taskId: targets.task, changes: { memoryMiB: 9 } }),
   registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
@@ -171,6 +180,7 @@ export const refusals = [
     'ELEVATION_NOT_FOUND',
     'ROBOT_NOT_FOUND',
     'ROBOT_KEY_NOT_FOUND',
+    'POOL_NOT_FOUND',
   ],
 ];
 

@@ -18,6 +18,9 @@ export interface Targets {
   /** An excluded host of the queue. */
   readonly host: string;
   readonly worker: string;
+  /** A pool of work units, and a unit that waits in it. */
+  readonly pool: string;
+  readonly unit: string;
   /** A job of atlas that the worker runs. */
   readonly held: Grant;
   /** A secret of atlas. */
@@ -74,6 +77,17 @@ export async function prepareTargets(
   const out = { queue: 'citadel', host: 'keep-2', reason: 'for the attack' };
   const { host } = await api.change<{ host: { id: string } }>('excludeHost', out, 'host { id }');
   await api.change('addPolicyVersion', { scope: { experiment: 'atlas' }, rules: [neverRule] });
+  const { pool } = await api.change<{ pool: { id: string } }>(
+    'createWorkPool',
+    { experiment: 'atlas', name: 'guarded' },
+    'pool { id }',
+  );
+  const units = [{ key: 'guarded', payload: 'guarded' }];
+  const published = await api.change<{ unitIds: string[] }>(
+    'publishWorkUnits',
+    { poolId: pool.id, units },
+    'unitIds',
+  );
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
@@ -88,6 +102,8 @@ export async function prepareTargets(
     downtime: downtime.id,
     host: host.id,
     worker: worker.id,
+    pool: pool.id,
+    unit: published.unitIds[0] ?? '',
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),
   };

@@ -28,6 +28,9 @@ export interface Objects {
   readonly taskId: string;
   /** Access of somebody to a job that waits; for this caller and target alone. */
   readonly accessId: string;
+  readonly poolId: string;
+  /** A unit that waits in the pool. */
+  readonly unitId: string;
   /** A downtime of the queue, for this caller and target alone. */
   readonly downtimeId: string;
   readonly worker: Worker;
@@ -118,6 +121,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
   return {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
     ...{ issuer, enrolmentId, ownSecretId: String(created.id), accessId: String(access.id) },
+    ...(await poolOf(system, caller, target)),
     ...{ jobId, taskId },
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
@@ -190,6 +194,23 @@ async function taskOf(system: System, caller: Caller, target: Target): Promise<s
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
   await system.core.db.collection<{ _id: string }>('tasks').updateOne({ _id: taskId }, { $set: { owner } });
   return taskId;
+}
+
+/** A pool with a unit, with the owner that the target names. */
+async function poolOf(
+  system: System,
+  caller: Caller,
+  target: Target,
+): Promise<{ readonly poolId: string; readonly unitId: string }> {
+  const input = { experiment: experimentOf(target), name: `for-${caller}-${target}`.toLowerCase() };
+  const { pool } = await mutate(system, 'createWorkPool', input, 'pool { id }');
+  const poolId = String(pool.id);
+  const units = [{ key: 'one', payload: 'x' }];
+  const { unitIds } = await mutate(system, 'publishWorkUnits', { poolId, units }, 'unitIds');
+  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  const pools = system.core.db.collection<{ _id: string }>('workPools');
+  await pools.updateOne({ _id: poolId }, { $set: { owner } });
+  return { poolId, unitId: String(unitIds[0]) };
 }
 
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {

@@ -67,6 +67,13 @@ export const rows: Rows = [
     'query ($n: [String!]) { tasks(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query('workPool', 'query ($id: ID!) { workPool(id: $id) { id } }', ({ poolId }) => ({ id: poolId })),
+  query(
+    'workPools',
+    'query ($n: [String!]) { workPools(filter: { experiments: $n }) { nodes { id } } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
+  query('workUnit', 'query ($id: ID!) { workUnit(id: $id) { id } }', ({ unitId }) => ({ id: unitId })),
   query('bulkOperation', 'query ($id: ID!) { bulkOperation(id: $id) { id } }', ({ operationId }) => ({
     id: operationId,
   })),
@@ -117,6 +124,17 @@ export const rows: Rows = [
   subscription('workerCommands', '($id: ID!) { workerCommands(workerId: $id) { sequence } }', (o) => ({
     id: o.worker.id,
   })),
+  mutation('createWorkPool', ({ experiment }, caller, target) => ({
+    experiment,
+    name: `of-${caller}-${target}`.toLowerCase(),
+  })),
+  mutation('publishWorkUnits', ({ poolId }) => ({ poolId, units: [{ key: 'tested', payload: 'x' }] })),
+  mutation('resubmitWorkUnits', ({ poolId }) => ({ poolId })),
+  mutation('closeWorkPool', ({ poolId }) => ({ poolId })),
+  mutation('leaseWorkUnits', ({ poolId }) => ({ pool: poolId })),
+  mutation('completeWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
+  mutation('failWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
+  mutation('extendWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
   mutation('registerExperiment', ({ experiment: name }) => ({ name, title: name })),
   mutation('updateExperiment', ({ experiment: name }) => ({ name, title: name })),
   mutation('setShares', ({ experiment }) => ({

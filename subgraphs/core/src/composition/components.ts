@@ -24,6 +24,9 @@ import { LimitedTasks } from '../tasks/limits/limited-tasks.js';
 import { SuspendedTasks } from '../tasks/control/suspended-tasks.js';
 import { buildFleet, type FleetModule } from './fleet.module.js';
 import { checkSelector } from './check-selector.js';
+import { unitStores } from './units/unit-stores.repository.js';
+import { type UnitsModule, unitsModule } from './units/units.module.js';
+import { attemptFields } from '../units/reports/attempts.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -41,6 +44,7 @@ export interface Components {
   readonly jobs: JobDomain;
   readonly failures: FailuresModule;
   readonly hosts: HostsModule;
+  readonly units: UnitsModule;
 }
 
 /** Creates the components. */
@@ -105,6 +109,17 @@ export function createComponents(options: CoreOptions): Components {
   const { queues } = directories;
   const limits = config?.hosts;
   const hosts = hostsModule({ ...following, repository: smallStores.hosts, book, queues, fleet, limits });
+  const units = unitsModule({
+    stores: unitStores(db),
+    events,
+    readAttempts: (jobIds) => stores.jobs.find(jobIds, attemptFields),
+    experimentExists,
+    experimentOfTask: async (id) => (await stores.tasks.find([id]))[0]?.experiment ?? null,
+    config: config?.units,
+    clock,
+    ids,
+    log,
+  });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, ...fleet.services });
   const domains = {
     directories,
@@ -117,6 +132,7 @@ export function createComponents(options: CoreOptions): Components {
     fleet,
     failures,
     hosts,
+    units,
   };
   const parts = { metrics, events, writer, ...domains };
   const jobs: JobDomain = jobsOf(options, parts, stores);
@@ -130,6 +146,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'queues',
     'downtimes',
     'hosts',
+    'workPools',
     'accessGrants',
     'policies',
     'tasks',

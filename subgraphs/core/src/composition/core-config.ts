@@ -7,6 +7,7 @@ import type { SecretsConfig } from './secrets.module.js';
 import type { LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
 import type { HostLimits } from '../workers/hosts/host-state.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
+import type { UnitUpkeepConfig } from '../units/upkeep/unit-upkeep.js';
 import type { EventsConfig } from '../events/events.service.js';
 
 /** Components that core is built from. */
@@ -44,6 +45,8 @@ export interface CoreConfig {
   /** Limits of live jobs, by owner and by experiment. */
   readonly quotas?: Partial<LiveQuotaLimits>;
   readonly secrets?: SecretsConfig;
+  /** Intervals of the upkeep of work units. */
+  readonly units?: Partial<UnitUpkeepConfig>;
 }
 
 /** Defaults of {@link EventsConfig}. */

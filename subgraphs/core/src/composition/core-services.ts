@@ -10,7 +10,19 @@ import { checkSelector } from './check-selector.js';
 
 /** Services of the components. */
 export function servicesOf(
-  { events, directories, access, consents, secrets, policies, fleet, jobs, failures, hosts }: Components,
+  {
+    events,
+    directories,
+    access,
+    consents,
+    secrets,
+    policies,
+    fleet,
+    jobs,
+    failures,
+    hosts,
+    units,
+  }: Components,
   clock: Clock,
 ): CoreServices {
   const { experiments, shares, queues, downtimes } = directories;
@@ -50,6 +62,7 @@ export function servicesOf(
     taskCommands: jobs.taskCommands,
     scoutingCommands: jobs.scoutingCommands,
     taskChanges: jobs.taskChanges,
+    units,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),

@@ -27,8 +27,18 @@ export class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, secrets, suspendedTasks, limitedTasks, fleet, jobs, failures, hosts } =
-      this.#components;
+    const {
+      events,
+      directories,
+      secrets,
+      suspendedTasks,
+      limitedTasks,
+      fleet,
+      jobs,
+      failures,
+      hosts,
+      units,
+    } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
@@ -39,6 +49,7 @@ export class Lifecycle {
     jobs.start();
     failures.work.start();
     hosts.watch.start();
+    units.start(fleet.leadership);
     secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
@@ -57,6 +68,7 @@ export class Lifecycle {
       jobs,
       failures,
       hosts,
+      units,
     } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
@@ -65,6 +77,7 @@ export class Lifecycle {
     await jobs.stop();
     await failures.work.stop();
     await hosts.watch.stop();
+    await units.stop();
     await secrets.stop();
     suspendedTasks.stop();
     limitedTasks.stop();

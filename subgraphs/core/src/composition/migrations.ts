@@ -17,6 +17,7 @@ import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
+import { unitCollections } from './units/unit-stores.repository.js';
 import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
@@ -29,6 +30,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...jobCollections,
   ...fleetCollections,
   ...eventCollections,
+  ...unitCollections,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -147,6 +149,12 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [tasksCollection, jobsCollection];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0019-work-units',
+    up: async (db) => {
+      await ensureCollections(db, unitCollections as readonly CollectionDefinition[]);
     },
   },
   {

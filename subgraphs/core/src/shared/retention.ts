@@ -13,6 +13,8 @@ export const retention = {
   failureHours: 30 * 86_400,
   /** Downtime after its end. */
   downtime: 30 * 86_400,
+  /** Key of a published work unit. */
+  unitKey: 7 * 86_400,
   /** Report of a gateway, after its last one. */
   gatewayReport: 3600,
 } as const;

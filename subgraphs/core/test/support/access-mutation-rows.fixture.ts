@@ -49,6 +49,19 @@ const policyChange = (field: string, more: object = {}): Row => ({
   outcomes: 'r r r e e r',
 });
 
+const poolChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { userErrors { code } } }`,
+  variables: ({ poolId }) => ({ input: { poolId, ...more } }),
+  got: (answer: Reported) => answer[field]?.userErrors.length === 0,
+  outcomes: 'r r r e e r',
+});
+/** Only the token of an attempt works on units. */
+const unitReport = (field: string): Row => ({
+  text: `${input(field)} { acceptedIds } }`,
+  variables: ({ unitId }) => ({ input: { units: [{ id: unitId, fence: 1 }] } }),
+  outcomes: 'r r r r r r',
+});
+
 /** Mutations. */
 export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.allowSubmissionOnBehalf': {
@@ -158,6 +171,24 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { queue: otherHost.queue, host: otherHost.host } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.createWorkPool': {
+    text: `${input('createWorkPool')} { pool { id } } }`,
+    variables: (_world, caller) => ({
+      input: { experiment: 'alpha', name: caller.replaceAll(' ', '-') },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.publishWorkUnits': poolChange('publishWorkUnits', { units: [{ key: 'mine', payload: 'x' }] }),
+  'Mutation.closeWorkPool': poolChange('closeWorkPool'),
+  'Mutation.resubmitWorkUnits': poolChange('resubmitWorkUnits'),
+  'Mutation.leaseWorkUnits': {
+    text: `${input('leaseWorkUnits')} { units { id } } }`,
+    variables: ({ poolId }) => ({ input: { pool: poolId } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.completeWorkUnits': unitReport('completeWorkUnits'),
+  'Mutation.failWorkUnits': unitReport('failWorkUnits'),
+  'Mutation.extendWorkUnits': unitReport('extendWorkUnits'),
   'Mutation.submitJobs': {
     text: `${input('submitJobs')} { jobs { id } } }`,
     variables: (_world, caller) => ({

@@ -31,6 +31,21 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ hosts }: { hosts: { nodes: unknown[] } }) => hosts.nodes.length > 0,
     outcomes: 'a a a a a a',
   },
+  'Query.workPool': {
+    text: 'query ($id: ID!) { workPool(id: $id) { id } }',
+    variables: ({ poolId }) => ({ id: poolId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.workPools': {
+    text: '{ workPools { nodes { id } } }',
+    got: ({ workPools }: { workPools: { nodes: unknown[] } }) => workPools.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
+  'Query.workUnit': {
+    text: 'query ($id: ID!) { workUnit(id: $id) { id } }',
+    variables: ({ unitId }) => ({ id: unitId }),
+    outcomes: 'r r e e e a',
+  },
   'Query.viewer': { text: '{ viewer { subject } }', outcomes: 'a a a a a a' },
   'Query.jobCounts': {
     text: '{ jobCounts { experimentName queueName count } }',

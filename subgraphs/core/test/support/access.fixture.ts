@@ -26,6 +26,9 @@ export interface World extends TestCore {
   readonly operationId: string;
   /** An access of {@link friend} to all jobs of a share. */
   readonly accessId: string;
+  /** A pool of work units, and a unit that waits in it. */
+  readonly poolId: string;
+  readonly unitId: string;
 }
 
 /** Subject of a person who has access to the jobs of alpha. */
@@ -203,7 +206,9 @@ async function runToEnd(core: TestCore, workerId: string, outputs: readonly obje
 async function records({
   ask,
   db,
-}: TestCore & { readonly db: TestDatabase }): Promise<Pick<World, 'taskId' | 'operationId' | 'downtimeId'>> {
+}: TestCore & { readonly db: TestDatabase }): Promise<
+  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId'>
+> {
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
     'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
@@ -242,5 +247,14 @@ async function records({
     { input: { scope: { experiment: 'alpha' }, rules: [neverRule] } },
   );
   const downtimeId = String(declareDowntime?.['downtime']?.['id']);
-  return { taskId, operationId: String(operation?._id), downtimeId };
+  const { createWorkPool } = await ask(
+    'mutation { createWorkPool(input: { experiment: "alpha", name: "pool" }) { pool { id } } }',
+  );
+  const poolId = String(createWorkPool?.['pool']?.['id']);
+  const { publishWorkUnits } = await ask(
+    'mutation ($id: ID!) { publishWorkUnits(input: { poolId: $id, units: [{ key: "one", payload: "x" }] }) { unitIds } }',
+    { id: poolId },
+  );
+  const unitId = String(publishWorkUnits?.['unitIds']?.[0]);
+  return { taskId, operationId: String(operation?._id), downtimeId, poolId, unitId };
 }

@@ -1,0 +1,311 @@
+/** Reads blocks, and writes changes of them on the condition that nobody else has changed them. */
+import { collection } from '@rhizome/mongo';
+import type { ClientSession, Collection, Db, Filter } from 'mongodb';
+import {
+  type BlockDocument,
+  type BlockHeader,
+  blocksCollection,
+  optionalHeaderFields,
+} from './block.document.js';
+import { type UnitCompletionDocument, unitCompletionsCollection } from './unit-completion.document.js';
+import { type UnitPayloadsDocument, unitPayloadsCollection } from './unit-payload.document.js';
+import type { Block, StoredUnit } from './unit.types.js';
+import { type PoolDocument, poolsCollection, type RemovedUnits } from '../pools/pool.document.js';
+
+/** Changed units of a block. */
+export interface BlockWrite {
+  readonly id: string;
+  /** Revision that the change was computed from. */
+  readonly revision: number;
+  readonly units: ReadonlyMap<number, StoredUnit>;
+  readonly header: BlockHeader;
+}
+
+/** Place of a block in the order of leases. */
+export type ReadyBlock = Pick<BlockDocument, '_id' | 'revision' | 'priority' | 'sequence'>;
+
+/** Sums over the blocks of a pool. */
+export interface BlockTotals extends Pick<
+  BlockHeader,
+  'waiting' | 'leased' | 'completed' | 'dead' | 'waitingBytes' | 'failures' | 'seconds'
+> {
+  readonly poolId: string;
+  readonly blocks: number;
+  readonly waitingSince: Date | null;
+}
+
+/** Dead letters of a block, with their positions. */
+export interface DeadUnits extends Pick<BlockDocument, '_id' | 'sequence' | 'createdAt'> {
+  readonly units: readonly { readonly position: number; readonly unit: StoredUnit }[];
+}
+
+/** A block whose leases or deadlines are over, or whose jobs have ended. */
+export type SweptBlock = Pick<BlockDocument, '_id' | 'poolId'>;
+
+/** A block that can be removed. */
+export type ExpiredBlock = Pick<
+  BlockDocument,
+  '_id' | 'poolId' | 'revision' | 'completed' | 'dead' | 'failures' | 'seconds'
+>;
+
+const majority = { writeConcern: { w: 'majority' } } as const;
+const totalsIndex = 'poolId_totals_idx';
+const blockFields = { revision: 1, createdAt: 1, priority: 1, sequence: 1, units: 1 } as const;
+
+class StaleBlock extends Error {}
+
+/** Stored blocks. */
+export class BlocksRepository {
+  readonly #db: Db;
+  readonly #blocks: Collection<BlockDocument>;
+  readonly #payloads: Collection<UnitPayloadsDocument>;
+  readonly #completions: Collection<UnitCompletionDocument>;
+  readonly #pools: Collection<PoolDocument>;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.#blocks = collection(db, blocksCollection);
+    this.#payloads = collection(db, unitPayloadsCollection);
+    this.#completions = collection(db, unitCompletionsCollection);
+    this.#pools = collection(db, poolsCollection);
+  }
+
+  /** Blocks with these ids, in no order. */
+  find(ids: readonly string[]): Promise<Block[]> {
+    return this.#blocks
+      .find({ _id: { $in: [...ids] } })
+      .project<Block>(blockFields)
+      .toArray();
+  }
+
+  /** Blocks with units that can be leased now, in the order of leases, behind one of them. */
+  async ready(
+    poolId: string,
+    now: Date,
+    most: number,
+    after?: Pick<ReadyBlock, 'priority' | 'sequence'>,
+  ): Promise<ReadyBlock[]> {
+    const found: ReadyBlock[] = [];
+    const rest: Filter<BlockDocument>[] = after
+      ? [
+          { priority: after.priority, sequence: { $gt: after.sequence } },
+          { priority: { $lt: after.priority } },
+        ]
+      : [{}];
+    for (const part of rest) {
+      if (found.length >= most) break;
+      const page = this.#blocks
+        .find({ poolId, readyAt: { $lte: now }, ...part })
+        .project<ReadyBlock>({ revision: 1, priority: 1, sequence: 1 })
+        .sort({ priority: -1, sequence: 1 })
+        .limit(most - found.length);
+      found.push(...(await page.toArray()));
+    }
+    return found;
+  }
+
+  /** Time from which the next unit can be leased that cannot be leased now; undefined if there is none. */
+  async nextReadyAt(poolId: string, now: Date): Promise<Date | undefined> {
+    const [next] = await this.#blocks
+      .find({ poolId, readyAt: { $gt: now } })
+      .project<{ readonly readyAt: Date }>({ readyAt: 1 })
+      .sort({ readyAt: 1 })
+      .limit(1)
+      .toArray();
+    return next?.readyAt;
+  }
+
+  /** First block, by its number, in which a unit with each of these ordering keys has not ended. */
+  async firstOpen(poolId: string, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const found = await this.#blocks
+      .aggregate<{ readonly _id: string; readonly first: number }>([
+        { $match: { poolId, openKeys: { $in: [...keys] } } },
+        { $project: { sequence: 1, openKeys: 1 } },
+        { $unwind: '$openKeys' },
+        { $match: { openKeys: { $in: [...keys] } } },
+        { $group: { _id: '$openKeys', first: { $min: '$sequence' } } },
+      ])
+      .toArray();
+    return new Map(found.map(({ _id, first }) => [_id, first]));
+  }
+
+  /** Number of units of a pool that each of these jobs holds. */
+  async heldBy(poolId: string, jobIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const found = await this.#blocks
+      .aggregate<{ readonly _id: string; readonly count: number }>([
+        { $match: { holders: { $in: [...jobIds] }, poolId } },
+        { $project: { jobs: '$units.lease.jobId' } },
+        { $unwind: '$jobs' },
+        { $match: { jobs: { $in: [...jobIds] } } },
+        { $group: { _id: '$jobs', count: { $sum: 1 } } },
+      ])
+      .toArray();
+    return new Map(found.map(({ _id, count }) => [_id, count]));
+  }
+
+  /** Sums over the blocks of pools, from an index alone; pools without blocks are left out. */
+  totals(poolIds: readonly string[], session?: ClientSession): Promise<BlockTotals[]> {
+    const sum = (field: string) => ({ $sum: `$${field}` });
+    const sums = {
+      blocks: { $sum: 1 },
+      waiting: sum('waiting'),
+      leased: sum('leased'),
+      completed: sum('completed'),
+      dead: sum('dead'),
+      waitingBytes: sum('waitingBytes'),
+      failures: sum('failures'),
+      seconds: sum('seconds'),
+      waitingSince: { $min: '$waitingSince' },
+    };
+    return this.#blocks
+      .aggregate<BlockTotals>(
+        [
+          { $match: { poolId: { $in: [...poolIds] } } },
+          { $group: { _id: '$poolId', ...sums } },
+          { $set: { poolId: '$_id' } },
+          { $unset: '_id' },
+        ],
+        { hint: totalsIndex, ...(session ? { session } : {}) },
+      )
+      .toArray();
+  }
+
+  /** Dead letters of a pool, behind a block, by block; of at most `most` blocks. */
+  deadUnits(poolId: string, from: number, most: number): Promise<DeadUnits[]> {
+    const positioned = {
+      $map: {
+        input: { $range: [0, { $size: '$units' }] },
+        in: { position: '$$this', unit: { $arrayElemAt: ['$units', '$$this'] } },
+      },
+    };
+    return this.#blocks
+      .aggregate<DeadUnits>([
+        { $match: { poolId, dead: { $gt: 0 }, sequence: { $gte: from } } },
+        { $sort: { sequence: 1 } },
+        { $limit: most },
+        { $project: { sequence: 1, createdAt: 1, units: positioned } },
+        {
+          $set: {
+            units: { $filter: { input: '$units', cond: { $eq: ['$$this.unit.state', 'DEAD'] } } },
+          },
+        },
+      ])
+      .toArray();
+  }
+
+  /** Blocks in which a lease has ended or a deadline has passed. */
+  overdue(before: Date, most: number): Promise<SweptBlock[]> {
+    return this.#swept({ sweepAt: { $lte: before } }, { sweepAt: 1 }, most);
+  }
+
+  /** Blocks with units that these jobs hold. */
+  ofJobs(jobIds: readonly string[], most: number): Promise<SweptBlock[]> {
+    return this.#swept({ holders: { $in: [...jobIds] } }, { _id: 1 }, most);
+  }
+
+  #swept(filter: Filter<BlockDocument>, order: Record<string, 1>, most: number): Promise<SweptBlock[]> {
+    return this.#blocks.find(filter).sort(order).limit(most).project<SweptBlock>({ poolId: 1 }).toArray();
+  }
+
+  /** Blocks whose retention is over, with their numbers. */
+  expired(now: Date, most: number): Promise<ExpiredBlock[]> {
+    return this.#blocks
+      .find({ expiresAt: { $lte: now } })
+      .sort({ expiresAt: 1 })
+      .limit(most)
+      .project<ExpiredBlock>({ poolId: 1, revision: 1, completed: 1, dead: 1, failures: 1, seconds: 1 })
+      .toArray();
+  }
+
+  /**
+   * Removes blocks of one pool with their payloads, and adds their numbers to those of the pool.
+   * @returns false if one was changed meanwhile; then none is removed
+   */
+  async remove(poolId: string, expired: readonly ExpiredBlock[], now: Date): Promise<boolean> {
+    const ids = expired.map(({ _id }) => _id);
+    const sum = (field: keyof RemovedUnits): number => expired.reduce((all, one) => all + one[field], 0);
+    const removed = {
+      'removed.completed': sum('completed'),
+      'removed.dead': sum('dead'),
+      'removed.failures': sum('failures'),
+      'removed.seconds': sum('seconds'),
+    };
+    const same = expired.map(({ _id, revision }) => ({ _id, revision }));
+    try {
+      await this.#db.client.withSession((session) =>
+        session.withTransaction(async () => {
+          const { deletedCount } = await this.#blocks.deleteMany({ $or: same }, { session });
+          if (deletedCount < expired.length) throw new StaleBlock();
+          await this.#payloads.deleteMany({ _id: { $in: ids } }, { session });
+          const change = { $inc: { ...removed, revision: 1 }, $set: { updatedAt: now } };
+          await this.#pools.updateOne({ _id: poolId }, change, { session });
+        }, majority),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof StaleBlock) return false;
+      throw error;
+    }
+  }
+
+  /** Payloads of blocks, in no order. */
+  payloads(ids: readonly string[]): Promise<UnitPayloadsDocument[]> {
+    return this.#payloads.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
+  /** A completion; null once its retention is over. */
+  completion(id: string): Promise<UnitCompletionDocument | null> {
+    return this.#completions.findOne({ _id: id });
+  }
+
+  /**
+   * Writes changes of blocks and completions, all or none.
+   * @returns false if a block was changed meanwhile
+   */
+  async commit(
+    writes: readonly BlockWrite[],
+    completions: readonly UnitCompletionDocument[],
+    now: Date,
+  ): Promise<boolean> {
+    const [first] = writes;
+    if (!first) return true;
+    if (writes.length === 1 && completions.length === 0) {
+      const { filter, update } = updateOf(first, now);
+      return (await this.#blocks.updateOne(filter, update, majority)).matchedCount === 1;
+    }
+    try {
+      await this.#db.client.withSession((session) =>
+        session.withTransaction(() => this.#write(writes, completions, now, session), majority),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof StaleBlock) return false;
+      throw error;
+    }
+  }
+
+  async #write(
+    writes: readonly BlockWrite[],
+    completions: readonly UnitCompletionDocument[],
+    now: Date,
+    session: ClientSession,
+  ): Promise<void> {
+    const updates = writes.map((write) => ({ updateOne: updateOf(write, now) }));
+    const { matchedCount } = await this.#blocks.bulkWrite(updates, { session, ordered: true });
+    if (matchedCount < writes.length) throw new StaleBlock();
+    if (completions.length > 0) await this.#completions.insertMany([...completions], { session });
+  }
+}
+
+function updateOf({ id, revision, units, header }: BlockWrite, now: Date) {
+  const changed = Object.fromEntries([...units].map(([position, unit]) => [`units.${position}`, unit]));
+  const absent = optionalHeaderFields.filter((field) => header[field] === undefined);
+  return {
+    filter: { _id: id, revision },
+    update: {
+      $set: { ...changed, ...header, updatedAt: now },
+      $inc: { revision: 1 },
+      ...(absent.length > 0 && { $unset: Object.fromEntries(absent.map((field) => [field, true])) }),
+    } as object,
+  };
+}

@@ -1,0 +1,41 @@
+/** Pure rules for what a principal may do with a pool. */
+import { assertCan, can, type Principal } from '@rhizome/authz';
+import type { InputErrors } from '@rhizome/errors';
+import type { PoolDocument } from './pool.document.js';
+
+/** Code of an unknown pool. */
+export type PoolCode = 'POOL_NOT_FOUND';
+
+/** True if the principal may see the pool. Payloads, which act by the token of an attempt, see none. */
+export function maySeePool(principal: Principal, { experiment }: Pick<PoolDocument, 'experiment'>): boolean {
+  return principal.attempt === undefined && can(principal, 'pool:read', experiment);
+}
+
+/**
+ * Returns the pool if the principal may publish to it and close it: its owner, and those who manage the jobs
+ * of others. Adds an error if the principal does not see it.
+ * @throws DomainError FORBIDDEN
+ */
+export function publishable(
+  errors: Pick<InputErrors<PoolCode>, 'report'>,
+  principal: Principal,
+  pool: PoolDocument | null,
+  id: string,
+): PoolDocument | undefined {
+  if (!pool || !maySeePool(principal, pool)) {
+    reportUnknown(errors, id);
+    return undefined;
+  }
+  assertCan(principal, 'pool:publish', pool.experiment);
+  if (pool.owner !== principal.subject) assertCan(principal, 'job:manageAny', pool.experiment);
+  return pool;
+}
+
+/** Adds the error for a pool that does not exist, or that the caller may not use. */
+export function reportUnknown(
+  errors: Pick<InputErrors<PoolCode>, 'report'>,
+  id: string,
+  field = 'poolId',
+): void {
+  errors.report('POOL_NOT_FOUND', [field], `Pool ${JSON.stringify(id)} not found, or you may not use it.`);
+}

@@ -1,0 +1,78 @@
+/** Access to the collection of pools. */
+import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { Collection, Db, Filter } from 'mongodb';
+import { type Visibility, visibleIn } from '../../shared/visibility.js';
+import { type PoolDocument, poolsCollection, type PoolState } from './pool.document.js';
+
+/** Filter of pools. */
+export interface PoolFilter {
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly states?: readonly PoolState[] | null | undefined;
+  readonly taskIds?: readonly string[] | null | undefined;
+  readonly runs?: readonly string[] | null | undefined;
+  readonly names?: readonly string[] | null | undefined;
+}
+
+const majority = { writeConcern: { w: 'majority' } } as const;
+
+/** Stored pools. */
+export class PoolsRepository {
+  readonly #pools: Collection<PoolDocument>;
+
+  constructor(db: Db) {
+    this.#pools = collection(db, poolsCollection);
+  }
+
+  find(id: string): Promise<PoolDocument | null> {
+    return this.#pools.findOne({ _id: id });
+  }
+
+  findMany(ids: readonly string[]): Promise<readonly PoolDocument[]> {
+    return this.#pools.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
+  /** The pool of an experiment with this name, or null. */
+  named(experiment: string, name: string): Promise<PoolDocument | null> {
+    return this.#pools.findOne({ experiment, name });
+  }
+
+  /** Inserts a pool. @returns false if the experiment has one with this name */
+  async insert(pool: PoolDocument): Promise<boolean> {
+    try {
+      await this.#pools.insertOne(pool, majority);
+      return true;
+    } catch (error) {
+      if (isDuplicateKey(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Closes an open pool; null if it is closed. */
+  close(id: string, now: Date): Promise<PoolDocument | null> {
+    return this.#pools.findOneAndUpdate(
+      { _id: id, state: 'OPEN' },
+      { $set: { state: 'CLOSED', closedAt: now, updatedAt: now }, $inc: { revision: 1 } },
+      { returnDocument: 'after', ...majority },
+    );
+  }
+
+  /** A page of pools, the newest first. @throws DomainError CURSOR_INVALID */
+  page(
+    { experiments, states, taskIds, runs, names }: PoolFilter,
+    visibility: Visibility,
+    page: { readonly first: number; readonly after: string | null | undefined },
+  ): Promise<KeysetPage<PoolDocument>> {
+    const filter = {
+      $and: [
+        visibleIn(visibility),
+        ...(experiments ? [{ experiment: { $in: [...experiments] } }] : []),
+        ...(states ? [{ state: { $in: [...states] } }] : []),
+        ...(taskIds ? [{ taskId: { $in: [...taskIds] } }] : []),
+        ...(runs ? [{ run: { $in: [...runs] } }] : []),
+        ...(names ? [{ name: { $in: [...names] } }] : []),
+      ],
+    } as Filter<PoolDocument>;
+    const order = [{ field: '_id', direction: -1 }] as const;
+    return keysetPage({ collection: this.#pools, filter, order, ...page });
+  }
+}

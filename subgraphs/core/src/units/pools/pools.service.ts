@@ -1,0 +1,173 @@
+/** Pools: creating, closing, listing. */
+import type { Principal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { digestOf } from '@rhizome/digest';
+import { badInput, type InputError, InputErrors } from '@rhizome/errors';
+import type { KeysetPage } from '@rhizome/mongo';
+import { visibilityOf } from '../../shared/visibility.js';
+import type { BlocksRepository, BlockTotals } from '../blocks/blocks.repository.js';
+import { maySeePool, type PoolCode, publishable } from './pool-access.js';
+import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
+import type { PoolDocument, RemovedUnits } from './pool.document.js';
+import type { PoolFilter, PoolsRepository } from './pools.repository.js';
+
+/** Dependencies of {@link PoolsService}. */
+export interface PoolsOptions {
+  readonly repository: PoolsRepository;
+  readonly blocks: Pick<BlocksRepository, 'totals'>;
+  readonly experimentExists: (name: string) => Promise<boolean>;
+  /** Experiment of a task; null if the task does not exist. */
+  readonly experimentOfTask: (taskId: string) => Promise<string | null>;
+  /** Called with pools whose waiting calls should look again. */
+  readonly onChanged: (poolIds: readonly string[]) => void;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** Codes of `createWorkPool` in addition to INVALID_VALUE. */
+export type CreatePoolCode = 'EXPERIMENT_NOT_FOUND' | 'TASK_NOT_FOUND' | 'POOL_NAME_TAKEN';
+
+/** The pool, or the errors because of which the call was refused. */
+export interface PoolResult<C extends string> {
+  readonly pool: PoolDocument | null;
+  readonly userErrors: readonly InputError<C>[];
+}
+
+/** Numbers of the units of a pool, with those that were removed since. */
+export interface PoolTotals {
+  readonly waiting: number;
+  readonly leased: number;
+  readonly completed: number;
+  readonly dead: number;
+  readonly waitingBytes: number;
+  readonly failures: number;
+  readonly seconds: number;
+  readonly waitingSince: Date | null;
+}
+
+const maxNamed = 1000;
+
+/** Pools of work units. */
+export class PoolsService {
+  readonly #options: PoolsOptions;
+
+  constructor(options: PoolsOptions) {
+    this.#options = options;
+  }
+
+  /** Creates a pool. A repeated call with the same input answers the pool. @throws DomainError FORBIDDEN */
+  async create(principal: Principal, input: CreatePool): Promise<PoolResult<CreatePoolCode>> {
+    const { repository, experimentExists, experimentOfTask } = this.#options;
+    const errors = new InputErrors<CreatePoolCode>();
+    checkPool(errors, input);
+    if (errors.isEmpty && !(await experimentExists(input.experiment)))
+      errors.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
+    const { taskId } = input;
+    if (errors.isEmpty && taskId != null && (await experimentOfTask(taskId)) !== input.experiment)
+      errors.add(['taskId'], taskId, 'a task of the experiment', 'TASK_NOT_FOUND');
+    if (!errors.isEmpty) return { pool: null, userErrors: errors.all };
+    const pool = this.#newPool(principal, input);
+    if (await repository.insert(pool)) return { pool, userErrors: [] };
+    const known = await repository.named(pool.experiment, pool.name);
+    if (known?.owner === pool.owner && known.digest === pool.digest) return { pool: known, userErrors: [] };
+    errors.report(
+      'POOL_NAME_TAKEN',
+      ['name'],
+      `name: "${pool.name}" is the name of another pool of the experiment; must be unique`,
+    );
+    return { pool: null, userErrors: errors.all };
+  }
+
+  #newPool({ subject }: Principal, input: CreatePool): PoolDocument {
+    const { clock, ids } = this.#options;
+    const { experiment, name, taskId, run } = input;
+    const now = clock.now();
+    const settings = settingsOf(input.settings);
+    return {
+      _id: ids.next('pool'),
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      experiment,
+      name,
+      owner: subject,
+      state: 'OPEN',
+      ...(taskId == null ? {} : { taskId }),
+      ...(run == null ? {} : { run }),
+      settings,
+      digest: digestOf({ experiment, name, taskId: taskId ?? null, run: run ?? null, settings }),
+      blocks: 0,
+      removed: { completed: 0, dead: 0, failures: 0, seconds: 0 },
+    };
+  }
+
+  /** Closes a pool: nothing more is published. @throws DomainError FORBIDDEN */
+  async close(principal: Principal, poolId: string): Promise<PoolResult<PoolCode>> {
+    const { repository, clock, onChanged } = this.#options;
+    const errors = new InputErrors<PoolCode>();
+    const known = await repository.find(poolId);
+    const pool = publishable(errors, principal, known, poolId);
+    if (!pool) return { pool: null, userErrors: errors.all };
+    const closed = await repository.close(poolId, clock.now());
+    onChanged([poolId]);
+    return { pool: closed ?? (await repository.find(poolId)), userErrors: [] };
+  }
+
+  /** Pools by id, in the same order; null for those that the principal may not see. */
+  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (PoolDocument | null)[]> {
+    const found = await this.#options.repository.findMany(ids);
+    const visible = new Map(found.map((pool) => [pool._id, maySeePool(principal, pool) ? pool : null]));
+    return ids.map((id) => visible.get(id) ?? null);
+  }
+
+  /** A page of pools that the principal may see, the newest first. */
+  page(
+    filter: PoolFilter | null | undefined,
+    page: { readonly first: number; readonly after: string | null | undefined },
+    principal: Principal,
+  ): Promise<KeysetPage<PoolDocument>> {
+    for (const [field, values] of Object.entries(filter ?? {}) as [string, readonly unknown[] | null][])
+      if ((values?.length ?? 0) > maxNamed)
+        throw badInput(`filter.${field}`, values?.length, `at most ${maxNamed} values`);
+    return this.#options.repository.page(filter ?? {}, visibilityOf(principal, 'pool:read'), page);
+  }
+
+  /** Totals of pools, in the same order. */
+  async totals(pools: readonly PoolDocument[]): Promise<readonly PoolTotals[]> {
+    const { blocks, repository } = this.#options;
+    const ids = pools.map(({ _id }) => _id);
+    for (let before = pools; ;) {
+      const found = new Map((await blocks.totals(ids)).map((totals) => [totals.poolId, totals]));
+      const read = new Map((await repository.findMany(ids)).map((pool) => [pool._id, pool]));
+      const after = before.map((pool) => read.get(pool._id) ?? pool);
+      // Blocks that were removed between the two reads are in both, or in neither.
+      if (after.every(({ removed }, at) => isSame(removed, before[at]?.removed)))
+        return after.map((pool) => totalsOf(pool, found.get(pool._id)));
+      before = after;
+    }
+  }
+
+  /** Age of the oldest unit that waits, in seconds; 0 if none waits. */
+  lagSeconds({ waitingSince }: Pick<PoolTotals, 'waitingSince'>): number {
+    if (!waitingSince) return 0;
+    return Math.max(0, (this.#options.clock.now().getTime() - waitingSince.getTime()) / 1000);
+  }
+}
+
+function isSame(one: RemovedUnits, other: RemovedUnits | undefined): boolean {
+  return one.completed === other?.completed && one.dead === other.dead;
+}
+
+function totalsOf({ removed }: PoolDocument, blocks: BlockTotals | undefined): PoolTotals {
+  return {
+    waiting: blocks?.waiting ?? 0,
+    leased: blocks?.leased ?? 0,
+    completed: (blocks?.completed ?? 0) + removed.completed,
+    dead: (blocks?.dead ?? 0) + removed.dead,
+    waitingBytes: blocks?.waitingBytes ?? 0,
+    failures: (blocks?.failures ?? 0) + removed.failures,
+    seconds: (blocks?.seconds ?? 0) + removed.seconds,
+    waitingSince: blocks?.waitingSince ?? null,
+  };
+}

@@ -1,0 +1,147 @@
+/** Publishes units: each key once, and no more than the pool may hold. */
+import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { type InputError, InputErrors } from '@rhizome/errors';
+import { retention } from '../../shared/retention.js';
+import type { BlockTotals } from '../blocks/blocks.repository.js';
+import { type PoolCode, publishable } from '../pools/pool-access.js';
+import type { PoolDocument } from '../pools/pool.document.js';
+import type { PoolsRepository } from '../pools/pools.repository.js';
+import { groupsOf, newBlocks } from './new-blocks.js';
+import { bytesOf, checkUnits, type PublishedUnit, type PublishUnits } from './publish-input.js';
+import type { PublishRepository } from './publish.repository.js';
+
+/** Codes of `publishWorkUnits` in addition to INVALID_VALUE. */
+export type PublishCode = PoolCode | 'POOL_CLOSED' | 'POOL_FULL';
+
+/** Ids of the units, or the errors because of which none was published. */
+export interface PublishResult {
+  /** In the order of the input. */
+  readonly unitIds: readonly string[];
+  /** Units that were published before with the same key. */
+  readonly repeatedCount: number;
+  /** Time after which a full pool may have space again. */
+  readonly retryAfterSeconds: number | null;
+  readonly userErrors: readonly InputError<PublishCode>[];
+}
+
+/** Dependencies of {@link PublishService}. */
+export interface PublishOptions {
+  readonly pools: Pick<PoolsRepository, 'find'>;
+  readonly repository: PublishRepository;
+  /** Called with pools that have new units. */
+  readonly onChanged: (poolIds: readonly string[]) => void;
+  readonly clock: Clock;
+}
+
+/** Attempts of a publication whose keys others publish at the same time. */
+const maxTries = 10;
+/** Pause that publishers to a full pool are told, in seconds: their next attempt costs one look-up. */
+const retryAfterSeconds = 5;
+
+/** Publishes work units. */
+export class PublishService {
+  readonly #options: PublishOptions;
+  /** The last publication of each pool: those of one process do not compete. */
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  constructor(options: PublishOptions) {
+    this.#options = options;
+  }
+
+  /** Publishes units, all or none. @throws DomainError FORBIDDEN */
+  async publish(principal: Principal, { poolId, units }: PublishUnits): Promise<PublishResult> {
+    const { pools, clock } = this.#options;
+    const errors = new InputErrors<PublishCode>();
+    const pool = publishable(errors, principal, await pools.find(poolId), poolId);
+    if (pool) checkUnits(errors, units, clock.now());
+    if (!pool || !errors.isEmpty) return refused(errors);
+    return this.#inTurn(poolId, () => this.#publish(pool, units));
+  }
+
+  async #inTurn<T>(poolId: string, run: () => Promise<T>): Promise<T> {
+    const turn = (this.#last.get(poolId) ?? Promise.resolve()).then(run, run);
+    this.#last.set(poolId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#last.get(poolId) === turn) this.#last.delete(poolId);
+    }
+  }
+
+  async #publish(pool: PoolDocument, units: readonly PublishedUnit[]): Promise<PublishResult> {
+    const { repository, onChanged, clock } = this.#options;
+    const keys = [...new Set(units.map(({ key }) => key))];
+    const errors = new InputErrors<PublishCode>();
+    for (let tries = 0; tries < maxTries; tries++) {
+      const known = await repository.known(pool._id, keys);
+      const fresh = firstOfEachKey(units, known);
+      if (fresh.length === 0) return answer(units, [known]);
+      const groups = groupsOf(fresh);
+      const now = clock.now();
+      const { outcome, made } = await repository.publish({
+        poolId: pool._id,
+        blockCount: groups.length,
+        make: (first) => newBlocks(pool, groups, first, now),
+        fits: (totals) => hasSpace(pool, totals, fresh),
+        keysUntil: new Date(now.getTime() + retention.unitKey * 1000),
+        now,
+      });
+      if (made) {
+        onChanged([pool._id]);
+        return answer(units, [known, made.unitIds]);
+      }
+      if (outcome === 'repeated') continue;
+      reportRefusal(errors, outcome === 'full' ? 'POOL_FULL' : 'POOL_CLOSED', pool);
+      return { ...refused(errors), retryAfterSeconds: outcome === 'full' ? retryAfterSeconds : null };
+    }
+    throw new Error(`keys of pool ${pool._id} were published by others ${maxTries} times`);
+  }
+}
+
+/** Units whose key is new, each key once. */
+function firstOfEachKey(
+  units: readonly PublishedUnit[],
+  known: ReadonlyMap<string, string>,
+): readonly PublishedUnit[] {
+  const seen = new Set<string>();
+  return units.filter(({ key }) => {
+    const isFirst = !known.has(key) && !seen.has(key);
+    seen.add(key);
+    return isFirst;
+  });
+}
+
+function hasSpace(
+  { settings: { maxWaitingUnits, maxWaitingBytes } }: PoolDocument,
+  { waiting, waitingBytes }: Pick<BlockTotals, 'waiting' | 'waitingBytes'> = { waiting: 0, waitingBytes: 0 },
+  fresh: readonly PublishedUnit[],
+): boolean {
+  const bytes = fresh.reduce((sum, unit) => sum + bytesOf(unit), 0);
+  return waiting + fresh.length <= maxWaitingUnits && waitingBytes + bytes <= maxWaitingBytes;
+}
+
+function reportRefusal(
+  errors: InputErrors<PublishCode>,
+  code: 'POOL_FULL' | 'POOL_CLOSED',
+  { name, settings: { maxWaitingUnits, maxWaitingBytes } }: PoolDocument,
+): void {
+  const text =
+    code === 'POOL_CLOSED'
+      ? 'is closed; publish to an open pool'
+      : `may have at most ${maxWaitingUnits} waiting units of ${maxWaitingBytes} bytes; try again in ${retryAfterSeconds} s, with fewer units`;
+  errors.report(code, ['poolId'], `poolId: Pool "${name}" ${text}`);
+}
+
+function answer(
+  units: readonly PublishedUnit[],
+  [known, made]: readonly [ReadonlyMap<string, string>, ReadonlyMap<string, string>?],
+): PublishResult {
+  const unitIds = units.map(({ key }) => known.get(key) ?? made?.get(key) ?? '');
+  const repeatedCount = units.length - (made?.size ?? 0);
+  return { unitIds, repeatedCount, retryAfterSeconds: null, userErrors: [] };
+}
+
+function refused(errors: InputErrors<PublishCode>): PublishResult {
+  return { unitIds: [], repeatedCount: 0, retryAfterSeconds: null, userErrors: errors.all };
+}

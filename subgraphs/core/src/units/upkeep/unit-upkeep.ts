@@ -1,0 +1,173 @@
+/**
+ * Ends leases whose time is over or whose job has ended, ends units whose deadline has passed, and removes
+ * blocks after their retention. Runs on the leader; what is left is read from the store.
+ */
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import { isHeld } from '../../jobs/model/job-state.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
+import { sweepUnits } from '../blocks/block-transitions.js';
+import type { BlocksRepository, ExpiredBlock, SweptBlock } from '../blocks/blocks.repository.js';
+import type { PoolDocument } from '../pools/pool.document.js';
+import type { PoolsRepository } from '../pools/pools.repository.js';
+import type { PoolWorks } from '../work/pool-works.js';
+
+/** Intervals of the upkeep. */
+export interface UnitUpkeepConfig {
+  /** Interval of the sweep, in milliseconds. */
+  readonly sweepMs: number;
+  /**
+   * Time after the start of the leadership before which no lease ends, in milliseconds: while nobody led,
+   * attempts could perhaps not extend their leases.
+   */
+  readonly graceMs: number;
+  /** Interval at which blocks are removed, in milliseconds. */
+  readonly removeMs: number;
+}
+
+/** Intervals unless others are configured. */
+export const defaultUnitUpkeep: UnitUpkeepConfig = { sweepMs: 1000, graceMs: 30_000, removeMs: 60_000 };
+
+/** Dependencies of {@link UnitUpkeep}. */
+export interface UnitUpkeepOptions {
+  readonly blocks: BlocksRepository;
+  readonly pools: Pick<PoolsRepository, 'findMany'>;
+  readonly works: PoolWorks;
+  /** Events of jobs; some may be missed, then the leases of a job end by time. */
+  readonly events: { onEvents(listener: (events: readonly JobEvent[]) => void): () => void };
+  readonly leader: LeaderWork;
+  readonly config?: Partial<UnitUpkeepConfig> | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Blocks of one step. */
+const batchSize = 100;
+/** Most jobs whose ends wait for the next sweep; the leases of others end by time. */
+const maxEnded = 100_000;
+
+/** Upkeep of blocks. */
+export class UnitUpkeep {
+  readonly #options: UnitUpkeepOptions;
+  readonly #config: UnitUpkeepConfig;
+  readonly #task: LeaderTask;
+  #ended = new Map<string, Date>();
+  #stopEvents: (() => void) | undefined;
+
+  constructor(options: UnitUpkeepOptions) {
+    this.#options = options;
+    this.#config = { ...defaultUnitUpkeep, ...options.config };
+    this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
+  }
+
+  start(): void {
+    this.#task.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#task.stop();
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const { clock, log, events } = this.#options;
+    const { sweepMs, graceMs, removeMs } = this.#config;
+    const leadsSince = clock.monotonicMs();
+    this.#ended = new Map();
+    this.#stopEvents = events.onEvents((batch) => this.#take(batch));
+    const failed = (err: unknown): void => log.warn({ err }, 'work units not swept');
+    const sweep = (): Promise<void> => this.#sweep(clock.monotonicMs() - leadsSince >= graceMs, signal);
+    try {
+      await Promise.all([
+        repeat(sweep, sweepMs, signal, failed),
+        repeat(() => this.#remove(signal), removeMs, signal, failed),
+      ]);
+    } finally {
+      this.#stopEvents();
+    }
+  }
+
+  #take(batch: readonly JobEvent[]): void {
+    for (const { jobId, last } of batch) {
+      const { from, to, at } = last;
+      if (from === undefined || from === null || !isHeld(from) || isHeld(to)) continue;
+      if (this.#ended.size < maxEnded) this.#ended.set(jobId, at);
+    }
+  }
+
+  async #sweep(isGraceOver: boolean, signal: AbortSignal): Promise<void> {
+    const { blocks, clock } = this.#options;
+    const ended = this.#ended;
+    this.#ended = new Map();
+    const jobIds = [...ended.keys()];
+    for (let at = 0; at < jobIds.length && !signal.aborted; at += 1000) {
+      // A block with units of many jobs is found again by each part.
+      const found = await blocks.ofJobs(jobIds.slice(at, at + 1000), 10_000);
+      await this.#sweepBlocks(found, ended, isGraceOver);
+    }
+    for (let before: string | undefined; !signal.aborted;) {
+      const found = await blocks.overdue(clock.now(), batchSize);
+      await this.#sweepBlocks(found, ended, isGraceOver);
+      const first = found[0]?._id;
+      // Leases that do not end yet are found again: the rest waits for the next sweep.
+      if (found.length < batchSize || first === before) return;
+      before = first;
+    }
+  }
+
+  async #sweepBlocks(
+    found: readonly SweptBlock[],
+    endedJobs: ReadonlyMap<string, Date>,
+    isGraceOver: boolean,
+  ): Promise<void> {
+    const pools = await this.#poolsOf(found);
+    const results = await Promise.allSettled(
+      found.flatMap(({ _id, poolId }) => {
+        const pool = pools.get(poolId);
+        return pool ? [this.#sweepBlock(pool, _id, endedJobs, isGraceOver)] : [];
+      }),
+    );
+    const failure = results.find(({ status }) => status === 'rejected');
+    if (failure?.status === 'rejected') throw failure.reason;
+  }
+
+  #sweepBlock(
+    pool: PoolDocument,
+    blockId: string,
+    endedJobs: ReadonlyMap<string, Date>,
+    isGraceOver: boolean,
+  ): Promise<void> {
+    return this.#options.works.of(pool).run({
+      blockIds: [blockId],
+      mustRead: true,
+      apply(draft) {
+        const block = draft.block(blockId);
+        if (!block) return;
+        const { settings, now } = draft.context;
+        const expiredBefore = isGraceOver ? now : new Date(0);
+        draft.change(blockId, sweepUnits(block, { settings, endedJobs, expiredBefore, now }));
+      },
+    });
+  }
+
+  async #remove(signal: AbortSignal): Promise<void> {
+    const { blocks, clock, log } = this.#options;
+    while (!signal.aborted) {
+      const now = clock.now();
+      const found = await blocks.expired(now, batchSize);
+      const byPool = new Map<string, ExpiredBlock[]>();
+      for (const block of found) byPool.set(block.poolId, [...(byPool.get(block.poolId) ?? []), block]);
+      let removed = 0;
+      for (const [poolId, expired] of byPool)
+        if (await blocks.remove(poolId, expired, now)) removed += expired.length;
+      if (removed > 0) log.debug({ count: removed }, 'blocks of work units removed');
+      if (found.length < batchSize || removed === 0) return;
+    }
+  }
+
+  async #poolsOf(found: readonly SweptBlock[]): Promise<ReadonlyMap<string, PoolDocument>> {
+    if (found.length === 0) return new Map();
+    const pools = await this.#options.pools.findMany([...new Set(found.map(({ poolId }) => poolId))]);
+    return new Map(pools.map((pool) => [pool._id, pool]));
+  }
+}

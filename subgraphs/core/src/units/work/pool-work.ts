@@ -1,0 +1,257 @@
+/**
+ * All changes of the units of one pool by this process. What arrives while a write is under way is written
+ * together by the next one, so that calls of many workers do not compete for the same blocks. Other processes
+ * may change the blocks as well: each write names the revisions that it was computed from.
+ */
+import type { Clock, Ids } from '@rhizome/clock';
+import { DomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { BlocksRepository } from '../blocks/blocks.repository.js';
+import type { PoolSettings } from '../pools/pool.document.js';
+import type { BlockMemory } from './block-memory.js';
+import { LeaseSearch } from './lease-search.js';
+import { type LeasedUnit, type LeaseRequest, LeaseWaiter, type UnitAttempt } from './lease-waiter.js';
+import { WorkDraft } from './work-draft.js';
+
+/** A change of blocks. */
+export interface WorkChange<T> {
+  /** Blocks that must be read before. */
+  readonly blockIds: readonly string[];
+  /** True if the blocks must be read from the store, because nothing may have to be written. */
+  readonly mustRead?: boolean;
+  /** Computes the change; may be called again with newer blocks. Does not wait. */
+  apply(draft: WorkDraft): T;
+}
+
+/** Dependencies of {@link PoolWork}. */
+export interface PoolWorkOptions {
+  readonly repository: BlocksRepository;
+  readonly memory: BlockMemory;
+  /** Attempts of these that their workers still hold, in the same order. */
+  readonly stillHeld: (attempts: readonly UnitAttempt[]) => Promise<readonly boolean[]>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+interface Queued {
+  readonly change: WorkChange<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Answer of a change in a draft. */
+type Answer = { readonly value: unknown } | { readonly error: unknown };
+
+/** Writes of one step that fail because other processes changed the blocks. */
+const maxTries = 20;
+/** Changes that one step takes; the rest follows in the next. */
+const maxChanges = 200;
+/** Longest time between two searches while calls wait, in milliseconds. */
+const lookMs = 1000;
+/** The same if units wait for others with their ordering key, which another process may complete. */
+const lookSoonMs = 250;
+
+/** Serialises the work on one pool. */
+export class PoolWork {
+  readonly #poolId: string;
+  readonly #settings: PoolSettings;
+  readonly #options: PoolWorkOptions;
+  #queue: Queued[] = [];
+  #waiters: LeaseWaiter[] = [];
+  #mustLook = false;
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(poolId: string, settings: PoolSettings, options: PoolWorkOptions) {
+    this.#poolId = poolId;
+    this.#settings = settings;
+    this.#options = options;
+  }
+
+  /** True if nothing is under way and nobody waits. */
+  get isIdle(): boolean {
+    return !this.#running && this.#queue.length === 0 && this.#waiters.length === 0;
+  }
+
+  /** Number of calls that wait for units. */
+  get waiting(): number {
+    return this.#waiters.length;
+  }
+
+  /** Makes a change. Resolves once it is written. @throws DomainError SERVICE_UNAVAILABLE */
+  run<T>(change: WorkChange<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ change, resolve: resolve as (value: unknown) => void, reject });
+      this.#start();
+    });
+  }
+
+  /** Leases units as soon as there are any; none once the signal is aborted. */
+  lease(request: LeaseRequest): Promise<readonly LeasedUnit[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push(new LeaseWaiter(request, resolve, reject));
+      this.look();
+    });
+  }
+
+  /** Searches for units, because some may have become ready. */
+  look(): void {
+    if (this.#waiters.length === 0) return;
+    this.#mustLook = true;
+    this.#start();
+  }
+
+  /** Answers all calls that wait, and ends the work. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    for (const waiter of this.#waiters) waiter.answer([]);
+    this.#waiters = [];
+    await this.#running;
+    clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = undefined;
+      if (this.#queue.length > 0 || this.#mustLook) this.#start();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0 || this.#mustLook) {
+      const queued = this.#queue.splice(0, maxChanges);
+      const waiters = this.#mustLook ? this.#takeWaiters() : [];
+      this.#mustLook = false;
+      try {
+        await this.#step(queued, waiters);
+      } catch (error) {
+        for (const { reject } of queued) reject(error);
+        for (const waiter of waiters) if (!waiter.isOver) waiter.fail(error);
+      }
+      this.#waiters = this.#waiters.filter(({ isOver }) => !isOver);
+    }
+  }
+
+  #takeWaiters(): readonly LeaseWaiter[] {
+    this.#waiters = this.#waiters.filter(({ isOver }) => !isOver);
+    return [...this.#waiters];
+  }
+
+  async #step(queued: readonly Queued[], waiters: readonly LeaseWaiter[]): Promise<void> {
+    const { repository, memory, clock, ids } = this.#options;
+    await this.#dismissEnded(waiters);
+    let mustRead = queued.some(({ change }) => change.mustRead);
+    for (let tries = 0; tries < maxTries; tries++) {
+      const now = clock.now();
+      const draft = new WorkDraft({ poolId: this.#poolId, settings: this.#settings, now, ids });
+      const wanted = queued.flatMap(({ change }) => change.blockIds);
+      if (mustRead) memory.forget(wanted);
+      await this.#read(draft, wanted);
+      const answers = queued.map(({ change }) => answerOf(change, draft));
+      if (draft.isDoubtful && !mustRead) {
+        mustRead = true;
+        continue;
+      }
+      const search = new LeaseSearch(this.#options, draft, waiters);
+      if (waiters.length > 0) await search.run((wanted) => this.#read(draft, wanted));
+      if (!draft.isEmpty && !(await repository.commit(draft.writes, draft.completions, now))) {
+        memory.forget(draft.ids);
+        mustRead = true;
+        continue;
+      }
+      for (const block of draft.written) memory.put(block);
+      for (const [at, { resolve, reject }] of queued.entries()) settle(answers[at], resolve, reject);
+      this.#answer(search, waiters);
+      // Completed and failed units may let others be leased.
+      if (queued.length > 0 && !draft.isEmpty) this.look();
+      if (waiters.length > 0) await this.#lookLater(search, now);
+      return;
+    }
+    throw new DomainError(
+      'SERVICE_UNAVAILABLE',
+      'The units are being changed by other processes; try again',
+      { service: 'work units' },
+    );
+  }
+
+  /** Blocks from memory, and the rest from the store. */
+  async #read(draft: WorkDraft, wanted: readonly string[]): Promise<void> {
+    const { memory, repository } = this.#options;
+    const missing = new Set<string>();
+    for (const id of wanted) {
+      if (draft.has(id)) continue;
+      const known = memory.get(id);
+      if (known) draft.add(known);
+      else missing.add(id);
+    }
+    if (missing.size === 0) return;
+    for (const block of await repository.find([...missing])) {
+      memory.put(block);
+      draft.add(block);
+    }
+  }
+
+  /** A call may have waited for longer than its job has held its attempt. */
+  async #dismissEnded(waiters: readonly LeaseWaiter[]): Promise<void> {
+    const older = waiters.filter(({ isNew }) => !isNew);
+    for (const waiter of waiters) waiter.isNew = false;
+    if (older.length === 0) return;
+    const held = await this.#options.stillHeld(older.map(({ request }) => request.attempt));
+    for (const [at, waiter] of older.entries()) if (!held[at]) waiter.answer([]);
+  }
+
+  #answer(search: LeaseSearch, waiters: readonly LeaseWaiter[]): void {
+    const lost: LeasedUnit[] = [];
+    for (const waiter of waiters) {
+      const units = search.found.get(waiter) ?? [];
+      if (waiter.isOver) lost.push(...units);
+      else if (units.length > 0 || !waiter.request.isPatient) waiter.answer(units);
+    }
+    if (lost.length > 0) this.#return(lost);
+  }
+
+  /** Returns units whose caller went away while they were written. */
+  #return(units: readonly LeasedUnit[]): void {
+    const change = returning(units);
+    this.run(change).catch((err: unknown) => this.#options.log.warn({ err }, 'leased units not returned'));
+  }
+
+  async #lookLater({ sawBlocked }: LeaseSearch, now: Date): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#waiters.every(({ isOver }) => isOver)) return;
+    const next = await this.#options.repository.nextReadyAt(this.#poolId, now);
+    const restMs = next ? next.getTime() - now.getTime() : Infinity;
+    const ms = Math.max(1, Math.min(restMs, sawBlocked ? lookSoonMs : lookMs));
+    this.#timer = setTimeout(() => this.look(), ms);
+  }
+}
+
+function answerOf(change: WorkChange<unknown>, draft: WorkDraft): Answer {
+  try {
+    return { value: change.apply(draft) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function settle(answer: Answer | undefined, resolve: Queued['resolve'], reject: Queued['reject']): void {
+  if (answer && 'error' in answer) reject(answer.error);
+  else resolve(answer?.value);
+}
+
+/** Ends leases as if they had not been. */
+function returning(units: readonly LeasedUnit[]): WorkChange<void> {
+  return {
+    blockIds: [...new Set(units.map(({ blockId }) => blockId))],
+    apply(draft) {
+      for (const { blockId, position, unit } of units) {
+        const current = draft.block(blockId)?.units[position];
+        if (current?.state !== 'LEASED' || current.fence !== unit.fence) continue;
+        const { lease: _lost, ...rest } = current;
+        const attempts = Math.max(0, current.attempts - 1);
+        draft.change(blockId, [{ position, unit: { ...rest, state: 'WAITING', attempts } }]);
+      }
+    },
+  };
+}

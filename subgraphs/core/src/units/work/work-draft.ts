@@ -1,0 +1,111 @@
+/** Changes of blocks that one write makes together. */
+import type { Ids } from '@rhizome/clock';
+import { headerOf } from '../blocks/block-header.js';
+import { withChanges } from '../blocks/block-transitions.js';
+import type { BlockWrite } from '../blocks/blocks.repository.js';
+import type { CompletedUnit, UnitCompletionDocument } from '../blocks/unit-completion.document.js';
+import type { Block, UnitChange } from '../blocks/unit.types.js';
+import type { PoolSettings } from '../pools/pool.document.js';
+
+/** Context of a draft. */
+export interface DraftContext {
+  readonly poolId: string;
+  readonly settings: PoolSettings;
+  readonly now: Date;
+  readonly ids: Ids;
+}
+
+interface Drafted {
+  readonly revision: number;
+  block: Block;
+  readonly changed: Map<number, UnitChange['unit']>;
+}
+
+/** Blocks as they were read, with the changes so far. */
+export class WorkDraft {
+  readonly context: DraftContext;
+  readonly #blocks = new Map<string, Drafted>();
+  readonly #completions: UnitCompletionDocument[] = [];
+  /** True if an answer must not rest on blocks in memory, which another process may have changed. */
+  isDoubtful = false;
+
+  constructor(context: DraftContext) {
+    this.context = context;
+  }
+
+  /** Adds a block as it was read. */
+  add(block: Block): void {
+    if (!this.#blocks.has(block._id))
+      this.#blocks.set(block._id, { revision: block.revision, block, changed: new Map() });
+  }
+
+  has(id: string): boolean {
+    return this.#blocks.has(id);
+  }
+
+  /** The block with the changes so far; undefined if it does not exist. */
+  block(id: string): Block | undefined {
+    return this.#blocks.get(id)?.block;
+  }
+
+  change(id: string, changes: readonly UnitChange[]): void {
+    const drafted = this.#blocks.get(id);
+    if (!drafted) throw new TypeError(`Block ${id} was not read`);
+    drafted.block = withChanges(drafted.block, changes);
+    for (const { position, unit } of changes) drafted.changed.set(position, unit);
+  }
+
+  /** Adds the completion of units of a block by a job. */
+  complete(
+    id: string,
+    blockId: string,
+    { jobId, site }: { readonly jobId: string; readonly site?: string | undefined },
+    units: readonly CompletedUnit[],
+  ): void {
+    const { poolId, settings, now } = this.context;
+    this.#completions.push({
+      _id: id,
+      schemaVersion: 1,
+      poolId,
+      blockId,
+      jobId,
+      ...(site === undefined ? {} : { site }),
+      at: now,
+      expiresAt: new Date(now.getTime() + settings.retentionSeconds * 1000),
+      units,
+    });
+  }
+
+  /** True if there is nothing to write. */
+  get isEmpty(): boolean {
+    return this.writes.length === 0;
+  }
+
+  get completions(): readonly UnitCompletionDocument[] {
+    return this.#completions;
+  }
+
+  get writes(): readonly BlockWrite[] {
+    const { settings, now } = this.context;
+    return [...this.#blocks.values()]
+      .filter(({ changed }) => changed.size > 0)
+      .map(({ block, revision, changed }) => ({
+        id: block._id,
+        revision,
+        units: changed,
+        header: headerOf(block, settings, now),
+      }));
+  }
+
+  /** Ids of all blocks that were read. */
+  get ids(): readonly string[] {
+    return [...this.#blocks.keys()];
+  }
+
+  /** The changed blocks as they are once the draft is written. */
+  get written(): readonly Block[] {
+    return [...this.#blocks.values()]
+      .filter(({ changed }) => changed.size > 0)
+      .map(({ block, revision }) => ({ ...block, revision: revision + 1 }));
+  }
+}

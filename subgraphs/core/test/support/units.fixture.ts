@@ -1,0 +1,136 @@
+/** For tests of work units: jobs that workers run, and calls of their payloads. */
+import { expect } from '@jest/globals';
+import { createPrincipal, type Principal } from '@rhizome/authz';
+import { acquireOne, register, startOne, submitOne } from './access.fixture.js';
+import { admin, type Answer, pilotOf, type TestCore } from './core.fixture.js';
+
+/** A leased unit. */
+export interface Leased {
+  readonly id: string;
+  readonly fence: number;
+  readonly attempt: number;
+  readonly key: string;
+  readonly payload: string | null;
+}
+
+/** Answer to a lease. */
+export interface LeaseAnswer {
+  readonly units: readonly Leased[];
+  readonly isDrained: boolean;
+  readonly userErrors: readonly { readonly code: string; readonly path: readonly string[] }[];
+}
+
+/** A job that a worker runs. */
+export interface RunningJob {
+  readonly id: string;
+  readonly fence: number;
+  readonly workerId: string;
+  /** Caller with the token of its attempt. */
+  readonly payload: Principal;
+}
+
+/** Runs a job of alpha on a worker of its own in queue "north". */
+export async function runJob(core: TestCore, name: string): Promise<RunningJob> {
+  const workerId = await register(core, 'north', name);
+  const selector = `worker.name == "${name}"`;
+  const jobId = await submitOne(core, { name, requirements: { selector } });
+  const job = await acquireOne(core, 'north', workerId);
+  expect(job.id).toBe(jobId);
+  await startOne(core, 'north', workerId, job);
+  return { ...job, workerId, payload: attemptOf(job.id, job.fence) };
+}
+
+/** Caller with the token of an attempt, as the gateway issues it. */
+export function attemptOf(jobId: string, fence: number): Principal {
+  return createPrincipal({
+    kind: 'HUMAN',
+    subject: admin.subject,
+    grants: [{ experiment: 'alpha', roles: ['READER'] }],
+    actions: ['job:read'],
+    attempt: { jobId, attempt: 1, fence },
+    expiresAt: new Date('2099-01-01T00:00:00Z'),
+  });
+}
+
+/** Ends the job as its worker. */
+export async function endJob({ ask }: TestCore, { id, fence, workerId }: RunningJob): Promise<void> {
+  const { finishJobs } = await ask(
+    'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds } }',
+    { input: { workerId, jobs: [{ id, fence }] } },
+    pilotOf('north'),
+  );
+  expect(finishJobs?.['acceptedIds']).toEqual([id]);
+}
+
+/** Calls about one pool. */
+export class TestPool {
+  readonly id: string;
+  readonly #core: TestCore;
+
+  constructor(core: TestCore, id: string) {
+    this.#core = core;
+    this.id = id;
+  }
+
+  static async create(core: TestCore, name: string, settings: object = {}): Promise<TestPool> {
+    const { createWorkPool } = await core.ask(
+      'mutation ($input: CreateWorkPoolInput!) { createWorkPool(input: $input) { pool { id } userErrors { message } } }',
+      { input: { experiment: 'alpha', name, settings } },
+    );
+    expect(createWorkPool?.['userErrors']).toEqual([]);
+    return new TestPool(core, String(createWorkPool?.['pool']?.['id']));
+  }
+
+  /** The same pool, through another process. */
+  through(core: TestCore): TestPool {
+    return new TestPool(core, this.id);
+  }
+
+  publish(units: readonly object[]): Promise<Answer> {
+    return this.#call(
+      'publishWorkUnits',
+      { poolId: this.id, units },
+      'unitIds repeatedCount retryAfterSeconds',
+    );
+  }
+
+  close(): Promise<Answer> {
+    return this.#call('closeWorkPool', { poolId: this.id }, 'pool { state }');
+  }
+
+  resubmit(unitIds?: readonly string[]): Promise<Answer> {
+    return this.#call('resubmitWorkUnits', { poolId: this.id, unitIds }, 'unitIds hasMore');
+  }
+
+  async lease({ payload }: RunningJob, max = 10, waitSeconds = 0): Promise<LeaseAnswer> {
+    const select = 'units { id fence attempt key payload } isDrained';
+    const input = { pool: this.id, max, waitSeconds };
+    return (await this.#call('leaseWorkUnits', input, select, payload)) as unknown as LeaseAnswer;
+  }
+
+  /** Reports units; `complete`, `fail` or `extend`. */
+  report(
+    verb: 'complete' | 'fail' | 'extend',
+    { payload }: RunningJob,
+    units: readonly (Pick<Leased, 'id' | 'fence'> & object)[],
+  ): Promise<Answer> {
+    return this.#call(`${verb}WorkUnits`, { units }, 'acceptedIds', payload);
+  }
+
+  async counts(): Promise<object> {
+    const { workPool } = await this.#core.ask(
+      'query ($id: ID!) { workPool(id: $id) { counts { waiting leased completed dead failedAttempts } } }',
+      { id: this.id },
+    );
+    return workPool?.['counts'] as object;
+  }
+
+  async #call(field: string, input: object, select: string, principal?: Principal): Promise<Answer> {
+    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code path } } }`;
+    return (await this.#core.ask(text, { input }, principal))[field] as Answer;
+  }
+}
+
+/** The part of a leased unit that reports repeat. */
+export const refOf = ({ id, fence }: Leased): Pick<Leased, 'id' | 'fence'> => ({ id, fence });
