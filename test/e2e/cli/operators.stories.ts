@@ -210,6 +210,31 @@ describe('the verbs of operators', () => {
     expect((await host('pin', 'night', 'node-1', 'sideways', ...why)).exitCode).toBe(2);
   });
 
+  it('pool creates, fills, shows and closes pools of work units', async () => {
+    const pool = (...args: string[]) => cli.run(['pool', ...args]);
+    const made = await pool('create', 'slices', '-e', experiment, '--run', 'r1', '--max-attempts', '1');
+    expect(made.stdout).toMatch(/^pool_\w+$/);
+    const id = made.stdout;
+    const file = join(dirname(system.data), 'units.jsonl');
+    await writeFile(file, '{"key":"a","payload":"x"}\n\n{"key":"b","reference":"file:///b","priority":9}\n');
+    const publish = () => pool('publish', id, 'units.jsonl');
+    expect(await publish()).toMatchObject({ exitCode: 0, stdout: '2 published, 0 published before' });
+    expect((await publish()).stdout).toBe('0 published, 2 published before');
+    await writeFile(file, '{"key":"c"}\n');
+    expect((await publish()).stderr).toMatch(
+      /units\.0: must have either payload or reference \[INVALID_VALUE\]/,
+    );
+    await writeFile(file, 'c\n');
+    expect(await publish()).toMatchObject({ exitCode: 2 });
+    expect((await pool('show', id)).stdout).toMatch(/^waiting +2$/m);
+    expect((await pool('list', '-e', experiment, '--run', 'r1')).stdout).toMatch(/slices +OPEN +2 +0 +0 +0 /);
+    expect((await pool('dead-letters', id)).stdout).toBe('');
+    expect((await pool('resubmit', id)).stdout).toBe('0 resubmitted');
+    expect((await pool('close', id)).stdout).toBe(`${id}  CLOSED`);
+    expect((await publish()).exitCode).toBe(2);
+    expect((await pool('show', 'pool_nowhere')).exitCode).toBe(3);
+  });
+
   it('sets the continuity of jobs, and its defaults and bounds for an experiment and a queue', async () => {
     const stopping = await pendingJob('--on-disconnect', 'STOP');
     expect((await cli.run(['show', stopping])).stdout).toMatch(/^without contact +stops with the lease$/m);

@@ -24,6 +24,15 @@ function untilRenewed(id: string): Promise<readonly string[]> {
   return waitFor('a renewed token', printed, { deadlineMs: 120_000 });
 }
 
+/** Publishes one unit to a new pool. @returns its id */
+async function publishUnit(): Promise<string> {
+  const pool = '{ experiment: "alpha", name: "of-tokens" }';
+  const { data: made } = await ask(`mutation { createWorkPool(input: ${pool}) { pool { id } } }`);
+  const units = `{ poolId: "${made.createWorkPool.pool.id}", units: [{ key: "a", payload: "x" }] }`;
+  const { data } = await ask(`mutation { publishWorkUnits(input: ${units}) { unitIds } }`);
+  return String(data.publishWorkUnits.unitIds[0]);
+}
+
 describe('a job with secrets', () => {
   it('has a token that reads its own job, is renewed, and ends with the attempt', async () => {
     const shell = `
@@ -45,7 +54,17 @@ describe('a job with secrets', () => {
       job: { state: 'RUNNING', log: { chunks: [{ stream: 'STDOUT' }] } },
     });
     expect(await asked(`{ job(id: "${other}") { state } }`)).toEqual({ job: null });
+    const unit = await publishUnit();
+    const lease = `mutation { leaseWorkUnits(input: { pool: "of-tokens" }) { units { id fence payload } userErrors { code } } }`;
+    expect(await asked(lease)).toEqual({
+      leaseWorkUnits: { units: [{ id: unit, fence: 1, payload: 'x' }], userErrors: [] },
+    });
+    const report = `mutation { completeWorkUnits(input: { units: [{ id: "${unit}", fence: 1 }] }) { acceptedIds } }`;
+    expect(await asked(report)).toEqual({ completeWorkUnits: { acceptedIds: [unit] } });
     for (const text of [
+      '{ workPools { nodes { id } } }',
+      `{ workUnit(id: "${unit}") { payload } }`,
+      'mutation { createWorkPool(input: { experiment: "alpha", name: "x" }) { userErrors { code } } }',
       '{ jobs { nodes { id } } }',
       '{ jobCounts { count } }',
       '{ secrets { nodes { name } } }',
@@ -59,6 +78,9 @@ describe('a job with secrets', () => {
     for (const one of [id, other]) await cancel(one);
     await reached(id, 'CANCELLED');
     expect(await asked(job)).toEqual({ job: null });
+    expect(await asked(lease)).toEqual({
+      leaseWorkUnits: { units: [], userErrors: [{ code: 'FENCE_STALE' }] },
+    });
   });
 
   it('has a fresh token for the storage of its experiment, for as long as it runs', async () => {

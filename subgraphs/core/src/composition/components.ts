@@ -109,17 +109,7 @@ export function createComponents(options: CoreOptions): Components {
   const { queues } = directories;
   const limits = config?.hosts;
   const hosts = hostsModule({ ...following, repository: smallStores.hosts, book, queues, fleet, limits });
-  const units = unitsModule({
-    stores: unitStores(db),
-    events,
-    readAttempts: (jobIds) => stores.jobs.find(jobIds, attemptFields),
-    experimentExists,
-    experimentOfTask: async (id) => (await stores.tasks.find([id]))[0]?.experiment ?? null,
-    config: config?.units,
-    clock,
-    ids,
-    log,
-  });
+  const units = unitsOf(options, { events, directories, stores });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, ...fleet.services });
   const domains = {
     directories,
@@ -137,6 +127,27 @@ export function createComponents(options: CoreOptions): Components {
   const parts = { metrics, events, writer, ...domains };
   const jobs: JobDomain = jobsOf(options, parts, stores);
   return { ...parts, jobs };
+}
+
+function unitsOf(
+  { db, clock, ids, log, config }: CoreOptions,
+  {
+    events,
+    directories,
+    stores,
+  }: Pick<Components, 'events' | 'directories'> & { readonly stores: JobStores },
+): UnitsModule {
+  return unitsModule({
+    stores: unitStores(db),
+    events,
+    readAttempts: (jobIds) => stores.jobs.find(jobIds, attemptFields),
+    experimentExists: async (name) => (await directories.experiments.find(name)) !== null,
+    experimentOfTask: async (id) => (await stores.tasks.find([id]))[0]?.experiment ?? null,
+    config: config?.units,
+    clock,
+    ids,
+    log,
+  });
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {

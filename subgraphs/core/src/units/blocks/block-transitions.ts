@@ -149,7 +149,7 @@ export function extendUnit(
   return { kind: 'changed', change: { position, unit: { ...unit, lease: { ...unit.lease, until } } } };
 }
 
-/** What ends without a report of the holder. */
+/** Conditions under which attempts end without a report. */
 export interface SweepSpec {
   readonly settings: Settings;
   /** Times at which jobs were taken from their workers, by job. */

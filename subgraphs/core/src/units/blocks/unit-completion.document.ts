@@ -10,7 +10,7 @@ export interface CompletedUnit {
 
 /** Units of one block that a job completed in one call. Written together with the block, once. */
 export interface UnitCompletionDocument {
-  /** `completion_…` */
+  /** `completion_…`; contains the pool. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly poolId: string;

@@ -19,6 +19,11 @@ export function unitIdOf(blockId: string, position: number): string {
   return `unit_${ulidOf(blockId)}.${position}`;
 }
 
+/** Id of a completion. @param ulid makes it unique */
+export function completionIdOf(poolId: string, ulid: string): string {
+  return `completion_${ulidOf(poolId)}.${ulidOf(ulid)}`;
+}
+
 /** The parts of a unit's id; undefined for a text that is none. */
 export function unitRefOf(id: string): UnitRef | undefined {
   const [, ulid, sequence, position] = unitForm.exec(id) ?? [];

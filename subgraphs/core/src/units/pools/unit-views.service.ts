@@ -94,7 +94,7 @@ export class UnitViews {
     return completion?.units.find((one) => one.position === position)?.result ?? null;
   }
 
-  /** A page of the dead letters of a pool, the oldest publication first. @throws DomainError CURSOR_INVALID */
+  /** Dead letters of a pool, the oldest publication first. @throws DomainError CURSOR_INVALID */
   async dead(
     pool: PoolDocument,
     { first, after }: { readonly first: number; readonly after?: string | null | undefined },

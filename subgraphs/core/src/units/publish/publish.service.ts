@@ -36,7 +36,7 @@ export interface PublishOptions {
 
 /** Attempts of a publication whose keys others publish at the same time. */
 const maxTries = 10;
-/** Pause that publishers to a full pool are told, in seconds: their next attempt costs one look-up. */
+/** Pause after which publishers to a full pool should try again, in seconds. */
 const retryAfterSeconds = 5;
 
 /** Publishes work units. */

@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { completeUnit, extendUnit, failUnit, type ReportOutcome } from '../blocks/block-transitions.js';
-import { unitIdOf } from '../blocks/unit-ids.js';
+import { completionIdOf, unitIdOf } from '../blocks/unit-ids.js';
 import type { CompletedUnit } from '../blocks/unit-completion.document.js';
 import type { UnitPayload } from '../blocks/unit-payload.document.js';
 import type { Block } from '../blocks/unit.types.js';
@@ -119,8 +119,8 @@ export class UnitReports {
   /** Completes units, with their results. @throws DomainError FORBIDDEN */
   complete(principal: Principal, units: readonly CompletedUnitInput[]): Promise<ReportResult> {
     return this.#report(principal, units, checkCompleted, (draft, { _id: blockId }, located, holder) => {
-      const { now, ids } = draft.context;
-      const completionId = ids.next('completion');
+      const { now, ids, poolId } = draft.context;
+      const completionId = completionIdOf(poolId, ids.next('completion'));
       const completed: CompletedUnit[] = [];
       const outcomes = located.map(({ position, input: { fence, result, seconds } }) => {
         const block = draft.block(blockId);

@@ -21,6 +21,9 @@ interface Drafted {
   readonly changed: Map<number, UnitChange['unit']>;
 }
 
+/** Least retention of completions, in seconds: streams are resumed within it. */
+const leastSeconds = 86_400;
+
 /** Blocks as they were read, with the changes so far. */
 export class WorkDraft {
   readonly context: DraftContext;
@@ -71,7 +74,7 @@ export class WorkDraft {
       jobId,
       ...(site === undefined ? {} : { site }),
       at: now,
-      expiresAt: new Date(now.getTime() + settings.retentionSeconds * 1000),
+      expiresAt: new Date(now.getTime() + Math.max(leastSeconds, settings.retentionSeconds) * 1000),
       units,
     });
   }
