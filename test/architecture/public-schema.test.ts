@@ -136,6 +136,8 @@ describe('a field that refers to an object', () => {
   const keysAlone: Readonly<Record<string, string>> = {
     'BulkRefusal.jobId': 'the job may not exist',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
+    'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',
+    'WorkUnitTotal.poolId': 'the part of a key',
     'WorkUnitCompletion.jobId': 'those who see the units may not read the job',
     'WorkUnitError.jobId': 'those who see the units may not read the job',
     'WorkUnitLease.jobId': 'those who see the units may not read the job',
@@ -237,11 +239,11 @@ describe('the schema that GraphiQL shows a user', () => {
 
   const forUsers: Readonly<Record<string, string>> = {
     Query:
-      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap hosts job jobAccess jobCounts jobs larkspur leaseClock policies policy queue queues rubin secret secrets shares simulatePolicy task tasks viewer workPool workPools workUnit worker workers',
+      'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap hosts job jobAccess jobCounts jobs larkspur leaseClock policies policy queue queues rubin secret secrets shares simulatePolicy task tasks viewer workPool workPools workUnit workUnitTotals worker workers',
     Mutation:
       'abortTask addPolicyVersion allowSubmissionOnBehalf cancelDowntime cancelJobs changeDowntime changeTask clearHost closeWorkPool createQueue createSecret createWorkPool declareDowntime deleteSecret disablePolicy drainWorker enablePolicy endElevation endScouting excludeHost finishTask grantJobAccess holdJobs importDowntimes pauseTask pinHost publishWorkUnits registerExperiment releaseJobs reportEndedBatchJobs resubmitWorkUnits resumeTask retryJobs revokeJobAccess revokeTokens rotateSecret setJobPriority setQueueState setShares startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateExperiment updateQueue withdrawSubmissionConsent',
     Subscription:
-      'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobProgressChanged jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
+      'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobProgressChanged jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workPoolChanged workUnitCompleted workerChanged',
   };
 
   it('hides every tag of a root field', () => {

@@ -4,6 +4,7 @@ import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import type { CoreMetrics } from './composition/core-metrics.js';
 import { errorPolicies, errorResolvers } from './events/graphql/error-resolvers.js';
+import { unitStreamPolicies, unitStreamResolvers } from './events/graphql/unit-resolvers.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
 import { accessPolicies, accessResolvers } from './access/graphql/resolvers.js';
 import { consentPolicies, consentResolvers } from './consents/graphql/resolvers.js';
@@ -69,6 +70,7 @@ export const corePolicies: Policies = {
   ...scoutPolicies,
   ...taskChangePolicies,
   ...unitPolicies,
+  ...unitStreamPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
@@ -101,6 +103,7 @@ export function buildCore(options: CoreOptions): Core {
       scoutResolvers,
       taskChangeResolvers,
       unitResolvers,
+      unitStreamResolvers,
       workerResolvers,
       leaseClockResolvers,
       hostResolvers,

@@ -37,6 +37,9 @@ describe('CoreMetrics', () => {
     const worker = await registerWorker(live.core, 'w');
     const [job] = await runningJobs(live.core, worker, [{}]);
     await report(live.core, 'startJobs', worker, { ...job, phase: 'RUNNING' });
+    await live.core.ask(
+      'mutation { createWorkPool(input: { experiment: "alpha", name: "measured" }) { pool { id } } }',
+    );
     const metrics = await live.core.core.metrics.registry.getMetricsAsJSON();
     const served = metrics.map(({ name, type, values }) => {
       const found = values as unknown as Value[];

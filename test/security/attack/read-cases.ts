@@ -96,6 +96,11 @@ const ofCore: readonly Read[] = [
   byId('workPool', 'pool'),
   query('workPools', '{ workPools { nodes { id } } }', { marks: ({ targets }) => [targets.pool] }),
   byId('workUnit', 'unit'),
+  query(
+    'workUnitTotals',
+    '{ workUnitTotals(since: "2026-01-01T00:00:00.000Z", until: "2026-01-02T00:00:00.000Z", groupBy: [POOL]) { poolId } }',
+    { isShown: false },
+  ),
   byId('bulkOperation', 'operation'),
   query(
     'explainRequirements',
@@ -224,6 +229,12 @@ const streams: readonly Read[] = [
   }),
   stream('jobProgressChanged', '($v: [ID!]!) { jobProgressChanged(ids: $v) { cursor } }', {
     variables: ({ held }) => ({ v: [held.job.id] }),
+  }),
+  stream('workPoolChanged', '($v: ID!) { workPoolChanged(id: $v) { cursor } }', {
+    variables: ({ pool: v }) => ({ v }),
+  }),
+  stream('workUnitCompleted', '($v: ID!) { workUnitCompleted(poolId: $v) { cursor } }', {
+    variables: ({ pool: v }) => ({ v }),
   }),
   stream('taskProgress', '($v: ID!) { taskProgress(id: $v) { cursor } }', {
     variables: ({ task: v }) => ({ v }),

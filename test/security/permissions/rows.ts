@@ -73,6 +73,11 @@ export const rows: Rows = [
     'query ($n: [String!]) { workPools(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query(
+    'workUnitTotals',
+    'query ($n: [String!]) { workUnitTotals(filter: { experiments: $n }, since: "2090-01-01T00:00:00.000Z", until: "2090-01-02T00:00:00.000Z") { completed } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
   query('workUnit', 'query ($id: ID!) { workUnit(id: $id) { id } }', ({ unitId }) => ({ id: unitId })),
   query('bulkOperation', 'query ($id: ID!) { bulkOperation(id: $id) { id } }', ({ operationId }) => ({
     id: operationId,
@@ -108,6 +113,12 @@ export const rows: Rows = [
   })),
   subscription('jobProgressChanged', '($ids: [ID!]!) { jobProgressChanged(ids: $ids) { cursor } }', (o) => ({
     ids: [o.jobId],
+  })),
+  subscription('workPoolChanged', '($id: ID!) { workPoolChanged(id: $id) { cursor } }', (o) => ({
+    id: o.poolId,
+  })),
+  subscription('workUnitCompleted', '($id: ID!) { workUnitCompleted(poolId: $id) { cursor } }', (o) => ({
+    id: o.poolId,
   })),
   subscription('taskProgress', '($id: ID!) { taskProgress(id: $id) { cursor } }', (o) => ({ id: o.taskId })),
   subscription('queueChanged', '($n: [String!]) { queueChanged(filter: { names: $n }) { cursor } }', (o) => ({

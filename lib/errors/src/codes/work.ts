@@ -32,6 +32,12 @@ export const workCodes = {
     'Task "{value}" not found, or you may not see it.',
     'The task does not exist, or the caller may not see it.',
   ),
+  POOL_NOT_FOUND: entry(
+    404,
+    'never',
+    'Pool "{value}" not found, or you may not see it.',
+    'The pool of work units does not exist, or the caller may not see it.',
+  ),
   EXPERIMENT_NOT_FOUND: entry(
     404,
     'never',

@@ -110,7 +110,7 @@ export function createComponents(options: CoreOptions): Components {
   const limits = config?.hosts;
   const hosts = hostsModule({ ...following, repository: smallStores.hosts, book, queues, fleet, limits });
   const units = unitsOf(options, { events, directories, stores });
-  metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, ...fleet.services });
+  metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     directories,
     access,
@@ -158,6 +158,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'downtimes',
     'hosts',
     'workPools',
+    'unitCompletions',
     'accessGrants',
     'policies',
     'tasks',

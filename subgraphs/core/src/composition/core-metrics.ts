@@ -6,6 +6,7 @@ import type { JobCountRow } from '../events/counts/job-counts.js';
 import type { StreamedJobEvent } from '../events/feed/job-event.js';
 import type { AppliedTransition, TransitionWriter } from '../jobs/transitions/transition.types.js';
 import type { StoreOperation, WorkObserver } from '../shared/work-observer.js';
+import type { PoolsService, PoolSummary } from '../units/pools/pools.service.js';
 import type { HostBook } from '../workers/hosts/host-book.js';
 import type { LeaseClockService, LeaseClockView } from '../workers/lease-clock/lease-clock.service.js';
 import type { WorkerRegistry } from '../workers/worker-registry.js';
@@ -21,6 +22,7 @@ export interface CoreMetricsSources {
   readonly registry: Pick<WorkerRegistry, 'countByState'>;
   readonly leaseClock: Pick<LeaseClockService, 'view'>;
   readonly hosts: Pick<HostBook, 'countByState'>;
+  readonly units: { readonly pools: Pick<PoolsService, 'summary'> };
 }
 
 const clockStates = ['RUNNING', 'STOPPED', 'POSTPONED'] as const;
@@ -102,7 +104,7 @@ export class CoreMetrics implements WorkObserver {
   }
 
   /** Begins to follow the components, and sets the gauges at each scrape; called once. */
-  watch({ events, writer, leadership, registry, leaseClock, hosts }: CoreMetricsSources): void {
+  watch({ events, writer, leadership, registry, leaseClock, hosts, units }: CoreMetricsSources): void {
     writer.onApplied((applied) => this.#transitionsApplied(applied));
     events.onEvents((received) => this.#eventsReceived(received));
     const gauge = (
@@ -136,17 +138,34 @@ export class CoreMetrics implements WorkObserver {
       for (const [state, count] of hosts.countByState(this.#clock.now().getTime()))
         made.set({ state }, count);
     });
+    this.#watchUnits(gauge, () => units.pools.summary());
     this.#watchLeaseClock(gauge, () => leaseClock.view());
+  }
+
+  #watchUnits(
+    gauge: (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => Promise<void>) => void,
+    read: () => Promise<readonly PoolSummary[]>,
+  ): void {
+    const summary = sharedRead(read);
+    const help = 'Work units of open pools by experiment and state';
+    gauge('work_units', help, ['experiment', 'state'], async (made) => {
+      for (const { experiment, waiting, leased, dead } of (await summary()) ?? []) {
+        made.set({ experiment, state: 'WAITING' }, waiting);
+        made.set({ experiment, state: 'LEASED' }, leased);
+        made.set({ experiment, state: 'DEAD' }, dead);
+      }
+    });
+    const lag = 'Age of the oldest work unit that waits in an open pool';
+    gauge('work_unit_lag_seconds', lag, ['experiment'], async (made) => {
+      for (const { experiment, lagSeconds } of (await summary()) ?? []) made.set({ experiment }, lagSeconds);
+    });
   }
 
   #watchLeaseClock(
     gauge: (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => Promise<void>) => void,
     read: () => Promise<LeaseClockView>,
   ): void {
-    // Both gauges of a scrape share one call. A store that does not answer leaves them without values.
-    let reading: Promise<LeaseClockView | undefined> | undefined;
-    const view = (): Promise<LeaseClockView | undefined> =>
-      (reading ??= withinLimit(read()).finally(() => (reading = undefined)));
+    const view = sharedRead(read);
     const help = '1 for the state of the clock by which leases end';
     gauge('lease_clock_state', help, ['state'], async (made) => {
       const current = await view();
@@ -158,6 +177,12 @@ export class CoreMetrics implements WorkObserver {
       if (current) made.set(current.silentWorkers);
     });
   }
+}
+
+/** Gauges of a scrape share one call. A store that does not answer leaves them without values. */
+function sharedRead<T>(read: () => Promise<T>): () => Promise<T | undefined> {
+  let reading: Promise<T | undefined> | undefined;
+  return () => (reading ??= withinLimit(read()).finally(() => (reading = undefined)));
 }
 
 async function withinLimit<T>(answer: Promise<T>): Promise<T | undefined> {

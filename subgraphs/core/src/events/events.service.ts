@@ -41,6 +41,7 @@ import {
   type ProgressRequest,
   streamJobProgress,
 } from './progress/progress-stream.js';
+import { type PoolSource, streamPool, type WorkPoolChange } from './progress/pool-stream.js';
 import type { EventStores } from './event-stores.types.js';
 import type { StreamMode } from './hub/stream.types.js';
 
@@ -69,9 +70,9 @@ export interface LeaderTerms {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
 }
 
-/** Number of writes of queues and workers in memory. */
+/** Number of writes of queues and workers, and of completions of units, in memory. */
 const documentRingSize = 10_000;
-const followed = new Set(['queues', 'workers']);
+const followed = new Set(['queues', 'workers', 'unitCompletions']);
 /** Interval at which an idle follower gets the position, in milliseconds. */
 const followIdleMs = 5000;
 
@@ -280,6 +281,17 @@ export class EventsService {
     assertFewJobs(request.ids);
     return this.#guard.through(undefined, signal, (start) =>
       streamJobProgress(request, jobs, { signal: start.signal, head: () => this.#hub.head }),
+    );
+  }
+
+  /** The pool at each change of the numbers of its units, at most once in an interval. */
+  workPoolChanged(
+    source: PoolSource,
+    intervalMs: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<WorkPoolChange, void, undefined> {
+    return this.#guard.through(undefined, signal, (start) =>
+      streamPool(source, intervalMs, { signal: start.signal, head: () => this.#hub.head }),
     );
   }
 

@@ -150,6 +150,20 @@ export const queryRows: Readonly<Record<string, Row>> = {
     text: 'subscription { jobCountsChanged(filter: { experiments: ["alpha"] }) { cursor } }',
     outcomes: 'r r r r r a',
   },
+  'Query.workUnitTotals': {
+    text: '{ workUnitTotals(filter: { experiments: ["alpha"] }, since: "2026-01-01T00:00:00.000Z", until: "2026-01-02T00:00:00.000Z", groupBy: [POOL]) { poolId } }',
+    outcomes: 'r r e e e e',
+  },
+  'Subscription.workPoolChanged': {
+    text: 'subscription ($id: ID!) { workPoolChanged(id: $id) { cursor } }',
+    variables: ({ poolId }) => ({ id: poolId }),
+    outcomes: 'r r e e e a',
+  },
+  'Subscription.workUnitCompleted': {
+    text: 'subscription ($id: ID!) { workUnitCompleted(poolId: $id) { cursor } }',
+    variables: ({ poolId }) => ({ id: poolId }),
+    outcomes: 'r r e e e a',
+  },
   'Subscription.taskProgress': {
     text: 'subscription ($id: ID!) { taskProgress(id: $id) { cursor } }',
     variables: ({ taskId }) => ({ id: taskId }),

@@ -72,10 +72,10 @@ export class TestPool {
     this.id = id;
   }
 
-  static async create(core: TestCore, name: string, settings: object = {}): Promise<TestPool> {
+  static async create(core: TestCore, name: string, settings: object = {}, run?: string): Promise<TestPool> {
     const { createWorkPool } = await core.ask(
       'mutation ($input: CreateWorkPoolInput!) { createWorkPool(input: $input) { pool { id } userErrors { message } } }',
-      { input: { experiment: 'alpha', name, settings } },
+      { input: { experiment: 'alpha', name, settings, run } },
     );
     expect(createWorkPool?.['userErrors']).toEqual([]);
     return new TestPool(core, String(createWorkPool?.['pool']?.['id']));

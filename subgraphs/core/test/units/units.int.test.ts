@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
-import { startCore, type TestCore } from '../support/core.fixture.js';
+import { startCore, type TestCore, type TestStream } from '../support/core.fixture.js';
 import {
   attemptOf,
   endJob,
@@ -17,7 +17,7 @@ let core: Core;
 let second: Core;
 let ada: RunningJob;
 let bob: RunningJob;
-const config = { units: { sweepMs: 50, graceMs: 0, removeMs: 50 } };
+const config = { units: { sweepMs: 50, graceMs: 0, settleMs: 50 } };
 const past = new Date('2020-01-01T00:00:00.000Z');
 const minute = { deadlineMs: 60_000 };
 
@@ -270,7 +270,104 @@ describe('a report about units', () => {
   });
 });
 
+describe('workUnitCompleted', () => {
+  const text =
+    'subscription ($id: ID!, $after: String) { workUnitCompleted(poolId: $id, after: $after) { cursor event { jobId siteName units { key result } } } }';
+  interface Message {
+    readonly cursor: string;
+    readonly event: { readonly units: readonly { readonly key: string }[] } | null;
+  }
+  const messagesOf = ({ results }: TestStream): readonly Message[] =>
+    results.map(({ data }) => (data as unknown as { workUnitCompleted: Message }).workUnitCompleted);
+  const complete = async (pool: TestPool, result: string): Promise<void> => {
+    const { units: leased } = await pool.lease(ada, 1);
+    await pool.report(
+      'complete',
+      ada,
+      leased.map((unit) => ({ ...refOf(unit), result })),
+    );
+  };
+
+  it('sends each completion once, also after a cursor and through another process', async () => {
+    const pool = await TestPool.create(core, 'followed');
+    await pool.publish(units('a', 'b'));
+    const stream = core.subscribe(text, { id: pool.id });
+    await waitFor('the opening message', () => messagesOf(stream).length === 1, minute);
+    for (const through of [pool, pool.through(second)]) await complete(through, 'done');
+    await waitFor('both completions', () => messagesOf(stream).length === 3, minute);
+    const [opening, first, last] = messagesOf(stream);
+    expect(opening?.event).toBeNull();
+    expect(first?.event).toEqual({
+      ...{ jobId: ada.id, siteName: 'Pole' },
+      units: [{ key: 'a', result: 'done' }],
+    });
+    const resumed = second.subscribe(text, { id: pool.id, after: first?.cursor });
+    await waitFor('the second completion', () => messagesOf(resumed).length === 1, minute);
+    expect(messagesOf(resumed)).toEqual([last]);
+  });
+});
+
+describe('workPoolChanged', () => {
+  it('sends the pool now, and when the numbers of its units change', async () => {
+    const pool = await TestPool.create(core, 'watched');
+    const stream = core.subscribe(
+      'subscription ($id: ID!) { workPoolChanged(id: $id) { pool { counts { waiting } } } }',
+      { id: pool.id },
+    );
+    const waiting = (): unknown[] =>
+      stream.results.map(({ data }) => JSON.stringify(data).replace(/.*"waiting":(\d+).*/, '$1'));
+    await waitFor('the first message', () => waiting().length > 0, minute);
+    await pool.through(second).publish(units('a', 'b'));
+    await waitFor('the change', () => waiting().includes('2'), minute);
+    expect(waiting()[0]).toBe('0');
+  });
+});
+
+describe('workUnitTotals', () => {
+  it('adds up completed units and failed attempts of both processes, by run, site and hour', async () => {
+    const since = new Date(Date.now() - 2 * 3_600_000).toISOString();
+    const pool = await TestPool.create(core, 'counted', { backoffSeconds: 0 }, 'run 7');
+    await pool.publish(units('a', 'b', 'c'));
+    for (const [through, job] of [
+      [pool, ada],
+      [pool.through(second), bob],
+    ] as const) {
+      const { units: leased } = await through.lease(job, 1);
+      await through.report(
+        'complete',
+        job,
+        leased.map((unit) => ({ ...refOf(unit), seconds: 0 })),
+      );
+    }
+    const { units: failing } = await pool.lease(ada, 1);
+    await pool.report('fail', ada, failing.map(refOf));
+    const { workUnitTotals } = await core.ask(
+      'query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 7"] }, groupBy: [RUN, SITE], since: $since) { poolId run siteName hour completed failedAttempts completedSeconds } }',
+      { since },
+    );
+    expect(workUnitTotals).toEqual([
+      {
+        ...{ poolId: null, run: 'run 7', siteName: 'Pole', hour: null },
+        ...{ completed: 2, failedAttempts: 1, completedSeconds: 0 },
+      },
+    ]);
+  });
+});
+
 describe('the upkeep of units', () => {
+  it('adds the numbers of ended blocks to their pool, once', async () => {
+    const pool = await TestPool.create(core, 'settled');
+    await pool.publish(units('a', 'b'));
+    const { units: leased } = await pool.lease(ada);
+    await pool.report('complete', ada, leased.map(refOf));
+    const ofPool = { poolId: pool.id, isCounted: true };
+    const left = () => core.db.collection('unitBlocks').countDocuments(ofPool);
+    await waitFor('the blocks', async () => (await left()) === 0, minute);
+    expect(await pool.counts()).toMatchObject({ waiting: 0, leased: 0, completed: 2 });
+    expect(await pool.report('complete', ada, leased.map(refOf))).toMatchObject({ userErrors: [] });
+    expect(await pool.counts()).toMatchObject({ completed: 2 });
+  });
+
   it('makes a unit a dead letter once its deadline has passed', async () => {
     const pool = await TestPool.create(core, 'deadline');
     const deadline = new Date(Date.now() + 3_600_000);

@@ -3,6 +3,7 @@ import type { Db } from 'mongodb';
 import { blocksCollection } from '../../units/blocks/block.document.js';
 import { BlocksRepository } from '../../units/blocks/blocks.repository.js';
 import { unitCompletionsCollection } from '../../units/blocks/unit-completion.document.js';
+import { unitHoursCollection } from '../../units/blocks/unit-hour.document.js';
 import { unitKeysCollection } from '../../units/blocks/unit-key.document.js';
 import { unitPayloadsCollection } from '../../units/blocks/unit-payload.document.js';
 import { poolsCollection } from '../../units/pools/pool.document.js';
@@ -16,6 +17,7 @@ export const unitCollections = [
   unitPayloadsCollection,
   unitKeysCollection,
   unitCompletionsCollection,
+  unitHoursCollection,
 ] as const;
 
 /** Repositories of work units. */

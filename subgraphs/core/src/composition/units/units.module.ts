@@ -43,7 +43,7 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   const { pools: repository, blocks, publications } = stores;
   const attempts = new Attempts(readAttempts);
   const stillHeld: Attempts['stillHeld'] = (held) => attempts.stillHeld(held);
-  const works = new PoolWorks({ repository: blocks, stillHeld, clock, ids, log });
+  const works = new PoolWorks({ repository: blocks, stillHeld, writer: ids.next('writer'), clock, ids, log });
   const onChanged = (poolIds: readonly string[]): void => works.look(poolIds);
   const pools = new PoolsService({
     ...{ repository, blocks, experimentExists, experimentOfTask, onChanged, clock, ids },

@@ -5,6 +5,8 @@
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { QueueFilter } from '../../queues/queues.service.js';
+import { isCompletionOf } from '../../units/blocks/unit-ids.js';
+import type { UnitCompletionDocument } from '../../units/blocks/unit-completion.document.js';
 import type { WorkersQuery } from '../../workers/workers.service.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';
@@ -41,7 +43,18 @@ export interface ChangedWorkers {
 /** Most names or ids in a filter. */
 const maxNamed = 1000;
 
-/** Streams of changed queues and workers. */
+/** Completions of the units of a pool. */
+export interface CompletionsRequest {
+  readonly poolId: string;
+  readonly after: string | null | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Throws if the caller may not see the pool. */
+  readonly check: () => Promise<void>;
+  /** Reads completions, one entry for each id; null for those that are no longer kept. */
+  readonly read: (ids: readonly string[]) => Promise<readonly (UnitCompletionDocument | null)[]>;
+}
+
+/** Streams of changed queues and workers, and of completed units. */
 export class DocumentChanges {
   readonly #guard: SubscriptionGuard;
   readonly #documents: DocumentStream;
@@ -66,7 +79,7 @@ export class DocumentChanges {
     const isWanted = (queue: QueueDocument): boolean =>
       isOf(queue.name) && isAt(queue.site) && isIn(queue.state) && isAdmitting(queue);
     return this.#guard.through(after, signal, (start) =>
-      this.#follow(start, 'queues', undefined, async (ids) =>
+      this.#follow(start, 'queues', all, async (ids) =>
         (await queues.fresh(ids)).map((queue) =>
           queue && queues.isVisible(queue, principal) && isWanted(queue) ? queue : null,
         ),
@@ -84,7 +97,7 @@ export class DocumentChanges {
     const isOf = oneOf(filter?.queues);
     const isIn = oneOf(filter?.states);
     return this.#guard.through(after, signal, (start) =>
-      this.#follow(start, 'workers', filter?.ids, async (ids) =>
+      this.#follow(start, 'workers', oneOf(filter?.ids), async (ids) =>
         (await workers.findMany(ids, principal)).map((worker) =>
           worker && isOf(worker.queue) && isIn(worker.state) ? worker : null,
         ),
@@ -92,16 +105,29 @@ export class DocumentChanges {
     );
   }
 
+  /** Units of a pool that are completed. @throws DomainError CURSOR_…, POOL_NOT_FOUND */
+  completions({
+    poolId,
+    after,
+    signal,
+    check,
+    read,
+  }: CompletionsRequest): AsyncGenerator<DocumentChange<UnitCompletionDocument>, void, undefined> {
+    const isOfPool = (id: string): boolean => isCompletionOf(poolId, id);
+    return this.#guard.through(after, signal, (start) =>
+      checked(check, this.#follow(start, 'unitCompletions', isOfPool, read)),
+    );
+  }
+
   async *#follow<TDoc>(
     { position, isResumed, signal }: StreamStart,
     collection: string,
-    ids: readonly string[] | null | undefined,
+    isWanted: (id: string) => boolean,
     read: (ids: readonly string[]) => Promise<readonly (TDoc | null)[]>,
   ): AsyncGenerator<DocumentChange<TDoc>, void, undefined> {
     // The position of a document is never one of the stream of jobs, which may be ahead of it.
     const after = isResumed ? position : this.#documents.head;
     if (!isResumed) yield { token: after, document: null };
-    const isWanted = oneOf(ids);
     for await (const { written } of this.#documents.follow({ collection, after, signal })) {
       const wanted = written.filter(({ id }) => isWanted(id));
       const documents = wanted.length === 0 ? [] : await read(wanted.map(({ id }) => id));
@@ -111,6 +137,16 @@ export class DocumentChanges {
       }
     }
   }
+}
+
+const all = (): boolean => true;
+
+async function* checked<T>(
+  check: () => Promise<void>,
+  stream: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  await check();
+  yield* stream;
 }
 
 function assertFew(field: string, values: readonly string[] | null | undefined): void {

@@ -45,6 +45,8 @@ export const optionalHeaderFields = [
 /** Units that were published together; a change of many is one write of their block. */
 export interface BlockDocument extends Block, BlockHeader {
   readonly schemaVersion: number;
+  /** Set until the numbers of the block are added to those of its pool. */
+  readonly isCounted?: true;
   readonly updatedAt: Date;
   readonly poolId: string;
 }
@@ -94,6 +96,7 @@ export const blocksCollection = defineCollection<BlockDocument>({
       openKeys: list,
       holders: list,
       expiresAt: date,
+      isCounted: { enum: [true] },
     },
   },
   indexes: [
@@ -104,9 +107,10 @@ export const blocksCollection = defineCollection<BlockDocument>({
       why: 'the next blocks with units to lease, by priority and age',
     },
     {
-      name: 'poolId_totals_idx',
+      name: 'poolId_isCounted_idx',
       keys: {
         poolId: 1,
+        isCounted: 1,
         waiting: 1,
         leased: 1,
         completed: 1,
@@ -116,6 +120,7 @@ export const blocksCollection = defineCollection<BlockDocument>({
         seconds: 1,
         waitingSince: 1,
       },
+      options: exists('isCounted'),
       why: 'totals of a pool, without reading its blocks',
     },
     {
@@ -141,6 +146,14 @@ export const blocksCollection = defineCollection<BlockDocument>({
       keys: { sweepAt: 1 },
       options: exists('sweepAt'),
       why: 'leases that have ended and deadlines that have passed',
+    },
+    {
+      name: 'isCounted_expiresAt_idx',
+      keys: { isCounted: 1, expiresAt: 1 },
+      options: {
+        partialFilterExpression: { isCounted: { $exists: true }, expiresAt: { $exists: true }, dead: 0 },
+      },
+      why: 'ended blocks whose numbers are not added to their pool yet',
     },
     {
       name: 'expiresAt_idx',

@@ -8,6 +8,12 @@ import {
   optionalHeaderFields,
 } from './block.document.js';
 import { type UnitCompletionDocument, unitCompletionsCollection } from './unit-completion.document.js';
+import {
+  additionOf,
+  type UnitHour,
+  type UnitHourDocument,
+  unitHoursCollection,
+} from './unit-hour.document.js';
 import { type UnitPayloadsDocument, unitPayloadsCollection } from './unit-payload.document.js';
 import type { Block, StoredUnit } from './unit.types.js';
 import { type PoolDocument, poolsCollection, type RemovedUnits } from '../pools/pool.document.js';
@@ -19,6 +25,26 @@ export interface BlockWrite {
   readonly revision: number;
   readonly units: ReadonlyMap<number, StoredUnit>;
   readonly header: BlockHeader;
+}
+
+/** Parts of the key of {@link HourRow}. */
+export type UnitGrouping = 'POOL' | 'RUN' | 'SITE' | 'HOUR';
+
+/** Numbers of units that ended an attempt; parts of the key that are not grouped by are null. */
+export interface HourRow {
+  readonly poolId: string | null;
+  readonly site: string | null;
+  readonly hour: Date | null;
+  readonly completed: number;
+  readonly failures: number;
+  readonly seconds: number;
+}
+
+/** Documents that are written together with blocks. */
+export interface CommitAlso {
+  readonly completions: readonly UnitCompletionDocument[];
+  /** Numbers to add to those of hours. */
+  readonly hours: readonly UnitHour[];
 }
 
 /** Place of a block in the order of leases. */
@@ -42,14 +68,16 @@ export interface DeadUnits extends Pick<BlockDocument, '_id' | 'sequence' | 'cre
 /** A block whose leases or deadlines are over, or whose jobs have ended. */
 export type SweptBlock = Pick<BlockDocument, '_id' | 'poolId'>;
 
-/** A block that can be removed. */
-export type ExpiredBlock = Pick<
+/** A block that has ended. */
+export type EndedBlock = Pick<
   BlockDocument,
-  '_id' | 'poolId' | 'revision' | 'completed' | 'dead' | 'failures' | 'seconds'
+  '_id' | 'poolId' | 'revision' | 'isCounted' | 'completed' | 'dead' | 'failures' | 'seconds'
 >;
 
 const majority = { writeConcern: { w: 'majority' } } as const;
-const totalsIndex = 'poolId_totals_idx';
+const totalsIndex = 'poolId_isCounted_idx';
+/** Most groups of one answer. */
+const maxHourRows = 10_000;
 const blockFields = { revision: 1, createdAt: 1, priority: 1, sequence: 1, units: 1 } as const;
 
 class StaleBlock extends Error {}
@@ -61,6 +89,7 @@ export class BlocksRepository {
   readonly #payloads: Collection<UnitPayloadsDocument>;
   readonly #completions: Collection<UnitCompletionDocument>;
   readonly #pools: Collection<PoolDocument>;
+  readonly #hours: Collection<UnitHourDocument>;
 
   constructor(db: Db) {
     this.#db = db;
@@ -68,6 +97,7 @@ export class BlocksRepository {
     this.#payloads = collection(db, unitPayloadsCollection);
     this.#completions = collection(db, unitCompletionsCollection);
     this.#pools = collection(db, poolsCollection);
+    this.#hours = collection(db, unitHoursCollection);
   }
 
   /** Blocks with these ids, in no order. */
@@ -160,13 +190,43 @@ export class BlocksRepository {
     return this.#blocks
       .aggregate<BlockTotals>(
         [
-          { $match: { poolId: { $in: [...poolIds] } } },
+          { $match: { poolId: { $in: [...poolIds] }, isCounted: true } },
           { $group: { _id: '$poolId', ...sums } },
           { $set: { poolId: '$_id' } },
           { $unset: '_id' },
         ],
         { hint: totalsIndex, ...(session ? { session } : {}) },
       )
+      .toArray();
+  }
+
+  /** Numbers of pools in a period, at most {@link maxHourRows} groups. By run, they are grouped by pool. */
+  hours(
+    poolIds: readonly string[],
+    since: Date,
+    until: Date,
+    groupBy: readonly UnitGrouping[],
+  ): Promise<HourRow[]> {
+    const part = (isWanted: boolean, field: string) => (isWanted ? { $ifNull: [field, null] } : null);
+    const key = {
+      poolId: part(groupBy.includes('POOL') || groupBy.includes('RUN'), '$poolId'),
+      site: part(groupBy.includes('SITE'), '$site'),
+      hour: part(groupBy.includes('HOUR'), '$hour'),
+    };
+    const sums = {
+      completed: { $sum: '$completed' },
+      failures: { $sum: '$failures' },
+      seconds: { $sum: '$seconds' },
+    };
+    return this.#hours
+      .aggregate<HourRow>([
+        { $match: { poolId: { $in: [...poolIds] }, hour: { $gte: since, $lt: until } } },
+        { $group: { _id: key, ...sums } },
+        { $sort: { _id: 1 } },
+        { $limit: maxHourRows },
+        { $replaceWith: { $mergeObjects: ['$_id', '$$ROOT'] } },
+        { $unset: '_id' },
+      ])
       .toArray();
   }
 
@@ -207,37 +267,67 @@ export class BlocksRepository {
     return this.#blocks.find(filter).sort(order).limit(most).project<SweptBlock>({ poolId: 1 }).toArray();
   }
 
-  /** Blocks whose retention is over, with their numbers. */
-  expired(now: Date, most: number): Promise<ExpiredBlock[]> {
+  /** Blocks without dead letters whose units have all ended, and whose numbers are not added to their pool yet. */
+  uncounted(most: number): Promise<EndedBlock[]> {
+    return this.#ended({ isCounted: true, expiresAt: { $exists: true }, dead: 0 }, most);
+  }
+
+  /** Blocks whose retention is over. */
+  expired(now: Date, most: number): Promise<EndedBlock[]> {
+    return this.#ended({ expiresAt: { $lte: now } }, most);
+  }
+
+  #ended(filter: Filter<BlockDocument>, most: number): Promise<EndedBlock[]> {
+    const numbers = { completed: 1, dead: 1, failures: 1, seconds: 1 } as const;
     return this.#blocks
-      .find({ expiresAt: { $lte: now } })
+      .find(filter)
       .sort({ expiresAt: 1 })
       .limit(most)
-      .project<ExpiredBlock>({ poolId: 1, revision: 1, completed: 1, dead: 1, failures: 1, seconds: 1 })
+      .project<EndedBlock>({ poolId: 1, revision: 1, isCounted: 1, ...numbers })
       .toArray();
   }
 
   /**
-   * Removes blocks of one pool with their payloads, and adds their numbers to those of the pool.
-   * @returns false if one was changed meanwhile; then none is removed
+   * Adds the numbers of ended blocks to those of their pool: reading its totals does not become slower with
+   * the number of its units.
+   * @returns false if a block was changed meanwhile; then nothing is written
    */
-  async remove(poolId: string, expired: readonly ExpiredBlock[], now: Date): Promise<boolean> {
-    const ids = expired.map(({ _id }) => _id);
-    const sum = (field: keyof RemovedUnits): number => expired.reduce((all, one) => all + one[field], 0);
-    const removed = {
+  addToPool(poolId: string, ended: readonly EndedBlock[], now: Date): Promise<boolean> {
+    const change = { $unset: { isCounted: true }, $inc: { revision: 1 }, $set: { updatedAt: now } } as object;
+    return this.#settle(poolId, ended, now, async (session) => {
+      const { modifiedCount } = await this.#blocks.updateMany(exactly(ended), change, { session });
+      return modifiedCount;
+    });
+  }
+
+  /** Removes ended blocks of a pool with their payloads. @returns as {@link addToPool} */
+  remove(poolId: string, ended: readonly EndedBlock[], now: Date): Promise<boolean> {
+    return this.#settle(poolId, ended, now, async (session) => {
+      const { deletedCount } = await this.#blocks.deleteMany(exactly(ended), { session });
+      await this.#payloads.deleteMany({ _id: { $in: ended.map(({ _id }) => _id) } }, { session });
+      return deletedCount;
+    });
+  }
+
+  async #settle(
+    poolId: string,
+    ended: readonly EndedBlock[],
+    now: Date,
+    write: (session: ClientSession) => Promise<number>,
+  ): Promise<boolean> {
+    const counted = ended.filter(({ isCounted }) => isCounted);
+    const sum = (field: keyof RemovedUnits): number => counted.reduce((all, one) => all + one[field], 0);
+    const numbers = {
       'removed.completed': sum('completed'),
       'removed.dead': sum('dead'),
       'removed.failures': sum('failures'),
       'removed.seconds': sum('seconds'),
     };
-    const same = expired.map(({ _id, revision }) => ({ _id, revision }));
     try {
       await this.#db.client.withSession((session) =>
         session.withTransaction(async () => {
-          const { deletedCount } = await this.#blocks.deleteMany({ $or: same }, { session });
-          if (deletedCount < expired.length) throw new StaleBlock();
-          await this.#payloads.deleteMany({ _id: { $in: ids } }, { session });
-          const change = { $inc: { ...removed, revision: 1 }, $set: { updatedAt: now } };
+          if ((await write(session)) < ended.length) throw new StaleBlock();
+          const change = { $inc: { ...numbers, revision: 1 }, $set: { updatedAt: now } };
           await this.#pools.updateOne({ _id: poolId }, change, { session });
         }, majority),
       );
@@ -253,29 +343,34 @@ export class BlocksRepository {
     return this.#payloads.find({ _id: { $in: [...ids] } }).toArray();
   }
 
+  /** Completions, in no order. */
+  completions(ids: readonly string[]): Promise<UnitCompletionDocument[]> {
+    return this.#completions.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
   /** A completion; null once its retention is over. */
   completion(id: string): Promise<UnitCompletionDocument | null> {
     return this.#completions.findOne({ _id: id });
   }
 
   /**
-   * Writes changes of blocks and completions, all or none.
+   * Writes changes of blocks, completions and the numbers of hours, all or none.
    * @returns false if a block was changed meanwhile
    */
   async commit(
     writes: readonly BlockWrite[],
-    completions: readonly UnitCompletionDocument[],
+    { completions, hours }: CommitAlso,
     now: Date,
   ): Promise<boolean> {
     const [first] = writes;
     if (!first) return true;
-    if (writes.length === 1 && completions.length === 0) {
+    if (writes.length === 1 && completions.length + hours.length === 0) {
       const { filter, update } = updateOf(first, now);
       return (await this.#blocks.updateOne(filter, update, majority)).matchedCount === 1;
     }
     try {
       await this.#db.client.withSession((session) =>
-        session.withTransaction(() => this.#write(writes, completions, now, session), majority),
+        session.withTransaction(() => this.#write(writes, { completions, hours }, now, session), majority),
       );
       return true;
     } catch (error) {
@@ -286,7 +381,7 @@ export class BlocksRepository {
 
   async #write(
     writes: readonly BlockWrite[],
-    completions: readonly UnitCompletionDocument[],
+    { completions, hours }: CommitAlso,
     now: Date,
     session: ClientSession,
   ): Promise<void> {
@@ -294,7 +389,17 @@ export class BlocksRepository {
     const { matchedCount } = await this.#blocks.bulkWrite(updates, { session, ordered: true });
     if (matchedCount < writes.length) throw new StaleBlock();
     if (completions.length > 0) await this.#completions.insertMany([...completions], { session });
+    if (hours.length === 0) return;
+    await this.#hours.bulkWrite(
+      hours.map((hour) => ({ updateOne: additionOf(hour, now) })),
+      { session },
+    );
   }
+}
+
+/** Blocks with the revisions that they were read with. */
+function exactly(blocks: readonly EndedBlock[]): Filter<BlockDocument> {
+  return { $or: blocks.map(({ _id, revision }) => ({ _id, revision })) };
 }
 
 function updateOf({ id, revision, units, header }: BlockWrite, now: Date) {

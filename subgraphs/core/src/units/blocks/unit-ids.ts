@@ -24,6 +24,11 @@ export function completionIdOf(poolId: string, ulid: string): string {
   return `completion_${ulidOf(poolId)}.${ulidOf(ulid)}`;
 }
 
+/** True for the id of a completion of units of the pool. */
+export function isCompletionOf(poolId: string, id: string): boolean {
+  return id.startsWith(`completion_${ulidOf(poolId)}.`);
+}
+
 /** The parts of a unit's id; undefined for a text that is none. */
 export function unitRefOf(id: string): UnitRef | undefined {
   const [, ulid, sequence, position] = unitForm.exec(id) ?? [];

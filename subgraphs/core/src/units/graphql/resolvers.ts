@@ -21,7 +21,8 @@ type Types =
   | 'WorkUnitConnection'
   | 'WorkUnitCounts'
   | 'WorkUnitError'
-  | 'WorkUnitLease';
+  | 'WorkUnitLease'
+  | 'WorkUnitTotal';
 
 async function totalsOf(pool: PoolDocument, { loaders }: Context): Promise<PoolTotals> {
   const totals = await loaders.load(totalsLoader, pool);
@@ -66,6 +67,8 @@ export const unitResolvers: Pick<Resolvers, Types> = {
     workPool: (_parent, { id }, { loaders }) => loaders.load(poolLoader, id),
     workPools: (_parent, { filter, first, after }, { core, principal }) =>
       core.units.pools.page(filter, { first: first ?? 20, after }, principal),
+    workUnitTotals: (_parent, { filter, groupBy, since, until }, { core, principal }) =>
+      core.units.pools.ended({ filter, groupBy: groupBy ?? [], since, until }, principal),
     workUnit: (_parent, { id }, { core, principal }) => core.units.views.find(principal, id),
   },
   Mutation: {
@@ -123,6 +126,11 @@ export const unitResolvers: Pick<Resolvers, Types> = {
     failedAt: ({ at }) => at,
     jobId: ({ jobId }) => jobId ?? null,
   },
+  WorkUnitTotal: {
+    siteName: ({ site }) => site,
+    failedAttempts: ({ failures }) => failures,
+    completedSeconds: ({ seconds }) => seconds,
+  },
   WorkUnitLease: {
     leasedAt: ({ at }) => at,
     expiresAt: ({ until }) => until,
@@ -146,6 +154,7 @@ export const unitPolicies: Policies = {
   'Query.workPool': { action: 'pool:read' },
   'Query.workPools': { action: 'pool:read' },
   'Query.workUnit': { action: 'pool:read' },
+  'Query.workUnitTotals': { action: 'pool:read' },
   'Mutation.createWorkPool': {
     action: 'pool:publish',
     experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,

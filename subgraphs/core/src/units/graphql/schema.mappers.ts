@@ -2,7 +2,7 @@
 import type { KeysetPage } from '@rhizome/mongo';
 import type { UnitEnd, UnitError, UnitLease } from '../blocks/unit.types.js';
 import type { PoolDocument, PoolSettings } from '../pools/pool.document.js';
-import type { PoolTotals } from '../pools/pools.service.js';
+import type { EndedRow, PoolTotals } from '../pools/pools.service.js';
 import type { UnitPage, UnitView } from '../pools/unit-views.service.js';
 import type { UnitAssignment } from '../reports/unit-reports.service.js';
 
@@ -12,6 +12,7 @@ export type WorkPoolSettingsMapper = PoolSettings;
 export type WorkUnitCountsMapper = PoolTotals;
 export type WorkUnitMapper = UnitView;
 export type WorkUnitLeaseMapper = UnitLease;
+export type WorkUnitTotalMapper = EndedRow;
 export type WorkUnitErrorMapper = UnitError;
 export type WorkUnitAssignmentMapper = UnitAssignment;
 

@@ -24,7 +24,7 @@ export interface PoolSettings {
   readonly retentionSeconds: number;
 }
 
-/** Numbers of units whose blocks were removed. */
+/** Numbers of units whose blocks have ended, and are no longer added up when totals are read. */
 export interface RemovedUnits {
   readonly completed: number;
   readonly dead: number;

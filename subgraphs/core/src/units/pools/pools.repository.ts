@@ -58,21 +58,37 @@ export class PoolsRepository {
 
   /** A page of pools, the newest first. @throws DomainError CURSOR_INVALID */
   page(
-    { experiments, states, taskIds, runs, names }: PoolFilter,
+    wanted: PoolFilter,
     visibility: Visibility,
     page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<PoolDocument>> {
-    const filter = {
-      $and: [
-        visibleIn(visibility),
-        ...(experiments ? [{ experiment: { $in: [...experiments] } }] : []),
-        ...(states ? [{ state: { $in: [...states] } }] : []),
-        ...(taskIds ? [{ taskId: { $in: [...taskIds] } }] : []),
-        ...(runs ? [{ run: { $in: [...runs] } }] : []),
-        ...(names ? [{ name: { $in: [...names] } }] : []),
-      ],
-    } as Filter<PoolDocument>;
     const order = [{ field: '_id', direction: -1 }] as const;
-    return keysetPage({ collection: this.#pools, filter, order, ...page });
+    return keysetPage({ collection: this.#pools, filter: conditionOf(wanted, visibility), order, ...page });
   }
+
+  /** Pools, at most `most`. */
+  list(wanted: PoolFilter, visibility: Visibility, most: number): Promise<PoolDocument[]> {
+    return this.#pools.find(conditionOf(wanted, visibility)).limit(most).toArray();
+  }
+
+  /** Open pools, at most `most`. */
+  open(most: number): Promise<PoolDocument[]> {
+    return this.#pools.find({ state: 'OPEN' }).sort({ _id: -1 }).limit(most).toArray();
+  }
+}
+
+function conditionOf(
+  { experiments, states, taskIds, runs, names }: PoolFilter,
+  visibility: Visibility,
+): Filter<PoolDocument> {
+  return {
+    $and: [
+      visibleIn(visibility),
+      ...(experiments ? [{ experiment: { $in: [...experiments] } }] : []),
+      ...(states ? [{ state: { $in: [...states] } }] : []),
+      ...(taskIds ? [{ taskId: { $in: [...taskIds] } }] : []),
+      ...(runs ? [{ run: { $in: [...runs] } }] : []),
+      ...(names ? [{ name: { $in: [...names] } }] : []),
+    ],
+  } as Filter<PoolDocument>;
 }

@@ -5,7 +5,7 @@ import { digestOf } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { visibilityOf } from '../../shared/visibility.js';
-import type { BlocksRepository, BlockTotals } from '../blocks/blocks.repository.js';
+import type { BlocksRepository, BlockTotals, HourRow, UnitGrouping } from '../blocks/blocks.repository.js';
 import { maySeePool, type PoolCode, publishable } from './pool-access.js';
 import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
 import type { PoolDocument, RemovedUnits } from './pool.document.js';
@@ -14,7 +14,7 @@ import type { PoolFilter, PoolsRepository } from './pools.repository.js';
 /** Dependencies of {@link PoolsService}. */
 export interface PoolsOptions {
   readonly repository: PoolsRepository;
-  readonly blocks: Pick<BlocksRepository, 'totals'>;
+  readonly blocks: Pick<BlocksRepository, 'totals' | 'hours'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
   /** Experiment of a task; null if the task does not exist. */
   readonly experimentOfTask: (taskId: string) => Promise<string | null>;
@@ -46,6 +46,32 @@ export interface PoolTotals {
 }
 
 const maxNamed = 1000;
+/** Open pools that metrics sum up. */
+const maxSummed = 10_000;
+const longestMs = 31 * 86_400_000;
+
+/** Units that ended an attempt in a period. */
+export interface EndedUnits {
+  readonly filter?: PoolFilter | null | undefined;
+  readonly groupBy: readonly UnitGrouping[];
+  readonly since: Date;
+  readonly until?: Date | null | undefined;
+}
+
+/** Numbers of a group; parts of the key that are not grouped by are null. */
+export interface EndedRow extends HourRow {
+  readonly run: string | null;
+}
+
+/** Sums over the open pools of an experiment. */
+export interface PoolSummary {
+  readonly experiment: string;
+  readonly waiting: number;
+  readonly leased: number;
+  readonly dead: number;
+  /** Age of the oldest unit that waits. */
+  readonly lagSeconds: number;
+}
 
 /** Pools of work units. */
 export class PoolsService {
@@ -148,11 +174,80 @@ export class PoolsService {
     }
   }
 
+  /** Totals of one pool. */
+  async totalsOf(pool: PoolDocument): Promise<PoolTotals> {
+    const [totals] = await this.totals([pool]);
+    return totals ?? totalsOf(pool, undefined);
+  }
+
+  /** Numbers of the units of pools in a period, by what the caller chooses. @throws DomainError BAD_USER_INPUT */
+  async ended(
+    { filter, groupBy, since, until }: EndedUnits,
+    principal: Principal,
+  ): Promise<readonly EndedRow[]> {
+    const { repository, blocks, clock } = this.#options;
+    const to = until ?? clock.now();
+    if (since >= to) throw badInput('since', since, 'before `until`');
+    if (to.getTime() - since.getTime() > longestMs)
+      throw badInput('since', since, 'at most 31 days before `until`');
+    const pools = await repository.list(filter ?? {}, visibilityOf(principal, 'pool:read'), maxNamed + 1);
+    if (pools.length > maxNamed)
+      throw badInput('filter', `${maxNamed} pools or more`, 'conditions on fewer pools');
+    const rows = await blocks.hours(
+      pools.map(({ _id }) => _id),
+      since,
+      to,
+      groupBy,
+    );
+    const byId = new Map(pools.map((pool) => [pool._id, pool]));
+    const named = rows.map((row) => ({ ...row, run: byId.get(row.poolId ?? '')?.run ?? null }));
+    return groupBy.includes('RUN') ? byRun(named, groupBy) : named.map((row) => ({ ...row, run: null }));
+  }
+
+  /** Sums over the open pools of each experiment, for metrics. */
+  async summary(): Promise<readonly PoolSummary[]> {
+    const pools = await this.#options.repository.open(maxSummed);
+    const totals = await this.totals(pools);
+    const byExperiment = new Map<
+      string,
+      { waiting: number; leased: number; dead: number; lagSeconds: number }
+    >();
+    for (const [at, { experiment }] of pools.entries()) {
+      const one = totals[at];
+      if (!one) continue;
+      const sum = byExperiment.get(experiment) ?? { waiting: 0, leased: 0, dead: 0, lagSeconds: 0 };
+      byExperiment.set(experiment, {
+        waiting: sum.waiting + one.waiting,
+        leased: sum.leased + one.leased,
+        dead: sum.dead + one.dead,
+        lagSeconds: Math.max(sum.lagSeconds, this.lagSeconds(one)),
+      });
+    }
+    return [...byExperiment].map(([experiment, sum]) => ({ experiment, ...sum }));
+  }
+
   /** Age of the oldest unit that waits, in seconds; 0 if none waits. */
   lagSeconds({ waitingSince }: Pick<PoolTotals, 'waitingSince'>): number {
     if (!waitingSince) return 0;
     return Math.max(0, (this.#options.clock.now().getTime() - waitingSince.getTime()) / 1000);
   }
+}
+
+/** Rows of pools, added up by their runs. */
+function byRun(rows: readonly EndedRow[], groupBy: readonly UnitGrouping[]): readonly EndedRow[] {
+  const sums = new Map<string, EndedRow>();
+  for (const row of rows) {
+    const poolId = groupBy.includes('POOL') ? row.poolId : null;
+    const key = JSON.stringify([poolId, row.run, row.site, row.hour]);
+    const sum = sums.get(key);
+    sums.set(key, {
+      ...{ ...row, poolId },
+      completed: row.completed + (sum?.completed ?? 0),
+      failures: row.failures + (sum?.failures ?? 0),
+      seconds: row.seconds + (sum?.seconds ?? 0),
+    });
+  }
+  return [...sums.values()];
 }
 
 function isSame(one: RemovedUnits, other: RemovedUnits | undefined): boolean {

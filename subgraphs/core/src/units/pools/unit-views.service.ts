@@ -5,6 +5,7 @@ import { decodeCursor, encodeCursor, orderSignature, type PageInfo } from '@rhiz
 import { resubmitUnit } from '../blocks/block-transitions.js';
 import type { BlocksRepository } from '../blocks/blocks.repository.js';
 import { unitIdOf, type UnitRef, unitRefOf } from '../blocks/unit-ids.js';
+import type { UnitCompletionDocument } from '../blocks/unit-completion.document.js';
 import type { UnitPayload } from '../blocks/unit-payload.document.js';
 import type { StoredUnit } from '../blocks/unit.types.js';
 import type { PayloadMemory } from '../work/payload-memory.js';
@@ -92,6 +93,13 @@ export class UnitViews {
     if (!unit.end) return null;
     const completion = await this.#options.blocks.completion(unit.end.completionId);
     return completion?.units.find((one) => one.position === position)?.result ?? null;
+  }
+
+  /** Completions by id, in the same order; null for those that are no longer kept. */
+  async completions(ids: readonly string[]): Promise<readonly (UnitCompletionDocument | null)[]> {
+    const found = await this.#options.blocks.completions(ids);
+    const byId = new Map(found.map((one) => [one._id, one]));
+    return ids.map((id) => byId.get(id) ?? null);
   }
 
   /** Dead letters of a pool, the oldest publication first. @throws DomainError CURSOR_INVALID */

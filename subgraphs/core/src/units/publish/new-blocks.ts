@@ -69,7 +69,7 @@ export function newBlocks(
     const units = published.map(storedUnit);
     const times = { createdAt: now, updatedAt: now };
     const header = headerOf({ units, createdAt: now }, settings, now);
-    const base = { _id, schemaVersion: 1, revision: 1, ...times };
+    const base = { _id, schemaVersion: 1, revision: 1, isCounted: true as const, ...times };
     blocks.push({ ...base, poolId, sequence, priority, units, ...header });
     payloads.push({ _id, schemaVersion: 1, payloads: published.map(payloadOf) });
     for (const [position, { key }] of published.entries()) unitIds.set(key, unitIdOf(_id, position));

@@ -8,7 +8,7 @@ import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import { sweepUnits } from '../blocks/block-transitions.js';
-import type { BlocksRepository, ExpiredBlock, SweptBlock } from '../blocks/blocks.repository.js';
+import type { BlocksRepository, EndedBlock, SweptBlock } from '../blocks/blocks.repository.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
 import type { PoolWorks } from '../work/pool-works.js';
@@ -22,12 +22,12 @@ export interface UnitUpkeepConfig {
    * attempts could perhaps not extend their leases.
    */
   readonly graceMs: number;
-  /** Interval at which blocks are removed, in milliseconds. */
-  readonly removeMs: number;
+  /** Interval at which ended blocks are added to their pool and removed, in milliseconds. */
+  readonly settleMs: number;
 }
 
 /** Intervals unless others are configured. */
-export const defaultUnitUpkeep: UnitUpkeepConfig = { sweepMs: 1000, graceMs: 30_000, removeMs: 60_000 };
+export const defaultUnitUpkeep: UnitUpkeepConfig = { sweepMs: 1000, graceMs: 30_000, settleMs: 5000 };
 
 /** Dependencies of {@link UnitUpkeep}. */
 export interface UnitUpkeepOptions {
@@ -71,7 +71,7 @@ export class UnitUpkeep {
 
   async #lead(signal: AbortSignal): Promise<void> {
     const { clock, log, events } = this.#options;
-    const { sweepMs, graceMs, removeMs } = this.#config;
+    const { sweepMs, graceMs, settleMs } = this.#config;
     const leadsSince = clock.monotonicMs();
     this.#ended = new Map();
     this.#stopEvents = events.onEvents((batch) => this.#take(batch));
@@ -80,7 +80,7 @@ export class UnitUpkeep {
     try {
       await Promise.all([
         repeat(sweep, sweepMs, signal, failed),
-        repeat(() => this.#remove(signal), removeMs, signal, failed),
+        repeat(() => this.#settle(signal), settleMs, signal, failed),
       ]);
     } finally {
       this.#stopEvents();
@@ -150,19 +150,19 @@ export class UnitUpkeep {
     });
   }
 
-  async #remove(signal: AbortSignal): Promise<void> {
+  async #settle(signal: AbortSignal): Promise<void> {
     const { blocks, clock, log } = this.#options;
-    while (!signal.aborted) {
-      const now = clock.now();
-      const found = await blocks.expired(now, batchSize);
-      const byPool = new Map<string, ExpiredBlock[]>();
-      for (const block of found) byPool.set(block.poolId, [...(byPool.get(block.poolId) ?? []), block]);
-      let removed = 0;
-      for (const [poolId, expired] of byPool)
-        if (await blocks.remove(poolId, expired, now)) removed += expired.length;
-      if (removed > 0) log.debug({ count: removed }, 'blocks of work units removed');
-      if (found.length < batchSize || removed === 0) return;
-    }
+    await inBatches(
+      signal,
+      () => blocks.uncounted(batchSize),
+      (poolId, ended) => blocks.addToPool(poolId, ended, clock.now()),
+    );
+    const removed = await inBatches(
+      signal,
+      () => blocks.expired(clock.now(), batchSize),
+      (poolId, ended) => blocks.remove(poolId, ended, clock.now()),
+    );
+    if (removed > 0) log.debug({ count: removed }, 'blocks of work units removed');
   }
 
   async #poolsOf(found: readonly SweptBlock[]): Promise<ReadonlyMap<string, PoolDocument>> {
@@ -170,4 +170,23 @@ export class UnitUpkeep {
     const pools = await this.#options.pools.findMany([...new Set(found.map(({ poolId }) => poolId))]);
     return new Map(pools.map((pool) => [pool._id, pool]));
   }
+}
+
+/** Handles blocks in batches, pool by pool, until none is left. @returns their number */
+async function inBatches(
+  signal: AbortSignal,
+  read: () => Promise<readonly EndedBlock[]>,
+  write: (poolId: string, blocks: readonly EndedBlock[]) => Promise<boolean>,
+): Promise<number> {
+  let all = 0;
+  while (!signal.aborted) {
+    const found = await read();
+    const byPool = new Map<string, EndedBlock[]>();
+    for (const block of found) byPool.set(block.poolId, [...(byPool.get(block.poolId) ?? []), block]);
+    let written = 0;
+    for (const [poolId, blocks] of byPool) if (await write(poolId, blocks)) written += blocks.length;
+    all += written;
+    if (found.length < batchSize || written === 0) break;
+  }
+  return all;
 }

@@ -29,6 +29,8 @@ export interface PoolWorkOptions {
   readonly memory: BlockMemory;
   /** Attempts of these that their workers still hold, in the same order. */
   readonly stillHeld: (attempts: readonly UnitAttempt[]) => Promise<readonly boolean[]>;
+  /** Name of this process. */
+  readonly writer: string;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -139,12 +141,12 @@ export class PoolWork {
   }
 
   async #step(queued: readonly Queued[], waiters: readonly LeaseWaiter[]): Promise<void> {
-    const { repository, memory, clock, ids } = this.#options;
+    const { repository, memory, clock, ids, writer } = this.#options;
     await this.#dismissEnded(waiters);
     let mustRead = queued.some(({ change }) => change.mustRead);
     for (let tries = 0; tries < maxTries; tries++) {
       const now = clock.now();
-      const draft = new WorkDraft({ poolId: this.#poolId, settings: this.#settings, now, ids });
+      const draft = new WorkDraft({ poolId: this.#poolId, settings: this.#settings, now, ids, writer });
       const wanted = queued.flatMap(({ change }) => change.blockIds);
       if (mustRead) memory.forget(wanted);
       await this.#read(draft, wanted);
@@ -155,7 +157,7 @@ export class PoolWork {
       }
       const search = new LeaseSearch(this.#options, draft, waiters);
       if (waiters.length > 0) await search.run((wanted) => this.#read(draft, wanted));
-      if (!draft.isEmpty && !(await repository.commit(draft.writes, draft.completions, now))) {
+      if (!draft.isEmpty && !(await repository.commit(draft.writes, draft, now))) {
         memory.forget(draft.ids);
         mustRead = true;
         continue;

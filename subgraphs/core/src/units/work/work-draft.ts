@@ -4,7 +4,8 @@ import { headerOf } from '../blocks/block-header.js';
 import { withChanges } from '../blocks/block-transitions.js';
 import type { BlockWrite } from '../blocks/blocks.repository.js';
 import type { CompletedUnit, UnitCompletionDocument } from '../blocks/unit-completion.document.js';
-import type { Block, UnitChange } from '../blocks/unit.types.js';
+import type { UnitHour } from '../blocks/unit-hour.document.js';
+import type { Block, StoredUnit, UnitChange } from '../blocks/unit.types.js';
 import type { PoolSettings } from '../pools/pool.document.js';
 
 /** Context of a draft. */
@@ -13,6 +14,8 @@ export interface DraftContext {
   readonly settings: PoolSettings;
   readonly now: Date;
   readonly ids: Ids;
+  /** Name of this process. */
+  readonly writer: string;
 }
 
 interface Drafted {
@@ -23,12 +26,14 @@ interface Drafted {
 
 /** Least retention of completions, in seconds: streams are resumed within it. */
 const leastSeconds = 86_400;
+const hourMs = 3_600_000;
 
 /** Blocks as they were read, with the changes so far. */
 export class WorkDraft {
   readonly context: DraftContext;
   readonly #blocks = new Map<string, Drafted>();
   readonly #completions: UnitCompletionDocument[] = [];
+  readonly #hours = new Map<string | undefined, UnitHour>();
   /** True if an answer must not rest on blocks in memory, which another process may have changed. */
   isDoubtful = false;
 
@@ -54,8 +59,31 @@ export class WorkDraft {
   change(id: string, changes: readonly UnitChange[]): void {
     const drafted = this.#blocks.get(id);
     if (!drafted) throw new TypeError(`Block ${id} was not read`);
+    for (const { position, unit } of changes) this.#count(drafted.block.units[position], unit);
     drafted.block = withChanges(drafted.block, changes);
     for (const { position, unit } of changes) drafted.changed.set(position, unit);
+  }
+
+  /** Numbers of units that ended an attempt, by site, for the current hour. */
+  get hours(): readonly UnitHour[] {
+    return [...this.#hours.values()];
+  }
+
+  #count(before: StoredUnit | undefined, after: StoredUnit): void {
+    const completed = after.state === 'COMPLETED' ? 1 : 0;
+    const failures = (after.failures ?? 0) - (before?.failures ?? 0);
+    if (completed + failures === 0) return;
+    const { poolId, now, writer } = this.context;
+    const site = before?.lease?.site;
+    const known = this.#hours.get(site);
+    const hour = new Date(Math.floor(now.getTime() / hourMs) * hourMs);
+    this.#hours.set(site, {
+      ...{ poolId, hour, writer },
+      ...(site === undefined ? {} : { site }),
+      completed: (known?.completed ?? 0) + completed,
+      failures: (known?.failures ?? 0) + failures,
+      seconds: (known?.seconds ?? 0) + (after.end?.seconds ?? 0),
+    });
   }
 
   /** Adds the completion of units of a block by a job. */
