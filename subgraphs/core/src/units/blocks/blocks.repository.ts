@@ -267,7 +267,7 @@ export class BlocksRepository {
     return this.#blocks.find(filter).sort(order).limit(most).project<SweptBlock>({ poolId: 1 }).toArray();
   }
 
-  /** Blocks without dead letters whose units have all ended, and whose numbers are not added to their pool yet. */
+  /** Ended blocks without dead letters whose numbers are not added to their pool yet. */
   uncounted(most: number): Promise<EndedBlock[]> {
     return this.#ended({ isCounted: true, expiresAt: { $exists: true }, dead: 0 }, most);
   }

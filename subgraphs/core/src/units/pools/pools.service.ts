@@ -180,7 +180,7 @@ export class PoolsService {
     return totals ?? totalsOf(pool, undefined);
   }
 
-  /** Numbers of the units of pools in a period, by what the caller chooses. @throws DomainError BAD_USER_INPUT */
+  /** Numbers of the units of pools in a period. @throws DomainError BAD_USER_INPUT */
   async ended(
     { filter, groupBy, since, until }: EndedUnits,
     principal: Principal,
