@@ -21,12 +21,14 @@ import { reloadBench } from './reload.js';
 import { overload } from './overload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
+import { units } from './units/units.js';
 import { subscriptions } from './subscriptions.js';
 import type { Bench } from './bench.types.js';
 
 const benches: readonly Bench[] = [
   submit,
   lives,
+  units,
   audit,
   broker,
   gateway,

@@ -32,6 +32,8 @@ export interface Stack {
   token(subject: string, role: Role): Promise<string>;
   /** A token for the pilots of a queue. */
   pilotToken(queue: string): Promise<string>;
+  /** A token for the payload of an attempt. */
+  attemptToken(jobId: string, fence: number): Promise<string>;
   /**
    * The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway`
    * and each subgraph by its name.
@@ -90,6 +92,16 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         kind: 'PILOT',
         grants: [{ experiment: '*', roles: ['PILOT'] }],
         ttlSeconds: 6 * 3600,
+      }),
+    attemptToken: (jobId, fence) =>
+      issuer.mint({
+        subject: 'bench',
+        kind: 'HUMAN',
+        tokenKind: 'ATTEMPT',
+        grants: [{ experiment: benchExperiment, roles: ['READER'] }],
+        actions: ['job:read'],
+        attempt: { jobId, attempt: 1, fence },
+        ttlSeconds: 3600,
       }),
     pids: processesOf(started, store),
     database: (name) => mongo.db(name),
