@@ -115,7 +115,9 @@ export const unitResolvers: Pick<Resolvers, Types> = {
     result: ({ of }, _args, { core }) => core.units.views.resultOf(of),
   },
   WorkUnitConnection: {
-    totalCount: async ({ pool }, _args, context) => (await totalsOf(pool, context)).dead,
+    // Those whose records were removed are counted, but not listed.
+    totalCount: async ({ pool }, _args, context) =>
+      (await totalsOf(pool, context)).dead - pool.removed.dead,
   },
   WorkUnitCounts: {
     failedAttempts: ({ failures }) => failures,
