@@ -137,7 +137,6 @@ describe('a field that refers to an object', () => {
     'BulkRefusal.jobId': 'the job may not exist',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
     'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',
-    'WorkUnitTotal.poolId': 'the part of a key',
     'WorkUnitCompletion.jobId': 'those who see the units may not read the job',
     'WorkUnitError.jobId': 'those who see the units may not read the job',
     'WorkUnitLease.jobId': 'those who see the units may not read the job',

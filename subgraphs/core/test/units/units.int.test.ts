@@ -40,7 +40,7 @@ const keysOf = ({ units: leased }: { readonly units: readonly Leased[] }) => lea
 const unitOf = async (id: string) =>
   (
     await core.ask(
-      'query ($id: ID!) { workUnit(id: $id) { state attempts payload priority: size error { code message jobId } lease { jobId } completion { jobId siteName seconds result } } }',
+      'query ($id: ID!) { workUnit(id: $id) { state attempts payload priority: size error { code message jobId } lease { jobId } completion { jobId site { name } seconds result } } }',
       { id },
     )
   )['workUnit'];
@@ -200,7 +200,7 @@ describe('a report about units', () => {
     expect(await pool.through(second).report('complete', ada, report)).toEqual(answer);
     expect(await unitOf(unit.id)).toMatchObject({
       ...{ state: 'COMPLETED', attempts: 1, payload: 'payload of a' },
-      completion: { jobId: ada.id, siteName: 'Pole', seconds: 0, result: 'forty-two' },
+      completion: { jobId: ada.id, site: { name: 'Pole' }, seconds: 0, result: 'forty-two' },
     });
     expect(await pool.counts()).toMatchObject({ completed: 1 });
     expect(await pool.report('complete', bob, report)).toEqual({
@@ -272,7 +272,7 @@ describe('a report about units', () => {
 
 describe('workUnitCompleted', () => {
   const text =
-    'subscription ($id: ID!, $after: String) { workUnitCompleted(poolId: $id, after: $after) { cursor event { jobId siteName units { key result } } } }';
+    'subscription ($id: ID!, $after: String) { workUnitCompleted(poolId: $id, after: $after) { cursor event { jobId site { name } units { key result } } } }';
   interface Message {
     readonly cursor: string;
     readonly event: { readonly units: readonly { readonly key: string }[] } | null;
@@ -298,7 +298,7 @@ describe('workUnitCompleted', () => {
     const [opening, first, last] = messagesOf(stream);
     expect(opening?.event).toBeNull();
     expect(first?.event).toEqual({
-      ...{ jobId: ada.id, siteName: 'Pole' },
+      ...{ jobId: ada.id, site: { name: 'Pole' } },
       units: [{ key: 'a', result: 'done' }],
     });
     const resumed = second.subscribe(text, { id: pool.id, after: first?.cursor });
@@ -342,12 +342,12 @@ describe('workUnitTotals', () => {
     const { units: failing } = await pool.lease(ada, 1);
     await pool.report('fail', ada, failing.map(refOf));
     const { workUnitTotals } = await core.ask(
-      'query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 7"] }, groupBy: [RUN, SITE], since: $since) { poolId run siteName hour completed failedAttempts completedSeconds } }',
+      'query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 7"] }, groupBy: [RUN, SITE], since: $since) { poolId run site { name } hour completed failedAttempts completedSeconds } }',
       { since },
     );
     expect(workUnitTotals).toEqual([
       {
-        ...{ poolId: null, run: 'run 7', siteName: 'Pole', hour: null },
+        ...{ poolId: null, run: 'run 7', site: { name: 'Pole' }, hour: null },
         ...{ completed: 2, failedAttempts: 1, completedSeconds: 0 },
       },
     ]);

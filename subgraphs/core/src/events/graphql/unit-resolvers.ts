@@ -49,7 +49,7 @@ export const unitStreamResolvers: Pick<Resolvers, Types> & {
     event: ({ document }) => document,
   },
   WorkUnitCompletedEvent: {
-    siteName: ({ site }) => site ?? null,
+    site: ({ site: name }) => (name === undefined ? null : { name }),
     completedAt: ({ at }) => at,
     units: ({ units, blockId }) => units.map((unit) => ({ ...unit, blockId })),
   },

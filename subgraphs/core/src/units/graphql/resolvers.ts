@@ -110,14 +110,13 @@ export const unitResolvers: Pick<Resolvers, Types> = {
     },
   },
   WorkUnitCompletion: {
-    siteName: ({ site }) => site ?? null,
+    site: ({ site: name }) => (name === undefined ? null : { name }),
     completedAt: ({ at }) => at,
     result: ({ of }, _args, { core }) => core.units.views.resultOf(of),
   },
   WorkUnitConnection: {
     // Those whose records were removed are counted, but not listed.
-    totalCount: async ({ pool }, _args, context) =>
-      (await totalsOf(pool, context)).dead - pool.removed.dead,
+    totalCount: async ({ pool }, _args, context) => (await totalsOf(pool, context)).dead - pool.removed.dead,
   },
   WorkUnitCounts: {
     failedAttempts: ({ failures }) => failures,
@@ -129,7 +128,7 @@ export const unitResolvers: Pick<Resolvers, Types> = {
     jobId: ({ jobId }) => jobId ?? null,
   },
   WorkUnitTotal: {
-    siteName: ({ site }) => site,
+    site: ({ site: name }) => (name === null ? null : { name }),
     failedAttempts: ({ failures }) => failures,
     completedSeconds: ({ seconds }) => seconds,
   },
