@@ -35,15 +35,24 @@ describe('the threat model', () => {
 });
 
 describe('titlesIn', () => {
-  it('returns the titles of calls of it and of tables, not those in other text', () => {
+  it('returns whole titles with the cases of tables, not those in other text', () => {
     const source = `
       const text = "it('is text')";
       describe('a group', () => {
         it('has a name', () => {});
         it.each([['a)', /[(']/, { b: "it's" }], [\`c\`]])('fits %s', () => {});
         it.each<[string, () => object]>([['d', () => ({})]])('takes %s', (text, value) => {});
+        it.each(names)('refuses a name: %s', (name) => {});
+        it.each(names)('keeps %s', (name) => {});
         it(\`has a seed \${seed}\`, async () => {});
       });`;
-    expect(titlesIn(source)).toEqual(['has a name', 'fits %s', 'takes %s', 'has a seed ${seed}']);
+    expect(titlesIn(source)).toEqual([
+      'a group › has a name',
+      'a group › fits a) or c',
+      'a group › takes d',
+      'a group › refuses a name (all cases)',
+      'a group › keeps %s',
+      'a group › has a seed ${seed}',
+    ]);
   });
 });

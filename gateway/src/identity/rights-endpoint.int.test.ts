@@ -133,7 +133,7 @@ describe('POST /identity/rights', () => {
     ['the key of core in the name of the gateway', almost.issuer],
     ['a person, by the key of core', () => almost.kind('HUMAN')],
     ['a service, by the key of core', () => almost.kind('SERVICE')],
-  ])('refuses %s, and says nothing about principals', async (_, tokenOf) => {
+  ])('refuses all callers except core, and says nothing about principals: %s', async (_, tokenOf) => {
     const token = await tokenOf();
     const refused = await ask(token);
     expect(refused.status).toBe(401);

@@ -215,7 +215,7 @@ describe('a gateway with a stranger behind the address of others', () => {
     expect(await worker.statusAt(served, worker.token)).toBe(200);
   });
 
-  it('verifies the renewed tokens of a worker that the stranger names, with and without its success', async () => {
+  it('verifies the renewed tokens of a worker that a stranger names, whether or not the worker has succeeded before', async () => {
     const { served, ask } = await startGateway();
     const worker = await enrolledAt(served);
     expect(await worker.statusAt(served, worker.token)).toBe(200);
@@ -237,7 +237,7 @@ describe('a gateway with a stranger behind the address of others', () => {
     expect(await worker.statusAt(other.served, renewed)).toBe(200);
   });
 
-  it('gives a robot its tokens while the stranger names it, with and without its success', async () => {
+  it('gives a robot its tokens while a stranger fails with its name, whether or not the robot has succeeded before', async () => {
     const key = createProofKey();
     const id = await registeredRobot(key);
     const [{ served }, other] = [await startGateway(), await startGateway()];

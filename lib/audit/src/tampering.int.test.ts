@@ -133,7 +133,7 @@ describe('reordered entries', () => {
 });
 
 describe('a truncated chain', () => {
-  it('is shorter than its signed head', async () => {
+  it('is found because its signed head has a later position', async () => {
     const c = await one('Mutation.c');
     const end = await one('gateway.stop');
     await system.entries.deleteMany({ 'link.sequence': { $gt: c.link.sequence } });

@@ -151,7 +151,7 @@ describe('access to jobs of another owner', () => {
     expect(await rightsOf(bob, alone)).toBe('- -');
   });
 
-  it('is of the members of a group while they belong to it', async () => {
+  it('holds for the members of a group only while they belong to it', async () => {
     const { alone } = await work();
     const groupId = `grp_${'0'.repeat(26)}`;
     const member = createPrincipal({ ...bob, groups: [groupId] });

@@ -276,7 +276,7 @@ describe('the verbs of operators', () => {
   it('shows the state of the service', async () => {
     const { exitCode, stdout } = await cli.run(['status']);
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^lease clock +RUNNING: workers are lost when their leases end$/m);
+    expect(stdout).toMatch(/^lease clock +RUNNING: workers become UNREACHABLE when their leases end$/m);
     expect(stdout).toMatch(/^gateways +1 of 1 accept pilots$/m);
   });
 

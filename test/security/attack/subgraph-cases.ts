@@ -22,16 +22,25 @@ const strangers: readonly Caller[] = [
   'expired',
 ];
 
+const withTokenOf = (as: Caller): string => {
+  if (as === 'nobody') return 'without a token';
+  return as === 'everything' ? 'with an access token for everything' : `with the access token of: ${as}`;
+};
+
 const direct: readonly AttackCase[] = services.flatMap((at) =>
   strangers.map((as) =>
-    http(`${at} asked by ${as}`, { at, as }, { status: 401, code: ['UNAUTHENTICATED', 'TOKEN_EXPIRED'] }),
+    http(
+      `a query to ${at} ${withTokenOf(as)}`,
+      { at, as },
+      { status: 401, code: ['UNAUTHENTICATED', 'TOKEN_EXPIRED'] },
+    ),
   ),
 );
 
 const others: readonly AttackCase[] = services.flatMap((at) => [
   http(`the SDL of ${at} by nobody`, { at, body: { query: '{ _service { sdl } }' } }, { status: 401 }),
   http(
-    `the entities of ${at} by nobody`,
+    `a request for entities of ${at} without a token`,
     { at, body: { ...entities, variables: { r: [] } } },
     { status: 401 },
   ),

@@ -75,7 +75,7 @@ export function timeTests(sides: () => Sides, pairs: number): void {
       expect(probabilityOfLonger(low, low)).toBe(0.5);
     });
 
-    it.each(lookUps)('is the same whether or not %s exists', async (_name, selection, idOf) => {
+    it.each(lookUps)('is the same whether or not the object exists: %s', async (_name, selection, idOf) => {
       // The empty system has no such objects; both identifiers are asked of the other one.
       const { system, tokens } = sides()[1];
       const ids = sides().map(idOf);

@@ -65,7 +65,7 @@ const dangerous = [
 ];
 
 describe('a job in an image', () => {
-  it('gets its variables without passing them to Podman itself', async () => {
+  it('gets its variables, and Podman itself does not get them', async () => {
     const environment = dangerous.map((name) => ({ name, value: name === 'PATH' ? '/bin' : `./${name}` }));
     const shown = ['LD_PRELOAD', 'CONTAINERS_CONF', 'PATH'];
     const script = shown.map((name) => `echo "${name}=$${name}"`).join('; ');

@@ -15,7 +15,7 @@ describe.each([
     ['an open output', '312', 'env -i setsid sh -c "setsid sleep 312 &" & wait'],
     ['the id of another attempt', '313', 'RHIZOME_ATTEMPT_ID=att_other setsid sh -c "sleep 313 &" & wait'],
     ['a lowered mark', '314', 'env -i /usr/bin/prlimit --locks=7:7 setsid sh -c "sleep 314 &" & wait'],
-  ])('leaves no process behind with %s', async (_name, argument, shell) => {
+  ])('leaves no process behind: %s', async (_name, argument, shell) => {
     setup.core.add({ jobId: 'job_a', shell });
     setup.start({ isolation });
     await setup.core.until('job_a ends', setup.ended('job_a'));

@@ -174,7 +174,7 @@ describe('a request for a checkpoint', () => {
     ['two files of one name', 'mkdir d; touch token d/token', 'token d/token', 'two files are named "token"'],
     ['more files than 32', 'for n in $(seq 33); do touch f$n; done', 'f*', '33 files are given'],
     ['more than its scratch space', 'truncate -s 65M big', 'big', '65 MiB together; must be at most 64 MiB'],
-  ])('is refused for %s', async (_, before, files, reason) => {
+  ])('is refused if its files must not be stored: %s', async (_, before, files, reason) => {
     setup.start({ isolation: withoutIsolation });
     const log = await run(`HOST=${host}; ${before}; rhizome-job checkpoint ${files}; echo code $?; exit 3`);
     expect(log).toContain(`rhizome-job: checkpoint refused: `);

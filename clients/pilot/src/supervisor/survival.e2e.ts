@@ -152,7 +152,7 @@ describe('a payload whose pilot is killed with SIGKILL', () => {
     expect(setup.core.logOf('job_a')).toBe('content\n');
   });
 
-  it('ends with the lease if its job stops without core, and nothing of it is left', async () => {
+  it('ends with the lease if its job has onDisconnect STOP, with all its processes', async () => {
     setup.core.lease = { heartbeatSeconds: 1, leaseSeconds: 3 };
     const stubborn = 'trap \\"\\" TERM HUP INT; while :; do sleep 0.05; done';
     const shell = `setsid sh -c "${stubborn}" & (setsid sh -c "${stubborn}" &); echo up 1; trap "" TERM; while :; do sleep 0.05; done`;

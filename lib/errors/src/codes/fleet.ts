@@ -24,13 +24,13 @@ export const fleetCodes = {
     409,
     'never',
     'Worker "{value}" was lost: {reason}; register again, with the jobs whose payloads still run.',
-    'The worker is lost and cannot return. The pilot registers again, with the jobs whose payloads still run.',
+    'The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run, and core says which of them go on.',
   ),
   FENCE_STALE: entry(
     409,
     'never',
     'Job {value}: fence {fence} is stale',
-    'The worker no longer owns the attempt. It must stop the payload and send no more reports about it.',
+    'The worker no longer holds the attempt. It must stop the payload and send no more reports about it.',
   ),
   LEADER_UNAVAILABLE: entry(
     503,

@@ -66,7 +66,7 @@ export const requestCodes = {
     400,
     'never',
     '{field}: {value} is over the limit of {expected}',
-    'An operation exceeds a limit on depth, aliases, root fields, directives, tokens or cost. Split it into smaller operations.',
+    'An operation exceeds a limit on depth, aliases, root fields, directives, tokens or cost, or a body has too many values or is nested too deeply. Split it into smaller operations.',
   ),
   BATCH_TOO_LARGE: entry(
     413,
@@ -90,7 +90,7 @@ export const requestCodes = {
     409,
     'now',
     '{field}: {value} was changed by another caller',
-    'Another caller changed the same object first. Read it again, then decide whether to retry.',
+    'Another caller changed the same object, or took the same name, at the same time. If the change is still wanted, send the request again: it then applies to the changed object.',
   ),
   NOT_FOUND: entry(
     404,

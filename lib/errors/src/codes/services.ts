@@ -30,7 +30,7 @@ export const serviceCodes = {
     410,
     'never',
     '{field}: the stream no longer reaches back to {value}',
-    'The event stream no longer reaches back to the cursor. Read a snapshot and continue from its cursor.',
+    'The event stream no longer reaches back to the cursor. Subscribe without `after`, read the current state, and continue from the cursor of the first message.',
   ),
   SUBSCRIPTION_LAGGED: entry(
     429,

@@ -65,14 +65,14 @@ describe('StorageTokens', () => {
     expect(await tokens({ experiment: 'egret' })).toEqual([]);
   });
 
-  it('lets no owner and no job lead to another path', async () => {
+  it('gives no token for another path, whatever the names of the owner and the job', async () => {
     const [token] = await tokens({ owner: 'playground:../a b', jobId: '../../x' });
     expect(decodeJwt(token?.accessToken ?? '')['scope']).toBe(
       'storage.read:/data storage.read:/users/playground%3A%2E%2E%2Fa%20b storage.create:/jobs/heron/%2E%2E%2F%2E%2E%2Fx',
     );
   });
 
-  it('gives an owner without a record of roles tokens for 30 days after it submitted the job', async () => {
+  it('gives tokens for 30 days after the submission to an owner whose roles are not recorded', async () => {
     const submitted = (days: number) => ({
       owner: 'playground:ann',
       submittedAt: new Date(Date.now() - days * 86_400_000),
@@ -81,7 +81,7 @@ describe('StorageTokens', () => {
     expect(await tokens(submitted(31))).toEqual([]);
   });
 
-  it('gives none while the owner has no rights in the experiment, or is suspended', async () => {
+  it('gives no token while the owner has no rights in the experiment, or is suspended', async () => {
     const none = async () => (await tokens()).length === 0;
     await member([]);
     await waitFor('the loss', none, { deadlineMs: 120_000 });

@@ -33,14 +33,14 @@ export const promises = {
     'fences-are-unique': ownership.fencesAreUnique,
     'workers-change-by-grants': ownership.workersChangeByGrants,
     'grants-are-answered-once': answers.grantsAreAnsweredOnce,
-    'reports-count-for-owners': answers.reportsCountForOwners,
+    'reports-count-for-holders': answers.reportsCountForHolders,
   },
   'a fault of Rhizome costs no attempt and ends no payload that may go on': {
     'attempts-are-charged': ownership.attemptsAreCharged,
     'adoptions-cost-nothing': ownership.adoptionsCostNothing,
     'unreachable-attempts-have-ended': ownership.unreachableAttemptsHaveEnded,
     'payloads-may-go-on': leases.payloadsMayGoOn,
-    'owners-keep-their-jobs': answers.ownersKeepTheirJobs,
+    'holders-keep-their-jobs': answers.holdersKeepTheirJobs,
   },
   'only legal transitions': {
     'legal-edges': transitions.legalEdges,

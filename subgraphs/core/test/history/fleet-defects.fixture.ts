@@ -109,7 +109,7 @@ const leases: readonly Defect[] = [
   },
   {
     name: 'orders a worker to drop the job that it has',
-    check: 'owners-keep-their-jobs',
+    check: 'holders-keep-their-jobs',
     run: () => {
       const afterGrant = (fleet: TestFleet, jobId: string, fence: number): void => {
         const workerId = fleet.services.cache.ledger.get(jobId)?.workerId ?? '';

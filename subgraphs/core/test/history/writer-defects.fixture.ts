@@ -64,7 +64,7 @@ const changedAdoption =
 
 /** Faults of grants and of the fences that they have. */
 const grants: readonly Defect[] = [
-  defect('accepts a report under a stale fence', 'reports-count-for-owners', {
+  defect('accepts a report under a stale fence', 'reports-count-for-holders', {
     store: when(isReport, ({ filter, set }) => ({ filter: without(filter, 'fence'), set })),
   }),
   defect('grants a job twice', 'one-open-attempt', {

@@ -11,7 +11,7 @@ export function addStatus(program: Command, world: World, finish: Finish): void 
   const command = program
     .command('status')
     .description(
-      'show whether gateways accept pilots, and whether losses of workers are stopped or postponed',
+      'show whether gateways accept pilots, and whether leases of silent workers end',
     );
   command.action(() => finish(withSession(command, world, status)));
 }
@@ -27,9 +27,9 @@ async function status({ client, output, now }: Session): Promise<ExitCode> {
 const silentGatewayMs = 10_000;
 
 const meanings = {
-  RUNNING: 'workers are lost when their leases end',
-  STOPPED: 'no worker is lost',
-  POSTPONED: 'no worker is lost for now',
+  RUNNING: 'workers become UNREACHABLE when their leases end',
+  STOPPED: 'no lease of a worker ends',
+  POSTPONED: 'no lease of a worker ends for now',
 } as const;
 
 function fieldsOf(

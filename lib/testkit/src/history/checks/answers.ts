@@ -36,7 +36,7 @@ export function* grantsAreAnsweredOnce(history: History): Generator<Fact> {
 const order = ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED'];
 
 /** A report counts only under the fence by which its worker has the job. */
-export function* reportsCountForOwners(history: History): Generator<Fact> {
+export function* reportsCountForHolders(history: History): Generator<Fact> {
   for (const { jobId, fence, phase } of answersOf(history, 'REPORT')) {
     const events = eventsOf(history, jobId);
     if (!events) continue;
@@ -50,7 +50,7 @@ export function* reportsCountForOwners(history: History): Generator<Fact> {
 }
 
 /** The worker that holds a job is not ordered to drop it. */
-export function* ownersKeepTheirJobs(history: History): Generator<Fact> {
+export function* holdersKeepTheirJobs(history: History): Generator<Fact> {
   for (const { workerId, jobId, fence } of answersOf(history, 'DROP')) {
     const job = history.jobs.get(jobId);
     if (job && heldStates.has(job.state) && job.fence === fence && job.workerId === workerId)
