@@ -13,8 +13,8 @@ const intro = `<!-- Written by \`npm run generate\`. Do not edit. -->
 # User errors
 
 A mutation returns errors in its input as data: entries of \`userErrors\` with a \`message\` that names the field, the value and what is valid,
-the \`path\` in the input, and a stable \`code\`. A rejected entry changes nothing; other entries of the same
-call may have been accepted. Fix the entry and send it with another idempotency key, because the first key may belong to
+the \`path\` in the input, and a stable \`code\`. A rejected entry changes nothing, unless its code says
+otherwise; other entries of the same call may have been accepted. Fix the entry and send it with another idempotency key, because the first key may belong to
 the entries that were accepted. The mutations of experiments have
 codes of their own, such as \`CHAIN_INVALID\`. See [errors](errors.md) for errors of the whole request,
 and [job errors](job-errors.md) for the reasons why an attempt of a job failed.
