@@ -207,6 +207,11 @@ describe('another attempt', () => {
     expect(retried({ maxAttempts: 4 }, { job }).after).toEqual({ to: 'ACTIVATED' });
   });
 
+  it('follows after any number of attempts that ended as planned', () => {
+    const job = { attempt: 25, plannedEnds: 23, attempts: [{ number: 24 }, { number: 25 }] };
+    expect(retried({}, { job }).after).toEqual({ to: 'ACTIVATED' });
+  });
+
   it('waits for the backoff of the rule, or else of the job', () => {
     const retry = { maxAttempts: 3, backoffSeconds: 60, backoffFactor: 2, retryOn: [] };
     const after = (seconds: number) => ({ to: 'PENDING', notBefore: later(seconds) });

@@ -119,7 +119,7 @@ function decideByRule(
   if (before >= maxPerJob) return undefined;
   const by = { policyId: policy.id, version: policy.version, rule: name, evidence };
   if (action.retry) return retry(facts, action.retry, by, world);
-  if (action.hold && facts.job.attempt < maxAttempts) {
+  if (action.hold && facts.attempt < maxAttempts) {
     const { reason } = action.hold;
     const hold = { by: policyActor, reason };
     return { after: { to: 'PENDING', hold }, decision: { outcome: 'HOLD', ...by, reason, changes: [] } };
@@ -143,7 +143,7 @@ function retry(
   // Its amounts have reached their limits: the next rule decides.
   if (changesAmounts(action) && changes.length === 0) return undefined;
   const most = action.maxAttempts ?? job.retry.maxAttempts;
-  if (attempt >= most || job.attempt >= maxAttempts) {
+  if (attempt >= most || attempt >= maxAttempts) {
     const reason = `Attempt ${attempt} of ${Math.min(most, maxAttempts)}: no attempt is left`;
     return { after: { to: 'FAILED' }, decision: { outcome: 'FAIL', ...by, reason, changes: [] } };
   }
