@@ -42,7 +42,11 @@ const sessions: readonly AttackCase[] = [
     },
   ),
   withSession('the session without the mark of own pages', () => ({}), unauthenticated),
-  withSession('a query of another web site with the session of the browser', () => ({ ...csrf, origin: evil }), forbidden),
+  withSession(
+    'a query of another web site with the session of the browser',
+    () => ({ ...csrf, origin: evil }),
+    forbidden,
+  ),
   withSession('the session in a query of an unknown site', () => csrf, forbidden),
   withSession('the session in a query of a sandboxed page', () => ({ ...csrf, origin: 'null' }), forbidden),
   withSession(

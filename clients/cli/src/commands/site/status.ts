@@ -10,9 +10,7 @@ import { ago, printFields, printJson } from '../../output.js';
 export function addStatus(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('status')
-    .description(
-      'show whether gateways accept pilots, and whether leases of silent workers end',
-    );
+    .description('show whether gateways accept pilots, and whether leases of silent workers end');
   command.action(() => finish(withSession(command, world, status)));
 }
 
