@@ -61,7 +61,7 @@ export const promises = {
   'no device is booked twice': {
     'devices-are-booked-once': devicesAreBookedOnce,
   },
-  'dependencies release exactly once': {
+  'a job becomes ready exactly once': {
     'children-follow-parents': dependencies.childrenFollowParents,
     'released-once': dependencies.releasedOnce,
     'waits-for-its-parents': dependencies.waitsForItsParents,
