@@ -310,7 +310,7 @@ export type ClaimProfile =
 
 /** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
-  /** Experiments whose jobs the worker runs; `*` for all, which requires the permission in all experiments. */
+  /** Experiments whose jobs the worker runs; `*` for all, which requires `worker:enrol` in all experiments. */
   readonly experiments: ReadonlyArray<Scalars['String']['input']>;
   /** The enrolment. */
   readonly id: Scalars['ID']['input'];
@@ -628,7 +628,7 @@ export type GroupMembership = {
 
 /** An invitation for workers. */
 export type InviteWorkersInput = {
-  /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
+  /** Experiments whose jobs the workers run; `*` for all, which requires `worker:enrol` in all experiments. */
   readonly experiments: ReadonlyArray<Scalars['String']['input']>;
   /** Network from which the invitation may be used, such as `192.0.2.0/24`; null for all addresses. */
   readonly netblock?: InputMaybe<Scalars['String']['input']>;
@@ -688,7 +688,7 @@ export type KnownPrincipal = Node & {
   readonly isSuspended: Scalars['Boolean']['output'];
   /** Kind of the principal; PILOT does not occur. */
   readonly kind: PrincipalKind;
-  /** Memberships that have not ended, in all experiments or in one whose identities you may read. */
+  /** Memberships that have not ended: those for all experiments (`*`), and those for experiments whose identities you may read. */
   readonly memberships: ReadonlyArray<Membership>;
 };
 
@@ -1214,7 +1214,7 @@ export type Queue = {
 
 /** A robot to register. */
 export type RegisterRobotInput = {
-  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  /** The experiment; `*` for all, which requires `membership:set` in all experiments. */
   readonly experiment: Scalars['String']['input'];
   /** Time at which the key ends, within 400 days. */
   readonly keyExpiresAt: Scalars['DateTime']['input'];
@@ -1250,7 +1250,7 @@ export type RegisterRobotUserError = UserError & {
 export type RegisterRobotUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The key was registered before. The robot exists now, without a key and without roles. */
+  /** Another robot has or had the key. The call has created the robot all the same, without a key and roles: add a key with `addRobotKey`. */
   | 'KEY_IN_USE'
   /** The experiment has a robot with this name. */
   | 'ROBOT_EXISTS';
@@ -1259,7 +1259,7 @@ export type RegisterRobotUserErrorCode =
 export type RegisterSubgraphInput = {
   /** Address of the service over HTTP, such as `https://host/graphql`. The gateway uses the same address over WebSocket for subscriptions. */
   readonly endpoint: Scalars['String']['input'];
-  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. */
+  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. An experiment with another name, such as `a-b`, cannot have a subgraph. */
   readonly name: Scalars['String']['input'];
   /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
   readonly typePrefix?: InputMaybe<Scalars['String']['input']>;
@@ -1396,7 +1396,7 @@ export type RevokeTokensUserErrorCode =
 /** A service or script that authenticates with a key pair of its own. Its memberships and groups give its rights. */
 export type Robot = Node & {
   readonly __typename?: 'Robot';
-  /** Experiment whose managers manage its keys; null for all experiments. */
+  /** Experiment in which `membership:set` permits a change of its keys; null for all experiments. */
   readonly experiment?: Maybe<Experiment>;
   /** Name of the experiment; `*` for all. */
   readonly experimentName: Scalars['String']['output'];
@@ -1692,15 +1692,15 @@ export type SchemaRule =
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
-  /** Elements that an experiment adds to the graph are nullable. */
+  /** The field that an experiment adds to a type of core or to `Query` is nullable. */
   | 'NULLABLE'
-  /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
+  /** An experiment adds one field to a type of core or to `Query`, and it has the name of the experiment. */
   | 'ONE_FIELD'
   /** Each type is defined by one subgraph only. */
   | 'ONE_OWNER'
   /** The SDL can be parsed. */
   | 'PARSE'
-  /** Types of an experiment begin with its prefix. */
+  /** Types of an experiment begin with its prefix, or are named after one of its mutations. */
   | 'PREFIX'
   /** A subgraph does not redefine a type of another one. */
   | 'REDEFINITION'
@@ -1809,7 +1809,7 @@ export type SchemaVersionSubgraph = {
 
 /** A group to create, change or remove. */
 export type SetGroupInput = {
-  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  /** The experiment; `*` for all, which requires `membership:set` in all experiments. */
   readonly experiment: Scalars['String']['input'];
   /** Time at which the roles of all members end; null for no end. */
   readonly expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
@@ -1895,7 +1895,7 @@ export type SetGroupUserErrorCode =
 export type SetMembershipInput = {
   /** Roles that the principal may take for a short time with `startElevation`. */
   readonly elevatableRoles?: ReadonlyArray<GrantableRole>;
-  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  /** The experiment; `*` for all, which requires `membership:set` in all experiments. */
   readonly experiment: Scalars['String']['input'];
   /** Time at which the membership ends; null for no end. */
   readonly expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
@@ -2458,7 +2458,7 @@ export type WorkerEnrolmentMethod =
   | 'APPROVAL'
   /** By the code of an invitation. */
   | 'INVITATION'
-  /** By a token of the platform that matches a rule of its issuer. */
+  /** By a token of the platform that runs the pilot, such as Kubernetes; it matches a rule of its issuer. */
   | 'PLATFORM';
 
 /** State of an enrolment. */

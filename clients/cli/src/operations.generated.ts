@@ -336,7 +336,7 @@ export type CloseWorkPoolUserErrorCode =
 export type ContinuityPolicyInput = {
   /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
   defaultContinueSeconds?: number | null | undefined;
-  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  /** `reassignAfterSeconds` of jobs that do not set it, in seconds, 0 to 34560000. */
   defaultReassignAfterSeconds?: number | null | undefined;
   /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
   maxContinueSeconds?: number | null | undefined;
@@ -437,7 +437,7 @@ export type CreateWorkPoolUserErrorCode =
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
   /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
@@ -453,7 +453,7 @@ export type CudaRequirementInput = {
 
 /** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
-  /** Experiments whose jobs the worker runs; `*` for all, which requires the permission in all experiments. */
+  /** Experiments whose jobs the worker runs; `*` for all, which requires `worker:enrol` in all experiments. */
   experiments: Array<string>;
   /** The enrolment. */
   id: string;
@@ -567,7 +567,7 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -634,7 +634,7 @@ export type EndScoutingInput = {
   isDryRun?: boolean | null | undefined;
   /** Reason, up to 500 characters; seen with the result of the scouts. */
   reason?: string | null | undefined;
-  /** Requirements of the other jobs that replace those that follow from the use of the scouts so far. */
+  /** Requirements of the other jobs that replace those that core computes from what the scouts have used so far. */
   requirements?: ScoutOverridesInput | null | undefined;
   /** Id of the task. */
   taskId: string;
@@ -772,7 +772,7 @@ export type GpuPartitionInput =
   migFraction: number; migProfile?: never; timeShare?: never; }
   |  { migFraction?: never;   /** The MIG profile, such as `1g.10gb`. */
   migProfile: string; timeShare?: never; }
-  |  { migFraction?: never; migProfile?: never;   /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  |  { migFraction?: never; migProfile?: never;   /** Part of a device that the job shares with other jobs, where the queue allows it; `count` must be 1. */
   timeShare: GpuTimeShareInput; };
 
 /** GPUs that a job needs. Fields that are not set require nothing. */
@@ -806,7 +806,7 @@ export type GpuRequirementInput = {
   vendor?: GpuVendor | null | undefined;
 };
 
-/** Part of a device that other jobs use at the same time. */
+/** Part of a device that the job shares with other jobs, which use it at the same time. */
 export type GpuTimeShareInput = {
   /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
   memoryMiB?: number | null | undefined;
@@ -926,9 +926,9 @@ export type HostState =
   | 'EXCLUDED'
   /** Its exclusion is over: it gets one job at a time, which costs the job no attempt if it fails. */
   | 'HALF_OPEN'
-  /** It gets jobs as any other host. */
+  /** It gets jobs like any other host. */
   | 'HEALTHY'
-  /** Some jobs failed fast on it: it gets one job at a time, until one lasts. */
+  /** Some jobs failed on it within a minute: it gets one job at a time, until one lasts, and for at most 10 minutes. */
   | 'SUSPECT';
 
 /** The downtimes of another system. */
@@ -976,7 +976,7 @@ export type IntRangeInput = {
 
 /** An invitation for workers. */
 export type InviteWorkersInput = {
-  /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
+  /** Experiments whose jobs the workers run; `*` for all, which requires `worker:enrol` in all experiments. */
   experiments: Array<string>;
   /** Network from which the invitation may be used, such as `192.0.2.0/24`; null for all addresses. */
   netblock?: string | null | undefined;
@@ -1108,7 +1108,7 @@ export type JobInput = {
 
 /** Notice that a payload receives before its end. */
 export type JobNoticeInput = {
-  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
   checkpointExitCode?: number | null | undefined;
   /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
   seconds: number;
@@ -1235,11 +1235,11 @@ export type LabelInput = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No worker is lost for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
   | 'POSTPONED'
-  /** Workers are lost when their leases end. */
+  /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'
-  /** No worker is lost: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
+  /** No lease ends: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
   | 'STOPPED';
 
 /** The streams of a payload. */
@@ -1251,7 +1251,7 @@ export type LogStream =
 
 /** Way in which the memory limit of a payload is enforced. */
 export type MemoryLimitMethod =
-  /** By the kernel, in a control group (cgroup v2) with a margin, and by samples of the pilot at the limit itself. */
+  /** By samples of the pilot at the limit, and by the kernel (cgroup v2) at a limit that is higher by a quarter, but at least by 256 MiB. */
   | 'CONTROL_GROUP_V2'
   /**
    * By samples of the pilot: the sum of the resident memory of all processes, and above 80 % of the limit with shared
@@ -1360,7 +1360,7 @@ export type PolicyAmountInput = {
   add?: number | null | undefined;
   /** Multiple of the previous amount, above 0 and at most 100. The product is rounded up. */
   factor?: number | null | undefined;
-  /** Upper limit of the changed amount. Without it, and at most, what workers offer is the limit. If no amount of the job can grow any more, the next rule decides. */
+  /** Upper limit of the changed amount. What workers offer is always a limit, too. If no amount of the job can grow any more, the next rule decides. */
   max?: number | null | undefined;
   /** New amount. */
   value?: number | null | undefined;
@@ -1392,7 +1392,7 @@ export type PolicyMatchInput = {
   hosts?: Array<string> | null | undefined;
   /** Labels that the job must have, all of them. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Regular expression in RE2 syntax that occurs in the last 32768 characters of the attempt's log. Up to 500 characters; `^` and `$` match at lines. */
+  /** Regular expression in RE2 syntax that occurs in the last 32768 characters of the attempt's log. Up to 500 characters; `^` and `$` match at the start and end of each line. */
   logPattern?: string | null | undefined;
   /** Names of queues. */
   queues?: Array<string> | null | undefined;
@@ -1444,7 +1444,7 @@ export type PolicyRuleInput = {
 
 /** Scope of a policy. */
 export type PolicyScopeInput =
-  {   /** Name of an experiment. Managers of the experiment may set its policy. */
+  {   /** Name of an experiment. Principals with `policy:manage` in the experiment (ADMIN, PRODUCTION) may set its policy. */
   experiment: string; queue?: never; taskId?: never; }
   |  { experiment?: never;   /** Name of a queue. Operators of the queue may set its policy. */
   queue: string; taskId?: never; }
@@ -1547,7 +1547,7 @@ export type QueueExperimentLimitsInput = {
   experiment: string;
   /** Largest number of cores of its jobs together. */
   maxCores?: number | null | undefined;
-  /** Largest number of GPUs of its jobs together, in whole GPUs; parts of GPUs count as parts. */
+  /** Largest number of GPUs of its jobs together, a whole number; slices and time-shared parts count as fractions. */
   maxGpus?: number | null | undefined;
   /** Largest number of its jobs that are sent or running at the same time; 0 sends it no jobs. */
   maxRunningJobs?: number | null | undefined;
@@ -1574,18 +1574,18 @@ export type QueueIsolation =
 
 /** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
-  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. A change applies to workers that register later. */
   heartbeatSeconds?: number | null | undefined;
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
    * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
-   * `heartbeatSeconds`, at most 3600; 30 by default.
+   * `heartbeatSeconds`, at most 3600; 30 by default. Core applies a change from the next heartbeat of each worker on.
    */
   leaseSeconds?: number | null | undefined;
   /**
    * Longest time for which a worker collects the output of a payload before it sends it, in milliseconds, 100 to
-   * 300,000; 200 by default. It applies to workers that register later.
+   * 300,000; 200 by default. A change applies to workers that register later.
    */
   logIntervalMs?: number | null | undefined;
   /** Largest number of cores of one job, 1 to 4096. */
@@ -1602,7 +1602,7 @@ export type QueueLimitsInput = {
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
+  /** Treated as TEST: accepts only jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
   /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
@@ -1615,7 +1615,7 @@ export type QueueState =
 
 /** A robot to register. */
 export type RegisterRobotInput = {
-  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  /** The experiment; `*` for all, which requires `membership:set` in all experiments. */
   experiment: string;
   /** Time at which the key ends, within 400 days. */
   keyExpiresAt: string;
@@ -1631,7 +1631,7 @@ export type RegisterRobotInput = {
 export type RegisterRobotUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The key was registered before. The robot exists now, without a key and without roles. */
+  /** Another robot has or had the key. The call has created the robot all the same, without a key and roles: add a key with `addRobotKey`. */
   | 'KEY_IN_USE'
   /** The experiment has a robot with this name. */
   | 'ROBOT_EXISTS';
@@ -1640,7 +1640,7 @@ export type RegisterRobotUserErrorCode =
 export type RegisterSubgraphInput = {
   /** Address of the service over HTTP, such as `https://host/graphql`. The gateway uses the same address over WebSocket for subscriptions. */
   endpoint: string;
-  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. */
+  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. An experiment with another name, such as `a-b`, cannot have a subgraph. */
   name: string;
   /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
   typePrefix?: string | null | undefined;
@@ -1944,15 +1944,15 @@ export type SchemaRule =
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
-  /** Elements that an experiment adds to the graph are nullable. */
+  /** The field that an experiment adds to a type of core or to `Query` is nullable. */
   | 'NULLABLE'
-  /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
+  /** An experiment adds one field to a type of core or to `Query`, and it has the name of the experiment. */
   | 'ONE_FIELD'
   /** Each type is defined by one subgraph only. */
   | 'ONE_OWNER'
   /** The SDL can be parsed. */
   | 'PARSE'
-  /** Types of an experiment begin with its prefix. */
+  /** Types of an experiment begin with its prefix, or are named after one of its mutations. */
   | 'PREFIX'
   /** A subgraph does not redefine a type of another one. */
   | 'REDEFINITION'
@@ -1976,7 +1976,7 @@ export type SchemaVersionKind =
   /** A subgraph was withdrawn. */
   | 'WITHDRAWAL';
 
-/** Requirements that replace those that follow from the use of the scouts. */
+/** Requirements that replace those that core computes from what the scouts used. */
 export type ScoutOverridesInput = {
   /** Scratch space, in MiB. */
   diskMiB?: number | null | undefined;
@@ -1986,11 +1986,11 @@ export type ScoutOverridesInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+/** Rule by which core computes a requirement of the other jobs from what the scouts used. */
 export type ScoutRuleInput = {
-  /** Factor by which the use at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
+  /** Factor by which the amount at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
   factor?: number | null | undefined;
-  /** Percentile of the use, 1 to 100. */
+  /** Percentile of what the scouts used, 1 to 100. */
   percentile?: number | null | undefined;
 };
 
@@ -2010,7 +2010,7 @@ export type SecretScope =
 
 /** A group to create, change or remove. */
 export type SetGroupInput = {
-  /** The experiment; `*` for all, which requires the permission in all experiments. */
+  /** The experiment; `*` for all, which requires `membership:set` in all experiments. */
   experiment: string;
   /** Time at which the roles of all members end; null for no end. */
   expiresAt?: string | null | undefined;
@@ -2242,7 +2242,7 @@ export type SubmitTaskInput = {
   name: string;
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
-  /** Jobs that run first, and whose use decides about the requirements of the others; null for none. */
+  /** Jobs that run first; core computes the requirements of the others from what they used. Null for none. */
   scouts?: TaskScoutsInput | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -2320,9 +2320,9 @@ export type TaskFailureAction =
 export type TaskFailureLimitInput = {
   /** The command, which core gives as `system:failure-limit`. */
   action?: TaskFailureAction | null | undefined;
-  /** A larger fraction of the ended jobs than this gives the command, 0 to 1. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED, 0 to 1. */
   maxFailedFraction?: number | null | undefined;
-  /** More FAILED jobs than this give the command, 0 to 1,000,000. */
+  /** Core gives the command when more jobs than this are FAILED, 0 to 1,000,000. */
   maxFailedJobs?: number | null | undefined;
   /** Number of ended jobs below which the fraction does not count, 1 or more. */
   minEndedJobs?: number | null | undefined;
@@ -2365,8 +2365,8 @@ export type TaskScoutsInput = {
 };
 
 /**
- * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
- * the same job is not part of the task.
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. If the old job is retried once more,
+ * that copy does not belong to the task.
  */
 export type TaskState =
   /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
@@ -2375,7 +2375,7 @@ export type TaskState =
   | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: not all jobs are FINISHED, and the task is not CANCELLED. For example, a job is FAILED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
@@ -2582,7 +2582,7 @@ export type WorkerEnrolmentMethod =
   | 'APPROVAL'
   /** By the code of an invitation. */
   | 'INVITATION'
-  /** By a token of the platform that matches a rule of its issuer. */
+  /** By a token of the platform that runs the pilot, such as Kubernetes; it matches a rule of its issuer. */
   | 'PLATFORM';
 
 /** State of an enrolment. */
@@ -2610,9 +2610,9 @@ export type WorkerFilter = {
 export type WorkerState =
   /** Finishes its jobs and accepts no more. */
   | 'DRAINING'
-  /** Ended by itself. */
+  /** Ended by itself, or reported as ended. */
   | 'ENDED'
-  /** Did not report before its lease ended, or was replaced; nothing of it can return, and its jobs were reassigned. */
+  /** Its lease ended and no payload of it may still run, or its pilot registered as another worker. Its jobs went to other workers, or to the new worker of the pilot. */
   | 'LOST'
   /** Accepts work. */
   | 'READY'

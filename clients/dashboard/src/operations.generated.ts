@@ -221,11 +221,11 @@ export type LabelInput = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No worker is lost for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
   | 'POSTPONED'
-  /** Workers are lost when their leases end. */
+  /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'
-  /** No worker is lost: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
+  /** No lease ends: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
   | 'STOPPED';
 
 /** The streams of a payload. */
@@ -237,7 +237,7 @@ export type LogStream =
 
 /** Way in which the memory limit of a payload is enforced. */
 export type MemoryLimitMethod =
-  /** By the kernel, in a control group (cgroup v2) with a margin, and by samples of the pilot at the limit itself. */
+  /** By samples of the pilot at the limit, and by the kernel (cgroup v2) at a limit that is higher by a quarter, but at least by 256 MiB. */
   | 'CONTROL_GROUP_V2'
   /**
    * By samples of the pilot: the sum of the resident memory of all processes, and above 80 % of the limit with shared
@@ -297,8 +297,8 @@ export type TaskAction =
   | 'RESUME';
 
 /**
- * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
- * the same job is not part of the task.
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. If the old job is retried once more,
+ * that copy does not belong to the task.
  */
 export type TaskState =
   /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
@@ -307,7 +307,7 @@ export type TaskState =
   | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: not all jobs are FINISHED, and the task is not CANCELLED. For example, a job is FAILED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

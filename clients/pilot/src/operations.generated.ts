@@ -27,7 +27,7 @@ export type AcquireJobsInput = {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -54,7 +54,7 @@ export type AppendJobLogUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -158,7 +158,7 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -195,7 +195,7 @@ export type FailJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -236,7 +236,7 @@ export type FinishJobsUserErrorCode =
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -282,7 +282,7 @@ export type HeartbeatInput = {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -426,7 +426,7 @@ export type LogStream =
 
 /** Way in which the memory limit of a payload is enforced. */
 export type MemoryLimitMethod =
-  /** By the kernel, in a control group (cgroup v2) with a margin, and by samples of the pilot at the limit itself. */
+  /** By samples of the pilot at the limit, and by the kernel (cgroup v2) at a limit that is higher by a quarter, but at least by 256 MiB. */
   | 'CONTROL_GROUP_V2'
   /**
    * By samples of the pilot: the sum of the resident memory of all processes, and above 80 % of the limit with shared
@@ -509,7 +509,7 @@ export type RedeemSecretsUserErrorCode =
   | 'SECRET_EXPIRED'
   /** The secret does not exist, or the job may not use it. */
   | 'SECRET_NOT_FOUND'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -606,7 +606,7 @@ export type StartJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';

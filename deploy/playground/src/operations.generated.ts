@@ -62,7 +62,7 @@ export type AtlasTransformInput = {
 export type ContinuityPolicyInput = {
   /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
   defaultContinueSeconds?: number | null | undefined;
-  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  /** `reassignAfterSeconds` of jobs that do not set it, in seconds, 0 to 34560000. */
   defaultReassignAfterSeconds?: number | null | undefined;
   /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
   maxContinueSeconds?: number | null | undefined;
@@ -113,7 +113,7 @@ export type CreateQueueUserErrorCode =
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
   /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
@@ -164,7 +164,7 @@ export type GpuPartitionInput =
   migFraction: number; migProfile?: never; timeShare?: never; }
   |  { migFraction?: never;   /** The MIG profile, such as `1g.10gb`. */
   migProfile: string; timeShare?: never; }
-  |  { migFraction?: never; migProfile?: never;   /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  |  { migFraction?: never; migProfile?: never;   /** Part of a device that the job shares with other jobs, where the queue allows it; `count` must be 1. */
   timeShare: GpuTimeShareInput; };
 
 /** GPUs that a job needs. Fields that are not set require nothing. */
@@ -198,7 +198,7 @@ export type GpuRequirementInput = {
   vendor?: GpuVendor | null | undefined;
 };
 
-/** Part of a device that other jobs use at the same time. */
+/** Part of a device that the job shares with other jobs, which use it at the same time. */
 export type GpuTimeShareInput = {
   /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
   memoryMiB?: number | null | undefined;
@@ -217,7 +217,7 @@ export type GpuVendor =
 
 /** An invitation for workers. */
 export type InviteWorkersInput = {
-  /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
+  /** Experiments whose jobs the workers run; `*` for all, which requires `worker:enrol` in all experiments. */
   experiments: Array<string>;
   /** Network from which the invitation may be used, such as `192.0.2.0/24`; null for all addresses. */
   netblock?: string | null | undefined;
@@ -286,7 +286,7 @@ export type JobInput = {
 
 /** Notice that a payload receives before its end. */
 export type JobNoticeInput = {
-  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
   checkpointExitCode?: number | null | undefined;
   /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
   seconds: number;
@@ -455,7 +455,7 @@ export type QueueExperimentLimitsInput = {
   experiment: string;
   /** Largest number of cores of its jobs together. */
   maxCores?: number | null | undefined;
-  /** Largest number of GPUs of its jobs together, in whole GPUs; parts of GPUs count as parts. */
+  /** Largest number of GPUs of its jobs together, a whole number; slices and time-shared parts count as fractions. */
   maxGpus?: number | null | undefined;
   /** Largest number of its jobs that are sent or running at the same time; 0 sends it no jobs. */
   maxRunningJobs?: number | null | undefined;
@@ -470,18 +470,18 @@ export type QueueIsolation =
 
 /** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
-  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. A change applies to workers that register later. */
   heartbeatSeconds?: number | null | undefined;
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
    * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
-   * `heartbeatSeconds`, at most 3600; 30 by default.
+   * `heartbeatSeconds`, at most 3600; 30 by default. Core applies a change from the next heartbeat of each worker on.
    */
   leaseSeconds?: number | null | undefined;
   /**
    * Longest time for which a worker collects the output of a payload before it sends it, in milliseconds, 100 to
-   * 300,000; 200 by default. It applies to workers that register later.
+   * 300,000; 200 by default. A change applies to workers that register later.
    */
   logIntervalMs?: number | null | undefined;
   /** Largest number of cores of one job, 1 to 4096. */
@@ -498,7 +498,7 @@ export type QueueLimitsInput = {
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
+  /** Treated as TEST: accepts only jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
   /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
@@ -630,13 +630,13 @@ export type SubmitAtlasTaskInput = {
   maxAttempts?: number | null | undefined;
   /** Memory of each job, in MiB. */
   memoryMiB?: number | null | undefined;
-  /** The physics short: 1 to 63 letters, digits and `_`. */
+  /** Short name of the physics process: 1 to 63 letters, digits and `_`. */
   physicsShort: string;
   /** Software release that a worker must have in its label `atlas-release`; null accepts any. */
   release?: string | null | undefined;
   /** The production request, 1 or more. */
   requestId: number;
-  /** Number of jobs of the first step that run first, 1 to 1000: the requirements of its other jobs follow from their use, and too many failures abort the task. Null for none. */
+  /** Number of jobs of the first step that run first, 1 to 1000: core computes the requirements of its other jobs from what they used, and too many failures abort the task. Null for none. */
   scouts?: number | null | undefined;
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   seed?: number | null | undefined;
@@ -730,8 +730,8 @@ export type SubmitJobsInput = {
 };
 
 /**
- * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
- * the same job is not part of the task.
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. If the old job is retried once more,
+ * that copy does not belong to the task.
  */
 export type TaskState =
   /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
@@ -740,7 +740,7 @@ export type TaskState =
   | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: not all jobs are FINISHED, and the task is not CANCELLED. For example, a job is FAILED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

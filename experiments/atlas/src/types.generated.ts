@@ -93,7 +93,7 @@ export type AtlasTask = Node & {
   readonly eventsPerJob: Scalars['Int']['output'];
   /** Opaque identifier, `atlasTask_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The physics short, such as `Zmumu`. */
+  /** Short name of the physics process, such as `Zmumu`. */
   readonly physicsShort: Scalars['String']['output'];
   /** Number of physics events in the FINISHED jobs of the last step before the merge. Each job counts once. */
   readonly processedEvents: Scalars['Int']['output'];
@@ -272,13 +272,13 @@ export type SubmitAtlasTaskInput = {
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
   /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The physics short: 1 to 63 letters, digits and `_`. */
+  /** Short name of the physics process: 1 to 63 letters, digits and `_`. */
   readonly physicsShort: Scalars['String']['input'];
   /** Software release that a worker must have in its label `atlas-release`; null accepts any. */
   readonly release?: InputMaybe<Scalars['String']['input']>;
   /** The production request, 1 or more. */
   readonly requestId: Scalars['Int']['input'];
-  /** Number of jobs of the first step that run first, 1 to 1000: the requirements of its other jobs follow from their use, and too many failures abort the task. Null for none. */
+  /** Number of jobs of the first step that run first, 1 to 1000: core computes the requirements of its other jobs from what they used, and too many failures abort the task. Null for none. */
   readonly scouts?: InputMaybe<Scalars['Int']['input']>;
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   readonly seed?: InputMaybe<Scalars['Int']['input']>;

@@ -8,7 +8,7 @@ import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
   /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
@@ -47,7 +47,7 @@ export type GpuPartitionInput =
   migFraction: number; migProfile?: never; timeShare?: never; }
   |  { migFraction?: never;   /** The MIG profile, such as `1g.10gb`. */
   migProfile: string; timeShare?: never; }
-  |  { migFraction?: never; migProfile?: never;   /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  |  { migFraction?: never; migProfile?: never;   /** Part of a device that the job shares with other jobs, where the queue allows it; `count` must be 1. */
   timeShare: GpuTimeShareInput; };
 
 /** GPUs that a job needs. Fields that are not set require nothing. */
@@ -81,7 +81,7 @@ export type GpuRequirementInput = {
   vendor?: GpuVendor | null | undefined;
 };
 
-/** Part of a device that other jobs use at the same time. */
+/** Part of a device that the job shares with other jobs, which use it at the same time. */
 export type GpuTimeShareInput = {
   /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
   memoryMiB?: number | null | undefined;
@@ -148,7 +148,7 @@ export type JobInput = {
 
 /** Notice that a payload receives before its end. */
 export type JobNoticeInput = {
-  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
   checkpointExitCode?: number | null | undefined;
   /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
   seconds: number;
@@ -319,11 +319,11 @@ export type RocmRequirementInput = {
   runtime?: string | null | undefined;
 };
 
-/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+/** Rule by which core computes a requirement of the other jobs from what the scouts used. */
 export type ScoutRuleInput = {
-  /** Factor by which the use at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
+  /** Factor by which the amount at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
   factor?: number | null | undefined;
-  /** Percentile of the use, 1 to 100. */
+  /** Percentile of what the scouts used, 1 to 100. */
   percentile?: number | null | undefined;
 };
 
@@ -357,7 +357,7 @@ export type SubmitTaskInput = {
   name: string;
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
-  /** Jobs that run first, and whose use decides about the requirements of the others; null for none. */
+  /** Jobs that run first; core computes the requirements of the others from what they used. Null for none. */
   scouts?: TaskScoutsInput | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -404,9 +404,9 @@ export type TaskFailureAction =
 export type TaskFailureLimitInput = {
   /** The command, which core gives as `system:failure-limit`. */
   action?: TaskFailureAction | null | undefined;
-  /** A larger fraction of the ended jobs than this gives the command, 0 to 1. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED, 0 to 1. */
   maxFailedFraction?: number | null | undefined;
-  /** More FAILED jobs than this give the command, 0 to 1,000,000. */
+  /** Core gives the command when more jobs than this are FAILED, 0 to 1,000,000. */
   maxFailedJobs?: number | null | undefined;
   /** Number of ended jobs below which the fraction does not count, 1 or more. */
   minEndedJobs?: number | null | undefined;

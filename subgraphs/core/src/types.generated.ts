@@ -3,6 +3,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { AttemptDecisionMapper, PolicyMapper, PolicyConnectionMapper, PolicySimulationMapper, PolicySimulationResultMapper, PolicySimulationRuleMapper, PolicySimulationSampleMapper, PolicyVersionMapper, PolicyVersionConnectionMapper } from './policies/graphql/schema.mappers.js';
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
 import type { ChangeTaskPayloadMapper, TaskChangeMapper, TaskValueChangeMapper } from './tasks/graphql/task-changes.mappers.js';
+import type { CompletedWorkUnitMapper, WorkPoolChangedMapper, WorkUnitCompletedMapper, WorkUnitCompletedEventMapper } from './events/graphql/units.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
 import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/downtimes.mappers.js';
 import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, ScoutedAmountMapper, ScoutedShapeMapper, TaskScoutsMapper } from './tasks/graphql/scouts.mappers.js';
@@ -19,6 +20,7 @@ import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from '
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskCommandMapper, TaskCommandEffectMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
+import type { WorkPoolMapper, WorkPoolConnectionMapper, WorkPoolSettingsMapper, WorkUnitMapper, WorkUnitAssignmentMapper, WorkUnitCompletionMapper, WorkUnitConnectionMapper, WorkUnitCountsMapper, WorkUnitErrorMapper, WorkUnitLeaseMapper, WorkUnitTotalMapper } from './units/graphql/schema.mappers.js';
 import type { Context } from './context.js';
 export type Maybe<T> = T | null | undefined;
 export type InputMaybe<T> = T | null | undefined;
@@ -127,7 +129,7 @@ export type AcquireJobsUserError = UserError & {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -271,12 +273,12 @@ export type AppendJobLogUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** Decision about what follows a failed attempt, made by a rule of a policy or by the default placement. */
+/** Decision about what follows a failed attempt, made by a rule of a policy, or by the default preference for other hosts and sites. */
 export type AttemptDecision = {
   readonly __typename?: 'AttemptDecision';
   /** Hosts that the next attempt avoids. */
@@ -679,12 +681,107 @@ export type ClearHostUserErrorCode =
   /** The host is being changed by other calls. */
   | 'REVISION_CONFLICT';
 
+/** A pool to close. */
+export type CloseWorkPoolInput = {
+  /** The pool. */
+  readonly poolId: Scalars['ID']['input'];
+};
+
+/** Result of `closeWorkPool`. */
+export type CloseWorkPoolPayload = {
+  readonly __typename?: 'CloseWorkPoolPayload';
+  /** The pool; null if there are errors. */
+  readonly pool?: Maybe<WorkPool>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CloseWorkPoolUserError>;
+};
+
+/** An error in the input of `closeWorkPool`. */
+export type CloseWorkPoolUserError = UserError & {
+  readonly __typename?: 'CloseWorkPoolUserError';
+  /** Code of the error, for programs. */
+  readonly code: CloseWorkPoolUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `closeWorkPool`. */
+export type CloseWorkPoolUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The pool does not exist, or you may not see it. */
+  | 'POOL_NOT_FOUND';
+
+/** Completed units. */
+export type CompleteWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool, with results of at most 1 MiB together. */
+  readonly units: ReadonlyArray<CompletedWorkUnitInput>;
+};
+
+/** Result of `completeWorkUnits`. */
+export type CompleteWorkUnitsPayload = {
+  readonly __typename?: 'CompleteWorkUnitsPayload';
+  /** Identifiers of the units whose reports count, also by an earlier call. */
+  readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CompleteWorkUnitsUserError>;
+};
+
+/** An error in the input of `completeWorkUnits`. */
+export type CompleteWorkUnitsUserError = UserError & {
+  readonly __typename?: 'CompleteWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: CompleteWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `completeWorkUnits`. */
+export type CompleteWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
+/** A completed unit. */
+export type CompletedWorkUnit = {
+  readonly __typename?: 'CompletedWorkUnit';
+  /** Identifier of the unit. */
+  readonly id: Scalars['ID']['output'];
+  /** Key of the unit. */
+  readonly key: Scalars['String']['output'];
+  /** Result; null if there is none. */
+  readonly result?: Maybe<Scalars['String']['output']>;
+  /** Seconds that it took. */
+  readonly seconds: Scalars['Float']['output'];
+};
+
+/** A completed unit. */
+export type CompletedWorkUnitInput = {
+  /** Number of the lease. */
+  readonly fence: Scalars['Int']['input'];
+  /** Identifier of the unit. */
+  readonly id: Scalars['ID']['input'];
+  /** Result, at most 65,536 bytes. */
+  readonly result?: InputMaybe<Scalars['String']['input']>;
+  /** Seconds that the unit took; by default, and at most, the time since its lease. */
+  readonly seconds?: InputMaybe<Scalars['Float']['input']>;
+};
+
 /** Defaults and bounds for the continuity of jobs in an experiment or a queue. */
 export type ContinuityPolicy = {
   readonly __typename?: 'ContinuityPolicy';
   /** Time for which payloads run on without contact if their jobs set none, in seconds; null for the system's default, 86400. */
   readonly defaultContinueSeconds?: Maybe<Scalars['Int']['output']>;
-  /** Time until another worker gets a job that sets none, in seconds; null for the system's default, 600. */
+  /** `reassignAfterSeconds` of jobs that do not set it, in seconds; null for the system's default, 600. */
   readonly defaultReassignAfterSeconds?: Maybe<Scalars['Int']['output']>;
   /** Longest time for which payloads may run on without contact, in seconds; null for no limit. */
   readonly maxContinueSeconds?: Maybe<Scalars['Int']['output']>;
@@ -698,7 +795,7 @@ export type ContinuityPolicy = {
 export type ContinuityPolicyInput = {
   /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
   readonly defaultContinueSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  /** `reassignAfterSeconds` of jobs that do not set it, in seconds, 0 to 34560000. */
   readonly defaultReassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
   readonly maxContinueSeconds?: InputMaybe<Scalars['Int']['input']>;
@@ -810,6 +907,51 @@ export type CreateSecretUserErrorCode =
   /** Another secret of the owner or the experiment has the name. */
   | 'SECRET_NAME_TAKEN';
 
+/** A pool to create. */
+export type CreateWorkPoolInput = {
+  /** Name of the experiment that owns the pool. */
+  readonly experiment: Scalars['String']['input'];
+  /** Name, unique in the experiment: 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  readonly name: Scalars['String']['input'];
+  /** Name of the run that the units belong to, 1 to 100 characters. */
+  readonly run?: InputMaybe<Scalars['String']['input']>;
+  /** Settings that differ from the defaults. */
+  readonly settings?: InputMaybe<WorkPoolSettingsInput>;
+  /** Task of the experiment whose jobs work on the units. */
+  readonly taskId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+/** Result of `createWorkPool`. */
+export type CreateWorkPoolPayload = {
+  readonly __typename?: 'CreateWorkPoolPayload';
+  /** The pool; null if there are errors. */
+  readonly pool?: Maybe<WorkPool>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CreateWorkPoolUserError>;
+};
+
+/** An error in the input of `createWorkPool`. */
+export type CreateWorkPoolUserError = UserError & {
+  readonly __typename?: 'CreateWorkPoolUserError';
+  /** Code of the error, for programs. */
+  readonly code: CreateWorkPoolUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `createWorkPool`. */
+export type CreateWorkPoolUserErrorCode =
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The experiment has another pool with this name. */
+  | 'POOL_NAME_TAKEN'
+  /** The task does not exist, or belongs to another experiment. */
+  | 'TASK_NOT_FOUND';
+
 /** A CUDA toolkit and the Linux drivers it works with. */
 export type CudaRelease = {
   readonly __typename?: 'CudaRelease';
@@ -842,7 +984,7 @@ export type CudaRequirement = {
   readonly __typename?: 'CudaRequirement';
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   readonly hasCompatPackage: Scalars['Boolean']['output'];
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have; minor-version compatibility is then not enough. */
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has; minor-version compatibility is then not enough. */
   readonly isNewDriverFeatureRequired: Scalars['Boolean']['output'];
   /** Lowest compute capability, such as `8.0`; null for any. */
   readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
@@ -860,7 +1002,7 @@ export type CudaRequirement = {
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   readonly hasCompatPackage?: InputMaybe<Scalars['Boolean']['input']>;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has. */
   readonly isNewDriverFeatureRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Lowest compute capability, such as `8.0`. */
   readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
@@ -1253,7 +1395,7 @@ export type DrainWorkerUserError = UserError & {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -1305,7 +1447,7 @@ export type EndScoutingInput = {
   readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
   /** Reason, up to 500 characters; seen with the result of the scouts. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
-  /** Requirements of the other jobs that replace those that follow from the use of the scouts so far. */
+  /** Requirements of the other jobs that replace those that core computes from what the scouts have used so far. */
   readonly requirements?: InputMaybe<ScoutOverridesInput>;
   /** Id of the task. */
   readonly taskId: Scalars['ID']['input'];
@@ -1394,7 +1536,8 @@ export type ErrorFilter = {
 
 /**
  * Failures with equal values of the fields by which they are grouped. Fields that are not in the grouping are null. A
- * field in the grouping is null if its value is unknown. Failures beyond the limits of the counts have the code `OTHER`, and otherwise only experiment, family and hour.
+ * field in the grouping is null if its value is unknown. Core keeps a limited number of groups for each
+ * hour; further failures are in groups with the code `OTHER`, in which only experiment, family and hour are set besides.
  */
 export type ErrorGroup = {
   readonly __typename?: 'ErrorGroup';
@@ -1468,7 +1611,7 @@ export type ErrorSummary = {
   readonly coreHours: Scalars['Float']['output'];
   /** Number of attempts that failed; cancelled and closed ones do not count. */
   readonly count: Scalars['Int']['output'];
-  /** Time since which failures are counted; null before the first core process has led. */
+  /** Time since which failures are counted; null until a core process has become leader for the first time. */
   readonly countedSince?: Maybe<Scalars['DateTime']['output']>;
   /** Start of the interval: `filter.from`, rounded down to the hour. */
   readonly from: Scalars['DateTime']['output'];
@@ -1631,6 +1774,43 @@ export type ExplainRequirementsInput = {
   readonly share?: InputMaybe<Scalars['String']['input']>;
 };
 
+/** Units whose leases are prolonged. */
+export type ExtendWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool. */
+  readonly units: ReadonlyArray<LeasedWorkUnitInput>;
+};
+
+/** Result of `extendWorkUnits`. */
+export type ExtendWorkUnitsPayload = {
+  readonly __typename?: 'ExtendWorkUnitsPayload';
+  /** Identifiers of the units whose reports count, also by an earlier call. */
+  readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ExtendWorkUnitsUserError>;
+};
+
+/** An error in the input of `extendWorkUnits`. */
+export type ExtendWorkUnitsUserError = UserError & {
+  readonly __typename?: 'ExtendWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: ExtendWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `extendWorkUnits`. */
+export type ExtendWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
 /** A job whose attempt failed. */
 export type FailJobInput = {
   /** Error of the attempt. */
@@ -1685,10 +1865,59 @@ export type FailJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
+
+/** Units that were not completed. */
+export type FailWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool. */
+  readonly units: ReadonlyArray<FailedWorkUnitInput>;
+};
+
+/** Result of `failWorkUnits`. */
+export type FailWorkUnitsPayload = {
+  readonly __typename?: 'FailWorkUnitsPayload';
+  /** Identifiers of the units whose reports count, also by an earlier call. */
+  readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<FailWorkUnitsUserError>;
+};
+
+/** An error in the input of `failWorkUnits`. */
+export type FailWorkUnitsUserError = UserError & {
+  readonly __typename?: 'FailWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: FailWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `failWorkUnits`. */
+export type FailWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
+/** A unit that was not completed. */
+export type FailedWorkUnitInput = {
+  /** Number of the lease. */
+  readonly fence: Scalars['Int']['input'];
+  /** Identifier of the unit. */
+  readonly id: Scalars['ID']['input'];
+  /** Consequence; by default another attempt, if the unit has one left. */
+  readonly kind?: InputMaybe<WorkUnitFailureKind>;
+  /** Reason, 1 to 1000 characters. */
+  readonly message?: InputMaybe<Scalars['String']['input']>;
+};
 
 /** A file that can be fetched. */
 export type FileReference = {
@@ -1763,7 +1992,7 @@ export type FinishJobsUserErrorCode =
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -1965,7 +2194,7 @@ export type GpuOccupancy = {
 /** The occupancy of GPUs changed. */
 export type GpuOccupancyChanged = {
   readonly __typename?: 'GpuOccupancyChanged';
-  /** Position in the stream after this message. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
   /** Entries that changed since the last message, including those now zero; the first message has all entries. */
   readonly gpus: ReadonlyArray<GpuOccupancy>;
@@ -1986,7 +2215,7 @@ export type GpuPartition = {
   readonly migFraction?: Maybe<Scalars['Int']['output']>;
   /** The MIG profile, such as `1g.10gb`. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
-  /** Part of a device that other jobs use at the same time. */
+  /** Part of a device that the job shares with other jobs, which use it at the same time. */
   readonly timeShare?: Maybe<GpuTimeShare>;
 };
 
@@ -1999,7 +2228,7 @@ export type GpuPartitionInput =
   { readonly migFraction: Scalars['Int']['input']; readonly migProfile?: never; readonly timeShare?: never; }
   |  /** The MIG profile, such as `1g.10gb`. */
   { readonly migFraction?: never; readonly migProfile: Scalars['String']['input']; readonly timeShare?: never; }
-  |  /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  |  /** Part of a device that the job shares with other jobs, where the queue allows it; `count` must be 1. */
   { readonly migFraction?: never; readonly migProfile?: never; readonly timeShare: GpuTimeShareInput; };
 
 /** GPUs that a job needs. */
@@ -2065,7 +2294,7 @@ export type GpuRequirementInput = {
   readonly vendor?: InputMaybe<GpuVendor>;
 };
 
-/** Part of a device that other jobs use at the same time, where the queue allows it. */
+/** Part of a device that the job shares with other jobs, where the queue allows it. */
 export type GpuTimeShare = {
   readonly __typename?: 'GpuTimeShare';
   /** Memory of the device that the job uses; null for a proportional part. */
@@ -2074,7 +2303,7 @@ export type GpuTimeShare = {
   readonly thousandths: Scalars['Int']['output'];
 };
 
-/** Part of a device that other jobs use at the same time. */
+/** Part of a device that the job shares with other jobs, which use it at the same time. */
 export type GpuTimeShareInput = {
   /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -2230,7 +2459,7 @@ export type HeartbeatPayload = {
   readonly commands: ReadonlyArray<WorkerCommand>;
   /** Time at which the lease now ends; null if the worker is unknown. */
   readonly leaseExpiresAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Errors of the heartbeat. A LOST worker must register again, with the jobs whose payloads still run. */
+  /** Errors of the heartbeat. The pilot of a LOST worker registers as a new worker, with the jobs whose payloads still run. */
   readonly userErrors: ReadonlyArray<HeartbeatUserError>;
 };
 
@@ -2249,7 +2478,7 @@ export type HeartbeatUserError = UserError & {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -2319,7 +2548,8 @@ export type HoldJobsUserErrorCode =
   | 'JOB_STATE_CONFLICT';
 
 /**
- * A host of a queue whose jobs failed fast while such jobs lasted elsewhere, or about which an operator has decided.
+ * A host on which jobs of a queue failed within a minute while similar jobs (of the same task, or of the same owner with the
+ * same requirements) lasted on other hosts, that is, finished or ran longer; or a host about which an operator has decided.
  * Hosts that were always healthy are not listed.
  */
 export type Host = Node & {
@@ -2330,7 +2560,7 @@ export type Host = Node & {
   readonly evidence?: Maybe<HostEvidence>;
   /** Number of exclusions by core since the host was last healthy for a day; each takes twice as long as the one before. */
   readonly exclusionCount: Scalars['Int']['output'];
-  /** Opaque identifier, `host_…`, the same for every record of the host. */
+  /** Opaque identifier, `host_…`, of the host in this queue. It does not change when the host is forgotten and listed again. */
   readonly id: Scalars['ID']['output'];
   /** Name of the host, as its workers report it. */
   readonly name: Scalars['String']['output'];
@@ -2384,9 +2614,9 @@ export type HostEvidence = {
   readonly __typename?: 'HostEvidence';
   /** Codes of their errors, the most frequent first, at most 5. */
   readonly codes: ReadonlyArray<HostErrorCount>;
-  /** Number of attempts of the same kinds of jobs that failed fast on other hosts, at most 3 of each host. */
+  /** Number of attempts of similar jobs that failed within a minute on other hosts; at most 3 of each host are counted. */
   readonly failedElsewhere: Scalars['Int']['output'];
-  /** Number of jobs that failed fast, less two for each attempt that lasted. */
+  /** Number of jobs that failed within a minute, minus 2 for each attempt that lasted on the host: SUSPECT from 3, EXCLUDED from 6. */
   readonly failureCount: Scalars['Int']['output'];
   /** Time of the first of these failures. */
   readonly firstAt: Scalars['DateTime']['output'];
@@ -2394,7 +2624,7 @@ export type HostEvidence = {
   readonly jobIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Time of the latest. */
   readonly lastAt: Scalars['DateTime']['output'];
-  /** Number of attempts of the same kinds of jobs that lasted on other hosts. */
+  /** Number of attempts of similar jobs that lasted on other hosts. */
   readonly lastedElsewhere: Scalars['Int']['output'];
 };
 
@@ -2436,9 +2666,9 @@ export type HostState =
   | 'EXCLUDED'
   /** Its exclusion is over: it gets one job at a time, which costs the job no attempt if it fails. */
   | 'HALF_OPEN'
-  /** It gets jobs as any other host. */
+  /** It gets jobs like any other host. */
   | 'HEALTHY'
-  /** Some jobs failed fast on it: it gets one job at a time, until one lasts. */
+  /** Some jobs failed on it within a minute: it gets one job at a time, until one lasts, and for at most 10 minutes. */
   | 'SUSPECT';
 
 /** The downtimes of another system. */
@@ -2529,7 +2759,7 @@ export type Job = Node & {
   readonly access: ReadonlyArray<JobAccess>;
   /** The number of the current or latest attempt, from 1; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
-  /** All attempts, oldest first; at most 20. */
+  /** The latest attempts, at most 20, oldest first. */
   readonly attempts: ReadonlyArray<JobAttempt>;
   /** Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is FINISHED. */
   readonly checkpoints: ReadonlyArray<JobCheckpoint>;
@@ -2748,7 +2978,7 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** True if a host that failed other jobs was tested by the attempt: it does not count if it fails. */
+  /** True if the attempt tests a host on which other jobs have failed. If it fails, it does not count as one of the job's attempts. */
   readonly isHostTest: Scalars['Boolean']['output'];
   /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
@@ -2888,7 +3118,7 @@ export type JobCountsChanged = {
   readonly __typename?: 'JobCountsChanged';
   /** Entries that changed since the last message, including those now zero; the first message has all entries. */
   readonly counts: ReadonlyArray<JobCount>;
-  /** Position in the stream after this event. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
 };
 
@@ -3141,7 +3371,7 @@ export type JobMetricsInput = {
  */
 export type JobNotice = {
   readonly __typename?: 'JobNotice';
-  /** Exit code by which the payload says that it has saved its state; null for none. Such an attempt costs none, and another one follows at once. */
+  /** Exit code by which the payload says that it has saved its state; null for none. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
   readonly checkpointExitCode?: Maybe<Scalars['Int']['output']>;
   /** Time between the notice and the end, in seconds. The queue may limit it: see `QueueLimits.maxNoticeSeconds`. */
   readonly seconds: Scalars['Int']['output'];
@@ -3151,7 +3381,7 @@ export type JobNotice = {
 
 /** Notice that a payload receives before its end. */
 export type JobNoticeInput = {
-  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. Such an attempt costs none, and another one follows at once. */
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
   readonly checkpointExitCode?: InputMaybe<Scalars['Int']['input']>;
   /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
   readonly seconds: Scalars['Int']['input'];
@@ -3278,7 +3508,7 @@ export type JobPending = {
   readonly workersConsidered: Scalars['Int']['output'];
   /** Workers that meet all constraints with their free capacity now. */
   readonly workersFreeNow: Scalars['Int']['output'];
-  /** Workers that meet all constraints when empty. */
+  /** Workers that would meet all constraints if no job used their resources. */
   readonly workersThatFit: Scalars['Int']['output'];
 };
 
@@ -3302,7 +3532,7 @@ export type JobProgress = {
 /** Message of `jobProgressChanged`. */
 export type JobProgressChanged = {
   readonly __typename?: 'JobProgressChanged';
-  /** Position in the stream after this message. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
   /** Jobs whose progress or checkpoints changed since the last message. */
   readonly jobs: ReadonlyArray<Job>;
@@ -3468,7 +3698,7 @@ export type JobStateEvent = {
   readonly attempt: Scalars['Int']['output'];
   /** Number of earlier changes of the job that this message replaces, because the subscriber was slow; 0 in mode `EVERY`. */
   readonly coalescedCount: Scalars['Int']['output'];
-  /** Current state of the job. */
+  /** The job when this message is made; it may have changed again since the event. */
   readonly job: Job;
   /** State before the change; null for a new job. */
   readonly previousState?: Maybe<JobState>;
@@ -3527,19 +3757,19 @@ export type LabelInput = {
 
 /**
  * Clock by which the leases of workers end. It stands still while a fault of the service itself could keep workers
- * from reporting; no worker is lost then.
+ * from reporting; no lease ends then.
  */
 export type LeaseClock = {
   readonly __typename?: 'LeaseClock';
-  /** Time that the clock shows: workers whose leases ended before it are lost, unless losses are postponed. Null before the first check. */
+  /** Time that the clock shows: leases that were due before it have ended, unless their ends are postponed. Null before the first check. */
   readonly checkedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Gateways that reported within the last hour, the latest report first; at most 100. */
   readonly gateways: ReadonlyArray<GatewayStatus>;
-  /** Time at which postponed losses happen at the latest; null if none are postponed. */
+  /** Time at which postponed leases end at the latest; null if none are postponed. */
   readonly postponedUntil?: Maybe<Scalars['DateTime']['output']>;
   /** Reason for the state; null while the clock runs. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Number of workers whose leases have ended and that are not lost. */
+  /** Number of workers whose leases are over, but have not ended because the clock does not run. */
   readonly silentWorkers: Scalars['Int']['output'];
   /** Time of the latest change of the state. */
   readonly since: Scalars['DateTime']['output'];
@@ -3551,12 +3781,61 @@ export type LeaseClock = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No worker is lost for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
   | 'POSTPONED'
-  /** Workers are lost when their leases end. */
+  /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'
-  /** No worker is lost: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
+  /** No lease ends: the store confirms no writes, no core process leads, or no gateway accepts pilots. */
   | 'STOPPED';
+
+/** A request for units. */
+export type LeaseWorkUnitsInput = {
+  /** Most units, 1 to 1000; default 1. Payloads of at most 4 MiB are leased together. */
+  readonly max?: InputMaybe<Scalars['Int']['input']>;
+  /** Identifier of the pool, or the name of a pool of the experiment of the job. */
+  readonly pool: Scalars['String']['input'];
+  /** Seconds to wait for units if there are none, 0 to 60; default 0. */
+  readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Result of `leaseWorkUnits`. */
+export type LeaseWorkUnitsPayload = {
+  readonly __typename?: 'LeaseWorkUnitsPayload';
+  /** True if the pool is closed and all of its units have ended: there will be no unit. */
+  readonly isDrained: Scalars['Boolean']['output'];
+  /** Leased units; empty if there are none. */
+  readonly units: ReadonlyArray<WorkUnitAssignment>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<LeaseWorkUnitsUserError>;
+};
+
+/** An error in the input of `leaseWorkUnits`. */
+export type LeaseWorkUnitsUserError = UserError & {
+  readonly __typename?: 'LeaseWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: LeaseWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `leaseWorkUnits`. */
+export type LeaseWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The experiment of the job has no such pool. */
+  | 'POOL_NOT_FOUND';
+
+/** A leased unit. */
+export type LeasedWorkUnitInput = {
+  /** Number of the lease. */
+  readonly fence: Scalars['Int']['input'];
+  /** Identifier of the unit. */
+  readonly id: Scalars['ID']['input'];
+};
 
 /** The streams of a payload. */
 export type LogStream =
@@ -3567,7 +3846,7 @@ export type LogStream =
 
 /** Way in which the memory limit of a payload is enforced. */
 export type MemoryLimitMethod =
-  /** By the kernel, in a control group (cgroup v2) with a margin, and by samples of the pilot at the limit itself. */
+  /** By samples of the pilot at the limit, and by the kernel (cgroup v2) at a limit that is higher by a quarter, but at least by 256 MiB. */
   | 'CONTROL_GROUP_V2'
   /**
    * By samples of the pilot: the sum of the resident memory of all processes, and above 80 % of the limit with shared
@@ -3600,10 +3879,16 @@ export type Mutation = {
   readonly changeTask: ChangeTaskPayload;
   /** Ends the exclusion and the pin of a host: it is healthy at once. */
   readonly clearHost: ClearHostPayload;
+  /** Closes a pool: no further unit is published. The units that it has are worked on. */
+  readonly closeWorkPool: CloseWorkPoolPayload;
+  /** Completes units that the calling attempt holds. A repeated report is accepted and changes nothing. */
+  readonly completeWorkUnits: CompleteWorkUnitsPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
   /** Stores a secret of the caller or of an experiment. */
   readonly createSecret: CreateSecretPayload;
+  /** Creates a pool of work units. A repeated call with the same input returns the pool. */
+  readonly createWorkPool: CreateWorkPoolPayload;
   /** Declares a downtime of a queue or a site. */
   readonly declareDowntime: DeclareDowntimePayload;
   /** Deletes a secret with all versions. Jobs that name it fail. */
@@ -3614,15 +3899,19 @@ export type Mutation = {
   readonly drainWorker: DrainWorkerPayload;
   /** Enables a version of a policy, and disables the version that was enabled before. It decides about attempts that fail from now on. */
   readonly enablePolicy: EnablePolicyPayload;
-  /** Creates the other jobs of a task before its scouts have ended, with requirements that follow from those that have, or that you give. */
+  /** Ends the scouting of a task early: creates its other jobs now, with requirements that core computes from the scouts that have ended, or that you give. */
   readonly endScouting: EndScoutingPayload;
   /** Excludes a host: it gets no jobs, and is tested at the end of the exclusion. Running jobs are left alone. */
   readonly excludeHost: ExcludeHostPayload;
+  /** Prolongs the leases of units that the calling attempt holds, to the lease time of the pool from now. */
+  readonly extendWorkUnits: ExtendWorkUnitsPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
+  /** Ends attempts of units that the calling attempt holds, without completing them. */
+  readonly failWorkUnits: FailWorkUnitsPayload;
   /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
   readonly finishJobs: FinishJobsPayload;
-  /** Ends a task after the jobs that were sent, and cancels the others. Repeating a call changes nothing. */
+  /** Cancels the jobs of a task that were not sent, and ends the task when the others have ended. Repeating a call changes nothing. */
   readonly finishTask: FinishTaskPayload;
   /** Grants a person or a group access to jobs of another owner for some time, or changes such a grant. */
   readonly grantJobAccess: GrantJobAccessPayload;
@@ -3632,10 +3921,20 @@ export type Mutation = {
   readonly holdJobs: HoldJobsPayload;
   /** Takes over the downtimes of another system. A repeated import of the same list changes nothing. */
   readonly importDowntimes: ImportDowntimesPayload;
+  /**
+   * Leases work units to the attempt whose token calls. A unit is leased to one attempt at a time, by priority and age.
+   * If there is none, the call waits.
+   */
+  readonly leaseWorkUnits: LeaseWorkUnitsPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
   readonly pauseTask: PauseTaskPayload;
   /** Keeps a host in or out, whatever core finds about it. Running jobs are left alone. */
   readonly pinHost: PinHostPayload;
+  /**
+   * Publishes work units, all or none. A key that was published to the pool in the last seven days is not published
+   * again: the call returns the unit that has it.
+   */
+  readonly publishWorkUnits: PublishWorkUnitsPayload;
   /** Delivers the secrets of an attempt to the worker that holds it. A repeated call delivers the newest versions. */
   readonly redeemSecrets: RedeemSecretsPayload;
   /** Registers an experiment, with a share `name/default`. */
@@ -3648,7 +3947,7 @@ export type Mutation = {
   readonly registerWorker: RegisterWorkerPayload;
   /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
-  /** Replaces the checkpoints that workers keep of jobs. A worker reports them after their files are stored. */
+  /** Replaces core's record of the checkpoints of jobs. A worker reports them after their files are stored. */
   readonly reportCheckpoints: ReportCheckpointsPayload;
   /**
    * Reports that batch jobs of a queue have ended, for site agents and operators: the workers that ran in them end,
@@ -3658,6 +3957,8 @@ export type Mutation = {
   readonly reportEndedBatchJobs: ReportEndedBatchJobsPayload;
   /** Reports that a gateway accepts pilots. Only gateways may call it: each does so every second. */
   readonly reportGateway: ReportGatewayPayload;
+  /** Lets dead letters wait again, with all of their attempts. */
+  readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused task. Repeating a call changes nothing. */
   readonly resumeTask: ResumeTaskPayload;
   /** Creates a new job from each terminal job. */
@@ -3737,6 +4038,16 @@ export type MutationclearHostArgs = {
 };
 
 
+export type MutationcloseWorkPoolArgs = {
+  input: CloseWorkPoolInput;
+};
+
+
+export type MutationcompleteWorkUnitsArgs = {
+  input: CompleteWorkUnitsInput;
+};
+
+
 export type MutationcreateQueueArgs = {
   input: CreateQueueInput;
 };
@@ -3744,6 +4055,11 @@ export type MutationcreateQueueArgs = {
 
 export type MutationcreateSecretArgs = {
   input: CreateSecretInput;
+};
+
+
+export type MutationcreateWorkPoolArgs = {
+  input: CreateWorkPoolInput;
 };
 
 
@@ -3782,8 +4098,18 @@ export type MutationexcludeHostArgs = {
 };
 
 
+export type MutationextendWorkUnitsArgs = {
+  input: ExtendWorkUnitsInput;
+};
+
+
 export type MutationfailJobsArgs = {
   input: FailJobsInput;
+};
+
+
+export type MutationfailWorkUnitsArgs = {
+  input: FailWorkUnitsInput;
 };
 
 
@@ -3817,6 +4143,11 @@ export type MutationimportDowntimesArgs = {
 };
 
 
+export type MutationleaseWorkUnitsArgs = {
+  input: LeaseWorkUnitsInput;
+};
+
+
 export type MutationpauseTaskArgs = {
   input: PauseTaskInput;
 };
@@ -3824,6 +4155,11 @@ export type MutationpauseTaskArgs = {
 
 export type MutationpinHostArgs = {
   input: PinHostInput;
+};
+
+
+export type MutationpublishWorkUnitsArgs = {
+  input: PublishWorkUnitsInput;
 };
 
 
@@ -3859,6 +4195,11 @@ export type MutationreportEndedBatchJobsArgs = {
 
 export type MutationreportGatewayArgs = {
   input: ReportGatewayInput;
+};
+
+
+export type MutationresubmitWorkUnitsArgs = {
+  input: ResubmitWorkUnitsInput;
 };
 
 
@@ -4217,7 +4558,7 @@ export type PolicyAmountInput = {
   readonly add?: InputMaybe<Scalars['Int']['input']>;
   /** Multiple of the previous amount, above 0 and at most 100. The product is rounded up. */
   readonly factor?: InputMaybe<Scalars['Float']['input']>;
-  /** Upper limit of the changed amount. Without it, and at most, what workers offer is the limit. If no amount of the job can grow any more, the next rule decides. */
+  /** Upper limit of the changed amount. What workers offer is always a limit, too. If no amount of the job can grow any more, the next rule decides. */
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** New amount. */
   readonly value?: InputMaybe<Scalars['Int']['input']>;
@@ -4300,7 +4641,7 @@ export type PolicyMatchInput = {
   readonly hosts?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Labels that the job must have, all of them. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Regular expression in RE2 syntax that occurs in the last 32768 characters of the attempt's log. Up to 500 characters; `^` and `$` match at lines. */
+  /** Regular expression in RE2 syntax that occurs in the last 32768 characters of the attempt's log. Up to 500 characters; `^` and `$` match at the start and end of each line. */
   readonly logPattern?: InputMaybe<Scalars['String']['input']>;
   /** Names of queues. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -4311,8 +4652,8 @@ export type PolicyMatchInput = {
 };
 
 /**
- * Placement of attempts after a failure. The next attempt prefers another host, and after several failures at one
- * site another site, while some worker there could run it.
+ * Preference for other hosts and sites after a failure. The next attempt prefers another host, and after several
+ * failures at one site another site, as long as a worker there could run the job.
  */
 export type PolicyPlacement = {
   readonly __typename?: 'PolicyPlacement';
@@ -4398,7 +4739,7 @@ export type PolicyRuleInput = {
 
 /** Scope of a policy. */
 export type PolicyScopeInput =
-  /** Name of an experiment. Managers of the experiment may set its policy. */
+  /** Name of an experiment. Principals with `policy:manage` in the experiment (ADMIN, PRODUCTION) may set its policy. */
   { readonly experiment: Scalars['String']['input']; readonly queue?: never; readonly taskId?: never; }
   |  /** Name of a queue. Operators of the queue may set its policy. */
   { readonly experiment?: never; readonly queue: Scalars['String']['input']; readonly taskId?: never; }
@@ -4416,7 +4757,7 @@ export type PolicyScopeKind =
 
 /**
  * Decisions that a policy would have made about past failed attempts, together with the other policies that are enabled
- * today. The replay of a job stops at the first attempt after which another decision would have been made.
+ * today. The replay of a job stops at the first attempt after which the decision would have been different.
  */
 export type PolicySimulation = {
   readonly __typename?: 'PolicySimulation';
@@ -4426,7 +4767,7 @@ export type PolicySimulation = {
   readonly addedGpuHours: Scalars['Float']['output'];
   /** Memory that retried jobs would have requested in addition, in GiB-hours; negative for less. */
   readonly addedMemoryGibHours: Scalars['Float']['output'];
-  /** Number of attempts whose log a rule needs but no longer exists. No pattern matches them. */
+  /** Number of attempts without a stored log although a rule needs it. No pattern matches them. */
   readonly attemptsWithoutLog: Scalars['Int']['output'];
   /** Number of jobs for which anything would have been different: the outcome, or the requirements of an attempt. */
   readonly changedJobs: Scalars['Int']['output'];
@@ -4454,7 +4795,7 @@ export type PolicySimulation = {
   readonly savedGpuHours: Scalars['Float']['output'];
   /** Number of jobs that were looked at, with and without failures. */
   readonly scannedJobs: Scalars['Int']['output'];
-  /** Earliest end of the attempts that are replayed. */
+  /** Start of the replayed time: attempts that ended at this time or later are replayed. */
   readonly since: Scalars['DateTime']['output'];
   /** Progress of the simulation. While it is RUNNING, pass `endCursor` as `after` with the same input. */
   readonly status: PolicySimulationStatus;
@@ -4598,6 +4939,49 @@ export type ProcessContainment =
    */
   | 'PROCESS_MARKS';
 
+/** Units to publish. */
+export type PublishWorkUnitsInput = {
+  /** Pool to publish to. */
+  readonly poolId: Scalars['ID']['input'];
+  /** The units, 1 to 10,000, whose payloads have at most 8 MiB together. */
+  readonly units: ReadonlyArray<WorkUnitInput>;
+};
+
+/** Result of `publishWorkUnits`. */
+export type PublishWorkUnitsPayload = {
+  readonly __typename?: 'PublishWorkUnitsPayload';
+  /** Number of units that were published before with the same key. */
+  readonly repeatedCount: Scalars['Int']['output'];
+  /** Seconds after which a full pool may have space again; null unless the pool is full. */
+  readonly retryAfterSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Identifiers of the units in the order of the input; empty if there are errors. */
+  readonly unitIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PublishWorkUnitsUserError>;
+};
+
+/** An error in the input of `publishWorkUnits`. */
+export type PublishWorkUnitsUserError = UserError & {
+  readonly __typename?: 'PublishWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: PublishWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `publishWorkUnits`. */
+export type PublishWorkUnitsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The pool is closed. */
+  | 'POOL_CLOSED'
+  /** The pool has too many waiting units. Try again after `retryAfterSeconds`, or with fewer units. */
+  | 'POOL_FULL'
+  /** The pool does not exist, or you may not see it. */
+  | 'POOL_NOT_FOUND';
+
 export type Query = {
   readonly __typename?: 'Query';
   /**
@@ -4621,7 +5005,7 @@ export type Query = {
   readonly gpuModel?: Maybe<GpuModel>;
   /** GPU models in the catalogue, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
-  /** Hardware of queues in the form that CRIC-like systems use; by default of all queues that the caller may see. */
+  /** Hardware of queues in the form that information systems of grid sites, such as CRIC, import; by default of all queues that the caller may see. */
   readonly hardwareExport: ReadonlyArray<HardwareExport>;
   /**
    * GPUs of all sites by vendor, model, driver branch and CUDA version, as reported by live workers. With
@@ -4634,7 +5018,7 @@ export type Query = {
    * this field before it issues the token.
    */
   readonly heldAttempt?: Maybe<HeldAttempt>;
-  /** Hosts of queues that the caller may see, by queue and name: those that are not healthy, were not until lately, or are pinned. */
+  /** Hosts of queues that the caller may see, by queue and name: those that are not HEALTHY, have been so for less than a day, or are pinned. */
   readonly hosts: HostConnection;
   /** A job; null if it does not exist, or if you may not read it. A pilot may read jobs that were last sent to it or, with the token of a queue, to the queue. */
   readonly job?: Maybe<Job>;
@@ -4644,7 +5028,7 @@ export type Query = {
   readonly jobCounts: ReadonlyArray<JobCount>;
   /** Jobs that the caller may read. A pilot with the token of a queue reads those that were last sent to the queue; one with a credential of its own reads none. */
   readonly jobs: JobConnection;
-  /** Clock by which the leases of workers end, for operators. */
+  /** Clock that decides when the leases of workers end. Requires `service:read` (OPERATOR, ADMIN). */
   readonly leaseClock: LeaseClock;
   /** Policies that you may see, by scope. */
   readonly policies: PolicyConnection;
@@ -4671,6 +5055,17 @@ export type Query = {
   readonly tasks: TaskConnection;
   /** The principal that makes the call, with its permissions. */
   readonly viewer: Viewer;
+  /** A pool of work units; null if it does not exist or you may not see it. */
+  readonly workPool?: Maybe<WorkPool>;
+  /** Pools of work units, the newest first. */
+  readonly workPools: WorkPoolConnection;
+  /** A work unit; null if it does not exist, was removed, or you may not see it. */
+  readonly workUnit?: Maybe<WorkUnit>;
+  /**
+   * Numbers of units that were completed, and of attempts that failed, in a period of at most 31 days; at most 10,000
+   * rows. Each counts once.
+   */
+  readonly workUnitTotals: ReadonlyArray<WorkUnitTotal>;
   /** A worker; null if it does not exist, or if you may not see it. Workers that ended are kept for 30 days. */
   readonly worker?: Maybe<Worker>;
   /** Workers, newest first. */
@@ -4832,6 +5227,31 @@ export type QuerytasksArgs = {
 };
 
 
+export type QueryworkPoolArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryworkPoolsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<WorkPoolFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QueryworkUnitArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryworkUnitTotalsArgs = {
+  filter?: InputMaybe<WorkPoolFilter>;
+  groupBy?: InputMaybe<ReadonlyArray<WorkUnitGrouping>>;
+  since: Scalars['DateTime']['input'];
+  until?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+
 export type QueryworkerArgs = {
   id: Scalars['ID']['input'];
 };
@@ -4949,7 +5369,7 @@ export type QueueExperimentLimits = {
   readonly experiment: Experiment;
   /** Largest number of cores of its jobs together; null for no limit. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
-  /** Largest number of GPUs of its jobs together, in whole GPUs; null for no limit. */
+  /** Largest number of GPUs of its jobs together, a whole number; slices and time-shared parts count as fractions. Null for no limit. */
   readonly maxGpus?: Maybe<Scalars['Int']['output']>;
   /** Largest number of its jobs; null for no limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
@@ -4961,7 +5381,7 @@ export type QueueExperimentLimitsInput = {
   readonly experiment: Scalars['String']['input'];
   /** Largest number of cores of its jobs together. */
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
-  /** Largest number of GPUs of its jobs together, in whole GPUs; parts of GPUs count as parts. */
+  /** Largest number of GPUs of its jobs together, a whole number; slices and time-shared parts count as fractions. */
   readonly maxGpus?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of its jobs that are sent or running at the same time; 0 sends it no jobs. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
@@ -5011,18 +5431,18 @@ export type QueueLimits = {
 
 /** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
-  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. A change applies to workers that register later. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   readonly isGpuSharingEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /**
    * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
-   * `heartbeatSeconds`, at most 3600; 30 by default.
+   * `heartbeatSeconds`, at most 3600; 30 by default. Core applies a change from the next heartbeat of each worker on.
    */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
   /**
    * Longest time for which a worker collects the output of a payload before it sends it, in milliseconds, 100 to
-   * 300,000; 200 by default. It applies to workers that register later.
+   * 300,000; 200 by default. A change applies to workers that register later.
    */
   readonly logIntervalMs?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of cores of one job, 1 to 4096. */
@@ -5039,7 +5459,7 @@ export type QueueLimitsInput = {
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
+  /** Treated as TEST: accepts only jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
   /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
@@ -5105,7 +5525,7 @@ export type RedeemSecretsUserErrorCode =
   | 'SECRET_EXPIRED'
   /** The secret does not exist, or the job may not use it. */
   | 'SECRET_NOT_FOUND'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -5393,6 +5813,47 @@ export type RequirementsExplanation = {
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
+/** Dead letters to work on again. */
+export type ResubmitWorkUnitsInput = {
+  /** Their pool. */
+  readonly poolId: Scalars['ID']['input'];
+  /** The units, 1 to 1000. Without it, dead letters of the oldest publications, up to 1000. */
+  readonly unitIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+};
+
+/** Result of `resubmitWorkUnits`. */
+export type ResubmitWorkUnitsPayload = {
+  readonly __typename?: 'ResubmitWorkUnitsPayload';
+  /** True if the pool may have further dead letters, for another call. */
+  readonly hasMore: Scalars['Boolean']['output'];
+  /** Identifiers of the units that wait again. */
+  readonly unitIds: ReadonlyArray<Scalars['ID']['output']>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ResubmitWorkUnitsUserError>;
+};
+
+/** An error in the input of `resubmitWorkUnits`. */
+export type ResubmitWorkUnitsUserError = UserError & {
+  readonly __typename?: 'ResubmitWorkUnitsUserError';
+  /** Code of the error, for programs. */
+  readonly code: ResubmitWorkUnitsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `resubmitWorkUnits`. */
+export type ResubmitWorkUnitsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The pool does not exist, or you may not see it. */
+  | 'POOL_NOT_FOUND'
+  /** The unit is no dead letter. */
+  | 'UNIT_NOT_DEAD'
+  /** The unit does not exist in the pool. */
+  | 'UNIT_NOT_FOUND';
+
 /** The task to resume. */
 export type ResumeTaskInput = {
   /** True to change nothing and return what the command would affect. */
@@ -5679,7 +6140,7 @@ export type RotateSecretUserErrorCode =
   /** The secret does not exist, or you may not see it. */
   | 'SECRET_NOT_FOUND';
 
-/** Requirements that replace those that follow from the use of the scouts. */
+/** Requirements that replace those that core computes from what the scouts used. */
 export type ScoutOverridesInput = {
   /** Scratch space, in MiB. */
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -5689,52 +6150,52 @@ export type ScoutOverridesInput = {
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** Requirements that followed from the use of the scouts of a task. */
+/** Requirements that core computed from what the scouts of a task used. */
 export type ScoutResult = {
   readonly __typename?: 'ScoutResult';
   /** Time of the decision. */
   readonly at: Scalars['DateTime']['output'];
-  /** Principal that ended the scouting; null if the scouts had ended. */
+  /** Principal that ended the scouting; null if it ended because all scouts had ended. */
   readonly by?: Maybe<Principal>;
   /** Number of FINISHED scouts. */
   readonly finishedCount: Scalars['Int']['output'];
   /** Reason that the principal gave; null if there is none. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Requirements of the template and the variants that have FINISHED scouts or given amounts; those of the others stay as they were submitted. */
+  /** One entry for the template and for each variant that has FINISHED scouts, or for which `endScouting` gave amounts. The requirements of the others stay as they were submitted. */
   readonly shapes: ReadonlyArray<ScoutedShape>;
 };
 
-/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+/** Rule by which core computes a requirement of the other jobs from what the scouts used. */
 export type ScoutRule = {
   readonly __typename?: 'ScoutRule';
-  /** Factor by which the use at the percentile is multiplied. */
+  /** Factor by which the amount at the percentile is multiplied. */
   readonly factor: Scalars['Float']['output'];
   /** Name of the field in `JobRequirements`. */
   readonly field: Scalars['String']['output'];
-  /** Percentile of the use, 1 to 100. */
+  /** Percentile of what the scouts used, 1 to 100. */
   readonly percentile: Scalars['Int']['output'];
 };
 
-/** Rule by which a requirement of the other jobs follows from the use of the scouts. */
+/** Rule by which core computes a requirement of the other jobs from what the scouts used. */
 export type ScoutRuleInput = {
-  /** Factor by which the use at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
+  /** Factor by which the amount at the percentile is multiplied, 0.1 to 100; by default 1.5 for the walltime and 1.25 for the other amounts. */
   readonly factor?: InputMaybe<Scalars['Float']['input']>;
-  /** Percentile of the use, 1 to 100. */
+  /** Percentile of what the scouts used, 1 to 100. */
   readonly percentile?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** Use of the scouts that were measured. */
+/** Amounts that the measured scouts used. */
 export type ScoutUse = {
   readonly __typename?: 'ScoutUse';
   /** Number of scouts that were measured. */
   readonly measuredCount: Scalars['Int']['output'];
-  /** Largest use. */
+  /** Largest amount. */
   readonly most: Scalars['Float']['output'];
-  /** Use at the percentile of the rule. */
+  /** Amount at the percentile of the rule. */
   readonly used: Scalars['Float']['output'];
 };
 
-/** A requirement of the other jobs, with the use from which it follows. */
+/** A requirement of the other jobs, with the amount that the scouts used, from which core computed it. */
 export type ScoutedAmount = {
   readonly __typename?: 'ScoutedAmount';
   /** Amount of the other jobs. */
@@ -5747,14 +6208,14 @@ export type ScoutedAmount = {
   readonly isOverridden: Scalars['Boolean']['output'];
   /** Largest amount that workers offer, if more was wanted; null otherwise. */
   readonly limit?: Maybe<Scalars['SafeInt']['output']>;
-  /** Use of the scouts; null if it was not measured, or if the requirement has no rule. */
+  /** Amounts that the scouts used; null if they were not measured, or if the requirement has no rule. */
   readonly use?: Maybe<ScoutUse>;
 };
 
 /** Requirements of the jobs that are made from the template, or from one variant. */
 export type ScoutedShape = {
   readonly __typename?: 'ScoutedShape';
-  /** Requirements, with the use from which they follow. */
+  /** Requirements, with the amounts that the scouts used, from which core computed them. */
   readonly amounts: ReadonlyArray<ScoutedAmount>;
   /** Number of FINISHED scouts of this shape. */
   readonly finishedCount: Scalars['Int']['output'];
@@ -6148,7 +6609,7 @@ export type StartJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -6258,7 +6719,7 @@ export type SubmitTaskInput = {
   readonly name: Scalars['String']['input'];
   /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
-  /** Jobs that run first, and whose use decides about the requirements of the others; null for none. */
+  /** Jobs that run first; core computes the requirements of the others from what they used. Null for none. */
   readonly scouts?: InputMaybe<TaskScoutsInput>;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -6323,7 +6784,7 @@ export type Subscription = {
    * continue here after the last `endCursor`.
    */
   readonly jobLogAppended: JobLogAppended;
-  /** Jobs whose progress or checkpoints change, at most once in an interval. The first message has all that have any. */
+  /** Jobs whose progress or checkpoints change, at most once in an interval. The first message has all of these jobs that have progress or checkpoints. */
   readonly jobProgressChanged: JobProgressChanged;
   /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries only the cursor. */
   readonly jobStateChanged: JobStateChanged;
@@ -6331,6 +6792,13 @@ export type Subscription = {
   readonly queueChanged: QueueChanged;
   /** Progress of a task, at each change, at most twice a second; the stream ends when the task has ended. */
   readonly taskProgress: TaskProgressChanged;
+  /** A pool of work units now, and after each change of the numbers of its units, at most once in an interval. */
+  readonly workPoolChanged: WorkPoolChanged;
+  /**
+   * Units of a pool that are completed, each once and in the order of the writes. The first message carries only the
+   * cursor. Completions are kept for as long as the pool keeps its units, and for a day at least.
+   */
+  readonly workUnitCompleted: WorkUnitCompleted;
   /** Changes of workers of queues that the caller may see, with the current state of the worker. The first message carries only the cursor. */
   readonly workerChanged: WorkerChanged;
   /** Commands for a worker, as soon as they are issued. */
@@ -6377,6 +6845,18 @@ export type SubscriptionqueueChangedArgs = {
 
 export type SubscriptiontaskProgressArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type SubscriptionworkPoolChangedArgs = {
+  id: Scalars['ID']['input'];
+  intervalMs?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type SubscriptionworkUnitCompletedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  poolId: Scalars['ID']['input'];
 };
 
 
@@ -6550,14 +7030,14 @@ export type TaskFailureAction =
   /** Pause, like `pauseTask`. */
   | 'PAUSE';
 
-/** Failures after which core pauses or stops a task. Jobs count that have ended in the state FAILED and were not retried. */
+/** Failures after which core pauses or stops a task. It counts jobs that are FAILED and were not replaced by a retry. */
 export type TaskFailureLimit = {
   readonly __typename?: 'TaskFailureLimit';
   /** The command. After it, failures count from zero again. */
   readonly action: TaskFailureAction;
-  /** A larger fraction of the ended jobs than this gives the command, 0 to 1; null if the fraction is not limited. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED, 0 to 1; null if the fraction is not limited. */
   readonly maxFailedFraction?: Maybe<Scalars['Float']['output']>;
-  /** More FAILED jobs than this give the command; null if the number is not limited. */
+  /** Core gives the command when more jobs than this are FAILED; null if the number is not limited. */
   readonly maxFailedJobs?: Maybe<Scalars['Int']['output']>;
   /** Number of ended jobs below which the fraction does not count. */
   readonly minEndedJobs: Scalars['Int']['output'];
@@ -6567,9 +7047,9 @@ export type TaskFailureLimit = {
 export type TaskFailureLimitInput = {
   /** The command, which core gives as `system:failure-limit`. */
   readonly action?: InputMaybe<TaskFailureAction>;
-  /** A larger fraction of the ended jobs than this gives the command, 0 to 1. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED, 0 to 1. */
   readonly maxFailedFraction?: InputMaybe<Scalars['Float']['input']>;
-  /** More FAILED jobs than this give the command, 0 to 1,000,000. */
+  /** Core gives the command when more jobs than this are FAILED, 0 to 1,000,000. */
   readonly maxFailedJobs?: InputMaybe<Scalars['Int']['input']>;
   /** Number of ended jobs below which the fraction does not count, 1 or more. */
   readonly minEndedJobs?: InputMaybe<Scalars['Int']['input']>;
@@ -6621,7 +7101,7 @@ export type TaskProgress = {
 /** The progress of a task changed. */
 export type TaskProgressChanged = {
   readonly __typename?: 'TaskProgressChanged';
-  /** Position in the stream after this event. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
   /** Progress of the task; null if the task cannot be read. */
   readonly progress?: Maybe<TaskProgress>;
@@ -6629,7 +7109,7 @@ export type TaskProgressChanged = {
   readonly task?: Maybe<Task>;
 };
 
-/** Scouts of a task: the jobs that run first, and what follows from what they use. */
+/** Scouts of a task: the jobs that run first, and the requirements that core computes from what they used. */
 export type TaskScouts = {
   readonly __typename?: 'TaskScouts';
   /** Number of jobs that run first. */
@@ -6638,7 +7118,7 @@ export type TaskScouts = {
   readonly maxFailedFraction: Scalars['Float']['output'];
   /** Result of the scouts; null until they have ended. */
   readonly result?: Maybe<ScoutResult>;
-  /** Rules by which the requirements of the other jobs follow from the use of the scouts. A requirement without a rule stays as it was submitted. */
+  /** Rules by which core computes the requirements of the other jobs from what the scouts used. A requirement without a rule stays as it was submitted. */
   readonly rules: ReadonlyArray<ScoutRule>;
   /** One sentence about what the other jobs wait for, or about what followed from the scouts. */
   readonly summary: Scalars['String']['output'];
@@ -6662,8 +7142,8 @@ export type TaskScoutsInput = {
 };
 
 /**
- * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
- * the same job is not part of the task.
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. If the old job is retried once more,
+ * that copy does not belong to the task.
  */
 export type TaskState =
   /** Ended: by `abortTask`; or by itself, with at least one job CANCELLED and no job FINISHED or FAILED. */
@@ -6672,7 +7152,7 @@ export type TaskState =
   | 'DONE'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended by itself: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
+  /** Ended by itself: not all jobs are FINISHED, and the task is not CANCELLED. For example, a job is FAILED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
@@ -6958,6 +7438,381 @@ export type WithdrawSubmissionConsentUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
+/**
+ * A set of work units of an experiment: pieces of work that are smaller than a job. Publishers add units, and the
+ * payloads of running jobs lease, complete and fail them.
+ */
+export type WorkPool = Node & {
+  readonly __typename?: 'WorkPool';
+  /** Time at which it was closed; null for an open pool. */
+  readonly closedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Numbers of units. Each unit counts once, also after its record was removed. */
+  readonly counts: WorkUnitCounts;
+  /** Time of creation. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Units without further attempts, the oldest publication first. */
+  readonly deadUnits: WorkUnitConnection;
+  /** Experiment that owns the units. Only its jobs lease them. */
+  readonly experiment: Experiment;
+  /** Opaque identifier, `pool_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Age of the oldest unit that waits, in seconds; 0 if none waits. */
+  readonly lagSeconds: Scalars['Float']['output'];
+  /** Name, unique in the experiment. */
+  readonly name: Scalars['String']['output'];
+  /** Principal that created the pool. */
+  readonly owner: Principal;
+  /** Name of the run of the experiment that the units belong to; null if it has none. */
+  readonly run?: Maybe<Scalars['String']['output']>;
+  /** Settings. */
+  readonly settings: WorkPoolSettings;
+  /** Current state. */
+  readonly state: WorkPoolState;
+  /** Task whose jobs work on the units; null if the pool belongs to none, or you may not see it. */
+  readonly task?: Maybe<Task>;
+  /** Identifier of the task. */
+  readonly taskId?: Maybe<Scalars['ID']['output']>;
+};
+
+
+/**
+ * A set of work units of an experiment: pieces of work that are smaller than a job. Publishers add units, and the
+ * payloads of running jobs lease, complete and fail them.
+ */
+export type WorkPooldeadUnitsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Message of `workPoolChanged`. */
+export type WorkPoolChanged = {
+  readonly __typename?: 'WorkPoolChanged';
+  /** Position in the stream after this message. */
+  readonly cursor: Scalars['String']['output'];
+  /** The pool, with the numbers of its units now. */
+  readonly pool: WorkPool;
+};
+
+/** A page of pools, the newest first. */
+export type WorkPoolConnection = {
+  readonly __typename?: 'WorkPoolConnection';
+  /** The pools with their cursors. */
+  readonly edges: ReadonlyArray<WorkPoolEdge>;
+  /** The pools. */
+  readonly nodes: ReadonlyArray<WorkPool>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of pools in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A pool on a page. */
+export type WorkPoolEdge = {
+  readonly __typename?: 'WorkPoolEdge';
+  /** Cursor of the pool, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The pool. */
+  readonly node: WorkPool;
+};
+
+/** Conditions on pools; all must hold. */
+export type WorkPoolFilter = {
+  /** Names of experiments, at most 1000. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of pools, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of runs, at most 1000. */
+  readonly runs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States. */
+  readonly states?: InputMaybe<ReadonlyArray<WorkPoolState>>;
+  /** Identifiers of tasks, at most 1000. */
+  readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+};
+
+/** Settings of a pool. */
+export type WorkPoolSettings = {
+  readonly __typename?: 'WorkPoolSettings';
+  /** Pause before the second attempt of a failed unit. It doubles with each further attempt, up to an hour. */
+  readonly backoffSeconds: Scalars['Int']['output'];
+  /** Time after which a leased unit is leased again unless it is reported or extended. */
+  readonly leaseSeconds: Scalars['Int']['output'];
+  /** Number of attempts of a unit before it becomes a dead letter. */
+  readonly maxAttempts: Scalars['Int']['output'];
+  /** Most units that one job may hold at a time; null for no limit. */
+  readonly maxLeasedPerJob?: Maybe<Scalars['Int']['output']>;
+  /** Most MiB that the payloads of waiting units may have together. */
+  readonly maxWaitingMiB: Scalars['Int']['output'];
+  /** Most units that may wait. More are refused with `POOL_FULL`. */
+  readonly maxWaitingUnits: Scalars['Int']['output'];
+  /** Time for which units and results are kept after all units of their publication have ended. Counts stay. */
+  readonly retentionSeconds: Scalars['Int']['output'];
+};
+
+/** Settings of a pool that differ from the defaults. */
+export type WorkPoolSettingsInput = {
+  /** Pause before the second attempt of a failed unit, 0 to 3600; default 5. It doubles with each further attempt. */
+  readonly backoffSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Time after which a leased unit is leased again unless it is reported or extended, 5 to 86,400; default 60. */
+  readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Number of attempts of a unit before it becomes a dead letter, 1 to 100; default 3. */
+  readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Most units that one job may hold at a time, 1 to 10,000; by default there is no limit. */
+  readonly maxLeasedPerJob?: InputMaybe<Scalars['Int']['input']>;
+  /** Most MiB that the payloads of waiting units may have together, 1 to 1,048,576; default 1024. */
+  readonly maxWaitingMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Most units that may wait, 1 to 100,000,000; default 1,000,000. */
+  readonly maxWaitingUnits?: InputMaybe<Scalars['Int']['input']>;
+  /** Time for which ended units and their results are kept, 60 to 2,592,000; default 604,800. */
+  readonly retentionSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** State of a pool. */
+export type WorkPoolState =
+  /** No further unit is published. The units that it has are worked on. */
+  | 'CLOSED'
+  /** Units can be published. */
+  | 'OPEN';
+
+/** A piece of work that is smaller than a job. */
+export type WorkUnit = Node & {
+  readonly __typename?: 'WorkUnit';
+  /** Number of attempts, the current one included. */
+  readonly attempts: Scalars['Int']['output'];
+  /** Completion; null for a unit that is not completed. */
+  readonly completion?: Maybe<WorkUnitCompletion>;
+  /** Time after which it is not leased any more; null for none. */
+  readonly deadline?: Maybe<Scalars['DateTime']['output']>;
+  /** Failure of the latest attempt that failed; null if none has. */
+  readonly error?: Maybe<WorkUnitError>;
+  /** Opaque identifier, `unit_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Key by which a repeated publication is recognised. */
+  readonly key: Scalars['String']['output'];
+  /** Current lease; null if no job holds the unit. */
+  readonly lease?: Maybe<WorkUnitLease>;
+  /** Units with the same ordering key are worked on one after another; null for a unit without an order. */
+  readonly orderingKey?: Maybe<Scalars['String']['output']>;
+  /** Payload; null if the unit has a reference instead. */
+  readonly payload?: Maybe<Scalars['String']['output']>;
+  /** Pool that it was published to. */
+  readonly pool: WorkPool;
+  /** Time of publication. */
+  readonly publishedAt: Scalars['DateTime']['output'];
+  /** Location of its data; null if the unit has a payload instead. */
+  readonly reference?: Maybe<Scalars['String']['output']>;
+  /** Size in a measure of the publisher, for example events; null if it was not given. */
+  readonly size?: Maybe<Scalars['Int']['output']>;
+  /** Current state. */
+  readonly state: WorkUnitState;
+};
+
+/** A leased unit. */
+export type WorkUnitAssignment = {
+  readonly __typename?: 'WorkUnitAssignment';
+  /** Number of the attempt, from 1. */
+  readonly attempt: Scalars['Int']['output'];
+  /** Deadline; null for none. */
+  readonly deadline?: Maybe<Scalars['DateTime']['output']>;
+  /** Time at which the lease ends, unless it is extended. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Number of the lease, which reports about the unit repeat. */
+  readonly fence: Scalars['Int']['output'];
+  /** Identifier of the unit. */
+  readonly id: Scalars['ID']['output'];
+  /** Key of the unit. */
+  readonly key: Scalars['String']['output'];
+  /** Ordering key; null for a unit without an order. */
+  readonly orderingKey?: Maybe<Scalars['String']['output']>;
+  /** Payload; null if the unit has a reference instead. */
+  readonly payload?: Maybe<Scalars['String']['output']>;
+  /** Location of its data; null if the unit has a payload instead. */
+  readonly reference?: Maybe<Scalars['String']['output']>;
+  /** Size in a measure of the publisher; null if it was not given. */
+  readonly size?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Message of `workUnitCompleted`. */
+export type WorkUnitCompleted = {
+  readonly __typename?: 'WorkUnitCompleted';
+  /** Position of the stream after this message. Give it as `after` to resume from here. */
+  readonly cursor: Scalars['String']['output'];
+  /** The completion; null in the opening message, which carries only the cursor. */
+  readonly event?: Maybe<WorkUnitCompletedEvent>;
+};
+
+/** Units that a job completed together. */
+export type WorkUnitCompletedEvent = {
+  readonly __typename?: 'WorkUnitCompletedEvent';
+  /** Time of completion. */
+  readonly completedAt: Scalars['DateTime']['output'];
+  /** Identifier of the job. */
+  readonly jobId: Scalars['ID']['output'];
+  /** Site of the job; null if it is unknown. */
+  readonly site?: Maybe<Site>;
+  /** The units, at most 1000. */
+  readonly units: ReadonlyArray<CompletedWorkUnit>;
+};
+
+/** Completion of a unit. */
+export type WorkUnitCompletion = {
+  readonly __typename?: 'WorkUnitCompletion';
+  /** Time of completion. */
+  readonly completedAt: Scalars['DateTime']['output'];
+  /** Identifier of the job that completed it. */
+  readonly jobId: Scalars['ID']['output'];
+  /** Result; null if there is none, or once the retention of the pool is over. */
+  readonly result?: Maybe<Scalars['String']['output']>;
+  /** Seconds that the unit took. */
+  readonly seconds: Scalars['Float']['output'];
+  /** Site of the job; null if it is unknown. */
+  readonly site?: Maybe<Site>;
+};
+
+/** A page of units. */
+export type WorkUnitConnection = {
+  readonly __typename?: 'WorkUnitConnection';
+  /** The units with their cursors. */
+  readonly edges: ReadonlyArray<WorkUnitEdge>;
+  /** The units. */
+  readonly nodes: ReadonlyArray<WorkUnit>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of units in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Numbers of units of a pool. */
+export type WorkUnitCounts = {
+  readonly __typename?: 'WorkUnitCounts';
+  /** Completed units. */
+  readonly completed: Scalars['Int']['output'];
+  /** Seconds that the completed units took together. */
+  readonly completedSeconds: Scalars['Float']['output'];
+  /** Dead letters: units that have failed and get no further attempt. */
+  readonly dead: Scalars['Int']['output'];
+  /** Failed attempts of all units. */
+  readonly failedAttempts: Scalars['Int']['output'];
+  /** Units that jobs hold. */
+  readonly leased: Scalars['Int']['output'];
+  /** Units that wait to be leased, also those whose next attempt is not due yet. */
+  readonly waiting: Scalars['Int']['output'];
+};
+
+/** A unit on a page. */
+export type WorkUnitEdge = {
+  readonly __typename?: 'WorkUnitEdge';
+  /** Cursor of the unit, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The unit. */
+  readonly node: WorkUnit;
+};
+
+/** Failure of an attempt of a unit. */
+export type WorkUnitError = {
+  readonly __typename?: 'WorkUnitError';
+  /** Reason. */
+  readonly code: WorkUnitErrorCode;
+  /** Time of the failure. */
+  readonly failedAt: Scalars['DateTime']['output'];
+  /** Identifier of the job that held the unit; null if none did. */
+  readonly jobId?: Maybe<Scalars['ID']['output']>;
+  /** Message of the payload; null if it gave none. */
+  readonly message?: Maybe<Scalars['String']['output']>;
+};
+
+/** Reason for a failed attempt of a unit. */
+export type WorkUnitErrorCode =
+  /** The deadline of the unit passed before it was leased. */
+  | 'DEADLINE_PASSED'
+  /** The payload reported that the unit failed. */
+  | 'FAILED'
+  /** The attempt of the job that held the unit ended. */
+  | 'JOB_ENDED'
+  /** The lease ended without a report. */
+  | 'LEASE_EXPIRED';
+
+/** Consequence of a failed attempt of a unit. */
+export type WorkUnitFailureKind =
+  /** No other attempt: the unit becomes a dead letter. */
+  | 'DEAD'
+  /** Another attempt after a pause, if one is left. */
+  | 'RETRY'
+  /** The unit was not begun: it waits again, and the attempt does not count. */
+  | 'RETURN';
+
+/** Part of the key of a row of `workUnitTotals`. */
+export type WorkUnitGrouping =
+  /** Hour (UTC) of the reports. */
+  | 'HOUR'
+  /** Pool. */
+  | 'POOL'
+  /** Run of the pool. */
+  | 'RUN'
+  /** Site of the jobs. */
+  | 'SITE';
+
+/** A unit to publish. It has either a payload or a reference. */
+export type WorkUnitInput = {
+  /** Time after which the unit is not leased any more and becomes a dead letter, at most 400 days from now. */
+  readonly deadline?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Key of 1 to 200 characters by which a repeated publication is recognised, for seven days. */
+  readonly key: Scalars['String']['input'];
+  /**
+   * Key of 1 to 200 characters. A unit is leased only after all units with its ordering key that were published before
+   * it in the pool are completed or dead. Within a call, units of higher priority come first.
+   */
+  readonly orderingKey?: InputMaybe<Scalars['String']['input']>;
+  /** Payload, at most 65,536 bytes. */
+  readonly payload?: InputMaybe<Scalars['String']['input']>;
+  /** Priority, 0 to 9; higher ones are leased first. Default 4. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Location of the data of the unit, 1 to 2000 characters. */
+  readonly reference?: InputMaybe<Scalars['String']['input']>;
+  /** Size in a measure of the publisher, for example events; at least 0. */
+  readonly size?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Right of a job to work on a unit, until a time. */
+export type WorkUnitLease = {
+  readonly __typename?: 'WorkUnitLease';
+  /** Time at which the lease ends, unless it is extended. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Identifier of the job. */
+  readonly jobId: Scalars['ID']['output'];
+  /** Time at which it was leased. */
+  readonly leasedAt: Scalars['DateTime']['output'];
+};
+
+/** State of a unit. */
+export type WorkUnitState =
+  /** A job has completed it. */
+  | 'COMPLETED'
+  /** It has failed and gets no further attempt, unless it is resubmitted. */
+  | 'DEAD'
+  /** A job holds it. */
+  | 'LEASED'
+  /** It waits to be leased. */
+  | 'WAITING';
+
+/** Numbers of units that ended an attempt. Parts of the key that are not grouped by are null. */
+export type WorkUnitTotal = {
+  readonly __typename?: 'WorkUnitTotal';
+  /** Completed units. */
+  readonly completed: Scalars['Int']['output'];
+  /** Seconds that the completed units took together. */
+  readonly completedSeconds: Scalars['Float']['output'];
+  /** Failed attempts. */
+  readonly failedAttempts: Scalars['Int']['output'];
+  /** Start of the hour. */
+  readonly hour?: Maybe<Scalars['DateTime']['output']>;
+  /** Identifier of the pool. */
+  readonly poolId?: Maybe<Scalars['ID']['output']>;
+  /** Name of the run; null also for pools without one. */
+  readonly run?: Maybe<Scalars['String']['output']>;
+  /** Site of the jobs; null also if it is unknown. */
+  readonly site?: Maybe<Site>;
+};
+
 /** One running pilot on one host of a queue, with the hardware that it reported. */
 export type Worker = Node & {
   readonly __typename?: 'Worker';
@@ -7173,9 +8028,9 @@ export type WorkerHardwareInput = {
 export type WorkerState =
   /** Finishes its jobs and accepts no more. */
   | 'DRAINING'
-  /** Ended by itself. */
+  /** Ended by itself, or reported as ended. */
   | 'ENDED'
-  /** Did not report before its lease ended, or was replaced; nothing of it can return, and its jobs were reassigned. */
+  /** Its lease ended and no payload of it may still run, or its pilot registered as another worker. Its jobs went to other workers, or to the new worker of the pilot. */
   | 'LOST'
   /** Accepts work. */
   | 'READY'
@@ -7318,6 +8173,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( ShareMapper & { __typename: 'Share' } )
     | ( SiteMapper & { __typename: 'Site' } )
     | ( TaskMapper & { __typename: 'Task' } )
+    | ( WorkPoolMapper & { __typename: 'WorkPool' } )
+    | ( WorkUnitMapper & { __typename: 'WorkUnit' } )
     | ( WorkerMapper & { __typename: 'Worker' } )
   ;
   PlacementExplained: never;
@@ -7332,8 +8189,11 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ChangeDowntimeUserError, 'code'> & { code: _RefType['ChangeDowntimeUserErrorCode'] } & { __typename: 'ChangeDowntimeUserError' } )
     | ( Omit<ChangeTaskUserError, 'code'> & { code: _RefType['ChangeTaskUserErrorCode'] } & { __typename: 'ChangeTaskUserError' } )
     | ( Omit<ClearHostUserError, 'code'> & { code: _RefType['ClearHostUserErrorCode'] } & { __typename: 'ClearHostUserError' } )
+    | ( Omit<CloseWorkPoolUserError, 'code'> & { code: _RefType['CloseWorkPoolUserErrorCode'] } & { __typename: 'CloseWorkPoolUserError' } )
+    | ( Omit<CompleteWorkUnitsUserError, 'code'> & { code: _RefType['CompleteWorkUnitsUserErrorCode'] } & { __typename: 'CompleteWorkUnitsUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
+    | ( Omit<CreateWorkPoolUserError, 'code'> & { code: _RefType['CreateWorkPoolUserErrorCode'] } & { __typename: 'CreateWorkPoolUserError' } )
     | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
     | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
     | ( Omit<DisablePolicyUserError, 'code'> & { code: _RefType['DisablePolicyUserErrorCode'] } & { __typename: 'DisablePolicyUserError' } )
@@ -7341,15 +8201,19 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<EnablePolicyUserError, 'code'> & { code: _RefType['EnablePolicyUserErrorCode'] } & { __typename: 'EnablePolicyUserError' } )
     | ( Omit<EndScoutingUserError, 'code'> & { code: _RefType['EndScoutingUserErrorCode'] } & { __typename: 'EndScoutingUserError' } )
     | ( Omit<ExcludeHostUserError, 'code'> & { code: _RefType['ExcludeHostUserErrorCode'] } & { __typename: 'ExcludeHostUserError' } )
+    | ( Omit<ExtendWorkUnitsUserError, 'code'> & { code: _RefType['ExtendWorkUnitsUserErrorCode'] } & { __typename: 'ExtendWorkUnitsUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
+    | ( Omit<FailWorkUnitsUserError, 'code'> & { code: _RefType['FailWorkUnitsUserErrorCode'] } & { __typename: 'FailWorkUnitsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
     | ( Omit<FinishTaskUserError, 'code'> & { code: _RefType['FinishTaskUserErrorCode'] } & { __typename: 'FinishTaskUserError' } )
     | ( Omit<GrantJobAccessUserError, 'code'> & { code: _RefType['GrantJobAccessUserErrorCode'] } & { __typename: 'GrantJobAccessUserError' } )
     | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
     | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
+    | ( Omit<LeaseWorkUnitsUserError, 'code'> & { code: _RefType['LeaseWorkUnitsUserErrorCode'] } & { __typename: 'LeaseWorkUnitsUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
     | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
+    | ( Omit<PublishWorkUnitsUserError, 'code'> & { code: _RefType['PublishWorkUnitsUserErrorCode'] } & { __typename: 'PublishWorkUnitsUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
@@ -7357,6 +8221,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportCheckpointsUserError, 'code'> & { code: _RefType['ReportCheckpointsUserErrorCode'] } & { __typename: 'ReportCheckpointsUserError' } )
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
+    | ( Omit<ResubmitWorkUnitsUserError, 'code'> & { code: _RefType['ResubmitWorkUnitsUserErrorCode'] } & { __typename: 'ResubmitWorkUnitsUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
     | ( Omit<RevokeJobAccessUserError, 'code'> & { code: _RefType['RevokeJobAccessUserErrorCode'] } & { __typename: 'RevokeJobAccessUserError' } )
@@ -7432,6 +8297,17 @@ export type ResolversTypes = {
   ClearHostPayload: ResolverTypeWrapper<Omit<ClearHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['ClearHostUserError']> }>;
   ClearHostUserError: ResolverTypeWrapper<Omit<ClearHostUserError, 'code'> & { code: ResolversTypes['ClearHostUserErrorCode'] }>;
   ClearHostUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  CloseWorkPoolInput: CloseWorkPoolInput;
+  CloseWorkPoolPayload: ResolverTypeWrapper<Omit<CloseWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversTypes['CloseWorkPoolUserError']> }>;
+  CloseWorkPoolUserError: ResolverTypeWrapper<Omit<CloseWorkPoolUserError, 'code'> & { code: ResolversTypes['CloseWorkPoolUserErrorCode'] }>;
+  CloseWorkPoolUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND'>;
+  CompleteWorkUnitsInput: CompleteWorkUnitsInput;
+  CompleteWorkUnitsPayload: ResolverTypeWrapper<Omit<CompleteWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['CompleteWorkUnitsUserError']> }>;
+  CompleteWorkUnitsUserError: ResolverTypeWrapper<Omit<CompleteWorkUnitsUserError, 'code'> & { code: ResolversTypes['CompleteWorkUnitsUserErrorCode'] }>;
+  CompleteWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_HELD'>;
+  CompletedWorkUnit: ResolverTypeWrapper<CompletedWorkUnitMapper>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
+  CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -7442,6 +8318,10 @@ export type ResolversTypes = {
   CreateSecretPayload: ResolverTypeWrapper<Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversTypes['Secret']>, userErrors: ReadonlyArray<ResolversTypes['CreateSecretUserError']> }>;
   CreateSecretUserError: ResolverTypeWrapper<Omit<CreateSecretUserError, 'code'> & { code: ResolversTypes['CreateSecretUserErrorCode'] }>;
   CreateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SECRET_NAME_TAKEN' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
+  CreateWorkPoolInput: CreateWorkPoolInput;
+  CreateWorkPoolPayload: ResolverTypeWrapper<Omit<CreateWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversTypes['CreateWorkPoolUserError']> }>;
+  CreateWorkPoolUserError: ResolverTypeWrapper<Omit<CreateWorkPoolUserError, 'code'> & { code: ResolversTypes['CreateWorkPoolUserErrorCode'] }>;
+  CreateWorkPoolUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'TASK_NOT_FOUND' | 'POOL_NAME_TAKEN'>;
   CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   CudaRequirement: ResolverTypeWrapper<CudaRequirement>;
   CudaRequirementInput: CudaRequirementInput;
@@ -7456,7 +8336,6 @@ export type ResolversTypes = {
   DeleteSecretUserError: ResolverTypeWrapper<Omit<DeleteSecretUserError, 'code'> & { code: ResolversTypes['DeleteSecretUserErrorCode'] }>;
   DeleteSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   Device: ResolverTypeWrapper<DeviceMapper>;
-  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   DeviceFactSource: ResolverTypeWrapper<DeviceFactSource>;
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceHealth: ResolverTypeWrapper<'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'>;
@@ -7499,11 +8378,20 @@ export type ResolversTypes = {
   ExperimentConnection: ResolverTypeWrapper<ExperimentConnectionMapper>;
   ExperimentEdge: ResolverTypeWrapper<Omit<ExperimentEdge, 'node'> & { node: ResolversTypes['Experiment'] }>;
   ExplainRequirementsInput: ExplainRequirementsInput;
+  ExtendWorkUnitsInput: ExtendWorkUnitsInput;
+  ExtendWorkUnitsPayload: ResolverTypeWrapper<Omit<ExtendWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ExtendWorkUnitsUserError']> }>;
+  ExtendWorkUnitsUserError: ResolverTypeWrapper<Omit<ExtendWorkUnitsUserError, 'code'> & { code: ResolversTypes['ExtendWorkUnitsUserErrorCode'] }>;
+  ExtendWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_HELD'>;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
   FailJobsPayload: ResolverTypeWrapper<Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['FailJobsUserError']> }>;
   FailJobsUserError: ResolverTypeWrapper<Omit<FailJobsUserError, 'code'> & { code: ResolversTypes['FailJobsUserErrorCode'] }>;
   FailJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
+  FailWorkUnitsInput: FailWorkUnitsInput;
+  FailWorkUnitsPayload: ResolverTypeWrapper<Omit<FailWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['FailWorkUnitsUserError']> }>;
+  FailWorkUnitsUserError: ResolverTypeWrapper<Omit<FailWorkUnitsUserError, 'code'> & { code: ResolversTypes['FailWorkUnitsUserErrorCode'] }>;
+  FailWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_HELD'>;
+  FailedWorkUnitInput: FailedWorkUnitInput;
   FileReference: ResolverTypeWrapper<FileReference>;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
@@ -7624,6 +8512,11 @@ export type ResolversTypes = {
   LabelInput: LabelInput;
   LeaseClock: ResolverTypeWrapper<LeaseClockMapper>;
   LeaseClockState: ResolverTypeWrapper<'RUNNING' | 'STOPPED' | 'POSTPONED'>;
+  LeaseWorkUnitsInput: LeaseWorkUnitsInput;
+  LeaseWorkUnitsPayload: ResolverTypeWrapper<Omit<LeaseWorkUnitsPayload, 'units' | 'userErrors'> & { units: ReadonlyArray<ResolversTypes['WorkUnitAssignment']>, userErrors: ReadonlyArray<ResolversTypes['LeaseWorkUnitsUserError']> }>;
+  LeaseWorkUnitsUserError: ResolverTypeWrapper<Omit<LeaseWorkUnitsUserError, 'code'> & { code: ResolversTypes['LeaseWorkUnitsUserErrorCode'] }>;
+  LeaseWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'POOL_NOT_FOUND'>;
+  LeasedWorkUnitInput: LeasedWorkUnitInput;
   LogStream: ResolverTypeWrapper<'STDOUT' | 'STDERR'>;
   MemoryLimitMethod: ResolverTypeWrapper<'CONTROL_GROUP_V2' | 'SAMPLES'>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
@@ -7678,6 +8571,10 @@ export type ResolversTypes = {
   Principal: ResolverTypeWrapper<PrincipalMapper>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   ProcessContainment: ResolverTypeWrapper<'CONTROL_GROUPS' | 'NAMESPACES' | 'PROCESS_MARKS'>;
+  PublishWorkUnitsInput: PublishWorkUnitsInput;
+  PublishWorkUnitsPayload: ResolverTypeWrapper<Omit<PublishWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['PublishWorkUnitsUserError']> }>;
+  PublishWorkUnitsUserError: ResolverTypeWrapper<Omit<PublishWorkUnitsUserError, 'code'> & { code: ResolversTypes['PublishWorkUnitsUserErrorCode'] }>;
+  PublishWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND' | 'POOL_CLOSED' | 'POOL_FULL'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
   QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
@@ -7722,6 +8619,10 @@ export type ResolversTypes = {
   ReportGatewayUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   RequirementChange: ResolverTypeWrapper<RequirementChange>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
+  ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
+  ResubmitWorkUnitsPayload: ResolverTypeWrapper<Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ResubmitWorkUnitsUserError']> }>;
+  ResubmitWorkUnitsUserError: ResolverTypeWrapper<Omit<ResubmitWorkUnitsUserError, 'code'> & { code: ResolversTypes['ResubmitWorkUnitsUserErrorCode'] }>;
+  ResubmitWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_DEAD'>;
   ResumeTaskInput: ResumeTaskInput;
   ResumeTaskPayload: ResolverTypeWrapper<Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['ResumeTaskUserError']> }>;
   ResumeTaskUserError: ResolverTypeWrapper<Omit<ResumeTaskUserError, 'code'> & { code: ResolversTypes['ResumeTaskUserErrorCode'] }>;
@@ -7842,6 +8743,30 @@ export type ResolversTypes = {
   WithdrawSubmissionConsentPayload: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WithdrawSubmissionConsentUserError']> }>;
   WithdrawSubmissionConsentUserError: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: ResolversTypes['WithdrawSubmissionConsentUserErrorCode'] }>;
   WithdrawSubmissionConsentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
+  WorkPool: ResolverTypeWrapper<WorkPoolMapper>;
+  WorkPoolChanged: ResolverTypeWrapper<WorkPoolChangedMapper>;
+  WorkPoolConnection: ResolverTypeWrapper<WorkPoolConnectionMapper>;
+  WorkPoolEdge: ResolverTypeWrapper<Omit<WorkPoolEdge, 'node'> & { node: ResolversTypes['WorkPool'] }>;
+  WorkPoolFilter: WorkPoolFilter;
+  WorkPoolSettings: ResolverTypeWrapper<WorkPoolSettingsMapper>;
+  WorkPoolSettingsInput: WorkPoolSettingsInput;
+  WorkPoolState: ResolverTypeWrapper<'OPEN' | 'CLOSED'>;
+  WorkUnit: ResolverTypeWrapper<WorkUnitMapper>;
+  WorkUnitAssignment: ResolverTypeWrapper<WorkUnitAssignmentMapper>;
+  WorkUnitCompleted: ResolverTypeWrapper<WorkUnitCompletedMapper>;
+  WorkUnitCompletedEvent: ResolverTypeWrapper<WorkUnitCompletedEventMapper>;
+  WorkUnitCompletion: ResolverTypeWrapper<WorkUnitCompletionMapper>;
+  WorkUnitConnection: ResolverTypeWrapper<WorkUnitConnectionMapper>;
+  WorkUnitCounts: ResolverTypeWrapper<WorkUnitCountsMapper>;
+  WorkUnitEdge: ResolverTypeWrapper<Omit<WorkUnitEdge, 'node'> & { node: ResolversTypes['WorkUnit'] }>;
+  WorkUnitError: ResolverTypeWrapper<WorkUnitErrorMapper>;
+  WorkUnitErrorCode: ResolverTypeWrapper<'FAILED' | 'LEASE_EXPIRED' | 'JOB_ENDED' | 'DEADLINE_PASSED'>;
+  WorkUnitFailureKind: ResolverTypeWrapper<'RETRY' | 'DEAD' | 'RETURN'>;
+  WorkUnitGrouping: ResolverTypeWrapper<'POOL' | 'RUN' | 'SITE' | 'HOUR'>;
+  WorkUnitInput: WorkUnitInput;
+  WorkUnitLease: ResolverTypeWrapper<WorkUnitLeaseMapper>;
+  WorkUnitState: ResolverTypeWrapper<'WAITING' | 'LEASED' | 'COMPLETED' | 'DEAD'>;
+  WorkUnitTotal: ResolverTypeWrapper<WorkUnitTotalMapper>;
   Worker: ResolverTypeWrapper<WorkerMapper>;
   WorkerCapacity: ResolverTypeWrapper<WorkerCapacity>;
   WorkerCapacityInput: WorkerCapacityInput;
@@ -7903,6 +8828,15 @@ export type ResolversParentTypes = {
   ClearHostInput: ClearHostInput;
   ClearHostPayload: Omit<ClearHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['ClearHostUserError']> };
   ClearHostUserError: ClearHostUserError;
+  CloseWorkPoolInput: CloseWorkPoolInput;
+  CloseWorkPoolPayload: Omit<CloseWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversParentTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversParentTypes['CloseWorkPoolUserError']> };
+  CloseWorkPoolUserError: CloseWorkPoolUserError;
+  CompleteWorkUnitsInput: CompleteWorkUnitsInput;
+  CompleteWorkUnitsPayload: Omit<CompleteWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['CompleteWorkUnitsUserError']> };
+  CompleteWorkUnitsUserError: CompleteWorkUnitsUserError;
+  CompletedWorkUnit: CompletedWorkUnitMapper;
+  Float: Scalars['Float']['output'];
+  CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
@@ -7911,6 +8845,9 @@ export type ResolversParentTypes = {
   CreateSecretInput: CreateSecretInput;
   CreateSecretPayload: Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversParentTypes['Secret']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateSecretUserError']> };
   CreateSecretUserError: CreateSecretUserError;
+  CreateWorkPoolInput: CreateWorkPoolInput;
+  CreateWorkPoolPayload: Omit<CreateWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversParentTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateWorkPoolUserError']> };
+  CreateWorkPoolUserError: CreateWorkPoolUserError;
   CudaRelease: CudaRelease;
   CudaRequirement: CudaRequirement;
   CudaRequirementInput: CudaRequirementInput;
@@ -7923,7 +8860,6 @@ export type ResolversParentTypes = {
   DeleteSecretPayload: Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['DeleteSecretUserError']> };
   DeleteSecretUserError: DeleteSecretUserError;
   Device: DeviceMapper;
-  Float: Scalars['Float']['output'];
   DeviceFactSource: DeviceFactSource;
   DeviceFactSourceInput: DeviceFactSourceInput;
   DeviceInput: DeviceInput;
@@ -7958,10 +8894,17 @@ export type ResolversParentTypes = {
   ExperimentConnection: ExperimentConnectionMapper;
   ExperimentEdge: Omit<ExperimentEdge, 'node'> & { node: ResolversParentTypes['Experiment'] };
   ExplainRequirementsInput: ExplainRequirementsInput;
+  ExtendWorkUnitsInput: ExtendWorkUnitsInput;
+  ExtendWorkUnitsPayload: Omit<ExtendWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ExtendWorkUnitsUserError']> };
+  ExtendWorkUnitsUserError: ExtendWorkUnitsUserError;
   FailJobInput: FailJobInput;
   FailJobsInput: FailJobsInput;
   FailJobsPayload: Omit<FailJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FailJobsUserError']> };
   FailJobsUserError: FailJobsUserError;
+  FailWorkUnitsInput: FailWorkUnitsInput;
+  FailWorkUnitsPayload: Omit<FailWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FailWorkUnitsUserError']> };
+  FailWorkUnitsUserError: FailWorkUnitsUserError;
+  FailedWorkUnitInput: FailedWorkUnitInput;
   FileReference: FileReference;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
@@ -8065,6 +9008,10 @@ export type ResolversParentTypes = {
   Label: Label;
   LabelInput: LabelInput;
   LeaseClock: LeaseClockMapper;
+  LeaseWorkUnitsInput: LeaseWorkUnitsInput;
+  LeaseWorkUnitsPayload: Omit<LeaseWorkUnitsPayload, 'units' | 'userErrors'> & { units: ReadonlyArray<ResolversParentTypes['WorkUnitAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['LeaseWorkUnitsUserError']> };
+  LeaseWorkUnitsUserError: LeaseWorkUnitsUserError;
+  LeasedWorkUnitInput: LeasedWorkUnitInput;
   Mutation: Record<PropertyKey, never>;
   Node: ResolversInterfaceTypes<ResolversParentTypes>['Node'];
   PageInfo: PageInfo;
@@ -8108,6 +9055,9 @@ export type ResolversParentTypes = {
   PolicyVersionConnection: PolicyVersionConnectionMapper;
   PolicyVersionEdge: Omit<PolicyVersionEdge, 'node'> & { node: ResolversParentTypes['PolicyVersion'] };
   Principal: PrincipalMapper;
+  PublishWorkUnitsInput: PublishWorkUnitsInput;
+  PublishWorkUnitsPayload: Omit<PublishWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['PublishWorkUnitsUserError']> };
+  PublishWorkUnitsUserError: PublishWorkUnitsUserError;
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
   QueueChanged: QueueChangedMapper;
@@ -8142,6 +9092,9 @@ export type ResolversParentTypes = {
   ReportGatewayUserError: ReportGatewayUserError;
   RequirementChange: RequirementChange;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
+  ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
+  ResubmitWorkUnitsPayload: Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ResubmitWorkUnitsUserError']> };
+  ResubmitWorkUnitsUserError: ResubmitWorkUnitsUserError;
   ResumeTaskInput: ResumeTaskInput;
   ResumeTaskPayload: Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeTaskUserError']> };
   ResumeTaskUserError: ResumeTaskUserError;
@@ -8239,6 +9192,25 @@ export type ResolversParentTypes = {
   WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
   WithdrawSubmissionConsentPayload: Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WithdrawSubmissionConsentUserError']> };
   WithdrawSubmissionConsentUserError: WithdrawSubmissionConsentUserError;
+  WorkPool: WorkPoolMapper;
+  WorkPoolChanged: WorkPoolChangedMapper;
+  WorkPoolConnection: WorkPoolConnectionMapper;
+  WorkPoolEdge: Omit<WorkPoolEdge, 'node'> & { node: ResolversParentTypes['WorkPool'] };
+  WorkPoolFilter: WorkPoolFilter;
+  WorkPoolSettings: WorkPoolSettingsMapper;
+  WorkPoolSettingsInput: WorkPoolSettingsInput;
+  WorkUnit: WorkUnitMapper;
+  WorkUnitAssignment: WorkUnitAssignmentMapper;
+  WorkUnitCompleted: WorkUnitCompletedMapper;
+  WorkUnitCompletedEvent: WorkUnitCompletedEventMapper;
+  WorkUnitCompletion: WorkUnitCompletionMapper;
+  WorkUnitConnection: WorkUnitConnectionMapper;
+  WorkUnitCounts: WorkUnitCountsMapper;
+  WorkUnitEdge: Omit<WorkUnitEdge, 'node'> & { node: ResolversParentTypes['WorkUnit'] };
+  WorkUnitError: WorkUnitErrorMapper;
+  WorkUnitInput: WorkUnitInput;
+  WorkUnitLease: WorkUnitLeaseMapper;
+  WorkUnitTotal: WorkUnitTotalMapper;
   Worker: WorkerMapper;
   WorkerCapacity: WorkerCapacity;
   WorkerCapacityInput: WorkerCapacityInput;
@@ -8491,6 +9463,41 @@ export type ClearHostUserErrorResolvers<ContextType = Context, ParentType extend
 
 export type ClearHostUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['ClearHostUserErrorCode']>;
 
+export type CloseWorkPoolPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CloseWorkPoolPayload'] = ResolversParentTypes['CloseWorkPoolPayload']> = {
+  pool?: Resolver<Maybe<ResolversTypes['WorkPool']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CloseWorkPoolUserError']>, ParentType, ContextType>;
+};
+
+export type CloseWorkPoolUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CloseWorkPoolUserError'] = ResolversParentTypes['CloseWorkPoolUserError']> = {
+  code?: Resolver<ResolversTypes['CloseWorkPoolUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CloseWorkPoolUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, POOL_NOT_FOUND?: any }, ResolversTypes['CloseWorkPoolUserErrorCode']>;
+
+export type CompleteWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CompleteWorkUnitsPayload'] = ResolversParentTypes['CompleteWorkUnitsPayload']> = {
+  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CompleteWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type CompleteWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CompleteWorkUnitsUserError'] = ResolversParentTypes['CompleteWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['CompleteWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CompleteWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, UNIT_NOT_FOUND?: any, UNIT_NOT_HELD?: any }, ResolversTypes['CompleteWorkUnitsUserErrorCode']>;
+
+export type CompletedWorkUnitResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CompletedWorkUnit'] = ResolversParentTypes['CompletedWorkUnit']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  key?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  result?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  seconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+};
+
 export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ContinuityPolicy'] = ResolversParentTypes['ContinuityPolicy']> = {
   defaultContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   defaultReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -8526,6 +9533,20 @@ export type CreateSecretUserErrorResolvers<ContextType = Context, ParentType ext
 };
 
 export type CreateSecretUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SECRETS_DISABLED?: any, SECRET_LIMIT_EXCEEDED?: any, SECRET_NAME_TAKEN?: any }, ResolversTypes['CreateSecretUserErrorCode']>;
+
+export type CreateWorkPoolPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateWorkPoolPayload'] = ResolversParentTypes['CreateWorkPoolPayload']> = {
+  pool?: Resolver<Maybe<ResolversTypes['WorkPool']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateWorkPoolUserError']>, ParentType, ContextType>;
+};
+
+export type CreateWorkPoolUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateWorkPoolUserError'] = ResolversParentTypes['CreateWorkPoolUserError']> = {
+  code?: Resolver<ResolversTypes['CreateWorkPoolUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateWorkPoolUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, POOL_NAME_TAKEN?: any, TASK_NOT_FOUND?: any }, ResolversTypes['CreateWorkPoolUserErrorCode']>;
 
 export type CudaReleaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRelease'] = ResolversParentTypes['CudaRelease']> = {
   capabilities?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -8808,6 +9829,20 @@ export type ExperimentEdgeResolvers<ContextType = Context, ParentType extends Re
   node?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
 };
 
+export type ExtendWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ExtendWorkUnitsPayload'] = ResolversParentTypes['ExtendWorkUnitsPayload']> = {
+  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ExtendWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type ExtendWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ExtendWorkUnitsUserError'] = ResolversParentTypes['ExtendWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['ExtendWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ExtendWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, UNIT_NOT_FOUND?: any, UNIT_NOT_HELD?: any }, ResolversTypes['ExtendWorkUnitsUserErrorCode']>;
+
 export type FailJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailJobsPayload'] = ResolversParentTypes['FailJobsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
   retriedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
@@ -8822,6 +9857,20 @@ export type FailJobsUserErrorResolvers<ContextType = Context, ParentType extends
 };
 
 export type FailJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['FailJobsUserErrorCode']>;
+
+export type FailWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailWorkUnitsPayload'] = ResolversParentTypes['FailWorkUnitsPayload']> = {
+  acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['FailWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type FailWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FailWorkUnitsUserError'] = ResolversParentTypes['FailWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['FailWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type FailWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, UNIT_NOT_FOUND?: any, UNIT_NOT_HELD?: any }, ResolversTypes['FailWorkUnitsUserErrorCode']>;
 
 export type FileReferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileReference'] = ResolversParentTypes['FileReference']> = {
   location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -9475,6 +10524,21 @@ export type LeaseClockResolvers<ContextType = Context, ParentType extends Resolv
 
 export type LeaseClockStateResolvers = EnumResolverSignature<{ POSTPONED?: any, RUNNING?: any, STOPPED?: any }, ResolversTypes['LeaseClockState']>;
 
+export type LeaseWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LeaseWorkUnitsPayload'] = ResolversParentTypes['LeaseWorkUnitsPayload']> = {
+  isDrained?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  units?: Resolver<ReadonlyArray<ResolversTypes['WorkUnitAssignment']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['LeaseWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type LeaseWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LeaseWorkUnitsUserError'] = ResolversParentTypes['LeaseWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['LeaseWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type LeaseWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, POOL_NOT_FOUND?: any }, ResolversTypes['LeaseWorkUnitsUserErrorCode']>;
+
 export type LogStreamResolvers = EnumResolverSignature<{ STDERR?: any, STDOUT?: any }, ResolversTypes['LogStream']>;
 
 export type MemoryLimitMethodResolvers = EnumResolverSignature<{ CONTROL_GROUP_V2?: any, SAMPLES?: any }, ResolversTypes['MemoryLimitMethod']>;
@@ -9490,8 +10554,11 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   changeDowntime?: Resolver<ResolversTypes['ChangeDowntimePayload'], ParentType, ContextType, RequireFields<MutationchangeDowntimeArgs, 'input'>>;
   changeTask?: Resolver<ResolversTypes['ChangeTaskPayload'], ParentType, ContextType, RequireFields<MutationchangeTaskArgs, 'input'>>;
   clearHost?: Resolver<ResolversTypes['ClearHostPayload'], ParentType, ContextType, RequireFields<MutationclearHostArgs, 'input'>>;
+  closeWorkPool?: Resolver<ResolversTypes['CloseWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcloseWorkPoolArgs, 'input'>>;
+  completeWorkUnits?: Resolver<ResolversTypes['CompleteWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationcompleteWorkUnitsArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
+  createWorkPool?: Resolver<ResolversTypes['CreateWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcreateWorkPoolArgs, 'input'>>;
   declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
   deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
   disablePolicy?: Resolver<ResolversTypes['DisablePolicyPayload'], ParentType, ContextType, RequireFields<MutationdisablePolicyArgs, 'input'>>;
@@ -9499,15 +10566,19 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   enablePolicy?: Resolver<ResolversTypes['EnablePolicyPayload'], ParentType, ContextType, RequireFields<MutationenablePolicyArgs, 'input'>>;
   endScouting?: Resolver<ResolversTypes['EndScoutingPayload'], ParentType, ContextType, RequireFields<MutationendScoutingArgs, 'input'>>;
   excludeHost?: Resolver<ResolversTypes['ExcludeHostPayload'], ParentType, ContextType, RequireFields<MutationexcludeHostArgs, 'input'>>;
+  extendWorkUnits?: Resolver<ResolversTypes['ExtendWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationextendWorkUnitsArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
+  failWorkUnits?: Resolver<ResolversTypes['FailWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationfailWorkUnitsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
   finishTask?: Resolver<ResolversTypes['FinishTaskPayload'], ParentType, ContextType, RequireFields<MutationfinishTaskArgs, 'input'>>;
   grantJobAccess?: Resolver<ResolversTypes['GrantJobAccessPayload'], ParentType, ContextType, RequireFields<MutationgrantJobAccessArgs, 'input'>>;
   heartbeat?: Resolver<ResolversTypes['HeartbeatPayload'], ParentType, ContextType, RequireFields<MutationheartbeatArgs, 'input'>>;
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
   importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
+  leaseWorkUnits?: Resolver<ResolversTypes['LeaseWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationleaseWorkUnitsArgs, 'input'>>;
   pauseTask?: Resolver<ResolversTypes['PauseTaskPayload'], ParentType, ContextType, RequireFields<MutationpauseTaskArgs, 'input'>>;
   pinHost?: Resolver<ResolversTypes['PinHostPayload'], ParentType, ContextType, RequireFields<MutationpinHostArgs, 'input'>>;
+  publishWorkUnits?: Resolver<ResolversTypes['PublishWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationpublishWorkUnitsArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
@@ -9515,6 +10586,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportCheckpoints?: Resolver<ResolversTypes['ReportCheckpointsPayload'], ParentType, ContextType, RequireFields<MutationreportCheckpointsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
+  resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
   revokeJobAccess?: Resolver<ResolversTypes['RevokeJobAccessPayload'], ParentType, ContextType, RequireFields<MutationrevokeJobAccessArgs, 'input'>>;
@@ -9531,7 +10603,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker', ParentType, ContextType>;
 };
 
 export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
@@ -9768,6 +10840,22 @@ export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?
 
 export type ProcessContainmentResolvers = EnumResolverSignature<{ CONTROL_GROUPS?: any, NAMESPACES?: any, PROCESS_MARKS?: any }, ResolversTypes['ProcessContainment']>;
 
+export type PublishWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PublishWorkUnitsPayload'] = ResolversParentTypes['PublishWorkUnitsPayload']> = {
+  repeatedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  retryAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  unitIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PublishWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type PublishWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PublishWorkUnitsUserError'] = ResolversParentTypes['PublishWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['PublishWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PublishWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, POOL_CLOSED?: any, POOL_FULL?: any, POOL_NOT_FOUND?: any }, ResolversTypes['PublishWorkUnitsUserErrorCode']>;
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
   cudaReleases?: Resolver<ReadonlyArray<ResolversTypes['CudaRelease']>, ParentType, ContextType>;
@@ -9798,6 +10886,10 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType, RequireFields<QuerytaskArgs, 'id'>>;
   tasks?: Resolver<ResolversTypes['TaskConnection'], ParentType, ContextType, RequireFields<QuerytasksArgs, 'first'>>;
   viewer?: Resolver<ResolversTypes['Viewer'], ParentType, ContextType>;
+  workPool?: Resolver<Maybe<ResolversTypes['WorkPool']>, ParentType, ContextType, RequireFields<QueryworkPoolArgs, 'id'>>;
+  workPools?: Resolver<ResolversTypes['WorkPoolConnection'], ParentType, ContextType, RequireFields<QueryworkPoolsArgs, 'first'>>;
+  workUnit?: Resolver<Maybe<ResolversTypes['WorkUnit']>, ParentType, ContextType, RequireFields<QueryworkUnitArgs, 'id'>>;
+  workUnitTotals?: Resolver<ReadonlyArray<ResolversTypes['WorkUnitTotal']>, ParentType, ContextType, RequireFields<QueryworkUnitTotalsArgs, 'groupBy' | 'since'>>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType, RequireFields<QueryworkerArgs, 'id'>>;
   workers?: Resolver<ResolversTypes['WorkerConnection'], ParentType, ContextType, RequireFields<QueryworkersArgs, 'first'>>;
 };
@@ -9985,6 +11077,21 @@ export type RequirementsExplanationResolvers<ContextType = Context, ParentType e
   pending?: Resolver<Maybe<ResolversTypes['JobPending']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitJobsUserError']>, ParentType, ContextType>;
 };
+
+export type ResubmitWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResubmitWorkUnitsPayload'] = ResolversParentTypes['ResubmitWorkUnitsPayload']> = {
+  hasMore?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  unitIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ResubmitWorkUnitsUserError']>, ParentType, ContextType>;
+};
+
+export type ResubmitWorkUnitsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResubmitWorkUnitsUserError'] = ResolversParentTypes['ResubmitWorkUnitsUserError']> = {
+  code?: Resolver<ResolversTypes['ResubmitWorkUnitsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ResubmitWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, POOL_NOT_FOUND?: any, UNIT_NOT_DEAD?: any, UNIT_NOT_FOUND?: any }, ResolversTypes['ResubmitWorkUnitsUserErrorCode']>;
 
 export type ResumeTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeTaskPayload'] = ResolversParentTypes['ResumeTaskPayload']> = {
   effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
@@ -10291,6 +11398,8 @@ export type SubscriptionResolvers<ContextType = Context, ParentType extends Reso
   jobStateChanged?: SubscriptionResolver<ResolversTypes['JobStateChanged'], "jobStateChanged", ParentType, ContextType, RequireFields<SubscriptionjobStateChangedArgs, 'mode'>>;
   queueChanged?: SubscriptionResolver<ResolversTypes['QueueChanged'], "queueChanged", ParentType, ContextType, Partial<SubscriptionqueueChangedArgs>>;
   taskProgress?: SubscriptionResolver<ResolversTypes['TaskProgressChanged'], "taskProgress", ParentType, ContextType, RequireFields<SubscriptiontaskProgressArgs, 'id'>>;
+  workPoolChanged?: SubscriptionResolver<ResolversTypes['WorkPoolChanged'], "workPoolChanged", ParentType, ContextType, RequireFields<SubscriptionworkPoolChangedArgs, 'id' | 'intervalMs'>>;
+  workUnitCompleted?: SubscriptionResolver<ResolversTypes['WorkUnitCompleted'], "workUnitCompleted", ParentType, ContextType, RequireFields<SubscriptionworkUnitCompletedArgs, 'poolId'>>;
   workerChanged?: SubscriptionResolver<ResolversTypes['WorkerChanged'], "workerChanged", ParentType, ContextType, Partial<SubscriptionworkerChangedArgs>>;
   workerCommands?: SubscriptionResolver<ResolversTypes['WorkerCommandsIssued'], "workerCommands", ParentType, ContextType, RequireFields<SubscriptionworkerCommandsArgs, 'workerId'>>;
 };
@@ -10439,7 +11548,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -10498,6 +11607,156 @@ export type WithdrawSubmissionConsentUserErrorResolvers<ContextType = Context, P
 };
 
 export type WithdrawSubmissionConsentUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['WithdrawSubmissionConsentUserErrorCode']>;
+
+export type WorkPoolResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkPool'] = ResolversParentTypes['WorkPool']> = {
+  closedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  counts?: Resolver<ResolversTypes['WorkUnitCounts'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  deadUnits?: Resolver<ResolversTypes['WorkUnitConnection'], ParentType, ContextType, RequireFields<WorkPooldeadUnitsArgs, 'first'>>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lagSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  run?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  settings?: Resolver<ResolversTypes['WorkPoolSettings'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['WorkPoolState'], ParentType, ContextType>;
+  task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
+  taskId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WorkPoolChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkPoolChanged'] = ResolversParentTypes['WorkPoolChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  pool?: Resolver<ResolversTypes['WorkPool'], ParentType, ContextType>;
+};
+
+export type WorkPoolConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkPoolConnection'] = ResolversParentTypes['WorkPoolConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['WorkPoolEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['WorkPool']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkPoolEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkPoolEdge'] = ResolversParentTypes['WorkPoolEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['WorkPool'], ParentType, ContextType>;
+};
+
+export type WorkPoolSettingsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkPoolSettings'] = ResolversParentTypes['WorkPoolSettings']> = {
+  backoffSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  leaseSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxLeasedPerJob?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxWaitingMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxWaitingUnits?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  retentionSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type WorkPoolStateResolvers = EnumResolverSignature<{ CLOSED?: any, OPEN?: any }, ResolversTypes['WorkPoolState']>;
+
+export type WorkUnitResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnit'] = ResolversParentTypes['WorkUnit']> = {
+  attempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  completion?: Resolver<Maybe<ResolversTypes['WorkUnitCompletion']>, ParentType, ContextType>;
+  deadline?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  error?: Resolver<Maybe<ResolversTypes['WorkUnitError']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  key?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  lease?: Resolver<Maybe<ResolversTypes['WorkUnitLease']>, ParentType, ContextType>;
+  orderingKey?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  payload?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  pool?: Resolver<ResolversTypes['WorkPool'], ParentType, ContextType>;
+  publishedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  reference?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  size?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['WorkUnitState'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WorkUnitAssignmentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitAssignment'] = ResolversParentTypes['WorkUnitAssignment']> = {
+  attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  deadline?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  fence?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  key?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  orderingKey?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  payload?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  reference?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  size?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkUnitCompletedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitCompleted'] = ResolversParentTypes['WorkUnitCompleted']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  event?: Resolver<Maybe<ResolversTypes['WorkUnitCompletedEvent']>, ParentType, ContextType>;
+};
+
+export type WorkUnitCompletedEventResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitCompletedEvent'] = ResolversParentTypes['WorkUnitCompletedEvent']> = {
+  completedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+  units?: Resolver<ReadonlyArray<ResolversTypes['CompletedWorkUnit']>, ParentType, ContextType>;
+};
+
+export type WorkUnitCompletionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitCompletion'] = ResolversParentTypes['WorkUnitCompletion']> = {
+  completedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  result?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  seconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+};
+
+export type WorkUnitConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitConnection'] = ResolversParentTypes['WorkUnitConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['WorkUnitEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['WorkUnit']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkUnitCountsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitCounts'] = ResolversParentTypes['WorkUnitCounts']> = {
+  completed?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  completedSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  dead?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  failedAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  leased?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waiting?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type WorkUnitEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitEdge'] = ResolversParentTypes['WorkUnitEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['WorkUnit'], ParentType, ContextType>;
+};
+
+export type WorkUnitErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitError'] = ResolversParentTypes['WorkUnitError']> = {
+  code?: Resolver<ResolversTypes['WorkUnitErrorCode'], ParentType, ContextType>;
+  failedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  message?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type WorkUnitErrorCodeResolvers = EnumResolverSignature<{ DEADLINE_PASSED?: any, FAILED?: any, JOB_ENDED?: any, LEASE_EXPIRED?: any }, ResolversTypes['WorkUnitErrorCode']>;
+
+export type WorkUnitFailureKindResolvers = EnumResolverSignature<{ DEAD?: any, RETRY?: any, RETURN?: any }, ResolversTypes['WorkUnitFailureKind']>;
+
+export type WorkUnitGroupingResolvers = EnumResolverSignature<{ HOUR?: any, POOL?: any, RUN?: any, SITE?: any }, ResolversTypes['WorkUnitGrouping']>;
+
+export type WorkUnitLeaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitLease'] = ResolversParentTypes['WorkUnitLease']> = {
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  leasedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type WorkUnitStateResolvers = EnumResolverSignature<{ COMPLETED?: any, DEAD?: any, LEASED?: any, WAITING?: any }, ResolversTypes['WorkUnitState']>;
+
+export type WorkUnitTotalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkUnitTotal'] = ResolversParentTypes['WorkUnitTotal']> = {
+  completed?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  completedSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  failedAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  hour?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  poolId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  run?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+};
 
 export type WorkerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Worker'] = ResolversParentTypes['Worker'], FederationReferenceType extends FederationReferenceTypes['Worker'] = FederationReferenceTypes['Worker']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Worker']> | FederationReferenceType, FederationReferenceType, ContextType>;
@@ -10624,6 +11883,13 @@ export type Resolvers<ContextType = Context> = {
   ClearHostPayload?: ClearHostPayloadResolvers<ContextType>;
   ClearHostUserError?: ClearHostUserErrorResolvers<ContextType>;
   ClearHostUserErrorCode?: ClearHostUserErrorCodeResolvers;
+  CloseWorkPoolPayload?: CloseWorkPoolPayloadResolvers<ContextType>;
+  CloseWorkPoolUserError?: CloseWorkPoolUserErrorResolvers<ContextType>;
+  CloseWorkPoolUserErrorCode?: CloseWorkPoolUserErrorCodeResolvers;
+  CompleteWorkUnitsPayload?: CompleteWorkUnitsPayloadResolvers<ContextType>;
+  CompleteWorkUnitsUserError?: CompleteWorkUnitsUserErrorResolvers<ContextType>;
+  CompleteWorkUnitsUserErrorCode?: CompleteWorkUnitsUserErrorCodeResolvers;
+  CompletedWorkUnit?: CompletedWorkUnitResolvers<ContextType>;
   ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
@@ -10631,6 +11897,9 @@ export type Resolvers<ContextType = Context> = {
   CreateSecretPayload?: CreateSecretPayloadResolvers<ContextType>;
   CreateSecretUserError?: CreateSecretUserErrorResolvers<ContextType>;
   CreateSecretUserErrorCode?: CreateSecretUserErrorCodeResolvers;
+  CreateWorkPoolPayload?: CreateWorkPoolPayloadResolvers<ContextType>;
+  CreateWorkPoolUserError?: CreateWorkPoolUserErrorResolvers<ContextType>;
+  CreateWorkPoolUserErrorCode?: CreateWorkPoolUserErrorCodeResolvers;
   CudaRelease?: CudaReleaseResolvers<ContextType>;
   CudaRequirement?: CudaRequirementResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
@@ -10671,9 +11940,15 @@ export type Resolvers<ContextType = Context> = {
   Experiment?: ExperimentResolvers<ContextType>;
   ExperimentConnection?: ExperimentConnectionResolvers<ContextType>;
   ExperimentEdge?: ExperimentEdgeResolvers<ContextType>;
+  ExtendWorkUnitsPayload?: ExtendWorkUnitsPayloadResolvers<ContextType>;
+  ExtendWorkUnitsUserError?: ExtendWorkUnitsUserErrorResolvers<ContextType>;
+  ExtendWorkUnitsUserErrorCode?: ExtendWorkUnitsUserErrorCodeResolvers;
   FailJobsPayload?: FailJobsPayloadResolvers<ContextType>;
   FailJobsUserError?: FailJobsUserErrorResolvers<ContextType>;
   FailJobsUserErrorCode?: FailJobsUserErrorCodeResolvers;
+  FailWorkUnitsPayload?: FailWorkUnitsPayloadResolvers<ContextType>;
+  FailWorkUnitsUserError?: FailWorkUnitsUserErrorResolvers<ContextType>;
+  FailWorkUnitsUserErrorCode?: FailWorkUnitsUserErrorCodeResolvers;
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
   FinishJobsUserError?: FinishJobsUserErrorResolvers<ContextType>;
@@ -10759,6 +12034,9 @@ export type Resolvers<ContextType = Context> = {
   Label?: LabelResolvers<ContextType>;
   LeaseClock?: LeaseClockResolvers<ContextType>;
   LeaseClockState?: LeaseClockStateResolvers;
+  LeaseWorkUnitsPayload?: LeaseWorkUnitsPayloadResolvers<ContextType>;
+  LeaseWorkUnitsUserError?: LeaseWorkUnitsUserErrorResolvers<ContextType>;
+  LeaseWorkUnitsUserErrorCode?: LeaseWorkUnitsUserErrorCodeResolvers;
   LogStream?: LogStreamResolvers;
   MemoryLimitMethod?: MemoryLimitMethodResolvers;
   Mutation?: MutationResolvers<ContextType>;
@@ -10799,6 +12077,9 @@ export type Resolvers<ContextType = Context> = {
   Principal?: PrincipalResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
   ProcessContainment?: ProcessContainmentResolvers;
+  PublishWorkUnitsPayload?: PublishWorkUnitsPayloadResolvers<ContextType>;
+  PublishWorkUnitsUserError?: PublishWorkUnitsUserErrorResolvers<ContextType>;
+  PublishWorkUnitsUserErrorCode?: PublishWorkUnitsUserErrorCodeResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;
   QueueChanged?: QueueChangedResolvers<ContextType>;
@@ -10833,6 +12114,9 @@ export type Resolvers<ContextType = Context> = {
   ReportGatewayUserErrorCode?: ReportGatewayUserErrorCodeResolvers;
   RequirementChange?: RequirementChangeResolvers<ContextType>;
   RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
+  ResubmitWorkUnitsPayload?: ResubmitWorkUnitsPayloadResolvers<ContextType>;
+  ResubmitWorkUnitsUserError?: ResubmitWorkUnitsUserErrorResolvers<ContextType>;
+  ResubmitWorkUnitsUserErrorCode?: ResubmitWorkUnitsUserErrorCodeResolvers;
   ResumeTaskPayload?: ResumeTaskPayloadResolvers<ContextType>;
   ResumeTaskUserError?: ResumeTaskUserErrorResolvers<ContextType>;
   ResumeTaskUserErrorCode?: ResumeTaskUserErrorCodeResolvers;
@@ -10921,6 +12205,27 @@ export type Resolvers<ContextType = Context> = {
   WithdrawSubmissionConsentPayload?: WithdrawSubmissionConsentPayloadResolvers<ContextType>;
   WithdrawSubmissionConsentUserError?: WithdrawSubmissionConsentUserErrorResolvers<ContextType>;
   WithdrawSubmissionConsentUserErrorCode?: WithdrawSubmissionConsentUserErrorCodeResolvers;
+  WorkPool?: WorkPoolResolvers<ContextType>;
+  WorkPoolChanged?: WorkPoolChangedResolvers<ContextType>;
+  WorkPoolConnection?: WorkPoolConnectionResolvers<ContextType>;
+  WorkPoolEdge?: WorkPoolEdgeResolvers<ContextType>;
+  WorkPoolSettings?: WorkPoolSettingsResolvers<ContextType>;
+  WorkPoolState?: WorkPoolStateResolvers;
+  WorkUnit?: WorkUnitResolvers<ContextType>;
+  WorkUnitAssignment?: WorkUnitAssignmentResolvers<ContextType>;
+  WorkUnitCompleted?: WorkUnitCompletedResolvers<ContextType>;
+  WorkUnitCompletedEvent?: WorkUnitCompletedEventResolvers<ContextType>;
+  WorkUnitCompletion?: WorkUnitCompletionResolvers<ContextType>;
+  WorkUnitConnection?: WorkUnitConnectionResolvers<ContextType>;
+  WorkUnitCounts?: WorkUnitCountsResolvers<ContextType>;
+  WorkUnitEdge?: WorkUnitEdgeResolvers<ContextType>;
+  WorkUnitError?: WorkUnitErrorResolvers<ContextType>;
+  WorkUnitErrorCode?: WorkUnitErrorCodeResolvers;
+  WorkUnitFailureKind?: WorkUnitFailureKindResolvers;
+  WorkUnitGrouping?: WorkUnitGroupingResolvers;
+  WorkUnitLease?: WorkUnitLeaseResolvers<ContextType>;
+  WorkUnitState?: WorkUnitStateResolvers;
+  WorkUnitTotal?: WorkUnitTotalResolvers<ContextType>;
   Worker?: WorkerResolvers<ContextType>;
   WorkerCapacity?: WorkerCapacityResolvers<ContextType>;
   WorkerChanged?: WorkerChangedResolvers<ContextType>;

@@ -16,7 +16,7 @@ function changed(jobId: string, change: Partial<StoredLastEvent>): JobEvent {
     ...{ experiment: 'alpha', share, owner: 'o', labels: [], classId: 'c', priority: 0, fence: 0 },
     ...change,
   };
-  return { jobId, last };
+  return { jobId, last, token: '' };
 }
 
 function aFeed(stored: readonly ReadyJobOfKind[] = []) {
