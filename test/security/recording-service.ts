@@ -39,7 +39,9 @@ export async function recordInFront(target: string): Promise<RecordingService> {
       const body = Buffer.concat(chunks);
       heard.push(headOf(request), body.toString('utf8'));
       const headers = Object.fromEntries(
-        Object.entries(request.headers).filter(([name]) => !['host', 'connection', 'content-length'].includes(name)),
+        Object.entries(request.headers).filter(
+          ([name]) => !['host', 'connection', 'content-length'].includes(name),
+        ),
       ) as Record<string, string>;
       const init = { method: 'POST', headers, body };
       const answer = await fetch(target, init);
