@@ -3,7 +3,7 @@ import { isPlannedEnd, isUncounted, plannedErrors, uncountedErrors } from '@rhiz
 import type { StoredJobError } from '../model/job.types.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 
-/** Tells whether the end of an attempt costs none. */
+/** Says whether the end of an attempt costs none. */
 export function uncountedEndOf(error: StoredJobError | undefined): TransitionShape['uncountedEnd'] {
   if (error === undefined || isPlannedEnd(error)) return 'no';
   return isUncounted(error) ? 'yes' : 'ifMarked';
