@@ -2,14 +2,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { waitFor } from '@rhizome/testkit';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import { socketCheck } from './socket-upkeep.js';
 
 const mebibyte = 1024 * 1024;
 const message = Buffer.alloc(mebibyte);
 const messages = 24;
-const deadline = { deadlineMs: 5000 };
 
 interface Pair {
   readonly client: WebSocket;
@@ -47,13 +46,18 @@ function fill({ client, server }: Pair): void {
   for (let sent = 0; sent < messages; sent++) server.send(message);
 }
 
+/** Asks again and again until the answer is true; jest ends a test that waits too long. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await delay(5);
+}
+
 /** Looks until the socket is cut. */
 async function untilCut({ server }: Pair, look: () => void): Promise<void> {
   const isCut = (): boolean => {
     look();
     return server.readyState === WebSocket.CLOSED;
   };
-  await waitFor('the cut', isCut, deadline);
+  await until(isCut);
 }
 
 describe('socketCheck', () => {
@@ -85,21 +89,17 @@ describe('socketCheck', () => {
     look();
     while (server.bufferedAmount > 0) {
       const before = taken();
-      await waitFor(
-        'the client to read',
-        () => {
-          client.resume();
-          return taken() > before;
-        },
-        deadline,
-      );
+      await until(() => {
+        client.resume();
+        return taken() > before;
+      });
       look();
       expect(server.readyState).toBe(WebSocket.OPEN);
     }
     client.removeAllListeners('message');
     client.on('message', () => (received += 1));
     client.resume();
-    await waitFor('all messages', () => received === messages, deadline);
+    await until(() => received === messages);
   });
 
   it('cuts a client that does not read, also if it sends', async () => {
