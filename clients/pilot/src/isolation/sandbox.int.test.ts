@@ -127,23 +127,26 @@ describe('a sandboxed payload', () => {
   });
 
   it.each([
-    ['no keys of the kernel with a filter', true, '-1 1'],
-    ['keys of the kernel without a filter', false, '0 0'],
-  ])('has %s of system calls', async (_, filtersSystemCalls, expected) => {
-    // keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING) with the number of this processor, and getpid.
-    const [keyctl, getpid] = process.arch === 'arm64' ? [219, 172] : [250, 39];
-    const calls = `$r = syscall(${keyctl}, 0, -3, 0); print $r < 0 ? -1 : 0, " ", $r < 0 ? $!+0 : 0, "\\n"`;
-    const { log } = await run(
-      {
-        payload: {
-          command: 'perl',
-          arguments: ['-e', `${calls}; print "own\\n" if syscall(${getpid}) == $$`],
+    ['no keys with the filter', true, '-1 1'],
+    ['keys without the filter', false, '0 0'],
+  ])(
+    'has keys of the kernel only without the filter of system calls: %s',
+    async (_, filtersSystemCalls, expected) => {
+      // keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING) and getpid, with their numbers here.
+      const [keyctl, getpid] = process.arch === 'arm64' ? [219, 172] : [250, 39];
+      const calls = `$r = syscall(${keyctl}, 0, -3, 0); print $r < 0 ? -1 : 0, " ", $r < 0 ? $!+0 : 0, "\\n"`;
+      const { log } = await run(
+        {
+          payload: {
+            command: 'perl',
+            arguments: ['-e', `${calls}; print "own\\n" if syscall(${getpid}) == $$`],
+          },
         },
-      },
-      { isolation: { ...testIsolation, filtersSystemCalls } },
-    );
-    expect(log).toBe(`${expected}\nown\n`);
-  });
+        { isolation: { ...testIsolation, filtersSystemCalls } },
+      );
+      expect(log).toBe(`${expected}\nown\n`);
+    },
+  );
 
   it('has no other host on its network unless it requires one', async () => {
     const isolation = { ...testIsolation, isolatesNetwork: true };

@@ -144,12 +144,12 @@ export const guards = {
     }),
   },
   'serial-mutations': {
-    fault: 'fetches that belong to one mutation run after the next mutation',
-    remedy: 'plans each mutation for itself',
+    fault: 'fetches that belong to one root field of a mutation run after the next root field',
+    remedy: 'plans each root field of the mutation separately',
     module: 'planning/planner',
     problem: ofPlanner(
       {
-        actual: 'both fetches of `total` run after the second mutation: each is 2',
+        actual: 'both fetches of `total` run after the second root field: each is 2',
         expected: 'the fetch of `first` runs before the second mutation: 1, then 2',
       },
       pullRequest(161, 'related'),
