@@ -19,6 +19,16 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
+/** A parser of whole numbers, or `off`, which is null. */
+export function numberOrOff(minimum: number, maximum: number): (text: string) => number | null {
+  return (text) => {
+    const value = Number(text);
+    if (text === 'off') return null;
+    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
+    throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}, or off.`);
+  };
+}
+
 /** A parser of times, as ISO 8601. */
 export function timeOf(text: string): string {
   const time = new Date(text);

@@ -139,6 +139,7 @@ describe('rhizome with wrong usage', () => {
           /Must be EXPERIMENT:jobs=N/,
         ] as const,
     ),
+    ['no preemptions', ['queue', 'update', 'night', '--preemption', '0'], /from 1 to 1000, or off/],
     [
       'a state that queues do not have',
       ['queue', 'set-state', 'night', 'ASLEEP', '--reason', 'x'],

@@ -55,6 +55,7 @@ const taskFile = z
         architectureLevel: z.string().optional(),
         containerRuntime: z.string().optional(),
         isNetworkRequired: z.boolean().optional(),
+        isPreemptible: z.boolean().optional(),
         gpu: gpuSection.optional(),
         queue: z.string().optional(),
         selector: z.string().optional(),

@@ -638,6 +638,8 @@ export type WorkerCommandKind =
   | 'DROP'
   /** End the payload now and report nothing. */
   | 'KILL'
+  /** Give the payload notice of its end, and then end it: the worker is needed for a job of a higher priority class. The end is reported. */
+  | 'PREEMPT'
   /** There may be work: acquire now. */
   | 'WORK';
 

@@ -340,6 +340,11 @@ export type JobRequirementsInput = {
   gpu?: GpuRequirementInput | null | undefined;
   /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
+  /**
+   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
+   * priority divided by 100, rounded down.
+   */
+  isPreemptible?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
@@ -490,6 +495,11 @@ export type QueueLimitsInput = {
   maxMemoryMiB?: number | null | undefined;
   /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
   maxNoticeSeconds?: number | null | undefined;
+  /**
+   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class, 1 to
+   * 1000; by default, none does.
+   */
+  maxPreemptionsPerMinute?: number | null | undefined;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   maxRunningJobs?: number | null | undefined;
   /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */

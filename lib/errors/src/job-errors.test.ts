@@ -37,10 +37,11 @@ describe('isUncounted', () => {
 });
 
 describe('isPlannedEnd', () => {
-  it('is true for a payload that has saved its state, and for nothing else', () => {
-    expect(plannedJobEnds).toEqual(['CHECKPOINTED']);
+  it('is true for a payload that has saved its state, or was preempted, and for nothing else', () => {
+    expect(plannedJobEnds).toEqual(['CHECKPOINTED', 'PREEMPTED']);
     const error = { family: 'PAYLOAD', code: 'CHECKPOINTED', retryable: true };
     expect(isPlannedEnd(error)).toBe(true);
+    expect(isPlannedEnd({ family: 'WORKER', code: 'PREEMPTED', retryable: true })).toBe(true);
     expect(isPlannedEnd({ ...error, family: 'WORKER' })).toBe(false);
     expect(isPlannedEnd({ ...error, retryable: false })).toBe(false);
     expect(isPlannedEnd({ ...error, code: 'toString' })).toBe(false);
@@ -54,6 +55,7 @@ it('reserves for core what only core knows', () => {
     'JOB_LOST',
     'LEASE_LOST',
     'PILOT_RESTARTED',
+    'PREEMPTED',
     'WORKER_ENDED',
   ]);
 });

@@ -47,6 +47,7 @@ export const uncountedJobErrors: readonly string[] = Object.keys(uncounted);
 export const jobErrorsOfCore: readonly string[] = [
   ...uncountedJobErrors.filter((code) => uncounted[code]?.from === 'CORE'),
   'LEASE_LOST',
+  'PREEMPTED',
 ];
 
 /**
@@ -56,7 +57,7 @@ export const jobErrorsOfCore: readonly string[] = [
 export const mostUncountedAttempts = 10;
 
 /** Errors of attempts that ended as planned, by code, with their families. They never count. */
-const planned: Readonly<Record<string, string>> = { CHECKPOINTED: 'PAYLOAD' };
+const planned: Readonly<Record<string, string>> = { CHECKPOINTED: 'PAYLOAD', PREEMPTED: 'WORKER' };
 
 /** Errors of attempts that ended as planned if they are retryable. */
 export const plannedErrors: readonly JobErrorKind[] = Object.entries(planned).map(([code, family]) => ({
@@ -67,7 +68,10 @@ export const plannedErrors: readonly JobErrorKind[] = Object.entries(planned).ma
 /** Codes of errors of attempts that ended as planned. */
 export const plannedJobEnds: readonly string[] = Object.keys(planned);
 
-/** True for the end of an attempt that was planned: the payload has saved its state after a notice. */
+/**
+ * True for the end of an attempt that was planned: the payload has saved its state after a notice, or core
+ * has ended it for another job.
+ */
 export function isPlannedEnd({ family, code, retryable }: DecidingError): boolean {
   return retryable && code !== undefined && planned[code] === family;
 }

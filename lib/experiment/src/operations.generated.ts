@@ -202,6 +202,11 @@ export type JobRequirementsInput = {
   gpu?: GpuRequirementInput | null | undefined;
   /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
+  /**
+   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
+   * priority divided by 100, rounded down.
+   */
+  isPreemptible?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */

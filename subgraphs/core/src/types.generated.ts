@@ -2990,6 +2990,8 @@ export type JobAttempt = {
   readonly number: Scalars['Int']['output'];
   /** Outcome of the attempt: FINISHED, FAILED (also if another attempt followed), CANCELLED or CLOSED; null while the attempt lasts. */
   readonly outcome?: Maybe<JobState>;
+  /** Announced end of the attempt for a job of a higher priority class; null if none was announced. */
+  readonly preemption?: Maybe<JobPreemption>;
   /** Queue that the attempt was sent to; null if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
   /** Time at which the job was sent to the worker. */
@@ -3512,6 +3514,17 @@ export type JobPending = {
   readonly workersThatFit: Scalars['Int']['output'];
 };
 
+/** Announced end of an attempt for a job of a higher priority class. */
+export type JobPreemption = {
+  readonly __typename?: 'JobPreemption';
+  /** Time of the announcement. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Identifier of that job. */
+  readonly jobId: Scalars['ID']['output'];
+  /** Priority of that job. */
+  readonly priority: Scalars['Int']['output'];
+};
+
 /** Progress of a job, as its payload reports it. */
 export type JobProgress = {
   readonly __typename?: 'JobProgress';
@@ -3571,6 +3584,8 @@ export type JobRequirements = {
   readonly gpu?: Maybe<GpuRequirement>;
   /** True if the payload needs the outside network. */
   readonly isNetworkRequired: Scalars['Boolean']['output'];
+  /** True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. */
+  readonly isPreemptible: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
   /** Queue in which the job must run; null if the job may run in any queue, or if you may not see the queue. */
@@ -3599,6 +3614,11 @@ export type JobRequirementsInput = {
   readonly gpu?: InputMaybe<GpuRequirementInput>;
   /** True if the payload needs the outside network. */
   readonly isNetworkRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /**
+   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
+   * priority divided by 100, rounded down.
+   */
+  readonly isPreemptible?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
@@ -5423,6 +5443,11 @@ export type QueueLimits = {
   readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Longest time between the notice that a payload receives and its end, in seconds; null for 300. */
   readonly maxNoticeSeconds?: Maybe<Scalars['Int']['output']>;
+  /**
+   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class; null
+   * if none does.
+   */
+  readonly maxPreemptionsPerMinute?: Maybe<Scalars['Int']['output']>;
   /** Largest number of jobs that are sent or running in the queue at the same time; null for no limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
   /** Longest walltime of one job, in seconds; null for 30 days. */
@@ -5451,6 +5476,11 @@ export type QueueLimitsInput = {
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
   readonly maxNoticeSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /**
+   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class, 1 to
+   * 1000; by default, none does.
+   */
+  readonly maxPreemptionsPerMinute?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
   /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */
@@ -7909,6 +7939,8 @@ export type WorkerCommandKind =
   | 'DROP'
   /** End the payload now and report nothing. */
   | 'KILL'
+  /** Give the payload notice of its end, and then end it: the worker is needed for a job of a higher priority class. The end is reported. */
+  | 'PREEMPT'
   /** There may be work: acquire now. */
   | 'WORK';
 
@@ -8494,6 +8526,7 @@ export type ResolversTypes = {
   JobPayload: ResolverTypeWrapper<JobPayloadMapper>;
   JobPayloadInput: JobPayloadInput;
   JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
+  JobPreemption: ResolverTypeWrapper<JobPreemption>;
   JobProgress: ResolverTypeWrapper<JobProgressMapper>;
   JobProgressChanged: ResolverTypeWrapper<JobProgressChangedMapper>;
   JobProgressInput: JobProgressInput;
@@ -8772,7 +8805,7 @@ export type ResolversTypes = {
   WorkerCapacityInput: WorkerCapacityInput;
   WorkerChanged: ResolverTypeWrapper<WorkerChangedMapper>;
   WorkerCommand: ResolverTypeWrapper<WorkerCommandMapper>;
-  WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'ADOPT' | 'DRAIN' | 'WORK'>;
+  WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'PREEMPT' | 'ADOPT' | 'DRAIN' | 'WORK'>;
   WorkerCommandsIssued: ResolverTypeWrapper<Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']> }>;
   WorkerConnection: ResolverTypeWrapper<WorkerConnectionMapper>;
   WorkerEdge: ResolverTypeWrapper<Omit<WorkerEdge, 'node'> & { node: ResolversTypes['Worker'] }>;
@@ -8992,6 +9025,7 @@ export type ResolversParentTypes = {
   JobPayload: JobPayloadMapper;
   JobPayloadInput: JobPayloadInput;
   JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
+  JobPreemption: JobPreemption;
   JobProgress: JobProgressMapper;
   JobProgressChanged: JobProgressChangedMapper;
   JobProgressInput: JobProgressInput;
@@ -10276,6 +10310,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   outcome?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
+  preemption?: Resolver<Maybe<ResolversTypes['JobPreemption']>, ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   sentAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   signal?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -10430,6 +10465,12 @@ export type JobPendingResolvers<ContextType = Context, ParentType extends Resolv
   workersThatFit?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type JobPreemptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobPreemption'] = ResolversParentTypes['JobPreemption']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  jobId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  priority?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export type JobProgressResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobProgress'] = ResolversParentTypes['JobProgress']> = {
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   expectedEndAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -10453,6 +10494,7 @@ export type JobRequirementsResolvers<ContextType = Context, ParentType extends R
   diskMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   gpu?: Resolver<Maybe<ResolversTypes['GpuRequirement']>, ParentType, ContextType>;
   isNetworkRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isPreemptible?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -10958,6 +11000,7 @@ export type QueueLimitsResolvers<ContextType = Context, ParentType extends Resol
   maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxNoticeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxPreemptionsPerMinute?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxRunningJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxWalltimeSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
@@ -11800,7 +11843,7 @@ export type WorkerCommandResolvers<ContextType = Context, ParentType extends Res
   reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
-export type WorkerCommandKindResolvers = EnumResolverSignature<{ ADOPT?: any, DRAIN?: any, DROP?: any, KILL?: any, WORK?: any }, ResolversTypes['WorkerCommandKind']>;
+export type WorkerCommandKindResolvers = EnumResolverSignature<{ ADOPT?: any, DRAIN?: any, DROP?: any, KILL?: any, PREEMPT?: any, WORK?: any }, ResolversTypes['WorkerCommandKind']>;
 
 export type WorkerCommandsIssuedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerCommandsIssued'] = ResolversParentTypes['WorkerCommandsIssued']> = {
   commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
@@ -12021,6 +12064,7 @@ export type Resolvers<ContextType = Context> = {
   JobOutput?: JobOutputResolvers<ContextType>;
   JobPayload?: JobPayloadResolvers<ContextType>;
   JobPending?: JobPendingResolvers<ContextType>;
+  JobPreemption?: JobPreemptionResolvers<ContextType>;
   JobProgress?: JobProgressResolvers<ContextType>;
   JobProgressChanged?: JobProgressChangedResolvers<ContextType>;
   JobRequirements?: JobRequirementsResolvers<ContextType>;

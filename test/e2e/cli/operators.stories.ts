@@ -115,12 +115,13 @@ describe('the verbs of operators', () => {
     const created = await cli.run([
       ...['queue', 'create', 'night', '--site', 'SUMMIT', '--state', 'OFFLINE'],
       ...['-e', experiment, '-l', 'power=solar', '--max-walltime', '3600', '--log-interval', '2000'],
-      ...['--experiment-limit', `${experiment}:jobs=100,gpus=8`],
+      ...['--experiment-limit', `${experiment}:jobs=100,gpus=8`, '--preemption', '5'],
     ]);
     expect({ exitCode: created.exitCode, stderr: created.stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(created.stdout).toMatch(/^state +OFFLINE$/m);
     expect(created.stdout).toMatch(/^max walltime +3600 s$/m);
     expect(created.stdout).toMatch(new RegExp(`^max for ${experiment} +100 jobs, 8 gpus$`, 'm'));
+    expect(created.stdout).toMatch(/^preemption +5 jobs a minute$/m);
     expect(created.stdout).toMatch(/^log interval +2000 ms$/m);
     const updated = await cli.run([
       'queue',
@@ -128,10 +129,13 @@ describe('the verbs of operators', () => {
       'night',
       '--max-cores',
       '64',
+      '--preemption',
+      'off',
       '--expected-revision',
       '1',
     ]);
     expect(updated.stdout).toMatch(/^max cores +64$/m);
+    expect(updated.stdout).toMatch(/^preemption +off$/m);
     expect(updated.stdout).toMatch(/^max walltime +3600 s$/m);
     const stale = await cli.run([
       'queue',

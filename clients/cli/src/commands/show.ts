@@ -65,6 +65,7 @@ function printJob(output: Output, job: Job): void {
     ],
     ['gpus', requirements.gpu && gpuText(requirements.gpu)],
     ['selector', requirements.selector],
+    ['preemptible', requirements.isPreemptible ? 'yes' : null],
     ['without contact', continuityText(job.continuity)],
     ['notice', payload.notice && noticeText(payload.notice)],
     ['command', [payload.command, ...payload.arguments].join(' ')],

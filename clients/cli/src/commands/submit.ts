@@ -37,6 +37,7 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly gpu?: GpuFlags;
   readonly queue?: string;
   readonly selector?: string;
+  readonly preemptible?: boolean;
   readonly env: readonly Pair[];
   readonly secretVariable: readonly JobSecretInput[];
   readonly secretFile: readonly JobSecretInput[];
@@ -130,7 +131,11 @@ function addRequirements(command: Command): void {
       collectGpu,
     )
     .option('-q, --queue <name>', 'only this queue')
-    .option('--selector <cel>', 'CEL expression over worker and queue');
+    .option('--selector <cel>', 'CEL expression over worker and queue')
+    .option(
+      '--preemptible',
+      'let attempts of the job end for jobs of a higher priority class, in queues that allow it',
+    );
 }
 
 async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
@@ -194,6 +199,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...gpuOf(flags),
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),
+    ...(flags.preemptible === true && { isPreemptible: true }),
   };
   const continuity = jobContinuityOf(flags);
   const notice = noticeOf(flags);

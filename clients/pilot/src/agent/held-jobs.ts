@@ -24,6 +24,8 @@ export interface HeldRun {
   drop(reason: string, graceSeconds?: number): void;
   /** Gives its payload notice of its end. */
   notify(reason: EndReason, seconds: number): void;
+  /** Ends it for another job: its payload receives notice, if it asks for any. The end is reported. */
+  preempt(reason: string): void;
   /** Ends its payload, if one runs, and reports that core was silent for too long. */
   endInSilence(reason: string): void;
   /** Ends it because the pilot ends. What the payload has done, if it has ended, stays for the next pilot. */
@@ -113,6 +115,7 @@ export class HeldJobs {
       const { held } = run;
       if (held.jobId !== jobId || (fence !== null && held.fence !== fence)) continue;
       if (kind === 'KILL' || kind === 'DROP') run.drop(reason ?? kind);
+      if (kind === 'PREEMPT') run.preempt(reason ?? 'core asked for it');
       if (kind === 'ADOPT' && newFence !== null) run.adopt(newFence);
     }
   }

@@ -68,12 +68,16 @@ export class JobRun implements HeldRun {
   readonly #services: JobRunServices;
   readonly done: Promise<void>;
   readonly #dropped = new AbortController();
-  /** Aborted when core was silent for too long, with the error of the attempt as its reason. */
+  /**
+   * Aborted when core was silent for too long, or the job is preempted without notice, with the error of the
+   * attempt as its reason.
+   */
   readonly #timedOut = new AbortController();
   readonly #stopped = AbortSignal.any([this.#dropped.signal, this.#timedOut.signal]);
   readonly #reports: JobReports;
   #hasReportedEnd = false;
   #hasPayloadEnded = false;
+  #isPreempted = false;
   #isLeft = false;
   #payload: PayloadHandle | undefined;
   /** The start of the payload, once it was asked for. */
@@ -157,6 +161,16 @@ export class JobRun implements HeldRun {
     this.#services.log.info({ reason, seconds }, 'payload notified of its end');
     this.#notice = { reason, endsAt: performance.now() + seconds * 1000 };
     this.#payload?.notify(reason, seconds);
+  }
+
+  /** Core repeats the command until the end is reported. */
+  preempt(reason: string): void {
+    if (!this.isHeld || this.#isPreempted || this.#hasPayloadEnded) return;
+    this.#isPreempted = true;
+    this.#services.log.info({ reason }, 'job preempted');
+    if (this.noticeSeconds > 0 && this.#payload) return this.notify('PREEMPTION', this.noticeSeconds);
+    this.#timedOut.abort(new AttemptError('WORKER', 'DRAINED', `The job was ${reason}`, true));
+    this.#payload?.terminate();
   }
 
   /** Nobody else gets the job if core itself was away, so its end is reported. */

@@ -46,6 +46,11 @@ export class LeftReports implements HeldRun {
   }
 
   /** No payload runs. */
+  preempt(): void {
+    return undefined;
+  }
+
+  /** No payload runs. */
   endInSilence(): void {
     return undefined;
   }

@@ -66,6 +66,20 @@ describe('a payload that asks for notice', () => {
     await setup.running;
   });
 
+  it('receives it when it is preempted, once, and its pilot goes on', async () => {
+    setup.core.add({ jobId: 'job_p', shell: saves, walltimeSeconds: 600, payload: notice() });
+    setup.start();
+    await ready('job_p');
+    const reason = 'preempted for job job_x of priority 200';
+    const command = { kind: 'PREEMPT', jobId: 'job_p', fence: null, newFence: null, reason } as const;
+    setup.core.order(command);
+    setup.core.order(command);
+    expect((await failure('job_p')).exitCode).toBe(75);
+    expect(setup.core.logOf('job_p').match(/noticed: .*/g)).toEqual(['noticed: PREEMPTION']);
+    setup.core.add({ jobId: 'job_n', shell: 'true' });
+    await setup.core.until('job_n ends', setup.ended('job_n'));
+  });
+
   it('receives it before its walltime ends', async () => {
     setup.core.add({
       jobId: 'job_w',
@@ -109,5 +123,18 @@ describe('a payload that asks for notice', () => {
       error: { family: 'WORKER', code: 'DRAINED', retryable: true },
     });
     await setup.running;
+  });
+});
+
+describe('a payload that asks for no notice', () => {
+  it('is asked to end when it is preempted, and its end is reported although it succeeds', async () => {
+    setup.core.add({ jobId: 'job_s', shell: `trap 'exit 0' TERM; ${waits}`, walltimeSeconds: 600 });
+    setup.start();
+    await ready('job_s');
+    const reason = 'preempted for job job_x of priority 200';
+    setup.core.order({ kind: 'PREEMPT', jobId: 'job_s', fence: null, newFence: null, reason });
+    expect(await failure('job_s')).toMatchObject({
+      error: { family: 'WORKER', code: 'DRAINED', message: `The job was ${reason}` },
+    });
   });
 });

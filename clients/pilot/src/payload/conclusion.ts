@@ -2,7 +2,11 @@ import { AttemptError } from './attempt-error.js';
 import type { PayloadLimits, PayloadResult } from './payload.js';
 
 /** Reasons for which payloads end, for people. */
-const reasons = { WALLTIME: 'at the end of its walltime', DRAIN: 'because its pilot drains' } as const;
+const reasons = {
+  WALLTIME: 'at the end of its walltime',
+  DRAIN: 'because its pilot drains',
+  PREEMPTION: 'because its worker is needed for another job',
+} as const;
 
 /**
  * The error of an ended payload; undefined if it succeeded.

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 
 /** Reason for which a payload ends. */
-export type EndReason = 'WALLTIME' | 'DRAIN';
+export type EndReason = 'WALLTIME' | 'DRAIN' | 'PREEMPTION';
 
 /** A job's wishes for its notice. */
 export interface NoticeTerms {

@@ -116,7 +116,7 @@ export interface Assignment {
 }
 
 /** Kind of a command. */
-export type CommandKind = 'KILL' | 'DROP' | 'ADOPT' | 'DRAIN' | 'WORK';
+export type CommandKind = 'KILL' | 'DROP' | 'PREEMPT' | 'ADOPT' | 'DRAIN' | 'WORK';
 
 /** A command to this worker. */
 export interface Command {

@@ -59,6 +59,7 @@ export interface StoredAttempt {
   readonly decision?: { readonly outcome: string; readonly rule?: string };
   /** Set if the attempt does not count when it fails: its host was tested by it. */
   readonly uncounted?: string;
+  readonly preemption?: { readonly jobId: string };
 }
 
 /** Job in its latest form. */

@@ -174,6 +174,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     leadership,
     writer,
     requeueGrants,
+    checkpoints: stores.progress,
     observer,
     suspendedTasks,
     limitedTasks,

@@ -158,6 +158,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0020-preemption',
+    up: async (db) => {
+      await ensureCollections(db, [queuesCollection], { repair: true });
+    },
+  },
+  {
     // Migrations before this one left validators of the same version as they were.
     id: '0021-uncounted-ends-and-validators',
     up: async (db) => {

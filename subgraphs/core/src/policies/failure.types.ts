@@ -13,7 +13,7 @@ import type {
 
 /** Facts of an attempt of the job that decisions depend on. */
 export type AttemptFacts = Partial<
-  Pick<StoredAttempt, 'number' | 'host' | 'site' | 'decision' | 'uncounted'>
+  Pick<StoredAttempt, 'number' | 'host' | 'site' | 'decision' | 'uncounted' | 'preemption'>
 > & {
   readonly error?: DecidingError | undefined;
 };

@@ -24,6 +24,7 @@ export interface QueueFacts {
     readonly maxWalltimeSeconds?: number;
     readonly maxNoticeSeconds?: number;
     readonly maxRunningJobs?: number;
+    readonly maxPreemptionsPerMinute?: number;
     readonly gpuSharing?: boolean;
     readonly heartbeatSeconds: number;
     readonly leaseSeconds: number;

@@ -65,6 +65,7 @@ const largest = {
   maxWalltimeSeconds: longestWalltimeSeconds,
   maxNoticeSeconds: longestNoticeSeconds,
   maxRunningJobs: 10_000_000,
+  maxPreemptionsPerMinute: 1000,
 };
 const longestHeartbeat = 300;
 const longestLease = 3600;

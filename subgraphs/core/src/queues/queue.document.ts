@@ -25,6 +25,8 @@ export interface StoredQueueLimits {
   readonly maxWalltimeSeconds?: number;
   readonly maxNoticeSeconds?: number;
   readonly maxRunningJobs?: number;
+  /** Absent: no job is preempted. */
+  readonly maxPreemptionsPerMinute?: number;
   /** True if GPUs may be time-shared; absent means false. */
   readonly gpuSharing?: boolean;
   readonly heartbeatSeconds: number;
@@ -115,6 +117,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
           maxWalltimeSeconds: limit,
           maxNoticeSeconds: limit,
           maxRunningJobs: limit,
+          maxPreemptionsPerMinute: limit,
           gpuSharing: { bsonType: 'bool' },
           heartbeatSeconds: limit,
           leaseSeconds: limit,

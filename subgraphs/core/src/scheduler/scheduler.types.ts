@@ -1,7 +1,7 @@
 /** Data of the scheduler. Its rules are pure: data and time are passed in. */
 import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
-import type { StoredAvoidance, StoredRequirements } from '../jobs/model/job.types.js';
+import type { PreemptedFor, StoredAvoidance, StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
@@ -40,7 +40,9 @@ export interface LedgerEntry {
   readonly classId: string;
   /** Left out if it has none. */
   readonly taskId?: string;
-  readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB' | 'gpu'>;
+  readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB' | 'gpu' | 'preemptible'>;
+  /** Left out for 0. */
+  readonly priority?: number;
   readonly deviceIds: readonly string[];
   /**
    * Charge for its devices, in whole GPUs: a MIG slice by its slices, a share by its thousandths; left out if
@@ -57,6 +59,8 @@ export interface LedgerEntry {
   readonly since: number;
   /** Names of declared outputs, if known. */
   outputs?: readonly string[];
+  /** Set once its end for another job was announced. */
+  preemption?: PreemptedFor;
   /** True if the host of the worker is tested by the job; left out once the grant is known from the store. */
   readonly isTest?: true;
 }

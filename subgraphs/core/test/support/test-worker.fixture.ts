@@ -151,8 +151,11 @@ export class TestWorker {
   }
 
   /** Reports one checkpoint of each job. @param noticed true if its payload had received notice of its end */
-  async checkpoint(grants: readonly Grant[], noticed: boolean, attempt?: number) {
-    const at = new Date('2030-01-01T00:00:00.000Z');
+  async checkpoint(
+    grants: readonly Grant[],
+    noticed: boolean,
+    { attempt, at = new Date('2030-01-01T00:00:00.000Z') }: { attempt?: number; at?: Date } = {},
+  ) {
     const file = { name: 'state', location: 'k', sizeBytes: 1, sha256: 'a'.repeat(64) };
     const made = { step: 7, madeAt: at, ...(noticed ? { noticedAt: at } : {}), files: [file] };
     return this.fleet.services.reports.checkpoint(

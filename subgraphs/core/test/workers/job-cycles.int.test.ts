@@ -256,7 +256,7 @@ describe('a job cycle', () => {
     expect(job?.error).toEqual({ family: 'PAYLOAD', code: 'CHECKPOINTED', message, retryable: true });
     // The checkpoint of the attempt before says nothing about this one, nor does one without a notice.
     const failed = await next();
-    await worker.checkpoint(failed, true, 1);
+    await worker.checkpoint(failed, true, { attempt: 1 });
     await worker.checkpoint(failed, false);
     await worker.fail(failed);
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 2, plannedEnds: 1 });

@@ -9,6 +9,7 @@ const limitRows: readonly Row[] = [
   ['no walltime', 'limits.maxWalltimeSeconds', 0],
   ['a heartbeat that is too rare', 'limits.heartbeatSeconds', 301],
   ['a notice that is too long', 'limits.maxNoticeSeconds', 3601],
+  ['no preemptions', 'limits.maxPreemptionsPerMinute', 0],
   ['a lease shorter than two heartbeats', 'limits.leaseSeconds', 15],
   [
     'an unknown experiment',

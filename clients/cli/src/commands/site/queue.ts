@@ -4,7 +4,7 @@ import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../../continuity-flags.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, collectPairs, type Finish, type Pair, wholeNumber } from '../../flags.js';
+import { collect, collectPairs, type Finish, numberOrOff, type Pair, wholeNumber } from '../../flags.js';
 import {
   CliCreateQueueDocument,
   type CliQueueDetailsFragment,
@@ -29,6 +29,7 @@ interface SettingFlags extends PolicyFlags {
   readonly maxMemory?: number;
   readonly maxWalltime?: number;
   readonly maxNotice?: number;
+  readonly preemption?: number | null;
   readonly maxRunning?: number;
   readonly experimentLimit: readonly QueueExperimentLimitsInput[];
   readonly gpuSharing?: boolean;
@@ -104,6 +105,11 @@ function withSettings(command: Command): Command {
       'longest time between the notice that a payload receives and its end',
       amount,
     )
+    .option(
+      '--preemption <n>',
+      'end at most this many preemptible jobs in a minute for jobs of a higher priority class; off for none',
+      numberOrOff(1, 1000),
+    )
     .option('--max-running <n>', 'largest number of jobs that run at once', amount)
     .option(
       '--experiment-limit <limits>',
@@ -128,6 +134,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.maxMemory === undefined ? {} : { maxMemoryMiB: flags.maxMemory }),
     ...(flags.maxWalltime === undefined ? {} : { maxWalltimeSeconds: flags.maxWalltime }),
     ...(flags.maxNotice === undefined ? {} : { maxNoticeSeconds: flags.maxNotice }),
+    ...(flags.preemption === undefined ? {} : { maxPreemptionsPerMinute: flags.preemption }),
     ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
     ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
@@ -203,6 +210,10 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['max walltime', limits.maxWalltimeSeconds === null ? null : `${limits.maxWalltimeSeconds} s`],
       ['max notice', `${limits.maxNoticeSeconds ?? 300} s`],
       ['max running', limits.maxRunningJobs],
+      [
+        'preemption',
+        limits.maxPreemptionsPerMinute === null ? 'off' : `${limits.maxPreemptionsPerMinute} jobs a minute`,
+      ],
       ...experimentLimitFields(queue),
       ['heartbeat', `${limits.heartbeatSeconds} s`],
       ['lease', `${limits.leaseSeconds} s`],

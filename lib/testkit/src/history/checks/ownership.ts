@@ -166,6 +166,9 @@ export function* attemptsAreCharged({ jobs }: History): Generator<Fact> {
     const listed = attempts.filter(isFree).length;
     if (free < listed || free > listed + older)
       yield `job ${_id} counts ${free} attempts that cost none; it lists ${listed}`;
+    for (const { number, error, preemption } of attempts)
+      if (error?.code === 'PREEMPTED' && !preemption)
+        yield `attempt ${number} of job ${_id} ended for another job, which was never announced`;
     const most = attempts.some((one) => isByRule(one, 'RETRY')) ? mostAttempts : retry.maxAttempts;
     if (used > most) yield `job ${_id} has used ${used} of ${most} attempts`;
     const last = attempts.at(-1);

@@ -27,6 +27,20 @@ describe('plannedError', () => {
 });
 
 describe('PlannedEnds', () => {
+  it('names the job for which an attempt ends, whatever else is known', async () => {
+    const latestCheckpoints = async () => new Map([['job_0', checkpoint]]);
+    const preemption = { jobId: 'job_9', priority: 300 };
+    const job = { _id: 'job_0', attempt: 2, payload: { notice: {} }, attempts: [{}, { preemption }] };
+    const [found] = await new PlannedEnds({ latestCheckpoints }).errorsOf([{ job, error }]);
+    expect(found).toEqual({
+      family: 'WORKER',
+      code: 'PREEMPTED',
+      message:
+        'The job was preempted for job job_9 of priority 300, and its attempt ended with WALLTIME_EXCEEDED: too long',
+      retryable: true,
+    });
+  });
+
   it('looks up only jobs whose payloads receive notices, in one read', async () => {
     const reads: (readonly string[])[] = [];
     const latestCheckpoints = async (ids: readonly string[]) => {

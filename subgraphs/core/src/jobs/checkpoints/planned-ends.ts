@@ -1,15 +1,17 @@
 /**
- * Ends of attempts that were planned: the payload has stored a checkpoint after the notice of its end. Such
- * an end costs no attempt, whatever ended the payload then.
+ * Ends of attempts that were planned: core has announced them for another job, or the payload has stored a
+ * checkpoint after the notice of its end. Such an end costs no attempt, whatever ended the payload then.
  */
 import { isPlannedEnd } from '@rhizome/errors';
-import type { JobDocument, StoredJobError } from '../model/job.types.js';
+import type { JobDocument, PreemptedFor, StoredJobError } from '../model/job.types.js';
 import type { StoredCheckpoint } from './job-progress.document.js';
 
 /** A job whose attempt ended with an error. */
 export interface EndedAttempt {
   readonly job: Pick<JobDocument, '_id' | 'attempt'> & {
     readonly payload?: { readonly notice?: unknown };
+    /** Oldest first; the last one has ended. */
+    readonly attempts?: readonly { readonly preemption?: PreemptedFor }[];
   };
   readonly error: StoredJobError;
 }
@@ -30,11 +32,31 @@ export class PlannedEnds {
 
   /** The errors of the attempts, in their order. Only jobs whose payloads receive notices are looked up. */
   async errorsOf(ended: readonly EndedAttempt[]): Promise<readonly StoredJobError[]> {
-    const noticed = ended.filter(({ job, error }) => job.payload?.notice && !isPlannedEnd(error));
-    if (noticed.length === 0) return ended.map(({ error }) => error);
+    const known = ended.map(
+      ({ job, error }) => preemptedError(job.attempts?.at(-1)?.preemption, error) ?? error,
+    );
+    const noticed = ended.filter(({ job }, at) => job.payload?.notice && !isPlanned(known[at]));
+    if (noticed.length === 0) return known;
     const latest = await this.#checkpoints.latestCheckpoints(noticed.map(({ job }) => job._id));
-    return ended.map(({ job, error }) => plannedError(job.attempt, error, latest.get(job._id)) ?? error);
+    return ended.map(({ job, error }, at) =>
+      isPlanned(known[at])
+        ? (known[at] ?? error)
+        : (plannedError(job.attempt, error, latest.get(job._id)) ?? error),
+    );
   }
+}
+
+const isPlanned = (error: StoredJobError | undefined): boolean => error !== undefined && isPlannedEnd(error);
+
+/** Error of an attempt whose end for another job was announced; undefined for others. */
+export function preemptedError(
+  preemption: PreemptedFor | undefined,
+  { code, message }: StoredJobError,
+): StoredJobError | undefined {
+  if (!preemption) return undefined;
+  const by = `The job was preempted for job ${preemption.jobId} of priority ${preemption.priority}`;
+  const text = `${by}, and its attempt ended with ${code}: ${message}`;
+  return { family: 'WORKER', code: 'PREEMPTED', message: text, retryable: true };
 }
 
 /** Error of an attempt that stored its latest checkpoint after the notice; undefined for others. */

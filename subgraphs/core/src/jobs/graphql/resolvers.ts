@@ -72,11 +72,12 @@ const job: NonNullable<Resolvers['Job']> = {
   taskId: ({ taskId }) => taskId ?? null,
   share: shareOf,
   sharePath: ({ share }) => share,
-  requirements: ({ requirements: { network, gpu, queue, ...requirements }, classId }) => ({
+  requirements: ({ requirements: { network, gpu, queue, preemptible, ...requirements }, classId }) => ({
     ...requirements,
     queueName: queue ?? null,
     isNetworkRequired: network,
     gpu: gpu === undefined ? null : gpuRequirementOf(gpu),
+    isPreemptible: preemptible ?? false,
     classId,
   }),
   payload: (parent) => ({ ...parent.payload, job: parent }),
@@ -172,6 +173,7 @@ export const jobResolvers: Pick<
     lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
     isHostTest: ({ uncounted }) => uncounted === 'HOST_TEST',
     memoryLimit: ({ memoryLimit }) => memoryLimit ?? null,
+    preemption: ({ preemption }) => preemption ?? null,
   },
   BulkOperation: {
     id: ({ _id }) => _id,

@@ -17,7 +17,7 @@ import {
 const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])[] = [
   ['PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal']],
   ['PENDING', 'PENDING', ['principal']],
-  ['ACTIVATED', 'ACTIVATED', ['principal']],
+  ['ACTIVATED', 'ACTIVATED', ['principal', 'broker']],
   ['THROTTLED', 'THROTTLED', ['principal']],
   ['ACTIVATED', 'PENDING', ['principal']],
   ['THROTTLED', 'PENDING', ['principal']],
@@ -33,9 +33,8 @@ const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])
       (to) => [from, to, ['adoption']] as const,
     ),
   ),
-  ...(['STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).map(
-    (state) => [state, state, ['adoption']] as const,
-  ),
+  ...(['STARTING', 'RUNNING'] as const).map((state) => [state, state, ['adoption', 'broker']] as const),
+  ...(['HOLDING', 'TRANSFERRING'] as const).map((state) => [state, state, ['adoption']] as const),
   ['STARTING', 'RUNNING', ['worker']],
   ['RUNNING', 'HOLDING', ['worker']],
   ['RUNNING', 'TRANSFERRING', ['worker']],

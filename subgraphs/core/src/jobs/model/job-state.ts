@@ -44,6 +44,8 @@ export const adoptedStates = [
  * worker's lease expires.
  */
 export const heldStates = ['SENT', ...adoptedStates] as const satisfies readonly JobState[];
+/** States in which an attempt may be ended for another job: its payload has not ended. */
+export const preemptedStates = ['STARTING', 'RUNNING'] as const satisfies readonly JobState[];
 /** States before the job is sent: it may be held, released and changed. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
@@ -95,7 +97,13 @@ export const jobEdges: readonly JobEdge[] = [
     'none',
     'held, released while it still waits for something else, or changed',
   ),
-  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 'changed'),
+  edge(
+    'ACTIVATED',
+    'ACTIVATED',
+    ['principal', 'broker'],
+    'none',
+    'changed, or other jobs are preempted for it',
+  ),
   edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 'changed'),
   edge('ACTIVATED', 'PENDING', ['principal'], 'none', 'held'),
   edge('THROTTLED', 'PENDING', ['principal'], 'none', 'held'),
@@ -143,7 +151,10 @@ export const jobEdges: readonly JobEdge[] = [
       .filter((to) => from !== 'SENT' || to === 'HOLDING' || to === 'TRANSFERRING')
       .map((to) => edge(from, to, ['adoption'], 'fence', 'the worker of an earlier attempt returned')),
   ),
-  ...fromEach(adoptedStates, (state) =>
+  ...fromEach(preemptedStates, (state) =>
+    edge(state, state, ['adoption', 'broker'], 'fence', 'the pilot started again, or the job is preempted'),
+  ),
+  ...fromEach(['HOLDING', 'TRANSFERRING'], (state) =>
     edge(state, state, ['adoption'], 'fence', 'the pilot started again and continues the attempt'),
   ),
   ...fromEach([...waitingStates, ...heldStates], (from) =>

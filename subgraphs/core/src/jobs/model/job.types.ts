@@ -23,6 +23,8 @@ export interface StoredRequirements {
   readonly gpu?: StoredGpuRequirement;
   /** Times without contact that differ from the defaults of the queue; part of the class of a job. */
   readonly continuity?: StatedContinuity;
+  /** Its attempts may end for jobs of a higher priority class. */
+  readonly preemptible?: true;
 }
 
 /** Program to run, with its inputs and outputs. */
@@ -171,6 +173,17 @@ export type UncountedReason = 'HOST_TEST';
 /** Way in which the memory limit of a payload is enforced, as in the schema. */
 export type MemoryLimitMethod = 'CONTROL_GROUP_V2' | 'SAMPLES';
 
+/** Job for which an attempt ends. */
+export interface PreemptedFor {
+  readonly jobId: string;
+  readonly priority: number;
+}
+
+/** Announced end of an attempt for a job of a higher priority class. */
+export interface StoredPreemption extends PreemptedFor {
+  readonly at: Date;
+}
+
 /** Attempt to run a job on a worker. */
 export interface StoredAttempt {
   readonly number: number;
@@ -204,6 +217,8 @@ export interface StoredAttempt {
   readonly lostSeconds?: number;
   /** Set if the attempt does not count when it fails. */
   readonly uncounted?: UncountedReason;
+  /** Set once its end was announced. */
+  readonly preemption?: StoredPreemption;
 }
 
 /**
@@ -307,6 +322,8 @@ export interface StoredLastEvent {
   readonly avoid?: StoredAvoidance;
   readonly workerId?: string;
   readonly fence: number;
+  /** Set by the announcement that the attempt ends for another job. */
+  readonly preemption?: PreemptedFor;
   /** Attempt that this event ended without success. */
   readonly failure?: StoredFailure;
   /** Ended attempt that is valid again by this event: its failure no longer counts. */

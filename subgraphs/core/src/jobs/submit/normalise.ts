@@ -51,6 +51,7 @@ export function normaliseRequirements(
     ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
     ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
     ...(continuity ? { continuity } : {}),
+    ...asked('preemptible', spec.isPreemptible),
   };
 }
 

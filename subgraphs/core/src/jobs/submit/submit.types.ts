@@ -39,6 +39,7 @@ export interface RequirementsSpec {
   readonly queue?: Maybe<string>;
   readonly selector?: Maybe<string>;
   readonly gpu?: Maybe<GpuSpec>;
+  readonly isPreemptible?: Maybe<boolean>;
 }
 
 /** Requested GPUs; absent members are not required. */

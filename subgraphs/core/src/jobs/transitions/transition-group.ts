@@ -32,6 +32,8 @@ export function edgeOf(request: TransitionRequest): JobEdge {
     throw new Error(`job ${jobId}: ${by} may not use the edge from ${from} to ${to}`);
   if (edge.guard === 'fence' && fence === undefined)
     throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
+  if (from === to && isHeld(from) && by === 'broker' && !change?.preemption)
+    throw new Error(`job ${jobId}: the broker changes a held job only to preempt it`);
   if ((by === 'adoption') !== (change?.adoption !== undefined))
     throw new Error(`job ${jobId}: only an adoption makes an attempt valid again`);
   if ((to === 'SENT') !== (change?.grant !== undefined))
@@ -52,6 +54,7 @@ export function shapeOf({ from, to, by, change, generation }: TransitionRequest)
     adopts,
     losesContact: change?.unreachableSince !== undefined,
     limitsMemory: change?.memoryLimit !== undefined,
+    preempts: change?.preemption !== undefined,
     reportsEnd: change?.attemptEnd !== undefined,
     endsAsPlanned: change?.attemptEnd?.error !== undefined && isPlannedEnd(change.attemptEnd.error),
     uncountedEnd: uncountedEndOf(change?.attemptEnd?.error),
@@ -78,6 +81,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     movesShare,
     changesAttempts,
     uncountedEnd,
+    preempts,
   } = shape;
   return [
     request.from,
@@ -87,6 +91,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
     +adopts,
     +losesContact,
     +limitsMemory,
+    +preempts,
     +reportsEnd,
     +endsAsPlanned,
     uncountedEnd,
@@ -178,7 +183,7 @@ type Value = (name: string) => unknown;
 
 function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
   const { grant, adoption, unreachableSince, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
-  const { avoid, requirements, memoryLimit, share, maxAttempts } = change ?? {};
+  const { avoid, requirements, memoryLimit, share, maxAttempts, preemption } = change ?? {};
   return {
     actor,
     ...(reason === undefined ? {} : { reason }),
@@ -187,6 +192,7 @@ function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: D
     ...adoption,
     ...(unreachableSince === undefined ? {} : { unreachableSince }),
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    ...(preemption === undefined ? {} : { preemption }),
     ...attemptEnd,
     ...(attemptEnd?.error ? { errorFamily: attemptEnd.error.family, errorCode: attemptEnd.error.code } : {}),
     ...(outputs === undefined ? {} : { outputs }),
@@ -283,6 +289,7 @@ function keysOfEvent({ edge, shape }: TransitionGroup, value: Value): Plain {
     notBefore:
       shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
     avoid: shape.avoids ? value('avoid') : '$avoid',
+    ...(shape.preempts ? { preemption: value('preemption') } : {}),
     workerId: assigns ? value('workerId') : '$workerId',
     fence: assigns ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
@@ -299,7 +306,8 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
   if (shape.adopts) return {};
   const ends = isHeld(from) && !isHeld(to);
   const patch = {
-    ...(to === 'RUNNING' ? { startedAt: at } : {}),
+    ...(to === 'RUNNING' && from !== to ? { startedAt: at } : {}),
+    ...(shape.preempts ? { preemption: { $mergeObjects: [value('preemption'), { at }] } } : {}),
     ...(shape.limitsMemory ? { memoryLimit: value('memoryLimit') } : {}),
     ...(ends ? { endedAt: at, outcome: outcomeOf(to) } : {}),
     ...(shape.losesContact

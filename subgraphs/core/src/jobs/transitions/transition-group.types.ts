@@ -25,6 +25,8 @@ export interface TransitionShape {
   /** The attempt is given up, but its worker may return. */
   readonly losesContact: boolean;
   readonly limitsMemory: boolean;
+  /** The end of the attempt for another job is announced. */
+  readonly preempts: boolean;
   readonly reportsEnd: boolean;
   /** The attempt ended as planned, and costs none. */
   readonly endsAsPlanned: boolean;

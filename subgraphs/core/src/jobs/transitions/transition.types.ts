@@ -3,6 +3,7 @@ import type { Continuity } from '../../shared/continuity.js';
 import type { JobState, TransitionActor } from '../model/job-state.js';
 import type {
   MemoryLimitMethod,
+  PreemptedFor,
   StoredAvoidance,
   StoredDecision,
   StoredGpuGrant,
@@ -75,6 +76,8 @@ export interface TransitionChange {
   readonly unreachableSince?: Date;
   /** Only to RUNNING. */
   readonly memoryLimit?: MemoryLimitMethod;
+  /** The attempt ends for another job. Only on edges of STARTING and RUNNING to themselves. */
+  readonly preemption?: PreemptedFor;
   readonly attemptEnd?: AttemptEndChange;
   readonly outputs?: readonly StoredOutput[];
   readonly hold?: { readonly by: string; readonly reason: string } | null;

@@ -4,6 +4,7 @@
  * exactly once in whatever order events arrive.
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
+import type { PreemptedFor } from '../../jobs/model/job.types.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
 import { experimentOf } from './ready-windows.js';
 
@@ -72,6 +73,8 @@ export class Ledger {
   /** Grants that their workers have not begun: few of all. */
   readonly #sent = new Set<LedgerEntry>();
   readonly #byWorker = new Map<string, WorkerLedger>();
+  /** Entries of preemptible jobs, by queue. */
+  readonly #preemptible = new Map<string, Set<LedgerEntry>>();
   readonly #retained = new Map<string, RetainedBooking & { readonly workerId: string }>();
   readonly #retainedKeys = new Map<string, readonly string[]>();
   readonly #shares = new Map<string, Sum>();
@@ -121,6 +124,7 @@ export class Ledger {
     this.#entries.set(entry.jobId, entry);
     if (entry.state === 'SENT') this.#sent.add(entry);
     this.#count(entry, 1);
+    if (entry.requirements.preemptible) this.#indexPreemptible(entry);
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
     this.#book(worker, entry.deviceIds, (jobs) => [...jobs, entry.jobId]);
@@ -202,6 +206,22 @@ export class Ledger {
     this.#sent.delete(entry);
   }
 
+  /** Records that an attempt ends for another job. */
+  announceEnd(jobId: string, fence: number, preemption: PreemptedFor): void {
+    const entry = this.#entries.get(jobId);
+    if (entry?.fence === fence) entry.preemption = preemption;
+  }
+
+  /** Returns true if workers of the queue hold preemptible jobs. */
+  hasPreemptible(queueId: string): boolean {
+    return this.#preemptible.has(queueId);
+  }
+
+  /** Entries of preemptible jobs that workers of the queue hold. */
+  preemptible(queueId: string): ReadonlySet<Readonly<LedgerEntry>> {
+    return this.#preemptible.get(queueId) ?? new Set();
+  }
+
   /** Records the declared outputs of a job. */
   recordOutputs(jobId: string, outputs: readonly string[]): void {
     const entry = this.#entries.get(jobId);
@@ -243,6 +263,19 @@ export class Ledger {
     return devices && devices.size > 0 ? devices : undefined;
   }
 
+  /** Bookings of a worker's devices without those of some of its jobs; undefined if there are none. */
+  bookingsWithout(
+    workerId: string,
+    without: { has(jobId: string): boolean },
+  ): ReadonlyMap<string, DeviceBooking> | undefined {
+    const left = new Map<string, DeviceBooking>();
+    for (const [id, { jobs }] of this.#byWorker.get(workerId)?.devices ?? []) {
+      const others = jobs.filter((jobId) => !without.has(jobId));
+      if (others.length > 0) left.set(id, this.#booked(others));
+    }
+    return left.size > 0 ? left : undefined;
+  }
+
   /** Booking of a device. */
   deviceUse(workerId: string, deviceId: string): DeviceBooking {
     return this.#byWorker.get(workerId)?.devices.get(deviceId) ?? noBooking;
@@ -278,6 +311,7 @@ export class Ledger {
     const sums = [this.#shares, this.#owners, this.#queues, this.#queueExperiments, this.#tasks];
     for (const map of [this.#entries, this.#byWorker, ...sums]) map.clear();
     this.#sent.clear();
+    this.#preemptible.clear();
     this.#retained.clear();
     this.#retainedKeys.clear();
   }
@@ -324,11 +358,24 @@ export class Ledger {
   #remove(entry: LedgerEntry): void {
     this.#entries.delete(entry.jobId);
     this.#sent.delete(entry);
+    if (entry.requirements.preemptible) this.#forgetPreemptible(entry);
     this.#count(entry, -1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
     this.#book(worker, entry.deviceIds, (jobs) => jobs.filter((jobId) => jobId !== entry.jobId));
     this.#forgetIdle(entry.workerId, worker);
+  }
+
+  #indexPreemptible(entry: LedgerEntry): void {
+    const known = this.#preemptible.get(entry.queueId);
+    if (known) known.add(entry);
+    else this.#preemptible.set(entry.queueId, new Set([entry]));
+  }
+
+  #forgetPreemptible(entry: LedgerEntry): void {
+    const known = this.#preemptible.get(entry.queueId);
+    known?.delete(entry);
+    if (known?.size === 0) this.#preemptible.delete(entry.queueId);
   }
 
   #dropRetained(workerId: string, key: string): void {

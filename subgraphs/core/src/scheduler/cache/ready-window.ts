@@ -82,6 +82,16 @@ export class ReadyWindow {
     return this.#jobs[this.#jobs.length - 1];
   }
 
+  /** Returns true if the job is in the window. */
+  has(jobId: string): boolean {
+    return this.#ids.has(jobId);
+  }
+
+  /** The jobs that are served next, at most this many. */
+  first(count: number): readonly ReadyJob[] {
+    return this.#jobs.slice(-count).reverse();
+  }
+
   /** Number of jobs before the key, or undefined if it is beyond the window. */
   countBefore(key: ReadyKey): number | undefined {
     if (!this.#isComplete && !this.#isInside(key)) return undefined;

@@ -273,6 +273,8 @@ export class SchedulerCache {
       requirements,
       deviceIds: job.deviceIds ?? [],
       gpus: this.#gpusOf(requirements, job.deviceIds ?? [], job.workerId),
+      ...(job.priority === 0 ? {} : { priority: job.priority }),
+      ...(job.preemption ? { preemption: job.preemption } : {}),
       ...(job.continuity ? { continuity: job.continuity } : {}),
       attempt: job.attempt,
       fence: job.fence,
@@ -308,6 +310,7 @@ export class SchedulerCache {
     const known = this.ledger.get(jobId);
     if (known && known.fence >= last.fence) {
       this.ledger.advance(jobId, last.fence, last.to);
+      if (last.preemption) this.ledger.announceEnd(jobId, last.fence, last.preemption);
       return false;
     }
     const requirements = this.#options.classes.get(last.classId)?.requirements;
@@ -326,6 +329,8 @@ export class SchedulerCache {
       // starts to lead.
       deviceIds: [],
       gpus: this.#gpusOf(requirements, undefined, last.workerId),
+      ...(last.priority === 0 ? {} : { priority: last.priority }),
+      ...(last.preemption ? { preemption: last.preemption } : {}),
       attempt: last.attempt,
       fence: last.fence,
       state: last.to,

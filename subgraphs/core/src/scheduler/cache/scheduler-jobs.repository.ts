@@ -6,8 +6,8 @@ import type { Collection, Filter } from 'mongodb';
 import type { Continuity } from '../../shared/continuity.js';
 import type { FailedJob } from '../../policies/failure.types.js';
 import { jobIndex } from '../../jobs/model/job.document.js';
-import { heldStates } from '../../jobs/model/job-state.js';
-import type { JobDocument } from '../../jobs/model/job.types.js';
+import { heldStates, preemptedStates } from '../../jobs/model/job-state.js';
+import type { JobDocument, StoredPreemption } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
 import type { HeldForRequeue } from '../dispatch/requeue-grants.js';
 import { readyJobOf } from './ready-job.js';
@@ -21,6 +21,7 @@ const decidingErrors = {
   'attempts.error.code': 1,
   'attempts.error.retryable': 1,
   'attempts.uncounted': 1,
+  'attempts.preemption': 1,
 } as const;
 const heldFactsProjection = {
   state: 1,
@@ -32,8 +33,10 @@ const heldFactsProjection = {
   owner: 1,
   classId: 1,
   taskId: 1,
+  priority: 1,
   'payload.outputs': 1,
   deviceIds: lastDevices,
+  preemption: { $getField: { field: 'preemption', input: { $last: '$attempts' } } },
   continuity: { $getField: { field: 'continuity', input: { $last: '$attempts' } } },
 } as const;
 
@@ -69,14 +72,34 @@ export interface ReadyJobOfKind {
 /** Facts of a held job that the ledger needs. */
 export type HeldJobFacts = Pick<
   JobDocument,
-  '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId' | 'taskId'
+  | '_id'
+  | 'state'
+  | 'fence'
+  | 'attempt'
+  | 'workerId'
+  | 'queueId'
+  | 'share'
+  | 'owner'
+  | 'classId'
+  | 'taskId'
+  | 'priority'
 > & {
   readonly payload: { readonly outputs: readonly string[] };
   /** Of the latest attempt. */
   readonly deviceIds?: readonly string[];
   /** Of the latest attempt; absent for the defaults. */
   readonly continuity?: Continuity;
+  /** Of the latest attempt. */
+  readonly preemption?: StoredPreemption;
 };
+
+/** An attempt whose payload is prepared or runs. */
+export interface RunningAttempt {
+  readonly state: (typeof preemptedStates)[number];
+  readonly fence: number;
+  /** Start of the payload, or the grant before it. */
+  readonly begunAt: Date;
+}
 
 /** Facts that decide whether a worker may continue an attempt. */
 export type AdoptableJob = Pick<
@@ -280,6 +303,27 @@ export class SchedulerJobsRepository {
         },
       },
     );
+  }
+
+  /** The latest attempts of those of the jobs whose payloads are prepared or run, by job. */
+  async runningAttempts(ids: readonly string[]): Promise<ReadonlyMap<string, RunningAttempt>> {
+    const found = await this.#jobs
+      .find(
+        { _id: { $in: [...ids] }, state: { $in: [...preemptedStates] } },
+        { readConcern: { level: 'majority' } },
+      )
+      .project<RunningAttempt & { readonly _id: string }>({
+        state: 1,
+        fence: 1,
+        begunAt: {
+          $let: {
+            vars: { attempt: { $last: '$attempts' } },
+            in: { $ifNull: ['$$attempt.startedAt', '$$attempt.sentAt'] },
+          },
+        },
+      })
+      .toArray();
+    return new Map(found.map(({ _id, ...attempt }) => [_id, attempt]));
   }
 
   /** Devices that these jobs hold, each with its job. */

@@ -152,6 +152,12 @@ export class WindowFeed {
     await this.#refills.run(unknown.slice(0, maxWindowsRead));
   }
 
+  /** Reads windows for whose jobs no worker has asked; a bounded number at a time. */
+  async readUnread(): Promise<void> {
+    const unread = [...this.windows.all()].filter(isUnread);
+    if (unread.length > 0) await this.#refills.run(unread.slice(0, maxWindowsRead));
+  }
+
   /** Begins to read the next jobs of windows that run low. */
   refillLow(): void {
     const low = [...this.windows.all()].filter((window) => window.isLow);

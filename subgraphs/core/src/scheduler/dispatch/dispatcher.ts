@@ -18,6 +18,7 @@ import { matchPass } from '../placement/matcher.js';
 import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.js';
 import { WindowFeed } from '../cache/window-feed.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
+import type { PreemptionHolds } from '../preemption/preemption-holds.js';
 import { candidatesOfHosts, queueHostOf } from './host-candidates.js';
 import type { HostTests } from './host-tests.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
@@ -39,6 +40,8 @@ export interface DispatcherOptions {
   readonly limitedTasks: Pick<LimitedTaskFeed, 'get' | 'all'>;
   /** Jobs by which hosts are tested. */
   readonly tests: HostTests;
+  /** Workers that are held for jobs. */
+  readonly holds: PreemptionHolds;
   /** Records each grant. */
   readonly history: GrantHistory;
   readonly observer: Pick<WorkObserver, 'passEnded'>;
@@ -196,7 +199,7 @@ export class Dispatcher {
     asking: readonly (readonly [PendingAcquire, CandidateRequest])[],
     taken: Map<PendingAcquire, PendingGrant[]>,
   ): boolean {
-    const { cache, classes, clock } = this.#options;
+    const { holds } = this.#options;
     const open = asking.filter(([pending, { limit }]) => (taken.get(pending)?.length ?? 0) < limit);
     if (open.length === 0) return false;
     let ready = 0;
@@ -205,21 +208,36 @@ export class Dispatcher {
     // Jobs without GPUs are divided among the hosts without GPUs.
     const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
     const ofPlain = plain === 0 ? part : Math.max(1, Math.ceil(ready / plain));
-    const requests = open.map(([pending, request]) => {
+    const asked = open.map(([pending, request]): readonly [PendingAcquire, CandidateRequest] => {
       const has = taken.get(pending)?.length ?? 0;
-      return {
+      const left = {
         ...request,
         limit: request.limit - has,
         cpuOnlyLimit: Math.min(request.worker.shape.hasDevices ? part : ofPlain, request.limit - has),
         request: lessTaken(request.request, taken.get(pending)),
       };
+      return [pending, left];
     });
+    let given = false;
+    for (const { minimumPriority, members } of holds.groups(asked))
+      given = this.#match(members, minimumPriority, taken) || given;
+    return given;
+  }
+
+  /** @param minimumPriority lowest priority of the jobs that the candidates may get; undefined for any */
+  #match(
+    asking: readonly (readonly [PendingAcquire, CandidateRequest])[],
+    minimumPriority: number | undefined,
+    taken: Map<PendingAcquire, PendingGrant[]>,
+  ): boolean {
+    const { cache, classes, clock } = this.#options;
     const { fleet, ledger } = cache;
     const wallMs = clock.now().getTime();
     const { windows, demand } = this.feed;
     const known = { fleet, ledger, windows, demand, alternatives: this.#alternatives, wallMs };
     const mayStart = (taskId: string): boolean => this.admission.mayStart(taskId);
-    const state = { ...known, mayStart, classOf: (id: string) => classes.get(id) };
+    const state = { ...known, minimumPriority, mayStart, classOf: (id: string) => classes.get(id) };
+    const requests = asking.map(([, request]) => request);
     const { picks, throttled, overLimit, ...pass } = matchPass(state, requests, clock.monotonicMs());
     const { hasDeferred, avoidsUntilMs } = pass;
     for (const { jobId, taskId } of overLimit) this.admission.forget(taskId, jobId);
@@ -227,7 +245,7 @@ export class Dispatcher {
     if (throttled.length > 0) this.#options.onThrottled(throttled);
     if (hasDeferred) this.#offers.soon();
     let given = false;
-    open.forEach(([pending], index) => {
+    asking.forEach(([pending], index) => {
       const found = picks[index] ?? [];
       if (found.length === 0) return;
       given = true;

@@ -20,6 +20,8 @@ import type { PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import type { HostTests } from './host-tests.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
+import { PreemptionHolds } from '../preemption/preemption-holds.js';
+import { Preemptor, type PreemptorOptions } from '../preemption/preemptor.js';
 import { Throttle } from './throttle.js';
 import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
 import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
@@ -37,6 +39,7 @@ export interface SchedulerOptions extends Pick<
   readonly leadership: BrokerLeadership;
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
+  readonly checkpoints: PreemptorOptions['checkpoints'];
   readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
   readonly suspendedTasks: SuspendedTaskFeed;
   readonly limitedTasks: LimitedTaskFeed;
@@ -59,6 +62,7 @@ export interface AcquireCall {
 interface Term {
   readonly dispatcher: Dispatcher;
   readonly throttle: Throttle;
+  readonly preemptor: Preemptor;
   readonly firstFence: number;
 }
 
@@ -185,7 +189,7 @@ export class SchedulerService {
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
     const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, limitedTasks, tests } =
       this.#options;
-    const { clock, ids, log } = this.#options;
+    const { clock, ids, log, checkpoints } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
@@ -216,7 +220,9 @@ export class SchedulerService {
             this.#rereadJobs('changed jobs were not read', err),
           ),
       });
+      const holds = new PreemptionHolds();
       const dispatcher = new Dispatcher({
+        holds,
         history: this.#history,
         cache,
         classes,
@@ -231,9 +237,16 @@ export class SchedulerService {
         signal,
         onThrottled: (over) => void throttle.putAside(over),
       });
-      const throttle = new Throttle({ cache, windows: dispatcher.feed.windows, jobs, classes, writer, log });
+      const { feed } = dispatcher;
+      const throttle = new Throttle({ cache, windows: feed.windows, jobs, classes, writer, log });
+      const preempting = { cache, feed, holds, jobs, classes, checkpoints, writer, clock, log };
+      const preemptor = new Preemptor({
+        ...preempting,
+        mayStart: (taskId) => dispatcher.admission.mayStart(taskId),
+        onFreed: () => dispatcher.wake(),
+      });
       for (const { path } of cache.fleet.shares()) throttle.watchShare(path);
-      this.#term = { dispatcher, throttle, firstFence };
+      this.#term = { dispatcher, throttle, preemptor, firstFence };
       prepared();
       await dispatcher.feed.warm();
       dispatcher.admission.restart();
@@ -352,10 +365,17 @@ export class SchedulerService {
         this.#pruneClasses();
         if (!this.#term) return;
         await this.#term.throttle.step();
+        await this.#preempt();
       } catch (err) {
         this.#options.log.warn({ err }, 'queues and shares could not be read');
       }
     });
+  }
+
+  async #preempt(): Promise<void> {
+    await this.#term?.preemptor
+      .step()
+      .catch((err: unknown) => this.#options.log.warn({ err }, 'jobs could not be preempted'));
   }
 
   #pruneClasses(): void {

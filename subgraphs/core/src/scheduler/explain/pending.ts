@@ -11,6 +11,7 @@ import { avoidanceReason } from './avoidance-reason.js';
 import { noEligibleWorkers } from './no-eligible-workers.js';
 import { idleWindowMs, ReservedForCpuHosts } from '../placement/recently-idle-hosts.js';
 import type { PositionInShare } from './queue-position.js';
+import { preemptionReason } from './preemption-reason.js';
 import { queueLimitReason } from './queue-limits.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
@@ -120,7 +121,12 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
   if (overLimit !== undefined) return overLimit;
   if (workersFreeNow === 0) {
     const limit = queueLimitReason(world, experiment, cls);
-    return `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.${limit === undefined ? '' : ` ${limit}`}`;
+    const preempted = preemptionReason(job, world);
+    return [
+      `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.`,
+      ...(limit === undefined ? [] : [limit]),
+      ...(preempted === undefined ? [] : [preempted]),
+    ].join(' ');
   }
   return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
 }

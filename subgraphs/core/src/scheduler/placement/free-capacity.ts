@@ -10,7 +10,8 @@ import type { Ledger } from '../cache/ledger.js';
 import { bookingsOnHost } from '../cache/shared-devices.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-const noDevices: DeviceCapacity = {
+/** Capacity of a worker without devices. */
+export const noDevices: DeviceCapacity = {
   set: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
   free: [],
   memoryMiB: [],

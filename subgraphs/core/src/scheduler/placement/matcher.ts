@@ -105,13 +105,18 @@ class Pass {
       };
       for (const window of windows.values()) {
         const cls = window.head && this.#state.classOf(window.classId);
-        if (!cls || !window.head) continue;
+        if (!cls || !window.head || !this.#mayCome(window.head)) continue;
         share.heap.push({ window, cls, head: window.head });
         classes.add(cls);
       }
       if (share.heap.length > 0) this.#shares.push({ share, at: this.#standing(path) });
     }
     return classes;
+  }
+
+  /** Held workers get no job of a lower priority than the one that they are held for. */
+  #mayCome({ priority }: ReadyJob): boolean {
+    return priority >= (this.#state.minimumPriority ?? -Infinity);
   }
 
   /** The classes by which capacities are priced. */
@@ -167,7 +172,7 @@ class Pass {
       const job = queued.window.head;
       if (!job) continue;
       if (job !== queued.head) {
-        share.heap.push({ ...queued, head: job });
+        if (this.#mayCome(job)) share.heap.push({ ...queued, head: job });
         continue;
       }
       const { cls } = queued;
@@ -177,7 +182,7 @@ class Pass {
       if (!anywhere) continue;
       queued.window.shift();
       const next = queued.window.head;
-      if (next) share.heap.push({ ...queued, head: next });
+      if (next && this.#mayCome(next)) share.heap.push({ ...queued, head: next });
       // The job is already granted and seemed ready by an old event. If it becomes ready again, a new event
       // adds it.
       if (this.#state.ledger.get(job.id)) continue;
@@ -242,6 +247,7 @@ class Pass {
       requirements,
       deviceIds: placement.positions.map((position) => ids[position] ?? ''),
       gpus,
+      ...(job.priority === 0 ? {} : { priority: job.priority }),
       attempt: job.attempt + 1,
       ...continuityOf(requirements.continuity, worker.shape.queue.continuity),
       fence: Infinity,

@@ -54,6 +54,8 @@ export interface MatcherState {
   readonly demand?: GpuDemand;
   /** Returns true if another job of the task may start; any may without it. */
   readonly mayStart?: (taskId: string) => boolean;
+  /** Lowest priority of the jobs to place; all without it. */
+  readonly minimumPriority?: number | undefined;
   /** Returns a class, or undefined if it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }

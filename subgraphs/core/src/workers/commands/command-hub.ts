@@ -1,6 +1,6 @@
 /**
- * Commands to the workers that subscribe at this process: kills, drops and drains at once, notices of new
- * work at most once a second.
+ * Commands to the workers that subscribe at this process: kills, drops, preemptions and drains at once,
+ * notices of new work at most once a second.
  */
 import type { Clock } from '@rhizome/clock';
 import { PushQueue } from '@rhizome/subgraph';
@@ -120,7 +120,8 @@ export class CommandHub {
       if (!kind || last.workerId === undefined || !this.#listeners.has(last.workerId)) continue;
       const reason = last.reason ?? `the job is ${last.to}`;
       // A transition that takes a job from its worker raises the fence by one.
-      const command: WorkerCommand = { kind, jobId, fence: last.fence - 1, reason };
+      const fence = kind === 'PREEMPT' ? last.fence : last.fence - 1;
+      const command: WorkerCommand = { kind, jobId, fence, reason };
       orders.set(last.workerId, [...(orders.get(last.workerId) ?? []), command]);
     }
     for (const [workerId, commands] of orders) this.issue(workerId, commands);
@@ -174,8 +175,14 @@ export class CommandHub {
   }
 }
 
-/** Command that an event means for the worker that had the job. */
-function orderFor({ from, to, actor }: JobEvent['last']): 'KILL' | 'DROP' | undefined {
+/** Command that an event means for the worker that has or had the job. */
+function orderFor({
+  from,
+  to,
+  actor,
+  preemption,
+}: JobEvent['last']): 'KILL' | 'DROP' | 'PREEMPT' | undefined {
+  if (preemption) return 'PREEMPT';
   if (from === null || !isHeld(from) || isHeld(to)) return undefined;
   if (to === 'CANCELLED' || to === 'CLOSED') return 'KILL';
   // A report of the worker ends a job as well; only a revocation by core is news to it.

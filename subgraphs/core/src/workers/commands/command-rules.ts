@@ -44,7 +44,18 @@ export class CommandRules {
       continues: () => false,
     };
     const answers = doubtful.length === 0 ? [] : await this.#adoptions.answer(holder, doubtful);
-    return [...drainOf(worker, queue, this.#clock.now()), ...answers];
+    return [...drainOf(worker, queue, this.#clock.now()), ...this.#preemptions(worker._id, held), ...answers];
+  }
+
+  /** Repeats the command to end preempted jobs until they have ended. */
+  #preemptions(workerId: string, held: readonly HeldJob[]): readonly WorkerCommand[] {
+    return held.flatMap(({ id, fence }): WorkerCommand[] => {
+      const entry = this.#ledger.get(id);
+      if (!entry?.preemption || entry.workerId !== workerId || entry.fence !== fence) return [];
+      const { jobId, priority } = entry.preemption;
+      const reason = `preempted for job ${jobId} of priority ${priority}`;
+      return [{ kind: 'PREEMPT', jobId: id, fence, reason }];
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 /** A command to a worker. */
 export interface WorkerCommand {
-  readonly kind: 'KILL' | 'DROP' | 'ADOPT' | 'DRAIN' | 'WORK';
+  readonly kind: 'KILL' | 'DROP' | 'PREEMPT' | 'ADOPT' | 'DRAIN' | 'WORK';
   readonly jobId?: string;
   readonly fence?: number;
   /** Fence that replaces `fence`; only for ADOPT. */

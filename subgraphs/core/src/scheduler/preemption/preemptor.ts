@@ -1,0 +1,260 @@
+/**
+ * Preemption: jobs marked preemptible end for ready jobs of a higher priority class that find no free
+ * capacity, in queues that allow it. Runs in the leader. A step costs nothing while no queue allows it, or no
+ * such job waits.
+ */
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { priorityClassOf } from '../../jobs/model/priority-class.js';
+import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import { usualLongestNoticeSeconds } from '../../shared/notice.js';
+import { plural } from '../../shared/plural.js';
+import { isExcluded } from '../cache/equivalent-workers.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
+import { compareKeys } from '../cache/ready-window.js';
+import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
+import type { SchedulerCache } from '../cache/scheduler-cache.js';
+import type { RunningAttempt } from '../cache/scheduler-jobs.repository.js';
+import { mayTake, mayTakeGpus, ownerMayTake } from '../placement/share-order.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
+import type { PreemptionHolds } from './preemption-holds.js';
+import { PreemptionRates } from './preemption-rates.js';
+import { CapacitySearch, couldRun } from './capacity-search.js';
+import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './victims.js';
+
+/** Dependencies of {@link Preemptor}. */
+export interface PreemptorOptions {
+  readonly cache: Pick<SchedulerCache, 'fleet' | 'ledger'>;
+  readonly classes: { get(id: string): RequirementClass | undefined };
+  readonly feed: { readonly windows: ReadyWindows; readUnread(): Promise<void> };
+  readonly holds: PreemptionHolds;
+  readonly jobs: {
+    runningAttempts(ids: readonly string[]): Promise<ReadonlyMap<string, RunningAttempt>>;
+  };
+  readonly checkpoints: {
+    latestCheckpoints(ids: readonly string[]): Promise<ReadonlyMap<string, { readonly madeAt: Date }>>;
+  };
+  readonly writer: Pick<TransitionWriter, 'apply'>;
+  /** Returns true if another job of the task may start. */
+  readonly mayStart: (taskId: string) => boolean;
+  /** Called when a hold has ended. */
+  readonly onFreed: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A ready job. */
+interface Waiting {
+  readonly job: ReadyJob;
+  readonly share: string;
+  readonly cls: RequirementClass;
+}
+
+/** Actor of the announcements. */
+export const preempts = 'system:preemption';
+
+/** Most waiting jobs in one step, and of one window. */
+const mostWaiting = 50;
+const mostOfWindow = 10;
+/** Most attempts that are compared for one job. */
+const mostPossible = 1000;
+/** An attempt is not ended before it has run for this time. */
+const minRunMs = 60_000;
+/** Time after the grace period for which a worker is held, until it asks for the job. */
+const askMs = 120_000;
+/** A new leader lets workers ask first: what the one before has freed is not recorded any more. */
+const firstStepMs = 10_000;
+
+/** Ends attempts for jobs of a higher class. */
+export class Preemptor {
+  readonly #options: PreemptorOptions;
+  readonly #rates: PreemptionRates;
+  readonly #beginsAtMs: number;
+  /** Jobs that waited at the time of the last step: jobs that have just become ready are placed first. */
+  #seen: ReadonlySet<string> = new Set();
+
+  constructor(options: PreemptorOptions) {
+    this.#options = options;
+    this.#rates = new PreemptionRates(options.clock);
+    this.#beginsAtMs = options.clock.monotonicMs() + firstStepMs;
+  }
+
+  /** Announces the ends that are due. @throws errors of the store */
+  async step(): Promise<void> {
+    const { cache, holds, clock, feed, onFreed } = this.#options;
+    const { windows } = feed;
+    const isWaiting = (jobId: string): boolean => {
+      for (const window of windows.all()) if (window.has(jobId)) return true;
+      return false;
+    };
+    if (holds.prune(isWaiting, clock.now().getTime())) onFreed();
+    const queues = [...cache.fleet.queues()].filter(
+      ({ id, limits }) => limits.maxPreemptionsPerMinute !== undefined && cache.ledger.hasPreemptible(id),
+    );
+    if (queues.length === 0) return;
+    await feed.readUnread();
+    this.#restoreHolds(queues, isWaiting);
+    if (clock.monotonicMs() < this.#beginsAtMs) return;
+    const capacity = new CapacitySearch(cache, holds, clock.now().getTime());
+    for (const waiting of this.#waiting(queues))
+      if (this.#mayRun(waiting) && !capacity.isFreeFor(waiting)) await this.#preemptFor(waiting, queues);
+  }
+
+  /** Attempts whose end a former leader has announced. */
+  #restoreHolds(queues: readonly QueueFacts[], isWaiting: (jobId: string) => boolean): void {
+    const { cache, holds } = this.#options;
+    for (const queue of queues)
+      for (const { workerId, preemption } of cache.ledger.preemptible(queue.id))
+        if (preemption && !holds.of(workerId) && isWaiting(preemption.jobId))
+          holds.add(workerId, { ...preemption, untilMs: this.#holdEnd(queue) });
+  }
+
+  /** Jobs that have waited since the last step, and for which no attempt ends yet; by their priority. */
+  #waiting(queues: readonly QueueFacts[]): readonly Waiting[] {
+    const { cache, classes, feed, holds } = this.#options;
+    let lowest = Infinity;
+    const served = new Set<string>();
+    for (const { id } of queues)
+      for (const { priority = 0, preemption } of cache.ledger.preemptible(id)) {
+        if (preemption) served.add(preemption.jobId);
+        else lowest = Math.min(lowest, priorityClassOf(priority));
+      }
+    const found: Waiting[] = [];
+    for (const window of feed.windows.all()) {
+      const cls = window.head && classes.get(window.classId);
+      if (!cls || !window.head || priorityClassOf(window.head.priority) <= lowest) continue;
+      for (const job of window.first(mostOfWindow))
+        if (priorityClassOf(job.priority) > lowest) found.push({ job, share: window.share, cls });
+    }
+    const first = found.sort((a, b) => compareKeys(a.job, b.job)).slice(0, mostWaiting);
+    const seen = this.#seen;
+    this.#seen = new Set(first.map(({ job }) => job.id));
+    return first.filter(({ job: { id } }) => seen.has(id) && !served.has(id) && !holds.isFor(id));
+  }
+
+  /** True if the limits of the job's task, share and owner allow it to run. */
+  #mayRun({ job, share: path, cls }: Waiting): boolean {
+    const { fleet, ledger } = this.#options.cache;
+    const { cores, gpu } = cls.requirements;
+    const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
+    if (job.taskId !== undefined && !this.#options.mayStart(job.taskId)) return false;
+    return (
+      mayTake(share, usage, cores) &&
+      mayTakeGpus(share, usage, fleet.totals, requestedGpus(gpu)) &&
+      ownerMayTake(share, ledger.ownerCores(path, job.owner), cores)
+    );
+  }
+
+  async #preemptFor(waiting: Waiting, queues: readonly QueueFacts[]): Promise<void> {
+    for (const queue of queues) {
+      const most = this.#rates.left(queue);
+      const possible = most > 0 ? this.#possibleIn(queue, waiting) : [];
+      if (possible.length === 0) continue;
+      const attempts = await this.#options.jobs.runningAttempts(possible.map(({ jobId }) => jobId));
+      const chosen = await this.#choose(waiting, most, possible, attempts);
+      if (chosen && (await this.#announce(waiting, queue, chosen, attempts))) return;
+    }
+  }
+
+  /** Attempts of lower classes on workers that could run the job. */
+  #possibleIn(queue: QueueFacts, waiting: Waiting): readonly Readonly<LedgerEntry>[] {
+    const { cache, clock } = this.#options;
+    const own = priorityClassOf(waiting.job.priority);
+    const found: Readonly<LedgerEntry>[] = [];
+    const fits = new Map<string, boolean>();
+    const graceSeconds = queue.limits.maxNoticeSeconds ?? usualLongestNoticeSeconds;
+    for (const entry of cache.ledger.preemptible(queue.id)) {
+      const { workerId, priority = 0, state, preemption } = entry;
+      const hasBegun = state === 'STARTING' || state === 'RUNNING';
+      if (preemption || !hasBegun || entry.fence === Infinity || priorityClassOf(priority) >= own) continue;
+      let mayUse = fits.get(workerId);
+      if (mayUse === undefined) {
+        const worker = cache.fleet.worker(workerId);
+        mayUse = worker !== undefined && this.#mayFree(worker, waiting, graceSeconds, clock.now().getTime());
+        fits.set(workerId, mayUse);
+      }
+      if (mayUse) found.push(entry);
+      if (found.length === mostPossible) break;
+    }
+    return found;
+  }
+
+  #mayFree(worker: FleetWorker, waiting: Waiting, graceSeconds: number, nowMs: number): boolean {
+    const { cache, holds } = this.#options;
+    const { job, share, cls } = waiting;
+    const { avoid } = job;
+    const isAvoided =
+      avoid !== undefined &&
+      avoid.until.getTime() > nowMs &&
+      (avoid.hosts.includes(worker.facts.host) || avoid.sites.includes(worker.shape.queue.site));
+    if (isAvoided || holds.of(worker.facts.id) || isExcluded(worker, nowMs)) return false;
+    const seconds = graceSeconds + cls.requirements.walltimeSeconds;
+    return couldRun(worker, cls, experimentOf(share), { ...cache, seconds, nowMs });
+  }
+
+  async #choose(
+    { cls }: Waiting,
+    most: number,
+    possible: readonly Readonly<LedgerEntry>[],
+    attempts: ReadonlyMap<string, RunningAttempt>,
+  ): Promise<Victims | undefined> {
+    const { cache, checkpoints, clock } = this.#options;
+    const nowMs = clock.now().getTime();
+    const begun = possible.filter(({ jobId, fence }) => {
+      const attempt = attempts.get(jobId);
+      return attempt?.fence === fence && nowMs - attempt.begunAt.getTime() >= minRunMs;
+    });
+    if (begun.length === 0) return undefined;
+    const latest = await checkpoints.latestCheckpoints(begun.map(({ jobId }) => jobId));
+    const byWorker = new Map<FleetWorker, PossibleVictim[]>();
+    for (const entry of begun) {
+      const worker = cache.fleet.worker(entry.workerId);
+      if (!worker) continue;
+      const begunMs = attempts.get(entry.jobId)?.begunAt.getTime() ?? nowMs;
+      const savedMs = Math.max(begunMs, latest.get(entry.jobId)?.madeAt.getTime() ?? 0);
+      const loss = lossOf(entry, (nowMs - savedMs) / 1000, cache.fleet.totals);
+      byWorker.set(worker, [...(byWorker.get(worker) ?? []), { entry, loss }]);
+    }
+    const { sharedDevices } = cache.fleet;
+    return chooseVictims(cls, most, { ledger: cache.ledger, sharedDevices, byWorker });
+  }
+
+  /** Announces the ends in the store. @returns false if none of the attempts runs any more */
+  async #announce(
+    { job }: Waiting,
+    queue: QueueFacts,
+    { worker, victims }: Victims,
+    attempts: ReadonlyMap<string, RunningAttempt>,
+  ): Promise<boolean> {
+    const { cache, holds, writer, log } = this.#options;
+    const preemption = { jobId: job.id, priority: job.priority };
+    const requests = victims.flatMap(({ entry: { jobId, fence } }): TransitionRequest[] => {
+      const state = attempts.get(jobId)?.state;
+      const reason = `preempted for job ${job.id} of priority ${job.priority}`;
+      const common = { jobId, by: 'broker', actor: preempts, reason, fence } as const;
+      return state ? [{ ...common, from: state, to: state, change: { preemption } }] : [];
+    });
+    const outcomes = await writer.apply(requests);
+    const announced = requests.filter((_request, index) => outcomes[index]?.applied);
+    if (announced.length === 0) return false;
+    for (const { jobId, fence = 0 } of announced) cache.ledger.announceEnd(jobId, fence, preemption);
+    holds.add(worker.facts.id, { ...preemption, untilMs: this.#holdEnd(queue) });
+    this.#rates.record(queue, announced.length);
+    const ids = announced.map(({ jobId }) => jobId);
+    log.info({ jobId: job.id, preempted: ids, queue: queue.name, host: worker.facts.host }, 'jobs preempted');
+    const named =
+      ids.length <= 3 ? ids.join(', ') : `${ids.slice(0, 3).join(', ')} and ${ids.length - 3} more`;
+    const reason = `${plural(ids.length, 'job')} on host ${worker.facts.host} will end for it: ${named}`;
+    const common = { jobId: job.id, by: 'broker', actor: preempts, reason } as const;
+    await writer.apply([{ ...common, from: 'ACTIVATED', to: 'ACTIVATED' }]);
+    return true;
+  }
+
+  #holdEnd({ limits }: QueueFacts): number {
+    const graceMs = (limits.maxNoticeSeconds ?? usualLongestNoticeSeconds) * 1000;
+    return this.#options.clock.now().getTime() + graceMs + askMs;
+  }
+}
