@@ -8,8 +8,15 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** Connects to a GraphQL endpoint. */
-export function connectApi(url: string, token: string, connections: number): Api {
+/**
+ * Connects to a GraphQL endpoint.
+ * @param identity a bearer token, or the headers of each call
+ */
+export function connectApi(
+  url: string,
+  identity: string | (() => Readonly<Record<string, string>>),
+  connections: number,
+): Api {
   const { origin, pathname } = new URL(url);
   const pool = new Pool(origin, {
     connections,
@@ -17,17 +24,14 @@ export function connectApi(url: string, token: string, connections: number): Api
     headersTimeout: 120_000,
     bodyTimeout: 120_000,
   });
-  const headers = {
-    'content-type': 'application/json',
-    accept: 'application/json',
-    authorization: `Bearer ${token}`,
-  };
+  const common = { 'content-type': 'application/json', accept: 'application/json' };
+  const bearer = { ...common, authorization: `Bearer ${typeof identity === 'string' ? identity : ''}` };
   return {
     async post<T>(query: string, variables?: Readonly<Record<string, unknown>>): Promise<T> {
       const { statusCode, body } = await pool.request({
         path: pathname,
         method: 'POST',
-        headers,
+        headers: typeof identity === 'string' ? bearer : { ...common, ...identity() },
         body: JSON.stringify({ query, variables }),
       });
       const text = await body.text();

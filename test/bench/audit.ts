@@ -5,6 +5,7 @@
 import { type Api, connectApi } from './api.js';
 import type { Bench } from './bench.types.js';
 import { measureCpu } from './cpu.js';
+import { createBenchQueue } from './enrolled-workers.js';
 import { fill, pilotsGroups, runFleet } from './lives.js';
 import type { Row } from './report.js';
 import { type Stack, startStack } from './stack.js';
@@ -60,9 +61,7 @@ async function startSystem(mode: 'on' | 'off'): Promise<System> {
   try {
     const stack = await startStack();
     const api = connectApi(stack.url, stack.adminToken, connections);
-    await api.post(
-      'mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }',
-    );
+    await createBenchQueue(api);
     return { stack, api };
   } finally {
     delete process.env[variable];

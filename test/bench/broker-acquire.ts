@@ -8,7 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, connectApi } from './api.js';
 import type { Calibration } from './calibration.js';
 import { measureCpu, quantile } from './cpu.js';
-import { acquire, type Assignments, fill, finish, registerWorker, start } from './lives.js';
+import {
+  type BenchWorker,
+  closeWorkers,
+  createBenchQueue,
+  enrolWorkers,
+  neverFull,
+} from './enrolled-workers.js';
+import { acquire, type Assignments, fill, finish, start } from './lives.js';
 import { inLoops } from './loops.js';
 import type { Row } from './report.js';
 import { type Stack, startStack } from './stack.js';
@@ -43,17 +50,16 @@ class Host {
   #isDone = false;
   readonly #reporting: Promise<void>;
 
-  constructor(api: Api, workerId: string, gatherMs: number, firstAfterMs: number) {
+  constructor({ api, id }: BenchWorker, gatherMs: number, firstAfterMs: number) {
     this.#api = api;
-    this.#workerId = workerId;
+    this.#workerId = id;
     this.#reporting = this.#reports(gatherMs, firstAfterMs);
   }
 
   /** Asks for one job. @param dueAt when the call was due */
   async ask(dueAt: number, times: number[]): Promise<void> {
-    const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
     const { acquireJobs } = await this.#api.post<Assignments>(acquire, {
-      input: { workerId: this.#workerId, count: 1, free, waitSeconds: 10 },
+      input: { workerId: this.#workerId, count: 1, free: neverFull, waitSeconds: 10 },
     });
     times.push(performance.now() - dueAt);
     const [given] = acquireJobs.assignments;
@@ -113,9 +119,7 @@ async function askSteadily(
 async function openStack(load: AcquireLoad, progress: (text: string) => void): Promise<Stack> {
   const stack = await startStack();
   const admin = connectApi(stack.url, stack.adminToken, 2);
-  await admin.post(
-    `mutation { createQueue(input: { name: "bench", site: "BENCH", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }`,
-  );
+  await createBenchQueue(admin, { heartbeatSeconds: 300, leaseSeconds: 3600 });
   await fill(admin, (warmSeconds + load.seconds + 2) * load.perSecond, progress);
   await admin.close();
   return stack;
@@ -128,19 +132,18 @@ export async function measureAcquire(
   progress: (text: string) => void,
 ): Promise<readonly Row[]> {
   const stack = await openStack(load, progress);
-  const api = connectApi(stack.url, await stack.pilotToken('bench'), asking);
+  const names = Array.from({ length: load.workers }, (_, index) => `broker-${index}`);
+  let workers: readonly BenchWorker[] = [];
   try {
-    const ids = await Promise.all(
-      Array.from({ length: load.workers }, (_, index) => registerWorker(api, `broker-${index}`)),
-    );
+    workers = await enrolWorkers(stack, names, Math.ceil(asking / load.workers));
     const outOfStep = load.gatherMs / load.workers;
-    const hosts = ids.map((id, index) => new Host(api, id, load.gatherMs, index * outOfStep));
+    const hosts = workers.map((worker, index) => new Host(worker, load.gatherMs, index * outOfStep));
     await askSteadily(hosts, { ...load, seconds: warmSeconds });
     const { result: times, cpu } = await measureCpu(stack.pids, () => askSteadily(hosts, load));
     await Promise.all(hosts.map((host) => host.settle()));
     return rowsOf(load, machine, { times, cpu });
   } finally {
-    await api.close();
+    await closeWorkers(workers);
     await stack.stop();
   }
 }

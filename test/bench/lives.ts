@@ -8,21 +8,16 @@ import { type Api, connectApi } from './api.js';
 import type { Bench } from './bench.types.js';
 import type { Calibration } from './calibration.js';
 import { measureCpu, quantile, residentMiB } from './cpu.js';
+import {
+  type BenchWorker,
+  closeWorkers,
+  createBenchQueue,
+  enrolWorkers,
+  neverFull,
+} from './enrolled-workers.js';
 import type { Row } from './report.js';
 import { benchExperiment, type Stack, startStack } from './stack.js';
 
-const register = /* GraphQL */ `
-  mutation BenchRegister($input: RegisterWorkerInput!) {
-    registerWorker(input: $input) {
-      worker {
-        id
-      }
-      userErrors {
-        message
-      }
-    }
-  }
-`;
 /** One call that asks for jobs. */
 export const acquire = /* GraphQL */ `
   mutation BenchAcquire($input: AcquireJobsInput!) {
@@ -127,25 +122,6 @@ export async function fill(
   }
 }
 
-/** Registers a worker that is never full. */
-export async function registerWorker(api: Api, name: string): Promise<string> {
-  const hardware = { architecture: 'x86_64', cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
-  const { registerWorker: answer } = await api.post<{
-    registerWorker: { worker: { id: string } | null; userErrors: readonly { message: string }[] };
-  }>(register, {
-    input: {
-      queue: 'bench',
-      host: name,
-      name,
-      hardware,
-      version: 'bench',
-      idempotencyKey: `${name}-${process.pid}-${performance.now()}`,
-    },
-  });
-  if (!answer.worker) throw new Error(answer.userErrors[0]?.message);
-  return answer.worker.id;
-}
-
 /**
  * Groups of jobs that a worker like the pilot has capacity for: one being acquired, one started, one
  * finished.
@@ -157,8 +133,7 @@ const longPollSeconds = 10;
 
 /** Work of one worker, and its results. */
 interface Work {
-  readonly api: Api;
-  readonly workerId: string;
+  readonly worker: BenchWorker;
   /** Time on the clock of `performance.now()` after which no more work is requested. */
   readonly until: number;
   /** Groups of up to 100 jobs held at once; with 1 the worker has one call open at a time. */
@@ -171,8 +146,8 @@ interface Work {
  * One worker that behaves like the pilot: it acquires jobs while it reports started and finished ones, each
  * with one open call, within its capacity. Resolves to the number of finished jobs.
  */
-async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<number> {
-  const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
+async function work({ worker, until, groups, acquireMs }: Work): Promise<number> {
+  const { api, id: workerId } = worker;
   const held: Promise<number>[] = [];
   let finished = 0;
   let started: Promise<unknown> = Promise.resolve();
@@ -181,7 +156,12 @@ async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<
     const asked = performance.now();
     const { acquireJobs } = await api.post<Assignments>(acquire, {
       // As the pilot does: without jobs it waits for some.
-      input: { workerId, count: perCall, free, waitSeconds: held.length === 0 ? longPollSeconds : 0 },
+      input: {
+        workerId,
+        count: perCall,
+        free: neverFull,
+        waitSeconds: held.length === 0 ? longPollSeconds : 0,
+      },
     });
     acquireMs.push(performance.now() - asked);
     const jobs = acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence }));
@@ -232,25 +212,21 @@ export interface FleetResult {
 /** Runs a fleet for its time. */
 export async function runFleet(stack: Stack, fleet: Fleet): Promise<FleetResult> {
   const { workers, groups, pending, seconds } = fleet;
-  const api = connectApi(stack.url, await stack.pilotToken('bench'), workers * groups);
+  const names = Array.from({ length: workers }, (_, i) => `bench-${workers}-${groups}-${pending}-${i}`);
+  const enrolled = await enrolWorkers(stack, names, groups);
   try {
-    const ids = await Promise.all(
-      Array.from({ length: workers }, (_, i) =>
-        registerWorker(api, `bench-${workers}-${groups}-${pending}-${i}`),
-      ),
-    );
     const acquireMs: number[] = [];
     const started = performance.now();
     const { result, cpu } = await measureCpu(stack.pids, async () => {
       const until = started + seconds * 1000;
       const finished = await Promise.all(
-        ids.map((workerId) => work({ api, workerId, until, groups, acquireMs })),
+        enrolled.map((worker) => work({ worker, until, groups, acquireMs })),
       );
       return finished.reduce((sum, n) => sum + n, 0);
     });
     return { finished: result, seconds: (performance.now() - started) / 1000, cpu, acquireMs };
   } finally {
-    await api.close();
+    await closeWorkers(enrolled);
   }
 }
 
@@ -297,9 +273,7 @@ export const lives: Bench = {
       const stack = await startStack();
       const api = connectApi(stack.url, stack.adminToken, 2);
       try {
-        await api.post(
-          `mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }`,
-        );
+        await createBenchQueue(api);
         // What is measured is the rate at a standing backlog: each measurement's jobs come on top of it.
         await fill(api, pending, progress);
         for (const [workers, groups] of fleets) {

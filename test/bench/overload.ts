@@ -4,7 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Api, connectApi } from './api.js';
-import { fill, registerWorker } from './lives.js';
+import { type BenchWorker, closeWorkers, createBenchQueue, enrolWorkers } from './enrolled-workers.js';
+import { fill } from './lives.js';
 import { quantile, residentMiB } from './cpu.js';
 import type { Bench } from './bench.types.js';
 import { attacks, type AttackTarget, runAttack } from './overload/attacks.js';
@@ -31,13 +32,11 @@ const timesCapacity = 10;
 
 /** Heartbeats of pilots, each over a connection of its own, until they are stopped. */
 class Heartbeats {
-  readonly #api: Api;
-  readonly #workers: readonly string[];
+  readonly #workers: readonly BenchWorker[];
   readonly latenciesMs: number[] = [];
   failed = 0;
 
-  constructor(api: Api, workers: readonly string[]) {
-    this.#api = api;
+  constructor(workers: readonly BenchWorker[]) {
     this.#workers = workers;
   }
 
@@ -45,11 +44,11 @@ class Heartbeats {
   async during(run: () => Promise<unknown>): Promise<void> {
     let isOver = false;
     this.latenciesMs.length = 0;
-    const loops = this.#workers.map(async (workerId, at) => {
+    const loops = this.#workers.map(async ({ id: workerId, api }, at) => {
       await pause((everyMs * at) / this.#workers.length);
       while (!isOver) {
         const asked = performance.now();
-        await this.#api.post(heartbeat, { input: { workerId } }).catch(() => this.failed++);
+        await api.post(heartbeat, { input: { workerId } }).catch(() => this.failed++);
         this.latenciesMs.push(performance.now() - asked);
         await pause(everyMs);
       }
@@ -181,9 +180,7 @@ function stackMiB({ pids }: Stack): number {
 
 async function prepare(stack: Stack, progress: (text: string) => void): Promise<void> {
   const admin = connectApi(stack.url, stack.adminToken, 1);
-  const queue =
-    'mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }';
-  await admin.post(queue);
+  await createBenchQueue(admin);
   await fill(admin, 1000, progress);
   await admin.close();
 }
@@ -194,12 +191,12 @@ export const overload: Bench = {
   about: 'heartbeats while a client offers ten times the capacity, and under single hostile requests',
   async run({ full, brief, progress }) {
     const stack = await startStack();
-    const api = connectApi(stack.url, await stack.pilotToken('bench'), pilots);
+    let workers: readonly BenchWorker[] = [];
     try {
       await prepare(stack, progress);
-      const workers: string[] = [];
-      for (let at = 0; at < pilots; at++) workers.push(await registerWorker(api, `overload-${at}`));
-      const beats = new Heartbeats(api, workers);
+      const names = Array.from({ length: pilots }, (_, at) => `overload-${at}`);
+      workers = await enrolWorkers(stack, names, 1);
+      const beats = new Heartbeats(workers);
       await beats.during(() => pause(3000));
       const rows: Row[] = [...heartbeatRows('overload, nothing else', beats, 500)];
       rows.push(...(await greedyRows(stack, beats, full ? 30 : brief ? 5 : 10)));
@@ -225,7 +222,7 @@ export const overload: Bench = {
       });
       return rows;
     } finally {
-      await api.close();
+      await closeWorkers(workers);
       await stack.stop();
     }
   },

@@ -30,8 +30,6 @@ export interface Stack {
   readonly adminToken: string;
   /** A token of a person with one role in the experiment of the benchmarks. */
   token(subject: string, role: Role): Promise<string>;
-  /** A token for the pilots of a queue. */
-  pilotToken(queue: string): Promise<string>;
   /** A token for the payload of an attempt. */
   attemptToken(jobId: string, fence: number): Promise<string>;
   /**
@@ -85,13 +83,6 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         kind: 'HUMAN',
         grants: [{ experiment: benchExperiment, roles: [role] }],
         ttlSeconds: 3600,
-      }),
-    pilotToken: (queue) =>
-      issuer.mint({
-        subject: `pilot:${queue}`,
-        kind: 'PILOT',
-        grants: [{ experiment: '*', roles: ['PILOT'] }],
-        ttlSeconds: 6 * 3600,
       }),
     attemptToken: (jobId, fence) =>
       issuer.mint({

@@ -6,7 +6,8 @@ import { type Api, connectApi } from '../api.js';
 import type { Bench } from '../bench.types.js';
 import { change } from '../change.js';
 import { measureCpu, quantile } from '../cpu.js';
-import { acquire, type Assignments, fill, registerWorker, start } from '../lives.js';
+import { closeWorkers, createBenchQueue, enrolWorkers, neverFull } from '../enrolled-workers.js';
+import { acquire, type Assignments, fill, start } from '../lives.js';
 import type { Row } from '../report.js';
 import { benchExperiment, type Stack, startStack } from '../stack.js';
 import { batchOf, perCall } from './batch.js';
@@ -74,24 +75,25 @@ const workers = 16;
 
 /** Jobs that a worker runs, each with a client that has the token of its attempt. */
 async function payloads(stack: Stack, admin: Api, count: number): Promise<readonly Api[]> {
-  const pilot = connectApi(stack.url, await stack.pilotToken('bench'), 4);
+  const enrolled = await enrolWorkers(stack, ['payloads'], 4);
+  const [pilot] = enrolled;
+  if (!pilot) throw new Error('no worker is enrolled');
+  const { id: workerId, api } = pilot;
   try {
     await fill(admin, count, () => undefined, 'payloads');
-    const workerId = await registerWorker(pilot, 'payloads');
     const held: { readonly id: string; readonly fence: number }[] = [];
     while (held.length < count) {
-      const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
-      const input = { workerId, count: perCall, free, waitSeconds: 10 };
-      const { acquireJobs } = await pilot.post<Assignments>(acquire, { input });
+      const input = { workerId, count: perCall, free: neverFull, waitSeconds: 10 };
+      const { acquireJobs } = await api.post<Assignments>(acquire, { input });
       held.push(...acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence })));
     }
     const jobs = held.map((job) => ({ ...job, phase: 'RUNNING' }));
-    await pilot.post(start, { input: { workerId, jobs } });
+    await api.post(start, { input: { workerId, jobs } });
     return await Promise.all(
       held.map(async ({ id, fence }) => connectApi(stack.url, await stack.attemptToken(id, fence), 1)),
     );
   } finally {
-    await pilot.close();
+    await closeWorkers(enrolled);
   }
 }
 
@@ -186,7 +188,7 @@ export const units: Bench = {
     const rows: Row[] = [];
     let clients: readonly Api[] = [];
     try {
-      await change(admin, 'createQueue', { name: 'bench', site: 'BENCH' });
+      await createBenchQueue(admin);
       const many = brief ? 64 : 200;
       clients = await payloads(stack, admin, many);
       const alone = await storeAlone(stack.database('units_alone'), publishers, seconds);
