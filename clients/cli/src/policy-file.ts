@@ -18,6 +18,12 @@ const amount = z.strictObject({
   max: z.int().exactOptional(),
 });
 const stop = z.strictObject({ reason: z.string() });
+/** Command to a task at a failure rate. */
+const taskAction = z.strictObject({
+  reason: z.string(),
+  maxFailedFraction: z.number(),
+  minEndedJobs: z.int().default(20),
+});
 
 const match = z
   .strictObject({
@@ -61,6 +67,9 @@ const policyFile = z.strictObject({
           }),
           z.strictObject({ fail: stop }),
           z.strictObject({ hold: stop }),
+          z.strictObject({ pauseTask: taskAction }),
+          z.strictObject({ stopTask: taskAction }),
+          z.strictObject({ excludeHost: z.strictObject({ reason: z.string(), seconds: z.int() }) }),
         ]),
       }),
     )

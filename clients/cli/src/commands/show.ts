@@ -151,11 +151,18 @@ function printAttempts(output: Output, { attempts }: Job): void {
   printTable(
     output,
     ['ATTEMPT', 'DECISION', 'CHANGES', 'WHY'],
-    decided.map(({ number, outcome, changes, reason, evidence }) => [
+    decided.map(({ number, outcome, changes, reason, evidence, effects }) => [
       String(number),
       outcome,
       changes.map(({ field, before, after }) => `${field} ${before} to ${after}`).join(', '),
-      [reason, ...evidence.map(({ criterion, value }) => `${criterion}: ${value}`)].join('; '),
+      [
+        reason,
+        ...evidence.map(({ criterion, value }) => `${criterion}: ${value}`),
+        ...effects.map(
+          (effect) =>
+            `rule "${effect.rule}": ${effect.kind.toLowerCase().replaceAll('_', ' ')} ${effect.target}`,
+        ),
+      ].join('; '),
     ]),
   );
 }

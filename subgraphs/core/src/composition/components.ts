@@ -17,6 +17,7 @@ import { logHeads } from '../jobs/logs/log-tails.js';
 import { type HostsModule, hostsModule } from './hosts.module.js';
 import { HostBook } from '../workers/hosts/host-book.js';
 import { type PoliciesModule, policiesModule } from './policies.module.js';
+import { ruleEffects } from './rule-effects.js';
 import { jobStores, type JobStores } from './job-stores.repository.js';
 import { observedStore } from '../jobs/transitions/observed-store.js';
 import { GroupingTransitionWriter } from '../jobs/transitions/transition-writer.js';
@@ -89,12 +90,11 @@ export function createComponents(options: CoreOptions): Components {
     clock,
   });
   const policies = policiesModule({
-    repository: smallStores.policies,
-    directories,
+    ...{ repository: smallStores.policies, directories, stores, log, clock },
     tasks: (id, principal) => jobs.tasks.findMany([id], principal),
-    stores,
     offers: { of: (job) => fleet.offers.of(job) },
-    clock,
+    taskStates: (taskId) => events.counts.ofTask(taskId),
+    effects: ruleEffects(() => ({ tasks: jobs.taskControl, hosts: hosts.service })),
   });
   const followed = { tasks: stores.taskControl, notices: events, log };
   const suspendedTasks = new SuspendedTasks(followed);

@@ -86,6 +86,8 @@ export interface JobDomain {
   readonly tasks: TasksService;
   /** Commands of principals to tasks. */
   readonly taskCommands: TaskCommands;
+  /** Commands of parts of core to tasks. */
+  readonly taskControl: Pick<TaskControl, 'command'>;
   /** Ends of scouting by principals. */
   readonly scoutingCommands: ScoutingCommands;
   /** Changes of what has not started of tasks. */
@@ -259,6 +261,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       ids,
     }),
     ...commands,
+    taskControl: control,
     dependencies,
     start() {
       for (const work of works) work.start();

@@ -2,7 +2,9 @@
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
-import { type AmountOffers, FailurePolicies } from '../policies/failure-policies.js';
+import type { Logger } from '@rhizome/log';
+import { type AmountOffers, FailurePolicies, type RuleEffects } from '../policies/failure-policies.js';
+import type { StateCounts } from '../jobs/ports.js';
 import { PoliciesService } from '../policies/policies.service.js';
 import type { PoliciesRepository } from '../policies/policies.repository.js';
 import { policyBooks } from '../policies/policy-book.js';
@@ -20,6 +22,10 @@ export interface PoliciesModuleOptions {
   readonly stores: Pick<JobStores, 'logs' | 'classes' | 'simulations' | 'checkpoints'>;
   /** Amounts that workers offer to jobs. */
   readonly offers: AmountOffers;
+  /** Number of jobs of a task by state; undefined if unknown. */
+  readonly taskStates: (taskId: string) => StateCounts | undefined;
+  readonly effects: RuleEffects;
+  readonly log: Logger;
   readonly clock: Clock;
 }
 
@@ -37,6 +43,9 @@ export function policiesModule({
   tasks,
   stores: { logs, classes, simulations, checkpoints },
   offers,
+  taskStates,
+  effects,
+  log,
   clock,
 }: PoliciesModuleOptions): PoliciesModule {
   const scopes = new PolicyScopes({
@@ -63,12 +72,8 @@ export function policiesModule({
       clock,
     }),
     failures: new FailurePolicies({
-      books,
-      logs,
-      classes,
-      offers,
+      ...{ books, logs, classes, offers, taskStates, effects, log, clock },
       plannedEnds: new PlannedEnds(checkpoints),
-      clock,
     }),
   };
 }

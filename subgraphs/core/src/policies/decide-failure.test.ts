@@ -3,8 +3,10 @@ import { aFailedEnd, aFailedJob, aRule } from '../../test/support/policies.fixtu
 import { someRequirements } from '../../test/support/scheduler.fixture.js';
 import { compilePolicy } from './compiled-policy.js';
 import { decideFailure, type LogTail, needsLog } from './decide-failure.js';
-import type { FailedEnd, FailedJob, FailureDecision, OfferedAmounts } from './failure.types.js';
+import type { Failure, FailedEnd, FailedJob, FailureDecision, OfferedAmounts } from './failure.types.js';
 import type { PolicyContent, PolicyRule, RetryAction, RuleMatch } from './policy.types.js';
+
+type FailureStates = Failure['taskStates'];
 
 const now = new Date('2030-05-01T12:00:00Z');
 const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
@@ -14,12 +16,18 @@ interface World {
   readonly end?: Partial<FailedEnd>;
   readonly log?: LogTail;
   readonly offers?: readonly OfferedAmounts[];
+  readonly taskStates?: FailureStates;
 }
 
 /** Decides by one policy of the experiment for each content, the most specific first. */
-function decide(contents: readonly PolicyContent[], { job, end, log, offers }: World = {}) {
+function decide(contents: readonly PolicyContent[], { job, end, log, offers, taskStates }: World = {}) {
   const policies = contents.map((content, index) => compilePolicy(`experiment/${index}`, 7, content));
-  const failure = { job: aFailedJob(job), end: aFailedEnd(end), offers: offers && (() => offers) };
+  const failure = {
+    job: aFailedJob(job),
+    end: aFailedEnd(end),
+    offers: offers && (() => offers),
+    taskStates,
+  };
   return decideFailure(failure, policies, now, log);
 }
 
@@ -359,5 +367,46 @@ describe('decideFailure with offers', () => {
     const { requirements, decision } = retried({ memory: { value: 100 } }, { offers: [offer(50)] });
     expect(requirements?.requirements.memoryMiB).toBe(100);
     expect(decision?.limits).toBeUndefined();
+  });
+});
+
+describe('a rule for a task or host', () => {
+  const pauseTask = { reason: 'wrong input', maxFailedFraction: 0.3, minEndedJobs: 10 };
+  const pausing = aRule({ name: 'pause', action: { pauseTask } });
+  const failing = aRule({ name: 'stop', action: { fail: { reason: 'useless' } } });
+  const ofTask = { job: { taskId: 'task_1' } };
+
+  it('leaves the job to the next rule, and records its effect with the decision', () => {
+    const { decision, after } = decided([pausing, failing], {
+      ...ofTask,
+      taskStates: () => ({ FINISHED: 6, FAILED: 4 }),
+    });
+    expect(after).toEqual({ to: 'FAILED' });
+    expect(decision).toMatchObject({
+      ...{ outcome: 'FAIL', rule: 'stop' },
+      effects: [{ kind: 'PAUSE_TASK', rule: 'pause', version: 7, target: 'task_1', reason: 'wrong input' }],
+    });
+    expect(decision?.effects?.[0]?.evidence).toContainEqual({
+      criterion: 'maxFailedFraction',
+      value: '4 of 10 ended jobs failed',
+    });
+  });
+
+  it.each([
+    ['the fraction is not reached', { FINISHED: 7, FAILED: 3 }],
+    ['too few jobs have ended', { FINISHED: 1, FAILED: 8 }],
+    ['the counts are unknown', undefined],
+  ])('has no effect if %s', (_why, states) => {
+    expect(decided([pausing], { ...ofTask, taskStates: () => states }).decision?.effects).toBeUndefined();
+  });
+
+  it('excludes the host of the attempt for its time, and the retry policy decides about the job', () => {
+    const excludeHost = { reason: 'broken disk', seconds: 600 };
+    const { after, decision } = decided([aRule({ action: { excludeHost } })]);
+    expect(after).toEqual(decided([]).after);
+    expect(decision?.rule).toBeUndefined();
+    expect(decision?.effects).toMatchObject([
+      { kind: 'EXCLUDE_HOST', target: 'host-1', queue: 'main', until: later(600) },
+    ]);
   });
 });

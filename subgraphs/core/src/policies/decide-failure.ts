@@ -4,7 +4,7 @@
  */
 import { isPlannedEnd, isUncounted } from '@rhizome/errors';
 import { classIdOf } from '../jobs/model/requirement-class-id.js';
-import type { StoredDecision, StoredLimit } from '../jobs/model/job.types.js';
+import type { StoredDecision, StoredEffect, StoredLimit } from '../jobs/model/job.types.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
 import {
   backoffSeconds,
@@ -15,6 +15,7 @@ import {
 import { changesAmounts, changesOf, withChanges } from './amounts.js';
 import { preferredElsewhere, requiredElsewhere } from './avoidance.js';
 import { type CompiledPolicy, type CompiledRule, type Evidence, matchFacts } from './compiled-policy.js';
+import { effectOf, hasEffect } from './rule-effects.js';
 import { type Failure, type FailureDecision, type FailureFacts, policyActor } from './failure.types.js';
 import { defaultPlacement, type RetryAction } from './policy.types.js';
 
@@ -31,6 +32,7 @@ interface World {
   readonly now: Date;
   /** Filled while rules are tried. */
   readonly limits: StoredLimit[];
+  readonly effects: StoredEffect[];
 }
 
 /** Decides about a failure. @param policies the most specific first */
@@ -42,15 +44,21 @@ export function decideFailure(
 ): FailureDecision | typeof needsLog {
   const facts = factsOf(failure);
   if (costsNoAttempt(failure.job, failure.end.error)) return decideUncounted(facts, policies, now);
-  const world: World = { policies, now, limits: [] };
+  const world: World = { policies, now, limits: [], effects: [] };
   for (const policy of policies)
     for (const rule of policy.rules) {
       const matched = match(rule, facts, log);
       if (matched === needsLog) return needsLog;
-      const decided = matched && decideByRule(facts, { policy, rule, evidence: matched }, world);
-      if (decided) return withLimits(decided, world.limits);
+      if (!matched) continue;
+      if (hasEffect(rule.rule.action)) {
+        const effect = effectOf(facts, { policy, rule: rule.rule, evidence: matched }, now);
+        if (effect) world.effects.push(effect);
+        continue;
+      }
+      const decided = decideByRule(facts, { policy, rule, evidence: matched }, world);
+      if (decided) return withFindings(decided, world);
     }
-  return withLimits(decideByDefault(facts, world), world.limits);
+  return withFindings(decideByDefault(facts, world), world);
 }
 
 /** The job is repeated at once; after a test of a host, preferably elsewhere. */
@@ -79,7 +87,7 @@ export function decideWithoutRules(
   policies: readonly CompiledPolicy[],
   now: Date,
 ): FailureDecision {
-  return decideByDefault(factsOf(failure), { policies, now, limits: [] });
+  return decideByDefault(factsOf(failure), { policies, now, limits: [], effects: [] });
 }
 
 function factsOf(failure: Failure): FailureFacts {
@@ -164,10 +172,10 @@ function retry(
   };
 }
 
-function decideByDefault(facts: FailureFacts, { policies, now, limits }: World): FailureDecision {
+function decideByDefault(facts: FailureFacts, { policies, now, limits, effects }: World): FailureDecision {
   const { job, end } = facts;
   const after = decideAfterFailure(job, end.error, now);
-  const isLimited = limits.length > 0;
+  const isLimited = limits.length + effects.length > 0;
   if (after.to === 'FAILED') {
     const reason = 'The retry policy of the job allows no other attempt';
     return isLimited
@@ -184,6 +192,14 @@ function decideByDefault(facts: FailureFacts, { policies, now, limits }: World):
     ...elsewhere,
     decision: { outcome: 'RETRY', reason, evidence: [], changes: [], ...backoff, ...elsewhere },
   };
+}
+
+/** The decision, with what was found while rules were tried. */
+function withFindings(decided: FailureDecision, { limits, effects }: World): FailureDecision {
+  const found = withLimits(decided, limits);
+  return effects.length === 0 || !found.decision
+    ? found
+    : { ...found, decision: { ...found.decision, effects } };
 }
 
 /** The decision, with the amounts that are not offered. */

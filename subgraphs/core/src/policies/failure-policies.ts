@@ -3,8 +3,10 @@
  * if a rule with a pattern could match, together for all failures of a call.
  */
 import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
 import type { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
-import type { StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredDecision, StoredEffect, StoredRequirements } from '../jobs/model/job.types.js';
+import type { StateCounts } from '../jobs/ports.js';
 import { decideFailure, decideWithoutRules, needsLog } from './decide-failure.js';
 import type { FailedJob, Failure, FailureDecision, OfferedAmounts } from './failure.types.js';
 import { logTailCharacters } from './log-pattern.js';
@@ -29,12 +31,30 @@ export interface AmountOffers {
   of(job: Pick<FailedJob, 'experiment' | 'classId' | 'requirements'>): readonly OfferedAmounts[];
 }
 
+/** Carries out effects of rules on tasks and hosts. Repetitions change nothing. */
+export interface RuleEffects {
+  /** @returns false if there was nothing to change */
+  apply(effect: StoredEffect, failed: EffectCause): Promise<boolean>;
+}
+
+/** The attempt because of which a rule has an effect. */
+export interface EffectCause {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly code: string;
+  readonly at: Date;
+}
+
 /** Dependencies of {@link FailurePolicies}. */
 export interface FailurePoliciesOptions {
   readonly books: PolicyBooks;
   readonly logs: LogTails;
   readonly offers: AmountOffers;
   readonly plannedEnds: Pick<PlannedEnds, 'errorsOf'>;
+  /** Number of jobs of a task by state; undefined if unknown. */
+  readonly taskStates: (taskId: string) => StateCounts | undefined;
+  readonly effects: RuleEffects;
+  readonly log: Pick<Logger, 'warn'>;
   /** Stores the classes of changed requirements. */
   readonly classes: { ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> };
   readonly clock: Clock;
@@ -52,11 +72,13 @@ export class FailurePolicies {
   }
 
   /** Decides about failures, in their order. Requirements of the decisions are stored. */
-  async decide(reported: readonly Omit<Failure, 'offers'>[]): Promise<readonly FailureDecision[]> {
+  async decide(
+    reported: readonly Omit<Failure, 'offers' | 'taskStates'>[],
+  ): Promise<readonly FailureDecision[]> {
     if (reported.length === 0) return [];
-    const { books, offers, classes, clock } = this.#options;
+    const { books, classes, clock } = this.#options;
     const ended = await this.#withPlannedEnds(reported);
-    const failures = ended.map((one): Failure => ({ ...one, offers: () => offers.of(one.job) }));
+    const failures = ended.map((one): Failure => this.#failureOf(one));
     const book = await books.bookFor(failures.map(({ job }) => job));
     const now = clock.now();
     const slices = new TimeSlices(clock, sliceMs);
@@ -80,7 +102,54 @@ export class FailurePolicies {
     const changed = decisions.flatMap(({ requirements }) => requirements ?? []);
     if (changed.length > 0)
       await classes.ensure(new Map(changed.map((one) => [one.classId, one.requirements])), now);
-    return decisions;
+    return this.#withEffects(failures, decisions, now);
+  }
+
+  #failureOf(ended: Omit<Failure, 'offers' | 'taskStates'>): Failure {
+    const { offers, taskStates } = this.#options;
+    const { taskId } = ended.job;
+    return {
+      ...ended,
+      offers: () => offers.of(ended.job),
+      taskStates: () => (taskId === undefined ? undefined : taskStates(taskId)),
+    };
+  }
+
+  /**
+   * Carries out the effects before the attempts end, so that a process that ends in between repeats them.
+   * Decisions keep those that changed something.
+   */
+  async #withEffects(
+    failures: readonly Failure[],
+    decisions: readonly FailureDecision[],
+    at: Date,
+  ): Promise<readonly FailureDecision[]> {
+    if (!decisions.some(({ decision }) => decision?.effects)) return decisions;
+    const kept: FailureDecision[] = [];
+    for (const [index, one] of decisions.entries()) {
+      const failure = failures[index];
+      const { effects = [], ...decision } = one.decision ?? {};
+      if (!failure || effects.length === 0) {
+        kept.push(one);
+        continue;
+      }
+      const { job, end } = failure;
+      const cause = { jobId: job._id, attempt: job.attempt, code: end.error.code, at };
+      const done: StoredEffect[] = [];
+      for (const effect of effects) if (await this.#apply(effect, cause)) done.push(effect);
+      const rest = decision as StoredDecision;
+      kept.push({ ...one, decision: done.length > 0 ? { ...rest, effects: done } : rest });
+    }
+    return kept;
+  }
+
+  /** The end of the attempt is not lost because an effect fails: the next failure repeats it. */
+  async #apply(effect: StoredEffect, cause: EffectCause): Promise<boolean> {
+    const { effects, log } = this.#options;
+    return effects.apply(effect, cause).catch((err: unknown) => {
+      log.warn({ err, rule: effect.rule, target: effect.target }, 'effect of a rule failed');
+      return false;
+    });
   }
 
   /** Decides by the retry policies of the jobs alone; the next attempts still prefer another host. */

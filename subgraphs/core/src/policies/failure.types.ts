@@ -1,6 +1,7 @@
 /** A failed attempt, and what follows. */
 import type { DecidingError } from '@rhizome/errors';
 import type { AfterFailure } from '../jobs/transitions/retry-policy.js';
+import type { StateCounts } from '../jobs/ports.js';
 import type { AttemptEndChange, RequirementsChange } from '../jobs/transitions/transition.types.js';
 import type {
   ChangeableAmount,
@@ -51,6 +52,8 @@ export interface Failure {
   readonly end: FailedEnd;
   /** Largest amounts that are offered to the job; empty, or absent, if they are unknown. */
   readonly offers?: (() => readonly OfferedAmounts[]) | undefined;
+  /** Jobs of its task by state, undefined if they are unknown now; absent in a replay. */
+  readonly taskStates?: (() => StateCounts | undefined) | undefined;
 }
 
 /** A failure with the facts that rules match. */

@@ -98,7 +98,7 @@ export class PoliciesService {
     const target = await scopes.writable(principal, scope);
     if ('missing' in target) return { policy: null, version: null, userErrors: [target.missing] };
     const errors = new InputErrors();
-    const content = checkedContent({ rules, placement }, errors);
+    const content = checkedContent({ rules, placement }, errors, scope.kind);
     if (comment) errors.text(['comment'], comment, 1, 500);
     if (!errors.isEmpty) return { policy: null, version: null, userErrors: errors.all };
     const id = policyId(scope);

@@ -2,11 +2,11 @@ import { expect, it } from '@jest/globals';
 import { InputErrors } from '@rhizome/errors';
 import { aRule } from '../../test/support/policies.fixture.js';
 import { checkedContent, type GivenContent } from './policy-input.js';
-import type { PolicyRule, RuleMatch } from './policy.types.js';
+import type { PolicyRule, PolicyScopeKind, RuleMatch } from './policy.types.js';
 
-function errorsOf(content: GivenContent): readonly string[] {
+function errorsOf(content: GivenContent, kind: PolicyScopeKind = 'EXPERIMENT'): readonly string[] {
   const errors = new InputErrors();
-  checkedContent(content, errors);
+  checkedContent(content, errors, kind);
   return errors.all.map(({ message }) => message);
 }
 const ofRule = (rule: Partial<PolicyRule>) => errorsOf({ rules: [aRule(rule)] });
@@ -36,10 +36,12 @@ it('accepts a rule with every criterion and change, and drops absent values', ()
   const given = { ...rule, maxPerJob: null, match: { ...rule.match, sites: null } };
   const { maxPerJob: _most, match, ...rest } = rule;
   const { sites: _sites, ...others } = match;
-  expect(checkedContent({ rules: [rule, { ...given, name: 'two' }], placement: {} }, errors)).toEqual({
-    rules: [rule, { ...rest, name: 'two', match: others }],
-    placement: { otherHostSeconds: 120, otherSiteSeconds: 300, otherSiteAfter: 2 },
-  });
+  expect(checkedContent({ rules: [rule, { ...given, name: 'two' }], placement: {} }, errors, 'TASK')).toEqual(
+    {
+      rules: [rule, { ...rest, name: 'two', match: others }],
+      placement: { otherHostSeconds: 120, otherSiteSeconds: 300, otherSiteAfter: 2 },
+    },
+  );
   expect(errors.all).toEqual([]);
 });
 
@@ -113,4 +115,22 @@ it.each<readonly [string, readonly string[]]>([
   ],
 ])('refuses %s', (message, errors) => {
   expect(errors).toEqual([expect.stringContaining(message)]);
+});
+
+it('lets only policies of queues exclude hosts', () => {
+  const rules = [aRule({ action: { excludeHost: { reason: 'broken disk', seconds: 600 } } })];
+  expect(errorsOf({ rules }, 'QUEUE')).toEqual([]);
+  for (const kind of ['EXPERIMENT', 'TASK'] as const)
+    expect(errorsOf({ rules }, kind)).toEqual([
+      expect.stringMatching(/^rules\.0\.action\.excludeHost: .*must be in a policy of a queue$/),
+    ]);
+});
+
+it('checks the failure rate of a rule that pauses a task', () => {
+  const pauseTask = { reason: 'too many failures', maxFailedFraction: 1, minEndedJobs: 0 };
+  expect(ofRule({ action: { pauseTask }, maxPerJob: 1 })).toEqual([
+    expect.stringMatching(/^rules\.0\.maxPerJob: 1 /),
+    expect.stringMatching(/minEndedJobs: 0 is too small/),
+    expect.stringMatching(/maxFailedFraction: 1 /),
+  ]);
 });

@@ -6,6 +6,7 @@ import { longestBackoffSeconds } from '../jobs/transitions/retry-policy.js';
 import { mostOf } from './amounts.js';
 import { failureCondition } from './failure-condition.js';
 import { logPattern } from './log-pattern.js';
+import { hasEffect } from './rule-effects.js';
 import {
   type AfterFailurePlacement,
   type AmountRule,
@@ -13,6 +14,7 @@ import {
   type NumberRange,
   type PolicyContent,
   type PolicyRule,
+  type PolicyScopeKind,
   type RetryAction,
   type RuleMatch,
 } from './policy.types.js';
@@ -40,8 +42,15 @@ export type GivenContent = Given<
   Pick<PolicyContent, 'rules'> & { readonly placement?: Partial<AfterFailurePlacement> }
 >;
 
-/** Checks content. @returns its stored form; meaningless if there are errors */
-export function checkedContent(given: GivenContent, errors: InputErrors<never>): PolicyContent {
+/**
+ * Checks content. @param kind kind of the policy's scope. @returns its stored form; meaningless if there are
+ * errors
+ */
+export function checkedContent(
+  given: GivenContent,
+  errors: InputErrors<never>,
+  kind: PolicyScopeKind,
+): PolicyContent {
   const { rules, placement: stated } = withoutNulls(given) as Omit<PolicyContent, 'placement'> & {
     readonly placement?: Partial<AfterFailurePlacement>;
   };
@@ -51,7 +60,10 @@ export function checkedContent(given: GivenContent, errors: InputErrors<never>):
     ['rules'],
     rules.map(({ name }) => name),
   );
-  rules.forEach((rule, index) => checkRule(rule, ['rules', index], errors));
+  rules.forEach((rule, index) => {
+    checkRule(rule, ['rules', index], errors);
+    checkEffect(rule, ['rules', index], errors, kind);
+  });
   if (placement) {
     errors.int(['placement', 'otherHostSeconds'], placement.otherHostSeconds, 0, longestWaitSeconds);
     errors.int(['placement', 'otherSiteSeconds'], placement.otherSiteSeconds, 0, longestWaitSeconds);
@@ -74,6 +86,32 @@ function checkRule(
   if (action.retry) checkRetry(action.retry, [...path, 'action', 'retry'], errors);
   for (const kind of ['fail', 'hold'] as const)
     if (action[kind]) errors.text([...path, 'action', kind, 'reason'], action[kind].reason, 1, 500);
+}
+
+function checkEffect(
+  { action, maxPerJob }: PolicyRule,
+  path: InputPath,
+  errors: InputErrors<never>,
+  kind: PolicyScopeKind,
+): void {
+  const { excludeHost } = action;
+  if (hasEffect(action) && maxPerJob !== undefined)
+    errors.add([...path, 'maxPerJob'], maxPerJob, 'null: the rule does not decide about the job');
+  for (const name of ['pauseTask', 'stopTask'] as const) {
+    const own = action[name];
+    if (!own) continue;
+    const at = [...path, 'action', name];
+    errors.text([...at, 'reason'], own.reason, 1, 300);
+    errors.int([...at, 'minEndedJobs'], own.minEndedJobs, 1, 1_000_000);
+    if (!(own.maxFailedFraction >= 0 && own.maxFailedFraction < 1))
+      errors.add([...at, 'maxFailedFraction'], own.maxFailedFraction, 'a number from 0, below 1');
+  }
+  if (!excludeHost) return;
+  const at = [...path, 'action', 'excludeHost'];
+  errors.text([...at, 'reason'], excludeHost.reason, 1, 300);
+  errors.int([...at, 'seconds'], excludeHost.seconds, 60, longestWaitSeconds);
+  // A host runs jobs of several experiments: only those who operate its queue exclude it.
+  if (kind !== 'QUEUE') errors.add(at, `in a policy of scope ${kind}`, 'in a policy of a queue');
 }
 
 function checkMatch(match: RuleMatch, path: InputPath, errors: InputErrors<never>): void {

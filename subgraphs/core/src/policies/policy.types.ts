@@ -58,11 +58,30 @@ export interface RetryAction {
   readonly maxAttempts?: number;
 }
 
+/** Command to the task of the job, at a failure rate. */
+export interface TaskAction {
+  readonly reason: string;
+  /** A larger fraction of the ended jobs of the task than this is FAILED. */
+  readonly maxFailedFraction: number;
+  /** Number of ended jobs below which the fraction does not count. */
+  readonly minEndedJobs: number;
+}
+
+/** Exclusion of the host of the attempt. */
+export interface HostAction {
+  readonly reason: string;
+  readonly seconds: number;
+}
+
 /** Action of a rule; exactly one. */
 export interface RuleAction {
   readonly retry?: RetryAction;
   readonly fail?: { readonly reason: string };
   readonly hold?: { readonly reason: string };
+  readonly pauseTask?: TaskAction;
+  readonly stopTask?: TaskAction;
+  /** Only in policies of queues. */
+  readonly excludeHost?: HostAction;
 }
 
 /** Rule for failed attempts. */

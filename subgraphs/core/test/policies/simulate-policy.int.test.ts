@@ -133,9 +133,9 @@ describe('simulatePolicy', () => {
         ...{ scannedJobs: 5, failedJobs: 4, failedAttempts: 7, changedJobs: 0, attemptsWithoutLog: 1 },
         ...{ stoppedJobs: 0, continuedJobs: 0, resizedJobs: 0, savedCoreSeconds: 0, addedCoreSeconds: 0 },
         rules: [
-          { name: 'memory', jobs: 2, retried: 3, failed: 0, held: 0 },
-          { name: 'log', jobs: 1, retried: 1, failed: 0, held: 0 },
-          { name: 'input', jobs: 1, retried: 0, failed: 0, held: 1 },
+          { name: 'memory', jobs: 2, retried: 3, failed: 0, held: 0, effects: 0 },
+          { name: 'log', jobs: 1, retried: 1, failed: 0, held: 0, effects: 0 },
+          { name: 'input', jobs: 1, retried: 0, failed: 0, held: 1, effects: 0 },
         ],
         samples: [],
       },

@@ -19,7 +19,7 @@ import { requirementClassesCollection } from '../../src/jobs/model/requirement-c
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import { type TransitionStore, transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
-import { type AmountOffers, FailurePolicies } from '../../src/policies/failure-policies.js';
+import { type AmountOffers, FailurePolicies, type RuleEffects } from '../../src/policies/failure-policies.js';
 import { policyBooks } from '../../src/policies/policy-book.js';
 import type { PolicyDocument } from '../../src/policies/policy.document.js';
 import type { LeaseClockLimits } from '../../src/workers/lease-clock/lease-clock.js';
@@ -144,6 +144,7 @@ export function failurePolicies(
   clock: Clock,
   policies: ReadonlyMap<string, PolicyDocument> = new Map(),
   offers: AmountOffers = { of: () => [] },
+  effects: RuleEffects = { apply: async () => false },
 ): FailurePolicies {
   return new FailurePolicies({
     books: policyBooks({
@@ -157,6 +158,9 @@ export function failurePolicies(
     classes: new ClassesRepository(collection(db, requirementClassesCollection)),
     offers,
     plannedEnds: new PlannedEnds(new JobProgressRepository(collection(db, jobProgressCollection))),
+    taskStates: () => ({ FINISHED: 6, FAILED: 4 }),
+    effects,
+    log: silentLogger(),
     clock,
   });
 }

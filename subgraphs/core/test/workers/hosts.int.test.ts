@@ -170,6 +170,82 @@ describe('an excluded host', () => {
     expect((await acquiring).map(({ id }) => id)).toEqual([waiting]);
   });
 
+  it('is excluded by a rule of its queue, which names the attempt, and a rule pauses the task', async () => {
+    const fleet = await fleetOf('ruled', ['a']);
+    const match = { codes: ['EXIT_CODE'] };
+    const pauseTask = { reason: 'look at the input', maxFailedFraction: 0.2, minEndedJobs: 1 };
+    const rules = [
+      { name: 'bad disk', match, action: { excludeHost: { reason: 'a broken disk', seconds: 3600 } } },
+      { name: 'too many', match, action: { pauseTask } },
+    ];
+    const scope = { queue: 'ruled' };
+    const setUp = async (field: string, type: string, input: object): Promise<void> => {
+      const text = `mutation ($input: ${type}!) { ${field}(input: $input) { userErrors { message } } }`;
+      expect((await core.ask(text, { input: { scope, ...input } }))[field]).toEqual({ userErrors: [] });
+    };
+    await setUp('addPolicyVersion', 'AddPolicyVersionInput', { rules });
+    await setUp('enablePolicy', 'EnablePolicyInput', { version: 1 });
+    const { submitTask } = await core.ask(
+      'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
+      {
+        input: {
+          ...{ experiment: 'alpha', idempotencyKey: 'ruled', name: 'ruled', jobs: { count: 3 } },
+          template: {
+            ...{ name: 'work', payload: { command: 'true' }, retry: { maxAttempts: 1 } },
+            requirements: { queue: 'ruled', memoryMiB: 100, diskMiB: 1, walltimeSeconds: 60 },
+          },
+        },
+      },
+    );
+    const id = String(submitTask?.['task']?.['id']);
+    const task = async () =>
+      (
+        await core.ask(
+          'query ($id: ID!) { task(id: $id) { state control { by { subject } reason } progress { counts { state count } } } }',
+          { id },
+        )
+      )['task'];
+    const [first, second] = [...(await fleet.acquire('a', 1)), ...(await fleet.acquire('a', 1))];
+    if (!first || !second) throw new Error('the jobs were not sent');
+    await fleet.fail('a', [first]);
+    expect(await fleet.hosts({ hosts: ['a'] })).toMatchObject([
+      {
+        state: 'EXCLUDED',
+        reason: `Rule "bad disk" of queue/ruled, version 1: a broken disk; attempt 1 of ${first.id} failed (EXIT_CODE)`,
+        evidence: { failureCount: 1, jobIds: [first.id] },
+      },
+    ]);
+    const failed = { state: 'FAILED', count: 1 };
+    await waitFor(
+      'the count of the failed job',
+      async () => JSON.stringify((await task())?.['progress']).includes(JSON.stringify(failed)),
+      { deadlineMs: 60_000 },
+    );
+    await fleet.fail('a', [second]);
+    expect(await task()).toMatchObject({
+      state: 'PAUSED',
+      control: {
+        by: { subject: 'system:policy' },
+        reason: 'Rule "too many" of queue/ruled, version 1: look at the input; 1 of 1 ended jobs failed',
+      },
+    });
+    const { job } = await core.ask(
+      'query ($id: ID!) { job(id: $id) { attempts { decision { outcome effects { kind rule target until } } } } }',
+      { id: second.id },
+    );
+    // The host is excluded until later than the second failure asks for, at least by the first.
+    expect(job?.['attempts']).toMatchObject([
+      {
+        decision: {
+          outcome: 'FAIL',
+          effects: expect.arrayContaining([
+            { kind: 'PAUSE_TASK', rule: 'too many', target: id, until: null },
+          ]),
+        },
+      },
+    ]);
+  });
+
   it('stays excluded when another process leads', async () => {
     const fleet = await fleetOf('succession', ['a', 'b']);
     await fleet.run('a', 'finish', 4);

@@ -78,10 +78,10 @@ function print(output: Output, simulation: Simulation): void {
   printLine(output, '');
   printTable(
     output,
-    ['RULE', 'JOBS', 'RETRIED', 'FAILED', 'HELD'],
-    simulation.rules.map(({ name, jobs, retried, failed, held }) => [
+    ['RULE', 'JOBS', 'RETRIED', 'FAILED', 'HELD', 'TASKS OR HOSTS'],
+    simulation.rules.map(({ name, jobs, retried, failed, held, effects }) => [
       name,
-      ...[jobs, retried, failed, held].map(String),
+      ...[jobs, retried, failed, held, effects].map(String),
     ]),
   );
   if (simulation.samples.length === 0) return;

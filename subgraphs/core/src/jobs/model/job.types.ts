@@ -130,6 +130,26 @@ export interface StoredAvoidance {
 /** Outcome of the decision about a failed attempt. */
 export type FailureOutcome = 'RETRY' | 'FAIL' | 'HOLD';
 
+/** Effects of rules on tasks and hosts. */
+export type EffectKind = 'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST';
+
+/** Effect of a rule on a task or a host, because of a failed attempt. */
+export interface StoredEffect {
+  readonly kind: EffectKind;
+  readonly policyId: string;
+  readonly version: number;
+  readonly rule: string;
+  readonly reason: string;
+  /** Values that met the criteria of the rule. */
+  readonly evidence: readonly { readonly criterion: string; readonly value: string }[];
+  /** Id of the task, or name of the host. */
+  readonly target: string;
+  /** Queue of the host. */
+  readonly queue?: string;
+  /** End of the exclusion. */
+  readonly until?: Date;
+}
+
 /** Decision about a failed attempt, other than by the retry policy of the job alone. */
 export interface StoredDecision {
   readonly outcome: FailureOutcome;
@@ -145,6 +165,8 @@ export interface StoredDecision {
   readonly changes: readonly StoredChange[];
   /** Amounts that rules asked for and that nothing offers; absent if there are none. */
   readonly limits?: readonly StoredLimit[];
+  /** Effects on the task or the host; absent if there are none. */
+  readonly effects?: readonly StoredEffect[];
   readonly notBefore?: Date;
   readonly avoid?: StoredAvoidance;
 }

@@ -17,6 +17,7 @@ export const policyResolvers: Pick<
   | 'PolicyVersion'
   | 'PolicyVersionConnection'
   | 'AttemptDecision'
+  | 'DecisionEffect'
   | 'PolicySimulationResult'
   | 'PolicySimulation'
   | 'PolicySimulationSample'
@@ -62,10 +63,15 @@ export const policyResolvers: Pick<
       policyId === undefined ? null : loaders.load(policyLoader, policyId),
     policyVersion: ({ version }) => version ?? null,
     limits: ({ limits }) => limits ?? [],
+    effects: ({ effects }) => effects ?? [],
     avoidedHosts: ({ avoid }) => avoid?.hosts ?? [],
     avoidedSites: ({ avoid }) => avoid?.sites ?? [],
     avoidedUntil: ({ avoid }) => avoid?.until ?? null,
     isAvoidanceRequired: ({ avoid }) => avoid?.isRequired ?? false,
+  },
+  DecisionEffect: {
+    policyVersion: ({ version }) => version,
+    until: ({ until }) => until ?? null,
   },
   PolicySimulationResult: {
     simulation: ({ simulation }) => simulation && { ...simulation, ...simulation.totals },

@@ -1,6 +1,6 @@
 /** Parent types of the resolvers of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { StoredDecision } from '../../jobs/model/job.types.js';
+import type { StoredDecision, StoredEffect } from '../../jobs/model/job.types.js';
 import type { PolicyVersionDocument, PolicyView } from '../policy.document.js';
 import type { Simulation, SimulationResult } from '../simulation/simulations.service.js';
 import type { RuleTotals, SimulatedChange, SimulationTotals } from '../simulation/simulation-totals.js';
@@ -10,6 +10,7 @@ export type PolicyConnectionMapper = KeysetPage<PolicyView>;
 export type PolicyVersionMapper = PolicyVersionDocument;
 export type PolicyVersionConnectionMapper = KeysetPage<PolicyVersionDocument>;
 export type AttemptDecisionMapper = StoredDecision;
+export type DecisionEffectMapper = StoredEffect;
 export type PolicySimulationResultMapper = SimulationResult;
 export type PolicySimulationMapper = Simulation & SimulationTotals;
 export type PolicySimulationRuleMapper = RuleTotals;

@@ -195,7 +195,7 @@ describe('addJob', () => {
     expect(totalsOf(job, replay(job, [policyOf({ rules })]), rules)).toMatchObject({
       ...{ failedJobs: 1, failedAttempts: 1, changedJobs: 1, stoppedJobs: 1, stoppedFinishedJobs: 1 },
       savedCoreSeconds: 2 * 3600,
-      rules: [{ name: 'a rule', failed: 1, retried: 0, held: 0, jobs: 1 }],
+      rules: [{ name: 'a rule', failed: 1, retried: 0, held: 0, effects: 0, jobs: 1 }],
       samples: [{ jobId: 'job_1', attempt: 1, rule: 'a rule', happened: 'RETRY', wouldHappen: 'FAIL' }],
     });
   });

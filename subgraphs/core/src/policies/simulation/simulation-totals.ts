@@ -8,6 +8,8 @@ export interface RuleTotals {
   readonly retried: number;
   readonly failed: number;
   readonly held: number;
+  /** Failures at which the rule acts on a task or a host. */
+  readonly effects: number;
   /** Jobs about which the rule decides. */
   readonly jobs: number;
 }
@@ -56,7 +58,7 @@ export function noTotals(rules: readonly string[]): SimulationTotals {
   return {
     ...(Object.fromEntries(sums.map((name) => [name, 0])) as SimulationSums),
     samples: [],
-    rules: rules.map((name) => ({ name, retried: 0, failed: 0, held: 0, jobs: 0 })),
+    rules: rules.map((name) => ({ name, retried: 0, failed: 0, held: 0, effects: 0, jobs: 0 })),
   };
 }
 
@@ -165,7 +167,10 @@ function ruleWith(totals: RuleTotals, attempts: readonly ReplayedAttempt[], poli
   const own = attempts.filter(
     ({ decision }) => decision?.policyId === policyId && decision.rule === totals.name,
   );
-  if (own.length === 0) return totals;
+  const effects = attempts
+    .flatMap(({ decision }) => decision?.effects ?? [])
+    .filter((effect) => effect.policyId === policyId && effect.rule === totals.name).length;
+  if (own.length + effects === 0) return totals;
   const count = (outcome: FailureOutcome): number =>
     own.filter(({ wouldHappen }) => wouldHappen === outcome).length;
   return {
@@ -173,6 +178,7 @@ function ruleWith(totals: RuleTotals, attempts: readonly ReplayedAttempt[], poli
     retried: totals.retried + count('RETRY'),
     failed: totals.failed + count('FAIL'),
     held: totals.held + count('HOLD'),
+    effects: totals.effects + effects,
     jobs: totals.jobs + 1,
   };
 }

@@ -143,7 +143,7 @@ export class SimulationsService {
     }
     if (content != null) {
       const found = new InputErrors();
-      const checked = checkedContent(content, found);
+      const checked = checkedContent(content, found, scope.kind);
       for (const { path, message } of found.all)
         errors.report('INVALID_VALUE', ['content', ...path], `content.${message}`);
       return checked;

@@ -7,7 +7,7 @@ import type { QueueDocument } from '../../queues/queue.document.js';
 import type { QueuesService } from '../../queues/queues.service.js';
 import type { HostState, QueueHost } from '../../scheduler/cache/host-standing.types.js';
 import type { HostBook } from './host-book.js';
-import type { HostDocument, StoredHostPin } from './host.document.js';
+import type { HostDocument, HostEvidence, StoredHostPin } from './host.document.js';
 import {
   checkDecision,
   checkHost,
@@ -46,6 +46,19 @@ export interface HostFilter {
 export interface HostResult extends HostLoad {
   readonly host: HostDocument | null;
   readonly userErrors: readonly InputError<HostProblemCode>[];
+}
+
+/** Exclusion of a host by a rule, with the attempt that caused it. */
+export interface ExclusionByRule {
+  readonly by: string;
+  readonly reason: string;
+  readonly until: Date;
+  readonly cause: {
+    readonly jobId: string;
+    readonly attempt: number;
+    readonly code: string;
+    readonly at: Date;
+  };
 }
 
 type Decide = (place: HostPlace, before: HostDocument | undefined, now: Date) => HostDocument;
@@ -107,6 +120,30 @@ export class HostsService {
       const change = { state: 'EXCLUDED', until, reason, by, pin: null } as const;
       return { ...decided(place, before, change, now), since: now };
     });
+  }
+
+  /**
+   * Excludes a host because of a rule. A pin, and an exclusion that ends later, stay as they are.
+   * @returns false if nothing was changed
+   */
+  async excludeByRule(name: QueueHost, { by, reason, until, cause }: ExclusionByRule): Promise<boolean> {
+    const { repository, queues } = this.#options;
+    const [queue] = await queues.freshByNames([name.queue]);
+    if (!queue) return false;
+    for (let tries = 0; tries < maxTries; tries++) {
+      const before = await repository.current(name);
+      const now = this.#now();
+      if (before && (pinAt(before, now.getTime()) || isExcludedUntil(before, until))) return false;
+      const evidence: HostEvidence = {
+        ...{ failures: 1, jobs: [cause.jobId], codes: [{ code: cause.code, count: 1 }] },
+        ...{ firstAt: cause.at, lastAt: cause.at, lastedElsewhere: 0, failedElsewhere: 0 },
+      };
+      const text = `${reason}; attempt ${cause.attempt} of ${cause.jobId} failed (${cause.code})`;
+      const change = { state: 'EXCLUDED', until, reason: text.slice(0, 500), by, evidence } as const;
+      const next = { ...decided({ ...name, site: queue.site }, before, change, now), since: now };
+      if (await repository.write([{ before, next }])) return true;
+    }
+    return false;
   }
 
   /** Keeps a host in or out, whatever core finds. */
@@ -175,6 +212,10 @@ export class HostsService {
   #now(): Date {
     return this.#options.clock.now();
   }
+}
+
+function isExcludedUntil({ state, until }: HostDocument, time: Date): boolean {
+  return state === 'EXCLUDED' && (until === null || until >= time);
 }
 
 function healthy(by: string) {

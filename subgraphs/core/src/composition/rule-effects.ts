@@ -1,0 +1,34 @@
+/** Carries out effects of rules on tasks and hosts. */
+import type { StoredEffect } from '../jobs/model/job.types.js';
+import type { EffectCause, RuleEffects } from '../policies/failure-policies.js';
+import { policyActor } from '../policies/failure.types.js';
+import { effectText } from '../policies/rule-effects.js';
+import type { TaskControl } from '../tasks/control/task-control.js';
+import type { HostsService } from '../workers/hosts/hosts.service.js';
+
+/** The services that effects change. */
+export interface EffectServices {
+  readonly tasks: Pick<TaskControl, 'command'>;
+  readonly hosts: Pick<HostsService, 'excludeByRule'>;
+}
+
+/** Effects on services that exist when the first effect is applied. */
+export function ruleEffects(services: () => EffectServices): RuleEffects {
+  return { apply: (effect, cause) => applyEffect(effect, cause, services()) };
+}
+
+async function applyEffect(
+  effect: StoredEffect,
+  cause: EffectCause,
+  { tasks, hosts }: EffectServices,
+): Promise<boolean> {
+  const reason = effectText(effect);
+  const { kind, target, queue, until } = effect;
+  if (kind !== 'EXCLUDE_HOST') {
+    const action = kind === 'PAUSE_TASK' ? 'PAUSE' : 'FINISH';
+    const outcome = await tasks.command(action, target, { by: policyActor, reason });
+    return outcome?.isDone === true;
+  }
+  if (queue === undefined || until === undefined) return false;
+  return hosts.excludeByRule({ queue, host: target }, { by: policyActor, reason, until, cause });
+}

@@ -1,0 +1,68 @@
+/** Effects of rules on tasks and hosts. They decide nothing about the job: later rules do. Pure. */
+import { terminalStates } from '../jobs/model/job-state.js';
+import type { StoredEffect } from '../jobs/model/job.types.js';
+import type { CompiledPolicy, Evidence } from './compiled-policy.js';
+import type { FailureFacts } from './failure.types.js';
+import type { PolicyRule, RuleAction, TaskAction } from './policy.types.js';
+
+/** A rule that matched. */
+export interface MatchedRule {
+  readonly policy: Pick<CompiledPolicy, 'id' | 'version'>;
+  readonly rule: PolicyRule;
+  readonly evidence: Evidence;
+}
+
+/** Returns true if an action has an effect on a task or host, and leaves the job to the next rules. */
+export function hasEffect({ pauseTask, stopTask, excludeHost }: RuleAction): boolean {
+  return (pauseTask ?? stopTask ?? excludeHost) !== undefined;
+}
+
+/** The effect of a rule; undefined if its rate is not reached, or if it has nothing to act on. */
+export function effectOf(facts: FailureFacts, matched: MatchedRule, now: Date): StoredEffect | undefined {
+  const { pauseTask, stopTask, excludeHost } = matched.rule.action;
+  if (excludeHost) {
+    if (facts.host === undefined || facts.job.queue === undefined) return undefined;
+    const until = new Date(now.getTime() + excludeHost.seconds * 1000);
+    return {
+      ...made(matched, excludeHost.reason),
+      ...{ kind: 'EXCLUDE_HOST', target: facts.host, queue: facts.job.queue, until },
+    };
+  }
+  const action = pauseTask ?? stopTask;
+  const target = facts.job.taskId;
+  if (!action || target === undefined) return undefined;
+  const rate = rateOf(facts, action);
+  if (rate === undefined) return undefined;
+  const effect = made(matched, action.reason);
+  const kind = pauseTask ? 'PAUSE_TASK' : 'STOP_TASK';
+  return { ...effect, kind, target, evidence: [...effect.evidence, ...rate] };
+}
+
+function made(
+  { policy: { id, version }, rule, evidence }: MatchedRule,
+  reason: string,
+): Pick<StoredEffect, 'policyId' | 'version' | 'rule' | 'reason' | 'evidence'> {
+  return { policyId: id, version, rule: rule.name, reason, evidence };
+}
+
+/** The failed fraction of the task's ended jobs, if it is reached; undefined if it is not, or is unknown. */
+function rateOf(
+  { taskStates }: FailureFacts,
+  { maxFailedFraction, minEndedJobs }: TaskAction,
+): Evidence | undefined {
+  // A replay does not know the counts of that time: it reports failures that the rule matches.
+  if (!taskStates) return [];
+  const states = taskStates();
+  if (!states) return undefined;
+  const ended = terminalStates.reduce((sum, state) => sum + (states[state] ?? 0), 0);
+  const failed = states.FAILED ?? 0;
+  if (ended < minEndedJobs || failed <= maxFailedFraction * ended) return undefined;
+  return [{ criterion: 'maxFailedFraction', value: `${failed} of ${ended} ended jobs failed` }];
+}
+
+/** One sentence about an effect, for the task or the host. */
+export function effectText({ rule, policyId, version, reason, evidence }: StoredEffect): string {
+  const rate = evidence.find(({ criterion }) => criterion === 'maxFailedFraction');
+  const why = rate ? `; ${rate.value}` : '';
+  return `Rule "${rule}" of ${policyId}, version ${version}: ${reason}${why}`.slice(0, 500);
+}
