@@ -136,6 +136,7 @@ describe('a field that refers to an object', () => {
   const keysAlone: Readonly<Record<string, string>> = {
     'BulkRefusal.jobId': 'the job may not exist',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
+    'JobPreemption.jobId': 'the owner of one job may not read the other',
     'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',
     'WorkUnitCompletion.jobId': 'those who see the units may not read the job',
     'WorkUnitError.jobId': 'those who see the units may not read the job',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { plannedJobEnds, uncountedJobErrors } from '@rhizome/errors';
+import { plannedErrors, uncountedJobErrors } from '@rhizome/errors';
 import fc from 'fast-check';
 import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
 import { backoffSeconds, decideAfterFailure, type FailedJob, longestBackoffSeconds } from './retry-policy.js';
@@ -87,9 +87,9 @@ describe('decideAfterFailure', () => {
     expect(decideAfterFailure({ attempt: 3, retry: all, attempts }, exit, now)).toEqual({ to: 'FAILED' });
   });
 
-  it.each(plannedJobEnds)('never counts attempts that end with %s', (code) => {
+  it.each(plannedErrors)('never counts attempts that end with $code', ({ family, code }) => {
     const retry = { maxAttempts: 1, backoffSeconds: 60, backoffFactor: 1, retryOn: [] };
-    const planned = { family: 'PAYLOAD', code, retryable: true } as const;
+    const planned = { family: family as (typeof families)[number], code, retryable: true };
     // Only the latest attempts are listed.
     const attempts = Array.from({ length: 20 }, () => ({ error: planned }));
     const job = { attempt: 101, plannedEnds: 100, retry, attempts };
