@@ -298,6 +298,11 @@ class WriterStory {
         error,
         systemClock.now(),
       );
+      if (code === 'PREEMPTED')
+        await this.#apply({
+          ...{ jobId, from: 'RUNNING', to: 'RUNNING', by: 'broker', actor: 'system:preemption', fence },
+          change: { preemption: { jobId: 'job_urgent', priority: 100 } },
+        });
       await this.#apply({
         ...{ jobId, from: 'RUNNING', to, by: 'worker', actor: 'pilot:main', fence },
         change: { attemptEnd: { error } },
