@@ -1,4 +1,3 @@
-import './file-teardown.js';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
@@ -7,11 +6,15 @@ import { createClient } from '@rhizome/client';
 import { parse } from 'graphql';
 import type { TypedDocumentNode } from '@rhizome/client';
 import { describeSubgraphContract } from './contract.js';
+import { watchFile } from './file-teardown.js';
 import { leftovers } from './leftovers.js';
 import { countReads, testDatabase } from './mongo.js';
 import { testTokens } from './tokens.js';
 import { waitFor } from './wait-for.js';
 import type { TestDatabase } from './test-database.types.js';
+
+// Tests of this package use a build of their own, which the set-up of each file does not know.
+watchFile();
 
 const shared = readFileSync(new URL('../../../schema/shared.graphql', import.meta.url), 'utf8');
 const typeDefs = parse(/* GraphQL */ `

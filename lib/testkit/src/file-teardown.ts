@@ -25,7 +25,8 @@ export function watchFile(): void {
   };
   const realm = sharedRealm();
   if (realm === undefined) register();
-  else realm.whenDeclared.push(register);
+  // What the file itself has opened, if it watches itself, is closed first.
+  else realm.whenDeclared.unshift(register);
 }
 
 // In a shared realm the set-up of each file calls it: this module is loaded once.

@@ -3,9 +3,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connectMongo } from '@rhizome/mongo';
-import './file-teardown.js';
+import { watchFile } from './file-teardown.js';
 import { storePorts, testDatabase, testMongo } from './mongo.js';
 import { leakedHandles, openHandles } from './open-handles.js';
+
+// Tests of this package use a build of their own, which the set-up of each file does not know.
+watchFile();
 
 describe('open handles of a test', () => {
   it('names a process, a server and a client of the store while they are open', async () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import './file-teardown.js';
+import { watchFile } from './file-teardown.js';
 import { leftovers } from './leftovers.js';
 import { spawnProcess } from './spawn-process.js';
+
+// Tests of this package use a build of their own, which the set-up of each file does not know.
+watchFile();
 
 const script = (text: string) => ({ name: 'child', command: 'node', args: ['-e', text] });
 
