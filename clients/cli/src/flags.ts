@@ -19,13 +19,22 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
-/** A parser of whole numbers, or `off`, which is null. */
-export function numberOrOff(minimum: number, maximum: number): (text: string) => number | null {
+/** A number, or a word for none: commander replaces a parsed null by an empty text. */
+export interface OptionalNumber {
+  readonly value: number | null;
+}
+
+/**
+ * A parser of whole numbers, or a word for none.
+ * @param none the word, such as `off`
+ */
+export function numberOr(none: string, minimum: number, maximum: number): (text: string) => OptionalNumber {
   return (text) => {
+    if (text === none) return { value: null };
     const value = Number(text);
-    if (text === 'off') return null;
-    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
-    throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}, or off.`);
+    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '')
+      return { value };
+    throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}, or ${none}.`);
   };
 }
 

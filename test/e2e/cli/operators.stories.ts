@@ -63,7 +63,7 @@ describe('the verbs of operators', () => {
     expect((await cli.run(['why', job])).stdout).toMatch(/Its task "controlled" is paused by/);
     expect(await cli.run(['task', 'resume', id])).toMatchObject({ exitCode: 0 });
     const set = ['task', 'set', id, '--memory', '2048', '--reason', 'larger events'];
-    const values = 'memory mib 1024 to 2048';
+    const values = 'memory MiB 64 to 2048';
     expect((await cli.run([...set, '--dry-run'])).stdout).toMatch(
       new RegExp(`RUNNING {2}2 jobs that wait would be changed: ${values}\\n +job_\\w+\\n +job_\\w+$`),
     );
@@ -73,8 +73,8 @@ describe('the verbs of operators', () => {
       async () => /^change +.*: larger events; 2 jobs changed$/m.test((await cli.run(['show', id])).stdout),
       { deadlineMs: 60_000 },
     );
-    expect((await cli.run(['show', job])).stdout).toMatch(/memoryMiB 1024 to 2048: larger events/);
-    expect((await cli.run(['why', id])).stdout).toMatch(/^Change: memory mib 1024 to 2048, by /m);
+    expect((await cli.run(['show', job])).stdout).toMatch(/memoryMiB 64 to 2048: larger events/);
+    expect((await cli.run(['why', id])).stdout).toMatch(/^Change: memory MiB 64 to 2048, by /m);
     expect(await cli.run(['task', 'finish', id])).toMatchObject({ exitCode: 0 });
     expect((await cli.run(['watch', id])).stdout).toMatch(/DONE +cancelled 2$/m);
     const again = await cli.run(['task', 'abort', id]);

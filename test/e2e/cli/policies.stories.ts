@@ -34,7 +34,7 @@ describe('rhizome policy', () => {
     await watch.untilState(id, 'FAILED', 60_000);
     const tested = await run('policy', 'test', ...scope, '-f', file);
     expect(tested).toMatch(/^All attempts that failed since /m);
-    expect(tested).toMatch(/^wrong input +\d+ +0 +0 +[1-9]\d*$/m);
+    expect(tested).toMatch(/^wrong input +\d+ +0 +0 +[1-9]\d* +0$/m);
     // It was retried, and failed again: what follows a hold instead is unknown.
     expect(tested).toMatch(new RegExp(`^${id} +1 +wrong input +RETRY +HOLD$`, 'm'));
   });

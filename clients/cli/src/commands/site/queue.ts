@@ -4,7 +4,7 @@ import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../../continuity-flags.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, collectPairs, type Finish, numberOrOff, type Pair, wholeNumber } from '../../flags.js';
+import { collect, collectPairs, type Finish, numberOr, type OptionalNumber, type Pair, wholeNumber } from '../../flags.js';
 import {
   CliCreateQueueDocument,
   type CliQueueDetailsFragment,
@@ -29,7 +29,7 @@ interface SettingFlags extends PolicyFlags {
   readonly maxMemory?: number;
   readonly maxWalltime?: number;
   readonly maxNotice?: number;
-  readonly preemption?: number | null;
+  readonly preemption?: OptionalNumber;
   readonly maxRunning?: number;
   readonly experimentLimit: readonly QueueExperimentLimitsInput[];
   readonly gpuSharing?: boolean;
@@ -108,7 +108,7 @@ function withSettings(command: Command): Command {
     .option(
       '--preemption <n>',
       'end at most this many preemptible jobs in a minute for jobs of a higher priority class; off for none',
-      numberOrOff(1, 1000),
+      numberOr('off', 1, 1000),
     )
     .option('--max-running <n>', 'largest number of jobs that run at once', amount)
     .option(
@@ -134,7 +134,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.maxMemory === undefined ? {} : { maxMemoryMiB: flags.maxMemory }),
     ...(flags.maxWalltime === undefined ? {} : { maxWalltimeSeconds: flags.maxWalltime }),
     ...(flags.maxNotice === undefined ? {} : { maxNoticeSeconds: flags.maxNotice }),
-    ...(flags.preemption === undefined ? {} : { maxPreemptionsPerMinute: flags.preemption }),
+    ...(flags.preemption === undefined ? {} : { maxPreemptionsPerMinute: flags.preemption.value }),
     ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
     ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),

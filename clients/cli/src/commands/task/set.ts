@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type DryRunFlags, type Finish, wholeNumber } from '../../flags.js';
+import { type DryRunFlags, type Finish, numberOr, type OptionalNumber, wholeNumber } from '../../flags.js';
 import {
   CliChangeTaskDocument,
   type CliChangeTaskMutation,
@@ -21,7 +21,7 @@ interface SetFlags extends DryRunFlags {
   readonly queue?: string;
   readonly anyQueue?: true;
   readonly share?: string;
-  readonly maxRunning?: number | null;
+  readonly maxRunning?: OptionalNumber;
   readonly reason?: string;
 }
 
@@ -39,17 +39,12 @@ export function addSet(group: Command, world: World, finish: Finish): void {
     .option('--queue <name>', 'run the jobs on this queue only')
     .option('--any-queue', 'run the jobs on any queue')
     .option('--share <share>', 'share that the jobs are charged to')
-    .option('--max-running <number|none>', 'run at most this number of jobs at a time', limitOf)
+    .option('--max-running <number|none>', 'run at most this number of jobs at a time', numberOr('none', 1, 1_000_000))
     .option('--reason <text>', 'reason, shown with the task and its jobs')
     .option('--dry-run', 'change nothing, and print how many jobs it would affect, and which');
   command.action((ids: readonly string[], flags: SetFlags) =>
     finish(withSession(command, world, (session) => set(session, ids, flags))),
   );
-}
-
-/** A number, or null for no limit. */
-function limitOf(text: string): number | null {
-  return text === 'none' ? null : wholeNumber(1, 1_000_000)(text);
 }
 
 async function set({ client, output }: Session, ids: readonly string[], flags: SetFlags): Promise<ExitCode> {
@@ -82,7 +77,7 @@ function changesOf(flags: SetFlags): TaskChangesInput {
     maxAttempts: flags.attempts,
     queue,
     share: flags.share,
-    maxRunningJobs: flags.maxRunning,
+    maxRunningJobs: flags.maxRunning?.value,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
@@ -102,7 +97,8 @@ function print(
 
 /** One line about the values of a change. */
 function valuesText({ values }: Pick<CliTaskChangeFragment, 'values'>): string {
-  const name = (field: string): string => field.toLowerCase().replaceAll('_', ' ');
+  const name = (field: string): string =>
+    field.toLowerCase().replaceAll('_', ' ').replace(/ mib$/, ' MiB');
   return values
     .map(({ field, before, after }) => {
       const without = field === 'QUEUE' ? 'any' : 'none';
