@@ -118,7 +118,8 @@ export class JobExplainer {
     const key = { priority: job.priority, id: job._id };
     const nowMs = this.#options.clock.now().getTime();
     const ready = this.#options.readyCount?.(job.share);
-    const own = windows.find(job.share, job.classId);
+    const limited = job.taskId === undefined ? undefined : this.#options.limitedTasks.get(job.taskId);
+    const own = windows.find(job.share, job.classId, limited?.id);
     return positionOf(windows.of(job.share), key, ready, nowMs, own);
   }
 

@@ -116,12 +116,14 @@ export class PlacementSearch {
     return new ReservedForCpuHosts(world, (id) => asking.has(id), this.#round.deferred());
   }
 
-  /** Number of ready jobs of the class; more than the known ones if a window has more behind it. */
+  /** Number of ready jobs of the class; infinite if a window has more behind it. */
   #readyOf({ id }: RequirementClass, experiment: string): number {
     let ready = 0;
     for (const [path, windows] of this.#state.windows.byShare()) {
-      const window = experimentOf(path) === experiment ? windows.get(id) : undefined;
-      if (window) ready += window.isComplete ? window.size : Infinity;
+      if (experimentOf(path) !== experiment) continue;
+      // Limited tasks have windows of their own.
+      for (const { classId, size, isComplete } of windows.values())
+        if (classId === id) ready += isComplete ? size : Infinity;
     }
     return ready;
   }

@@ -32,11 +32,12 @@ beforeEach(() => {
   for (const id of ['a', 'b']) fleet.set(aWorker({ id, hardware: { cores: 4 } }));
 });
 
-function ready(count: number, requirements: Partial<StoredRequirements> = {}): void {
+function ready(count: number, requirements: Partial<StoredRequirements> = {}, taskId?: string): void {
   const wanted = someRequirements(requirements);
   const id = classIdOf(wanted);
   if (!classes.has(id)) classes.set(id, prepareClass(id, classes.size, wanted));
-  const window = windows.open('alpha/default', id);
+  const share = 'alpha/default';
+  const window = taskId === undefined ? windows.open(share, id) : windows.openForTask(share, id, taskId);
   window.endRefill(window.beginRefill(), []);
   for (let i = 0; i < count; i += 1) window.insert(aReadyJob(`job_${String((jobs += 1)).padStart(6, '0')}`));
 }
@@ -106,6 +107,18 @@ describe('a job without GPUs, when only a GPU host requests jobs', () => {
       'job_000002',
       'job_000003',
     ]);
+  });
+
+  it('is granted also if it is of a limited task, whose jobs have a window of their own', () => {
+    fleet.recentlyIdle.answered(asks('a', 3), 0);
+    fleet.recentlyIdle.answered(asks('b', 2), 0);
+    ready(8, {}, 'task_1');
+    expect(given(pass(1, onlyGpu))).toEqual([3]);
+    expect(given(pass(idleWindowMs, onlyGpu))).toEqual([5]);
+    ready(3, {}, 'task_1');
+    ready(3, {}, 'task_2');
+    fleet.recentlyIdle.answered(asks('a', 2), idleWindowMs);
+    expect(given(pass(idleWindowMs + 1, onlyGpu))).toEqual([4]);
   });
 
   it('does not wait for capacity that is reserved for jobs of another class', () => {
