@@ -60,6 +60,18 @@ function grantOf(jobId: string, generation?: number): TransitionRequest {
   };
 }
 
+/** Grants the job to a worker that is lost. @param since end of the lease of the worker */
+async function lose(jobId: string, since: Date, hasBegun = false): Promise<void> {
+  const grant = grantOf(jobId);
+  const word = { jobId, fence };
+  const begun = { ...word, from: 'SENT', to: 'RUNNING', by: 'worker', actor: 'pilot:main' } as const;
+  const from = hasBegun ? 'RUNNING' : 'SENT';
+  const end = { ...word, from, to: 'ACTIVATED', by: 'lease', actor: 'system:lease' } as const;
+  const lost = { ...end, change: { unreachableSince: since } };
+  for (const request of [grant, ...(hasBegun ? [begun] : []), lost])
+    expect(await process.writer.apply([request])).toMatchObject([{ applied: true }]);
+}
+
 describe('changeTask', () => {
   it('changes the jobs that wait, keeps those that were sent, and records the author and the reason', async () => {
     const taskId = await aTask(4);
@@ -169,19 +181,30 @@ describe('changeTask', () => {
     }
   });
 
-  it('keeps the requirements of a job whose earlier payload may still run', async () => {
+  it.each([
+    ['was lost last', 1],
+    ['may be valid again after a grant that was never begun', 2],
+  ])('keeps the requirements of a job whose attempt %s', async (_, attempts) => {
     const taskId = await aTask(1);
     const [job] = await jobsOf(taskId);
-    const grant = grantOf(job?._id ?? '');
-    await process.writer.apply([grant]);
-    const word = { jobId: grant.jobId, fence, by: 'lease', actor: 'system:lease' } as const;
-    const unreachableSince = new Date((job?.createdAt.getTime() ?? 0) - 3_600_000);
-    const lost = { ...word, from: 'SENT', to: 'ACTIVATED', change: { unreachableSince } } as const;
-    expect(await process.writer.apply([lost])).toMatchObject([{ applied: true }]);
+    const createdMs = job?.createdAt.getTime() ?? 0;
+    await lose(job?._id ?? '', new Date(createdMs - 3_600_000), true);
+    // Its own payload must have ended.
+    if (attempts > 1) await lose(job?._id ?? '', new Date(createdMs - 90_000_000));
     await change(taskId, { memoryMiB: 4000 });
     await applied(taskId);
     expect((await jobsOf(taskId))[0]?.requirements.memoryMiB).toBe(2000);
     expect((await taskOf(taskId)).changes).toMatchObject([{ changedJobs: 0, keptJobs: 1 }]);
+  });
+
+  it('changes the requirements of a job whose earlier payload must have ended', async () => {
+    const taskId = await aTask(1);
+    const [job] = await jobsOf(taskId);
+    await lose(job?._id ?? '', new Date((job?.createdAt.getTime() ?? 0) - 90_000_000), true);
+    await change(taskId, { memoryMiB: 4000 });
+    await applied(taskId);
+    expect((await jobsOf(taskId))[0]?.requirements.memoryMiB).toBe(4000);
+    expect((await taskOf(taskId)).changes).toMatchObject([{ changedJobs: 1, keptJobs: 0 }]);
   });
 
   it('changes nothing in a dry run, and says what it would change', async () => {

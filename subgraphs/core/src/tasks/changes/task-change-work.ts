@@ -104,8 +104,9 @@ export class TaskChangeWork {
     let open = ids;
     for (let round = 0; open.length > 0 && round < maxRounds; round += 1) {
       const found: readonly ChangeableJob[] = await jobs.find(open, changeableProjection);
-      const requests = found.flatMap((job) => requestFor(job, openChange, counts));
-      await classes.ensure(new Map(requests.flatMap(({ change }) => classOf(change))), clock.now());
+      const now = clock.now();
+      const requests = found.flatMap((job) => requestFor(job, openChange, counts, now));
+      await classes.ensure(new Map(requests.flatMap(({ change }) => classOf(change))), now);
       const outcomes = await writer.apply(requests);
       counts.changedJobs += outcomes.filter(({ applied }) => applied).length;
       // Started, held or released meanwhile, or changed by somebody else.
@@ -121,8 +122,9 @@ function requestFor(
   job: ChangeableJob,
   open: OpenTaskChange,
   counts: { -readonly [K in keyof Counts]: Counts[K] },
+  now: Date,
 ): readonly TransitionRequest[] {
-  const outcome = jobChange(job, open.values, open);
+  const outcome = jobChange(job, open.values, open, now);
   if (outcome === 'changed') counts.changedJobs += 1;
   else if (outcome === 'kept') counts.keptJobs += 1;
   return typeof outcome === 'string' ? [] : [outcome];

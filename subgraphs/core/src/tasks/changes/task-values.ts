@@ -2,6 +2,7 @@
 import type { JobDocument, StoredRequirements } from '../../jobs/model/job.types.js';
 import { isWaiting } from '../../jobs/model/job-state.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
+import { mayReturn, type ResumableJob } from '../../jobs/model/resumable-attempt.js';
 import type { TransitionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import type { ShapeClass } from '../scouts/scouts.repository.js';
 import type { StoredTaskValueChange, StoredTaskValues } from './task-change.types.js';
@@ -10,10 +11,10 @@ import type { StoredTaskValueChange, StoredTaskValues } from './task-change.type
 export type ChangeableJob = Pick<
   JobDocument,
   '_id' | 'state' | 'priority' | 'share' | 'requirements' | 'classId' | 'generation' | 'retry'
-> & {
-  readonly attempts: readonly Pick<JobDocument['attempts'][number], 'unreachable'>[];
-  readonly transitions: readonly Pick<JobDocument['transitions'][number], 'operation'>[];
-};
+> &
+  ResumableJob & {
+    readonly transitions: readonly Pick<JobDocument['transitions'][number], 'operation'>[];
+  };
 
 /** Projection for {@link ChangeableJob}. */
 export const changeableProjection = {
@@ -24,7 +25,12 @@ export const changeableProjection = {
   classId: 1,
   generation: 1,
   'retry.maxAttempts': 1,
+  attempt: 1,
+  'attempts.number': 1,
+  'attempts.startedAt': 1,
   'attempts.unreachable': 1,
+  'attempts.continuity': 1,
+  'attempts.error.code': 1,
   'transitions.operation': 1,
 } as const;
 
@@ -36,7 +42,7 @@ export interface ChangeAuthor {
 }
 
 /**
- * What to do with a job: a transition; `changed` before; `kept`, because an earlier payload may still run;
+ * What to do with a job: a transition; `changed` before; `kept`, because an earlier attempt may return;
  * `untouched`, because it has started, ended, or has the values.
  */
 export type JobChange = TransitionRequest | 'changed' | 'kept' | 'untouched';
@@ -64,12 +70,16 @@ function changedRequirementsOf(
 }
 
 /** Decides about a job. The class of a transition that changes requirements must be stored before it. */
-export function jobChange(job: ChangeableJob, values: StoredTaskValues, author: ChangeAuthor): JobChange {
+export function jobChange(
+  job: ChangeableJob,
+  values: StoredTaskValues,
+  author: ChangeAuthor,
+  now: Date,
+): JobChange {
   if (job.transitions.some(({ operation }) => operation === author.id)) return 'changed';
   if (!isWaiting(job.state)) return 'untouched';
   const shape = changedShape(job, values);
-  const mayStillRun = job.attempts.at(-1)?.unreachable !== undefined;
-  const isKept = mayStillRun && shape.classId !== job.classId;
+  const isKept = shape.classId !== job.classId && mayReturn(job, now);
   const change: TransitionChange = {
     ...(differs(values.priority, job.priority) ? { priority: values.priority } : {}),
     ...(differs(values.share, job.share) ? { share: values.share } : {}),
