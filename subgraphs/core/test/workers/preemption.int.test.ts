@@ -147,6 +147,7 @@ describe('a job of a higher class that finds no free capacity', () => {
   it.each([
     ['it is of the same class', {}, { ...urgent, priority: 99 }],
     ['the queue does not allow it', { maxPreemptionsPerMinute: undefined }, urgent],
+    ['the queue is at its limit of running jobs', { maxRunningJobs: 2 }, urgent],
   ])('ends none if %s', async (_, limits, job) => {
     fleet.queues[0] = aQueue({ limits: { ...allowing, ...limits } as typeof allowing, revision: 3 });
     const { grants } = await fullWorker();

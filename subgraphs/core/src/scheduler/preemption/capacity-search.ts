@@ -1,4 +1,5 @@
 /** Finds out whether a worker has free capacity for a job now, without the end of other jobs. */
+import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { isConsidered, isExcluded, secondsLeft } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
@@ -54,8 +55,7 @@ export class CapacitySearch {
     for (const worker of fleet.workers()) {
       this.#visits += 1;
       if (this.#visits > mostVisits) return true;
-      const { limits, id } = worker.shape.queue;
-      const isFull = ledger.queueJobs(id) >= (limits.maxRunningJobs ?? Infinity);
+      const isFull = isAtJobLimit(worker.shape.queue, ledger);
       const isHeld = (this.#holds.of(worker.facts.id)?.priority ?? -Infinity) > job.priority;
       if (isFull || isHeld || isExcluded(worker, this.#nowMs)) continue;
       if (!couldRun(worker, cls, experiment, facts)) continue;
@@ -63,6 +63,11 @@ export class CapacitySearch {
     }
     return false;
   }
+}
+
+/** True if the workers of the queue may get no more jobs. */
+export function isAtJobLimit({ id, limits }: Pick<QueueFacts, 'id' | 'limits'>, ledger: Ledger): boolean {
+  return ledger.queueJobs(id) >= (limits.maxRunningJobs ?? Infinity);
 }
 
 /**

@@ -22,7 +22,7 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import type { PreemptionHolds } from './preemption-holds.js';
 import { PreemptionRates } from './preemption-rates.js';
-import { CapacitySearch, couldRun } from './capacity-search.js';
+import { CapacitySearch, couldRun, isAtJobLimit } from './capacity-search.js';
 import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './victims.js';
 
 /** Dependencies of {@link Preemptor}. */
@@ -159,9 +159,13 @@ export class Preemptor {
     }
   }
 
-  /** Attempts of lower classes on workers that could run the job. */
+  /**
+   * Attempts of lower classes on workers that could run the job. In a queue at its limit there are none: when
+   * one ends, another worker may get the next job.
+   */
   #possibleIn(queue: QueueFacts, waiting: Waiting): readonly Readonly<LedgerEntry>[] {
     const { cache, clock } = this.#options;
+    if (isAtJobLimit(queue, cache.ledger)) return [];
     const own = priorityClassOf(waiting.job.priority);
     const found: Readonly<LedgerEntry>[] = [];
     const fits = new Map<string, boolean>();
