@@ -1,7 +1,7 @@
 /** Data of the scheduler. Its rules are pure: data and time are passed in. */
 import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
-import type { PreemptedFor, StoredAvoidance, StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredAvoidance, StoredPreemption, StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
@@ -60,7 +60,7 @@ export interface LedgerEntry {
   /** Names of declared outputs, if known. */
   outputs?: readonly string[];
   /** Set once its end for another job was announced. */
-  preemption?: PreemptedFor;
+  preemption?: StoredPreemption;
   /** True if the host of the worker is tested by the job; left out once the grant is known from the store. */
   readonly isTest?: true;
 }

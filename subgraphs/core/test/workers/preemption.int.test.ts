@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import type { Grant } from '../../src/scheduler/scheduler.types.js';
+import { usualLongestNoticeSeconds } from '../../src/shared/notice.js';
 import { fleetDatabase } from '../support/fleet.fixture.js';
 import { submitJobs, type TestJob } from '../support/fleet-jobs.fixture.js';
 import { type ManualFleet, startManualFleet } from '../support/manual-fleet.fixture.js';
@@ -121,6 +122,19 @@ describe('a job of a higher class that finds no free capacity', () => {
     await preempted(victim.jobId);
     await steps(3);
     expect((await fleet.stored(kept.jobId)).attempts[0]).not.toHaveProperty('preemption');
+  });
+
+  it('gets that of another attempt if the first one does not end in time', async () => {
+    const { grants } = await fullWorker();
+    const [kept, victim] = grants;
+    const [high = ''] = await submitJobs(db, 1, urgent);
+    await preempted(victim.jobId);
+    await fleet.pass(usualLongestNoticeSeconds + 60);
+    await steps(3);
+    expect((await fleet.stored(kept.jobId)).attempts[0]).not.toHaveProperty('preemption');
+    await fleet.pass(62);
+    await preempted(kept.jobId);
+    expect((await fleet.stored(kept.jobId)).attempts[0]).toMatchObject({ preemption: { jobId: high } });
   });
 
   it('ends no attempt twice after a change of the leader', async () => {

@@ -4,7 +4,7 @@
  * exactly once in whatever order events arrive.
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
-import type { PreemptedFor } from '../../jobs/model/job.types.js';
+import type { StoredPreemption } from '../../jobs/model/job.types.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
 import { experimentOf } from './ready-windows.js';
 
@@ -207,7 +207,7 @@ export class Ledger {
   }
 
   /** Records that an attempt ends for another job. */
-  announceEnd(jobId: string, fence: number, preemption: PreemptedFor): void {
+  announceEnd(jobId: string, fence: number, preemption: StoredPreemption): void {
     const entry = this.#entries.get(jobId);
     if (entry?.fence === fence) entry.preemption = preemption;
   }

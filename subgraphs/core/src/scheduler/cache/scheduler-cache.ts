@@ -310,7 +310,7 @@ export class SchedulerCache {
     const known = this.ledger.get(jobId);
     if (known && known.fence >= last.fence) {
       this.ledger.advance(jobId, last.fence, last.to);
-      if (last.preemption) this.ledger.announceEnd(jobId, last.fence, last.preemption);
+      if (last.preemption) this.ledger.announceEnd(jobId, last.fence, { ...last.preemption, at: last.at });
       return false;
     }
     const requirements = this.#options.classes.get(last.classId)?.requirements;
@@ -330,7 +330,7 @@ export class SchedulerCache {
       deviceIds: [],
       gpus: this.#gpusOf(requirements, undefined, last.workerId),
       ...(last.priority === 0 ? {} : { priority: last.priority }),
-      ...(last.preemption ? { preemption: last.preemption } : {}),
+      ...(last.preemption ? { preemption: { ...last.preemption, at: last.at } } : {}),
       attempt: last.attempt,
       fence: last.fence,
       state: last.to,

@@ -7,6 +7,7 @@ import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { priorityClassOf } from '../../jobs/model/priority-class.js';
+import type { StoredPreemption } from '../../jobs/model/job.types.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { usualLongestNoticeSeconds } from '../../shared/notice.js';
@@ -20,7 +21,7 @@ import type { RunningAttempt } from '../cache/scheduler-jobs.repository.js';
 import { mayTake, mayTakeGpus, ownerMayTake } from '../placement/share-order.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
-import type { PreemptionHolds } from './preemption-holds.js';
+import type { PreemptionHold, PreemptionHolds } from './preemption-holds.js';
 import { PreemptionRates } from './preemption-rates.js';
 import { CapacitySearch, couldRun, isAtJobLimit } from './capacity-search.js';
 import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './victims.js';
@@ -105,22 +106,29 @@ export class Preemptor {
 
   /** Attempts whose end a former leader has announced. */
   #restoreHolds(queues: readonly QueueFacts[], isWaiting: (jobId: string) => boolean): void {
-    const { cache, holds } = this.#options;
+    const { cache, holds, clock } = this.#options;
+    const nowMs = clock.now().getTime();
     for (const queue of queues)
-      for (const { workerId, preemption } of cache.ledger.preemptible(queue.id))
-        if (preemption && !holds.of(workerId) && isWaiting(preemption.jobId))
-          holds.add(workerId, { ...preemption, untilMs: this.#holdEnd(queue) });
+      for (const { workerId, preemption } of cache.ledger.preemptible(queue.id)) {
+        if (!preemption || holds.of(workerId) || !isWaiting(preemption.jobId)) continue;
+        const hold = holdOf(queue, preemption);
+        if (nowMs < hold.untilMs) holds.add(workerId, hold);
+      }
   }
 
-  /** Jobs that have waited since the last step, and for which no attempt ends yet; by their priority. */
+  /**
+   * Jobs that have waited since the last step, and for which no attempt ends yet; by their priority. Attempts
+   * that do not end in time no longer count.
+   */
   #waiting(queues: readonly QueueFacts[]): readonly Waiting[] {
-    const { cache, classes, feed, holds } = this.#options;
+    const { cache, classes, feed, holds, clock } = this.#options;
+    const nowMs = clock.now().getTime();
     let lowest = Infinity;
     const served = new Set<string>();
-    for (const { id } of queues)
-      for (const { priority = 0, preemption } of cache.ledger.preemptible(id)) {
-        if (preemption) served.add(preemption.jobId);
-        else lowest = Math.min(lowest, priorityClassOf(priority));
+    for (const queue of queues)
+      for (const { priority = 0, preemption } of cache.ledger.preemptible(queue.id)) {
+        if (!preemption) lowest = Math.min(lowest, priorityClassOf(priority));
+        else if (nowMs < holdOf(queue, preemption).untilMs) served.add(preemption.jobId);
       }
     const found: Waiting[] = [];
     for (const window of feed.windows.all()) {
@@ -233,8 +241,9 @@ export class Preemptor {
     { worker, victims }: Victims,
     attempts: ReadonlyMap<string, RunningAttempt>,
   ): Promise<boolean> {
-    const { cache, holds, writer, log } = this.#options;
+    const { cache, holds, writer, clock, log } = this.#options;
     const preemption = { jobId: job.id, priority: job.priority };
+    const at = clock.now();
     const requests = victims.flatMap(({ entry: { jobId, fence } }): TransitionRequest[] => {
       const state = attempts.get(jobId)?.state;
       const reason = `preempted for job ${job.id} of priority ${job.priority}`;
@@ -244,8 +253,9 @@ export class Preemptor {
     const outcomes = await writer.apply(requests);
     const announced = requests.filter((_request, index) => outcomes[index]?.applied);
     if (announced.length === 0) return false;
-    for (const { jobId, fence = 0 } of announced) cache.ledger.announceEnd(jobId, fence, preemption);
-    holds.add(worker.facts.id, { ...preemption, untilMs: this.#holdEnd(queue) });
+    for (const { jobId, fence = 0 } of announced)
+      cache.ledger.announceEnd(jobId, fence, { ...preemption, at });
+    holds.add(worker.facts.id, holdOf(queue, { ...preemption, at }));
     this.#rates.record(queue, announced.length);
     const ids = announced.map(({ jobId }) => jobId);
     log.info({ jobId: job.id, preempted: ids, queue: queue.name, host: worker.facts.host }, 'jobs preempted');
@@ -256,9 +266,10 @@ export class Preemptor {
     await writer.apply([{ ...common, from: 'ACTIVATED', to: 'ACTIVATED' }]);
     return true;
   }
+}
 
-  #holdEnd({ limits }: QueueFacts): number {
-    const graceMs = (limits.maxNoticeSeconds ?? usualLongestNoticeSeconds) * 1000;
-    return this.#options.clock.now().getTime() + graceMs + askMs;
-  }
+/** The hold of a worker whose attempt ends: until it has had the time to end it, and to ask for the job. */
+function holdOf({ limits }: QueueFacts, { jobId, priority, at }: StoredPreemption): PreemptionHold {
+  const graceMs = (limits.maxNoticeSeconds ?? usualLongestNoticeSeconds) * 1000;
+  return { jobId, priority, untilMs: at.getTime() + graceMs + askMs };
 }
