@@ -1,10 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '@rhizome/log';
 import { manualClock } from '@rhizome/testkit';
-import { aQueue, aWorker } from '../../../test/support/scheduler.fixture.js';
+import {
+  anEntry,
+  aQueue,
+  aReadyJob,
+  aWorker,
+  someRequirements,
+} from '../../../test/support/scheduler.fixture.js';
+import type { TransitionOutcome, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import { Fleet } from '../cache/fleet.js';
+import type { HostStandings } from '../cache/host-standing.types.js';
+import { Ledger } from '../cache/ledger.js';
+import { ReadyWindows } from '../cache/ready-windows.js';
+import type { RunningAttempt } from '../cache/scheduler-jobs.repository.js';
 import type { CandidateRequest } from '../placement/matcher.types.js';
+import { prepareClass } from '../requirements/requirement-class.js';
 import { PreemptionHolds } from './preemption-holds.js';
 import { PreemptionRates } from './preemption-rates.js';
+import { Preemptor } from './preemptor.js';
 
 const hold = { jobId: 'job_1', priority: 250, untilMs: 1000 };
 
@@ -58,5 +72,79 @@ describe('PreemptionRates', () => {
     clock.advance(30_001);
     expect(rates.left(queue)).toBe(2);
     expect(rates.left(aQueue({ id: 'other' }))).toBe(0);
+  });
+});
+
+/** Facts of {@link aFullWorker}. */
+interface World {
+  readonly hosts?: HostStandings;
+  /** State of `job_low` in the store. */
+  readonly state?: RunningAttempt['state'];
+  /** Outcomes of announcements; those that are left out are applied. */
+  readonly outcomes?: TransitionOutcome[];
+}
+
+/** A preemptor, and a worker with 8 cores of which `job_low` uses all, while `job_high` waits for 8. */
+function aFullWorker({ hosts, state = 'RUNNING', outcomes = [] }: World = {}) {
+  const clock = manualClock();
+  const [fleet, ledger, windows] = [new Fleet(hosts), new Ledger(), new ReadyWindows()];
+  const holds = new PreemptionHolds();
+  fleet.setQueues([aQueue({ limits: { maxPreemptionsPerMinute: 100 } }), aQueue({ id: 'b', name: 'b' })]);
+  fleet.set(aWorker({}));
+  const low = { jobId: 'job_low', fence: 8, state };
+  ledger.add(anEntry({ ...low, requirements: someRequirements({ cores: 8, preemptible: true }) }));
+  const classes = new Map([
+    ['high', prepareClass('high', 0, someRequirements({ cores: 8 }))],
+    ['of-b', prepareClass('of-b', 1, someRequirements({ cores: 8, queue: 'b' }))],
+  ]);
+  const wait = (classId: string, id: string, priority: number, share = 'alpha/default'): void => {
+    const window = windows.open(share, classId);
+    window.endRefill(window.beginRefill(), []);
+    window.insert(aReadyJob(id, { priority }));
+  };
+  wait('high', 'job_high', 100);
+  const feed = { windows, isWarm: true, readUnread: async () => undefined };
+  const announced: TransitionRequest[] = [];
+  const apply = async (requests: readonly TransitionRequest[]) =>
+    requests.map((request): TransitionOutcome => {
+      if (request.change?.preemption) announced.push(request);
+      return outcomes.shift() ?? { applied: true, jobId: request.jobId, at: clock.now() };
+    });
+  const begunAt = new Date(clock.now().getTime() - 120_000);
+  const running = new Map([['job_low', { ...low, begunAt }]]);
+  const preemptor = new Preemptor({
+    ...{ cache: { fleet, ledger }, classes, feed, holds, clock, log: silentLogger() },
+    jobs: { runningAttempts: async () => running },
+    checkpoints: { latestCheckpoints: async () => new Map() },
+    writer: { apply },
+    mayStart: () => true,
+    onFreed: () => undefined,
+  });
+  clock.advance(10_000);
+  /** Jobs of the announcements of two steps: a job must have waited since the last one. */
+  const steps = async (): Promise<readonly string[]> => {
+    for (let step = 0; step < 2; step += 1) await preemptor.step();
+    return announced.map(({ jobId, from }) => `${jobId} ${from}`);
+  };
+  return { clock, fleet, feed, holds, wait, steps };
+}
+
+describe('Preemptor', () => {
+  it('ends an attempt of a lower class, and holds its worker', async () => {
+    const { holds, steps } = aFullWorker();
+    expect(await steps()).toEqual(['job_low RUNNING']);
+    expect(holds.of('worker_1')).toMatchObject({ jobId: 'job_high', priority: 100 });
+  });
+
+  it('ends no hold while the windows are read again', async () => {
+    const { clock, feed, holds, steps } = aFullWorker();
+    const untilMs = clock.now().getTime() + 1000;
+    holds.add('worker_2', { jobId: 'job_unread', priority: 100, untilMs });
+    feed.isWarm = false;
+    expect(await steps()).toEqual([]);
+    expect(holds.isFor('job_unread')).toBe(true);
+    feed.isWarm = true;
+    expect(await steps()).toEqual(['job_low RUNNING']);
+    expect(holds.isFor('job_unread')).toBe(false);
   });
 });

@@ -30,7 +30,12 @@ import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './vict
 export interface PreemptorOptions {
   readonly cache: Pick<SchedulerCache, 'fleet' | 'ledger'>;
   readonly classes: { get(id: string): RequirementClass | undefined };
-  readonly feed: { readonly windows: ReadyWindows; readUnread(): Promise<void> };
+  readonly feed: {
+    readonly windows: ReadyWindows;
+    /** False while the windows are read again: jobs that wait are not in them. */
+    readonly isWarm: boolean;
+    readUnread(): Promise<void>;
+  };
   readonly holds: PreemptionHolds;
   readonly jobs: {
     runningAttempts(ids: readonly string[]): Promise<ReadonlyMap<string, RunningAttempt>>;
@@ -87,6 +92,7 @@ export class Preemptor {
   async step(): Promise<void> {
     const { cache, holds, clock, feed, onFreed } = this.#options;
     const { windows } = feed;
+    if (!feed.isWarm) return;
     const isWaiting = (jobId: string): boolean => {
       for (const window of windows.all()) if (window.has(jobId)) return true;
       return false;
