@@ -1,6 +1,6 @@
 /** Finds out whether a worker has free capacity for a job now, without the end of other jobs. */
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
-import { isConsidered, isExcluded, secondsLeft } from '../cache/equivalent-workers.js';
+import { isConsidered, secondsLeft } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -57,7 +57,8 @@ export class CapacitySearch {
       if (this.#visits > mostVisits) return true;
       const isFull = isAtJobLimit(worker.shape.queue, ledger);
       const isHeld = (this.#holds.of(worker.facts.id)?.priority ?? -Infinity) > job.priority;
-      if (isFull || isHeld || isExcluded(worker, this.#nowMs)) continue;
+      // Hosts that are not healthy get no job, or one at a time.
+      if (isFull || isHeld || worker.standing(this.#nowMs)) continue;
       if (!couldRun(worker, cls, experiment, facts)) continue;
       if (fitsNow(worker, cls, worker.shape.deviceMatch(cls), ledger)) return true;
     }

@@ -136,6 +136,18 @@ describe('Preemptor', () => {
     expect(holds.of('worker_1')).toMatchObject({ jobId: 'job_high', priority: 100 });
   });
 
+  it.each(['host-1', 'host-2'])('relies on no host that is tested, here %s', async (tested) => {
+    const standing = { state: 'HALF_OPEN', until: null, reason: 'tested' } as const;
+    const hosts: HostStandings = {
+      of: ({ host }) => (host === tested ? standing : undefined),
+      onChanged: () => () => undefined,
+    };
+    const { fleet, steps } = aFullWorker({ hosts });
+    // All of its cores are free.
+    if (tested === 'host-2') fleet.set(aWorker({ id: 'worker_2', host: tested }));
+    expect(await steps()).toEqual(tested === 'host-2' ? ['job_low RUNNING'] : []);
+  });
+
   it('ends no hold while the windows are read again', async () => {
     const { clock, feed, holds, steps } = aFullWorker();
     const untilMs = clock.now().getTime() + 1000;

@@ -12,7 +12,6 @@ import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { usualLongestNoticeSeconds } from '../../shared/notice.js';
 import { plural } from '../../shared/plural.js';
-import { isExcluded } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import { compareKeys } from '../cache/ready-window.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
@@ -208,7 +207,7 @@ export class Preemptor {
       avoid !== undefined &&
       avoid.until.getTime() > nowMs &&
       (avoid.hosts.includes(worker.facts.host) || avoid.sites.includes(worker.shape.queue.site));
-    if (isAvoided || holds.of(worker.facts.id) || isExcluded(worker, nowMs)) return false;
+    if (isAvoided || holds.of(worker.facts.id) || worker.standing(nowMs)) return false;
     const seconds = graceSeconds + cls.requirements.walltimeSeconds;
     return couldRun(worker, cls, experimentOf(share), { ...cache, seconds, nowMs });
   }
