@@ -63,6 +63,27 @@ describe('a worker that returns after its job was given away', () => {
     expect((await worker.finish(held)).userErrors).toEqual([]);
   });
 
+  it('continues a job whose end for another job was announced, and no longer ends it', async () => {
+    const { worker, id, grants } = await fleet.running(short, { requirements: { preemptible: true } });
+    const request = { jobId: id, from: 'RUNNING', to: 'RUNNING', by: 'broker', actor: 'broker' } as const;
+    const preemption = { jobId: 'job_other', priority: 100 };
+    const fence = grants[0]?.fence ?? 0;
+    expect(await fleet.writer.apply([{ ...request, fence, change: { preemption } }])).toMatchObject([
+      { applied: true },
+    ]);
+    await fleet.passAndScan(31);
+    await fleet.passAndScan(102);
+    const held = adoptedBy(grants, (await worker.heartbeat(grants)).commands);
+    const job = await fleet.stored(id);
+    expect(job).toMatchObject({ state: 'RUNNING', attempt: 1, plannedEnds: 0 });
+    expect(job.attempts[0]).not.toHaveProperty('preemption');
+    await waitFor('the ledger', () => fleet.services.cache.ledger.get(id)?.fence === held[0]?.fence, {
+      deadlineMs: 60_000,
+    });
+    expect((await worker.heartbeat(held)).commands).toEqual([]);
+    expect((await worker.finish(held)).userErrors).toEqual([]);
+  });
+
   it('gets the new fence again if the answer was lost', async () => {
     const { worker, grants } = await fleet.running(short);
     await fleet.passAndScan(31);

@@ -1,5 +1,6 @@
 /** Parts of the update of a group that open an attempt, or make an earlier one valid again. */
 import { plannedJobEnds } from '@rhizome/errors';
+import { isWaiting } from '../model/job-state.js';
 import type { Plain, TransitionGroup } from './transition-group.types.js';
 
 /** Maximum number of attempts of a job; the upper limit of `retry.maxAttempts`. */
@@ -36,7 +37,7 @@ export function granting({ shape, at }: TransitionGroup, value: Value): Plain {
 /**
  * Makes an attempt valid again. Attempts after it, which are grants that no worker has begun, are removed.
  */
-export function adopting({ shape }: TransitionGroup, value: Value): Plain {
+export function adopting({ edge: { from }, shape }: TransitionGroup, value: Value): Plain {
   if (!shape.adopts) return {};
   const those = (operator: '$lt' | '$eq'): Plain => ({
     $filter: { input: '$attempts', cond: { [operator]: ['$$this.number', value('attempt')] } },
@@ -49,7 +50,10 @@ export function adopting({ shape }: TransitionGroup, value: Value): Plain {
     fence: value('fence'),
     earlierFence: value('earlierFence'),
   };
-  const adopted = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'].reduce<Plain>(
+  // While it was given away its end made room for the job for which it was announced.
+  const wasGivenAway = isWaiting(from) || from === 'SENT';
+  const ended = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'];
+  const adopted = [...ended, ...(wasGivenAway ? ['preemption'] : [])].reduce<Plain>(
     (input, field) => ({ $unsetField: { field, input } }),
     { $mergeObjects: [own, valid] },
   );
