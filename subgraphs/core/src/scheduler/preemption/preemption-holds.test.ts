@@ -148,6 +148,12 @@ describe('Preemptor', () => {
     expect(await steps()).toEqual(tested === 'host-2' ? ['job_low RUNNING'] : []);
   });
 
+  it('looks at no jobs that cannot go to a queue that allows it, however many wait', async () => {
+    const { wait, steps } = aFullWorker();
+    for (let job = 0; job < 60; job += 1) wait('of-b', `job_b${job}`, 200, `alpha/share-${job}`);
+    expect(await steps()).toEqual(['job_low RUNNING']);
+  });
+
   it('ends no hold while the windows are read again', async () => {
     const { clock, feed, holds, steps } = aFullWorker();
     const untilMs = clock.now().getTime() + 1000;

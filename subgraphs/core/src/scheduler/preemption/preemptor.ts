@@ -12,6 +12,7 @@ import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { usualLongestNoticeSeconds } from '../../shared/notice.js';
 import { plural } from '../../shared/plural.js';
+import { isConsidered } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import { compareKeys } from '../cache/ready-window.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
@@ -135,17 +136,20 @@ export class Preemptor {
         if (!preemption) lowest = Math.min(lowest, priorityClassOf(priority));
         else if (nowMs < holdOf(queue, preemption).untilMs) served.add(preemption.jobId);
       }
+    const isOpen = ({ id, priority }: ReadyJob): boolean =>
+      priorityClassOf(priority) > lowest && !served.has(id) && !holds.isFor(id);
     const found: Waiting[] = [];
     for (const window of feed.windows.all()) {
       const cls = window.head && classes.get(window.classId);
       if (!cls || !window.head || priorityClassOf(window.head.priority) <= lowest) continue;
-      for (const job of window.first(mostOfWindow))
-        if (priorityClassOf(job.priority) > lowest) found.push({ job, share: window.share, cls });
+      if (!queues.some((queue) => mayServe(queue, window.share, cls))) continue;
+      const open = window.first(mostOfWindow + served.size).filter(isOpen);
+      for (const job of open.slice(0, mostOfWindow)) found.push({ job, share: window.share, cls });
     }
     const first = found.sort((a, b) => compareKeys(a.job, b.job)).slice(0, mostWaiting);
     const seen = this.#seen;
     this.#seen = new Set(first.map(({ job }) => job.id));
-    return first.filter(({ job: { id } }) => seen.has(id) && !served.has(id) && !holds.isFor(id));
+    return first.filter(({ job: { id } }) => seen.has(id));
   }
 
   /** True if the limits of the job's task, share and owner allow it to run. */
@@ -271,6 +275,12 @@ export class Preemptor {
     await writer.apply([{ ...common, from: 'ACTIVATED', to: 'ACTIVATED' }]);
     return true;
   }
+}
+
+/** True if jobs of the class may go to workers of the queue. */
+function mayServe(queue: QueueFacts, share: string, cls: RequirementClass): boolean {
+  const { queue: bound = queue.name } = cls.requirements;
+  return bound === queue.name && isConsidered(queue, experimentOf(share), cls);
 }
 
 /** The hold of a worker whose attempt ends: until it has had the time to end it, and to ask for the job. */
