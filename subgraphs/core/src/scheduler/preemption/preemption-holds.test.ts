@@ -136,6 +136,14 @@ describe('Preemptor', () => {
     expect(holds.of('worker_1')).toMatchObject({ jobId: 'job_high', priority: 100 });
   });
 
+  it('ends an attempt whose payload starts while its end is announced', async () => {
+    const current = { state: 'RUNNING', fence: 8, revision: 4 } as const;
+    const outcomes: TransitionOutcome[] = [{ applied: false, jobId: 'job_low', current }];
+    const { holds, steps } = aFullWorker({ state: 'STARTING', outcomes });
+    expect(await steps()).toEqual(['job_low STARTING', 'job_low RUNNING']);
+    expect(holds.isFor('job_high')).toBe(true);
+  });
+
   it.each(['host-1', 'host-2'])('relies on no host that is tested, here %s', async (tested) => {
     const standing = { state: 'HALF_OPEN', until: null, reason: 'tested' } as const;
     const hosts: HostStandings = {

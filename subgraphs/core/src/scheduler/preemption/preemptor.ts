@@ -259,8 +259,7 @@ export class Preemptor {
       const common = { jobId, by: 'broker', actor: preempts, reason, fence } as const;
       return state ? [{ ...common, from: state, to: state, change: { preemption } }] : [];
     });
-    const outcomes = await writer.apply(requests);
-    const announced = requests.filter((_request, index) => outcomes[index]?.applied);
+    const announced = await this.#write(requests);
     if (announced.length === 0) return false;
     for (const { jobId, fence = 0 } of announced)
       cache.ledger.announceEnd(jobId, fence, { ...preemption, at });
@@ -274,6 +273,19 @@ export class Preemptor {
     const common = { jobId: job.id, by: 'broker', actor: preempts, reason } as const;
     await writer.apply([{ ...common, from: 'ACTIVATED', to: 'ACTIVATED' }]);
     return true;
+  }
+
+  /** Writes announcements, again for payloads that have started meanwhile. @returns the written ones */
+  async #write(requests: readonly TransitionRequest[]): Promise<readonly TransitionRequest[]> {
+    const outcomes = await this.#options.writer.apply(requests);
+    const written = requests.filter((_request, index) => outcomes[index]?.applied);
+    const started = requests.flatMap((request, index): TransitionRequest[] => {
+      const outcome = outcomes[index];
+      if (request.from !== 'STARTING' || !outcome || outcome.applied) return [];
+      const isStarted = outcome.current?.state === 'RUNNING' && outcome.current.fence === request.fence;
+      return isStarted ? [{ ...request, from: 'RUNNING', to: 'RUNNING' }] : [];
+    });
+    return started.length === 0 ? written : [...written, ...(await this.#write(started))];
   }
 }
 
