@@ -27,7 +27,7 @@ async function applyEffect(
   if (kind !== 'EXCLUDE_HOST') {
     const action = kind === 'PAUSE_TASK' ? 'PAUSE' : 'FINISH';
     const outcome = await tasks.command(action, target, { by: policyActor, reason });
-    return outcome?.isDone === true;
+    return outcome?.hasChanged === true;
   }
   if (queue === undefined || until === undefined) return false;
   return hosts.excludeByRule({ queue, host: target }, { by: policyActor, reason, until, cause });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { admin, seed, startCore, type TestCore } from '../support/core.fixture.js';
-import { HostFleet } from '../support/hosts.fixture.js';
+import { type HeldJob, HostFleet } from '../support/hosts.fixture.js';
 
 let core: TestCore & { readonly db: TestDatabase };
 
@@ -205,8 +205,10 @@ describe('an excluded host', () => {
           { id },
         )
       )['task'];
-    const [first, second] = [...(await fleet.acquire('a', 1)), ...(await fleet.acquire('a', 1))];
-    if (!first || !second) throw new Error('the jobs were not sent');
+    const sent: HeldJob[] = [];
+    for (let job = 0; job < 3; job += 1) sent.push(...(await fleet.acquire('a', 1)));
+    const [first, second, third] = sent;
+    if (!first || !second || !third) throw new Error('the jobs were not sent');
     await fleet.fail('a', [first]);
     expect(await fleet.hosts({ hosts: ['a'] })).toMatchObject([
       {
@@ -244,6 +246,14 @@ describe('an excluded host', () => {
         },
       },
     ]);
+    // The task is paused already.
+    await fleet.fail('a', [third]);
+    const { job: last } = await core.ask(
+      'query ($id: ID!) { job(id: $id) { state attempts { decision { effects { kind } } } } }',
+      { id: third.id },
+    );
+    expect(last).toMatchObject({ state: 'FAILED' });
+    expect(JSON.stringify(last)).not.toContain('PAUSE_TASK');
   });
 
   it('stays excluded when another process leads', async () => {

@@ -17,8 +17,13 @@ export interface CommandSource {
 }
 
 /** The task after the command; or the task as it is, if its state does not permit the command. */
-export type CommandOutcome =
-  { readonly task: TaskFacts; readonly isDone: true } | { readonly task: TaskFacts; readonly isDone: false };
+export interface CommandOutcome {
+  readonly task: TaskFacts;
+  /** False if the state of the task does not permit the command. */
+  readonly isDone: boolean;
+  /** False also if the task was already as commanded. */
+  readonly hasChanged: boolean;
+}
 
 /** Dependencies of {@link TaskControl}. */
 export interface TaskControlOptions {
@@ -60,13 +65,13 @@ export class TaskControl {
     for (;;) {
       const task = await tasks.find(taskId);
       if (!task) return null;
-      if (isAsCommanded(action, task)) return { task, isDone: true };
-      if (!mayCommand(action, task)) return { task, isDone: false };
+      if (isAsCommanded(action, task)) return { task, isDone: true, hasChanged: false };
+      if (!mayCommand(action, task)) return { task, isDone: false, hasChanged: false };
       const changed = await tasks.apply(taskId, sources[action], command);
       // Its state has changed since it was read.
       if (!changed) continue;
       await onChanged(taskId);
-      return { task: changed, isDone: true };
+      return { task: changed, isDone: true, hasChanged: true };
     }
   }
 }
