@@ -199,9 +199,14 @@ export class SchedulerJobsRepository {
     return this.#readyOfKinds({ _id: { $in: [...ids] }, state: 'ACTIVATED' }, '_id_', ids.length);
   }
 
-  /** The first ready jobs of a task, by their ids. */
-  readyOfTask(taskId: string, limit: number): Promise<readonly ReadyJobOfKind[]> {
-    return this.#readyOfKinds({ taskId, state: 'ACTIVATED' }, jobIndex.task, limit);
+  /** The first ready jobs of a task, by their ids. @param without kinds whose jobs are left out */
+  readyOfTask(
+    taskId: string,
+    limit: number,
+    without: readonly ReadyKind[] = [],
+  ): Promise<readonly ReadyJobOfKind[]> {
+    const others = without.length === 0 ? {} : { $nor: [...without] };
+    return this.#readyOfKinds({ taskId, state: 'ACTIVATED', ...others }, jobIndex.task, limit);
   }
 
   async #readyOfKinds(

@@ -3,9 +3,11 @@ import { silentLogger } from '@rhizome/log';
 import { anEntry, aReadyJob, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
+import { TaskAdmission } from '../dispatch/task-admission.js';
 import { RequirementClasses } from '../requirements/requirement-classes.js';
 import { Ledger } from './ledger.js';
-import type { ReadyJobOfKind } from './scheduler-jobs.repository.js';
+import { ReadyWindows } from './ready-windows.js';
+import type { ReadyJobOfKind, ReadyKind } from './scheduler-jobs.repository.js';
 import { WindowFeed } from './window-feed.js';
 
 const share = 'alpha/default';
@@ -77,5 +79,45 @@ describe('WindowFeed', () => {
     ledger.release('job_1', Infinity);
     await feed.putBack(['job_1']);
     expect(inWindow('d')).toBe('job_1');
+  });
+});
+
+describe('TaskAdmission', () => {
+  it('admits jobs of each kind, also behind many that no worker can run', async () => {
+    const [windows, ledger] = [new ReadyWindows(), new Ledger()];
+    const task = { id: 'task_1', name: 'limited', limit: 2, shares: [share], lastJobId: 'job_500' };
+    const stored = Array.from({ length: 500 }, (_, index): ReadyJobOfKind => {
+      const id = `job_${String(index).padStart(3, '0')}`;
+      return { kind: { share, classId: index < 300 ? 'large' : 'small' }, job: aReadyJob(id) };
+    });
+    let reads = 0;
+    const readyOfTask = async (_id: string, limit: number, without: readonly ReadyKind[] = []) => {
+      reads += 1;
+      const others = stored.filter(({ kind }) => !without.some(({ classId }) => classId === kind.classId));
+      return others.slice(0, limit);
+    };
+    const { signal } = new AbortController();
+    const admission = new TaskAdmission(
+      {
+        ...{ ledger, windows, signal, log: silentLogger(), classes: { load: async () => undefined } },
+        limitedTasks: { get: () => task, all: () => [task] },
+        suspendedTasks: { get: () => undefined },
+        jobs: { readyOfTask },
+      },
+      () => undefined,
+    );
+    const checked = async (): Promise<readonly (string | undefined)[]> => {
+      admission.check(task.id);
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return ['large', 'small'].map((kind) => windows.find(share, kind, task.id)?.last?.id);
+    };
+    expect(await checked()).toEqual(['job_001', 'job_301']);
+    const before = reads;
+    expect(await checked()).toEqual(['job_001', 'job_301']);
+    expect(reads).toBe(before);
+    // The first of the others are over.
+    stored.splice(300, 2);
+    for (const id of ['job_300', 'job_301']) admission.forget(task.id, id);
+    expect(await checked()).toEqual(['job_001', 'job_303']);
   });
 });

@@ -1,7 +1,8 @@
 /**
- * Puts ready jobs of tasks with a limit on running jobs into windows of their own: as many as may start now.
- * Other windows and their refills leave these jobs out, so that a task at its limit costs a pass nothing and
- * does not stand in front of other jobs. One exists for each term of leadership.
+ * Puts ready jobs of tasks with a limit on running jobs into windows of their own: of each kind as many as
+ * may start now, since there may be kinds that no worker can run. Other windows and their refills leave these
+ * jobs out, so that a task at its limit costs a pass little and does not stand in front of other jobs. One
+ * exists for each term of leadership.
  */
 import type { Logger } from '@rhizome/log';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
@@ -25,10 +26,13 @@ export interface TaskAdmissionOptions {
   readonly signal: AbortSignal;
 }
 
-/** Maximum number of jobs of one task in windows. */
-const mostAdmitted = 512;
+/** Maximum number of jobs of one kind of a task in windows, and of one task. */
+const mostOfKind = 512;
+const mostOfTask = 2048;
 /** Time after which a failed read is tried again, in milliseconds. */
 const againMs = 1000;
+/** Time after which jobs of other kinds are looked for again if there were none, in milliseconds. */
+const othersAgainMs = 300_000;
 /** Jobs that are read in addition: grants that are being written are still ready in the store. */
 const spare = 64;
 
@@ -38,6 +42,8 @@ export class TaskAdmission {
   readonly #onReady: () => void;
   /** Admitted jobs of each task, with their kinds. */
   readonly #admitted = new Map<string, Map<string, ReadyKind>>();
+  /** Kinds of a task of which enough jobs were admitted when it had no ready jobs of other kinds. */
+  readonly #onlyKinds = new Map<string, readonly string[]>();
   readonly #due = new Set<string>();
   #isRunning = false;
 
@@ -56,6 +62,7 @@ export class TaskAdmission {
   /** Begins again with all tasks, because the windows were read again. */
   restart(): void {
     this.#admitted.clear();
+    this.#onlyKinds.clear();
     for (const { id } of this.#options.limitedTasks.all()) this.check(id);
   }
 
@@ -80,6 +87,7 @@ export class TaskAdmission {
   /** Takes all jobs of a task out of their windows. */
   forgetTask(taskId: string): void {
     for (const jobId of [...(this.#admitted.get(taskId)?.keys() ?? [])]) this.forget(taskId, jobId);
+    this.#onlyKinds.delete(taskId);
     this.#admitted.delete(taskId);
   }
 
@@ -109,18 +117,43 @@ export class TaskAdmission {
   async #admit(task: LimitedTask): Promise<void> {
     const { jobs, classes, windows, ledger, suspendedTasks, signal } = this.#options;
     const admitted = this.#admittedOf(task.id);
-    const free = this.#freeOf(task, admitted);
-    if (free <= 0 || suspendedTasks.get(task.id)) return;
-    const found = await jobs.readyOfTask(task.id, admitted.size + free + spare);
+    const most = this.#mostOf(task);
+    if (most <= 0 || admitted.size >= mostOfTask || suspendedTasks.get(task.id)) return;
+    const full = new Map([...byKind(admitted)].filter(([, own]) => own.length >= most));
+    // A search behind the jobs of these kinds may read all of them.
+    if (this.#onlyKinds.get(task.id)?.every((kind) => full.has(kind))) return;
+    const without = [...full.values()].flatMap((own) => own.slice(0, 1));
+    const limit = admitted.size + most + spare;
+    const found = await jobs.readyOfTask(task.id, limit, without);
     await classes.load(found.map(({ kind }) => kind.classId));
     // Another term has its own windows.
     if (signal.aborted || this.#admitted.get(task.id) !== admitted || suspendedTasks.get(task.id)) return;
     const fresh = found.filter(({ job }) => !admitted.has(job.id) && !ledger.get(job.id));
-    for (const { kind, job } of fresh.slice(0, Math.max(0, this.#freeOf(task, admitted)))) {
+    const kinds = byKind(admitted);
+    for (const { kind, job } of fresh) {
+      const own = kinds.get(keyOf(kind)) ?? [];
+      if (own.length >= this.#mostOf(task)) continue;
+      own.push(kind);
+      kinds.set(keyOf(kind), own);
       admitted.set(job.id, kind);
       windows.openForTask(kind.share, kind.classId, task.id).insert(job);
     }
-    if (fresh.length > 0) this.#onReady();
+    if (fresh.length > 0) {
+      this.#onReady();
+      this.check(task.id);
+    } else if (full.size > 0 && found.length < limit) this.#searchLater(task.id, [...full.keys()]);
+  }
+
+  /** @param kinds those of which enough jobs are admitted; there are no others */
+  #searchLater(taskId: string, kinds: readonly string[]): void {
+    const { signal } = this.#options;
+    this.#onlyKinds.set(taskId, kinds);
+    const again = (): void => {
+      if (this.#onlyKinds.get(taskId) !== kinds) return;
+      this.#onlyKinds.delete(taskId);
+      if (!signal.aborted) this.check(taskId);
+    };
+    setTimeout(again, othersAgainMs).unref();
   }
 
   /** Admitted jobs of a task, without those that were granted since. */
@@ -131,7 +164,21 @@ export class TaskAdmission {
     return admitted;
   }
 
-  #freeOf({ id, limit }: LimitedTask, { size }: ReadonlyMap<string, ReadyKind>): number {
-    return Math.min(limit - this.#options.ledger.taskJobs(id), mostAdmitted) - size;
+  /** Number of jobs of the task that may start now. */
+  #mostOf({ id, limit }: LimitedTask): number {
+    return Math.min(limit - this.#options.ledger.taskJobs(id), mostOfKind);
   }
+}
+
+const keyOf = ({ classId, share }: ReadyKind): string => `${classId} ${share}`;
+
+/** The kinds of admitted jobs, equal ones together. */
+function byKind(admitted: ReadonlyMap<string, ReadyKind>): Map<string, ReadyKind[]> {
+  const kinds = new Map<string, ReadyKind[]>();
+  for (const kind of admitted.values()) {
+    const own = kinds.get(keyOf(kind));
+    if (own) own.push(kind);
+    else kinds.set(keyOf(kind), [kind]);
+  }
+  return kinds;
 }
