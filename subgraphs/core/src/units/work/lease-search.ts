@@ -65,9 +65,8 @@ export class LeaseSearch {
       if (!block) return;
       const { attempt, maxBytes } = waiter.request;
       const own = this.#of(waiter);
-      const usedBytes = own.reduce((sum, { unit }) => sum + unit.bytes, 0);
-      if (own.length > 0 && usedBytes >= maxBytes) continue;
-      const spec = { holder: attempt, max: this.#wants(waiter), maxBytes: maxBytes - usedBytes, blocked };
+      const leftBytes = maxBytes - bytesOf(own);
+      const spec = { holder: attempt, max: this.#wants(waiter), maxBytes: leftBytes, blocked };
       const changes = leaseUnits(block, spec, settings, now);
       if (changes.length === 0) {
         this.sawBlocked = true;
@@ -85,9 +84,12 @@ export class LeaseSearch {
     return this.#waiters.filter((waiter) => !waiter.isOver && this.#wants(waiter) > 0);
   }
 
+  /** Units that a call can still get; 0 once it has as many bytes as it may. */
   #wants(waiter: LeaseWaiter): number {
-    const { max, attempt } = waiter.request;
-    return Math.min(max - this.#of(waiter).length, this.#left.get(attempt.jobId) ?? Infinity);
+    const { max, maxBytes, attempt } = waiter.request;
+    const own = this.#of(waiter);
+    if (own.length > 0 && bytesOf(own) >= maxBytes) return 0;
+    return Math.min(max - own.length, this.#left.get(attempt.jobId) ?? Infinity);
   }
 
   #of(waiter: LeaseWaiter): LeasedUnit[] {
@@ -114,4 +116,8 @@ export class LeaseSearch {
     if (keys.size === 0) return new Map();
     return this.#options.repository.firstOpen(this.#draft.context.poolId, [...keys]);
   }
+}
+
+function bytesOf(leased: readonly LeasedUnit[]): number {
+  return leased.reduce((sum, { unit }) => sum + unit.bytes, 0);
 }
