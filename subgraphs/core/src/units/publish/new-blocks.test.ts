@@ -11,7 +11,7 @@ const pool = { _id: 'pool_01J0000000000000000000000A', settings: settingsOf(null
 const now = new Date('2030-01-01T00:00:00.000Z');
 
 describe('groupsOf', () => {
-  it('makes blocks of one priority, of at most 1000 units and 1 MiB', () => {
+  it('makes blocks of one priority, the highest first, of at most 1000 units and 1 MiB', () => {
     const small = Array.from({ length: 1001 }, (_, at) => ({ key: `s${at}`, payload: 'x' }));
     const large = Array.from({ length: 17 }, (_, at) => ({
       key: `l${at}`,
@@ -20,10 +20,10 @@ describe('groupsOf', () => {
     }));
     const groups = groupsOf([...small, ...large]);
     expect(groups.map(({ priority, units }) => [priority, units.length])).toEqual([
-      [4, 1000],
-      [4, 1],
       [9, 16],
       [9, 1],
+      [4, 1000],
+      [4, 1],
     ]);
   });
 });

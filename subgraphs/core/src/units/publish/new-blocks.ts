@@ -24,7 +24,10 @@ export interface NewBlocks {
   readonly unitIds: ReadonlyMap<string, string>;
 }
 
-/** Groups units by priority, then by number and bytes. The order of equal priority is kept. */
+/**
+ * Groups units by priority, the highest first, then by number and bytes. The order of equal priority is kept.
+ * Units with the same ordering key are leased in the order of their blocks, thus by priority.
+ */
 export function groupsOf(units: readonly PublishedUnit[]): readonly UnitGroup[] {
   const byPriority = new Map<number, PublishedUnit[]>();
   for (const unit of units) {
@@ -33,7 +36,9 @@ export function groupsOf(units: readonly PublishedUnit[]): readonly UnitGroup[] 
     if (group) group.push(unit);
     else byPriority.set(priority, [unit]);
   }
-  return [...byPriority].flatMap(([priority, all]) => cut(all).map((part) => ({ priority, units: part })));
+  return [...byPriority]
+    .sort(([one], [other]) => other - one)
+    .flatMap(([priority, all]) => cut(all).map((part) => ({ priority, units: part })));
 }
 
 function cut(units: readonly PublishedUnit[]): readonly (readonly PublishedUnit[])[] {
