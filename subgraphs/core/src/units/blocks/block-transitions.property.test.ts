@@ -8,6 +8,7 @@ import {
   leaseUnits,
   resubmitUnit,
   sweepUnits,
+  type UnitFailureKind,
   withChanges,
 } from './block-transitions.js';
 import type { Block, StoredUnit, UnitChange } from './unit.types.js';
@@ -159,5 +160,52 @@ describe('a block', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('failUnit', () => {
+  const context = { jobId: 'job_a', settings, now: start };
+  const later = { ...context, now: new Date(start.getTime() + 60_000) };
+  const leased = (block: Block): Block =>
+    withChanges(
+      block,
+      leaseUnits(
+        block,
+        { holder: { jobId: 'job_a' }, max: 1, maxBytes: 1000, blocked: new Set<string>() },
+        settings,
+        later.now,
+      ),
+    );
+  const kinds = ['RETRY', 'DEAD', 'RETURN'] as const;
+  const after = (block: Block, kind: UnitFailureKind, fence: number): Block => {
+    const outcome = failUnit(block, { position: 0, fence, kind }, context);
+    return outcome.kind === 'changed' ? withChanges(block, [outcome.change]) : block;
+  };
+  const repeat = (block: Block, kind: UnitFailureKind, fence: number): string =>
+    failUnit(block, { position: 0, fence, kind }, later).kind;
+  const first = leased(blockOf([{ orderingKey: undefined, late: false }]));
+
+  it('accepts a report again while the unit is as the report left it', () => {
+    const failed = after(first, 'RETRY', 1);
+    expect(kinds.map((kind) => repeat(failed, kind, 1))).toEqual(['repeated', 'stale', 'stale']);
+    const dead = after(first, 'DEAD', 1);
+    expect(kinds.map((kind) => repeat(dead, kind, 1))).toEqual(['repeated', 'repeated', 'stale']);
+  });
+
+  it('refuses a report about a lease that ended in another way', () => {
+    const { now } = later;
+    const expired = withChanges(
+      first,
+      sweepUnits(first, {
+        ...{ settings, endedJobs: new Map<string, Date>(), now },
+        expiredBefore: new Date(now.getTime() + 3_600_000),
+      }),
+    );
+    expect(expired.units[0]).toMatchObject({ state: 'WAITING', error: { code: 'LEASE_EXPIRED' } });
+    expect(repeat(expired, 'RETRY', 1)).toBe('stale');
+    const returned = after(leased(after(first, 'RETRY', 1)), 'RETURN', 2);
+    expect(returned.units[0]).toMatchObject({ state: 'WAITING', fence: 2, error: { fence: 1 } });
+    expect(repeat(returned, 'RETRY', 2)).toBe('stale');
+    expect(repeat(leased(after(first, 'RETRY', 1)), 'RETRY', 1)).toBe('stale');
   });
 });

@@ -126,14 +126,24 @@ export function failUnit(
 ): ReportOutcome {
   const unit = block.units[position];
   if (!unit) return { kind: 'unknown' };
-  const isSame = unit.fence === fence && unit.state !== 'LEASED' && unit.error?.jobId === jobId;
-  if (isSame && kind !== 'RETURN') return { kind: 'repeated' };
+  if (hasFailed(unit, kind, jobId, fence)) return { kind: 'repeated' };
   if (!isHeldBy(unit, jobId, fence)) return { kind: 'stale' };
   const changed =
     kind === 'RETURN'
       ? returned(unit)
       : failed(unit, { code: 'FAILED', message, isLast: kind === 'DEAD', settings, now });
   return { kind: 'changed', change: { position, unit: changed } };
+}
+
+/** True if the unit is as this report left it. */
+function hasFailed(
+  { state, error }: StoredUnit,
+  kind: UnitFailureKind,
+  jobId: string,
+  fence: number,
+): boolean {
+  if (error?.code !== 'FAILED' || error.jobId !== jobId || error.fence !== fence) return false;
+  return kind === 'RETRY' ? state === 'DEAD' || state === 'WAITING' : kind === 'DEAD' && state === 'DEAD';
 }
 
 /** Prolongs the lease of a unit. */
@@ -226,7 +236,7 @@ function failed(unit: StoredUnit, { code, message, isLast, settings, now, isAtOn
     code,
     ...(message === undefined ? {} : { message }),
     at: now,
-    ...(lease ? { jobId: lease.jobId } : {}),
+    ...(lease ? { jobId: lease.jobId, fence: unit.fence } : {}),
   };
   if (isLast || unit.attempts >= settings.maxAttempts) return { ...rest, state: 'DEAD', error };
   const pauseMs = isAtOnce ? 0 : backoffMs(settings.backoffSeconds, unit.attempts);

@@ -23,6 +23,8 @@ export interface UnitError {
   readonly message?: string;
   readonly at: Date;
   readonly jobId?: string;
+  /** Number of the lease that failed. */
+  readonly fence?: number;
 }
 
 /** End of a completed unit. */
