@@ -352,6 +352,23 @@ describe('workUnitTotals', () => {
       },
     ]);
   });
+
+  it('refuses a grouping of more groups than an answer may have', async () => {
+    const pool = await TestPool.create(core, 'grouped', {}, 'run 8');
+    const at = new Date();
+    const hour = new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000);
+    const rows = Array.from({ length: 10_001 }, (_, number) => ({
+      ...{ _id: `${pool.id} ${number}`, schemaVersion: 1, updatedAt: at, poolId: pool.id, hour },
+      ...{ site: `site ${number}`, writer: 'test', completed: 1, failures: 0, seconds: 1 },
+    }));
+    await core.db.collection<(typeof rows)[number]>('unitHours').insertMany(rows);
+    const since = new Date(at.getTime() - 7_200_000).toISOString();
+    const text = (groupBy: string): string =>
+      `query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 8"] }, groupBy: [${groupBy}], since: $since) { completed } }`;
+    await expect(core.ask(text('RUN, SITE'), { since })).rejects.toThrow('at most 10000 groups');
+    const { workUnitTotals } = await core.ask(text('RUN'), { since });
+    expect(workUnitTotals).toEqual([{ completed: 10_001 }]);
+  });
 });
 
 describe('the upkeep of units', () => {

@@ -33,6 +33,7 @@ export type UnitGrouping = 'POOL' | 'RUN' | 'SITE' | 'HOUR';
 /** Numbers of units that ended an attempt; parts of the key that are not grouped by are null. */
 export interface HourRow {
   readonly poolId: string | null;
+  readonly run: string | null;
   readonly site: string | null;
   readonly hour: Date | null;
   readonly completed: number;
@@ -77,7 +78,7 @@ export type EndedBlock = Pick<
 const majority = { writeConcern: { w: 'majority' } } as const;
 const totalsIndex = 'poolId_isCounted_idx';
 /** Most groups of one answer. */
-const maxHourRows = 10_000;
+export const maxHourRows = 10_000;
 const blockFields = { revision: 1, createdAt: 1, priority: 1, sequence: 1, units: 1 } as const;
 
 class StaleBlock extends Error {}
@@ -200,18 +201,23 @@ export class BlocksRepository {
       .toArray();
   }
 
-  /** Numbers of pools in a period, at most {@link maxHourRows} groups. By run, they are grouped by pool. */
+  /** Numbers of pools in a period; one group more than {@link maxHourRows} if there are more. */
   hours(
-    poolIds: readonly string[],
+    pools: readonly Pick<PoolDocument, '_id' | 'run'>[],
     since: Date,
     until: Date,
     groupBy: readonly UnitGrouping[],
   ): Promise<HourRow[]> {
-    const part = (isWanted: boolean, field: string) => (isWanted ? { $ifNull: [field, null] } : null);
+    const poolIds = pools.map(({ _id }) => _id);
+    const runs = { $literal: pools.map(({ run }) => run ?? null) };
+    const run = { $arrayElemAt: [runs, { $indexOfArray: [{ $literal: poolIds }, '$poolId'] }] };
+    const part = (of: UnitGrouping, value: string | object) =>
+      groupBy.includes(of) ? { $ifNull: [value, null] } : null;
     const key = {
-      poolId: part(groupBy.includes('POOL') || groupBy.includes('RUN'), '$poolId'),
-      site: part(groupBy.includes('SITE'), '$site'),
-      hour: part(groupBy.includes('HOUR'), '$hour'),
+      poolId: part('POOL', '$poolId'),
+      run: part('RUN', run),
+      site: part('SITE', '$site'),
+      hour: part('HOUR', '$hour'),
     };
     const sums = {
       completed: { $sum: '$completed' },
@@ -220,10 +226,10 @@ export class BlocksRepository {
     };
     return this.#hours
       .aggregate<HourRow>([
-        { $match: { poolId: { $in: [...poolIds] }, hour: { $gte: since, $lt: until } } },
+        { $match: { poolId: { $in: poolIds }, hour: { $gte: since, $lt: until } } },
         { $group: { _id: key, ...sums } },
         { $sort: { _id: 1 } },
-        { $limit: maxHourRows },
+        { $limit: maxHourRows + 1 },
         { $replaceWith: { $mergeObjects: ['$_id', '$$ROOT'] } },
         { $unset: '_id' },
       ])

@@ -5,7 +5,13 @@ import { digestOf } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { visibilityOf } from '../../shared/visibility.js';
-import type { BlocksRepository, BlockTotals, HourRow, UnitGrouping } from '../blocks/blocks.repository.js';
+import {
+  type BlocksRepository,
+  type BlockTotals,
+  type HourRow,
+  maxHourRows,
+  type UnitGrouping,
+} from '../blocks/blocks.repository.js';
 import { maySeePool, type PoolCode, publishable } from './pool-access.js';
 import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
 import type { PoolDocument, RemovedUnits } from './pool.document.js';
@@ -56,11 +62,6 @@ export interface EndedUnits {
   readonly groupBy: readonly UnitGrouping[];
   readonly since: Date;
   readonly until?: Date | null | undefined;
-}
-
-/** Numbers of a group; parts of the key that are not grouped by are null. */
-export interface EndedRow extends HourRow {
-  readonly run: string | null;
 }
 
 /** Sums over the open pools of an experiment. */
@@ -184,7 +185,7 @@ export class PoolsService {
   async ended(
     { filter, groupBy, since, until }: EndedUnits,
     principal: Principal,
-  ): Promise<readonly EndedRow[]> {
+  ): Promise<readonly HourRow[]> {
     const { repository, blocks, clock } = this.#options;
     const to = until ?? clock.now();
     if (since >= to) throw badInput('since', since, 'before `until`');
@@ -193,15 +194,14 @@ export class PoolsService {
     const pools = await repository.list(filter ?? {}, visibilityOf(principal, 'pool:read'), maxNamed + 1);
     if (pools.length > maxNamed)
       throw badInput('filter', `${maxNamed} pools or more`, 'conditions on fewer pools');
-    const rows = await blocks.hours(
-      pools.map(({ _id }) => _id),
-      since,
-      to,
-      groupBy,
-    );
-    const byId = new Map(pools.map((pool) => [pool._id, pool]));
-    const named = rows.map((row) => ({ ...row, run: byId.get(row.poolId ?? '')?.run ?? null }));
-    return groupBy.includes('RUN') ? byRun(named, groupBy) : named.map((row) => ({ ...row, run: null }));
+    const rows = await blocks.hours(pools, since, to, groupBy);
+    if (rows.length > maxHourRows)
+      throw badInput(
+        'groupBy',
+        groupBy,
+        `a key of at most ${maxHourRows} groups; group by less, or choose a shorter period`,
+      );
+    return rows;
   }
 
   /** Sums over the open pools of each experiment, for metrics. */
@@ -231,23 +231,6 @@ export class PoolsService {
     if (!waitingSince) return 0;
     return Math.max(0, (this.#options.clock.now().getTime() - waitingSince.getTime()) / 1000);
   }
-}
-
-/** Rows of pools, added up by their runs. */
-function byRun(rows: readonly EndedRow[], groupBy: readonly UnitGrouping[]): readonly EndedRow[] {
-  const sums = new Map<string, EndedRow>();
-  for (const row of rows) {
-    const poolId = groupBy.includes('POOL') ? row.poolId : null;
-    const key = JSON.stringify([poolId, row.run, row.site, row.hour]);
-    const sum = sums.get(key);
-    sums.set(key, {
-      ...{ ...row, poolId },
-      completed: row.completed + (sum?.completed ?? 0),
-      failures: row.failures + (sum?.failures ?? 0),
-      seconds: row.seconds + (sum?.seconds ?? 0),
-    });
-  }
-  return [...sums.values()];
 }
 
 function isSame(one: RemovedUnits, other: RemovedUnits | undefined): boolean {
