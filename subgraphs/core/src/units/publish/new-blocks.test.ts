@@ -4,6 +4,7 @@ import type { Block } from '../blocks/unit.types.js';
 import { settingsOf } from '../pools/pool-input.js';
 import { LeaseSearch } from '../work/lease-search.js';
 import { LeaseWaiter } from '../work/lease-waiter.js';
+import { PayloadMemory } from '../work/payload-memory.js';
 import { WorkDraft } from '../work/work-draft.js';
 import { groupsOf, newBlocks } from './new-blocks.js';
 
@@ -97,5 +98,33 @@ describe('LeaseSearch', () => {
     await search.run(read);
     expect(search.found.get(waiter)).toHaveLength(2);
     expect(seen.pages).toBe(1);
+  });
+});
+
+describe('PayloadMemory', () => {
+  /** A memory over blocks of one payload each; `reads` has the blocks that were read. */
+  function memoryOf(payload: string): { readonly memory: PayloadMemory; readonly reads: string[] } {
+    const reads: string[] = [];
+    const memory = new PayloadMemory((blockIds) => {
+      reads.push(...blockIds);
+      return Promise.resolve(blockIds.map((_id) => ({ _id, schemaVersion: 1, payloads: [{ payload }] })));
+    });
+    return { memory, reads };
+  }
+  const unitOf = (blockId: string) => ({ blockId, position: 0 });
+
+  it('reads a block once for calls at the same time', async () => {
+    const { memory, reads } = memoryOf('x');
+    const calls = [[unitOf('a')], [unitOf('a'), unitOf('b')], [unitOf('b')]];
+    const answers = await Promise.all(calls.map((units) => memory.of(units)));
+    expect(answers).toEqual([[{ payload: 'x' }], [{ payload: 'x' }, { payload: 'x' }], [{ payload: 'x' }]]);
+    expect(reads).toEqual(['a', 'b']);
+  });
+
+  it('forgets the blocks that were used the longest time ago, by their bytes', async () => {
+    // Three of these blocks have more than 32 MiB, but fewer characters.
+    const { memory, reads } = memoryOf('€'.repeat(4_000_000));
+    for (const id of ['a', 'b', 'a', 'c', 'a', 'b']) await memory.of([unitOf(id)]);
+    expect(reads).toEqual(['a', 'b', 'c', 'b']);
   });
 });
