@@ -270,6 +270,30 @@ describe('a report about units', () => {
   });
 });
 
+describe('the counts of a pool', () => {
+  it('have each unit once while units are leased, completed and added to the pool', async () => {
+    const pool = await TestPool.create(core, 'summed');
+    const keys = Array.from({ length: 30 }, (_, at) => `u${at}`);
+    await pool.publish(units(...keys).map((unit, at) => ({ ...unit, priority: at % 10 })));
+    const seen = { isOver: false };
+    const work = async (): Promise<void> => {
+      for (let done = 0; done < keys.length;) {
+        const { units: leased } = await pool.lease(ada, 4);
+        await pool.report('complete', ada, leased.map(refOf));
+        done += leased.length;
+      }
+    };
+    const working = work().finally(() => {
+      seen.isOver = true;
+    });
+    while (!seen.isOver) {
+      const { waiting, leased, completed } = (await pool.through(second).counts()) as Record<string, number>;
+      expect(Number(waiting) + Number(leased) + Number(completed)).toBe(keys.length);
+    }
+    await working;
+  });
+});
+
 describe('workUnitCompleted', () => {
   const text =
     'subscription ($id: ID!, $after: String) { workUnitCompleted(poolId: $id, after: $after) { cursor event { jobId site { name } units { key result } } } }';

@@ -52,7 +52,7 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   const isDrained: UnitReportsOptions['isDrained'] = async (pool) => {
     if (pool.state === 'OPEN' && (await repository.find(pool._id))?.state !== 'CLOSED') return false;
     const [totals] = await pools.totals([pool]);
-    return totals === undefined || totals.waiting + totals.leased === 0;
+    return totals === undefined || (totals.state === 'CLOSED' && totals.waiting + totals.leased === 0);
   };
   let upkeep: UnitUpkeep | undefined;
   let stops: (() => void)[] = [];

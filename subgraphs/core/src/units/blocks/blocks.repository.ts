@@ -1,5 +1,5 @@
 /** Reads blocks, and writes changes of them on the condition that nobody else has changed them. */
-import { collection } from '@rhizome/mongo';
+import { collection, readSnapshot } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db, Filter } from 'mongodb';
 import {
   type BlockDocument,
@@ -59,6 +59,12 @@ export interface BlockTotals extends Pick<
   readonly poolId: string;
   readonly blocks: number;
   readonly waitingSince: Date | null;
+}
+
+/** Pools, and the sums over their blocks, as of one time. */
+export interface SettledTotals {
+  readonly pools: readonly PoolDocument[];
+  readonly totals: readonly BlockTotals[];
 }
 
 /** Dead letters of a block, with their positions. */
@@ -175,7 +181,7 @@ export class BlocksRepository {
   }
 
   /** Sums over the blocks of pools, from an index alone; pools without blocks are left out. */
-  totals(poolIds: readonly string[], session?: ClientSession): Promise<BlockTotals[]> {
+  totals(poolIds: readonly string[], session: ClientSession): Promise<BlockTotals[]> {
     const sum = (field: string) => ({ $sum: `$${field}` });
     const sums = {
       blocks: { $sum: 1 },
@@ -196,9 +202,20 @@ export class BlocksRepository {
           { $set: { poolId: '$_id' } },
           { $unset: '_id' },
         ],
-        { hint: totalsIndex, ...(session ? { session } : {}) },
+        { hint: totalsIndex, session },
       )
       .toArray();
+  }
+
+  /** Sums over the blocks of pools, and the pools to which the numbers of ended blocks were added. */
+  async settledTotals(poolIds: readonly string[]): Promise<SettledTotals> {
+    if (poolIds.length === 0) return { pools: [], totals: [] };
+    // A block that changes or is added to its pool while others are read would count twice, or not at all.
+    const { value } = await readSnapshot(this.#db.client, async (session) => {
+      const pools = await this.#pools.find({ _id: { $in: [...poolIds] } }, { session }).toArray();
+      return { pools, totals: await this.totals(poolIds, session) };
+    });
+    return value;
   }
 
   /** Numbers of pools in a period; one group more than {@link maxHourRows} if there are more. */

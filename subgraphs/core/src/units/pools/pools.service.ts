@@ -14,13 +14,13 @@ import {
 } from '../blocks/blocks.repository.js';
 import { maySeePool, type PoolCode, publishable } from './pool-access.js';
 import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
-import type { PoolDocument, RemovedUnits } from './pool.document.js';
+import type { PoolDocument, PoolState } from './pool.document.js';
 import type { PoolFilter, PoolsRepository } from './pools.repository.js';
 
 /** Dependencies of {@link PoolsService}. */
 export interface PoolsOptions {
   readonly repository: PoolsRepository;
-  readonly blocks: Pick<BlocksRepository, 'totals' | 'hours'>;
+  readonly blocks: Pick<BlocksRepository, 'settledTotals' | 'hours'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
   /** Experiment of a task; null if the task does not exist. */
   readonly experimentOfTask: (taskId: string) => Promise<string | null>;
@@ -41,6 +41,8 @@ export interface PoolResult<C extends string> {
 
 /** Numbers of the units of a pool, with those that were removed since. */
 export interface PoolTotals {
+  /** State of the pool at the time of the numbers. */
+  readonly state: PoolState;
   readonly waiting: number;
   readonly leased: number;
   readonly completed: number;
@@ -162,17 +164,10 @@ export class PoolsService {
 
   /** Totals of pools, in the same order. */
   async totals(pools: readonly PoolDocument[]): Promise<readonly PoolTotals[]> {
-    const { blocks, repository } = this.#options;
-    const ids = pools.map(({ _id }) => _id);
-    for (let before = pools; ;) {
-      const found = new Map((await blocks.totals(ids)).map((totals) => [totals.poolId, totals]));
-      const read = new Map((await repository.findMany(ids)).map((pool) => [pool._id, pool]));
-      const after = before.map((pool) => read.get(pool._id) ?? pool);
-      // Blocks that were removed between the two reads are in both, or in neither.
-      if (after.every(({ removed }, at) => isSame(removed, before[at]?.removed)))
-        return after.map((pool) => totalsOf(pool, found.get(pool._id)));
-      before = after;
-    }
+    const read = await this.#options.blocks.settledTotals(pools.map(({ _id }) => _id));
+    const found = new Map(read.totals.map((totals) => [totals.poolId, totals]));
+    const current = new Map(read.pools.map((pool) => [pool._id, pool]));
+    return pools.map((pool) => totalsOf(current.get(pool._id) ?? pool, found.get(pool._id)));
   }
 
   /** Totals of one pool. */
@@ -233,12 +228,9 @@ export class PoolsService {
   }
 }
 
-function isSame(one: RemovedUnits, other: RemovedUnits | undefined): boolean {
-  return one.completed === other?.completed && one.dead === other.dead;
-}
-
-function totalsOf({ removed }: PoolDocument, blocks: BlockTotals | undefined): PoolTotals {
+function totalsOf({ state, removed }: PoolDocument, blocks: BlockTotals | undefined): PoolTotals {
   return {
+    state,
     waiting: blocks?.waiting ?? 0,
     leased: blocks?.leased ?? 0,
     completed: (blocks?.completed ?? 0) + removed.completed,
