@@ -107,10 +107,10 @@ export class BlocksRepository {
     this.#hours = collection(db, unitHoursCollection);
   }
 
-  /** Blocks with these ids, in no order. */
-  find(ids: readonly string[]): Promise<Block[]> {
+  /** Blocks with these ids, in no order. @param isDurable leaves out writes that may still be rolled back */
+  find(ids: readonly string[], isDurable = false): Promise<Block[]> {
     return this.#blocks
-      .find({ _id: { $in: [...ids] } })
+      .find({ _id: { $in: [...ids] } }, isDurable ? { readConcern: 'majority' } : {})
       .project<Block>(blockFields)
       .toArray();
   }

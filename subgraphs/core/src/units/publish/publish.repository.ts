@@ -53,10 +53,10 @@ export class PublishRepository {
     this.#totals = totals;
   }
 
-  /** Ids of the units that were published with these keys. */
+  /** Ids of the units that were published with these keys; an answer may rest on them. */
   async known(poolId: string, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const ids = keys.map((key) => unitKeyId(poolId, key));
-    const found = await this.#keys.find({ _id: { $in: ids } }).toArray();
+    const found = await this.#keys.find({ _id: { $in: ids } }, { readConcern: 'majority' }).toArray();
     const start = unitKeyId(poolId, '').length;
     return new Map(found.map(({ _id, unitId }) => [_id.slice(start), unitId]));
   }

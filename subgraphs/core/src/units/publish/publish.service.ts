@@ -2,6 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
+import { sleep } from '@rhizome/retry';
 import { retention } from '../../shared/retention.js';
 import type { BlockTotals } from '../blocks/blocks.repository.js';
 import { type PoolCode, publishable } from '../pools/pool-access.js';
@@ -36,6 +37,8 @@ export interface PublishOptions {
 
 /** Attempts of a publication whose keys others publish at the same time. */
 const maxTries = 10;
+/** Pause before the second attempt, in milliseconds: keys of others are read once they are durable. */
+const pauseMs = 20;
 /** Pause after which publishers to a full pool should try again, in seconds. */
 const retryAfterSeconds = 5;
 
@@ -91,7 +94,10 @@ export class PublishService {
         onChanged([pool._id]);
         return answer(units, [known, made.unitIds]);
       }
-      if (outcome === 'repeated') continue;
+      if (outcome === 'repeated') {
+        await sleep(pauseMs * (tries + 1));
+        continue;
+      }
       reportRefusal(errors, outcome === 'full' ? 'POOL_FULL' : 'POOL_CLOSED', pool);
       return { ...refused(errors), retryAfterSeconds: outcome === 'full' ? retryAfterSeconds : null };
     }

@@ -45,6 +45,9 @@ interface Queued {
 /** Answer of a change in a draft. */
 type Answer = { readonly value: unknown } | { readonly error: unknown };
 
+/** Where blocks are read: durable ones have no write that may still be rolled back. */
+type BlockSource = 'memory' | 'latest' | 'durable';
+
 /** Writes of one step that fail because other processes changed the blocks. */
 const maxTries = 20;
 /** Changes that one step takes; the rest follows in the next. */
@@ -143,23 +146,24 @@ export class PoolWork {
   async #step(queued: readonly Queued[], waiters: readonly LeaseWaiter[]): Promise<void> {
     const { repository, memory, clock, ids, writer } = this.#options;
     await this.#dismissEnded(waiters);
-    let mustRead = queued.some(({ change }) => change.mustRead);
+    let source: BlockSource = queued.some(({ change }) => change.mustRead) ? 'latest' : 'memory';
     for (let tries = 0; tries < maxTries; tries++) {
       const now = clock.now();
       const draft = new WorkDraft({ poolId: this.#poolId, settings: this.#settings, now, ids, writer });
       const wanted = queued.flatMap(({ change }) => change.blockIds);
-      if (mustRead) memory.forget(wanted);
-      await this.#read(draft, wanted);
+      if (source !== 'memory') memory.forget(wanted);
+      await this.#read(draft, wanted, source);
       const answers = queued.map(({ change }) => answerOf(change, draft));
-      if (draft.isDoubtful && !mustRead) {
-        mustRead = true;
+      // An answer without a write must not rest on a write of another process that is rolled back.
+      if (draft.isDoubtful && source !== 'durable') {
+        source = 'durable';
         continue;
       }
       const search = new LeaseSearch(this.#options, draft, waiters);
       if (waiters.length > 0) await search.run((wanted) => this.#read(draft, wanted));
       if (!draft.isEmpty && !(await repository.commit(draft.writes, draft, now))) {
         memory.forget(draft.ids);
-        mustRead = true;
+        source = 'latest';
         continue;
       }
       for (const block of draft.written) memory.put(block);
@@ -178,7 +182,7 @@ export class PoolWork {
   }
 
   /** Blocks from memory, and the rest from the store. */
-  async #read(draft: WorkDraft, wanted: readonly string[]): Promise<void> {
+  async #read(draft: WorkDraft, wanted: readonly string[], source: BlockSource = 'latest'): Promise<void> {
     const { memory, repository } = this.#options;
     const missing = new Set<string>();
     for (const id of wanted) {
@@ -188,7 +192,7 @@ export class PoolWork {
       else missing.add(id);
     }
     if (missing.size === 0) return;
-    for (const block of await repository.find([...missing])) {
+    for (const block of await repository.find([...missing], source === 'durable')) {
       memory.put(block);
       draft.add(block);
     }
