@@ -63,7 +63,10 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
     views: new UnitViews({ pools: repository, blocks, payloads, works }),
     start(leader) {
       stops = [events.onWritten('workPools', onChanged), events.onReset(() => works.lookAll())];
-      upkeep = new UnitUpkeep({ blocks, pools: repository, works, events, leader, config, clock, log });
+      upkeep = new UnitUpkeep({
+        ...{ blocks, pools: repository, works, events, leader, config, clock, log },
+        endedJobs: (jobIds) => attempts.ended(jobIds),
+      });
       upkeep.start();
     },
     async stop() {

@@ -286,6 +286,14 @@ export class BlocksRepository {
     return this.#swept({ holders: { $in: [...jobIds] } }, { _id: 1 }, most);
   }
 
+  /** Jobs that hold units, by block: a job is returned for each of its blocks. */
+  async *holders(): AsyncGenerator<readonly string[]> {
+    const found = this.#blocks
+      .find({ holders: { $exists: true } })
+      .project<Required<Pick<BlockDocument, 'holders'>>>({ _id: 0, holders: 1 });
+    for await (const { holders } of found) yield holders;
+  }
+
   #swept(filter: Filter<BlockDocument>, order: Record<string, 1>, most: number): Promise<SweptBlock[]> {
     return this.#blocks.find(filter).sort(order).limit(most).project<SweptBlock>({ poolId: 1 }).toArray();
   }

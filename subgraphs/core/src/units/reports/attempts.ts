@@ -38,6 +38,13 @@ export class Attempts {
     return { jobId, fence, site: job.attempts.at(-1)?.site, experiment: job.experiment };
   }
 
+  /** Those of the jobs that no worker holds. */
+  async ended(jobIds: readonly string[]): Promise<readonly string[]> {
+    const jobs = await this.#read(jobIds);
+    const held = new Set(jobs.filter(({ state }) => isHeld(state)).map(({ _id }) => _id));
+    return jobIds.filter((id) => !held.has(id));
+  }
+
   /** True for each attempt that its worker still holds, in the same order. */
   async stillHeld(attempts: readonly UnitAttempt[]): Promise<readonly boolean[]> {
     const jobs = await this.#read([...new Set(attempts.map(({ jobId }) => jobId))]);

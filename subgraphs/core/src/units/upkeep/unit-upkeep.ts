@@ -31,10 +31,15 @@ export const defaultUnitUpkeep: UnitUpkeepConfig = { sweepMs: 1000, graceMs: 30_
 
 /** Dependencies of {@link UnitUpkeep}. */
 export interface UnitUpkeepOptions {
-  readonly blocks: BlocksRepository;
+  readonly blocks: Pick<
+    BlocksRepository,
+    'holders' | 'ofJobs' | 'overdue' | 'uncounted' | 'addToPool' | 'expired' | 'remove'
+  >;
   readonly pools: Pick<PoolsRepository, 'findMany'>;
-  readonly works: PoolWorks;
-  /** Events of jobs; some may be missed, then the leases of a job end by time. */
+  readonly works: Pick<PoolWorks, 'of'>;
+  /** Those of the jobs that no worker holds. */
+  readonly endedJobs: (jobIds: readonly string[]) => Promise<readonly string[]>;
+  /** Events of jobs; those before the start of a term are missed. */
   readonly events: { onEvents(listener: (events: readonly JobEvent[]) => void): () => void };
   readonly leader: LeaderWork;
   readonly config?: Partial<UnitUpkeepConfig> | undefined;
@@ -46,6 +51,8 @@ export interface UnitUpkeepOptions {
 const batchSize = 100;
 /** Most jobs whose ends wait for the next sweep; the leases of others end by time. */
 const maxEnded = 100_000;
+/** Jobs that are read together. */
+const jobsOfPage = 1000;
 
 /** Upkeep of blocks. */
 export class UnitUpkeep {
@@ -76,7 +83,12 @@ export class UnitUpkeep {
     this.#ended = new Map();
     this.#stopEvents = events.onEvents((batch) => this.#take(batch));
     const failed = (err: unknown): void => log.warn({ err }, 'work units not swept');
-    const sweep = (): Promise<void> => this.#sweep(clock.monotonicMs() - leadsSince >= graceMs, signal);
+    let hasLooked = false;
+    const sweep = async (): Promise<void> => {
+      await this.#sweep(clock.monotonicMs() - leadsSince >= graceMs, signal);
+      if (!hasLooked) await this.#findEnded(signal);
+      hasLooked = true;
+    };
     try {
       await Promise.all([
         repeat(sweep, sweepMs, signal, failed),
@@ -91,18 +103,56 @@ export class UnitUpkeep {
     for (const { jobId, last } of batch) {
       const { from, to, at } = last;
       if (from === undefined || from === null || !isHeld(from) || isHeld(to)) continue;
-      if (this.#ended.size < maxEnded) this.#ended.set(jobId, at);
+      this.#add(jobId, at);
     }
   }
 
+  #add(jobId: string, at: Date): void {
+    const known = this.#ended.get(jobId);
+    if (known ? known < at : this.#ended.size < maxEnded) this.#ended.set(jobId, at);
+  }
+
+  /** Adds the jobs that ended while nobody led, and still hold units; for the next sweep. */
+  async #findEnded(signal: AbortSignal): Promise<void> {
+    const { blocks, clock, endedJobs } = this.#options;
+    const seen = new Set<string>();
+    let page: string[] = [];
+    const addEnded = async (): Promise<void> => {
+      // Units that a job leases after it was read have a later time.
+      const at = clock.now();
+      for (const jobId of await endedJobs(page)) this.#add(jobId, at);
+      page = [];
+    };
+    for await (const holders of blocks.holders()) {
+      if (signal.aborted) return;
+      page.push(...holders.filter((jobId) => !seen.has(jobId)));
+      for (const jobId of holders) seen.add(jobId);
+      if (page.length >= jobsOfPage) await addEnded();
+    }
+    if (page.length > 0) await addEnded();
+  }
+
   async #sweep(isGraceOver: boolean, signal: AbortSignal): Promise<void> {
-    const { blocks, clock } = this.#options;
     const ended = this.#ended;
     this.#ended = new Map();
+    try {
+      await this.#sweepAll(ended, isGraceOver, signal);
+    } catch (error) {
+      for (const [jobId, at] of ended) this.#add(jobId, at);
+      throw error;
+    }
+  }
+
+  async #sweepAll(
+    ended: ReadonlyMap<string, Date>,
+    isGraceOver: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { blocks, clock } = this.#options;
     const jobIds = [...ended.keys()];
-    for (let at = 0; at < jobIds.length && !signal.aborted; at += 1000) {
+    for (let at = 0; at < jobIds.length && !signal.aborted; at += jobsOfPage) {
       // A block with units of many jobs is found again by each part.
-      const found = await blocks.ofJobs(jobIds.slice(at, at + 1000), 10_000);
+      const found = await blocks.ofJobs(jobIds.slice(at, at + jobsOfPage), 10_000);
       await this.#sweepBlocks(found, ended, isGraceOver);
     }
     for (let before: string | undefined; !signal.aborted;) {
