@@ -12,7 +12,9 @@ export function hasEnded({ state }: StoredUnit): boolean {
 }
 
 /**
- * Positions of the units that wait and whose predecessors with the same ordering key have ended, in order.
+ * Positions of the units that wait and whose predecessors with the same ordering key have ended, in order. A
+ * leased unit also holds back those before it, which were dead letters when it was leased; only within the
+ * block: a dead letter of an earlier block that waits again does not wait for it.
  * @param blocked ordering keys with predecessors in earlier blocks
  */
 export function* unblocked(
@@ -20,6 +22,8 @@ export function* unblocked(
   blocked: ReadonlySet<string> = new Set(),
 ): Generator<number> {
   const open = new Set<string>();
+  for (const { orderingKey: key, state } of units)
+    if (state === 'LEASED' && key !== undefined) open.add(key);
   for (const [position, unit] of units.entries()) {
     if (hasEnded(unit)) continue;
     const { orderingKey: key, state } = unit;

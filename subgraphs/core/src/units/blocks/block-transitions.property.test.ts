@@ -95,12 +95,13 @@ class Story {
     this.#checkOrder();
   }
 
-  /** Of the units with an ordering key, none is leased while one before it has not ended. */
+  /** Of the units with an ordering key, one is leased at a time, and none while one before it has not ended. */
   #checkOrder(): void {
     for (const key of ['x', 'y']) {
       const open = this.block.units.filter(
         ({ orderingKey, state }) => orderingKey === key && (state === 'WAITING' || state === 'LEASED'),
       );
+      expect(open.filter(({ state }) => state === 'LEASED').length).toBeLessThanOrEqual(1);
       const isResubmitted = open.some(({ since }) => since !== undefined);
       if (!isResubmitted) expect(open.slice(1).every(({ state }) => state === 'WAITING')).toBe(true);
     }
@@ -160,6 +161,25 @@ describe('a block', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('leaseUnits', () => {
+  it('leases no dead letter that waits again while a later unit with its ordering key is leased', () => {
+    const spec = { holder: { jobId: 'job_a' }, max: 2, maxBytes: 1000, blocked: new Set<string>() };
+    const leased = (block: Block): readonly number[] =>
+      leaseUnits(block, spec, settings, start).map((change) => change.position);
+    const keyed = { orderingKey: 'x', late: false };
+    const fresh = blockOf([keyed, keyed]);
+    const units = fresh.units.map(
+      (unit, at): StoredUnit =>
+        at === 0
+          ? { ...unit, since: start }
+          : { ...unit, state: 'LEASED', fence: 1, lease: { jobId: 'job_b', at: start, until: start } },
+    );
+    expect(leased({ ...fresh, units })).toEqual([]);
+    expect(headerOf({ ...fresh, units }, settings, start).readyAt).toBeUndefined();
+    expect(leased(fresh)).toEqual([0]);
   });
 });
 
