@@ -95,7 +95,7 @@ class Story {
     this.#checkOrder();
   }
 
-  /** Of the units with an ordering key, one is leased at a time, and none while one before it has not ended. */
+  /** Of an ordering key, one unit is leased at a time, and none while one before it has not ended. */
   #checkOrder(): void {
     for (const key of ['x', 'y']) {
       const open = this.block.units.filter(

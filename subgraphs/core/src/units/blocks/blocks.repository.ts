@@ -152,11 +152,15 @@ export class BlocksRepository {
     return next?.readyAt;
   }
 
-  /** First block, by its number, in which a unit with each of these ordering keys has not ended. */
-  async firstOpen(poolId: string, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  /** Number of the first block, before one, in which a unit with each of these ordering keys is open. */
+  async firstOpen(
+    poolId: string,
+    keys: readonly string[],
+    before: number,
+  ): Promise<ReadonlyMap<string, number>> {
     const found = await this.#blocks
       .aggregate<{ readonly _id: string; readonly first: number }>([
-        { $match: { poolId, openKeys: { $in: [...keys] } } },
+        { $match: { poolId, openKeys: { $in: [...keys] }, sequence: { $lt: before } } },
         { $project: { sequence: 1, openKeys: 1 } },
         { $unwind: '$openKeys' },
         { $match: { openKeys: { $in: [...keys] } } },

@@ -54,11 +54,14 @@ describe('newBlocks', () => {
 describe('LeaseSearch', () => {
   const ids: Ids = { next: (prefix) => `${prefix}_01J0000000000000000000000B` };
 
-  /** A search of blocks of one unit of 10 bytes each. */
-  function searchOf(numberOfBlocks: number, { max, maxBytes }: { max: number; maxBytes: number }) {
+  /** A search of blocks of one unit of 10 bytes; those with an ordering key wait for an earlier block. */
+  function searchOf(
+    numberOfBlocks: number,
+    { max, maxBytes, orderingKey }: { max: number; maxBytes: number; orderingKey?: string },
+  ) {
     const groups = Array.from({ length: numberOfBlocks }, (_, at) => ({
       priority: 4,
-      units: [{ key: `u${at}`, payload: '0123456789' }],
+      units: [{ key: `u${at}`, payload: '0123456789', orderingKey }],
     }));
     const { blocks } = newBlocks(pool, groups, 1, now);
     const byId = new Map<string, Block>(blocks.map((block) => [block._id, block]));
@@ -78,7 +81,8 @@ describe('LeaseSearch', () => {
         const from = after?.sequence ?? 0;
         return Promise.resolve(blocks.filter(({ sequence }) => sequence > from).slice(0, most));
       },
-      firstOpen: () => Promise.resolve(new Map<string, number>()),
+      firstOpen: () =>
+        Promise.resolve(new Map<string, number>(orderingKey === undefined ? [] : [[orderingKey, 0]])),
       heldBy: () => Promise.resolve(new Map<string, number>()),
     };
     const memory = { get: () => undefined, forget: () => undefined };
@@ -98,6 +102,17 @@ describe('LeaseSearch', () => {
     await search.run(read);
     expect(search.found.get(waiter)).toHaveLength(2);
     expect(seen.pages).toBe(1);
+  });
+
+  it('leaves the blocks behind 16 pages to the next search, and keeps none that it has not changed', async () => {
+    const { search, read, draft, waiter, seen } = searchOf(200, { max: 1, maxBytes: 20, orderingKey: 'k' });
+    await search.run(read);
+    expect(search.searchedTo).toMatchObject({ sequence: 128 });
+    expect(seen.pages).toBe(16);
+    expect(draft.ids).toEqual([]);
+    await search.run(read, search.searchedTo);
+    expect(seen.pages).toBe(26);
+    expect(search.found.get(waiter)).toEqual([]);
   });
 });
 

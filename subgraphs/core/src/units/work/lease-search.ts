@@ -9,6 +9,8 @@ import type { WorkDraft } from './work-draft.js';
 
 /** Blocks that are searched together. */
 const pageSize = 8;
+/** Pages of one search; the next search goes on behind them. */
+const maxPages = 16;
 
 /** Dependencies of {@link LeaseSearch}. */
 export interface LeaseSearchOptions {
@@ -22,6 +24,8 @@ export class LeaseSearch {
   readonly found = new Map<LeaseWaiter, LeasedUnit[]>();
   /** True if units wait for others with their ordering key. */
   sawBlocked = false;
+  /** The last block that was searched, if blocks behind it were left to the next search. */
+  searchedTo: ReadyBlock | undefined;
   readonly #options: LeaseSearchOptions;
   readonly #draft: WorkDraft;
   readonly #waiters: readonly LeaseWaiter[];
@@ -34,12 +38,20 @@ export class LeaseSearch {
     this.#waiters = waiters;
   }
 
-  /** Adds the leases to the draft. @param read adds blocks to the draft */
-  async run(read: (ids: readonly string[]) => Promise<void>): Promise<void> {
+  /**
+   * Adds the leases to the draft.
+   * @param read adds blocks to the draft
+   * @param start block behind which the search begins
+   */
+  async run(read: (ids: readonly string[]) => Promise<void>, start?: ReadyBlock): Promise<void> {
     const { poolId, now } = this.#draft.context;
     await this.#limit();
-    let after: ReadyBlock | undefined;
-    while (this.#hungry().length > 0) {
+    let after = start;
+    for (let pages = 0; this.#hungry().length > 0; pages++) {
+      if (pages >= maxPages) {
+        this.searchedTo = after;
+        return;
+      }
       const page = await this.#options.repository.ready(poolId, now, pageSize, after);
       // Another process has changed a block since: what this one remembers of it is old.
       const changed = page.filter(({ _id, revision }) => {
@@ -51,6 +63,7 @@ export class LeaseSearch {
       const blocks = page.flatMap(({ _id }) => this.#draft.block(_id) ?? []);
       const firstOpen = await this.#firstOpen(blocks);
       for (const block of blocks) this.#serve(block, firstOpen);
+      this.#draft.release(page.map(({ _id }) => _id));
       after = page.at(-1);
       if (page.length < pageSize) return;
     }
@@ -107,14 +120,15 @@ export class LeaseSearch {
     for (const id of jobIds) this.#left.set(id, Math.max(0, most - (held.get(id) ?? 0)));
   }
 
-  /** Numbers of the first blocks with units of the ordering keys that wait in these blocks. */
+  /** Numbers of the first blocks with units of the ordering keys of these; none behind the last of these. */
   async #firstOpen(blocks: readonly Block[]): Promise<ReadonlyMap<string, number>> {
     const keys = new Set<string>();
     for (const { units } of blocks)
       for (const unit of units)
         if (unit.orderingKey !== undefined && !hasEnded(unit)) keys.add(unit.orderingKey);
     if (keys.size === 0) return new Map();
-    return this.#options.repository.firstOpen(this.#draft.context.poolId, [...keys]);
+    const last = Math.max(...blocks.map(({ sequence }) => sequence));
+    return this.#options.repository.firstOpen(this.#draft.context.poolId, [...keys], last);
   }
 }
 

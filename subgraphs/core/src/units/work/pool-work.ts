@@ -6,7 +6,7 @@
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { BlocksRepository } from '../blocks/blocks.repository.js';
+import type { BlocksRepository, ReadyBlock } from '../blocks/blocks.repository.js';
 import type { PoolSettings } from '../pools/pool.document.js';
 import type { BlockMemory } from './block-memory.js';
 import { LeaseSearch } from './lease-search.js';
@@ -65,6 +65,8 @@ export class PoolWork {
   #queue: Queued[] = [];
   #waiters: LeaseWaiter[] = [];
   #mustLook = false;
+  /** Block behind which the next search goes on; undefined to begin with the first. */
+  #searchedTo: ReadyBlock | undefined;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -131,6 +133,7 @@ export class PoolWork {
       try {
         await this.#step(queued, waiters);
       } catch (error) {
+        this.#searchedTo = undefined;
         for (const { reject } of queued) reject(error);
         for (const waiter of waiters) if (!waiter.isOver) waiter.fail(error);
       }
@@ -140,6 +143,7 @@ export class PoolWork {
 
   #takeWaiters(): readonly LeaseWaiter[] {
     this.#waiters = this.#waiters.filter(({ isOver }) => !isOver);
+    if (this.#waiters.length === 0) this.#searchedTo = undefined;
     return [...this.#waiters];
   }
 
@@ -160,7 +164,7 @@ export class PoolWork {
         continue;
       }
       const search = new LeaseSearch(this.#options, draft, waiters);
-      if (waiters.length > 0) await search.run((wanted) => this.#read(draft, wanted));
+      if (waiters.length > 0) await search.run((ids) => this.#read(draft, ids), this.#searchedTo);
       if (!draft.isEmpty && !(await repository.commit(draft.writes, draft, now))) {
         memory.forget(draft.ids);
         source = 'latest';
@@ -169,9 +173,11 @@ export class PoolWork {
       for (const block of draft.written) memory.put(block);
       for (const [at, { resolve, reject }] of queued.entries()) settle(answers[at], resolve, reject);
       this.#answer(search, waiters);
+      if (waiters.length > 0) this.#searchedTo = search.searchedTo;
       // Completed and failed units may let others be leased.
       if (queued.length > 0 && !draft.isEmpty) this.look();
-      if (waiters.length > 0) await this.#lookLater(search, now);
+      if (search.searchedTo) this.look();
+      else if (waiters.length > 0) await this.#lookLater(search, now);
       return;
     }
     throw new DomainError(
@@ -212,7 +218,8 @@ export class PoolWork {
     for (const waiter of waiters) {
       const units = search.found.get(waiter) ?? [];
       if (waiter.isOver) lost.push(...units);
-      else if (units.length > 0 || !waiter.request.isPatient) waiter.answer(units);
+      // There may be units in the blocks that are left to the next search.
+      else if (units.length > 0 || !(waiter.request.isPatient || search.searchedTo)) waiter.answer(units);
     }
     if (lost.length > 0) this.#return(lost);
   }
