@@ -42,6 +42,8 @@ export interface ChangedWorkers {
 
 /** Most names or ids in a filter. */
 const maxNamed = 1000;
+/** Documents that are read together: one may have 1 MiB, and a stream may resume far back. */
+const readTogether = 16;
 
 /** Completions of the units of a pool. */
 export interface CompletionsRequest {
@@ -130,10 +132,13 @@ export class DocumentChanges {
     if (!isResumed) yield { token: after, document: null };
     for await (const { written } of this.#documents.follow({ collection, after, signal })) {
       const wanted = written.filter(({ id }) => isWanted(id));
-      const documents = wanted.length === 0 ? [] : await read(wanted.map(({ id }) => id));
-      for (const [at, { token }] of wanted.entries()) {
-        const document = documents[at];
-        if (document) yield { token, document };
+      for (let from = 0; from < wanted.length; from += readTogether) {
+        const part = wanted.slice(from, from + readTogether);
+        const documents = await read(part.map(({ id }) => id));
+        for (const [at, { token }] of part.entries()) {
+          const document = documents[at];
+          if (document) yield { token, document };
+        }
       }
     }
   }
