@@ -203,6 +203,21 @@ describe('leaseWorkUnits', () => {
   });
 });
 
+describe('a pool of a task', () => {
+  it('is neither leased nor reported by other jobs', async () => {
+    const pool = await TestPool.create(core, 'of-task');
+    await pool.publish(units('a', 'b'));
+    const { units: leased } = await pool.lease(bob, 1);
+    await core.db
+      .collection<{ _id: string; taskId?: string }>('workPools')
+      .updateOne({ _id: pool.id }, { $set: { taskId: 'task_own' } });
+    expect(await pool.lease(bob)).toMatchObject({ units: [], userErrors: [{ code: 'POOL_NOT_FOUND' }] });
+    expect(await pool.report('complete', bob, leased.map(refOf))).toMatchObject({
+      ...{ acceptedIds: [], userErrors: [{ code: 'UNIT_NOT_FOUND' }] },
+    });
+  });
+});
+
 describe('a report about units', () => {
   it('stores the result with the job and the site, once', async () => {
     const pool = await TestPool.create(core, 'results');

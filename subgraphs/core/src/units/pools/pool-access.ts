@@ -39,3 +39,13 @@ export function reportUnknown(
 ): void {
   errors.report('POOL_NOT_FOUND', [field], `Pool ${JSON.stringify(id)} not found, or you may not use it.`);
 }
+
+/** Reason for which jobs of this task, or without one, may not work on the pool; undefined if they may. */
+export function taskFault(
+  { name, taskId: wanted }: Pick<PoolDocument, 'name' | 'taskId'>,
+  taskId: string | undefined,
+): string | undefined {
+  if (wanted === undefined || taskId === wanted) return undefined;
+  const own = taskId === undefined ? 'has no task' : `is a job of task "${taskId}"`;
+  return `Pool "${name}" belongs to task "${wanted}", but the caller ${own}; only jobs of the task may use it.`;
+}

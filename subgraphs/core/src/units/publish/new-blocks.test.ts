@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Ids } from '@rhizome/clock';
 import type { Block } from '../blocks/unit.types.js';
+import { taskFault } from '../pools/pool-access.js';
 import { settingsOf } from '../pools/pool-input.js';
 import { LeaseSearch } from '../work/lease-search.js';
 import { LeaseWaiter } from '../work/lease-waiter.js';
@@ -141,5 +142,17 @@ describe('PayloadMemory', () => {
     const { memory, reads } = memoryOf('€'.repeat(4_000_000));
     for (const id of ['a', 'b', 'a', 'c', 'a', 'b']) await memory.of([unitOf(id)]);
     expect(reads).toEqual(['a', 'b', 'c', 'b']);
+  });
+});
+
+describe('taskFault', () => {
+  it('names the pool, its task and the task of the caller', () => {
+    const ofTask = { name: 'events', taskId: 'task_a' };
+    expect(taskFault(ofTask, 'task_a')).toBeUndefined();
+    expect(taskFault({ name: 'events' }, undefined)).toBeUndefined();
+    expect(taskFault(ofTask, 'task_b')).toContain(
+      'Pool "events" belongs to task "task_a", but the caller is a job of task "task_b"',
+    );
+    expect(taskFault(ofTask, undefined)).toContain('the caller has no task');
   });
 });

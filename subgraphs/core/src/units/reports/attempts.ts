@@ -6,9 +6,9 @@ import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { UnitAttempt } from '../work/lease-waiter.js';
 
 /** Fields of a job that decide. */
-export const attemptFields = { state: 1, fence: 1, experiment: 1, 'attempts.site': 1 } as const;
+export const attemptFields = { state: 1, fence: 1, experiment: 1, taskId: 1, 'attempts.site': 1 } as const;
 
-type AttemptFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'experiment'> & {
+type AttemptFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'experiment' | 'taskId'> & {
   readonly attempts: readonly { readonly site?: string }[];
 };
 
@@ -18,6 +18,7 @@ export type ReadAttempts = (jobIds: readonly string[]) => Promise<readonly Attem
 /** Attempt that its worker holds. */
 export interface HeldAttempt extends UnitAttempt {
   readonly experiment: string;
+  readonly taskId?: string | undefined;
 }
 
 /** Looks attempts up as they are stored now. */
@@ -35,7 +36,8 @@ export class Attempts {
     const { jobId, fence } = attempt;
     const [job] = await this.#read([jobId]);
     if (!job || !holds(job, fence)) return undefined;
-    return { jobId, fence, site: job.attempts.at(-1)?.site, experiment: job.experiment };
+    const { experiment, taskId, attempts } = job;
+    return { jobId, fence, site: attempts.at(-1)?.site, experiment, taskId };
   }
 
   /** Those of the jobs that no worker holds. */

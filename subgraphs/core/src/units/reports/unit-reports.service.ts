@@ -7,7 +7,7 @@ import { completionIdOf, unitIdOf } from '../blocks/unit-ids.js';
 import type { CompletedUnit } from '../blocks/unit-completion.document.js';
 import type { UnitPayload } from '../blocks/unit-payload.document.js';
 import type { Block } from '../blocks/unit.types.js';
-import { reportUnknown } from '../pools/pool-access.js';
+import { reportUnknown, taskFault } from '../pools/pool-access.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
 import type { LeasedUnit } from '../work/lease-waiter.js';
@@ -94,6 +94,11 @@ export class UnitReports {
     const pool = await this.#poolOf(input.pool, attempt);
     if (!pool) {
       reportUnknown(errors, input.pool, 'pool');
+      return refusedLease(errors);
+    }
+    const fault = taskFault(pool, attempt.taskId);
+    if (fault !== undefined) {
+      errors.report('POOL_NOT_FOUND', ['pool'], fault);
       return refusedLease(errors);
     }
     const over = new AbortController();
@@ -185,6 +190,11 @@ export class UnitReports {
     const pool = await pools.find(first.poolId);
     if (pool?.experiment !== attempt.experiment) {
       for (const { input, at } of located) reportUnknownUnit(errors, input, at);
+      return refused(errors);
+    }
+    const fault = taskFault(pool, attempt.taskId);
+    if (fault !== undefined) {
+      for (const { at } of located) errors.report('UNIT_NOT_FOUND', ['units', at, 'id'], fault);
       return refused(errors);
     }
     const byBlock = groupByBlock(located);
