@@ -258,6 +258,9 @@ describe('a report about units', () => {
     const id = String(workPool?.['deadUnits']?.['nodes']?.[0]?.['id']);
     expect(await pool.through(second).resubmit([id])).toMatchObject({ unitIds: [id], userErrors: [] });
     expect(await pool.resubmit([id])).toMatchObject({ userErrors: [{ code: 'UNIT_NOT_DEAD' }] });
+    expect(await pool.resubmit([id.replace(/\d+$/, '7')])).toMatchObject({
+      userErrors: [{ code: 'UNIT_NOT_FOUND' }],
+    });
     expect((await pool.lease(bob)).units).toMatchObject([{ id, attempt: 1, fence: 3 }]);
     expect(await pool.counts()).toMatchObject({ leased: 1, dead: 0, failedAttempts: 2 });
   });

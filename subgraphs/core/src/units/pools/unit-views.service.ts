@@ -7,7 +7,7 @@ import type { BlocksRepository } from '../blocks/blocks.repository.js';
 import { unitIdOf, type UnitRef, unitRefOf } from '../blocks/unit-ids.js';
 import type { UnitCompletionDocument } from '../blocks/unit-completion.document.js';
 import type { UnitPayload } from '../blocks/unit-payload.document.js';
-import type { StoredUnit } from '../blocks/unit.types.js';
+import type { StoredUnit, UnitState } from '../blocks/unit.types.js';
 import type { PayloadMemory } from '../work/payload-memory.js';
 import type { PoolWorks } from '../work/pool-works.js';
 import { maySeePool, type PoolCode, publishable } from './pool-access.js';
@@ -48,6 +48,12 @@ export interface ResubmitResult {
   /** True if the pool has more dead letters, for another call. */
   readonly hasMore: boolean;
   readonly userErrors: readonly InputError<ResubmitCode>[];
+}
+
+/** A unit to publish again, and its state before; undefined if it does not exist. */
+interface Resubmitted {
+  readonly id: string;
+  readonly state: UnitState | undefined;
 }
 
 /** Dependencies of {@link UnitViews}. */
@@ -150,11 +156,12 @@ export class UnitViews {
       return [];
     });
     if (!errors.isEmpty) return refused(errors);
-    const changed = await this.#resubmit(pool, refs);
-    for (const [at, id] of unitIds.entries())
-      if (!changed.includes(id))
-        errors.report('UNIT_NOT_DEAD', ['unitIds', at], `Unit ${JSON.stringify(id)} is no dead letter.`);
-    return { unitIds: changed, hasMore: false, userErrors: errors.all };
+    const outcomes = await this.#resubmit(pool, refs);
+    for (const [at, { id, state }] of outcomes.entries())
+      if (state === undefined) reportUnknown(errors, id, at);
+      else if (state !== 'DEAD')
+        errors.report('UNIT_NOT_DEAD', ['unitIds', at], `Unit "${id}" is ${state}; must be DEAD.`);
+    return { unitIds: changedOf(outcomes), hasMore: false, userErrors: errors.all };
   }
 
   async #resubmitAll(pool: PoolDocument): Promise<ResubmitResult> {
@@ -162,25 +169,28 @@ export class UnitViews {
     const refs = found.flatMap(({ _id: blockId, units }) =>
       units.map(({ position }) => ({ poolId: pool._id, blockId, position })),
     );
-    const unitIds = await this.#resubmit(pool, refs.slice(0, maxResubmitted));
+    const outcomes = await this.#resubmit(pool, refs.slice(0, maxResubmitted));
     const hasMore = refs.length > maxResubmitted || found.length >= maxFirst;
-    return { unitIds, hasMore, userErrors: [] };
+    return { unitIds: changedOf(outcomes), hasMore, userErrors: [] };
   }
 
-  #resubmit(pool: PoolDocument, refs: readonly UnitRef[]): Promise<readonly string[]> {
+  #resubmit(pool: PoolDocument, refs: readonly UnitRef[]): Promise<readonly Resubmitted[]> {
     return this.#options.works.of(pool).run({
       blockIds: [...new Set(refs.map(({ blockId }) => blockId))],
       mustRead: true,
       apply: (draft) =>
-        refs.flatMap(({ blockId, position }) => {
+        refs.map(({ blockId, position }) => {
           const block = draft.block(blockId);
           const change = block && resubmitUnit(block, position, draft.context.now);
-          if (!change) return [];
-          draft.change(blockId, [change]);
-          return [unitIdOf(blockId, position)];
+          if (change) draft.change(blockId, [change]);
+          return { id: unitIdOf(blockId, position), state: block?.units[position]?.state };
         }),
     });
   }
+}
+
+function changedOf(outcomes: readonly Resubmitted[]): readonly string[] {
+  return outcomes.filter(({ state }) => state === 'DEAD').map(({ id }) => id);
 }
 
 function placeIn(cursor: string): { readonly sequence: number; readonly position: number } {

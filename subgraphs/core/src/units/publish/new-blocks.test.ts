@@ -1,13 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Ids } from '@rhizome/clock';
+import { InputErrors } from '@rhizome/errors';
 import type { Block } from '../blocks/unit.types.js';
 import { taskFault } from '../pools/pool-access.js';
 import { settingsOf } from '../pools/pool-input.js';
+import { locate, type ReportCode } from '../reports/report-input.js';
 import { LeaseSearch } from '../work/lease-search.js';
 import { LeaseWaiter } from '../work/lease-waiter.js';
 import { PayloadMemory } from '../work/payload-memory.js';
 import { WorkDraft } from '../work/work-draft.js';
 import { groupsOf, newBlocks } from './new-blocks.js';
+import { checkUnits } from './publish-input.js';
+import { refusedAsFull } from './publish.service.js';
 
 const pool = { _id: 'pool_01J0000000000000000000000A', settings: settingsOf(null) };
 const now = new Date('2030-01-01T00:00:00.000Z');
@@ -154,5 +158,48 @@ describe('taskFault', () => {
       'Pool "events" belongs to task "task_a", but the caller is a job of task "task_b"',
     );
     expect(taskFault(ofTask, undefined)).toContain('the caller has no task');
+  });
+});
+
+describe('the errors of a publication', () => {
+  it('name what a unit was given', () => {
+    const errors = new InputErrors<string>();
+    checkUnits(errors, [{ key: 'a', payload: 'x', reference: 'file:///x' }, { key: 'b' }], now);
+    expect(errors.all.map(({ message }) => message)).toEqual([
+      'units.0: must have either payload or reference; both were given',
+      'units.1: must have either payload or reference; neither was given',
+    ]);
+  });
+
+  it('name what waits, what the call adds and the limits, and advise a retry only if the units can fit', () => {
+    const settings = { ...pool.settings, maxWaitingUnits: 2, maxWaitingBytes: 100 };
+    const full = (...keys: readonly string[]) =>
+      refusedAsFull(
+        { name: 'events', settings },
+        { waiting: 1, waitingBytes: 30 },
+        keys.map((key) => ({ key, payload: '0123456789' })),
+      );
+    const { userErrors, retryAfterSeconds } = full('a', 'b');
+    expect(retryAfterSeconds).toBe(5);
+    expect(userErrors.map(({ message }) => message)).toEqual([
+      'poolId: Pool "events" has 1 waiting units of 30 bytes; this call adds 2 of 20 bytes; ' +
+        'must be at most 2 of 100 bytes together; try again in 5 s, or with fewer units',
+    ]);
+    const never = full('a', 'b', 'c');
+    expect(never.retryAfterSeconds).toBeNull();
+    expect(never.userErrors[0]?.message).not.toContain('again');
+  });
+});
+
+describe('locate', () => {
+  it('names the pools of units that are not of one pool', () => {
+    const errors = new InputErrors<ReportCode>();
+    const ulids = ['A', 'B', 'C', 'D'].map((last) => `01J0000000000000000000000${last}`);
+    locate(
+      errors,
+      ulids.map((ulid) => ({ id: `unit_${ulid}.1.0`, fence: 1 })),
+    );
+    const names = ulids.slice(0, 3).map((ulid) => `pool_${ulid}`);
+    expect(errors.all[0]?.message).toContain(`units of pools ${names.join(', ')} and 1 more`);
   });
 });

@@ -51,12 +51,11 @@ function checkUnit(errors: InputErrors<string>, position: number, unit: Publishe
   errors.int(at('priority'), unit.priority, 0, 9);
   errors.int(at('size'), unit.size, 0, 2_147_483_647);
   const { payload, reference, deadline } = unit;
-  if ((payload == null) === (reference == null))
-    errors.report(
-      'INVALID_VALUE',
-      ['units', position],
-      `units.${position}: must have either payload or reference`,
-    );
+  if ((payload == null) === (reference == null)) {
+    const given = payload == null ? 'neither was' : 'both were';
+    const text = `units.${position}: must have either payload or reference; ${given} given`;
+    errors.report('INVALID_VALUE', ['units', position], text);
+  }
   if (payload != null && Buffer.byteLength(payload) > publishLimits.payloadBytes)
     errors.add(
       at('payload'),

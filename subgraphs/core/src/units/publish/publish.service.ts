@@ -35,6 +35,9 @@ export interface PublishOptions {
   readonly clock: Clock;
 }
 
+type WaitingTotals = Pick<BlockTotals, 'waiting' | 'waitingBytes'>;
+
+const none: WaitingTotals = { waiting: 0, waitingBytes: 0 };
 /** Attempts of a publication whose keys others publish at the same time. */
 const maxTries = 10;
 /** Pause before the second attempt, in milliseconds: keys of others are read once they are durable. */
@@ -75,18 +78,21 @@ export class PublishService {
   async #publish(pool: PoolDocument, units: readonly PublishedUnit[]): Promise<PublishResult> {
     const { repository, onChanged, clock } = this.#options;
     const keys = [...new Set(units.map(({ key }) => key))];
-    const errors = new InputErrors<PublishCode>();
     for (let tries = 0; tries < maxTries; tries++) {
       const known = await repository.known(pool._id, keys);
       const fresh = firstOfEachKey(units, known);
       if (fresh.length === 0) return answer(units, [known]);
       const groups = groupsOf(fresh);
       const now = clock.now();
+      const seen: { totals?: WaitingTotals | undefined } = {};
       const { outcome, made } = await repository.publish({
         poolId: pool._id,
         blockCount: groups.length,
         make: (first) => newBlocks(pool, groups, first, now),
-        fits: (totals) => hasSpace(pool, totals, fresh),
+        fits: (totals) => {
+          seen.totals = totals;
+          return hasSpace(pool, totals, fresh);
+        },
         keysUntil: new Date(now.getTime() + retention.unitKey * 1000),
         now,
       });
@@ -98,8 +104,7 @@ export class PublishService {
         await sleep(pauseMs * (tries + 1));
         continue;
       }
-      reportRefusal(errors, outcome === 'full' ? 'POOL_FULL' : 'POOL_CLOSED', pool);
-      return { ...refused(errors), retryAfterSeconds: outcome === 'full' ? retryAfterSeconds : null };
+      return outcome === 'full' ? refusedAsFull(pool, seen.totals, fresh) : refusedAsClosed(pool);
     }
     throw new Error(`keys of pool ${pool._id} were published by others ${maxTries} times`);
   }
@@ -119,24 +124,40 @@ function firstOfEachKey(
 }
 
 function hasSpace(
-  { settings: { maxWaitingUnits, maxWaitingBytes } }: PoolDocument,
-  { waiting, waitingBytes }: Pick<BlockTotals, 'waiting' | 'waitingBytes'> = { waiting: 0, waitingBytes: 0 },
+  { settings: { maxWaitingUnits, maxWaitingBytes } }: Pick<PoolDocument, 'settings'>,
+  { waiting, waitingBytes }: WaitingTotals = none,
   fresh: readonly PublishedUnit[],
 ): boolean {
-  const bytes = fresh.reduce((sum, unit) => sum + bytesOf(unit), 0);
-  return waiting + fresh.length <= maxWaitingUnits && waitingBytes + bytes <= maxWaitingBytes;
+  return waiting + fresh.length <= maxWaitingUnits && waitingBytes + sumOf(fresh) <= maxWaitingBytes;
 }
 
-function reportRefusal(
-  errors: InputErrors<PublishCode>,
-  code: 'POOL_FULL' | 'POOL_CLOSED',
-  { name, settings: { maxWaitingUnits, maxWaitingBytes } }: PoolDocument,
-): void {
-  const text =
-    code === 'POOL_CLOSED'
-      ? 'is closed; publish to an open pool'
-      : `may have at most ${maxWaitingUnits} waiting units of ${maxWaitingBytes} bytes; try again in ${retryAfterSeconds} s, with fewer units`;
-  errors.report(code, ['poolId'], `poolId: Pool "${name}" ${text}`);
+function sumOf(units: readonly PublishedUnit[]): number {
+  return units.reduce((sum, unit) => sum + bytesOf(unit), 0);
+}
+
+function refusedAsClosed({ name }: PoolDocument): PublishResult {
+  const errors = new InputErrors<PublishCode>();
+  errors.report('POOL_CLOSED', ['poolId'], `poolId: Pool "${name}" is closed; publish to an open pool`);
+  return refused(errors);
+}
+
+/** Refuses units; advises another attempt only if an empty pool could hold them. */
+export function refusedAsFull(
+  { name, settings }: Pick<PoolDocument, 'name' | 'settings'>,
+  { waiting, waitingBytes }: WaitingTotals = none,
+  fresh: readonly PublishedUnit[],
+): PublishResult {
+  const errors = new InputErrors<PublishCode>();
+  const { maxWaitingUnits, maxWaitingBytes } = settings;
+  const mayFit = hasSpace({ settings }, none, fresh);
+  const parts = [
+    `poolId: Pool "${name}" has ${waiting} waiting units of ${waitingBytes} bytes`,
+    `this call adds ${fresh.length} of ${sumOf(fresh)} bytes`,
+    `must be at most ${maxWaitingUnits} of ${maxWaitingBytes} bytes together`,
+    mayFit ? `try again in ${retryAfterSeconds} s, or with fewer units` : 'publish fewer units in a call',
+  ];
+  errors.report('POOL_FULL', ['poolId'], parts.join('; '));
+  return { ...refused(errors), retryAfterSeconds: mayFit ? retryAfterSeconds : null };
 }
 
 function answer(

@@ -48,6 +48,9 @@ export const reportLimits = {
   waitSeconds: 60,
 } as const;
 
+/** Pools that an error names. */
+const namedPools = 3;
+
 /** A reported unit with its place in the input. */
 export interface LocatedUnit<T> extends UnitRef {
   readonly input: T;
@@ -78,7 +81,7 @@ export function locate<T extends ReportedUnit>(
     return ref ? [{ ...ref, input, at }] : [];
   });
   const pools = new Set(located.map(({ poolId }) => poolId));
-  if (pools.size > 1) errors.add(['units'], `units of ${pools.size} pools`, 'units of one pool');
+  if (pools.size > 1) errors.add(['units'], `units of ${namesOf([...pools])}`, 'units of one pool');
   const blocks = new Set(located.map(({ blockId }) => blockId));
   if (blocks.size > reportLimits.blocks)
     errors.add(
@@ -87,6 +90,11 @@ export function locate<T extends ReportedUnit>(
       `units of at most ${reportLimits.blocks} publications; report the others in another call`,
     );
   return located;
+}
+
+function namesOf(poolIds: readonly string[]): string {
+  const rest = poolIds.length - namedPools;
+  return `pools ${poolIds.slice(0, namedPools).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 /** Checks completed units. */
