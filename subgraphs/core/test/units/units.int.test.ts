@@ -164,8 +164,7 @@ describe('leaseWorkUnits', () => {
 
   it('finds a unit behind many blocks whose units wait for others', async () => {
     const pool = await TestPool.create(core, 'deep');
-    for (let at = 0; at < 140; at++)
-      await pool.publish([{ key: `k${at}`, orderingKey: 'k', payload: 'x' }]);
+    for (let at = 0; at < 140; at++) await pool.publish([{ key: `k${at}`, orderingKey: 'k', payload: 'x' }]);
     await pool.publish(units('free'));
     expect(keysOf(await pool.lease(ada, 1))).toEqual(['k0']);
     expect(keysOf(await pool.lease(bob, 1))).toEqual(['free']);

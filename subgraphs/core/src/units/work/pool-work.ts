@@ -164,7 +164,7 @@ export class PoolWork {
         continue;
       }
       const search = new LeaseSearch(this.#options, draft, waiters);
-      if (waiters.length > 0) await search.run((ids) => this.#read(draft, ids), this.#searchedTo);
+      if (waiters.length > 0) await search.run((blockIds) => this.#read(draft, blockIds), this.#searchedTo);
       if (!draft.isEmpty && !(await repository.commit(draft.writes, draft, now))) {
         memory.forget(draft.ids);
         source = 'latest';
