@@ -4,7 +4,15 @@ import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../../continuity-flags.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, collectPairs, type Finish, numberOr, type OptionalNumber, type Pair, wholeNumber } from '../../flags.js';
+import {
+  collect,
+  collectPairs,
+  type Finish,
+  numberOr,
+  type OptionalNumber,
+  type Pair,
+  wholeNumber,
+} from '../../flags.js';
 import {
   CliCreateQueueDocument,
   type CliQueueDetailsFragment,

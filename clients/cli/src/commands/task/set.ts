@@ -39,7 +39,11 @@ export function addSet(group: Command, world: World, finish: Finish): void {
     .option('--queue <name>', 'run the jobs on this queue only')
     .option('--any-queue', 'run the jobs on any queue')
     .option('--share <share>', 'share that the jobs are charged to')
-    .option('--max-running <number|none>', 'run at most this number of jobs at a time', numberOr('none', 1, 1_000_000))
+    .option(
+      '--max-running <number|none>',
+      'run at most this number of jobs at a time',
+      numberOr('none', 1, 1_000_000),
+    )
     .option('--reason <text>', 'reason, shown with the task and its jobs')
     .option('--dry-run', 'change nothing, and print how many jobs it would affect, and which');
   command.action((ids: readonly string[], flags: SetFlags) =>
@@ -97,8 +101,7 @@ function print(
 
 /** One line about the values of a change. */
 function valuesText({ values }: Pick<CliTaskChangeFragment, 'values'>): string {
-  const name = (field: string): string =>
-    field.toLowerCase().replaceAll('_', ' ').replace(/ mib$/, ' MiB');
+  const name = (field: string): string => field.toLowerCase().replaceAll('_', ' ').replace(/ mib$/, ' MiB');
   return values
     .map(({ field, before, after }) => {
       const without = field === 'QUEUE' ? 'any' : 'none';

@@ -22,8 +22,7 @@ export function* unblocked(
   blocked: ReadonlySet<string> = new Set(),
 ): Generator<number> {
   const open = new Set<string>();
-  for (const { orderingKey: key, state } of units)
-    if (state === 'LEASED' && key !== undefined) open.add(key);
+  for (const { orderingKey: key, state } of units) if (state === 'LEASED' && key !== undefined) open.add(key);
   for (const [position, unit] of units.entries()) {
     if (hasEnded(unit)) continue;
     const { orderingKey: key, state } = unit;

@@ -171,11 +171,10 @@ describe('leaseUnits', () => {
       leaseUnits(block, spec, settings, start).map((change) => change.position);
     const keyed = { orderingKey: 'x', late: false };
     const fresh = blockOf([keyed, keyed]);
-    const units = fresh.units.map(
-      (unit, at): StoredUnit =>
-        at === 0
-          ? { ...unit, since: start }
-          : { ...unit, state: 'LEASED', fence: 1, lease: { jobId: 'job_b', at: start, until: start } },
+    const units = fresh.units.map((unit, at): StoredUnit =>
+      at === 0
+        ? { ...unit, since: start }
+        : { ...unit, state: 'LEASED', fence: 1, lease: { jobId: 'job_b', at: start, until: start } },
     );
     expect(leased({ ...fresh, units })).toEqual([]);
     expect(headerOf({ ...fresh, units }, settings, start).readyAt).toBeUndefined();
