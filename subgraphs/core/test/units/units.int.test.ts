@@ -302,7 +302,7 @@ describe('a report about units', () => {
 });
 
 describe('the counts of a pool', () => {
-  it('have each unit once while units are leased, completed and added to the pool', async () => {
+  it('has each unit once while units are leased, completed and added to the pool', async () => {
     const pool = await TestPool.create(core, 'summed');
     const keys = Array.from({ length: 30 }, (_, at) => `u${at}`);
     await pool.publish(units(...keys).map((unit, at) => ({ ...unit, priority: at % 10 })));
@@ -410,7 +410,7 @@ describe('workUnitTotals', () => {
 
   it('refuses a grouping of more groups than an answer may have', async () => {
     const pool = await TestPool.create(core, 'grouped', {}, 'run 8');
-    const at = new Date();
+    const at = systemClock.now();
     const hour = new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000);
     const rows = Array.from({ length: 10_001 }, (_, number) => ({
       ...{ _id: `${pool.id} ${number}`, schemaVersion: 1, updatedAt: at, poolId: pool.id, hour },
@@ -484,7 +484,7 @@ describe('the upkeep of units', () => {
     upkeep.start();
     await waitFor('the jobs of the start', () => swept.length === 1, minute);
     expect(swept).toEqual([['job_ended']]);
-    const last = { from: 'RUNNING', to: 'FAILED', at: new Date() };
+    const last = { from: 'RUNNING', to: 'FAILED', at: systemClock.now() };
     send([{ jobId: 'job_a', last } as unknown as JobEvent]);
     await waitFor('the sweep after the one that failed', () => swept.length === 3, minute);
     expect(swept.slice(1)).toEqual([['job_a'], ['job_a']]);

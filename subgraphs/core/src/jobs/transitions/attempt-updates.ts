@@ -50,7 +50,7 @@ export function adopting({ edge: { from }, shape }: TransitionGroup, value: Valu
     fence: value('fence'),
     earlierFence: value('earlierFence'),
   };
-  // While it was given away its end made room for the job for which it was announced.
+  // While it was given away the job for which its end was announced has got its place.
   const wasGivenAway = isWaiting(from) || from === 'SENT';
   const ended = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'];
   const adopted = [...ended, ...(wasGivenAway ? ['preemption'] : [])].reduce<Plain>(

@@ -162,7 +162,7 @@ describe('taskFault', () => {
 });
 
 describe('the errors of a publication', () => {
-  it('name what a unit was given', () => {
+  it('names what a unit was given', () => {
     const errors = new InputErrors<string>();
     checkUnits(errors, [{ key: 'a', payload: 'x', reference: 'file:///x' }, { key: 'b' }], now);
     expect(errors.all.map(({ message }) => message)).toEqual([
@@ -171,7 +171,7 @@ describe('the errors of a publication', () => {
     ]);
   });
 
-  it('name what waits, what the call adds and the limits, and advise a retry only if the units can fit', () => {
+  it('names what waits, what the call adds and the limits, and advise a retry only if the units can fit', () => {
     const settings = { ...pool.settings, maxWaitingUnits: 2, maxWaitingBytes: 100 };
     const full = (...keys: readonly string[]) =>
       refusedAsFull(
@@ -194,12 +194,12 @@ describe('the errors of a publication', () => {
 describe('locate', () => {
   it('names the pools of units that are not of one pool', () => {
     const errors = new InputErrors<ReportCode>();
-    const ulids = ['A', 'B', 'C', 'D'].map((last) => `01J0000000000000000000000${last}`);
+    const endings = ['A', 'B', 'C', 'D'].map((last) => `01J0000000000000000000000${last}`);
     locate(
       errors,
-      ulids.map((ulid) => ({ id: `unit_${ulid}.1.0`, fence: 1 })),
+      endings.map((ulid) => ({ id: `unit_${ulid}.1.0`, fence: 1 })),
     );
-    const names = ulids.slice(0, 3).map((ulid) => `pool_${ulid}`);
+    const names = endings.slice(0, 3).map((ulid) => `pool_${ulid}`);
     expect(errors.all[0]?.message).toContain(`units of pools ${names.join(', ')} and 1 more`);
   });
 });

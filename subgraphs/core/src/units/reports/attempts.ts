@@ -40,7 +40,7 @@ export class Attempts {
     return { jobId, fence, site: attempts.at(-1)?.site, experiment, taskId };
   }
 
-  /** Those of the jobs that no worker holds. */
+  /** Returns the jobs among these that no worker holds. */
   async ended(jobIds: readonly string[]): Promise<readonly string[]> {
     const jobs = await this.#read(jobIds);
     const held = new Set(jobs.filter(({ state }) => isHeld(state)).map(({ _id }) => _id));

@@ -37,7 +37,7 @@ export interface UnitUpkeepOptions {
   >;
   readonly pools: Pick<PoolsRepository, 'findMany'>;
   readonly works: Pick<PoolWorks, 'of'>;
-  /** Those of the jobs that no worker holds. */
+  /** Returns the jobs among these that no worker holds. */
   readonly endedJobs: (jobIds: readonly string[]) => Promise<readonly string[]>;
   /** Events of jobs; those before the start of a term are missed. */
   readonly events: { onEvents(listener: (events: readonly JobEvent[]) => void): () => void };

@@ -47,7 +47,7 @@ export class WorkDraft {
       this.#blocks.set(block._id, { revision: block.revision, block, changed: new Map() });
   }
 
-  /** Forgets these blocks as far as they are not changed. */
+  /** Forgets the blocks among these that are not changed. */
   release(ids: readonly string[]): void {
     for (const id of ids) if (this.#blocks.get(id)?.changed.size === 0) this.#blocks.delete(id);
   }
