@@ -50,7 +50,7 @@ export function adopting({ edge: { from }, shape }: TransitionGroup, value: Valu
     fence: value('fence'),
     earlierFence: value('earlierFence'),
   };
-  // While it was given away the job for which its end was announced has got its place.
+  // The job for which a given-away attempt was to end has got a place since.
   const wasGivenAway = isWaiting(from) || from === 'SENT';
   const ended = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'];
   const adopted = [...ended, ...(wasGivenAway ? ['preemption'] : [])].reduce<Plain>(
