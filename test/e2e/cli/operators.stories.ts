@@ -226,7 +226,7 @@ describe('the verbs of operators', () => {
     expect((await publish()).stdout).toBe('0 published, 2 published before');
     await writeFile(file, '{"key":"c"}\n');
     expect((await publish()).stderr).toMatch(
-      /units\.0: must have either payload or reference \[INVALID_VALUE\]/,
+      /units\.0: must have either payload or reference; neither was given \[INVALID_VALUE\]/,
     );
     await writeFile(file, 'c\n');
     expect(await publish()).toMatchObject({ exitCode: 2 });
