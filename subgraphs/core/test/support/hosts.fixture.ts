@@ -146,6 +146,16 @@ export class HostFleet {
     );
   }
 
+  /** Waits until the scheduler knows a host that is not healthy, which it reads after the store has it. */
+  async untilKnown(): Promise<void> {
+    const { registry } = this.#core.core.metrics;
+    const isKnown = async (): Promise<boolean> => {
+      const gauge = await registry.getSingleMetric('rhizome_core_hosts')?.get();
+      return gauge?.values.some(({ value }) => value > 0) === true;
+    };
+    await waitFor('the scheduler knows a host that is not healthy', isKnown, { deadlineMs: 120_000 });
+  }
+
   /**
    * Waits until core has judged everything so far: events are judged in their order, so it is enough that a
    * host which fails after all others is excluded.
