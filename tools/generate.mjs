@@ -54,11 +54,7 @@ function permissionsPage() {
 /** Calls every field as every role, and writes the table of the reference of permissions. */
 function writePermissions() {
   node('tools/build.mjs', '--quiet');
-  const env = {
-    ...process.env,
-    NODE_OPTIONS: '--experimental-vm-modules --no-warnings',
-    RHIZOME_UPDATE_PERMISSIONS: '1',
-  };
+  const env = { ...process.env, RHIZOME_UPDATE_PERMISSIONS: '1' };
   const test = 'test/dist/security/permissions/permissions.int.test.js';
   const args = ['node_modules/jest/bin/jest.js', '--selectProjects', 'integration', '--runTestsByPath', test];
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });

@@ -1,7 +1,7 @@
 // Runs test files as plain ES modules of Node, in the realm of the worker process. Jest's own runtime links
 // the whole graph of modules again for each test file, in a context of its own: a second of processor time
 // for each of more than five hundred files. Here a worker loads each module once. What a file may not leave
-// behind is checked and undone by ./environment.mjs. See docs/decisions/0045-test-files-share-a-realm.md.
+// behind is checked and undone by ./environment.mjs. See docs/decisions/0049-test-files-share-a-realm.md.
 import { createRequire, register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { beginFile, finishDeclarations } from './globals.mjs';
