@@ -1,4 +1,3 @@
-import './file-teardown.js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createInProcess, serveSubgraph, type ServedSubgraph, type SubgraphSchema } from '@rhizome/subgraph';

@@ -1,5 +1,3 @@
-import './file-teardown.js';
-
 export { createProofKey, type ProofKey } from '@rhizome/client';
 export { brokenPromises, checkHistory, checkLeftBehind, checkStore } from './history/check-history.js';
 export { exemptions } from './history/exemptions.js';
