@@ -1,6 +1,6 @@
 /** Flags for the continuity of jobs while their worker cannot reach core. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { wholeNumber } from './flags.js';
+import { type Command, Option } from 'commander';
+import { numberOr, type OptionalNumber, wholeNumber } from './flags.js';
 import type {
   CliContinuityPolicyFragment,
   ContinuityPolicyInput,
@@ -9,15 +9,13 @@ import type {
 } from './operations.generated.js';
 import { onDisconnects } from './states.js';
 
-type Time = number | 'none';
-
 /** Flags of a queue or an experiment. */
 export interface PolicyFlags {
-  readonly continue?: Time;
-  readonly maxContinue?: Time;
-  readonly reassignAfter?: Time;
-  readonly minReassignAfter?: Time;
-  readonly maxReassignAfter?: Time;
+  readonly continue?: OptionalNumber;
+  readonly maxContinue?: OptionalNumber;
+  readonly reassignAfter?: OptionalNumber;
+  readonly minReassignAfter?: OptionalNumber;
+  readonly maxReassignAfter?: OptionalNumber;
 }
 
 /** Flags of a job. */
@@ -27,16 +25,9 @@ export interface JobContinuityFlags {
   readonly reassignAfter?: number;
 }
 
-const time = wholeNumber(0, 34_560_000);
-
-function timeOrNone(text: string): Time {
-  if (text === 'none') return text;
-  try {
-    return time(text);
-  } catch {
-    throw new InvalidArgumentError('Must be a whole number from 0 to 34560000, or none.');
-  }
-}
+const maxSeconds = 34_560_000;
+const time = wholeNumber(0, maxSeconds);
+const timeOrNone = numberOr('none', 0, maxSeconds);
 
 /** Adds the flags of a queue or an experiment. */
 export function withPolicy(command: Command): Command {
@@ -53,20 +44,14 @@ export function withPolicy(command: Command): Command {
     .addHelpText('after', '\nA time of "none" removes the setting.');
 }
 
-const given = (time: Time): number | null => (time === 'none' ? null : time);
-
 /** The settings that the flags name; undefined if there are none. */
 export function policyOf(flags: PolicyFlags): ContinuityPolicyInput | undefined {
   const policy: ContinuityPolicyInput = {
-    ...(flags.continue === undefined ? {} : { defaultContinueSeconds: given(flags.continue) }),
-    ...(flags.maxContinue === undefined ? {} : { maxContinueSeconds: given(flags.maxContinue) }),
-    ...(flags.reassignAfter === undefined ? {} : { defaultReassignAfterSeconds: given(flags.reassignAfter) }),
-    ...(flags.minReassignAfter === undefined
-      ? {}
-      : { minReassignAfterSeconds: given(flags.minReassignAfter) }),
-    ...(flags.maxReassignAfter === undefined
-      ? {}
-      : { maxReassignAfterSeconds: given(flags.maxReassignAfter) }),
+    ...(flags.continue && { defaultContinueSeconds: flags.continue.value }),
+    ...(flags.maxContinue && { maxContinueSeconds: flags.maxContinue.value }),
+    ...(flags.reassignAfter && { defaultReassignAfterSeconds: flags.reassignAfter.value }),
+    ...(flags.minReassignAfter && { minReassignAfterSeconds: flags.minReassignAfter.value }),
+    ...(flags.maxReassignAfter && { maxReassignAfterSeconds: flags.maxReassignAfter.value }),
   };
   return Object.keys(policy).length > 0 ? policy : undefined;
 }

@@ -13,8 +13,8 @@ export function collect(value: string, before: readonly string[]): readonly stri
 /** A parser of whole numbers from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
+    const value = numberIn(text, minimum, maximum);
+    if (value !== undefined) return value;
     throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}.`);
   };
 }
@@ -30,12 +30,17 @@ export interface OptionalNumber {
  */
 export function numberOr(none: string, minimum: number, maximum: number): (text: string) => OptionalNumber {
   return (text) => {
-    if (text === none) return { value: null };
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '')
-      return { value };
+    const value = text === none ? null : numberIn(text, minimum, maximum);
+    if (value !== undefined) return { value };
     throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}, or ${none}.`);
   };
+}
+
+/** The whole number of a text; undefined if it is none, or out of range. */
+function numberIn(text: string, minimum: number, maximum: number): number | undefined {
+  const value = Number(text);
+  const isInside = Number.isInteger(value) && value >= minimum && value <= maximum;
+  return isInside && text.trim() !== '' ? value : undefined;
 }
 
 /** A parser of times, as ISO 8601. */

@@ -15,7 +15,7 @@ import {
 } from '../operations.generated.js';
 import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
 import { printScoutResult } from './task/scout-result.js';
-import { changeText } from './task/set.js';
+import { changeText } from './task/change-text.js';
 
 /** Adds the command. */
 export function addShow(program: Command, world: World, finish: Finish): void {

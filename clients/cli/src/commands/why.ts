@@ -7,7 +7,7 @@ import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operati
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
 import { commandText } from './show.js';
-import { changeText } from './task/set.js';
+import { changeText } from './task/change-text.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {

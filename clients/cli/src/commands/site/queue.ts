@@ -142,7 +142,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.maxMemory === undefined ? {} : { maxMemoryMiB: flags.maxMemory }),
     ...(flags.maxWalltime === undefined ? {} : { maxWalltimeSeconds: flags.maxWalltime }),
     ...(flags.maxNotice === undefined ? {} : { maxNoticeSeconds: flags.maxNotice }),
-    ...(flags.preemption === undefined ? {} : { maxPreemptionsPerMinute: flags.preemption.value }),
+    ...(flags.preemption && { maxPreemptionsPerMinute: flags.preemption.value }),
     ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
     ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),

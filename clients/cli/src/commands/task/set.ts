@@ -6,11 +6,11 @@ import { type DryRunFlags, type Finish, numberOr, type OptionalNumber, wholeNumb
 import {
   CliChangeTaskDocument,
   type CliChangeTaskMutation,
-  type CliTaskChangeFragment,
   type TaskChangesInput,
 } from '../../operations.generated.js';
 import { type Output, printJson, printLine } from '../../output.js';
 import { printJobs } from './affected-jobs.js';
+import { valuesText } from './change-text.js';
 
 interface SetFlags extends DryRunFlags {
   readonly priority?: number;
@@ -54,9 +54,9 @@ export function addSet(group: Command, world: World, finish: Finish): void {
 async function set({ client, output }: Session, ids: readonly string[], flags: SetFlags): Promise<ExitCode> {
   const { reason, dryRun = false } = flags;
   const answers = [];
+  const changes = changesOf(flags);
   for (const taskId of ids) {
-    const given = reason === undefined ? {} : { reason };
-    const input = { taskId, changes: changesOf(flags), isDryRun: dryRun, ...given };
+    const input = { taskId, changes, isDryRun: dryRun, reason };
     const { changeTask: answer } = await client.mutate(
       CliChangeTaskDocument,
       { input },
@@ -72,18 +72,16 @@ async function set({ client, output }: Session, ids: readonly string[], flags: S
 }
 
 function changesOf(flags: SetFlags): TaskChangesInput {
-  const queue = flags.anyQueue ? null : flags.queue;
-  const values = {
+  return {
     priority: flags.priority,
     memoryMiB: flags.memory,
     walltimeSeconds: flags.walltime,
     diskMiB: flags.disk,
     maxAttempts: flags.attempts,
-    queue,
+    queue: flags.anyQueue ? null : flags.queue,
     share: flags.share,
     maxRunningJobs: flags.maxRunning?.value,
   };
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 function print(
@@ -97,24 +95,4 @@ function print(
   const jobs = `${effect.jobCount} ${effect.jobCount === 1 ? 'job' : 'jobs'} that wait${later}`;
   printLine(output, `${task.id}  ${task.state}  ${jobs} ${verb}: ${valuesText(change)}`);
   if (dryRun) printJobs(output, effect);
-}
-
-/** One line about the values of a change. */
-function valuesText({ values }: Pick<CliTaskChangeFragment, 'values'>): string {
-  const name = (field: string): string => field.toLowerCase().replaceAll('_', ' ').replace(/ mib$/, ' MiB');
-  return values
-    .map(({ field, before, after }) => {
-      const without = field === 'QUEUE' ? 'any' : 'none';
-      return `${name(field)} ${before ?? without} to ${after ?? without}`;
-    })
-    .join(', ');
-}
-
-/** One line about a change of a task. */
-export function changeText(change: CliTaskChangeFragment): string {
-  const { by, at, reason, changedJobCount, keptJobCount, endedAt } = change;
-  const why = reason === null ? '' : `: ${reason}`;
-  const kept = keptJobCount > 0 ? `, ${keptJobCount} kept their requirements` : '';
-  const progress = `${changedJobCount} jobs changed${endedAt === null ? ' so far' : ''}${kept}`;
-  return `${valuesText(change)}, by ${by.subject} at ${at}${why}; ${progress}`;
 }
