@@ -41,13 +41,16 @@ export class Sandbox {
   readonly #programs: SandboxPrograms;
   readonly #filter: Buffer | undefined;
 
-  private constructor(view: HostView, programs: SandboxPrograms, filter?: Buffer) {
+  private constructor(view: HostView, programs: SandboxPrograms, filter: Buffer | undefined) {
     this.#view = view;
     this.#programs = programs;
     this.#filter = filter;
   }
 
-  /** Tries a sandbox on this host. Returns it, or the reason why there is none. */
+  /**
+   * Tries a sandbox on this host, without the filter of system calls if it does not work with it. Returns it,
+   * or the reason why there is none.
+   */
   static async find(options: SandboxOptions): Promise<Sandbox | { readonly reason: string }> {
     const [bubblewrap, prlimit, awk] = await Promise.all(['bwrap', 'prlimit', 'awk'].map(programPath));
     const missing = Object.entries({ bwrap: bubblewrap, prlimit, awk }).filter(
@@ -56,23 +59,16 @@ export class Sandbox {
     if (bubblewrap === undefined || prlimit === undefined || awk === undefined)
       return { reason: `program not found: ${missing.map(([name]) => name).join(', ')}` };
     const view = { links: await linksOfRoot(), readable: [...(await foldersOfRoot()), ...options.readable] };
-    const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk });
+    const filter = options.filtersSystemCalls ? systemCallFilter(process.arch) : undefined;
+    const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk }, filter);
     const reason = await sandbox.#trial(options.scratch, true);
-    if (reason !== undefined) return { reason };
-    return options.filtersSystemCalls ? sandbox.#withFilter(options.scratch) : sandbox;
+    if (reason === undefined) return sandbox;
+    return filter === undefined ? { reason } : Sandbox.find({ ...options, filtersSystemCalls: false });
   }
 
   /** True if payloads cannot make the system calls of `system-calls/denied-calls.ts`. */
   get filtersSystemCalls(): boolean {
     return this.#filter !== undefined;
-  }
-
-  /** The same sandbox with a filter of system calls if that works here, and otherwise without. */
-  async #withFilter(scratch: string): Promise<Sandbox> {
-    const filter = systemCallFilter(process.arch);
-    if (filter === undefined) return this;
-    const filtered = new Sandbox(this.#view, this.#programs, filter);
-    return (await filtered.#trial(scratch, true)) === undefined ? filtered : this;
   }
 
   /** True if payloads can be given a network of their own, without any other host. */
