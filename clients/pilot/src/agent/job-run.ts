@@ -15,20 +15,16 @@ import {
   type FinishReport,
   type HeldJob,
   type Refusal,
-  type StartReport,
 } from '../protocol/core-protocol.js';
 import type { Contact } from '../report/contact.js';
 import { JobReports } from '../report/job-reports.js';
-import { shipLog } from '../report/log-shipper.js';
-import type { ReportResult } from '../report/reporter.js';
 import { isVoid } from '../report/void-codes.js';
 import type { AttemptSecrets } from '../secrets/attempt-secrets.js';
 import type { Masked } from '../secrets/output-mask.js';
 import type { Spool } from '../spool/spool.js';
 import type { JobRecord } from '../spool/spool.types.js';
 import type { FileStore } from '../files/file-store.types.js';
-import { type AttemptProgress, AttemptRecord } from '../supervisor/attempt-record.js';
-import type { OutputChunk } from '../supervisor/output-log.js';
+import { AttemptRecord } from '../supervisor/attempt-record.js';
 import { type PayloadHandle, PayloadTaken } from '../supervisor/payload-handle.js';
 import type { SupervisorClient } from '../supervisor/supervisor-client.js';
 import type { Supervisors } from '../supervisor/supervisors.js';
@@ -37,7 +33,9 @@ import type { HeldRun } from './held-jobs.js';
 import { JobDevices } from './job-devices.js';
 import { JobSecrets } from './job-secrets.js';
 import { runtimeOf, type AttemptParts } from './payload-command.js';
+import { type EndPhase, ProgressRecorder } from './progress-recorder.js';
 import { repeatInSilence } from './repeat-in-silence.js';
+import { ResultReports } from './result-reports.js';
 import { payloadLimits, startPayload, type PayloadDefaults } from './start-payload.js';
 
 /** Services that a job run uses. */
@@ -57,9 +55,6 @@ export interface JobRunServices extends PayloadDefaults {
  */
 class Dropped extends Error {}
 
-/** A phase between the end of the payload and that of the attempt. */
-type EndPhase = NonNullable<AttemptProgress['phase']>;
-
 /**
  * One attempt on this host, from its assignment to its last report: inputs, payload, log, outputs. `done`
  * resolves once nothing of it is left on this host, or it was left to the next pilot; it never rejects.
@@ -75,22 +70,18 @@ export class JobRun implements HeldRun {
   readonly #timedOut = new AbortController();
   readonly #stopped = AbortSignal.any([this.#dropped.signal, this.#timedOut.signal]);
   readonly #reports: JobReports;
-  #hasReportedEnd = false;
+  readonly #results: ResultReports;
+  readonly #progress: ProgressRecorder;
   #hasPayloadEnded = false;
   #isPreempted = false;
   #isLeft = false;
   #payload: PayloadHandle | undefined;
   /** The start of the payload, once it was asked for. */
   #starting: Promise<PayloadHandle | undefined> | undefined;
-  #record: AttemptRecord | undefined;
   #outputs: OutputFolder | undefined;
   #scratch: Scratch | undefined;
-  #phase: AttemptProgress['phase'];
   /** Notice for its payload; the end is in ms of the monotonic clock. */
   #notice: { readonly reason: EndReason; readonly endsAt: number } | undefined;
-  /** The part of the log that core has or that is among the reports on disk; without what is on its way. */
-  #shipped: Pick<AttemptProgress, 'outputOffset' | 'nextSequence'> = { outputOffset: 0, nextSequence: 0 };
-  #saving: Promise<void> = Promise.resolve();
   readonly #devices: JobDevices;
   readonly #jobSecrets: JobSecrets;
   #secrets: AttemptSecrets | undefined;
@@ -107,7 +98,10 @@ export class JobRun implements HeldRun {
     const { jobId, fence, attemptId } = assignment;
     const state = { jobId, fence, attemptId, nextSequence: 0 };
     this.#reports = adopted?.reports ?? new JobReports(state, spool.attempt(attemptId), services);
-    this.#phase = adopted?.phase ?? null;
+    this.#results = new ResultReports(this.#reports, log, this.#dropped.signal, (refusal) =>
+      this.#dropIfVoid(refusal),
+    );
+    this.#progress = new ProgressRecorder(this.#reports, log, adopted?.phase ?? null);
     this.#devices = new JobDevices(assignment.deviceIds, devices, (reason) =>
       log.warn({ reason }, 'job device failed'),
     );
@@ -134,7 +128,7 @@ export class JobRun implements HeldRun {
 
   /** True while this pilot may still report about the job. */
   get isHeld(): boolean {
-    return !this.#hasReportedEnd && !this.isDropped;
+    return !this.#results.hasReportedEnd && !this.isDropped;
   }
 
   /** True once the job was taken from this worker. */
@@ -198,7 +192,7 @@ export class JobRun implements HeldRun {
   adopt(fence: number): void {
     this.#services.log.info({ fence }, 'job kept with another fence');
     this.#reports.adopt(fence);
-    void this.#saveProgress();
+    void this.#progress.save();
   }
 
   /** Drops the job after a refusal that says that it is no longer this worker's. */
@@ -214,7 +208,7 @@ export class JobRun implements HeldRun {
       await this.#onFailure(error);
     } finally {
       await this.#reports.close();
-      await this.#saving;
+      await this.#progress.settled();
       await this.#outputs?.close();
       await this.#checkpoints?.close();
       this.#devices.release();
@@ -227,7 +221,7 @@ export class JobRun implements HeldRun {
     const { log } = this.#services;
     try {
       this.#payload?.forget();
-      await this.#record?.remove();
+      await this.#progress.record?.remove();
       await this.#secrets?.remove();
       if (this.#scratch) await removeFolders(this.#scratch.foldersOf(this.assignment.attemptId));
     } catch (error) {
@@ -241,13 +235,15 @@ export class JobRun implements HeldRun {
     this.#scratch = supervisor.scratch;
     const folders = await supervisor.scratch.makeFolders(attemptId);
     this.#outputs = await OutputFolder.open(folders.outputs);
-    this.#record = new AttemptRecord(supervisor.folder, attemptId);
-    await this.#record.make({ assignment: this.assignment, outputs: this.#outputs.identity });
-    const parts = { assignment: this.assignment, folders, record: this.#record };
+    const record = new AttemptRecord(supervisor.folder, attemptId);
+    this.#progress.record = record;
+    await record.make({ assignment: this.assignment, outputs: this.#outputs.identity });
+    const parts = { assignment: this.assignment, folders, record };
     this.#checkpoints = await JobCheckpoints.begin(parts, this.#services);
     await this.#prepare(supervisor);
     const isKernels = supervisor.facts.controllers?.includes('memory') === true;
-    await this.#reportStart({ phase: 'RUNNING', memoryLimit: isKernels ? 'CONTROL_GROUP_V2' : 'SAMPLES' });
+    const memoryLimit = isKernels ? 'CONTROL_GROUP_V2' : 'SAMPLES';
+    await this.#results.start({ phase: 'RUNNING', memoryLimit }, this.#stopped);
     const payload = await this.#startPayload(supervisor);
     this.#services.log.info({ processId: payload.pid }, 'payload started');
     await this.#follow(payload, this.#outputs);
@@ -257,7 +253,7 @@ export class JobRun implements HeldRun {
   async #continue({ record, scratch, payload, outputs, secrets }: AdoptedAttempt): Promise<void> {
     this.#services.log.info({ processId: payload.pid }, 'payload adopted');
     this.#scratch = scratch;
-    this.#record = record;
+    this.#progress.record = record;
     this.#outputs = outputs;
     this.#payload = payload;
     const folders = scratch.foldersOf(this.assignment.attemptId);
@@ -270,7 +266,11 @@ export class JobRun implements HeldRun {
   /** Ships the log of the payload, waits for its end, and reports it. */
   async #follow(payload: PayloadHandle, outputs: OutputFolder): Promise<void> {
     const { log } = this.#services;
-    const shipping = this.#ship(payload);
+    this.#reports.listen({
+      onRefused: (refusal) => this.#dropIfVoid(refusal),
+      onLogRefused: () => payload.output.discard(),
+    });
+    const shipping = this.#progress.ship(payload.output, this.#services.contact, this.#dropped.signal);
     const hasEnded = new AbortController();
     const over = AbortSignal.any([hasEnded.signal, this.#dropped.signal]);
     const serving = this.#checkpoints?.serve(this.#reports, over, () => payload.noticedAt);
@@ -290,7 +290,7 @@ export class JobRun implements HeldRun {
     const { checkpointExitCode } = this.assignment.payload.notice ?? {};
     const failure =
       timedOut ?? (await this.#devices.attribute(failureOf(result, limits, checkpointExitCode)));
-    if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
+    if (failure !== undefined) await this.#results.fail(failure, exitCode, signal, result.usage);
     else await this.#finish(outputs, exitCode ?? 0, result.usage);
   }
 
@@ -302,7 +302,7 @@ export class JobRun implements HeldRun {
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
     const isFetching = payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
-    if (isFetching || checkpoints.length > 0) await this.#reportStart({ phase: 'STARTING' });
+    if (isFetching || checkpoints.length > 0) await this.#results.start({ phase: 'STARTING' }, this.#stopped);
     const fetch = async (): Promise<void> => {
       await stageIn(plan, folders, this.#services.store, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
@@ -336,42 +336,6 @@ export class JobRun implements HeldRun {
     return payload;
   }
 
-  /** Ships the log; never rejects. */
-  async #ship({ output }: PayloadHandle): Promise<void> {
-    const { contact, log } = this.#services;
-    this.#reports.listen({
-      onRefused: (refusal) => this.#dropIfVoid(refusal),
-      onLogRefused: () => output.discard(),
-    });
-    const append = async (chunks: readonly OutputChunk[]): Promise<void> => {
-      await this.#reports.appendLog(chunks, output.offset);
-      this.#recordShipped(output.offset);
-      await this.#saveProgress();
-    };
-    this.#recordShipped(output.offset);
-    try {
-      await shipLog(output, append, contact, this.#dropped.signal);
-    } catch (error) {
-      if (!this.isDropped) log.error({ err: error }, 'job log not shipped');
-    }
-  }
-
-  #recordShipped(outputOffset: number): void {
-    this.#shipped = { outputOffset, nextSequence: this.#reports.nextSequence };
-  }
-
-  /** Records what the next pilot must not report again; never rejects. */
-  async #saveProgress(): Promise<void> {
-    this.#saving = this.#saving.then(async () => {
-      const { fence } = this.#reports.held;
-      const progress = { fence, ...this.#shipped, phase: this.#phase };
-      await this.#record?.saveProgress(progress).catch((error: unknown) => {
-        this.#services.log.warn({ err: error }, 'progress of the attempt not recorded');
-      });
-    });
-    await this.#saving;
-  }
-
   async #finish(folder: OutputFolder, exitCode: number, usage: Usage): Promise<void> {
     const { payload, jobId, attemptId } = this.assignment;
     const { signal } = this.#dropped;
@@ -390,58 +354,19 @@ export class JobRun implements HeldRun {
           stageOut(found, folder, { jobId, attemptId }, store, signal);
         stored = await repeatInSilence(send, this.#services, this.#stopped);
       }
-      await this.#report(this.#reports.deliver(report('FINISHED', stored)));
-      this.#hasReportedEnd = true;
+      await this.#results.finish(report('FINISHED', stored));
       await this.#checkpoints?.removeAll();
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
-      await this.#fail(error, exitCode, null, usage);
+      await this.#results.fail(error, exitCode, null, usage);
     }
   }
 
   /** Reports a phase after the end of the payload, unless an earlier pilot did it. */
   async #enter(phase: EndPhase, report: (phase: EndPhase) => JobRecord): Promise<void> {
-    if (this.#phase === 'TRANSFERRING' || this.#phase === phase) return;
-    await this.#report(this.#reports.submit(report(phase)));
-    this.#phase = phase;
-    await this.#saveProgress();
-  }
-
-  async #reportStart(report: Omit<StartReport, keyof HeldJob>): Promise<void> {
-    await this.#report(this.#reports.start(report, this.#stopped));
-  }
-
-  async #fail(
-    error: AttemptError,
-    exitCode: number | null,
-    signal: string | null,
-    usage: Usage | null,
-  ): Promise<void> {
-    const { family, code, message, retryable } = error;
-    this.#services.log.info({ family, code, reason: message }, 'attempt failed');
-    const reported = { family, code, message: message.slice(0, 2000), retryable };
-    const report = { exitCode, signal, error: reported, usage };
-    await this.#report(this.#reports.deliver({ kind: 'FAIL', report }));
-    this.#hasReportedEnd = true;
-  }
-
-  /**
-   * Waits for the answer to a report. A report that core calls outdated drops the job; one that it calls
-   * invalid fails the attempt.
-   * @throws Dropped, AttemptError
-   */
-  async #report(answer: Promise<ReportResult>): Promise<void> {
-    const result = await answer;
-    if (result.accepted) return;
-    const { code, message } = result.refusal;
-    this.#dropIfVoid(result.refusal);
-    this.#dropped.signal.throwIfAborted();
-    throw new AttemptError(
-      'SYSTEM',
-      'REPORT_REFUSED',
-      `Core refused a report with ${code}: ${message}`,
-      true,
-    );
+    if (this.#progress.phase === 'TRANSFERRING' || this.#progress.phase === phase) return;
+    await this.#results.enter(report(phase));
+    await this.#progress.enter(phase);
   }
 
   /** Handles an error outside of the payload itself. */
@@ -453,7 +378,7 @@ export class JobRun implements HeldRun {
     const failure = known
       ? error
       : new AttemptError('WORKER', 'PILOT_FAULT', `Internal error of the pilot: ${String(error)}`, true);
-    await this.#fail(failure, null, null, null).catch((fault: unknown) => {
+    await this.#results.fail(failure, null, null, null).catch((fault: unknown) => {
       if (!this.isDropped) log.error({ err: fault }, 'attempt failure not reported');
     });
   }
