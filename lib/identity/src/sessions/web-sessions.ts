@@ -100,8 +100,7 @@ export class WebSessions {
   async find(id: string): Promise<WebSessionDocument | undefined> {
     const { sessions, encryption, clock } = this.#options;
     const session = form.test(id) ? await sessions.byId(encryption.digest(id)) : null;
-    const isOpen = session && session.expiresAt > clock.now() && !this.#isRevoked(session);
-    return isOpen ? session : undefined;
+    return session && this.#isOpen(session, clock.now()) ? session : undefined;
   }
 
   /** The session to which the token of a principal belongs; undefined for a token of another kind. */
@@ -142,7 +141,7 @@ export class WebSessions {
     const { sessions, encryption, tokens, clock } = this.#options;
     const session = await sessions.byId(digest);
     const now = clock.now();
-    if (!session || session.expiresAt <= now || this.#isRevoked(session)) throw ended();
+    if (!session || !this.#isOpen(session, now)) throw ended();
     const { family, issuer, claims, expiresAt } = session;
     const opened = JSON.parse(encryption.open(claims, family)) as Claims;
     const elevation = this.#currentElevation(session, now);
@@ -157,18 +156,15 @@ export class WebSessions {
     };
   }
 
-  #currentElevation(
-    { elevation }: Pick<WebSessionDocument, 'elevation'>,
-    now: Date,
-  ): ElevationReference | undefined {
-    return elevation && elevation.until > now && !this.#isOver(elevation.id) ? elevation : undefined;
+  /** Undefined also for an elevation that was ended: the session goes on without its roles. */
+  #currentElevation({ elevation }: WebSessionDocument, now: Date): ElevationReference | undefined {
+    if (elevation === undefined || elevation.until <= now) return undefined;
+    const tokenId = tokenIdOf({ issuerName: undefined, family: elevation.id }, 'session');
+    return this.#options.revocations.isRevoked({ tokenId, subject: '' }) ? undefined : elevation;
   }
 
-  /** True for an elevation that was ended: the next token lacks its roles, and the session goes on. */
-  #isOver(elevation: string | undefined): boolean {
-    if (elevation === undefined) return false;
-    const tokenId = tokenIdOf({ issuerName: undefined, family: elevation }, 'session');
-    return this.#options.revocations.isRevoked({ tokenId, subject: '' });
+  #isOpen(session: WebSessionDocument, now: Date): boolean {
+    return session.expiresAt > now && !this.#isRevoked(session);
   }
 
   /** A session ends when the tokens are revoked that were issued when it began. */
