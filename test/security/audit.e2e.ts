@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Verifier, type AuditRecord, readHeadFolder, readPublicKey } from '@rhizome/audit/verification';
 import { playgroundQueue } from '@rhizome/playground';
-import { pauseProcess, waitFor } from '@rhizome/testkit';
+import { pauseProcess, SyslogServer, waitFor } from '@rhizome/testkit';
 import type { GraphQLSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -12,7 +12,6 @@ import { type ServiceSystem, startServices } from '../e2e/system/service-system.
 import { spokenCredential } from '../e2e/system/worker-credentials.js';
 import { minimalCall } from './minimal-call.js';
 import { publicSchema } from './public-schema.js';
-import { startSyslogReceiver, type SyslogReceiver } from './syslog-receiver.js';
 
 interface Entry {
   readonly kind: string;
@@ -24,13 +23,21 @@ interface Entry {
   readonly record: string;
 }
 
+/** What a syslog server gets of an entry, or of its outcome. */
+interface Copy {
+  readonly type: 'ENTRY' | 'OUTCOME';
+  readonly _id: string;
+  readonly action?: string;
+}
+
 let system: ServiceSystem;
 let schema: GraphQLSchema;
-let syslog: SyslogReceiver;
+let syslog: SyslogServer<Copy>;
 
 beforeAll(async () => {
-  syslog = await startSyslogReceiver();
-  system = await startServices({ gatewayEnv: { RHIZOME_GATEWAY_AUDIT_SYSLOG_URL: syslog.url } });
+  syslog = new SyslogServer();
+  const url = `tcp://${await syslog.listen()}`;
+  system = await startServices({ gatewayEnv: { RHIZOME_GATEWAY_AUDIT_SYSLOG_URL: url } });
   schema = publicSchema();
 });
 
@@ -167,7 +174,7 @@ describe('the audit log', () => {
   it('is copied to a syslog server by the process of the gateway', async () => {
     const stored = (await entriesOf({})).map(({ record }) => JSON.parse(record) as { readonly _id: string });
     const copied = (): ReadonlySet<string> =>
-      new Set(syslog.copies.filter(({ type }) => type === 'ENTRY').map(({ _id }) => _id));
+      new Set(syslog.received.filter(({ type }) => type === 'ENTRY').map(({ _id }) => _id));
     const lacking = (): readonly string[] => {
       const ids = copied();
       return stored.map(({ _id }) => _id).filter((id) => !ids.has(id));

@@ -1,12 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import { createLogger } from '@rhizome/log';
-import { leftovers, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
+import { leftovers, SyslogServer, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { openAudit, type OpenedAudit } from '../open-audit.js';
 import { call } from '../testing.fixture.js';
 import type { SyslogSettings } from './open-syslog-export.js';
@@ -27,68 +25,10 @@ interface Received {
   readonly targets?: { readonly count: number };
 }
 
-/** Form of RFC 5424 with the fields that the log fills in. */
-const form =
-  /^<(?<priority>\d+)>1 \d{4}-\d\d-\d\dT[\d:.]+Z \S+ rhizome-gateway \d+ (?<id>[A-Z_]+) - (?<json>\{.*\})$/s;
-
 interface Identity {
   readonly cert: string;
   readonly key: string;
   readonly certFile: string;
-}
-
-/** A syslog server that parses messages by their length, as RFC 6587 says. */
-class SyslogServer {
-  readonly received: Received[] = [];
-  readonly priorities: number[] = [];
-  /** True while it closes connections before it reads anything. Its port stays its own. */
-  isAway = false;
-  readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
-
-  constructor(identity?: Identity) {
-    const parse = (socket: Socket): void => {
-      let rest: Buffer = Buffer.alloc(0);
-      socket.on('data', (data: Buffer) => (rest = this.#parse(Buffer.concat([rest, data]))));
-      socket.on('error', () => undefined);
-    };
-    const secure = identity && createTlsServer(identity, parse);
-    this.#server = createServer((socket) => {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      if (this.isAway) socket.destroy();
-      else if (secure) secure.emit('connection', socket);
-      else parse(socket);
-    });
-    leftovers.defer('a syslog server', () => this.#close());
-  }
-
-  /** @returns its address */
-  async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** The received entries of an action. */
-  of(action: string): readonly Received[] {
-    return this.received.filter((one) => one.action === action);
-  }
-
-  #parse(data: Buffer): Buffer {
-    const blank = data.indexOf(' ');
-    const length = Number(data.subarray(0, blank));
-    if (blank < 1 || data.length < blank + 1 + length) return data;
-    const { priority = '', json = '' } =
-      form.exec(data.subarray(blank + 1, blank + 1 + length).toString())?.groups ?? {};
-    this.received.push(JSON.parse(json) as Received);
-    this.priorities.push(Number(priority));
-    return this.#parse(data.subarray(blank + 1 + length));
-  }
-
-  async #close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'rhizome-syslog-'));
@@ -104,9 +44,12 @@ function identityOf(name: string): Identity {
 }
 
 /** A server with TLS that is away, and the settings for it. */
-async function awayServer(): Promise<{ readonly server: SyslogServer; readonly settings: SyslogSettings }> {
+async function awayServer(): Promise<{
+  readonly server: SyslogServer<Received>;
+  readonly settings: SyslogSettings;
+}> {
   const identity = identityOf('away');
-  const server = new SyslogServer(identity);
+  const server = new SyslogServer<Received>(identity);
   server.isAway = true;
   return { server, settings: { url: `tls://${await server.listen()}`, caFile: identity.certFile } };
 }
@@ -126,7 +69,7 @@ const failed = 'sending audit entries to the syslog server failed';
 
 describe('the export of the audit log to syslog', () => {
   it('sends each entry and each outcome in the order of the chain, with its links', async () => {
-    const server = new SyslogServer();
+    const server = new SyslogServer<Received>();
     const { audit } = await auditTo({ url: `tcp://${await server.listen()}` });
     (await audit.log.begin(call('Mutation.holdJobs'))).end(ok);
     await audit.log.record(call('Mutation.cancelJobs'), { result: 'REFUSED', codes: ['FORBIDDEN'] });
@@ -169,7 +112,7 @@ describe('the export of the audit log to syslog', () => {
 
   it('uses TLS, and sends nothing to a server with the certificate of another authority', async () => {
     const [own, other] = [identityOf('own'), identityOf('other')];
-    const server = new SyslogServer(own);
+    const server = new SyslogServer<Received>(own);
     const url = `tls://${await server.listen()}`;
     const { lines } = await auditTo({ url, caFile: other.certFile });
     await waitFor('the failure in the log', () => lines.some((line) => line.includes(failed)), patience);
