@@ -1,17 +1,14 @@
 import type { Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
-import { planJobFilter } from '../../jobs/model/job-filter.js';
-import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
 import { waitingStates } from '../../jobs/model/job-state.js';
-import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
-import type { ExperimentDirectory, JobAccess, QueueDirectory, StateCounts } from '../../jobs/ports.js';
+import type { ExperimentDirectory, JobAccess, QueueDirectory } from '../../jobs/ports.js';
 import type { JobInputErrorCode, JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
 import { requirementChecks } from '../../jobs/submit/requirement-checks.js';
 import { listed, shareOf } from '../../jobs/submit/submit.service.js';
+import { effectOn, type EffectSources, type TaskCommandEffect } from '../control/command-effect.js';
 import { refusalToChange } from '../control/task-access.js';
-import type { TaskCommandEffect } from '../control/task-commands.service.js';
 import type { ShapeClass } from '../scouts/scouts.repository.js';
 import type { TaskFacts } from '../task.document.js';
 import {
@@ -31,10 +28,8 @@ import {
 import { changedShape, valueChanges } from './task-values.js';
 
 /** Dependencies of {@link TaskChanges}. */
-export interface TaskChangesOptions {
+export interface TaskChangesOptions extends EffectSources {
   readonly changes: Pick<TaskChangesRepository, 'find' | 'begin'>;
-  readonly jobs: Pick<JobsRepository, 'ids'>;
-  readonly jobCounts: Pick<JobCountsRepository, 'stateCounts'>;
   readonly classes: Pick<ClassesRepository, 'ensure'>;
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
@@ -73,7 +68,6 @@ export interface TaskChangeResult {
   readonly userErrors: readonly TaskChangeError[];
 }
 
-const shownJobs = 20;
 /** Largest step of an expansion, in jobs. */
 const largestStep = 5000;
 /** Number of attempts to accept a change while the jobs of the task are being created. */
@@ -101,7 +95,7 @@ export class TaskChanges {
       if ('refusals' in prepared) return refused(prepared.refusals);
       if (!task) continue;
       const { update } = prepared;
-      const effect = await this.#effectOf(task);
+      const effect = await effectOn(task._id, waitingStates, this.#options);
       const answer = { effect, laterJobCount: task.totalJobs - task.createdJobs, userErrors: [] };
       if (input.isDryRun === true) return { ...answer, task: visible(task), change: update.change };
       const changed = await this.#begin(task, update);
@@ -209,20 +203,6 @@ export class TaskChanges {
     const changed = await changes.begin(task, update);
     if (changed) await onChanged(task._id);
     return changed;
-  }
-
-  async #effectOf({ _id }: ChangeableTask): Promise<TaskCommandEffect> {
-    const plan = planJobFilter({ taskIds: [_id], states: waitingStates }, '*', []);
-    const [counts, jobIds] = await Promise.all([
-      this.#options.jobCounts.stateCounts([_id]),
-      this.#options.jobs.ids(plan, shownJobs),
-    ]);
-    const all = counts.get(_id) ?? {};
-    const states: StateCounts = Object.fromEntries(
-      waitingStates.flatMap((state) => (all[state] === undefined ? [] : [[state, all[state]]])),
-    );
-    const jobCount = Object.values(states).reduce((sum, count) => sum + count, 0);
-    return { jobCount, states, jobIds };
   }
 }
 

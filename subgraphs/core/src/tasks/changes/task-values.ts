@@ -5,7 +5,11 @@ import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import { mayReturn, type ResumableJob } from '../../jobs/model/resumable-attempt.js';
 import type { TransitionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
 import type { ShapeClass } from '../scouts/scouts.repository.js';
-import type { StoredTaskValueChange, StoredTaskValues } from './task-change.types.js';
+import {
+  changedRequirements,
+  type StoredTaskValueChange,
+  type StoredTaskValues,
+} from './task-change.types.js';
 
 /** Fields of a job that decide what a change makes of it. */
 export type ChangeableJob = Pick<
@@ -128,8 +132,8 @@ function reasonOf(
     ...{ priority: job.priority, share: job.share, maxAttempts: job.retry.maxAttempts },
     ...{ memoryMiB, diskMiB, walltimeSeconds, queue, maxRunningJobs: null },
   };
-  const placed = change.requirements ? ['memoryMiB', 'diskMiB', 'walltimeSeconds', 'queue'] : [];
-  const fields = new Set([...placed, ...Object.keys(change)]);
+  const placed = change.requirements ? changedRequirements : [];
+  const fields = new Set<string>([...placed, ...Object.keys(change)]);
   const parts = valueChanges(before, values)
     .filter((one) => fields.has(one.field) && one.before !== one.after)
     .map((one) => `${one.field} ${one.before ?? 'any'} to ${one.after ?? 'any'}`);

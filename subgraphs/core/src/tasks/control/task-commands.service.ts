@@ -1,20 +1,16 @@
 import type { CoreAction, Principal } from '@rhizome/authz';
 import { InputErrors } from '@rhizome/errors';
-import { planJobFilter } from '../../jobs/model/job-filter.js';
-import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
-import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
-import type { JobAccess, StateCounts } from '../../jobs/ports.js';
+import type { JobAccess } from '../../jobs/ports.js';
 import type { TaskAction, TaskFacts } from '../task.document.js';
+import { effectOn, type EffectSources, type TaskCommandEffect } from './command-effect.js';
 import { refusalToChange, type TaskCommandError } from './task-access.js';
 import { affectedStates, isAsCommanded, mayCommand, type TaskControl } from './task-control.js';
 import type { TaskControlRepository } from './task-control.repository.js';
 
 /** Dependencies of {@link TaskCommands}. */
-export interface TaskCommandsOptions {
+export interface TaskCommandsOptions extends EffectSources {
   readonly control: Pick<TaskControl, 'command'>;
   readonly tasks: Pick<TaskControlRepository, 'find'>;
-  readonly jobCounts: Pick<JobCountsRepository, 'stateCounts'>;
-  readonly jobs: Pick<JobsRepository, 'ids'>;
   readonly access: JobAccess;
 }
 
@@ -24,14 +20,6 @@ export interface TaskCommandInput {
   readonly reason?: string | null | undefined;
   /** True to change nothing and return what would change. */
   readonly isDryRun?: boolean | null | undefined;
-}
-
-/** Jobs that a command affects. */
-export interface TaskCommandEffect {
-  readonly jobCount: number;
-  readonly states: StateCounts;
-  /** Ids of the first of them. */
-  readonly jobIds: readonly string[];
 }
 
 /** The task and the affected jobs, or errors. */
@@ -57,8 +45,6 @@ const conditions: Readonly<Record<TaskAction, string>> = {
   ABORT: 'only a task that has not ended can be aborted',
 };
 
-const shownJobs = 20;
-
 /** Commands of principals to tasks. */
 export class TaskCommands {
   readonly #options: TaskCommandsOptions;
@@ -79,7 +65,7 @@ export class TaskCommands {
     const task = await tasks.find(taskId);
     const refusal = this.#refusalFor(principal, action, taskId, task);
     if (refusal || !task) return refused(refusal ? [refusal] : []);
-    const effect = await this.#effectOf(action, task);
+    const effect = await effectOn(taskId, affectedStates(action), this.#options);
     if (isDryRun === true) return { task, effect, userErrors: [] };
     const outcome = await control.command(action, taskId, {
       by: principal.subject,
@@ -98,21 +84,6 @@ export class TaskCommands {
     const refusal = refusalToChange(principal, permissions[action], taskId, task, this.#options.access);
     if (refusal || !task) return refusal;
     return isAsCommanded(action, task) || mayCommand(action, task) ? undefined : conflict(action, task);
-  }
-
-  async #effectOf(action: TaskAction, task: TaskFacts): Promise<TaskCommandEffect> {
-    const affected = affectedStates(action);
-    const plan = planJobFilter({ taskIds: [task._id], states: affected }, '*', []);
-    const [counts, jobIds] = await Promise.all([
-      this.#options.jobCounts.stateCounts([task._id]),
-      this.#options.jobs.ids(plan, shownJobs),
-    ]);
-    const all = counts.get(task._id) ?? {};
-    const states: StateCounts = Object.fromEntries(
-      affected.flatMap((state) => (all[state] === undefined ? [] : [[state, all[state]]])),
-    );
-    const jobCount = Object.values(states).reduce((sum, count) => sum + count, 0);
-    return { jobCount, states, jobIds };
   }
 }
 

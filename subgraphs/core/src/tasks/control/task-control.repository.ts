@@ -16,14 +16,11 @@ import type { LimitedTask } from '../limits/limited-task.types.js';
 import type { SuspendedTask } from './suspended-task.types.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
-/** Fields of {@link SuspendedTask}. */
-const suspendedProjection = {
-  ...{ name: 1, share: 1, formerShares: 1, state: 1, control: 1, createdAt: 1, totalJobs: 1 },
-} as const;
-/** Fields of {@link LimitedTask}. */
-const limitedProjection = {
-  ...{ name: 1, share: 1, formerShares: 1, createdAt: 1, totalJobs: 1, maxRunningJobs: 1 },
-} as const;
+/** Fields of both {@link SuspendedTask} and {@link LimitedTask}. */
+const followedProjection = { name: 1, share: 1, formerShares: 1, createdAt: 1, totalJobs: 1 } as const;
+const suspendedProjection = { ...followedProjection, state: 1, control: 1 } as const;
+const limitedProjection = { ...followedProjection, maxRunningJobs: 1 } as const;
+type StoredFollowedTask = Pick<TaskDocument, '_id' | keyof typeof followedProjection>;
 type StoredLimitedTask = Pick<TaskDocument, '_id' | keyof typeof limitedProjection>;
 type StoredSuspendedTask = Pick<TaskDocument, '_id' | keyof typeof suspendedProjection>;
 
@@ -134,30 +131,17 @@ function isStop({ action }: StoredTaskCommand): boolean {
   return action === 'FINISH' || action === 'ABORT';
 }
 
-function limitedTask({
-  _id: id,
-  name,
-  share,
-  formerShares = [],
-  createdAt,
-  totalJobs,
-  maxRunningJobs: limit = totalJobs,
-}: StoredLimitedTask): LimitedTask {
-  const lastJobId = batchJobIds(id, createdAt)(totalJobs - 1);
-  return { id, name, limit, shares: [...new Set([share, ...formerShares])], lastJobId };
+function limitedTask(stored: StoredLimitedTask): LimitedTask {
+  const { maxRunningJobs: limit = stored.totalJobs } = stored;
+  return { ...followedTask(stored), limit };
 }
 
-function suspendedTask({
-  _id: id,
-  name,
-  share,
-  formerShares = [],
-  state,
-  control,
-  createdAt,
-  totalJobs,
-}: StoredSuspendedTask): SuspendedTask {
+function suspendedTask(stored: StoredSuspendedTask): SuspendedTask {
+  const { state, control } = stored;
+  return { ...followedTask(stored), isStopping: state === 'STOPPING', ...(control && { control }) };
+}
+
+function followedTask({ _id: id, name, share, formerShares = [], createdAt, totalJobs }: StoredFollowedTask) {
   const lastJobId = batchJobIds(id, createdAt)(totalJobs - 1);
-  const shares = [...new Set([share, ...formerShares])];
-  return { id, name, shares, isStopping: state === 'STOPPING', lastJobId, ...(control && { control }) };
+  return { id, name, shares: [...new Set([share, ...formerShares])], lastJobId };
 }

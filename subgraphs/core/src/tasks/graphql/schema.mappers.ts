@@ -1,6 +1,6 @@
 /** Parent types of the resolvers of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { TaskCommandEffect } from '../control/task-commands.service.js';
+import type { TaskCommandEffect } from '../control/command-effect.js';
 import type { StoredTaskCommand, TaskFacts, TaskProgressFacts } from '../task.document.js';
 
 export type TaskMapper = TaskFacts;

@@ -5,7 +5,7 @@ import type {
   StoredTaskValueChange,
 } from '../changes/task-change.types.js';
 import type { TaskFacts } from '../task.document.js';
-import type { TaskCommandEffect } from '../control/task-commands.service.js';
+import type { TaskCommandEffect } from '../control/command-effect.js';
 import type { TaskChangeError } from '../changes/task-changes.service.js';
 
 /** A change, with its progress while it is being applied. */
