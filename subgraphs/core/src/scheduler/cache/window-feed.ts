@@ -3,9 +3,9 @@
  * without the jobs of suspended and limited tasks.
  */
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
-import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
-import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
+import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
+import type { LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import type { FleetWorker } from './fleet.types.js';
 import { GpuDemand } from './gpu-demand.js';
@@ -24,6 +24,12 @@ export interface WindowFeedOptions extends RefillsOptions {
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
   readonly limitedTasks: Pick<LimitedTaskFeed, 'get'>;
 }
+
+/** Tasks whose jobs are left out of the windows from now on, and those whose jobs no longer are. */
+export type LeftOutTasks = Pick<
+  FollowedChange<{ readonly id: string; readonly shares: readonly string[] }>,
+  'added' | 'removed'
+>;
 
 /** Maximum number of windows read for one question. */
 const maxWindowsRead = 32;
@@ -115,16 +121,8 @@ export class WindowFeed {
     );
   }
 
-  /** Takes the jobs of suspended tasks out of the windows, and reads those of resumed tasks. */
-  async applySuspensions({ suspended, resumed }: SuspensionChange): Promise<void> {
-    const taken = new Set(suspended.map(({ id }) => id));
-    if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
-    if (resumed.length > 0) await this.#readSharesAgain(new Set(resumed.flatMap(({ shares }) => shares)));
-    this.#onReady();
-  }
-
-  /** Takes the jobs of tasks that have a limit now out of the windows, and reads those of the others. */
-  async applyLimits({ added, removed }: FollowedChange<LimitedTask>): Promise<void> {
+  /** Takes the jobs of tasks that are left out now from the windows, and reads those of the others. */
+  async leaveOut({ added, removed }: LeftOutTasks): Promise<void> {
     const taken = new Set(added.map(({ id }) => id));
     if (taken.size > 0) for (const window of this.windows.all()) window.removeTasks((id) => taken.has(id));
     if (removed.length > 0) await this.#readSharesAgain(new Set(removed.flatMap(({ shares }) => shares)));

@@ -25,7 +25,7 @@ import { Preemptor, type PreemptorOptions } from '../preemption/preemptor.js';
 import { Throttle } from './throttle.js';
 import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
 import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
-import type { SuspendedTaskFeed, SuspensionChange } from '../../tasks/control/suspended-task.types.js';
+import type { SuspendedTask, SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { WorkObserver } from '../../shared/work-observer.js';
 
@@ -125,7 +125,7 @@ export class SchedulerService {
     ];
     await cache.start();
     this.#stops.push(
-      suspendedTasks.onChanged((change) => this.#applySuspensions(change)),
+      suspendedTasks.onChange((change) => this.#applySuspensions(change)),
       limitedTasks.onChange((change) => this.#applyLimits(change)),
       tests.onEnded(() => this.#term?.dispatcher.wake()),
       leadership.onGained((signal) => void this.#lead(signal)),
@@ -258,13 +258,13 @@ export class SchedulerService {
     }
   }
 
-  #applySuspensions(change: SuspensionChange): void {
+  #applySuspensions({ added, removed }: FollowedChange<SuspendedTask>): void {
     const { feed, admission } = this.#term?.dispatcher ?? {};
-    if (!feed || !admission) return;
-    for (const { id } of change.suspended) admission.forgetTask(id);
-    for (const { id } of change.resumed) admission.check(id);
+    if (!feed || !admission || added.length + removed.length === 0) return;
+    for (const { id } of added) admission.forgetTask(id);
+    for (const { id } of removed) admission.check(id);
     feed
-      .applySuspensions(change)
+      .leaveOut({ added, removed })
       .catch((err: unknown) => this.#rereadJobs('jobs of resumed tasks could not be read', err));
   }
 
@@ -281,7 +281,7 @@ export class SchedulerService {
     if (!feed || !admission) return;
     for (const { id } of change.removed) admission.forgetTask(id);
     feed
-      .applyLimits(change)
+      .leaveOut(change)
       .catch((err: unknown) => this.#rereadJobs('jobs of limited tasks could not be read', err));
     for (const { id } of [...change.added, ...change.kept]) admission.check(id);
   }

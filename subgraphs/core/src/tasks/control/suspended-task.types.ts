@@ -1,5 +1,6 @@
 /** Tasks whose jobs no worker gets, as the scheduler sees them. */
 import type { StoredTaskCommand } from '../task.document.js';
+import type { FollowedChange } from './followed-tasks.js';
 
 /** A task that is paused or being stopped. */
 export interface SuspendedTask {
@@ -13,12 +14,6 @@ export interface SuspendedTask {
   readonly lastJobId: string;
 }
 
-/** Tasks that became suspended, and tasks that no longer are. */
-export interface SuspensionChange {
-  readonly suspended: readonly SuspendedTask[];
-  readonly resumed: readonly SuspendedTask[];
-}
-
 /** The suspended tasks that this process knows. */
 export interface SuspendedTaskFeed {
   /** The task, if it is suspended. */
@@ -26,12 +21,12 @@ export interface SuspendedTaskFeed {
   /** Reads all suspended tasks from the store. */
   reread(): Promise<void>;
   /** Calls the listener with changes. @returns function that removes it */
-  onChanged(listener: (change: SuspensionChange) => void): () => void;
+  onChange(listener: (change: FollowedChange<SuspendedTask>) => void): () => void;
 }
 
 /** A feed without tasks. */
 export const noSuspendedTasks: SuspendedTaskFeed = {
   get: () => undefined,
   reread: async () => undefined,
-  onChanged: () => () => undefined,
+  onChange: () => () => undefined,
 };

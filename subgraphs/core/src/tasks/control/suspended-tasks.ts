@@ -1,7 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import type { StoreNotices } from '../../shared/followed-notices.js';
 import { FollowedTasks } from './followed-tasks.js';
-import type { SuspendedTask, SuspendedTaskFeed, SuspensionChange } from './suspended-task.types.js';
+import type { SuspendedTask, SuspendedTaskFeed } from './suspended-task.types.js';
 import type { TaskControlRepository } from './task-control.repository.js';
 
 /** Dependencies of {@link SuspendedTasks}. */
@@ -20,11 +20,5 @@ export class SuspendedTasks extends FollowedTasks<SuspendedTask> implements Susp
     // A pause that is missed would let jobs start.
     const failure = 'suspended tasks could not be read';
     super({ read: (ids) => tasks.suspended(ids), notices, log, failure });
-  }
-
-  onChanged(listener: (change: SuspensionChange) => void): () => void {
-    return this.onChange(({ added, removed }) => {
-      if (added.length + removed.length > 0) listener({ suspended: added, resumed: removed });
-    });
   }
 }
