@@ -4,6 +4,7 @@
  */
 import { isPlannedEnd } from '@rhizome/errors';
 import type { JobDocument, PreemptedFor, StoredJobError } from '../model/job.types.js';
+import { preemptedFor } from '../model/preempted-for.js';
 import type { StoredCheckpoint } from './job-progress.document.js';
 
 /** A job whose attempt ended with an error. */
@@ -32,21 +33,18 @@ export class PlannedEnds {
 
   /** The errors of the attempts, in their order. Only jobs whose payloads receive notices are looked up. */
   async errorsOf(ended: readonly EndedAttempt[]): Promise<readonly StoredJobError[]> {
-    const known = ended.map(
-      ({ job, error }) => preemptedError(job.attempts?.at(-1)?.preemption, error) ?? error,
-    );
-    const noticed = ended.filter(({ job }, at) => job.payload?.notice && !isPlanned(known[at]));
-    if (noticed.length === 0) return known;
-    const latest = await this.#checkpoints.latestCheckpoints(noticed.map(({ job }) => job._id));
-    return ended.map(({ job, error }, at) =>
-      isPlanned(known[at])
-        ? (known[at] ?? error)
-        : (plannedError(job.attempt, error, latest.get(job._id)) ?? error),
+    const known = ended.map(({ job, error }) => ({
+      job,
+      error: preemptedError(job.attempts?.at(-1)?.preemption, error) ?? error,
+    }));
+    const open = known.filter(({ job, error }) => job.payload?.notice && !isPlannedEnd(error));
+    if (open.length === 0) return known.map(({ error }) => error);
+    const latest = await this.#checkpoints.latestCheckpoints(open.map(({ job }) => job._id));
+    return known.map(({ job, error }) =>
+      isPlannedEnd(error) ? error : (plannedError(job.attempt, error, latest.get(job._id)) ?? error),
     );
   }
 }
-
-const isPlanned = (error: StoredJobError | undefined): boolean => error !== undefined && isPlannedEnd(error);
 
 /** Error of an attempt whose end for another job was announced; undefined for others. */
 export function preemptedError(
@@ -54,8 +52,7 @@ export function preemptedError(
   { code, message }: StoredJobError,
 ): StoredJobError | undefined {
   if (!preemption) return undefined;
-  const by = `The job was preempted for job ${preemption.jobId} of priority ${preemption.priority}`;
-  const text = `${by}, and its attempt ended with ${code}: ${message}`;
+  const text = `The job was ${preemptedFor(preemption)}, and its attempt ended with ${code}: ${message}`;
   return { family: 'WORKER', code: 'PREEMPTED', message: text, retryable: true };
 }
 

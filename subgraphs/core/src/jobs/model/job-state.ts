@@ -182,6 +182,11 @@ export function isHeld(state: JobState): boolean {
   return (heldStates as readonly JobState[]).includes(state);
 }
 
+/** Returns true if an attempt in this state may be ended for another job. */
+export function isPreemptedIn(state: JobState): boolean {
+  return (preemptedStates as readonly JobState[]).includes(state);
+}
+
 /** Returns whether the job has not been sent. */
 export function isWaiting(state: JobState): boolean {
   return (waitingStates as readonly JobState[]).includes(state);

@@ -1,5 +1,5 @@
 /** Explains where a job goes after a failure. Pure. */
-import { plural } from '../../shared/plural.js';
+import { firstOf, plural } from '../../shared/plural.js';
 import type { Fleet } from '../cache/fleet.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import { alternatives } from '../placement/elsewhere.js';
@@ -30,6 +30,5 @@ export function avoidanceReason(
 
 function named(what: string, names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined;
-  const more = names.length > maxNamed ? ` and ${names.length - maxNamed} more` : '';
-  return `${what} ${names.slice(0, maxNamed).join(', ')}${more}`;
+  return `${what} ${firstOf(names, maxNamed)}`;
 }

@@ -16,7 +16,7 @@ import { queueLimitReason } from './queue-limits.js';
 import { experimentOf } from '../cache/ready-windows.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { mayTake, mayTakeGpus, ownerMayTake, standing } from '../placement/share-order.js';
-import { plural } from '../../shared/plural.js';
+import { firstOf, plural } from '../../shared/plural.js';
 import type { LimitedTask } from '../../tasks/limits/limited-task.types.js';
 import type { SuspendedTask } from '../../tasks/control/suspended-task.types.js';
 
@@ -84,10 +84,7 @@ function ownReason(
 ): string | undefined {
   if (task) return suspensionReason(task);
   if (hold) return `Held by ${hold.by}: ${hold.reason}`;
-  if (waitingFor.length > 0) {
-    const more = waitingFor.length > 1 ? ` and ${waitingFor.length - 1} more` : '';
-    return `Waits for ${waitingFor[0] ?? ''}${more} to finish.`;
-  }
+  if (waitingFor.length > 0) return `Waits for ${firstOf(waitingFor, 1)} to finish.`;
   if (state === 'PENDING' && notBefore)
     return `Waits until ${notBefore.toISOString()} before the next attempt.`;
   if (state === 'ACTIVATED' && taskLimit) {

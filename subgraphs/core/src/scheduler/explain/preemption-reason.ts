@@ -1,5 +1,6 @@
 /** Explains which jobs end for a waiting job. Pure. */
 import type { Fleet } from '../cache/fleet.js';
+import { firstOf } from '../../shared/plural.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { WaitingJob } from './pending.types.js';
 
@@ -16,7 +17,6 @@ export function preemptionReason(
     for (const { jobId, preemption } of ledger.preemptible(queue.id))
       if (preemption?.jobId === id) found.push(jobId);
   if (found.length === 0) return undefined;
-  const more = found.length > mostNamed ? ` and ${found.length - mostNamed} more` : '';
   const verb = found.length === 1 ? 'ends' : 'end';
-  return `${found.slice(0, mostNamed).join(', ')}${more} ${verb} for it: preempted, because its priority class is higher.`;
+  return `${firstOf(found, mostNamed)} ${verb} for it: preempted, because its priority class is higher.`;
 }

@@ -117,7 +117,7 @@ export class Elsewhere {
 }
 
 /** Workers outside the avoided sites and hosts, and workers outside the avoided hosts. */
-function accepting({ hosts, sites }: StoredAvoidance): readonly [AcceptsWorker, AcceptsWorker] {
+export function accepting({ hosts, sites }: StoredAvoidance): readonly [AcceptsWorker, AcceptsWorker] {
   const onAnotherHost: AcceptsWorker = ({ facts }) => !hosts.includes(facts.host);
   return [(worker) => onAnotherHost(worker) && !sites.includes(worker.shape.queue.site), onAnotherHost];
 }

@@ -1,5 +1,4 @@
 /** Finds out whether a worker has free capacity for a job now, without the end of other jobs. */
-import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { isConsidered, secondsLeft } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
@@ -55,10 +54,9 @@ export class CapacitySearch {
     for (const worker of fleet.workers()) {
       this.#visits += 1;
       if (this.#visits > mostVisits) return true;
-      const isFull = isAtJobLimit(worker.shape.queue, ledger);
       const isHeld = (this.#holds.of(worker.facts.id)?.priority ?? -Infinity) > job.priority;
       // Hosts that are not healthy get no job, or one at a time.
-      if (isFull || isHeld || worker.standing(this.#nowMs)) continue;
+      if (isHeld || worker.standing(this.#nowMs)) continue;
       if (!couldRun(worker, cls, experiment, facts)) continue;
       if (fitsNow(worker, cls, worker.shape.deviceMatch(cls), ledger)) return true;
     }
@@ -66,14 +64,8 @@ export class CapacitySearch {
   }
 }
 
-/** True if the workers of the queue may get no more jobs. */
-export function isAtJobLimit({ id, limits }: Pick<QueueFacts, 'id' | 'limits'>, ledger: Ledger): boolean {
-  return ledger.queueJobs(id) >= (limits.maxRunningJobs ?? Infinity);
-}
-
 /**
- * True if jobs of the class may go to the worker, apart from what is free on it and from the number of jobs
- * of its queue.
+ * True if jobs of the class may go to the worker, apart from what is free on it.
  * @param facts.seconds time that the worker must have left
  */
 export function couldRun(
@@ -86,6 +78,5 @@ export function couldRun(
   if (worker.facts.state !== 'READY' || !isConsidered(queue, experiment, cls) || !worker.fits(cls))
     return false;
   if (secondsLeft(worker, facts.nowMs) < facts.seconds) return false;
-  const { maxRunningJobs: _jobs, ...limits } = queue.limits;
-  return new QueueAllowance({ ...queue, limits }, facts.ledger).admits(experiment, cls);
+  return new QueueAllowance(queue, facts.ledger).admits(experiment, cls);
 }

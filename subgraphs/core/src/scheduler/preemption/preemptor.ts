@@ -6,24 +6,28 @@
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { isPreemptedIn } from '../../jobs/model/job-state.js';
+import { preemptedFor } from '../../jobs/model/preempted-for.js';
 import { priorityClassOf } from '../../jobs/model/priority-class.js';
 import type { StoredPreemption } from '../../jobs/model/job.types.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { usualLongestNoticeSeconds } from '../../shared/notice.js';
-import { plural } from '../../shared/plural.js';
+import { firstOf, plural } from '../../shared/plural.js';
 import { isConsidered } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import { compareKeys } from '../cache/ready-window.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import type { RunningAttempt } from '../cache/scheduler-jobs.repository.js';
+import { accepting } from '../placement/elsewhere.js';
+import { QueueAllowance } from '../placement/queue-limits.js';
 import { mayTake, mayTakeGpus, ownerMayTake } from '../placement/share-order.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import type { PreemptionHold, PreemptionHolds } from './preemption-holds.js';
 import { PreemptionRates } from './preemption-rates.js';
-import { CapacitySearch, couldRun, isAtJobLimit } from './capacity-search.js';
+import { CapacitySearch, couldRun, type WaitingForCapacity } from './capacity-search.js';
 import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './victims.js';
 
 /** Dependencies of {@link Preemptor}. */
@@ -50,13 +54,6 @@ export interface PreemptorOptions {
   readonly onFreed: () => void;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** A ready job. */
-interface Waiting {
-  readonly job: ReadyJob;
-  readonly share: string;
-  readonly cls: RequirementClass;
 }
 
 /** Actor of the announcements. */
@@ -126,7 +123,7 @@ export class Preemptor {
    * Jobs that have waited since the last step, and for which no attempt ends yet; by their priority. Attempts
    * that do not end in time no longer count.
    */
-  #waiting(queues: readonly QueueFacts[]): readonly Waiting[] {
+  #waiting(queues: readonly QueueFacts[]): readonly WaitingForCapacity[] {
     const { cache, classes, feed, holds, clock } = this.#options;
     const nowMs = clock.now().getTime();
     let lowest = Infinity;
@@ -138,7 +135,7 @@ export class Preemptor {
       }
     const isOpen = ({ id, priority }: ReadyJob): boolean =>
       priorityClassOf(priority) > lowest && !served.has(id) && !holds.isFor(id);
-    const found: Waiting[] = [];
+    const found: WaitingForCapacity[] = [];
     for (const window of feed.windows.all()) {
       const cls = window.head && classes.get(window.classId);
       if (!cls || !window.head || priorityClassOf(window.head.priority) <= lowest) continue;
@@ -153,7 +150,7 @@ export class Preemptor {
   }
 
   /** True if the limits of the job's task, share and owner allow it to run. */
-  #mayRun({ job, share: path, cls }: Waiting): boolean {
+  #mayRun({ job, share: path, cls }: WaitingForCapacity): boolean {
     const { fleet, ledger } = this.#options.cache;
     const { cores, gpu } = cls.requirements;
     const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
@@ -165,7 +162,7 @@ export class Preemptor {
     );
   }
 
-  async #preemptFor(waiting: Waiting, queues: readonly QueueFacts[]): Promise<void> {
+  async #preemptFor(waiting: WaitingForCapacity, queues: readonly QueueFacts[]): Promise<void> {
     for (const queue of queues) {
       const most = this.#rates.left(queue);
       const possible = most > 0 ? this.#possibleIn(queue, waiting) : [];
@@ -180,17 +177,17 @@ export class Preemptor {
    * Attempts of lower classes on workers that could run the job. In a queue at its limit there are none: when
    * one ends, another worker may get the next job.
    */
-  #possibleIn(queue: QueueFacts, waiting: Waiting): readonly Readonly<LedgerEntry>[] {
+  #possibleIn(queue: QueueFacts, waiting: WaitingForCapacity): readonly Readonly<LedgerEntry>[] {
     const { cache, clock } = this.#options;
-    if (isAtJobLimit(queue, cache.ledger)) return [];
+    if (!new QueueAllowance(queue, cache.ledger).isOpen) return [];
     const own = priorityClassOf(waiting.job.priority);
     const found: Readonly<LedgerEntry>[] = [];
     const fits = new Map<string, boolean>();
     const graceSeconds = queue.limits.maxNoticeSeconds ?? usualLongestNoticeSeconds;
     for (const entry of cache.ledger.preemptible(queue.id)) {
       const { workerId, priority = 0, state, preemption } = entry;
-      const hasBegun = state === 'STARTING' || state === 'RUNNING';
-      if (preemption || !hasBegun || entry.fence === Infinity || priorityClassOf(priority) >= own) continue;
+      if (preemption || !isPreemptedIn(state) || entry.fence === Infinity || priorityClassOf(priority) >= own)
+        continue;
       let mayUse = fits.get(workerId);
       if (mayUse === undefined) {
         const worker = cache.fleet.worker(workerId);
@@ -203,21 +200,18 @@ export class Preemptor {
     return found;
   }
 
-  #mayFree(worker: FleetWorker, waiting: Waiting, graceSeconds: number, nowMs: number): boolean {
+  #mayFree(worker: FleetWorker, waiting: WaitingForCapacity, graceSeconds: number, nowMs: number): boolean {
     const { cache, holds } = this.#options;
     const { job, share, cls } = waiting;
     const { avoid } = job;
-    const isAvoided =
-      avoid !== undefined &&
-      avoid.until.getTime() > nowMs &&
-      (avoid.hosts.includes(worker.facts.host) || avoid.sites.includes(worker.shape.queue.site));
+    const isAvoided = avoid && avoid.until.getTime() > nowMs && !accepting(avoid)[0](worker);
     if (isAvoided || holds.of(worker.facts.id) || worker.standing(nowMs)) return false;
     const seconds = graceSeconds + cls.requirements.walltimeSeconds;
     return couldRun(worker, cls, experimentOf(share), { ...cache, seconds, nowMs });
   }
 
   async #choose(
-    { cls }: Waiting,
+    { cls }: WaitingForCapacity,
     most: number,
     possible: readonly Readonly<LedgerEntry>[],
     attempts: ReadonlyMap<string, RunningAttempt>,
@@ -245,18 +239,18 @@ export class Preemptor {
 
   /** Announces the ends in the store. @returns false if none of the attempts runs any more */
   async #announce(
-    { job }: Waiting,
+    { job }: WaitingForCapacity,
     queue: QueueFacts,
     { worker, victims }: Victims,
     attempts: ReadonlyMap<string, RunningAttempt>,
   ): Promise<boolean> {
     const { cache, holds, writer, clock, log } = this.#options;
     const preemption = { jobId: job.id, priority: job.priority };
+    const ended = preemptedFor(preemption);
     const at = clock.now();
     const requests = victims.flatMap(({ entry: { jobId, fence } }): TransitionRequest[] => {
       const state = attempts.get(jobId)?.state;
-      const reason = `preempted for job ${job.id} of priority ${job.priority}`;
-      const common = { jobId, by: 'broker', actor: preempts, reason, fence } as const;
+      const common = { jobId, by: 'broker', actor: preempts, reason: ended, fence } as const;
       return state ? [{ ...common, from: state, to: state, change: { preemption } }] : [];
     });
     const announced = await this.#write(requests);
@@ -267,9 +261,7 @@ export class Preemptor {
     this.#rates.record(queue, announced.length);
     const ids = announced.map(({ jobId }) => jobId);
     log.info({ jobId: job.id, preempted: ids, queue: queue.name, host: worker.facts.host }, 'jobs preempted');
-    const named =
-      ids.length <= 3 ? ids.join(', ') : `${ids.slice(0, 3).join(', ')} and ${ids.length - 3} more`;
-    const reason = `${plural(ids.length, 'job')} on host ${worker.facts.host} will end for it: ${named}`;
+    const reason = `${plural(ids.length, 'job')} on host ${worker.facts.host} will end for it: ${firstOf(ids, 3)}`;
     const common = { jobId: job.id, by: 'broker', actor: preempts, reason } as const;
     await writer.apply([{ ...common, from: 'ACTIVATED', to: 'ACTIVATED' }]);
     return true;

@@ -1,6 +1,7 @@
 /** Commands that follow from the jobs that a worker reports to hold. */
 import type { Clock } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
+import { preemptedFor } from '../../jobs/model/preempted-for.js';
 import type { Adoptions } from '../adoption/adoptions.js';
 import { isSamePrincipal } from '../adoption/same-pilot.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
@@ -52,9 +53,7 @@ export class CommandRules {
     return held.flatMap(({ id, fence }): WorkerCommand[] => {
       const entry = this.#ledger.get(id);
       if (!entry?.preemption || entry.workerId !== workerId || entry.fence !== fence) return [];
-      const { jobId, priority } = entry.preemption;
-      const reason = `preempted for job ${jobId} of priority ${priority}`;
-      return [{ kind: 'PREEMPT', jobId: id, fence, reason }];
+      return [{ kind: 'PREEMPT', jobId: id, fence, reason: preemptedFor(entry.preemption) }];
     });
   }
 }
