@@ -25,6 +25,14 @@ export interface CoreMetricsSources {
   readonly units: { readonly pools: Pick<PoolsService, 'summary'> };
 }
 
+/** Adds a gauge that is set at each scrape. */
+type AddGauge = (
+  name: string,
+  help: string,
+  labelNames: string[],
+  set: (gauge: Gauge) => void | Promise<void>,
+) => void;
+
 const clockStates = ['RUNNING', 'STOPPED', 'POSTPONED'] as const;
 /** Longest time that a scrape waits for the store, in milliseconds. */
 const longestWaitMs = 1000;
@@ -107,12 +115,7 @@ export class CoreMetrics implements WorkObserver {
   watch({ events, writer, leadership, registry, leaseClock, hosts, units }: CoreMetricsSources): void {
     writer.onApplied((applied) => this.#transitionsApplied(applied));
     events.onEvents((received) => this.#eventsReceived(received));
-    const gauge = (
-      name: string,
-      help: string,
-      labelNames: string[],
-      set: (gauge: Gauge) => void | Promise<void>,
-    ): void => {
+    const gauge: AddGauge = (name, help, labelNames, set) => {
       const made: Gauge = new Gauge({
         name: `rhizome_core_${name}`,
         help,
@@ -142,10 +145,7 @@ export class CoreMetrics implements WorkObserver {
     this.#watchLeaseClock(gauge, () => leaseClock.view());
   }
 
-  #watchUnits(
-    gauge: (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => Promise<void>) => void,
-    read: () => Promise<readonly PoolSummary[]>,
-  ): void {
+  #watchUnits(gauge: AddGauge, read: () => Promise<readonly PoolSummary[]>): void {
     const summary = sharedRead(read);
     const help = 'Work units of open pools by experiment and state';
     gauge('work_units', help, ['experiment', 'state'], async (made) => {
@@ -161,10 +161,7 @@ export class CoreMetrics implements WorkObserver {
     });
   }
 
-  #watchLeaseClock(
-    gauge: (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => Promise<void>) => void,
-    read: () => Promise<LeaseClockView>,
-  ): void {
+  #watchLeaseClock(gauge: AddGauge, read: () => Promise<LeaseClockView>): void {
     const view = sharedRead(read);
     const help = '1 for the state of the clock by which leases end';
     gauge('lease_clock_state', help, ['state'], async (made) => {

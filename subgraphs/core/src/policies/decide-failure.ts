@@ -150,9 +150,9 @@ function retry(
   limits.push(...found.map((limit) => ({ rule: by.rule, ...limit })));
   // Its amounts have reached their limits: the next rule decides.
   if (changesAmounts(action) && changes.length === 0) return undefined;
-  const most = action.maxAttempts ?? job.retry.maxAttempts;
-  if (attempt >= most || attempt >= maxAttempts) {
-    const reason = `Attempt ${attempt} of ${Math.min(most, maxAttempts)}: no attempt is left`;
+  const most = Math.min(action.maxAttempts ?? job.retry.maxAttempts, maxAttempts);
+  if (attempt >= most) {
+    const reason = `Attempt ${attempt} of ${most}: no attempt is left`;
     return { after: { to: 'FAILED' }, decision: { outcome: 'FAIL', ...by, reason, changes: [] } };
   }
   const seconds = action.backoffSeconds ?? backoffSeconds(job.retry, attempt);
@@ -175,16 +175,16 @@ function retry(
 function decideByDefault(facts: FailureFacts, { policies, now, limits, effects }: World): FailureDecision {
   const { job, end } = facts;
   const after = decideAfterFailure(job, end.error, now);
-  const isLimited = limits.length + effects.length > 0;
+  const hasFindings = limits.length + effects.length > 0;
   if (after.to === 'FAILED') {
     const reason = 'The retry policy of the job allows no other attempt';
-    return isLimited
+    return hasFindings
       ? { after, decision: { outcome: 'FAIL', reason, evidence: [], changes: [] } }
       : { after };
   }
   const backoff = 'notBefore' in after ? { notBefore: after.notBefore } : {};
   const avoid = preferredElsewhere(facts, placementOf(policies), backoff.notBefore ?? now);
-  if (!avoid && !isLimited) return { after };
+  if (!avoid && !hasFindings) return { after };
   const reason = `The retry policy of the job allows attempt ${facts.attempt + 1} of ${job.retry.maxAttempts}`;
   const elsewhere = avoid ? { avoid } : {};
   return {

@@ -5,7 +5,7 @@
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
-import type { StoredDecision, StoredEffect, StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredEffect, StoredRequirements } from '../jobs/model/job.types.js';
 import type { StateCounts } from '../jobs/ports.js';
 import { decideFailure, decideWithoutRules, needsLog } from './decide-failure.js';
 import type { FailedJob, Failure, FailureDecision, OfferedAmounts } from './failure.types.js';
@@ -128,17 +128,16 @@ export class FailurePolicies {
     const kept: FailureDecision[] = [];
     for (const [index, one] of decisions.entries()) {
       const failure = failures[index];
-      const { effects = [], ...decision } = one.decision ?? {};
-      if (!failure || effects.length === 0) {
+      if (!failure || !one.decision?.effects) {
         kept.push(one);
         continue;
       }
+      const { effects, ...decision } = one.decision;
       const { job, end } = failure;
       const cause = { jobId: job._id, attempt: job.attempt, code: end.error.code, at };
       const done: StoredEffect[] = [];
       for (const effect of effects) if (await this.#apply(effect, cause)) done.push(effect);
-      const rest = decision as StoredDecision;
-      kept.push({ ...one, decision: done.length > 0 ? { ...rest, effects: done } : rest });
+      kept.push({ ...one, decision: done.length > 0 ? { ...decision, effects: done } : decision });
     }
     return kept;
   }

@@ -72,39 +72,7 @@ export function shapeOf({ from, to, by, change, generation }: TransitionRequest)
 
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
-  const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
-  const {
-    avoids,
-    changesRequirements,
-    endsAsPlanned,
-    limitsMemory,
-    movesShare,
-    changesAttempts,
-    uncountedEnd,
-    preempts,
-  } = shape;
-  return [
-    request.from,
-    request.to,
-    +raisesFence,
-    +grants,
-    +adopts,
-    +losesContact,
-    +limitsMemory,
-    +preempts,
-    +reportsEnd,
-    +endsAsPlanned,
-    uncountedEnd,
-    +outputs,
-    hold,
-    notBefore,
-    +priority,
-    +avoids,
-    +changesRequirements,
-    +movesShare,
-    +changesAttempts,
-    shape.generation ?? '-',
-  ].join(' ');
+  return [request.from, request.to, ...Object.values(shape)].join(' ');
 }
 
 /** Filter for the documents that the group may change: by id, state and the other guards of the edge. */

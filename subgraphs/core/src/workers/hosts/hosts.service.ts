@@ -3,6 +3,7 @@ import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import type { EffectCause } from '../../policies/failure-policies.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { QueuesService } from '../../queues/queues.service.js';
 import type { HostState, QueueHost } from '../../scheduler/cache/host-standing.types.js';
@@ -53,12 +54,7 @@ export interface ExclusionByRule {
   readonly by: string;
   readonly reason: string;
   readonly until: Date;
-  readonly cause: {
-    readonly jobId: string;
-    readonly attempt: number;
-    readonly code: string;
-    readonly at: Date;
-  };
+  readonly cause: EffectCause;
 }
 
 type Decide = (place: HostPlace, before: HostDocument | undefined, now: Date) => HostDocument;
