@@ -9,14 +9,20 @@ import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligi
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
-import { allHealthy, type HostStandings, type QueueHost } from './host-standing.types.js';
-import { HostWorkers } from './host-workers.js';
+import {
+  allHealthy,
+  hostKeyOf,
+  type HostStandings,
+  type QueueHost,
+  queueHostOf,
+} from './host-standing.types.js';
 import { SharedDevices } from './shared-devices.js';
 import { RecentlyIdleHosts } from '../placement/recently-idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { type Totals, unknownShare } from '../placement/share-order.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import { SetsByKey } from '../../shared/sets-by-key.js';
 import type { ShareFacts } from '../../shares/share-facts.types.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 import type { Shape, FleetWorker } from './fleet.types.js';
@@ -62,7 +68,8 @@ export class Fleet {
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
-  readonly #ofHosts = new HostWorkers<KnownWorker>();
+  /** By the host of a queue on which they run. */
+  readonly #ofHosts = new SetsByKey<KnownWorker>();
   readonly #shapes = new Map<string, KnownShape>();
   readonly #deviceShapes = new Map<string, DeviceSet>();
   readonly #hostKinds = new Map<string, HostKind>();
@@ -104,7 +111,7 @@ export class Fleet {
 
   /** Live workers of a host of a queue. */
   workersOf(host: QueueHost): Iterable<FleetWorker> {
-    return this.#ofHosts.of(host);
+    return this.#ofHosts.of(hostKeyOf(host));
   }
 
   /** Shapes of the live workers. */
@@ -171,7 +178,7 @@ export class Fleet {
     const hosts = this.#hosts;
     const worker = workerOf({ facts, shape, labelled, profile, devices, downtimes, hosts });
     this.#workers.set(facts.id, worker);
-    this.#ofHosts.add(worker);
+    this.#ofHosts.add(hostKeyOf(queueHostOf(worker)), worker);
     this.sharedDevices.set({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
     return worker;
@@ -185,7 +192,7 @@ export class Fleet {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
-    this.#ofHosts.remove(worker);
+    this.#ofHosts.delete(hostKeyOf(queueHostOf(worker)), worker);
     if (hasJobs) this.sharedDevices.leave(hosted(worker));
     else this.sharedDevices.remove(hosted(worker));
     this.#count(worker, -1);
@@ -278,7 +285,7 @@ function workerOf({
   readonly hosts: HostStandings;
 }): KnownWorker {
   const { facts, shape, labelled, profile } = parts;
-  const queueHost = { queue: shape.queue.name, host: facts.host };
+  const queueHost = queueHostOf(parts);
   let own: Eligibility | undefined;
   const selected = (cls: RequirementClass): boolean => {
     const scope = cls.selector?.scope ?? 'SHAPE';

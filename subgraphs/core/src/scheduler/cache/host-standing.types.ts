@@ -35,3 +35,14 @@ export const allHealthy: HostStandings = { of: () => undefined, onChanged: () =>
 export function hostKeyOf({ queue, host }: QueueHost): string {
   return `${queue} ${host}`;
 }
+
+/** The host of a worker. */
+export function queueHostOf({
+  shape,
+  facts,
+}: {
+  readonly shape: { readonly queue: { readonly name: string } };
+  readonly facts: { readonly host: string };
+}): QueueHost {
+  return { queue: shape.queue.name, host: facts.host };
+}

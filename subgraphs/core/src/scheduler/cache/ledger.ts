@@ -5,50 +5,16 @@
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredPreemption } from '../../jobs/model/job.types.js';
+import { SetsByKey } from '../../shared/sets-by-key.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
+import {
+  type BookedDevice,
+  type DeviceBooking,
+  noBooking,
+  type RetainedBooking,
+} from './device-booking.types.js';
 import { experimentOf } from './ready-windows.js';
-
-/** Current usage of a share, or of a queue by an experiment. */
-export interface Usage {
-  readonly cores: number;
-  readonly memoryMiB: number;
-  /** Whole GPUs: a MIG slice counts as its part of its device. */
-  readonly gpus: number;
-  readonly jobs: number;
-}
-
-/** The part of a device that jobs hold. */
-export interface DeviceBooking {
-  /** 1000 if one job holds all of it. */
-  readonly thousandths: number;
-  /**
-   * Memory requested by shares of it, in MiB; shares without a memory request count in `unnamedThousandths`.
-   */
-  readonly memoryMiB: number;
-  /** Thousandths of shares without a memory request. */
-  readonly unnamedThousandths: number;
-  /** True if its job needs the physical GPU exclusively. */
-  readonly isExclusive: boolean;
-}
-
-interface Sum {
-  cores: number;
-  memoryMiB: number;
-  diskMiB: number;
-  /** In micro-GPUs: integers, so that adding and subtracting leaves no remainder. */
-  microGpus: number;
-  jobs: number;
-}
-
-/** Devices that stay booked for a job that its worker may still run, although core gave it away. */
-export interface RetainedBooking {
-  readonly jobId: string;
-  readonly fence: number;
-  readonly deviceIds: readonly string[];
-  readonly share?: number;
-  readonly shareMemoryMiB?: number;
-  readonly exclusive?: true;
-}
+import { addTo, countIn, nothing, type Sum, type Usage, usageOf } from './usage.js';
 
 interface WorkerLedger {
   readonly sum: Sum;
@@ -57,14 +23,6 @@ interface WorkerLedger {
   devices: ReadonlyMap<string, BookedDevice>;
 }
 
-interface BookedDevice extends DeviceBooking {
-  /** Oldest first; keys of retained bookings among them. */
-  readonly jobs: readonly string[];
-}
-
-const microPerGpu = 1_000_000;
-const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 0, microGpus: 0, jobs: 0 });
-const noBooking: DeviceBooking = { thousandths: 0, memoryMiB: 0, unnamedThousandths: 0, isExclusive: false };
 const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, index]));
 
 /** Entries of granted jobs, with sums by worker, share, owner, queue, and queue and experiment. */
@@ -74,7 +32,7 @@ export class Ledger {
   readonly #sent = new Set<LedgerEntry>();
   readonly #byWorker = new Map<string, WorkerLedger>();
   /** Entries of preemptible jobs, by queue. */
-  readonly #preemptible = new Map<string, Set<LedgerEntry>>();
+  readonly #preemptible = new SetsByKey<LedgerEntry>();
   readonly #retained = new Map<string, RetainedBooking & { readonly workerId: string }>();
   readonly #retainedKeys = new Map<string, readonly string[]>();
   readonly #shares = new Map<string, Sum>();
@@ -124,7 +82,7 @@ export class Ledger {
     this.#entries.set(entry.jobId, entry);
     if (entry.state === 'SENT') this.#sent.add(entry);
     this.#count(entry, 1);
-    if (entry.requirements.preemptible) this.#indexPreemptible(entry);
+    if (entry.requirements.preemptible) this.#preemptible.add(entry.queueId, entry);
     const worker = this.#worker(entry.workerId);
     worker.jobs.add(entry.jobId);
     this.#book(worker, entry.deviceIds, (jobs) => [...jobs, entry.jobId]);
@@ -219,7 +177,7 @@ export class Ledger {
 
   /** Entries of preemptible jobs that workers of the queue hold. */
   preemptible(queueId: string): ReadonlySet<Readonly<LedgerEntry>> {
-    return this.#preemptible.get(queueId) ?? new Set();
+    return this.#preemptible.of(queueId);
   }
 
   /** Records the declared outputs of a job. */
@@ -358,24 +316,12 @@ export class Ledger {
   #remove(entry: LedgerEntry): void {
     this.#entries.delete(entry.jobId);
     this.#sent.delete(entry);
-    if (entry.requirements.preemptible) this.#forgetPreemptible(entry);
+    if (entry.requirements.preemptible) this.#preemptible.delete(entry.queueId, entry);
     this.#count(entry, -1);
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
     this.#book(worker, entry.deviceIds, (jobs) => jobs.filter((jobId) => jobId !== entry.jobId));
     this.#forgetIdle(entry.workerId, worker);
-  }
-
-  #indexPreemptible(entry: LedgerEntry): void {
-    const known = this.#preemptible.get(entry.queueId);
-    if (known) known.add(entry);
-    else this.#preemptible.set(entry.queueId, new Set([entry]));
-  }
-
-  #forgetPreemptible(entry: LedgerEntry): void {
-    const known = this.#preemptible.get(entry.queueId);
-    known?.delete(entry);
-    if (known?.size === 0) this.#preemptible.delete(entry.queueId);
   }
 
   #dropRetained(workerId: string, key: string): void {
@@ -411,29 +357,9 @@ export class Ledger {
   }
 }
 
-function usageOf({ cores, memoryMiB, microGpus, jobs }: Readonly<Sum> = nothing): Usage {
-  return { cores, memoryMiB, gpus: microGpus / microPerGpu, jobs };
-}
-
 /** A job id contains no `@`. */
 function retainedKey({ jobId, fence }: RetainedBooking): string {
   return `${jobId}@${fence}`;
-}
-
-/** Sums that reach zero are removed. */
-function countIn(sums: Map<string, Sum>, key: string, entry: LedgerEntry, sign: 1 | -1): void {
-  let sum = sums.get(key);
-  if (!sum) sums.set(key, (sum = { ...nothing }));
-  addTo(sum, entry, sign);
-  if (sum.jobs === 0) sums.delete(key);
-}
-
-function addTo(sum: Sum, { requirements, gpus = 0 }: LedgerEntry, sign: 1 | -1): void {
-  sum.cores += sign * requirements.cores;
-  sum.memoryMiB += sign * requirements.memoryMiB;
-  sum.diskMiB += sign * requirements.diskMiB;
-  sum.microGpus += sign * Math.round(gpus * microPerGpu);
-  sum.jobs += sign;
 }
 
 /** A share's path contains no space, so the key is unique. */

@@ -5,7 +5,8 @@
  */
 import { wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import { namesOneDevice } from '../../gpus/device-identity.js';
-import type { DeviceBooking, Ledger } from './ledger.js';
+import { type DeviceBooking, noBooking } from './device-booking.types.js';
+import type { Ledger } from './ledger.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 
 interface ReportedDevices {
@@ -120,7 +121,7 @@ function together(all: readonly Bookings[]): Map<string, DeviceBooking> {
   const sum = new Map<string, DeviceBooking>();
   for (const bookings of all)
     for (const [id, booking] of bookings ?? []) {
-      const { thousandths, memoryMiB, unnamedThousandths, isExclusive } = sum.get(id) ?? none;
+      const { thousandths, memoryMiB, unnamedThousandths, isExclusive } = sum.get(id) ?? noBooking;
       sum.set(id, {
         thousandths: thousandths + booking.thousandths,
         memoryMiB: memoryMiB + booking.memoryMiB,
@@ -130,5 +131,3 @@ function together(all: readonly Bookings[]): Map<string, DeviceBooking> {
     }
   return sum;
 }
-
-const none: DeviceBooking = { thousandths: 0, memoryMiB: 0, unnamedThousandths: 0, isExclusive: false };

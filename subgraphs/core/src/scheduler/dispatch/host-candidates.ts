@@ -1,6 +1,5 @@
 /** Leaves out candidates of hosts that are not healthy, or limits them to one job. Pure. */
-import type { FleetWorker } from '../cache/fleet.types.js';
-import { hostKeyOf, type QueueHost } from '../cache/host-standing.types.js';
+import { hostKeyOf, queueHostOf } from '../cache/host-standing.types.js';
 import type { CandidateRequest } from '../placement/matcher.types.js';
 import type { HostTests } from './host-tests.js';
 
@@ -13,11 +12,6 @@ export interface CandidatesOfHosts<T> {
   readonly withheld: readonly T[];
   /** Time until the first of their exclusions ends, in milliseconds; Infinity without an end. */
   readonly nextMs: number;
-}
-
-/** The host of a worker. */
-export function queueHostOf({ shape, facts }: Pick<FleetWorker, 'shape' | 'facts'>): QueueHost {
-  return { queue: shape.queue.name, host: facts.host };
 }
 
 /**

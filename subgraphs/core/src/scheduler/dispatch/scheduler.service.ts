@@ -9,7 +9,7 @@ import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { Dispatcher } from './dispatcher.js';
 import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from '../leader/leadership.js';
-import type { Usage } from '../cache/ledger.js';
+import type { Usage } from '../cache/usage.js';
 import { GrantHistory } from '../cache/grant-history.js';
 import {
   JobExplainer,

@@ -2,7 +2,8 @@
 import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacity } from '../../gpus/capacity/device-capacity.js';
-import type { DeviceBooking, Ledger } from '../cache/ledger.js';
+import type { DeviceBooking } from '../cache/device-booking.types.js';
+import type { Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';

@@ -2,7 +2,7 @@
  * The order of shares: first those below their quota, by the used part of the quota; then those that borrow,
  * by the borrowed part of all resources (the largest of cores, memory and GPUs), divided by their weight.
  */
-import type { Usage } from '../cache/ledger.js';
+import type { Usage } from '../cache/usage.js';
 import type { ShareFacts } from '../../shares/share-facts.types.js';
 
 /** Total resources of all live workers. */
