@@ -1,6 +1,7 @@
 /** Stores of scheduler and workers in core's database. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
+import { ReadyJobsRepository } from '../scheduler/cache/ready-jobs.repository.js';
 import { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
 import { BrokerLeaseRepository } from '../scheduler/leader/broker-lease.repository.js';
 import { RequirementClassesRepository } from '../scheduler/requirements/requirement-classes.repository.js';
@@ -27,6 +28,7 @@ export type FleetDatabase = Db;
 /** Stores of scheduler and workers. */
 export interface FleetStores {
   readonly jobs: SchedulerJobsRepository;
+  readonly readyJobs: ReadyJobsRepository;
   readonly classes: RequirementClassesRepository;
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
@@ -42,6 +44,7 @@ export interface FleetStores {
 export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: number): FleetStores {
   return {
     jobs: new SchedulerJobsRepository(collection(db, jobsCollection)),
+    readyJobs: new ReadyJobsRepository(collection(db, jobsCollection)),
     classes: new RequirementClassesRepository(collection(db, requirementClassesCollection)),
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),

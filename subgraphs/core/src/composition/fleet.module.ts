@@ -172,6 +172,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     tests: hostTests,
     classes,
     jobs,
+    readyJobs: stores.readyJobs,
     leadership,
     writer,
     requeueGrants,

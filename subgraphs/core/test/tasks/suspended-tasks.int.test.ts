@@ -6,7 +6,7 @@ import { acquireOne, free, register, submitOne } from '../support/access.fixture
 import { type Answer, pilotOf, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { deadline } from '../support/job-domain.fixture.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
-import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
+import { ReadyJobsRepository } from '../../src/scheduler/cache/ready-jobs.repository.js';
 
 let db: TestDatabase;
 /** Leads, and has the worker. */
@@ -156,7 +156,7 @@ it('keeps a task paused when another process leads, and reads past its jobs', as
   await submitOne(other, { name: 'one more' });
   const last = (await jobsOf(taskId)).at(-1);
   await db.command({ profile: 2 });
-  const repository = new SchedulerJobsRepository(collection(db, jobsCollection));
+  const repository = new ReadyJobsRepository(collection(db, jobsCollection));
   const found = await repository.ready(job, { after: undefined, limit: 100 }, (id) =>
     id === taskId ? last : undefined,
   );

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue, aShare } from '../support/scheduler.fixture.js';
-import { SchedulerJobsRepository } from '../../src/scheduler/cache/scheduler-jobs.repository.js';
+import { ReadyJobsRepository } from '../../src/scheduler/cache/ready-jobs.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
 import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
@@ -126,7 +126,7 @@ describe('reading ready jobs', () => {
     for (let kind = 0; kind < 4; kind += 1)
       await submitJobs(db, 5000, { requirements: { memoryMiB: 100 + kind }, priority: kind % 2 });
     const jobs = collection(db, jobsCollection);
-    const repository = new SchedulerJobsRepository(jobs);
+    const repository = new ReadyJobsRepository(jobs);
     await db.command({ profile: 2 });
     const kinds = [];
     for await (const kind of repository.readyKinds()) kinds.push(kind);

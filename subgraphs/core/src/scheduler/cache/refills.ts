@@ -2,11 +2,11 @@
 import type { Logger } from '@rhizome/log';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
-import type { SchedulerJobsRepository } from './scheduler-jobs.repository.js';
+import type { ReadyJobsRepository } from './ready-jobs.repository.js';
 import type { ReadyWindow } from './ready-window.js';
 
 export interface RefillsOptions {
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready'>;
+  readonly jobs: Pick<ReadyJobsRepository, 'ready'>;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
   /** Tasks whose jobs are in windows of their own. */

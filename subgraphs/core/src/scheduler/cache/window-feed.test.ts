@@ -7,7 +7,7 @@ import { TaskAdmission } from '../dispatch/task-admission.js';
 import { RequirementClasses } from '../requirements/requirement-classes.js';
 import { Ledger } from './ledger.js';
 import { ReadyWindows } from './ready-windows.js';
-import type { ReadyJobOfKind, ReadyKind } from './scheduler-jobs.repository.js';
+import type { ReadyJobOfKind, ReadyKind } from './ready-jobs.repository.js';
 import { WindowFeed } from './window-feed.js';
 
 const share = 'alpha/default';

@@ -10,15 +10,15 @@ import type { RequirementClasses } from '../requirements/requirement-classes.js'
 import type { FleetWorker } from './fleet.types.js';
 import { GpuDemand } from './gpu-demand.js';
 import type { Ledger } from './ledger.js';
+import type { ReadyJobsRepository, ReadyKind } from './ready-jobs.repository.js';
 import { readyJobOf } from './ready-job.js';
 import type { ReadyWindow } from './ready-window.js';
 import { ReadyWindows } from './ready-windows.js';
 import { Refills, type RefillsOptions } from './refills.js';
-import type { ReadyKind, SchedulerJobsRepository } from './scheduler-jobs.repository.js';
 
 /** Dependencies of {@link WindowFeed}. */
 export interface WindowFeedOptions extends RefillsOptions {
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds'>;
+  readonly jobs: Pick<ReadyJobsRepository, 'ready' | 'readyKinds' | 'readyByIds'>;
   readonly classes: RequirementClasses;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;

@@ -7,7 +7,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-set.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
-import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
+import type { ReadyJobsRepository } from '../cache/ready-jobs.repository.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
@@ -33,7 +33,7 @@ import type { WorkObserver } from '../../shared/work-observer.js';
 export interface DispatcherOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds' | 'readyByIds' | 'readyOfTask'>;
+  readonly jobs: Pick<ReadyJobsRepository, 'ready' | 'readyKinds' | 'readyByIds' | 'readyOfTask'>;
   readonly grants: GrantWriter;
   /** Tasks whose jobs are left out. */
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;

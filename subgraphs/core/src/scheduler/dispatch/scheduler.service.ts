@@ -4,6 +4,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
+import type { ReadyJobsRepository } from '../cache/ready-jobs.repository.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { Dispatcher } from './dispatcher.js';
@@ -36,6 +37,7 @@ export interface SchedulerOptions extends Pick<
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
   readonly jobs: SchedulerJobsRepository;
+  readonly readyJobs: ReadyJobsRepository;
   readonly leadership: BrokerLeadership;
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
@@ -189,7 +191,7 @@ export class SchedulerService {
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
     const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, limitedTasks, tests } =
       this.#options;
-    const { clock, ids, log, checkpoints } = this.#options;
+    const { readyJobs, clock, ids, log, checkpoints } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
@@ -226,7 +228,7 @@ export class SchedulerService {
         history: this.#history,
         cache,
         classes,
-        jobs,
+        jobs: readyJobs,
         grants,
         observer,
         suspendedTasks,

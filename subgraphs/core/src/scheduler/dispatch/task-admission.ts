@@ -9,15 +9,15 @@ import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
 import type { Ledger } from '../cache/ledger.js';
+import type { ReadyJobsRepository, ReadyKind } from '../cache/ready-jobs.repository.js';
 import type { ReadyWindows } from '../cache/ready-windows.js';
-import type { ReadyKind, SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 
 /** Dependencies of {@link TaskAdmission}. */
 export interface TaskAdmissionOptions {
   readonly limitedTasks: Pick<LimitedTaskFeed, 'get' | 'all'>;
   readonly suspendedTasks: Pick<SuspendedTaskFeed, 'get'>;
-  readonly jobs: Pick<SchedulerJobsRepository, 'readyOfTask'>;
+  readonly jobs: Pick<ReadyJobsRepository, 'readyOfTask'>;
   readonly ledger: Pick<Ledger, 'get' | 'taskJobs'>;
   readonly windows: ReadyWindows;
   readonly classes: Pick<RequirementClasses, 'load'>;
