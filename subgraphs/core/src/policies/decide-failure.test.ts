@@ -1,50 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
-import { aFailedEnd, aFailedJob, aRule } from '../../test/support/policies.fixture.js';
+import {
+  aFailedEnd,
+  aFailedJob,
+  aRule,
+  decide,
+  decided,
+  type FailureWorld,
+  failedAt,
+  later,
+  retried,
+} from '../../test/support/policies.fixture.js';
 import { someRequirements } from '../../test/support/scheduler.fixture.js';
-import { compilePolicy } from './compiled-policy.js';
-import { decideFailure, type LogTail, needsLog } from './decide-failure.js';
-import type { Failure, FailedEnd, FailedJob, FailureDecision, OfferedAmounts } from './failure.types.js';
-import type { PolicyContent, PolicyRule, RetryAction, RuleMatch } from './policy.types.js';
+import { needsLog } from './decide-failure.js';
+import type { RetryAction, RuleMatch } from './policy.types.js';
 
-type FailureStates = Failure['taskStates'];
-
-const now = new Date('2030-05-01T12:00:00Z');
-const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
-
-interface World {
-  readonly job?: Partial<FailedJob>;
-  readonly end?: Partial<FailedEnd>;
-  readonly log?: LogTail;
-  readonly offers?: readonly OfferedAmounts[];
-  readonly taskStates?: FailureStates;
-}
-
-/** Decides by one policy of the experiment for each content, the most specific first. */
-function decide(contents: readonly PolicyContent[], { job, end, log, offers, taskStates }: World = {}) {
-  const policies = contents.map((content, index) => compilePolicy(`experiment/${index}`, 7, content));
-  const failure = {
-    job: aFailedJob(job),
-    end: aFailedEnd(end),
-    offers: offers && (() => offers),
-    taskStates,
-  };
-  return decideFailure(failure, policies, now, log);
-}
-
-function decided(rules: readonly PolicyRule[], world?: World): FailureDecision {
-  const decision = decide([{ rules }], world);
-  if (decision === needsLog) throw new Error('the log is needed');
-  return decision;
-}
-
-const matches = (match: RuleMatch, world?: World): boolean =>
+const matches = (match: RuleMatch, world?: FailureWorld): boolean =>
   decided([aRule({ match })], world).decision?.rule === 'a rule';
 
-const retried = (retry: RetryAction, world?: World): FailureDecision =>
-  decided([aRule({ action: { retry } })], world);
-
 describe('a rule', () => {
-  const cases: readonly (readonly [string, RuleMatch, RuleMatch, World?])[] = [
+  const cases: readonly (readonly [string, RuleMatch, RuleMatch, FailureWorld?])[] = [
     ['family', { families: ['LIMIT', 'DATA'] }, { families: ['PAYLOAD'] }],
     ['code', { codes: ['MEMORY_EXCEEDED'] }, { codes: ['EXIT_CODE'] }],
     [
@@ -229,7 +203,7 @@ describe('another attempt', () => {
   });
 
   it('requires another host or site for a time, in addition to earlier ones', () => {
-    const avoid = { hosts: ['host-0', 'host-1'], sites: [], until: now };
+    const avoid = { hosts: ['host-0', 'host-1'], sites: [], until: failedAt };
     expect(retried({ anotherHostSeconds: 600, backoffSeconds: 60 }, { job: { avoid } }).avoid).toEqual({
       hosts: ['host-0', 'host-1'],
       sites: [],
@@ -312,101 +286,5 @@ it('repeats a failed test of a host elsewhere, whatever rules and the retry poli
     after: { to: 'ACTIVATED' },
     avoid: { hosts: ['host-1'] },
     decision: { outcome: 'RETRY', reason: 'The attempt was a test of its host, and does not count' },
-  });
-});
-
-describe('decideFailure with offers', () => {
-  const offer = (memoryMiB: number, walltimeSeconds = 7200, diskMiB = 4096) => ({
-    memoryMiB,
-    walltimeSeconds,
-    diskMiB,
-  });
-
-  it('limits an amount to the largest offer, and states it', () => {
-    const { requirements, decision } = retried(
-      { memory: { factor: 4 } },
-      { offers: [offer(1500), offer(3000)] },
-    );
-    expect(requirements?.requirements.memoryMiB).toBe(3000);
-    expect(decision).toMatchObject({
-      outcome: 'RETRY',
-      reason:
-        'Rule "a rule" allows attempt 2 of 3; rule "a rule" asked for memoryMiB 4096; the job is offered at most 3000',
-      changes: [{ field: 'memoryMiB', before: 1024, after: 3000 }],
-      limits: [{ rule: 'a rule', field: 'memoryMiB', wanted: 4096, limit: 3000 }],
-    });
-  });
-
-  it('limits several amounts by the offer with which they grow most', () => {
-    const offers = [offer(8192, 3600), offer(1536, 7200)];
-    const action = { memory: { factor: 4 }, walltime: { factor: 3 } };
-    const { requirements, decision } = retried(action, { offers });
-    expect(requirements?.requirements).toMatchObject({ memoryMiB: 4096, walltimeSeconds: 3600 });
-    expect(decision?.limits).toEqual([
-      { rule: 'a rule', field: 'walltimeSeconds', wanted: 10_800, limit: 3600 },
-    ]);
-  });
-
-  it('goes on to the next rule if no amount can grow', () => {
-    const more = aRule({ name: 'more', action: { retry: { memory: { factor: 2 } } } });
-    const hold = aRule({ name: 'hold', action: { hold: { reason: 'Too large' } } });
-    expect(decided([more, hold], { offers: [offer(1024)] }).decision).toMatchObject({
-      outcome: 'HOLD',
-      rule: 'hold',
-      reason: 'Too large; rule "more" asked for memoryMiB 2048; the job is offered at most 1024',
-      limits: [{ rule: 'more', field: 'memoryMiB', wanted: 2048, limit: 1024 }],
-    });
-    expect(decided([more], { offers: [offer(1024)] })).toMatchObject({
-      after: { to: 'FAILED' },
-      decision: { outcome: 'FAIL', limits: [{ rule: 'more' }] },
-    });
-  });
-
-  it('limits nothing while offers are unknown, and nothing that shrinks', () => {
-    expect(retried({ memory: { factor: 4 } }, { offers: [] }).decision?.limits).toBeUndefined();
-    const { requirements, decision } = retried({ memory: { value: 100 } }, { offers: [offer(50)] });
-    expect(requirements?.requirements.memoryMiB).toBe(100);
-    expect(decision?.limits).toBeUndefined();
-  });
-});
-
-describe('a rule for a task or host', () => {
-  const pauseTask = { reason: 'wrong input', maxFailedFraction: 0.3, minEndedJobs: 10 };
-  const pausing = aRule({ name: 'pause', action: { pauseTask } });
-  const failing = aRule({ name: 'stop', action: { fail: { reason: 'useless' } } });
-  const ofTask = { job: { taskId: 'task_1' } };
-
-  it('leaves the job to the next rule, and records its effect with the decision', () => {
-    const { decision, after } = decided([pausing, failing], {
-      ...ofTask,
-      taskStates: () => ({ FINISHED: 6, FAILED: 4 }),
-    });
-    expect(after).toEqual({ to: 'FAILED' });
-    expect(decision).toMatchObject({
-      ...{ outcome: 'FAIL', rule: 'stop' },
-      effects: [{ kind: 'PAUSE_TASK', rule: 'pause', version: 7, target: 'task_1', reason: 'wrong input' }],
-    });
-    expect(decision?.effects?.[0]?.evidence).toContainEqual({
-      criterion: 'maxFailedFraction',
-      value: '4 of 10 ended jobs failed',
-    });
-  });
-
-  it.each([
-    ['the fraction is not reached', { FINISHED: 7, FAILED: 3 }],
-    ['too few jobs have ended', { FINISHED: 1, FAILED: 8 }],
-    ['the counts are unknown', undefined],
-  ])('has no effect if %s', (_why, states) => {
-    expect(decided([pausing], { ...ofTask, taskStates: () => states }).decision?.effects).toBeUndefined();
-  });
-
-  it('excludes the host of the attempt for its time, and the retry policy decides about the job', () => {
-    const excludeHost = { reason: 'broken disk', seconds: 600 };
-    const { after, decision } = decided([aRule({ action: { excludeHost } })]);
-    expect(after).toEqual(decided([]).after);
-    expect(decision?.rule).toBeUndefined();
-    expect(decision?.effects).toMatchObject([
-      { kind: 'EXCLUDE_HOST', target: 'host-1', queue: 'main', until: later(600) },
-    ]);
   });
 });

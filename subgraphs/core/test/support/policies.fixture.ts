@@ -1,7 +1,15 @@
 /** For tests: policies that are enabled, and failures to decide about. */
-import type { FailedEnd, FailedJob } from '../../src/policies/failure.types.js';
+import { compilePolicy } from '../../src/policies/compiled-policy.js';
+import { decideFailure, type LogTail, needsLog } from '../../src/policies/decide-failure.js';
+import type {
+  FailedEnd,
+  FailedJob,
+  Failure,
+  FailureDecision,
+  OfferedAmounts,
+} from '../../src/policies/failure.types.js';
 import { policyId, type PolicyDocument } from '../../src/policies/policy.document.js';
-import type { PolicyContent, PolicyRule, PolicyScope } from '../../src/policies/policy.types.js';
+import type { PolicyContent, PolicyRule, PolicyScope, RetryAction } from '../../src/policies/policy.types.js';
 import { classIdOf } from '../../src/jobs/model/requirement-class-id.js';
 import { someRequirements } from './scheduler.fixture.js';
 
@@ -56,3 +64,43 @@ export function aFailedEnd(change: Partial<FailedEnd> = {}): FailedEnd {
     ...change,
   };
 }
+
+/** Time of the decisions. */
+export const failedAt = new Date('2030-05-01T12:00:00Z');
+/** A time after that of the decisions. */
+export const later = (seconds: number): Date => new Date(failedAt.getTime() + seconds * 1000);
+
+/** A failure, apart from {@link aFailedJob} and {@link aFailedEnd}, and what is known about it. */
+export interface FailureWorld {
+  readonly job?: Partial<FailedJob>;
+  readonly end?: Partial<FailedEnd>;
+  readonly log?: LogTail;
+  readonly offers?: readonly OfferedAmounts[];
+  readonly taskStates?: Failure['taskStates'];
+}
+
+/** Decides by one policy of the experiment for each content, the most specific first. */
+export function decide(
+  contents: readonly PolicyContent[],
+  { job, end, log, offers, taskStates }: FailureWorld = {},
+) {
+  const policies = contents.map((content, index) => compilePolicy(`experiment/${index}`, 7, content));
+  const failure = {
+    job: aFailedJob(job),
+    end: aFailedEnd(end),
+    offers: offers && (() => offers),
+    taskStates,
+  };
+  return decideFailure(failure, policies, failedAt, log);
+}
+
+/** Decides by one policy of the experiment, without need of the log. */
+export function decided(rules: readonly PolicyRule[], world?: FailureWorld): FailureDecision {
+  const decision = decide([{ rules }], world);
+  if (decision === needsLog) throw new Error('the log is needed');
+  return decision;
+}
+
+/** Decides by one rule that retries. */
+export const retried = (retry: RetryAction, world?: FailureWorld): FailureDecision =>
+  decided([aRule({ action: { retry } })], world);
