@@ -1,5 +1,5 @@
 /** Carries out effects of rules on tasks and hosts. */
-import type { StoredEffect } from '../jobs/model/job.types.js';
+import type { StoredEffect } from '../jobs/model/decision.types.js';
 import type { EffectCause, RuleEffects } from '../policies/failure-policies.js';
 import { policyActor } from '../policies/failure.types.js';
 import { effectText } from '../policies/rule-effects.js';

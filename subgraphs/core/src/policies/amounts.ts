@@ -1,10 +1,6 @@
 /** Changes of requirements by a rule. Pure. */
-import type {
-  ChangeableAmount,
-  StoredChange,
-  StoredLimit,
-  StoredRequirements,
-} from '../jobs/model/job.types.js';
+import type { ChangeableAmount, StoredChange, StoredLimit } from '../jobs/model/decision.types.js';
+import type { StoredRequirements } from '../jobs/model/job.types.js';
 import { mostDiskMiB, mostMemoryMiB } from '../jobs/submit/job-input.js';
 import { longestWalltimeSeconds } from '../queues/walltime.js';
 import type { OfferedAmounts } from './failure.types.js';

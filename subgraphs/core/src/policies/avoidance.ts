@@ -1,6 +1,6 @@
 /** Where the attempt after a failure goes. Pure. */
 import { type DecidingError, isPlannedEnd, isUncounted } from '@rhizome/errors';
-import type { StoredAvoidance } from '../jobs/model/job.types.js';
+import type { StoredAvoidance } from '../jobs/model/decision.types.js';
 import type { FailureFacts } from './failure.types.js';
 import type { AfterFailurePlacement, RetryAction } from './policy.types.js';
 

@@ -1,6 +1,6 @@
 /** Policies prepared for matching, and the matching of one rule. Pure. */
 import type { CelCondition } from '../shared/cel/cel-condition.js';
-import type { StoredDecision } from '../jobs/model/job.types.js';
+import type { StoredDecision } from '../jobs/model/decision.types.js';
 import { conditionView, failureCondition } from './failure-condition.js';
 import type { FailureFacts } from './failure.types.js';
 import { logPattern, type LogPattern } from './log-pattern.js';

@@ -4,7 +4,7 @@
  */
 import { isPlannedEnd, isUncounted } from '@rhizome/errors';
 import { classIdOf } from '../jobs/model/requirement-class-id.js';
-import type { StoredDecision, StoredEffect, StoredLimit } from '../jobs/model/job.types.js';
+import type { StoredDecision, StoredEffect, StoredLimit } from '../jobs/model/decision.types.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
 import {
   backoffSeconds,

@@ -5,7 +5,8 @@
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { PlannedEnds } from '../jobs/checkpoints/planned-ends.js';
-import type { StoredEffect, StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredEffect } from '../jobs/model/decision.types.js';
+import type { StoredRequirements } from '../jobs/model/job.types.js';
 import type { StateCounts } from '../jobs/ports.js';
 import { decideFailure, decideWithoutRules, needsLog } from './decide-failure.js';
 import type { FailedJob, Failure, FailureDecision, OfferedAmounts } from './failure.types.js';

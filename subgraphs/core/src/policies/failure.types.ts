@@ -3,14 +3,8 @@ import type { DecidingError } from '@rhizome/errors';
 import type { AfterFailure } from '../jobs/transitions/retry-policy.js';
 import type { StateCounts } from '../jobs/ports.js';
 import type { AttemptEndChange, RequirementsChange } from '../jobs/transitions/transition.types.js';
-import type {
-  ChangeableAmount,
-  JobDocument,
-  StoredAttempt,
-  StoredAvoidance,
-  StoredDecision,
-  StoredJobError,
-} from '../jobs/model/job.types.js';
+import type { ChangeableAmount, StoredAvoidance, StoredDecision } from '../jobs/model/decision.types.js';
+import type { JobDocument, StoredAttempt, StoredJobError } from '../jobs/model/job.types.js';
 
 /** Facts of an attempt of the job that decisions depend on. */
 export type AttemptFacts = Partial<

@@ -1,6 +1,6 @@
 /** Effects of rules on tasks and hosts. They decide nothing about the job: later rules do. Pure. */
 import { terminalStates } from '../jobs/model/job-state.js';
-import type { StoredEffect } from '../jobs/model/job.types.js';
+import type { StoredEffect } from '../jobs/model/decision.types.js';
 import type { CompiledPolicy, Evidence } from './compiled-policy.js';
 import type { FailureFacts } from './failure.types.js';
 import type { PolicyRule, RuleAction, TaskAction } from './policy.types.js';

@@ -1,7 +1,8 @@
 /** Data of the scheduler. Its rules are pure: data and time are passed in. */
 import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
-import type { StoredAvoidance, StoredPreemption, StoredRequirements } from '../jobs/model/job.types.js';
+import type { StoredAvoidance } from '../jobs/model/decision.types.js';
+import type { StoredPreemption, StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';

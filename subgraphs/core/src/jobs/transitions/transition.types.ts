@@ -1,11 +1,10 @@
 /** Requests to the transition writer and their outcomes. Only the writer changes the state of jobs. */
 import type { Continuity } from '../../shared/continuity.js';
 import type { JobState, TransitionActor } from '../model/job-state.js';
+import type { StoredAvoidance, StoredDecision } from '../model/decision.types.js';
 import type {
   MemoryLimitMethod,
   PreemptedFor,
-  StoredAvoidance,
-  StoredDecision,
   StoredGpuGrant,
   StoredJobError,
   StoredLastEvent,

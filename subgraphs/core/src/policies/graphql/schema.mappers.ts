@@ -1,6 +1,6 @@
 /** Parent types of the resolvers of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { StoredDecision, StoredEffect } from '../../jobs/model/job.types.js';
+import type { StoredDecision, StoredEffect } from '../../jobs/model/decision.types.js';
 import type { PolicyVersionDocument, PolicyView } from '../policy.document.js';
 import type { Simulation, SimulationResult } from '../simulation/simulations.service.js';
 import type { RuleTotals, SimulatedChange, SimulationTotals } from '../simulation/simulation-totals.js';

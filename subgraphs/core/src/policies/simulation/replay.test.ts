@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aFailedEnd, aFailedJob, aRule } from '../../../test/support/policies.fixture.js';
-import type { StoredAttempt, StoredAvoidance, StoredRequirements } from '../../jobs/model/job.types.js';
+import type { StoredAvoidance } from '../../jobs/model/decision.types.js';
+import type { StoredAttempt, StoredRequirements } from '../../jobs/model/job.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import { compilePolicy, type CompiledPolicy } from '../compiled-policy.js';
 import { decideFailure, needsLog } from '../decide-failure.js';

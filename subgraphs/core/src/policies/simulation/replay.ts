@@ -1,13 +1,11 @@
 /** Replays the failed attempts of one job under other policies. Pure. */
 import type {
   FailureOutcome,
-  JobDocument,
-  StoredAttempt,
   StoredAvoidance,
   StoredDecision,
   StoredLimit,
-  StoredRequirements,
-} from '../../jobs/model/job.types.js';
+} from '../../jobs/model/decision.types.js';
+import type { JobDocument, StoredAttempt, StoredRequirements } from '../../jobs/model/job.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import { withChanges, withoutChanges } from '../amounts.js';
 import { decideFailure, decideWithoutRules, type LogTail, needsLog } from '../decide-failure.js';

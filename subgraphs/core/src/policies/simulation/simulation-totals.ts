@@ -1,5 +1,6 @@
 /** Totals of a simulation: what would have happened to how many jobs, and what it would have cost. Pure. */
-import type { FailureOutcome, StoredAttempt } from '../../jobs/model/job.types.js';
+import type { FailureOutcome } from '../../jobs/model/decision.types.js';
+import type { StoredAttempt } from '../../jobs/model/job.types.js';
 import type { Replay, ReplayedAttempt, ReplayedJob } from './replay.js';
 
 /** Decisions of one rule. */

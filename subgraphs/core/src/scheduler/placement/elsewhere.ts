@@ -7,7 +7,7 @@ import { admits, isExcluded, secondsLeft } from '../cache/equivalent-workers.js'
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { ReadyJob } from '../scheduler.types.js';
-import type { StoredAvoidance } from '../../jobs/model/job.types.js';
+import type { StoredAvoidance } from '../../jobs/model/decision.types.js';
 
 /** Accepts the workers that a job may go to now. */
 export type AcceptsWorker = (worker: FleetWorker) => boolean;

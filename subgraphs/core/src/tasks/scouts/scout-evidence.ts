@@ -1,5 +1,6 @@
 /** Requirements that follow from the use of scouts. Pure. */
-import type { ChangeableAmount, StoredRequirements } from '../../jobs/model/job.types.js';
+import type { ChangeableAmount } from '../../jobs/model/decision.types.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { changesOf, mostOf } from '../../policies/amounts.js';
 import type { OfferedAmounts } from '../../policies/failure.types.js';
 import { type ScoutOverrides, scoutedAmounts } from './scout-input.js';

@@ -1,6 +1,6 @@
 /** Checks of scouts as callers describe them, and their defaults. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
-import type { ChangeableAmount } from '../../jobs/model/job.types.js';
+import type { ChangeableAmount } from '../../jobs/model/decision.types.js';
 import { mostOf } from '../../policies/amounts.js';
 import type { StoredScoutRule, StoredScoutRules, StoredScouts } from './scouts.types.js';
 

@@ -1,5 +1,5 @@
 /** Scouts of a task: the jobs that run first, and what follows from their use. */
-import type { ChangeableAmount } from '../../jobs/model/job.types.js';
+import type { ChangeableAmount } from '../../jobs/model/decision.types.js';
 
 /** Rule by which an amount of the other jobs follows from the use of the scouts. */
 export interface StoredScoutRule {
