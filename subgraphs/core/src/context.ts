@@ -37,6 +37,7 @@ import type { JobHolder } from './workers/reports/job-holder.js';
 import type { HostsService } from './workers/hosts/hosts.service.js';
 import type { LeaseClockService } from './workers/lease-clock/lease-clock.service.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
+import type { WorkerDirectory } from './workers/worker-directory.service.js';
 import type { WorkerEnds } from './workers/worker-ends.js';
 import type { WorkerRegistry } from './workers/worker-registry.js';
 import type { SecretDelivery } from './workers/secrets/secret-delivery.js';
@@ -99,6 +100,8 @@ export interface CoreServices {
 /** Services for resolvers and other domains. */
 export interface FleetServices {
   readonly workers: WorkersService;
+  /** Workers as callers may see them. */
+  readonly workerDirectory: WorkerDirectory;
   readonly reports: ReportsService;
   readonly acquire: AcquireService;
   readonly scheduler: SchedulerService;

@@ -1,7 +1,7 @@
 /** Views of experiments and queues for other domains. */
 import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
 import type { QueueDocument } from '../queues/queue.document.js';
-import type { QueueLookup } from '../workers/workers.service.js';
+import type { QueueLookup } from '../workers/worker-directory.service.js';
 import type { Directories } from './directories.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 

@@ -45,7 +45,8 @@ import { WorkerAccess } from '../workers/worker-access.js';
 import { WorkerEnds } from '../workers/worker-ends.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
-import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
+import { type QueueLookup, WorkerDirectory } from '../workers/worker-directory.service.js';
+import { WorkersService } from '../workers/workers.service.js';
 import type { ConsentsService } from '../consents/consents.service.js';
 import { WorkerOffers } from '../scheduler/cache/worker-offers.js';
 import { allHealthy, type HostStandings } from '../scheduler/cache/host-standing.types.js';
@@ -285,13 +286,12 @@ function servicesOf(
       forward: forwardAcquire,
       ownUrl: url,
     }),
+    workerDirectory: new WorkerDirectory({ workers, leases, queues: queueLookup, devices }),
     workers: new WorkersService({
       workers,
-      leases,
       registry,
       clock,
       access,
-      devices,
       registration: new Registration({ workers, leases, continuedJobs, ids, log }),
       heartbeats: new Heartbeats(leases),
       facts: new FactReports(workers, registry),

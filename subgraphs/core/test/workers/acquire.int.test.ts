@@ -93,7 +93,7 @@ describe('acquireJobs', () => {
     const grants = await worker.acquireInAll(2, offered);
     expect(grants.flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(['GPU-a', 'GPU-b']);
     expect(await worker.acquire(8, offered)).toEqual([]);
-    expect(await fleet.services.workers.deviceHolder(worker.id, 'GPU-a')).toBe(
+    expect(await fleet.services.workerDirectory.deviceHolder(worker.id, 'GPU-a')).toBe(
       grants.find(({ deviceIds }) => deviceIds[0] === 'GPU-a')?.jobId,
     );
     await worker.finish(grants);

@@ -100,7 +100,7 @@ describe('workers', () => {
       await TestWorker.register(fleet),
       await TestWorker.register(fleet, { queue: 'closed' }),
     ];
-    const { workers } = fleet.services;
+    const { workerDirectory: workers } = fleet.services;
     const seenBy = async (experiment: string) => {
       const principal = testPrincipal({ grants: { [experiment]: 'READER' } });
       const page = await workers.page(principal, { ids: [open.id, closed.id] }, { first: 10, after: null });

@@ -74,7 +74,7 @@ export const eventResolvers: Pick<
     },
     workerChanged: {
       subscribe: (_parent, { filter, after }, { core, principal, signal }) =>
-        core.events.documents.workers({ filter, after, principal, signal }, core.fleet.workers),
+        core.events.documents.workers({ filter, after, principal, signal }, core.fleet.workerDirectory),
       resolve: (change: unknown) => change as never,
     },
     jobLogAppended: {

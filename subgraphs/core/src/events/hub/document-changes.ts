@@ -7,7 +7,7 @@ import { badInput } from '@rhizome/errors';
 import type { QueueFilter } from '../../queues/queues.service.js';
 import { isCompletionOf } from '../../units/blocks/unit-ids.js';
 import type { UnitCompletionDocument } from '../../units/blocks/unit-completion.document.js';
-import type { WorkersQuery } from '../../workers/workers.service.js';
+import type { WorkersQuery } from '../../workers/worker-directory.service.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';
 import type { DocumentStream } from '../feed/document-feed.js';

@@ -133,7 +133,7 @@ export const workerResolvers: Pick<
       core.fleet.secretDelivery.withToken(principal, attempt),
     worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
     workers: (_parent, { filter, first, after }, { core, principal }) =>
-      core.fleet.workers.page(principal, filter ?? {}, { first: first ?? 20, after }),
+      core.fleet.workerDirectory.page(principal, filter ?? {}, { first: first ?? 20, after }),
   },
   HeldAttempt: {
     number: ({ attempt }) => attempt,
@@ -172,7 +172,7 @@ export const workerResolvers: Pick<
     usedShare: ({ id, workerId }, _args, { core }) =>
       core.fleet.cache.ledger.deviceUse(workerId, id).thousandths,
     job: async ({ id, workerId }, _args, context, info) => {
-      const jobId = await context.core.fleet.workers.deviceHolder(workerId, id);
+      const jobId = await context.core.fleet.workerDirectory.deviceHolder(workerId, id);
       return jobId === undefined ? null : loadJob(jobId, context, info);
     },
   },

@@ -8,13 +8,13 @@ import type { LeaseDocument, WorkerDocument } from '../worker.types.js';
 export const workerEntity = entity<WorkerDocument, string, Context>({
   type: 'Worker',
   key: 'id',
-  load: (ids, { core, principal }) => core.fleet.workers.findMany(ids, principal),
+  load: (ids, { core, principal }) => core.fleet.workerDirectory.findMany(ids, principal),
 });
 
 /** Loads leases by worker; a worker that has ended or was lost has none. */
 export const leaseLoader = defineLoader<string, LeaseDocument, Context>({
   name: 'Lease',
-  load: (ids, { core }) => core.fleet.workers.leases(ids),
+  load: (ids, { core }) => core.fleet.workerDirectory.leases(ids),
 });
 
 /** A page of the workers of one queue. */
@@ -31,10 +31,12 @@ export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<Worke
   load: async (keys, { core, principal }) => {
     const wanted = keys.map(({ queue, first, after }) => ({ query: { queues: [queue] }, first, after }));
     try {
-      return await core.fleet.workers.pages(principal, wanted);
+      return await core.fleet.workerDirectory.pages(principal, wanted);
     } catch {
       // Read one by one, so that a wrong argument of one page fails only that page.
-      const alone = wanted.map(({ query, ...page }) => core.fleet.workers.page(principal, query, page));
+      const alone = wanted.map(({ query, ...page }) =>
+        core.fleet.workerDirectory.page(principal, query, page),
+      );
       const settled = await Promise.allSettled(alone);
       return settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error)));
     }
