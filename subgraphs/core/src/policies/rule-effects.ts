@@ -1,5 +1,5 @@
 /** Effects of rules on tasks and hosts. They decide nothing about the job: later rules do. Pure. */
-import { terminalStates } from '../jobs/model/job-state.js';
+import { endedOf } from '../jobs/model/job-state.js';
 import type { StoredEffect } from '../jobs/model/decision.types.js';
 import type { CompiledPolicy, Evidence } from './compiled-policy.js';
 import type { FailureFacts } from './failure.types.js';
@@ -54,7 +54,7 @@ function rateOf(
   if (!taskStates) return [];
   const states = taskStates();
   if (!states) return undefined;
-  const ended = terminalStates.reduce((sum, state) => sum + (states[state] ?? 0), 0);
+  const ended = endedOf(states);
   const failed = states.FAILED ?? 0;
   if (ended < minEndedJobs || failed <= maxFailedFraction * ended) return undefined;
   return [{ criterion: 'maxFailedFraction', value: `${failed} of ${ended} ended jobs failed` }];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { endedOf, endStateOf } from './completion.js';
+import { endedOf } from '../jobs/model/job-state.js';
+import { endStateOf } from './completion.js';
 
 describe('endStateOf', () => {
   it.each([

@@ -2,7 +2,7 @@ import type { Clock } from '@rhizome/clock';
 import type { StateCounts } from '../jobs/ports.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
-import { isTerminal, terminalStates } from '../jobs/model/job-state.js';
+import { endedOf, isTerminal } from '../jobs/model/job-state.js';
 import type { JobCountsRepository } from '../jobs/model/job-counts.repository.js';
 import {
   type EndedTaskState,
@@ -124,11 +124,6 @@ export class Completion implements EventHandler {
     if (this.#missing.size >= maxRemembered) this.#missing.clear();
     this.#missing.set(taskId, missing);
   }
-}
-
-/** Number of ended jobs. */
-export function endedOf(counts: StateCounts): number {
-  return terminalStates.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
 /** Returns true for an open task that gets no more jobs. */

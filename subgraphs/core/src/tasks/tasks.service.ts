@@ -23,7 +23,7 @@ import { type CheckSelector, requirementChecks } from '../jobs/submit/requiremen
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
 import { keyReused, listed, refusalOf, shareOf } from '../jobs/submit/submit.service.js';
-import { endedOf } from './completion.js';
+import { endedOf } from '../jobs/model/job-state.js';
 import type { Expansion } from './expansion.js';
 import {
   taskSchemaVersion,

@@ -191,3 +191,8 @@ export function isPreemptedIn(state: JobState): boolean {
 export function isWaiting(state: JobState): boolean {
   return (waitingStates as readonly JobState[]).includes(state);
 }
+
+/** Number of ended jobs. */
+export function endedOf(counts: Readonly<Partial<Record<JobState, number>>>): number {
+  return terminalStates.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+}

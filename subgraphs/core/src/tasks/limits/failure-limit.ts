@@ -1,7 +1,7 @@
 /** Limits of the failures of a task: their checks and their decision. Pure. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
 import type { StateCounts } from '../../jobs/ports.js';
-import { endedOf } from '../completion.js';
+import { endedOf } from '../../jobs/model/job-state.js';
 import type { EndedJobs, FailureLimitAction, StoredFailureLimit } from './failure-limit.types.js';
 
 type Maybe<T> = T | null | undefined;

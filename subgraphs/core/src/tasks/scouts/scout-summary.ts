@@ -2,7 +2,7 @@
 import { hasTaskEnded, type TaskFacts } from '../task.document.js';
 import type { StateCounts } from '../../jobs/ports.js';
 import { plural } from '../../shared/plural.js';
-import { endedOf } from '../completion.js';
+import { endedOf } from '../../jobs/model/job-state.js';
 
 /** One sentence about the scouts of a task. @param states jobs of the task by state */
 export function scoutSummary(

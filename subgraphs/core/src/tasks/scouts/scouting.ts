@@ -7,7 +7,7 @@ import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { StateCounts } from '../../jobs/ports.js';
 import type { AmountOffers } from '../../policies/failure-policies.js';
-import { endedOf } from '../completion.js';
+import { endedOf } from '../../jobs/model/job-state.js';
 import type { TaskControl } from '../control/task-control.js';
 import type { StoredParameterSet, TaskFacts } from '../task.document.js';
 import { type ScoutUse, shapeAfterScouts } from './scout-evidence.js';
