@@ -1,9 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import type { DocumentStream } from '../../src/events/feed/document-feed.js';
-import { DocumentChanges } from '../../src/events/hub/document-changes.js';
-import type { StreamStart, SubscriptionGuard } from '../../src/events/hub/subscription-guard.js';
-import type { UnitCompletionDocument } from '../../src/units/blocks/unit-completion.document.js';
 import { pilotOf } from '../support/core.fixture.js';
 import {
   eventsOf,
@@ -133,42 +129,5 @@ describe('workerChanged', () => {
       queue: { name: 'north' },
       state: 'DRAINING',
     });
-  });
-});
-
-describe('a stream of documents that is resumed', () => {
-  it('reads 16 documents at a time, as its consumer takes them', async () => {
-    const written = Array.from({ length: 40 }, (_, at) => ({
-      ...{ token: `${at}`, collection: 'unitCompletions', id: `completion_x.${at}` },
-    }));
-    const { signal } = new AbortController();
-    const guard = {
-      through: (_after: unknown, _signal: unknown, stream: (start: StreamStart) => unknown) =>
-        stream({ position: '', isResumed: true, signal }),
-    };
-    const documents = {
-      async *follow() {
-        yield await Promise.resolve({ written, position: '39' });
-      },
-    };
-    const changes = new DocumentChanges(
-      guard as unknown as SubscriptionGuard,
-      documents as unknown as DocumentStream,
-    );
-    const reads: number[] = [];
-    const seen: string[] = [];
-    for await (const { token } of changes.completions({
-      ...{ poolId: 'pool_x', after: 'a cursor', signal },
-      check: () => Promise.resolve(),
-      read: (ids) => {
-        reads.push(ids.length);
-        return Promise.resolve(ids.map((_id) => ({ _id }) as UnitCompletionDocument));
-      },
-    })) {
-      if (seen.length === 0) expect(reads).toEqual([16]);
-      seen.push(token);
-    }
-    expect(reads).toEqual([16, 16, 8]);
-    expect(seen).toEqual(written.map(({ token }) => token));
   });
 });

@@ -1,9 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
-import { silentLogger } from '@rhizome/log';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
-import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
-import { UnitUpkeep, type UnitUpkeepOptions } from '../../src/units/upkeep/unit-upkeep.js';
 import { startCore, type TestCore, type TestStream } from '../support/core.fixture.js';
 import {
   attemptOf,
@@ -438,58 +435,6 @@ describe('the upkeep of units', () => {
     expect(await pool.counts()).toMatchObject({ waiting: 0, leased: 0, completed: 2 });
     expect(await pool.report('complete', ada, leased.map(refOf))).toMatchObject({ userErrors: [] });
     expect(await pool.counts()).toMatchObject({ completed: 2 });
-  });
-
-  it('ends the leases of jobs that ended while nobody led, and of those whose sweep failed', async () => {
-    const term = new AbortController();
-    let send: (events: readonly JobEvent[]) => void = () => undefined;
-    const swept: string[][] = [];
-    const blocks: UnitUpkeepOptions['blocks'] = {
-      async *holders() {
-        yield await Promise.resolve(['job_held', 'job_ended']);
-      },
-      ofJobs: (jobIds) => {
-        swept.push([...jobIds].sort());
-        return swept.length === 2 ? Promise.reject(new Error('not now')) : Promise.resolve([]);
-      },
-      overdue: () => Promise.resolve([]),
-      uncounted: () => Promise.resolve([]),
-      addToPool: () => Promise.resolve(true),
-      expired: () => Promise.resolve([]),
-      remove: () => Promise.resolve(true),
-    };
-    const upkeep = new UnitUpkeep({
-      ...{ blocks, clock: systemClock, config: { ...config.units, sweepMs: 10 } },
-      pools: { findMany: () => Promise.resolve([]) },
-      works: {
-        of() {
-          throw new Error('no block was found');
-        },
-      },
-      endedJobs: (jobIds) => Promise.resolve(jobIds.filter((id) => id === 'job_ended')),
-      events: {
-        onEvents(listener) {
-          send = listener;
-          return () => undefined;
-        },
-      },
-      leader: {
-        onGained(work) {
-          work(term.signal);
-          return () => undefined;
-        },
-      },
-      log: silentLogger(),
-    });
-    upkeep.start();
-    await waitFor('the jobs of the start', () => swept.length === 1, minute);
-    expect(swept).toEqual([['job_ended']]);
-    const last = { from: 'RUNNING', to: 'FAILED', at: systemClock.now() };
-    send([{ jobId: 'job_a', last } as unknown as JobEvent]);
-    await waitFor('the sweep after the one that failed', () => swept.length === 3, minute);
-    expect(swept.slice(1)).toEqual([['job_a'], ['job_a']]);
-    term.abort();
-    await upkeep.stop();
   });
 
   it('makes a unit a dead letter once its deadline has passed', async () => {
