@@ -1,8 +1,9 @@
 /** For tests of work units: jobs that workers run, and calls of their payloads. */
 import { expect } from '@jest/globals';
 import { createPrincipal, type Principal } from '@rhizome/authz';
+import type { TestDatabase } from '@rhizome/testkit';
 import { acquireOne, register, startOne, submitOne } from './access.fixture.js';
-import { admin, type Answer, pilotOf, type TestCore } from './core.fixture.js';
+import { admin, type Answer, pilotOf, startCore, type TestCore } from './core.fixture.js';
 
 /** A leased unit. */
 export interface Leased {
@@ -27,6 +28,36 @@ export interface RunningJob {
   readonly workerId: string;
   /** Caller with the token of its attempt. */
   readonly payload: Principal;
+}
+
+/** A process of core. */
+export type UnitsCore = TestCore & { readonly db: TestDatabase };
+
+/** Two processes of one system, and two jobs that work on units. */
+export interface UnitsSystem {
+  readonly core: UnitsCore;
+  readonly second: UnitsCore;
+  readonly ada: RunningJob;
+  readonly bob: RunningJob;
+}
+
+/** Longest time that a test waits. */
+export const minute = { deadlineMs: 60_000 };
+
+/** Starts a system with the experiments alpha and beta, and the queue "north". */
+export async function startUnits(): Promise<UnitsSystem> {
+  const config = { units: { sweepMs: 50, graceMs: 0, settleMs: 50 } };
+  const core = await startCore({ config });
+  for (const name of ['alpha', 'beta'])
+    await core.ask(
+      'mutation ($n: String!) { registerExperiment(input: { name: $n, title: $n }) { userErrors { message } } }',
+      { n: name },
+    );
+  await core.ask(
+    'mutation { createQueue(input: { name: "north", site: "Pole", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }',
+  );
+  const second = await startCore({ db: core.db, config });
+  return { core, second, ada: await runJob(core, 'ada'), bob: await runJob(core, 'bob') };
 }
 
 /** Runs a job of alpha on a worker of its own in queue "north". */
@@ -134,3 +165,13 @@ export class TestPool {
 
 /** The part of a leased unit that reports repeat. */
 export const refOf = ({ id, fence }: Leased): Pick<Leased, 'id' | 'fence'> => ({ id, fence });
+
+/** Units to publish. */
+export const units = (
+  ...keys: readonly string[]
+): readonly { readonly key: string; readonly payload: string }[] =>
+  keys.map((key) => ({ key, payload: `payload of ${key}` }));
+
+/** Keys of leased units, in order. */
+export const keysOf = ({ units: leased }: Pick<LeaseAnswer, 'units'>): readonly string[] =>
+  leased.map(({ key }) => key);

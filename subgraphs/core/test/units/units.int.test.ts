@@ -1,43 +1,30 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '@rhizome/clock';
-import { type TestDatabase, waitFor } from '@rhizome/testkit';
-import { startCore, type TestCore, type TestStream } from '../support/core.fixture.js';
+import { waitFor } from '@rhizome/testkit';
 import {
   attemptOf,
   endJob,
+  keysOf,
   type Leased,
+  minute,
   refOf,
   runJob,
   type RunningJob,
+  startUnits,
   TestPool,
+  units,
+  type UnitsCore,
 } from '../support/units.fixture.js';
 
-type Core = TestCore & { readonly db: TestDatabase };
-
-let core: Core;
-let second: Core;
+let core: UnitsCore;
+let second: UnitsCore;
 let ada: RunningJob;
 let bob: RunningJob;
-const config = { units: { sweepMs: 50, graceMs: 0, settleMs: 50 } };
 const past = new Date('2020-01-01T00:00:00.000Z');
-const minute = { deadlineMs: 60_000 };
 
 beforeAll(async () => {
-  core = await startCore({ config });
-  for (const name of ['alpha', 'beta'])
-    await core.ask(
-      'mutation ($n: String!) { registerExperiment(input: { name: $n, title: $n }) { userErrors { message } } }',
-      { n: name },
-    );
-  await core.ask(
-    'mutation { createQueue(input: { name: "north", site: "Pole", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }',
-  );
-  second = await startCore({ db: core.db, config });
-  [ada, bob] = [await runJob(core, 'ada'), await runJob(core, 'bob')];
+  ({ core, second, ada, bob } = await startUnits());
 });
 
-const units = (...keys: readonly string[]) => keys.map((key) => ({ key, payload: `payload of ${key}` }));
-const keysOf = ({ units: leased }: { readonly units: readonly Leased[] }) => leased.map(({ key }) => key);
 const unitOf = async (id: string) =>
   (
     await core.ask(
@@ -54,20 +41,6 @@ const expire = (poolId: string) =>
       { $set: { 'units.$[held].lease.until': past, sweepAt: past }, $inc: { revision: 1 } },
       { arrayFilters: [{ 'held.state': 'LEASED' }] },
     );
-
-describe('createWorkPool', () => {
-  it('answers the pool again to a repeated call, and refuses another pool with its name', async () => {
-    const { id } = await TestPool.create(core, 'twice', { leaseSeconds: 30 });
-    expect((await TestPool.create(second, 'twice', { leaseSeconds: 30 })).id).toBe(id);
-    const { createWorkPool } = await core.ask(
-      'mutation { createWorkPool(input: { experiment: "alpha", name: "twice" }) { pool { id } userErrors { code path } } }',
-    );
-    expect(createWorkPool).toEqual({
-      pool: null,
-      userErrors: [{ code: 'POOL_NAME_TAKEN', path: ['name'] }],
-    });
-  });
-});
 
 describe('publishWorkUnits', () => {
   it('publishes each key once, also when two processes publish it at the same time', async () => {
@@ -295,131 +268,6 @@ describe('a report about units', () => {
     expect(await pool.report('complete', eve, [refOf(unit)])).toMatchObject({
       userErrors: [{ code: 'FENCE_STALE' }],
     });
-  });
-});
-
-describe('the counts of a pool', () => {
-  it('has each unit once while units are leased, completed and added to the pool', async () => {
-    const pool = await TestPool.create(core, 'summed');
-    const keys = Array.from({ length: 30 }, (_, at) => `u${at}`);
-    await pool.publish(units(...keys).map((unit, at) => ({ ...unit, priority: at % 10 })));
-    const seen = { isOver: false };
-    const work = async (): Promise<void> => {
-      for (let done = 0; done < keys.length;) {
-        const { units: leased } = await pool.lease(ada, 4);
-        await pool.report('complete', ada, leased.map(refOf));
-        done += leased.length;
-      }
-    };
-    const working = work().finally(() => {
-      seen.isOver = true;
-    });
-    while (!seen.isOver) {
-      const { waiting, leased, completed } = (await pool.through(second).counts()) as Record<string, number>;
-      expect(Number(waiting) + Number(leased) + Number(completed)).toBe(keys.length);
-    }
-    await working;
-  });
-});
-
-describe('workUnitCompleted', () => {
-  const text =
-    'subscription ($id: ID!, $after: String) { workUnitCompleted(poolId: $id, after: $after) { cursor event { jobId site { name } units { key result } } } }';
-  interface Message {
-    readonly cursor: string;
-    readonly event: { readonly units: readonly { readonly key: string }[] } | null;
-  }
-  const messagesOf = ({ results }: TestStream): readonly Message[] =>
-    results.map(({ data }) => (data as unknown as { workUnitCompleted: Message }).workUnitCompleted);
-  const complete = async (pool: TestPool, result: string): Promise<void> => {
-    const { units: leased } = await pool.lease(ada, 1);
-    await pool.report(
-      'complete',
-      ada,
-      leased.map((unit) => ({ ...refOf(unit), result })),
-    );
-  };
-
-  it('sends each completion once, also after a cursor and through another process', async () => {
-    const pool = await TestPool.create(core, 'followed');
-    await pool.publish(units('a', 'b'));
-    const stream = core.subscribe(text, { id: pool.id });
-    await waitFor('the opening message', () => messagesOf(stream).length === 1, minute);
-    for (const through of [pool, pool.through(second)]) await complete(through, 'done');
-    await waitFor('both completions', () => messagesOf(stream).length === 3, minute);
-    const [opening, first, last] = messagesOf(stream);
-    expect(opening?.event).toBeNull();
-    expect(first?.event).toEqual({
-      ...{ jobId: ada.id, site: { name: 'Pole' } },
-      units: [{ key: 'a', result: 'done' }],
-    });
-    const resumed = second.subscribe(text, { id: pool.id, after: first?.cursor });
-    await waitFor('the second completion', () => messagesOf(resumed).length === 1, minute);
-    expect(messagesOf(resumed)).toEqual([last]);
-  });
-});
-
-describe('workPoolChanged', () => {
-  it('sends the pool now, and when the numbers of its units change', async () => {
-    const pool = await TestPool.create(core, 'watched');
-    const stream = core.subscribe(
-      'subscription ($id: ID!) { workPoolChanged(id: $id) { pool { counts { waiting } } } }',
-      { id: pool.id },
-    );
-    const waiting = (): unknown[] =>
-      stream.results.map(({ data }) => JSON.stringify(data).replace(/.*"waiting":(\d+).*/, '$1'));
-    await waitFor('the first message', () => waiting().length > 0, minute);
-    await pool.through(second).publish(units('a', 'b'));
-    await waitFor('the change', () => waiting().includes('2'), minute);
-    expect(waiting()[0]).toBe('0');
-  });
-});
-
-describe('workUnitTotals', () => {
-  it('adds up completed units and failed attempts of both processes, by run, site and hour', async () => {
-    const since = new Date(Date.now() - 2 * 3_600_000).toISOString();
-    const pool = await TestPool.create(core, 'counted', { backoffSeconds: 0 }, 'run 7');
-    await pool.publish(units('a', 'b', 'c'));
-    for (const [through, job] of [
-      [pool, ada],
-      [pool.through(second), bob],
-    ] as const) {
-      const { units: leased } = await through.lease(job, 1);
-      await through.report(
-        'complete',
-        job,
-        leased.map((unit) => ({ ...refOf(unit), seconds: 0 })),
-      );
-    }
-    const { units: failing } = await pool.lease(ada, 1);
-    await pool.report('fail', ada, failing.map(refOf));
-    const { workUnitTotals } = await core.ask(
-      'query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 7"] }, groupBy: [RUN, SITE], since: $since) { poolId run site { name } hour completed failedAttempts completedSeconds } }',
-      { since },
-    );
-    expect(workUnitTotals).toEqual([
-      {
-        ...{ poolId: null, run: 'run 7', site: { name: 'Pole' }, hour: null },
-        ...{ completed: 2, failedAttempts: 1, completedSeconds: 0 },
-      },
-    ]);
-  });
-
-  it('refuses a grouping of more groups than an answer may have', async () => {
-    const pool = await TestPool.create(core, 'grouped', {}, 'run 8');
-    const at = systemClock.now();
-    const hour = new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000);
-    const rows = Array.from({ length: 10_001 }, (_, number) => ({
-      ...{ _id: `${pool.id} ${number}`, schemaVersion: 1, updatedAt: at, poolId: pool.id, hour },
-      ...{ site: `site ${number}`, writer: 'test', completed: 1, failures: 0, seconds: 1 },
-    }));
-    await core.db.collection<(typeof rows)[number]>('unitHours').insertMany(rows);
-    const since = new Date(at.getTime() - 7_200_000).toISOString();
-    const text = (groupBy: string): string =>
-      `query ($since: DateTime!) { workUnitTotals(filter: { runs: ["run 8"] }, groupBy: [${groupBy}], since: $since) { completed } }`;
-    await expect(core.ask(text('RUN, SITE'), { since })).rejects.toThrow('at most 10000 groups');
-    const { workUnitTotals } = await core.ask(text('RUN'), { since });
-    expect(workUnitTotals).toEqual([{ completed: 10_001 }]);
   });
 });
 
