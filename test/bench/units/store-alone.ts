@@ -15,6 +15,7 @@ import {
   unitHoursCollection,
   unitKeysCollection,
   unitPayloadsCollection,
+  UnitTotalsRepository,
   WorkDraft,
 } from '@rhizome/core/units';
 import { createIds, systemClock } from '@rhizome/clock';
@@ -56,7 +57,7 @@ async function makePool(db: Db, at: number): Promise<PoolDocument> {
 async function write(db: Db, pool: PoolDocument, until: number): Promise<number> {
   const { _id: poolId, settings } = pool;
   const blocks = new BlocksRepository(db);
-  const publications = new PublishRepository(db, blocks);
+  const publications = new PublishRepository(db, new UnitTotalsRepository(db));
   const holder = { jobId: `job of ${poolId}`, site: 'BENCH' };
   const draftOf = (): WorkDraft =>
     new WorkDraft({ poolId, settings, now: systemClock.now(), ids, writer: poolId });

@@ -9,6 +9,7 @@ export { unitPayloadsCollection } from './blocks/unit-payload.document.js';
 export { settingsOf } from './pools/pool-input.js';
 export { type PoolDocument, poolsCollection } from './pools/pool.document.js';
 export { PoolsRepository } from './pools/pools.repository.js';
+export { UnitTotalsRepository } from './pools/unit-totals.repository.js';
 export { groupsOf, newBlocks } from './publish/new-blocks.js';
 export type { PublishedUnit } from './publish/publish-input.js';
 export { PublishRepository } from './publish/publish.repository.js';

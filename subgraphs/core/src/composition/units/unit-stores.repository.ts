@@ -8,7 +8,9 @@ import { unitKeysCollection } from '../../units/blocks/unit-key.document.js';
 import { unitPayloadsCollection } from '../../units/blocks/unit-payload.document.js';
 import { poolsCollection } from '../../units/pools/pool.document.js';
 import { PoolsRepository } from '../../units/pools/pools.repository.js';
+import { UnitTotalsRepository } from '../../units/pools/unit-totals.repository.js';
 import { PublishRepository } from '../../units/publish/publish.repository.js';
+import { BlockUpkeepRepository } from '../../units/upkeep/block-upkeep.repository.js';
 
 /** Collections of work units. */
 export const unitCollections = [
@@ -24,11 +26,19 @@ export const unitCollections = [
 export interface UnitStores {
   readonly pools: PoolsRepository;
   readonly blocks: BlocksRepository;
+  readonly totals: UnitTotalsRepository;
   readonly publications: PublishRepository;
+  readonly upkeep: BlockUpkeepRepository;
 }
 
 /** Creates the repositories. */
 export function unitStores(db: Db): UnitStores {
-  const blocks = new BlocksRepository(db);
-  return { pools: new PoolsRepository(db), blocks, publications: new PublishRepository(db, blocks) };
+  const totals = new UnitTotalsRepository(db);
+  return {
+    pools: new PoolsRepository(db),
+    blocks: new BlocksRepository(db),
+    totals,
+    publications: new PublishRepository(db, totals),
+    upkeep: new BlockUpkeepRepository(db),
+  };
 }

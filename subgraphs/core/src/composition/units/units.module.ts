@@ -40,13 +40,13 @@ export interface UnitsModuleOptions {
 export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   const { stores, events, readAttempts, experimentExists, experimentOfTask, config, clock, ids, log } =
     options;
-  const { pools: repository, blocks, publications } = stores;
+  const { pools: repository, blocks } = stores;
   const attempts = new Attempts(readAttempts);
   const stillHeld: Attempts['stillHeld'] = (held) => attempts.stillHeld(held);
   const works = new PoolWorks({ repository: blocks, stillHeld, writer: ids.next('writer'), clock, ids, log });
   const onChanged = (poolIds: readonly string[]): void => works.look(poolIds);
   const pools = new PoolsService({
-    ...{ repository, blocks, experimentExists, experimentOfTask, onChanged, clock, ids },
+    ...{ repository, totals: stores.totals, experimentExists, experimentOfTask, onChanged, clock, ids },
   });
   const payloads = new PayloadMemory((blockIds) => blocks.payloads(blockIds));
   const isDrained: UnitReportsOptions['isDrained'] = async (pool) => {
@@ -58,13 +58,13 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   let stops: (() => void)[] = [];
   return {
     pools,
-    publish: new PublishService({ pools: repository, repository: publications, onChanged, clock }),
+    publish: new PublishService({ pools: repository, repository: stores.publications, onChanged, clock }),
     reports: new UnitReports({ pools: repository, works, payloads, attempts, isDrained, clock, ids }),
     views: new UnitViews({ pools: repository, blocks, payloads, works }),
     start(leader) {
       stops = [events.onWritten('workPools', onChanged), events.onReset(() => works.lookAll())];
       upkeep = new UnitUpkeep({
-        ...{ blocks, pools: repository, works, events, leader, config, clock, log },
+        ...{ blocks: stores.upkeep, pools: repository, works, events, leader, config, clock, log },
         endedJobs: (jobIds) => attempts.ended(jobIds),
       });
       upkeep.start();

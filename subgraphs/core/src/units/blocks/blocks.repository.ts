@@ -1,5 +1,5 @@
 /** Reads blocks, and writes changes of them on the condition that nobody else has changed them. */
-import { collection, readSnapshot } from '@rhizome/mongo';
+import { collection } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db, Filter } from 'mongodb';
 import {
   type BlockDocument,
@@ -7,6 +7,7 @@ import {
   blocksCollection,
   optionalHeaderFields,
 } from './block.document.js';
+import { allOrNone, majority, StaleBlock } from './block-transaction.repository.js';
 import { type UnitCompletionDocument, unitCompletionsCollection } from './unit-completion.document.js';
 import {
   additionOf,
@@ -16,7 +17,6 @@ import {
 } from './unit-hour.document.js';
 import { type UnitPayloadsDocument, unitPayloadsCollection } from './unit-payload.document.js';
 import type { Block, StoredUnit } from './unit.types.js';
-import { type PoolDocument, poolsCollection, type RemovedUnits } from '../pools/pool.document.js';
 
 /** Changed units of a block. */
 export interface BlockWrite {
@@ -25,20 +25,6 @@ export interface BlockWrite {
   readonly revision: number;
   readonly units: ReadonlyMap<number, StoredUnit>;
   readonly header: BlockHeader;
-}
-
-/** Parts of the key of {@link HourRow}. */
-export type UnitGrouping = 'POOL' | 'RUN' | 'SITE' | 'HOUR';
-
-/** Numbers of units that ended an attempt; parts of the key that are not grouped by are null. */
-export interface HourRow {
-  readonly poolId: string | null;
-  readonly run: string | null;
-  readonly site: string | null;
-  readonly hour: Date | null;
-  readonly completed: number;
-  readonly failures: number;
-  readonly seconds: number;
 }
 
 /** Documents that are written together with blocks. */
@@ -51,43 +37,12 @@ export interface CommitAlso {
 /** Place of a block in the order of leases. */
 export type ReadyBlock = Pick<BlockDocument, '_id' | 'revision' | 'priority' | 'sequence'>;
 
-/** Sums over the blocks of a pool. */
-export interface BlockTotals extends Pick<
-  BlockHeader,
-  'waiting' | 'leased' | 'completed' | 'dead' | 'waitingBytes' | 'failures' | 'seconds'
-> {
-  readonly poolId: string;
-  readonly blocks: number;
-  readonly waitingSince: Date | null;
-}
-
-/** Pools, and the sums over their blocks, as of one time. */
-export interface SettledTotals {
-  readonly pools: readonly PoolDocument[];
-  readonly totals: readonly BlockTotals[];
-}
-
 /** Dead letters of a block, with their positions. */
 export interface DeadUnits extends Pick<BlockDocument, '_id' | 'sequence' | 'createdAt'> {
   readonly units: readonly { readonly position: number; readonly unit: StoredUnit }[];
 }
 
-/** A block whose leases or deadlines are over, or whose jobs have ended. */
-export type SweptBlock = Pick<BlockDocument, '_id' | 'poolId'>;
-
-/** A block that has ended. */
-export type EndedBlock = Pick<
-  BlockDocument,
-  '_id' | 'poolId' | 'revision' | 'isCounted' | 'completed' | 'dead' | 'failures' | 'seconds'
->;
-
-const majority = { writeConcern: { w: 'majority' } } as const;
-const totalsIndex = 'poolId_isCounted_idx';
-/** Most groups of one answer. */
-export const maxHourRows = 10_000;
 const blockFields = { revision: 1, createdAt: 1, priority: 1, sequence: 1, units: 1 } as const;
-
-class StaleBlock extends Error {}
 
 /** Stored blocks. */
 export class BlocksRepository {
@@ -95,7 +50,6 @@ export class BlocksRepository {
   readonly #blocks: Collection<BlockDocument>;
   readonly #payloads: Collection<UnitPayloadsDocument>;
   readonly #completions: Collection<UnitCompletionDocument>;
-  readonly #pools: Collection<PoolDocument>;
   readonly #hours: Collection<UnitHourDocument>;
 
   constructor(db: Db) {
@@ -103,7 +57,6 @@ export class BlocksRepository {
     this.#blocks = collection(db, blocksCollection);
     this.#payloads = collection(db, unitPayloadsCollection);
     this.#completions = collection(db, unitCompletionsCollection);
-    this.#pools = collection(db, poolsCollection);
     this.#hours = collection(db, unitHoursCollection);
   }
 
@@ -184,79 +137,6 @@ export class BlocksRepository {
     return new Map(found.map(({ _id, count }) => [_id, count]));
   }
 
-  /** Sums over the blocks of pools, from an index alone; pools without blocks are left out. */
-  totals(poolIds: readonly string[], session: ClientSession): Promise<BlockTotals[]> {
-    const sum = (field: string) => ({ $sum: `$${field}` });
-    const sums = {
-      blocks: { $sum: 1 },
-      waiting: sum('waiting'),
-      leased: sum('leased'),
-      completed: sum('completed'),
-      dead: sum('dead'),
-      waitingBytes: sum('waitingBytes'),
-      failures: sum('failures'),
-      seconds: sum('seconds'),
-      waitingSince: { $min: '$waitingSince' },
-    };
-    return this.#blocks
-      .aggregate<BlockTotals>(
-        [
-          { $match: { poolId: { $in: [...poolIds] }, isCounted: true } },
-          { $group: { _id: '$poolId', ...sums } },
-          { $set: { poolId: '$_id' } },
-          { $unset: '_id' },
-        ],
-        { hint: totalsIndex, session },
-      )
-      .toArray();
-  }
-
-  /** Sums over the blocks of pools, and the pools to which the numbers of ended blocks were added. */
-  async settledTotals(poolIds: readonly string[]): Promise<SettledTotals> {
-    if (poolIds.length === 0) return { pools: [], totals: [] };
-    // A block that changes or is added to its pool while others are read would count twice, or not at all.
-    const { value } = await readSnapshot(this.#db.client, async (session) => {
-      const pools = await this.#pools.find({ _id: { $in: [...poolIds] } }, { session }).toArray();
-      return { pools, totals: await this.totals(poolIds, session) };
-    });
-    return value;
-  }
-
-  /** Numbers of pools in a period; one group more than {@link maxHourRows} if there are more. */
-  hours(
-    pools: readonly Pick<PoolDocument, '_id' | 'run'>[],
-    since: Date,
-    until: Date,
-    groupBy: readonly UnitGrouping[],
-  ): Promise<HourRow[]> {
-    const poolIds = pools.map(({ _id }) => _id);
-    const runs = { $literal: pools.map(({ run }) => run ?? null) };
-    const run = { $arrayElemAt: [runs, { $indexOfArray: [{ $literal: poolIds }, '$poolId'] }] };
-    const part = (of: UnitGrouping, value: string | object) =>
-      groupBy.includes(of) ? { $ifNull: [value, null] } : null;
-    const key = {
-      poolId: part('POOL', '$poolId'),
-      run: part('RUN', run),
-      site: part('SITE', '$site'),
-      hour: part('HOUR', '$hour'),
-    };
-    const sums = {
-      completed: { $sum: '$completed' },
-      failures: { $sum: '$failures' },
-      seconds: { $sum: '$seconds' },
-    };
-    return this.#hours
-      .aggregate<HourRow>([
-        { $match: { poolId: { $in: poolIds }, hour: { $gte: since, $lt: until } } },
-        { $group: { _id: key, ...sums } },
-        { $sort: { _id: 1 } },
-        { $limit: maxHourRows + 1 },
-        { $replaceWith: { $mergeObjects: ['$_id', '$$ROOT'] } },
-        { $unset: '_id' },
-      ])
-      .toArray();
-  }
-
   /** Dead letters of a pool, behind a block, by block; of at most `most` blocks. */
   deadUnits(poolId: string, from: number, most: number): Promise<DeadUnits[]> {
     const positioned = {
@@ -278,99 +158,6 @@ export class BlocksRepository {
         },
       ])
       .toArray();
-  }
-
-  /** Blocks in which a lease has ended or a deadline has passed. */
-  overdue(before: Date, most: number): Promise<SweptBlock[]> {
-    return this.#swept({ sweepAt: { $lte: before } }, { sweepAt: 1 }, most);
-  }
-
-  /** Blocks with units that these jobs hold. */
-  ofJobs(jobIds: readonly string[], most: number): Promise<SweptBlock[]> {
-    return this.#swept({ holders: { $in: [...jobIds] } }, { _id: 1 }, most);
-  }
-
-  /** Jobs that hold units, by block: a job is returned for each of its blocks. */
-  async *holders(): AsyncGenerator<readonly string[]> {
-    const found = this.#blocks
-      .find({ holders: { $exists: true } })
-      .project<Required<Pick<BlockDocument, 'holders'>>>({ _id: 0, holders: 1 });
-    for await (const { holders } of found) yield holders;
-  }
-
-  #swept(filter: Filter<BlockDocument>, order: Record<string, 1>, most: number): Promise<SweptBlock[]> {
-    return this.#blocks.find(filter).sort(order).limit(most).project<SweptBlock>({ poolId: 1 }).toArray();
-  }
-
-  /** Ended blocks without dead letters whose numbers are not added to their pool yet. */
-  uncounted(most: number): Promise<EndedBlock[]> {
-    return this.#ended({ isCounted: true, expiresAt: { $exists: true }, dead: 0 }, most);
-  }
-
-  /** Blocks whose retention is over. */
-  expired(now: Date, most: number): Promise<EndedBlock[]> {
-    return this.#ended({ expiresAt: { $lte: now } }, most);
-  }
-
-  #ended(filter: Filter<BlockDocument>, most: number): Promise<EndedBlock[]> {
-    const numbers = { completed: 1, dead: 1, failures: 1, seconds: 1 } as const;
-    return this.#blocks
-      .find(filter)
-      .sort({ expiresAt: 1 })
-      .limit(most)
-      .project<EndedBlock>({ poolId: 1, revision: 1, isCounted: 1, ...numbers })
-      .toArray();
-  }
-
-  /**
-   * Adds the numbers of ended blocks to those of their pool: reading its totals does not become slower with
-   * the number of its units.
-   * @returns false if a block was changed meanwhile; then nothing is written
-   */
-  addToPool(poolId: string, ended: readonly EndedBlock[], now: Date): Promise<boolean> {
-    const change = { $unset: { isCounted: true }, $inc: { revision: 1 }, $set: { updatedAt: now } } as object;
-    return this.#settle(poolId, ended, now, async (session) => {
-      const { modifiedCount } = await this.#blocks.updateMany(exactly(ended), change, { session });
-      return modifiedCount;
-    });
-  }
-
-  /** Removes ended blocks of a pool with their payloads. @returns as {@link addToPool} */
-  remove(poolId: string, ended: readonly EndedBlock[], now: Date): Promise<boolean> {
-    return this.#settle(poolId, ended, now, async (session) => {
-      const { deletedCount } = await this.#blocks.deleteMany(exactly(ended), { session });
-      await this.#payloads.deleteMany({ _id: { $in: ended.map(({ _id }) => _id) } }, { session });
-      return deletedCount;
-    });
-  }
-
-  async #settle(
-    poolId: string,
-    ended: readonly EndedBlock[],
-    now: Date,
-    write: (session: ClientSession) => Promise<number>,
-  ): Promise<boolean> {
-    const counted = ended.filter(({ isCounted }) => isCounted);
-    const sum = (field: keyof RemovedUnits): number => counted.reduce((all, one) => all + one[field], 0);
-    const numbers = {
-      'removed.completed': sum('completed'),
-      'removed.dead': sum('dead'),
-      'removed.failures': sum('failures'),
-      'removed.seconds': sum('seconds'),
-    };
-    try {
-      await this.#db.client.withSession((session) =>
-        session.withTransaction(async () => {
-          if ((await write(session)) < ended.length) throw new StaleBlock();
-          const change = { $inc: { ...numbers, revision: 1 }, $set: { updatedAt: now } };
-          await this.#pools.updateOne({ _id: poolId }, change, { session });
-        }, majority),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof StaleBlock) return false;
-      throw error;
-    }
   }
 
   /** Payloads of blocks, in no order. */
@@ -403,15 +190,7 @@ export class BlocksRepository {
       const { filter, update } = updateOf(first, now);
       return (await this.#blocks.updateOne(filter, update, majority)).matchedCount === 1;
     }
-    try {
-      await this.#db.client.withSession((session) =>
-        session.withTransaction(() => this.#write(writes, { completions, hours }, now, session), majority),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof StaleBlock) return false;
-      throw error;
-    }
+    return allOrNone(this.#db, (session) => this.#write(writes, { completions, hours }, now, session));
   }
 
   async #write(
@@ -430,11 +209,6 @@ export class BlocksRepository {
       { session },
     );
   }
-}
-
-/** Blocks with the revisions that they were read with. */
-function exactly(blocks: readonly EndedBlock[]): Filter<BlockDocument> {
-  return { $or: blocks.map(({ _id, revision }) => ({ _id, revision })) };
 }
 
 function updateOf({ id, revision, units, header }: BlockWrite, now: Date) {

@@ -1,9 +1,9 @@
 /** Parent types of the resolvers of work units. */
 import type { KeysetPage } from '@rhizome/mongo';
-import type { HourRow } from '../blocks/blocks.repository.js';
 import type { UnitEnd, UnitError, UnitLease } from '../blocks/unit.types.js';
 import type { PoolDocument, PoolSettings } from '../pools/pool.document.js';
 import type { PoolTotals } from '../pools/pools.service.js';
+import type { HourRow } from '../pools/unit-totals.repository.js';
 import type { UnitPage, UnitView } from '../pools/unit-views.service.js';
 import type { UnitAssignment } from '../reports/unit-reports.service.js';
 

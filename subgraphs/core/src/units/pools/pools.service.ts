@@ -5,22 +5,22 @@ import { digestOf } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { visibilityOf } from '../../shared/visibility.js';
-import {
-  type BlocksRepository,
-  type BlockTotals,
-  type HourRow,
-  maxHourRows,
-  type UnitGrouping,
-} from '../blocks/blocks.repository.js';
 import { maySeePool, type PoolCode, publishable } from './pool-access.js';
 import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
 import type { PoolDocument, PoolState } from './pool.document.js';
 import type { PoolFilter, PoolsRepository } from './pools.repository.js';
+import {
+  type BlockTotals,
+  type HourRow,
+  maxHourRows,
+  type UnitGrouping,
+  type UnitTotalsRepository,
+} from './unit-totals.repository.js';
 
 /** Dependencies of {@link PoolsService}. */
 export interface PoolsOptions {
   readonly repository: PoolsRepository;
-  readonly blocks: Pick<BlocksRepository, 'settledTotals' | 'hours'>;
+  readonly totals: Pick<UnitTotalsRepository, 'settledTotals' | 'hours'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
   /** Experiment of a task; null if the task does not exist. */
   readonly experimentOfTask: (taskId: string) => Promise<string | null>;
@@ -164,7 +164,7 @@ export class PoolsService {
 
   /** Totals of pools, in the same order. */
   async totals(pools: readonly PoolDocument[]): Promise<readonly PoolTotals[]> {
-    const read = await this.#options.blocks.settledTotals(pools.map(({ _id }) => _id));
+    const read = await this.#options.totals.settledTotals(pools.map(({ _id }) => _id));
     const found = new Map(read.totals.map((totals) => [totals.poolId, totals]));
     const current = new Map(read.pools.map((pool) => [pool._id, pool]));
     return pools.map((pool) => totalsOf(current.get(pool._id) ?? pool, found.get(pool._id)));
@@ -181,7 +181,7 @@ export class PoolsService {
     { filter, groupBy, since, until }: EndedUnits,
     principal: Principal,
   ): Promise<readonly HourRow[]> {
-    const { repository, blocks, clock } = this.#options;
+    const { repository, totals, clock } = this.#options;
     const to = until ?? clock.now();
     if (since >= to) throw badInput('since', since, 'before `until`');
     if (to.getTime() - since.getTime() > longestMs)
@@ -189,7 +189,7 @@ export class PoolsService {
     const pools = await repository.list(filter ?? {}, visibilityOf(principal, 'pool:read'), maxNamed + 1);
     if (pools.length > maxNamed)
       throw badInput('filter', `${maxNamed} pools or more`, 'conditions on fewer pools');
-    const rows = await blocks.hours(pools, since, to, groupBy);
+    const rows = await totals.hours(pools, since, to, groupBy);
     if (rows.length > maxHourRows)
       throw badInput(
         'groupBy',

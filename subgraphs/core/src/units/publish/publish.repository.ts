@@ -2,10 +2,11 @@
 import { collection, isDuplicateKey } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db } from 'mongodb';
 import { type BlockDocument, blocksCollection } from '../blocks/block.document.js';
-import type { BlocksRepository, BlockTotals } from '../blocks/blocks.repository.js';
+import { majority } from '../blocks/block-transaction.repository.js';
 import { type UnitKeyDocument, unitKeyId, unitKeysCollection } from '../blocks/unit-key.document.js';
 import { type UnitPayloadsDocument, unitPayloadsCollection } from '../blocks/unit-payload.document.js';
 import { type PoolDocument, poolsCollection } from '../pools/pool.document.js';
+import type { BlockTotals, UnitTotalsRepository } from '../pools/unit-totals.repository.js';
 import type { NewBlocks } from './new-blocks.js';
 
 /** Outcome of a publication. */
@@ -24,8 +25,6 @@ export interface Publication {
   readonly now: Date;
 }
 
-const transaction = { writeConcern: { w: 'majority' } } as const;
-
 class Refused extends Error {
   readonly outcome: PublishOutcome;
 
@@ -42,9 +41,9 @@ export class PublishRepository {
   readonly #blocks: Collection<BlockDocument>;
   readonly #payloads: Collection<UnitPayloadsDocument>;
   readonly #keys: Collection<UnitKeyDocument>;
-  readonly #totals: Pick<BlocksRepository, 'totals'>;
+  readonly #totals: Pick<UnitTotalsRepository, 'totals'>;
 
-  constructor(db: Db, totals: Pick<BlocksRepository, 'totals'>) {
+  constructor(db: Db, totals: Pick<UnitTotalsRepository, 'totals'>) {
     this.#db = db;
     this.#pools = collection(db, poolsCollection);
     this.#blocks = collection(db, blocksCollection);
@@ -67,7 +66,7 @@ export class PublishRepository {
   ): Promise<{ readonly outcome: PublishOutcome; readonly made?: NewBlocks }> {
     try {
       const made = await this.#db.client.withSession((session) =>
-        session.withTransaction(() => this.#write(publication, session), transaction),
+        session.withTransaction(() => this.#write(publication, session), majority),
       );
       return { outcome: 'published', made };
     } catch (error) {

@@ -8,10 +8,10 @@ import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import { sweepUnits } from '../blocks/block-transitions.js';
-import type { BlocksRepository, EndedBlock, SweptBlock } from '../blocks/blocks.repository.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
 import type { PoolWorks } from '../work/pool-works.js';
+import type { BlockUpkeepRepository, EndedBlock, SweptBlock } from './block-upkeep.repository.js';
 
 /** Intervals of the upkeep. */
 export interface UnitUpkeepConfig {
@@ -32,7 +32,7 @@ export const defaultUnitUpkeep: UnitUpkeepConfig = { sweepMs: 1000, graceMs: 30_
 /** Dependencies of {@link UnitUpkeep}. */
 export interface UnitUpkeepOptions {
   readonly blocks: Pick<
-    BlocksRepository,
+    BlockUpkeepRepository,
     'holders' | 'ofJobs' | 'overdue' | 'uncounted' | 'addToPool' | 'expired' | 'remove'
   >;
   readonly pools: Pick<PoolsRepository, 'findMany'>;
