@@ -114,7 +114,7 @@ export class WorkDraft {
 
   /** True if there is nothing to write. */
   get isEmpty(): boolean {
-    return this.writes.length === 0;
+    return this.#changed.length === 0;
   }
 
   get completions(): readonly UnitCompletionDocument[] {
@@ -123,14 +123,12 @@ export class WorkDraft {
 
   get writes(): readonly BlockWrite[] {
     const { settings, now } = this.context;
-    return [...this.#blocks.values()]
-      .filter(({ changed }) => changed.size > 0)
-      .map(({ block, revision, changed }) => ({
-        id: block._id,
-        revision,
-        units: changed,
-        header: headerOf(block, settings, now),
-      }));
+    return this.#changed.map(({ block, revision, changed }) => ({
+      id: block._id,
+      revision,
+      units: changed,
+      header: headerOf(block, settings, now),
+    }));
   }
 
   /** Ids of all blocks that were read. */
@@ -140,8 +138,10 @@ export class WorkDraft {
 
   /** The changed blocks as they are once the draft is written. */
   get written(): readonly Block[] {
-    return [...this.#blocks.values()]
-      .filter(({ changed }) => changed.size > 0)
-      .map(({ block, revision }) => ({ ...block, revision: revision + 1 }));
+    return this.#changed.map(({ block, revision }) => ({ ...block, revision: revision + 1 }));
+  }
+
+  get #changed(): readonly Drafted[] {
+    return [...this.#blocks.values()].filter(({ changed }) => changed.size > 0);
   }
 }
