@@ -123,23 +123,21 @@ export class UnitReports {
 
   /** Completes units, with their results. @throws DomainError FORBIDDEN */
   complete(principal: Principal, units: readonly CompletedUnitInput[]): Promise<ReportResult> {
-    return this.#report(principal, units, checkCompleted, (draft, { _id: blockId }, located, holder) => {
+    return this.#report(principal, units, checkCompleted, (draft, block, located, holder) => {
       const { now, ids, poolId } = draft.context;
       const completionId = completionIdOf(poolId, ids.next('completion'));
       const completed: CompletedUnit[] = [];
-      const outcomes = located.map(({ position, input: { fence, result, seconds } }) => {
-        const block = draft.block(blockId);
-        if (!block) return { kind: 'unknown' } as const;
+      const outcomes = changeEach(draft, block, located, (current, { position, input }) => {
+        const { fence, result, seconds } = input;
         const report = { position, fence, seconds: seconds ?? undefined };
-        const outcome = completeUnit(block, report, { holder, completionId, now });
+        const outcome = completeUnit(current, report, { holder, completionId, now });
         if (outcome.kind !== 'changed') return outcome;
-        draft.change(blockId, [outcome.change]);
         const { key, end } = outcome.change.unit;
         const kept = result == null ? {} : { result };
         completed.push({ position, key, seconds: end?.seconds ?? 0, ...kept });
         return outcome;
       });
-      if (completed.length > 0) draft.complete(completionId, blockId, holder, completed);
+      if (completed.length > 0) draft.complete(completionId, block._id, holder, completed);
       return outcomes;
     });
   }
@@ -233,7 +231,7 @@ export class UnitReports {
   }
 }
 
-/** Changes units one after another, because each may be the predecessor of the next. */
+/** Changes units one after another: ids that differ in leading zeros are of the same unit. */
 function changeEach<T>(
   draft: WorkDraft,
   { _id: blockId }: Block,

@@ -6,6 +6,7 @@
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import { failUnit } from '../blocks/block-transitions.js';
 import type { BlocksRepository, ReadyBlock } from '../blocks/blocks.repository.js';
 import type { PoolSettings } from '../pools/pool.document.js';
 import type { BlockMemory } from './block-memory.js';
@@ -79,11 +80,6 @@ export class PoolWork {
   /** True if nothing is under way and nobody waits. */
   get isIdle(): boolean {
     return !this.#running && this.#queue.length === 0 && this.#waiters.length === 0;
-  }
-
-  /** Number of calls that wait for units. */
-  get waiting(): number {
-    return this.#waiters.length;
   }
 
   /** Makes a change. Resolves once it is written. @throws DomainError SERVICE_UNAVAILABLE */
@@ -258,12 +254,14 @@ function returning(units: readonly LeasedUnit[]): WorkChange<void> {
   return {
     blockIds: [...new Set(units.map(({ blockId }) => blockId))],
     apply(draft) {
+      const { settings, now } = draft.context;
       for (const { blockId, position, unit } of units) {
-        const current = draft.block(blockId)?.units[position];
-        if (current?.state !== 'LEASED' || current.fence !== unit.fence) continue;
-        const { lease: _lost, ...rest } = current;
-        const attempts = Math.max(0, current.attempts - 1);
-        draft.change(blockId, [{ position, unit: { ...rest, state: 'WAITING', attempts } }]);
+        const block = draft.block(blockId);
+        if (!block || !unit.lease) continue;
+        const { fence, lease } = unit;
+        const report = { position, fence, kind: 'RETURN' } as const;
+        const outcome = failUnit(block, report, { jobId: lease.jobId, settings, now });
+        if (outcome.kind === 'changed') draft.change(blockId, [outcome.change]);
       }
     },
   };
