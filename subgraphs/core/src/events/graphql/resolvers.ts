@@ -1,6 +1,5 @@
 /** Resolvers of the event stream: unpack, call, map. */
 import type { Policies, Principal } from '@rhizome/authz';
-import { badInput } from '@rhizome/errors';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
@@ -13,9 +12,8 @@ import type { TaskSource } from '../counts/count-stream.js';
 import { encodeCursor } from '../feed/cursor.js';
 import type { JobStateEvent } from '../hub/job-changes.js';
 import { isKnownFromEvent, jobOfEvent } from './event-job.js';
+import { checkedInterval } from './interval.js';
 
-const shortestIntervalMs = 100;
-const longestIntervalMs = 60_000;
 /** Progress is reported with heartbeats. */
 const shortestProgressMs = 1000;
 const defaultProgressMs = 5000;
@@ -177,12 +175,6 @@ function progressOf(
     },
     hasEnded: hasTaskEnded,
   };
-}
-
-function checkedInterval(intervalMs: number | null | undefined, shortestMs = shortestIntervalMs): number {
-  const given = intervalMs ?? 1000;
-  if (given >= shortestMs && given <= longestIntervalMs) return given;
-  throw badInput('intervalMs', given, `${shortestMs} to ${longestIntervalMs}`);
 }
 
 export const eventPolicies: Policies = {

@@ -1,12 +1,12 @@
 /** Resolvers of the streams of work units: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { badInput } from '@rhizome/errors';
 import type { Resolvers } from '../../types.generated.js';
 import { unitIdOf } from '../../units/blocks/unit-ids.js';
 import { encodeCursor } from '../feed/cursor.js';
 import { poolNotFound } from '../progress/pool-stream.js';
+import { checkedInterval } from './interval.js';
 
-const intervals = { shortestMs: 1000, longestMs: 60_000 } as const;
+const shortestIntervalMs = 1000;
 
 type Types = 'WorkPoolChanged' | 'WorkUnitCompleted' | 'WorkUnitCompletedEvent' | 'CompletedWorkUnit';
 
@@ -26,7 +26,7 @@ export const unitStreamResolvers: Pick<Resolvers, Types> & {
           totals: (pool: Parameters<typeof pools.totalsOf>[0]) => pools.totalsOf(pool),
           lagSeconds: (totals: Parameters<typeof pools.lagSeconds>[0]) => pools.lagSeconds(totals),
         };
-        return core.events.workPoolChanged(source, checkedInterval(intervalMs ?? 1000), signal);
+        return core.events.workPoolChanged(source, checkedInterval(intervalMs, shortestIntervalMs), signal);
       },
       resolve: (change: unknown) => change as never,
     },
@@ -58,12 +58,6 @@ export const unitStreamResolvers: Pick<Resolvers, Types> & {
     result: ({ result }) => result ?? null,
   },
 };
-
-function checkedInterval(intervalMs: number): number {
-  const { shortestMs, longestMs } = intervals;
-  if (intervalMs >= shortestMs && intervalMs <= longestMs) return intervalMs;
-  throw badInput('intervalMs', intervalMs, `${shortestMs} to ${longestMs}`);
-}
 
 export const unitStreamPolicies: Policies = {
   'Subscription.workPoolChanged': { action: 'pool:read' },
