@@ -6,7 +6,7 @@ import { PoolsService } from '../../units/pools/pools.service.js';
 import { UnitViews } from '../../units/pools/unit-views.service.js';
 import { PublishService } from '../../units/publish/publish.service.js';
 import { Attempts, type ReadAttempts } from '../../units/reports/attempts.js';
-import { UnitReports } from '../../units/reports/unit-reports.service.js';
+import { UnitReports, type UnitReportsOptions } from '../../units/reports/unit-reports.service.js';
 import type { UnitServices } from '../../units/unit-services.types.js';
 import { UnitUpkeep, type UnitUpkeepConfig, type UnitUpkeepOptions } from '../../units/upkeep/unit-upkeep.js';
 import { PayloadMemory } from '../../units/work/payload-memory.js';
@@ -51,8 +51,8 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   const payloads = new PayloadMemory((blockIds) => blocks.payloads(blockIds));
   const isDrained: UnitReportsOptions['isDrained'] = async (pool) => {
     if (pool.state === 'OPEN' && (await repository.find(pool._id))?.state !== 'CLOSED') return false;
-    const [totals] = await pools.totals([pool]);
-    return totals === undefined || (totals.state === 'CLOSED' && totals.waiting + totals.leased === 0);
+    const { state, waiting, leased } = await pools.totalsOf(pool);
+    return state === 'CLOSED' && waiting + leased === 0;
   };
   let upkeep: UnitUpkeep | undefined;
   let stops: (() => void)[] = [];
@@ -76,5 +76,3 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
     },
   };
 }
-
-type UnitReportsOptions = ConstructorParameters<typeof UnitReports>[0];

@@ -1,10 +1,7 @@
 /** Work units as blocks store them. */
 
 /** States of a unit. */
-export const unitStates = ['WAITING', 'LEASED', 'COMPLETED', 'DEAD'] as const;
-
-/** One of {@link unitStates}. */
-export type UnitState = (typeof unitStates)[number];
+export type UnitState = 'WAITING' | 'LEASED' | 'COMPLETED' | 'DEAD';
 
 /** Right of a job to a unit, until a time. */
 export interface UnitLease {

@@ -60,7 +60,6 @@ export class UnitUpkeep {
   readonly #config: UnitUpkeepConfig;
   readonly #task: LeaderTask;
   #ended = new Map<string, Date>();
-  #stopEvents: (() => void) | undefined;
 
   constructor(options: UnitUpkeepOptions) {
     this.#options = options;
@@ -81,7 +80,7 @@ export class UnitUpkeep {
     const { sweepMs, graceMs, settleMs } = this.#config;
     const leadsSince = clock.monotonicMs();
     this.#ended = new Map();
-    this.#stopEvents = events.onEvents((batch) => this.#take(batch));
+    const stopEvents = events.onEvents((batch) => this.#take(batch));
     const failed = (err: unknown): void => log.warn({ err }, 'work units not swept');
     let hasLooked = false;
     const sweep = async (): Promise<void> => {
@@ -95,7 +94,7 @@ export class UnitUpkeep {
         repeat(() => this.#settle(signal), settleMs, signal, failed),
       ]);
     } finally {
-      this.#stopEvents();
+      stopEvents();
     }
   }
 
