@@ -1,4 +1,5 @@
 import { defineCollection } from '@rhizome/mongo';
+import { maxUnitsOfBlock } from './block.document.js';
 
 /** A completed unit with its result. */
 export interface CompletedUnit {
@@ -35,7 +36,7 @@ export const unitCompletionsCollection = defineCollection<UnitCompletionDocument
       site: { bsonType: 'string' },
       at: { bsonType: 'date' },
       expiresAt: { bsonType: 'date' },
-      units: { bsonType: 'array', minItems: 1, maxItems: 1000 },
+      units: { bsonType: 'array', minItems: 1, maxItems: maxUnitsOfBlock },
     },
   },
   indexes: [

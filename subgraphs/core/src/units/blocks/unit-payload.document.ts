@@ -1,9 +1,21 @@
 import { defineCollection } from '@rhizome/mongo';
+import { maxUnitsOfBlock } from './block.document.js';
 
 /** Content of a unit: a text, or the location of its data. */
 export interface UnitPayload {
   readonly payload?: string;
   readonly reference?: string;
+}
+
+/** Bytes of the payload or the reference of a unit. */
+export function unitBytes({
+  payload,
+  reference,
+}: {
+  readonly payload?: string | null | undefined;
+  readonly reference?: string | null | undefined;
+}): number {
+  return Buffer.byteLength(payload ?? reference ?? '');
 }
 
 /** Payloads of the units of a block. They never change, so that the changing block stays small. */
@@ -20,6 +32,6 @@ export const unitPayloadsCollection = defineCollection<UnitPayloadsDocument>({
   schemaVersion: 1,
   validator: {
     required: ['payloads'],
-    properties: { payloads: { bsonType: 'array', minItems: 1, maxItems: 1000 } },
+    properties: { payloads: { bsonType: 'array', minItems: 1, maxItems: maxUnitsOfBlock } },
   },
 });

@@ -2,10 +2,10 @@
 import { headerOf } from '../blocks/block-header.js';
 import { type BlockDocument, maxBytesOfBlock, maxUnitsOfBlock } from '../blocks/block.document.js';
 import { blockIdOf, unitIdOf } from '../blocks/unit-ids.js';
-import type { UnitPayload, UnitPayloadsDocument } from '../blocks/unit-payload.document.js';
+import { unitBytes, type UnitPayload, type UnitPayloadsDocument } from '../blocks/unit-payload.document.js';
 import type { StoredUnit } from '../blocks/unit.types.js';
 import type { PoolDocument } from '../pools/pool.document.js';
-import { bytesOf, type PublishedUnit } from './publish-input.js';
+import type { PublishedUnit } from './publish-input.js';
 
 /** Priority of units without one. */
 const usualPriority = 4;
@@ -46,7 +46,7 @@ function cut(units: readonly PublishedUnit[]): readonly (readonly PublishedUnit[
   let part: PublishedUnit[] = [];
   let bytes = 0;
   for (const unit of units) {
-    const size = bytesOf(unit);
+    const size = unitBytes(unit);
     if (part.length >= maxUnitsOfBlock || (part.length > 0 && bytes + size > maxBytesOfBlock)) {
       parts.push(part);
       part = [];
@@ -88,7 +88,7 @@ function storedUnit(unit: PublishedUnit): StoredUnit {
     key,
     ...(orderingKey == null ? {} : { orderingKey }),
     ...(size == null ? {} : { size }),
-    bytes: bytesOf(unit),
+    bytes: unitBytes(unit),
     ...(deadline == null ? {} : { deadline }),
     state: 'WAITING',
     attempts: 0,

@@ -1,5 +1,6 @@
 /** Pure checks of units to publish. */
 import type { InputErrors } from '@rhizome/errors';
+import { unitBytes } from '../blocks/unit-payload.document.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -36,7 +37,7 @@ export function checkUnits(errors: InputErrors<string>, units: readonly Publishe
   if (!errors.isEmpty) return;
   let bytes = 0;
   for (const [position, unit] of units.entries()) {
-    bytes += bytesOf(unit);
+    bytes += unitBytes(unit);
     checkUnit(errors, position, unit, now);
     if (errors.all.length >= publishLimits.errors) return;
   }
@@ -67,9 +68,4 @@ function checkUnit(errors: InputErrors<string>, position: number, unit: Publishe
   if (deadline <= now) errors.add(at('deadline'), deadline, 'a time in the future');
   else if (deadline.getTime() - now.getTime() > longestDeadlineMs)
     errors.add(at('deadline'), deadline, 'at most 400 days from now');
-}
-
-/** Bytes of the payload or the reference of a unit. */
-export function bytesOf({ payload, reference }: PublishedUnit): number {
-  return Buffer.byteLength(payload ?? reference ?? '');
 }

@@ -4,12 +4,13 @@ import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { sleep } from '@rhizome/retry';
 import { retention } from '../../shared/retention.js';
+import { unitBytes } from '../blocks/unit-payload.document.js';
 import { type PoolCode, publishable } from '../pools/pool-access.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
 import type { BlockTotals } from '../pools/unit-totals.repository.js';
 import { groupsOf, newBlocks } from './new-blocks.js';
-import { bytesOf, checkUnits, type PublishedUnit, type PublishUnits } from './publish-input.js';
+import { checkUnits, type PublishedUnit, type PublishUnits } from './publish-input.js';
 import type { PublishRepository } from './publish.repository.js';
 
 /** Codes of `publishWorkUnits` in addition to INVALID_VALUE. */
@@ -132,7 +133,7 @@ function hasSpace(
 }
 
 function sumOf(units: readonly PublishedUnit[]): number {
-  return units.reduce((sum, unit) => sum + bytesOf(unit), 0);
+  return units.reduce((sum, unit) => sum + unitBytes(unit), 0);
 }
 
 function refusedAsClosed({ name }: PoolDocument): PublishResult {

@@ -1,5 +1,5 @@
 /** Payloads of the blocks that are being leased: a block is leased in many parts. */
-import type { UnitPayload, UnitPayloadsDocument } from '../blocks/unit-payload.document.js';
+import { unitBytes, type UnitPayload, type UnitPayloadsDocument } from '../blocks/unit-payload.document.js';
 import type { LeasedUnit } from './lease-waiter.js';
 
 /** Most bytes in memory. */
@@ -68,7 +68,7 @@ export class PayloadMemory {
   }
 
   #keep(id: string, payloads: Payloads): void {
-    const bytes = payloads.reduce((sum, unit) => sum + bytesOf(unit), 0);
+    const bytes = payloads.reduce((sum, unit) => sum + unitBytes(unit), 0);
     this.#drop(id);
     this.#kept.set(id, { payloads, bytes });
     this.#bytes += bytes;
@@ -82,8 +82,4 @@ export class PayloadMemory {
     this.#bytes -= this.#kept.get(id)?.bytes ?? 0;
     this.#kept.delete(id);
   }
-}
-
-function bytesOf({ payload, reference }: UnitPayload): number {
-  return Buffer.byteLength(payload ?? reference ?? '');
 }
