@@ -1,20 +1,15 @@
 /** Writes of work units to `mongod` alone: those of core, without calls and searches. */
 import {
   BlocksRepository,
-  blocksCollection,
   completeUnit,
   groupsOf,
   leaseUnits,
   newBlocks,
   type PoolDocument,
   PoolsRepository,
-  poolsCollection,
   PublishRepository,
   settingsOf,
-  unitCompletionsCollection,
-  unitHoursCollection,
-  unitKeysCollection,
-  unitPayloadsCollection,
+  unitCollections,
   UnitTotalsRepository,
   WorkDraft,
 } from '@rhizome/core/units';
@@ -24,14 +19,10 @@ import type { Db } from 'mongodb';
 import { batchOf, perCall } from './batch.js';
 
 const ids = createIds();
-const collections = [
-  ...[poolsCollection, blocksCollection, unitPayloadsCollection, unitKeysCollection],
-  ...[unitCompletionsCollection, unitHoursCollection],
-] as readonly CollectionDefinition[];
 
 /** Units per second by writers that publish, lease and complete one batch after another, each in its pool. */
 export async function storeAlone(db: Db, writers: number, seconds: number): Promise<number> {
-  await ensureCollections(db, collections);
+  await ensureCollections(db, unitCollections as readonly CollectionDefinition[]);
   const pools = await Promise.all(Array.from({ length: writers }, (_, at) => makePool(db, at)));
   const started = performance.now();
   const until = started + seconds * 1000;

@@ -17,7 +17,7 @@ import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
-import { unitCollections } from './units/unit-stores.repository.js';
+import { unitCollections } from '../units/unit-collections.js';
 import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
