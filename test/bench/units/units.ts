@@ -13,60 +13,11 @@ import { benchExperiment, type Stack, startStack } from '../stack.js';
 import { batchOf, perCall } from './batch.js';
 import { storeAlone } from './store-alone.js';
 
-const publish = /* GraphQL */ `
-  mutation BenchPublish($input: PublishWorkUnitsInput!) {
-    publishWorkUnits(input: $input) {
-      unitIds
-      retryAfterSeconds
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-const lease = /* GraphQL */ `
-  mutation BenchLease($input: LeaseWorkUnitsInput!) {
-    leaseWorkUnits(input: $input) {
-      units {
-        id
-        fence
-        payload
-      }
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-const complete = /* GraphQL */ `
-  mutation BenchComplete($input: CompleteWorkUnitsInput!) {
-    completeWorkUnits(input: $input) {
-      acceptedIds
-      userErrors {
-        message
-      }
-    }
-  }
-`;
-
-interface Published {
-  readonly publishWorkUnits: {
-    readonly unitIds: readonly string[];
-    readonly retryAfterSeconds: number | null;
-    readonly userErrors: readonly { readonly message: string }[];
-  };
-}
 interface Leased {
-  readonly leaseWorkUnits: {
-    readonly units: readonly { readonly id: string; readonly fence: number; readonly payload: string }[];
-    readonly userErrors: readonly { readonly message: string }[];
-  };
+  readonly units: readonly { readonly id: string; readonly fence: number; readonly payload: string }[];
 }
 interface Completed {
-  readonly completeWorkUnits: {
-    readonly acceptedIds: readonly string[];
-    readonly userErrors: readonly { readonly message: string }[];
-  };
+  readonly acceptedIds: readonly string[];
 }
 
 /** Publishers, and jobs whose payloads work. */
@@ -105,9 +56,7 @@ async function makePool(api: Api, name: string): Promise<string> {
 
 async function publishBatch(api: Api, poolId: string, start: string, batches = 1): Promise<number> {
   const units = Array.from({ length: batches }, (_, at) => batchOf(`${start} ${at}`)).flat();
-  const { publishWorkUnits } = await api.post<Published>(publish, { input: { poolId, units } });
-  const [refusal] = publishWorkUnits.userErrors;
-  if (refusal) throw new Error(refusal.message);
+  await change(api, 'publishWorkUnits', { poolId, units }, 'unitIds retryAfterSeconds');
   return units.length;
 }
 
@@ -116,15 +65,13 @@ async function work(api: Api, pool: string, until: number, leasedMs: number[]): 
   let count = 0;
   while (performance.now() < until) {
     const input = { pool, max: perCall, waitSeconds: 1 };
-    const { units, userErrors } = (await api.post<Leased>(lease, { input })).leaseWorkUnits;
-    if (userErrors[0]) throw new Error(userErrors[0].message);
+    const { units } = await change<Leased>(api, 'leaseWorkUnits', input, 'units { id fence payload }');
     if (units.length === 0) continue;
     const published = Number(/published=([\d.]+)/.exec(units[0]?.payload ?? '')?.[1]);
     leasedMs.push(performance.now() - published);
     const reports = units.map(({ id, fence }) => ({ id, fence }));
-    const done = await api.post<Completed>(complete, { input: { units: reports } });
-    if (done.completeWorkUnits.userErrors[0]) throw new Error(done.completeWorkUnits.userErrors[0].message);
-    count += done.completeWorkUnits.acceptedIds.length;
+    const done = await change<Completed>(api, 'completeWorkUnits', { units: reports }, 'acceptedIds');
+    count += done.acceptedIds.length;
   }
   return count;
 }
