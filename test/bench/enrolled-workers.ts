@@ -1,6 +1,7 @@
 /** Workers of the benchmarks. Each is enrolled with a key of its own, as a pilot is. */
 import { createProofKey } from '@rhizome/client';
-import { enrol } from '@rhizome/pilot';
+import { silentLogger } from '@rhizome/log';
+import { enrol, WorkerCredential } from '@rhizome/pilot';
 import { forEachConcurrently } from '@rhizome/retry';
 import { proofHeaders } from '../e2e/system/worker-credentials.js';
 import { type Api, connectApi } from './api.js';
@@ -17,6 +18,8 @@ export const neverFull = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_0
 export interface BenchWorker {
   readonly id: string;
   readonly api: Api;
+  /** Token for the payload of an attempt that the worker holds. */
+  attemptToken(job: { readonly jobId: string; readonly fence: number }): Promise<string>;
 }
 
 /** Enrolments at once. */
@@ -68,7 +71,8 @@ async function enrolWorker(
   connections: number,
 ): Promise<BenchWorker> {
   const key = createProofKey();
-  const { token } = await enrol(url, { key, certificate: null }, { queue: benchQueue, host: name, code });
+  const holder = { key, certificate: null };
+  const { token } = await enrol(url, holder, { queue: benchQueue, host: name, code });
   if (!token) throw new Error(`worker ${name} is not enrolled`);
   const api = connectApi(url, () => proofHeaders(key, token.token, url), connections);
   const registration = {
@@ -81,5 +85,8 @@ async function enrolWorker(
     registration,
     'worker { id }',
   );
-  return { id: worker.id, api };
+  const { enrolmentId } = token;
+  const enrolled = { ...holder, url, queue: benchQueue, enrolmentId, certificateFiles: null };
+  const credential = new WorkerCredential(enrolled, silentLogger());
+  return { id: worker.id, api, attemptToken: async (job) => (await credential.attemptToken(job)).token };
 }

@@ -88,17 +88,19 @@ interface Finished {
 /**
  * Fills the system with pending jobs and waits until all exist.
  * @param name name of their task, which the system has once
+ * @param payload what each of them runs
  */
 export async function fill(
   api: Api,
   count: number,
   progress: (text: string) => void,
   name = `lives-${count}`,
+  payload: object = { command: 'true' },
 ): Promise<void> {
   const template = {
     name: 'life',
     requirements: { cores: 1, memoryMiB: 100, diskMiB: 10, walltimeSeconds: 600 },
-    payload: { command: 'true' },
+    payload,
   };
   const { submitTask } = await api.post<{
     submitTask: { task: { id: string } | null; userErrors: readonly { message: string }[] };

@@ -30,8 +30,6 @@ export interface Stack {
   readonly adminToken: string;
   /** A token of a person with one role in the experiment of the benchmarks. */
   token(subject: string, role: Role): Promise<string>;
-  /** A token for the payload of an attempt. */
-  attemptToken(jobId: string, fence: number): Promise<string>;
   /**
    * The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway`
    * and each subgraph by its name.
@@ -82,16 +80,6 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         subject,
         kind: 'HUMAN',
         grants: [{ experiment: benchExperiment, roles: [role] }],
-        ttlSeconds: 3600,
-      }),
-    attemptToken: (jobId, fence) =>
-      issuer.mint({
-        subject: 'bench',
-        kind: 'HUMAN',
-        tokenKind: 'ATTEMPT',
-        grants: [{ experiment: benchExperiment, roles: ['READER'] }],
-        actions: ['job:read'],
-        attempt: { jobId, attempt: 1, fence },
         ttlSeconds: 3600,
       }),
     pids: processesOf(started, store),

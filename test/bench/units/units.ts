@@ -2,6 +2,7 @@
  * Work units through the gateway: publish → lease → complete in batches of 100, with few and with many
  * waiting units, and the time from publication to lease at a steady rate.
  */
+import { forEachConcurrently } from '@rhizome/retry';
 import { type Api, connectApi } from '../api.js';
 import type { Bench } from '../bench.types.js';
 import { change } from '../change.js';
@@ -30,8 +31,9 @@ async function payloads(stack: Stack, admin: Api, count: number): Promise<readon
   const [pilot] = enrolled;
   if (!pilot) throw new Error('no worker is enrolled');
   const { id: workerId, api } = pilot;
+  const clients: Api[] = [];
   try {
-    await fill(admin, count, () => undefined, 'payloads');
+    await fill(admin, count, () => undefined, 'payloads', { command: 'true', token: true });
     const held: { readonly id: string; readonly fence: number }[] = [];
     while (held.length < count) {
       const input = { workerId, count: perCall, free: neverFull, waitSeconds: 10 };
@@ -40,9 +42,10 @@ async function payloads(stack: Stack, admin: Api, count: number): Promise<readon
     }
     const jobs = held.map((job) => ({ ...job, phase: 'RUNNING' }));
     await api.post(start, { input: { workerId, jobs } });
-    return await Promise.all(
-      held.map(async ({ id, fence }) => connectApi(stack.url, await stack.attemptToken(id, fence), 1)),
-    );
+    await forEachConcurrently(held, publishers, async ({ id: jobId, fence }) => {
+      clients.push(connectApi(stack.url, await pilot.attemptToken({ jobId, fence }), 1));
+    });
+    return clients;
   } finally {
     await closeWorkers(enrolled);
   }
@@ -89,9 +92,10 @@ async function throughput(stack: Stack, admin: Api, clients: readonly Api[], sec
       for (let n = 0; performance.now() < until && !done; n++)
         published += await publishBatch(admin, pool, `${at} ${n}`);
     });
-    const counts = await Promise.all(consumers);
-    done = true;
-    await Promise.all(publishing);
+    const consuming = Promise.all(consumers).finally(() => {
+      done = true;
+    });
+    const [counts] = await Promise.all([consuming, ...publishing]);
     return counts.reduce((sum, count) => sum + count, 0);
   });
   return { completed: result, published, seconds: (performance.now() - started) / 1000, cpu };
@@ -135,7 +139,8 @@ export const units: Bench = {
     const rows: Row[] = [];
     let clients: readonly Api[] = [];
     try {
-      await createBenchQueue(admin);
+      // Nobody sends heartbeats for the jobs.
+      await createBenchQueue(admin, { heartbeatSeconds: 300, leaseSeconds: 3600 });
       const many = brief ? 64 : 200;
       clients = await payloads(stack, admin, many);
       const alone = await storeAlone(stack.database('units_alone'), publishers, seconds);
