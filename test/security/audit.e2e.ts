@@ -23,7 +23,7 @@ interface Entry {
   readonly record: string;
 }
 
-/** What a syslog server gets of an entry, or of its outcome. */
+/** An entry, or its outcome, as a syslog server gets it. */
 interface Copy {
   readonly type: 'ENTRY' | 'OUTCOME';
   readonly _id: string;
