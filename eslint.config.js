@@ -78,6 +78,7 @@ export default tseslint.config(
   {
     ignores: [
       '**/dist/**',
+      '**/bundle/**',
       '**/dist-test/**',
       '**/node_modules/**',
       '**/*.generated.ts',

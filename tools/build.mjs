@@ -1,10 +1,11 @@
 // Builds every package of the workspace: TypeScript's native compiler over the project references, then
-// whatever a package brings as its own `build` step (web pages). A warm build compiles only what changed.
+// whatever a package brings as its own `build` step (web pages), then the bundles of programs. A warm build compiles only what changed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundlePrograms } from './bundle.mjs';
 import { projectConfigs } from './projects.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -40,7 +41,7 @@ const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 const checkers = ['--checkers', String(Math.min(4, availableParallelism()))];
 const result = spawnSync(
   process.execPath,
-  [tsc, '-b', root, ...checkers, ...process.argv.slice(2).filter((a) => a !== '--quiet')],
+  [tsc, '-b', root, ...checkers, ...process.argv.slice(2).filter((a) => a !== '--quiet' && a !== '--without-bundles')],
   { stdio: 'inherit' },
 );
 if (result.status !== 0) {
@@ -59,5 +60,6 @@ for (const folder of new Set(configs.map((config) => dirname(config)))) {
     process.exit(status ?? 1);
   }
 }
+if (!process.argv.includes('--without-bundles')) await bundlePrograms();
 if (!isSilent)
   console.log(`build: ${configs.length} projects in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -3,29 +3,13 @@
 // checked and swapped in. Arguments go to the playground (`npm run dev -- --port 4100`). Ctrl-C stops
 // everything.
 import { fork } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
-import { shippedConfigs } from './projects.mjs';
+import { shippedConfigs, workspacePackages } from './projects.mjs';
 import { compile, root, runNode, watchSources } from './watching.mjs';
 
 const isTest = /\.(test|e2e|soak|fixture)\.tsx?$|\/testing\//;
-
-/** Workspace packages by folder: name, and the packages of the workspace that each depends on. */
-function workspace() {
-  const groups = ['lib', 'subgraphs', 'experiments', 'clients', 'deploy'];
-  const folders = groups.flatMap((group) =>
-    existsSync(join(root, group)) ? readdirSync(join(root, group)).map((name) => `${group}/${name}`) : [],
-  );
-  const packages = new Map();
-  for (const folder of [...folders, 'gateway', 'schema']) {
-    const file = join(root, folder, 'package.json');
-    if (!existsSync(file)) continue;
-    const { name, dependencies = {} } = JSON.parse(readFileSync(file, 'utf8'));
-    packages.set(folder, { name, uses: Object.keys(dependencies) });
-  }
-  return packages;
-}
 
 /** Folders of all packages that contain the code of one of `changed`. */
 function affected(packages, changed) {
@@ -33,7 +17,8 @@ function affected(packages, changed) {
   for (let before = -1; before !== found.size;) {
     before = found.size;
     const names = new Set([...found].map((folder) => packages.get(folder)?.name));
-    for (const [folder, { uses }] of packages) if (uses.some((name) => names.has(name))) found.add(folder);
+    for (const [folder, { dependencies = {} }] of packages)
+      if (Object.keys(dependencies).some((name) => names.has(name))) found.add(folder);
   }
   return found;
 }
@@ -45,7 +30,7 @@ function serviceOf(folder) {
   return group === 'subgraphs' || group === 'experiments' ? name : undefined;
 }
 
-const packages = workspace();
+const packages = workspacePackages();
 const folderOf = (path) => [...packages.keys()].find((folder) => path.startsWith(`${folder}/`));
 
 /** Writes the types of subgraphs whose SDL changed; all of them if the shared SDL did. */

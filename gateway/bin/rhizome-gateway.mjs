@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const built = new URL('../dist/bin.js', import.meta.url);
+const built = new URL('../bundle/bin.js', import.meta.url);
 if (!existsSync(fileURLToPath(built))) {
   console.error('rhizome-gateway: not built yet; run "npm run build" in the root of the repository');
   process.exit(2);

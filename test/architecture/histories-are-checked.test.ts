@@ -24,7 +24,7 @@ it('starts every store of a test through the testkit, which checks its history',
 });
 
 it('checks the history of every playground that a test starts', () => {
-  const starts = /playground['"/, ]+dist['"/, ]+bin\.js|['"]playground['"], ['"]--['"]/;
+  const starts = /playground['"/, ]+bundle['"/, ]+bin\.js|['"]playground['"], ['"]--['"]/;
   const found = thatSay(starts, /^$/);
   // The pattern matches both spellings.
   expect(found).toEqual(

@@ -13,7 +13,7 @@ import { type Db, MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
 import { change } from './change.js';
 
-const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
+const playground = fileURLToPath(new URL('../../../deploy/playground/bundle/bin.js', import.meta.url));
 
 /** Addresses and tokens in the file that the playground writes. */
 interface PlaygroundFile {

@@ -23,7 +23,7 @@ import {
   startServicesWithTls,
 } from './services-with-tls.js';
 
-const program = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));
+const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
 const open = { open: 'a test' } as const;
 let tokens: TestTokens;
 let ca: Buffer;

@@ -16,4 +16,4 @@ export {
 } from './operations.generated.js';
 
 /** Path of the pilot program, for callers that start pilots as processes with `node`. */
-export const pilotProgram: string = fileURLToPath(new URL('./bin.js', import.meta.url));
+export const pilotProgram: string = fileURLToPath(new URL('../bundle/bin.js', import.meta.url));

@@ -8,10 +8,11 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ApiClient } from '@rhizome/client';
-import { enrolKey, pilotProgram } from '@rhizome/pilot';
+import { enrolKey } from '@rhizome/pilot';
 import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
 import { PlaygroundPilotEndedDocument } from './operations.generated.js';
+import { programOf } from './root.js';
 import { playgroundQueue } from './seed.js';
 
 /** Pilots that enrol. */
@@ -85,7 +86,7 @@ export function startPilots(options: PilotOptions): Pilots {
     const batchJobId = `${name}-${randomUUID()}`;
     const pilot = startChild({
       name,
-      program: pilotProgram,
+      program: programOf('@rhizome/pilot'),
       // A pilot does little work next to many other processes: its heap should stay small rather than fast.
       nodeOptions: ['--max-semi-space-size=2'],
       args: [

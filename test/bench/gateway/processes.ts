@@ -7,7 +7,7 @@ import type { ReadyMessage } from './process.js';
 import type { RunningGateway } from './gateway.types.js';
 
 const memoryProcess = fileURLToPath(new URL('./process.js', import.meta.url));
-const gatewayProgram = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));
+const gatewayProgram = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
 /** A process that has not begun to answer by then never will, in milliseconds. */
 const startMs = 60_000;
 

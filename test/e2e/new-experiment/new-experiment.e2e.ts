@@ -57,7 +57,7 @@ async function run(name: string, command: string, cwd: string): Promise<string> 
 /** The playground of the copy, with its services as processes, until it is ready. */
 async function startPlayground(data: string): Promise<PlaygroundFile> {
   const args = ['--data', data, '--port', '0', '--transport', 'http', '--no-tour', '--pilots', '1'];
-  const program = join(copy, 'deploy/playground/dist/bin.js');
+  const program = join(copy, 'deploy/playground/bundle/bin.js');
   const playground = spawnProcess({
     name: 'playground',
     command: 'node',

@@ -141,7 +141,7 @@ async function startGateway(
   env: Record<string, string>,
   adminToken: string,
 ): Promise<GatewayProcess> {
-  const program = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));
+  const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
   const process = spawnProcess({ name, command: 'node', args: ['--inspect=127.0.0.1:0', program], env });
   const [, url = ''] = await process.line(/^rhizome-gateway: (http\S+)$/, 60_000);
   const [, inspector = ''] = await process.line(/^Debugger listening on (ws:\S+)$/, 60_000);

@@ -83,7 +83,7 @@ export function spawnPlayground(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): TestProcess {
-  const program = join(root, 'deploy', 'playground', 'dist', 'bin.js');
+  const program = join(root, 'deploy', 'playground', 'bundle', 'bin.js');
   const [, data] = args.slice(args.indexOf('--data'));
   if (args.includes('--data') && data !== undefined) requireHistoryCheck(data);
   return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root, env });

@@ -1,13 +1,13 @@
 /** Starts each service for the playground and the tests: programs and settings. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createCallSigner, type TokenIssuer } from '@rhizome/authz';
 import { dashboardPages } from '@rhizome/dashboard';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
 import { callKeyFile } from '../stack/call-key-file.js';
 import { isAuditOn } from '../config.js';
+import { programOf } from '../root.js';
 import { issuerConstraints } from '../stack/identities.js';
 import { auditFolder, identityKeyFile } from '../stack/stack.js';
 import { type Service, startService } from './service.js';
@@ -134,7 +134,7 @@ function start(
   const { data, env } = world;
   return startService({
     name,
-    program: fileURLToPath(new URL('./bin.js', import.meta.resolve(packageName))),
+    program: programOf(packageName),
     env: { ...settings, ...env },
     logFile: join(data, 'logs', `${name}.log`),
     addressFile: addressFile(world, name),

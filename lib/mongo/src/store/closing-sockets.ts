@@ -6,17 +6,8 @@
  * in it: writes would get no response after a primary is killed. So such a connection is closed before the
  * driver writes to it, which the driver recovers from.
  */
-import { createRequire } from 'node:module';
 import { MongoNetworkError } from 'mongodb';
-
-/** Used part of the driver's `Connection`, which has no exported type. */
-interface DriverConnection {
-  readonly address: string;
-  readonly socket: { readonly destroyed: boolean };
-  readonly closed: boolean;
-  onError(error: Error): void;
-  command(...args: unknown[]): Promise<unknown>;
-}
+import driverConnection from 'mongodb/lib/cmap/connection.js';
 
 let isPatched = false;
 
@@ -27,13 +18,9 @@ let isPatched = false;
 export function refuseClosingSockets(): void {
   if (isPatched) return;
   isPatched = true;
-  const inDriver = createRequire(import.meta.url);
-  const { Connection } = inDriver('mongodb/lib/cmap/connection') as {
-    readonly Connection: { readonly prototype: DriverConnection };
-  };
-  const { prototype } = Connection;
+  const { prototype } = driverConnection.Connection;
   const { command } = prototype;
-  prototype.command = function (this: DriverConnection, ...args) {
+  prototype.command = function (...args) {
     if (this.socket.destroyed && !this.closed)
       this.onError(new MongoNetworkError(`connection to ${this.address} is closing`));
     return command.apply(this, args);
