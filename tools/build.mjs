@@ -41,7 +41,13 @@ const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 const checkers = ['--checkers', String(Math.min(4, availableParallelism()))];
 const result = spawnSync(
   process.execPath,
-  [tsc, '-b', root, ...checkers, ...process.argv.slice(2).filter((a) => a !== '--quiet' && a !== '--without-bundles')],
+  [
+    tsc,
+    '-b',
+    root,
+    ...checkers,
+    ...process.argv.slice(2).filter((a) => a !== '--quiet' && a !== '--without-bundles'),
+  ],
   { stdio: 'inherit' },
 );
 if (result.status !== 0) {

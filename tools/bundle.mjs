@@ -74,7 +74,9 @@ async function bundle(build, { folder, entries }, owners) {
   });
   const paths = Object.keys(metafile.inputs).filter((path) => existsSync(join(root, path)));
   const self = relative(root, fileURLToPath(import.meta.url));
-  const inputs = Object.fromEntries([...paths, self].map((path) => [path, statSync(join(root, path)).mtimeMs]));
+  const inputs = Object.fromEntries(
+    [...paths, self].map((path) => [path, statSync(join(root, path)).mtimeMs]),
+  );
   writeFileSync(join(out, 'LICENCES.txt'), licences(paths));
   writeFileSync(join(out, inputsFile), JSON.stringify({ entries: JSON.stringify(entries), inputs }));
 }
@@ -128,5 +130,7 @@ function ownAddresses(folder, owners) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const started = performance.now();
   const written = await bundlePrograms();
-  console.log(`bundle: ${written.join(', ') || 'nothing to do'} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(
+    `bundle: ${written.join(', ') || 'nothing to do'} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
 }
