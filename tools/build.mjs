@@ -1,5 +1,6 @@
 // Builds every package of the workspace: TypeScript's native compiler over the project references, then
-// whatever a package brings as its own `build` step (web pages), then the bundles of programs. A warm build compiles only what changed.
+// whatever a package brings as its own `build` step (web pages), then the bundles of programs. A warm build
+// compiles only what changed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

@@ -3,7 +3,7 @@
 // fraction of the processor time (docs/decisions/0054-programs-start-from-bundles.md). Modules that start
 // another file (a worker thread, a child process) or read one find it where it lies without the bundle:
 // `bundle/` has the depth of `dist/`.
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workspacePackages } from './projects.mjs';
@@ -50,12 +50,13 @@ function isFresh({ folder, entries }) {
 }
 
 async function bundle(build, { folder, entries }, owners) {
-  const out = join(folder, 'bundle');
-  rmSync(out, { recursive: true, force: true });
+  // Programs may start meanwhile: the new bundle takes the place of the old one when it is complete.
+  const [out, draft, old] = ['bundle', 'bundle.new', 'bundle.old'].map((name) => join(folder, name));
+  rmSync(draft, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: entries,
-    outdir: out,
+    outdir: draft,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -77,8 +78,12 @@ async function bundle(build, { folder, entries }, owners) {
   const inputs = Object.fromEntries(
     [...paths, self].map((path) => [path, statSync(join(root, path)).mtimeMs]),
   );
-  writeFileSync(join(out, 'LICENCES.txt'), licences(paths));
-  writeFileSync(join(out, inputsFile), JSON.stringify({ entries: JSON.stringify(entries), inputs }));
+  writeFileSync(join(draft, 'LICENCES.txt'), licences(paths));
+  writeFileSync(join(draft, inputsFile), JSON.stringify({ entries: JSON.stringify(entries), inputs }));
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(out)) renameSync(out, old);
+  renameSync(draft, out);
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** Licences of the npm packages that a bundle contains: each asks to be named with its text. */
@@ -87,7 +92,7 @@ function licences(paths) {
   folders.delete(undefined);
   const texts = [...folders].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-    const files = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+    const files = readdirSync(join(root, folder)).filter((file) => /^(license|licence|notice)/i.test(file));
     const text = files.map((file) => readFileSync(join(root, folder, file), 'utf8').trim());
     return [`${name} ${version} (${license})`, ...text].join('\n\n');
   });
@@ -104,8 +109,9 @@ const optional = [
 const native = ['@graphql-hive/router-query-planner'];
 
 /**
- * Gives modules that use `import.meta.url` the address that they would have outside of the bundle: those of the
- * package itself below `bundle/` instead of `dist/`, those of other packages where Node.js finds the package.
+ * Gives modules that use `import.meta.url` the address that they would have outside of the bundle: those of
+ * the package itself below `bundle/` instead of `dist/`, those of other packages where Node.js finds the
+ * package.
  */
 function ownAddresses(folder, owners) {
   return {

@@ -14,12 +14,19 @@ const bundled = workspacePackages()
 const inputsOf = (folder: string): readonly string[] =>
   Object.keys((JSON.parse(read(join(folder, 'bundle', '.inputs.json'))) as Inputs).inputs);
 
+/** Texts of the modules of the bundle of a package, by their paths below `bundle/`. */
+function modulesOf(folder: string): ReadonlyMap<string, string> {
+  const paths = readdirSync(join(root, folder, 'bundle'), { recursive: true, encoding: 'utf8' });
+  return new Map(
+    paths.filter((path) => path.endsWith('.js')).map((path) => [path, read(join(folder, 'bundle', path))]),
+  );
+}
+
 /** Files that modules of the bundle start, by the module: relative to `bundle/`. */
 function startedFiles(folder: string): readonly string[] {
   const starts = /new URL\("(\.[^"]+\.js)", \(?new URL\("(\.[^"]+)", import\.meta\.url\)/g;
-  return readdirSync(join(root, folder, 'bundle'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.js'))
-    .flatMap((path) => [...read(join(folder, 'bundle', path)).matchAll(starts)])
+  return [...modulesOf(folder).values()]
+    .flatMap((text) => [...text.matchAll(starts)])
     .map(([, file = '', module = '']) => join(dirname(module), file));
 }
 
@@ -44,6 +51,18 @@ describe.each(bundled)('the bundle of %s', (folder) => {
   it('contains the files that its modules start', () => {
     const missing = startedFiles(folder).filter((file) => !existsSync(join(root, folder, 'bundle', file)));
     expect(missing).toEqual([]);
+  });
+
+  // A bundle gives them a default export only, unlike Node.js.
+  it('takes no named exports of CommonJS modules that are imported when they are needed', () => {
+    const modules = modulesOf(folder);
+    const imported = [...modules.values()].flatMap((text) => [
+      ...text.matchAll(/\{[^{}]+\} = await import\("\.\/([^"]+)"\)/g),
+    ]);
+    const wrong = imported.filter(([, path = '']) =>
+      /^export default require_/m.test(modules.get(path) ?? ''),
+    );
+    expect(wrong.map(([found]) => found)).toEqual([]);
   });
 
   it('names the licence of each npm package', () => {

@@ -16,7 +16,7 @@ export function programOf(packageName: string): string {
   return fileURLToPath(new URL(`../${basename(own)}/bin.js`, import.meta.resolve(packageName)));
 }
 
-/** What to import for a package whose name is known only now: a bundle has it as a part of its own. */
+/** Module to import for a package whose name is known only now: a bundle has it as a part of its own. */
 export function moduleOf(packageName: string): string {
   const part = new URL(`./packages/${packageName}.js`, import.meta.url);
   return existsSync(part) ? part.href : packageName;
