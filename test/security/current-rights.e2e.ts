@@ -21,7 +21,8 @@ import { root } from '../e2e/system/playground-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import { exchangeToken } from '../e2e/system/token-endpoint.js';
 
-const program = (name: string): string => fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve(name)));
+const program = (name: string): string =>
+  fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve(name)));
 const deadline = { deadlineMs: 120_000 };
 
 let folder: string;
