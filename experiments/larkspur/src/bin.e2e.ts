@@ -12,7 +12,7 @@ import {
   testTokens,
 } from '@rhizome/testkit';
 
-const program = fileURLToPath(new URL('./bin.js', import.meta.url));
+const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.url));
 let env: Record<string, string>;
 let tokens: TestTokens;
 

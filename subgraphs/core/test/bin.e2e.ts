@@ -16,7 +16,7 @@ import {
 import { createClient as createSocketClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-const bin = fileURLToPath(new URL('../src/bin.js', import.meta.url));
+const bin = fileURLToPath(new URL('../../../bundle/bin.js', import.meta.url));
 
 /** Any value in an answer. */
 type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number;
