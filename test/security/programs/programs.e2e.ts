@@ -10,20 +10,23 @@ beforeAll(async () => {
   tested = await startMarkedSystem();
 });
 
-describe('clairvoyance', () => {
-  it.each(['gateway', 'identities'])('guesses no field name without a token at %s', async (at) => {
-    const url = `${tested.system.origin(at)}/graphql`;
-    expect(await guessedFields({ url, words: nearWords })).toEqual([]);
-    expect(await guessedFields({ url, words: realWords })).toEqual([]);
-  });
+describe('clairvoyance, which guesses the names of a schema', () => {
+  it.each(['gateway', 'identities'])(
+    'learns no field name without a token from the endpoint of %s',
+    async (at) => {
+      const url = `${tested.system.origin(at)}/graphql`;
+      expect(await guessedFields({ url, words: nearWords })).toEqual([]);
+      expect(await guessedFields({ url, words: realWords })).toEqual([]);
+    },
+  );
 
-  it('guesses no field name with a token where the schema is hidden', async () => {
+  it('learns no field name with a token where the schema is hidden', async () => {
     const { system } = tested;
     const url = `${system.origin('identities')}/graphql`;
     expect(await guessedFields({ url, words: nearWords, token: system.tokens.reader })).toEqual([]);
   });
 
-  it('guesses many where the caller may read the schema, so that the tests above show something', async () => {
+  it('learns many where the caller may read the schema, so that the tests above show something', async () => {
     const { system } = tested;
     const url = `${system.origin('gateway')}/graphql`;
     const guessed = await guessedFields({ url, words: nearWords, token: system.tokens.reader });
