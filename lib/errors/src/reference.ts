@@ -16,7 +16,7 @@ const intro = `<!-- Generated from lib/errors/src/codes (node lib/errors/dist/wr
 
 Every error has a stable \`code\` in its \`extensions\`, and \`retry\`, the advice on sending the request again: \`never\`
 (it would fail again), \`later\` (after a back-off) or \`now\` (at once, after the action that the table names). Where they
-exist, \`field\`, \`value\` and \`expected\` are included; \`requestId\` identifies the request in the logs. Codes are never renamed. Experiments add codes with their own
+exist, \`field\`, \`value\` and \`expected\` are included; \`requestId\` identifies the request in the logs. From the first release on, codes are neither renamed nor reused. Experiments add codes with their own
 prefix. See [user errors](refusals.md) for the errors that mutations return as data, and [job errors](job-errors.md) for
 the reasons why an attempt of a job failed.
 `;

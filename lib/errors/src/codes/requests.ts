@@ -42,7 +42,7 @@ export const requestCodes = {
     403,
     'never',
     'The operation is not registered for client {value}; only registered operations are accepted',
-    'The gateway accepts only operations of a manifest, from all clients or from this one. Add the operation to the manifest of the client.',
+    'From this client, or from every client, the gateway accepts only registered operations: those in the list (manifest) of the client. Add the operation to it; see [persisted operations](limits-and-failures.md#persisted-operations).',
   ),
   BAD_USER_INPUT: entry(
     400,
