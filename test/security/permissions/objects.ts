@@ -16,6 +16,7 @@ import {
   targets,
   type World,
 } from './world.js';
+import { completeUnit } from './payloads.js';
 import type { HeldJob, Worker } from './workers.js';
 
 /** Names and ids for the variables of a row. */
@@ -29,8 +30,9 @@ export interface Objects {
   /** Access of somebody to a job that waits; for this caller and target alone. */
   readonly accessId: string;
   readonly poolId: string;
-  /** A unit that waits in the pool. */
+  /** Two units that wait in the pool. */
   readonly unitId: string;
+  readonly secondUnitId: string;
   /** A downtime of the queue, for this caller and target alone. */
   readonly downtimeId: string;
   readonly worker: Worker;
@@ -75,6 +77,8 @@ export type ObjectsOf = (caller: Caller, target: Target) => Objects;
 /** Makes all objects. */
 export async function makeObjects({ system, workers }: World): Promise<ObjectsOf> {
   const shared = { alpha: await sharedOf(system, 'alpha'), beta: await sharedOf(system, 'beta') };
+  await completeUnit(system, 'alpha', workers.own.kept);
+  await completeUnit(system, 'beta', workers.foreign.kept);
   const each = new Map<string, Awaited<ReturnType<typeof objectsOfCall>> & { ownElevationId: string }>();
   for (const caller of callers)
     for (const target of targets) {
@@ -196,21 +200,22 @@ async function taskOf(system: System, caller: Caller, target: Target): Promise<s
   return taskId;
 }
 
-/** A pool with a unit, with the owner that the target names. */
+/** A pool with two units, with the owner that the target names. */
 async function poolOf(
   system: System,
   caller: Caller,
   target: Target,
-): Promise<{ readonly poolId: string; readonly unitId: string }> {
+): Promise<Pick<Objects, 'poolId' | 'unitId' | 'secondUnitId'>> {
   const input = { experiment: experimentOf(target), name: `for-${caller}-${target}`.toLowerCase() };
   const { pool } = await mutate(system, 'createWorkPool', input, 'pool { id }');
   const poolId = String(pool.id);
-  const units = [{ key: 'one', payload: 'x' }];
+  const units = ['one', 'two'].map((key) => ({ key, payload: 'x' }));
   const { unitIds } = await mutate(system, 'publishWorkUnits', { poolId, units }, 'unitIds');
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
   const pools = system.core.db.collection<{ _id: string }>('workPools');
   await pools.updateOne({ _id: poolId }, { $set: { owner } });
-  return { poolId, unitId: String(unitIds[0]) };
+  const [unitId, secondUnitId] = (unitIds as readonly unknown[]).map(String);
+  return { poolId, unitId: unitId ?? '', secondUnitId: secondUnitId ?? '' };
 }
 
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {

@@ -2,13 +2,19 @@
 import { gatewayPrincipal } from '@rhizome/authz';
 import { gatewayRows } from './gateway-rows.js';
 import { type Objects, personOf } from './objects.js';
+import { payloadOf } from './payloads.js';
 import { mutation, type Row, type Rows } from './row.js';
 import { rows } from './rows.js';
 import { type Answer, type Verdict, verdictOfAnswer } from './verdict.js';
 import type { World } from './world.js';
 
 /** Columns of the table. */
-export const otherCallers = ['ADMIN of all experiments', 'person with elevatable roles', 'gateway'] as const;
+export const otherCallers = [
+  'ADMIN of all experiments',
+  'person with elevatable roles',
+  'gateway',
+  'payload with the token of its attempt',
+] as const;
 
 const named = (field: string): readonly [string, Row] => {
   const found = [...rows, ...gatewayRows].find(([name]) => name === field);
@@ -28,6 +34,14 @@ const ofPeople: Rows = [
   })),
 ];
 
+/** Calls of payloads, in an order in which each finds units that the payload holds. */
+const ofPayloads: Rows = [
+  named('Mutation.leaseWorkUnits'),
+  named('Mutation.extendWorkUnits'),
+  named('Mutation.completeWorkUnits'),
+  named('Mutation.failWorkUnits'),
+];
+
 /** Makes the calls. Returns the verdicts of each row; undefined for a call that nobody makes. */
 export async function verdictsOfOthers(
   { system }: World,
@@ -43,11 +57,18 @@ export async function verdictsOfOthers(
     await verdict(row, (text, variables) => system.ask(text, variables, admin)),
     await verdict(row, (text, variables) => system.ask(text, variables, person)),
   ];
-  for (const row of ofPeople) verdicts.push([row[0], [...(await byToken(row)), undefined]]);
+  for (const row of ofPeople) verdicts.push([row[0], [...(await byToken(row)), undefined, undefined]]);
   const report = named('Mutation.reportGateway');
   const ofGateway = await verdict(report, (text, variables) =>
     system.askSubgraph('core', text, variables, gateway),
   );
-  verdicts.push([report[0], [...(await byToken(report)), ofGateway]]);
+  verdicts.push([report[0], [...(await byToken(report)), ofGateway, undefined]]);
+  const payload = payloadOf(objects.held, 'alpha');
+  for (const row of ofPayloads) {
+    const ofPayload = await verdict(row, (text, variables) =>
+      system.askSubgraph('core', text, variables, payload),
+    );
+    verdicts.push([row[0], [...(await byToken(row)), undefined, ofPayload]]);
+  }
   return verdicts;
 }

@@ -75,8 +75,8 @@ export const rows: Rows = [
   ),
   query(
     'workUnitTotals',
-    'query ($n: [String!]) { workUnitTotals(filter: { experiments: $n }, since: "2090-01-01T00:00:00.000Z", until: "2090-01-02T00:00:00.000Z") { completed } }',
-    ({ experiment }) => ({ n: [experiment] }),
+    'query ($n: [String!], $since: DateTime!) { workUnitTotals(filter: { experiments: $n }, since: $since) { completed } }',
+    ({ experiment }) => ({ n: [experiment], since: new Date(Date.now() - 2 * 3_600_000) }),
   ),
   query('workUnit', 'query ($id: ID!) { workUnit(id: $id) { id } }', ({ unitId }) => ({ id: unitId })),
   query('bulkOperation', 'query ($id: ID!) { bulkOperation(id: $id) { id } }', ({ operationId }) => ({
@@ -142,9 +142,9 @@ export const rows: Rows = [
   mutation('publishWorkUnits', ({ poolId }) => ({ poolId, units: [{ key: 'tested', payload: 'x' }] })),
   mutation('resubmitWorkUnits', ({ poolId }) => ({ poolId })),
   mutation('closeWorkPool', ({ poolId }) => ({ poolId })),
-  mutation('leaseWorkUnits', ({ poolId }) => ({ pool: poolId })),
+  mutation('leaseWorkUnits', ({ poolId }) => ({ pool: poolId, max: 2 })),
   mutation('completeWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
-  mutation('failWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
+  mutation('failWorkUnits', ({ secondUnitId }) => ({ units: [{ id: secondUnitId, fence: 1 }] })),
   mutation('extendWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
   mutation('registerExperiment', ({ experiment: name }) => ({ name, title: name })),
   mutation('updateExperiment', ({ experiment: name }) => ({ name, title: name })),
