@@ -809,8 +809,8 @@ export type Mutation = {
   /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
   /**
-   * Removes the record of an issuer, whose tokens are then refused. Tokens that Rhizome issued in exchange for
-   * them stay valid until they expire.
+   * Removes the record of an issuer, whose tokens are then refused. Within two seconds, tokens that Rhizome issued in
+   * exchange for them lose their rights. `revokeTokens` ends the tokens themselves.
    */
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
   /** Revokes tokens: all processes refuse them within seconds, and open streams end. You may revoke your own tokens. */
@@ -826,13 +826,13 @@ export type Mutation = {
   /** Sets or removes the membership of a principal in an experiment. */
   readonly setMembership: SetMembershipPayload;
   /**
-   * Creates or replaces the record of an issuer. Tokens that Rhizome issued in exchange for tokens of the
-   * issuer stay valid until they expire.
+   * Creates or replaces the record of an issuer. Within two seconds, tokens that Rhizome issued in exchange for tokens
+   * of the issuer lose the rights that the record no longer gives. `revokeTokens` ends the tokens themselves.
    */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /**
-   * Takes roles for a short time, with a reason (break-glass). Only the returned token has the roles, or the
-   * session of the browser that makes the call. It ends with the elevation.
+   * Takes roles for a short time, with a reason (break-glass). Only the returned token has the roles, or the session of
+   * the browser that makes the call. The token ends with the elevation; the session goes on without the roles.
    */
   readonly startElevation: StartElevationPayload;
   /** Suspends a principal, or ends its suspension. */
@@ -1261,7 +1261,10 @@ export type RegisterSubgraphInput = {
   readonly endpoint: Scalars['String']['input'];
   /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. An experiment with another name, such as `a-b`, cannot have a subgraph. */
   readonly name: Scalars['String']['input'];
-  /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
+  /**
+   * Unique prefix of the subgraph's types, in PascalCase; null for core. Without a prefix, the caller needs the
+   * permission in all experiments.
+   */
   readonly typePrefix?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -1396,7 +1399,7 @@ export type RevokeTokensUserErrorCode =
 /** A service or script that authenticates with a key pair of its own. Its memberships and groups give its rights. */
 export type Robot = Node & {
   readonly __typename?: 'Robot';
-  /** Experiment in which `membership:set` permits a change of its keys; null for all experiments. */
+  /** Experiment of the robot: to change its keys, a caller needs `membership:set` there. Null for all experiments. */
   readonly experiment?: Maybe<Experiment>;
   /** Name of the experiment; `*` for all. */
   readonly experimentName: Scalars['String']['output'];

@@ -29,7 +29,7 @@ export type AbortTaskUserErrorCode =
 export type AddPolicyVersionInput = {
   /** Comment on the version, up to 500 characters. */
   comment?: string | null | undefined;
-  /** Placement of attempts after a failure, where no rule decides it; by default that of the system. */
+  /** Preference for other hosts and sites after a failure, where no rule sets one; by default that of the system. */
   placement?: PolicyPlacementInput | null | undefined;
   /** Rules in their order: the first one that matches decides. At most 50. */
   rules: Array<PolicyRuleInput>;
@@ -1055,7 +1055,10 @@ export type JobErrorFamily =
  * values of a list are alternatives, and an empty list matches nothing.
  */
 export type JobFilter = {
-  /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
+  /**
+   * Conditions that one and the same attempt of the job must meet. Only for lists of jobs; combine them with one of the
+   * fields that `text` names.
+   */
   attempts?: AttemptFilter | null | undefined;
   /** Time before which the jobs were submitted. Not for counts. */
   createdBefore?: string | null | undefined;
@@ -1063,11 +1066,17 @@ export type JobFilter = {
   createdFrom?: string | null | undefined;
   /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
-  /** Models of the GPUs given to the jobs, at most 100. For a list of jobs, see `text`. */
+  /**
+   * Models of the GPUs given to the jobs, at most 100. For a list of jobs, combine them with one of the fields that
+   * `text` names.
+   */
   gpuModels?: Array<string> | null | undefined;
   /** Ids of the jobs, at most 1000. Not for counts. */
   ids?: Array<string> | null | undefined;
-  /** Container images of the payloads, at most 100. Only for lists of jobs; see `text`. */
+  /**
+   * Container images of the payloads, at most 100. Only for lists of jobs; combine them with one of the fields that
+   * `text` names.
+   */
   images?: Array<string> | null | undefined;
   /** Labels, at most 32. Not for counts. */
   labels?: Array<LabelInput> | null | undefined;
@@ -1145,8 +1154,8 @@ export type JobPayloadInput = {
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
   /**
-   * True if the payload receives a token that reads its own job and ends with the attempt. Such a job runs on the same
-   * workers as a job with secrets.
+   * True if the payload receives a token with which it can read its own job and work on work units. The token ends with
+   * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
@@ -1179,8 +1188,8 @@ export type JobRequirementsInput = {
   /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
   /**
-   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
-   * priority divided by 100, rounded down.
+   * True if core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow
+   * it. The class is the priority divided by 100, rounded down.
    */
   isPreemptible?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
@@ -1249,7 +1258,10 @@ export type LabelInput = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /**
+   * No lease ends for at most 30 minutes: more than 20 % of the workers, and at least 5 workers, fell silent within the
+   * time of one lease.
+   */
   | 'POSTPONED'
   /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'
@@ -1367,11 +1379,17 @@ export type PolicyActionInput =
   fail: PolicyStopInput; hold?: never; pauseTask?: never; retry?: never; stopTask?: never; }
   |  { excludeHost?: never; fail?: never;   /** Hold of the job until it is released; another attempt follows then. */
   hold: PolicyStopInput; pauseTask?: never; retry?: never; stopTask?: never; }
-  |  { excludeHost?: never; fail?: never; hold?: never;   /** Pause of the task of the job at a failure rate; the next rules decide about the job. */
+  |  { excludeHost?: never; fail?: never; hold?: never;   /**
+   * Pause of the task of the job, if too large a fraction of its ended jobs is FAILED; the next rules decide about the
+   * job.
+   */
   pauseTask: PolicyTaskActionInput; retry?: never; stopTask?: never; }
   |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never;   /** Another attempt, whatever error families the retry policy of the job lists. */
   retry: PolicyRetryInput; stopTask?: never; }
-  |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never; retry?: never;   /** End of the task of the job at a failure rate, like `finishTask`; the next rules decide about the job. */
+  |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never; retry?: never;   /**
+   * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
+   * decide about the job.
+   */
   stopTask: PolicyTaskActionInput; };
 
 /** Change of an amount: exactly one of `factor`, `add` and `value`. */
@@ -1388,7 +1406,7 @@ export type PolicyAmountInput = {
 
 /** Content of a version of a policy. */
 export type PolicyContentInput = {
-  /** Placement of attempts after a failure, where no rule decides it; by default that of the system. */
+  /** Preference for other hosts and sites after a failure, where no rule sets one; by default that of the system. */
   placement?: PolicyPlacementInput | null | undefined;
   /** Rules in their order: the first one that matches decides. At most 50. */
   rules: Array<PolicyRuleInput>;
@@ -1404,7 +1422,7 @@ export type PolicyHostActionInput = {
 
 /** Criteria of a rule. All that are given must be met; a list is met by any of its entries. */
 export type PolicyMatchInput = {
-  /** Numbers of the attempt, 1 to 20. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
+  /** Numbers of the attempt, 1 to 20, where attempts that do not count as attempts of the job are left out. */
   attempts?: IntRangeInput | null | undefined;
   /** Identifiers of requirement classes, as in `JobRequirements.classId`. */
   classIds?: Array<string> | null | undefined;
@@ -1412,7 +1430,7 @@ export type PolicyMatchInput = {
   codes?: Array<string> | null | undefined;
   /** Condition in CEL over `failure` (family, code, message, exitCode, signal, attempt, host, site, queue, peakMemoryMiB, wallSeconds, cpuSeconds) and `job` (experiment, cores, memoryMiB, diskMiB, walltimeSeconds, labels). An unknown value never meets a condition. */
   condition?: string | null | undefined;
-  /** Exit codes of the payload, -1 to 255. */
+  /** Exit codes of the payload, 0 to 255. A pilot may also report -1; `rhizome-pilot` does not. */
   exitCodes?: Array<IntRangeInput> | null | undefined;
   /** Families of the error. */
   families?: Array<JobErrorFamily> | null | undefined;
@@ -1430,7 +1448,7 @@ export type PolicyMatchInput = {
   sites?: Array<string> | null | undefined;
 };
 
-/** Placement of attempts after a failure. */
+/** Preference for other hosts and sites after a failure. */
 export type PolicyPlacementInput = {
   /** Time for which another host is preferred, in seconds, 0 to 604800; 0 for no preference. */
   otherHostSeconds?: number;
@@ -1505,7 +1523,7 @@ export type PolicyStopInput = {
 
 /** Command to the task of a job, when too large a fraction of its ended jobs is FAILED. */
 export type PolicyTaskActionInput = {
-  /** A larger fraction of the ended jobs than this gives the command: 0 or more, below 1. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED: 0 or more, below 1. */
   maxFailedFraction: number;
   /** Number of ended jobs below which the fraction does not count, 1 or more. */
   minEndedJobs: number;
@@ -1633,8 +1651,8 @@ export type QueueLimitsInput = {
   /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
   maxNoticeSeconds?: number | null | undefined;
   /**
-   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class, 1 to
-   * 1000; by default, none does.
+   * Largest number of attempts of preemptible jobs that core ends in a minute to free capacity for waiting jobs of a
+   * higher priority class, 1 to 1000; by default, it ends none.
    */
   maxPreemptionsPerMinute?: number | null | undefined;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
@@ -1685,7 +1703,10 @@ export type RegisterSubgraphInput = {
   endpoint: string;
   /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. An experiment with another name, such as `a-b`, cannot have a subgraph. */
   name: string;
-  /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
+  /**
+   * Unique prefix of the subgraph's types, in PascalCase; null for core. Without a prefix, the caller needs the
+   * permission in all experiments.
+   */
   typePrefix?: string | null | undefined;
 };
 
@@ -2334,7 +2355,10 @@ export type TaskAction =
 export type TaskChangesInput = {
   /** Scratch space, in MiB. */
   diskMiB?: number | null | undefined;
-  /** Maximum number of attempts of a job, 1 to 20. A job that has had more gets one more attempt. */
+  /**
+   * Maximum number of attempts of a job, 1 to 20. A waiting job that has had this many attempts or more gets one last
+   * attempt.
+   */
   maxAttempts?: number | null | undefined;
   /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null removes the limit. Needs `job:hold`. */
   maxRunningJobs?: number | null | undefined;
@@ -2659,7 +2683,7 @@ export type WorkerState =
   | 'LOST'
   /** Accepts work. */
   | 'READY'
-  /** Did not report before its lease ended; its payloads may still run and return. */
+  /** Did not report before its lease ended; its payloads may still run, and it may return. */
   | 'UNREACHABLE';
 
 export type CliJobAccessFragment = { id: string, experimentName: string, jobId: string | null, taskId: string | null, sharePath: string | null, groupId: string | null, level: JobAccessLevel, reason: string | null, expiresAt: string, owner: { subject: string } | null, grantee: { subject: string } | null };

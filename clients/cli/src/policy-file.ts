@@ -18,7 +18,7 @@ const amount = z.strictObject({
   max: z.int().exactOptional(),
 });
 const stop = z.strictObject({ reason: z.string() });
-/** Command to a task at a failure rate. */
+/** Command to a task whose failure rate exceeds a limit. */
 const taskAction = z.strictObject({
   reason: z.string(),
   maxFailedFraction: z.number(),

@@ -149,7 +149,10 @@ export type JobErrorFamily =
  * values of a list are alternatives, and an empty list matches nothing.
  */
 export type JobFilter = {
-  /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
+  /**
+   * Conditions that one and the same attempt of the job must meet. Only for lists of jobs; combine them with one of the
+   * fields that `text` names.
+   */
   attempts?: AttemptFilter | null | undefined;
   /** Time before which the jobs were submitted. Not for counts. */
   createdBefore?: string | null | undefined;
@@ -157,11 +160,17 @@ export type JobFilter = {
   createdFrom?: string | null | undefined;
   /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
-  /** Models of the GPUs given to the jobs, at most 100. For a list of jobs, see `text`. */
+  /**
+   * Models of the GPUs given to the jobs, at most 100. For a list of jobs, combine them with one of the fields that
+   * `text` names.
+   */
   gpuModels?: Array<string> | null | undefined;
   /** Ids of the jobs, at most 1000. Not for counts. */
   ids?: Array<string> | null | undefined;
-  /** Container images of the payloads, at most 100. Only for lists of jobs; see `text`. */
+  /**
+   * Container images of the payloads, at most 100. Only for lists of jobs; combine them with one of the fields that
+   * `text` names.
+   */
   images?: Array<string> | null | undefined;
   /** Labels, at most 32. Not for counts. */
   labels?: Array<LabelInput> | null | undefined;
@@ -221,7 +230,10 @@ export type LabelInput = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /**
+   * No lease ends for at most 30 minutes: more than 20 % of the workers, and at least 5 workers, fell silent within the
+   * time of one lease.
+   */
   | 'POSTPONED'
   /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'

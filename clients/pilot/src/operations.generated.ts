@@ -314,7 +314,7 @@ export type JobCheckpointInput = {
   step?: number | null | undefined;
 };
 
-/** All checkpoints of a job that its worker keeps; those that are missing are no longer stored. */
+/** All checkpoints of a job that its worker keeps. Core deletes its record of a checkpoint that is left out. */
 export type JobCheckpointsInput = {
   /** The checkpoints, newest first, at most 10. */
   checkpoints: Array<JobCheckpointInput>;
@@ -339,7 +339,7 @@ export type JobErrorFamily =
 
 /** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** Stable code of the error, up to 64 characters; not one with which only core ends attempts, such as `LEASE_LOST`. */
+  /** Stable code of the error, up to 64 characters; codes that are reserved for core, such as `LEASE_LOST`, are refused. */
   code: string;
   /** Cause of the error. */
   family: JobErrorFamily;
@@ -451,7 +451,7 @@ export type NoticeSignal =
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
-  {   /** Exit code of a payload that ended by itself, -1 to 255. */
+  {   /** Exit code of a payload that ended by itself, 0 to 255. -1 is also accepted. */
   code: number; signal?: never; }
   |  { code?: never;   /** Signal that ended the payload, such as `SIGKILL`. */
   signal: string; };

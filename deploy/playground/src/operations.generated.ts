@@ -307,8 +307,8 @@ export type JobPayloadInput = {
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
   /**
-   * True if the payload receives a token that reads its own job and ends with the attempt. Such a job runs on the same
-   * workers as a job with secrets.
+   * True if the payload receives a token with which it can read its own job and work on work units. The token ends with
+   * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
@@ -341,8 +341,8 @@ export type JobRequirementsInput = {
   /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
   /**
-   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
-   * priority divided by 100, rounded down.
+   * True if core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow
+   * it. The class is the priority divided by 100, rounded down.
    */
   isPreemptible?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
@@ -496,8 +496,8 @@ export type QueueLimitsInput = {
   /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
   maxNoticeSeconds?: number | null | undefined;
   /**
-   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class, 1 to
-   * 1000; by default, none does.
+   * Largest number of attempts of preemptible jobs that core ends in a minute to free capacity for waiting jobs of a
+   * higher priority class, 1 to 1000; by default, it ends none.
    */
   maxPreemptionsPerMinute?: number | null | undefined;
   /** Largest number of jobs that are sent or running in the queue at the same time. */

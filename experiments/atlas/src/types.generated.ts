@@ -151,7 +151,10 @@ export type AtlasTaskEvent = {
   readonly task: AtlasTask;
 };
 
-/** State of an ATLAS task, in the terms of the production system. */
+/**
+ * State of an ATLAS task, in the terms of the production system: DONE and FINISHED have other meanings than in
+ * `TaskState`.
+ */
 export type AtlasTaskState =
   /** All jobs FINISHED. */
   | 'DONE'

@@ -138,7 +138,7 @@ export type AcquireJobsUserErrorCode =
 export type AddPolicyVersionInput = {
   /** Comment on the version, up to 500 characters. */
   readonly comment?: InputMaybe<Scalars['String']['input']>;
-  /** Placement of attempts after a failure, where no rule decides it; by default that of the system. */
+  /** Preference for other hosts and sites after a failure, where no rule sets one; by default that of the system. */
   readonly placement?: InputMaybe<PolicyPlacementInput>;
   /** Rules in their order: the first one that matches decides. At most 50. */
   readonly rules: ReadonlyArray<PolicyRuleInput>;
@@ -725,7 +725,7 @@ export type CompleteWorkUnitsInput = {
 /** Result of `completeWorkUnits`. */
 export type CompleteWorkUnitsPayload = {
   readonly __typename?: 'CompleteWorkUnitsPayload';
-  /** Identifiers of the units whose reports count, also by an earlier call. */
+  /** Identifiers of the units whose reports are accepted, including repeated reports. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<CompleteWorkUnitsUserError>;
@@ -1813,7 +1813,7 @@ export type ExtendWorkUnitsInput = {
 /** Result of `extendWorkUnits`. */
 export type ExtendWorkUnitsPayload = {
   readonly __typename?: 'ExtendWorkUnitsPayload';
-  /** Identifiers of the units whose reports count, also by an earlier call. */
+  /** Identifiers of the units whose reports are accepted, including repeated reports. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<ExtendWorkUnitsUserError>;
@@ -1909,7 +1909,7 @@ export type FailWorkUnitsInput = {
 /** Result of `failWorkUnits`. */
 export type FailWorkUnitsPayload = {
   readonly __typename?: 'FailWorkUnitsPayload';
-  /** Identifiers of the units whose reports count, also by an earlier call. */
+  /** Identifiers of the units whose reports are accepted, including repeated reports. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<FailWorkUnitsUserError>;
@@ -2172,7 +2172,10 @@ export type GpuModel = {
   readonly gfxTarget?: Maybe<Scalars['String']['output']>;
   /** Number of devices that one card appears as. The row describes one of them. */
   readonly gpusPerCard: Scalars['Int']['output'];
-  /** True if packages for forward compatibility of CUDA exist for the model. */
+  /**
+   * True for a model for data centres. On NVIDIA models, only these can use the packages for forward compatibility of
+   * CUDA.
+   */
   readonly isDataCenter: Scalars['Boolean']['output'];
   /** Smallest reported memory, in MiB, with which a device still counts as having its nominal memory; null if unknown. */
   readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
@@ -2602,7 +2605,7 @@ export type Host = Node & {
   readonly reason: Scalars['String']['output'];
   /** Time since which it has this state. */
   readonly since: Scalars['DateTime']['output'];
-  /** Current state; that of the pin if there is one. */
+  /** Current state; of a pinned host HEALTHY (IN) or EXCLUDED (OUT). */
   readonly state: HostState;
   /** Time at which the state ends; null if it has no planned end. */
   readonly until?: Maybe<Scalars['DateTime']['output']>;
@@ -3020,7 +3023,10 @@ export type JobAttempt = {
   readonly number: Scalars['Int']['output'];
   /** Outcome of the attempt: FINISHED, FAILED (also if another attempt followed), CANCELLED or CLOSED; null while the attempt lasts. */
   readonly outcome?: Maybe<JobState>;
-  /** Announced end of the attempt for a job of a higher priority class; null if none was announced. */
+  /**
+   * Announcement that core ends the attempt to free capacity for a job of a higher priority class; null if there is
+   * none.
+   */
   readonly preemption?: Maybe<JobPreemption>;
   /** Queue that the attempt was sent to; null if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
@@ -3076,7 +3082,7 @@ export type JobCheckpointInput = {
   readonly step?: InputMaybe<Scalars['SafeInt']['input']>;
 };
 
-/** All checkpoints of a job that its worker keeps; those that are missing are no longer stored. */
+/** All checkpoints of a job that its worker keeps. Core deletes its record of a checkpoint that is left out. */
 export type JobCheckpointsInput = {
   /** The checkpoints, newest first, at most 10. */
   readonly checkpoints: ReadonlyArray<JobCheckpointInput>;
@@ -3194,7 +3200,7 @@ export type JobErrorFamily =
 
 /** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** Stable code of the error, up to 64 characters; not one with which only core ends attempts, such as `LEASE_LOST`. */
+  /** Stable code of the error, up to 64 characters; codes that are reserved for core, such as `LEASE_LOST`, are refused. */
   readonly code: Scalars['String']['input'];
   /** Cause of the error. */
   readonly family: JobErrorFamily;
@@ -3219,7 +3225,10 @@ export type JobEventMode =
  * values of a list are alternatives, and an empty list matches nothing.
  */
 export type JobFilter = {
-  /** Conditions that one and the same attempt of the job must meet. Only for lists of jobs; see `text`. */
+  /**
+   * Conditions that one and the same attempt of the job must meet. Only for lists of jobs; combine them with one of the
+   * fields that `text` names.
+   */
   readonly attempts?: InputMaybe<AttemptFilter>;
   /** Time before which the jobs were submitted. Not for counts. */
   readonly createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
@@ -3227,11 +3236,17 @@ export type JobFilter = {
   readonly createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
   /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Models of the GPUs given to the jobs, at most 100. For a list of jobs, see `text`. */
+  /**
+   * Models of the GPUs given to the jobs, at most 100. For a list of jobs, combine them with one of the fields that
+   * `text` names.
+   */
   readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Ids of the jobs, at most 1000. Not for counts. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Container images of the payloads, at most 100. Only for lists of jobs; see `text`. */
+  /**
+   * Container images of the payloads, at most 100. Only for lists of jobs; combine them with one of the fields that
+   * `text` names.
+   */
   readonly images?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Labels, at most 32. Not for counts. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
@@ -3335,7 +3350,10 @@ export type JobLogEvent = {
   readonly isComplete: Scalars['Boolean']['output'];
 };
 
-/** A page of a job's log. A log grows while the job runs, so a page always has a position to continue from; a log is therefore not a connection. */
+/**
+ * A page of a job's log. A log grows while the job runs: a page always has a position to continue from, and has no
+ * `edges` and `pageInfo`, unlike pages of other lists.
+ */
 export type JobLogPage = {
   readonly __typename?: 'JobLogPage';
   /** Chunks of the page, oldest first. */
@@ -3397,9 +3415,9 @@ export type JobMetricsInput = {
 };
 
 /**
- * Notice that a payload receives before its end: at its walltime, when its pilot drains with a time limit, or at the
- * end of the lifetime of its pilot. The file `$RHIZOME_DEADLINE_FILE` then has the time and the reason. A payload that
- * has not ended by itself in that time is killed.
+ * Notice that a payload receives before its end: at its walltime, when its pilot drains with a time limit, at the end of
+ * the lifetime of its pilot, or when it is preempted. The file `$RHIZOME_DEADLINE_FILE` then has the time and the
+ * reason. A payload that still runs at that time is killed.
  */
 export type JobNotice = {
   readonly __typename?: 'JobNotice';
@@ -3471,7 +3489,7 @@ export type JobPayload = {
   readonly image?: Maybe<Scalars['String']['output']>;
   /** Files to fetch before the start. */
   readonly inputs: ReadonlyArray<FileReference>;
-  /** True if the payload receives a token that reads its own job. */
+  /** True if the payload receives a token with which it can read its own job and work on work units. */
   readonly isTokenRequired: Scalars['Boolean']['output'];
   /** Number of newest checkpoints that are kept. */
   readonly keptCheckpoints: Scalars['Int']['output'];
@@ -3496,8 +3514,8 @@ export type JobPayloadInput = {
   /** Files to fetch before the start, at most 1000. */
   readonly inputs?: InputMaybe<ReadonlyArray<FileReferenceInput>>;
   /**
-   * True if the payload receives a token that reads its own job and ends with the attempt. Such a job runs on the same
-   * workers as a job with secrets.
+   * True if the payload receives a token with which it can read its own job and work on work units. The token ends with
+   * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   readonly isTokenRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Number of newest checkpoints that are kept, 1 to 10. */
@@ -3544,7 +3562,7 @@ export type JobPending = {
   readonly workersThatFit: Scalars['Int']['output'];
 };
 
-/** Announced end of an attempt for a job of a higher priority class. */
+/** Announcement that core ends an attempt to free capacity for a job of a higher priority class (preemption). */
 export type JobPreemption = {
   readonly __typename?: 'JobPreemption';
   /** Time of the announcement. */
@@ -3614,7 +3632,10 @@ export type JobRequirements = {
   readonly gpu?: Maybe<GpuRequirement>;
   /** True if the payload needs the outside network. */
   readonly isNetworkRequired: Scalars['Boolean']['output'];
-  /** True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. */
+  /**
+   * True if core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow
+   * it.
+   */
   readonly isPreemptible: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
@@ -3645,8 +3666,8 @@ export type JobRequirementsInput = {
   /** True if the payload needs the outside network. */
   readonly isNetworkRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /**
-   * True if the attempts of the job may end for jobs of a higher priority class, in queues that allow it. The class is the
-   * priority divided by 100, rounded down.
+   * True if core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow
+   * it. The class is the priority divided by 100, rounded down.
    */
   readonly isPreemptible?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
@@ -3737,7 +3758,10 @@ export type JobStateCount = {
   readonly state: JobState;
 };
 
-/** Change of a job: submission, new state, hold, release or new priority. */
+/**
+ * Change of a job: submission, new state, hold, release, new priority, requirements, share or maximum of attempts, or
+ * announced preemption.
+ */
 export type JobStateEvent = {
   readonly __typename?: 'JobStateEvent';
   /** Principal, or part of Rhizome, that made the change. */
@@ -3784,7 +3808,10 @@ export type JobTransition = {
   readonly reason?: Maybe<Scalars['String']['output']>;
   /** Revision of the job after the change. */
   readonly revision: Scalars['Int']['output'];
-  /** State after the change. It equals `from` if the job was held or released, or got another priority. */
+  /**
+   * State after the change. It equals `from` if the job was held or released, got another priority, requirements, share
+   * or maximum of attempts, or if a preemption was announced.
+   */
   readonly to: JobState;
 };
 
@@ -3819,7 +3846,10 @@ export type LeaseClock = {
   readonly postponedUntil?: Maybe<Scalars['DateTime']['output']>;
   /** Reason for the state; null while the clock runs. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Number of workers whose leases are over, but have not ended because the clock does not run. */
+  /**
+   * Number of workers that have been silent for longer than their lease, but whose leases have not ended because the
+   * clock stands still or their end is postponed.
+   */
   readonly silentWorkers: Scalars['Int']['output'];
   /** Time of the latest change of the state. */
   readonly since: Scalars['DateTime']['output'];
@@ -3831,7 +3861,10 @@ export type LeaseClock = {
 
 /** State of the clock by which the leases of workers end. */
 export type LeaseClockState =
-  /** No lease ends for at most 30 minutes: more than 20 % of the workers, at least 5, fell silent within the time of one lease. */
+  /**
+   * No lease ends for at most 30 minutes: more than 20 % of the workers, and at least 5 workers, fell silent within the
+   * time of one lease.
+   */
   | 'POSTPONED'
   /** A worker becomes UNREACHABLE when its lease ends, or LOST if it has no payload that may still run. */
   | 'RUNNING'
@@ -3840,7 +3873,10 @@ export type LeaseClockState =
 
 /** A request for units. */
 export type LeaseWorkUnitsInput = {
-  /** Most units, 1 to 1000; default 1. Payloads of at most 4 MiB are leased together. */
+  /**
+   * Largest number of units, 1 to 1000; default 1. A call returns fewer if the payloads of more would exceed 4 MiB
+   * together.
+   */
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
   readonly pool: Scalars['String']['input'];
@@ -3953,7 +3989,10 @@ export type Mutation = {
   readonly endScouting: EndScoutingPayload;
   /** Excludes a host: it gets no jobs, and is tested at the end of the exclusion. Running jobs are left alone. */
   readonly excludeHost: ExcludeHostPayload;
-  /** Prolongs the leases of units that the calling attempt holds, to the lease time of the pool from now. */
+  /**
+   * Prolongs the leases of units that the calling attempt holds: each then ends after `leaseSeconds` of the pool, from
+   * now.
+   */
   readonly extendWorkUnits: ExtendWorkUnitsPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
@@ -3972,8 +4011,8 @@ export type Mutation = {
   /** Takes over the downtimes of another system. A repeated import of the same list changes nothing. */
   readonly importDowntimes: ImportDowntimesPayload;
   /**
-   * Leases work units to the attempt whose token calls. A unit is leased to one attempt at a time, by priority and age.
-   * If there is none, the call waits.
+   * Leases work units to the attempt whose token the caller uses: units of higher priority first, then older ones. A
+   * unit is leased to one attempt at a time. If there is no unit, the call waits for up to `waitSeconds`.
    */
   readonly leaseWorkUnits: LeaseWorkUnitsPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
@@ -4007,7 +4046,7 @@ export type Mutation = {
   readonly reportEndedBatchJobs: ReportEndedBatchJobsPayload;
   /** Reports that a gateway accepts pilots. Only gateways may call it: each does so every second. */
   readonly reportGateway: ReportGatewayPayload;
-  /** Lets dead letters wait again, with all of their attempts. */
+  /** Lets dead letters wait again. Their attempts are counted from zero. */
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused task. Repeating a call changes nothing. */
   readonly resumeTask: ResumeTaskPayload;
@@ -4421,7 +4460,7 @@ export type PauseTaskUserErrorCode =
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
-  /** Exit code of a payload that ended by itself, -1 to 255. */
+  /** Exit code of a payload that ended by itself, 0 to 255. -1 is also accepted. */
   { readonly code: Scalars['Int']['input']; readonly signal?: never; }
   |  /** Signal that ended the payload, such as `SIGKILL`. */
   { readonly code?: never; readonly signal: Scalars['String']['input']; };
@@ -4578,11 +4617,17 @@ export type PolicyAction = {
   readonly fail?: Maybe<PolicyStop>;
   /** Hold of the job until it is released; another attempt follows then. */
   readonly hold?: Maybe<PolicyStop>;
-  /** Pause of the task of the job at a failure rate; the next rules decide about the job. */
+  /**
+   * Pause of the task of the job, if too large a fraction of its ended jobs is FAILED; the next rules decide about the
+   * job.
+   */
   readonly pauseTask?: Maybe<PolicyTaskAction>;
   /** Another attempt, whatever error families the retry policy of the job lists. */
   readonly retry?: Maybe<PolicyRetry>;
-  /** End of the task of the job at a failure rate, like `finishTask`; the next rules decide about the job. */
+  /**
+   * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
+   * decide about the job.
+   */
   readonly stopTask?: Maybe<PolicyTaskAction>;
 };
 
@@ -4594,11 +4639,17 @@ export type PolicyActionInput =
   { readonly excludeHost?: never; readonly fail: PolicyStopInput; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly stopTask?: never; }
   |  /** Hold of the job until it is released; another attempt follows then. */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold: PolicyStopInput; readonly pauseTask?: never; readonly retry?: never; readonly stopTask?: never; }
-  |  /** Pause of the task of the job at a failure rate; the next rules decide about the job. */
+  |  /**
+   * Pause of the task of the job, if too large a fraction of its ended jobs is FAILED; the next rules decide about the
+   * job.
+   */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask: PolicyTaskActionInput; readonly retry?: never; readonly stopTask?: never; }
   |  /** Another attempt, whatever error families the retry policy of the job lists. */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry: PolicyRetryInput; readonly stopTask?: never; }
-  |  /** End of the task of the job at a failure rate, like `finishTask`; the next rules decide about the job. */
+  |  /**
+   * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
+   * decide about the job.
+   */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly stopTask: PolicyTaskActionInput; };
 
 /** Change of an amount. Exactly one of `factor`, `add` and `value` is not null. */
@@ -4641,7 +4692,7 @@ export type PolicyConnection = {
 
 /** Content of a version of a policy. */
 export type PolicyContentInput = {
-  /** Placement of attempts after a failure, where no rule decides it; by default that of the system. */
+  /** Preference for other hosts and sites after a failure, where no rule sets one; by default that of the system. */
   readonly placement?: InputMaybe<PolicyPlacementInput>;
   /** Rules in their order: the first one that matches decides. At most 50. */
   readonly rules: ReadonlyArray<PolicyRuleInput>;
@@ -4676,7 +4727,7 @@ export type PolicyHostActionInput = {
 /** Criteria of a rule. A criterion that is null is always met; a list is met by any of its entries. */
 export type PolicyMatch = {
   readonly __typename?: 'PolicyMatch';
-  /** Numbers of the attempt. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
+  /** Numbers of the attempt, where attempts that do not count as attempts of the job are left out. */
   readonly attempts?: Maybe<IntRange>;
   /** Identifiers of requirement classes. */
   readonly classIds?: Maybe<ReadonlyArray<Scalars['ID']['output']>>;
@@ -4704,7 +4755,7 @@ export type PolicyMatch = {
 
 /** Criteria of a rule. All that are given must be met; a list is met by any of its entries. */
 export type PolicyMatchInput = {
-  /** Numbers of the attempt, 1 to 20. Attempts that Rhizome or the site lost, up to ten of a job, are not counted. */
+  /** Numbers of the attempt, 1 to 20, where attempts that do not count as attempts of the job are left out. */
   readonly attempts?: InputMaybe<IntRangeInput>;
   /** Identifiers of requirement classes, as in `JobRequirements.classId`. */
   readonly classIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
@@ -4712,7 +4763,7 @@ export type PolicyMatchInput = {
   readonly codes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Condition in CEL over `failure` (family, code, message, exitCode, signal, attempt, host, site, queue, peakMemoryMiB, wallSeconds, cpuSeconds) and `job` (experiment, cores, memoryMiB, diskMiB, walltimeSeconds, labels). An unknown value never meets a condition. */
   readonly condition?: InputMaybe<Scalars['String']['input']>;
-  /** Exit codes of the payload, -1 to 255. */
+  /** Exit codes of the payload, 0 to 255. A pilot may also report -1; `rhizome-pilot` does not. */
   readonly exitCodes?: InputMaybe<ReadonlyArray<IntRangeInput>>;
   /** Families of the error. */
   readonly families?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
@@ -4744,7 +4795,7 @@ export type PolicyPlacement = {
   readonly otherSiteSeconds: Scalars['Int']['output'];
 };
 
-/** Placement of attempts after a failure. */
+/** Preference for other hosts and sites after a failure. */
 export type PolicyPlacementInput = {
   /** Time for which another host is preferred, in seconds, 0 to 604800; 0 for no preference. */
   readonly otherHostSeconds?: Scalars['Int']['input'];
@@ -4896,7 +4947,10 @@ export type PolicySimulationResult = {
 /** Decisions that a rule would have made. */
 export type PolicySimulationRule = {
   readonly __typename?: 'PolicySimulationRule';
-  /** Number of failures that match a rule which pauses or stops tasks or excludes hosts. The failure rates of that time are not known, so tasks may have been below them. */
+  /**
+   * Number of failures that match a rule which pauses or stops tasks or excludes hosts. The failure rates at that time
+   * are not known, so some of these tasks may have been below the limit of the rule.
+   */
   readonly effects: Scalars['Int']['output'];
   /** Number of attempts after which the rule would have ended the job. */
   readonly failed: Scalars['Int']['output'];
@@ -4906,7 +4960,7 @@ export type PolicySimulationRule = {
   readonly jobs: Scalars['Int']['output'];
   /** Name of the rule. */
   readonly name: Scalars['String']['output'];
-  /** Number of attempts that the rule would have followed by another. */
+  /** Number of attempts after which the rule would have made another one. */
   readonly retried: Scalars['Int']['output'];
 };
 
@@ -4952,7 +5006,7 @@ export type PolicyStopInput = {
 /** Command to the task of a job, when too large a fraction of its ended jobs is FAILED. */
 export type PolicyTaskAction = {
   readonly __typename?: 'PolicyTaskAction';
-  /** A larger fraction of the ended jobs than this gives the command. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED. */
   readonly maxFailedFraction: Scalars['Float']['output'];
   /** Number of ended jobs below which the fraction does not count. */
   readonly minEndedJobs: Scalars['Int']['output'];
@@ -4962,7 +5016,7 @@ export type PolicyTaskAction = {
 
 /** Command to the task of a job, when too large a fraction of its ended jobs is FAILED. */
 export type PolicyTaskActionInput = {
-  /** A larger fraction of the ended jobs than this gives the command: 0 or more, below 1. */
+  /** Core gives the command when more than this fraction of the ended jobs is FAILED: 0 or more, below 1. */
   readonly maxFailedFraction: Scalars['Float']['input'];
   /** Number of ended jobs below which the fraction does not count, 1 or more. */
   readonly minEndedJobs: Scalars['Int']['input'];
@@ -4981,7 +5035,7 @@ export type PolicyVersion = {
   readonly createdAt: Scalars['DateTime']['output'];
   /** Number of the version, from 1. */
   readonly number: Scalars['Int']['output'];
-  /** Placement of attempts after a failure, where no rule decides it; null for the default of the system. */
+  /** Preference for other hosts and sites after a failure, where no rule sets one; null for the default of the system. */
   readonly placement?: Maybe<PolicyPlacement>;
   /** Rules in their order: the first one that matches decides. */
   readonly rules: ReadonlyArray<PolicyRule>;
@@ -5120,7 +5174,10 @@ export type Query = {
    * this field before it issues the token.
    */
   readonly heldAttempt?: Maybe<HeldAttempt>;
-  /** Hosts of queues that the caller may see, by queue and name: those that are not HEALTHY, have been so for less than a day, or are pinned. */
+  /**
+   * Hosts of queues that the caller may see, by queue and name: those that are not HEALTHY, became HEALTHY less than a
+   * day ago, or are pinned.
+   */
   readonly hosts: HostConnection;
   /** A job; null if it does not exist, or if you may not read it. A pilot may read jobs that were last sent to it or, with the token of a queue, to the queue. */
   readonly job?: Maybe<Job>;
@@ -5526,8 +5583,8 @@ export type QueueLimits = {
   /** Longest time between the notice that a payload receives and its end, in seconds; null for 300. */
   readonly maxNoticeSeconds?: Maybe<Scalars['Int']['output']>;
   /**
-   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class; null
-   * if none does.
+   * Largest number of attempts of preemptible jobs that core ends in a minute to free capacity for waiting jobs of a
+   * higher priority class; null if it ends none.
    */
   readonly maxPreemptionsPerMinute?: Maybe<Scalars['Int']['output']>;
   /** Largest number of jobs that are sent or running in the queue at the same time; null for no limit. */
@@ -5559,8 +5616,8 @@ export type QueueLimitsInput = {
   /** Longest time between the notice that a payload receives and its end, in seconds, 1 to 3600; 300 by default. */
   readonly maxNoticeSeconds?: InputMaybe<Scalars['Int']['input']>;
   /**
-   * Largest number of attempts of preemptible jobs that end in a minute for waiting jobs of a higher priority class, 1 to
-   * 1000; by default, none does.
+   * Largest number of attempts of preemptible jobs that core ends in a minute to free capacity for waiting jobs of a
+   * higher priority class, 1 to 1000; by default, it ends none.
    */
   readonly maxPreemptionsPerMinute?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
@@ -6775,8 +6832,8 @@ export type SubmitJobsPayload = {
   /** Number of errors that `userErrors` omits. */
   readonly omittedErrorCount: Scalars['Int']['output'];
   /**
-   * Errors in the input: at least one and at most ten for each refused job. Beyond the first 1000 errors only
-   * code and path are set, and the list may be cut.
+   * Errors in the input: at least one and at most ten for each refused job. Beyond the first 1000 errors, messages have
+   * no details, and the list may be cut.
    */
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
@@ -6904,11 +6961,15 @@ export type Subscription = {
   readonly queueChanged: QueueChanged;
   /** Progress of a task, at each change, at most twice a second; the stream ends when the task has ended. */
   readonly taskProgress: TaskProgressChanged;
-  /** A pool of work units now, and after each change of the numbers of its units, at most once in an interval. */
+  /**
+   * A pool of work units now, and after each change of its state, of the numbers of its units, or of its lag in whole
+   * seconds, at most once in an interval.
+   */
   readonly workPoolChanged: WorkPoolChanged;
   /**
    * Units of a pool that are completed, each once and in the order of the writes. The first message carries only the
-   * cursor. Completions are kept for as long as the pool keeps its units, and for a day at least.
+   * cursor. A cursor is valid for as long as the operation log of the store reaches back; completions are kept for as
+   * long as the pool keeps its units, and for a day at least.
    */
   readonly workUnitCompleted: WorkUnitCompleted;
   /** Changes of workers of queues that the caller may see, with the current state of the worker. The first message carries only the cursor. */
@@ -6985,7 +7046,7 @@ export type SubscriptionworkerCommandsArgs = {
 /** Jobs submitted together, with their progress. */
 export type Task = Node & {
   readonly __typename?: 'Task';
-  /** The latest 50 changes of what had not started, oldest first. */
+  /** The latest 50 changes of jobs that had not started (`changeTask`), oldest first. */
   readonly changes: ReadonlyArray<TaskChange>;
   /** The latest 50 commands to the task, oldest first. */
   readonly commands: ReadonlyArray<TaskCommand>;
@@ -7046,7 +7107,7 @@ export type TaskAction =
   /** Resume, like `resumeTask`. */
   | 'RESUME';
 
-/** A change of what had not started of a task. */
+/** A change (`changeTask`) of the jobs of a task that had not started. */
 export type TaskChange = {
   readonly __typename?: 'TaskChange';
   /** Time at which the change was accepted; jobs that were created later have the new values. */
@@ -7071,7 +7132,10 @@ export type TaskChange = {
 export type TaskChangesInput = {
   /** Scratch space, in MiB. */
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Maximum number of attempts of a job, 1 to 20. A job that has had more gets one more attempt. */
+  /**
+   * Maximum number of attempts of a job, 1 to 20. A waiting job that has had this many attempts or more gets one last
+   * attempt.
+   */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
   /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null removes the limit. Needs `job:hold`. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
@@ -7299,9 +7363,9 @@ export type TaskValue =
 /** A value of the template that was changed. */
 export type TaskValueChange = {
   readonly __typename?: 'TaskValueChange';
-  /** Value after, as text; null for any queue, and for no limit. */
+  /** Value after, as text; null if the jobs can run in any queue, or have no limit. */
   readonly after?: Maybe<Scalars['String']['output']>;
-  /** Value before, as text; null for any queue, and for no limit. */
+  /** Value before, as text; null if the jobs could run in any queue, or had no limit. */
   readonly before?: Maybe<Scalars['String']['output']>;
   /** The changed value. */
   readonly field: TaskValue;
@@ -7599,7 +7663,7 @@ export type WorkPooldeadUnitsArgs = {
 /** Message of `workPoolChanged`. */
 export type WorkPoolChanged = {
   readonly __typename?: 'WorkPoolChanged';
-  /** Position in the stream after this message. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
   /** The pool, with the numbers of its units now. */
   readonly pool: WorkPool;
@@ -7656,7 +7720,11 @@ export type WorkPoolSettings = {
   readonly maxWaitingMiB: Scalars['Int']['output'];
   /** Most units that may wait. More are refused with `POOL_FULL`. */
   readonly maxWaitingUnits: Scalars['Int']['output'];
-  /** Time for which units and results are kept after all units of their publication have ended. Counts stay. */
+  /**
+   * Time for which units and results are kept. Units of one call of `publishWorkUnits` are kept in groups, and the time
+   * begins when the last unit of a group has ended. If one of them is a dead letter, it is 30 days at least. Counts
+   * stay.
+   */
   readonly retentionSeconds: Scalars['Int']['output'];
 };
 
@@ -7727,7 +7795,7 @@ export type WorkUnitAssignment = {
   readonly deadline?: Maybe<Scalars['DateTime']['output']>;
   /** Time at which the lease ends, unless it is extended. */
   readonly expiresAt: Scalars['DateTime']['output'];
-  /** Number of the lease, which reports about the unit repeat. */
+  /** Number of the lease. Each report about the unit must contain it. */
   readonly fence: Scalars['Int']['output'];
   /** Identifier of the unit. */
   readonly id: Scalars['ID']['output'];
@@ -7906,7 +7974,10 @@ export type WorkUnitState =
   /** It waits to be leased. */
   | 'WAITING';
 
-/** Numbers of units that ended an attempt. Parts of the key that are not grouped by are null. */
+/**
+ * Numbers of completed units and of failed attempts, for one key. Parts of the key that `groupBy` does not name are
+ * null.
+ */
 export type WorkUnitTotal = {
   readonly __typename?: 'WorkUnitTotal';
   /** Completed units. */
@@ -8148,7 +8219,7 @@ export type WorkerState =
   | 'LOST'
   /** Accepts work. */
   | 'READY'
-  /** Did not report before its lease ended; its payloads may still run and return. */
+  /** Did not report before its lease ended; its payloads may still run, and it may return. */
   | 'UNREACHABLE';
 
 

@@ -134,7 +134,7 @@ function addRequirements(command: Command): void {
     .option('--selector <cel>', 'CEL expression over worker and queue')
     .option(
       '--preemptible',
-      'let attempts of the job end for jobs of a higher priority class, in queues that allow it',
+      'core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow it',
     );
 }
 

@@ -90,7 +90,7 @@ export interface JobDomain {
   readonly taskControl: Pick<TaskControl, 'command'>;
   /** Ends of scouting by principals. */
   readonly scoutingCommands: ScoutingCommands;
-  /** Changes of what has not started of tasks. */
+  /** Changes of jobs of tasks that have not started. */
   readonly taskChanges: TaskChanges;
   readonly dependencies: Dependencies;
   /** Starts the leader's work, which runs while this process leads. */

@@ -58,7 +58,7 @@ export interface RetryAction {
   readonly maxAttempts?: number;
 }
 
-/** Command to the task of the job, at a failure rate. */
+/** Command to the task of the job, if its failure rate exceeds a limit. */
 export interface TaskAction {
   readonly reason: string;
   /** A larger fraction of the ended jobs of the task than this is FAILED. */

@@ -105,7 +105,7 @@ export interface TaskDocument {
   readonly maxRunningJobs?: number;
   /** Number of changes of its template; absent if there were none. */
   readonly generation?: number;
-  /** Latest changes of what had not started, oldest first. */
+  /** Latest changes of jobs that had not started, oldest first. */
   readonly changes?: readonly StoredTaskChange[];
   /** Change that is being applied to the jobs; absent if there is none. */
   readonly openChange?: OpenTaskChange;

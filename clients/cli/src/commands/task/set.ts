@@ -1,4 +1,4 @@
-/** `rhizome task set`: changes what has not started of tasks. */
+/** `rhizome task set`: changes jobs of tasks that have not started. */
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
@@ -29,7 +29,7 @@ interface SetFlags extends DryRunFlags {
 export function addSet(group: Command, world: World, finish: Finish): void {
   const command = group
     .command('set')
-    .description('change what has not started of tasks; jobs that were sent keep their values')
+    .description('change the jobs of tasks that have not started; jobs that were sent keep their values')
     .argument('<task...>', 'task ids')
     .option('--priority <number>', 'priority', wholeNumber(-1000, 1000))
     .option('--memory <MiB>', 'memory of a job', wholeNumber(1, 16_777_216))

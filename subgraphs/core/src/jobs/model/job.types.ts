@@ -24,7 +24,7 @@ export interface StoredRequirements {
   readonly gpu?: StoredGpuRequirement;
   /** Times without contact that differ from the defaults of the queue; part of the class of a job. */
   readonly continuity?: StatedContinuity;
-  /** Its attempts may end for jobs of a higher priority class. */
+  /** Core may end its attempts to free capacity for jobs of a higher priority class. */
   readonly preemptible?: true;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Preemption: jobs marked preemptible end for ready jobs of a higher priority class that find no free
- * capacity, in queues that allow it. Runs in the leader. A step costs nothing while no queue allows it, or no
- * such job waits.
+ * Preemption: core ends attempts of preemptible jobs for ready jobs of a higher priority class that find no
+ * free capacity, in queues that allow it. Runs in the leader. A step costs nothing while no queue allows it,
+ * or no such job waits.
  */
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';

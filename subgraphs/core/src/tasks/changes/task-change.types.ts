@@ -1,4 +1,4 @@
-/** Changes of what has not started of a task. */
+/** Changes of the jobs of a task that have not started. */
 
 /** Values that a change sets; absent members stay as they are. */
 export interface StoredTaskValues {

@@ -73,7 +73,7 @@ const largestStep = 5000;
 /** Number of attempts to accept a change while the jobs of the task are being created. */
 const maxRounds = 20;
 
-/** Changes of what has not started of tasks, by principals. */
+/** Changes of jobs of tasks that have not started, by principals. */
 export class TaskChanges {
   readonly #options: TaskChangesOptions;
 

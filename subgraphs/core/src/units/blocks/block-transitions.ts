@@ -193,7 +193,7 @@ function isBefore(one: Date, other: Date | undefined): boolean {
   return other !== undefined && one <= other;
 }
 
-/** Dead letters wait again, with all of their attempts. Returns undefined for a unit that is none. */
+/** Dead letters wait again; their attempts are counted from zero. Returns undefined for another unit. */
 export function resubmitUnit(
   { units }: Pick<Block, 'units'>,
   position: number,

@@ -139,7 +139,7 @@ export class UnitViews {
     };
   }
 
-  /** Lets dead letters wait again, with all of their attempts. @throws DomainError FORBIDDEN */
+  /** Lets dead letters wait again; their attempts are counted from zero. @throws DomainError FORBIDDEN */
   async resubmit(principal: Principal, { poolId, unitIds }: ResubmitUnits): Promise<ResubmitResult> {
     const errors = new InputErrors<ResubmitCode>();
     const pool = publishable(errors, principal, await this.#options.pools.find(poolId), poolId);
