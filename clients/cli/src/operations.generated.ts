@@ -2594,11 +2594,11 @@ export type WorkPoolSettingsInput = {
   leaseSeconds?: number | null | undefined;
   /** Number of attempts of a unit before it becomes a dead letter, 1 to 100; default 3. */
   maxAttempts?: number | null | undefined;
-  /** Most units that one job may hold at a time, 1 to 10,000; by default there is no limit. */
+  /** Largest number of units that one job may hold at a time, 1 to 10,000; by default there is no limit. */
   maxLeasedPerJob?: number | null | undefined;
-  /** Most MiB that the payloads of waiting units may have together, 1 to 1,048,576; default 1024. */
+  /** Largest number of MiB that the payloads of waiting units may have together, 1 to 1,048,576; default 1024. */
   maxWaitingMiB?: number | null | undefined;
-  /** Most units that may wait, 1 to 100,000,000; default 1,000,000. */
+  /** Largest number of units that may wait, 1 to 100,000,000; default 1,000,000. */
   maxWaitingUnits?: number | null | undefined;
   /** Time for which ended units and their results are kept, 60 to 2,592,000; default 604,800. */
   retentionSeconds?: number | null | undefined;

@@ -7714,11 +7714,11 @@ export type WorkPoolSettings = {
   readonly leaseSeconds: Scalars['Int']['output'];
   /** Number of attempts of a unit before it becomes a dead letter. */
   readonly maxAttempts: Scalars['Int']['output'];
-  /** Most units that one job may hold at a time; null for no limit. */
+  /** Largest number of units that one job may hold at a time; null for no limit. */
   readonly maxLeasedPerJob?: Maybe<Scalars['Int']['output']>;
-  /** Most MiB that the payloads of waiting units may have together. */
+  /** Largest number of MiB that the payloads of waiting units may have together. */
   readonly maxWaitingMiB: Scalars['Int']['output'];
-  /** Most units that may wait. More are refused with `POOL_FULL`. */
+  /** Largest number of units that may wait. More are refused with `POOL_FULL`. */
   readonly maxWaitingUnits: Scalars['Int']['output'];
   /**
    * Time for which units and results are kept. Units of one call of `publishWorkUnits` are kept in groups, and the time
@@ -7736,11 +7736,11 @@ export type WorkPoolSettingsInput = {
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Number of attempts of a unit before it becomes a dead letter, 1 to 100; default 3. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Most units that one job may hold at a time, 1 to 10,000; by default there is no limit. */
+  /** Largest number of units that one job may hold at a time, 1 to 10,000; by default there is no limit. */
   readonly maxLeasedPerJob?: InputMaybe<Scalars['Int']['input']>;
-  /** Most MiB that the payloads of waiting units may have together, 1 to 1,048,576; default 1024. */
+  /** Largest number of MiB that the payloads of waiting units may have together, 1 to 1,048,576; default 1024. */
   readonly maxWaitingMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Most units that may wait, 1 to 100,000,000; default 1,000,000. */
+  /** Largest number of units that may wait, 1 to 100,000,000; default 1,000,000. */
   readonly maxWaitingUnits?: InputMaybe<Scalars['Int']['input']>;
   /** Time for which ended units and their results are kept, 60 to 2,592,000; default 604,800. */
   readonly retentionSeconds?: InputMaybe<Scalars['Int']['input']>;
