@@ -49,6 +49,7 @@ import {
   RateLimiter,
   ratesOf,
   type OwnCredentials,
+  WaitingCalls,
 } from './policy/index.js';
 import { EngineHolder, unknownClient } from './registry/index.js';
 import { SharedReads, StreamHub, type StreamHubOptions } from './streams/index.js';
@@ -140,6 +141,7 @@ function admissionOf(
   return {
     queue: new FairQueue({ limits, loopDelayMs: () => loopDelay.ms }),
     compilations: new FairQueue({ limits: compilationLimits, loopDelayMs: () => 0 }),
+    waitingCalls: new WaitingCalls(limits),
     inbox: new Inbox(),
     rates: limiter,
     admissions: limiter && new Admissions(limiter),
@@ -224,7 +226,7 @@ class BuiltGateway implements Gateway {
     const hub = (this.#hub = new StreamHub({ ...common, ...streams }));
     const anonymous = anonymousRights(options);
     const limiting = admissionOf(options, limits, this.#loopDelay);
-    const { queue, compilations, rates, inbox, addressOf } = limiting;
+    const { queue, compilations, waitingCalls, rates, inbox, addressOf } = limiting;
     const audit = (this.#audit = options.audit && new AuditRecorder(options.audit, clock));
     const operations = (this.#operations = new Operations({
       holder,
@@ -236,6 +238,7 @@ class BuiltGateway implements Gateway {
       anonymous,
       queue,
       compilations,
+      waitingCalls,
       rates,
       use: parts.registry?.recorder,
       audit,
@@ -287,7 +290,7 @@ class BuiltGateway implements Gateway {
     this.#audit?.refused({ client: unknownClient, ...request }, codes, request.operation);
 
   #watchMetrics(
-    { queue, compilations }: Pick<ReturnType<typeof admissionOf>, 'queue' | 'compilations'>,
+    { queue, compilations, waitingCalls }: ReturnType<typeof admissionOf>,
     parts: GatewayComponents,
   ): void {
     this.metrics.watch({
@@ -296,6 +299,7 @@ class BuiltGateway implements Gateway {
       socketBytes: () => this.#sockets.bufferedBytes,
       running: () => this.#operations.running,
       waitingOperations: () => queue.load.waiting + compilations.load.waiting,
+      waitingCalls: () => waitingCalls.open,
       waitingSockets: () => this.#sockets.waiting,
       subgraphs: () => parts.guards.facts(),
       graph: () => parts.registry?.facts,

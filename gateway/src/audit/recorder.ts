@@ -5,7 +5,7 @@ import type { Clock } from '@rhizome/clock';
 import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import { Refusals } from './refusals.js';
 import { isRefusal, resultsOf } from './results.js';
-import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-calls.js';
+import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from '../policy/index.js';
 import { experimentOf, identifiersIn, reasonOf, targetsOf, withoutSecrets } from './targets.js';
 
 /** The recorded part of a request. */

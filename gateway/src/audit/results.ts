@@ -1,7 +1,7 @@
 /** Outcome of the root fields of an operation, read from its answer. */
 import type { CallResult } from '@rhizome/audit';
 import type { ExecutionText } from '@rhizome/federation';
-import type { RootField } from './root-calls.js';
+import type { RootField } from '../policy/index.js';
 
 /** Codes by which a caller is refused. */
 const refusals: ReadonlySet<string> = new Set([

@@ -10,6 +10,8 @@ import {
   type RateLimiter,
   type Release,
   submittedJobs,
+  type WaitingCalls,
+  waitMsOf,
   type WorkClass,
   workClassOf,
 } from '../policy/index.js';
@@ -22,6 +24,8 @@ export interface AdmissionOptions {
   readonly queue: FairQueue;
   /** Decides which new operations are compiled. */
   readonly compilations: FairQueue;
+  /** Counts calls that wait for work. */
+  readonly waitingCalls: WaitingCalls;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
   /** Operations that are allowed without a token: none, introspection only, or all. */
@@ -31,6 +35,8 @@ export interface AdmissionOptions {
 /** Cost of an operation, and the first reason for which it does not run. */
 export interface Checked {
   readonly cost: number;
+  /** Milliseconds for which the operation may wait for work; 0 for one that works at once. */
+  readonly waitMs: number;
   readonly error?: unknown;
 }
 
@@ -72,6 +78,7 @@ export class Admission {
     const { value: cost, error } = this.#costOf(engine, operation, request);
     return {
       cost,
+      waitMs: waitMsOf(operation, engine.publicSchema, request.variables ?? {}),
       error:
         this.#anonymous(request, operation) ??
         admits(operation) ??
@@ -81,11 +88,21 @@ export class Admission {
   }
 
   /**
-   * Waits for the turn of an operation.
+   * Waits for the turn of an operation. One that waits for work then leaves its place to others, and counts
+   * as a waiting call.
    * @throws DomainError LIMIT_EXCEEDED, SERVICE_UNAVAILABLE
    */
-  enter(request: OperationRequest, { kind }: OperationInfo, cost: number): Release | Promise<Release> {
-    return this.#options.queue.enter({ ...this.#callerOf(request, kind), cost, bytes: request.bytes });
+  enter(
+    request: OperationRequest,
+    { kind }: OperationInfo,
+    { cost, waitMs }: Checked,
+  ): Release | Promise<Release> {
+    const caller = this.#callerOf(request, kind);
+    const enter = () => this.#options.queue.enter({ ...caller, cost, bytes: request.bytes });
+    if (waitMs === 0 || caller.workClass === 'pilot') return enter();
+    const attempt = request.principal?.attempt?.jobId;
+    const leave = this.#options.waitingCalls.enter({ subject: caller.subject, attempt });
+    return leavePlace(enter, leave);
   }
 
   #callerOf(
@@ -139,6 +156,18 @@ export class Admission {
     } catch (error) {
       return { value: 0, error };
     }
+  }
+}
+
+/** Takes a turn without holding it. */
+async function leavePlace(enter: () => Release | Promise<Release>, leave: Release): Promise<Release> {
+  try {
+    const release = await enter();
+    release();
+    return leave;
+  } catch (error) {
+    leave();
+    throw error;
   }
 }
 

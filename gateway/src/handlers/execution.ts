@@ -77,6 +77,7 @@ export class Execution {
     const { query, operationName, variables, principal, requestId, headers, trace, withoutTags } = request;
     const caller = callerOf(principal, operation.kind === 'mutation' || operation.perPrincipal);
     const { scope } = caller;
+    const { waitMs } = request;
     // Written out: spreading objects would cost as much as several steps of a plan.
     const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
       engine.execute({
@@ -89,6 +90,7 @@ export class Execution {
         headers,
         trace,
         withoutTags,
+        waitMs,
         signal,
         cancellation,
       });

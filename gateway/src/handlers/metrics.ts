@@ -19,6 +19,8 @@ export interface MetricsSources {
   running(): number;
   /** Operations that wait for their turn. */
   waitingOperations(): number;
+  /** Calls that wait for work. */
+  waitingCalls(): number;
   /** WebSockets whose `connection_init` was not accepted yet. */
   waitingSockets(): number;
 }
@@ -77,6 +79,7 @@ export class GatewayMetrics implements StreamObserver {
       sources.waitingSockets(),
     );
     gauge('operations_waiting', 'Operations that wait for their turn', () => sources.waitingOperations());
+    gauge('calls_waiting', 'Calls that wait for work, those of pilots aside', () => sources.waitingCalls());
     watchSubgraphs(this.registry, () => sources.subgraphs());
     watchGraph(this.registry, () => sources.graph());
     gauge('operations_running', 'Running queries and mutations', () => sources.running());

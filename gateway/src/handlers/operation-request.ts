@@ -31,7 +31,11 @@ export interface OperationRequest {
 }
 
 /** An operation with an optional request for its plan. */
-export type TracedRequest = OperationRequest & { readonly trace?: TraceRequest };
+export type TracedRequest = OperationRequest & {
+  readonly trace?: TraceRequest;
+  /** Milliseconds for which it may wait for work. */
+  readonly waitMs?: number;
+};
 
 /** Responses of a handler to an operation, by kind. */
 export interface OperationResponder<T> {

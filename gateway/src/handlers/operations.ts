@@ -18,7 +18,7 @@ import {
 } from '../policy/index.js';
 import type { EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, StreamHub } from '../streams/index.js';
-import { Admission, type AdmissionOptions } from './admission.js';
+import { Admission, type AdmissionOptions, type Checked } from './admission.js';
 import { Execution, type ExecutionOptions } from './execution.js';
 import type { OperationRequest, OperationResponder, TracedRequest } from './operation-request.js';
 
@@ -79,17 +79,18 @@ export class Operations {
     }
     if (!prepared.ok) return use.refused(this.#count(this.#ofEmptyGraph(prepared.answer, requestId)));
     const { operation } = prepared;
-    const { cost, error } = this.#admission.check(engine, operation, request, (info) => use.admit?.(info));
+    const checked = this.#admission.check(engine, operation, request, (info) => use.admit?.(info));
+    const { error } = checked;
     if (error) return this.#refuse({ request, operation }, error, use);
     let release: Release;
     try {
-      const turn = this.#admission.enter(request, operation, cost);
+      const turn = this.#admission.enter(request, operation, checked);
       release = turn instanceof Promise ? await turn : turn;
     } catch (overload) {
       return this.#refuse({ request, operation }, overload, use);
     }
     try {
-      return await this.#admitted(engine, operation, { request, cost, arrived }, use, cursor);
+      return await this.#admitted(engine, operation, { request, checked, arrived }, use, cursor);
     } finally {
       release();
     }
@@ -98,12 +99,14 @@ export class Operations {
   async #admitted<T>(
     engine: Engine,
     operation: OperationInfo,
-    { request, cost, arrived }: { request: OperationRequest; cost: number; arrived: number },
+    { request, checked, arrived }: { request: OperationRequest; checked: Checked; arrived: number },
     use: OperationResponder<T>,
     cursor: string | undefined,
   ): Promise<T> {
     this.#options.use?.record(operation, engine.publicSchema, request.client);
-    const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost });
+    const { cost, waitMs } = checked;
+    const trace = { preparedMs: performance.now() - arrived, cost };
+    const traced = this.#traced(waitMs > 0 ? { ...request, waitMs } : request, trace);
     const restriction = this.#options.accessOf?.(engine)?.restrict(engine, operation, request.principal);
     if (restriction) return this.#restricted(engine, operation, { request, restriction }, use);
     if (operation.kind === 'subscription') {
@@ -170,7 +173,7 @@ export class Operations {
     return refusal(new DomainError('SERVICE_UNAVAILABLE', text), requestId, this.#options.log);
   }
 
-  #traced(request: OperationRequest, trace: TraceRequest): TracedRequest {
+  #traced(request: TracedRequest, trace: TraceRequest): TracedRequest {
     return request.wantsPlan && mayTrace(request.principal) ? { ...request, trace } : request;
   }
 

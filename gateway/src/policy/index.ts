@@ -40,8 +40,11 @@ export {
   ratesOf,
   type RateSettings,
 } from './rate/rate-settings.js';
+export { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-fields.js';
 export { submittedJobs } from './rate/submitted-jobs.js';
 export { type WorkClass, workClassOf } from './rate/work-class.js';
+export { type WaitingCallLimits, WaitingCalls } from './rate/waiting-calls.js';
+export { waitMsOf } from './rate/wait-time.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
 export { type Caller, callerOf, Narrowing, scopeOf } from './scope.js';
 export { type OperationManifest, readManifest } from './persisted/manifest.js';

@@ -48,6 +48,13 @@ export interface GatewayLimits {
   /** Operations of one subject that wait for their turn, and the bytes of their bodies. */
   readonly waitingPerSubject: number;
   readonly waitingBytesPerSubject: number;
+  /**
+   * Calls that wait for work at once, such as `leaseWorkUnits`, in total, of one subject and of one attempt;
+   * those of pilots aside. They are no running operations.
+   */
+  readonly waitingCalls: number;
+  readonly waitingCallsPerSubject: number;
+  readonly waitingCallsPerAttempt: number;
   /** Events that a shared stream keeps for listeners that are behind. */
   readonly bufferedEvents: number;
   /** Characters of the events that a shared stream keeps. */
@@ -89,6 +96,9 @@ export const defaultLimits: GatewayLimits = {
   runningOperations: 256,
   waitingPerSubject: 256,
   waitingBytesPerSubject: 32 * 1024 * 1024,
+  waitingCalls: 10_000,
+  waitingCallsPerSubject: 5_000,
+  waitingCallsPerAttempt: 16,
   bufferedEvents: 4096,
   bufferedCharacters: 4 * 1024 * 1024,
   reopenForMs: 60_000,

@@ -29,9 +29,9 @@ export interface TestSystem {
   readonly log: EventLog;
   /** Number of calls to the subgraph `alpha` by root field, and number of its events. */
   readonly calls: Map<string, number>;
-  /** Releases `Query.slow`. */
+  /** Releases `Query.slow` and `Mutation.take`. */
   finishSlow(): void;
-  /** Number of waiting and aborted calls of `Query.slow`. */
+  /** Number of waiting and aborted calls of `Query.slow` and `Mutation.take`. */
   readonly slow: { waiting: number; aborted: number };
   /** Transports from an engine to the subgraphs. */
   readonly transports: TransportFactory;
@@ -60,7 +60,8 @@ const alphaSdl = `
     slow: String
     whoAmI: String! @perPrincipal
   }
-  type Mutation { touchItem(id: ID!): Item }
+  type Mutation { touchItem(id: ID!): Item take(input: TakeInput!): String }
+  input TakeInput { waitSeconds: Int }
   type Subscription {
     itemChanged(name: String, after: String, mode: Mode): ItemChanged!
       @resumable(argument: "after", cursor: "cursor", latest: "mode")
@@ -167,6 +168,11 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
   const { log, state, slow, calls } = parts;
   const count = (field: string): void => void calls.set(field, (calls.get(field) ?? 0) + 1);
   const items = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => item(String(id))) });
+  const wait = (signal: AbortSignal | undefined): Promise<string> => {
+    slow.waiting++;
+    signal?.addEventListener('abort', () => slow.aborted++);
+    return new Promise((resolve) => state.finishers.push(() => resolve('done')));
+  };
   const resolvers = {
     Query: {
       item: (_parent: unknown, { id }: { id: string }) => {
@@ -179,9 +185,7 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
       },
       slow: (_parent: unknown, _args: unknown, { signal }: SubgraphContext) => {
         count('slow');
-        slow.waiting++;
-        signal?.addEventListener('abort', () => slow.aborted++);
-        return new Promise((resolve) => state.finishers.push(() => resolve('done')));
+        return wait(signal);
       },
       whoAmI: (_parent: unknown, _args: unknown, { principal }: SubgraphContext) => principal.subject,
     },
@@ -190,6 +194,7 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
         log.append(id);
         return item(id);
       },
+      take: (_parent: unknown, _args: unknown, { signal }: SubgraphContext) => wait(signal),
     },
     Subscription: {
       itemChanged: {
@@ -233,6 +238,7 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
     'Query.slow': open,
     'Query.whoAmI': { ...open, perPrincipal: true },
     'Mutation.touchItem': open,
+    'Mutation.take': open,
     'Subscription.itemChanged': open,
     'Subscription.level': open,
     'Subscription.ticked': open,

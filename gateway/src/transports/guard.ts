@@ -146,7 +146,7 @@ class Guard {
   /** A cancelled call frees its slot at once, even if its transport continues. */
   #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const timeoutMs = request.operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
-    if (timeoutMs !== undefined) return this.#within(timeoutMs, transport, request);
+    if (timeoutMs !== undefined) return this.#within(timeoutMs + (request.waitMs ?? 0), transport, request);
     // Over the network a call ends with its signal; in process it may not.
     if (transport.wire === 'text') return transport.execute(request);
     const end = endOf(request);

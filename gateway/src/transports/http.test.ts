@@ -116,6 +116,24 @@ describe('createHttpTransport', () => {
     expect(ports.size).toBeLessThanOrEqual(2);
   });
 
+  it('has connections of their own for calls that wait for work', async () => {
+    const waiting: ServerResponse[] = [];
+    const http = await serve(
+      ({ body }, response) => {
+        if (body.includes('mutation')) waiting.push(response);
+        else json(response, { data: { a: 'now' } });
+      },
+      { connections: 1 },
+    );
+    const takes = Array.from({ length: 3 }, () =>
+      http.execute(request({ operation: operation('mutation'), waitMs: 60_000 })),
+    );
+    expect(await http.execute(request())).toMatchObject({ data: { a: 'now' } });
+    while (waiting.length < 3) await new Promise(setImmediate);
+    for (const response of waiting) json(response, { data: { a: 'later' } });
+    for (const take of takes) expect(await take).toMatchObject({ data: { a: 'later' } });
+  });
+
   it('accepts errors with an error status', async () => {
     const http = await serve((_asked, response) => json(response, { errors: [{ message: 'no' }] }, 400));
     expect(await http.execute(request())).toEqual({ data: undefined, errors: [{ message: 'no' }] });

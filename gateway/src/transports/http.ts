@@ -19,7 +19,7 @@ export interface HttpTransportOptions {
   readonly url: string;
   /** Maximum size of a response in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number | undefined;
-  /** Maximum number of open sockets. Default 128. */
+  /** Maximum number of open sockets, those of calls that wait for work aside. Default 128. */
   readonly connections?: number | undefined;
   /** Milliseconds to open a socket. Default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
@@ -48,7 +48,10 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   const url = addressOf(options);
   const { endpoints } = options;
   const maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
-  const pool = poolOf(url, maxAnswerBytes, options);
+  const { connections = defaultConnections } = options;
+  const pool = poolOf(url, maxAnswerBytes, { ...options, connections });
+  // As many as are admitted: a call that waits for a socket of another one could wait for a minute.
+  const waitingPool = poolOf(url, maxAnswerBytes, { ...options, connections: null });
   const path = url.pathname + url.search;
   const bodies = new WeakMap<SubgraphOperation, string>();
   const bodyOf = ({ operation, variablesText }: SubgraphRequest): string => {
@@ -67,7 +70,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       const token = tokenOf(request, options.tokenFor);
       const headers = headersOf(request, typeof token === 'object' ? await token : token);
       endpoints?.assertAddress(url.href);
-      const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, end);
+      const calls = request.waitMs ? waitingPool : pool;
+      const post = (): Promise<Answer> => dispatch(calls, { path, method: 'POST', headers, body }, end);
       try {
         const answer = await post().catch((error: unknown) => retry(error, request, end, post));
         return readAnswer(
@@ -87,7 +91,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     },
     close: async () => {
       await subscriptions?.close();
-      await pool.close();
+      await Promise.all([pool.close(), waitingPool.close()]);
     },
   };
 }
@@ -100,9 +104,15 @@ function addressOf({ subgraph, url: value }: HttpTransportOptions): URL {
   throw new DomainError('CONFIG_INVALID', text, { field: `subgraphs.${subgraph}.url`, value, expected });
 }
 
-function poolOf(url: URL, maxResponseSize: number, options: HttpTransportOptions): Pool {
+function poolOf(
+  url: URL,
+  maxResponseSize: number,
+  options: Pick<HttpTransportOptions, 'connectTimeoutMs' | 'endpoints'> & {
+    readonly connections: number | null;
+  },
+): Pool {
   return new Pool(url.origin, {
-    connections: options.connections ?? defaultConnections,
+    connections: options.connections,
     ...(options.endpoints ? { connect: { lookup: options.endpoints.lookup } } : {}),
     connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,

@@ -261,6 +261,7 @@ class FederationEngine implements Engine {
       principalFor: this.#options.principalFor,
       scope: request.scope ?? defaultScope(request),
       headers: request.headers,
+      waitMs: request.waitMs,
       errorsPerFetch: this.#parts.limits.errorsPerFetch,
       calls,
       trace,

@@ -28,6 +28,13 @@ describe('early ends', () => {
     expect(stopped).toBeInstanceOf(DomainError);
   });
 
+  it('gives a call that waits for work that much more time', async () => {
+    const never: Fault = () => new Promise(() => {});
+    const { run } = await subgraphs.open({ alpha: never }, { limits: { subgraphTimeoutMs: 10 } });
+    const answer = await run('{ alphas coreOnly }', {}, { waitMs: 20 });
+    expect(answer.errors?.[0]?.message).toBe('The service "alpha" did not answer within 30 ms');
+  });
+
   it('aborts the calls of a client that disconnects', async () => {
     const controller = new AbortController();
     const leaving = new Error('client left');

@@ -143,6 +143,11 @@ export interface ClientRequest {
    * permission.
    */
   readonly trace?: TraceRequest | undefined;
+  /**
+   * Milliseconds for which the operation may wait in a subgraph by itself, in addition to the timeout of its
+   * calls.
+   */
+  readonly waitMs?: number | undefined;
   /** Introspection leaves out the root fields with these tags, and the types that only they reach. */
   readonly withoutTags?: readonly string[] | undefined;
 }

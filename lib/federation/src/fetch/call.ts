@@ -119,6 +119,7 @@ export function send(
   );
   return new Promise((resolve, reject) => {
     const cancellation = new Cancellation();
+    const timeoutMs = call.timeoutMs + (context.waitMs ?? 0);
     const fail = (error: unknown): void => {
       settle();
       const shaped = fromTransport(error, call.operation.subgraph, context);
@@ -133,10 +134,10 @@ export function send(
       },
     };
     const timer = setTimeout(() => {
-      const error = timeoutError(call);
+      const error = timeoutError(call, timeoutMs);
       cancellation.cancel(error);
       fail(error);
-    }, call.timeoutMs);
+    }, timeoutMs);
     const settle = (): void => {
       clearTimeout(timer);
       context.calls.leave(running);
@@ -162,14 +163,14 @@ function ask(
   { variablesText, variables }: ReturnType<typeof variablesOf>,
   cancellation: Cancellation,
 ): Promise<SubgraphResult> {
-  const { scope, requestId, headers } = context;
+  const { scope, requestId, headers, waitMs } = context;
   const { operation } = call;
   const principal = principalOfCall(context, operation.subgraph);
-  const request = { operation, variablesText, variables, principal, scope, requestId, headers };
+  const request = { operation, variablesText, variables, principal, scope, requestId, headers, waitMs };
   return call.transport.execute(endedBy(request, cancellation));
 }
 
-function timeoutError({ operation, timeoutMs }: CompiledCall): DomainError {
+function timeoutError({ operation }: CompiledCall, timeoutMs: number): DomainError {
   return new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',
     `The service "${operation.subgraph}" did not answer within ${timeoutMs} ms`,

@@ -25,6 +25,8 @@ export interface RunContext extends ErrorContext {
   readonly principalFor?: PrincipalFor | undefined;
   readonly scope: string;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds for which calls may wait in addition to their timeout. */
+  readonly waitMs?: number | undefined;
   readonly errorsPerFetch: number;
   readonly calls: RunningCalls;
   /** Records the run, if requested. */

@@ -18,6 +18,7 @@ class EndedRequest implements SubgraphRequest {
   readonly scope: string;
   readonly requestId: string;
   readonly headers: SubgraphRequest['headers'];
+  readonly waitMs: SubgraphRequest['waitMs'];
   readonly cancellation: Cancellation;
 
   constructor(request: Omit<SubgraphRequest, 'signal'>, cancellation: Cancellation) {
@@ -28,6 +29,7 @@ class EndedRequest implements SubgraphRequest {
     this.scope = request.scope;
     this.requestId = request.requestId;
     this.headers = request.headers;
+    this.waitMs = request.waitMs;
     this.cancellation = cancellation;
   }
 

@@ -41,6 +41,11 @@ export interface SubgraphRequest {
   /** Headers of the client's request that are forwarded to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
+   * Milliseconds for which the call may wait by itself, for example until there is work; its answer may take
+   * this much longer. A transport should not let it delay other calls.
+   */
+  readonly waitMs?: number | undefined;
+  /**
    * Ends the call: the client has disconnected, or the timeout has passed. Created on first access, so read
    * it only to use it.
    */
