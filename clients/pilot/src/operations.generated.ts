@@ -71,6 +71,35 @@ export type CheckpointFileInput = {
   sizeBytes: number;
 };
 
+/** Completed units. */
+export type CompleteWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool, with results of at most 1 MiB together. */
+  units: Array<CompletedWorkUnitInput>;
+};
+
+/** Code of an error of `completeWorkUnits`. */
+export type CompleteWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
+/** A completed unit. */
+export type CompletedWorkUnitInput = {
+  /** Number of the lease. */
+  fence: number;
+  /** Identifier of the unit. */
+  id: string;
+  /** Result, at most 65,536 bytes. */
+  result?: string | null | undefined;
+  /** Seconds that the unit took; by default, and at most, the time since its lease. */
+  seconds?: number | null | undefined;
+};
+
 /** Source of a fact about a device. */
 export type DeviceFactSourceInput = {
   /** Name of the field of `DeviceInput`. */
@@ -163,6 +192,23 @@ export type DrainWorkerUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
+/** Units whose leases are prolonged. */
+export type ExtendWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool. */
+  units: Array<LeasedWorkUnitInput>;
+};
+
+/** Code of an error of `extendWorkUnits`. */
+export type ExtendWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
 /** A job whose attempt failed. */
 export type FailJobInput = {
   /** Error of the attempt. */
@@ -199,6 +245,35 @@ export type FailJobsUserErrorCode =
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
+
+/** Units that were not completed. */
+export type FailWorkUnitsInput = {
+  /** The units, 1 to 1000, of one pool. */
+  units: Array<FailedWorkUnitInput>;
+};
+
+/** Code of an error of `failWorkUnits`. */
+export type FailWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The unit does not exist in a pool of the experiment of the job. */
+  | 'UNIT_NOT_FOUND'
+  /** The attempt does not hold the unit: its lease has ended. */
+  | 'UNIT_NOT_HELD';
+
+/** A unit that was not completed. */
+export type FailedWorkUnitInput = {
+  /** Number of the lease. */
+  fence: number;
+  /** Identifier of the unit. */
+  id: string;
+  /** Consequence; by default another attempt, if the unit has one left. */
+  kind?: WorkUnitFailureKind | null | undefined;
+  /** Reason, 1 to 1000 characters. */
+  message?: string | null | undefined;
+};
 
 /** A job whose payload succeeded. */
 export type FinishJobInput = {
@@ -417,6 +492,33 @@ export type LabelInput = {
   value: string;
 };
 
+/** A request for units. */
+export type LeaseWorkUnitsInput = {
+  /** Most units, 1 to 1000; default 1. Payloads of at most 4 MiB are leased together. */
+  max?: number | null | undefined;
+  /** Identifier of the pool, or the name of a pool of the experiment of the job. */
+  pool: string;
+  /** Seconds to wait for units if there are none, 0 to 60; default 0. */
+  waitSeconds?: number | null | undefined;
+};
+
+/** Code of an error of `leaseWorkUnits`. */
+export type LeaseWorkUnitsUserErrorCode =
+  /** The attempt has ended: its job was taken from the worker. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The experiment of the job has no such pool. */
+  | 'POOL_NOT_FOUND';
+
+/** A leased unit. */
+export type LeasedWorkUnitInput = {
+  /** Number of the lease. */
+  fence: number;
+  /** Identifier of the unit. */
+  id: string;
+};
+
 /** The streams of a payload. */
 export type LogStream =
   /** Standard error. */
@@ -618,6 +720,15 @@ export type StartPhase =
   /** Inputs are staged, the payload is prepared. */
   | 'STARTING';
 
+/** Consequence of a failed attempt of a unit. */
+export type WorkUnitFailureKind =
+  /** No other attempt: the unit becomes a dead letter. */
+  | 'DEAD'
+  /** Another attempt after a pause, if one is left. */
+  | 'RETRY'
+  /** The unit was not begun: it waits again, and the attempt does not count. */
+  | 'RETURN';
+
 /** An amount of resources. */
 export type WorkerCapacityInput = {
   /** CPU cores. */
@@ -738,6 +849,34 @@ export type PilotRedeemSecretsMutationVariables = Exact<{
 
 export type PilotRedeemSecretsMutation = { redeemSecrets: { sealed: string | null, userErrors: Array<{ code: RedeemSecretsUserErrorCode, message: string, path: Array<string> }> } };
 
+export type PilotLeaseWorkUnitsMutationVariables = Exact<{
+  input: LeaseWorkUnitsInput;
+}>;
+
+
+export type PilotLeaseWorkUnitsMutation = { leaseWorkUnits: { isDrained: boolean, units: Array<{ id: string, fence: number, attempt: number, key: string, orderingKey: string | null, size: number | null, payload: string | null, reference: string | null, deadline: string | null, expiresAt: string }>, userErrors: Array<{ code: LeaseWorkUnitsUserErrorCode, message: string, path: Array<string> }> } };
+
+export type PilotCompleteWorkUnitsMutationVariables = Exact<{
+  input: CompleteWorkUnitsInput;
+}>;
+
+
+export type PilotCompleteWorkUnitsMutation = { completeWorkUnits: { acceptedIds: Array<string>, userErrors: Array<{ code: CompleteWorkUnitsUserErrorCode, message: string, path: Array<string> }> } };
+
+export type PilotFailWorkUnitsMutationVariables = Exact<{
+  input: FailWorkUnitsInput;
+}>;
+
+
+export type PilotFailWorkUnitsMutation = { failWorkUnits: { acceptedIds: Array<string>, userErrors: Array<{ code: FailWorkUnitsUserErrorCode, message: string, path: Array<string> }> } };
+
+export type PilotExtendWorkUnitsMutationVariables = Exact<{
+  input: ExtendWorkUnitsInput;
+}>;
+
+
+export type PilotExtendWorkUnitsMutation = { extendWorkUnits: { acceptedIds: Array<string>, userErrors: Array<{ code: ExtendWorkUnitsUserErrorCode, message: string, path: Array<string> }> } };
+
 export type PilotDrainWorkerMutationVariables = Exact<{
   input: DrainWorkerInput;
 }>;
@@ -762,5 +901,9 @@ export const PilotFailJobsDocument = {"kind":"Document","definitions":[{"kind":"
 export const PilotReportCheckpointsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotReportCheckpoints"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ReportCheckpointsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reportCheckpoints"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"acceptedIds"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotReportCheckpointsMutation, PilotReportCheckpointsMutationVariables>;
 export const PilotAppendJobLogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotAppendJobLog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendJobLogInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendJobLog"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nextSequence"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotAppendJobLogMutation, PilotAppendJobLogMutationVariables>;
 export const PilotRedeemSecretsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotRedeemSecrets"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RedeemSecretsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"redeemSecrets"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sealed"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotRedeemSecretsMutation, PilotRedeemSecretsMutationVariables>;
+export const PilotLeaseWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotLeaseWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leaseWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"units"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"fence"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"orderingKey"}},{"kind":"Field","name":{"kind":"Name","value":"size"}},{"kind":"Field","name":{"kind":"Name","value":"payload"}},{"kind":"Field","name":{"kind":"Name","value":"reference"}},{"kind":"Field","name":{"kind":"Name","value":"deadline"}},{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"isDrained"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotLeaseWorkUnitsMutation, PilotLeaseWorkUnitsMutationVariables>;
+export const PilotCompleteWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotCompleteWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CompleteWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"completeWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"acceptedIds"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotCompleteWorkUnitsMutation, PilotCompleteWorkUnitsMutationVariables>;
+export const PilotFailWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotFailWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"FailWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"failWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"acceptedIds"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotFailWorkUnitsMutation, PilotFailWorkUnitsMutationVariables>;
+export const PilotExtendWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotExtendWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ExtendWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"extendWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"acceptedIds"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotExtendWorkUnitsMutation, PilotExtendWorkUnitsMutationVariables>;
 export const PilotDrainWorkerDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotDrainWorker"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DrainWorkerInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"drainWorker"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotDrainWorkerMutation, PilotDrainWorkerMutationVariables>;
 export const PilotWorkerCommandsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"PilotWorkerCommands"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"workerId"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workerCommands"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"workerId"},"value":{"kind":"Variable","name":{"kind":"Name","value":"workerId"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sequence"}},{"kind":"Field","name":{"kind":"Name","value":"commands"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"PilotCommand"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"PilotCommand"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"WorkerCommand"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"jobId"}},{"kind":"Field","name":{"kind":"Name","value":"fence"}},{"kind":"Field","name":{"kind":"Name","value":"newFence"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]} as unknown as DocumentNode<PilotWorkerCommandsSubscription, PilotWorkerCommandsSubscriptionVariables>;

@@ -4,7 +4,7 @@ import { waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import { apiOf } from '../../e2e/system/api.js';
 import { pilot } from './delivery.stories.js';
-import { archive, ask, cancel, jobOf, reached, submit, system, textOf } from './stage.js';
+import { archive, ask, cancel, change, jobOf, reached, submit, system, textOf } from './stage.js';
 
 /** Prints each token of a file, backwards: the log does not show a token. */
 const printTokensOf = (variable: string): string => `
@@ -111,5 +111,45 @@ describe('a job with secrets', () => {
       result: 'SUCCEEDED',
     };
     expect(nodes.filter(({ action }) => action === 'oauth.attempt')).toEqual([entry, entry]);
+  });
+
+  it('works on units with its token, at the socket and by rhizome-job, without a network', async () => {
+    const made = await change('createWorkPool', { experiment: 'alpha', name: 'slices' }, 'pool { id }');
+    const poolId = String(made.pool.id);
+    const units = ['one', 'two', 'bad', 'three', 'four'].map((payload, at) => ({ key: `k${at}`, payload }));
+    const { unitIds } = await change('publishWorkUnits', { poolId, units }, 'unitIds');
+    await change('closeWorkPool', { poolId }, 'pool { closedAt }');
+    const shell = `
+      python3 - <<'END'
+import json, os, socket
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(os.environ["RHIZOME_UNITS_SOCKET"])
+lines = connection.makefile("rw", encoding="utf-8", newline="\n")
+def call(**request):
+    print(json.dumps(request), file=lines, flush=True)
+    return json.loads(lines.readline())
+units = call(op="lease", pool="slices", max=2)["units"]
+done = [{"id": u["id"], "fence": u["fence"], "result": u["payload"].upper()} for u in units]
+print(len(call(op="extend", units=[{"id": u["id"], "fence": u["fence"]} for u in units])["acceptedIds"]))
+print(len(call(op="complete", units=done)["acceptedIds"]), flush=True)
+print(call(op="lease", pool="other")["error"]["code"], flush=True)
+END
+      rhizome-job units --pool slices --max 2 -- sh -c '
+        grep -qv bad "$1" || exit 65
+        tr a-z A-Z <"$1" >"$RHIZOME_UNIT_RESULT"' work
+      echo "code $?, interfaces: $(grep -c : /proc/net/dev)"`;
+    const id = await submit(shell, { secrets: [], isTokenRequired: true }, { diskMiB: 8 });
+    const { state, log } = await reached(id, 'FINISHED', 'FAILED');
+    expect([state, textOf(log)]).toEqual(['FINISHED', expect.stringContaining('2\n2\nPOOL_NOT_FOUND\n')]);
+    expect(textOf(log)).toContain('code 0, interfaces: 1');
+    expect(textOf(log)).toContain('the pool is closed and empty; 2 units completed, 1 failed');
+    const selection = 'state completion { result jobId } error { code message }';
+    const query = `{ ${unitIds.map((unit: string, at: number) => `u${at}: workUnit(id: "${unit}") { ${selection} }`).join(' ')} }`;
+    const { data } = await ask(query);
+    const results = Object.values(data as Record<string, { completion: { result: string } | null }>);
+    expect(results.map(({ completion }) => completion?.result)).toEqual([
+      ...['ONE', 'TWO', undefined, 'THREE', 'FOUR'],
+    ]);
+    expect(data.u2).toMatchObject({ state: 'DEAD' });
   });
 });

@@ -2,7 +2,7 @@ import type { Logger } from '@rhizome/log';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
 import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
-import { removeFolders, type Scratch } from '../files/scratch.js';
+import { type AttemptFolders, removeFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
@@ -33,6 +33,7 @@ import type { HeldRun } from './held-jobs.js';
 import { JobDevices } from './job-devices.js';
 import { JobSecrets } from './job-secrets.js';
 import { runtimeOf, type AttemptParts } from './payload-command.js';
+import { JobUnits, type JobUnitsParts } from '../units/job-units.js';
 import { type EndPhase, ProgressRecorder } from './progress-recorder.js';
 import { repeatInSilence } from './repeat-in-silence.js';
 import { ResultReports } from './result-reports.js';
@@ -86,6 +87,7 @@ export class JobRun implements HeldRun {
   readonly #jobSecrets: JobSecrets;
   #secrets: AttemptSecrets | undefined;
   #checkpoints: JobCheckpoints | undefined;
+  #units: JobUnits | undefined;
 
   /** @param adopted set for a payload that an earlier pilot has started */
   constructor(
@@ -210,6 +212,7 @@ export class JobRun implements HeldRun {
       await this.#reports.close();
       await this.#progress.settled();
       await this.#outputs?.close();
+      await this.#units?.close();
       await this.#checkpoints?.close();
       this.#devices.release();
       if (!this.#isLeft) await this.#cleanUp();
@@ -241,6 +244,8 @@ export class JobRun implements HeldRun {
     const parts = { assignment: this.assignment, folders, record };
     this.#checkpoints = await JobCheckpoints.begin(parts, this.#services);
     await this.#prepare(supervisor);
+    if (this.#secrets?.token !== undefined)
+      this.#units = await JobUnits.begin(this.#unitsParts(folders, record));
     const isKernels = supervisor.facts.controllers?.includes('memory') === true;
     const memoryLimit = isKernels ? 'CONTROL_GROUP_V2' : 'SAMPLES';
     await this.#results.start({ phase: 'RUNNING', memoryLimit }, this.#stopped);
@@ -260,7 +265,14 @@ export class JobRun implements HeldRun {
     const parts = { assignment: this.assignment, folders, record };
     this.#checkpoints = await JobCheckpoints.resume(parts, this.#services);
     if (secrets !== null) this.#secrets = this.#jobSecrets.reopen(secrets, scratch, payload, this.#stopped);
+    if (this.assignment.payload.isTokenRequired)
+      this.#units = await JobUnits.resume(this.#unitsParts(folders, record));
     await this.#follow(payload, outputs);
+  }
+
+  #unitsParts(folders: AttemptFolders, record: AttemptRecord): JobUnitsParts {
+    const { core, log } = this.#services;
+    return { folders, record, calls: core.unitCalls(() => this.#secrets?.token ?? ''), log };
   }
 
   /** Ships the log of the payload, waits for its end, and reports it. */
@@ -278,6 +290,7 @@ export class JobRun implements HeldRun {
       .resultOf(payload.result)
       .finally(() => hasEnded.abort(new Error('the payload has ended')));
     this.#hasPayloadEnded = true;
+    await this.#units?.close();
     await serving;
     if (!this.isDropped) await this.#checkpoints?.reportLast();
     const { exitCode, signal, exceeded, survivors } = result;

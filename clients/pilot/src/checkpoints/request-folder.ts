@@ -15,6 +15,8 @@ import {
 export interface RequestAnswer {
   readonly code: number;
   readonly message: string;
+  /** Further lines for the program. */
+  readonly lines?: readonly string[];
 }
 
 const requestSuffix = '.request';
@@ -91,12 +93,13 @@ export class RequestFolder {
   }
 
   /** Answers a request, and removes it. */
-  async answer(name: string, { code, message }: RequestAnswer): Promise<void> {
+  async answer(name: string, { code, message, lines = [] }: RequestAnswer): Promise<void> {
     const aside = this.#path(`${randomUUID()}.new`);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const file = await open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
-      await file.writeFile(`${code}\n${message.replaceAll(/\s+/g, ' ')}\n`);
+      const all = [String(code), ...[message, ...lines].map((line) => line.replaceAll(/\s+/g, ' '))];
+      await file.writeFile(`${all.join('\n')}\n`);
     } finally {
       await file.close();
     }

@@ -50,6 +50,12 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('rhizome
     [['checkpoint', '--step', 'two', 'f'], 'must be a whole number'],
     [['checkpoint', '--step'], '--step needs a value'],
     [['checkpoint', '--force', 'f'], 'unknown option'],
+    [['units', 'true'], '--pool is missing'],
+    [['units', '--pool', 'p'], 'the command is missing'],
+    [['units', '--pool='], 'must be the name or the id of a pool'],
+    [['units', '--pool', 'p', '--max', '0', 'true'], 'must be a whole number from 1 to 1000'],
+    [['units', '--idle=soon', 'true'], 'must be a number of seconds'],
+    [['units', '--each', 'true'], 'unknown option'],
     [['restore'], 'Usage:'],
     [[], 'Usage:'],
   ])('refuses %j', async (args, reason) => {

@@ -16,6 +16,8 @@ export interface AttemptFolders {
   readonly temporary: string;
   /** For requests of the payload to the pilot. */
   readonly requests: string;
+  /** For its work on units; exists only if the attempt has a token. */
+  readonly units: string;
   /** Programs for the payload. */
   readonly tools: string;
   /** Files of the checkpoint from which the payload continues; exists only if there is one. */
@@ -54,6 +56,7 @@ export class Scratch {
       outputs: join(root, 'outputs'),
       temporary: join(root, 'tmp'),
       requests: join(root, 'requests'),
+      units: join(root, 'units'),
       tools: join(root, 'tools'),
       checkpoint: join(root, 'checkpoint'),
       secrets: join(root, 'secrets'),

@@ -35,6 +35,7 @@ async function trialFolders(folder: string): Promise<AttemptFolders> {
     outputs: join(root, 'outputs'),
     temporary: join(root, 'tmp'),
     requests: join(root, 'requests'),
+    units: join(root, 'units'),
     tools: join(root, 'tools'),
     checkpoint: join(root, 'checkpoint'),
     secrets: join(root, 'secrets'),

@@ -12,6 +12,7 @@ const folders = {
   outputs: `${root}/outputs`,
   temporary: `${root}/tmp`,
   requests: `${root}/requests`,
+  units: `${root}/units`,
   tools: `${root}/tools`,
   checkpoint: `${root}/checkpoint`,
   secrets: `${root}/secrets`,

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { attemptVariable } from '../processes/attempt-processes.js';
 import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { RestoredCheckpoint } from '../checkpoints/checkpoint.types.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
+import { unitSocketName } from '../units/job-units.js';
 
 /** Paths for a payload's environment. */
 export interface PayloadPlaces {
@@ -47,6 +49,9 @@ export function payloadEnvironment(
     RHIZOME_DEADLINE_FILE: folders.deadline,
     RHIZOME_REQUESTS: folders.requests,
     RHIZOME_TOOLS: folders.tools,
+    ...(assignment.payload.isTokenRequired
+      ? { RHIZOME_UNITS: folders.units, RHIZOME_UNITS_SOCKET: join(folders.units, unitSocketName) }
+      : {}),
     ...checkpointVariables(checkpoint),
     ...(secrets === undefined ? {} : { RHIZOME_SECRETS: folders.secrets }),
     RHIZOME_CORES: String(assignment.requirements.cores),

@@ -8,6 +8,7 @@ import type { LogChunk } from '../payload/output-capture.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { Usage } from '../payload/usage-meter.js';
+import type { UnitCalls } from './unit-calls.js';
 
 /** Resources that jobs request. */
 export interface Capacity {
@@ -260,6 +261,8 @@ export interface CoreProtocol {
   ): Promise<readonly DeliveredSecret[]>;
   /** Returns a token for the payload of an attempt that this worker holds. */
   attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken>;
+  /** Calls about work units by the attempt whose token it is, never by this worker. The caller closes them. */
+  unitCalls(token: () => string): UnitCalls;
   /** `hasEnded`: the worker holds no job any more; jobs that core still assigns to it go to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;
   /** Commands as they are issued, until the signal; ends or throws when the connection is lost for good. */

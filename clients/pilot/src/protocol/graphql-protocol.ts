@@ -1,6 +1,5 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
 import type { WorkerCredential } from '../credential/worker-credential.js';
-import { AttemptTokenRefused, EnrolmentRefused } from '../credential/enrolment-client.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { secretRequest } from '../secrets/secret-request.js';
@@ -19,6 +18,7 @@ import {
   PilotStartJobsDocument,
   PilotWorkerCommandsDocument,
 } from '../operations.generated.js';
+import { sorted } from './call-errors.js';
 import {
   CoreRefused,
   CoreUnavailable,
@@ -50,6 +50,8 @@ import {
   reportInput,
   type WorkerError,
 } from './mapping.js';
+import { GraphqlUnits } from './graphql-units.js';
+import type { UnitCalls } from './unit-calls.js';
 
 /** Address and credentials for the gateway. */
 export interface GraphqlProtocolOptions {
@@ -73,16 +75,15 @@ const pingEveryMs = 60_000;
 /** Reconnect soon after a gateway is back, because commands are urgent. */
 const reconnect = { initialDelayMs: 100, maxDelayMs: 3000 };
 
-/** Codes that a token renewed in time resolves: no reason to give up jobs before their lease ends. */
-const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);
-
 /** Core, through the gateway's GraphQL API. */
 export class GraphqlProtocol implements CoreProtocol {
   readonly #client: ApiClient;
+  readonly #url: string;
   readonly #credential: WorkerCredential | undefined;
 
   constructor({ url, token, credential }: GraphqlProtocolOptions) {
     this.#credential = credential;
+    this.#url = url;
     const source = credential ? (expired: boolean) => credential.token(expired) : (token ?? '');
     const common = { url, retry, reconnect, pingEveryMs, timeoutMs: responseTimeoutMs, client: clientName };
     const { key, certificate } = credential?.holder ?? { key: null, certificate: null };
@@ -269,6 +270,10 @@ export class GraphqlProtocol implements CoreProtocol {
     return this.#answered(signal, () => credential.attemptToken(job));
   }
 
+  unitCalls(token: () => string): UnitCalls {
+    return new GraphqlUnits({ url: this.#url, token, client: clientName });
+  }
+
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
     const input = { workerId, reason, hasEnded };
     const { drainWorker } = await this.#answered(signal, () =>
@@ -317,21 +322,4 @@ const credentialMissing = 'The pilot has no key of its own; enrol it with one';
 
 function throwFirst([first]: readonly WorkerError[]): void {
   if (first !== undefined) throw new CoreRefused(first.code, first.message);
-}
-
-/**
- * An error of a call as refused or unavailable. UNAUTHENTICATED is refused if no other token can be had. What
- * a proxy answers is no refusal by core, whatever its status.
- */
-function sorted(error: unknown, isTokenFinal: boolean): CoreRefused | CoreUnavailable {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof EnrolmentRefused) return new CoreRefused('UNAUTHENTICATED', message, { cause: error });
-  if (error instanceof AttemptTokenRefused) return new CoreRefused('FORBIDDEN', message, { cause: error });
-  const isFinal =
-    isRhizomeApiError(error) &&
-    !error.noAnswer &&
-    error.retry === 'never' &&
-    (isTokenFinal || !tokenCodes.has(error.code));
-  if (isFinal) return new CoreRefused(error.code, message, { cause: error });
-  return new CoreUnavailable(message, { cause: error });
 }

@@ -95,6 +95,11 @@ export class AttemptSecrets {
     };
   }
 
+  /** The token of the attempt; undefined without one, or until this pilot has it. */
+  get token(): string | undefined {
+    return this.#token?.token;
+  }
+
   /** Texts that the log must not show. */
   get masked(): Masked {
     return this.#masked.all;

@@ -133,6 +133,16 @@ export class AttemptRecord {
     return readDurable<RecordedCheckpoints>(this.#path('checkpoints')).catch(() => undefined);
   }
 
+  /** Records the folder in which the payload works on units. */
+  async saveUnits(folder: FolderIdentity): Promise<void> {
+    await this.#write('units', folder);
+  }
+
+  /** Undefined if the payload works on none. */
+  async units(): Promise<FolderIdentity | undefined> {
+    return this.#read('units');
+  }
+
   /** Once it resolves, the end of the payload survives the end of the host. */
   async saveEnd(end: PayloadEnd): Promise<void> {
     await writeDurably(this.#path('end'), JSON.stringify(end));

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
+import type { UnitCalls } from '../protocol/unit-calls.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   CoreRefused,
@@ -307,6 +308,19 @@ export class ScriptedCore implements CoreProtocol {
 
   async attemptToken({ jobId, fence }: HeldJob): Promise<AttemptToken> {
     return { token: `${jobId}.${fence}.token`, expiresInSeconds: 1200, storages: [] };
+  }
+
+  /** Work units, as the test scripts them; without a script, there is no pool. */
+  units: UnitCalls = {
+    lease: async ({ pool }) => Promise.reject(new CoreRefused('POOL_NOT_FOUND', `Pool "${pool}" not found.`)),
+    complete: async () => ({ acceptedIds: [], errors: [] }),
+    fail: async () => ({ acceptedIds: [], errors: [] }),
+    extend: async () => ({ acceptedIds: [], errors: [] }),
+    close: async () => undefined,
+  };
+
+  unitCalls(): UnitCalls {
+    return this.units;
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {

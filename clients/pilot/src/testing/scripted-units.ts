@@ -1,0 +1,77 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { CoreRefused } from '../protocol/core-protocol.js';
+import type {
+  LeasedWorkUnit,
+  UnitCalls,
+  UnitCompletion,
+  UnitFailure,
+  UnitReport,
+  UnitReportAnswer,
+} from '../protocol/unit-calls.js';
+
+/**
+ * A closed pool, as a test of the pilot needs it. It checks fences as core does. The tests in test/security use
+ * the real core.
+ */
+export class ScriptedUnits implements UnitCalls {
+  readonly completed: UnitCompletion[] = [];
+  readonly failed: UnitFailure[] = [];
+  readonly extended: UnitReport[] = [];
+  /** Open leases that wait. */
+  waiting = 0;
+  /** True for a pool that is not closed yet. */
+  isOpen = false;
+  leaseSeconds = 60;
+  readonly #units: LeasedWorkUnit[];
+  readonly #held = new Set<string>();
+
+  /** @param payloads of the units, whose keys are `key 1`, `key 2` … */
+  constructor(payloads: readonly string[] = []) {
+    this.#units = payloads.map((payload, at) => ({
+      ...{ id: `unit_A.1.${at}`, fence: 1, attempt: 1, key: `key ${at + 1}`, payload },
+      ...{ orderingKey: null, size: null, reference: null, deadline: null, expiresAt: '' },
+    }));
+  }
+
+  readonly lease: UnitCalls['lease'] = async ({ pool, max = 1, waitSeconds = 0 }, signal) => {
+    if (pool !== 'slices') throw new CoreRefused('POOL_NOT_FOUND', `Pool "${pool}" not found.`);
+    const end = performance.now() + waitSeconds * 1000;
+    this.waiting++;
+    while (this.#units.length === 0 && this.isOpen && performance.now() < end && !signal.aborted)
+      await pause(10);
+    this.waiting--;
+    signal.throwIfAborted();
+    const expiresAt = new Date(Date.now() + this.leaseSeconds * 1000).toISOString();
+    const units = this.#units.splice(0, max).map((unit) => ({ ...unit, expiresAt }));
+    for (const { id } of units) this.#held.add(id);
+    return { units, isDrained: units.length === 0 && !this.isOpen };
+  };
+
+  readonly complete = (units: readonly UnitCompletion[]) => this.#report(units, this.completed);
+
+  readonly fail = (units: readonly UnitFailure[]) => this.#report(units, this.failed);
+
+  readonly extend = (units: readonly UnitReport[]) => this.#report(units, this.extended, true);
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async #report<T extends UnitReport>(
+    units: readonly T[],
+    reported: T[],
+    isKept = false,
+  ): Promise<UnitReportAnswer> {
+    const held = units.filter(({ id, fence }) => this.#held.has(id) && fence === 1);
+    reported.push(...held);
+    if (!isKept) for (const { id } of held) this.#held.delete(id);
+    const errors = units
+      .filter((unit) => !held.includes(unit))
+      .map(({ id }, at) => ({
+        code: 'UNIT_NOT_HELD',
+        message: `units.${at}.fence: 1 is stale for unit "${id}": its lease has ended`,
+        path: ['units', String(at), 'fence'],
+      }));
+    return Promise.resolve({ acceptedIds: held.map(({ id }) => id), errors });
+  }
+}

@@ -1,0 +1,93 @@
+/** Files of the units that `rhizome-job units` works on. */
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { openFolder, openPlainFile, pathOf, refusalOfFile } from '../files/open-folder.js';
+import type { LeasedWorkUnit } from '../protocol/unit-calls.js';
+
+/** Largest result of a unit in bytes. */
+const maxResultBytes = 64 * 1024;
+const folderName = 'batches';
+
+/** A result that cannot be reported, with the reason. */
+export class ResultRefused extends Error {}
+
+/** A folder in the folder for requests; whatever the payload puts at its path, no link is followed. */
+export class BatchFiles {
+  readonly #folder: FileHandle;
+
+  private constructor(folder: FileHandle) {
+    this.#folder = folder;
+  }
+
+  /** Opens the folder below another one, and makes it if there is none. */
+  static async open(parent: FileHandle): Promise<BatchFiles> {
+    const path = `${pathOf(parent)}/${folderName}`;
+    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return new BatchFiles(await openFolder(path));
+  }
+
+  close(): Promise<void> {
+    return this.#folder.close();
+  }
+
+  /** Writes a file for each unit: its payload, or the location of its data. */
+  async write(names: readonly string[], units: readonly LeasedWorkUnit[]): Promise<void> {
+    for (const [at, unit] of units.entries()) await this.#write(`${names[at]}.unit`, textOf(unit));
+  }
+
+  /** Writes all units to one file, each a line. */
+  async writeLines(name: string, units: readonly LeasedWorkUnit[]): Promise<void> {
+    await this.#write(`${name}.lines`, units.map((unit) => `${textOf(unit)}\n`).join(''));
+  }
+
+  /** The result of a unit; undefined if the command wrote none. @throws ResultRefused */
+  async result(name: string): Promise<string | undefined> {
+    const file = await openPlainFile(this.#path(`${name}.result`)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw new ResultRefused(`the file of the result cannot be opened: ${error.code ?? ''}`);
+    });
+    if (file === undefined) return undefined;
+    try {
+      const found = await file.stat({ bigint: true });
+      const { dev } = await this.#folder.stat({ bigint: true });
+      const reason = refusalOfFile(found, dev);
+      if (reason !== undefined) throw new ResultRefused(`the file of the result is refused: ${reason}`);
+      if (found.size > maxResultBytes)
+        throw new ResultRefused(`the result has ${found.size} bytes; must be at most ${maxResultBytes}`);
+      const buffer = Buffer.alloc(Number(found.size));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Removes the files of a unit, and those of its batch. */
+  async remove(name: string): Promise<void> {
+    const batch = name.replace(/-\d+$/, '');
+    for (const one of [`${name}.unit`, `${name}.result`, `${batch}.lines`])
+      await rm(this.#path(one), { force: true, recursive: true });
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const path = this.#path(name);
+    await rm(path, { force: true, recursive: true });
+    const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+  }
+
+  #path(name: string): string {
+    return `${pathOf(this.#folder)}/${name}`;
+  }
+}
+
+function textOf({ payload, reference }: LeasedWorkUnit): string {
+  return payload ?? reference ?? '';
+}

@@ -1,0 +1,148 @@
+/** Payloads that work on units: with `rhizome-job units`, and at the socket by the examples of the documentation. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { testIsolation } from '../testing/pilot-options.js';
+import { pilotSetup } from '../testing/pilot-setup.js';
+import { ScriptedUnits } from '../testing/scripted-units.js';
+
+const setup = pilotSetup();
+
+/** Runs a payload in a sandbox, and without network where the host allows it. Returns its log. */
+async function run(shell: string, units: ScriptedUnits): Promise<string> {
+  setup.core.units = units;
+  setup.start({ isolation: { ...testIsolation, isolatesNetwork: true, readable: [setup.folder] } });
+  const payload = { isTokenRequired: true };
+  setup.core.add({ jobId: 'job_a', shell: `exec 2>&1\n${shell}`, payload });
+  await setup.core.until('job_a ends', setup.ended('job_a'));
+  return setup.core.logOf('job_a');
+}
+
+const ids = (units: readonly { readonly id: string }[]): readonly string[] => units.map(({ id }) => id);
+
+/** The example of the documentation in a language. */
+function example(language: string): string {
+  const page = new URL('../../../../docs/reference/work-unit-socket.md', import.meta.url);
+  const [, text] = new RegExp('```' + language + '\n([^]*?)```').exec(readFileSync(page, 'utf8')) ?? [];
+  if (text === undefined) throw new Error(`the documentation has no example in ${language}`);
+  return text;
+}
+
+async function writeExample(language: string, name: string): Promise<string> {
+  await mkdir(setup.folder, { recursive: true });
+  const path = join(setup.folder, name);
+  await writeFile(path, example(language));
+  return path;
+}
+
+describe('rhizome-job units', () => {
+  it('hands each unit to the command as a file', async () => {
+    const units = new ScriptedUnits(['one', 'bad', 'worse', 'four\nlines']);
+    const log = await run(
+      `rhizome-job units --pool slices --max 3 -- sh -c '
+        case $(cat "$1") in bad) exit 3 ;; worse) exit 65 ;; esac
+        echo "$RHIZOME_UNIT_KEY: $(wc -c <"$1")"
+        tr a-z A-Z <"$1" >"$RHIZOME_UNIT_RESULT"' work; echo code $?; ls "$RHIZOME_UNITS/batches"`,
+      units,
+    );
+    expect(log).toBe(
+      'key 1: 3\nkey 4: 10\nrhizome-job: the pool is closed and empty; 2 units completed, 2 failed\ncode 0\n',
+    );
+    expect(units.completed).toEqual([
+      { id: 'unit_A.1.0', fence: 1, seconds: expect.any(Number), result: 'ONE' },
+      { id: 'unit_A.1.3', fence: 1, seconds: expect.any(Number), result: 'FOUR\nLINES' },
+    ]);
+    expect(units.failed).toEqual([
+      { id: 'unit_A.1.1', fence: 1, kind: 'RETRY', message: 'The command ended with exit code 3.' },
+      { id: 'unit_A.1.2', fence: 1, kind: 'DEAD', message: 'The command ended with exit code 65.' },
+    ]);
+  });
+
+  it('hands a batch to the command as lines', async () => {
+    const units = new ScriptedUnits(['one', 'two', 'three\nlines', 'four']);
+    const log = await run('rhizome-job units --pool slices --max 4 --lines rev; echo code $?', units);
+    expect(log).toBe(
+      'eno\nowt\nruof\nrhizome-job: the pool is closed and empty; 3 units completed, 0 failed\ncode 0\n',
+    );
+    expect(ids(units.completed)).toEqual(['unit_A.1.0', 'unit_A.1.1', 'unit_A.1.3']);
+    expect(units.failed).toMatchObject([
+      { id: 'unit_A.1.2', kind: 'DEAD', message: expect.stringContaining('several lines') },
+    ]);
+  });
+
+  it('extends the leases of a batch while the command runs', async () => {
+    const units = new ScriptedUnits(['one', 'two']);
+    units.leaseSeconds = 3;
+    const command = `sh -c 'until [ -e ../go ]; do sleep 0.1; done' work`;
+    const shell = `rhizome-job units --pool slices --max 2 ${command}; echo code $?`;
+    const touch = `( until [ "$(ls "$RHIZOME_UNITS" | grep -c '0000.*answer')" -ge 2 ]; do sleep 0.1; done; : >../go ) &`;
+    expect(await run(`${touch} ${shell}`, units)).toContain('code 0\n');
+    expect(ids(units.extended).slice(0, 4)).toEqual(['unit_A.1.0', 'unit_A.1.1', 'unit_A.1.0', 'unit_A.1.1']);
+    expect(ids(units.completed)).toEqual(['unit_A.1.0', 'unit_A.1.1']);
+  });
+
+  it('ends after the idle time, returns what it has not begun on SIGTERM, and says what is wrong', async () => {
+    const units = new ScriptedUnits(['one', 'two', 'three']);
+    units.isOpen = true;
+    const stop = `sh -c 'kill -TERM $PPID' work`;
+    const log = await run(
+      `rhizome-job units --pool slices --max 3 -- ${stop}; echo code $?
+       rhizome-job units --pool slices --idle 0 true; echo code $?
+       rhizome-job units --pool nowhere true; echo code $?
+       RHIZOME_UNITS= rhizome-job units --pool slices true; echo code $?`,
+      units,
+    );
+    expect(log.split('\n')).toEqual([
+      'rhizome-job: ended by SIGTERM; 1 units completed, 0 failed',
+      'code 143',
+      'rhizome-job: no units for 0 s; 0 units completed, 0 failed',
+      'code 0',
+      'rhizome-job: Pool "nowhere" not found.',
+      'code 65',
+      expect.stringContaining('RHIZOME_UNITS is not a folder'),
+      'code 69',
+      '',
+    ]);
+    expect(ids(units.completed)).toEqual(['unit_A.1.0']);
+    expect(units.failed.map(({ id, kind }) => [id, kind])).toEqual([
+      ['unit_A.1.1', 'RETURN'],
+      ['unit_A.1.2', 'RETURN'],
+    ]);
+  });
+});
+
+describe('the documented examples', () => {
+  it('work in Python', async () => {
+    const path = await writeExample('python', 'example.py');
+    const units = new ScriptedUnits(['one', 'two', 'thrée']);
+    expect(await run(`python3 ${path}; echo code $?`, units)).toBe('code 0\n');
+    expect(units.completed.map(({ result }) => result)).toEqual(['ONE', 'TWO', 'THRÉE']);
+  });
+
+  it('work in a shell', async () => {
+    const units = new ScriptedUnits(['one', 'two']);
+    expect(await run(`${example('sh')}\necho code $?`, units)).toContain('code 0\n');
+    expect(units.completed.map(({ result }) => result)).toEqual(['ONE', 'TWO']);
+  });
+
+  const compiler = spawnSync('g++', ['--version']).status === 0;
+  const inCpp = compiler ? it : it.skip;
+
+  inCpp(
+    compiler ? 'work in C++' : 'are not tested in C++: the program g++ is missing on this host',
+    async () => {
+      const path = await writeExample('cpp', 'example.cpp');
+      const program = join(setup.folder, 'example');
+      expect(spawnSync('g++', ['-o', program, path]).stderr.toString()).toBe('');
+      const units = new ScriptedUnits(['one', 'two']);
+      const log = await run(`${program}; echo code $?`, units);
+      expect(log).toBe('working on one\nworking on two\ncode 0\n');
+      expect(units.completed.map(({ id, result }) => [id, result])).toEqual([
+        ['unit_A.1.0', 'done'],
+        ['unit_A.1.1', 'done'],
+      ]);
+    },
+  );
+});
