@@ -498,7 +498,7 @@ export type LeaseWorkUnitsInput = {
   max?: number | null | undefined;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
   pool: string;
-  /** Seconds to wait for units if there are none, 0 to 60; default 0. */
+  /** Seconds to wait for units if there are none, 0 to 60; default 0. A call waits at most 5 s for a closed pool. */
   waitSeconds?: number | null | undefined;
 };
 

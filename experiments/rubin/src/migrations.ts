@@ -25,4 +25,10 @@ export const migrations: readonly Migration[] = [
       await ensureCollections(db, collectionsOf(collections));
     },
   },
+  {
+    id: '0003-release-of-workflows',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections), { repair: true });
+    },
+  },
 ];

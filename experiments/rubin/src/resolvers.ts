@@ -7,7 +7,7 @@ import { byKey, connection, defineLoader, representationAsIs } from '@rhizome/su
 import type { Context } from './context.js';
 import { errors } from './errors.js';
 import type { Resolvers } from './types.generated.js';
-import { checkWorkflow } from './workflow.js';
+import { checkWorkflow, placementOf } from './workflow.js';
 import {
   type QuantumDocument,
   quantumId,
@@ -109,6 +109,7 @@ export const resolvers: Resolvers = {
   RubinJob: {
     workflow: workflow.ofPlace,
     quantum: ({ submission, index }, _args, context) => quantumAt(submission, index, context),
+    placement: ({ submission }) => placementOf(submission),
   },
 };
 

@@ -104,8 +104,10 @@ export type Query = {
 };
 
 /** Rubin details of a job. */
-export type RubinJob = {
+export type RubinJob = PlacementExplained & {
   readonly __typename?: 'RubinJob';
+  /** Rules about where the job runs: the release of the pipelines that its workers must have. */
+  readonly placement: ReadonlyArray<PlacementRule>;
   /** Quantum that the job runs. */
   readonly quantum: RubinQuantum;
   /** The workflow. */
@@ -281,6 +283,8 @@ export type SubmitRubinWorkflowInput = {
   readonly pipeline: Scalars['String']['input'];
   /** Quanta of the workflow: 1 to 10,000, in any order, with at most 100,000 dependencies in total. */
   readonly quanta: ReadonlyArray<RubinQuantumInput>;
+  /** Release of the pipelines that a worker must have in its label `rubin-release`, 1 to 255 characters; null accepts any. */
+  readonly release?: InputMaybe<Scalars['String']['input']>;
   /** Longest time of each job, in seconds. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
@@ -446,7 +450,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Node: ( RubinWorkflowMapper & { __typename: 'RubinWorkflow' } );
-  PlacementExplained: never;
+  PlacementExplained: ( RubinJobMapper & { __typename: 'RubinJob' } );
   UserError: ( Omit<SubmitRubinWorkflowUserError, 'code'> & { code: _RefType['SubmitRubinWorkflowUserErrorCode'] } & { __typename: 'SubmitRubinWorkflowUserError' } );
 };
 
@@ -572,7 +576,7 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'RubinJob', ParentType, ContextType>;
 };
 
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {
@@ -591,8 +595,10 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
 };
 
 export type RubinJobResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinJob'] = ResolversParentTypes['RubinJob']> = {
+  placement?: Resolver<ReadonlyArray<ResolversTypes['PlacementRule']>, ParentType, ContextType>;
   quantum?: Resolver<ResolversTypes['RubinQuantum'], ParentType, ContextType>;
   workflow?: Resolver<ResolversTypes['RubinWorkflow'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type RubinQuantumResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RubinQuantum'] = ResolversParentTypes['RubinQuantum']> = {

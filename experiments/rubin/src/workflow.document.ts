@@ -15,6 +15,8 @@ export interface WorkflowDocument extends SubmissionDocument {
   readonly arguments: readonly string[];
   readonly memoryMiB: number;
   readonly walltimeSeconds: number;
+  /** Value of the workers' label `rubin-release`; absent: any worker will do. */
+  readonly release?: string;
   /** Resources of the quanta of labels that differ from the workflow's; absent if there are none. */
   readonly labels?: readonly LabelResources[];
 }
@@ -37,6 +39,7 @@ export const workflowsCollection = defineSubmissions<WorkflowDocument>({
     arguments: { bsonType: 'array', items: { bsonType: 'string' }, maxItems: 900 },
     memoryMiB: { bsonType: 'int' },
     walltimeSeconds: { bsonType: 'int' },
+    release: { bsonType: 'string' },
     labels: {
       bsonType: 'array',
       maxItems: 200,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SubmitRubinWorkflowInput } from './types.generated.js';
-import { checkWorkflow, orderedQuanta, taskOf, workflowRules } from './workflow.js';
+import { checkWorkflow, orderedQuanta, placementOf, taskOf, workflowRules } from './workflow.js';
 
 const quantum = (name: string, ...needs: string[]) => ({
   name,
@@ -52,6 +52,26 @@ describe('workflow', () => {
     expect(task.template.requirements).toEqual({ memoryMiB: 4000, walltimeSeconds: 7200 });
     expect(task.variants).toEqual([{ requirements: { cores: 4, memoryMiB: 16_000, walltimeSeconds: 7200 } }]);
     expect(task.jobs.parameterSets?.map(({ variant }) => variant)).toEqual([undefined, 0]);
+  });
+
+  it('is placed on workers with its release, and explains that with the selector of its jobs', () => {
+    const { describe: described } = workflowRules(null as never);
+    const quanta = [quantum('a'), { ...quantum('b', 'a'), label: 'calibrate' }];
+    const labels = [{ label: 'calibrate', cores: 4 }];
+    const workflow = described({ ...input, quanta, labels, release: 'w_2030_12' }) as never;
+    const rules = placementOf(workflow);
+    expect(rules).toEqual([
+      {
+        text: 'Only workers with the label rubin-release=w_2030_12: the workflow requires this release of the pipelines.',
+        selector: 'worker.labels["rubin-release"] == "w_2030_12"',
+      },
+    ]);
+    const { template, variants } = taskOf(workflow, orderedQuanta({ quanta }));
+    const selectors = [template, ...(variants ?? [])].map(({ requirements }) => requirements?.selector);
+    expect(selectors).toEqual([rules[0]?.selector, rules[0]?.selector]);
+    expect(placementOf(described(input) as never)).toEqual([]);
+    expect(described(input)).not.toHaveProperty('release');
+    expect(faults({ release: '' })).toEqual([['release', 'INVALID_VALUE']]);
   });
 
   it('stores no resources that nobody set', () => {

@@ -7,10 +7,16 @@ import {
   type SubmissionRules,
   commonPathRules,
   givenResources,
+  workerLabel,
 } from '@rhizome/experiment';
 import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
 import { inOrder } from './quantum-graph.js';
-import type { RubinLabelInput, RubinQuantumInput, SubmitRubinWorkflowInput } from './types.generated.js';
+import type {
+  PlacementRule,
+  RubinLabelInput,
+  RubinQuantumInput,
+  SubmitRubinWorkflowInput,
+} from './types.generated.js';
 import type { LabelResources, Quantum, WorkflowDocument } from './workflow.document.js';
 
 /** The label by which a job names its workflow. */
@@ -35,6 +41,7 @@ export function checkWorkflow(
   check.usual(input);
   check.text(['name'], input.name, 1, 127);
   check.text(['pipeline'], input.pipeline, 1, 63);
+  if (input.release != null) check.text(['release'], input.release, 1, 255);
   check.program(['command'], input.command);
   check.programArguments(['arguments'], input.arguments ?? []);
   check.list(['quanta'], input.quanta, maxQuanta, 1);
@@ -126,6 +133,7 @@ export function workflowRules(quanta: QuantaRepository): SubmissionRules<Workflo
       arguments: [...(rest.arguments ?? [])],
       memoryMiB: rest.memoryMiB ?? 4000,
       walltimeSeconds: rest.walltimeSeconds ?? 7200,
+      ...(rest.release == null ? {} : { release: rest.release }),
       ...storedLabels(rest.labels),
       totalJobs: nodes.length,
     }),
@@ -148,6 +156,7 @@ function storedLabels(
 /** Maps paths of core's input to the experiment's input. */
 export const workflowPathRules: readonly PathRule[] = [
   ...commonPathRules,
+  ['template.requirements.selector', 'release'],
   ['jobs.parameterSets', () => ['quanta']],
   ['variants', ([position = '0', , ...rest]) => ['labels', position, ...rest]],
 ];
@@ -155,7 +164,9 @@ export const workflowPathRules: readonly PathRule[] = [
 /** The task of a workflow. @param quanta in order */
 export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly Quantum[]): CoreTask {
   const { name, pipeline, command, memoryMiB, walltimeSeconds, labels = [] } = workflow;
-  const requirements = { memoryMiB, walltimeSeconds };
+  const [rule] = placementOf(workflow);
+  const placement = rule?.selector == null ? {} : { selector: rule.selector };
+  const requirements = { memoryMiB, walltimeSeconds, ...placement };
   const variants = new Map(labels.map(({ label }, index) => [label, index]));
   const positions = new Map(quanta.map((quantum, index) => [quantum.name, index]));
   const own = ['--label', '{{label}}', '--data-id', '{{dataId}}', '--quantum', '{{quantum}}'];
@@ -182,4 +193,11 @@ export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly
       })),
     },
   };
+}
+
+/** The rules about where the jobs of a workflow are run, as they are in their selector. */
+export function placementOf({ release }: Pick<WorkflowDocument, 'release'>): readonly PlacementRule[] {
+  if (release === undefined) return [];
+  const text = `Only workers with the label rubin-release=${release}: the workflow requires this release of the pipelines.`;
+  return [{ text, selector: workerLabel('rubin-release', release) }];
 }

@@ -27,8 +27,10 @@ export const coreActions = [
   'task:submit',
   /** Reads pools of work units, and their units. */
   'pool:read',
-  /** Creates pools, publishes work units to one's own, closes them and resubmits their dead letters. */
+  /** Creates pools, publishes work units to one's own, and resubmits their dead letters. */
   'pool:publish',
+  /** Closes one's own pools. */
+  'pool:close',
   /** Writes and enables policies: of one's tasks; of a queue with `queue:update` in addition. */
   'policy:set',
   /** Writes and enables the policy of an experiment. */
@@ -120,6 +122,7 @@ const submitters: readonly CoreAction[] = [
   'job:grantAccess',
   'task:submit',
   'pool:publish',
+  'pool:close',
   'policy:set',
   'secret:set',
 ];
@@ -133,6 +136,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:setPriority',
     'job:manageAny',
     'job:grantAccess',
+    'pool:close',
     'policy:set',
     'queue:create',
     'queue:update',

@@ -20,7 +20,8 @@ permit (principal, action in [
 // Who submits manages what is their own.
 permit (principal, action in [
   Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
-  Action::"job:grantAccess", Action::"policy:set", Action::"secret:set", Action::"pool:publish"
+  Action::"job:grantAccess", Action::"policy:set", Action::"secret:set", Action::"pool:publish",
+  Action::"pool:close"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
@@ -34,7 +35,7 @@ permit (principal, action in [
 ], resource) when { resource in principal.SERVICE };
 permit (principal, action in [
   Action::"job:cancel", Action::"job:hold", Action::"job:setPriority", Action::"job:manageAny",
-  Action::"job:grantAccess",
+  Action::"job:grantAccess", Action::"pool:close",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
   Action::"worker:enrol", Action::"audit:read", Action::"service:read", Action::"policy:set"

@@ -3880,7 +3880,7 @@ export type LeaseWorkUnitsInput = {
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
   readonly pool: Scalars['String']['input'];
-  /** Seconds to wait for units if there are none, 0 to 60; default 0. */
+  /** Seconds to wait for units if there are none, 0 to 60; default 0. A call waits at most 5 s for a closed pool. */
   readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 

@@ -147,7 +147,7 @@ export class CoreMetrics implements WorkObserver {
 
   #watchUnits(gauge: AddGauge, read: () => Promise<readonly PoolSummary[]>): void {
     const summary = sharedRead(read);
-    const help = 'Work units of open pools by experiment and state';
+    const help = 'Work units by experiment and state';
     gauge('work_units', help, ['experiment', 'state'], async (made) => {
       for (const { experiment, waiting, leased, dead } of (await summary()) ?? []) {
         made.set({ experiment, state: 'WAITING' }, waiting);
@@ -155,7 +155,7 @@ export class CoreMetrics implements WorkObserver {
         made.set({ experiment, state: 'DEAD' }, dead);
       }
     });
-    const lag = 'Age of the oldest work unit that waits in an open pool';
+    const lag = 'Age of the oldest work unit that waits';
     gauge('work_unit_lag_seconds', lag, ['experiment'], async (made) => {
       for (const { experiment, lagSeconds } of (await summary()) ?? []) made.set({ experiment }, lagSeconds);
     });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
+import { human } from '../support/access.fixture.js';
 import type { TestStream } from '../support/core.fixture.js';
 import {
   minute,
@@ -32,6 +33,46 @@ describe('createWorkPool', () => {
       pool: null,
       userErrors: [{ code: 'POOL_NAME_TAKEN', path: ['name'] }],
     });
+  });
+});
+
+describe('closeWorkPool', () => {
+  it('is allowed to operators of the experiment, who may not publish, and not to users who do not own it', async () => {
+    const pool = await TestPool.create(core, 'of-operators');
+    const input = { input: { poolId: pool.id } };
+    const close =
+      'mutation ($input: CloseWorkPoolInput!) { closeWorkPool(input: $input) { pool { state } userErrors { code } } }';
+    const publish =
+      'mutation ($input: PublishWorkUnitsInput!) { publishWorkUnits(input: $input) { unitIds userErrors { code } } }';
+    const operator = human('operator', { alpha: 'OPERATOR' });
+    for (const other of [
+      human('user', { alpha: 'USER' }),
+      human('far', { beta: 'OPERATOR', alpha: 'READER' }),
+    ])
+      await expect(core.ask(close, input, other)).rejects.toThrow('FORBIDDEN');
+    const units = { input: { poolId: pool.id, units: [{ key: 'a', payload: 'x' }] } };
+    await expect(core.ask(publish, units, operator)).rejects.toThrow('FORBIDDEN');
+    expect(await core.ask(close, input, operator)).toEqual({
+      closeWorkPool: { pool: { state: 'CLOSED' }, userErrors: [] },
+    });
+  });
+});
+
+describe('the metrics of pools', () => {
+  it('have the units of a closed pool until they have ended', async () => {
+    const waiting = async () => {
+      const metrics = await second.core.metrics.registry.getMetricsAsJSON();
+      const found = metrics.find(({ name }) => name === 'rhizome_core_work_units');
+      return found?.values.find(({ labels }) => labels['state'] === 'WAITING')?.value ?? 0;
+    };
+    const before = await waiting();
+    const pool = await TestPool.create(core, 'closing');
+    await pool.publish(units('a', 'b', 'c'));
+    await pool.close();
+    expect(await waiting()).toBe(before + 3);
+    const { units: leased } = await pool.lease(ada);
+    await pool.report('complete', ada, leased.map(refOf));
+    expect(await waiting()).toBe(before);
   });
 });
 

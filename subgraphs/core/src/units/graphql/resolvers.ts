@@ -161,7 +161,7 @@ export const unitPolicies: Policies = {
     experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
   },
   'Mutation.publishWorkUnits': { action: 'pool:publish' },
-  'Mutation.closeWorkPool': { action: 'pool:publish' },
+  'Mutation.closeWorkPool': { action: 'pool:close' },
   'Mutation.resubmitWorkUnits': { action: 'pool:publish' },
   'Mutation.leaseWorkUnits': ofAttempts,
   'Mutation.completeWorkUnits': ofAttempts,

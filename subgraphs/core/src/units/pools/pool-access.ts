@@ -12,13 +12,14 @@ export function maySeePool(principal: Principal, { experiment }: Pick<PoolDocume
 }
 
 /**
- * Returns the pool if the principal may publish to it and close it: its owner, and those who manage the jobs
- * of others. Adds an error if the principal does not see it.
+ * Returns the pool if the principal may act on it: its owner, and those who manage the jobs of others, if they
+ * have the action. Adds an error if the principal does not see it.
  * @throws DomainError FORBIDDEN
  */
-export function publishable(
+export function manageable(
   errors: Pick<InputErrors<PoolCode>, 'report'>,
   principal: Principal,
+  action: 'pool:publish' | 'pool:close',
   pool: PoolDocument | null,
   id: string,
 ): PoolDocument | undefined {
@@ -26,7 +27,7 @@ export function publishable(
     reportUnknown(errors, id);
     return undefined;
   }
-  assertCan(principal, 'pool:publish', pool.experiment);
+  assertCan(principal, action, pool.experiment);
   if (pool.owner !== principal.subject) assertCan(principal, 'job:manageAny', pool.experiment);
   return pool;
 }

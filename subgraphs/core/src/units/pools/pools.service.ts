@@ -5,7 +5,7 @@ import { digestOf } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { visibilityOf } from '../../shared/visibility.js';
-import { maySeePool, type PoolCode, publishable } from './pool-access.js';
+import { manageable, maySeePool, type PoolCode } from './pool-access.js';
 import { checkPool, type CreatePool, settingsOf } from './pool-input.js';
 import type { PoolDocument, PoolState } from './pool.document.js';
 import type { PoolFilter, PoolsRepository } from './pools.repository.js';
@@ -20,7 +20,7 @@ import {
 /** Dependencies of {@link PoolsService}. */
 export interface PoolsOptions {
   readonly repository: PoolsRepository;
-  readonly totals: Pick<UnitTotalsRepository, 'settledTotals' | 'hours'>;
+  readonly totals: Pick<UnitTotalsRepository, 'settledTotals' | 'hours' | 'used'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
   /** Experiment of a task; null if the task does not exist. */
   readonly experimentOfTask: (taskId: string) => Promise<string | null>;
@@ -54,7 +54,7 @@ export interface PoolTotals {
 }
 
 const maxNamed = 1000;
-/** Open pools that metrics sum up. */
+/** Pools that metrics sum up: open ones, and as many with units. */
 const maxSummed = 10_000;
 const longestMs = 31 * 86_400_000;
 
@@ -66,7 +66,7 @@ export interface EndedUnits {
   readonly until?: Date | null | undefined;
 }
 
-/** Sums over the open pools of an experiment. */
+/** Sums over the pools of an experiment that are open or have units. */
 export interface PoolSummary {
   readonly experiment: string;
   readonly waiting: number;
@@ -136,7 +136,7 @@ export class PoolsService {
     const { repository, clock, onChanged } = this.#options;
     const errors = new InputErrors<PoolCode>();
     const known = await repository.find(poolId);
-    const pool = publishable(errors, principal, known, poolId);
+    const pool = manageable(errors, principal, 'pool:close', known, poolId);
     if (!pool) return { pool: null, userErrors: errors.all };
     const closed = await repository.close(poolId, clock.now());
     onChanged([poolId]);
@@ -199,9 +199,13 @@ export class PoolsService {
     return rows;
   }
 
-  /** Sums over the open pools of each experiment, for metrics. */
+  /** Sums over the pools of each experiment that are open or have units, for metrics. */
   async summary(): Promise<readonly PoolSummary[]> {
-    const pools = await this.#options.repository.open(maxSummed);
+    const { repository, totals: stored } = this.#options;
+    const [open, used] = await Promise.all([repository.open(maxSummed), stored.used(maxSummed)]);
+    const known = new Set(open.map(({ _id }) => _id));
+    const closed = await repository.findMany(used.filter((id) => !known.has(id)));
+    const pools = [...open, ...closed];
     const totals = await this.totals(pools);
     const byExperiment = new Map<
       string,

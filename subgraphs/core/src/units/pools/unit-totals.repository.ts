@@ -80,6 +80,15 @@ export class UnitTotalsRepository {
       .toArray();
   }
 
+  /** Pools with units that wait, are leased or are dead letters, at most `most`; also ones that ended just now. */
+  async used(most: number): Promise<string[]> {
+    const found = this.#blocks.aggregate<{ _id: string }>(
+      [{ $match: { isCounted: true } }, { $group: { _id: '$poolId' } }, { $limit: most }],
+      { hint: totalsIndex },
+    );
+    return (await found.toArray()).map(({ _id }) => _id);
+  }
+
   /** Sums over the blocks of pools, and the pools to which the numbers of ended blocks were added. */
   async settledTotals(poolIds: readonly string[]): Promise<SettledTotals> {
     if (poolIds.length === 0) return { pools: [], totals: [] };

@@ -10,7 +10,7 @@ import type { UnitPayload } from '../blocks/unit-payload.document.js';
 import type { StoredUnit, UnitState } from '../blocks/unit.types.js';
 import type { PayloadMemory } from '../work/payload-memory.js';
 import type { PoolWorks } from '../work/pool-works.js';
-import { maySeePool, type PoolCode, publishable } from './pool-access.js';
+import { manageable, maySeePool, type PoolCode } from './pool-access.js';
 import type { PoolDocument } from './pool.document.js';
 import type { PoolsRepository } from './pools.repository.js';
 
@@ -142,7 +142,13 @@ export class UnitViews {
   /** Lets dead letters wait again; their attempts are counted from zero. @throws DomainError FORBIDDEN */
   async resubmit(principal: Principal, { poolId, unitIds }: ResubmitUnits): Promise<ResubmitResult> {
     const errors = new InputErrors<ResubmitCode>();
-    const pool = publishable(errors, principal, await this.#options.pools.find(poolId), poolId);
+    const pool = manageable(
+      errors,
+      principal,
+      'pool:publish',
+      await this.#options.pools.find(poolId),
+      poolId,
+    );
     if (unitIds) {
       errors.list(['unitIds'], unitIds, maxResubmitted, 1);
       if (errors.isEmpty) errors.distinct(['unitIds'], unitIds);

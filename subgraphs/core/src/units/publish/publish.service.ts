@@ -5,7 +5,7 @@ import { type InputError, InputErrors } from '@rhizome/errors';
 import { sleep } from '@rhizome/retry';
 import { retention } from '../../shared/retention.js';
 import { unitBytes } from '../blocks/unit-payload.document.js';
-import { type PoolCode, publishable } from '../pools/pool-access.js';
+import { manageable, type PoolCode } from '../pools/pool-access.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
 import type { BlockTotals } from '../pools/unit-totals.repository.js';
@@ -60,7 +60,7 @@ export class PublishService {
   async publish(principal: Principal, { poolId, units }: PublishUnits): Promise<PublishResult> {
     const { pools, clock } = this.#options;
     const errors = new InputErrors<PublishCode>();
-    const pool = publishable(errors, principal, await pools.find(poolId), poolId);
+    const pool = manageable(errors, principal, 'pool:publish', await pools.find(poolId), poolId);
     if (pool) checkUnits(errors, units, clock.now());
     if (!pool || !errors.isEmpty) return refused(errors);
     return this.#inTurn(poolId, () => this.#publish(pool, units));

@@ -10,7 +10,7 @@ import type { Block } from '../blocks/unit.types.js';
 import { reportUnknown, taskFault } from '../pools/pool-access.js';
 import type { PoolDocument } from '../pools/pool.document.js';
 import type { PoolsRepository } from '../pools/pools.repository.js';
-import type { LeasedUnit } from '../work/lease-waiter.js';
+import type { LeasedUnit, LeaseRequest } from '../work/lease-waiter.js';
 import type { PayloadMemory } from '../work/payload-memory.js';
 import type { PoolWorks } from '../work/pool-works.js';
 import type { WorkDraft } from '../work/work-draft.js';
@@ -75,6 +75,9 @@ type Apply<T> = (
   attempt: HeldAttempt,
 ) => readonly ReportOutcome[];
 
+/** Seconds that a call waits for a closed pool at most: its last unit may end meanwhile. */
+const longestWaitOfClosed = 5;
+
 /** Serves attempts. */
 export class UnitReports {
   readonly #options: UnitReportsOptions;
@@ -85,7 +88,7 @@ export class UnitReports {
 
   /** Leases units, and waits for some if there are none. @throws DomainError FORBIDDEN */
   async lease({ principal, signal }: LeaseCaller, input: LeaseUnits): Promise<LeaseResult> {
-    const { attempts, works } = this.#options;
+    const { attempts } = this.#options;
     const errors = new InputErrors<LeaseCode>();
     checkLease(errors, input);
     const attempt = await attempts.ofCaller(principal);
@@ -101,18 +104,30 @@ export class UnitReports {
       errors.report('POOL_NOT_FOUND', ['pool'], fault);
       return refusedLease(errors);
     }
+    const request = { attempt, max: input.max ?? 1, maxBytes: reportLimits.leaseBytes };
+    const waitSeconds = input.waitSeconds ?? 0;
+    if (pool.state === 'OPEN' || waitSeconds === 0) return this.#lease(pool, request, waitSeconds, signal);
+    const first = await this.#lease(pool, request, 0, signal);
+    if (first.isDrained || first.units.length > 0) return first;
+    return this.#lease(pool, request, Math.min(waitSeconds, longestWaitOfClosed), signal);
+  }
+
+  /** Leases units, and waits for some. */
+  async #lease(
+    pool: PoolDocument,
+    request: Omit<LeaseRequest, 'isPatient' | 'signal'>,
+    waitSeconds: number,
+    signal: AbortSignal | undefined,
+  ): Promise<LeaseResult> {
     const over = new AbortController();
     const stop = (): void => over.abort();
-    const waitSeconds = input.waitSeconds ?? 0;
     const isPatient = waitSeconds > 0;
     const timer = isPatient ? setTimeout(stop, waitSeconds * 1000) : undefined;
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
-    const max = input.max ?? 1;
-    const request = { attempt, max, maxBytes: reportLimits.leaseBytes, isPatient, signal: over.signal };
-    const units = await works
+    const units = await this.#options.works
       .of(pool)
-      .lease(request)
+      .lease({ ...request, isPatient, signal: over.signal })
       .finally(() => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', stop);
