@@ -32,8 +32,8 @@ async function startTakes(
   return takes;
 }
 
-describe('calls that wait for work', () => {
-  it('do not delay other operations of their caller', async () => {
+describe('a call that waits for work', () => {
+  it('does not delay other operations of their caller', async () => {
     const headers = await headersOf('alice');
     const takes = await startTakes(5, headers);
     const answer = await post(system.served.url, touch, headers);
@@ -42,7 +42,7 @@ describe('calls that wait for work', () => {
     for (const { body } of await Promise.all(takes)) expect(body.data).toEqual({ take: 'done' });
   });
 
-  it('are refused beyond the limit of their caller, with the time to retry after', async () => {
+  it('is refused beyond the limit of its caller, with the time to retry after', async () => {
     const headers = await headersOf('bob');
     const takes = await startTakes(5, headers);
     const refused = await post(system.served.url, take, headers, waiting);

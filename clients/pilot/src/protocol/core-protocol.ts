@@ -261,7 +261,7 @@ export interface CoreProtocol {
   ): Promise<readonly DeliveredSecret[]>;
   /** Returns a token for the payload of an attempt that this worker holds. */
   attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken>;
-  /** Calls about work units by the attempt whose token it is, never by this worker. The caller closes them. */
+  /** Calls about work units by the attempt that has the token, never by this worker. */
   unitCalls(token: () => string): UnitCalls;
   /** `hasEnded`: the worker holds no job any more; jobs that core still assigns to it go to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;

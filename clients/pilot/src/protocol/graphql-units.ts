@@ -29,7 +29,7 @@ export interface GraphqlUnitsOptions {
 /** The caller decides about further repetitions. */
 const retry = { attempts: 1, initialDelayMs: 20, maxDelayMs: 100 };
 const responseTimeoutMs = 30_000;
-/** Calls that wait for units, and reports beside them. */
+/** Calls that wait for units, and as many reports. */
 const connections = 32;
 
 interface ReportAnswer {

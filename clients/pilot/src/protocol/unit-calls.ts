@@ -64,8 +64,8 @@ export interface UnitReportAnswer {
 }
 
 /**
- * Calls by the token of one attempt. Each throws CoreRefused or CoreUnavailable, or the signal's reason. Reports
- * may be repeated; a lease that was not answered may have been given, and ends by its time.
+ * Calls by the token of one attempt. Each throws CoreRefused or CoreUnavailable, or the signal's reason.
+ * Reports may be repeated; a lease that was not answered may have been given, and ends by its time.
  */
 export interface UnitCalls {
   lease(request: UnitLeaseRequest, signal: AbortSignal): Promise<LeasedWorkUnits>;

@@ -10,8 +10,8 @@ import type {
 } from '../protocol/unit-calls.js';
 
 /**
- * A closed pool, as a test of the pilot needs it. It checks fences as core does. The tests in test/security use
- * the real core.
+ * A closed pool, as a test of the pilot needs it. It checks fences as core does. The tests in test/security
+ * use the real core.
  */
 export class ScriptedUnits implements UnitCalls {
   readonly completed: UnitCompletion[] = [];

@@ -31,7 +31,7 @@ export class OpenRequests {
   }
 }
 
-/** What a client is served with. */
+/** Services for a client. */
 export interface UnitClientServices {
   readonly calls: UnitCalls;
   readonly open: OpenRequests;

@@ -22,9 +22,9 @@ describe('parseUnitRequest', () => {
     ['{"op":"lease"}', null, 'pool: missing; must be a text'],
     ['{"op":"lease","pool":"x","max":"many"}', null, 'max: "many" is not valid; must be a whole number'],
     [
-      '{"op":"lease","pool":"x","maxx":1}',
+      '{"op":"lease","pool":"x","most":1}',
       null,
-      '"maxx": unknown field; must be one of pool, max, waitSeconds',
+      '"most": unknown field; must be one of pool, max, waitSeconds',
     ],
     ['{"op":"complete","units":[]}', null, 'units: [] is not valid; must be a list of 1 to 1000 units'],
     ['{"op":"complete","units":[1]}', null, 'units.0: must be an object'],

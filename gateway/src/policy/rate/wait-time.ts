@@ -3,7 +3,7 @@ import type { OperationInfo } from '@rhizome/federation';
 import { getNamedType, type GraphQLField, type GraphQLSchema, isInputObjectType } from 'graphql';
 import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from '../root-fields.js';
 
-/** Name of an argument of a root field, or of a field of its input, with the seconds for which it may wait. */
+/** Name of an argument, or of a field of an input, with the seconds for which a root field may wait. */
 const waitArgument = 'waitSeconds';
 /** Longest time that counts for one root field. */
 const maxSeconds = 300;
@@ -11,8 +11,8 @@ const maxSeconds = 300;
 const known = new WeakMap<OperationInfo, readonly RootField[]>();
 
 /**
- * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field that
- * waits would exempt others from the limits of operations that work.
+ * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field
+ * that waits would exempt others from the limits of operations that work.
  */
 export function waitMsOf(operation: OperationInfo, schema: GraphQLSchema, variables: Variables): number {
   let fields = known.get(operation);

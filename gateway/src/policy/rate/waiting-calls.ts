@@ -18,7 +18,7 @@ export interface WaitingCaller {
 /** Seconds after which a place may be free. */
 const retryAfterSeconds = 5;
 
-/** Counts calls that wait for work: they use memory and a connection, but take no time until there is some. */
+/** Counts calls that wait for work: they use memory and a connection, but no time until there is some. */
 export class WaitingCalls {
   readonly #limits: WaitingCallLimits;
   readonly #counts = new Map<string, number>();

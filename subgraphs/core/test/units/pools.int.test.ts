@@ -58,8 +58,8 @@ describe('closeWorkPool', () => {
   });
 });
 
-describe('the metrics of pools', () => {
-  it('have the units of a closed pool until they have ended', async () => {
+describe('metrics of work units', () => {
+  it('has the units of a closed pool until they have ended', async () => {
     const waiting = async () => {
       const metrics = await second.core.metrics.registry.getMetricsAsJSON();
       const found = metrics.find(({ name }) => name === 'rhizome_core_work_units');

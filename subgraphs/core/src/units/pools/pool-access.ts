@@ -12,8 +12,8 @@ export function maySeePool(principal: Principal, { experiment }: Pick<PoolDocume
 }
 
 /**
- * Returns the pool if the principal may act on it: its owner, and those who manage the jobs of others, if they
- * have the action. Adds an error if the principal does not see it.
+ * Returns the pool if the principal may act on it: its owner, and those who manage the jobs of others, if
+ * they have the action. Adds an error if the principal does not see it.
  * @throws DomainError FORBIDDEN
  */
 export function manageable(

@@ -80,7 +80,7 @@ export class UnitTotalsRepository {
       .toArray();
   }
 
-  /** Pools with units that wait, are leased or are dead letters, at most `most`; also ones that ended just now. */
+  /** Pools with units that wait, are leased or dead, at most `most`; also those that have ended just now. */
   async used(most: number): Promise<string[]> {
     const found = this.#blocks.aggregate<{ _id: string }>(
       [{ $match: { isCounted: true } }, { $group: { _id: '$poolId' } }, { $limit: most }],
