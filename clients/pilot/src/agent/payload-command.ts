@@ -48,7 +48,8 @@ export async function payloadCommand(
     folder: folders.work,
   };
   const { memoryMiB, isNetworkRequired: needsNetwork } = requirements;
-  const common = { spec, folders, memoryMiB, secrets: secrets?.folder };
+  const units = payload.isTokenRequired ? folders.units : undefined;
+  const common = { spec, folders, memoryMiB, secrets: secrets?.folder, units };
   if (image === null) return isolation.commandFor({ ...common, devices, driverLibraries, needsNetwork });
   const hasOwnPath =
     payload.environment.some(({ name }) => name === 'PATH') || secrets?.variables['PATH'] !== undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { LaunchSpec } from '../payload/launch.js';
 import { shellWord } from '../payload/shell-word.js';
+import { unitsInside } from '../units/unit-places.js';
 import { attemptVariable } from '../processes/attempt-processes.js';
 
 /** Limits of a payload that the kernel enforces. */
@@ -36,6 +37,8 @@ export interface SandboxedSpec {
   readonly hasNetwork: boolean;
   /** Folder of the host with its secrets. */
   readonly secrets?: string | undefined;
+  /** Folder of the host for its work on units. */
+  readonly units?: string | undefined;
   /** Filter of its system calls; without one, it makes any. */
   readonly systemCallFilter?: Buffer | undefined;
 }
@@ -120,12 +123,13 @@ function hostMounts(
 }
 
 /** Whatever the payload may write is in its scratch space, or limited in size. */
-function ownMounts({ folders, sharedMemoryBytes, secrets }: SandboxedSpec): readonly string[] {
+function ownMounts({ folders, sharedMemoryBytes, secrets, units }: SandboxedSpec): readonly string[] {
   const { root } = folders;
   return [
     ...['--size', String(sharedMemoryBytes), '--tmpfs', '/dev/shm'],
     ...['--bind', root, root],
     ...(secrets === undefined ? [] : ['--ro-bind', secrets, folders.secrets]),
+    ...(units === undefined ? [] : ['--bind', units, unitsInside]),
     ...['--ro-bind', join(folders.private, 'command'), commandInside],
     ...['--remount-ro', '/dev', '--remount-ro', '/'],
   ];

@@ -49,6 +49,8 @@ export interface HostPayload {
   readonly needsNetwork: boolean;
   /** Folder of the host with its secrets. */
   readonly secrets?: string | undefined;
+  /** Folder of the host for its work on units. */
+  readonly units?: string | undefined;
 }
 
 /** Isolation of the payloads of one pilot, as found when the pilot started. */
@@ -134,6 +136,7 @@ export class PayloadIsolation {
       readable: devices.length === 0 ? [] : driverLibraries,
       hasNetwork: needsNetwork || !this.isolatesNetwork,
       secrets: payload.secrets,
+      units: payload.units,
     });
   }
 

@@ -33,6 +33,8 @@ export interface ContainedSpec {
   readonly hasOwnPath: boolean;
   /** Folder of the host with its secrets. */
   readonly secrets?: string | undefined;
+  /** Folder of the host for its work on units. */
+  readonly units?: string | undefined;
 }
 
 /** The runtime's own environment: the host variables it needs, and the mark of the attempt's processes. */

@@ -179,6 +179,16 @@ describe('inContainer', () => {
       expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device|\/dev/);
   });
 
+  it.each([
+    ['apptainer', '--bind'],
+    ['podman', '--volume'],
+  ] as const)('mounts the folder for work on units in %s at a short path', (runtime, option) => {
+    const units = `${root}/units`;
+    const args = inContainer(runtime, { ...contained, units }, host).arguments;
+    expect(args[args.indexOf(`${units}:/run/rhizome-units`) - 1]).toBe(option);
+    expect(inContainer(runtime, contained, host).arguments.join(' ')).not.toContain('rhizome-units');
+  });
+
   it('gives a payload no network that must have none', () => {
     const none = { ...contained, hasNetwork: false };
     expect(inContainer('apptainer', none, host).arguments.join(' ')).toContain('--net --network none');

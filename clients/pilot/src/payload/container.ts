@@ -3,6 +3,7 @@ import { hasDevicesOf } from '../hardware/gpus/visibility-variables.js';
 import { AttemptError } from './attempt-error.js';
 import { runtimeEnvironment, variablesInside, type ContainedSpec, type ContainerHost } from './contained.js';
 import type { LaunchSpec } from './launch.js';
+import { unitsInside } from '../units/unit-places.js';
 import { byPodman } from './podman.js';
 
 /** Supported runtimes, in order of preference. All of them work without root and without a service. */
@@ -70,7 +71,7 @@ export function inContainer(
  */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
-  { image, spec, folders, hasOwnPath, hasNetwork, isFolder, secrets }: ContainedSpec,
+  { image, spec, folders, hasOwnPath, hasNetwork, isFolder, secrets, units }: ContainedSpec,
   host: ContainerHost,
 ): LaunchSpec {
   const prefix = `${runtime.toUpperCase()}ENV_`;
@@ -85,6 +86,7 @@ function byApptainer(
       ...['--workdir', folders.temporary],
       ...['--bind', folders.root],
       ...(secrets === undefined ? [] : ['--bind', `${secrets}:${folders.secrets}:ro`]),
+      ...(units === undefined ? [] : ['--bind', `${units}:${unitsInside}`]),
       ...['--pwd', spec.folder],
       ...(hasDevicesOf('NVIDIA', spec.environment) ? ['--nv'] : []),
       ...(hasDevicesOf('AMD', spec.environment) ? ['--rocm'] : []),

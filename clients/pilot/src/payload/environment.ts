@@ -5,7 +5,7 @@ import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { RestoredCheckpoint } from '../checkpoints/checkpoint.types.js';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
-import { unitSocketName } from '../units/job-units.js';
+import { unitSocketName, unitsInside } from '../units/unit-places.js';
 
 /** Paths for a payload's environment. */
 export interface PayloadPlaces {
@@ -50,7 +50,7 @@ export function payloadEnvironment(
     RHIZOME_REQUESTS: folders.requests,
     RHIZOME_TOOLS: folders.tools,
     ...(assignment.payload.isTokenRequired
-      ? { RHIZOME_UNITS: folders.units, RHIZOME_UNITS_SOCKET: join(folders.units, unitSocketName) }
+      ? { RHIZOME_UNITS: unitsInside, RHIZOME_UNITS_SOCKET: join(unitsInside, unitSocketName) }
       : {}),
     ...checkpointVariables(checkpoint),
     ...(secrets === undefined ? {} : { RHIZOME_SECRETS: folders.secrets }),

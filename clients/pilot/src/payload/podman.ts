@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hasDevicesOf } from '../hardware/gpus/visibility-variables.js';
 import { runtimeEnvironment, variablesInside, type ContainedSpec, type ContainerHost } from './contained.js';
 import type { LaunchSpec, PrivateFile } from './launch.js';
+import { unitsInside } from '../units/unit-places.js';
 import { shellWord } from './shell-word.js';
 
 /**
@@ -10,7 +11,7 @@ import { shellWord } from './shell-word.js';
  * would run the payload's code outside the image. They go in by files that are not in the scratch space.
  */
 export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchSpec {
-  const { image, spec, folders, hasOwnPath, isFolder, secrets } = contained;
+  const { image, spec, folders, hasOwnPath, isFolder, secrets, units } = contained;
   const variables = variablesInside(spec, hasOwnPath);
   const listed = variableFiles(variables, folders.private);
   return {
@@ -21,6 +22,7 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
       ...isolationOptions(contained, host),
       ...['--volume', `${folders.root}:${folders.root}`],
       ...(secrets === undefined ? [] : ['--volume', `${secrets}:${folders.secrets}:ro`]),
+      ...(units === undefined ? [] : ['--volume', `${units}:${unitsInside}`]),
       ...listed.options,
       ...['--workdir', spec.folder],
       ...['--entrypoint', ''],

@@ -7,6 +7,7 @@ import type { UnitCalls } from '../protocol/unit-calls.js';
 import type { AttemptRecord } from '../supervisor/attempt-record.js';
 import { BatchFiles } from './batch-files.js';
 import { UnitBatches } from './unit-batches.js';
+import { unitSocketName } from './unit-places.js';
 import { UnitSocket } from './unit-socket.js';
 
 /** Parts of an attempt whose payload works on units. */
@@ -23,9 +24,6 @@ interface Opened {
   readonly files: BatchFiles;
   readonly socket: UnitSocket;
 }
-
-/** Name of the socket in the folder for work units. */
-export const unitSocketName = 'socket';
 
 /** Work units of one attempt: the socket and the requests of its payload, served by this pilot. */
 export class JobUnits {
