@@ -77,7 +77,8 @@ async function enrolWorker(
   const api = connectApi(url, () => proofHeaders(key, token.token, url), connections);
   const registration = {
     ...{ queue: benchQueue, name, host: name, version: 'bench', idempotencyKey: name },
-    hardware: { architecture: 'x86_64', ...neverFull },
+    // Jobs with a token go to workers that isolate payloads.
+    hardware: { architecture: 'x86_64', isolation: ['NAMESPACES'], ...neverFull },
   };
   const { worker } = await change<{ worker: { id: string } }>(
     api,

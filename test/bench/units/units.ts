@@ -33,7 +33,7 @@ async function payloads(stack: Stack, admin: Api, count: number): Promise<readon
   const { id: workerId, api } = pilot;
   const clients: Api[] = [];
   try {
-    await fill(admin, count, () => undefined, 'payloads', { command: 'true', token: true });
+    await fill(admin, count, () => undefined, 'payloads', { command: 'true', isTokenRequired: true });
     const held: { readonly id: string; readonly fence: number }[] = [];
     while (held.length < count) {
       const input = { workerId, count: perCall, free: neverFull, waitSeconds: 10 };
