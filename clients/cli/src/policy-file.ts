@@ -69,6 +69,7 @@ const policyFile = z.strictObject({
           z.strictObject({ hold: stop }),
           z.strictObject({ pauseTask: taskAction }),
           z.strictObject({ stopTask: taskAction }),
+          z.strictObject({ retryIfHostExcluded: stop }),
           z.strictObject({ excludeHost: z.strictObject({ reason: z.string(), seconds: z.int() }) }),
         ]),
       }),

@@ -4,6 +4,7 @@ import type { Directories } from './directories.js';
 import type { HostBook } from '../workers/hosts/host-book.js';
 import { defaultHostLimits, type HostLimits } from '../workers/hosts/host-state.js';
 import { HostWatch, type HostWatchOptions } from '../workers/hosts/host-watch.js';
+import { WastedAttempts, type WastedAttemptsOptions } from '../workers/hosts/wasted-attempts.js';
 import type { HostsRepository } from '../workers/hosts/hosts.repository.js';
 import { type HostLoad, HostsService } from '../workers/hosts/hosts.service.js';
 import type { QueueHost } from '../scheduler/cache/host-standing.types.js';
@@ -18,6 +19,8 @@ export interface HostsModule {
 export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'consumers' | 'clock' | 'log'> {
   readonly repository: HostsRepository;
   readonly book: HostBook;
+  readonly jobs: WastedAttemptsOptions['jobs'];
+  readonly retry: WastedAttemptsOptions['retry'];
   readonly queues: Directories['queues'];
   readonly fleet: Pick<FleetModule, 'services' | 'leadership' | 'hostTests'>;
   /** Limits, where they differ from the defaults. */
@@ -27,11 +30,13 @@ export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'c
 /** Creates them; judging starts when the `watch` does. */
 export function hostsModule({ queues, fleet, limits, ...shared }: HostsModuleOptions): HostsModule {
   const { cache } = fleet.services;
+  const { repository, jobs, retry, clock, log } = shared;
   return {
     watch: new HostWatch({
       ...shared,
       leader: fleet.leadership,
       tests: fleet.hostTests,
+      wasted: new WastedAttempts({ hosts: repository, jobs, retry, clock, log }),
       whereIs: (workerId) => {
         const worker = cache.fleet.worker(workerId);
         return worker && { host: worker.facts.host, site: worker.shape.queue.site };

@@ -23,6 +23,7 @@ import { requirementClassesCollection } from '../jobs/model/requirement-class.do
 import { submissionsCollection } from '../jobs/submit/submission.document.js';
 import { SimulationRepository } from '../policies/simulation/simulation.repository.js';
 import { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
+import { WastedAttemptsRepository } from '../workers/hosts/wasted-attempts.repository.js';
 import { transitionStore } from '../jobs/transitions/transitions.repository.js';
 
 /** Collections of jobs and tasks; they are created before anything else. */
@@ -52,6 +53,7 @@ export function jobStores(db: Db) {
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
     simulations: new SimulationRepository(collection(db, jobsCollection)),
     checkpoints: new JobProgressRepository(collection(db, jobProgressCollection)),
+    wasted: new WastedAttemptsRepository(collection(db, jobsCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     taskControl: new TaskControlRepository(collection(db, tasksCollection)),
     scouts: new ScoutsRepository(collection(db, tasksCollection)),

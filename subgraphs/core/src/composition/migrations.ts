@@ -170,4 +170,10 @@ export const coreMigrations: readonly Migration[] = [
       await ensureCollections(db, coreCollections, { repair: true });
     },
   },
+  {
+    id: '0024-wasted-attempts-of-hosts',
+    up: async (db) => {
+      await ensureCollections(db, [hostsCollection]);
+    },
+  },
 ];

@@ -24,6 +24,8 @@ async function applyEffect(
 ): Promise<boolean> {
   const reason = effectText(effect);
   const { kind, target, queue, until } = effect;
+  // The attempt carries it; it is carried out if the host is excluded.
+  if (kind === 'RETRY_IF_HOST_EXCLUDED') return true;
   if (kind !== 'EXCLUDE_HOST') {
     const action = kind === 'PAUSE_TASK' ? 'PAUSE' : 'FINISH';
     const outcome = await tasks.command(action, target, { by: policyActor, reason });

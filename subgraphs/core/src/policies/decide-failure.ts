@@ -175,7 +175,7 @@ function retry(
 function decideByDefault(facts: FailureFacts, { policies, now, limits, effects }: World): FailureDecision {
   const { job, end } = facts;
   const after = decideAfterFailure(job, end.error, now);
-  const hasFindings = limits.length + effects.length > 0;
+  const hasFindings = limits.length + effectsAt(after, effects).length > 0;
   if (after.to === 'FAILED') {
     const reason = 'The retry policy of the job allows no other attempt';
     return hasFindings
@@ -194,8 +194,17 @@ function decideByDefault(facts: FailureFacts, { policies, now, limits, effects }
   };
 }
 
+/** Effects at the next state of the job: only a job that fails is retried later. */
+function effectsAt(
+  { to }: FailureDecision['after'],
+  effects: readonly StoredEffect[],
+): readonly StoredEffect[] {
+  return to === 'FAILED' ? effects : effects.filter(({ kind }) => kind !== 'RETRY_IF_HOST_EXCLUDED');
+}
+
 /** The decision, with what was found while rules were tried. */
-function withFindings(decided: FailureDecision, { limits, effects }: World): FailureDecision {
+function withFindings(decided: FailureDecision, { limits, effects: all }: World): FailureDecision {
+  const effects = effectsAt(decided.after, all);
   const found = withLimits(decided, limits);
   return effects.length === 0 || !found.decision
     ? found

@@ -94,7 +94,7 @@ function checkEffect(
   errors: InputErrors<never>,
   kind: PolicyScopeKind,
 ): void {
-  const { excludeHost } = action;
+  const { excludeHost, retryIfHostExcluded: retried } = action;
   if (hasEffect(action) && maxPerJob !== undefined)
     errors.add([...path, 'maxPerJob'], maxPerJob, 'null: the rule does not decide about the job');
   for (const name of ['pauseTask', 'stopTask'] as const) {
@@ -106,6 +106,7 @@ function checkEffect(
     if (!(own.maxFailedFraction >= 0 && own.maxFailedFraction < 1))
       errors.add([...at, 'maxFailedFraction'], own.maxFailedFraction, 'a number from 0, below 1');
   }
+  if (retried) errors.text([...path, 'action', 'retryIfHostExcluded', 'reason'], retried.reason, 1, 500);
   if (!excludeHost) return;
   const at = [...path, 'action', 'excludeHost'];
   errors.text([...at, 'reason'], excludeHost.reason, 1, 300);

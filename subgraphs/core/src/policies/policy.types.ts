@@ -82,6 +82,8 @@ export interface RuleAction {
   readonly stopTask?: TaskAction;
   /** Only in policies of queues. */
   readonly excludeHost?: HostAction;
+  /** Retry of a job that is FAILED, if core excludes the host of its last attempt because of such failures. */
+  readonly retryIfHostExcluded?: { readonly reason: string };
 }
 
 /** Rule for failed attempts. */

@@ -40,4 +40,14 @@ describe('a rule for a task or host', () => {
       { kind: 'EXCLUDE_HOST', target: 'host-1', queue: 'main', until: later(600) },
     ]);
   });
+
+  it('retries a job later only if the job fails now', () => {
+    const retrying = aRule({ action: { retryIfHostExcluded: { reason: 'the host was bad' } } });
+    const again = aRule({ name: 'again', action: { retry: { maxAttempts: 5 } } });
+    expect(decided([retrying, again])).toEqual(decided([again]));
+    expect(decided([retrying, failing]).decision).toMatchObject({
+      outcome: 'FAIL',
+      effects: [{ kind: 'RETRY_IF_HOST_EXCLUDED', target: 'host-1', queue: 'main' }],
+    });
+  });
 });

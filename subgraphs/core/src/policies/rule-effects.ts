@@ -12,14 +12,24 @@ export interface MatchedRule {
   readonly evidence: Evidence;
 }
 
-/** Returns true if an action has an effect on a task or host, and leaves the job to the next rules. */
-export function hasEffect({ pauseTask, stopTask, excludeHost }: RuleAction): boolean {
-  return (pauseTask ?? stopTask ?? excludeHost) !== undefined;
+/** Returns true if an action has an effect beside the job, and leaves the job to the next rules. */
+export function hasEffect({
+  pauseTask,
+  stopTask,
+  excludeHost,
+  retryIfHostExcluded,
+}: RuleAction): boolean {
+  return (pauseTask ?? stopTask ?? excludeHost ?? retryIfHostExcluded) !== undefined;
 }
 
 /** The effect of a rule; undefined if its rate is not reached, or if it has nothing to act on. */
 export function effectOf(facts: FailureFacts, matched: MatchedRule, now: Date): StoredEffect | undefined {
-  const { pauseTask, stopTask, excludeHost } = matched.rule.action;
+  const { pauseTask, stopTask, excludeHost, retryIfHostExcluded } = matched.rule.action;
+  if (retryIfHostExcluded) {
+    if (facts.host === undefined || facts.job.queue === undefined) return undefined;
+    const place = { target: facts.host, queue: facts.job.queue };
+    return { ...made(matched, retryIfHostExcluded.reason), kind: 'RETRY_IF_HOST_EXCLUDED', ...place };
+  }
   if (excludeHost) {
     if (facts.host === undefined || facts.job.queue === undefined) return undefined;
     const until = new Date(now.getTime() + excludeHost.seconds * 1000);

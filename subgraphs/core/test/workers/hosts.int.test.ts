@@ -4,6 +4,13 @@ import { testPrincipal, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { admin, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { type HeldJob, HostFleet } from '../support/hosts.fixture.js';
 
+interface StoredJob {
+  readonly _id: string;
+  readonly retryOf?: string;
+  readonly uncountedEnds?: number;
+  readonly attempts: readonly object[];
+}
+
 let core: TestCore & { readonly db: TestDatabase };
 
 beforeAll(async () => {
@@ -179,13 +186,7 @@ describe('an excluded host', () => {
       { name: 'bad disk', match, action: { excludeHost: { reason: 'a broken disk', seconds: 3600 } } },
       { name: 'too many', match, action: { pauseTask } },
     ];
-    const scope = { queue: 'ruled' };
-    const setUp = async (field: string, type: string, input: object): Promise<void> => {
-      const text = `mutation ($input: ${type}!) { ${field}(input: $input) { userErrors { message } } }`;
-      expect((await core.ask(text, { input: { scope, ...input } }))[field]).toEqual({ userErrors: [] });
-    };
-    await setUp('addPolicyVersion', 'AddPolicyVersionInput', { rules });
-    await setUp('enablePolicy', 'EnablePolicyInput', { version: 1 });
+    await enablePolicyOf('ruled', rules);
     const { submitTask } = await core.ask(
       'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
       {
@@ -257,6 +258,66 @@ describe('an excluded host', () => {
     expect(JSON.stringify(last)).not.toContain('PAUSE_TASK');
   });
 
+  it('gives attempts back, and retries what it failed by a rule, once', async () => {
+    const fleet = await fleetOf('returned', ['a', 'b']);
+    const action = { retryIfHostExcluded: { reason: 'the host was bad' } };
+    const rules = [{ name: 'bad host', match: { codes: ['EXIT_CODE'] }, action }];
+    await enablePolicyOf(fleet.queue, rules);
+    await fleet.run('a', 'finish', 4);
+    const last = await fleet.submit(4);
+    const live = await fleet.submit(4, { retry: { maxAttempts: 2, retryOn: ['PAYLOAD'] } });
+    const held: HeldJob[] = [];
+    while (held.length < 8) {
+      const more = await fleet.acquire('b', 8 - held.length, 5);
+      if (more.length === 0) throw new Error(await fleet.summaryOf(live[3] ?? ''));
+      held.push(...more);
+    }
+    // The last two failures come after the exclusion.
+    await fleet.fail('b', held.slice(0, 6));
+    await fleet.untilState('b', 'EXCLUDED');
+    await fleet.fail('b', held.slice(6));
+    const jobs = core.db.collection<StoredJob>('jobs');
+    const settled = async (): Promise<boolean> =>
+      (await jobs.countDocuments({ retryOf: { $in: [...last] } })) === 4 &&
+      (await jobs.countDocuments({ _id: { $in: [...live] }, uncountedEnds: 1 })) === 4;
+    await waitFor('attempts are given back, and jobs retried', settled, { deadlineMs: 120_000 });
+    const [one = ''] = live;
+    expect(await fleet.summaryOf(one)).toContain(
+      '1 failed attempt does not count: core excluded b because of such failures.',
+    );
+    const { job } = await core.ask(
+      'query ($id: ID!) { job(id: $id) { attempts { isGivenBack } } }',
+      { id: one },
+    );
+    expect(job?.['attempts']).toEqual([{ isGivenBack: true }]);
+    const { job: failed } = await core.ask(
+      'query ($id: ID!) { job(id: $id) { retriedBy { retryOf { id } } attempts { isGivenBack decision { effects { kind target } } } } }',
+      { id: last[0] },
+    );
+    const decision = { effects: [{ kind: 'RETRY_IF_HOST_EXCLUDED', target: 'b' }] };
+    expect(failed).toEqual({
+      retriedBy: { retryOf: { id: last[0] } },
+      attempts: [{ isGivenBack: false, decision }],
+    });
+    // A process that ended before it recorded what it had done leaves the same work to the next leader.
+    const wasted = held.map(({ id }) => ({ jobId: id, attempt: 1 }));
+    const hosts = core.db.collection('hosts');
+    const name = { queue: fleet.queue, host: 'b' };
+    await waitFor('nothing is left to do', async () => (await hosts.findOne(name))?.['wasted'] === undefined, {
+      deadlineMs: 60_000,
+    });
+    await hosts.updateOne(name, { $set: { wasted }, $inc: { revision: 1 } });
+    const second = await startCore({ db: core.db });
+    await core.stop();
+    core = { ...second, db: core.db };
+    await waitFor(
+      'the next leader has done it again',
+      async () => (await hosts.findOne({ ...name, wasted: { $exists: false }, retry: { $exists: false } })) !== null,
+      { deadlineMs: 120_000 },
+    );
+    expect(await settled()).toBe(true);
+  });
+
   it('stays excluded when another process leads', async () => {
     const fleet = await fleetOf('succession', ['a', 'b']);
     await fleet.run('a', 'finish', 4);
@@ -278,6 +339,17 @@ describe('an excluded host', () => {
     expect(await fleet.hosts()).toMatchObject([{ name: 'b', state: 'EXCLUDED', until: null }]);
   });
 });
+
+/** Adds a policy of a queue, and enables it. */
+async function enablePolicyOf(queue: string, rules: readonly object[]): Promise<void> {
+  const setUp = async (field: string, type: string, input: object): Promise<void> => {
+    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { userErrors { message } } }`;
+    const answer = await core.ask(text, { input: { scope: { queue }, ...input } });
+    expect(answer[field]).toEqual({ userErrors: [] });
+  };
+  await setUp('addPolicyVersion', 'AddPolicyVersionInput', { rules });
+  await setUp('enablePolicy', 'EnablePolicyInput', { version: 1 });
+}
 
 describe('excludeHost, pinHost and clearHost', () => {
   it('refuses others than operators of the queue', async () => {

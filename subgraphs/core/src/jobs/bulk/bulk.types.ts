@@ -22,6 +22,8 @@ export interface BulkParameters {
   readonly reason?: string | undefined;
   readonly priority?: number | undefined;
   readonly includeDependents?: boolean | undefined;
+  /** Leaves out jobs that another operation has retried. */
+  readonly unlessRetried?: boolean | undefined;
   readonly changes?: RetryChanges | undefined;
 }
 

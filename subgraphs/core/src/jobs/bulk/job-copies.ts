@@ -50,8 +50,8 @@ export class JobCopies {
     const refused: BulkRefusal[] = [];
     const sources = await this.sources(bulk, order, refused);
     const changed: string[] = [];
-    const all = [...sources.values()];
-    const here = new Set(sources.keys());
+    const all = await this.#open(bulk, [...sources.values()], refused);
+    const here = new Set(all.map(({ _id }) => _id));
     for (let start = 0; start < all.length; start += chunkSize) {
       const chunk = all.slice(start, start + chunkSize);
       changed.push(...(await this.#copy(bulk, chunk, here)));
@@ -128,15 +128,30 @@ export class JobCopies {
     return refused;
   }
 
+  /** The jobs that may be retried once more. */
+  async #open(
+    bulk: BulkJob,
+    sources: readonly JobDocument[],
+    refused: BulkRefusal[],
+  ): Promise<readonly JobDocument[]> {
+    if (bulk.parameters.unlessRetried !== true) return sources;
+    const firsts = await this.#markRetried(sources, copyOf(bulk));
+    return sources.filter((job) => {
+      if (firsts.has(job._id)) return true;
+      refused.push(conflict(job, 'it has been retried'));
+      return false;
+    });
+  }
+
   async #copy(
     bulk: BulkJob,
     sources: readonly JobDocument[],
     all: ReadonlySet<string>,
   ): Promise<readonly string[]> {
     const { jobs, classes, dependencies, clock } = this.#options;
-    const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
-    const renamed = await this.#renamedParents(sources, all, copyOf);
-    const firsts = await this.#replaceInTasks(sources, copyOf);
+    const copy = copyOf(bulk);
+    const renamed = await this.#renamedParents(sources, all, copy);
+    const firsts = await this.#markRetried(sources, copy);
     const states = await jobs.parents([
       ...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id)))),
     ]);
@@ -152,7 +167,7 @@ export class JobCopies {
         {
           ...source,
           ...changedJob(source, changesOf(bulk, source)),
-          id: copyOf(source._id),
+          id: copy(source._id),
           createdAt: bulk.createdAt,
           dependsOn,
           waitingFor: dependsOn.filter((id) => states.get(id)?.state !== 'FINISHED'),
@@ -179,26 +194,29 @@ export class JobCopies {
   async #renamedParents(
     sources: readonly JobDocument[],
     here: ReadonlySet<string>,
-    copyOf: (id: string) => string,
+    copy: CopyOf,
   ): Promise<ReadonlyMap<string, string>> {
     const parents = [...new Set(sources.flatMap(({ dependsOn }) => dependsOn))];
     const elsewhere = parents.filter((id) => !here.has(id));
-    const existing = await this.#options.jobs.existing(elsewhere.map(copyOf));
+    const existing = await this.#options.jobs.existing(elsewhere.map(copy));
     return new Map(
-      parents.filter((id) => here.has(id) || existing.has(copyOf(id))).map((id) => [id, copyOf(id)]),
+      parents.filter((id) => here.has(id) || existing.has(copy(id))).map((id) => [id, copy(id)]),
     );
   }
 
-  /** In a task, the first copy of a job replaces it. */
-  async #replaceInTasks(
-    sources: readonly JobDocument[],
-    copyOf: (id: string) => string,
-  ): Promise<ReadonlySet<string>> {
-    const ofTasks = sources.flatMap(({ _id, taskId }) =>
-      taskId === undefined ? [] : [{ source: _id, copy: copyOf(_id), taskId }],
+  /** The jobs whose first copy this is. In a task, the first copy replaces the job. */
+  async #markRetried(sources: readonly JobDocument[], copy: CopyOf): Promise<ReadonlySet<string>> {
+    return this.#options.jobs.markRepeated(
+      sources.map(({ _id, taskId }) => ({ source: _id, copy: copy(_id), taskId })),
     );
-    return this.#options.jobs.markRepeated(ofTasks);
   }
+}
+
+/** Id of the copy of a job. */
+type CopyOf = (id: string) => string;
+
+function copyOf({ operationId = '', createdAt }: BulkJob): CopyOf {
+  return (id) => retryJobId(operationId, id, createdAt);
 }
 
 /** Changes for a job. Dependents, which were closed, are repeated as they were. */

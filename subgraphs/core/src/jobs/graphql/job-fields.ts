@@ -37,6 +37,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   stateTimes: ['stateTimes'],
   revision: ['revision'],
   retryOf: ['retryOf'],
+  retriedBy: ['retriedBy'],
   pending: [
     'share',
     'priority',

@@ -102,6 +102,7 @@ const job: NonNullable<Resolvers['Job']> = {
       return at ? [{ state, at }] : [];
     }),
   retryOf: jobReference(({ retryOf }: JobDocument) => retryOf),
+  retriedBy: jobReference(({ retriedBy }: JobDocument) => retriedBy),
   pending: (parent, _args, { loaders }) => loaders.load(pendingLoader, parent),
   viewerCanCancel: (parent, _args, { core, principal }) => core.jobs.canCancel(principal, parent),
   ...progressFields,
@@ -172,6 +173,7 @@ export const jobResolvers: Pick<
     },
     lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
     isHostTest: ({ uncounted }) => uncounted === 'HOST_TEST',
+    isGivenBack: ({ uncounted }) => uncounted === 'BAD_HOST',
     memoryLimit: ({ memoryLimit }) => memoryLimit ?? null,
     preemption: ({ preemption }) => preemption ?? null,
   },

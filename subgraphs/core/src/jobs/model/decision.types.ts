@@ -12,8 +12,8 @@ export interface StoredAvoidance {
 /** Outcome of the decision about a failed attempt. */
 export type FailureOutcome = 'RETRY' | 'FAIL' | 'HOLD';
 
-/** Effects of rules on tasks and hosts. */
-export type EffectKind = 'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST';
+/** Effects of rules other than what follows at once for the job. */
+export type EffectKind = 'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST' | 'RETRY_IF_HOST_EXCLUDED';
 
 /** Effect of a rule on a task or a host, because of a failed attempt. */
 export interface StoredEffect {

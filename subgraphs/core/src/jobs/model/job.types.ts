@@ -119,8 +119,11 @@ export interface StoredGpuGrant {
   readonly count: number;
 }
 
-/** Reason for which a failed attempt does not count, apart from its error: its host was tested by it. */
-export type UncountedReason = 'HOST_TEST';
+/**
+ * Reason for which a failed attempt does not count, apart from its error: its host was tested by it, or was
+ * excluded because of it later.
+ */
+export type UncountedReason = 'HOST_TEST' | 'BAD_HOST';
 
 /** Way in which the memory limit of a payload is enforced, as in the schema. */
 export type MemoryLimitMethod = 'CONTROL_GROUP_V2' | 'SAMPLES';
@@ -346,7 +349,7 @@ export interface JobDocument {
   readonly transitions: readonly StoredTransition[];
   readonly stateTimes: Readonly<Partial<Record<JobState, Date>>>;
   readonly retryOf?: string;
-  /** First job that retries this one; in its task, that job counts instead. */
+  /** First job that retries this one. In a task, that job counts instead. */
   readonly retriedBy?: string;
 }
 

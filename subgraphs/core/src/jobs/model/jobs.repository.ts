@@ -280,13 +280,16 @@ export class JobsRepository {
    * @returns the jobs that these copies were the first to retry
    */
   async markRepeated(
-    pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[],
+    pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string | undefined }[],
   ): Promise<ReadonlySet<string>> {
     if (pairs.length === 0) return new Set();
     const operations: AnyBulkWriteOperation<JobDocument>[] = pairs.map(({ source, copy, taskId }) => ({
       updateOne: {
         filter: { _id: source, state: { $in: [...terminalStates] }, retriedBy: { $exists: false } },
-        update: { $set: { retriedBy: copy }, $addToSet: { lookup: repeatedKey(taskId) } },
+        update: {
+          $set: { retriedBy: copy },
+          ...(taskId === undefined ? {} : { $addToSet: { lookup: repeatedKey(taskId) } }),
+        },
       },
     }));
     await this.#jobs.bulkWrite(operations, { ordered: false, writeConcern: { w: 'majority' } });

@@ -1,6 +1,6 @@
 /** Counts attempts that ended without costing one. The job lists only its latest attempts. */
 import { isPlannedEnd, isUncounted, plannedErrors, uncountedErrors } from '@rhizome/errors';
-import type { StoredJobError } from '../model/job.types.js';
+import type { StoredJobError, UncountedReason } from '../model/job.types.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 
 /** Says whether the end of an attempt costs none. */
@@ -23,6 +23,19 @@ export function countingUncounted({ shape }: TransitionGroup, adopted: unknown):
 function withoutReturned(adopted: unknown): Plain {
   const returned = { $filter: { input: '$attempts', cond: { $gte: ['$$this.number', adopted] } } };
   return { $max: [0, { $subtract: [counted, uncountedIn(returned)] }] };
+}
+
+/** Change of the job and of one ended attempt that is given back: its host was excluded because of it. */
+export function givingBack(attempt: number): Plain {
+  const given = { $mergeObjects: ['$$this', { uncounted: 'BAD_HOST' satisfies UncountedReason }] };
+  const attempts = {
+    $map: {
+      input: '$attempts',
+      as: 'this',
+      in: { $cond: [{ $eq: ['$$this.number', attempt] }, given, '$$this'] },
+    },
+  };
+  return { attempts, uncountedEnds: { $add: [counted, 1] } };
 }
 
 const isPresent = (value: unknown): Plain => ({ $ne: [{ $type: value }, 'missing'] });

@@ -53,7 +53,9 @@ export function replayJob(job: ReplayedJob, world: ReplayWorld): Replay | { read
   let would = happened;
   let avoid: StoredAvoidance | undefined;
   for (const [index, attempt] of job.attempts.entries()) {
-    const { decision: decidedThen, error, ...unended } = attempt;
+    const { decision: decidedThen, error, uncounted, ...rest } = attempt;
+    // When it was decided, its host was not excluded yet.
+    const unended = uncounted === undefined || uncounted === 'BAD_HOST' ? rest : { ...rest, uncounted };
     if (attempt.outcome !== 'FAILED' || !error || !attempt.endedAt) {
       before.push(attempt);
       continue;
@@ -70,7 +72,7 @@ export function replayJob(job: ReplayedJob, world: ReplayWorld): Replay | { read
     const nextThen = withChanges(happened, decidedThen?.changes ?? []);
     const nextNow = decided ? (decided.requirements?.requirements ?? would) : nextThen;
     const decision = decided ? decided.decision : decidedThen;
-    before.push({ ...unended, error, ...(decision ? { decision } : {}) });
+    before.push({ ...unended, ...(uncounted ? { uncounted } : {}), error, ...(decision ? { decision } : {}) });
     [happened, would] = [nextThen, nextNow];
     avoid = (decided ?? decidedThen)?.avoid ?? avoid;
     if (!decided) continue;

@@ -9,7 +9,7 @@ export interface RuleTotals {
   readonly retried: number;
   readonly failed: number;
   readonly held: number;
-  /** Failures at which the rule acts on a task or a host. */
+  /** Failures at which the rule acts on a task or a host, or retries the job later. */
   readonly effects: number;
   /** Jobs about which the rule decides. */
   readonly jobs: number;

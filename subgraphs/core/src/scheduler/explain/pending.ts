@@ -8,6 +8,7 @@ import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
 import { avoidanceReason } from './avoidance-reason.js';
+import { givenBackReason } from './given-back-reason.js';
 import { noEligibleWorkers } from './no-eligible-workers.js';
 import { idleWindowMs, ReservedForCpuHosts } from '../placement/recently-idle-hosts.js';
 import type { PositionInShare } from './queue-position.js';
@@ -59,8 +60,8 @@ export function explainPending(
     wait: waitOf(job, facts, world, position),
   };
   const reason = ownReason(job, world) ?? withHosts(job, cls, counts, world);
-  const elsewhere = avoidanceReason(job, cls, world);
-  return { summary: elsewhere === undefined ? reason : `${reason} ${elsewhere}`, ...counts };
+  const sentences = [reason, avoidanceReason(job, cls, world), givenBackReason(job)];
+  return { summary: sentences.filter((one) => one !== undefined).join(' '), ...counts };
 }
 
 function waitOf(

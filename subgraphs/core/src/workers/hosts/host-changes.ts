@@ -5,9 +5,11 @@ import type { HostBook } from './host-book.js';
 import type { HostDocument, HostEvidence } from './host.document.js';
 import type { HostJudge } from './host-judge.js';
 import {
+  alsoWasted,
   excluded,
   type HostLimits,
   type HostPlace,
+  judge as judgeName,
   pinAt,
   recovered,
   suspected,
@@ -20,6 +22,7 @@ export interface JudgedAttempt {
   readonly place: HostPlace;
   readonly kind: string;
   readonly jobId: string;
+  readonly attempt: number;
   /** True if the host was tested by it. */
   readonly isTest: boolean;
 }
@@ -77,19 +80,23 @@ export class HostChanges {
   /** An attempt failed fast. One that was taken into account before is left out. */
   failed(attempt: FailedAttempt): void {
     const { judge, limits } = this.#options;
-    const { place, kind, jobId, code, at, token, isTest } = attempt;
+    const { place, kind, jobId, attempt: number, code, at, token, isTest } = attempt;
     const host = this.#current(place);
     if (host && (host.upTo >= token || this.#isPinned(host))) return;
     const key = hostKeyOf(place);
     const state = host ? this.#view(host).state : 'HEALTHY';
-    if (state === 'EXCLUDED') return;
+    if (host && state === 'EXCLUDED') {
+      const isOurs = host.by === judgeName && !isTest && judge.isConvictedOf(key, kind);
+      if (isOurs) this.#put(alsoWasted(host, { jobId, attempt: number }, token, this.#now));
+      return;
+    }
     if (state === 'HALF_OPEN') {
       // A job that fails everywhere says nothing about the host.
       if (isTest && !judge.failsEverywhere(kind)) this.#exclude(attempt, host, oneFailure(attempt, host));
       return;
     }
     const carried = state === 'SUSPECT' ? (host?.evidence ?? null) : null;
-    const evidence = judge.failed({ host: key, kind, jobId, code, at }, carried);
+    const evidence = judge.failed({ host: key, kind, jobId, attempt: number, code, at }, carried);
     if (evidence.failures >= limits.excludeAfter) this.#exclude(attempt, host, evidence);
     else if (evidence.failures >= limits.suspectAfter)
       this.#put(suspected(place, host, evidence, token, limits, this.#now));
@@ -97,7 +104,7 @@ export class HostChanges {
 
   #exclude({ place, token }: FailedAttempt, host: HostDocument | undefined, evidence: HostEvidence): void {
     const { judge, limits } = this.#options;
-    judge.forget(hostKeyOf(place));
+    judge.convict(hostKeyOf(place));
     this.#put(excluded(place, host, evidence, token, limits, this.#now));
   }
 

@@ -11,7 +11,10 @@ type Fail = (host: string, kind?: string, second?: number, carried?: HostEvidenc
 function judged(): HostJudge & { readonly fail: Fail } {
   const judge = new HostJudge({ windowSeconds: 600 });
   const fail = (host: string, kind = 'x', second = 0, carried: HostEvidence | null = null): number =>
-    judge.failed({ host, kind, jobId: `job_${jobs++}`, code: 'EXIT_CODE', at: at(second) }, carried).failures;
+    judge.failed(
+      { host, kind, jobId: `job_${jobs++}`, attempt: 1, code: 'EXIT_CODE', at: at(second) },
+      carried,
+    ).failures;
   return Object.assign(judge, { fail });
 }
 
@@ -30,6 +33,7 @@ describe('HostJudge', () => {
       lastedElsewhere: 3,
       failedElsewhere: 0,
     });
+    expect(judge.evidenceOf('bad')?.attempts).toHaveLength(3);
   });
 
   it('counts no failures of a kind that lasted on other hosts only of another kind', () => {
@@ -73,10 +77,19 @@ describe('HostJudge', () => {
     const judge = judged();
     last(judge, 'good', 8);
     for (let i = 0; i < 4; i++)
-      judge.failed({ host: 'bad', kind: 'x', jobId: 'same', code: 'X', at: at(i) }, null);
-    expect(judge.evidenceOf('bad')?.failures).toBe(1);
+      judge.failed({ host: 'bad', kind: 'x', jobId: 'same', attempt: i + 1, code: 'X', at: at(i) }, null);
+    expect(judge.evidenceOf('bad')).toMatchObject({ failures: 1, attempts: { length: 4 } });
     expect(judge.fail('bad', 'x', 10)).toBe(2);
     expect(judge.fail('bad', 'x', 620)).toBe(1);
+  });
+
+  it('knows the kinds because of which it excluded a host', () => {
+    const judge = judged();
+    last(judge, 'good', 3, 'x');
+    for (let i = 0; i < 6; i++) for (const kind of ['x', 'other']) judge.fail('bad', kind);
+    judge.convict('bad');
+    expect(['x', 'other'].map((kind) => judge.isConvictedOf('bad', kind))).toEqual([true, false]);
+    expect(judge.evidenceOf('bad')).toBeUndefined();
   });
 
   it('goes on from what an earlier leader has counted', () => {

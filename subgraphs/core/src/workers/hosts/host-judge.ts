@@ -3,7 +3,7 @@
  * kind last elsewhere. Pure; the number of hosts and kinds in memory is bounded.
  */
 import { LRUCache } from 'lru-cache';
-import type { HostEvidence } from './host.document.js';
+import { type HostEvidence, mostWasted, type WastedAttempt } from './host.document.js';
 import type { HostLimits } from './host-state.js';
 
 /** An attempt that failed fast. */
@@ -13,6 +13,7 @@ export interface FastFailure {
   /** Jobs that are alike: of one task, or of one owner with the same requirements. */
   readonly kind: string;
   readonly jobId: string;
+  readonly attempt: number;
   readonly code: string;
   readonly at: Date;
 }
@@ -29,6 +30,8 @@ interface Kind {
 /** Attempts of a kind on one host since its first failure. */
 interface OwnKind {
   readonly jobs: Set<string>;
+  /** The attempts that failed, the oldest first. */
+  readonly attempts: WastedAttempt[];
   readonly lastedBefore: number;
   /** Of those, some that lasted on other hosts. */
   readonly elsewhereBefore: number;
@@ -42,6 +45,7 @@ interface Streak {
   readonly kinds: Map<string, OwnKind>;
   /** Failures that an earlier leader has counted. */
   readonly carried: number;
+  readonly carriedAttempts: readonly WastedAttempt[];
   lasted: number;
   readonly codes: Map<string, number>;
   jobs: readonly string[];
@@ -53,6 +57,7 @@ const maxKinds = 10_000;
 const maxHosts = 20_000;
 const maxKindsOfHost = 20;
 const maxJobsOfKind = 20;
+const maxAttemptsOfKind = 40;
 const mostOfOneHost = 3;
 const maxSamples = 5;
 /** An attempt that lasts outweighs this number of failures. */
@@ -70,6 +75,8 @@ export class HostJudge {
   readonly #windowMs: number;
   readonly #kinds = new LRUCache<string, Kind>({ max: maxKinds });
   readonly #streaks = new LRUCache<string, Streak>({ max: maxHosts });
+  /** Kinds because of whose failures hosts were excluded. */
+  readonly #convictions = new LRUCache<string, ReadonlySet<string>>({ max: maxHosts });
 
   constructor({ windowSeconds }: Pick<HostLimits, 'windowSeconds'>) {
     this.#windowMs = windowSeconds * 1000;
@@ -91,7 +98,7 @@ export class HostJudge {
   }
 
   /** Records a fast failure. @param carried evidence of an earlier leader, if the host is SUSPECT */
-  failed({ host, kind, jobId, code, at }: FastFailure, carried: HostEvidence | null): HostEvidence {
+  failed({ host, kind, jobId, attempt, code, at }: FastFailure, carried: HostEvidence | null): HostEvidence {
     const streak = this.#streakOf(host, at, carried);
     const all = this.#kindOf(kind);
     let own = streak.kinds.get(kind);
@@ -100,6 +107,7 @@ export class HostJudge {
       streak.kinds.set(kind, own);
     }
     if (own && own.jobs.size < maxJobsOfKind) own.jobs.add(jobId);
+    if (own && own.attempts.length < maxAttemptsOfKind) own.attempts.push({ jobId, attempt });
     if (own && own.failed < mostOfOneHost) {
       own.failed += 1;
       all.failed += 1;
@@ -122,6 +130,19 @@ export class HostJudge {
     return failed > 0 && lasted < lastedPerFailure * failed;
   }
 
+  /** Begins again with a host that is excluded, and keeps the kinds whose failures count against it. */
+  convict(host: string): void {
+    const { kinds = new Map<string, OwnKind>() } = this.#streaks.peek(host) ?? {};
+    const counted = [...kinds].filter(([kind, own]) => this.#countsElsewhere(kind, own) !== undefined);
+    this.#convictions.set(host, new Set(counted.map(([kind]) => kind)));
+    this.forget(host);
+  }
+
+  /** True if failures of the kind were a reason for the latest exclusion of the host. */
+  isConvictedOf(host: string, kind: string): boolean {
+    return this.#convictions.peek(host)?.has(kind) === true;
+  }
+
   /** Begins again with the host. */
   forget(host: string): void {
     this.#streaks.delete(host);
@@ -139,6 +160,7 @@ export class HostJudge {
     const streak: Streak = {
       kinds: new Map(),
       carried: carried?.failures ?? 0,
+      carriedAttempts: carried?.attempts ?? [],
       lasted: 0,
       codes: new Map(carried?.codes.map(({ code, count }) => [code, count])),
       jobs: carried?.jobs ?? [],
@@ -149,17 +171,24 @@ export class HostJudge {
     return streak;
   }
 
-  #evidenceOf({ kinds, carried, lasted, codes, jobs, firstAt, lastAt }: Streak): HostEvidence {
+  /** Attempts of the kind elsewhere; undefined if too few lasted for its failures to count. */
+  #countsElsewhere(kind: string, own: OwnKind) {
+    const all = this.#kindOf(kind);
+    const failed = all.failed - own.failedBefore - own.failed;
+    const lasted = all.lasted - own.lastedBefore - own.lasted + own.elsewhereBefore;
+    return lasted < Math.max(leastLasted, lastedPerFailure * failed) ? undefined : { lasted, failed };
+  }
+
+  #evidenceOf({ kinds, carried, lasted, codes, jobs, firstAt, lastAt, ...streak }: Streak): HostEvidence {
+    const attempts = [...streak.carriedAttempts];
     let [failures, lastedElsewhere, failedElsewhere] = [carried, 0, 0];
     for (const [kind, own] of kinds) {
-      const all = this.#kindOf(kind);
-      const lastedThere = all.lasted - own.lastedBefore - own.lasted;
-      const failedThere = all.failed - own.failedBefore - own.failed;
-      const known = lastedThere + own.elsewhereBefore;
-      if (known < Math.max(leastLasted, lastedPerFailure * failedThere)) continue;
+      const elsewhere = this.#countsElsewhere(kind, own);
+      if (!elsewhere) continue;
       failures += own.jobs.size;
-      lastedElsewhere += known;
-      failedElsewhere += failedThere;
+      attempts.push(...own.attempts);
+      lastedElsewhere += elsewhere.lasted;
+      failedElsewhere += elsewhere.failed;
     }
     const sorted = [...codes].sort(([, a], [, b]) => b - a).slice(0, maxSamples);
     return {
@@ -170,6 +199,7 @@ export class HostJudge {
       lastAt,
       lastedElsewhere,
       failedElsewhere,
+      attempts: attempts.slice(0, mostWasted),
     };
   }
 }
@@ -178,7 +208,7 @@ function ownOf(host: string, { lasted, failed, recent }: Kind): OwnKind {
   let elsewhere = 0;
   for (const [other, count] of recent) if (other !== host) elsewhere += count;
   return {
-    ...{ jobs: new Set(), lastedBefore: lasted, failedBefore: failed, lasted: 0, failed: 0 },
+    ...{ jobs: new Set(), attempts: [], lastedBefore: lasted, failedBefore: failed, lasted: 0, failed: 0 },
     elsewhereBefore: Math.min(mostBefore, elsewhere),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostEvidence } from './host.document.js';
-import { decided, defaultHostLimits, excluded, recovered, suspected, viewOf } from './host-state.js';
+import { alsoWasted, decided, defaultHostLimits, excluded, recovered, suspected, viewOf } from './host-state.js';
 
 const now = new Date('2030-01-01T00:00:00Z');
 const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
@@ -44,6 +44,31 @@ describe('viewOf', () => {
     const host = { ...out(undefined), pin };
     expect(viewOf(host, now.getTime())).toMatchObject({ state, until: later(60), by: 'ada' });
     expect(viewOf(host, later(60).getTime())).toMatchObject({ state: 'EXCLUDED', by: 'system:hosts' });
+  });
+});
+
+describe('attempts that were wasted', () => {
+  const attempts = [{ jobId: 'job_1', attempt: 1 }];
+
+  it('are kept while the host is SUSPECT, and are to be given back once it is excluded', () => {
+    const found = { ...evidence, attempts };
+    const suspect = suspected(place, undefined, found, 'token', defaultHostLimits, now);
+    expect(suspect).toMatchObject({ evidence: { attempts } });
+    expect(suspect.wasted).toBeUndefined();
+    expect(recovered(suspect, now).evidence).toEqual(evidence);
+    const host = excluded(place, suspect, found, 'token', defaultHostLimits, now);
+    expect(host.evidence).toEqual(evidence);
+    const late = { jobId: 'job_2', attempt: 3 };
+    expect(alsoWasted(host, late, 'token 2', now)).toMatchObject({
+      ...{ state: 'EXCLUDED', since: host.since, until: host.until, upTo: 'token 2' },
+      wasted: [...attempts, late],
+    });
+  });
+
+  it('are at most 500 of a host', () => {
+    const many = Array.from({ length: 600 }, (_one, at) => ({ jobId: `job_${at}`, attempt: 1 }));
+    const found = { ...evidence, attempts: many };
+    expect(excluded(place, undefined, found, 'x', defaultHostLimits, now).wasted).toHaveLength(500);
   });
 });
 

@@ -5,7 +5,9 @@ import {
   type HostEvidence,
   hostIdOf,
   hostSchemaVersion,
+  mostWasted,
   type StoredHostPin,
+  type WastedAttempt,
 } from './host.document.js';
 
 /** Name of core as the author of a state. */
@@ -142,14 +144,37 @@ export function excluded(
   const earlier = before?.exclusions ?? 0;
   const seconds = Math.min(longestExcludeSeconds, excludeSeconds * 2 ** earlier);
   const until = new Date(now.getTime() + seconds * 1000);
-  const change = { state: 'EXCLUDED', until, reason: reasonOf(evidence), by: judge, evidence, upTo } as const;
+  const { attempts = [], ...shown } = evidence;
+  const { state, exclusions } = { state: 'EXCLUDED', exclusions: earlier + 1 } as const;
+  const reason = reasonOf(evidence);
+  const change = { state, until, reason, by: judge, evidence: shown, upTo, exclusions };
   // Each exclusion has a time of its own, also the one after a test.
-  return { ...decided(place, before, { ...change, exclusions: earlier + 1 }, now), since: now };
+  return withWasted({ ...decided(place, before, change, now), since: now }, attempts);
+}
+
+/** An excluded host that failed an attempt which it had been granted before. */
+export function alsoWasted(
+  before: HostDocument,
+  attempt: WastedAttempt,
+  upTo: string,
+  now: Date,
+): HostDocument {
+  const { state, until, reason, by } = before;
+  return withWasted(decided(before, before, { state, until, reason, by, upTo }, now), [attempt]);
+}
+
+/** The host with more attempts to be given back. */
+function withWasted(host: HostDocument, more: readonly WastedAttempt[]): HostDocument {
+  const wasted = [...(host.wasted ?? []), ...more].slice(0, mostWasted);
+  return wasted.length === 0 ? host : { ...host, wasted };
 }
 
 /** A host on which a job lasted again. */
 export function recovered(before: HostDocument, now: Date): HostDocument {
-  const change = { state: 'HEALTHY', until: null, reason: 'A job lasted on it again', by: judge } as const;
+  const { attempts: _attempts, ...shown } = before.evidence ?? {};
+  const evidence = before.evidence && (shown as HostEvidence);
+  const reason = 'A job lasted on it again';
+  const change = { state: 'HEALTHY', until: null, reason, by: judge, evidence } as const;
   return decided(before, before, change, now);
 }
 

@@ -20,6 +20,7 @@ import { HostChanges } from './host-changes.js';
 import { HostJudge } from './host-judge.js';
 import type { HostLimits, HostPlace } from './host-state.js';
 import type { HostsRepository } from './hosts.repository.js';
+import type { WastedAttempts } from './wasted-attempts.js';
 
 /** Dependencies of {@link HostWatch}. */
 export interface HostWatchOptions {
@@ -29,6 +30,7 @@ export interface HostWatchOptions {
   readonly repository: HostsRepository;
   readonly book: HostBook;
   readonly tests: HostTests;
+  readonly wasted: Pick<WastedAttempts, 'resume' | 'settle'>;
   /** Host and site of a worker; undefined if the worker is unknown. */
   readonly whereIs: (workerId: string) => { readonly host: string; readonly site: string } | undefined;
   readonly limits: HostLimits;
@@ -42,6 +44,7 @@ export interface HostWatchOptions {
 interface YoungAttempt {
   readonly place: HostPlace;
   readonly kind: string;
+  readonly attempt: number;
   readonly atMs: number;
 }
 
@@ -85,8 +88,9 @@ export class HostWatch {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { stream, consumers, repository, tests, clock, limits, log } = this.#options;
+    const { stream, consumers, repository, tests, wasted, clock, limits, log } = this.#options;
     const after = await consumers.cursorOf(consumer);
+    await wasted.resume();
     // Jobs that ended before are not delivered again: their hosts get other tests.
     tests.clear();
     const watched = new WatchedAttempts(this.#options);
@@ -102,6 +106,7 @@ export class HostWatch {
       for (const jobId of changes.endedTests) tests.end(jobId);
       const nowMs = clock.monotonicMs();
       if (writes.length === 0 && nowMs - savedAtMs < saveMs) continue;
+      await wasted.settle();
       await consumers.save(consumer, cursor, clock.now());
       savedAtMs = nowMs;
     }
@@ -125,7 +130,10 @@ class WatchedAttempts {
     if (to === 'RUNNING' && from !== to) {
       const where = workerId === undefined ? undefined : this.#options.whereIs(workerId);
       if (where && queue !== undefined)
-        this.#young.set(jobId, { place: { queue, ...where }, kind: kindOf(last), atMs: at.getTime() });
+        this.#young.set(jobId, {
+          ...{ place: { queue, ...where }, kind: kindOf(last), attempt },
+          atMs: at.getTime(),
+        });
       return;
     }
     if (isHeld(to)) return;
@@ -136,7 +144,7 @@ class WatchedAttempts {
     const place = failure && placeOf(failure);
     if (failure && place && this.#countsAgainst(failure)) {
       const { code } = failure;
-      changes.failed({ place, kind: kindOf(last), jobId, code, at, token, isTest });
+      changes.failed({ place, kind: kindOf(last), jobId, attempt, code, at, token, isTest });
     }
     if (isTest) changes.endedTests.push(jobId);
   }

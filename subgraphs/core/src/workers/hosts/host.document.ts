@@ -23,6 +23,20 @@ export interface StoredHostPin {
   readonly until: Date | null;
 }
 
+/** An attempt that failed fast on a host. */
+export interface WastedAttempt {
+  readonly jobId: string;
+  readonly attempt: number;
+}
+
+/** Jobs that are retried because a host failed them. */
+export interface HostRetry {
+  /** Unique: the operation that makes the copies carries it as its key. */
+  readonly id: string;
+  readonly at: Date;
+  readonly jobs: readonly { readonly id: string; readonly experiment: string }[];
+}
+
 /** Failures because of which a host is not healthy. */
 export interface HostEvidence {
   /** Jobs that failed fast, less twice the attempts that lasted. */
@@ -36,7 +50,12 @@ export interface HostEvidence {
   readonly lastedElsewhere: number;
   /** Attempts of the same kinds of jobs that failed fast on other hosts, at most three of each host. */
   readonly failedElsewhere: number;
+  /** The attempts themselves, while the host is SUSPECT: they are given back if it is excluded. */
+  readonly attempts?: readonly WastedAttempt[];
 }
+
+/** Most attempts of one host that wait to be given back. */
+export const mostWasted = 500;
 
 /** A host of a queue. */
 export interface HostDocument extends QueueHost {
@@ -62,6 +81,10 @@ export interface HostDocument extends QueueHost {
   readonly evidence: HostEvidence | null;
   /** Position in the event stream of the latest failure that was taken into account; empty before. */
   readonly upTo: string;
+  /** Attempts that were wasted on the host and are not given back yet; absent for none. */
+  readonly wasted?: readonly WastedAttempt[];
+  /** Jobs whose retry is not recorded yet. */
+  readonly retry?: HostRetry;
   /** Time after which nothing about the host is kept; absent if its state has no end. */
   readonly expiresAt?: Date;
 }
@@ -71,7 +94,7 @@ const time = { bsonType: 'date' };
 const timeOrNull = { bsonType: ['date', 'null'] };
 
 /** Version of the stored form. */
-export const hostSchemaVersion = 1;
+export const hostSchemaVersion = 2;
 
 /** Hosts that are not healthy. They are few, so processes hold them in memory. */
 export const hostsCollection = defineCollection<HostDocument>({
@@ -96,6 +119,8 @@ export const hostsCollection = defineCollection<HostDocument>({
       pin: { bsonType: ['object', 'null'] },
       evidence: { bsonType: ['object', 'null'] },
       upTo: text,
+      wasted: { bsonType: 'array', maxItems: mostWasted },
+      retry: { bsonType: 'object' },
       expiresAt: time,
     },
   },
