@@ -1814,6 +1814,11 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   idempotencyKey: string;
+  /**
+   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null
+   * continues with the same image and command only. The first job that repeats another takes its checkpoints.
+   */
+  isWithCheckpoints?: boolean | null | undefined;
   /** True to also repeat the children that were closed because of these jobs. */
   isWithDependents?: boolean | null | undefined;
   /** Selection of jobs, which must be terminal. */

@@ -2794,7 +2794,10 @@ export type Job = Node & {
   readonly attempt: Scalars['Int']['output'];
   /** The latest attempts, at most 20, oldest first. */
   readonly attempts: ReadonlyArray<JobAttempt>;
-  /** Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is FINISHED. */
+  /**
+   * Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is
+   * FINISHED. The first job that repeats this one takes them over: it may remove their files.
+   */
   readonly checkpoints: ReadonlyArray<JobCheckpoint>;
   /** Handling of the payload and of the job while the worker cannot reach core. The queue may limit it: `JobAttempt.continuity` has the values that apply. */
   readonly continuity: JobContinuity;
@@ -2980,7 +2983,7 @@ export type JobAssignment = {
   readonly attempt: Scalars['Int']['output'];
   /** Identifier of the attempt. */
   readonly attemptId: Scalars['ID']['output'];
-  /** Checkpoints of earlier attempts, newest first; the payload continues from the first one that is intact. */
+  /** Checkpoints of earlier attempts, and of the job that the job repeats, newest first; the payload continues from the first one that is intact. */
   readonly checkpoints: ReadonlyArray<JobCheckpoint>;
   /** Time for which the payload may run on while the worker cannot reach core, in seconds, counted from the last call that was answered; 0 to stop it at the end of the lease. */
   readonly continueSeconds: Scalars['Int']['output'];
@@ -3049,7 +3052,7 @@ export type JobAttempt = {
 /** State of a payload that it stored for the next attempt. Its files were complete when it was reported. */
 export type JobCheckpoint = {
   readonly __typename?: 'JobCheckpoint';
-  /** Number of the attempt that made it, from 1. */
+  /** Number of the attempt that made it, from 1. The first checkpoints of a job that repeats another are those of that job, with the numbers of its attempts. */
   readonly attempt: Scalars['Int']['output'];
   /** The files. */
   readonly files: ReadonlyArray<CheckpointFile>;
@@ -6083,6 +6086,11 @@ export type RetryJobsInput = {
    * days. A call in which every job was refused does not use up its key.
    */
   readonly idempotencyKey: Scalars['String']['input'];
+  /**
+   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null
+   * continues with the same image and command only. The first job that repeats another takes its checkpoints.
+   */
+  readonly isWithCheckpoints?: InputMaybe<Scalars['Boolean']['input']>;
   /** True to also repeat the children that were closed because of these jobs. */
   readonly isWithDependents?: InputMaybe<Scalars['Boolean']['input']>;
   /** Selection of jobs, which must be terminal. */

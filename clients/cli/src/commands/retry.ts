@@ -13,6 +13,7 @@ type Amount = { readonly value: number } | { readonly factor: number };
 interface RetryFlags {
   readonly task?: string;
   readonly dependents?: boolean;
+  readonly checkpoints?: boolean;
   readonly key?: string;
   readonly cores?: number;
   readonly memory?: Amount;
@@ -37,6 +38,8 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
     .argument('[job...]', 'jobs')
     .option('-t, --task <id>', 'all jobs of this task that did not finish')
     .option('--dependents', 'also the children that were closed because of them, as they were')
+    .option('--checkpoints', 'continue from the checkpoints also with another image or command')
+    .option('--no-checkpoints', 'begin at the start')
     .option('--key <key>', 'idempotency key: the same key never retries twice')
     .option('--cores <n>', 'other number of CPU cores', wholeNumber(1, 4096))
     .option(
@@ -67,7 +70,7 @@ async function retry(
   ids: readonly string[],
   flags: RetryFlags,
 ): Promise<ExitCode> {
-  const { task, dependents, key, queue, anyQueue } = flags;
+  const { task, dependents, checkpoints, key, queue, anyQueue } = flags;
   if (ids.length > 0 === (task !== undefined))
     throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   if (queue !== undefined && anyQueue === true)
@@ -78,6 +81,7 @@ async function retry(
     isWithDependents: dependents === true,
     idempotencyKey: key ?? randomUUID(),
     ...(changes === undefined ? {} : { changes }),
+    ...(checkpoints === undefined ? {} : { isWithCheckpoints: checkpoints }),
   };
   const { retryJobs } = await client.mutate(CliRetryJobsDocument, { input }, { idempotent: true });
   printErrors(output, retryJobs.userErrors);

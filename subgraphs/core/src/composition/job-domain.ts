@@ -124,8 +124,11 @@ function bulkOf(
   dependencies: Dependencies,
   reopenTasks: (taskIds: readonly string[]) => Promise<void>,
 ) {
-  const { jobs, classes, operations, retryMembers: members } = stores;
-  const copies = new JobCopies({ jobs, classes, queues, dependencies, reopenTasks, rights, access, clock });
+  const { jobs, classes, operations, checkpoints, retryMembers: members } = stores;
+  const copies = new JobCopies({
+    ...{ jobs, classes, queues, dependencies, checkpoints },
+    ...{ reopenTasks, rights, access, clock },
+  });
   const changes = new BulkChanges({ jobs, writer, copies, rights, access, clock });
   const collector = new RetryCollector({ jobs, operations, members, copies, clock });
   const runner = new BulkRunner({

@@ -1,4 +1,5 @@
 /** Progress and checkpoints, from the reports of a worker to readers, streams and the next attempt. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
@@ -181,6 +182,46 @@ describe('reportCheckpoints', () => {
       jobs: [{ id: next.id, fence: next.fence }],
     });
     expect((await read(job.id))['checkpoints']).toEqual([]);
+  });
+
+  it('leaves its checkpoints to the first job that repeats it, with the same program', async () => {
+    const job = await held();
+    await report(job, [3]);
+    const end = (id: string) =>
+      core.ask(
+        'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { code } } }',
+        { ids: [id] },
+      );
+    await end(job.id);
+    const repeat = async (id: string, input: object): Promise<Held> => {
+      const { retryJobs } = await core.ask(
+        'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { jobs { id checkpoints { step } } userErrors { message } } }',
+        { input: { selection: { ids: [id] }, idempotencyKey: randomUUID(), ...input } },
+      );
+      const [copy] = retryJobs?.['jobs'] as unknown as readonly Answer[];
+      const granted = await acquire();
+      expect(granted).toMatchObject({ id: copy?.['id'], attempt: 1 });
+      expect(granted.checkpoints.map((one) => ({ step: (one as Answer)['step'] }))).toEqual(
+        copy?.['checkpoints'],
+      );
+      return granted;
+    };
+    const copy = await repeat(job.id, {});
+    expect(copy.checkpoints).toEqual([
+      { step: 3, fraction: 0.3, files: [{ name: 'state' }, { name: 'more' }] },
+    ]);
+    const second = await repeat(job.id, {});
+    expect(second.checkpoints).toEqual([]);
+    await end(copy.id);
+    const changes = { payload: { command: 'false' } };
+    const other = await repeat(copy.id, { changes });
+    expect(other.checkpoints).toEqual([]);
+    const again = await held();
+    await report(again, [4]);
+    await end(again.id);
+    const last = await repeat(again.id, { changes, isWithCheckpoints: true });
+    expect(last.checkpoints).toMatchObject([{ step: 4 }]);
+    for (const { id } of [second, other, last]) await end(id);
   });
 
   it('is refused for a job that the worker does not hold', async () => {

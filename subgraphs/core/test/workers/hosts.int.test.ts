@@ -285,10 +285,9 @@ describe('an excluded host', () => {
     expect(await fleet.summaryOf(one)).toContain(
       '1 failed attempt does not count: core excluded b because of such failures.',
     );
-    const { job } = await core.ask(
-      'query ($id: ID!) { job(id: $id) { attempts { isGivenBack } } }',
-      { id: one },
-    );
+    const { job } = await core.ask('query ($id: ID!) { job(id: $id) { attempts { isGivenBack } } }', {
+      id: one,
+    });
     expect(job?.['attempts']).toEqual([{ isGivenBack: true }]);
     const { job: failed } = await core.ask(
       'query ($id: ID!) { job(id: $id) { retriedBy { retryOf { id } } attempts { isGivenBack decision { effects { kind target } } } } }',
@@ -303,16 +302,21 @@ describe('an excluded host', () => {
     const wasted = held.map(({ id }) => ({ jobId: id, attempt: 1 }));
     const hosts = core.db.collection('hosts');
     const name = { queue: fleet.queue, host: 'b' };
-    await waitFor('nothing is left to do', async () => (await hosts.findOne(name))?.['wasted'] === undefined, {
-      deadlineMs: 60_000,
-    });
+    await waitFor(
+      'nothing is left to do',
+      async () => (await hosts.findOne(name))?.['wasted'] === undefined,
+      {
+        deadlineMs: 60_000,
+      },
+    );
     await hosts.updateOne(name, { $set: { wasted }, $inc: { revision: 1 } });
     const second = await startCore({ db: core.db });
     await core.stop();
     core = { ...second, db: core.db };
     await waitFor(
       'the next leader has done it again',
-      async () => (await hosts.findOne({ ...name, wasted: { $exists: false }, retry: { $exists: false } })) !== null,
+      async () =>
+        (await hosts.findOne({ ...name, wasted: { $exists: false }, retry: { $exists: false } })) !== null,
       { deadlineMs: 120_000 },
     );
     expect(await settled()).toBe(true);

@@ -25,6 +25,8 @@ export interface BulkParameters {
   /** Leaves out jobs that another operation has retried. */
   readonly unlessRetried?: boolean | undefined;
   readonly changes?: RetryChanges | undefined;
+  /** Copies continue from checkpoints in any case, or in none; absent: with the same image and command. */
+  readonly withCheckpoints?: boolean | undefined;
 }
 
 /** Result for some jobs. `changed` lists the jobs themselves; for a retry, their copies. */

@@ -7,6 +7,8 @@ import type { Clock } from '@rhizome/clock';
 import { conflict, isOwn, principalOf, refusalFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
 import { changedJob, environmentProblem, type RetryChanges } from './retry-changes.js';
+import { inheritedCheckpoints, inherits } from '../checkpoints/inherited-checkpoints.js';
+import type { JobProgressRepository } from '../checkpoints/job-progress.repository.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { retryJobId } from '../model/job-ids.js';
 import { isTerminal } from '../model/job-state.js';
@@ -22,6 +24,7 @@ export interface JobCopiesOptions {
   readonly classes: ClassesRepository;
   readonly queues: QueueDirectory;
   readonly dependencies: Dependencies;
+  readonly checkpoints: Pick<JobProgressRepository, 'findMany' | 'insertNew'>;
   /** Reopens ended tasks whose jobs are retried. */
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
   /** Source of the rights that the caller has now. */
@@ -180,11 +183,33 @@ export class JobCopies {
     });
     if (bulk.parameters.changes)
       await classes.ensure(new Map(copies.map((copy) => [copy.classId, copy.requirements])), now);
+    await this.#inherit(bulk, sources, copies, firsts);
     await jobs.insertNew(copies);
     await dependencies.checkAgain(copies.flatMap(({ waitingFor }) => waitingFor));
     const tasks = new Set(copies.flatMap(({ taskId }) => taskId ?? []));
     if (tasks.size > 0) await this.#options.reopenTasks([...tasks]);
     return copies.map(({ _id }) => _id);
+  }
+
+  /** Gives checkpoints to the first copies of their jobs, before these can be granted. */
+  async #inherit(
+    { parameters: { withCheckpoints } }: BulkJob,
+    sources: readonly JobDocument[],
+    copies: readonly JobDocument[],
+    firsts: ReadonlySet<string>,
+  ): Promise<void> {
+    const { checkpoints, clock } = this.#options;
+    const copied = sources.flatMap((source, at) => {
+      const copy = copies[at];
+      // A job that is FINISHED has none, and one that never ran either.
+      const mayHave = copy && source.attempt > 0 && source.state !== 'FINISHED' && firsts.has(source._id);
+      return mayHave && inherits(source.payload, copy.payload, withCheckpoints)
+        ? [{ source: source._id, copy: copy._id }]
+        : [];
+    });
+    if (copied.length === 0) return;
+    const known = await checkpoints.findMany(copied.map(({ source }) => source));
+    await checkpoints.insertNew(inheritedCheckpoints(copied, known, clock.now()));
   }
 
   /**

@@ -69,6 +69,15 @@ export class JobProgressRepository {
     );
   }
 
+  /** Stores documents of new jobs. Those that an earlier try has stored stay as they are. */
+  async insertNew(documents: readonly JobProgressDocument[]): Promise<void> {
+    if (documents.length === 0) return;
+    const options = { ordered: false, writeConcern: { w: 'majority' } } as const;
+    await this.#progress.insertMany([...documents], options).catch((error: unknown) => {
+      if (!isOnlyDuplicates(error)) throw error;
+    });
+  }
+
   async #save(
     changes: readonly { readonly jobId: string; readonly fence: number; readonly set: Document }[],
     now: Date,

@@ -54,6 +54,13 @@ export function loadJob(id: string, context: Context, info: GraphQLResolveInfo):
   return context.loaders.load(jobLoader, { id, projection: jobProjection(info) });
 }
 
+const copyProjection: JobProjection = { retryOf: 1 };
+
+/** Returns true if the job repeats another. It is read together with the other fields of the operation. */
+export async function isCopy(id: string, { loaders }: Pick<Context, 'loaders'>): Promise<boolean> {
+  return (await loaders.load(jobLoader, { id, projection: copyProjection }))?.retryOf !== undefined;
+}
+
 /** Returns jobs with their selected fields, in order. @throws DomainError NOT_FOUND if one cannot be read */
 export async function loadJobs(
   ids: readonly string[],

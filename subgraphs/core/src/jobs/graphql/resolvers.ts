@@ -47,6 +47,7 @@ const mutations: Mutations = {
     const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
       includeDependents: input.isWithDependents ?? false,
       changes: retryChangesOf(input.changes),
+      withCheckpoints: input.isWithCheckpoints ?? undefined,
     });
     return { jobIds: result?.changedIds ?? [], result, userErrors };
   },

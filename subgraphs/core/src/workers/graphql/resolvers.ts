@@ -4,7 +4,7 @@ import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
-import { loadJob } from '../../jobs/graphql/job-loader.js';
+import { isCopy, loadJob } from '../../jobs/graphql/job-loader.js';
 import { progressLoader } from '../../jobs/graphql/progress-resolvers.js';
 import { maySeeJob } from '../../jobs/model/job-visibility.js';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
@@ -177,8 +177,10 @@ export const workerResolvers: Pick<
     },
   },
   JobAssignment: {
-    checkpoints: async ({ jobId, attempt }, _args, { loaders }) =>
-      attempt > 1 ? ((await loaders.load(progressLoader, jobId))?.checkpoints ?? []) : [],
+    checkpoints: async ({ jobId, attempt }, _args, context) =>
+      attempt > 1 || (await isCopy(jobId, context))
+        ? ((await context.loaders.load(progressLoader, jobId))?.checkpoints ?? [])
+        : [],
     job: async ({ job: granted, ...grant }, _args, context, info) => {
       const { jobId } = grant;
       const known = granted && isKnownFromGrant(info) ? jobOfGrant(grant, granted) : undefined;
