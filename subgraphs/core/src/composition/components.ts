@@ -17,7 +17,6 @@ import { logHeads } from '../jobs/logs/log-tails.js';
 import { type HostsModule, hostsModule } from './hosts.module.js';
 import { HostBook } from '../workers/hosts/host-book.js';
 import { type PoliciesModule, policiesModule } from './policies.module.js';
-import { retryFailedByHost } from './host-retries.js';
 import { ruleEffects } from './rule-effects.js';
 import { jobStores, type JobStores } from './job-stores.repository.js';
 import { observedStore } from '../jobs/transitions/observed-store.js';
@@ -84,12 +83,8 @@ export function createComponents(options: CoreOptions): Components {
     ids,
     log,
   });
-  const consents = new ConsentsService({
-    repository: consentStore(db),
-    experimentExists,
-    rights: options.rights ?? rightsOfToken,
-    clock,
-  });
+  const rights = options.rights ?? rightsOfToken;
+  const consents = new ConsentsService({ repository: consentStore(db), experimentExists, rights, clock });
   const policies = policiesModule({
     ...{ repository: smallStores.policies, directories, stores, log, clock },
     tasks: (id, principal) => jobs.tasks.findMany([id], principal),
@@ -109,10 +104,10 @@ export function createComponents(options: CoreOptions): Components {
   const failures = failuresModule(db, { ...following, leader: fleet.leadership });
   const { queues } = directories;
   const limits = config?.hosts;
-  const hosts = hostsModule({
-    ...{ ...following, repository: smallStores.hosts, book, queues, fleet, limits, jobs: stores.wasted },
-    retry: (retry) => retryFailedByHost(jobs.bulk, retry),
-  });
+  const { wasted } = stores;
+  const bulk = () => jobs.bulk;
+  const repository = smallStores.hosts;
+  const hosts = hostsModule({ ...following, repository, wasted, bulk, book, queues, fleet, limits });
   const units = unitsOf(options, { events, directories, stores });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {

@@ -1,8 +1,11 @@
 /** Assembles the watch over hosts and the service of them. */
+import { createPrincipal, never } from '@rhizome/authz';
+import type { BulkService } from '../jobs/bulk/bulk.service.js';
+import type { HostRetry } from '../workers/hosts/host.document.js';
 import type { FleetModule } from './fleet.module.js';
 import type { Directories } from './directories.js';
 import type { HostBook } from '../workers/hosts/host-book.js';
-import { defaultHostLimits, type HostLimits } from '../workers/hosts/host-state.js';
+import { defaultHostLimits, judge, type HostLimits } from '../workers/hosts/host-state.js';
 import { HostWatch, type HostWatchOptions } from '../workers/hosts/host-watch.js';
 import { WastedAttempts, type WastedAttemptsOptions } from '../workers/hosts/wasted-attempts.js';
 import type { HostsRepository } from '../workers/hosts/hosts.repository.js';
@@ -19,8 +22,9 @@ export interface HostsModule {
 export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'consumers' | 'clock' | 'log'> {
   readonly repository: HostsRepository;
   readonly book: HostBook;
-  readonly jobs: WastedAttemptsOptions['jobs'];
-  readonly retry: WastedAttemptsOptions['retry'];
+  readonly wasted: WastedAttemptsOptions['jobs'];
+  /** Retries jobs; exists when the first host is judged. */
+  readonly bulk: () => Pick<BulkService, 'change'>;
   readonly queues: Directories['queues'];
   readonly fleet: Pick<FleetModule, 'services' | 'leadership' | 'hostTests'>;
   /** Limits, where they differ from the defaults. */
@@ -28,9 +32,17 @@ export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'c
 }
 
 /** Creates them; judging starts when the `watch` does. */
-export function hostsModule({ queues, fleet, limits, ...shared }: HostsModuleOptions): HostsModule {
+export function hostsModule({
+  queues,
+  fleet,
+  limits,
+  wasted: jobs,
+  bulk,
+  ...shared
+}: HostsModuleOptions): HostsModule {
   const { cache } = fleet.services;
-  const { repository, jobs, retry, clock, log } = shared;
+  const { repository, clock, log } = shared;
+  const retry = (one: HostRetry): Promise<void> => retryFailed(bulk(), one);
   return {
     watch: new HostWatch({
       ...shared,
@@ -45,6 +57,24 @@ export function hostsModule({ queues, fleet, limits, ...shared }: HostsModuleOpt
     }),
     service: new HostsService({ ...shared, queues, loadOf: (host) => loadOf(cache, host) }),
   };
+}
+
+/**
+ * Retries jobs with the dependents that were closed because of them, in the name of core. A repetition finds
+ * the operation by its key.
+ */
+async function retryFailed(bulk: Pick<BulkService, 'change'>, { id, jobs }: HostRetry): Promise<void> {
+  for (const experiment of new Set(jobs.map((job) => job.experiment))) {
+    const grants = [{ experiment, roles: ['PRODUCTION'] as const }];
+    const principal = createPrincipal({ kind: 'SERVICE', subject: judge, grants, expiresAt: never });
+    const ids = jobs.filter((job) => job.experiment === experiment).map((job) => job.id);
+    const result = await bulk.change(principal, 'RETRY', {
+      selection: { ids },
+      parameters: { includeDependents: true, unlessRetried: true },
+      idempotencyKey: `${id}:${experiment}`,
+    });
+    if ('userErrors' in result) throw new Error(result.userErrors.map(({ message }) => message).join('; '));
+  }
 }
 
 function loadOf({ fleet, ledger }: FleetModule['services']['cache'], host: QueueHost): HostLoad {

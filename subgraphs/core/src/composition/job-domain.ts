@@ -87,7 +87,7 @@ export interface JobDomain {
   /** Commands of principals to tasks. */
   readonly taskCommands: TaskCommands;
   /** Commands of parts of core to tasks. */
-  readonly taskControl: Pick<TaskControl, 'command'>;
+  readonly taskControl: Pick<TaskControl, 'command' | 'rateSinceResume'>;
   /** Ends of scouting by principals. */
   readonly scoutingCommands: ScoutingCommands;
   /** Changes of jobs of tasks that have not started. */
@@ -155,7 +155,8 @@ function upkeepOf(
 }
 
 function controlOf({ stores, clock, onTaskCommand = async () => undefined }: JobDomainOptions): TaskControl {
-  return new TaskControl({ tasks: stores.taskControl, onChanged: onTaskCommand, clock });
+  const { taskControl: tasks, jobCounts } = stores;
+  return new TaskControl({ tasks, jobCounts, onChanged: onTaskCommand, clock });
 }
 
 function expansionOf(

@@ -8,7 +8,7 @@ import type { HostsService } from '../workers/hosts/hosts.service.js';
 
 /** The services that effects change. */
 export interface EffectServices {
-  readonly tasks: Pick<TaskControl, 'command'>;
+  readonly tasks: Pick<TaskControl, 'command' | 'rateSinceResume'>;
   readonly hosts: Pick<HostsService, 'excludeByRule'>;
 }
 
@@ -22,15 +22,18 @@ async function applyEffect(
   cause: EffectCause,
   { tasks, hosts }: EffectServices,
 ): Promise<boolean> {
-  const reason = effectText(effect);
-  const { kind, target, queue, until } = effect;
+  const { kind, target, queue, until, rate } = effect;
   // The attempt carries it; it is carried out if the host is excluded.
   if (kind === 'RETRY_IF_HOST_EXCLUDED') return true;
   if (kind !== 'EXCLUDE_HOST') {
+    const since = rate && (await tasks.rateSinceResume(target, rate));
+    if (rate && since === undefined) return false;
+    const reason = effectText(effect, since);
     const action = kind === 'PAUSE_TASK' ? 'PAUSE' : 'FINISH';
     const outcome = await tasks.command(action, target, { by: policyActor, reason });
     return outcome?.hasChanged === true;
   }
   if (queue === undefined || until === undefined) return false;
+  const reason = effectText(effect);
   return hosts.excludeByRule({ queue, host: target }, { by: policyActor, reason, until, cause });
 }

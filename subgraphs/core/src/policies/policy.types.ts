@@ -82,7 +82,7 @@ export interface RuleAction {
   readonly stopTask?: TaskAction;
   /** Only in policies of queues. */
   readonly excludeHost?: HostAction;
-  /** Retry of a job that is FAILED, if core excludes the host of its last attempt because of such failures. */
+  /** Retry of a job that is FAILED, if core excludes the host of its last attempt because of it. */
   readonly retryIfHostExcluded?: { readonly reason: string };
 }
 

@@ -1,6 +1,6 @@
 /** Effects of rules on tasks and hosts. They decide nothing about the job: later rules do. Pure. */
 import { endedOf } from '../jobs/model/job-state.js';
-import type { StoredEffect } from '../jobs/model/decision.types.js';
+import type { FailureRate, StoredEffect } from '../jobs/model/decision.types.js';
 import type { CompiledPolicy, Evidence } from './compiled-policy.js';
 import type { FailureFacts } from './failure.types.js';
 import type { PolicyRule, RuleAction, TaskAction } from './policy.types.js';
@@ -12,13 +12,8 @@ export interface MatchedRule {
   readonly evidence: Evidence;
 }
 
-/** Returns true if an action has an effect beside the job, and leaves the job to the next rules. */
-export function hasEffect({
-  pauseTask,
-  stopTask,
-  excludeHost,
-  retryIfHostExcluded,
-}: RuleAction): boolean {
+/** Returns true if an action has an effect, and leaves it to the next rules what follows for the job. */
+export function hasEffect({ pauseTask, stopTask, excludeHost, retryIfHostExcluded }: RuleAction): boolean {
   return (pauseTask ?? stopTask ?? excludeHost ?? retryIfHostExcluded) !== undefined;
 }
 
@@ -41,11 +36,13 @@ export function effectOf(facts: FailureFacts, matched: MatchedRule, now: Date): 
   const action = pauseTask ?? stopTask;
   const target = facts.job.taskId;
   if (!action || target === undefined) return undefined;
-  const rate = rateOf(facts, action);
-  if (rate === undefined) return undefined;
+  const found = rateOf(facts, action);
+  if (found === undefined) return undefined;
   const effect = made(matched, action.reason);
   const kind = pauseTask ? 'PAUSE_TASK' : 'STOP_TASK';
-  return { ...effect, kind, target, evidence: [...effect.evidence, ...rate] };
+  const { evidence, rate } = found;
+  const all = [...effect.evidence, ...evidence];
+  return { ...effect, kind, target, evidence: all, ...(rate ? { rate } : {}) };
 }
 
 function made(
@@ -59,20 +56,24 @@ function made(
 function rateOf(
   { taskStates }: FailureFacts,
   { maxFailedFraction, minEndedJobs }: TaskAction,
-): Evidence | undefined {
+): { readonly evidence: Evidence; readonly rate?: FailureRate } | undefined {
   // A replay does not know the counts of that time: it reports failures that the rule matches.
-  if (!taskStates) return [];
+  if (!taskStates) return { evidence: [] };
   const states = taskStates();
   if (!states) return undefined;
   const ended = endedOf(states);
   const failed = states.FAILED ?? 0;
   if (ended < minEndedJobs || failed <= maxFailedFraction * ended) return undefined;
-  return [{ criterion: 'maxFailedFraction', value: `${failed} of ${ended} ended jobs failed` }];
+  const value = `${failed} of ${ended} ended jobs failed`;
+  const rate = { failed, ended, maxFailedFraction, minEndedJobs };
+  return { evidence: [{ criterion: 'maxFailedFraction', value }], rate };
 }
 
-/** One sentence about an effect, for the task or the host. */
-export function effectText({ rule, policyId, version, reason, evidence }: StoredEffect): string {
-  const rate = evidence.find(({ criterion }) => criterion === 'maxFailedFraction');
-  const why = rate ? `; ${rate.value}` : '';
+/** One sentence about an effect, for the task or the host. @param rate text about the failure rate */
+export function effectText(
+  { rule, policyId, version, reason }: StoredEffect,
+  rate: string | undefined = undefined,
+): string {
+  const why = rate === undefined ? '' : `; ${rate}`;
   return `Rule "${rule}" of ${policyId}, version ${version}: ${reason}${why}`.slice(0, 500);
 }

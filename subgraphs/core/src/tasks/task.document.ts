@@ -3,7 +3,7 @@ import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
 import type { OpenTaskChange, StoredTaskChange } from './changes/task-change.types.js';
 import { keptTaskChanges } from './changes/task-change.types.js';
-import type { StoredFailureLimit } from './limits/failure-limit.types.js';
+import type { EndedJobs, StoredFailureLimit } from './limits/failure-limit.types.js';
 import type { StoredScouts } from './scouts/scouts.types.js';
 
 /** States of a task. */
@@ -56,6 +56,8 @@ export interface StoredTaskCommand {
   readonly by: string;
   readonly at: Date;
   readonly reason?: string;
+  /** Of a RESUME: jobs that had ended then. */
+  readonly ended?: EndedJobs;
 }
 
 /** Template of the jobs of a task; texts may contain `{{name}}` for parameters. */

@@ -15,6 +15,14 @@ export type FailureOutcome = 'RETRY' | 'FAIL' | 'HOLD';
 /** Effects of rules other than what follows at once for the job. */
 export type EffectKind = 'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST' | 'RETRY_IF_HOST_EXCLUDED';
 
+/** Failed jobs of a task since its beginning, and the limits of the rule. */
+export interface FailureRate {
+  readonly failed: number;
+  readonly ended: number;
+  readonly maxFailedFraction: number;
+  readonly minEndedJobs: number;
+}
+
 /** Effect of a rule on a task or a host, because of a failed attempt. */
 export interface StoredEffect {
   readonly kind: EffectKind;
@@ -30,6 +38,8 @@ export interface StoredEffect {
   readonly queue?: string;
   /** End of the exclusion. */
   readonly until?: Date;
+  /** Of an effect on a task. */
+  readonly rate?: FailureRate;
 }
 
 /** Decision about a failed attempt, other than by the retry policy of the job alone. */

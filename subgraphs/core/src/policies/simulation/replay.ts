@@ -72,7 +72,12 @@ export function replayJob(job: ReplayedJob, world: ReplayWorld): Replay | { read
     const nextThen = withChanges(happened, decidedThen?.changes ?? []);
     const nextNow = decided ? (decided.requirements?.requirements ?? would) : nextThen;
     const decision = decided ? decided.decision : decidedThen;
-    before.push({ ...unended, ...(uncounted ? { uncounted } : {}), error, ...(decision ? { decision } : {}) });
+    before.push({
+      ...unended,
+      ...(uncounted ? { uncounted } : {}),
+      error,
+      ...(decision ? { decision } : {}),
+    });
     [happened, would] = [nextThen, nextNow];
     avoid = (decided ?? decidedThen)?.avoid ?? avoid;
     if (!decided) continue;

@@ -7,6 +7,10 @@ import {
   type TaskAction,
   type TaskFacts,
 } from '../task.document.js';
+import type { JobCountsRepository } from '../../jobs/model/job-counts.repository.js';
+import type { EndedJobs } from '../limits/failure-limit.types.js';
+import { endedJobsOf, exceeded } from '../limits/failure-limit.js';
+import type { FailureRate } from '../../jobs/model/decision.types.js';
 import type { TaskControlRepository } from './task-control.repository.js';
 
 /** Author of a command, and why it was given. */
@@ -28,6 +32,7 @@ export interface CommandOutcome {
 /** Dependencies of {@link TaskControl}. */
 export interface TaskControlOptions {
   readonly tasks: Pick<TaskControlRepository, 'find' | 'apply'>;
+  readonly jobCounts: Pick<JobCountsRepository, 'stateCountsUpTo'>;
   /** Called with each changed task, so that this process knows it at once. */
   readonly onChanged: (taskId: string) => Promise<void>;
   readonly clock: Clock;
@@ -67,12 +72,31 @@ export class TaskControl {
       if (!task) return null;
       if (isAsCommanded(action, task)) return { task, isDone: true, hasChanged: false };
       if (!mayCommand(action, task)) return { task, isDone: false, hasChanged: false };
-      const changed = await tasks.apply(taskId, sources[action], command);
+      const ended = action === 'RESUME' ? { ended: await this.#endedOf(taskId) } : {};
+      const changed = await tasks.apply(taskId, sources[action], { ...command, ...ended });
       // Its state has changed since it was read.
       if (!changed) continue;
       await onChanged(taskId);
       return { task: changed, isDone: true, hasChanged: true };
     }
+  }
+
+  /**
+   * The failure rate of a task since it was resumed last, if it exceeds the limits of a rule; undefined if it
+   * does not, so that a task which is resumed is not paused again by the failures of before.
+   */
+  async rateSinceResume(
+    taskId: string,
+    { failed, ended, ...limits }: FailureRate,
+  ): Promise<string | undefined> {
+    const task = await this.#options.tasks.find(taskId);
+    const from = task?.commands?.findLast(({ action }) => action === 'RESUME')?.ended;
+    return exceeded({ ...limits, ...(from ? { from } : {}) }, { failed, ended });
+  }
+
+  async #endedOf(taskId: string): Promise<EndedJobs> {
+    const { counts } = await this.#options.jobCounts.stateCountsUpTo([taskId]);
+    return endedJobsOf(counts.get(taskId) ?? {});
   }
 }
 

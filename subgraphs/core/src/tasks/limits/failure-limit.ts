@@ -48,7 +48,7 @@ export function endedJobsOf(states: StateCounts): EndedJobs {
 }
 
 /** Reason for the command, if the limit is exceeded; undefined otherwise. */
-export function exceeded(limit: StoredFailureLimit, now: EndedJobs): string | undefined {
+export function exceeded(limit: Omit<StoredFailureLimit, 'action'>, now: EndedJobs): string | undefined {
   const { maxFailedJobs, maxFailedFraction, minEndedJobs, from } = limit;
   // Jobs that had failed before the last command may be retried: their number may be smaller now.
   const failed = now.failed - Math.min(from?.failed ?? 0, now.failed);

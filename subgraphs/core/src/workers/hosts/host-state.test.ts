@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HostEvidence } from './host.document.js';
-import { alsoWasted, decided, defaultHostLimits, excluded, recovered, suspected, viewOf } from './host-state.js';
+import {
+  alsoWasted,
+  decided,
+  defaultHostLimits,
+  excluded,
+  recovered,
+  suspected,
+  viewOf,
+} from './host-state.js';
 
 const now = new Date('2030-01-01T00:00:00Z');
 const later = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
@@ -47,10 +55,10 @@ describe('viewOf', () => {
   });
 });
 
-describe('attempts that were wasted', () => {
+describe('wasted attempts', () => {
   const attempts = [{ jobId: 'job_1', attempt: 1 }];
 
-  it('are kept while the host is SUSPECT, and are to be given back once it is excluded', () => {
+  it('keeps them while the host is SUSPECT, and gives them back once it is excluded', () => {
     const found = { ...evidence, attempts };
     const suspect = suspected(place, undefined, found, 'token', defaultHostLimits, now);
     expect(suspect).toMatchObject({ evidence: { attempts } });
@@ -65,7 +73,7 @@ describe('attempts that were wasted', () => {
     });
   });
 
-  it('are at most 500 of a host', () => {
+  it('keeps at most 500 of a host', () => {
     const many = Array.from({ length: 600 }, (_one, at) => ({ jobId: `job_${at}`, attempt: 1 }));
     const found = { ...evidence, attempts: many };
     expect(excluded(place, undefined, found, 'x', defaultHostLimits, now).wasted).toHaveLength(500);

@@ -20,9 +20,9 @@ export class WastedAttemptsRepository {
   }
 
   /**
-   * Gives attempts back to jobs that live. The mark of the attempt and the count of the job are one update, so
-   * that an attempt is given back once, however often and by how many processes this is called. Attempts that
-   * a job no longer lists stay as they are.
+   * Gives attempts back to jobs that live. The mark of the attempt and the count of the job are one update,
+   * so that an attempt is given back once, however often and by how many processes this is called. Attempts
+   * that a job no longer lists stay as they are.
    */
   async giveBack(attempts: readonly WastedAttempt[]): Promise<void> {
     if (attempts.length === 0) return;
@@ -47,7 +47,12 @@ export class WastedAttemptsRepository {
         { _id: { $in: [...numbers.keys()] }, state: 'FAILED', retriedBy: { $exists: false } },
         {
           readConcern: { level: 'majority' },
-          projection: { experiment: 1, attempt: 1, 'attempts.number': 1, 'attempts.decision.effects.kind': 1 },
+          projection: {
+            experiment: 1,
+            attempt: 1,
+            'attempts.number': 1,
+            'attempts.decision.effects.kind': 1,
+          },
         },
       )
       .toArray();
