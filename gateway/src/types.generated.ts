@@ -3,6 +3,7 @@ import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } f
 import type { AuditActorMapper, AuditClientMapper, AuditEntryMapper, AuditEntryConnectionMapper, AuditTargetsMapper } from './audit/graph/schema.mappers.js';
 import type { ElevationMapper, ElevationConnectionMapper, GroupMapper, GroupConnectionMapper, GroupMemberMapper, GroupMemberConnectionMapper } from './identity/graph/roles.mappers.js';
 import type { GrantResultMapper, GroupMembershipMapper, KnownPrincipalMapper, KnownPrincipalConnectionMapper, MappingRuleMapper, MembershipMapper, RevocationMapper, RoleGrantMapper, RuleResultMapper, TokenCheckMapper, TokenExplanationMapper, TokenIssuerMapper, TokenIssuerVersionMapper, TokenIssuerVersionConnectionMapper, WorkerEnrolmentMapper, WorkerEnrolmentConnectionMapper } from './identity/graph/schema.mappers.js';
+import type { LinkedIdentityMapper } from './identity/graph/links.mappers.js';
 import type { RobotMapper, RobotConnectionMapper, RobotKeyMapper } from './identity/graph/robots.mappers.js';
 import type { SchemaChangeMapper, SchemaCheckMapper, SchemaCheckConnectionMapper, SchemaFindingMapper, SchemaUseMapper, SchemaVersionMapper, SchemaVersionConnectionMapper, SchemaVersionSubgraphMapper, SubgraphMapper } from './registry/graph/schema.mappers.js';
 import type { SubgraphContext } from '@rhizome/subgraph';
@@ -688,6 +689,8 @@ export type KnownPrincipal = Node & {
   readonly isSuspended: Scalars['Boolean']['output'];
   /** Kind of the principal; PILOT does not occur. */
   readonly kind: PrincipalKind;
+  /** Other identities of the same person that you may read; at most 10. */
+  readonly linkedIdentities: ReadonlyArray<LinkedIdentity>;
   /** Memberships that have not ended: those for all experiments (`*`), and those for experiments whose identities you may read. */
   readonly memberships: ReadonlyArray<Membership>;
 };
@@ -712,6 +715,71 @@ export type KnownPrincipalEdge = {
   readonly cursor: Scalars['String']['output'];
   /** The principal. */
   readonly node: KnownPrincipal;
+};
+
+/** A second identity of the caller. */
+export type LinkIdentityInput = {
+  /**
+   * Token of an outside issuer for the second identity, as `rhizome login` gets it: the proof that the identity is yours.
+   * It must have been issued within the last 10 minutes, and can be used once.
+   */
+  readonly token: Scalars['String']['input'];
+};
+
+/** Result of `linkIdentity`. */
+export type LinkIdentityPayload = {
+  readonly __typename?: 'LinkIdentityPayload';
+  /** The identity that was linked to yours; null if the input has errors. */
+  readonly identity?: Maybe<LinkedIdentity>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<LinkIdentityUserError>;
+};
+
+/** An error in the input of `linkIdentity`. */
+export type LinkIdentityUserError = UserError & {
+  readonly __typename?: 'LinkIdentityUserError';
+  /** Code of the error, for programs. */
+  readonly code: LinkIdentityUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `linkIdentity`. */
+export type LinkIdentityUserErrorCode =
+  /** The identity of the token is linked to others already. */
+  | 'ALREADY_LINKED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The token belongs to a service. */
+  | 'NOT_A_PERSON'
+  /** The token belongs to the identity that makes the call. */
+  | 'SAME_IDENTITY'
+  /** The token is not valid, its issuer is not trusted, or its identity is suspended. */
+  | 'TOKEN_NOT_ACCEPTED'
+  /** The token was issued more than 10 minutes ago. */
+  | 'TOKEN_TOO_OLD'
+  /** The token was used for a link before. */
+  | 'TOKEN_USED'
+  /** You have 10 linked identities. */
+  | 'TOO_MANY_IDENTITIES';
+
+/** An identity of a person who has linked several. Each keeps its own roles; the person owns the jobs of all of them. */
+export type LinkedIdentity = {
+  readonly __typename?: 'LinkedIdentity';
+  /** Accounts of the identity at issuers that you may read; at most 100. */
+  readonly accounts: ReadonlyArray<PrincipalIdentity>;
+  /** Name for people; null if the issuer gives none. */
+  readonly displayName?: Maybe<Scalars['String']['output']>;
+  /** True if the identity is suspended; the others do not own its jobs while it is. */
+  readonly isSuspended: Scalars['Boolean']['output'];
+  /** Time at which the identity was linked. */
+  readonly linkedAt: Scalars['DateTime']['output'];
+  /** The identity, by the subject of its tokens. */
+  readonly principal: Principal;
+  /** Identifier of the identity, as in `KnownPrincipal.id`. */
+  readonly principalId: Scalars['ID']['output'];
 };
 
 /** Kind of a principal that logs in with a token of another issuer. */
@@ -799,6 +867,11 @@ export type Mutation = {
   readonly endRobotKey: EndRobotKeyPayload;
   /** Creates a code with which workers of a queue enrol. You need `worker:enrol` in all experiments that the queue admits. */
   readonly inviteWorkers: InviteWorkersPayload;
+  /**
+   * Links a second identity of yours to the one that makes the call: you own the jobs of both, and keep the roles of
+   * each with its own logins only. Needs a token of a login, neither elevated nor limited.
+   */
+  readonly linkIdentity: LinkIdentityPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
   /**
@@ -837,6 +910,11 @@ export type Mutation = {
   readonly startElevation: StartElevationPayload;
   /** Suspends a principal, or ends its suspension. */
   readonly suspendPrincipal: SuspendPrincipalPayload;
+  /**
+   * Ends the links of an identity of yours, or of anybody for a caller with `membership:set` in all experiments. What
+   * the person owns through the identity ends within seconds.
+   */
+  readonly unlinkIdentity: UnlinkIdentityPayload;
   /**
    * Removes a subgraph from the graph in every gateway. Fields of other subgraphs that depend on it are removed,
    * too; the change is checked like any other.
@@ -877,6 +955,11 @@ export type MutationendRobotKeyArgs = {
 
 export type MutationinviteWorkersArgs = {
   input: InviteWorkersInput;
+};
+
+
+export type MutationlinkIdentityArgs = {
+  input: LinkIdentityInput;
 };
 
 
@@ -942,6 +1025,11 @@ export type MutationstartElevationArgs = {
 
 export type MutationsuspendPrincipalArgs = {
   input: SuspendPrincipalInput;
+};
+
+
+export type MutationunlinkIdentityArgs = {
+  input: UnlinkIdentityInput;
 };
 
 
@@ -1081,6 +1169,8 @@ export type Query = {
    * and their agents; the newest first.
    */
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
+  /** Your linked identities, the one that makes the call included; empty if it has no links. */
+  readonly linkedIdentities?: Maybe<ReadonlyArray<LinkedIdentity>>;
   /** Active revocations. Their number is small, so the list has no pages. */
   readonly revocations?: Maybe<ReadonlyArray<Revocation>>;
   /** Robots of the experiments whose identities you may read, the newest first. */
@@ -2335,6 +2425,37 @@ export type TokenKind =
   /** Credential of one worker, bound to its key. */
   | 'WORKER';
 
+/** An identity whose links end. */
+export type UnlinkIdentityInput = {
+  /** Identifier of the identity, as in `LinkedIdentity.principalId`. */
+  readonly principalId: Scalars['ID']['input'];
+};
+
+/** Result of `unlinkIdentity`. */
+export type UnlinkIdentityPayload = {
+  readonly __typename?: 'UnlinkIdentityPayload';
+  /** The identity that is not linked any more; null if there was no link to end. */
+  readonly identity?: Maybe<LinkedIdentity>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<UnlinkIdentityUserError>;
+};
+
+/** An error in the input of `unlinkIdentity`. */
+export type UnlinkIdentityUserError = UserError & {
+  readonly __typename?: 'UnlinkIdentityUserError';
+  /** Code of the error, for programs. */
+  readonly code: UnlinkIdentityUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `unlinkIdentity`. */
+export type UnlinkIdentityUserErrorCode =
+  /** No linked identity has this id, or you may not end its links. */
+  | 'LINK_NOT_FOUND';
+
 /**
  * An error in the input of a mutation. A mutation that decides about each entry of a list, such as `submitJobs`, still
  * processes the entries without an error.
@@ -2566,6 +2687,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<EndEnrolmentUserError, 'code'> & { code: _RefType['EndEnrolmentUserErrorCode'] } & { __typename: 'EndEnrolmentUserError' } )
     | ( Omit<EndRobotKeyUserError, 'code'> & { code: _RefType['EndRobotKeyUserErrorCode'] } & { __typename: 'EndRobotKeyUserError' } )
     | ( Omit<InviteWorkersUserError, 'code'> & { code: _RefType['InviteWorkersUserErrorCode'] } & { __typename: 'InviteWorkersUserError' } )
+    | ( Omit<LinkIdentityUserError, 'code'> & { code: _RefType['LinkIdentityUserErrorCode'] } & { __typename: 'LinkIdentityUserError' } )
     | ( Omit<PublishSchemaUserError, 'code'> & { code: _RefType['PublishSchemaUserErrorCode'] } & { __typename: 'PublishSchemaUserError' } )
     | ( Omit<RegisterRobotUserError, 'code'> & { code: _RefType['RegisterRobotUserErrorCode'] } & { __typename: 'RegisterRobotUserError' } )
     | ( Omit<RegisterSubgraphUserError, 'code'> & { code: _RefType['RegisterSubgraphUserErrorCode'] } & { __typename: 'RegisterSubgraphUserError' } )
@@ -2579,6 +2701,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<SetTokenIssuerUserError, 'code'> & { code: _RefType['SetTokenIssuerUserErrorCode'] } & { __typename: 'SetTokenIssuerUserError' } )
     | ( Omit<StartElevationUserError, 'code'> & { code: _RefType['StartElevationUserErrorCode'] } & { __typename: 'StartElevationUserError' } )
     | ( Omit<SuspendPrincipalUserError, 'code'> & { code: _RefType['SuspendPrincipalUserErrorCode'] } & { __typename: 'SuspendPrincipalUserError' } )
+    | ( Omit<UnlinkIdentityUserError, 'code'> & { code: _RefType['UnlinkIdentityUserErrorCode'] } & { __typename: 'UnlinkIdentityUserError' } )
     | ( Omit<WithdrawSubgraphUserError, 'code'> & { code: _RefType['WithdrawSubgraphUserErrorCode'] } & { __typename: 'WithdrawSubgraphUserError' } )
   ;
 };
@@ -2645,6 +2768,11 @@ export type ResolversTypes = {
   KnownPrincipal: ResolverTypeWrapper<KnownPrincipalMapper>;
   KnownPrincipalConnection: ResolverTypeWrapper<KnownPrincipalConnectionMapper>;
   KnownPrincipalEdge: ResolverTypeWrapper<Omit<KnownPrincipalEdge, 'node'> & { node: ResolversTypes['KnownPrincipal'] }>;
+  LinkIdentityInput: LinkIdentityInput;
+  LinkIdentityPayload: ResolverTypeWrapper<Omit<LinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversTypes['LinkIdentityUserError']> }>;
+  LinkIdentityUserError: ResolverTypeWrapper<Omit<LinkIdentityUserError, 'code'> & { code: ResolversTypes['LinkIdentityUserErrorCode'] }>;
+  LinkIdentityUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TOKEN_NOT_ACCEPTED' | 'TOKEN_TOO_OLD' | 'TOKEN_USED' | 'NOT_A_PERSON' | 'SAME_IDENTITY' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES'>;
+  LinkedIdentity: ResolverTypeWrapper<LinkedIdentityMapper>;
   LoginKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE'>;
   MappingRule: ResolverTypeWrapper<MappingRuleMapper>;
   Membership: ResolverTypeWrapper<MembershipMapper>;
@@ -2749,6 +2877,10 @@ export type ResolversTypes = {
   TokenIssuerVersionConnection: ResolverTypeWrapper<TokenIssuerVersionConnectionMapper>;
   TokenIssuerVersionEdge: ResolverTypeWrapper<Omit<TokenIssuerVersionEdge, 'node'> & { node: ResolversTypes['TokenIssuerVersion'] }>;
   TokenKind: ResolverTypeWrapper<'USER' | 'SERVICE' | 'AGENT' | 'QUEUE' | 'WORKER' | 'ATTEMPT'>;
+  UnlinkIdentityInput: UnlinkIdentityInput;
+  UnlinkIdentityPayload: ResolverTypeWrapper<Omit<UnlinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversTypes['UnlinkIdentityUserError']> }>;
+  UnlinkIdentityUserError: ResolverTypeWrapper<Omit<UnlinkIdentityUserError, 'code'> & { code: ResolversTypes['UnlinkIdentityUserErrorCode'] }>;
+  UnlinkIdentityUserErrorCode: ResolverTypeWrapper<'LINK_NOT_FOUND'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
   WithdrawSubgraphInput: WithdrawSubgraphInput;
   WithdrawSubgraphPayload: ResolverTypeWrapper<Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['WithdrawSubgraphUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
@@ -2814,6 +2946,10 @@ export type ResolversParentTypes = {
   KnownPrincipal: KnownPrincipalMapper;
   KnownPrincipalConnection: KnownPrincipalConnectionMapper;
   KnownPrincipalEdge: Omit<KnownPrincipalEdge, 'node'> & { node: ResolversParentTypes['KnownPrincipal'] };
+  LinkIdentityInput: LinkIdentityInput;
+  LinkIdentityPayload: Omit<LinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversParentTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversParentTypes['LinkIdentityUserError']> };
+  LinkIdentityUserError: LinkIdentityUserError;
+  LinkedIdentity: LinkedIdentityMapper;
   MappingRule: MappingRuleMapper;
   Membership: MembershipMapper;
   Mutation: Record<PropertyKey, never>;
@@ -2896,6 +3032,9 @@ export type ResolversParentTypes = {
   TokenIssuerVersion: TokenIssuerVersionMapper;
   TokenIssuerVersionConnection: TokenIssuerVersionConnectionMapper;
   TokenIssuerVersionEdge: Omit<TokenIssuerVersionEdge, 'node'> & { node: ResolversParentTypes['TokenIssuerVersion'] };
+  UnlinkIdentityInput: UnlinkIdentityInput;
+  UnlinkIdentityPayload: Omit<UnlinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversParentTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversParentTypes['UnlinkIdentityUserError']> };
+  UnlinkIdentityUserError: UnlinkIdentityUserError;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
   WithdrawSubgraphInput: WithdrawSubgraphInput;
   WithdrawSubgraphPayload: Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['WithdrawSubgraphUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
@@ -3201,6 +3340,7 @@ export type KnownPrincipalResolvers<ContextType = SubgraphContext, ParentType ex
   identities?: Resolver<ReadonlyArray<ResolversTypes['PrincipalIdentity']>, ParentType, ContextType>;
   isSuspended?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['PrincipalKind'], ParentType, ContextType>;
+  linkedIdentities?: Resolver<ReadonlyArray<ResolversTypes['LinkedIdentity']>, ParentType, ContextType>;
   memberships?: Resolver<ReadonlyArray<ResolversTypes['Membership']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
@@ -3215,6 +3355,29 @@ export type KnownPrincipalConnectionResolvers<ContextType = SubgraphContext, Par
 export type KnownPrincipalEdgeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['KnownPrincipalEdge'] = ResolversParentTypes['KnownPrincipalEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['KnownPrincipal'], ParentType, ContextType>;
+};
+
+export type LinkIdentityPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['LinkIdentityPayload'] = ResolversParentTypes['LinkIdentityPayload']> = {
+  identity?: Resolver<Maybe<ResolversTypes['LinkedIdentity']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['LinkIdentityUserError']>, ParentType, ContextType>;
+};
+
+export type LinkIdentityUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['LinkIdentityUserError'] = ResolversParentTypes['LinkIdentityUserError']> = {
+  code?: Resolver<ResolversTypes['LinkIdentityUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type LinkIdentityUserErrorCodeResolvers = EnumResolverSignature<{ ALREADY_LINKED?: any, INVALID_VALUE?: any, NOT_A_PERSON?: any, SAME_IDENTITY?: any, TOKEN_NOT_ACCEPTED?: any, TOKEN_TOO_OLD?: any, TOKEN_USED?: any, TOO_MANY_IDENTITIES?: any }, ResolversTypes['LinkIdentityUserErrorCode']>;
+
+export type LinkedIdentityResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['LinkedIdentity'] = ResolversParentTypes['LinkedIdentity']> = {
+  accounts?: Resolver<ReadonlyArray<ResolversTypes['PrincipalIdentity']>, ParentType, ContextType>;
+  displayName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  isSuspended?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  linkedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  principal?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  principalId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
 };
 
 export type LoginKindResolvers = EnumResolverSignature<{ HUMAN?: any, SERVICE?: any }, ResolversTypes['LoginKind']>;
@@ -3253,6 +3416,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   endEnrolment?: Resolver<ResolversTypes['EndEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationendEnrolmentArgs, 'input'>>;
   endRobotKey?: Resolver<ResolversTypes['EndRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationendRobotKeyArgs, 'input'>>;
   inviteWorkers?: Resolver<ResolversTypes['InviteWorkersPayload'], ParentType, ContextType, RequireFields<MutationinviteWorkersArgs, 'input'>>;
+  linkIdentity?: Resolver<ResolversTypes['LinkIdentityPayload'], ParentType, ContextType, RequireFields<MutationlinkIdentityArgs, 'input'>>;
   publishSchema?: Resolver<ResolversTypes['PublishSchemaPayload'], ParentType, ContextType, RequireFields<MutationpublishSchemaArgs, 'input'>>;
   registerRobot?: Resolver<ResolversTypes['RegisterRobotPayload'], ParentType, ContextType, RequireFields<MutationregisterRobotArgs, 'input'>>;
   registerSubgraph?: Resolver<ResolversTypes['RegisterSubgraphPayload'], ParentType, ContextType, RequireFields<MutationregisterSubgraphArgs, 'input'>>;
@@ -3266,6 +3430,7 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   setTokenIssuer?: Resolver<ResolversTypes['SetTokenIssuerPayload'], ParentType, ContextType, RequireFields<MutationsetTokenIssuerArgs, 'input'>>;
   startElevation?: Resolver<ResolversTypes['StartElevationPayload'], ParentType, ContextType, RequireFields<MutationstartElevationArgs, 'input'>>;
   suspendPrincipal?: Resolver<ResolversTypes['SuspendPrincipalPayload'], ParentType, ContextType, RequireFields<MutationsuspendPrincipalArgs, 'input'>>;
+  unlinkIdentity?: Resolver<ResolversTypes['UnlinkIdentityPayload'], ParentType, ContextType, RequireFields<MutationunlinkIdentityArgs, 'input'>>;
   withdrawSubgraph?: Resolver<ResolversTypes['WithdrawSubgraphPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubgraphArgs, 'input'>>;
 };
 
@@ -3323,6 +3488,7 @@ export type QueryResolvers<ContextType = SubgraphContext, ParentType extends Res
   groups?: Resolver<Maybe<ResolversTypes['GroupConnection']>, ParentType, ContextType, RequireFields<QuerygroupsArgs, 'first'>>;
   knownPrincipal?: Resolver<Maybe<ResolversTypes['KnownPrincipal']>, ParentType, ContextType, RequireFields<QueryknownPrincipalArgs, 'id'>>;
   knownPrincipals?: Resolver<Maybe<ResolversTypes['KnownPrincipalConnection']>, ParentType, ContextType, RequireFields<QueryknownPrincipalsArgs, 'first'>>;
+  linkedIdentities?: Resolver<Maybe<ReadonlyArray<ResolversTypes['LinkedIdentity']>>, ParentType, ContextType>;
   revocations?: Resolver<Maybe<ReadonlyArray<ResolversTypes['Revocation']>>, ParentType, ContextType>;
   robots?: Resolver<Maybe<ResolversTypes['RobotConnection']>, ParentType, ContextType, RequireFields<QueryrobotsArgs, 'first'>>;
   schemaChecks?: Resolver<Maybe<ResolversTypes['SchemaCheckConnection']>, ParentType, ContextType, RequireFields<QueryschemaChecksArgs, 'first'>>;
@@ -3774,8 +3940,22 @@ export type TokenIssuerVersionEdgeResolvers<ContextType = SubgraphContext, Paren
 
 export type TokenKindResolvers = EnumResolverSignature<{ AGENT?: any, ATTEMPT?: any, QUEUE?: any, SERVICE?: any, USER?: any, WORKER?: any }, ResolversTypes['TokenKind']>;
 
+export type UnlinkIdentityPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UnlinkIdentityPayload'] = ResolversParentTypes['UnlinkIdentityPayload']> = {
+  identity?: Resolver<Maybe<ResolversTypes['LinkedIdentity']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['UnlinkIdentityUserError']>, ParentType, ContextType>;
+};
+
+export type UnlinkIdentityUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UnlinkIdentityUserError'] = ResolversParentTypes['UnlinkIdentityUserError']> = {
+  code?: Resolver<ResolversTypes['UnlinkIdentityUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UnlinkIdentityUserErrorCodeResolvers = EnumResolverSignature<{ LINK_NOT_FOUND?: any }, ResolversTypes['UnlinkIdentityUserErrorCode']>;
+
 export type UserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'CheckSchemaUserError' | 'DecideEnrolmentUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'CheckSchemaUserError' | 'DecideEnrolmentUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'LinkIdentityUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'UnlinkIdentityUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
 };
 
 export type WithdrawSubgraphPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawSubgraphPayload'] = ResolversParentTypes['WithdrawSubgraphPayload']> = {
@@ -3883,6 +4063,10 @@ export type Resolvers<ContextType = SubgraphContext> = {
   KnownPrincipal?: KnownPrincipalResolvers<ContextType>;
   KnownPrincipalConnection?: KnownPrincipalConnectionResolvers<ContextType>;
   KnownPrincipalEdge?: KnownPrincipalEdgeResolvers<ContextType>;
+  LinkIdentityPayload?: LinkIdentityPayloadResolvers<ContextType>;
+  LinkIdentityUserError?: LinkIdentityUserErrorResolvers<ContextType>;
+  LinkIdentityUserErrorCode?: LinkIdentityUserErrorCodeResolvers;
+  LinkedIdentity?: LinkedIdentityResolvers<ContextType>;
   LoginKind?: LoginKindResolvers;
   MappingRule?: MappingRuleResolvers<ContextType>;
   Membership?: MembershipResolvers<ContextType>;
@@ -3970,6 +4154,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   TokenIssuerVersionConnection?: TokenIssuerVersionConnectionResolvers<ContextType>;
   TokenIssuerVersionEdge?: TokenIssuerVersionEdgeResolvers<ContextType>;
   TokenKind?: TokenKindResolvers;
+  UnlinkIdentityPayload?: UnlinkIdentityPayloadResolvers<ContextType>;
+  UnlinkIdentityUserError?: UnlinkIdentityUserErrorResolvers<ContextType>;
+  UnlinkIdentityUserErrorCode?: UnlinkIdentityUserErrorCodeResolvers;
   UserError?: UserErrorResolvers<ContextType>;
   WithdrawSubgraphPayload?: WithdrawSubgraphPayloadResolvers<ContextType>;
   WithdrawSubgraphUserError?: WithdrawSubgraphUserErrorResolvers<ContextType>;

@@ -42,6 +42,10 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Mutation.startElevation': 'memberships say which roles a person may take',
     'Mutation.endElevation':
       'everybody may end the own elevations; the service checks the permission for others',
+    'Query.linkedIdentities': 'everybody may read the own identities',
+    'Mutation.linkIdentity': 'the tokens of both identities are the evidence; the service checks them',
+    'Mutation.unlinkIdentity':
+      'everybody may unlink the own identities; the service checks the permission for others',
     'Mutation.revokeTokens':
       'everybody may revoke the own tokens; the service checks the permission for others',
     'Query.explainToken': 'the token itself is the evidence; for one that is not genuine no rule is shown',

@@ -96,7 +96,10 @@ async function recorded(field: string, token: string | undefined): Promise<reado
 const kindOf = (field: string): string => (field === 'redeemSecrets' ? 'SECRET_READ' : 'MUTATION');
 
 /** Mutations that concern the caller alone, and that a reader may call with any input. */
-const openToReaders = ['endElevation', 'revokeJobAccess', 'startElevation', 'withdrawSubmissionConsent'];
+const openToReaders = [
+  ...['endElevation', 'revokeJobAccess', 'startElevation', 'unlinkIdentity'],
+  'withdrawSubmissionConsent',
+];
 
 const mutations = () => Object.keys(schema.getMutationType()?.getFields() ?? {});
 

@@ -14,6 +14,7 @@ import { addList } from './commands/list.js';
 import { addElevation } from './commands/login/elevation.js';
 import { addGroups } from './commands/login/groups.js';
 import { addIdentity } from './commands/login/identity.js';
+import { addLinks } from './commands/login/links.js';
 import { addLogin } from './commands/login/login.js';
 import { addRobots } from './commands/login/robots.js';
 import { addLogs } from './commands/logs.js';
@@ -82,6 +83,7 @@ function createProgram(world: World, finish: Finish): Command {
   for (const add of [
     addLogin,
     addIdentity,
+    addLinks,
     addElevation,
     addGroups,
     addRobots,

@@ -54,6 +54,22 @@ describe('call token of a member of a group', () => {
   });
 });
 
+describe('call token of a person with linked identities', () => {
+  it('names them to subgraphs of the deployment only, and none for a scope', async () => {
+    const init = { kind: 'HUMAN', subject: 'ann', grants: [], expiresAt: new Date('2099-01-01') } as const;
+    const person = createPrincipal({ ...init, linked: ['usr_2'] });
+    const signer = await createCallSigner();
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks() });
+    const linkedOf = async (principal: Principal) =>
+      (await verifier.verify(await signer.tokenFor(principal, 'core'))).linked;
+    expect(await linkedOf(narrowPrincipal(person))).toEqual(['usr_2']);
+    // The token of a moment ago must not be reused.
+    expect(await linkedOf(narrowPrincipal(createPrincipal(init)))).toBeUndefined();
+    expect(await linkedOf(sharePrincipal(narrowPrincipal(person)))).toBeUndefined();
+    expect(narrowPrincipal(person, 'alpha').linked).toBeUndefined();
+  });
+});
+
 describe('call token of a gateway', () => {
   it('names the gateway, and gives no rights', async () => {
     const signer = await createCallSigner();

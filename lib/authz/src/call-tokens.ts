@@ -24,8 +24,8 @@ export function callAudience(subgraph: string): string {
 
 /**
  * The caller as a subgraph sees it: without its token, and for an experiment's subgraph with the grants in
- * that experiment only, and without its groups. It does not expire: the gateway ends streams when the
- * caller's own token ends.
+ * that experiment only, and without its groups and linked identities. It does not expire: the gateway ends
+ * streams when the caller's own token ends.
  *
  * @param experiment the experiment that the subgraph belongs to; undefined for subgraphs of the deployment
  */
@@ -39,6 +39,7 @@ export function narrowPrincipal(principal: Principal, experiment?: string): Prin
     ...(boundedBy && { boundedBy: narrowed(boundedBy) }),
     elevation: isSeen ? elevation : undefined,
     groups: experiment === undefined ? principal.groups : undefined,
+    linked: experiment === undefined ? principal.linked : undefined,
     expiresAt: never,
   };
   return principal.shared
@@ -166,8 +167,9 @@ function identityOf(principal: Principal): string {
     const { shared, kind, actsFor, queue, service, worker, attempt, gateway, tokenId } = principal;
     const { keyThumbprint, certificateThumbprint } = principal;
     const subject = shared ? null : principal.subject;
-    const groups = shared ? undefined : principal.groups;
-    const holder = [queue, service, worker, attempt, gateway, keyThumbprint, certificateThumbprint, groups];
+    const { groups, linked } = shared ? {} : principal;
+    const keys = [keyThumbprint, certificateThumbprint];
+    const holder = [queue, service, worker, attempt, gateway, ...keys, groups, linked];
     const facts = [kind, subject, actsFor, ...holder, tokenId];
     identity = `${authorisationScope(principal)} ${JSON.stringify(facts.map((fact) => fact ?? null))}`;
     identities.set(principal, identity);
@@ -191,10 +193,10 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     keyThumbprint,
     certificateThumbprint,
   } = principal;
-  const { issuer: iss, tokenId: jti, issuedAt, tokenKind, elevation, groups } = principal;
+  const { issuer: iss, tokenId: jti, issuedAt, tokenKind, elevation, groups, linked } = principal;
   const iat = issuedAt && Math.floor(issuedAt.getTime() / 1000);
   const origin = { iss, jti, iat, kind: tokenKind };
-  const call = shared ? { shared, service } : { service, gateway, groups, origin };
+  const call = shared ? { shared, service } : { service, gateway, groups, linked, origin };
   // Values that are undefined are left out by JSON.
   return {
     queue,

@@ -17,6 +17,9 @@ export const name = z
 /** Maximum number of groups of one principal: their ids fit into a call token next to its other claims. */
 export const maxGroups = 100;
 
+/** Maximum number of linked identities of one person. */
+export const maxIdentities = 10;
+
 /** Roles in an experiment, in tokens and answers. */
 export const grant = z.object({
   experiment: z.string().min(1).max(100),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { grant, maxGroups, name, numericDate } from './claim-forms.js';
+import { grant, maxGroups, maxIdentities, name, numericDate } from './claim-forms.js';
 import { elevationClaim, readElevation } from './elevation.js';
 import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constraints.js';
 import {
@@ -47,6 +47,7 @@ const claims = z.object({
         /** The gateway, if it makes the call for itself. */
         gateway: name.optional(),
         groups: z.array(name).max(maxGroups).optional(),
+        linked: z.array(name).max(maxIdentities).optional(),
         /** The caller's own token. */
         origin: z
           .object({ iss: z.string().min(1), jti: name, iat: numericDate, kind: z.enum(tokenKinds) })
@@ -209,7 +210,7 @@ function principalOf(
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
   const { kind, grants, boundedBy, actions, actsFor, elevation, call = {} } = rhizome;
-  const { service, gateway, groups, origin = {} } = call;
+  const { service, gateway, groups, linked, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
   if (call.shared) return createSharedPrincipal({ ...common, worker: wid, attempt });
   return createPrincipal({
@@ -218,6 +219,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     actsFor,
     gateway,
     groups,
+    linked,
     issuer: origin.iss,
     tokenId: origin.jti,
     issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { limitedTo } from './current-rights.js';
 import { can } from './permissions.js';
-import { createPrincipal, type Grant, never } from './principal.js';
+import { createPrincipal, type Grant, never, owns } from './principal.js';
 import { readRightsAnswer, writeRightsAnswer } from './rights-endpoint.js';
 
 const until = new Date('2026-01-01T01:00:00Z');
@@ -56,8 +56,21 @@ describe('limitedTo', () => {
     expect(limitedTo(agent, { grants: own, groups }, before).groups).toBeUndefined();
   });
 
-  it('gets the groups from an answer of the gateway, too', () => {
-    const rights = [{ isRevoked: false, grants: own, groups: ['grp_1'] }];
+  it('names the linked identities of now, and none of an agent or an attempt', () => {
+    const linked = ['usr_2'];
+    const person = limitedTo(plain, { grants: own, linked }, before);
+    expect(owns(person, 'usr_2') && owns(person, person.subject)).toBe(true);
+    expect(owns(person, 'usr_3') || owns(person, null)).toBe(false);
+    expect(limitedTo(person, { grants: own }, before).linked).toBeUndefined();
+    const agent = createPrincipal({ ...plain, kind: 'AGENT', actsFor: 'ann', boundedBy: own });
+    expect(limitedTo(agent, { grants: own, linked }, before).linked).toBeUndefined();
+    const attempt = { jobId: 'job_1', attempt: 1, fence: 1 };
+    const payload = createPrincipal({ ...plain, attempt });
+    expect(limitedTo(payload, { grants: own, linked }, before).linked).toBeUndefined();
+  });
+
+  it('gets the groups and linked identities from an answer of the gateway, too', () => {
+    const rights = [{ isRevoked: false, grants: own, groups: ['grp_1'], linked: ['usr_2'] }];
     expect(readRightsAnswer(JSON.parse(writeRightsAnswer(rights)))).toEqual(rights);
   });
 });

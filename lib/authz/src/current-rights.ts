@@ -11,6 +11,8 @@ export interface PersonRights {
   readonly ready?: readonly Grant[] | undefined;
   /** Ids of its groups that have not ended. */
   readonly groups?: readonly string[] | undefined;
+  /** Subjects of the other identities of the same person. */
+  readonly linked?: readonly string[] | undefined;
   /** False as soon as the rights may have changed; they must be read again then. */
   readonly isCurrent: boolean;
 }
@@ -28,7 +30,7 @@ export interface PeopleDirectory {
 export type RightsHolder = Pick<Revocable, 'subject' | 'actsFor' | 'issuer' | 'tokenId' | 'issuedAt'>;
 
 /** State of a principal since its token was issued. */
-export interface RightsNow extends Pick<PersonRights, 'ready' | 'groups'> {
+export interface RightsNow extends Pick<PersonRights, 'ready' | 'groups' | 'linked'> {
   /** True if the token was revoked. */
   readonly isRevoked: boolean;
   /** Its grants, or those of the human that it acts for; undefined where only the token knows them. */
@@ -59,11 +61,12 @@ export function currentRights(
     of: async (holder) => {
       if (revocations?.isRevoked(holder)) return { isRevoked: true, grants: [] };
       const rights = await people?.rightsOf(holder.actsFor ?? holder.subject);
-      const { grants, ready = [], groups = [] } = rights ?? { grants: undefined };
+      const { grants, ready = [], groups = [], linked = [] } = rights ?? { grants: undefined };
       return {
         ...{ isRevoked: false, grants },
         ...(ready.length > 0 && { ready }),
         ...(groups.length > 0 && { groups }),
+        ...(linked.length > 0 && { linked }),
       };
     },
   };
@@ -87,24 +90,24 @@ export async function withCurrentRights(
 /**
  * The principal with its rights limited to grants that were given to it, or to its human, later. It is
  * unchanged if they contain all of its roles, so that callers whose rights did not shrink share scopes. Roles
- * of its elevation count until the elevation ends, while they are still ready for it. Its groups are those of
- * now; an agent has none.
+ * of its elevation count until the elevation ends, while they are still ready for it. Its groups and linked
+ * identities are those of now; an agent has none, and the token of an attempt has no linked identities.
  */
 export function limitedTo(
   principal: Principal,
-  rights: Pick<PersonRights, 'grants' | 'ready' | 'groups'>,
+  rights: Pick<PersonRights, 'grants' | 'ready' | 'groups' | 'linked'>,
   now: Date,
 ): Principal {
   const limited = withLimits(principal, rights, now);
   if (rights.grants === undefined || principal.kind === 'AGENT') return limited;
-  const { groups = [] } = rights;
-  if (groups.length === 0 && !limited.groups) return limited;
-  return createPrincipal({
-    ...limited,
-    token: limited.token,
-    groups: groups.length === 0 ? undefined : groups,
-  });
+  const groups = unlessEmpty(rights.groups);
+  const linked = principal.attempt ? undefined : unlessEmpty(rights.linked);
+  if (!groups && !linked && !limited.groups && !limited.linked) return limited;
+  return createPrincipal({ ...limited, token: limited.token, groups, linked });
 }
+
+const unlessEmpty = (found: readonly string[] = []): readonly string[] | undefined =>
+  found.length === 0 ? undefined : found;
 
 function withLimits(
   principal: Principal,

@@ -57,6 +57,8 @@ interface HolderFacts {
   readonly gateway?: string | undefined;
   /** Ids of the groups of a person or a service now, as a directory has read them. */
   readonly groups?: readonly string[] | undefined;
+  /** Subjects of the other identities of the same person now, whose jobs it owns, too; see {@link owns}. */
+  readonly linked?: readonly string[] | undefined;
 }
 
 /** A verified identity. Made by a verifier, or by {@link createPrincipal} where there is no token. */
@@ -156,6 +158,15 @@ function throwShared(): never {
   );
 }
 
+/**
+ * True if something belongs to the principal: its own subject owns it, or one of the identities that are
+ * linked to it. A link gives no permission: an action needs that of the principal's own roles.
+ */
+export function owns(principal: Principal, owner: string | null | undefined): boolean {
+  if (owner == null) return false;
+  return owner === principal.subject || (principal.linked?.includes(owner) ?? false);
+}
+
 /** The principal in messages: its kind and subject, without the subject where a read is shared. */
 export function describePrincipal(principal: Principal): string {
   return principal.shared
@@ -173,6 +184,7 @@ const optionalKeys = [
   'attempt',
   'gateway',
   'groups',
+  'linked',
   'issuer',
   'tokenId',
   'issuedAt',

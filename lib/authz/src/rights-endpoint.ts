@@ -1,7 +1,7 @@
 /** Questions of core to a gateway about the rights that principals have now, and the answers. */
 import { DomainError } from '@rhizome/errors';
 import { z } from 'zod';
-import { grant, maxGroups, name, numericDate } from './claim-forms.js';
+import { grant, maxGroups, maxIdentities, name, numericDate } from './claim-forms.js';
 import type { RightsHolder, RightsNow } from './current-rights.js';
 
 /** The `iss` of the tokens by which core processes ask. */
@@ -33,6 +33,7 @@ const answer = z.object({
       grants: z.array(grant).optional(),
       ready: z.array(grant).optional(),
       groups: z.array(name).max(maxGroups).optional(),
+      linked: z.array(name).max(maxIdentities).optional(),
     }),
   ),
 });
@@ -63,10 +64,11 @@ export function writeRightsAnswer(rights: readonly RightsNow[]): string {
 
 /** The rights in an answer. @throws DomainError BAD_REQUEST if it is none */
 export function readRightsAnswer(body: unknown): readonly RightsNow[] {
-  return parse(answer, body).rights.map(({ isRevoked, grants, ready, groups }) => ({
+  return parse(answer, body).rights.map(({ isRevoked, grants, ready, groups, linked }) => ({
     ...{ isRevoked, grants },
     ...(ready && { ready }),
     ...(groups && { groups }),
+    ...(linked && { linked }),
   }));
 }
 

@@ -15,6 +15,7 @@ import { readIssuerFile } from './issuers/issuer-file.js';
 import { IssuerKeys } from './issuers/issuer-keys.js';
 import { IssuersService } from './issuers/issuers.service.js';
 import { OutsideTokens } from './issuers/outside-tokens.js';
+import { LinksService } from './links/links.service.js';
 import { People } from './principals/people.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.js';
@@ -68,6 +69,7 @@ export interface Identity {
   readonly outside: OutsideTokens;
   readonly keys: SigningKeys;
   readonly groups: GroupsService;
+  readonly links: LinksService;
   readonly elevations: ElevationsService;
   readonly tokens: TokenService;
   readonly storageTokens: StorageTokens;
@@ -133,6 +135,10 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     outside,
     keys,
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
+    links: new LinksService({
+      ...{ ...common, links: store.links, principals: store.principals },
+      ...{ visiblePrincipals: principals, log },
+    }),
     elevations: new ElevationsService({ ...common, elevations, people, tokens, sessions: webSessions, log }),
     tokens,
     storageTokens: new StorageTokens({ ...common, storages: options.storages ?? [], people }),

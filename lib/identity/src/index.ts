@@ -60,6 +60,7 @@ export type {
   OutsideIdentity,
   OutsideTokens,
 } from './issuers/outside-tokens.js';
+export type { LinkCode, Linked, LinksService, Unlinked } from './links/links.service.js';
 export type { FailedGuesses, GuessLimit } from './guesses/failed-guesses.js';
 export type {
   IdentityDocument,

@@ -7520,6 +7520,8 @@ export type Viewer = {
   readonly grants: ReadonlyArray<ViewerGrant>;
   /** Kind of the principal. */
   readonly kind: PrincipalKind;
+  /** Other identities of the same person, whose jobs the caller owns, too; at most 10. */
+  readonly linkedIdentities: ReadonlyArray<Principal>;
   /** Subject of the caller's token. */
   readonly subject: Scalars['String']['output'];
   /** Consents of the caller that have not ended, by experiment. */
@@ -11800,6 +11802,7 @@ export type ViewerResolvers<ContextType = Context, ParentType extends ResolversP
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   grants?: Resolver<ReadonlyArray<ResolversTypes['ViewerGrant']>, ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['PrincipalKind'], ParentType, ContextType>;
+  linkedIdentities?: Resolver<ReadonlyArray<ResolversTypes['Principal']>, ParentType, ContextType>;
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   submissionConsents?: Resolver<ReadonlyArray<ResolversTypes['SubmissionConsent']>, ParentType, ContextType>;
 };

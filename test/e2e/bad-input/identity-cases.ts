@@ -48,6 +48,8 @@ export const identityInputs: GoodInputs = {
     { experiment: 'larkspur', roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
   ],
   endElevation: ['EndElevationInput', { id: 'elv_00000000000000000000000000' }],
+  linkIdentity: ['LinkIdentityInput', { token: 'x.y.z' }],
+  unlinkIdentity: ['UnlinkIdentityInput', { principalId: 'usr_00000000000000000000000000' }],
   registerRobot: [
     'RegisterRobotInput',
     {
@@ -85,6 +87,11 @@ export const identityCases: readonly BadInput[] = [
   ...casesOf('setGroupMember', 'INVALID_VALUE', [mistyped('isMember', 'yes'), unknownField]),
   ...casesOf('startElevation', 'INVALID_VALUE', [mistyped('minutes', 'many'), unknownField]),
   ...casesOf('endElevation', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
+  ...casesOf('linkIdentity', 'INVALID_VALUE', [mistyped('token', ['x.y.z', 'a.b.c']), unknownField]),
+  ...casesOf('unlinkIdentity', 'INVALID_VALUE', [
+    mistyped('principalId', { id: 1 }, 'input.principalId'),
+    unknownField,
+  ]),
   ...casesOf('registerRobot', 'INVALID_VALUE', [mistyped('roles', ['PILOT'], '"PILOT"'), unknownField]),
   ...casesOf('addRobotKey', 'INVALID_VALUE', [mistyped('expiresAt', 'tomorrow'), unknownField]),
   ...casesOf('endRobotKey', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),

@@ -133,6 +133,48 @@ describe('rhizome login', () => {
   });
 });
 
+describe('rhizome login --link', () => {
+  const submit = async (): Promise<readonly string[]> => {
+    const job = { name: 'x', payload: { command: 'true' }, requirements: { cores: 4096 } };
+    const api = apiOf(system.url, (await storedToken()).token);
+    const { jobs } = await api.change<{ jobs: readonly { id: string }[] }>(
+      'submitJobs',
+      { experiment, idempotencyKey: 'linked', jobs: [job, job] },
+      'jobs { id }',
+    );
+    return jobs.map(({ id }) => id);
+  };
+  const isLinkedTo = async (id: string): Promise<boolean> => {
+    const { viewer } = await apiOf(system.url, (await storedToken()).token).data<{
+      viewer: { linkedIdentities: readonly { subject: string }[] };
+    }>('{ viewer { linkedIdentities { subject } } }');
+    return viewer.linkedIdentities.some(({ subject }) => subject === id);
+  };
+  const hold = (id: string) => cli.run(['hold', id, '--reason', 'a closer look']);
+
+  it('makes the jobs of one login those of the other, until the link ends', async () => {
+    expect(await (await logInByCode('lea-2')).exited).toMatchObject({ code: 0 });
+    const second = (await whoami()).subject;
+    const [one = '', other = ''] = await submit();
+    expect(await (await logInByCode('lea')).exited).toMatchObject({ code: 0 });
+    const first = (await whoami()).subject;
+    expect(await hold(one)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(second) });
+    const linking = await logInByCode('lea-2', '--link');
+    expect(await linking.exited).toMatchObject({ code: 0 });
+    await waitFor('the link', () => isLinkedTo(second), { deadlineMs: 60_000 });
+    // The login stays that of the first identity.
+    expect(await whoami()).toMatchObject({ subject: first, linkedIdentities: [{ subject: second }] });
+    expect(await hold(one)).toMatchObject({ exitCode: 0 });
+    const listed = await cli.run(['identity', 'list']);
+    expect(listed.stdout).toContain(`lea-2 at ${system.institute.issuer}`);
+    const asAdmin = { env: { RHIZOME_TOKEN: system.admin, RHIZOME_URL: system.url } };
+    expect((await cli.run(['identity', 'list', first], asAdmin)).stdout).toContain(second);
+    expect(await cli.run(['identity', 'unlink', second], asAdmin)).toMatchObject({ exitCode: 0 });
+    await waitFor('the end', async () => !(await isLinkedTo(second)), { deadlineMs: 60_000 });
+    expect(await hold(other)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(second) });
+  });
+});
+
 describe('rhizome login --oidc', () => {
   const audience = 'https://rhizome.test';
 

@@ -201,6 +201,10 @@ const ofGateway: readonly Read[] = [
     marks: ({ targets }) => [targets.robot, targets.robotKey],
   }),
   query('elevations', '{ elevations { nodes { id reason principal { id } } } }', { at, isShown: false }),
+  query('linkedIdentities', '{ linkedIdentities { principalId accounts { subject } } }', {
+    at,
+    isShown: false,
+  }),
   query('subgraphs', '{ subgraphs { name endpoint sdl } }', { marks: ofGraph, openTo: schemaReaders }),
   query('schemaVersions', '{ schemaVersions { nodes { supergraphSdl subgraphs { endpoint } } } }', {
     marks: ofGraph,

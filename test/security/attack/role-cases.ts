@@ -137,6 +137,8 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   setGroupMember: ({ targets, login }) => ({ groupId: targets.group, principalId: login.principal }),
   startElevation: () => ({ experiment: '*', roles: ['ADMIN'], reason: 'the reason of an attacker' }),
   endElevation: () => ({ id: 'elv_00000000000000000000000000' }),
+  linkIdentity: () => ({ token: 'x.y.z' }),
+  unlinkIdentity: ({ login }) => ({ principalId: login.principal }),
   registerRobot: () => robotInput('*', ['OPERATOR']),
   addRobotKey: ({ targets }) => robotKeyInput(targets.robot),
   endRobotKey: ({ targets }) => ({ id: targets.robotKey }),
@@ -152,6 +154,7 @@ export const ofIdentities = new Set([
   ...['setTokenIssuer', 'removeTokenIssuer', 'setMembership', 'revokeTokens', 'suspendPrincipal'],
   ...['rotateSigningKey', 'inviteWorkers', 'decideEnrolment', 'endEnrolment'],
   ...['setGroup', 'setGroupMember', 'startElevation', 'endElevation'],
+  ...['linkIdentity', 'unlinkIdentity'],
   ...['registerRobot', 'addRobotKey', 'endRobotKey'],
 ]);
 

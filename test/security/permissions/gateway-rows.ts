@@ -48,6 +48,7 @@ const identityRows: Rows = [
   query('elevations', '{ elevations(first: 100) { nodes { id } } }', undefined, {
     found: includes('elevationId'),
   }),
+  query('linkedIdentities', '{ linkedIdentities { principalId } }', undefined, { found: isAnswered }),
   mutation('setTokenIssuer', ({ experiment, institute }) => issuerOf(institute, experiment)),
   mutation('removeTokenIssuer', ({ issuer: name }) => ({ name })),
   mutation('setMembership', ({ principalId, experiment }) => ({
@@ -66,6 +67,8 @@ const identityRows: Rows = [
     ...{ experiment, roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
   })),
   mutation('endElevation', ({ ownElevationId: id }) => ({ id })),
+  mutation('linkIdentity', () => ({ token: 'x.y.z' })),
+  mutation('unlinkIdentity', ({ principalId }) => ({ principalId })),
   mutation('registerRobot', ({ experiment }) => robotInput(experiment)),
   mutation('addRobotKey', ({ ownRobotId }) => robotKeyInput(ownRobotId)),
   mutation('endRobotKey', ({ ownRobotKeyId: id }) => ({ id })),

@@ -10,6 +10,7 @@ import {
   type RobotResolvers,
   robotTypes,
 } from './robot-resolvers.js';
+import { linkMutations, linkPolicies, linkQueries, type LinkResolvers, linkTypes } from './link-resolvers.js';
 import { endOf, experimentOfInput } from './role-fields.js';
 import { rolePolicies, roleMutations, roleQueries, type RoleResolvers, roleTypes } from './role-resolvers.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
@@ -28,24 +29,32 @@ const withoutCore: QueueOwners = { experimentsOf: async () => ['*'], queuesOf: a
 type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> &
   IdentityTypeResolvers &
   RoleResolvers &
-  RobotResolvers;
+  RobotResolvers &
+  LinkResolvers;
 
 /** Resolvers on the services of identity. */
 export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
   const identity = (): Identity => open(parts);
   const { queueOwners = withoutCore } = parts;
   return {
-    Query: { ...queries(identity, queueOwners), ...roleQueries(identity), ...robotQueries(identity) },
+    Query: {
+      ...queries(identity, queueOwners),
+      ...roleQueries(identity),
+      ...robotQueries(identity),
+      ...linkQueries(identity),
+    },
     Mutation: {
       ...mutations(identity),
       ...tokenMutations(identity),
       ...enrolmentMutations(identity, queueOwners),
       ...roleMutations(identity),
       ...robotMutations(identity),
+      ...linkMutations(identity),
     },
     ...identityTypes(identity),
     ...roleTypes(identity),
     ...robotTypes(identity),
+    ...linkTypes(identity),
   };
 }
 
@@ -178,6 +187,7 @@ function open({ identity }: IdentityGraphOptions): Identity {
 export const identityPolicies: Policies = {
   ...rolePolicies,
   ...robotPolicies,
+  ...linkPolicies,
   'Query.tokenIssuers': { action: 'identity:read' },
   'Query.tokenIssuerVersions': { action: 'identity:read' },
   'Query.knownPrincipals': { action: 'identity:read' },

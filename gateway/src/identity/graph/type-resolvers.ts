@@ -52,6 +52,9 @@ export function identityTypes(identity: () => Identity): IdentityTypeResolvers {
       groups: async ({ _id }, _args, { principal }) => [
         ...(await identity().groups.membershipsOf(_id, principal)),
       ],
+      linkedIdentities: async (known, _args, { principal }) => [
+        ...(await identity().links.othersOf(known, principal)),
+      ],
     },
     Membership: {
       principal: ({ principalId }) => principalOf(principalId),

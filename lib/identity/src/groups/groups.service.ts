@@ -87,7 +87,7 @@ export class GroupsService {
     checkEnd(request, now, errors);
     if (!errors.isEmpty) return { group: null, userErrors: errors.all };
     const found = await groups.named(experiment, name);
-    if (found && (await groups.member(by.subject, found._id))) assertNotOwnRoles(by, by.subject);
+    if (found && by.elevation && (await this.#hasMember(found, by))) assertNotOwnRoles(by, by.subject);
     if (roles.length > 0) {
       // A change is followed by reads of the rights of all members.
       if (found && isSame(found, request)) return { group: found, userErrors: [] };
@@ -96,6 +96,13 @@ export class GroupsService {
     }
     if (found) await groups.removeGroup(found._id);
     return { group: null, userErrors: [] };
+  }
+
+  /** True if the caller, or an identity that is linked to it, is a member. */
+  async #hasMember({ _id }: GroupDocument, { subject, linked = [] }: Principal): Promise<boolean> {
+    const { groups } = this.#options;
+    const found = await Promise.all([subject, ...linked].map((id) => groups.member(id, _id)));
+    return found.some((member) => member !== null);
   }
 
   /**

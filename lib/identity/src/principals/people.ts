@@ -33,6 +33,7 @@ class Remembered implements PersonRights {
   readonly grants: readonly Grant[] | undefined;
   readonly ready: readonly Grant[] | undefined;
   readonly groups: readonly string[] | undefined;
+  readonly linked: readonly string[] | undefined;
   readonly until: Date | undefined;
   readonly readAt: Date;
 
@@ -41,6 +42,7 @@ class Remembered implements PersonRights {
     this.grants = rights?.grants;
     this.ready = rights?.ready;
     this.groups = rights?.groups;
+    this.linked = rights?.linked;
     this.until = rights?.until;
   }
 }
@@ -190,11 +192,13 @@ export class People implements PeopleDirectory {
       groups?.rolesOf(subjects, now) ?? [],
     ]);
     const byName = new Map<string, IssuerSettingsRecord>(all.map((one) => [one.issuer, one]));
+    const people = found.flatMap(({ personId }) => personId ?? []);
+    const linked = people.length === 0 ? [] : await principals.identitiesOfPeople(people);
     const held = grouped([...memberships, ...byGroups]);
     const rights = new Map<string, DatedRights>();
     for (const principal of found) {
       const own = held.get(principal._id) ?? [];
-      const dated = rightsNow({ principal, held: own, issuers: byName }, now);
+      const dated = rightsNow({ principal, held: own, issuers: byName, linked }, now);
       if (dated) rights.set(principal._id, dated);
     }
     return rights;
@@ -220,11 +224,16 @@ function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> {
   return subjects;
 }
 
-/** True if a role was lost, or a group: somebody may have given its members access to jobs. */
+/**
+ * True if a role was lost, or a group, to whose members somebody may have given access to jobs, or a linked
+ * identity.
+ */
 function hasLost(now: PersonRights, before: PersonRights): boolean {
-  const { groups = [] } = now;
-  const hasLeft = now.grants !== undefined && (before.groups ?? []).some((id) => !groups.includes(id));
-  return hasLeft || isLess(now.grants, before.grants) || isLess(now.ready, before.ready);
+  const left = now.grants === undefined ? [] : [...(before.groups ?? []), ...(before.linked ?? [])];
+  const kept = new Set([...(now.groups ?? []), ...(now.linked ?? [])]);
+  return (
+    left.some((id) => !kept.has(id)) || isLess(now.grants, before.grants) || isLess(now.ready, before.ready)
+  );
 }
 
 /** True if some role was lost. */

@@ -1,6 +1,13 @@
 import { collection } from '@rhizome/mongo';
-import type { ClientSession, Db } from 'mongodb';
-import { principalsCollection } from './principal.document.js';
+import type { ClientSession, Collection, Db, Filter } from 'mongodb';
+import { type PrincipalDocument, principalsCollection } from './principal.document.js';
+
+/** Runs a transaction; it runs again after a conflict with another one. */
+export function inTransaction<T>(db: Db, work: (session: ClientSession) => Promise<T>): Promise<T> {
+  return db.client.withSession((session) =>
+    session.withTransaction(() => work(session), { writeConcern: { w: 'majority' } }),
+  );
+}
 
 /**
  * Runs a transaction that first writes to the principal. Of concurrent ones of the same principal, one
@@ -12,14 +19,18 @@ export function inPrincipalTransaction<T>(
   now: Date,
   work: (session: ClientSession) => Promise<T>,
 ): Promise<T> {
-  const touched = { $set: { updatedAt: now }, $inc: { revision: 1 } };
-  return db.client.withSession((session) =>
-    session.withTransaction(
-      async () => {
-        await collection(db, principalsCollection).updateOne({ _id: principalId }, touched, { session });
-        return work(session);
-      },
-      { writeConcern: { w: 'majority' } },
-    ),
-  );
+  return inTransaction(db, async (session) => {
+    await touchPrincipals(collection(db, principalsCollection), { _id: principalId }, now, session);
+    return work(session);
+  });
+}
+
+/** Writes to principals, so that concurrent transactions conflict and processes read their rights again. */
+export async function touchPrincipals(
+  principals: Collection<PrincipalDocument>,
+  filter: Filter<PrincipalDocument>,
+  now: Date,
+  session: ClientSession,
+): Promise<void> {
+  await principals.updateMany(filter, { $set: { updatedAt: now }, $inc: { revision: 1 } }, { session });
 }

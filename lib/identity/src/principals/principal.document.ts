@@ -46,6 +46,13 @@ export interface PrincipalDocument {
   readonly logins?: readonly LoginRecord[];
   /** Absent for all others. */
   readonly robot?: RobotFacts;
+  /**
+   * Id of the person, `person_…`; absent for a principal without links. Principals with the same one are
+   * identities of one person.
+   */
+  readonly personId?: string;
+  /** Time at which it was linked. */
+  readonly linkedAt?: Date;
 }
 
 /** A principal that is a robot. */
@@ -111,7 +118,7 @@ const textOrNull = { bsonType: ['string', 'null'] };
 /** Principals. */
 export const principalsCollection = defineCollection<PrincipalDocument>({
   name: 'principals',
-  schemaVersion: 1,
+  schemaVersion: 2,
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'kind', 'displayName', 'isSuspended', 'actsFor'],
     properties: {
@@ -122,6 +129,8 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       actsFor: textOrNull,
       logins: { bsonType: 'array', maxItems: 100, items: { bsonType: 'object' } },
       robot: { bsonType: 'object' },
+      personId: text,
+      linkedAt: { bsonType: 'date' },
     },
   },
   indexes: [
@@ -131,6 +140,12 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       why: 'the principals whose logins gave rights in an experiment',
     },
     { name: 'actsFor_idx', keys: { actsFor: 1 }, why: 'the agents of a person' },
+    {
+      name: 'personId_idx',
+      keys: { personId: 1 },
+      options: { partialFilterExpression: { personId: { $exists: true } } },
+      why: 'the identities of a person',
+    },
     {
       name: 'robot_experiment_idx',
       keys: { 'robot.experiment': 1, createdAt: -1, _id: -1 },

@@ -6,6 +6,7 @@ import { groupMembersCollection, groupsCollection } from '../groups/group.docume
 import { issuersCollection } from '../issuers/issuer.document.js';
 import { upserted } from '../store/upserted.js';
 import { lasting } from './lasting.js';
+import { inTransaction, touchPrincipals } from './principal-transaction.repository.js';
 import {
   identitiesCollection,
   type IdentityDocument,
@@ -62,6 +63,12 @@ export class PrincipalsRepository {
   /** The principals that exist. */
   principalsOf(ids: readonly string[]): Promise<PrincipalDocument[]> {
     return this.#principals.find({ _id: { $in: [...ids] } }, { readConcern: 'majority' }).toArray();
+  }
+
+  /** Identities of people, at most 10 each. */
+  identitiesOfPeople(personIds: readonly string[]): Promise<PrincipalDocument[]> {
+    const filter = { personId: { $in: [...personIds] } };
+    return this.#principals.find(filter, { sort: { _id: 1 }, readConcern: 'majority' }).toArray();
   }
 
   /** Writes the last login of an account in place of the one before. */
@@ -125,12 +132,21 @@ export class PrincipalsRepository {
     );
   }
 
+  /**
+   * Suspends a principal, or ends its suspension. Linked identities are written as well: processes learn from
+   * it that what came through the principal has ended.
+   */
   suspend(id: string, isSuspended: boolean, now: Date): Promise<PrincipalDocument | null> {
-    return this.#principals.findOneAndUpdate(
-      { _id: id },
-      { $set: { isSuspended, updatedAt: now }, $inc: { revision: 1 } },
-      { returnDocument: 'after' },
-    );
+    const change = { $set: { isSuspended, updatedAt: now }, $inc: { revision: 1 } };
+    return inTransaction(this.#db, async (session) => {
+      const found = await this.#principals.findOneAndUpdate({ _id: id }, change, {
+        returnDocument: 'after',
+        session,
+      });
+      if (found?.personId !== undefined)
+        await touchPrincipals(this.#principals, { personId: found.personId, _id: { $ne: id } }, now, session);
+      return found;
+    });
   }
 
   /**

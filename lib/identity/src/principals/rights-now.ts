@@ -1,5 +1,5 @@
 /** Decides which rights a principal has now, from its last logins and its memberships. */
-import { type Grant, maxGroups } from '@rhizome/authz';
+import { type Grant, maxGroups, maxIdentities } from '@rhizome/authz';
 import { constrain, grantsOf, statedRule } from '../issuers/assess.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
 import { grantsOfRobot } from '../robots/robot-roles.js';
@@ -11,6 +11,8 @@ export interface PrincipalFacts {
   /** Roles by memberships and groups, and elevatable roles of memberships. */
   readonly held: readonly HeldRoles[];
   readonly issuers: ReadonlyMap<string, IssuerSettingsRecord>;
+  /** Identities of linked people, among them those of the principal's person. */
+  readonly linked?: readonly PrincipalDocument[] | undefined;
 }
 
 /** Rights of a principal. */
@@ -20,6 +22,8 @@ export interface DatedRights {
   readonly ready: readonly Grant[];
   /** Ids of groups that have not ended. */
   readonly groups: readonly string[];
+  /** Ids of the other identities of the same person that count. */
+  readonly linked: readonly string[];
   /** Time at which some of them end; undefined if none does. */
   readonly until: Date | undefined;
 }
@@ -31,9 +35,10 @@ export interface DatedRights {
 export const loginLastsMs = 30 * 86_400_000;
 
 /** Undefined for a principal whose logins are not recorded. */
-export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
+export function rightsNow(facts: PrincipalFacts, now: Date): DatedRights | undefined {
+  const { principal, held, issuers } = facts;
   const { isSuspended, logins, robot } = principal;
-  if (isSuspended) return { grants: [], ready: [], groups: [], until: undefined };
+  if (isSuspended) return { grants: [], ready: [], groups: [], linked: [], until: undefined };
   const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
   if (robot) return rightsOfRobot(lasting);
   if (logins === undefined) return undefined;
@@ -57,6 +62,7 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
     grants: grantsOf(outcomes.flatMap(({ has }) => has)),
     ready: grantsOf(outcomes.flatMap((one) => one.ready)),
     groups: ends.length === 0 ? [] : groupsOf(lasting),
+    linked: ends.length === 0 ? [] : linkedOf(facts),
     until: earliest(ends),
   };
 }
@@ -64,7 +70,22 @@ export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Dat
 /** A robot has no logins: its memberships and groups decide. */
 function rightsOfRobot(lasting: readonly HeldRoles[]): DatedRights {
   const until = earliest(lasting.flatMap(ending));
-  return { grants: grantsOfRobot(lasting), ready: [], groups: groupsOf(lasting), until };
+  return { grants: grantsOfRobot(lasting), ready: [], groups: groupsOf(lasting), linked: [], until };
+}
+
+/**
+ * A suspended identity gives nothing to the others of its person, and neither does one whose issuers are all
+ * disabled: they may have proven somebody else's identity.
+ */
+function linkedOf({ principal, issuers, linked = [] }: PrincipalFacts): readonly string[] {
+  const { _id: own, personId } = principal;
+  if (personId === undefined) return [];
+  return linked
+    .filter((one) => one.personId === personId && one._id !== own && !one.isSuspended)
+    .filter(({ logins = [] }) => logins.some(({ issuer }) => issuers.get(issuer)?.isEnabled))
+    .map(({ _id }) => _id)
+    .sort()
+    .slice(0, maxIdentities);
 }
 
 /** The oldest ones that a token holds: a store with more of them must not make its members unknown. */

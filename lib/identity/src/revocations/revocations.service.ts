@@ -1,5 +1,5 @@
 /** Revokes tokens before they end, and knows in every process which tokens are revoked. */
-import { assertCan, type Principal, type Revocable, type RevocationList } from '@rhizome/authz';
+import { assertCan, owns, type Principal, type Revocable, type RevocationList } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { ElevationsRepository } from '../elevations/elevations.repository.js';
 import { readTokenId } from '../tokens/token-id.js';
@@ -78,8 +78,7 @@ export class RevocationsService implements RevocationList {
   async revokeFor(request: RevocationRequest, principal: Principal): Promise<RevocationDocument> {
     const { kind, value } = request;
     const isOwn =
-      (kind === 'PRINCIPAL' && value === principal.subject) ||
-      (kind === 'TOKEN' && value === principal.tokenId);
+      (kind === 'PRINCIPAL' && owns(principal, value)) || (kind === 'TOKEN' && value === principal.tokenId);
     if (!isOwn) assertCan(principal, 'token:revoke', '*');
     return this.revoke(request, principal.subject);
   }

@@ -17,6 +17,7 @@ import {
   membershipsCollection,
   principalsCollection,
 } from '../principals/principal.document.js';
+import { LinksRepository } from '../links/links.repository.js';
 import { PrincipalsRepository } from '../principals/principals.repository.js';
 import { usedProofsCollection } from '../proof/used-proof.document.js';
 import { UsedProofsRepository } from '../proof/used-proofs.repository.js';
@@ -36,6 +37,7 @@ export interface IdentityStore {
   readonly issuers: IssuersRepository;
   readonly principals: PrincipalsRepository;
   readonly groups: GroupsRepository;
+  readonly links: LinksRepository;
   readonly elevations: ElevationsRepository;
   readonly signingKeys: SigningKeysRepository;
   readonly refreshFamilies: RefreshFamiliesRepository;
@@ -77,6 +79,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     issuers: new IssuersRepository(db),
     principals: new PrincipalsRepository(db),
     groups: new GroupsRepository(db),
+    links: new LinksRepository(db),
     elevations: new ElevationsRepository(db),
     signingKeys: new SigningKeysRepository(db),
     refreshFamilies: new RefreshFamiliesRepository(db),

@@ -8,6 +8,8 @@ import { type AccessOwnerDocument, accessOwnersCollection } from './access-owner
 /** Grants that a caller may list. */
 export interface AccessVisibility {
   readonly subject: string;
+  /** Owners whose jobs are the caller's: itself and its linked identities. */
+  readonly owners: readonly string[];
   /** Groups of the caller. */
   readonly groups: readonly string[];
   /** Experiments in which the caller manages the jobs of all owners; `*` for all. */
@@ -100,11 +102,11 @@ export class AccessGrantsRepository {
 
   /** A page of the grants that have not ended, the newest first. @throws DomainError CURSOR_INVALID */
   page(
-    { subject, groups, managed }: AccessVisibility,
+    { subject, owners, groups, managed }: AccessVisibility,
     now: Date,
     page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<AccessGrantDocument>> {
-    const own = [{ owner: subject }, { grantee: subject }, { groupId: { $in: [...groups] } }];
+    const own = [{ owner: { $in: [...owners] } }, { grantee: subject }, { groupId: { $in: [...groups] } }];
     const seen: Filter<AccessGrantDocument> =
       managed === '*' ? {} : { $or: [...own, { experiment: { $in: [...managed] } }] };
     const order = [{ field: '_id', direction: -1 }] as const;

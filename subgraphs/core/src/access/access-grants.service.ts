@@ -1,5 +1,5 @@
 /** Rules of access grants: an owner lets people and groups see or change its jobs, for some time. */
-import { can, experimentsFor, limitedTo, type Principal } from '@rhizome/authz';
+import { can, experimentsFor, limitedTo, owns, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -78,7 +78,7 @@ export class AccessGrantsService {
   ofJob(principal: Principal, job: AccessedJob): readonly AccessGrantDocument[] {
     const found = this.#current(job);
     if (found.length === 0) return found;
-    const seesAll = principal.subject === job.owner || can(principal, 'job:manageAny', job.experiment);
+    const seesAll = owns(principal, job.owner) || can(principal, 'job:manageAny', job.experiment);
     return seesAll ? found : found.filter((grant) => isHolder(principal, grant));
   }
 
@@ -122,9 +122,10 @@ export class AccessGrantsService {
     by: Principal,
     page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<AccessGrantDocument>> {
-    const { subject, groups = [] } = by;
+    const { subject, groups = [], linked = [] } = by;
     const managed = experimentsFor(by, 'job:manageAny');
-    return this.#options.repository.page({ subject, groups, managed }, this.#options.clock.now(), page);
+    const seen = { subject, owners: [subject, ...linked], groups, managed };
+    return this.#options.repository.page(seen, this.#options.clock.now(), page);
   }
 
   /**
@@ -141,7 +142,7 @@ export class AccessGrantsService {
     const stored = 'owner' in found ? found.owner : null;
     const owner = request.owner ?? stored ?? (share === null ? by.subject : null);
     if (stored !== null && owner !== stored) return undefined;
-    return owner === by.subject || can(by, 'job:manageAny', experiment) ? owner : undefined;
+    return owns(by, owner) || can(by, 'job:manageAny', experiment) ? owner : undefined;
   }
 
   #current(job: AccessedJob): readonly AccessGrantDocument[] {
@@ -178,7 +179,7 @@ export class AccessGrantsService {
 function endOf({ experiment, days }: AccessRequest, owner: string | null, by: Principal, now: Date): Date {
   const wanted = new Date(now.getTime() + days * dayMs);
   const { elevation } = by;
-  if (owner === by.subject || !elevation || elevation.until >= wanted) return wanted;
+  if (owns(by, owner) || !elevation || elevation.until >= wanted) return wanted;
   const afterwards = limitedTo(by, { grants: undefined }, elevation.until);
   return can(afterwards, 'job:manageAny', experiment) ? wanted : elevation.until;
 }
@@ -187,7 +188,7 @@ function endOf({ experiment, days }: AccessRequest, owner: string | null, by: Pr
 function mayEnd(by: Principal, { owner, grantee, experiment }: AccessGrantDocument): boolean {
   if (by.kind !== 'HUMAN' && by.kind !== 'SERVICE') return false;
   if (by.actions !== undefined && !can(by, 'job:grantAccess', experiment)) return false;
-  return owner === by.subject || grantee === by.subject || can(by, 'job:manageAny', experiment);
+  return owns(by, owner) || grantee === by.subject || can(by, 'job:manageAny', experiment);
 }
 
 function isHolder({ subject, groups = [] }: Principal, { grantee, groupId: group }: AccessKey): boolean {

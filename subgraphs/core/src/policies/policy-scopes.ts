@@ -1,5 +1,5 @@
 /** The experiments, queues and tasks that policies apply to, and the rights on their policies. */
-import { assertCan, can, describePrincipal, experimentsFor, type Principal } from '@rhizome/authz';
+import { assertCan, can, describePrincipal, experimentsFor, owns, type Principal } from '@rhizome/authz';
 import { type CodedInputError, DomainError } from '@rhizome/errors';
 import type { PolicyVisibility } from './policies.repository.js';
 import type { PolicyScope } from './policy.types.js';
@@ -91,7 +91,7 @@ function assertMayGovern(
   { experiment, owner, submittedBy }: PolicyTask,
 ): void {
   assertCan(principal, 'policy:set', experiment);
-  const isOwn = principal.subject === owner || principal.subject === submittedBy;
+  const isOwn = owns(principal, owner) || owns(principal, submittedBy);
   if (isOwn || can(principal, 'job:manageAny', experiment)) return;
   const text = `${describePrincipal(principal)} may not set the policy of task "${id}": it belongs to ${owner}`;
   throw new DomainError('FORBIDDEN', text, { action: 'policy:set', experiment });

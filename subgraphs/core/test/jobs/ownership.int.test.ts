@@ -70,6 +70,16 @@ describe('a job that a service submits for a user', () => {
     expect([alice, service, bob].map((who) => maySeeEnvironment(who, one))).toEqual([true, true, false]);
   });
 
+  it('belongs to the linked identities of the user, whose own roles decide about the permission', async () => {
+    const job = await submitFor('alice@example');
+    const readers = testPrincipal({ subject: 'bob@example', grants: { alpha: 'READER' } });
+    const [linked, reader] = [bob, readers].map((by) => ({ ...by, linked: [alice.subject] }));
+    const all = [bob, linked, reader].flatMap((by) => by ?? []);
+    const mayCancel = all.map((by) => mayChange(by, 'job:cancel', job, { allows: () => false }));
+    expect(mayCancel).toEqual([false, true, false]);
+    expect(all.map((by) => maySeeEnvironment(by, job))).toEqual([false, true, true]);
+  });
+
   it('keeps both when it is retried', async () => {
     const job = await submitFor('alice@example');
     await live(process.writer, [job._id], 'FAILED');

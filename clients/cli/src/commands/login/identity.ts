@@ -65,6 +65,7 @@ async function showViewer({ client, connection, output }: Session): Promise<Exit
         viewer.grants.map(({ experimentName, roles }) => `${experimentName}: ${roles.join(', ')}`).join('; '),
       ],
       ['Elevated', elevatedText(viewer.elevation)],
+      ['Linked', viewer.linkedIdentities.map(({ subject }) => subject).join(', ') || undefined],
       ['Token expires', expiresAt],
       ['Token issuer', iss],
       ['Logged in at', loggedInAt],

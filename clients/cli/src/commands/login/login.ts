@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { createClient, isRhizomeApiError } from '@rhizome/client';
 import { type Command, Option } from 'commander';
-import type { World } from '../../command.js';
+import { type World, withSession } from '../../command.js';
 import {
   assertSecure,
   type ConnectionFlags,
@@ -35,6 +35,7 @@ import {
   workloadToken,
 } from '../../login/workload-token.js';
 import { CliViewerDocument } from '../../operations.generated.js';
+import { linkIdentity } from './links.js';
 import { readStandardInput } from '../../standard-input.js';
 import { cliName } from '../../version.js';
 
@@ -49,6 +50,7 @@ interface LoginFlags extends ConnectionFlags {
   readonly key?: string;
   readonly scope: readonly string[];
   readonly lifetime?: number;
+  readonly link?: boolean;
 }
 
 const tokenPrompt = 'Paste the token, then Enter and Ctrl-D: ';
@@ -81,9 +83,18 @@ export function addLogin(program: Command, world: World, finish: Finish): void {
       [],
     )
     .option('--lifetime <seconds>', 'lifetime of each token', wholeNumber(1, 86_400))
-    .action((issuer: string | undefined, _flags: unknown, command: Command) =>
-      finish(login(command.optsWithGlobals<LoginFlags>(), issuer, world)),
-    );
+    .addOption(
+      new Option('--link', 'link this account to the identity of the current login, which stays').conflicts([
+        'oidc',
+        'robot',
+        'scope',
+        'lifetime',
+      ]),
+    )
+    .action((issuer: string | undefined, _flags: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<LoginFlags>();
+      return finish(flags.link === true ? link(command, flags, issuer, world) : login(flags, issuer, world));
+    });
 }
 
 async function login(flags: LoginFlags, name: string | undefined, world: World): Promise<ExitCode> {
@@ -102,6 +113,24 @@ async function login(flags: LoginFlags, name: string | undefined, world: World):
   return atIssuer(starting, issuerOf(starting, name, offered));
 }
 
+/** Links a second account to the identity of the current login. */
+async function link(
+  command: Command,
+  flags: LoginFlags,
+  name: string | undefined,
+  world: World,
+): Promise<ExitCode> {
+  return withSession(command, world, async (session) => {
+    const { url } = session.connection;
+    if (flags.withToken === true)
+      return linkIdentity(session, (await readStandardInput(world, tokenPrompt)).trim());
+    const metadata = await gatewayMetadata(url, world.signal);
+    const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
+    const starting = { url, flags, world };
+    return linkIdentity(session, await tokenAt(starting, issuerOf(starting, name, offered)));
+  });
+}
+
 /** The issuer of this name, or the only one. @throws CliError that lists the issuers */
 function issuerOf({ url }: Starting, name: string | undefined, offered: readonly LoginIssuer[]): LoginIssuer {
   const found = offered.filter((one) => name === undefined || one.name === name);
@@ -114,14 +143,19 @@ function issuerOf({ url }: Starting, name: string | undefined, offered: readonly
   throw new CliError(exitCodes.notFound, `Issuer "${name}" not found; must be one of: ${names}`);
 }
 
-async function atIssuer(starting: Starting, issuer: LoginIssuer): Promise<ExitCode> {
-  const { url, flags, world } = starting;
+/** Logs in at an issuer; returns its token. */
+async function tokenAt({ flags, world }: Starting, issuer: LoginIssuer): Promise<string> {
   // Loaded here, because other commands do not need it.
   const { logInOutside } = await import('../../login/outside-login.js');
   const way: LoginWay =
     flags.device === true || (flags.browser !== true && !hasDisplay(variables)) ? 'device' : 'browser';
   const show = (line: string): void => void world.stderr.write(`${line}\n`);
-  const subjectToken = await logInOutside({ issuer, way, show, env: variables, signal: world.signal });
+  return logInOutside({ issuer, way, show, env: variables, signal: world.signal });
+}
+
+async function atIssuer(starting: Starting, issuer: LoginIssuer): Promise<ExitCode> {
+  const { url, flags, world } = starting;
+  const subjectToken = await tokenAt(starting, issuer);
   const scope = ['offline_access', ...flags.scope].join(' ');
   const options = { subjectToken, tokenType: issuer.tokenType, scope, lifetimeSeconds: flags.lifetime };
   const tokens = await exchange(url, options, world.signal);

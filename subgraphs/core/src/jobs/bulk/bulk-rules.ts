@@ -6,6 +6,7 @@ import {
   createPrincipal,
   type CoreAction,
   type CurrentRights,
+  owns,
   type Principal,
   withCurrentRights,
 } from '@rhizome/authz';
@@ -69,7 +70,7 @@ function actionOf(kind: BulkKind): CoreAction {
  */
 export function requesterOf(principal: Principal): BulkRequester {
   const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt } = principal;
-  const { elevation, groups } = principal;
+  const { elevation, groups, linked } = principal;
   return {
     ...{ kind, subject, grants },
     ...(boundedBy && { boundedBy }),
@@ -79,6 +80,7 @@ export function requesterOf(principal: Principal): BulkRequester {
     ...(issuedAt && { issuedAt }),
     ...(elevation && { elevation }),
     ...(groups && { groups }),
+    ...(linked && { linked }),
   };
 }
 
@@ -111,8 +113,8 @@ export function mayChange(
 }
 
 /** Returns true if the principal owns the job, or submitted it for its owner. */
-export function isOwn({ subject }: Principal, { owner, submittedBy }: Belonging): boolean {
-  return owner === subject || submittedBy === subject;
+export function isOwn(principal: Principal, { owner, submittedBy }: Belonging): boolean {
+  return owns(principal, owner) || owns(principal, submittedBy);
 }
 
 /** Reason why the caller may not see or change a job; undefined if it may. */

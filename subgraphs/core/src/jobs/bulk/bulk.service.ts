@@ -1,5 +1,5 @@
 import { InputErrors } from '@rhizome/errors';
-import { can, experimentsFor, type Principal } from '@rhizome/authz';
+import { can, experimentsFor, owns, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { BulkChanges } from './bulk-changes.js';
@@ -97,7 +97,7 @@ export class BulkService {
     const found = await this.#options.operations.find(id);
     if (!found) return null;
     const { kind, subject } = found.requester;
-    const isOwn = kind === principal.kind && subject === principal.subject;
+    const isOwn = kind === principal.kind && owns(principal, subject);
     return isOwn || can(principal, 'admin:*', '*') ? found : null;
   }
 

@@ -49,6 +49,8 @@ export interface BulkRequester {
   readonly elevation?: ElevationReference | undefined;
   /** Ids of its groups. */
   readonly groups?: readonly string[] | undefined;
+  /** Subjects of the other identities of the same person. */
+  readonly linked?: readonly string[] | undefined;
 }
 
 /** Context of a change in progress. */

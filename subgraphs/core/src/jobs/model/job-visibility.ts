@@ -5,6 +5,7 @@ import {
   can,
   describePrincipal,
   experimentsFor,
+  owns,
   type Principal,
 } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
@@ -108,10 +109,9 @@ export function assertMayReadLog(
  * queue.
  */
 export function maySeeEnvironment(principal: Principal, job: JobView): boolean {
-  const { kind, subject } = principal;
+  const { kind } = principal;
   if (kind === 'AGENT') return false;
   if (kind === 'PILOT') return isHeld(job.state) && maySeeJob(principal, job);
-  return (
-    subject === job.owner || subject === job.submittedBy || can(principal, 'job:manageAny', job.experiment)
-  );
+  const isOwn = owns(principal, job.owner) || owns(principal, job.submittedBy);
+  return isOwn || can(principal, 'job:manageAny', job.experiment);
 }

@@ -1,5 +1,5 @@
 /** Pure rules for what a principal may do with a pool. */
-import { assertCan, can, type Principal } from '@rhizome/authz';
+import { assertCan, can, owns, type Principal } from '@rhizome/authz';
 import type { InputErrors } from '@rhizome/errors';
 import type { PoolDocument } from './pool.document.js';
 
@@ -28,7 +28,7 @@ export function manageable(
     return undefined;
   }
   assertCan(principal, action, pool.experiment);
-  if (pool.owner !== principal.subject) assertCan(principal, 'job:manageAny', pool.experiment);
+  if (!owns(principal, pool.owner)) assertCan(principal, 'job:manageAny', pool.experiment);
   return pool;
 }
 

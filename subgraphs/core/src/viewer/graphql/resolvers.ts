@@ -20,6 +20,7 @@ export const viewerResolvers: Pick<
     actsFor: ({ actsFor }) => (actsFor === undefined ? null : { subject: actsFor }),
     grants: (principal) => principal.grants.map((grant) => ({ grant, principal })),
     elevation: ({ elevation }) => elevation ?? null,
+    linkedIdentities: ({ linked = [] }) => linked.map((subject) => ({ subject })),
   },
   ViewerElevation: {
     experiment: reference({

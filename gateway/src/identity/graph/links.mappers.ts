@@ -1,0 +1,4 @@
+/** Values behind the types of `links.graphql`. */
+import type { PrincipalDocument } from '@rhizome/identity';
+
+export type LinkedIdentityMapper = PrincipalDocument;

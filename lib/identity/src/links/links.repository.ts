@@ -1,0 +1,101 @@
+/** Access to the links between principals: identities of one person. */
+import { maxIdentities } from '@rhizome/authz';
+import { collection, isDuplicateKey } from '@rhizome/mongo';
+import type { ClientSession, Collection, Db, UpdateFilter } from 'mongodb';
+import { inTransaction, touchPrincipals } from '../principals/principal-transaction.repository.js';
+import { type PrincipalDocument, principalsCollection } from '../principals/principal.document.js';
+import { type UsedProofDocument, usedProofsCollection } from '../proof/used-proof.document.js';
+
+/** Two principals to link, with the proof of the second one. */
+export interface LinkRequest {
+  /** The principal that makes the call. */
+  readonly principalId: string;
+  /** The principal that the proof names. */
+  readonly otherId: string;
+  /** Id of the person if neither has one. */
+  readonly personId: string;
+  /** Id of the proof, which can be used once. */
+  readonly proofId: string;
+  /** Time after which the proof is not accepted in any case. */
+  readonly proofEndsAt: Date;
+}
+
+/** Reasons for which nothing was written. */
+export type LinkFault = 'PROOF_USED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
+
+type Unlinked = { readonly $unset: { readonly personId: ''; readonly linkedAt: '' } };
+const unlinked: Unlinked = { $unset: { personId: '', linkedAt: '' } };
+
+/** Fields `personId` and `linkedAt` of the collection `principals`. */
+export class LinksRepository {
+  readonly #db: Db;
+  readonly #principals: Collection<PrincipalDocument>;
+  readonly #usedProofs: Collection<UsedProofDocument>;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.#principals = collection(db, principalsCollection);
+    this.#usedProofs = collection(db, usedProofsCollection);
+  }
+
+  /**
+   * Links two principals and marks the proof as used, or writes nothing. Both documents and all identities of
+   * the person are written, so that concurrent links and suspensions conflict. Repeated, it changes nothing.
+   */
+  async link(request: LinkRequest, now: Date): Promise<LinkFault | undefined> {
+    try {
+      return await inTransaction(this.#db, (session) => this.#link(request, now, session));
+    } catch (error) {
+      if (isDuplicateKey(error)) return 'PROOF_USED';
+      throw error;
+    }
+  }
+
+  async #link(
+    { principalId, otherId, personId: fresh, proofId, proofEndsAt }: LinkRequest,
+    now: Date,
+    session: ClientSession,
+  ): Promise<LinkFault | undefined> {
+    const ids = [principalId, otherId];
+    // The write first: the documents are read as they are after all transactions before this one.
+    await touchPrincipals(this.#principals, { _id: { $in: ids } }, now, session);
+    const found = await this.#principals.find({ _id: { $in: ids } }, { session }).toArray();
+    const [own, other] = ids.map((id) => found.find(({ _id }) => _id === id));
+    if (!own || !other) throw new TypeError('A principal vanished');
+    if (own.personId !== undefined && own.personId === other.personId) return undefined;
+    if (other.personId !== undefined) return this.#abort(session, 'ALREADY_LINKED');
+    const personId = own.personId ?? fresh;
+    await touchPrincipals(this.#principals, { personId, _id: { $nin: ids } }, now, session);
+    const before = await this.#principals.countDocuments({ personId }, { session });
+    if (before >= maxIdentities) return this.#abort(session, 'TOO_MANY_IDENTITIES');
+    const proof = { _id: proofId, schemaVersion: 1, expiresAt: proofEndsAt };
+    await this.#usedProofs.insertOne(proof, { session });
+    const linked = { $set: { personId, linkedAt: now, schemaVersion: 2 } };
+    await this.#principals.updateOne({ _id: otherId }, linked, { session });
+    if (own.personId === undefined)
+      await this.#principals.updateOne({ _id: principalId }, linked, { session });
+    return undefined;
+  }
+
+  async #abort(session: ClientSession, fault: LinkFault): Promise<LinkFault> {
+    await session.abortTransaction();
+    return fault;
+  }
+
+  /** Removes the links of a principal. Null if it has none. */
+  unlink(principalId: string, now: Date): Promise<PrincipalDocument | null> {
+    return inTransaction(this.#db, async (session) => {
+      await touchPrincipals(this.#principals, { _id: principalId }, now, session);
+      const found = await this.#principals.findOne({ _id: principalId }, { session });
+      if (found?.personId === undefined) return null;
+      const { personId } = found;
+      await touchPrincipals(this.#principals, { personId, _id: { $ne: principalId } }, now, session);
+      const change: UpdateFilter<PrincipalDocument> = unlinked;
+      await this.#principals.updateOne({ _id: principalId }, change, { session });
+      const left = await this.#principals.countDocuments({ personId }, { session });
+      // One identity alone is a person without links.
+      if (left === 1) await this.#principals.updateMany({ personId }, change, { session });
+      return found;
+    });
+  }
+}

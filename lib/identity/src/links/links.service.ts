@@ -1,0 +1,197 @@
+/** Rules of links: a person shows that two identities are its own, and owns the jobs of both. */
+import { can, describePrincipal, maxIdentities, owns, type Principal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { digestOfText } from '@rhizome/digest';
+import {
+  type CodedInputError,
+  DomainError,
+  type InputError,
+  InputErrors,
+  isDomainError,
+} from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
+import type { IdentityDocument, PrincipalDocument } from '../principals/principal.document.js';
+import type { PrincipalsRepository } from '../principals/principals.repository.js';
+import type { PrincipalsService } from '../principals/principals.service.js';
+import type { LinksRepository } from './links.repository.js';
+
+/** Reasons to refuse a link, besides invalid values. */
+export type LinkCode =
+  | 'TOKEN_NOT_ACCEPTED'
+  | 'TOKEN_TOO_OLD'
+  | 'TOKEN_USED'
+  | 'NOT_A_PERSON'
+  | 'SAME_IDENTITY'
+  | 'ALREADY_LINKED'
+  | 'TOO_MANY_IDENTITIES';
+
+/** The identity that was linked, or the reasons for the refusal. */
+export interface Linked {
+  readonly identity: PrincipalDocument | null;
+  readonly userErrors: readonly InputError<LinkCode>[];
+}
+
+/** The identity whose links were removed, or the reason why not. */
+export interface Unlinked {
+  readonly identity: PrincipalDocument | null;
+  readonly userErrors: readonly CodedInputError<'LINK_NOT_FOUND'>[];
+}
+
+/** Ports of {@link LinksService}. */
+export interface LinksOptions {
+  readonly links: LinksRepository;
+  readonly principals: Pick<PrincipalsRepository, 'principal' | 'identitiesOf' | 'identitiesOfPeople'>;
+  readonly visiblePrincipals: Pick<PrincipalsService, 'principal' | 'identitiesOf'>;
+  readonly outside: Pick<OutsideTokens, 'accept'>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Greatest age of the token that proves the second identity, in seconds. */
+const proofSeconds = 600;
+/** Kept longer than a token is accepted: clocks differ. */
+const proofKeptMs = 2 * proofSeconds * 1000;
+const personSubject = /^usr_[0-9A-Z]{26}$/;
+
+const faults = {
+  PROOF_USED: ['TOKEN_USED', 'token: it was used for a link before; log in with the second identity again'],
+  ALREADY_LINKED: ['ALREADY_LINKED', 'token: its identity is linked to others already; end that link first'],
+  TOO_MANY_IDENTITIES: [
+    'TOO_MANY_IDENTITIES',
+    `You have ${maxIdentities} linked identities; end a link first`,
+  ],
+} as const;
+
+/** Links, unlinks and lists identities of one person. */
+export class LinksService {
+  readonly #options: LinksOptions;
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Links the identity of a new token of an outside issuer to that of the caller. Each keeps its own roles:
+   * the person owns what both own.
+   * @param token issued to the second identity within the last 10 minutes; it can be used once
+   * @throws DomainError FORBIDDEN for all but people with a token of a login
+   */
+  async link(token: string, by: Principal): Promise<Linked> {
+    assertMayLink(by);
+    const { links, principals, clock, ids, log } = this.#options;
+    const errors = new InputErrors<LinkCode>();
+    const identity = await this.#proven(token, by, errors);
+    if (!identity) return { identity: null, userErrors: errors.all };
+    const { principalId: otherId } = identity;
+    const now = clock.now();
+    // What the signature covers: other bytes in its own place do not make another proof.
+    const proofId = `link ${digestOfText(token.slice(0, token.lastIndexOf('.')))}`;
+    const proofEndsAt = new Date(now.getTime() + proofKeptMs);
+    const request = { principalId: by.subject, otherId, personId: ids.next('person'), proofId, proofEndsAt };
+    const fault = await links.link(request, now);
+    if (fault) {
+      const [code, message] = faults[fault];
+      errors.report(code, ['token'], message);
+      return { identity: null, userErrors: errors.all };
+    }
+    log.warn({ principal: by.subject, linked: otherId }, 'identities linked');
+    return { identity: await principals.principal(otherId), userErrors: [] };
+  }
+
+  /** The identity that a token proves; undefined with an error if it cannot be linked. */
+  async #proven(
+    token: string,
+    by: Principal,
+    errors: InputErrors<LinkCode>,
+  ): Promise<OutsideIdentity | undefined> {
+    const refuse = (code: LinkCode, message: string): undefined => {
+      errors.report(code, ['token'], message);
+    };
+    const identity = await this.#options.outside.accept(token).catch((error: unknown) => {
+      if (isDomainError(error) && error.http < 500) return error;
+      throw error;
+    });
+    if (isDomainError(identity)) return refuse('TOKEN_NOT_ACCEPTED', `token: ${identity.message}`);
+    if (identity.kind !== 'HUMAN')
+      return refuse('NOT_A_PERSON', `token: it belongs to a ${identity.kind}; only people are linked`);
+    if (identity.principalId === by.subject)
+      return refuse('SAME_IDENTITY', 'token: it is of the identity that you use; log in with another one');
+    const issuedAt = Number(identity.claims['iat']);
+    const age = Math.round(this.#options.clock.now().getTime() / 1000 - issuedAt);
+    if (age > proofSeconds) {
+      const why = `it was issued ${age} s ago; must be at most ${proofSeconds} s: log in again`;
+      return refuse('TOKEN_TOO_OLD', `token: ${why}`);
+    }
+    return identity;
+  }
+
+  /**
+   * Removes an identity of the caller's person from its links, or that of any person for a caller with
+   * `membership:set` in all experiments. What the person owns through it ends within two seconds.
+   * @throws DomainError FORBIDDEN for a caller with elevated roles and an identity of its own
+   */
+  async unlink(principalId: string, by: Principal): Promise<Unlinked> {
+    const { links, principals, clock, log } = this.#options;
+    const found = await principals.principal(principalId);
+    const mayUnlink = found && (can(by, 'membership:set', '*') || (await this.#isOwn(found, by)));
+    if (mayUnlink && by.elevation && (owns(by, principalId) || (await this.#isOwn(found, by)))) {
+      const why = 'the roles of an elevation end with it';
+      throw new DomainError('FORBIDDEN', `${describePrincipal(by)} may not change its own links: ${why}`);
+    }
+    const identity = mayUnlink ? await links.unlink(principalId, clock.now()) : null;
+    if (identity) {
+      log.warn({ identity: principalId, unlinkedBy: by.subject }, 'identity unlinked');
+      return { identity, userErrors: [] };
+    }
+    const message = `Linked identity "${principalId}" not found, or you may not end its links.`;
+    return { identity: null, userErrors: [{ code: 'LINK_NOT_FOUND', path: ['principalId'], message }] };
+  }
+
+  async #isOwn({ personId }: PrincipalDocument, by: Principal): Promise<boolean> {
+    if (personId === undefined || !isWholePerson(by)) return false;
+    return (await this.#options.principals.principal(by.subject))?.personId === personId;
+  }
+
+  /** Identities of the caller's person; none without links, or for a caller that is no person. */
+  async ofCaller(by: Principal): Promise<readonly PrincipalDocument[]> {
+    if (by.kind !== 'HUMAN' || by.attempt) return [];
+    return this.#identities(await this.#options.principals.principal(by.subject));
+  }
+
+  /** The other identities of a principal's person that the caller may read. */
+  async othersOf(principal: PrincipalDocument, by: Principal): Promise<readonly PrincipalDocument[]> {
+    const others = (await this.#identities(principal)).filter(({ _id }) => _id !== principal._id);
+    const seen = others.map(({ _id }) => this.#options.visiblePrincipals.principal(_id, by));
+    return (await Promise.all(seen)).filter((one) => one !== null);
+  }
+
+  /** Accounts of an identity at issuers: all of the caller's own, else those at issuers that it sees. */
+  async accountsOf(identity: PrincipalDocument, by: Principal): Promise<readonly IdentityDocument[]> {
+    const { principals, visiblePrincipals } = this.#options;
+    const { _id: id } = identity;
+    // A shared read, as of principals by administrators, has no caller.
+    const isOwn = !by.shared && (owns(by, id) || (await this.#isOwn(identity, by)));
+    return isOwn ? principals.identitiesOf(id) : visiblePrincipals.identitiesOf(id, by);
+  }
+
+  async #identities(of: PrincipalDocument | null): Promise<readonly PrincipalDocument[]> {
+    return of?.personId === undefined ? [] : this.#options.principals.identitiesOfPeople([of.personId]);
+  }
+}
+
+/** True for a person with a token of a login, which is not limited to some actions or an attempt. */
+function isWholePerson({ kind, attempt, actions }: Principal): boolean {
+  return kind === 'HUMAN' && !attempt && !actions;
+}
+
+/** A token that was passed on, or that is limited in time or rights, must not have a lasting effect. */
+function assertMayLink(by: Principal): void {
+  const { elevation, limited, subject } = by;
+  if (isWholePerson(by) && !elevation && !limited && personSubject.test(subject)) return;
+  const why = elevation
+    ? 'its token has elevated roles'
+    : 'only people may, with a token of a login that has all their rights and the usual lifetime';
+  throw new DomainError('FORBIDDEN', `${describePrincipal(by)} may not link identities: ${why}`);
+}
