@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import { type JSONWebKeySet, SignJWT } from 'jose';
+import { assertFits, writeGrants } from './claim-forms.js';
 import { writeElevation } from './elevation.js';
 import { loadKey, newKey, type SigningKey, signingKeyOf } from './key-file.js';
 import type { TrustedIssuer } from './keys.js';
@@ -143,10 +144,11 @@ class Signer implements CallSigner {
     return signing;
   }
 
-  #sign(principal: Principal, subgraph: string): Promise<string> {
+  /** @throws DomainError BAD_REQUEST if the rights do not fit into a request */
+  async #sign(principal: Principal, subgraph: string): Promise<string> {
     const { issuer, key, kid, clock } = this.#parts;
     const now = Math.floor(clock.now().getTime() / 1000);
-    return new SignJWT(claimsOf(principal))
+    const token = await new SignJWT(claimsOf(principal))
       .setProtectedHeader({ alg: 'ES256', kid, typ: tokenTypes.CALL })
       .setIssuer(issuer)
       .setAudience(callAudience(subgraph))
@@ -155,6 +157,7 @@ class Signer implements CallSigner {
       .setIssuedAt(now)
       .setExpirationTime(now + lifetimeOf(principal))
       .sign(key);
+    return assertFits(token);
   }
 }
 
@@ -205,7 +208,8 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     ...(keyThumbprint === undefined ? {} : { cnf: { jkt: keyThumbprint } }),
     ...(certificateThumbprint === undefined ? {} : { cnf: { 'x5t#S256': certificateThumbprint } }),
     rhizome: {
-      ...{ kind, grants, boundedBy, actions, actsFor, call },
+      ...{ kind, grants: writeGrants(grants), actions, actsFor, call },
+      boundedBy: boundedBy && writeGrants(boundedBy),
       elevation: elevation && writeElevation(elevation),
     },
   };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { grant, maxGroups, maxIdentities, name, numericDate } from './claim-forms.js';
+import { grantsClaim, maxGroups, maxIdentities, name, numericDate } from './claim-forms.js';
 import { elevationClaim, readElevation } from './elevation.js';
 import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constraints.js';
 import {
@@ -31,11 +31,11 @@ const claims = z.object({
   attempt: z.object({ jobId: name, attempt: count, fence: count }).optional(),
   rhizome: z.object({
     kind: z.enum(principalKinds),
-    grants: z.array(grant).max(1000),
+    grants: grantsClaim,
     actions: z.array(z.string().min(1).max(100)).max(200).optional(),
     actsFor: name.optional(),
     /** Of agents: the grants of the human, which limit the agent's. */
-    boundedBy: z.array(grant).max(1000).optional(),
+    boundedBy: grantsClaim.optional(),
     elevation: elevationClaim.optional(),
     limited: z.boolean().optional(),
     /** Of call tokens only. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, type JSONWebKeySet, type JWTPayload, SignJWT } from 'jose';
 import { type Clock, systemClock } from '@rhizome/clock';
+import { assertFits, writeGrants } from './claim-forms.js';
 import { type ElevationReference, writeElevation } from './elevation.js';
 import { loadKey, signingKeyOf } from './key-file.js';
 import type { AttemptReference, Grant, PrincipalKind } from './principal.js';
@@ -58,14 +59,17 @@ export interface TokenSigner {
   readonly clock?: Clock;
 }
 
-/** Signs a token of the signer's issuer (ES256). */
-export function signToken(options: MintOptions, signer: TokenSigner): Promise<string> {
+/**
+ * Signs a token of the signer's issuer (ES256).
+ * @throws DomainError BAD_REQUEST if the rights do not fit into a request
+ */
+export async function signToken(options: MintOptions, signer: TokenSigner): Promise<string> {
   const { issuer, key, kid, audience, clock = systemClock } = signer;
   const kind = options.tokenKind ?? accessKindOf(options.kind);
   const issuedAt = Math.floor((options.issuedAt ?? clock.now()).getTime() / 1000);
   const isAccessToken = tokenTypes[kind] === 'at+jwt';
   const client = isAccessToken ? { client_id: options.clientId ?? 'rhizome' } : {};
-  return new SignJWT({ ...claimsOf(options), ...client })
+  const token = await new SignJWT({ ...claimsOf(options), ...client })
     .setProtectedHeader({ alg: 'ES256', kid, typ: tokenTypes[kind] })
     .setIssuer(issuer)
     .setAudience(options.audience ?? audience)
@@ -74,6 +78,7 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + options.ttlSeconds)
     .sign(key);
+  return assertFits(token);
 }
 
 function claimsOf(options: MintOptions): JWTPayload {
@@ -81,9 +86,9 @@ function claimsOf(options: MintOptions): JWTPayload {
   const { keyThumbprint, certificateThumbprint, elevation, limited } = options;
   return {
     rhizome: {
-      ...{ kind, grants },
+      ...{ kind, grants: writeGrants(grants) },
       ...(actsFor !== undefined && { actsFor }),
-      ...(boundedBy && { boundedBy }),
+      ...(boundedBy && { boundedBy: writeGrants(boundedBy) }),
       ...(elevation && { elevation: writeElevation(elevation) }),
       ...(limited && { limited }),
       ...(actions && { actions }),

@@ -1,5 +1,5 @@
 /** Claim profiles: what an issuer's claims mean. Pure; signature and time are checked elsewhere. */
-import { type Grant, type Role, roles } from '@rhizome/authz';
+import { expandGrants, type Grant, type Role, roles } from '@rhizome/authz';
 import { type Claims, claimAt, textsAt, wordsAt } from './claims.js';
 import type { ClaimProfile } from './issuer.document.js';
 
@@ -77,7 +77,7 @@ const workload =
 
 const rhizome: ReadProfile = (claims) => {
   const kind = claimAt(claims, 'rhizome.kind');
-  const stated = claimAt(claims, 'rhizome.grants');
+  const stated = expandGrants(claimAt(claims, 'rhizome.grants'));
   const isKnown = kind === 'HUMAN' || kind === 'SERVICE';
   return {
     isWorkload: kind === 'SERVICE',
