@@ -24,8 +24,8 @@ const sets: readonly (readonly Role[])[] = [
 const many = (count: number): Grant[] =>
   experiments(count).map((experiment, at) => ({ experiment, roles: sets[at % sets.length] ?? [] }));
 
-describe('compact grants', () => {
-  it('give the same rights, whatever is granted', () => {
+describe('compactGrants', () => {
+  it('keeps the rights, whatever is granted', () => {
     const names = fc.oneof(fc.constantFrom('*', 'alpha', 'beta'), fc.string({ minLength: 1, maxLength: 31 }));
     const grants = fc.array(fc.record({ experiment: names, roles: fc.subarray([...roles]) }), {
       maxLength: 40,
@@ -42,7 +42,7 @@ describe('compact grants', () => {
     );
   });
 
-  it('are written for long lists only, so that other programs can read the usual token', () => {
+  it('is used for long lists only, so that other programs can read the usual token', () => {
     expect(writeGrants(many(5))).toEqual(many(5));
     expect(writeGrants(many(100))).toMatchObject({ USER: expect.any(Array) });
   });
@@ -54,7 +54,7 @@ describe('compact grants', () => {
     ['a key of the language', JSON.parse('{"__proto__": ["alpha"]}') as object, 'roles'],
     ['too many names', { USER: experiments(1001) }, ''],
     ['a text', 'USER', ''],
-  ])('are refused with %s', (_name, claim, field) => {
+  ])('refuses %s', (_name, claim, field) => {
     const { success, error } = grantsClaim.safeParse(claim);
     expect(success).toBe(false);
     expect(error?.issues[0]?.path.join('.')).toContain(field);
