@@ -494,7 +494,10 @@ export type LabelInput = {
 
 /** A request for units. */
 export type LeaseWorkUnitsInput = {
-  /** Most units, 1 to 1000; default 1. Payloads of at most 4 MiB are leased together. */
+  /**
+   * Largest number of units, 1 to 1000; default 1. A call returns fewer if the payloads of more would exceed 4 MiB
+   * together.
+   */
   max?: number | null | undefined;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
   pool: string;

@@ -1043,6 +1043,8 @@ export type DecisionEffectKind =
   | 'EXCLUDE_HOST'
   /** The task of the job was paused. */
   | 'PAUSE_TASK'
+  /** The job is retried as a new job if core excludes the host of the attempt because of it. */
+  | 'RETRY_IF_HOST_EXCLUDED'
   /** The task of the job was ended, like by `finishTask`. */
   | 'STOP_TASK';
 
@@ -2841,6 +2843,8 @@ export type Job = Node & {
   readonly queue?: Maybe<Queue>;
   /** Resources that the job needs. */
   readonly requirements: JobRequirements;
+  /** First job that retries this one; null if none does, or if you may not read it. */
+  readonly retriedBy?: Maybe<Job>;
   /** Policy by which failed attempts are repeated. */
   readonly retry: RetryPolicy;
   /** The terminal job that this one repeats, by `retryJobs`; null otherwise. */
@@ -3014,6 +3018,8 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
+  /** True if core excluded the host of the attempt because of it and similar failures. Then it does not count as one of the job's attempts. */
+  readonly isGivenBack: Scalars['Boolean']['output'];
   /** True if the attempt tests a host on which other jobs have failed. If it fails, it does not count as one of the job's attempts. */
   readonly isHostTest: Scalars['Boolean']['output'];
   /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
@@ -4627,6 +4633,8 @@ export type PolicyAction = {
   readonly pauseTask?: Maybe<PolicyTaskAction>;
   /** Another attempt, whatever error families the retry policy of the job lists. */
   readonly retry?: Maybe<PolicyRetry>;
+  /** Retry of a job that is FAILED, as a new job, if core excludes the host of its last attempt because of such failures; the next rules decide about the job. */
+  readonly retryIfHostExcluded?: Maybe<PolicyStop>;
   /**
    * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
    * decide about the job.
@@ -4637,23 +4645,25 @@ export type PolicyAction = {
 /** Action of a rule. */
 export type PolicyActionInput =
   /** Exclusion of the host of the attempt; the next rules decide about the job. Only in policies of queues. */
-  { readonly excludeHost: PolicyHostActionInput; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly stopTask?: never; }
+  { readonly excludeHost: PolicyHostActionInput; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
   |  /** End of the job in state FAILED, whatever the retry policy of the job allows. */
-  { readonly excludeHost?: never; readonly fail: PolicyStopInput; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly stopTask?: never; }
+  { readonly excludeHost?: never; readonly fail: PolicyStopInput; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
   |  /** Hold of the job until it is released; another attempt follows then. */
-  { readonly excludeHost?: never; readonly fail?: never; readonly hold: PolicyStopInput; readonly pauseTask?: never; readonly retry?: never; readonly stopTask?: never; }
+  { readonly excludeHost?: never; readonly fail?: never; readonly hold: PolicyStopInput; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
   |  /**
    * Pause of the task of the job, if too large a fraction of its ended jobs is FAILED; the next rules decide about the
    * job.
    */
-  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask: PolicyTaskActionInput; readonly retry?: never; readonly stopTask?: never; }
+  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask: PolicyTaskActionInput; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
   |  /** Another attempt, whatever error families the retry policy of the job lists. */
-  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry: PolicyRetryInput; readonly stopTask?: never; }
+  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry: PolicyRetryInput; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
+  |  /** Retry of a job that is FAILED, as a new job, if core excludes the host of its last attempt because of such failures; the next rules decide about the job. A job that has been retried already is left out. */
+  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded: PolicyStopInput; readonly stopTask?: never; }
   |  /**
    * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
    * decide about the job.
    */
-  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly stopTask: PolicyTaskActionInput; };
+  { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask: PolicyTaskActionInput; };
 
 /** Change of an amount. Exactly one of `factor`, `add` and `value` is not null. */
 export type PolicyAmount = {
@@ -4951,8 +4961,9 @@ export type PolicySimulationResult = {
 export type PolicySimulationRule = {
   readonly __typename?: 'PolicySimulationRule';
   /**
-   * Number of failures that match a rule which pauses or stops tasks or excludes hosts. The failure rates at that time
-   * are not known, so some of these tasks may have been below the limit of the rule.
+   * Number of failures that match a rule which pauses or stops tasks, excludes hosts, or retries failed jobs of
+   * excluded hosts. The failure rates and the exclusions at that time are not known, so some of these tasks may have
+   * been below the limit of the rule, and some hosts may not have been excluded.
    */
   readonly effects: Scalars['Int']['output'];
   /** Number of attempts after which the rule would have ended the job. */
@@ -8522,7 +8533,7 @@ export type ResolversTypes = {
   CudaRequirementInput: CudaRequirementInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   DecisionEffect: ResolverTypeWrapper<DecisionEffectMapper>;
-  DecisionEffectKind: ResolverTypeWrapper<'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST'>;
+  DecisionEffectKind: ResolverTypeWrapper<'PAUSE_TASK' | 'STOP_TASK' | 'EXCLUDE_HOST' | 'RETRY_IF_HOST_EXCLUDED'>;
   DecisionEvidence: ResolverTypeWrapper<DecisionEvidence>;
   DeclareDowntimeInput: DeclareDowntimeInput;
   DeclareDowntimePayload: ResolverTypeWrapper<Omit<DeclareDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['DeclareDowntimeUserError']> }>;
@@ -9795,7 +9806,7 @@ export type DecisionEffectResolvers<ContextType = Context, ParentType extends Re
   until?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
 };
 
-export type DecisionEffectKindResolvers = EnumResolverSignature<{ EXCLUDE_HOST?: any, PAUSE_TASK?: any, STOP_TASK?: any }, ResolversTypes['DecisionEffectKind']>;
+export type DecisionEffectKindResolvers = EnumResolverSignature<{ EXCLUDE_HOST?: any, PAUSE_TASK?: any, RETRY_IF_HOST_EXCLUDED?: any, STOP_TASK?: any }, ResolversTypes['DecisionEffectKind']>;
 
 export type DecisionEvidenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DecisionEvidence'] = ResolversParentTypes['DecisionEvidence']> = {
   criterion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -10418,6 +10429,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   progress?: Resolver<Maybe<ResolversTypes['JobProgress']>, ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   requirements?: Resolver<ResolversTypes['JobRequirements'], ParentType, ContextType>;
+  retriedBy?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
   retry?: Resolver<ResolversTypes['RetryPolicy'], ParentType, ContextType>;
   retryOf?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
   revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -10491,6 +10503,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   host?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isGivenBack?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isHostTest?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   memoryLimit?: Resolver<Maybe<ResolversTypes['MemoryLimitMethod']>, ParentType, ContextType>;
@@ -10926,6 +10939,7 @@ export type PolicyActionResolvers<ContextType = Context, ParentType extends Reso
   hold?: Resolver<Maybe<ResolversTypes['PolicyStop']>, ParentType, ContextType>;
   pauseTask?: Resolver<Maybe<ResolversTypes['PolicyTaskAction']>, ParentType, ContextType>;
   retry?: Resolver<Maybe<ResolversTypes['PolicyRetry']>, ParentType, ContextType>;
+  retryIfHostExcluded?: Resolver<Maybe<ResolversTypes['PolicyStop']>, ParentType, ContextType>;
   stopTask?: Resolver<Maybe<ResolversTypes['PolicyTaskAction']>, ParentType, ContextType>;
 };
 
