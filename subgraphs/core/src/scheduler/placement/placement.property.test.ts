@@ -98,14 +98,17 @@ class World {
     for (const { entry } of picks.flat()) this.#ledger.confirm(entry.jobId, 8);
     this.given += picks.flat().length;
     const entries = [...this.#ledger.entries()];
-    const oracle = new Oracle({ queues: this.#queues, entries, before, asked }, this.#workers);
+    const oracleOf = (held: typeof entries) =>
+      new Oracle({ queues: this.#queues, entries: held, before, asked }, this.#workers);
+    const oracle = oracleOf(entries);
+    const earlier = oracleOf(entries.filter(({ jobId }) => before.has(jobId)));
     return [
       ...oracle.faults(),
       ...shares.filter((path) => this.#gpusLeft(path) < 0).map((path) => `${path} is over its limit`),
       ...this.#leftFaults(oracle, asked),
       ...entries
         .filter(({ jobId }) => !before.has(jobId))
-        .flatMap((entry) => this.#betterPlacements(oracle, asked, entry)),
+        .flatMap((entry) => this.#betterPlacements({ oracle, earlier, asked }, entry)),
     ];
   }
 
@@ -180,10 +183,16 @@ class World {
     return known !== undefined && selector?.accepts(known.profile.view()) !== false;
   }
 
-  /** Better placements that are still free, and so were free when the job got its own. */
+  /**
+   * Better placements that are still free, and so were free when the job got its own.
+   * @param pass what it began with, and its result
+   */
   #betterPlacements(
-    oracle: Oracle,
-    asked: readonly OracleRequest[],
+    {
+      oracle,
+      earlier,
+      asked,
+    }: Readonly<{ oracle: Oracle; earlier: Oracle; asked: readonly OracleRequest[] }>,
     {
       jobId,
       classId,
@@ -220,7 +229,17 @@ class World {
       const better = others.find(({ worker, request }) =>
         oracle.setsFor(worker, request, gpu).some((set) => oracle.chargeOf(worker, set, gpu) <= left),
       );
-      return better ? [`${jobId} has no GPU, ${better.worker.id} has one`] : [];
+      // Optional GPUs are left out if the share may not use the best, which a later job may have by now.
+      const sets = others.flatMap(({ worker, request }) =>
+        earlier.setsFor(worker, request, gpu).map((set) => ({
+          rank: earlier.rankOf(worker, set, gpu),
+          isAffordable: earlier.chargeOf(worker, set, gpu) <= left,
+        })),
+      );
+      const best = sets.filter(({ rank }) => !sets.some((other) => isBetter(other.rank, rank)));
+      return better && best.every(({ isAffordable }) => isAffordable)
+        ? [`${jobId} has no GPU, ${better.worker.id} has one`]
+        : [];
     }
     const own = from.devices.filter(({ id }) => deviceIds.includes(id));
     const ownRank = oracle.rankOf(from, own, gpu);
