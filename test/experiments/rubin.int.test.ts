@@ -147,9 +147,24 @@ describe('a workflow', () => {
     expect((await worker.runAll()).length).toBe(5);
   });
 
+  it('is placed on workers with its release, and explains that', async () => {
+    const { workflow } = await submitted(wanted('released', { release: 'w_2030_12' }));
+    await jobsOf(workflow.id, 5);
+    const jobs =
+      'jobs(first: 1) { nodes { requirements { selector } rubin { placement { text selector } } } }';
+    const placed = `query ($id: ID!) { rubin { workflow(id: $id) { task { ${jobs} } } } }`;
+    const selector = 'worker.labels["rubin-release"] == "w_2030_12"';
+    const { data } = await system.ask(placed, { id: workflow.id });
+    const text = expect.stringContaining('rubin-release=w_2030_12');
+    expect(data.rubin.workflow.task.jobs.nodes).toEqual([
+      { requirements: { selector }, rubin: { placement: [{ text, selector }] } },
+    ]);
+  });
+
   it.each([
     ['name', { name: '' }, 'INVALID_VALUE'],
     ['pipeline', { pipeline: 'x'.repeat(64) }, 'INVALID_VALUE'],
+    ['release', { release: '' }, 'INVALID_VALUE'],
     ['quanta', { quanta: [] }, 'INVALID_VALUE'],
     ['quanta.0.name', { quanta: [quantum('a b')] }, 'INVALID_VALUE'],
     ['quanta.1.name', { quanta: [quantum('a'), quantum('a')] }, 'INVALID_VALUE'],

@@ -51,15 +51,22 @@ export class JobUnits {
     return JobUnits.#open(parts, requests, await openFolder(folders.units));
   }
 
-  /** Serves the payload of an earlier pilot; undefined if it is not recorded, or its folder was replaced. */
+  /**
+   * Serves the payload of an earlier pilot; undefined if it is not recorded, or the payload has changed its
+   * folder so that it cannot be served. Never rejects.
+   */
   static async resume(parts: JobUnitsParts): Promise<JobUnits | undefined> {
-    const { folders, record } = parts;
+    const { folders, record, calls, log } = parts;
     const identity = await record.units();
     const folder = identity && (await reopenFolder(folders.units, identity));
-    const requests = folder && (await RequestFolder.reopen(folders.units, identity));
-    if (folder && requests) return JobUnits.#open(parts, requests, folder);
+    try {
+      const requests = folder && (await RequestFolder.reopen(folders.units, identity));
+      if (folder && requests) return await JobUnits.#open(parts, requests, folder);
+    } catch (error) {
+      log.warn({ err: error }, 'work units of the attempt not served');
+    }
     await folder?.close();
-    await parts.calls.close();
+    await calls.close();
     return undefined;
   }
 
