@@ -76,9 +76,10 @@ export class Admission {
     admits: (operation: OperationInfo) => DomainError | undefined,
   ): Checked {
     const { value: cost, error } = this.#costOf(engine, operation, request);
+    const waitMs = waitMsOf(operation, engine.publicSchema, request.variables ?? {});
     return {
       cost,
-      waitMs: waitMsOf(operation, engine.publicSchema, request.variables ?? {}),
+      waitMs: waitMs > 0 && isSmall(request) ? waitMs : 0,
       error:
         this.#anonymous(request, operation) ??
         admits(operation) ??
@@ -157,6 +158,19 @@ export class Admission {
       return { value: 0, error };
     }
   }
+}
+
+/**
+ * Largest request for work that waits: its body stays in memory for the wait, and thousands may wait. A larger
+ * one counts as an operation that works.
+ */
+const maxWaitingBytes = 16 * 1024;
+
+/** True for a request that may wait. Those of pilots are few; messages of WebSockets have no known size. */
+function isSmall({ principal, bytes, query, variables }: OperationRequest): boolean {
+  if (principal?.kind === 'PILOT') return true;
+  const size = bytes > 0 ? bytes : query.length + (JSON.stringify(variables)?.length ?? 0);
+  return size <= maxWaitingBytes;
 }
 
 /** Takes a turn without holding it. */

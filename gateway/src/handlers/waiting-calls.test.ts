@@ -5,7 +5,7 @@ import { startTestSystem, type TestSystem } from '../testing/test-system.js';
 // Calls that wait for work, through a whole gateway that runs two operations at once.
 
 const touch = 'mutation { touchItem(id: "a") { id } }';
-const take = 'mutation Take($input: TakeInput!) { take(input: $input) }';
+const take = 'mutation Take($input: TakeInput!) { take: leaseWorkUnits(input: $input) }';
 const waiting = { input: { waitSeconds: 60 } };
 let system: TestSystem;
 
@@ -57,5 +57,13 @@ describe('a call that waits for work', () => {
     const [again] = await startTakes(1, headers);
     system.finishSlow();
     expect((await again)?.status).toBe(200);
+  });
+
+  it('count as operations that work if their bodies are large', async () => {
+    const headers = await headersOf('dora');
+    const takes = await startTakes(5, headers);
+    const [large] = await startTakes(1, headers, `${take} # ${'x'.repeat(20_000)}`);
+    system.finishSlow();
+    for (const answer of [...takes, large]) expect((await answer)?.status).toBe(200);
   });
 });

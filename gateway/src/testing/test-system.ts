@@ -29,9 +29,9 @@ export interface TestSystem {
   readonly log: EventLog;
   /** Number of calls to the subgraph `alpha` by root field, and number of its events. */
   readonly calls: Map<string, number>;
-  /** Releases `Query.slow` and `Mutation.take`. */
+  /** Releases `Query.slow` and `Mutation.leaseWorkUnits`. */
   finishSlow(): void;
-  /** Number of waiting and aborted calls of `Query.slow` and `Mutation.take`. */
+  /** Number of waiting and aborted calls of `Query.slow` and `Mutation.leaseWorkUnits`. */
   readonly slow: { waiting: number; aborted: number };
   /** Transports from an engine to the subgraphs. */
   readonly transports: TransportFactory;
@@ -60,7 +60,7 @@ const alphaSdl = `
     slow: String
     whoAmI: String! @perPrincipal
   }
-  type Mutation { touchItem(id: ID!): Item take(input: TakeInput!): String }
+  type Mutation { touchItem(id: ID!): Item leaseWorkUnits(input: TakeInput!): String }
   input TakeInput { waitSeconds: Int }
   type Subscription {
     itemChanged(name: String, after: String, mode: Mode): ItemChanged!
@@ -194,7 +194,7 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
         log.append(id);
         return item(id);
       },
-      take: (_parent: unknown, _args: unknown, { signal }: SubgraphContext) => wait(signal),
+      leaseWorkUnits: (_parent: unknown, _args: unknown, { signal }: SubgraphContext) => wait(signal),
     },
     Subscription: {
       itemChanged: {
@@ -241,7 +241,7 @@ const alphaPolicies: Parameters<typeof buildSubgraph>[0]['policies'] = {
   'Query.slow': open,
   'Query.whoAmI': { ...open, perPrincipal: true },
   'Mutation.touchItem': open,
-  'Mutation.take': open,
+  'Mutation.leaseWorkUnits': open,
   'Subscription.itemChanged': open,
   'Subscription.level': open,
   'Subscription.ticked': open,

@@ -20,7 +20,7 @@ import { GuardedStream } from './guarded-stream.js';
 
 /** Bounds of one subgraph. */
 export interface GuardLimits {
-  /** Maximum number of concurrent queries and mutations; undefined: unlimited. */
+  /** Maximum number of concurrent queries and mutations, those that wait for work aside; undefined: unlimited. */
   readonly concurrency: number | undefined;
   /** Time limit of a query in milliseconds; undefined: the engine's. */
   readonly queryTimeoutMs?: number | undefined;
@@ -115,6 +115,8 @@ class Guard {
   }
 
   async #execute(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
+    // Calls that wait for work have limits of their own: they would fill that of the operations that work.
+    if (request.waitMs) return this.#guarded(() => this.#call(transport, request));
     const { concurrency } = this.#limits();
     if (concurrency !== undefined && this.#running >= concurrency) throw this.#tooMany(concurrency);
     return this.#guarded(async () => {
@@ -146,7 +148,7 @@ class Guard {
   /** A cancelled call frees its slot at once, even if its transport continues. */
   #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const timeoutMs = request.operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
-    if (timeoutMs !== undefined) return this.#within(timeoutMs + (request.waitMs ?? 0), transport, request);
+    if (timeoutMs !== undefined) return this.#within(timeoutMs, transport, request);
     // Over the network a call ends with its signal; in process it may not.
     if (transport.wire === 'text') return transport.execute(request);
     const end = endOf(request);

@@ -5,9 +5,13 @@ import { waitMsOf } from './wait-time.js';
 
 const schema = buildSchema(`
   type Query { next(waitSeconds: Int): String }
-  type Mutation { take(input: TakeInput!): String submit(input: SubmitInput!): String }
-  input TakeInput { waitSeconds: Int }
-  input SubmitInput { command: String }
+  type Mutation {
+    leaseWorkUnits(input: LeaseInput!): String
+    acquireJobs(input: AcquireInput!): String
+    take(input: LeaseInput!): String
+  }
+  input LeaseInput { pool: String = "p" waitSeconds: Int }
+  input AcquireInput { waitSeconds: Int = 20 }
 `);
 
 function waitOf(text: string, variables: Record<string, unknown> = {}): number {
@@ -19,34 +23,71 @@ function waitOf(text: string, variables: Record<string, unknown> = {}): number {
 
 describe('waitMsOf', () => {
   it.each([
-    ['an argument', '{ next(waitSeconds: 5) }', {}, 5000],
-    ['a field of an input', 'mutation { take(input: { waitSeconds: 7 }) }', {}, 7000],
-    ['a variable', 'mutation ($i: TakeInput!) { take(input: $i) }', { i: { waitSeconds: 60 } }, 60_000],
-    ['several fields', '{ a: next(waitSeconds: 1) b: next(waitSeconds: 2) }', {}, 3000],
-    ['a fragment', 'query { ...F } fragment F on Query { next(waitSeconds: 4) }', {}, 4000],
+    ['a literal', 'mutation { leaseWorkUnits(input: { waitSeconds: 7 }) }', {}, 7000],
+    [
+      'a variable',
+      'mutation ($i: LeaseInput!) { leaseWorkUnits(input: $i) }',
+      { i: { waitSeconds: 60 } },
+      60_000,
+    ],
+    [
+      'the default of a variable',
+      'mutation ($w: Int = 40) { leaseWorkUnits(input: { waitSeconds: $w }) }',
+      {},
+      40_000,
+    ],
+    [
+      'the default of a variable for the input',
+      'mutation ($i: LeaseInput! = { waitSeconds: 9 }) { leaseWorkUnits(input: $i) }',
+      {},
+      9000,
+    ],
+    ['the default of the schema', 'mutation { acquireJobs(input: {}) }', {}, 20_000],
+    [
+      'the default of the schema in a variable',
+      'mutation ($i: AcquireInput!) { acquireJobs(input: $i) }',
+      { i: {} },
+      20_000,
+    ],
+    [
+      'several fields, which run one after another',
+      'mutation { a: leaseWorkUnits(input: { waitSeconds: 1 }) b: acquireJobs(input: { waitSeconds: 2 }) }',
+      {},
+      3000,
+    ],
+    [
+      'a fragment',
+      'mutation { ...F } fragment F on Mutation { leaseWorkUnits(input: { waitSeconds: 4 }) }',
+      {},
+      4000,
+    ],
+    ['more than a minute', 'mutation { leaseWorkUnits(input: { waitSeconds: 100000 }) }', {}, 60_000],
   ])('reads the time from %s', (_name, text, variables, ms) => {
     expect(waitOf(text, variables)).toBe(ms);
   });
 
   it.each([
-    ['without a time', 'mutation { take(input: {}) }', {}],
-    ['with the time 0', 'mutation { take(input: { waitSeconds: 0 }) }', {}],
+    ['without a time', 'mutation { leaseWorkUnits(input: {}) }', {}],
+    ['with the time 0', 'mutation { leaseWorkUnits(input: { waitSeconds: 0 }) }', {}],
+    ['with an invalid time', 'mutation ($w: Int) { leaseWorkUnits(input: { waitSeconds: $w }) }', { w: 'x' }],
+    ['of another subgraph with the same argument', 'mutation { take(input: { waitSeconds: 7 }) }', {}],
+    ['that reads, with the same argument', '{ next(waitSeconds: 5) }', {}],
     [
       'with another field that works at once',
-      'mutation { take(input: { waitSeconds: 7 }) submit(input: {}) }',
+      'mutation { leaseWorkUnits(input: { waitSeconds: 7 }) take(input: { waitSeconds: 7 }) }',
       {},
     ],
     [
       'with another field that does not wait',
-      'mutation { take(input: { waitSeconds: 7 }) b: take(input: {}) }',
+      'mutation { leaseWorkUnits(input: { waitSeconds: 7 }) b: leaseWorkUnits(input: {}) }',
       {},
     ],
-    ['with introspection', '{ next(waitSeconds: 5) __schema { description } }', {}],
   ])('is 0 for an operation %s', (_name, text, variables) => {
     expect(waitOf(text, variables)).toBe(0);
   });
 
-  it('counts at most five minutes for a field', () => {
-    expect(waitOf('{ next(waitSeconds: 100000) }')).toBe(300_000);
+  it('counts at most five minutes for an operation', () => {
+    const fields = Array.from({ length: 9 }, (_, at) => `a${at}: leaseWorkUnits(input: { waitSeconds: 60 })`);
+    expect(waitOf(`mutation { ${fields.join(' ')} }`)).toBe(300_000);
   });
 });

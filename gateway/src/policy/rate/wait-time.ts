@@ -1,56 +1,63 @@
 /** Operations that wait by themselves, as those do that ask for work. */
 import type { OperationInfo } from '@rhizome/federation';
-import { getNamedType, type GraphQLField, type GraphQLSchema, isInputObjectType } from 'graphql';
-import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from '../root-fields.js';
-
-/** Name of an argument, or of a field of an input, with the seconds for which a root field may wait. */
-const waitArgument = 'waitSeconds';
-/** Longest time that counts for one root field. */
-const maxSeconds = 300;
-
-const known = new WeakMap<OperationInfo, readonly RootField[]>();
+import { getArgumentValues, getVariableValues, type GraphQLSchema, Kind } from 'graphql';
+import { isIncluded, rootFieldsOf, type Variables } from '../root-fields.js';
 
 /**
- * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field
- * that waits would exempt others from the limits of operations that work.
+ * The fields that wait, for at most a minute: those of core that hand out work. A rule of its own, not an
+ * argument's name: calls that wait are exempt from limits that protect from slow experiments.
+ */
+const waitingFields = new Set(['Mutation.acquireJobs', 'Mutation.leaseWorkUnits']);
+const longestWaitSeconds = 60;
+/** Longest time that counts for one operation, whose fields run one after another. */
+const longestOperationSeconds = 300;
+
+const known = new WeakMap<OperationInfo, boolean>();
+
+/**
+ * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field that
+ * waits would exempt others from the limits of operations that work.
  */
 export function waitMsOf(operation: OperationInfo, schema: GraphQLSchema, variables: Variables): number {
-  let fields = known.get(operation);
-  if (!fields) known.set(operation, (fields = fieldsThatMayWait(operation, schema)));
+  if (!mayWait(operation)) return 0;
+  const definition = operation.document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+  const { coerced } = getVariableValues(schema, definition?.variableDefinitions ?? [], variables);
+  const fields = schema.getMutationType()?.getFields() ?? {};
   let total = 0;
-  for (const field of fields) {
-    if (!isIncluded(field, variables)) continue;
-    const seconds = waitSecondsIn(argumentsOf(field, variables));
+  // Variables that are invalid are refused before anything waits.
+  for (const field of coerced ? rootFieldsOf(operation) : []) {
+    if (!isIncluded(field, coerced ?? {})) continue;
+    const declared = fields[field.node.name.value];
+    const seconds = declared
+      ? waitSecondsIn(argumentsOf(() => getArgumentValues(declared, field.node, coerced)))
+      : 0;
     if (seconds === 0) return 0;
-    total += Math.min(seconds, maxSeconds);
+    total += Math.min(seconds, longestWaitSeconds);
   }
-  return total * 1000;
+  return Math.min(total, longestOperationSeconds) * 1000;
 }
 
-/** The root fields of an operation if all of them may wait, otherwise none. */
-function fieldsThatMayWait(operation: OperationInfo, schema: GraphQLSchema): readonly RootField[] {
-  if (operation.kind === 'subscription') return [];
-  const types = schema.getRootType(operation.kind as never)?.getFields() ?? {};
-  const fields = rootFieldsOf(operation);
-  const all = fields.every(({ node }) => {
-    const field = types[node.name.value];
-    return field !== undefined && mayWait(field);
-  });
-  return all ? fields : [];
-}
-
-function mayWait({ args }: GraphQLField<unknown, unknown>): boolean {
-  return args.some(({ name, type }) => {
-    const named = getNamedType(type);
-    return name === waitArgument || (isInputObjectType(named) && waitArgument in named.getFields());
-  });
-}
-
-function waitSecondsIn(given: Readonly<Record<string, unknown>>): number {
-  for (const value of [given, ...Object.values(given)]) {
-    if (typeof value !== 'object' || value === null) continue;
-    const seconds = (value as Record<string, unknown>)[waitArgument];
-    if (typeof seconds === 'number' && seconds > 0) return seconds;
+function mayWait(operation: OperationInfo): boolean {
+  if (operation.kind !== 'mutation') return false;
+  let may = known.get(operation);
+  if (may === undefined) {
+    may = rootFieldsOf(operation).every(({ action }) => waitingFields.has(action));
+    known.set(operation, may);
   }
-  return 0;
+  return may;
+}
+
+/** The arguments with their defaults; none if they are invalid. */
+function argumentsOf(read: () => Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  try {
+    return read();
+  } catch {
+    return {};
+  }
+}
+
+function waitSecondsIn({ input }: Readonly<Record<string, unknown>>): number {
+  const seconds =
+    typeof input === 'object' && input !== null && 'waitSeconds' in input ? input.waitSeconds : undefined;
+  return typeof seconds === 'number' && seconds > 0 ? seconds : 0;
 }
