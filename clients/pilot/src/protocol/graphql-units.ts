@@ -51,10 +51,10 @@ export class GraphqlUnits implements UnitCalls {
     const { leaseWorkUnits } = await answered(signal, () =>
       this.#client.mutate(PilotLeaseWorkUnitsDocument, { input: { ...request } }, options),
     );
-    const { units, isDrained, userErrors } = leaseWorkUnits;
+    const { units, isDrained, leaseSeconds, userErrors } = leaseWorkUnits;
     const [first] = userErrors;
     if (first !== undefined) throw new CoreRefused(first.code, first.message);
-    return { units, isDrained };
+    return { units, isDrained, leaseSeconds: leaseSeconds ?? 0 };
   }
 
   async complete(units: readonly UnitCompletion[], signal: AbortSignal): Promise<UnitReportAnswer> {

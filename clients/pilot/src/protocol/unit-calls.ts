@@ -30,6 +30,8 @@ export interface LeasedWorkUnit {
 export interface LeasedWorkUnits {
   readonly units: readonly LeasedWorkUnit[];
   readonly isDrained: boolean;
+  /** Time from the answer to the end of the leases: the clock of the host may differ from that of core. */
+  readonly leaseSeconds: number;
 }
 
 /** A unit that a report is about. */

@@ -7,16 +7,21 @@ import type {
   UnitFailure,
   UnitReport,
   UnitReportAnswer,
+  UnitReportError,
 } from '../protocol/unit-calls.js';
 
+/** Bounds of core and of the gateway. */
+const limits = { units: 1000, publications: 64, resultBytes: 65_536, bytes: 1_048_576 };
+
 /**
- * A closed pool, as a test of the pilot needs it. It checks fences as core does. The tests in test/security
- * use the real core.
+ * A closed pool, as a test of the pilot needs it. It checks fences and sizes as core and the gateway do. The
+ * tests in test/security use the real core.
  */
 export class ScriptedUnits implements UnitCalls {
   readonly completed: UnitCompletion[] = [];
   readonly failed: UnitFailure[] = [];
   readonly extended: UnitReport[] = [];
+  leases = 0;
   /** Open leases that wait. */
   waiting = 0;
   /** True for a pool that is not closed yet. */
@@ -36,6 +41,7 @@ export class ScriptedUnits implements UnitCalls {
   readonly lease: UnitCalls['lease'] = async ({ pool, max = 1, waitSeconds = 0 }, signal) => {
     if (pool !== 'slices') throw new CoreRefused('POOL_NOT_FOUND', `Pool "${pool}" not found.`);
     const end = performance.now() + waitSeconds * 1000;
+    this.leases++;
     this.waiting++;
     while (this.#units.length === 0 && this.isOpen && performance.now() < end && !signal.aborted)
       await pause(10);
@@ -44,7 +50,7 @@ export class ScriptedUnits implements UnitCalls {
     const expiresAt = new Date(Date.now() + this.leaseSeconds * 1000).toISOString();
     const units = this.#units.splice(0, max).map((unit) => ({ ...unit, expiresAt }));
     for (const { id } of units) this.#held.add(id);
-    return { units, isDrained: units.length === 0 && !this.isOpen };
+    return { units, isDrained: units.length === 0 && !this.isOpen, leaseSeconds: this.leaseSeconds };
   };
 
   readonly complete = (units: readonly UnitCompletion[]) => this.#report(units, this.completed);
@@ -62,6 +68,8 @@ export class ScriptedUnits implements UnitCalls {
     reported: T[],
     isKept = false,
   ): Promise<UnitReportAnswer> {
+    const invalid = faultsOf(units);
+    if (invalid.length > 0) return { acceptedIds: [], errors: invalid };
     const held = units.filter(({ id, fence }) => this.#held.has(id) && fence === 1);
     reported.push(...held);
     if (!isKept) for (const { id } of held) this.#held.delete(id);
@@ -74,4 +82,21 @@ export class ScriptedUnits implements UnitCalls {
       }));
     return Promise.resolve({ acceptedIds: held.map(({ id }) => id), errors });
   }
+}
+
+/** What core refuses of a report, without looking at its units. @throws CoreRefused for what the gateway refuses */
+function faultsOf(
+  units: readonly (UnitReport & { readonly result?: string | undefined })[],
+): UnitReportError[] {
+  if (Buffer.byteLength(JSON.stringify({ units })) > limits.bytes)
+    throw new CoreRefused('REQUEST_TOO_LARGE', 'The body is too large.');
+  const publications = new Set(units.map(({ id }) => id.slice(0, id.lastIndexOf('.'))));
+  if (units.length > limits.units || publications.size > limits.publications)
+    return [{ code: 'INVALID_VALUE', message: 'units: too many', path: ['units'] }];
+  return units.flatMap(({ result = '' }, at) => {
+    const size = Buffer.byteLength(result);
+    if (size <= limits.resultBytes) return [];
+    const message = `units.${at}.result: ${size} bytes; must be at most ${limits.resultBytes} bytes`;
+    return [{ code: 'INVALID_VALUE', message, path: ['units', String(at), 'result'] }];
+  });
 }

@@ -41,6 +41,8 @@ export interface LeaseResult {
   readonly units: readonly UnitAssignment[];
   /** True if the pool is closed and has no unit that waits or is leased: there will be none. */
   readonly isDrained: boolean;
+  /** Seconds for which units of the pool are leased; null with errors. */
+  readonly leaseSeconds: number | null;
   readonly userErrors: readonly InputError<LeaseCode>[];
 }
 
@@ -104,7 +106,8 @@ export class UnitReports {
       errors.report('POOL_NOT_FOUND', ['pool'], fault);
       return refusedLease(errors);
     }
-    const request = { attempt, max: input.max ?? 1, maxBytes: reportLimits.leaseBytes };
+    const { leaseBytes: maxBytes, blocks: maxBlocks } = reportLimits;
+    const request = { attempt, max: input.max ?? 1, maxBytes, maxBlocks };
     const waitSeconds = input.waitSeconds ?? 0;
     if (pool.state === 'OPEN' || waitSeconds === 0) return this.#lease(pool, request, waitSeconds, signal);
     const first = await this.#lease(pool, request, 0, signal);
@@ -133,7 +136,8 @@ export class UnitReports {
         signal?.removeEventListener('abort', stop);
       });
     const isDrained = units.length === 0 && (await this.#options.isDrained(pool));
-    return { units: await this.#withPayloads(units), isDrained, userErrors: [] };
+    const { leaseSeconds } = pool.settings;
+    return { units: await this.#withPayloads(units), isDrained, leaseSeconds, userErrors: [] };
   }
 
   /** Completes units, with their results. @throws DomainError FORBIDDEN */
@@ -296,7 +300,7 @@ function reportStale(errors: Pick<InputErrors<'FENCE_STALE'>, 'report'>): void {
 }
 
 function refusedLease(errors: InputErrors<LeaseCode>): LeaseResult {
-  return { units: [], isDrained: false, userErrors: errors.all };
+  return { units: [], isDrained: false, leaseSeconds: null, userErrors: errors.all };
 }
 
 function refused(errors: InputErrors<ReportCode>): ReportResult {

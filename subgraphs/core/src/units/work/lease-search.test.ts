@@ -27,7 +27,7 @@ describe('LeaseSearch', () => {
     const draft = new WorkDraft({ poolId: pool._id, settings: pool.settings, now, ids, writer: 'test' });
     const attempt = { jobId: 'job_a', fence: 1 };
     const signal = new AbortController().signal;
-    const request = { attempt, max, maxBytes, isPatient: false, signal };
+    const request = { attempt, max, maxBytes, maxBlocks: 64, isPatient: false, signal };
     const waiter = new LeaseWaiter(
       request,
       () => undefined,
@@ -61,6 +61,12 @@ describe('LeaseSearch', () => {
     await search.run(read);
     expect(search.found.get(waiter)).toHaveLength(2);
     expect(seen.pages).toBe(1);
+  });
+
+  it('leases no units of more blocks than one report may name', async () => {
+    const { search, read, waiter } = searchOf(100, { max: 1000, maxBytes: 10_000 });
+    await search.run(read);
+    expect(search.found.get(waiter)).toHaveLength(64);
   });
 
   it('leaves the blocks behind 16 pages to the next search, and keeps none that it has not changed', async () => {

@@ -97,11 +97,12 @@ export class LeaseSearch {
     return this.#waiters.filter((waiter) => !waiter.isOver && this.#wants(waiter) > 0);
   }
 
-  /** Units that a call can still get; 0 once it has as many bytes as it may. */
+  /** Units that a call can still get; 0 once it has as many bytes, or units of as many blocks, as it may. */
   #wants(waiter: LeaseWaiter): number {
-    const { max, maxBytes, attempt } = waiter.request;
+    const { max, maxBytes, maxBlocks, attempt } = waiter.request;
     const own = this.#of(waiter);
     if (own.length > 0 && bytesOf(own) >= maxBytes) return 0;
+    if (new Set(own.map(({ blockId }) => blockId)).size >= maxBlocks) return 0;
     return Math.min(max - own.length, this.#left.get(attempt.jobId) ?? Infinity);
   }
 

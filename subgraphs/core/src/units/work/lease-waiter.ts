@@ -20,6 +20,8 @@ export interface LeaseRequest {
   readonly attempt: UnitAttempt;
   readonly max: number;
   readonly maxBytes: number;
+  /** Blocks of its units: one call reports about all of them. */
+  readonly maxBlocks: number;
   /** False for a call that is answered after one search. */
   readonly isPatient: boolean;
   /** Aborted when the caller no longer waits. */
