@@ -161,8 +161,8 @@ export class Admission {
 }
 
 /**
- * Largest request for work that waits: its body stays in memory for the wait, and thousands may wait. A larger
- * one counts as an operation that works.
+ * Largest request for work that waits: its body stays in memory for the wait, and thousands may wait. A
+ * larger one counts as an operation that works.
  */
 const maxWaitingBytes = 16 * 1024;
 

@@ -20,7 +20,7 @@ import { GuardedStream } from './guarded-stream.js';
 
 /** Bounds of one subgraph. */
 export interface GuardLimits {
-  /** Maximum number of concurrent queries and mutations, those that wait for work aside; undefined: unlimited. */
+  /** Maximum number of concurrent operations, those that wait for work aside; undefined: unlimited. */
   readonly concurrency: number | undefined;
   /** Time limit of a query in milliseconds; undefined: the engine's. */
   readonly queryTimeoutMs?: number | undefined;

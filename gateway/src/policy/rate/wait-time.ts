@@ -15,8 +15,8 @@ const longestOperationSeconds = 300;
 const known = new WeakMap<OperationInfo, boolean>();
 
 /**
- * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field that
- * waits would exempt others from the limits of operations that work.
+ * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field
+ * that waits would exempt others from the limits of operations that work.
  */
 export function waitMsOf(operation: OperationInfo, schema: GraphQLSchema, variables: Variables): number {
   if (!mayWait(operation)) return 0;
