@@ -263,10 +263,17 @@ export class JobRun implements HeldRun {
     this.#payload = payload;
     const folders = scratch.foldersOf(this.assignment.attemptId);
     const parts = { assignment: this.assignment, folders, record };
-    this.#checkpoints = await JobCheckpoints.resume(parts, this.#services);
-    if (secrets !== null) this.#secrets = this.#jobSecrets.reopen(secrets, scratch, payload, this.#stopped);
-    if (this.assignment.payload.isTokenRequired)
-      this.#units = await JobUnits.resume(this.#unitsParts(folders, record));
+    try {
+      this.#checkpoints = await JobCheckpoints.resume(parts, this.#services);
+      if (secrets !== null) this.#secrets = this.#jobSecrets.reopen(secrets, scratch, payload, this.#stopped);
+      if (this.assignment.payload.isTokenRequired)
+        this.#units = await JobUnits.resume(this.#unitsParts(folders, record));
+    } catch (error) {
+      // The attempt fails, and its payload must not run on where others count on its cores.
+      payload.terminate();
+      await payload.result;
+      throw error;
+    }
     await this.#follow(payload, outputs);
   }
 
