@@ -38,3 +38,27 @@ describe('audit.syslog', () => {
     expect(isAccepted({ url, certFile: 'c.pem', keyFile: 'k.pem' })).toBe(true);
   });
 });
+
+describe('audit.otlp', () => {
+  const accepts = (otlp: object): boolean => auditSettings.safeParse({ otlp }).success;
+
+  it.each([
+    ['https://collector.example:4318/v1/logs', true],
+    ['https://collector.example/tenant/a/v1/logs', true],
+    ['http://127.0.0.1:4318/v1/logs', true],
+    ['http://collector.example:4318/v1/logs', false],
+    ['https://collector.example:4318', false],
+    ['https://user:word@collector.example/v1/logs', false],
+    ['grpc://collector.example:4317/v1/logs', false],
+    ['collector.example:4318/v1/logs', false],
+  ])('takes %s: %s', (url, isTaken) => {
+    expect(accepts({ url })).toBe(isTaken);
+  });
+
+  it('permits plain text to another machine by name only, and no certificate without its key', () => {
+    expect(accepts({ url: 'http://collector.example/v1/logs', insecureTransport: true })).toBe(true);
+    const url = 'https://collector.example/v1/logs';
+    expect(accepts({ url, certFile: 'c.pem' })).toBe(false);
+    expect(accepts({ url, certFile: 'c.pem', keyFile: 'k.pem', authorizationFile: 'a' })).toBe(true);
+  });
+});

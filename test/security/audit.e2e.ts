@@ -11,6 +11,7 @@ import { apiOf } from '../e2e/system/api.js';
 import { type ServiceSystem, startServices } from '../e2e/system/service-system.js';
 import { spokenCredential } from '../e2e/system/worker-credentials.js';
 import { minimalCall } from './minimal-call.js';
+import { type OtlpReceiver, startOtlpReceiver } from './programs/programs.js';
 import { publicSchema } from './public-schema.js';
 
 interface Entry {
@@ -33,11 +34,18 @@ interface Copy {
 let system: ServiceSystem;
 let schema: GraphQLSchema;
 let syslog: SyslogServer<Copy>;
+let collector: OtlpReceiver;
 
 beforeAll(async () => {
   syslog = new SyslogServer();
   const url = `tcp://${await syslog.listen()}`;
-  system = await startServices({ gatewayEnv: { RHIZOME_GATEWAY_AUDIT_SYSLOG_URL: url } });
+  collector = await startOtlpReceiver();
+  system = await startServices({
+    gatewayEnv: {
+      RHIZOME_GATEWAY_AUDIT_SYSLOG_URL: url,
+      RHIZOME_GATEWAY_AUDIT_OTLP_URL: collector.url,
+    },
+  });
   schema = publicSchema();
 });
 
@@ -174,16 +182,21 @@ describe('the audit log', () => {
     expect(entries.filter(({ record }) => record.includes(canary))).toEqual([]);
   });
 
-  it('is copied to a syslog server by the process of the gateway', async () => {
+  it('is copied to a syslog server and a collector by the process of the gateway', async () => {
     const stored = (await entriesOf({})).map(({ record }) => JSON.parse(record) as { readonly _id: string });
-    const copied = (): ReadonlySet<string> =>
-      new Set(syslog.received.filter(({ type }) => type === 'ENTRY').map(({ _id }) => _id));
-    const lacking = (): readonly string[] => {
-      const ids = copied();
+    const lacking = (copies: readonly Pick<Copy, 'type' | '_id'>[]): readonly string[] => {
+      const ids = new Set(copies.filter(({ type }) => type === 'ENTRY').map(({ _id }) => _id));
       return stored.map(({ _id }) => _id).filter((id) => !ids.has(id));
     };
+    const atCollector = () => collector.received().map(({ body }) => body);
     expect(stored.length).toBeGreaterThan(50);
-    await waitFor('the copies of all entries', () => lacking().length === 0, { deadlineMs: 60_000 });
+    const patience = { deadlineMs: 60_000 };
+    await waitFor('the copies of all entries', () => lacking(syslog.received).length === 0, patience);
+    await waitFor('those at the collector', () => lacking(atCollector()).length === 0, patience);
+    expect(collector.refused()).toEqual([]);
+    const [first] = collector.received();
+    const facts = { 'rhizome.audit.action': 'gateway.start', 'rhizome.audit.sequence': 1 };
+    expect(first).toMatchObject({ service: 'rhizome-gateway', severity: 9, attributes: facts });
   });
 
   it('shows a call as UNKNOWN if the gateway is killed before its outcome, and verifies with the heads', async () => {

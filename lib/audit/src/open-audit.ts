@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import { openSyslogExport, type SyslogSettings } from './export/open-syslog-export.js';
+import { type ExportSettings, openExports } from './export/open-exports.js';
 import { HeadWriter } from './heads/head-writer.js';
 import { openAuditKeys, temporaryDigestKey } from './heads/signing-key.js';
 import { AuditLog } from './log/audit-log.js';
@@ -9,7 +9,7 @@ import type { AuditRepository } from './store/audit.repository.js';
 import { openAuditStore } from './store/open.repository.js';
 
 /** Settings of an audit log. */
-export interface AuditSettings {
+export interface AuditSettings extends ExportSettings {
   readonly mongoUri: string;
   /** Name of the database; default `identity`. */
   readonly database?: string | undefined;
@@ -21,8 +21,6 @@ export interface AuditSettings {
   readonly retentionDays?: number | undefined;
   /** Time that a call waits for its entry to be stored, in milliseconds; default 5,000. */
   readonly waitMs?: number | undefined;
-  /** Server that gets a copy of each entry; undefined: none does. */
-  readonly syslog?: SyslogSettings | undefined;
 }
 
 /** The audit log of a process, on a connection of its own. */
@@ -55,14 +53,14 @@ export async function openAudit(
   let opened: AuditLog | undefined;
   const onLost = (count: number): void => opened?.recordOwn('audit.exportLost', count);
   try {
-    const syslog = settings.syslog && (await openSyslogExport(settings.syslog, { log, onLost }));
+    const exports = await openExports(settings, { log, onLost });
     const audit = (opened = await AuditLog.open({
       ...{ repository, clock, ids: createIds(clock), log, heads, retentionDays, waitMs },
-      onStored: syslog?.send,
+      onStored: exports.length === 0 ? undefined : (batch) => exports.forEach((one) => one.send(batch)),
     }));
     const close = async (): Promise<void> => {
       await audit.close();
-      await syslog?.close();
+      await Promise.all(exports.map((one) => one.close()));
       await store.close();
     };
     return { log: audit, repository, digestKey: keys?.digest ?? temporaryDigestKey(), close };

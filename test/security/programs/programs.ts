@@ -18,6 +18,44 @@ function program(name: string): string {
   return path;
 }
 
+/** A record that a collector got. */
+export interface ReceivedRecord {
+  readonly service: string;
+  /** Nanoseconds since 1970. */
+  readonly time: number;
+  readonly severity: number;
+  readonly attributes: Readonly<Record<string, string | number>>;
+  readonly body: { readonly type: 'ENTRY' | 'OUTCOME'; readonly _id: string };
+}
+
+/** A collector of OTLP that decodes what it gets with OpenTelemetry's own protocol buffers. */
+export interface OtlpReceiver {
+  readonly url: string;
+  /** The records so far. */
+  received(): readonly ReceivedRecord[];
+  /** Requests that it could not decode. */
+  refused(): readonly string[];
+}
+
+/** Starts a collector; it ends with the file. */
+export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+  const process = spawnProcess({
+    name: 'otlp-receiver',
+    command: program('python'),
+    args: [join(folder, 'otlp-receiver.py')],
+    cwd: folder,
+    env: {},
+  });
+  const [, port = ''] = await process.line(/^listening (\d+)$/, 60_000);
+  const linesOf = (word: string): readonly string[] =>
+    process.lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
+  return {
+    url: `http://127.0.0.1:${port}/v1/logs`,
+    received: () => linesOf('record').map((line) => JSON.parse(line) as ReceivedRecord),
+    refused: () => linesOf('refused'),
+  };
+}
+
 interface Finished extends ProcessExit {
   readonly process: TestProcess;
 }

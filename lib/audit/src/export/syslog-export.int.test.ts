@@ -7,7 +7,7 @@ import { createLogger } from '@rhizome/log';
 import { leftovers, SyslogServer, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { openAudit, type OpenedAudit } from '../open-audit.js';
 import { call } from '../testing.fixture.js';
-import type { SyslogSettings } from './open-syslog-export.js';
+import type { SyslogSettings } from './open-exports.js';
 
 const patience = { deadlineMs: 60_000 };
 const ok = { result: 'SUCCEEDED', codes: [] } as const;
