@@ -17,6 +17,17 @@ describe('withoutSecrets', () => {
     },
   );
 
+  it('names the account of a token that is the proof of an identity, and keeps no token', async () => {
+    const claims = Buffer.from(JSON.stringify({ iss: 'https://idp.test', sub: 'ann' })).toString('base64url');
+    const header = Buffer.from('{"alg":"ES256"}').toString('base64url');
+    const targets = (token: string) =>
+      targetsOf(withoutSecrets('Mutation.linkIdentity', { input: { token } }), key);
+    const found = await targets(`${header}.${claims}.one`);
+    expect(found).toMatchObject({ count: 1, ids: ['https://idp.test', 'ann'] });
+    expect(await targets(`${header}.${claims}.two`)).toEqual(found);
+    expect(await targets('nonsense')).toMatchObject({ ids: [] });
+  });
+
   it('digests all arguments of other calls', async () => {
     const targets = (value: string) =>
       targetsOf(withoutSecrets('Mutation.submitJobs', { input: { value } }), key);

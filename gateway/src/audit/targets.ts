@@ -1,6 +1,7 @@
 /** Description of a call's arguments without their values. */
 import type { AuditTargets } from '@rhizome/audit';
 import { keyedDigestInTurns } from '@rhizome/digest';
+import { accountIn } from '@rhizome/identity/holders';
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -46,13 +47,22 @@ export async function targetsOf(given: Arguments, key: Uint8Array): Promise<Audi
 /** Arguments with values of secrets: what could be guessed could be found by its digest. */
 const secretFields: ReadonlySet<string> = new Set(['value']);
 
-/** Arguments of a field of the API without values of secrets. */
+/** Arguments of a field of the API without values of secrets, and with the account that a token names. */
 export function withoutSecrets(action: string, given: Arguments): Arguments {
+  if (action === 'Mutation.linkIdentity') return withAccount(given);
   if (action !== 'Mutation.createSecret' && action !== 'Mutation.rotateSecret') return given;
   const input = given['input'];
   if (typeof input !== 'object' || input === null) return {};
   const kept = Object.entries(input).map(([name, value]) => [name, secretFields.has(name) ? '' : value]);
   return { input: Object.fromEntries(kept) as Arguments };
+}
+
+/** The account that somebody wants to link. Nothing of it is verified, as of all arguments. */
+function withAccount({ input }: Arguments): Arguments {
+  const { token } = (input ?? {}) as { readonly token?: unknown };
+  const account = typeof token === 'string' ? accountIn(token) : undefined;
+  const { issuer: issuerId, subject: subjectId } = account ?? {};
+  return { input: { token: '', issuerId, subjectId } };
 }
 
 /** Mutations whose reason is recorded as a text. */

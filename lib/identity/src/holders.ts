@@ -5,6 +5,7 @@
  */
 
 export {
+  accountIn,
   certificatePrefix,
   claimedBinding,
   claimedByAssertion,
