@@ -181,6 +181,7 @@ export const refusals = [
     'DOWNTIME_NOT_FOUND',
     'TARGET_NOT_FOUND',
     'ELEVATION_NOT_FOUND',
+    'LINK_NOT_FOUND',
     'ROBOT_NOT_FOUND',
     'ROBOT_KEY_NOT_FOUND',
     'POOL_NOT_FOUND',
