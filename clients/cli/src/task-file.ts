@@ -59,6 +59,9 @@ const taskFile = z
         gpu: gpuSection.optional(),
         queue: z.string().optional(),
         selector: z.string().optional(),
+        preferences: z
+          .array(z.strictObject({ expression: z.string(), weight: z.int().optional() }))
+          .optional(),
       })
       .default({}),
     retry: z

@@ -186,6 +186,18 @@ export type JobPayloadInput = {
   secrets?: Array<JobSecretInput> | null | undefined;
 };
 
+/** Condition that the worker of a job should meet. */
+export type JobPreferenceInput = {
+  /**
+   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue
+   * can be used. An unknown attribute meets nothing.
+   */
+  expression: string;
+  /** Weight, 1 to 100, relative to the other preferences of the job. */
+  weight?: number | null | undefined;
+};
+
 /** Resources that a job needs. Fields that are not set have their defaults. */
 export type JobRequirementsInput = {
   /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
@@ -209,6 +221,11 @@ export type JobRequirementsInput = {
   isPreemptible?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
+  /**
+   * Conditions that the worker should meet, at most 8, each once. Of the workers with free capacity that could run
+   * the job, it goes to the one that meets the largest weight of them. It does not wait for a better one.
+   */
+  preferences?: Array<JobPreferenceInput> | null | undefined;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */

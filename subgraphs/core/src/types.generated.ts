@@ -3026,6 +3026,8 @@ export type JobAttempt = {
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Way in which the memory limit of the payload is enforced; null until it starts, and if the pilot did not report it. */
   readonly memoryLimit?: Maybe<MemoryLimitMethod>;
+  /** Positions of the preferences that the worker met, from 0; empty if the job had none. */
+  readonly metPreferences: ReadonlyArray<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
   /** Number of the attempt, from 1. */
@@ -3037,6 +3039,8 @@ export type JobAttempt = {
    * none.
    */
   readonly preemption?: Maybe<JobPreemption>;
+  /** Weight of the preferences of the job that the worker met when the attempt was sent to it, divided by the weight of all, 0 to 1; null if the job had none. */
+  readonly preferenceScore?: Maybe<Scalars['Float']['output']>;
   /** Queue that the attempt was sent to; null if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
   /** Time at which the job was sent to the worker. */
@@ -3582,6 +3586,27 @@ export type JobPreemption = {
   readonly priority: Scalars['Int']['output'];
 };
 
+/** Condition that the worker of a job should meet. */
+export type JobPreference = {
+  readonly __typename?: 'JobPreference';
+  /** A CEL expression over `worker` and `queue`. */
+  readonly expression: Scalars['String']['output'];
+  /** Weight, relative to the other preferences of the job. */
+  readonly weight: Scalars['Int']['output'];
+};
+
+/** Condition that the worker of a job should meet. */
+export type JobPreferenceInput = {
+  /**
+   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue
+   * can be used. An unknown attribute meets nothing.
+   */
+  readonly expression: Scalars['String']['input'];
+  /** Weight, 1 to 100, relative to the other preferences of the job. */
+  readonly weight?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** Progress of a job, as its payload reports it. */
 export type JobProgress = {
   readonly __typename?: 'JobProgress';
@@ -3648,6 +3673,8 @@ export type JobRequirements = {
   readonly isPreemptible: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
+  /** Conditions that the worker should meet, the most weighty first. */
+  readonly preferences: ReadonlyArray<JobPreference>;
   /** Queue in which the job must run; null if the job may run in any queue, or if you may not see the queue. */
   readonly queue?: Maybe<Queue>;
   /** Name of that queue; null if the job may run in any queue that admits the experiment. */
@@ -3681,6 +3708,11 @@ export type JobRequirementsInput = {
   readonly isPreemptible?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /**
+   * Conditions that the worker should meet, at most 8, each once. Of the workers with free capacity that could run
+   * the job, it goes to the one that meets the largest weight of them. It does not wait for a better one.
+   */
+  readonly preferences?: InputMaybe<ReadonlyArray<JobPreferenceInput>>;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
@@ -8703,6 +8735,8 @@ export type ResolversTypes = {
   JobPayloadInput: JobPayloadInput;
   JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
   JobPreemption: ResolverTypeWrapper<JobPreemption>;
+  JobPreference: ResolverTypeWrapper<JobPreference>;
+  JobPreferenceInput: JobPreferenceInput;
   JobProgress: ResolverTypeWrapper<JobProgressMapper>;
   JobProgressChanged: ResolverTypeWrapper<JobProgressChangedMapper>;
   JobProgressInput: JobProgressInput;
@@ -9207,6 +9241,8 @@ export type ResolversParentTypes = {
   JobPayloadInput: JobPayloadInput;
   JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
   JobPreemption: JobPreemption;
+  JobPreference: JobPreference;
+  JobPreferenceInput: JobPreferenceInput;
   JobProgress: JobProgressMapper;
   JobProgressChanged: JobProgressChangedMapper;
   JobProgressInput: JobProgressInput;
@@ -10507,10 +10543,12 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   isHostTest?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   memoryLimit?: Resolver<Maybe<ResolversTypes['MemoryLimitMethod']>, ParentType, ContextType>;
+  metPreferences?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   outcome?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
   preemption?: Resolver<Maybe<ResolversTypes['JobPreemption']>, ParentType, ContextType>;
+  preferenceScore?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   sentAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   signal?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -10671,6 +10709,11 @@ export type JobPreemptionResolvers<ContextType = Context, ParentType extends Res
   priority?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
+export type JobPreferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobPreference'] = ResolversParentTypes['JobPreference']> = {
+  expression?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  weight?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
 export type JobProgressResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobProgress'] = ResolversParentTypes['JobProgress']> = {
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   expectedEndAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -10696,6 +10739,7 @@ export type JobRequirementsResolvers<ContextType = Context, ParentType extends R
   isNetworkRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isPreemptible?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  preferences?: Resolver<ReadonlyArray<ResolversTypes['JobPreference']>, ParentType, ContextType>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -12284,6 +12328,7 @@ export type Resolvers<ContextType = Context> = {
   JobPayload?: JobPayloadResolvers<ContextType>;
   JobPending?: JobPendingResolvers<ContextType>;
   JobPreemption?: JobPreemptionResolvers<ContextType>;
+  JobPreference?: JobPreferenceResolvers<ContextType>;
   JobProgress?: JobProgressResolvers<ContextType>;
   JobProgressChanged?: JobProgressChangedResolvers<ContextType>;
   JobRequirements?: JobRequirementsResolvers<ContextType>;

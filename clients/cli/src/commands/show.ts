@@ -1,5 +1,6 @@
 /** `rhizome show`: everything about a job, or a task's progress. */
 import type { Command } from 'commander';
+import { printPreferences } from '../preference-flags.js';
 import { type Session, type World, withSession } from '../command.js';
 import { continuityText } from '../continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
@@ -65,6 +66,10 @@ function printJob(output: Output, job: Job): void {
     ],
     ['gpus', requirements.gpu && gpuText(requirements.gpu)],
     ['selector', requirements.selector],
+    [
+      'preferences',
+      requirements.preferences.map(({ expression, weight }) => `${weight}: ${expression}`).join('; '),
+    ],
     ['preemptible', requirements.isPreemptible ? 'yes' : null],
     ['without contact', continuityText(job.continuity)],
     ['notice', payload.notice && noticeText(payload.notice)],
@@ -126,7 +131,7 @@ function memoryLimitText(method: Job['attempts'][number]['memoryLimit']): string
   return method === null ? '' : memoryLimitTexts[method];
 }
 
-function printAttempts(output: Output, { attempts }: Job): void {
+function printAttempts(output: Output, { attempts, requirements }: Job): void {
   if (attempts.length === 0) return;
   printLine(output, '');
   const rows = attempts.map((attempt) => [
@@ -145,6 +150,7 @@ function printAttempts(output: Output, { attempts }: Job): void {
     ['ATTEMPT', 'WORKER', 'HOST', 'SENT', 'ENDED', 'OUTCOME', 'EXIT', 'MEMORY LIMIT', 'ERROR'],
     rows,
   );
+  printPreferences(output, requirements.preferences, attempts);
   const decided = attempts.flatMap(({ number, decision }) => (decision ? [{ number, ...decision }] : []));
   if (decided.length === 0) return;
   printLine(output, '');

@@ -10,11 +10,13 @@ import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
   type JobInput,
+  type JobPreferenceInput,
   type JobSecretInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
 import { type NoticeFlags, noticeOf, withNotice } from './notice-flags.js';
 import { printLine, printJson } from '../output.js';
+import { collectPreference } from '../preference-flags.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
@@ -38,6 +40,7 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly queue?: string;
   readonly selector?: string;
   readonly preemptible?: boolean;
+  readonly prefer: readonly JobPreferenceInput[];
   readonly env: readonly Pair[];
   readonly secretVariable: readonly JobSecretInput[];
   readonly secretFile: readonly JobSecretInput[];
@@ -133,6 +136,12 @@ function addRequirements(command: Command): void {
     .option('-q, --queue <name>', 'only this queue')
     .option('--selector <cel>', 'CEL expression over worker and queue')
     .option(
+      '--prefer <[weight:]cel>',
+      'CEL expression that the worker should meet, such as 3:worker.cpuVendor == "AMD"; may be repeated',
+      collectPreference,
+      [],
+    )
+    .option(
       '--preemptible',
       'core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow it',
     );
@@ -200,6 +209,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),
     ...(flags.preemptible === true && { isPreemptible: true }),
+    ...(flags.prefer.length > 0 && { preferences: [...flags.prefer] }),
   };
   const continuity = jobContinuityOf(flags);
   const notice = noticeOf(flags);

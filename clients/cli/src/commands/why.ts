@@ -6,6 +6,7 @@ import type { Finish } from '../flags.js';
 import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operations.generated.js';
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
+import { printPreferences } from '../preference-flags.js';
 import { commandText } from './show.js';
 import { changeText } from './task/change-text.js';
 
@@ -59,6 +60,7 @@ function printJob(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
       waiting.map(({ id, name, state }) => [id, name, state]),
     );
   }
+  printPreferences(output, job.requirements.preferences, job.attempts.slice(-1));
   if (job.pending) printPending(output, job.sharePath, job.pending);
   else printLine(output, 'The job is no longer pending.');
 }

@@ -6,8 +6,7 @@ import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
 /** Returns what is wrong with a selector, if anything. */
 export const checkSelector: CheckSelector = (text) => {
   try {
-    compileSelector(text);
-    return { ok: true };
+    return { ok: true, isOfShape: compileSelector(text).scope === 'SHAPE' };
   } catch (error) {
     if (!isDomainError(error)) throw error;
     return { message: error.details.expected ?? error.message };

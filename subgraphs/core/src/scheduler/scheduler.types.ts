@@ -2,7 +2,7 @@
 import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
 import type { StoredAvoidance } from '../jobs/model/decision.types.js';
-import type { StoredPreemption, StoredRequirements } from '../jobs/model/job.types.js';
+import type { PreferenceScore, StoredPreemption, StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
@@ -62,6 +62,8 @@ export interface LedgerEntry {
   outputs?: readonly string[];
   /** Set once its end for another job was announced. */
   preemption?: StoredPreemption;
+  /** Left out if the job has no preferences, and once the grant is known from the store. */
+  readonly preference?: PreferenceScore;
   /** True if the host of the worker is tested by the job; left out once the grant is known from the store. */
   readonly isTest?: true;
 }

@@ -48,6 +48,28 @@ it('gives a pilot that took over from another its GPU once the job of the other 
   expect(again).toMatchObject({ jobId: lost?.jobId, attempt: 2, deviceIds: [uuid] });
 });
 
+it('gives a job to the worker that meets its preferences, and records what the worker met', async () => {
+  const small = await onOwnHost('small', [aDeviceSpec('t4', { model: 'Tesla T4', memoryMiB: 15_360 })]);
+  const h100 = { model: 'NVIDIA H100 80GB HBM3', memoryMiB: 81_559 };
+  const large = await onOwnHost('large', [aDeviceSpec('h1', h100)]);
+  const asking = [
+    small.acquire(1, { waitSeconds: 60, freeDeviceIds: ['t4'] }),
+    large.acquire(1, { waitSeconds: 60, freeDeviceIds: ['h1'] }),
+  ] as const;
+  const preferences = [
+    { expression: 'worker.devices.exists(d, d.model.startsWith("NVIDIA H100"))', weight: 3 },
+    { expression: 'queue.site == "nowhere"', weight: 1 },
+  ];
+  const [wanted = ''] = await submitJobs(db, 1, { requirements: { gpu: aGpu(), preferences } });
+  expect((await asking[1]).map(({ jobId }) => jobId)).toEqual([wanted]);
+  const [job] = await storedJobs(db, [wanted]);
+  expect(job?.attempts).toMatchObject([{ preference: { score: 0.75, met: [0] } }]);
+  const [plain = ''] = await submitJobs(db, 1, oneGpu);
+  expect((await asking[0]).map(({ jobId }) => jobId)).toEqual([plain]);
+  const [other] = await storedJobs(db, [plain]);
+  expect(other?.attempts[0]).not.toHaveProperty('preference');
+});
+
 it('gives the smallest sufficient device on any host, and GPUs of one model where several are requested', async () => {
   const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
   const h100 = { model: 'NVIDIA H100 80GB HBM3', memoryMiB: 81_559 };

@@ -24,6 +24,12 @@ const jobRows = (at: string): readonly Row[] => [
   ['a level that there is not', `${at}.requirements.architectureLevel`, 'x86-64-v9'],
   ['a queue that there is not', `${at}.requirements.queue`, 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
   ['a selector that does not parse', `${at}.requirements.selector`, 'worker.', { code: 'SELECTOR_INVALID' }],
+  [
+    'a preference for one host',
+    `${at}.requirements.preferences`,
+    [{ expression: 'worker.host == "a"' }],
+    { code: 'SELECTOR_INVALID' },
+  ],
   ['a selector that is no condition', `${at}.requirements.selector`, '1 + 1', { code: 'SELECTOR_INVALID' }],
   [
     'no device asked for',

@@ -73,8 +73,12 @@ const job: NonNullable<Resolvers['Job']> = {
   taskId: ({ taskId }) => taskId ?? null,
   share: shareOf,
   sharePath: ({ share }) => share,
-  requirements: ({ requirements: { network, gpu, queue, preemptible, ...requirements }, classId }) => ({
+  requirements: ({
+    requirements: { network, gpu, queue, preemptible, preferences, ...requirements },
+    classId,
+  }) => ({
     ...requirements,
+    preferences: preferences ?? [],
     queueName: queue ?? null,
     isNetworkRequired: network,
     gpu: gpu === undefined ? null : gpuRequirementOf(gpu),
@@ -174,6 +178,8 @@ export const jobResolvers: Pick<
     },
     lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
     isHostTest: ({ uncounted }) => uncounted === 'HOST_TEST',
+    preferenceScore: ({ preference }) => preference?.score ?? null,
+    metPreferences: ({ preference }) => preference?.met ?? [],
     isGivenBack: ({ uncounted }) => uncounted === 'BAD_HOST',
     memoryLimit: ({ memoryLimit }) => memoryLimit ?? null,
     preemption: ({ preemption }) => preemption ?? null,

@@ -26,6 +26,23 @@ export interface StoredRequirements {
   readonly continuity?: StatedContinuity;
   /** Core may end its attempts to free capacity for jobs of a higher priority class. */
   readonly preemptible?: true;
+  /** Conditions by which workers that fit are ordered, the most weighty first; absent for none. */
+  readonly preferences?: readonly StoredPreference[];
+}
+
+/** Condition that a worker should meet. */
+export interface StoredPreference {
+  /** CEL over attributes that all workers of a shape have in common. */
+  readonly expression: string;
+  readonly weight: number;
+}
+
+/** Preferences of a job that the worker of an attempt met. */
+export interface PreferenceScore {
+  /** Weight of the conditions that it met, divided by the weight of all: 0 to 1. */
+  readonly score: number;
+  /** Positions of the conditions that it met. */
+  readonly met: readonly number[];
 }
 
 /** Program to run, with its inputs and outputs. */
@@ -172,6 +189,8 @@ export interface StoredAttempt {
   readonly lostSeconds?: number;
   /** Set if the attempt does not count when it fails. */
   readonly uncounted?: UncountedReason;
+  /** Absent if its job has no preferences. */
+  readonly preference?: PreferenceScore;
   /** Set once its end was announced. */
   readonly preemption?: StoredPreemption;
 }

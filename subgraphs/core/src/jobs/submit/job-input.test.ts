@@ -7,7 +7,8 @@ import type { JobInputErrorCode } from './job-input-error.types.js';
 function errorsOf(over: Partial<JobSpec>): string[][] {
   const errors = new InputErrors<JobInputErrorCode>();
   checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], errors, {
-    selector: (text) => (text === 'bad' ? { message: 'a CEL condition' } : { ok: true }),
+    selector: (text) =>
+      text === 'bad' ? { message: 'a CEL condition' } : { ok: true, isOfShape: text !== 'of a host' },
     queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
   });
   return errors.all.map(({ path, code, message }) => [path.slice(2).join('.'), code, message]);
@@ -31,6 +32,7 @@ describe('checkJob', () => {
           architecture: 'AMD64',
           architectureLevel: 'x86-64-v3',
           queue: 'north',
+          preferences: Array.from({ length: 8 }, (_, at) => ({ expression: `term ${at}`, weight: 100 })),
           gpu: { count: 64, vendor: 'AMD', rocm: { runtime: '6.2' } },
         }),
         ...runs({
@@ -179,6 +181,27 @@ describe('checkJob', () => {
         'jobs.0.requirements.queue: "a queue" is not valid; must be an existing queue that admits alpha: north',
       ],
     ]);
+  });
+
+  it.each<[NonNullable<RequirementsSpec['preferences']>, string, string]>([
+    [
+      Array.from({ length: 9 }, (_, at) => ({ expression: `term ${at}` })),
+      'requirements.preferences',
+      'at most 8',
+    ],
+    [[{ expression: 'a' }, { expression: ' a ' }], 'requirements.preferences', 'a'],
+    [[{ expression: 'a', weight: 0 }], 'requirements.preferences.0.weight', 'at least 1'],
+    [[{ expression: 'a', weight: 101 }], 'requirements.preferences.0.weight', 'at most 100'],
+    [[{ expression: 'bad' }], 'requirements.preferences.0.expression', 'a CEL condition'],
+    [
+      [{ expression: 'of a host' }],
+      'requirements.preferences.0.expression',
+      'a condition without worker.host',
+    ],
+  ])('refuses preferences %j', (preferences, path, expected) => {
+    const [error] = errorsOf(needs({ preferences }));
+    expect(error?.[0]?.startsWith(path)).toBe(true);
+    expect(error?.[2]).toContain(expected);
   });
 
   it('gives the reason for an unusable selector', () => {

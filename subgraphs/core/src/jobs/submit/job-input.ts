@@ -8,7 +8,7 @@ import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { RequirementChecks } from './requirement-checks.js';
-import type { JobSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { JobInputErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
@@ -82,6 +82,36 @@ export function checkRequirements(
       errors.add([...path, 'selector'], spec.selector, answer.message, 'SELECTOR_INVALID');
   }
   if (spec.gpu) checkGpu(spec.gpu, [...path, 'gpu'], errors);
+  if (spec.preferences) checkPreferences(spec.preferences, [...path, 'preferences'], errors, checks);
+}
+
+/** Most preferences of a job. */
+const mostPreferences = 8;
+
+/** They are decided for a shape, not for each worker: the scheduler orders many workers in one pass. */
+function checkPreferences(
+  preferences: readonly PreferenceSpec[],
+  path: Path,
+  errors: JobInputErrors,
+  checks: Pick<RequirementChecks, 'selector'>,
+): void {
+  errors.list(path, preferences, mostPreferences);
+  errors.distinct(
+    path,
+    preferences.map(({ expression }) => expression.trim()),
+  );
+  preferences.forEach(({ expression, weight }, at) => {
+    errors.int([...path, at, 'weight'], weight ?? 1, 1, 100);
+    const answer = checks.selector(expression.trim());
+    const expected =
+      answer.ok !== true
+        ? answer.message
+        : answer.isOfShape === false
+          ? 'a condition without worker.host, name, version, cores, memoryMiB, diskMiB and labels'
+          : undefined;
+    if (expected !== undefined)
+      errors.add([...path, at, 'expression'], expression, expected, 'SELECTOR_INVALID');
+  });
 }
 
 /** Rejects platform names that no worker reports: the job would wait forever. */

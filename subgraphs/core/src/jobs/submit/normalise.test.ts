@@ -66,6 +66,22 @@ describe('normalised requirements', () => {
     );
   });
 
+  it('orders preferences by their weight: their order has no meaning', () => {
+    const preferences = [
+      { expression: ' b ' },
+      { expression: 'a', weight: 1 },
+      { expression: 'c', weight: 7 },
+    ];
+    const { preferences: found } = normaliseRequirements({ preferences });
+    expect(found).toEqual([
+      { expression: 'c', weight: 7 },
+      { expression: 'a', weight: 1 },
+      { expression: 'b', weight: 1 },
+    ]);
+    expect(normaliseRequirements({ preferences: [...preferences].reverse() }).preferences).toEqual(found);
+    expect(normaliseRequirements({ preferences: [] })).toEqual(normaliseRequirements({}));
+  });
+
   it('trims a MIG profile', () => {
     const { gpu } = normaliseRequirements({ gpu: { partition: { migProfile: ' 1g.10gb ' } } });
     expect(gpu?.migProfile).toBe('1g.10gb');

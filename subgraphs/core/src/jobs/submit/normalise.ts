@@ -7,6 +7,7 @@ import type {
   StoredJobSecret,
   StoredNotice,
   StoredPayload,
+  StoredPreference,
   StoredRequirements,
   StoredRetryPolicy,
 } from '../model/job.types.js';
@@ -14,7 +15,14 @@ import type { StatedContinuity } from '../../shared/continuity.js';
 import type { NoticeSpec } from '../../shared/notice.js';
 import { defaultKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { anyRuntime } from '../model/platforms.js';
-import type { GpuSpec, JobSecretSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+import type {
+  GpuSpec,
+  JobSecretSpec,
+  PayloadSpec,
+  PreferenceSpec,
+  RequirementsSpec,
+  RetrySpec,
+} from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Error families that are retried by default. */
@@ -52,7 +60,15 @@ export function normaliseRequirements(
     ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
     ...(continuity ? { continuity } : {}),
     ...asked('preemptible', spec.isPreemptible),
+    ...(spec.preferences?.length ? { preferences: normalisePreferences(spec.preferences) } : {}),
   };
+}
+
+/** The most weighty first: their order in the input has no meaning. */
+function normalisePreferences(specs: readonly PreferenceSpec[]): readonly StoredPreference[] {
+  return specs
+    .map(({ expression, weight }) => ({ expression: expression.trim(), weight: weight ?? 1 }))
+    .sort((a, b) => b.weight - a.weight || (a.expression < b.expression ? -1 : 1));
 }
 
 /** Flattens the groups of the API: the stored form has no groups, and requirement classes are its digests. */

@@ -4,9 +4,13 @@ import type { ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { RequirementsSpec } from './submit.types.js';
 
 /** Returns whether a selector can be used, and if not, the reason. */
-export type CheckSelector = (
-  text: string,
-) => { readonly ok: true } | { readonly ok?: false; readonly message: string };
+export type CheckSelector = (text: string) =>
+  | {
+      readonly ok: true;
+      /** True if all workers of a shape give the same answer. */
+      readonly isOfShape?: boolean;
+    }
+  | { readonly ok?: false; readonly message: string };
 
 /** Checks that need more than the requirement itself. */
 export interface RequirementChecks {

@@ -40,6 +40,13 @@ export interface RequirementsSpec {
   readonly selector?: Maybe<string>;
   readonly gpu?: Maybe<GpuSpec>;
   readonly isPreemptible?: Maybe<boolean>;
+  readonly preferences?: Maybe<readonly PreferenceSpec[]>;
+}
+
+/** Condition that a worker should meet. */
+export interface PreferenceSpec {
+  readonly expression: string;
+  readonly weight?: Maybe<number>;
 }
 
 /** Requested GPUs; absent members are not required. */

@@ -23,6 +23,7 @@ export function granting({ shape, at }: TransitionGroup, value: Value): Plain {
     sentAt: at,
     continuity: value('continuity'),
     uncounted: value('uncounted'),
+    preference: value('preference'),
   };
   return {
     ...assigned(value),

@@ -5,6 +5,7 @@ import type { StoredAvoidance, StoredDecision } from '../model/decision.types.js
 import type {
   MemoryLimitMethod,
   PreemptedFor,
+  PreferenceScore,
   StoredGpuGrant,
   StoredJobError,
   StoredLastEvent,
@@ -31,6 +32,8 @@ export interface GrantChange {
   /** Times without contact that apply; absent for the defaults. */
   readonly continuity?: Continuity;
   readonly uncounted?: UncountedReason;
+  /** Absent if the job has no preferences. */
+  readonly preference?: PreferenceScore;
 }
 
 /**

@@ -252,6 +252,7 @@ export class Fleet {
       users: 0,
       mayFit: (cls) => answers.fits(cls),
       deviceMatch: (cls) => answers.devices(cls),
+      preference: (cls) => answers.preference(cls),
     };
     this.#shapes.set(key, shape);
     return shape;

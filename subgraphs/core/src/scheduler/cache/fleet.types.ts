@@ -1,4 +1,5 @@
 /** The fleet as the scheduler matches against it. */
+import type { PreferenceScore } from '../../jobs/model/job.types.js';
 import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import type { DeviceLayout } from '../../gpus/capacity/device-set.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
@@ -27,6 +28,8 @@ export interface Shape {
   mayFit(cls: RequirementClass): boolean;
   /** Devices that serve the class; undefined if it requires none or none serves. */
   deviceMatch(cls: RequirementClass): DeviceMatch | undefined;
+  /** Preferences of a class that its workers meet; undefined if the class has none. */
+  preference(cls: RequirementClass): PreferenceScore | undefined;
 }
 
 /** A live worker in the fleet. */

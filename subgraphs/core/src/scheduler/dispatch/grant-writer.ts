@@ -216,7 +216,7 @@ export class GrantWriter {
 }
 
 function requestOf(
-  { jobId, workerId, queueId, continuity, isTest }: PendingGrant['entry'],
+  { jobId, workerId, queueId, continuity, isTest, preference }: PendingGrant['entry'],
   where: Pick<GrantChange, 'queue' | 'host' | 'site'>,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,
@@ -227,6 +227,7 @@ function requestOf(
     ...(gpu ? { gpu } : {}),
     ...(continuity ? { continuity } : {}),
     ...(isTest ? { uncounted: 'HOST_TEST' } : {}),
+    ...(preference ? { preference } : {}),
   };
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }

@@ -236,6 +236,7 @@ class Pass {
     const gpus = chargeOf(requirements.gpu, placement);
     const { worker, index } = placement.candidate;
     const { ids } = worker.devices;
+    const preference = worker.shape.preference(cls);
     const entry: LedgerEntry = {
       jobId: job.id,
       workerId: worker.facts.id,
@@ -255,6 +256,7 @@ class Pass {
       since: this.#sinceMs,
       ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
       ...(this.#requests[index]?.isTest ? { isTest: true } : {}),
+      ...(preference ? { preference } : {}),
     };
     this.#state.ledger.add(entry);
     this.#round.reserve(placement, cls, experiment, gpus);

@@ -32,9 +32,13 @@ interface JudgedBucket {
   readonly match: DeviceMatch | undefined;
 }
 
-/** Weights of the cost terms: tier dominates rank, rank dominates price. */
+/** Weights of the cost terms: tier dominates preferences and rank, rank dominates price. */
 export const tierWeight = 1e13;
 export const rankWeight = 1e9;
+/** Cost of one step of a preference score: more than any rank but rare ones, and a multiple of a rank. */
+const stepWeight = 5 * rankWeight;
+/** Steps of a preference score. All of them cost less than a tier. */
+const scoreSteps = 1000;
 
 /** Computes the costs of buckets. */
 export class PlacementCosts {
@@ -55,8 +59,9 @@ export class PlacementCosts {
     if (gpu === undefined && !bucket.takesCpuOnly) return undefined;
     // Optional GPUs are left out if their charge, which is at most one for each, may exceed the limit.
     const mayHaveGpus = !gpu?.optional || group.allowance.admitsGpus(experiment, gpu.count);
+    const preferred = preferenceCost(cls, group.shape);
     const best = gpu && match && mayHaveGpus && this.#best(cls, gpu, match, group, bucket);
-    if (best) return best;
+    if (best) return preferred === 0 ? best : { ...best, cost: best.cost + preferred };
     if (gpu !== undefined && !gpu.optional) return undefined;
     // A job without GPUs prefers hosts without devices, then those with the fewest free devices.
     const tier = (gpu === undefined ? 0 : 1) + (group.shape.hasDevices ? 1 : 0);
@@ -64,7 +69,7 @@ export class PlacementCosts {
       ? (this.#prices.price({ shape: group.shape, bucket }, () => remainingCapacity(bucket.capacity, cls)) ??
         simpleCost(bucket))
       : 0;
-    return { group, bucket, positions: [], cost: tier * tierWeight + cost };
+    return { group, bucket, positions: [], cost: tier * tierWeight + preferred + cost };
   }
 
   /** The best devices of the bucket's capacity. */
@@ -100,11 +105,16 @@ export class PlacementCosts {
 }
 
 /** Minimum cost of a job of the class in any bucket of the group. */
-export function leastCost(
-  { requirements: { gpu } }: RequirementClass,
-  shape: Shape,
-  match: DeviceMatch | undefined,
-): number {
-  if (gpu && match) return (match.ranks[match.positions[0] ?? 0] ?? 0) * rankWeight;
-  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
+export function leastCost(cls: RequirementClass, shape: Shape, match: DeviceMatch | undefined): number {
+  const { gpu } = cls.requirements;
+  const preferred = preferenceCost(cls, shape);
+  if (gpu && match) return (match.ranks[match.positions[0] ?? 0] ?? 0) * rankWeight + preferred;
+  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight + preferred;
+}
+
+/** Cost of the preferences that the shape does not meet; 0 for a class without any. */
+function preferenceCost(cls: RequirementClass, shape: Shape): number {
+  if (!cls.preferences) return 0;
+  const { score } = shape.preference(cls) ?? { score: 1 };
+  return Math.round((1 - score) * scoreSteps) * stepWeight;
 }

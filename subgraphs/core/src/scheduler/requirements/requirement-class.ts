@@ -7,6 +7,12 @@ import { constraintsOf, shapeConstraintsOf } from './constraints.js';
 import { compileSelector, type Selector } from './selector.js';
 import type { Constraint } from './constraint.types.js';
 
+/** A condition that a worker should meet. */
+export interface ClassPreference {
+  readonly selector: Selector;
+  readonly weight: number;
+}
+
 /** A class prepared for matching. */
 export interface RequirementClass {
   readonly id: string;
@@ -22,6 +28,8 @@ export interface RequirementClass {
   readonly serial: number;
   readonly requirements: StoredRequirements;
   readonly selector?: Selector;
+  /** Compiled preferences, in the order of the requirements; left out if there are none. */
+  readonly preferences?: readonly ClassPreference[];
   /** All constraints, for explanations. */
   readonly constraints: readonly Constraint[];
   /** Constraints that all workers of one shape meet or none, except those on devices. */
@@ -45,9 +53,19 @@ export function prepareClass(
     serial,
     requirements,
     ...(selector ? { selector } : {}),
+    ...preferencesOf(requirements),
     constraints: constraintsOf(requirements, selector),
     shapeConstraints: shapeConstraintsOf(requirements, selector),
   };
+}
+
+function preferencesOf({ preferences }: StoredRequirements): Pick<RequirementClass, 'preferences'> {
+  if (!preferences) return {};
+  const compiled = preferences.map(({ expression, weight }) => ({
+    selector: compileOrNothing(expression),
+    weight,
+  }));
+  return { preferences: compiled };
 }
 
 function compileOrNothing(text: string): Selector {
