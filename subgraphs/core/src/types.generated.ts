@@ -3916,7 +3916,7 @@ export type LeaseClockState =
 export type LeaseWorkUnitsInput = {
   /**
    * Largest number of units, 1 to 1000; default 1. A call returns fewer if the payloads of more would exceed 4 MiB
-   * together.
+   * together, or if they would be of more than 64 publications, as one report may name.
    */
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
@@ -3930,6 +3930,8 @@ export type LeaseWorkUnitsPayload = {
   readonly __typename?: 'LeaseWorkUnitsPayload';
   /** True if the pool is closed and all of its units have ended: there will be no unit. */
   readonly isDrained: Scalars['Boolean']['output'];
+  /** Seconds for which units of the pool are leased or extended; null with errors. */
+  readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
   /** Leased units; empty if there are none. */
   readonly units: ReadonlyArray<WorkUnitAssignment>;
   /** Errors that prevented the change; empty if there are none. */
@@ -10812,6 +10814,7 @@ export type LeaseClockStateResolvers = EnumResolverSignature<{ POSTPONED?: any, 
 
 export type LeaseWorkUnitsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['LeaseWorkUnitsPayload'] = ResolversParentTypes['LeaseWorkUnitsPayload']> = {
   isDrained?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  leaseSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   units?: Resolver<ReadonlyArray<ResolversTypes['WorkUnitAssignment']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['LeaseWorkUnitsUserError']>, ParentType, ContextType>;
 };
