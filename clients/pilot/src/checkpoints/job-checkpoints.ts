@@ -174,8 +174,8 @@ export class JobCheckpoints implements ProgressSource {
   }
 
   async #serve(name: string, reports: JobReports, signal: AbortSignal): Promise<void> {
-    const text = await this.#requests?.read(name);
-    const request = text === undefined ? undefined : parseRequest(text);
+    const found = await this.#requests?.read(name);
+    const request = found && parseRequest(found.text);
     // Still being written, or not a request.
     if (request === undefined) return;
     const answer = await this.#answerTo(request, reports, signal);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, opendir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, opendir, rename } from 'node:fs/promises';
 import {
   type FolderIdentity,
   identityOfFolder,
@@ -8,6 +8,7 @@ import {
   openPlainFile,
   pathOf,
   refusalOfFile,
+  removeFile,
   reopenFolder,
 } from '../files/open-folder.js';
 
@@ -26,14 +27,18 @@ const progressName = 'progress';
 const maxBytes = 256 * 1024;
 /** Entries that are looked at: a payload may fill its folder. */
 const maxEntries = 1000;
-/** Answers that stay: requesters read them within a second or two. */
-const maxAnswers = 64;
+/** Time for which an answer stays: requesters read it within a second or two. */
+const answerStaysMs = 60_000;
 
 /** Changes within the resolution of the time of a file have the same time: only an old one is remembered. */
 const settledMs = 1000;
 
 function settled(mtimeNs: bigint): bigint {
   return Date.now() - Number(mtimeNs / 1_000_000n) > settledMs ? mtimeNs : -1n;
+}
+
+function dateOf(mtimeNs: bigint): Date {
+  return new Date(Number(mtimeNs / 1_000_000n));
 }
 
 /**
@@ -43,18 +48,24 @@ function settled(mtimeNs: bigint): bigint {
  */
 export class RequestFolder {
   readonly #folder: FileHandle;
-  readonly #answers: string[] = [];
+  readonly #now: () => number;
+  /** Answers, also of earlier pilots, with the times at which they were first seen; the earliest first. */
+  readonly #answers = new Map<string, number>();
+  #found: readonly string[] = [];
   #changedNs = -1n;
-  #isIncomplete = false;
   #progressNs = -1n;
 
-  private constructor(folder: FileHandle) {
+  private constructor(folder: FileHandle, now = () => performance.now()) {
     this.#folder = folder;
+    this.#now = now;
   }
 
-  /** Opens the folder that the pilot has just made. */
-  static async open(path: string): Promise<RequestFolder> {
-    return new RequestFolder(await openFolder(path));
+  /**
+   * Opens the folder that the pilot has just made.
+   * @param now a monotonic clock in milliseconds
+   */
+  static async open(path: string, now?: () => number): Promise<RequestFolder> {
+    return new RequestFolder(await openFolder(path), now);
   }
 
   /** Opens the folder of an earlier pilot; undefined if the payload has replaced it. */
@@ -71,48 +82,72 @@ export class RequestFolder {
     await this.#folder.close();
   }
 
-  /** Names of requests that may be complete. Costs one system call while nothing changes. */
-  async requests(): Promise<readonly string[]> {
+  /**
+   * Names of requests that may be complete. Costs one system call while nothing changes.
+   * @param isKnown true for a request that needs no further check; by default none
+   */
+  async requests(isKnown: (name: string) => boolean = () => false): Promise<readonly string[]> {
+    await this.#removeOldAnswers();
     const { mtimeNs } = await this.#folder.stat({ bigint: true });
-    if (mtimeNs === this.#changedNs && !this.#isIncomplete) return [];
+    if (mtimeNs === this.#changedNs && this.#found.every(isKnown)) return [];
     const found: string[] = [];
     let seen = 0;
     for await (const { name } of await opendir(pathOf(this.#folder))) {
       if (name.endsWith(requestSuffix)) found.push(name.slice(0, -requestSuffix.length));
+      else if (name.endsWith(answerSuffix)) this.#noteAnswer(name.slice(0, -answerSuffix.length));
       seen += 1;
       if (seen >= maxEntries) break;
     }
     this.#changedNs = settled(mtimeNs);
-    this.#isIncomplete = found.length > 0;
-    return found.sort();
+    this.#found = found.sort();
+    return this.#found;
   }
 
-  /** Text of a request; undefined if it cannot be read. */
-  async read(name: string): Promise<string | undefined> {
-    return (await this.#read(`${name}${requestSuffix}`))?.text;
+  /** Text of a request, and the time of its last change; undefined if it cannot be read. */
+  async read(name: string): Promise<{ readonly text: string; readonly changedAt: Date } | undefined> {
+    const found = await this.#read(`${name}${requestSuffix}`);
+    return found && { text: found.text, changedAt: dateOf(found.mtimeNs) };
   }
 
   /** Answers a request, and removes it. */
   async answer(name: string, { code, message, lines = [] }: RequestAnswer): Promise<void> {
     const aside = this.#path(`${randomUUID()}.new`);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const file = await open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const all = [String(code), ...[message, ...lines].map((line) => line.replaceAll(/[\n\r\0]+/g, ' '))];
     try {
-      const all = [String(code), ...[message, ...lines].map((line) => line.replaceAll(/\s+/g, ' '))];
-      await file.writeFile(`${all.join('\n')}\n`);
-    } finally {
-      await file.close();
+      const file = await open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      try {
+        await file.writeFile(`${all.join('\n')}\n`);
+      } finally {
+        await file.close();
+      }
+      await rename(aside, this.#path(`${name}${answerSuffix}`));
+    } catch (error) {
+      await removeFile(aside).catch(() => undefined);
+      throw error;
     }
-    await rename(aside, this.#path(`${name}${answerSuffix}`));
+    this.#answers.delete(name);
+    this.#noteAnswer(name);
     await this.discard(name);
-    this.#answers.push(name);
-    const old = this.#answers.length > maxAnswers ? this.#answers.shift() : undefined;
-    if (old !== undefined) await rm(this.#path(`${old}${answerSuffix}`), { force: true });
   }
 
   /** Removes a request. */
   async discard(name: string): Promise<void> {
-    await rm(this.#path(`${name}${requestSuffix}`), { force: true, recursive: true });
+    await removeFile(this.#path(`${name}${requestSuffix}`));
+  }
+
+  /** True if there is a request of this name, whatever it is. */
+  async has(name: string): Promise<boolean> {
+    return lstat(this.#path(`${name}${requestSuffix}`)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Removes an answer that was read. */
+  async removeAnswer(name: string): Promise<void> {
+    this.#answers.delete(name);
+    await removeFile(this.#path(`${name}${answerSuffix}`));
   }
 
   /** Text and time of the latest report of progress; undefined if it is known from an earlier call. */
@@ -120,7 +155,18 @@ export class RequestFolder {
     const found = await this.#read(progressName, this.#progressNs);
     if (found === undefined || !found.text.endsWith('\n')) return undefined;
     this.#progressNs = settled(found.mtimeNs);
-    return { text: found.text, at: new Date(Number(found.mtimeNs / 1_000_000n)) };
+    return { text: found.text, at: dateOf(found.mtimeNs) };
+  }
+
+  #noteAnswer(name: string): void {
+    if (!this.#answers.has(name) && this.#answers.size < maxEntries) this.#answers.set(name, this.#now());
+  }
+
+  async #removeOldAnswers(): Promise<void> {
+    for (const [name, at] of this.#answers) {
+      if (this.#now() - at < answerStaysMs) return;
+      await this.removeAnswer(name);
+    }
   }
 
   /** @param knownNs time of change of a content that is known: it is not read again */

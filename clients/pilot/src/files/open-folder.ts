@@ -1,6 +1,6 @@
 /** Folders that stay open, whatever a payload puts at their paths. */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 
 /** Device and inode of a folder, in decimal. */
 export interface FolderIdentity {
@@ -21,6 +21,19 @@ export async function openFolder(path: string): Promise<FileHandle> {
 export async function openPlainFile(path: string): Promise<FileHandle> {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/** Codes of a name that is gone, or that a payload has given to a folder. */
+const notRemoved = new Set(['ENOENT', 'EISDIR', 'EPERM']);
+
+/**
+ * Removes a file or a link, and never a folder: a payload could exchange what is in it while it is emptied.
+ * @throws the error of the operating system
+ */
+export async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (!notRemoved.has(error.code ?? '')) throw error;
+  });
 }
 
 /** A path that leads to an open file or folder, whatever became of its name. */

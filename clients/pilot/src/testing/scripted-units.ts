@@ -84,7 +84,7 @@ export class ScriptedUnits implements UnitCalls {
   }
 }
 
-/** What core refuses of a report, without looking at its units. @throws CoreRefused for what the gateway refuses */
+/** Errors of the input of a report. @throws CoreRefused REQUEST_TOO_LARGE, as the gateway does */
 function faultsOf(
   units: readonly (UnitReport & { readonly result?: string | undefined })[],
 ): UnitReportError[] {

@@ -1,7 +1,7 @@
 /** Files of the units that `rhizome-job units` works on. */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
-import { openFolder, openPlainFile, pathOf, refusalOfFile } from '../files/open-folder.js';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { openFolder, openPlainFile, pathOf, refusalOfFile, removeFile } from '../files/open-folder.js';
 import type { LeasedWorkUnit } from '../protocol/unit-calls.js';
 
 /** Largest result of a unit in bytes. */
@@ -37,9 +37,9 @@ export class BatchFiles {
     for (const [at, unit] of units.entries()) await this.#write(`${names[at]}.unit`, textOf(unit));
   }
 
-  /** Writes all units to one file, each a line. */
-  async writeLines(name: string, units: readonly LeasedWorkUnit[]): Promise<void> {
-    await this.#write(`${name}.lines`, units.map((unit) => `${textOf(unit)}\n`).join(''));
+  /** Writes the lines of a batch to one file. */
+  async writeLines(batch: string, lines: readonly string[]): Promise<void> {
+    await this.#write(`${batch}.lines`, lines.map((line) => `${line}\n`).join(''));
   }
 
   /** The result of a unit; undefined if the command wrote none. @throws ResultRefused */
@@ -58,7 +58,7 @@ export class BatchFiles {
         throw new ResultRefused(`the result has ${found.size} bytes; must be at most ${maxResultBytes}`);
       const buffer = Buffer.alloc(Number(found.size));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-      return buffer.toString('utf8', 0, bytesRead);
+      return decoded(buffer.subarray(0, bytesRead));
     } finally {
       await file.close();
     }
@@ -67,15 +67,12 @@ export class BatchFiles {
   /** Removes the files of a unit, and those of its batch. */
   async remove(name: string): Promise<void> {
     const batch = name.replace(/-\d+$/, '');
-    for (const one of [`${name}.unit`, `${name}.result`, `${batch}.lines`])
-      await rm(this.#path(one), { force: true, recursive: true });
+    for (const one of [`${name}.unit`, `${name}.result`, `${batch}.lines`]) await removeFile(this.#path(one));
   }
 
   async #write(name: string, text: string): Promise<void> {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const path = this.#path(name);
-    await rm(path, { force: true, recursive: true });
-    const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    const file = await open(this.#path(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
       await file.writeFile(text);
     } finally {
@@ -88,6 +85,15 @@ export class BatchFiles {
   }
 }
 
-function textOf({ payload, reference }: LeasedWorkUnit): string {
+function decoded(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ResultRefused('the result is not text in UTF-8; encode it, for example in Base64');
+  }
+}
+
+/** Payload of a unit, or the location of its data. */
+export function textOf({ payload, reference }: LeasedWorkUnit): string {
   return payload ?? reference ?? '';
 }

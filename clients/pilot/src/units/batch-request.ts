@@ -14,11 +14,15 @@ export interface BatchFailure extends UnitFailure {
   readonly file: string;
 }
 
-/** Reports about the units of a batch, and a request for the next batch. */
+/** Reports about units, or a request for a batch. */
 export interface BatchRequest {
   readonly completed: readonly BatchCompletion[];
   readonly failed: readonly BatchFailure[];
   readonly extended: readonly UnitReport[];
+  /** Names of requests whose answers were read. */
+  readonly seen: readonly string[];
+  /** Names of requests for batches that are no longer wanted. */
+  readonly withdrawn: readonly string[];
   readonly lease: BatchLease | undefined;
 }
 
@@ -38,31 +42,39 @@ const forms = {
   complete: /^(\S{1,200}) (\d{1,15}) (\d{1,15}|-) ([\w-]{1,100})$/,
   fail: /^(\S{1,200}) (\d{1,15}) (RETRY|DEAD|RETURN) ([\w-]{1,100}) (.{1,1000})$/,
   extend: /^(\S{1,200}) (\d{1,15})$/,
+  seen: /^([\w-]{1,100})$/,
+  withdraw: /^([\w-]{1,100})$/,
   lease: /^(\d{1,4}) (\d{1,5}) (lines|files) (.{1,200})$/,
 } as const;
 
-/** The request; undefined if it is incomplete or not one. */
-export function parseBatchRequest(text: string): BatchRequest | undefined {
+/** The request, or why there is none. */
+export function parseBatchRequest(text: string): BatchRequest | 'incomplete' | 'invalid' {
   const lines = text.split('\n');
-  if (lines.pop() !== '' || lines.pop() !== lastLine) return undefined;
+  if (lines.pop() !== '' || lines.pop() !== lastLine) return 'incomplete';
   const completed: BatchCompletion[] = [];
   const failed: BatchFailure[] = [];
   const extended: UnitReport[] = [];
+  const seen: string[] = [];
+  const withdrawn: string[] = [];
   let lease: BatchLease | undefined;
   for (const line of lines) {
-    const [, verb, rest = ''] = /^(complete|fail|extend|lease) (.+)$/.exec(line) ?? [];
+    const [, verb, rest = ''] = /^(complete|fail|extend|seen|withdraw|lease) (.+)$/.exec(line) ?? [];
     const values = verb === undefined ? null : forms[verb as keyof typeof forms].exec(rest);
-    if (!values) return undefined;
+    if (!values) return 'invalid';
     const [, first = '', second = '', third = '', fourth = '', fifth = ''] = values;
     const unit = { id: first, fence: Number(second) };
     if (verb === 'complete') completed.push({ ...unit, seconds: secondsOf(third), file: fourth });
     else if (verb === 'fail')
       failed.push({ ...unit, kind: third as BatchFailure['kind'], file: fourth, message: fifth });
     else if (verb === 'extend') extended.push(unit);
+    else if (verb === 'seen') seen.push(first);
+    else if (verb === 'withdraw') withdrawn.push(first);
     else
       lease = { pool: fourth, max: Number(first), waitSeconds: Number(second), asLines: third === 'lines' };
   }
-  return { completed, failed, extended, lease };
+  const hasReports = completed.length + failed.length + extended.length > 0;
+  if (lease && hasReports) return 'invalid';
+  return { completed, failed, extended, seen, withdrawn, lease };
 }
 
 /** Given in hundredths. */

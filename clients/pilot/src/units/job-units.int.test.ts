@@ -1,7 +1,8 @@
 /** The socket for work units, without a pilot. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,8 +39,8 @@ type Answer = Record<string, unknown> & {
 };
 
 /** A client at the socket. */
-async function client() {
-  const socket = connect(join(parts.folders.units, 'socket'));
+async function client(allowHalfOpen = false) {
+  const socket = connect({ path: join(parts.folders.units, 'socket'), allowHalfOpen });
   sockets.push(socket);
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
   await once(socket, 'connect');
@@ -58,6 +59,27 @@ async function client() {
 }
 
 const lease = { op: 'lease', pool: 'slices' };
+
+/** Waits for something that another part of this process does; the test's time limit ends it. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}
+
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, 'close');
+}
+
+/** Leaves a request as `rhizome-job units` does. */
+async function leave(name: string, ...lines: readonly string[]): Promise<void> {
+  await writeFile(join(parts.folders.units, `${name}.request`), [...lines, 'end\n'].join('\n'));
+}
+
+/** The lines of an answer, once there is one. */
+async function answerTo(name: string): Promise<readonly string[]> {
+  const path = join(parts.folders.units, `${name}.answer`);
+  await until(() => existsSync(path));
+  return readFileSync(path, 'utf8').trimEnd().split('\n');
+}
 
 describe('the socket for work units', () => {
   it('leases, extends, completes and fails units', async () => {
@@ -84,6 +106,7 @@ describe('the socket for work units', () => {
     const { send, next } = await client();
     send('take', { id: 7, op: 'take' }, { id: 8, op: 'lease', pool: 'nowhere' }, { id: 9, ...lease });
     const answers = [await next(), await next(), await next(), await next()];
+    answers.sort((one, other) => Number(one?.['id']) - Number(other?.['id']));
     expect(answers.map((answer) => [answer?.['id'], answer?.['ok'], answer?.error?.code])).toEqual([
       [null, false, 'INVALID_REQUEST'],
       [7, false, 'INVALID_REQUEST'],
@@ -129,6 +152,59 @@ describe('the socket for work units', () => {
     expect(await next()).toBeUndefined();
   });
 
+  it('closes a refused connection whose client keeps it open', async () => {
+    for (let count = 0; count < 32; count++) await client();
+    const { socket } = await client(true);
+    // Its end stays open; only a write shows that nobody reads.
+    const closing = once(socket, 'close');
+    const sending = setInterval(() => socket.write('x'), 50);
+    await expect(closing.finally(() => clearInterval(sending))).rejects.toMatchObject({
+      code: expect.stringMatching(/EPIPE|ECONNRESET/),
+    });
+  });
+
+  it('ends the connection of a client that sends many lines that are no requests', async () => {
+    const { socket, next } = await client();
+    socket.write('x\n'.repeat(10_000));
+    const codes = new Map<unknown, number>();
+    for (let answer = await next(); answer !== undefined; answer = await next())
+      codes.set(answer.error?.code, (codes.get(answer.error?.code) ?? 0) + 1);
+    expect([...codes]).toEqual([['INVALID_REQUEST', 100]]);
+  });
+
+  it('serves many requests at once, and others between them', async () => {
+    const { send, next } = await client();
+    const other = await client();
+    send(...Array.from({ length: 2000 }, () => ({ id: 1, op: 'lease', pool: 'nowhere' })));
+    other.send({ id: 2, ...lease });
+    expect(await other.next()).toMatchObject({ id: 2, ok: true });
+    for (let count = 0; count < 2000; count++) expect(await next()).toMatchObject({ id: 1, ok: false });
+  });
+
+  it('returns units whose client has disconnected meanwhile', async () => {
+    const { socket, send } = await client();
+    const scripted = units.lease;
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      const late: typeof scripted = async (request) => {
+        resolve();
+        await new Promise<void>((release) => (answer = release));
+        return scripted(request, new AbortController().signal);
+      };
+      Object.assign(units, { lease: late });
+    });
+    send({ ...lease, max: 2 });
+    await asked;
+    socket.destroy();
+    await closed(socket);
+    answer();
+    await until(() => units.failed.length === 2);
+    expect(units.failed.map(({ id, kind }) => [id, kind])).toEqual([
+      ['unit_A.1.0', 'RETURN'],
+      ['unit_A.1.1', 'RETURN'],
+    ]);
+  });
+
   it('ends with the attempt', async () => {
     units.isOpen = true;
     const { send, next } = await client();
@@ -137,7 +213,7 @@ describe('the socket for work units', () => {
     await served.close();
     expect(await next()).toBeUndefined();
     while (units.waiting > 0) await new Promise(setImmediate);
-    await expect(client()).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(client()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   it('is served again by the next pilot, unless the payload has replaced its folder', async () => {
@@ -154,5 +230,107 @@ describe('the socket for work units', () => {
     await rename(parts.folders.units, `${parts.folders.units}.old`);
     await mkdir(parts.folders.units);
     expect(await JobUnits.resume(parts)).toBeUndefined();
+  });
+});
+
+describe('the folder for work units', () => {
+  it('returns units whose files cannot be written, and serves the request once', async () => {
+    await rm(join(parts.folders.units, 'batches'), { recursive: true });
+    await leave('a', 'lease 2 0 files slices');
+    expect(await answerTo('a')).toEqual(['74', expect.stringContaining('ENOENT')]);
+    expect(units.failed.map(({ kind }) => kind)).toEqual(['RETURN', 'RETURN']);
+    await leave('b', 'lease 2 0 files nowhere');
+    expect((await answerTo('b'))[0]).toBe('65');
+    expect(units.leases).toBe(1);
+  });
+
+  it('returns units whose answer cannot be written', async () => {
+    await mkdir(join(parts.folders.units, 'a.answer'));
+    await leave('a', 'lease 2 0 files slices');
+    await until(() => units.failed.length === 2);
+    await until(() => !existsSync(join(parts.folders.units, 'a.request')));
+    expect(await readdir(join(parts.folders.units, 'batches'))).toEqual([]);
+    expect(units.leases).toBe(1);
+  });
+
+  it('takes reports while leases wait, and ends a lease that is withdrawn', async () => {
+    await leave('first', 'lease 2 0 files slices');
+    await answerTo('first');
+    units.isOpen = true;
+    for (let count = 10; count < 30; count++) await leave(`a${count}`, 'lease 1 60 files slices');
+    await until(() => units.waiting === 16);
+    await leave('b', 'extend unit_A.1.0 1');
+    await until(() => units.extended.length === 1);
+    // One that waits for core, and one that waits for its turn.
+    await leave('c', 'withdraw a10', 'withdraw a29');
+    expect(await answerTo('a10')).toEqual(['0', 'none']);
+    expect(await answerTo('a29')).toEqual(['0', 'none']);
+    await until(() => units.waiting === 16 && !existsSync(join(parts.folders.units, 'c.request')));
+  });
+
+  it('answers what is no request, and removes answers that were read', async () => {
+    await leave('a', `lease 1 1 files ${'x'.repeat(300)}`);
+    expect(await answerTo('a')).toEqual(['65', expect.stringContaining('1 to 100 characters')]);
+    await leave('b', 'seen a', 'lease 1 1 files slices');
+    await answerTo('b');
+    await until(() => !existsSync(join(parts.folders.units, 'a.answer')));
+  });
+
+  it('fails a unit whose result is no text, and completes the others', async () => {
+    await leave('a', 'lease 2 0 files slices');
+    const [, message = '', ...lines] = await answerTo('a');
+    const [word, count, leaseSeconds, batch = ''] = message.split(' ');
+    expect([word, count, leaseSeconds]).toEqual(['units', '2', '60']);
+    expect(lines).toEqual(['unit unit_A.1.0 1 1 payload - - key 1', 'unit unit_A.1.1 1 1 payload - - key 2']);
+    const batches = join(parts.folders.units, 'batches');
+    await writeFile(join(batches, `${batch}-1.result`), Buffer.from([0xff, 0xfe]));
+    await writeFile(join(batches, `${batch}-2.result`), 'good');
+    await leave('b', `complete unit_A.1.0 1 - ${batch}-1`, `complete unit_A.1.1 1 - ${batch}-2`);
+    expect(await answerTo('b')).toEqual(['0', 'reported 1 1', expect.stringContaining('not text in UTF-8')]);
+    expect(units.completed).toMatchObject([{ id: 'unit_A.1.1', result: 'good' }]);
+    expect(units.failed).toMatchObject([{ id: 'unit_A.1.0', kind: 'DEAD' }]);
+    expect(await readdir(batches)).toEqual([]);
+  });
+
+  it('removes no folder in place of a file', async () => {
+    const inner = join(parts.folders.units, 'batches', 'x-1.result', 'inner');
+    await mkdir(inner, { recursive: true });
+    await leave('a', 'fail unit_A.1.0 1 DEAD x-1 wrong');
+    expect((await answerTo('a'))[1]).toBe('reported 0 0');
+    expect(existsSync(inner)).toBe(true);
+  });
+
+  it('is served without a socket if the payload has put something in its place', async () => {
+    await served.close();
+    const path = join(parts.folders.units, 'socket');
+    await rm(path);
+    await mkdir(path);
+    const resumed = await JobUnits.resume(parts);
+    if (resumed === undefined) throw new Error('not served again');
+    served = resumed;
+    await leave('a', 'lease 2 0 files slices');
+    expect((await answerTo('a'))[1]).toMatch(/^units 2 60 /);
+    expect((await readdir(parts.folders.units)).filter((name) => name.startsWith('socket'))).toEqual([
+      'socket',
+    ]);
+  });
+
+  it('is not served by a pilot that finds a file in place of its folders, which does not fail', async () => {
+    await served.close();
+    const path = join(parts.folders.units, 'batches');
+    await rm(path, { recursive: true });
+    await writeFile(path, '');
+    expect(await JobUnits.resume(parts)).toBeUndefined();
+  });
+
+  it('leaves the socket of its successor', async () => {
+    const earlier = served;
+    const resumed = await JobUnits.resume(parts);
+    if (resumed === undefined) throw new Error('not served again');
+    await earlier.close();
+    served = resumed;
+    const { send, next } = await client();
+    send(lease);
+    expect(await next()).toMatchObject({ ok: true });
   });
 });

@@ -21,6 +21,9 @@ describe('parseUnitRequest', () => {
     ['{}', null, 'op: missing is not valid'],
     ['{"op":"lease"}', null, 'pool: missing; must be a text'],
     ['{"op":"lease","pool":"x","max":"many"}', null, 'max: "many" is not valid; must be a whole number'],
+    ['{"op":"lease","pool":"x","max":0}', null, 'max: 0 is not valid; must be a whole number from 1 to 1000'],
+    ['{"op":"lease","pool":"x","waitSeconds":-60}', null, 'waitSeconds: -60 is not valid; must be a whole'],
+    [`{"op":"${'x'.repeat(1000)}"}`, null, 'xxx... is not valid; must be one of lease'],
     [
       '{"op":"lease","pool":"x","most":1}',
       null,
@@ -37,13 +40,14 @@ describe('parseUnitRequest', () => {
 });
 
 describe('parseBatchRequest', () => {
-  it('reads reports and a lease', () => {
+  it('reads reports', () => {
     const text = [
       'complete unit_A.1.0 2 150 7-0-1',
       'complete unit_A.1.1 1 - 7-0-2',
       'fail unit_A.1.2 1 DEAD 7-0-3 The command ended with exit code 65.',
       'extend unit_A.1.3 4',
-      'lease 20 15 lines my pool',
+      'seen 7-0',
+      'withdraw 7-1',
       'end\n',
     ].join('\n');
     expect(parseBatchRequest(text)).toEqual({
@@ -61,17 +65,29 @@ describe('parseBatchRequest', () => {
         },
       ],
       extended: [{ id: 'unit_A.1.3', fence: 4 }],
+      seen: ['7-0'],
+      withdrawn: ['7-1'],
+      lease: undefined,
+    });
+  });
+
+  it('reads a request for a batch', () => {
+    expect(parseBatchRequest('seen 7-0\nlease 20 15 lines my pool\nend\n')).toMatchObject({
+      seen: ['7-0'],
       lease: { pool: 'my pool', max: 20, waitSeconds: 15, asLines: true },
     });
   });
 
   it.each([
-    ['one that is incomplete', 'extend unit_A 1\n'],
-    ['one without its last line break', 'extend unit_A 1\nend'],
-    ['a name of a file with a path', 'complete unit_A 1 - ../x\nend\n'],
-    ['an unknown verb', 'remove unit_A 1\nend\n'],
-    ['an unknown kind', 'fail unit_A 1 MAYBE f why\nend\n'],
-  ])('does not read %s', (_name, text) => {
-    expect(parseBatchRequest(text)).toBeUndefined();
+    ['one that is incomplete', 'extend unit_A 1\n', 'incomplete'],
+    ['one without its last line break', 'extend unit_A 1\nend', 'incomplete'],
+    ['a name of a file with a path', 'complete unit_A 1 - ../x\nend\n', 'invalid'],
+    ['a name of an answer with a path', 'seen ../x\nend\n', 'invalid'],
+    ['a name of a pool that is too long', `lease 1 1 files ${'x'.repeat(201)}\nend\n`, 'invalid'],
+    ['an unknown verb', 'remove unit_A 1\nend\n', 'invalid'],
+    ['an unknown kind', 'fail unit_A 1 MAYBE f why\nend\n', 'invalid'],
+    ['reports with a request for a batch', 'extend unit_A 1\nlease 1 1 files p\nend\n', 'invalid'],
+  ])('does not read %s', (_name, text, found) => {
+    expect(parseBatchRequest(text)).toBe(found);
   });
 });

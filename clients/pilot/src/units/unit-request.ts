@@ -34,6 +34,10 @@ interface FieldRule {
 
 const text: FieldRule = { check: isText, expected: 'a text' };
 const integer: FieldRule = { check: isInteger, expected: 'a whole number' };
+const between = (min: number, max: number): FieldRule => ({
+  check: (value) => isInteger(value) && (value as number) >= min && (value as number) <= max,
+  expected: `a whole number from ${min} to ${max}`,
+});
 const required = (rule: FieldRule): FieldRule => ({ ...rule, isRequired: true });
 const reported = { id: required(text), fence: required(integer) };
 const seconds: FieldRule = {
@@ -42,6 +46,7 @@ const seconds: FieldRule = {
 };
 const kind: FieldRule = { check: isKind, expected: 'RETRY, DEAD or RETURN' };
 const maxUnits = 1000;
+const maxWaitSeconds = 60;
 const units: FieldRule = {
   check: (value) => Array.isArray(value) && value.length > 0 && value.length <= maxUnits,
   expected: `a list of 1 to ${maxUnits} units`,
@@ -49,7 +54,7 @@ const units: FieldRule = {
 };
 
 const operations = {
-  lease: { pool: required(text), max: integer, waitSeconds: integer },
+  lease: { pool: required(text), max: between(1, maxUnits), waitSeconds: between(0, maxWaitSeconds) },
   complete: { units },
   fail: { units },
   extend: { units },
@@ -79,7 +84,7 @@ export function parseUnitRequest(line: string): UnitRequest | BadRequest {
     typeof op === 'string' && Object.hasOwn(operations, op) ? (op as keyof typeof operations) : undefined;
   if (rules === undefined) {
     const expected = Object.keys(operations).join(', ');
-    return { id, reason: `op: ${JSON.stringify(op) ?? 'missing'} is not valid; must be one of ${expected}` };
+    return { id, reason: `op: ${shown(op) || 'missing'} is not valid; must be one of ${expected}` };
   }
   const reason =
     faultOf(fields, operations[rules], '') ??

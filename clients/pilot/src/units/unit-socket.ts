@@ -1,37 +1,51 @@
 /** The Unix socket at which a payload works on units. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { UnitCalls } from '../protocol/unit-calls.js';
-import { OpenRequests, UnitClient } from './unit-client.js';
+import { removeFile } from '../files/open-folder.js';
+import { UnitClient } from './unit-client.js';
+import { unitSocketName } from './unit-places.js';
+import type { UnitService } from './unit-service.js';
 
 /** Connections of a payload. */
 const maxClients = 32;
-/** Leases of a payload that are open at once, and as many reports: as many leases as a gateway admits. */
-const maxRequests = 16;
+/** Connections beyond that are accepted to say why they are refused, and the others closed at once. */
+const maxConnections = 2 * maxClients;
 
 /** Serves the payload of one attempt. */
 export class UnitSocket {
   readonly #server: Server;
-  readonly #calls: UnitCalls;
+  readonly #service: UnitService;
   readonly #clients = new Set<UnitClient>();
-  readonly #open = new OpenRequests(maxRequests);
   readonly #closed = new AbortController();
 
-  private constructor(calls: UnitCalls) {
-    this.#calls = calls;
+  private constructor(service: UnitService) {
+    this.#service = service;
     this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.maxConnections = maxConnections;
     this.#server.on('error', () => undefined);
   }
 
-  /** Listens at a path, instead of an earlier pilot. @throws the error of the operating system */
-  static async listen(path: string, calls: UnitCalls): Promise<UnitSocket> {
-    const made = new UnitSocket(calls);
-    await rm(path, { force: true });
-    made.#server.listen(path);
+  /**
+   * Listens in a folder, instead of an earlier pilot.
+   * @param folder a short path: the address of a socket has at most 107 bytes
+   * @throws the error of the operating system
+   */
+  static async listen(folder: string, service: UnitService): Promise<UnitSocket> {
+    const made = new UnitSocket(service);
+    // The end of a server removes the name that it was given: another pilot may serve the final one by then.
+    const own = `${folder}/${unitSocketName}.${randomUUID()}`;
+    made.#server.listen(own);
     await once(made.#server, 'listening');
-    await chmod(path, 0o600);
-    return made;
+    try {
+      await rename(own, `${folder}/${unitSocketName}`);
+      return made;
+    } catch (error) {
+      await made.close();
+      await removeFile(own);
+      throw error;
+    }
   }
 
   /** Ends all requests and connections. */
@@ -43,8 +57,7 @@ export class UnitSocket {
   }
 
   #accept(socket: Socket): void {
-    const services = { calls: this.#calls, open: this.#open, signal: this.#closed.signal };
-    const client = new UnitClient(socket, services);
+    const client = new UnitClient(socket, this.#service, this.#closed.signal);
     this.#clients.add(client);
     socket.once('close', () => this.#clients.delete(client));
     if (this.#clients.size > maxClients)

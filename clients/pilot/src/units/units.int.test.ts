@@ -61,26 +61,65 @@ describe('rhizome-job units', () => {
   });
 
   it('hands a batch to the command as lines', async () => {
-    const units = new ScriptedUnits(['one', 'two', 'three\nlines', 'four']);
+    const units = new ScriptedUnits(['one', 'two\n', 'four']);
     const log = await run('rhizome-job units --pool slices --max 4 --lines tr a-z A-Z; echo code $?', units);
     expect(log).toBe(
       'ONE\nTWO\nFOUR\nrhizome-job: the pool is closed and empty; 3 units completed, 0 failed\ncode 0\n',
     );
-    expect(ids(units.completed)).toEqual(['unit_A.1.0', 'unit_A.1.1', 'unit_A.1.3']);
-    expect(units.failed).toMatchObject([
-      { id: 'unit_A.1.2', kind: 'DEAD', message: expect.stringContaining('several lines') },
-    ]);
+    expect(ids(units.completed)).toEqual(['unit_A.1.0', 'unit_A.1.1', 'unit_A.1.2']);
   });
 
-  it('extends the leases of a batch while the command runs', async () => {
+  it('returns a batch with a payload of several lines that are wanted as lines', async () => {
+    const units = new ScriptedUnits(['one', 'two\nlines']);
+    const log = await run('rhizome-job units --pool slices --max 4 --lines tr a-z A-Z; echo code $?', units);
+    expect(log).toContain('has several lines; run the command without --lines\ncode 65\n');
+    expect(units.failed.map(({ kind }) => kind)).toEqual(['RETURN', 'RETURN']);
+  });
+
+  it('extends the leases of a batch while the command runs, also after SIGTERM', async () => {
     const units = new ScriptedUnits(['one', 'two']);
     units.leaseSeconds = 3;
-    const command = `sh -c 'until [ -e ../go ]; do sleep 0.1; done' work`;
-    const shell = `rhizome-job units --pool slices --max 2 ${command}; echo code $?`;
-    const touch = `( until [ "$(ls "$RHIZOME_UNITS" | grep -c '0000.*answer')" -ge 2 ]; do sleep 0.1; done; : >../go ) &`;
-    expect(await run(`${touch} ${shell}`, units)).toContain('code 0\n');
+    const go = join(setup.folder, 'go');
+    const command = `sh -c 'kill -TERM $PPID; until [ -e ${go} ]; do sleep 0.1; done; exit 1' work`;
+    const ending = run(
+      `trap : TERM; rhizome-job units --pool slices --max 2 ${command}; echo code $?`,
+      units,
+    );
+    while (units.extended.length < 4) await new Promise(setImmediate);
+    await writeFile(go, '');
+    expect(await ending).toContain('rhizome-job: ended by SIGTERM; 0 units completed, 0 failed\ncode 143\n');
     expect(ids(units.extended).slice(0, 4)).toEqual(['unit_A.1.0', 'unit_A.1.1', 'unit_A.1.0', 'unit_A.1.1']);
-    expect(ids(units.completed)).toEqual(['unit_A.1.0', 'unit_A.1.1']);
+    expect(units.failed.map(({ kind }) => kind)).toEqual(['RETURN', 'RETURN']);
+  });
+
+  it('reports what is done of a long batch before its end', async () => {
+    const units = new ScriptedUnits(['one', 'two']);
+    units.leaseSeconds = 3;
+    const go = join(setup.folder, 'go');
+    const command = `sh -c 'sleep 1.1; case $(cat "$1") in two) until [ -e ${go} ]; do sleep 0.1; done ;; esac' work`;
+    const ending = run(`rhizome-job units --pool slices --max 2 ${command}; echo code $?`, units);
+    while (units.completed.length < 1) await new Promise(setImmediate);
+    await writeFile(go, '');
+    expect(await ending).toContain('2 units completed, 0 failed\ncode 0\n');
+  });
+
+  it('leases no more once the job is about to end, or SIGTERM has come while it waits', async () => {
+    const units = new ScriptedUnits([]);
+    units.isOpen = true;
+    const log = await run(
+      `: >noticed; RHIZOME_DEADLINE_FILE=noticed rhizome-job units --pool slices true; echo code $?
+       rhizome-job units --pool slices true & job=$!
+       sleep 1; kill -TERM $job; wait $job; echo code $?`,
+      units,
+    );
+    expect(log.split('\n')).toEqual([
+      'rhizome-job: the job is about to end; 0 units completed, 0 failed',
+      'code 143',
+      'rhizome-job: ended by SIGTERM; 0 units completed, 0 failed',
+      'code 143',
+      '',
+    ]);
+    expect([units.leases, units.waiting]).toEqual([1, 0]);
   });
 
   it('ends after the idle time, returns what it has not begun on SIGTERM, and says what is wrong', async () => {
@@ -89,7 +128,7 @@ describe('rhizome-job units', () => {
     const stop = `sh -c 'kill -TERM $PPID' work`;
     const log = await run(
       `rhizome-job units --pool slices --max 3 -- ${stop}; echo code $?
-       rhizome-job units --pool slices --idle 0 true; echo code $?
+       rhizome-job units --pool slices --idle 00 true; echo code $?
        rhizome-job units --pool nowhere true; echo code $?
        RHIZOME_UNITS= rhizome-job units --pool slices true; echo code $?`,
       units,
