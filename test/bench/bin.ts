@@ -22,6 +22,7 @@ import { overload } from './overload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
 import { units } from './units/units.js';
+import { workflow } from './workflow/workflow.js';
 import { subscriptions } from './subscriptions.js';
 import type { Bench } from './bench.types.js';
 
@@ -29,6 +30,7 @@ const benches: readonly Bench[] = [
   submit,
   lives,
   units,
+  workflow,
   audit,
   broker,
   gateway,

@@ -32,6 +32,7 @@ import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
 import { addTask } from './commands/task/task.js';
 import { addWatch } from './commands/watch.js';
+import { addWorkflow } from './commands/workflow/workflow.js';
 import { addWhy } from './commands/why.js';
 import { addWorker } from './commands/site/worker.js';
 import { type Shell, completionScript, shells } from './completion.js';
@@ -103,6 +104,7 @@ function createProgram(world: World, finish: Finish): Command {
     addAccess,
     addSecret,
     addPool,
+    addWorkflow,
     addQueues,
     addQueue,
     addPolicy,

@@ -4,6 +4,7 @@ import { buildSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import type { CoreMetrics } from './composition/core-metrics.js';
 import { errorPolicies, errorResolvers } from './events/graphql/error-resolvers.js';
+import { workflowStreamPolicies, workflowStreamResolvers } from './events/graphql/workflow-resolvers.js';
 import { unitStreamPolicies, unitStreamResolvers } from './events/graphql/unit-resolvers.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
 import { accessPolicies, accessResolvers } from './access/graphql/resolvers.js';
@@ -23,6 +24,7 @@ import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.j
 import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { unitPolicies, unitResolvers } from './units/graphql/resolvers.js';
+import { workflowPolicies, workflowResolvers } from './workflows/graphql/resolvers.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
 import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
@@ -71,6 +73,8 @@ export const corePolicies: Policies = {
   ...taskChangePolicies,
   ...unitPolicies,
   ...unitStreamPolicies,
+  ...workflowPolicies,
+  ...workflowStreamPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
@@ -104,6 +108,8 @@ export function buildCore(options: CoreOptions): Core {
       taskChangeResolvers,
       unitResolvers,
       unitStreamResolvers,
+      workflowResolvers,
+      workflowStreamResolvers,
       workerResolvers,
       leaseClockResolvers,
       hostResolvers,

@@ -21,6 +21,8 @@ import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskCommandMapper, TaskCommandEffectMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
 import type { WorkPoolMapper, WorkPoolConnectionMapper, WorkPoolSettingsMapper, WorkUnitMapper, WorkUnitAssignmentMapper, WorkUnitCompletionMapper, WorkUnitConnectionMapper, WorkUnitCountsMapper, WorkUnitErrorMapper, WorkUnitLeaseMapper, WorkUnitTotalMapper } from './units/graphql/schema.mappers.js';
+import type { WorkflowMapper, WorkflowCommandMapper, WorkflowConnectionMapper, WorkflowDependentMapper, WorkflowDependentConnectionMapper, WorkflowGroupEdgeMapper, WorkflowLabelCountsMapper, WorkflowLayerMapper, WorkflowNodeMapper, WorkflowNodeConnectionMapper, WorkflowNodeCountsMapper } from './workflows/graphql/schema.mappers.js';
+import type { WorkflowChangedMapper } from './events/graphql/workflows.mappers.js';
 import type { Context } from './context.js';
 export type Maybe<T> = T | null | undefined;
 export type InputMaybe<T> = T | null | undefined;
@@ -512,6 +514,53 @@ export type CancelJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
+
+/** A workflow to cancel. */
+export type CancelWorkflowInput = {
+  /** Cancels final nodes, too; only for the whole workflow. */
+  readonly isFinalIncluded?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Names of the nodes to cancel, at most 1000; the whole workflow by default. */
+  readonly nodes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `cancelWorkflow`. */
+export type CancelWorkflowPayload = {
+  readonly __typename?: 'CancelWorkflowPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CancelWorkflowUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `cancelWorkflow`. */
+export type CancelWorkflowUserError = UserError & {
+  readonly __typename?: 'CancelWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: CancelWorkflowUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `cancelWorkflow`. */
+export type CancelWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A node does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** The state of a node does not permit the change. The message names the state. */
+  | 'NODE_STATE_CONFLICT'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
 
 /** Changes of a downtime that has not ended. Fields that are not set keep their value. */
 export type ChangeDowntimeInput = {
@@ -2880,6 +2929,8 @@ export type Job = Node & {
   readonly worker?: Maybe<Worker>;
   /** Identifier of the worker that holds the job now or held it last, kept when the worker is deleted; null before the first attempt. */
   readonly workerId?: Maybe<Scalars['ID']['output']>;
+  /** Node of a workflow that the job runs; null for a job outside a workflow, or if you may not see it. */
+  readonly workflowNode?: Maybe<WorkflowNode>;
 };
 
 
@@ -3973,6 +4024,53 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
+/** Nodes to end by hand. */
+export type MarkWorkflowNodesInput = {
+  /** Names of the nodes, 1 to 1000. */
+  readonly nodes: ReadonlyArray<Scalars['String']['input']>;
+  /** Reason, 1 to 500 characters. */
+  readonly reason: Scalars['String']['input'];
+  /** State that they get. */
+  readonly state: WorkflowMark;
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `markWorkflowNodes`. */
+export type MarkWorkflowNodesPayload = {
+  readonly __typename?: 'MarkWorkflowNodesPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<MarkWorkflowNodesUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `markWorkflowNodes`. */
+export type MarkWorkflowNodesUserError = UserError & {
+  readonly __typename?: 'MarkWorkflowNodesUserError';
+  /** Code of the error, for programs. */
+  readonly code: MarkWorkflowNodesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `markWorkflowNodes`. */
+export type MarkWorkflowNodesUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A node does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** The state of a node does not permit the change. The message names the state. */
+  | 'NODE_STATE_CONFLICT'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
+
 /** Way in which the memory limit of a payload is enforced. */
 export type MemoryLimitMethod =
   /** By samples of the pilot at the limit, and by the kernel (cgroup v2) at a limit that is higher by a quarter, but at least by 256 MiB. */
@@ -3999,6 +4097,11 @@ export type Mutation = {
   readonly cancelDowntime: CancelDowntimePayload;
   /** Cancels jobs. A running worker is notified at once; cancelled jobs never start again. */
   readonly cancelJobs: CancelJobsPayload;
+  /**
+   * Cancels a workflow, or some of its nodes. Jobs that exist are cancelled; when the call has ended, none of them
+   * starts any more. What depends on the success of a cancelled node is skipped.
+   */
+  readonly cancelWorkflow: CancelWorkflowPayload;
   /** Changes the window or the reason of a downtime. */
   readonly changeDowntime: ChangeDowntimePayload;
   /**
@@ -4058,8 +4161,15 @@ export type Mutation = {
    * unit is leased to one attempt at a time. If there is no unit, the call waits for up to `waitSeconds`.
    */
   readonly leaseWorkUnits: LeaseWorkUnitsPayload;
+  /**
+   * Ends nodes that do not run by hand, also such that have ended otherwise. Nodes that were skipped because of them
+   * wait again.
+   */
+  readonly markWorkflowNodes: MarkWorkflowNodesPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
   readonly pauseTask: PauseTaskPayload;
+  /** Submits no further nodes of a workflow. Jobs that exist go on. */
+  readonly pauseWorkflow: PauseWorkflowPayload;
   /** Keeps a host in or out, whatever core finds about it. Running jobs are left alone. */
   readonly pinHost: PinHostPayload;
   /**
@@ -4093,8 +4203,15 @@ export type Mutation = {
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused task. Repeating a call changes nothing. */
   readonly resumeTask: ResumeTaskPayload;
+  /** Submits nodes of a paused workflow again. */
+  readonly resumeWorkflow: ResumeWorkflowPayload;
   /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
+  /**
+   * Runs nodes of a workflow again: those that have failed or were cancelled, and what was skipped because of them; or
+   * named nodes and everything that depends on them. Final nodes that are reached run again.
+   */
+  readonly retryWorkflow: RetryWorkflowPayload;
   /** Ends a grant of access to jobs, at once. */
   readonly revokeJobAccess: RevokeJobAccessPayload;
   /** Replaces the value of a secret. Attempts that start later receive the new value. */
@@ -4111,6 +4228,11 @@ export type Mutation = {
   readonly submitJobs: SubmitJobsPayload;
   /** Submits a task of up to 1,000,000 jobs: a template with parameter sets, or with a number of equal jobs. */
   readonly submitTask: SubmitTaskPayload;
+  /**
+   * Submits a workflow whole, or refuses it. No node is submitted before all are stored. A repeated call with the same
+   * key and content returns the same workflow.
+   */
+  readonly submitWorkflow: SubmitWorkflowPayload;
   /** Changes the title, the description, or the continuity policy of an experiment. */
   readonly updateExperiment: UpdateExperimentPayload;
   /** Changes a queue. */
@@ -4152,6 +4274,11 @@ export type MutationcancelDowntimeArgs = {
 
 export type MutationcancelJobsArgs = {
   input: CancelJobsInput;
+};
+
+
+export type MutationcancelWorkflowArgs = {
+  input: CancelWorkflowInput;
 };
 
 
@@ -4280,8 +4407,18 @@ export type MutationleaseWorkUnitsArgs = {
 };
 
 
+export type MutationmarkWorkflowNodesArgs = {
+  input: MarkWorkflowNodesInput;
+};
+
+
 export type MutationpauseTaskArgs = {
   input: PauseTaskInput;
+};
+
+
+export type MutationpauseWorkflowArgs = {
+  input: PauseWorkflowInput;
 };
 
 
@@ -4340,8 +4477,18 @@ export type MutationresumeTaskArgs = {
 };
 
 
+export type MutationresumeWorkflowArgs = {
+  input: ResumeWorkflowInput;
+};
+
+
 export type MutationretryJobsArgs = {
   input: RetryJobsInput;
+};
+
+
+export type MutationretryWorkflowArgs = {
+  input: RetryWorkflowInput;
 };
 
 
@@ -4382,6 +4529,11 @@ export type MutationsubmitJobsArgs = {
 
 export type MutationsubmitTaskArgs = {
   input: SubmitTaskInput;
+};
+
+
+export type MutationsubmitWorkflowArgs = {
+  input: SubmitWorkflowInput;
 };
 
 
@@ -4500,6 +4652,45 @@ export type PauseTaskUserErrorCode =
   | 'TASK_NOT_FOUND'
   /** The task is being stopped or has ended. */
   | 'TASK_STATE_CONFLICT';
+
+/** A workflow to pause. */
+export type PauseWorkflowInput = {
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `pauseWorkflow`. */
+export type PauseWorkflowPayload = {
+  readonly __typename?: 'PauseWorkflowPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PauseWorkflowUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `pauseWorkflow`. */
+export type PauseWorkflowUserError = UserError & {
+  readonly __typename?: 'PauseWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: PauseWorkflowUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `pauseWorkflow`. */
+export type PauseWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
@@ -5277,6 +5468,10 @@ export type Query = {
   readonly worker?: Maybe<Worker>;
   /** Workers, newest first. */
   readonly workers: WorkerConnection;
+  /** A workflow; null if it does not exist or you may not see it. */
+  readonly workflow?: Maybe<Workflow>;
+  /** Workflows, the newest first. */
+  readonly workflows: WorkflowConnection;
 };
 
 
@@ -5467,6 +5662,18 @@ export type QueryworkerArgs = {
 export type QueryworkersArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<WorkerFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QueryworkflowArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryworkflowsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<WorkflowFilter>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -6114,6 +6321,43 @@ export type ResumeTaskUserErrorCode =
   /** The task is being stopped or has ended. */
   | 'TASK_STATE_CONFLICT';
 
+/** A workflow to resume. */
+export type ResumeWorkflowInput = {
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `resumeWorkflow`. */
+export type ResumeWorkflowPayload = {
+  readonly __typename?: 'ResumeWorkflowPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ResumeWorkflowUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `resumeWorkflow`. */
+export type ResumeWorkflowUserError = UserError & {
+  readonly __typename?: 'ResumeWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: ResumeWorkflowUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `resumeWorkflow`. */
+export type ResumeWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
+
 /** Changes of jobs that are repeated. What is left out stays as it was. */
 export type RetryChangesInput = {
   /** Changed program. Only jobs that you own or submitted can get another program. */
@@ -6251,6 +6495,49 @@ export type RetryWalltimeInput =
   { readonly factor: Scalars['Float']['input']; readonly seconds?: never; }
   |  /** Longest time the payload may run, in seconds, 1 to 34560000. */
   { readonly factor?: never; readonly seconds: Scalars['Int']['input']; };
+
+/** A workflow to retry. */
+export type RetryWorkflowInput = {
+  /** Names of ended nodes that run again with everything behind them, at most 1000; what has failed by default. */
+  readonly nodes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `retryWorkflow`. */
+export type RetryWorkflowPayload = {
+  readonly __typename?: 'RetryWorkflowPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RetryWorkflowUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `retryWorkflow`. */
+export type RetryWorkflowUserError = UserError & {
+  readonly __typename?: 'RetryWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: RetryWorkflowUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `retryWorkflow`. */
+export type RetryWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A node does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** The state of a node does not permit the change. The message names the state. */
+  | 'NODE_STATE_CONFLICT'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
 
 /** Access to end. */
 export type RevokeJobAccessInput = {
@@ -6995,6 +7282,89 @@ export type SubmitTaskUserErrorCode =
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
+/** A workflow to submit. */
+export type SubmitWorkflowInput = {
+  /** Name of the experiment that owns it. */
+  readonly experiment: Scalars['String']['input'];
+  /** Edges between labels, at most 1000. */
+  readonly groupEdges?: InputMaybe<ReadonlyArray<WorkflowGroupEdgeInput>>;
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same workflow. Keys are kept for 30 days. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /** Labels of the jobs, at most 32. */
+  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
+  /** A name of 1 to 200 characters. */
+  readonly name: Scalars['String']['input'];
+  /** Defaults and limits of the nodes with a label, at most 500. */
+  readonly nodeLabels?: InputMaybe<ReadonlyArray<WorkflowNodeLabelInput>>;
+  /** The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. */
+  readonly nodes: ReadonlyArray<WorkflowNodeInput>;
+  /** Subject of the person that will own the workflow and its jobs, as for `submitJobs`; by default the caller owns them. */
+  readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
+  /** Priority of the jobs within the share, -1000 to 1000. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
+  readonly share?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `submitWorkflow`. */
+export type SubmitWorkflowPayload = {
+  readonly __typename?: 'SubmitWorkflowPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<SubmitWorkflowUserError>;
+  /** Requirements that no worker meets which is present now: their nodes wait for one. Empty for a repeated call. */
+  readonly warnings: ReadonlyArray<Scalars['String']['output']>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `submitWorkflow`. */
+export type SubmitWorkflowUserError = UserError & {
+  readonly __typename?: 'SubmitWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: SubmitWorkflowUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `submitWorkflow`. */
+export type SubmitWorkflowUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. The message names its nodes. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** An edge names a label that no node has. */
+  | 'LABEL_NOT_FOUND'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that a payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow has too many nodes, edges or bytes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 export type Subscription = {
   readonly __typename?: 'Subscription';
   /** Numbers of GPUs, and of those that are given to jobs, at each change, at most once in an interval. */
@@ -7029,6 +7399,8 @@ export type Subscription = {
   readonly workerChanged: WorkerChanged;
   /** Commands for a worker, as soon as they are issued. */
   readonly workerCommands: WorkerCommandsIssued;
+  /** A workflow now, and after each change of its nodes, at most once in an interval. Ends when the workflow has ended. */
+  readonly workflowChanged: WorkflowChanged;
 };
 
 
@@ -7094,6 +7466,12 @@ export type SubscriptionworkerChangedArgs = {
 
 export type SubscriptionworkerCommandsArgs = {
   workerId: Scalars['ID']['input'];
+};
+
+
+export type SubscriptionworkflowChangedArgs = {
+  id: Scalars['ID']['input'];
+  intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** Jobs submitted together, with their progress. */
@@ -8277,6 +8655,405 @@ export type WorkerState =
   /** Did not report before its lease ended; its payloads may still run, and it may return. */
   | 'UNREACHABLE';
 
+/**
+ * A graph of nodes that become jobs. A node is submitted once the conditions of the edges that lead to it are met, and
+ * skipped once they can no longer be met.
+ */
+export type Workflow = Node & {
+  readonly __typename?: 'Workflow';
+  /** Cancellation; null if the workflow was not cancelled. */
+  readonly cancellation?: Maybe<WorkflowCommand>;
+  /** Numbers of nodes by state. */
+  readonly counts: WorkflowNodeCounts;
+  /** Time of submission. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Length of the longest chain of nodes. */
+  readonly criticalPathNodes: Scalars['Int']['output'];
+  /** Time at which it ended; null before. */
+  readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Part of the nodes that has ended, 0 to 1. */
+  readonly endedFraction: Scalars['Float']['output'];
+  /** Time at which the workflow ends if it goes on at its pace so far; null if it does not run, or no node has ended. */
+  readonly estimatedEndAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Experiment that owns the workflow. */
+  readonly experiment: Experiment;
+  /** Edges between labels. */
+  readonly groupEdges: ReadonlyArray<WorkflowGroupEdge>;
+  /** Opaque identifier, `workflow_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Numbers of nodes by label. */
+  readonly labelCounts: ReadonlyArray<WorkflowLabelCounts>;
+  /** Labels of the jobs. */
+  readonly labels: ReadonlyArray<Label>;
+  /** Numbers of nodes by depth, from the top: at most the first 1000 layers. */
+  readonly layers: ReadonlyArray<WorkflowLayer>;
+  /** Name; not unique. */
+  readonly name: Scalars['String']['output'];
+  /** Nodes in the order of the submission. */
+  readonly nodes: WorkflowNodeConnection;
+  /** Principal that the workflow and its jobs belong to. */
+  readonly owner: Principal;
+  /** Latest pause; null if the workflow is not paused. */
+  readonly pause?: Maybe<WorkflowCommand>;
+  /** Time from which nodes are submitted; null before. */
+  readonly sealedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Share that the jobs are charged to; null if it was removed. */
+  readonly share?: Maybe<Share>;
+  /** Path of the share, such as `experiment/leaf`. */
+  readonly sharePath: Scalars['String']['output'];
+  /** Current state. */
+  readonly state: WorkflowState;
+  /** Principal that submitted it: the owner, or the service that submitted it on the owner's behalf. */
+  readonly submittedBy: Principal;
+};
+
+
+/**
+ * A graph of nodes that become jobs. A node is submitted once the conditions of the edges that lead to it are met, and
+ * skipped once they can no longer be met.
+ */
+export type WorkflownodesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<WorkflowNodeFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Message of `workflowChanged`. */
+export type WorkflowChanged = {
+  readonly __typename?: 'WorkflowChanged';
+  /** Position in the stream after this message. */
+  readonly cursor: Scalars['String']['output'];
+  /** The workflow, with the numbers of its nodes now. */
+  readonly workflow: Workflow;
+};
+
+/** A command that changed the state of a workflow. */
+export type WorkflowCommand = {
+  readonly __typename?: 'WorkflowCommand';
+  /** Time of the command. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Principal, or part of core, that gave it. */
+  readonly by: Principal;
+  /** Reason; null if none was given. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+};
+
+/** A page of workflows, the newest first. */
+export type WorkflowConnection = {
+  readonly __typename?: 'WorkflowConnection';
+  /** The workflows with their cursors. */
+  readonly edges: ReadonlyArray<WorkflowEdge>;
+  /** The workflows. */
+  readonly nodes: ReadonlyArray<Workflow>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of workflows in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** An edge from another node. */
+export type WorkflowDependencyInput = {
+  /** Condition on it. */
+  readonly condition?: InputMaybe<WorkflowEdgeCondition>;
+  /** Name of the node that the edge leaves. */
+  readonly node: Scalars['String']['input'];
+};
+
+/** A node that depends on another, by an edge. */
+export type WorkflowDependent = {
+  readonly __typename?: 'WorkflowDependent';
+  /** Condition of the edge. */
+  readonly condition: WorkflowEdgeCondition;
+  /** The node. */
+  readonly node: WorkflowNode;
+};
+
+/** A page of nodes that depend on another. */
+export type WorkflowDependentConnection = {
+  readonly __typename?: 'WorkflowDependentConnection';
+  /** The nodes with their cursors. */
+  readonly edges: ReadonlyArray<WorkflowDependentEdge>;
+  /** The nodes. */
+  readonly nodes: ReadonlyArray<WorkflowDependent>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of nodes in the whole list. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A node on a page. */
+export type WorkflowDependentEdge = {
+  readonly __typename?: 'WorkflowDependentEdge';
+  /** Cursor of the node, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The node. */
+  readonly node: WorkflowDependent;
+};
+
+/** A workflow on a page. */
+export type WorkflowEdge = {
+  readonly __typename?: 'WorkflowEdge';
+  /** Cursor of the workflow, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The workflow. */
+  readonly node: Workflow;
+};
+
+/** Condition of an edge on the node that it leaves. */
+export type WorkflowEdgeCondition =
+  /** It ends, in any state. */
+  | 'ENDED'
+  /** It ends as FAILED. */
+  | 'FAILED'
+  /** It ends as SUCCEEDED. */
+  | 'SUCCEEDED';
+
+/** Conditions on workflows; all must hold. */
+export type WorkflowFilter = {
+  /** Names of experiments, at most 1000. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of workflows, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Subjects of owners, at most 1000. */
+  readonly owners?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States. */
+  readonly states?: InputMaybe<ReadonlyArray<WorkflowState>>;
+};
+
+/** An edge from all nodes with a label to each node with another. */
+export type WorkflowGroupEdge = {
+  readonly __typename?: 'WorkflowGroupEdge';
+  /** Condition. */
+  readonly condition: WorkflowEdgeCondition;
+  /** Label; null for all nodes that are not final. */
+  readonly from?: Maybe<Scalars['String']['output']>;
+  /** True if it is met, false if it can no longer be met; null while it is open. */
+  readonly isMet?: Maybe<Scalars['Boolean']['output']>;
+  /** Number of nodes that must meet the condition. */
+  readonly needed: Scalars['Int']['output'];
+  /** Label; null for all final nodes. */
+  readonly to?: Maybe<Scalars['String']['output']>;
+};
+
+/** An edge from all nodes with a label to each node with another. Final nodes are left out. */
+export type WorkflowGroupEdgeInput = {
+  /** Condition on the nodes that come first. */
+  readonly condition?: InputMaybe<WorkflowEdgeCondition>;
+  /** Label of the nodes that come first. */
+  readonly from: Scalars['String']['input'];
+  /** Number of nodes that must meet the condition: all by default, and 1 for FAILED. */
+  readonly needed?: InputMaybe<Scalars['Int']['input']>;
+  /** Label of the nodes that follow. */
+  readonly to: Scalars['String']['input'];
+};
+
+/** Numbers of the nodes with a label. Final nodes have a row of their own. */
+export type WorkflowLabelCounts = {
+  readonly __typename?: 'WorkflowLabelCounts';
+  /** Numbers of nodes by state. */
+  readonly counts: WorkflowNodeCounts;
+  /** Number of failed nodes at which the workflow is paused; null for no limit. */
+  readonly failureLimit?: Maybe<Scalars['Int']['output']>;
+  /** True for final nodes. */
+  readonly isFinal: Scalars['Boolean']['output'];
+  /** The label; null for nodes without one. */
+  readonly label?: Maybe<Scalars['String']['output']>;
+  /** Most nodes that may be submitted at a time; null for no limit. */
+  readonly maxSubmitted?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Numbers of the nodes with one depth. */
+export type WorkflowLayer = {
+  readonly __typename?: 'WorkflowLayer';
+  /** Numbers of nodes by state. */
+  readonly counts: WorkflowNodeCounts;
+  /** Number of nodes on the longest chain that leads to them. */
+  readonly depth: Scalars['Int']['output'];
+};
+
+/** State that a principal gives to nodes. */
+export type WorkflowMark =
+  /** They are left out. */
+  | 'SKIPPED'
+  /** They count as done. */
+  | 'SUCCEEDED';
+
+/** A node of a workflow. */
+export type WorkflowNode = Node & {
+  readonly __typename?: 'WorkflowNode';
+  /** Nodes that edges lead to, apart from edges between labels. */
+  readonly dependents: WorkflowDependentConnection;
+  /** Number of nodes on the longest chain that leads to it. */
+  readonly depth: Scalars['Int']['output'];
+  /** Number of edges that lead to it; one between labels counts once. */
+  readonly edgeCount: Scalars['Int']['output'];
+  /** Time at which it ended; null before. */
+  readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Principal that ended it; null for a node that ended by itself. */
+  readonly endedBy?: Maybe<Principal>;
+  /** Opaque identifier. */
+  readonly id: Scalars['ID']['output'];
+  /** True for a node that runs after all nodes that are not final have ended. */
+  readonly isFinal: Scalars['Boolean']['output'];
+  /** Job of the current run; null if there is none, or you may not see it. */
+  readonly job?: Maybe<Job>;
+  /** Identifier of the job; null if there is none. */
+  readonly jobId?: Maybe<Scalars['ID']['output']>;
+  /** Label; null if it has none. */
+  readonly label?: Maybe<Scalars['String']['output']>;
+  /** Number of edges whose conditions can no longer be met. */
+  readonly lostEdges: Scalars['Int']['output'];
+  /** Number of edges whose conditions are met. */
+  readonly metEdges: Scalars['Int']['output'];
+  /** Name, unique in the workflow. */
+  readonly name: Scalars['String']['output'];
+  /** Number of these edges whose conditions must be met. */
+  readonly neededEdges: Scalars['Int']['output'];
+  /** Reason why it was skipped, cancelled or ended by hand; null for others. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** Number of its runs, the current one included: retries of the workflow begin another. */
+  readonly run: Scalars['Int']['output'];
+  /** Current state. */
+  readonly state: WorkflowNodeState;
+  /** Time at which the job was created; null before. */
+  readonly submittedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Workflow of the node. */
+  readonly workflow: Workflow;
+};
+
+
+/** A node of a workflow. */
+export type WorkflowNodedependentsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A page of nodes. */
+export type WorkflowNodeConnection = {
+  readonly __typename?: 'WorkflowNodeConnection';
+  /** The nodes with their cursors. */
+  readonly edges: ReadonlyArray<WorkflowNodeEdge>;
+  /** The nodes. */
+  readonly nodes: ReadonlyArray<WorkflowNode>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of nodes in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Numbers of nodes by state. */
+export type WorkflowNodeCounts = {
+  readonly __typename?: 'WorkflowNodeCounts';
+  /** Nodes that were CANCELLED. */
+  readonly cancelled: Scalars['Int']['output'];
+  /** Nodes that have FAILED. */
+  readonly failed: Scalars['Int']['output'];
+  /** Nodes that were SKIPPED. */
+  readonly skipped: Scalars['Int']['output'];
+  /** Nodes that are SUBMITTED. */
+  readonly submitted: Scalars['Int']['output'];
+  /** Nodes that have SUCCEEDED. */
+  readonly succeeded: Scalars['Int']['output'];
+  /** All nodes. */
+  readonly total: Scalars['Int']['output'];
+  /** Nodes that are WAITING. */
+  readonly waiting: Scalars['Int']['output'];
+};
+
+/** A node on a page. */
+export type WorkflowNodeEdge = {
+  readonly __typename?: 'WorkflowNodeEdge';
+  /** Cursor of the node, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The node. */
+  readonly node: WorkflowNode;
+};
+
+/** Conditions on nodes; all must hold. */
+export type WorkflowNodeFilter = {
+  /** Labels, at most 1000. */
+  readonly labels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States. */
+  readonly states?: InputMaybe<ReadonlyArray<WorkflowNodeState>>;
+};
+
+/** A node of a workflow. Absent values are those of its label. */
+export type WorkflowNodeInput = {
+  /** Edges that lead to the node, each from another node. */
+  readonly dependsOn?: InputMaybe<ReadonlyArray<WorkflowDependencyInput>>;
+  /** The node runs after all nodes that are not final have ended, in any state. They cannot depend on it. */
+  readonly isFinal?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  readonly label?: InputMaybe<Scalars['String']['input']>;
+  /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
+  readonly name: Scalars['String']['input'];
+  /**
+   * Number of edges whose conditions must be met, those between labels included: 1 for any, all by default. The node is
+   * submitted as soon as they are, and skipped once they can no longer be.
+   */
+  readonly needed?: InputMaybe<Scalars['Int']['input']>;
+  /** Program that the job runs; required unless the label has one. */
+  readonly payload?: InputMaybe<JobPayloadInput>;
+  /** Priority of the job within the share, -1000 to 1000. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Resources that the job needs. */
+  readonly requirements?: InputMaybe<JobRequirementsInput>;
+  /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
+  readonly retry?: InputMaybe<RetryPolicyInput>;
+};
+
+/** Defaults and limits of the nodes with a label. */
+export type WorkflowNodeLabelInput = {
+  /** Number of failed nodes at which the workflow is paused, 1 to 1,000,000; by default it goes on. */
+  readonly failureLimit?: InputMaybe<Scalars['Int']['input']>;
+  /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  readonly label: Scalars['String']['input'];
+  /** Most nodes that may be submitted at a time, 1 to 1,000,000; by default there is no limit. */
+  readonly maxSubmitted?: InputMaybe<Scalars['Int']['input']>;
+  /** Program of the nodes that give none. */
+  readonly payload?: InputMaybe<JobPayloadInput>;
+  /** Priority of the jobs within the share, -1000 to 1000. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Resources that the jobs need. */
+  readonly requirements?: InputMaybe<JobRequirementsInput>;
+  /** Policy by which failed attempts are repeated. */
+  readonly retry?: InputMaybe<RetryPolicyInput>;
+};
+
+/** State of a node. */
+export type WorkflowNodeState =
+  /** A principal cancelled it or its job. */
+  | 'CANCELLED'
+  /** Its job has ended as FAILED or CLOSED. */
+  | 'FAILED'
+  /** Its conditions can no longer be met, or a principal skipped it. */
+  | 'SKIPPED'
+  /** Its job exists and has not ended. */
+  | 'SUBMITTED'
+  /** Its job has FINISHED, or a principal said so. */
+  | 'SUCCEEDED'
+  /** Its conditions are not met yet, or it is about to be submitted. */
+  | 'WAITING';
+
+/** State of a workflow. */
+export type WorkflowState =
+  /** All nodes have ended after it was cancelled. */
+  | 'CANCELLED'
+  /** It was cancelled, and its jobs are ending. Final nodes still run unless they were cancelled, too. */
+  | 'CANCELLING'
+  /** All nodes have ended, and some have failed or were cancelled. */
+  | 'FAILED'
+  /** Nodes are being stored. None is submitted. */
+  | 'OPEN'
+  /** No further node is submitted. Jobs that exist go on. */
+  | 'PAUSED'
+  /** Nodes are submitted as their conditions are met. */
+  | 'RUNNING'
+  /** All nodes have ended, and none has failed or was cancelled. */
+  | 'SUCCEEDED';
+
 
 
 export type ResolverTypeWrapper<T> = Promise<T> | T;
@@ -8416,6 +9193,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( WorkPoolMapper & { __typename: 'WorkPool' } )
     | ( WorkUnitMapper & { __typename: 'WorkUnit' } )
     | ( WorkerMapper & { __typename: 'Worker' } )
+    | ( WorkflowMapper & { __typename: 'Workflow' } )
+    | ( WorkflowNodeMapper & { __typename: 'WorkflowNode' } )
   ;
   PlacementExplained: never;
   UserError:
@@ -8426,6 +9205,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
     | ( Omit<CancelDowntimeUserError, 'code'> & { code: _RefType['CancelDowntimeUserErrorCode'] } & { __typename: 'CancelDowntimeUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
+    | ( Omit<CancelWorkflowUserError, 'code'> & { code: _RefType['CancelWorkflowUserErrorCode'] } & { __typename: 'CancelWorkflowUserError' } )
     | ( Omit<ChangeDowntimeUserError, 'code'> & { code: _RefType['ChangeDowntimeUserErrorCode'] } & { __typename: 'ChangeDowntimeUserError' } )
     | ( Omit<ChangeTaskUserError, 'code'> & { code: _RefType['ChangeTaskUserErrorCode'] } & { __typename: 'ChangeTaskUserError' } )
     | ( Omit<ClearHostUserError, 'code'> & { code: _RefType['ClearHostUserErrorCode'] } & { __typename: 'ClearHostUserError' } )
@@ -8451,7 +9231,9 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
     | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
     | ( Omit<LeaseWorkUnitsUserError, 'code'> & { code: _RefType['LeaseWorkUnitsUserErrorCode'] } & { __typename: 'LeaseWorkUnitsUserError' } )
+    | ( Omit<MarkWorkflowNodesUserError, 'code'> & { code: _RefType['MarkWorkflowNodesUserErrorCode'] } & { __typename: 'MarkWorkflowNodesUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
+    | ( Omit<PauseWorkflowUserError, 'code'> & { code: _RefType['PauseWorkflowUserErrorCode'] } & { __typename: 'PauseWorkflowUserError' } )
     | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
     | ( Omit<PublishWorkUnitsUserError, 'code'> & { code: _RefType['PublishWorkUnitsUserErrorCode'] } & { __typename: 'PublishWorkUnitsUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
@@ -8463,7 +9245,9 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<ResubmitWorkUnitsUserError, 'code'> & { code: _RefType['ResubmitWorkUnitsUserErrorCode'] } & { __typename: 'ResubmitWorkUnitsUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
+    | ( Omit<ResumeWorkflowUserError, 'code'> & { code: _RefType['ResumeWorkflowUserErrorCode'] } & { __typename: 'ResumeWorkflowUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
+    | ( Omit<RetryWorkflowUserError, 'code'> & { code: _RefType['RetryWorkflowUserErrorCode'] } & { __typename: 'RetryWorkflowUserError' } )
     | ( Omit<RevokeJobAccessUserError, 'code'> & { code: _RefType['RevokeJobAccessUserErrorCode'] } & { __typename: 'RevokeJobAccessUserError' } )
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
@@ -8473,6 +9257,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<StartJobsUserError, 'code'> & { code: _RefType['StartJobsUserErrorCode'] } & { __typename: 'StartJobsUserError' } )
     | ( Omit<SubmitJobsUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitJobsUserError' } )
     | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitTaskUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
+    | ( Omit<SubmitWorkflowUserError, 'code'> & { code: _RefType['SubmitWorkflowUserErrorCode'] } & { __typename: 'SubmitWorkflowUserError' } )
     | ( Omit<UpdateExperimentUserError, 'code'> & { code: _RefType['UpdateExperimentUserErrorCode'] } & { __typename: 'UpdateExperimentUserError' } )
     | ( Omit<UpdateQueueUserError, 'code'> & { code: _RefType['UpdateQueueUserErrorCode'] } & { __typename: 'UpdateQueueUserError' } )
     | ( Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: _RefType['WithdrawSubmissionConsentUserErrorCode'] } & { __typename: 'WithdrawSubmissionConsentUserError' } )
@@ -8523,6 +9308,10 @@ export type ResolversTypes = {
   CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['CancelJobsUserError']> }>;
   CancelJobsUserError: ResolverTypeWrapper<Omit<CancelJobsUserError, 'code'> & { code: ResolversTypes['CancelJobsUserErrorCode'] }>;
   CancelJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  CancelWorkflowInput: CancelWorkflowInput;
+  CancelWorkflowPayload: ResolverTypeWrapper<Omit<CancelWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['CancelWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  CancelWorkflowUserError: ResolverTypeWrapper<Omit<CancelWorkflowUserError, 'code'> & { code: ResolversTypes['CancelWorkflowUserErrorCode'] }>;
+  CancelWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT'>;
   ChangeDowntimeInput: ChangeDowntimeInput;
   ChangeDowntimePayload: ResolverTypeWrapper<Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['ChangeDowntimeUserError']> }>;
   ChangeDowntimeUserError: ResolverTypeWrapper<Omit<ChangeDowntimeUserError, 'code'> & { code: ResolversTypes['ChangeDowntimeUserErrorCode'] }>;
@@ -8763,6 +9552,10 @@ export type ResolversTypes = {
   LeaseWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'POOL_NOT_FOUND'>;
   LeasedWorkUnitInput: LeasedWorkUnitInput;
   LogStream: ResolverTypeWrapper<'STDOUT' | 'STDERR'>;
+  MarkWorkflowNodesInput: MarkWorkflowNodesInput;
+  MarkWorkflowNodesPayload: ResolverTypeWrapper<Omit<MarkWorkflowNodesPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['MarkWorkflowNodesUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  MarkWorkflowNodesUserError: ResolverTypeWrapper<Omit<MarkWorkflowNodesUserError, 'code'> & { code: ResolversTypes['MarkWorkflowNodesUserErrorCode'] }>;
+  MarkWorkflowNodesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT'>;
   MemoryLimitMethod: ResolverTypeWrapper<'CONTROL_GROUP_V2' | 'SAMPLES'>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Node: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Node']>;
@@ -8775,6 +9568,10 @@ export type ResolversTypes = {
   PauseTaskPayload: ResolverTypeWrapper<Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['PauseTaskUserError']> }>;
   PauseTaskUserError: ResolverTypeWrapper<Omit<PauseTaskUserError, 'code'> & { code: ResolversTypes['PauseTaskUserErrorCode'] }>;
   PauseTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
+  PauseWorkflowInput: PauseWorkflowInput;
+  PauseWorkflowPayload: ResolverTypeWrapper<Omit<PauseWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['PauseWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  PauseWorkflowUserError: ResolverTypeWrapper<Omit<PauseWorkflowUserError, 'code'> & { code: ResolversTypes['PauseWorkflowUserErrorCode'] }>;
+  PauseWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT'>;
   PayloadExitInput: PayloadExitInput;
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
@@ -8876,6 +9673,10 @@ export type ResolversTypes = {
   ResumeTaskPayload: ResolverTypeWrapper<Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['ResumeTaskUserError']> }>;
   ResumeTaskUserError: ResolverTypeWrapper<Omit<ResumeTaskUserError, 'code'> & { code: ResolversTypes['ResumeTaskUserErrorCode'] }>;
   ResumeTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
+  ResumeWorkflowInput: ResumeWorkflowInput;
+  ResumeWorkflowPayload: ResolverTypeWrapper<Omit<ResumeWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['ResumeWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  ResumeWorkflowUserError: ResolverTypeWrapper<Omit<ResumeWorkflowUserError, 'code'> & { code: ResolversTypes['ResumeWorkflowUserErrorCode'] }>;
+  ResumeWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT'>;
   RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: ResolverTypeWrapper<RetryJobsPayloadMapper>;
@@ -8888,6 +9689,10 @@ export type ResolversTypes = {
   RetryRequirementsInput: RetryRequirementsInput;
   RetryVariableInput: RetryVariableInput;
   RetryWalltimeInput: RetryWalltimeInput;
+  RetryWorkflowInput: RetryWorkflowInput;
+  RetryWorkflowPayload: ResolverTypeWrapper<Omit<RetryWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['RetryWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  RetryWorkflowUserError: ResolverTypeWrapper<Omit<RetryWorkflowUserError, 'code'> & { code: ResolversTypes['RetryWorkflowUserErrorCode'] }>;
+  RetryWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT'>;
   RevokeJobAccessInput: RevokeJobAccessInput;
   RevokeJobAccessPayload: ResolverTypeWrapper<Omit<RevokeJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversTypes['RevokeJobAccessUserError']> }>;
   RevokeJobAccessUserError: ResolverTypeWrapper<Omit<RevokeJobAccessUserError, 'code'> & { code: ResolversTypes['RevokeJobAccessUserErrorCode'] }>;
@@ -8949,6 +9754,10 @@ export type ResolversTypes = {
   SubmitTaskPayload: ResolverTypeWrapper<Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['SubmitTaskUserError']> }>;
   SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitTaskUserErrorCode'] }>;
   SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
+  SubmitWorkflowInput: SubmitWorkflowInput;
+  SubmitWorkflowPayload: ResolverTypeWrapper<Omit<SubmitWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['SubmitWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  SubmitWorkflowUserError: ResolverTypeWrapper<Omit<SubmitWorkflowUserError, 'code'> & { code: ResolversTypes['SubmitWorkflowUserErrorCode'] }>;
+  SubmitWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskAction: ResolverTypeWrapper<'PAUSE' | 'RESUME' | 'FINISH' | 'ABORT'>;
@@ -9030,6 +9839,31 @@ export type ResolversTypes = {
   WorkerHardware: ResolverTypeWrapper<WorkerHardwareMapper>;
   WorkerHardwareInput: WorkerHardwareInput;
   WorkerState: ResolverTypeWrapper<'READY' | 'DRAINING' | 'ENDED' | 'UNREACHABLE' | 'LOST'>;
+  Workflow: ResolverTypeWrapper<WorkflowMapper>;
+  WorkflowChanged: ResolverTypeWrapper<WorkflowChangedMapper>;
+  WorkflowCommand: ResolverTypeWrapper<WorkflowCommandMapper>;
+  WorkflowConnection: ResolverTypeWrapper<WorkflowConnectionMapper>;
+  WorkflowDependencyInput: WorkflowDependencyInput;
+  WorkflowDependent: ResolverTypeWrapper<WorkflowDependentMapper>;
+  WorkflowDependentConnection: ResolverTypeWrapper<WorkflowDependentConnectionMapper>;
+  WorkflowDependentEdge: ResolverTypeWrapper<Omit<WorkflowDependentEdge, 'node'> & { node: ResolversTypes['WorkflowDependent'] }>;
+  WorkflowEdge: ResolverTypeWrapper<Omit<WorkflowEdge, 'node'> & { node: ResolversTypes['Workflow'] }>;
+  WorkflowEdgeCondition: ResolverTypeWrapper<'SUCCEEDED' | 'ENDED' | 'FAILED'>;
+  WorkflowFilter: WorkflowFilter;
+  WorkflowGroupEdge: ResolverTypeWrapper<WorkflowGroupEdgeMapper>;
+  WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
+  WorkflowLabelCounts: ResolverTypeWrapper<WorkflowLabelCountsMapper>;
+  WorkflowLayer: ResolverTypeWrapper<WorkflowLayerMapper>;
+  WorkflowMark: ResolverTypeWrapper<'SUCCEEDED' | 'SKIPPED'>;
+  WorkflowNode: ResolverTypeWrapper<WorkflowNodeMapper>;
+  WorkflowNodeConnection: ResolverTypeWrapper<WorkflowNodeConnectionMapper>;
+  WorkflowNodeCounts: ResolverTypeWrapper<WorkflowNodeCountsMapper>;
+  WorkflowNodeEdge: ResolverTypeWrapper<Omit<WorkflowNodeEdge, 'node'> & { node: ResolversTypes['WorkflowNode'] }>;
+  WorkflowNodeFilter: WorkflowNodeFilter;
+  WorkflowNodeInput: WorkflowNodeInput;
+  WorkflowNodeLabelInput: WorkflowNodeLabelInput;
+  WorkflowNodeState: ResolverTypeWrapper<'WAITING' | 'SUBMITTED' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED'>;
+  WorkflowState: ResolverTypeWrapper<'OPEN' | 'RUNNING' | 'PAUSED' | 'CANCELLING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
 };
 
@@ -9066,6 +9900,9 @@ export type ResolversParentTypes = {
   CancelJobsInput: CancelJobsInput;
   CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelJobsUserError']> };
   CancelJobsUserError: CancelJobsUserError;
+  CancelWorkflowInput: CancelWorkflowInput;
+  CancelWorkflowPayload: Omit<CancelWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['CancelWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  CancelWorkflowUserError: CancelWorkflowUserError;
   ChangeDowntimeInput: ChangeDowntimeInput;
   ChangeDowntimePayload: Omit<ChangeDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['ChangeDowntimeUserError']> };
   ChangeDowntimeUserError: ChangeDowntimeUserError;
@@ -9265,6 +10102,9 @@ export type ResolversParentTypes = {
   LeaseWorkUnitsPayload: Omit<LeaseWorkUnitsPayload, 'units' | 'userErrors'> & { units: ReadonlyArray<ResolversParentTypes['WorkUnitAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['LeaseWorkUnitsUserError']> };
   LeaseWorkUnitsUserError: LeaseWorkUnitsUserError;
   LeasedWorkUnitInput: LeasedWorkUnitInput;
+  MarkWorkflowNodesInput: MarkWorkflowNodesInput;
+  MarkWorkflowNodesPayload: Omit<MarkWorkflowNodesPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['MarkWorkflowNodesUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  MarkWorkflowNodesUserError: MarkWorkflowNodesUserError;
   Mutation: Record<PropertyKey, never>;
   Node: ResolversInterfaceTypes<ResolversParentTypes>['Node'];
   PageInfo: PageInfo;
@@ -9273,6 +10113,9 @@ export type ResolversParentTypes = {
   PauseTaskInput: PauseTaskInput;
   PauseTaskPayload: Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['PauseTaskUserError']> };
   PauseTaskUserError: PauseTaskUserError;
+  PauseWorkflowInput: PauseWorkflowInput;
+  PauseWorkflowPayload: Omit<PauseWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['PauseWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  PauseWorkflowUserError: PauseWorkflowUserError;
   PayloadExitInput: PayloadExitInput;
   PendingConstraint: PendingConstraint;
   PendingRelaxation: PendingRelaxation;
@@ -9355,6 +10198,9 @@ export type ResolversParentTypes = {
   ResumeTaskInput: ResumeTaskInput;
   ResumeTaskPayload: Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeTaskUserError']> };
   ResumeTaskUserError: ResumeTaskUserError;
+  ResumeWorkflowInput: ResumeWorkflowInput;
+  ResumeWorkflowPayload: Omit<ResumeWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['ResumeWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  ResumeWorkflowUserError: ResumeWorkflowUserError;
   RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: RetryJobsPayloadMapper;
@@ -9366,6 +10212,9 @@ export type ResolversParentTypes = {
   RetryRequirementsInput: RetryRequirementsInput;
   RetryVariableInput: RetryVariableInput;
   RetryWalltimeInput: RetryWalltimeInput;
+  RetryWorkflowInput: RetryWorkflowInput;
+  RetryWorkflowPayload: Omit<RetryWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['RetryWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  RetryWorkflowUserError: RetryWorkflowUserError;
   RevokeJobAccessInput: RevokeJobAccessInput;
   RevokeJobAccessPayload: Omit<RevokeJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversParentTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversParentTypes['RevokeJobAccessUserError']> };
   RevokeJobAccessUserError: RevokeJobAccessUserError;
@@ -9414,6 +10263,9 @@ export type ResolversParentTypes = {
   SubmitTaskInput: SubmitTaskInput;
   SubmitTaskPayload: Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitTaskUserError']> };
   SubmitTaskUserError: SubmitTaskUserError;
+  SubmitWorkflowInput: SubmitWorkflowInput;
+  SubmitWorkflowPayload: Omit<SubmitWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['SubmitWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  SubmitWorkflowUserError: SubmitWorkflowUserError;
   Subscription: Record<PropertyKey, never>;
   Task: TaskMapper;
   TaskChange: TaskChangeMapper;
@@ -9480,6 +10332,27 @@ export type ResolversParentTypes = {
   WorkerFilter: WorkerFilter;
   WorkerHardware: WorkerHardwareMapper;
   WorkerHardwareInput: WorkerHardwareInput;
+  Workflow: WorkflowMapper;
+  WorkflowChanged: WorkflowChangedMapper;
+  WorkflowCommand: WorkflowCommandMapper;
+  WorkflowConnection: WorkflowConnectionMapper;
+  WorkflowDependencyInput: WorkflowDependencyInput;
+  WorkflowDependent: WorkflowDependentMapper;
+  WorkflowDependentConnection: WorkflowDependentConnectionMapper;
+  WorkflowDependentEdge: Omit<WorkflowDependentEdge, 'node'> & { node: ResolversParentTypes['WorkflowDependent'] };
+  WorkflowEdge: Omit<WorkflowEdge, 'node'> & { node: ResolversParentTypes['Workflow'] };
+  WorkflowFilter: WorkflowFilter;
+  WorkflowGroupEdge: WorkflowGroupEdgeMapper;
+  WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
+  WorkflowLabelCounts: WorkflowLabelCountsMapper;
+  WorkflowLayer: WorkflowLayerMapper;
+  WorkflowNode: WorkflowNodeMapper;
+  WorkflowNodeConnection: WorkflowNodeConnectionMapper;
+  WorkflowNodeCounts: WorkflowNodeCountsMapper;
+  WorkflowNodeEdge: Omit<WorkflowNodeEdge, 'node'> & { node: ResolversParentTypes['WorkflowNode'] };
+  WorkflowNodeFilter: WorkflowNodeFilter;
+  WorkflowNodeInput: WorkflowNodeInput;
+  WorkflowNodeLabelInput: WorkflowNodeLabelInput;
   String: Scalars['String']['output'];
 };
 
@@ -9665,6 +10538,20 @@ export type CancelJobsUserErrorResolvers<ContextType = Context, ParentType exten
 };
 
 export type CancelJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['CancelJobsUserErrorCode']>;
+
+export type CancelWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelWorkflowPayload'] = ResolversParentTypes['CancelWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CancelWorkflowUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type CancelWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelWorkflowUserError'] = ResolversParentTypes['CancelWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['CancelWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CancelWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, NODE_NOT_FOUND?: any, NODE_STATE_CONFLICT?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['CancelWorkflowUserErrorCode']>;
 
 export type ChangeDowntimePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ChangeDowntimePayload'] = ResolversParentTypes['ChangeDowntimePayload']> = {
   downtime?: Resolver<Maybe<ResolversTypes['Downtime']>, ParentType, ContextType>;
@@ -10484,6 +11371,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   viewerCanCancel?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
   workerId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  workflowNode?: Resolver<Maybe<ResolversTypes['WorkflowNode']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
@@ -10830,6 +11718,20 @@ export type LeaseWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE
 
 export type LogStreamResolvers = EnumResolverSignature<{ STDERR?: any, STDOUT?: any }, ResolversTypes['LogStream']>;
 
+export type MarkWorkflowNodesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['MarkWorkflowNodesPayload'] = ResolversParentTypes['MarkWorkflowNodesPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['MarkWorkflowNodesUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type MarkWorkflowNodesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['MarkWorkflowNodesUserError'] = ResolversParentTypes['MarkWorkflowNodesUserError']> = {
+  code?: Resolver<ResolversTypes['MarkWorkflowNodesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MarkWorkflowNodesUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, NODE_NOT_FOUND?: any, NODE_STATE_CONFLICT?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['MarkWorkflowNodesUserErrorCode']>;
+
 export type MemoryLimitMethodResolvers = EnumResolverSignature<{ CONTROL_GROUP_V2?: any, SAMPLES?: any }, ResolversTypes['MemoryLimitMethod']>;
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
@@ -10840,6 +11742,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
   cancelDowntime?: Resolver<ResolversTypes['CancelDowntimePayload'], ParentType, ContextType, RequireFields<MutationcancelDowntimeArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
+  cancelWorkflow?: Resolver<ResolversTypes['CancelWorkflowPayload'], ParentType, ContextType, RequireFields<MutationcancelWorkflowArgs, 'input'>>;
   changeDowntime?: Resolver<ResolversTypes['ChangeDowntimePayload'], ParentType, ContextType, RequireFields<MutationchangeDowntimeArgs, 'input'>>;
   changeTask?: Resolver<ResolversTypes['ChangeTaskPayload'], ParentType, ContextType, RequireFields<MutationchangeTaskArgs, 'input'>>;
   clearHost?: Resolver<ResolversTypes['ClearHostPayload'], ParentType, ContextType, RequireFields<MutationclearHostArgs, 'input'>>;
@@ -10865,7 +11768,9 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
   importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
   leaseWorkUnits?: Resolver<ResolversTypes['LeaseWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationleaseWorkUnitsArgs, 'input'>>;
+  markWorkflowNodes?: Resolver<ResolversTypes['MarkWorkflowNodesPayload'], ParentType, ContextType, RequireFields<MutationmarkWorkflowNodesArgs, 'input'>>;
   pauseTask?: Resolver<ResolversTypes['PauseTaskPayload'], ParentType, ContextType, RequireFields<MutationpauseTaskArgs, 'input'>>;
+  pauseWorkflow?: Resolver<ResolversTypes['PauseWorkflowPayload'], ParentType, ContextType, RequireFields<MutationpauseWorkflowArgs, 'input'>>;
   pinHost?: Resolver<ResolversTypes['PinHostPayload'], ParentType, ContextType, RequireFields<MutationpinHostArgs, 'input'>>;
   publishWorkUnits?: Resolver<ResolversTypes['PublishWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationpublishWorkUnitsArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
@@ -10877,7 +11782,9 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
+  resumeWorkflow?: Resolver<ResolversTypes['ResumeWorkflowPayload'], ParentType, ContextType, RequireFields<MutationresumeWorkflowArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
+  retryWorkflow?: Resolver<ResolversTypes['RetryWorkflowPayload'], ParentType, ContextType, RequireFields<MutationretryWorkflowArgs, 'input'>>;
   revokeJobAccess?: Resolver<ResolversTypes['RevokeJobAccessPayload'], ParentType, ContextType, RequireFields<MutationrevokeJobAccessArgs, 'input'>>;
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
@@ -10886,13 +11793,14 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   startJobs?: Resolver<ResolversTypes['StartJobsPayload'], ParentType, ContextType, RequireFields<MutationstartJobsArgs, 'input'>>;
   submitJobs?: Resolver<ResolversTypes['SubmitJobsPayload'], ParentType, ContextType, RequireFields<MutationsubmitJobsArgs, 'input'>>;
   submitTask?: Resolver<ResolversTypes['SubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitTaskArgs, 'input'>>;
+  submitWorkflow?: Resolver<ResolversTypes['SubmitWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsubmitWorkflowArgs, 'input'>>;
   updateExperiment?: Resolver<ResolversTypes['UpdateExperimentPayload'], ParentType, ContextType, RequireFields<MutationupdateExperimentArgs, 'input'>>;
   updateQueue?: Resolver<ResolversTypes['UpdateQueuePayload'], ParentType, ContextType, RequireFields<MutationupdateQueueArgs, 'input'>>;
   withdrawSubmissionConsent?: Resolver<ResolversTypes['WithdrawSubmissionConsentPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubmissionConsentArgs, 'input'>>;
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker' | 'Workflow' | 'WorkflowNode', ParentType, ContextType>;
 };
 
 export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
@@ -10920,6 +11828,20 @@ export type PauseTaskUserErrorResolvers<ContextType = Context, ParentType extend
 };
 
 export type PauseTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['PauseTaskUserErrorCode']>;
+
+export type PauseWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseWorkflowPayload'] = ResolversParentTypes['PauseWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PauseWorkflowUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type PauseWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseWorkflowUserError'] = ResolversParentTypes['PauseWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['PauseWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PauseWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['PauseWorkflowUserErrorCode']>;
 
 export type PayloadIsolationResolvers = EnumResolverSignature<{ APPTAINER?: any, NAMESPACES?: any, PODMAN?: any }, ResolversTypes['PayloadIsolation']>;
 
@@ -11197,6 +12119,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   workUnitTotals?: Resolver<ReadonlyArray<ResolversTypes['WorkUnitTotal']>, ParentType, ContextType, RequireFields<QueryworkUnitTotalsArgs, 'groupBy' | 'since'>>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType, RequireFields<QueryworkerArgs, 'id'>>;
   workers?: Resolver<ResolversTypes['WorkerConnection'], ParentType, ContextType, RequireFields<QueryworkersArgs, 'first'>>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType, RequireFields<QueryworkflowArgs, 'id'>>;
+  workflows?: Resolver<ResolversTypes['WorkflowConnection'], ParentType, ContextType, RequireFields<QueryworkflowsArgs, 'first'>>;
 };
 
 export type QueueResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Queue'] = ResolversParentTypes['Queue'], FederationReferenceType extends FederationReferenceTypes['Queue'] = FederationReferenceTypes['Queue']> = {
@@ -11414,6 +12338,20 @@ export type ResumeTaskUserErrorResolvers<ContextType = Context, ParentType exten
 
 export type ResumeTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['ResumeTaskUserErrorCode']>;
 
+export type ResumeWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeWorkflowPayload'] = ResolversParentTypes['ResumeWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ResumeWorkflowUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type ResumeWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeWorkflowUserError'] = ResolversParentTypes['ResumeWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['ResumeWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ResumeWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['ResumeWorkflowUserErrorCode']>;
+
 export type RetryJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryJobsPayload'] = ResolversParentTypes['RetryJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
@@ -11435,6 +12373,20 @@ export type RetryPolicyResolvers<ContextType = Context, ParentType extends Resol
   maxAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   retryOn?: Resolver<ReadonlyArray<ResolversTypes['JobErrorFamily']>, ParentType, ContextType>;
 };
+
+export type RetryWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryWorkflowPayload'] = ResolversParentTypes['RetryWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RetryWorkflowUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type RetryWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryWorkflowUserError'] = ResolversParentTypes['RetryWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['RetryWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RetryWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, NODE_NOT_FOUND?: any, NODE_STATE_CONFLICT?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['RetryWorkflowUserErrorCode']>;
 
 export type RevokeJobAccessPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RevokeJobAccessPayload'] = ResolversParentTypes['RevokeJobAccessPayload']> = {
   access?: Resolver<Maybe<ResolversTypes['JobAccess']>, ParentType, ContextType>;
@@ -11696,6 +12648,21 @@ export type SubmitTaskUserErrorResolvers<ContextType = Context, ParentType exten
 
 export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
 
+export type SubmitWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitWorkflowPayload'] = ResolversParentTypes['SubmitWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SubmitWorkflowUserError']>, ParentType, ContextType>;
+  warnings?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type SubmitWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitWorkflowUserError'] = ResolversParentTypes['SubmitWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['SubmitWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, CYCLE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
+
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
   jobCountsChanged?: SubscriptionResolver<ResolversTypes['JobCountsChanged'], "jobCountsChanged", ParentType, ContextType, RequireFields<SubscriptionjobCountsChangedArgs, 'intervalMs'>>;
@@ -11708,6 +12675,7 @@ export type SubscriptionResolvers<ContextType = Context, ParentType extends Reso
   workUnitCompleted?: SubscriptionResolver<ResolversTypes['WorkUnitCompleted'], "workUnitCompleted", ParentType, ContextType, RequireFields<SubscriptionworkUnitCompletedArgs, 'poolId'>>;
   workerChanged?: SubscriptionResolver<ResolversTypes['WorkerChanged'], "workerChanged", ParentType, ContextType, Partial<SubscriptionworkerChangedArgs>>;
   workerCommands?: SubscriptionResolver<ResolversTypes['WorkerCommandsIssued'], "workerCommands", ParentType, ContextType, RequireFields<SubscriptionworkerCommandsArgs, 'workerId'>>;
+  workflowChanged?: SubscriptionResolver<ResolversTypes['WorkflowChanged'], "workflowChanged", ParentType, ContextType, RequireFields<SubscriptionworkflowChangedArgs, 'id' | 'intervalMs'>>;
 };
 
 export type TaskResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Task'] = ResolversParentTypes['Task'], FederationReferenceType extends FederationReferenceTypes['Task'] = FederationReferenceTypes['Task']> = {
@@ -11854,7 +12822,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'PauseTaskUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'RetryJobsUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -12148,6 +13116,146 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
 
 export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any, UNREACHABLE?: any }, ResolversTypes['WorkerState']>;
 
+export type WorkflowResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Workflow'] = ResolversParentTypes['Workflow']> = {
+  cancellation?: Resolver<Maybe<ResolversTypes['WorkflowCommand']>, ParentType, ContextType>;
+  counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  criticalPathNodes?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  endedFraction?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  estimatedEndAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  groupEdges?: Resolver<ReadonlyArray<ResolversTypes['WorkflowGroupEdge']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  labelCounts?: Resolver<ReadonlyArray<ResolversTypes['WorkflowLabelCounts']>, ParentType, ContextType>;
+  labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
+  layers?: Resolver<ReadonlyArray<ResolversTypes['WorkflowLayer']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  nodes?: Resolver<ResolversTypes['WorkflowNodeConnection'], ParentType, ContextType, RequireFields<WorkflownodesArgs, 'first'>>;
+  owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  pause?: Resolver<Maybe<ResolversTypes['WorkflowCommand']>, ParentType, ContextType>;
+  sealedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  share?: Resolver<Maybe<ResolversTypes['Share']>, ParentType, ContextType>;
+  sharePath?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['WorkflowState'], ParentType, ContextType>;
+  submittedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WorkflowChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowChanged'] = ResolversParentTypes['WorkflowChanged']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  workflow?: Resolver<ResolversTypes['Workflow'], ParentType, ContextType>;
+};
+
+export type WorkflowCommandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowCommand'] = ResolversParentTypes['WorkflowCommand']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type WorkflowConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowConnection'] = ResolversParentTypes['WorkflowConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['WorkflowEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Workflow']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkflowDependentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowDependent'] = ResolversParentTypes['WorkflowDependent']> = {
+  condition?: Resolver<ResolversTypes['WorkflowEdgeCondition'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['WorkflowNode'], ParentType, ContextType>;
+};
+
+export type WorkflowDependentConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowDependentConnection'] = ResolversParentTypes['WorkflowDependentConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['WorkflowDependentEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['WorkflowDependent']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkflowDependentEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowDependentEdge'] = ResolversParentTypes['WorkflowDependentEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['WorkflowDependent'], ParentType, ContextType>;
+};
+
+export type WorkflowEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowEdge'] = ResolversParentTypes['WorkflowEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Workflow'], ParentType, ContextType>;
+};
+
+export type WorkflowEdgeConditionResolvers = EnumResolverSignature<{ ENDED?: any, FAILED?: any, SUCCEEDED?: any }, ResolversTypes['WorkflowEdgeCondition']>;
+
+export type WorkflowGroupEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowGroupEdge'] = ResolversParentTypes['WorkflowGroupEdge']> = {
+  condition?: Resolver<ResolversTypes['WorkflowEdgeCondition'], ParentType, ContextType>;
+  from?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  isMet?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  needed?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  to?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type WorkflowLabelCountsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowLabelCounts'] = ResolversParentTypes['WorkflowLabelCounts']> = {
+  counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
+  failureLimit?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  isFinal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  maxSubmitted?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkflowLayerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowLayer'] = ResolversParentTypes['WorkflowLayer']> = {
+  counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
+  depth?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type WorkflowMarkResolvers = EnumResolverSignature<{ SKIPPED?: any, SUCCEEDED?: any }, ResolversTypes['WorkflowMark']>;
+
+export type WorkflowNodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowNode'] = ResolversParentTypes['WorkflowNode']> = {
+  dependents?: Resolver<ResolversTypes['WorkflowDependentConnection'], ParentType, ContextType, RequireFields<WorkflowNodedependentsArgs, 'first'>>;
+  depth?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  edgeCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  endedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isFinal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
+  jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  lostEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  metEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  neededEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  run?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['WorkflowNodeState'], ParentType, ContextType>;
+  submittedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  workflow?: Resolver<ResolversTypes['Workflow'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WorkflowNodeConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowNodeConnection'] = ResolversParentTypes['WorkflowNodeConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['WorkflowNodeEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['WorkflowNode']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkflowNodeCountsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowNodeCounts'] = ResolversParentTypes['WorkflowNodeCounts']> = {
+  cancelled?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  failed?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  skipped?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  submitted?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  succeeded?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  total?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waiting?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type WorkflowNodeEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowNodeEdge'] = ResolversParentTypes['WorkflowNodeEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['WorkflowNode'], ParentType, ContextType>;
+};
+
+export type WorkflowNodeStateResolvers = EnumResolverSignature<{ CANCELLED?: any, FAILED?: any, SKIPPED?: any, SUBMITTED?: any, SUCCEEDED?: any, WAITING?: any }, ResolversTypes['WorkflowNodeState']>;
+
+export type WorkflowStateResolvers = EnumResolverSignature<{ CANCELLED?: any, CANCELLING?: any, FAILED?: any, OPEN?: any, PAUSED?: any, RUNNING?: any, SUCCEEDED?: any }, ResolversTypes['WorkflowState']>;
+
 export type Resolvers<ContextType = Context> = {
   AbortTaskPayload?: AbortTaskPayloadResolvers<ContextType>;
   AbortTaskUserError?: AbortTaskUserErrorResolvers<ContextType>;
@@ -12180,6 +13288,9 @@ export type Resolvers<ContextType = Context> = {
   CancelJobsPayload?: CancelJobsPayloadResolvers<ContextType>;
   CancelJobsUserError?: CancelJobsUserErrorResolvers<ContextType>;
   CancelJobsUserErrorCode?: CancelJobsUserErrorCodeResolvers;
+  CancelWorkflowPayload?: CancelWorkflowPayloadResolvers<ContextType>;
+  CancelWorkflowUserError?: CancelWorkflowUserErrorResolvers<ContextType>;
+  CancelWorkflowUserErrorCode?: CancelWorkflowUserErrorCodeResolvers;
   ChangeDowntimePayload?: ChangeDowntimePayloadResolvers<ContextType>;
   ChangeDowntimeUserError?: ChangeDowntimeUserErrorResolvers<ContextType>;
   ChangeDowntimeUserErrorCode?: ChangeDowntimeUserErrorCodeResolvers;
@@ -12349,6 +13460,9 @@ export type Resolvers<ContextType = Context> = {
   LeaseWorkUnitsUserError?: LeaseWorkUnitsUserErrorResolvers<ContextType>;
   LeaseWorkUnitsUserErrorCode?: LeaseWorkUnitsUserErrorCodeResolvers;
   LogStream?: LogStreamResolvers;
+  MarkWorkflowNodesPayload?: MarkWorkflowNodesPayloadResolvers<ContextType>;
+  MarkWorkflowNodesUserError?: MarkWorkflowNodesUserErrorResolvers<ContextType>;
+  MarkWorkflowNodesUserErrorCode?: MarkWorkflowNodesUserErrorCodeResolvers;
   MemoryLimitMethod?: MemoryLimitMethodResolvers;
   Mutation?: MutationResolvers<ContextType>;
   Node?: NodeResolvers<ContextType>;
@@ -12358,6 +13472,9 @@ export type Resolvers<ContextType = Context> = {
   PauseTaskPayload?: PauseTaskPayloadResolvers<ContextType>;
   PauseTaskUserError?: PauseTaskUserErrorResolvers<ContextType>;
   PauseTaskUserErrorCode?: PauseTaskUserErrorCodeResolvers;
+  PauseWorkflowPayload?: PauseWorkflowPayloadResolvers<ContextType>;
+  PauseWorkflowUserError?: PauseWorkflowUserErrorResolvers<ContextType>;
+  PauseWorkflowUserErrorCode?: PauseWorkflowUserErrorCodeResolvers;
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
@@ -12433,10 +13550,16 @@ export type Resolvers<ContextType = Context> = {
   ResumeTaskPayload?: ResumeTaskPayloadResolvers<ContextType>;
   ResumeTaskUserError?: ResumeTaskUserErrorResolvers<ContextType>;
   ResumeTaskUserErrorCode?: ResumeTaskUserErrorCodeResolvers;
+  ResumeWorkflowPayload?: ResumeWorkflowPayloadResolvers<ContextType>;
+  ResumeWorkflowUserError?: ResumeWorkflowUserErrorResolvers<ContextType>;
+  ResumeWorkflowUserErrorCode?: ResumeWorkflowUserErrorCodeResolvers;
   RetryJobsPayload?: RetryJobsPayloadResolvers<ContextType>;
   RetryJobsUserError?: RetryJobsUserErrorResolvers<ContextType>;
   RetryJobsUserErrorCode?: RetryJobsUserErrorCodeResolvers;
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
+  RetryWorkflowPayload?: RetryWorkflowPayloadResolvers<ContextType>;
+  RetryWorkflowUserError?: RetryWorkflowUserErrorResolvers<ContextType>;
+  RetryWorkflowUserErrorCode?: RetryWorkflowUserErrorCodeResolvers;
   RevokeJobAccessPayload?: RevokeJobAccessPayloadResolvers<ContextType>;
   RevokeJobAccessUserError?: RevokeJobAccessUserErrorResolvers<ContextType>;
   RevokeJobAccessUserErrorCode?: RevokeJobAccessUserErrorCodeResolvers;
@@ -12484,6 +13607,9 @@ export type Resolvers<ContextType = Context> = {
   SubmitTaskPayload?: SubmitTaskPayloadResolvers<ContextType>;
   SubmitTaskUserError?: SubmitTaskUserErrorResolvers<ContextType>;
   SubmitTaskUserErrorCode?: SubmitTaskUserErrorCodeResolvers;
+  SubmitWorkflowPayload?: SubmitWorkflowPayloadResolvers<ContextType>;
+  SubmitWorkflowUserError?: SubmitWorkflowUserErrorResolvers<ContextType>;
+  SubmitWorkflowUserErrorCode?: SubmitWorkflowUserErrorCodeResolvers;
   Subscription?: SubscriptionResolvers<ContextType>;
   Task?: TaskResolvers<ContextType>;
   TaskAction?: TaskActionResolvers;
@@ -12550,6 +13676,25 @@ export type Resolvers<ContextType = Context> = {
   WorkerEvent?: WorkerEventResolvers<ContextType>;
   WorkerHardware?: WorkerHardwareResolvers<ContextType>;
   WorkerState?: WorkerStateResolvers;
+  Workflow?: WorkflowResolvers<ContextType>;
+  WorkflowChanged?: WorkflowChangedResolvers<ContextType>;
+  WorkflowCommand?: WorkflowCommandResolvers<ContextType>;
+  WorkflowConnection?: WorkflowConnectionResolvers<ContextType>;
+  WorkflowDependent?: WorkflowDependentResolvers<ContextType>;
+  WorkflowDependentConnection?: WorkflowDependentConnectionResolvers<ContextType>;
+  WorkflowDependentEdge?: WorkflowDependentEdgeResolvers<ContextType>;
+  WorkflowEdge?: WorkflowEdgeResolvers<ContextType>;
+  WorkflowEdgeCondition?: WorkflowEdgeConditionResolvers;
+  WorkflowGroupEdge?: WorkflowGroupEdgeResolvers<ContextType>;
+  WorkflowLabelCounts?: WorkflowLabelCountsResolvers<ContextType>;
+  WorkflowLayer?: WorkflowLayerResolvers<ContextType>;
+  WorkflowMark?: WorkflowMarkResolvers;
+  WorkflowNode?: WorkflowNodeResolvers<ContextType>;
+  WorkflowNodeConnection?: WorkflowNodeConnectionResolvers<ContextType>;
+  WorkflowNodeCounts?: WorkflowNodeCountsResolvers<ContextType>;
+  WorkflowNodeEdge?: WorkflowNodeEdgeResolvers<ContextType>;
+  WorkflowNodeState?: WorkflowNodeStateResolvers;
+  WorkflowState?: WorkflowStateResolvers;
 };
 
 export type DirectiveResolvers<ContextType = Context> = {

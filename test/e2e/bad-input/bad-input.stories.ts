@@ -140,6 +140,18 @@ export function badInputStories(transport: TransportKind): void {
           { experiment: 'larkspur', name: 'given' },
           'pool { id }',
         );
+      const node = { payload: { command: 'true' }, ...far };
+      const nodes = [
+        { ...node, name: 'first' },
+        { ...node, name: 'given', dependsOn: [{ node: 'first' }] },
+      ];
+      const { workflow } = await system
+        .api()
+        .change<{ workflow: { id: string } }>(
+          'submitWorkflow',
+          { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', nodes },
+          'workflow { id }',
+        );
       const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
       const held = { start, finish, fail, log };
       return {
@@ -153,6 +165,7 @@ export function badInputStories(transport: TransportKind): void {
         accessId: grantJobAccess.access.id,
         downtimeId: downtime.id,
         poolId: pool.id,
+        workflowId: workflow.id,
       };
     }
 
@@ -161,6 +174,7 @@ export function badInputStories(transport: TransportKind): void {
       const before: readonly (readonly [string, BadInput['change']])[] = [
         ['submitJobs', [['jobs', [smallJob]]]],
         ['submitTask', []],
+        ['submitWorkflow', [['name', 'another']]],
         ['createQueue', [['name', 'west']]],
         ['declareDowntime', []],
         ['submitLarkspurObservation', []],

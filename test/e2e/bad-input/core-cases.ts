@@ -5,6 +5,7 @@ import { experiments } from './core/experiment-cases.js';
 import { policies } from './core/policy-cases.js';
 import { downtimes, hosts, queues } from './core/queue-cases.js';
 import { units } from './core/unit-cases.js';
+import { workflows } from './core/workflow-cases.js';
 import { jobs, tasks } from './core/submit-cases.js';
 
 /** All of them. */
@@ -19,4 +20,5 @@ export const coreCases: readonly BadInput[] = [
   ...policies,
   ...experiments,
   ...units,
+  ...workflows,
 ];

@@ -26,6 +26,8 @@ export interface Given {
   readonly accessId: string;
   /** A pool of work units. */
   readonly poolId: string;
+  /** A workflow whose node "given" waits for another. */
+  readonly workflowId: string;
 }
 
 /** A key that was used with other content. */
@@ -57,6 +59,7 @@ export function goodInputs({
   accessId,
   downtimeId,
   poolId,
+  workflowId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -87,6 +90,21 @@ export function goodInputs({
       { experiment: 'rubin', grantee: { subject: 'friend@example' }, level: 'READ' },
     ],
     revokeJobAccess: ['RevokeJobAccessInput', { id: accessId }],
+    submitWorkflow: [
+      'SubmitWorkflowInput',
+      {
+        ...{ ...job, ...key(), name: 'a workflow', groupEdges: [] },
+        nodes: [{ name: 'a node', payload: { command: 'true' }, dependsOn: [] }],
+      },
+    ],
+    pauseWorkflow: ['PauseWorkflowInput', { workflowId }],
+    resumeWorkflow: ['ResumeWorkflowInput', { workflowId }],
+    cancelWorkflow: ['CancelWorkflowInput', { workflowId, nodes: ['given'] }],
+    retryWorkflow: ['RetryWorkflowInput', { workflowId }],
+    markWorkflowNodes: [
+      'MarkWorkflowNodesInput',
+      { workflowId, nodes: ['given'], state: 'SKIPPED', reason: 'for the story' },
+    ],
     createWorkPool: ['CreateWorkPoolInput', { experiment: 'rubin', name: 'a-pool', settings: {} }],
     publishWorkUnits: ['PublishWorkUnitsInput', { poolId, units: [{ key: 'a unit', payload: 'x' }] }],
     resubmitWorkUnits: ['ResubmitWorkUnitsInput', { poolId }],

@@ -214,6 +214,40 @@ describe('the verbs of operators', () => {
     expect((await host('pin', 'night', 'node-1', 'sideways', ...why)).exitCode).toBe(2);
   });
 
+  it('workflow submits a graph, retries what failed of it, and ends a node by hand', async () => {
+    const workflow = (...args: string[]) => cli.run(['workflow', ...args]);
+    const step = (name: string, script: string, more: object = {}) => ({
+      ...{ name, label: 'steps', ...more },
+      payload: { command: '/bin/sh', arguments: ['-c', script] },
+    });
+    const graph = {
+      ...{ experiment, name: 'graph', nodeLabels: [{ label: 'steps', retry: { maxAttempts: 1 } }] },
+      nodes: [
+        step('first', 'true'),
+        step('second', 'false', { dependsOn: ['first'] }),
+        step('third', 'true', { dependsOn: ['second'] }),
+        step('last', 'true', { isFinal: true }),
+      ],
+    };
+    await writeFile(join(dirname(system.data), 'graph.json'), JSON.stringify(graph));
+    const made = await workflow('submit', 'graph.json', '--key', 'graph');
+    expect(made.stdout).toMatch(/^workflow_\w+$/);
+    expect((await workflow('submit', 'graph.json', '--key', 'graph')).stdout).toBe(made.stdout);
+    const id = made.stdout;
+    expect(await workflow('watch', id)).toMatchObject({ exitCode: 1 });
+    expect((await workflow('tree', id, '--state', 'SKIPPED')).stdout).toMatch(
+      /third +steps +SKIPPED +Node "second", on which it depends, ended as FAILED$/,
+    );
+    expect((await workflow('show', id)).stdout).toMatch(/^state +FAILED$/m);
+    expect((await workflow('list', '-e', experiment)).stdout).toMatch(/graph +FAILED +4 +100 % +1 /);
+    expect((await workflow('retry', id)).stdout).toBe(`${id}  RUNNING`);
+    expect(await workflow('watch', id)).toMatchObject({ exitCode: 1 });
+    const marked = ['--node', 'second', '--as', 'SUCCEEDED', '--reason', 'checked by hand'];
+    expect((await workflow('mark', id, ...marked)).stdout).toBe(`${id}  RUNNING`);
+    expect(await workflow('watch', id)).toMatchObject({ exitCode: 0 });
+    expect((await workflow('pause', id)).stderr).toMatch(/is SUCCEEDED; to pause it, it must be RUNNING/);
+  });
+
   it('pool creates, fills, shows and closes pools of work units', async () => {
     const pool = (...args: string[]) => cli.run(['pool', ...args]);
     const made = await pool('create', 'slices', '-e', experiment, '--run', 'r1', '--max-attempts', '1');

@@ -36,8 +36,24 @@ const schemaReaders: readonly Caller[] = ['operator', 'admin', 'agent', 'service
 
 /** Identifiers and names of atlas. */
 const ofAtlas: Marks = ({ targets }) => {
-  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit } = targets;
-  const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit];
+  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit, workflow } =
+    targets;
+  const ids = [
+    ...[
+      job,
+      held.job.id,
+      task,
+      queue,
+      worker,
+      secret,
+      operation,
+      auditEntry,
+      atlasTask,
+      pool,
+      unit,
+      workflow,
+    ],
+  ];
   return [...ids, '"atlas"', '"atlas/'];
 };
 
@@ -93,6 +109,8 @@ const ofCore: readonly Read[] = [
   }),
   byId('task', 'task'),
   query('tasks', '{ tasks { nodes { id } } }'),
+  byId('workflow', 'workflow'),
+  query('workflows', '{ workflows { nodes { id } } }', { marks: ({ targets }) => [targets.workflow] }),
   byId('workPool', 'pool'),
   query('workPools', '{ workPools { nodes { id } } }', { marks: ({ targets }) => [targets.pool] }),
   byId('workUnit', 'unit'),
@@ -233,6 +251,9 @@ const streams: readonly Read[] = [
   }),
   stream('jobProgressChanged', '($v: [ID!]!) { jobProgressChanged(ids: $v) { cursor } }', {
     variables: ({ held }) => ({ v: [held.job.id] }),
+  }),
+  stream('workflowChanged', '($v: ID!) { workflowChanged(id: $v) { cursor } }', {
+    variables: ({ workflow: v }) => ({ v }),
   }),
   stream('workPoolChanged', '($v: ID!) { workPoolChanged(id: $v) { cursor } }', {
     variables: ({ pool: v }) => ({ v }),

@@ -40,6 +40,17 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   resumeTask: ({ targets }) => ({ taskId: targets.task }),
   finishTask: ({ targets }) => ({ taskId: targets.task }),
   abortTask: ({ targets }) => ({ taskId: targets.task }),
+  submitWorkflow: () => ({
+    ...{ experiment: 'atlas', ...key, name: 'x' },
+    nodes: [{ name: 'x', payload: { command: 'true' } }],
+  }),
+  pauseWorkflow: ({ targets }) => ({ workflowId: targets.workflow, reason: 'attack' }),
+  resumeWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
+  cancelWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
+  retryWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
+  markWorkflowNodes: ({ targets }) => ({
+    ...{ workflowId: targets.workflow, nodes: ['guarded'], state: 'SUCCEEDED', reason: 'attack' },
+  }),
   createWorkPool: () => ({ experiment: 'atlas', name: 'mine' }),
   publishWorkUnits: ({ targets }) => ({ poolId: targets.pool, units: [{ key: 'attack', payload: 'x' }] }),
   closeWorkPool: ({ targets }) => ({ poolId: targets.pool }),
@@ -185,6 +196,7 @@ export const refusals = [
     'ROBOT_NOT_FOUND',
     'ROBOT_KEY_NOT_FOUND',
     'POOL_NOT_FOUND',
+    'WORKFLOW_NOT_FOUND',
   ],
 ];
 

@@ -18,6 +18,8 @@ export interface Targets {
   /** An excluded host of the queue. */
   readonly host: string;
   readonly worker: string;
+  /** A workflow whose node waits. */
+  readonly workflow: string;
   /** A pool of work units, and a unit that waits in it. */
   readonly pool: string;
   readonly unit: string;
@@ -77,6 +79,15 @@ export async function prepareTargets(
   const out = { queue: 'citadel', host: 'keep-2', reason: 'for the attack' };
   const { host } = await api.change<{ host: { id: string } }>('excludeHost', out, 'host { id }');
   await api.change('addPolicyVersion', { scope: { experiment: 'atlas' }, rules: [neverRule] });
+  const graph = {
+    ...{ experiment: 'atlas', idempotencyKey: randomUUID(), name: 'guarded' },
+    nodes: [{ name: 'guarded', payload: { command: 'true' }, requirements: far }],
+  };
+  const { workflow } = await api.change<{ workflow: { id: string } }>(
+    'submitWorkflow',
+    graph,
+    'workflow { id }',
+  );
   const { pool } = await api.change<{ pool: { id: string } }>(
     'createWorkPool',
     { experiment: 'atlas', name: 'guarded' },
@@ -102,6 +113,7 @@ export async function prepareTargets(
     downtime: downtime.id,
     host: host.id,
     worker: worker.id,
+    workflow: workflow.id,
     pool: pool.id,
     unit: published.unitIds[0] ?? '',
     ...(await objectsOfExperiments(api)),

@@ -29,6 +29,8 @@ export interface Objects {
   readonly taskId: string;
   /** Access of somebody to a job that waits; for this caller and target alone. */
   readonly accessId: string;
+  /** A workflow, whose node "later" waits for another. */
+  readonly workflowId: string;
   readonly poolId: string;
   /** Two units that wait in the pool. */
   readonly unitId: string;
@@ -126,6 +128,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
     ...{ issuer, enrolmentId, ownSecretId: String(created.id), accessId: String(access.id) },
     ...(await poolOf(system, caller, target)),
+    workflowId: await workflowOf(system, caller, target),
     ...{ jobId, taskId },
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
@@ -198,6 +201,23 @@ async function taskOf(system: System, caller: Caller, target: Target): Promise<s
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
   await system.core.db.collection<{ _id: string }>('tasks').updateOne({ _id: taskId }, { $set: { owner } });
   return taskId;
+}
+
+/** A workflow whose jobs wait, with the owner that the target names. */
+async function workflowOf(system: System, caller: Caller, target: Target): Promise<string> {
+  const name = `${caller} ${target}`;
+  const node = { payload: { command: 'true' }, requirements: { cores: 4096 } };
+  const nodes = [
+    { ...node, name: 'first' },
+    { ...node, name: 'later', dependsOn: [{ node: 'first' }] },
+  ];
+  const input = { experiment: experimentOf(target), idempotencyKey: `workflow of ${name}`, name, nodes };
+  const { workflow } = await mutate(system, 'submitWorkflow', input, 'workflow { id }');
+  const workflowId = String(workflow.id);
+  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  const workflows = system.core.db.collection<{ _id: string }>('workflows');
+  await workflows.updateOne({ _id: workflowId }, { $set: { owner } });
+  return workflowId;
 }
 
 /** A pool with two units, with the owner that the target names. */

@@ -67,6 +67,14 @@ export const rows: Rows = [
     'query ($n: [String!]) { tasks(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query('workflow', 'query ($id: ID!) { workflow(id: $id) { id } }', ({ workflowId }) => ({
+    id: workflowId,
+  })),
+  query(
+    'workflows',
+    'query ($n: [String!]) { workflows(filter: { experiments: $n }) { nodes { id } } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
   query('workPool', 'query ($id: ID!) { workPool(id: $id) { id } }', ({ poolId }) => ({ id: poolId })),
   query(
     'workPools',
@@ -114,6 +122,9 @@ export const rows: Rows = [
   subscription('jobProgressChanged', '($ids: [ID!]!) { jobProgressChanged(ids: $ids) { cursor } }', (o) => ({
     ids: [o.jobId],
   })),
+  subscription('workflowChanged', '($id: ID!) { workflowChanged(id: $id) { cursor } }', (o) => ({
+    id: o.workflowId,
+  })),
   subscription('workPoolChanged', '($id: ID!) { workPoolChanged(id: $id) { cursor } }', (o) => ({
     id: o.poolId,
   })),
@@ -135,6 +146,20 @@ export const rows: Rows = [
   subscription('workerCommands', '($id: ID!) { workerCommands(workerId: $id) { sequence } }', (o) => ({
     id: o.worker.id,
   })),
+  mutation('submitWorkflow', ({ experiment, onBehalfOf }, caller, target) => ({
+    experiment,
+    idempotencyKey: `workflow ${key(caller, target)}`,
+    name: 'x',
+    nodes: [{ name: 'x', payload, requirements: { cores: 4096 } }],
+    onBehalfOf,
+  })),
+  mutation('pauseWorkflow', ({ workflowId }) => ({ workflowId })),
+  mutation('resumeWorkflow', ({ workflowId }) => ({ workflowId })),
+  mutation('retryWorkflow', ({ workflowId }) => ({ workflowId })),
+  mutation('markWorkflowNodes', ({ workflowId }) => ({
+    ...{ workflowId, nodes: ['later'], state: 'SUCCEEDED', reason: 'test' },
+  })),
+  mutation('cancelWorkflow', ({ workflowId }) => ({ workflowId, nodes: ['later'] })),
   mutation('createWorkPool', ({ experiment }, caller, target) => ({
     experiment,
     name: `of-${caller}-${target}`.toLowerCase(),

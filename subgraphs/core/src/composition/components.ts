@@ -12,7 +12,7 @@ import { EventsService } from '../events/events.service.js';
 import type { ReadJobs } from '../events/hub/job-batch-reader.js';
 import { AccessGrantsService } from '../access/access-grants.service.js';
 import { ConsentsService } from '../consents/consents.service.js';
-import { createJobDomain, type JobDomain } from './job-domain.js';
+import { createJobDomain, type JobDomain, quotaOf } from './job-domain.js';
 import { logHeads } from '../jobs/logs/log-tails.js';
 import { type HostsModule, hostsModule } from './hosts.module.js';
 import { HostBook } from '../workers/hosts/host-book.js';
@@ -28,6 +28,8 @@ import { checkSelector } from './check-selector.js';
 import { unitStores } from './units/unit-stores.repository.js';
 import { type UnitsModule, unitsModule } from './units/units.module.js';
 import { attemptFields } from '../units/reports/attempts.js';
+import { workflowStores } from './workflows/workflow-stores.repository.js';
+import { type WorkflowsModule, workflowsModule } from './workflows/workflows.module.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -46,6 +48,7 @@ export interface Components {
   readonly failures: FailuresModule;
   readonly hosts: HostsModule;
   readonly units: UnitsModule;
+  readonly workflows: WorkflowsModule;
 }
 
 /** Creates the components. */
@@ -119,13 +122,52 @@ export function createComponents(options: CoreOptions): Components {
     suspendedTasks,
     limitedTasks,
     fleet,
-    failures,
-    hosts,
-    units,
+    ...{ failures, hosts, units },
   };
-  const parts = { metrics, events, writer, ...domains };
-  const jobs: JobDomain = jobsOf(options, parts, stores);
+  const others = { metrics, events, writer, ...domains };
+  const charged = { stores, quota: quotaOf({ stores, quotas: config?.quotas, clock, log }) };
+  const parts = { ...others, workflows: workflowsOf(options, others, charged) };
+  const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
+}
+
+function workflowsOf(
+  { db, clock, ids, log, config }: CoreOptions,
+  { events, directories, access, consents, secrets, writer, fleet }: Omit<Components, 'jobs' | 'workflows'>,
+  { stores, quota }: Charged,
+): WorkflowsModule {
+  const { jobs, classes, submissions } = stores;
+  return workflowsModule({
+    ...{ stores: workflowStores(db), jobs, classes, submissions, quota, writer, access, consents },
+    ...{ checkSelector, clock, ids, log },
+    ...directoriesForJobs(directories),
+    secrets: secrets.service,
+    whyNoWorker: async (requirements, share, priority) => {
+      const { scheduler } = fleet.services;
+      const facts = await scheduler.explain({ requirements, share, priority });
+      return facts.workersThatFit > 0 ? undefined : facts.summary;
+    },
+    leader: fleet.leadership,
+    onWritten: (listener) => events.onWritten('workflows', listener),
+    config: config?.workflows,
+  });
+}
+
+/** Experiments and queues as submits need them. */
+function directoriesForJobs({ experiments, shares, queues }: Directories) {
+  return {
+    experiments: {
+      find: (name: string) => experimentFacts({ experiments, shares }, name),
+      names: async () => (await experiments.all()).map(({ _id }) => _id),
+    },
+    queues: queueDirectory(queues),
+  };
+}
+
+/** Stores of jobs, and the limits of those that live. */
+interface Charged {
+  readonly stores: JobStores;
+  readonly quota: ReturnType<typeof quotaOf>;
 }
 
 function unitsOf(
@@ -157,6 +199,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'downtimes',
     'hosts',
     'workPools',
+    'workflows',
     'unitCompletions',
     'accessGrants',
     'policies',
@@ -241,18 +284,16 @@ function jobsOf(
     suspendedTasks,
     limitedTasks,
     fleet,
+    workflows,
   }: Omit<Components, 'jobs'>,
-  stores: JobStores,
+  { stores, quota }: Charged,
 ): JobDomain {
-  const { experiments, shares, queues } = directories;
   return createJobDomain({
     stores,
     writer,
-    experiments: {
-      find: (name) => experimentFacts({ experiments, shares }, name),
-      names: async () => (await experiments.all()).map(({ _id }) => _id),
-    },
-    queues: queueDirectory(queues),
+    ...directoriesForJobs(directories),
+    handlers: [workflows.handler],
+    quota,
     access,
     consents,
     secrets: secrets.service,
@@ -273,6 +314,5 @@ function jobsOf(
     ids,
     log,
     maxLogBytes: config?.maxLogBytes,
-    quotas: config?.quotas,
   });
 }

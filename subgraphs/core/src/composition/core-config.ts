@@ -8,6 +8,7 @@ import type { LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
 import type { HostLimits } from '../workers/hosts/host-state.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { UnitUpkeepConfig } from '../units/upkeep/unit-upkeep.js';
+import type { WorkflowsConfig } from './workflows/workflows.module.js';
 import type { EventsConfig } from '../events/events.service.js';
 
 /** Components that core is built from. */
@@ -47,6 +48,8 @@ export interface CoreConfig {
   readonly secrets?: SecretsConfig;
   /** Intervals of the upkeep of work units. */
   readonly units?: Partial<UnitUpkeepConfig>;
+  /** Intervals of the work on workflows. */
+  readonly workflows?: WorkflowsConfig;
 }
 
 /** Defaults of {@link EventsConfig}. */

@@ -22,6 +22,7 @@ export function servicesOf(
     failures,
     hosts,
     units,
+    workflows,
   }: Components,
   clock: Clock,
 ): CoreServices {
@@ -63,6 +64,7 @@ export function servicesOf(
     scoutingCommands: jobs.scoutingCommands,
     taskChanges: jobs.taskChanges,
     units,
+    workflows,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),

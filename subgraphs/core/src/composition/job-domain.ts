@@ -30,7 +30,7 @@ import type {
 } from '../jobs/ports.js';
 import { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { DependencyWork } from '../jobs/dependencies/dependency-work.js';
-import { EventWork } from '../jobs/transitions/event-work.js';
+import { type EventHandler, EventWork } from '../jobs/transitions/event-work.js';
 import { JobCopies } from '../jobs/bulk/job-copies.js';
 import { RetryCollector } from '../jobs/bulk/retry-collector.js';
 import { JobLogs } from '../jobs/logs/job-logs.js';
@@ -71,6 +71,10 @@ export interface JobDomainOptions {
   readonly maxLogBytes?: number | undefined;
   /** Limits of live jobs that differ from the defaults. */
   readonly quotas?: Partial<LiveQuotaLimits> | undefined;
+  /** Live jobs, if other domains create some, too. */
+  readonly quota?: LiveQuota | undefined;
+  /** Receivers of the events of jobs in other domains. */
+  readonly handlers?: readonly EventHandler[] | undefined;
   /** Jobs per step of an expansion; for tests. */
   readonly stepSize?: number | undefined;
   /** Interval of the leader's work on tasks, in milliseconds; for tests. */
@@ -102,7 +106,13 @@ export interface JobDomain {
 /** Time limit of a count of live jobs, in milliseconds. */
 const longestCountMs = 5000;
 
-function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
+/** Limits of the live jobs of all domains. */
+export function quotaOf({
+  stores,
+  quotas,
+  clock,
+  log,
+}: Pick<JobDomainOptions, 'stores' | 'quotas' | 'clock' | 'log'>): LiveQuota {
   const read = (experiment: string) => stores.jobCounts.liveUsage(experiment, longestCountMs);
   return new LiveQuota({ limits: { ...defaultQuotas, ...quotas }, read, clock, log });
 }
@@ -222,9 +232,10 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
   const { stops, changeWork, ...commands } = taskControlOf(options, control, scouting, onComplete);
   const limits = new FailureLimits({ tasks: stores.taskControl, jobCounts, control, leader });
-  const handlers = [new DependencyWork(dependencies), completion, timer, stops, limits];
+  const own = [new DependencyWork(dependencies), completion, timer, stops, limits];
+  const handlers = [...own, ...(options.handlers ?? [])];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
-  const quota = quotaOf(options);
+  const quota = options.quota ?? quotaOf(options);
   const submits = new SubmitService({
     jobs,
     classes,

@@ -38,6 +38,7 @@ export class Lifecycle {
       failures,
       hosts,
       units,
+      workflows,
     } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
@@ -50,6 +51,7 @@ export class Lifecycle {
     failures.work.start();
     hosts.watch.start();
     units.start(fleet.leadership);
+    workflows.start();
     secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
@@ -69,6 +71,7 @@ export class Lifecycle {
       failures,
       hosts,
       units,
+      workflows,
     } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
@@ -78,6 +81,7 @@ export class Lifecycle {
     await failures.work.stop();
     await hosts.watch.stop();
     await units.stop();
+    await workflows.stop();
     await secrets.stop();
     suspendedTasks.stop();
     limitedTasks.stop();

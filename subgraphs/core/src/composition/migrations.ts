@@ -18,6 +18,7 @@ import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { unitCollections } from '../units/unit-collections.js';
+import { workflowCollections } from '../workflows/workflow-collections.js';
 import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
@@ -31,6 +32,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...fleetCollections,
   ...eventCollections,
   ...unitCollections,
+  ...workflowCollections,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -168,6 +170,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0021-uncounted-ends-and-validators',
     up: async (db) => {
       await ensureCollections(db, coreCollections, { repair: true });
+    },
+  },
+  {
+    id: '0023-workflows',
+    up: async (db) => {
+      const changed = [jobsCollection, ...workflowCollections] as readonly CollectionDefinition[];
+      await ensureCollections(db, changed, { repair: true });
     },
   },
   {

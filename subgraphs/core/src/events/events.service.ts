@@ -42,6 +42,7 @@ import {
   streamJobProgress,
 } from './progress/progress-stream.js';
 import { type PoolSource, streamPool, type WorkPoolChange } from './progress/pool-stream.js';
+import { streamWorkflow, type WorkflowChange, type WorkflowSource } from './progress/workflow-stream.js';
 import type { EventStores } from './event-stores.types.js';
 import type { StreamMode } from './hub/stream.types.js';
 
@@ -292,6 +293,17 @@ export class EventsService {
   ): AsyncGenerator<WorkPoolChange, void, undefined> {
     return this.#guard.through(undefined, signal, (start) =>
       streamPool(source, intervalMs, { signal: start.signal, head: () => this.#hub.head }),
+    );
+  }
+
+  /** The workflow after its steps, at most once in an interval. */
+  workflowChanged(
+    source: WorkflowSource,
+    intervalMs: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<WorkflowChange, void, undefined> {
+    return this.#guard.through(undefined, signal, (start) =>
+      streamWorkflow(source, intervalMs, { signal: start.signal, head: () => this.#hub.head }),
     );
   }
 

@@ -38,6 +38,12 @@ export const fieldRows: Readonly<Record<string, Row>> = {
     got: ({ task }: { task: { share: unknown } | null }) => task?.share,
     outcomes: 'r r e e e a',
   },
+  'Workflow.share': {
+    text: 'query ($id: ID!) { workflow(id: $id) { share { path } } }',
+    variables: ({ workflowId }) => ({ id: workflowId }),
+    got: ({ workflow }: { workflow: { share: unknown } | null }) => workflow?.share,
+    outcomes: 'r r e e e a',
+  },
   'JobCount.share': {
     text: '{ jobCounts { share { path } } }',
     got: ({ jobCounts }: { jobCounts: { share: unknown }[] }) =>

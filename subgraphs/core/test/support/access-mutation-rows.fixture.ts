@@ -49,6 +49,13 @@ const policyChange = (field: string, more: object = {}): Row => ({
   outcomes: 'r r r e e r',
 });
 
+const workflowChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { workflow { id } userErrors { code } } }`,
+  variables: ({ workflowId }) => ({ input: { workflowId, ...more } }),
+  got: (answer: { [field: string]: { workflow: unknown } }) => answer[field]?.workflow,
+  outcomes: 'r r r e e r',
+});
+
 const poolChange = (field: string, more: object = {}): Row => ({
   text: `${input(field)} { userErrors { code } } }`,
   variables: ({ poolId }) => ({ input: { poolId, ...more } }),
@@ -171,6 +178,23 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { queue: otherHost.queue, host: otherHost.host } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.submitWorkflow': {
+    text: `${input('submitWorkflow')} { workflow { id } } }`,
+    variables: (_world, caller) => ({
+      input: {
+        ...{ experiment: 'alpha', idempotencyKey: caller, name: 'x' },
+        nodes: [{ name: 'x', payload: { command: 'true' } }],
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.pauseWorkflow': workflowChange('pauseWorkflow'),
+  'Mutation.resumeWorkflow': workflowChange('resumeWorkflow'),
+  'Mutation.cancelWorkflow': workflowChange('cancelWorkflow', { nodes: ['later'] }),
+  'Mutation.retryWorkflow': workflowChange('retryWorkflow'),
+  'Mutation.markWorkflowNodes': workflowChange('markWorkflowNodes', {
+    ...{ nodes: ['later'], state: 'SKIPPED', reason: 'because' },
+  }),
   'Mutation.createWorkPool': {
     text: `${input('createWorkPool')} { pool { id } } }`,
     variables: (_world, caller) => ({

@@ -31,6 +31,16 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ hosts }: { hosts: { nodes: unknown[] } }) => hosts.nodes.length > 0,
     outcomes: 'a a a a a a',
   },
+  'Query.workflow': {
+    text: 'query ($id: ID!) { workflow(id: $id) { id } }',
+    variables: ({ workflowId }) => ({ id: workflowId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.workflows': {
+    text: '{ workflows { nodes { id } } }',
+    got: ({ workflows }: { workflows: { nodes: unknown[] } }) => workflows.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
   'Query.workPool': {
     text: 'query ($id: ID!) { workPool(id: $id) { id } }',
     variables: ({ poolId }) => ({ id: poolId }),
@@ -153,6 +163,11 @@ export const queryRows: Readonly<Record<string, Row>> = {
   'Query.workUnitTotals': {
     text: '{ workUnitTotals(filter: { experiments: ["alpha"] }, since: "2026-01-01T00:00:00.000Z", until: "2026-01-02T00:00:00.000Z", groupBy: [POOL]) { poolId } }',
     outcomes: 'r r e e e e',
+  },
+  'Subscription.workflowChanged': {
+    text: 'subscription ($id: ID!) { workflowChanged(id: $id) { cursor } }',
+    variables: ({ workflowId }) => ({ id: workflowId }),
+    outcomes: 'r r e e e a',
   },
   'Subscription.workPoolChanged': {
     text: 'subscription ($id: ID!) { workPoolChanged(id: $id) { cursor } }',

@@ -26,6 +26,8 @@ export interface World extends TestCore {
   readonly operationId: string;
   /** An access of {@link friend} to all jobs of a share. */
   readonly accessId: string;
+  /** A workflow, whose node "later" waits for another. */
+  readonly workflowId: string;
   /** A pool of work units, and a unit that waits in it. */
   readonly poolId: string;
   readonly unitId: string;
@@ -207,7 +209,7 @@ async function records({
   ask,
   db,
 }: TestCore & { readonly db: TestDatabase }): Promise<
-  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId'>
+  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId' | 'workflowId'>
 > {
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
@@ -256,5 +258,15 @@ async function records({
     { id: poolId },
   );
   const unitId = String(publishWorkUnits?.['unitIds']?.[0]);
-  return { taskId, operationId: String(operation?._id), downtimeId, poolId, unitId };
+  const node = { payload: { command: 'true' }, requirements: { cores: 4096 } };
+  const nodes = [
+    { ...node, name: 'first' },
+    { ...node, name: 'later', dependsOn: [{ node: 'first' }] },
+  ];
+  const { submitWorkflow } = await ask(
+    'mutation ($input: SubmitWorkflowInput!) { submitWorkflow(input: $input) { workflow { id } userErrors { message } } }',
+    { input: { experiment: 'alpha', idempotencyKey: 'workflow', name: 'workflow', nodes } },
+  );
+  const workflowId = String(submitWorkflow?.['workflow']?.['id']);
+  return { taskId, operationId: String(operation?._id), downtimeId, poolId, unitId, workflowId };
 }

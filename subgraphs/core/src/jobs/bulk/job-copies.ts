@@ -175,6 +175,8 @@ export class JobCopies {
           dependsOn,
           waitingFor: dependsOn.filter((id) => states.get(id)?.state !== 'FINISHED'),
           task,
+          // A node of a workflow runs again through its workflow.
+          workflow: undefined,
           retryOf: source._id,
           actor: bulk.requester.subject,
         },

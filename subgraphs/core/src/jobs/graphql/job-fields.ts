@@ -10,6 +10,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   task: ['taskId'],
   taskId: ['taskId'],
   taskIndex: ['taskIndex'],
+  workflowNode: ['workflow'],
   share: ['share'],
   sharePath: ['share'],
   priority: ['priority'],

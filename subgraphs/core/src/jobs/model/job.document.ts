@@ -58,6 +58,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       submittedBy: known,
       taskId: known,
       taskIndex: known,
+      workflow: known,
       share: known,
       priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
       labels: known,

@@ -231,6 +231,15 @@ export interface UnreachableAttempt {
   readonly gpu?: StoredGpuGrant;
 }
 
+/** Node of a workflow that a job runs. */
+export interface StoredWorkflowPart {
+  readonly id: string;
+  /** Position of the node. */
+  readonly node: number;
+  /** Number of the run of the node. */
+  readonly run: number;
+}
+
 /** Entry of the bounded list of transitions. */
 export interface StoredTransition {
   readonly revision: number;
@@ -268,6 +277,7 @@ export interface StoredLastEvent {
   readonly taskId?: string;
   /** Position in the task. */
   readonly taskIndex?: number;
+  readonly workflow?: StoredWorkflowPart;
   /** Name of the queue of the current or latest attempt. */
   readonly queue?: string;
   /** Queue before this event, if different: counts are moved from it. */
@@ -318,6 +328,7 @@ export interface JobDocument {
   readonly submittedBy?: string;
   readonly taskId?: string;
   readonly taskIndex?: number;
+  readonly workflow?: StoredWorkflowPart;
   /** Path of the share leaf. */
   readonly share: string;
   readonly priority: number;

@@ -1,5 +1,11 @@
 import { jobSchemaVersion } from './job.document.js';
-import type { JobDocument, StoredPayload, StoredRequirements, StoredRetryPolicy } from './job.types.js';
+import type {
+  JobDocument,
+  StoredPayload,
+  StoredRequirements,
+  StoredRetryPolicy,
+  StoredWorkflowPart,
+} from './job.types.js';
 
 /** Checked and normalised values of a new job. */
 export interface NewJob {
@@ -23,6 +29,7 @@ export interface NewJob {
   /** Parents that had not FINISHED when they were read. */
   readonly waitingFor: readonly string[];
   readonly task?: { readonly id: string; readonly index: number } | undefined;
+  readonly workflow?: StoredWorkflowPart | undefined;
   readonly retryOf?: string | undefined;
   /** Actor of the submit, if not the submitter. */
   readonly actor?: string | undefined;
@@ -30,10 +37,13 @@ export interface NewJob {
 
 /** Document of a new job: ACTIVATED, or PENDING while it waits for parents. @param now time of the write */
 export function newJobDocument(job: NewJob, now: Date): JobDocument {
-  const { id, createdAt, task, retryOf, waitingFor, labels, submittedBy } = job;
+  const { id, createdAt, task, workflow, retryOf, waitingFor, labels, submittedBy } = job;
   const state = waitingFor.length > 0 ? 'PENDING' : 'ACTIVATED';
   const labelTexts = labels.map(({ key, value }) => `${key}=${value}`);
-  const ofTask = task ? { taskId: task.id, taskIndex: task.index } : {};
+  const partOf = {
+    ...(task ? { taskId: task.id, taskIndex: task.index } : {}),
+    ...(workflow ? { workflow } : {}),
+  };
   return {
     _id: id,
     schemaVersion: jobSchemaVersion,
@@ -44,7 +54,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
     name: job.name,
     owner: job.owner,
     ...(submittedBy === undefined ? {} : { submittedBy }),
-    ...ofTask,
+    ...partOf,
     share: job.share,
     priority: job.priority,
     labels,
@@ -73,7 +83,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
       actor: job.actor ?? submittedBy ?? job.owner,
       attempt: 0,
       experiment: job.experiment,
-      ...ofTask,
+      ...partOf,
       share: job.share,
       owner: job.owner,
       labels: labelTexts,

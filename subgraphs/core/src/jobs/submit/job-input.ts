@@ -229,7 +229,7 @@ function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErro
 }
 
 /** Checks a retry policy. */
-function checkRetry(spec: RetrySpec, path: Path, errors: JobInputErrors): void {
+export function checkRetry(spec: RetrySpec, path: Path, errors: JobInputErrors): void {
   errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
   errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });

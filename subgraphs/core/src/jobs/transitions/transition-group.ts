@@ -239,6 +239,7 @@ function keysOfEvent({ edge, shape }: TransitionGroup, value: Value): Plain {
     experiment: '$experiment',
     taskId: '$taskId',
     taskIndex: '$taskIndex',
+    workflow: '$workflow',
     queue: assigns ? value('queue') : '$queue',
     ...(assigns ? { previousQueue: changedOr('queue', value('queue')) } : {}),
     gpu: assigns ? value('gpu') : '$gpu',

@@ -1,0 +1,175 @@
+/** `rhizome workflow`: graphs of nodes that become jobs. */
+import { randomUUID } from 'node:crypto';
+import type { ApiClient } from '@rhizome/client';
+import type { Command } from 'commander';
+import {
+  type MutationError,
+  printChange,
+  printErrors,
+  type Session,
+  type World,
+  withSession,
+} from '../../command.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { collect, type Finish, oneOf } from '../../flags.js';
+import {
+  CliCancelWorkflowDocument,
+  CliMarkWorkflowNodesDocument,
+  CliPauseWorkflowDocument,
+  CliResumeWorkflowDocument,
+  CliRetryWorkflowDocument,
+  CliSubmitWorkflowDocument,
+  type CliWorkflowFragment,
+  type MarkWorkflowNodesInput,
+} from '../../operations.generated.js';
+import { printJson, printLine } from '../../output.js';
+import { readWorkflowFile } from '../../workflow-file.js';
+import { list, show, tree } from './show.js';
+import { watchWorkflow } from './watch.js';
+
+interface Flags {
+  readonly node: readonly string[];
+  readonly reason?: string;
+  readonly final?: boolean;
+  readonly as?: (typeof marks)[number];
+}
+
+interface Answer {
+  readonly workflow: CliWorkflowFragment | null;
+  readonly userErrors: readonly MutationError[];
+}
+
+const marks = ['SUCCEEDED', 'SKIPPED'] as const;
+const idempotent = { idempotent: true } as const;
+
+/** Adds the commands. */
+export function addWorkflow(program: Command, world: World, finish: Finish): void {
+  const group = program.command('workflow').description('submit graphs of nodes, show and change them');
+  addReads(group, world, finish);
+  const submitting = group
+    .command('submit')
+    .description('submit the workflow of a YAML or JSON file')
+    .argument('<file>', 'file in the form of the API')
+    .option('--key <key>', 'idempotency key: the same key never submits twice');
+  submitting.action((file: string, { key }: { readonly key?: string }) =>
+    finish(withSession(submitting, world, (session) => submit(session, file, key ?? randomUUID()))),
+  );
+  addChanges(group, world, finish);
+}
+
+function addReads(group: Command, world: World, finish: Finish): void {
+  const listing = group
+    .command('list')
+    .description('list workflows')
+    .option('-e, --experiment <name>', 'only of this experiment; may be repeated', collect, []);
+  listing.action((flags: { readonly experiment: readonly string[] }) =>
+    finish(withSession(listing, world, (session) => list(session, flags.experiment))),
+  );
+  const showing = ofWorkflow(group.command('show')).description(
+    'show a workflow with the numbers of its nodes by label',
+  );
+  showing.action((id: string) => finish(withSession(showing, world, (session) => show(session, id))));
+  const nodes = ofWorkflow(group.command('tree'))
+    .description('list the nodes of a workflow by depth')
+    .option('--state <state>', 'only nodes in this state; may be repeated', collect, [])
+    .option('--label <label>', 'only nodes with this label; may be repeated', collect, []);
+  nodes.action(
+    (id: string, flags: { readonly state: readonly string[]; readonly label: readonly string[] }) =>
+      finish(withSession(nodes, world, (session) => tree(session, id, flags))),
+  );
+  const watching = ofWorkflow(group.command('watch')).description(
+    'watch a workflow until it ends; exit code 0 if it SUCCEEDED',
+  );
+  watching.action((id: string) =>
+    finish(withSession(watching, world, (session) => watchWorkflow(session, id))),
+  );
+}
+
+function addChanges(group: Command, world: World, finish: Finish): void {
+  const add = (
+    command: Command,
+    send: (client: ApiClient, id: string, flags: Flags) => Promise<Answer>,
+  ): void => {
+    command.action((id: string, flags: Flags) =>
+      finish(
+        withSession(command, world, async ({ client, output }) => {
+          const { workflow, userErrors } = await send(client, id, flags);
+          return printChange(output, workflow, userErrors, ({ state }) => `${id}  ${state}`);
+        }),
+      ),
+    );
+  };
+  const pausing = ofWorkflow(group.command('pause'))
+    .description('submit no further nodes; jobs that exist go on')
+    .option('--reason <text>', 'reason');
+  add(pausing, async (client, workflowId, { reason }) => {
+    const input = { workflowId, ...given({ reason }) };
+    return (await client.mutate(CliPauseWorkflowDocument, { input }, idempotent)).pauseWorkflow;
+  });
+  const resuming = ofWorkflow(group.command('resume')).description('submit nodes again');
+  add(resuming, async (client, workflowId) => {
+    const input = { workflowId };
+    return (await client.mutate(CliResumeWorkflowDocument, { input }, idempotent)).resumeWorkflow;
+  });
+  const cancelling = withNodes(ofWorkflow(group.command('cancel')), 'only this node; may be repeated')
+    .description('cancel a workflow, or some of its nodes, with their jobs')
+    .option('--final', 'cancel final nodes, too')
+    .option('--reason <text>', 'reason');
+  add(cancelling, async (client, workflowId, { node, reason, final }) => {
+    const nodes = node.length > 0 ? [...node] : undefined;
+    const input = { workflowId, ...given({ nodes, reason, isFinalIncluded: final }) };
+    return (await client.mutate(CliCancelWorkflowDocument, { input }, idempotent)).cancelWorkflow;
+  });
+  const retrying = withNodes(
+    ofWorkflow(group.command('retry')),
+    'run this node again with everything behind it; may be repeated',
+  ).description('run again what failed or was cancelled, and what was skipped because of it');
+  add(retrying, async (client, workflowId, { node }) => {
+    const nodes = node.length > 0 ? [...node] : undefined;
+    // A repetition may meet nodes that have failed again.
+    const once = { idempotent: false } as const;
+    const input = { workflowId, ...given({ nodes }) };
+    return (await client.mutate(CliRetryWorkflowDocument, { input }, once)).retryWorkflow;
+  });
+  const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')
+    .description('end nodes by hand')
+    .requiredOption('--as <state>', 'SUCCEEDED or SKIPPED', oneOf(marks))
+    .requiredOption('--reason <text>', 'reason');
+  add(marking, async (client, workflowId, { node, as = 'SUCCEEDED', reason }) => {
+    const input: MarkWorkflowNodesInput = { workflowId, nodes: [...node], state: as, reason: reason ?? '' };
+    return (await client.mutate(CliMarkWorkflowNodesDocument, { input }, idempotent)).markWorkflowNodes;
+  });
+}
+
+function ofWorkflow(command: Command): Command {
+  return command.argument('<workflow>', 'id of the workflow');
+}
+
+function withNodes(command: Command, description: string): Command {
+  return command.option('--node <name>', description, collect, []);
+}
+
+/** The values that are given. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+async function submit(
+  { client, output, cwd }: Session,
+  file: string,
+  idempotencyKey: string,
+): Promise<ExitCode> {
+  const input = { ...readWorkflowFile(file, cwd), idempotencyKey };
+  const { submitWorkflow } = await client.mutate(CliSubmitWorkflowDocument, { input }, idempotent);
+  const { workflow, warnings, userErrors } = submitWorkflow;
+  if (!workflow) {
+    printErrors(output, userErrors);
+    return exitCodes.failed;
+  }
+  for (const warning of warnings) output.errors.write(`warning: ${warning}\n`);
+  if (output.json) printJson(output, { ...workflow, warnings });
+  else printLine(output, workflow.id);
+  return exitCodes.ok;
+}

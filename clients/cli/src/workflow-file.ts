@@ -1,0 +1,77 @@
+/** YAML or JSON file of one workflow, in the form of the API with short forms. The server checks the rest. */
+import { z } from 'zod';
+import { readYamlFile } from './files/yaml-file.js';
+import type { SubmitWorkflowInput } from './operations.generated.js';
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const pairs = z.record(z.string(), scalar);
+
+const payload = z.looseObject({
+  command: z.string(),
+  arguments: z.array(scalar).optional(),
+  /** Names and values; a list of both, as in the API, is accepted, too. */
+  environment: z
+    .union([
+      pairs.transform((values) => Object.entries(values).map(([name, value]) => ({ name, value }))),
+      z.array(z.strictObject({ name: z.string(), value: scalar })),
+    ])
+    .optional(),
+});
+
+const condition = z.enum(['SUCCEEDED', 'ENDED', 'FAILED']).optional();
+
+/** The name of a node alone is an edge on its success. */
+const dependency = z.union([
+  z.string().transform((node) => ({ node })),
+  z.strictObject({ node: z.string(), condition }),
+]);
+
+const job = {
+  priority: z.int().optional(),
+  requirements: z.looseObject({}).optional(),
+  payload: payload.optional(),
+  retry: z.looseObject({}).optional(),
+};
+
+const workflowFile = z.strictObject({
+  experiment: z.string(),
+  name: z.string(),
+  share: z.string().optional(),
+  priority: z.int().optional(),
+  labels: pairs
+    .transform((values) => Object.entries(values).map(([key, value]) => ({ key, value })))
+    .optional(),
+  nodeLabels: z
+    .array(
+      z.strictObject({
+        label: z.string(),
+        ...job,
+        maxSubmitted: z.int().optional(),
+        failureLimit: z.int().optional(),
+      }),
+    )
+    .optional(),
+  nodes: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        label: z.string().optional(),
+        isFinal: z.boolean().optional(),
+        dependsOn: z.array(dependency).optional(),
+        needed: z.int().optional(),
+        ...job,
+      }),
+    )
+    .min(1),
+  groupEdges: z
+    .array(z.strictObject({ from: z.string(), to: z.string(), condition, needed: z.int().optional() }))
+    .optional(),
+});
+
+/**
+ * Reads the file.
+ * @throws CliError that lists every error with its path
+ */
+export function readWorkflowFile(path: string, cwd: string): Omit<SubmitWorkflowInput, 'idempotencyKey'> {
+  return readYamlFile(path, cwd, workflowFile, 'workflow') as Omit<SubmitWorkflowInput, 'idempotencyKey'>;
+}

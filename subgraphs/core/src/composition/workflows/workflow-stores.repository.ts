@@ -1,0 +1,24 @@
+/** Stores of workflows on one database. */
+import type { Db } from 'mongodb';
+import { EdgesRepository } from '../../workflows/store/edges.repository.js';
+import { NodesRepository } from '../../workflows/store/nodes.repository.js';
+import { StepsRepository } from '../../workflows/store/steps.repository.js';
+import { WorkflowsRepository } from '../../workflows/store/workflows.repository.js';
+
+/** Repositories of workflows. */
+export interface WorkflowStores {
+  readonly workflows: WorkflowsRepository;
+  readonly nodes: NodesRepository;
+  readonly edges: EdgesRepository;
+  readonly steps: StepsRepository;
+}
+
+/** Creates the repositories. */
+export function workflowStores(db: Db): WorkflowStores {
+  return {
+    workflows: new WorkflowsRepository(db),
+    nodes: new NodesRepository(db),
+    edges: new EdgesRepository(db),
+    steps: new StepsRepository(db),
+  };
+}

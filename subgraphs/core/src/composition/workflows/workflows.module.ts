@@ -1,0 +1,74 @@
+/** Assembles workflows: their services, and the work on the leader. */
+import type { LeaderWork } from '../../shared/leader-task.js';
+import type { EventHandler } from '../../jobs/transitions/event-work.js';
+import { WorkflowCommands } from '../../workflows/control/workflow-commands.service.js';
+import type { WorkflowCommandsOptions } from '../../workflows/control/workflow-commands.service.js';
+import { Journal } from '../../workflows/run/journal.js';
+import { NextChange } from '../../workflows/run/next-change.js';
+import { NodeStops, type NodeStopsOptions } from '../../workflows/run/node-stops.js';
+import { OpenWorkflows } from '../../workflows/run/open-workflows.js';
+import { StepWriter, type StepWriterOptions } from '../../workflows/run/step-writer.js';
+import { WorkflowWork, type WorkflowWorkOptions } from '../../workflows/run/workflow-work.js';
+import {
+  WorkflowSubmits,
+  type WorkflowSubmitsOptions,
+} from '../../workflows/submit/workflow-submit.service.js';
+import { Workflows } from '../../workflows/views/workflows.service.js';
+import type { WorkflowServices } from '../../workflows/workflow-services.types.js';
+import type { WorkflowStores } from './workflow-stores.repository.js';
+
+/** Workflows with their background work. */
+export interface WorkflowsModule extends WorkflowServices {
+  /** Receives the events of jobs on the leader. */
+  readonly handler: EventHandler;
+  start(): void;
+  /** Stops after the steps in progress; leadership must have ended. */
+  stop(): Promise<void>;
+}
+
+/** Intervals of the work on workflows that differ from the defaults. */
+export interface WorkflowsConfig {
+  /** Interval at which all active workflows are looked at, in milliseconds. */
+  readonly sweepMs?: number;
+}
+
+/** Dependencies of {@link workflowsModule}. */
+export interface WorkflowsModuleOptions
+  extends
+    Omit<WorkflowSubmitsOptions, 'workflows' | 'nodes' | 'edges' | 'journal'>,
+    Pick<WorkflowWorkOptions, 'onWritten' | 'log'>,
+    Pick<WorkflowCommandsOptions, 'access'>,
+    Pick<NodeStopsOptions, 'writer'> {
+  readonly stores: WorkflowStores;
+  readonly jobs: WorkflowWorkOptions['jobs'] & StepWriterOptions['jobs'];
+  readonly leader: LeaderWork;
+  readonly config: WorkflowsConfig | undefined;
+}
+
+/** Creates the services. */
+export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
+  const { stores, jobs, writer: transitions, access, leader, onWritten, config, clock, log } = options;
+  const { workflows, nodes, edges, steps } = stores;
+  const writer = new StepWriter({ nodes, edges, steps, jobs, clock });
+  const journal = new Journal({ workflows, writer, clock });
+  const next = new NextChange({ nodes, edges, now: () => clock.now() });
+  const stops = new NodeStops({ workflows, nodes, jobs, writer: transitions });
+  const work = new WorkflowWork({
+    ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },
+    sweepMs: config?.sweepMs,
+  });
+  const open = new OpenWorkflows({ workflows, nodes, edges, leader, clock, log });
+  return {
+    submits: new WorkflowSubmits({ ...options, workflows, nodes, edges, journal }),
+    commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, clock }),
+    views: new Workflows({ workflows, nodes, edges, clock }),
+    handler: work,
+    start() {
+      work.start();
+      open.start();
+    },
+    async stop() {
+      await Promise.all([work.stop(), open.stop()]);
+    },
+  };
+}

@@ -1,0 +1,312 @@
+/** Commands of principals to workflows: pause, resume, cancel, retry, and ends of nodes by hand. */
+import type { CoreAction, Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { type InputError, InputErrors } from '@rhizome/errors';
+import type { JobAccess } from '../../jobs/ports.js';
+import { bitsOfNodes } from '../model/node-bits.js';
+import { groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
+import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
+import { recount, resetNodes } from '../model/reset.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import { hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
+import type { Decide, Journal, WorkflowChange } from '../run/journal.js';
+import { isActive } from '../run/next-change.js';
+import { nodeJobIds } from '../run/node-jobs.js';
+import type { NodeStops } from '../run/node-stops.js';
+import type { StepWriter } from '../run/step-writer.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { changeable, type WorkflowAccessCode } from './workflow-access.js';
+
+type Maybe<T> = T | null | undefined;
+
+/** Dependencies of {@link WorkflowCommands}. */
+export interface WorkflowCommandsOptions {
+  readonly workflows: WorkflowsRepository;
+  readonly nodes: NodesRepository;
+  readonly journal: Journal;
+  readonly writer: StepWriter;
+  readonly stops: NodeStops;
+  readonly access: JobAccess;
+  readonly clock: Clock;
+}
+
+/** Codes of commands to whole workflows in addition to INVALID_VALUE. */
+export type WorkflowCommandCode = WorkflowAccessCode | 'WORKFLOW_STATE_CONFLICT';
+
+/** Codes of commands to nodes in addition to INVALID_VALUE. */
+export type NodeCommandCode = WorkflowCommandCode | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT';
+
+/** The workflow after the command, or the errors because of which it was not changed. */
+export interface WorkflowCommandResult<C extends string> {
+  readonly workflow: WorkflowDocument | null;
+  readonly userErrors: readonly InputError<C>[];
+}
+
+/** Command to a workflow, or to some of its nodes. */
+export interface WorkflowCommand {
+  readonly workflowId: string;
+  readonly reason?: Maybe<string>;
+}
+
+/** Most nodes that a command names. */
+const maxNamed = 1000;
+
+type NodeErrors = InputErrors<NodeCommandCode>;
+
+/** Changes workflows. */
+export class WorkflowCommands {
+  readonly #options: WorkflowCommandsOptions;
+
+  constructor(options: WorkflowCommandsOptions) {
+    this.#options = options;
+  }
+
+  /** Submits no further nodes. Jobs that exist go on. */
+  pause(principal: Principal, command: WorkflowCommand): Promise<WorkflowCommandResult<WorkflowCommandCode>> {
+    return this.#run<WorkflowCommandCode>(principal, 'job:hold', command, async (workflow, errors) => {
+      if (workflow.state === 'PAUSED') return undefined;
+      if (workflow.state !== 'RUNNING') return conflict(errors, workflow, 'pause it', 'RUNNING');
+      return { patch: { state: 'PAUSED', pause: this.#commandOf(principal, command) } };
+    });
+  }
+
+  /** Submits nodes again. */
+  resume(
+    principal: Principal,
+    command: WorkflowCommand,
+  ): Promise<WorkflowCommandResult<WorkflowCommandCode>> {
+    return this.#run<WorkflowCommandCode>(principal, 'job:hold', command, async (workflow, errors) => {
+      if (workflow.state === 'RUNNING') return undefined;
+      if (workflow.state !== 'PAUSED') return conflict(errors, workflow, 'resume it', 'PAUSED');
+      return { patch: { state: 'RUNNING', pause: null } };
+    });
+  }
+
+  /** Cancels a workflow. Afterwards only final nodes are submitted, unless they are cancelled, too. */
+  async cancel(
+    principal: Principal,
+    command: WorkflowCommand & { readonly isFinalIncluded?: Maybe<boolean> },
+  ): Promise<WorkflowCommandResult<WorkflowCommandCode>> {
+    const withFinal = command.isFinalIncluded === true;
+    const result = await this.#run<WorkflowCommandCode>(
+      principal,
+      'job:cancel',
+      command,
+      async (workflow, errors) => {
+        if (workflow.state === 'CANCELLED') return undefined;
+        if (workflow.state === 'CANCELLING' && (workflow.cancel?.withFinal === true || !withFinal))
+          return undefined;
+        if (!isActive(workflow))
+          return conflict(errors, workflow, 'cancel it', 'RUNNING, PAUSED or CANCELLING');
+        const cancel = { ...this.#commandOf(principal, command), withFinal };
+        return { patch: { state: 'CANCELLING', cancel, pause: null } };
+      },
+    );
+    if (result.workflow?.state === 'CANCELLING') await this.#options.stops.ofCancelled(command.workflowId);
+    return result;
+  }
+
+  /** Cancels nodes. What depends on their success is then skipped. */
+  async cancelNodes(
+    principal: Principal,
+    command: WorkflowCommand & { readonly nodes: readonly string[] },
+  ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    const running: NodeFacts[] = [];
+    const result = await this.#run<NodeCommandCode>(
+      principal,
+      'job:cancel',
+      command,
+      async (workflow, errors) => {
+        if (!isActive(workflow)) return conflict(errors, workflow, 'cancel nodes', 'RUNNING or PAUSED');
+        const nodes = await this.#named(workflow, command.nodes, errors);
+        if (!nodes) return undefined;
+        const { by, reason } = this.#commandOf(principal, command);
+        running.splice(0, running.length, ...nodes.filter(({ state }) => state === 'SUBMITTED'));
+        const ends = nodes
+          .filter(({ state }) => isBeforeSubmission(state))
+          .map(({ index }): NodeEnd => ({
+            node: index,
+            state: 'CANCELLED',
+            by,
+            ...(reason ? { reason } : {}),
+          }));
+        return ends.length === 0 ? undefined : endsOf(workflow, nodes, ends);
+      },
+    );
+    if (result.workflow && running.length > 0) {
+      const idOf = nodeJobIds(result.workflow._id);
+      const ids = running.flatMap((node) => idOf(node) ?? []);
+      await this.#options.stops.cancel(result.workflow, ids, this.#commandOf(principal, command));
+    }
+    return result;
+  }
+
+  /**
+   * Runs nodes again: those that failed or were cancelled, and what was skipped because of them; or named
+   * nodes and everything behind them. Final nodes follow again.
+   */
+  retry(
+    principal: Principal,
+    command: WorkflowCommand & { readonly nodes?: Maybe<readonly string[]> },
+  ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
+      if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
+        return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
+      const named = command.nodes && (await this.#named(workflow, command.nodes, errors));
+      if (command.nodes && !named) return undefined;
+      const unended = named?.find(({ state }) => !hasEnded(state));
+      if (unended) return nodeConflict(errors, unended, 'retried', 'one that has ended');
+      const graph = await this.#options.writer.graphOf(workflow);
+      const seeds = named
+        ? named.map(({ index }) => index)
+        : graph.nodes.flatMap(({ state }, at) => (state === 'FAILED' || state === 'CANCELLED' ? [at] : []));
+      if (seeds.length === 0) return undefined;
+      const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
+      const running = [...reset].find((at) => {
+        const { state = 'WAITING' } = graph.nodes[at] ?? {};
+        return !hasEnded(state) && !isBeforeSubmission(state);
+      });
+      if (running !== undefined) {
+        const [node] = await this.#options.nodes.findMany([nodeIdOf(workflow._id, running)]);
+        return (
+          node && nodeConflict(errors, node, 'run again with the nodes before it', 'one that does not run')
+        );
+      }
+      const { groups, groupEdges } = recount(graph, reset, []);
+      return resetOf(workflow, reset, [], { groups, groupEdges });
+    });
+  }
+
+  /** Ends nodes by hand, also ended ones; what was skipped because of them waits again. */
+  mark(
+    principal: Principal,
+    command: WorkflowCommand & {
+      readonly nodes: readonly string[];
+      readonly state: 'SUCCEEDED' | 'SKIPPED';
+      readonly reason: string;
+    },
+  ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
+      if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
+        return conflict(errors, workflow, 'end nodes by hand', 'RUNNING, PAUSED or ended');
+      const nodes = await this.#named(workflow, command.nodes, errors);
+      if (!nodes) return undefined;
+      const running = nodes.find(({ state }) => shownState(state) === 'SUBMITTED');
+      if (running)
+        return nodeConflict(errors, running, 'ended by hand', 'one that does not run; cancel it first');
+      const { by } = this.#commandOf(principal, command);
+      const { state, reason } = command;
+      const marks = nodes
+        .filter((node) => node.state !== state || node.by !== by || node.reason !== reason)
+        .map(({ index }): NodeEnd => ({ node: index, state, reason, by }));
+      if (marks.length === 0) return undefined;
+      const graph = await this.#options.writer.graphOf(workflow);
+      const seeds = marks.map(({ node }) => node);
+      const reset = resetNodes(graph, seeds, 'UNDONE', false);
+      return resetOf(workflow, reset, marks, recount(graph, reset, marks));
+    });
+  }
+
+  #commandOf({ subject }: Principal, { reason }: WorkflowCommand) {
+    return { by: subject, at: this.#options.clock.now(), ...(reason == null ? {} : { reason }) };
+  }
+
+  async #run<C extends WorkflowCommandCode | NodeCommandCode>(
+    principal: Principal,
+    action: CoreAction,
+    { workflowId: id, reason }: WorkflowCommand,
+    decide: (workflow: WorkflowDocument, errors: InputErrors<C>) => Promise<WorkflowChange | undefined>,
+  ): Promise<WorkflowCommandResult<C>> {
+    const { workflows, journal, access } = this.#options;
+    const errors = new InputErrors<WorkflowCommandCode>();
+    if (reason != null) errors.text(['reason'], reason, 1, 500);
+    const workflow = await workflows.find(id);
+    if (!errors.isEmpty || !changeable(errors, principal, action, { id, workflow }, access))
+      return { workflow: null, userErrors: errors.all as readonly InputError<C>[] };
+    const found: InputErrors<C>[] = [];
+    const once: Decide = async (current) => {
+      const own = new InputErrors<C>();
+      found[0] = own;
+      return decide(current, own);
+    };
+    const changed = await journal.change(id, once);
+    const userErrors = found[0]?.all ?? [];
+    return { workflow: userErrors.length === 0 ? (changed?.workflow ?? null) : null, userErrors };
+  }
+
+  async #named(
+    { _id }: WorkflowDocument,
+    names: readonly string[],
+    errors: NodeErrors,
+  ): Promise<readonly NodeFacts[] | undefined> {
+    errors.list(['nodes'], names, maxNamed, 1);
+    if (!errors.isEmpty) return undefined;
+    const found = await this.#options.nodes.named(_id, names);
+    const known = new Set(found.map(({ name }) => name));
+    names.forEach((name, at) => {
+      if (!known.has(name))
+        errors.report(
+          'NODE_NOT_FOUND',
+          ['nodes', at],
+          `Node ${JSON.stringify(name.slice(0, 200))} not found in workflow "${_id}".`,
+        );
+    });
+    return errors.isEmpty ? found : undefined;
+  }
+}
+
+function endsOf(
+  workflow: WorkflowDocument,
+  nodes: readonly NodeFacts[],
+  ends: readonly NodeEnd[],
+): WorkflowChange {
+  const byIndex = new Map(nodes.map((node) => [node.index, node]));
+  const moves = ends.flatMap(({ node: index, state: to }) => {
+    const node = byIndex.get(index);
+    return node ? [{ group: groupAt(workflow.groups, node), from: shownState(node.state), to }] : [];
+  });
+  return { step: { kind: 'ENDS', ends }, patch: { groups: movedGroups(workflow.groups, moves) } };
+}
+
+/** The workflow runs again, unless it is paused. */
+function resetOf(
+  { state }: WorkflowDocument,
+  reset: ReadonlySet<number>,
+  marks: readonly NodeEnd[],
+  { groups, groupEdges }: Pick<WorkflowDocument, 'groups' | 'groupEdges'>,
+): WorkflowChange {
+  return {
+    step: { kind: 'RESET', nodes: bitsOfNodes(reset), marks },
+    patch: {
+      ...{ groups, groupEdges, endedAt: null, cancel: null },
+      ...(state === 'PAUSED' ? {} : { state: 'RUNNING' }),
+    },
+  };
+}
+
+function conflict(
+  errors: Pick<InputErrors<'WORKFLOW_STATE_CONFLICT'>, 'report'>,
+  { _id, state }: WorkflowDocument,
+  verb: string,
+  wanted: string,
+): undefined {
+  errors.report(
+    'WORKFLOW_STATE_CONFLICT',
+    ['workflowId'],
+    `workflowId: workflow "${_id}" is ${state}; to ${verb}, it must be ${wanted}`,
+  );
+}
+
+function nodeConflict(
+  errors: NodeErrors,
+  { name, state }: NodeFacts,
+  verb: string,
+  wanted: string,
+): undefined {
+  errors.report(
+    'NODE_STATE_CONFLICT',
+    ['nodes'],
+    `nodes: ${JSON.stringify(name)} is ${shownState(state)} and cannot be ${verb}; must be ${wanted}`,
+  );
+}

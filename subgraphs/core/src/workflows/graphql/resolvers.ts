@@ -1,0 +1,154 @@
+/** Resolvers of workflows: unpack, call, map. */
+import type { Policies } from '@rhizome/authz';
+import { connection } from '@rhizome/subgraph';
+import { DomainError } from '@rhizome/errors';
+import type { Context } from '../../context.js';
+import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { loadJob } from '../../jobs/graphql/job-loader.js';
+import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
+import type { Resolvers } from '../../types.generated.js';
+import { countsOf, endedIn, nodesIn } from '../model/node-rules.js';
+import { shownState } from '../model/workflow.types.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import { nodeJobIds } from '../run/node-jobs.js';
+import type { NodeView } from '../views/workflows.service.js';
+import { workflowLoader } from './workflow-loader.js';
+
+type Types =
+  | 'Query'
+  | 'Mutation'
+  | 'Workflow'
+  | 'WorkflowCommand'
+  | 'WorkflowConnection'
+  | 'WorkflowGroupEdge'
+  | 'WorkflowLabelCounts'
+  | 'WorkflowNode'
+  | 'WorkflowNodeConnection'
+  | 'WorkflowNodeCounts';
+
+async function workflowOf({ workflowId }: NodeView, { loaders }: Context): Promise<WorkflowDocument> {
+  const workflow = await loaders.load(workflowLoader, workflowId);
+  if (workflow) return workflow;
+  throw new DomainError('WORKFLOW_NOT_FOUND', `Workflow "${workflowId}" not found.`, { value: workflowId });
+}
+
+const jobIdOf = (node: NodeView): string | null => nodeJobIds(node.workflowId)(node) ?? null;
+
+const workflow: NonNullable<Resolvers['Workflow']> = {
+  id: ({ _id }) => _id,
+  experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
+  owner: ({ owner: subject }) => ({ subject }),
+  submittedBy: ({ submittedBy, owner }) => ({ subject: submittedBy ?? owner }),
+  share: shareOf,
+  sharePath: ({ share }) => share,
+  counts: ({ groups }) => countsOf(groups),
+  labelCounts: ({ groups }) => [...groups],
+  layers: async (of, _args, { core }) => [...(await core.workflows.views.layers(of))],
+  criticalPathNodes: ({ layers }) => layers,
+  endedFraction: ({ groups }) => {
+    const counts = countsOf(groups);
+    const all = nodesIn(counts);
+    return all === 0 ? 0 : endedIn(counts) / all;
+  },
+  estimatedEndAt: (of, _args, { core }) => core.workflows.views.estimatedEnd(of),
+  groupEdges: ({ groupEdges }) => [...groupEdges],
+  pause: ({ pause }) => pause ?? null,
+  cancellation: ({ cancel }) => cancel ?? null,
+  sealedAt: ({ sealedAt }) => sealedAt ?? null,
+  endedAt: ({ endedAt }) => endedAt ?? null,
+  nodes: (of, { filter, first, after }, { core }) =>
+    core.workflows.views.nodes(of, filter, { first: first ?? 50, after }),
+};
+
+const node: NonNullable<Resolvers['WorkflowNode']> = {
+  id: ({ _id }) => _id,
+  label: ({ label }) => (label === '' ? null : label),
+  workflow: (of, _args, context) => workflowOf(of, context),
+  state: ({ state }) => shownState(state),
+  edgeCount: ({ total }) => total,
+  neededEdges: ({ needed }) => needed,
+  metEdges: ({ met }) => met,
+  lostEdges: ({ lost }) => lost,
+  job: (of, _args, context, info) => {
+    const id = jobIdOf(of);
+    return id === null ? null : loadJob(id, context, info);
+  },
+  jobId: jobIdOf,
+  submittedAt: ({ submittedAt }) => submittedAt ?? null,
+  endedAt: ({ endedAt }) => endedAt ?? null,
+  reason: (of, _args, context) =>
+    context.core.workflows.views.reasonOf(of, () => context.loaders.load(workflowLoader, of.workflowId)),
+  endedBy: ({ by: subject }) => (subject === undefined ? null : { subject }),
+  dependents: (of, { first, after }, { core }) =>
+    core.workflows.views.dependents(of, { first: first ?? 50, after }),
+};
+
+/** Resolvers of this folder's SDL. */
+export const workflowResolvers: Pick<Resolvers, Types> = {
+  Query: {
+    workflow: (_parent, { id }, { loaders }) => loaders.load(workflowLoader, id),
+    workflows: (_parent, { filter, first, after }, { core, principal }) =>
+      core.workflows.views.page(principal, filter, { first: first ?? 20, after }),
+  },
+  Mutation: {
+    submitWorkflow: (_parent, { input }, { core, principal }) =>
+      core.workflows.submits.submit(principal, input),
+    pauseWorkflow: (_parent, { input }, { core, principal }) =>
+      core.workflows.commands.pause(principal, input),
+    resumeWorkflow: (_parent, { input }, { core, principal }) =>
+      core.workflows.commands.resume(principal, input),
+    cancelWorkflow: (_parent, { input: { nodes, ...command } }, { core, principal }) =>
+      nodes
+        ? core.workflows.commands.cancelNodes(principal, { ...command, nodes })
+        : core.workflows.commands.cancel(principal, command),
+    retryWorkflow: (_parent, { input }, { core, principal }) =>
+      core.workflows.commands.retry(principal, input),
+    markWorkflowNodes: (_parent, { input }, { core, principal }) =>
+      core.workflows.commands.mark(principal, input),
+  },
+  Workflow: workflow,
+  WorkflowCommand: {
+    by: ({ by: subject }) => ({ subject }),
+    reason: ({ reason }) => reason ?? null,
+  },
+  WorkflowConnection: connection,
+  WorkflowGroupEdge: {
+    from: ({ from }) => from ?? null,
+    to: ({ to }) => to ?? null,
+    isMet: ({ outcome }) => (outcome === undefined ? null : outcome === 'MET'),
+  },
+  WorkflowLabelCounts: {
+    label: ({ label }) => (label === '' ? null : label),
+    maxSubmitted: ({ maxSubmitted }) => maxSubmitted ?? null,
+    failureLimit: ({ failureLimit }) => failureLimit ?? null,
+  },
+  WorkflowNode: node,
+  WorkflowNodeConnection: connection,
+  WorkflowNodeCounts: {
+    total: (counts) => nodesIn(counts),
+    waiting: ({ WAITING }) => WAITING,
+    submitted: ({ SUBMITTED }) => SUBMITTED,
+    succeeded: ({ SUCCEEDED }) => SUCCEEDED,
+    failed: ({ FAILED }) => FAILED,
+    skipped: ({ SKIPPED }) => SKIPPED,
+    cancelled: ({ CANCELLED }) => CANCELLED,
+  },
+};
+
+type InputOf<T> = { readonly input: T };
+
+/** Access policies of the root fields. The service limits which workflows a caller sees and changes. */
+export const workflowPolicies: Policies = {
+  'Query.workflow': { action: 'task:read' },
+  'Query.workflows': { action: 'task:read' },
+  'Mutation.submitWorkflow': {
+    action: 'task:submit',
+    experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
+  },
+  'Mutation.pauseWorkflow': { action: 'job:hold' },
+  'Mutation.resumeWorkflow': { action: 'job:hold' },
+  'Mutation.cancelWorkflow': { action: 'job:cancel' },
+  'Mutation.retryWorkflow': { action: 'job:retry' },
+  'Mutation.markWorkflowNodes': { action: 'job:retry' },
+  'Workflow.share': shareOfPolicy,
+};

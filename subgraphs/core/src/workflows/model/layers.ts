@@ -1,0 +1,99 @@
+/** Order of the nodes of a workflow: their depths, or the cycle because of which they have none. */
+import { childOf, type EdgeBlock, edgesFrom } from './edges.js';
+import { leadsFrom, leadsTo } from './node-rules.js';
+import type { StoredGroupEdge } from './workflow.types.js';
+
+/** Fields of a node that its order needs. */
+export interface OrderedNode {
+  readonly label: string;
+  readonly isFinal: boolean;
+}
+
+/** Depths by position, or the positions of the nodes of a cycle, in order; -1 - n is an edge of groups. */
+export type Layers = { readonly depths: Uint32Array } | { readonly cycle: readonly number[] };
+
+/** Successors of all vertices: nodes, then edges of groups. */
+interface Vertices {
+  readonly count: number;
+  readonly nodes: number;
+  readonly each: (vertex: number, visit: (next: number) => void) => void;
+}
+
+/** Computes the layers. An edge of groups is a vertex of its own, so that it costs the sum of its groups. */
+export function layersOf(
+  nodes: readonly OrderedNode[],
+  edges: EdgeBlock,
+  groupEdges: readonly StoredGroupEdge[],
+): Layers {
+  const vertices = verticesOf(nodes, edges, groupEdges);
+  const waiting = new Uint32Array(vertices.count);
+  for (let vertex = 0; vertex < vertices.count; vertex += 1)
+    vertices.each(vertex, (next) => (waiting[next] = (waiting[next] ?? 0) + 1));
+  const depths = new Uint32Array(vertices.count);
+  const queue: number[] = [];
+  for (let vertex = 0; vertex < vertices.count; vertex += 1) if (waiting[vertex] === 0) queue.push(vertex);
+  for (let head = 0; head < queue.length; head += 1) {
+    const vertex = queue[head] ?? 0;
+    const below = (depths[vertex] ?? 0) + (vertex < nodes.length ? 1 : 0);
+    vertices.each(vertex, (next) => {
+      if (below > (depths[next] ?? 0)) depths[next] = below;
+      const left = (waiting[next] ?? 0) - 1;
+      waiting[next] = left;
+      if (left === 0) queue.push(next);
+    });
+  }
+  if (queue.length < vertices.count) return { cycle: cycleIn(vertices, waiting) };
+  return { depths: depths.slice(0, nodes.length) };
+}
+
+function verticesOf(
+  nodes: readonly OrderedNode[],
+  edges: EdgeBlock,
+  groupEdges: readonly StoredGroupEdge[],
+): Vertices {
+  const key = ({ label, isFinal }: OrderedNode): string => `${isFinal ? 'f' : 'r'}${label}`;
+  const members = new Map<string, number[]>();
+  nodes.forEach((node, at) => {
+    const known = members.get(key(node));
+    if (known) known.push(at);
+    else members.set(key(node), [at]);
+  });
+  const leaving = new Map<string, readonly number[]>();
+  const targets = groupEdges.map((edge): readonly (readonly number[])[] =>
+    [...members.values()].filter(([some]) => leadsTo(edge, nodes[some ?? 0] as OrderedNode)),
+  );
+  for (const [name, [some]] of members)
+    leaving.set(
+      name,
+      groupEdges.flatMap((edge, at) =>
+        leadsFrom(edge, nodes[some ?? 0] as OrderedNode) ? [nodes.length + at] : [],
+      ),
+    );
+  const each: Vertices['each'] = (vertex, visit) => {
+    const node = nodes[vertex];
+    if (node) {
+      for (const target of edgesFrom(edges, vertex)) visit(childOf(target));
+      for (const edge of leaving.get(key(node)) ?? []) visit(edge);
+    } else for (const group of targets[vertex - nodes.length] ?? []) for (const child of group) visit(child);
+  };
+  return { count: nodes.length + groupEdges.length, nodes: nodes.length, each };
+}
+
+/** Each vertex that still waits has a parent that waits; following them leads into a cycle. */
+function cycleIn({ count, nodes, each }: Vertices, waiting: Uint32Array): readonly number[] {
+  const parent = new Int32Array(count).fill(-1);
+  for (let vertex = 0; vertex < count; vertex += 1)
+    if ((waiting[vertex] ?? 0) > 0)
+      each(vertex, (next) => {
+        if ((waiting[next] ?? 0) > 0) parent[next] = vertex;
+      });
+  let at = waiting.findIndex((left) => left > 0);
+  const seen = new Set<number>();
+  while (!seen.has(at)) {
+    seen.add(at);
+    at = parent[at] ?? 0;
+  }
+  const cycle = [at];
+  for (let next = parent[at] ?? 0; next !== at; next = parent[next] ?? 0) cycle.push(next);
+  return cycle.reverse().map((vertex) => (vertex < nodes ? vertex : nodes - 1 - vertex));
+}

@@ -1,0 +1,134 @@
+/** Pure rules of nodes: outcomes of edges, states by numbers, and counts of groups. */
+import {
+  type EdgeCondition,
+  type EdgeOutcome,
+  type EndedNodeState,
+  endedNodeStates,
+  hasEnded,
+  type NodeCounts,
+  type NodeState,
+  nodeStates,
+  type StoredGroupEdge,
+  type StoredNodeGroup,
+  type StoredNodeState,
+} from './workflow.types.js';
+
+/** Outcome of an edge whose parent has ended in a state. */
+export function edgeOutcome(condition: EdgeCondition, state: EndedNodeState): EdgeOutcome {
+  return condition === 'ENDED' || condition === state ? 'MET' : 'LOST';
+}
+
+/** Numbers of a node that decide about it. */
+export interface NodeNumbers {
+  readonly total: number;
+  readonly needed: number;
+  readonly met: number;
+  readonly lost: number;
+}
+
+/** State of a node that waits, by its numbers. */
+export function waitingState({ total, needed, met, lost }: NodeNumbers): 'WAITING' | 'READY' | 'DOOMED' {
+  if (met >= needed) return 'READY';
+  return total - lost < needed ? 'DOOMED' : 'WAITING';
+}
+
+/** No nodes. */
+export const noNodes: NodeCounts = {
+  WAITING: 0,
+  SUBMITTED: 0,
+  SUCCEEDED: 0,
+  FAILED: 0,
+  SKIPPED: 0,
+  CANCELLED: 0,
+};
+
+/** Number of all nodes. */
+export function nodesIn(counts: NodeCounts): number {
+  return nodeStates.reduce((sum, state) => sum + counts[state], 0);
+}
+
+/** Number of nodes that have ended. */
+export function endedIn(counts: NodeCounts): number {
+  return endedNodeStates.reduce((sum, state) => sum + counts[state], 0);
+}
+
+/** Sum over groups. */
+export function countsOf(groups: readonly Pick<StoredNodeGroup, 'counts'>[]): NodeCounts {
+  const sum: Record<NodeState, number> = { ...noNodes };
+  for (const { counts } of groups) for (const state of nodeStates) sum[state] += counts[state];
+  return sum;
+}
+
+/** Groups whose nodes an edge waits for. */
+export function sourcesOf(
+  edge: Pick<StoredGroupEdge, 'from'>,
+  groups: readonly StoredNodeGroup[],
+): readonly StoredNodeGroup[] {
+  return groups.filter(({ label, isFinal }) => !isFinal && (edge.from === undefined || label === edge.from));
+}
+
+/** True if an edge of groups leads from a node. */
+export function leadsFrom(
+  { from }: Pick<StoredGroupEdge, 'from'>,
+  node: { readonly label: string; readonly isFinal: boolean },
+): boolean {
+  return !node.isFinal && (from === undefined || from === node.label);
+}
+
+/** True if an edge of groups leads to a node. */
+export function leadsTo(
+  { to }: Pick<StoredGroupEdge, 'to'>,
+  node: { readonly label: string; readonly isFinal: boolean },
+): boolean {
+  return to === undefined ? node.isFinal : !node.isFinal && to === node.label;
+}
+
+/** Outcome of an edge of groups; undefined while it is open. */
+export function groupOutcome(
+  edge: StoredGroupEdge,
+  groups: readonly StoredNodeGroup[],
+): EdgeOutcome | undefined {
+  const counts = countsOf(sourcesOf(edge, groups));
+  const ended = endedIn(counts);
+  const met = edge.condition === 'ENDED' ? ended : counts[edge.condition];
+  if (met >= edge.needed) return 'MET';
+  return nodesIn(counts) - (ended - met) < edge.needed ? 'LOST' : undefined;
+}
+
+/** State of a workflow whose nodes have all ended. */
+export function endStateOf(
+  groups: readonly StoredNodeGroup[],
+  isCancelled: boolean,
+): 'SUCCEEDED' | 'FAILED' | 'CANCELLED' {
+  if (isCancelled) return 'CANCELLED';
+  const { FAILED, CANCELLED } = countsOf(groups);
+  return FAILED + CANCELLED > 0 ? 'FAILED' : 'SUCCEEDED';
+}
+
+/** Groups after nodes have changed their states. */
+export function movedGroups(
+  groups: readonly StoredNodeGroup[],
+  moves: Iterable<{ readonly group: number; readonly from: NodeState; readonly to: NodeState }>,
+): readonly StoredNodeGroup[] {
+  const changed = groups.map((group) => ({ ...group, counts: { ...group.counts } }));
+  for (const { group, from, to } of moves) {
+    const counts = changed[group]?.counts;
+    if (!counts) throw new RangeError(`group: ${group} does not exist; must be less than ${groups.length}`);
+    counts[from] -= 1;
+    counts[to] += 1;
+  }
+  return changed;
+}
+
+/** Position of the group of a node. */
+export function groupAt(
+  groups: readonly Pick<StoredNodeGroup, 'label' | 'isFinal'>[],
+  node: { readonly label: string; readonly isFinal: boolean },
+): number {
+  return groups.findIndex(({ label, isFinal }) => label === node.label && isFinal === node.isFinal);
+}
+
+/** True for a node that neither runs nor has ended. */
+export function isBeforeSubmission(state: StoredNodeState): boolean {
+  return !hasEnded(state) && state !== 'SUBMITTED' && state !== 'ENDING';
+}

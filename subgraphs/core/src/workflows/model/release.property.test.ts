@@ -1,0 +1,285 @@
+/** The rules of release, against a model that looks at a whole graph whose nodes have all ended. */
+import { describe, expect, it } from '@jest/globals';
+import { InputErrors } from '@rhizome/errors';
+import fc from 'fast-check';
+import { planWorkflow, type WorkflowPlan } from '../submit/graph-input.js';
+import type { WorkflowErrorCode } from '../submit/workflow-errors.js';
+import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
+import { blocksOf, childOf, conditionOf, edgesFrom, joinBlocks } from './edges.js';
+import { bitsOfNodes, nodesFromBits } from './node-bits.js';
+import {
+  edgeOutcome,
+  groupAt,
+  groupOutcome,
+  leadsFrom,
+  leadsTo,
+  movedGroups,
+  waitingState,
+} from './node-rules.js';
+import { recount, type ResetNode, resetNodes } from './reset.js';
+import {
+  type EndedNodeState,
+  hasEnded,
+  shownState,
+  type StoredGroupEdge,
+  type StoredNodeGroup,
+  type StoredNodeState,
+} from './workflow.types.js';
+
+const conditions = fc.constantFrom('SUCCEEDED' as const, 'ENDED' as const, 'FAILED' as const);
+const labels = ['a', 'b', 'c'];
+
+/** Nodes depend on earlier ones, and labels follow the order of nodes, so that there is no cycle. */
+const graphs = fc
+  .array(
+    fc.record({
+      parents: fc.uniqueArray(fc.tuple(fc.nat(), conditions), { selector: ([at]) => at, maxLength: 4 }),
+      needed: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+      isFinal: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 18 },
+  )
+  .map((made): readonly NodeSpec[] => {
+    const finals = made.slice(-3).map(({ isFinal }) => isFinal);
+    const firstFinal = made.length - finals.length + Math.max(0, finals.indexOf(true));
+    return made.map(({ parents, needed }, at): NodeSpec => {
+      const isFinal = finals.includes(true) && at >= firstFinal && at > 0;
+      const dependsOn = [
+        ...new Map(
+          parents.flatMap(([parent, condition]) =>
+            at === 0 ? [] : [[parent % at, { node: `n${parent % at}`, condition }] as const],
+          ),
+        ).values(),
+      ];
+      return {
+        name: `n${at}`,
+        label: labels[Math.floor((at * labels.length) / made.length)] ?? 'c',
+        isFinal,
+        dependsOn,
+        ...(needed !== undefined && needed <= dependsOn.length ? { needed } : {}),
+      };
+    });
+  });
+const groupEdges = fc.array(
+  fc.record({
+    pair: fc.constantFrom(['a', 'b'], ['b', 'c'], ['a', 'c']),
+    condition: conditions,
+  }),
+  { maxLength: 3 },
+);
+
+function planOf(nodes: readonly NodeSpec[], wanted: readonly GroupEdgeSpec[]): WorkflowPlan | undefined {
+  const errors = new InputErrors<WorkflowErrorCode>();
+  const known = wanted.filter(({ from, to }) =>
+    [from, to].every((label) => nodes.some((node) => node.label === label && node.isFinal !== true)),
+  );
+  return planWorkflow(nodes, new Map(), known, errors);
+}
+
+/** A workflow that steps change, in any order of the ends of its jobs. */
+class Run {
+  readonly nodes: (ResetNode & { state: StoredNodeState; met: number; lost: number })[];
+  groups: readonly StoredNodeGroup[];
+  groupEdges: readonly StoredGroupEdge[];
+
+  constructor(
+    readonly plan: WorkflowPlan,
+    readonly outcome: (node: number) => EndedNodeState,
+  ) {
+    this.groups = plan.groups;
+    this.groupEdges = plan.groupEdges;
+    this.nodes = plan.nodes.map((node) => {
+      const numbers = { ...node, met: 0, lost: 0 };
+      return { ...numbers, state: waitingState(numbers), isMarked: false };
+    });
+  }
+
+  /** Takes steps until nothing is left to do. @param pick chooses among the nodes that may change */
+  run(pick: (many: number) => number): void {
+    for (;;) {
+      const edge = this.groupEdges.findIndex((one) => !one.outcome && groupOutcome(one, this.groups));
+      if (edge >= 0) {
+        this.#applyGroup(edge);
+        continue;
+      }
+      const due = this.nodes.flatMap(({ state }, at) =>
+        state === 'READY' || state === 'DOOMED' ? [at] : [],
+      );
+      const node = due[pick(due.length)];
+      if (node === undefined) return;
+      this.#end(node, this.nodes[node]?.state === 'DOOMED' ? 'SKIPPED' : this.outcome(node));
+    }
+  }
+
+  #end(at: number, state: EndedNodeState): void {
+    const node = this.nodes[at];
+    if (!node) throw new Error(`no node ${at}`);
+    const move = { group: groupAt(this.groups, node), from: shownState(node.state), to: state };
+    this.groups = movedGroups(this.groups, [move]);
+    node.state = state;
+    for (const target of edgesFrom(this.plan.edges, at))
+      this.#add(childOf(target), edgeOutcome(conditionOf(target), state));
+  }
+
+  #applyGroup(at: number): void {
+    const edge = this.groupEdges[at];
+    const outcome = edge && groupOutcome(edge, this.groups);
+    if (!edge || !outcome) throw new Error(`edge ${at} is open`);
+    this.groupEdges = this.groupEdges.with(at, { ...edge, outcome });
+    this.nodes.forEach((node, child) => {
+      if (leadsTo(edge, node)) this.#add(child, outcome);
+    });
+  }
+
+  #add(child: number, outcome: 'MET' | 'LOST'): void {
+    const node = this.nodes[child];
+    if (!node) throw new Error(`no node ${child}`);
+    if (outcome === 'MET') node.met += 1;
+    else node.lost += 1;
+    if (node.state === 'WAITING') node.state = waitingState(node);
+  }
+
+  /** Lets nodes begin again. */
+  reset(seeds: readonly number[], reach: 'UNDONE' | 'ALL'): ReadonlySet<number> {
+    const graph = {
+      nodes: this.nodes,
+      edges: this.plan.edges,
+      groups: this.groups,
+      groupEdges: this.groupEdges,
+    };
+    const chosen = nodesFromBits(bitsOfNodes(resetNodes(graph, seeds, reach)));
+    const after = recount(graph, chosen, []);
+    for (const { node: at, ...numbers } of after.numbers) Object.assign(this.nodes[at] ?? {}, numbers);
+    // A repetition finds the nodes changed, and must come to the same numbers.
+    expect(recount(graph, chosen, []).numbers).toEqual(after.numbers);
+    this.groups = after.groups;
+    this.groupEdges = after.groupEdges;
+    return chosen;
+  }
+
+  states(): readonly StoredNodeState[] {
+    return this.nodes.map(({ state }) => state);
+  }
+}
+
+/** States of all nodes, by the end states of those before them. */
+function modelOf(plan: WorkflowPlan, outcome: (node: number) => EndedNodeState): readonly EndedNodeState[] {
+  const states: EndedNodeState[] = [];
+  const order = plan.nodes.map((_, at) => at).sort((a, b) => depthAt(a) - depthAt(b));
+  function depthAt(at: number): number {
+    return plan.nodes[at]?.depth ?? 0;
+  }
+  for (const at of order) {
+    const met = metEdges(plan, states, at);
+    states[at] = met >= (plan.nodes[at]?.needed ?? 0) ? outcome(at) : 'SKIPPED';
+  }
+  return states;
+}
+
+function metEdges(plan: WorkflowPlan, states: readonly (StoredNodeState | undefined)[], at: number): number {
+  const node = plan.nodes[at];
+  if (!node) throw new Error(`no node ${at}`);
+  let met = 0;
+  states.forEach((state, parent) => {
+    if (state === undefined || !hasEnded(state)) return;
+    for (const target of edgesFrom(plan.edges, parent))
+      if (childOf(target) === at && edgeOutcome(conditionOf(target), state) === 'MET') met += 1;
+  });
+  for (const edge of plan.groupEdges) {
+    if (!leadsTo(edge, node)) continue;
+    const meeting = plan.nodes.filter((source, parent) => {
+      const state = states[parent];
+      return leadsFrom(edge, source) && state !== undefined && hasEnded(state)
+        ? edgeOutcome(edge.condition, state) === 'MET'
+        : false;
+    });
+    if (meeting.length >= edge.needed) met += 1;
+  }
+  return met;
+}
+
+const outcomes = fc.array(fc.constantFrom('SUCCEEDED' as const, 'FAILED' as const), {
+  minLength: 18,
+  maxLength: 18,
+});
+const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 40 });
+const edgesOf = (
+  made: readonly { readonly pair: readonly string[]; readonly condition: GroupEdgeSpec['condition'] }[],
+) => made.map(({ pair: [from = '', to = ''], condition }): GroupEdgeSpec => ({ from, to, condition }));
+const pickBy = (numbers: readonly number[]) => {
+  let at = 0;
+  return (many: number): number => (many === 0 ? -1 : (numbers[at++ % numbers.length] ?? 0) % many);
+};
+
+describe('release of nodes', () => {
+  it('ends every node as the whole graph says, in any order of ends', () => {
+    fc.assert(
+      fc.property(graphs, groupEdges, outcomes, picks, (nodes, wanted, ends, order) => {
+        const plan = planOf(nodes, edgesOf(wanted));
+        fc.pre(plan !== undefined);
+        const outcome = (at: number): EndedNodeState => ends[at] ?? 'SUCCEEDED';
+        const run = new Run(plan, outcome);
+        run.run(pickBy(order));
+        expect(run.states()).toEqual(modelOf(plan, outcome));
+        expect(run.groups.map(({ counts }) => counts.WAITING)).toEqual(run.groups.map(() => 0));
+      }),
+    );
+  });
+
+  it('ends every node as the whole graph says when everything behind a node runs again', () => {
+    fc.assert(
+      fc.property(graphs, groupEdges, outcomes, picks, fc.nat(), (nodes, wanted, ends, order, chosen) => {
+        const plan = planOf(nodes, edgesOf(wanted));
+        fc.pre(plan !== undefined);
+        const seed = chosen % nodes.length;
+        let isChanged = false;
+        const other = (state: EndedNodeState): EndedNodeState =>
+          state === 'FAILED' ? 'SUCCEEDED' : 'FAILED';
+        const outcome = (at: number): EndedNodeState => {
+          const end = ends[at] ?? 'SUCCEEDED';
+          return isChanged && at === seed ? other(end) : end;
+        };
+        const run = new Run(plan, outcome);
+        run.run(pickBy(order));
+        isChanged = true;
+        run.reset([seed], 'ALL');
+        run.run(pickBy(order));
+        expect(run.states()).toEqual(modelOf(plan, outcome));
+      }),
+    );
+  });
+
+  it('runs what has failed again, and what was skipped because of it, and keeps what succeeded', () => {
+    fc.assert(
+      fc.property(graphs, groupEdges, outcomes, picks, (nodes, wanted, ends, order) => {
+        const plan = planOf(nodes, edgesOf(wanted));
+        fc.pre(plan !== undefined);
+        let isRetried = false;
+        const run = new Run(plan, (at) => (isRetried ? 'SUCCEEDED' : (ends[at] ?? 'SUCCEEDED')));
+        run.run(pickBy(order));
+        const before = run.states();
+        isRetried = true;
+        const failed = before.flatMap((state, at) => (state === 'FAILED' ? [at] : []));
+        const reset = run.reset(failed, 'UNDONE');
+        run.run(pickBy(order));
+        expect(run.states()).not.toContain('FAILED');
+        run.states().forEach((state, at) => {
+          expect(hasEnded(state)).toBe(true);
+          if (!reset.has(at)) expect(state).toBe(before[at]);
+          // A node that began again has counted each edge once.
+          else expect(run.nodes[at]?.met).toBe(metEdges(plan, run.states(), at));
+        });
+      }),
+    );
+  });
+
+  it('keeps edges through their stored form', () => {
+    fc.assert(
+      fc.property(graphs, (nodes) => {
+        const plan = planOf(nodes, []);
+        fc.pre(plan !== undefined);
+        expect(joinBlocks(nodes.length, blocksOf(plan.edges))).toEqual(plan.edges);
+      }),
+    );
+  });
+});

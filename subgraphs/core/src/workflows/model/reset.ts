@@ -1,0 +1,165 @@
+/** Pure rules of nodes that begin again: which, and with which numbers. They need the whole workflow. */
+import { childOf, conditionOf, type EdgeBlock, edgesFrom } from './edges.js';
+import {
+  edgeOutcome,
+  groupAt,
+  groupOutcome,
+  isBeforeSubmission,
+  leadsFrom,
+  leadsTo,
+  noNodes,
+  waitingState,
+} from './node-rules.js';
+import {
+  type EdgeOutcome,
+  hasEnded,
+  type NodeEnd,
+  type NodeState,
+  shownState,
+  type StoredGroupEdge,
+  type StoredNodeGroup,
+  type StoredNodeState,
+} from './workflow.types.js';
+
+/** Fields of a node that a reset needs. */
+export interface ResetNode {
+  readonly label: string;
+  readonly isFinal: boolean;
+  readonly state: StoredNodeState;
+  readonly total: number;
+  readonly needed: number;
+  /** True if a principal ended it. */
+  readonly isMarked: boolean;
+}
+
+/** A whole workflow in memory. */
+export interface WorkflowGraph {
+  readonly nodes: readonly ResetNode[];
+  readonly edges: EdgeBlock;
+  readonly groups: readonly StoredNodeGroup[];
+  readonly groupEdges: readonly StoredGroupEdge[];
+}
+
+/** Reach of a reset: what was not done because of its nodes, or everything behind them. */
+export type ResetReach = 'UNDONE' | 'ALL';
+
+/**
+ * Nodes that begin again if the seeds do.
+ * @param isSeedReset false if the seeds are given another end instead
+ */
+export function resetNodes(
+  { nodes, edges, groupEdges }: WorkflowGraph,
+  seeds: readonly number[],
+  reach: ResetReach,
+  isSeedReset = true,
+): Set<number> {
+  const reached = new Set(seeds);
+  const queue = [...seeds];
+  const followed = new Set<number>();
+  const visit = (child: number): void => {
+    const node = nodes[child];
+    if (!node || reached.has(child) || !begins(node, reach)) return;
+    reached.add(child);
+    queue.push(child);
+  };
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    for (const target of edgesFrom(edges, next)) visit(childOf(target));
+    const node = nodes[next];
+    groupEdges.forEach((edge, at) => {
+      if (!node || followed.has(at) || !leadsFrom(edge, node)) return;
+      followed.add(at);
+      nodes.forEach((other, child) => {
+        if (leadsTo(edge, other)) visit(child);
+      });
+    });
+  }
+  if (!isSeedReset) for (const seed of seeds) reached.delete(seed);
+  return reached;
+}
+
+function begins({ state, isFinal, isMarked }: ResetNode, reach: ResetReach): boolean {
+  if (isBeforeSubmission(state)) return true;
+  if (reach === 'ALL') return true;
+  // Final nodes follow the end of all others, which comes again.
+  if (isFinal) return hasEnded(state);
+  return state === 'SKIPPED' && !isMarked;
+}
+
+/** Numbers and state of a node that begins again. */
+export interface ResetNumbers {
+  readonly node: number;
+  readonly state: 'WAITING' | 'READY' | 'DOOMED';
+  readonly met: number;
+  readonly lost: number;
+}
+
+/** Workflow after a reset. */
+export interface Recount {
+  readonly numbers: readonly ResetNumbers[];
+  readonly groups: readonly StoredNodeGroup[];
+  readonly groupEdges: readonly StoredGroupEdge[];
+}
+
+/**
+ * Counts the edges of the nodes that begin again. The result depends on the other nodes only, so that it may
+ * be repeated after some of the nodes were changed.
+ */
+export function recount(
+  graph: WorkflowGraph,
+  reset: ReadonlySet<number>,
+  marks: readonly NodeEnd[],
+): Recount {
+  const { nodes, edges } = graph;
+  const marked = new Map(marks.map((mark) => [mark.node, mark.state]));
+  const stateAt = (node: number): StoredNodeState =>
+    marked.get(node) ?? (reset.has(node) ? 'WAITING' : (nodes[node]?.state ?? 'WAITING'));
+  const met = new Map<number, number>();
+  const lost = new Map<number, number>();
+  const count = (child: number, outcome: EdgeOutcome): void => {
+    const into = outcome === 'MET' ? met : lost;
+    into.set(child, (into.get(child) ?? 0) + 1);
+  };
+  for (let node = 0; node < nodes.length; node += 1) {
+    const state = stateAt(node);
+    if (!hasEnded(state)) continue;
+    for (const target of edgesFrom(edges, node)) {
+      const child = childOf(target);
+      if (reset.has(child)) count(child, edgeOutcome(conditionOf(target), state));
+    }
+  }
+  const groups = groupsAfter(graph, stateAt);
+  const changed = [...reset, ...marked.keys()].map((node) => nodes[node] as ResetNode);
+  // All nodes behind an edge whose sources change begin again, or need its outcome no more. Of other edges,
+  // only an outcome that their dependents have counted counts: the rest follows in a step of its own.
+  const groupEdges = graph.groupEdges.map((edge): StoredGroupEdge => {
+    if (!changed.some((node) => leadsFrom(edge, node))) return edge;
+    const { outcome: _before, ...open } = edge;
+    const outcome = groupOutcome(open, groups);
+    return outcome ? { ...open, outcome } : open;
+  });
+  for (const edge of groupEdges)
+    if (edge.outcome)
+      for (const node of reset) if (leadsTo(edge, nodes[node] as ResetNode)) count(node, edge.outcome);
+  const numbers = [...reset].map((node): ResetNumbers => {
+    const { total, needed } = nodes[node] as ResetNode;
+    const own = { met: met.get(node) ?? 0, lost: lost.get(node) ?? 0 };
+    return { node, ...own, state: waitingState({ total, needed, ...own }) };
+  });
+  return { numbers, groups, groupEdges };
+}
+
+function groupsAfter(
+  { nodes, groups }: WorkflowGraph,
+  stateAt: (node: number) => StoredNodeState,
+): readonly StoredNodeGroup[] {
+  const counts = groups.map((): Record<NodeState, number> => ({ ...noNodes }));
+  const positions = new Map<string, number>();
+  nodes.forEach((node, at) => {
+    const key = `${node.isFinal} ${node.label}`;
+    const group = positions.get(key) ?? groupAt(groups, node);
+    positions.set(key, group);
+    const own = counts[group];
+    if (own) own[shownState(stateAt(at))] += 1;
+  });
+  return groups.map((group, at) => ({ ...group, counts: counts[at] ?? noNodes }));
+}

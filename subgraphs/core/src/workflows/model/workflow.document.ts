@@ -1,0 +1,136 @@
+import { baseFields, defineCollection } from '@rhizome/mongo';
+import { workflowStates, type StoredGroupEdge, type StoredNodeGroup } from './workflow.types.js';
+import type { StoredStep, WorkflowState } from './workflow.types.js';
+
+/** Command that changed the state of a workflow. */
+export interface StoredWorkflowCommand {
+  /** Subject of the principal, or `system:…`. */
+  readonly by: string;
+  readonly at: Date;
+  readonly reason?: string;
+}
+
+/** Stored workflow. Its nodes and edges are in collections of their own. */
+export interface WorkflowDocument {
+  /** `workflow_…` */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly experiment: string;
+  readonly name: string;
+  readonly owner: string;
+  /** Submitter, if not the owner. */
+  readonly submittedBy?: string;
+  /** Path of the leaf. */
+  readonly share: string;
+  readonly priority: number;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly state: WorkflowState;
+  /** Number of nodes. */
+  readonly nodes: number;
+  /** Longest chain of nodes, the number of layers. */
+  readonly layers: number;
+  readonly groups: readonly StoredNodeGroup[];
+  readonly groupEdges: readonly StoredGroupEdge[];
+  /** Number of the newest step. */
+  readonly step: number;
+  /** The newest step, until it is applied. */
+  readonly open?: StoredStep;
+  readonly sealedAt?: Date;
+  readonly endedAt?: Date;
+  /** Latest pause; absent while the workflow is not paused. */
+  readonly pause?: StoredWorkflowCommand;
+  /** Latest cancellation of the whole workflow. */
+  readonly cancel?: StoredWorkflowCommand & { readonly withFinal: boolean };
+}
+
+/** Fields that callers see: all but the open step, which may be large. */
+export const workflowFields = {
+  schemaVersion: 1,
+  revision: 1,
+  createdAt: 1,
+  updatedAt: 1,
+  experiment: 1,
+  name: 1,
+  owner: 1,
+  submittedBy: 1,
+  share: 1,
+  priority: 1,
+  labels: 1,
+  state: 1,
+  nodes: 1,
+  layers: 1,
+  groups: 1,
+  groupEdges: 1,
+  step: 1,
+  sealedAt: 1,
+  endedAt: 1,
+  pause: 1,
+  cancel: 1,
+} as const satisfies Record<Exclude<keyof WorkflowDocument, '_id' | 'open'>, 1>;
+
+const text = { bsonType: 'string', minLength: 1 } as const;
+const count = { bsonType: 'number', minimum: 0 } as const;
+
+/** Version of the stored form. */
+export const workflowSchemaVersion = 1;
+
+/** Workflows of all experiments. */
+export const workflowsCollection = defineCollection<WorkflowDocument>({
+  name: 'workflows',
+  schemaVersion: workflowSchemaVersion,
+  validator: {
+    required: [
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'experiment',
+      'name',
+      'owner',
+      'share',
+      'priority',
+      'labels',
+      'state',
+      'nodes',
+      'layers',
+      'groups',
+      'groupEdges',
+      'step',
+    ],
+    properties: {
+      ...baseFields,
+      experiment: text,
+      name: text,
+      owner: text,
+      submittedBy: text,
+      share: text,
+      priority: { bsonType: 'number', minimum: -1000, maximum: 1000 },
+      labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },
+      state: { enum: [...workflowStates] },
+      nodes: count,
+      layers: count,
+      groups: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1000 },
+      groupEdges: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1001 },
+      step: count,
+      open: { bsonType: 'object', required: ['kind', 'at'] },
+      sealedAt: { bsonType: 'date' },
+      endedAt: { bsonType: 'date' },
+      pause: { bsonType: 'object' },
+      cancel: { bsonType: 'object' },
+    },
+  },
+  indexes: [
+    {
+      name: 'experiment_idx',
+      keys: { experiment: 1, _id: 1 },
+      why: 'workflows of experiments, newest first',
+    },
+    {
+      name: 'state_idx',
+      keys: { state: 1, _id: 1 },
+      why: 'workflows that are open or active, for the leader; workflows by state',
+    },
+  ],
+});

@@ -1,0 +1,91 @@
+/**
+ * Serialises the changes of each workflow. A change is recorded in the workflow as its next step, if no other
+ * was recorded since the workflow was read, and then applied to the nodes. A process that finds a step which
+ * is not applied applies it first. So any process may change a workflow, and may end at any point.
+ */
+import type { Clock } from '@rhizome/clock';
+import type { StepContent } from '../model/workflow.types.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { WorkflowPatch, WorkflowsRepository } from '../store/workflows.repository.js';
+import type { StepWriter } from './step-writer.js';
+
+/** Change of a workflow. */
+export interface WorkflowChange {
+  /** Change of its nodes; absent if only the workflow changes. */
+  readonly step?: StepContent;
+  readonly patch: WorkflowPatch;
+}
+
+/** Dependencies of {@link Journal}. */
+export interface JournalOptions {
+  readonly workflows: WorkflowsRepository;
+  readonly writer: StepWriter;
+  readonly clock: Clock;
+}
+
+/** Decides about the next change of a workflow whose steps are all applied; undefined for none. */
+export type Decide = (workflow: WorkflowDocument) => Promise<WorkflowChange | undefined>;
+
+/** Changes workflows step by step. */
+export class Journal {
+  readonly #options: JournalOptions;
+  /** Changes in progress, by workflow: those of one process need not compete. */
+  readonly #order = new Map<string, Promise<unknown>>();
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes one change. Its step is applied by the time the call ends.
+   * @returns the workflow afterwards, and whether it was changed; null if it does not exist
+   */
+  change(
+    id: string,
+    decide: Decide,
+  ): Promise<{ readonly workflow: WorkflowDocument; readonly isChanged: boolean } | null> {
+    return this.#inOrder(id, () => this.#change(id, decide));
+  }
+
+  /** Makes changes until there is none to make, or the signal aborts. */
+  async changeAll(id: string, decide: Decide, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const changed = await this.change(id, decide);
+      if (!changed?.isChanged) return;
+    }
+  }
+
+  async #change(id: string, decide: Decide) {
+    const { workflows, writer, clock } = this.#options;
+    for (;;) {
+      const workflow = await workflows.find(id);
+      if (!workflow) return null;
+      // Applied even if the process that recorded it is at it: repeated writes change nothing.
+      if (workflow.open) await writer.apply(workflow, workflow.open);
+      const wanted = await decide(workflow);
+      if (!wanted) {
+        if (workflow.open) await workflows.applied(workflow, clock.now());
+        return { workflow, isChanged: false };
+      }
+      const changed = await workflows.record(workflow, wanted.step, wanted.patch, clock.now());
+      if (!changed) continue;
+      if (changed.open) {
+        await writer.apply(changed, changed.open);
+        await workflows.applied(changed, clock.now());
+      }
+      return { workflow: changed, isChanged: true };
+    }
+  }
+
+  async #inOrder<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#order.get(id) ?? Promise.resolve();
+    const running = before.then(work, work);
+    const settled = running.catch(() => undefined);
+    this.#order.set(id, settled);
+    try {
+      return await running;
+    } finally {
+      if (this.#order.get(id) === settled) this.#order.delete(id);
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/** Decides about the next step of an active workflow, from what its nodes say. */
+import type { EdgeBlock } from '../model/edges.js';
+import {
+  countsOf,
+  endedIn,
+  endStateOf,
+  groupAt,
+  groupOutcome,
+  movedGroups,
+  nodesIn,
+} from '../model/node-rules.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import {
+  activeStates,
+  type EndedNodeState,
+  type NodeEnd,
+  shownState,
+  type StoredNodeState,
+  type WorkflowState,
+} from '../model/workflow.types.js';
+import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
+import type { EndingNode, NodesRepository } from '../store/nodes.repository.js';
+import type { WorkflowPatch } from '../store/workflows.repository.js';
+import type { WorkflowChange } from './journal.js';
+
+/** Dependencies of {@link NextChange}. */
+export interface NextChangeOptions {
+  readonly nodes: NodesRepository;
+  readonly edges: EdgesRepository;
+  readonly now: () => Date;
+}
+
+/** Most nodes that one step ends or submits. */
+const maxNodes = 1000;
+/** Most edges that the nodes which one step ends have together, unless a single node has more. */
+const maxEdges = 100_000;
+const actor = 'system:workflows';
+
+/** True if the nodes of the workflow may change. */
+export function isActive({ state }: { readonly state: WorkflowState }): boolean {
+  return (activeStates as readonly WorkflowState[]).includes(state);
+}
+
+/** Finds next steps. */
+export class NextChange {
+  readonly #options: NextChangeOptions;
+
+  constructor(options: NextChangeOptions) {
+    this.#options = options;
+  }
+
+  /** The next step of a workflow whose steps are all applied; undefined if it waits for jobs or people. */
+  async of(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
+    if (!isActive(workflow)) return undefined;
+    return (
+      (await this.#ends(workflow)) ??
+      this.#groupEdge(workflow) ??
+      this.#end(workflow) ??
+      (await this.#release(workflow))
+    );
+  }
+
+  async #ends(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
+    const { _id, groups } = workflow;
+    const found = await this.#withFewEdges(_id, await this.#ending(workflow));
+    if (found.length === 0) return undefined;
+    const ends = found.map((node) => endOf(node, workflow));
+    const moves = found.map((node, at) => ({
+      group: groupAt(groups, node),
+      from: shownState(node.state),
+      to: ends[at]?.state as EndedNodeState,
+    }));
+    const after = movedGroups(groups, moves);
+    return { step: { kind: 'ENDS', ends }, patch: { groups: after, ...this.#failurePause(workflow, after) } };
+  }
+
+  /** Nodes that end now: their jobs have ended, they are doomed, or the workflow is cancelled. */
+  async #ending({ _id, cancel, state }: WorkflowDocument): Promise<readonly EndingNode[]> {
+    const { nodes } = this.#options;
+    if (state === 'CANCELLING') {
+      // Before the ends of jobs, by which they would be skipped.
+      const some: readonly StoredNodeState[] = ['WAITING', 'READY'];
+      const left = await nodes.inStates(_id, some, maxNodes, cancel?.withFinal ? {} : { isFinal: false });
+      if (left.length > 0) return left;
+    }
+    return nodes.inStates(_id, ['ENDING', 'DOOMED'], maxNodes);
+  }
+
+  async #withFewEdges(workflowId: string, found: readonly EndingNode[]): Promise<readonly EndingNode[]> {
+    if (found.length === 0) return found;
+    const blocks = await this.#options.edges.containing(
+      workflowId,
+      found.map(({ index }) => index),
+    );
+    let edges = 0;
+    const end = found.findIndex(({ index }, at) => {
+      edges += degreeOf(blocks.get(firstOf(index)), index);
+      return at > 0 && edges > maxEdges;
+    });
+    return end < 0 ? found : found.slice(0, end);
+  }
+
+  #failurePause(workflow: WorkflowDocument, after: WorkflowDocument['groups']): WorkflowPatch {
+    if (workflow.state !== 'RUNNING') return {};
+    const over = after.findIndex(
+      ({ failureLimit, counts }, at) =>
+        failureLimit !== undefined &&
+        counts.FAILED >= failureLimit &&
+        counts.FAILED > (workflow.groups[at]?.counts.FAILED ?? 0),
+    );
+    const group = after[over];
+    if (!group) return {};
+    const reason = `${group.counts.FAILED} nodes with label "${group.label}" have failed; the limit is ${group.failureLimit}`;
+    return { state: 'PAUSED', pause: { by: actor, at: this.#options.now(), reason } };
+  }
+
+  #groupEdge({ groups, groupEdges }: WorkflowDocument): WorkflowChange | undefined {
+    for (const [at, edge] of groupEdges.entries()) {
+      const outcome = edge.outcome ? undefined : groupOutcome(edge, groups);
+      if (!outcome) continue;
+      const patch = { groupEdges: groupEdges.with(at, { ...edge, outcome }) };
+      return { step: { kind: 'GROUP', edge: at, outcome }, patch };
+    }
+    return undefined;
+  }
+
+  #end({ groups, cancel }: WorkflowDocument): WorkflowChange | undefined {
+    const counts = countsOf(groups);
+    if (endedIn(counts) < nodesIn(counts)) return undefined;
+    const state = endStateOf(groups, cancel !== undefined);
+    return { patch: { state, endedAt: this.#options.now(), pause: null } };
+  }
+
+  async #release(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
+    const { _id, state, groups } = workflow;
+    if (state === 'PAUSED') return undefined;
+    const { nodes } = this.#options;
+    const isLimited = groups.some(({ maxSubmitted }) => maxSubmitted !== undefined);
+    const ready = isLimited
+      ? await this.#readyWithin(workflow)
+      : await nodes.inStates(_id, ['READY'], maxNodes, state === 'CANCELLING' ? { isFinal: true } : {});
+    if (ready.length === 0) return undefined;
+    const moves = ready.map((node) => ({
+      group: groupAt(groups, node),
+      from: 'WAITING' as const,
+      to: 'SUBMITTED' as const,
+    }));
+    return {
+      step: { kind: 'RELEASE', nodes: ready.map(({ index }) => index) },
+      patch: { groups: movedGroups(groups, moves) },
+    };
+  }
+
+  /** READY nodes, for each group no more than may be submitted. */
+  async #readyWithin({ _id, state, groups }: WorkflowDocument): Promise<readonly EndingNode[]> {
+    const ready: EndingNode[] = [];
+    for (const group of groups) {
+      const { maxSubmitted = maxNodes, counts, isFinal } = group;
+      const most = Math.min(maxSubmitted - counts.SUBMITTED, counts.WAITING, maxNodes - ready.length);
+      if (most > 0 && (state !== 'CANCELLING' || isFinal))
+        ready.push(...(await this.#options.nodes.ready(_id, group, most)));
+    }
+    return ready;
+  }
+}
+
+function degreeOf(block: EdgeBlock | undefined, node: number): number {
+  if (!block) return 0;
+  return (block.offsets[node - block.first + 1] ?? 0) - (block.offsets[node - block.first] ?? 0);
+}
+
+function endOf({ index, state, outcome }: EndingNode, { cancel }: WorkflowDocument): NodeEnd {
+  if (state === 'ENDING') return { node: index, state: outcome ?? 'FAILED' };
+  if (state === 'DOOMED') return { node: index, state: 'SKIPPED' };
+  const reason = cancel?.reason;
+  return {
+    ...{ node: index, state: 'CANCELLED' },
+    ...(reason === undefined ? {} : { reason }),
+    ...(cancel ? { by: cancel.by } : {}),
+  };
+}

@@ -1,0 +1,129 @@
+/** Applies recorded steps to the nodes of a workflow. Any step may be applied again, by any process. */
+import type { Clock } from '@rhizome/clock';
+import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
+import { insertBatches } from '../../jobs/submit/insert-batches.js';
+import { childOf, conditionOf, edgesFrom, type EdgeBlock, joinBlocks } from '../model/edges.js';
+import { nodesFromBits } from '../model/node-bits.js';
+import { edgeOutcome } from '../model/node-rules.js';
+import { recount, type WorkflowGraph } from '../model/reset.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { NodeEnd, StoredStep } from '../model/workflow.types.js';
+import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+import type { StepsRepository, StepTarget } from '../store/steps.repository.js';
+import { nodeJobs } from './node-jobs.js';
+
+/** Dependencies of {@link StepWriter}. */
+export interface StepWriterOptions {
+  readonly nodes: NodesRepository;
+  readonly edges: EdgesRepository;
+  readonly steps: StepsRepository;
+  readonly jobs: Pick<JobsRepository, 'insertNew'>;
+  readonly clock: Clock;
+}
+
+/** Jobs that are in memory at a time. */
+const jobsPerPage = 500;
+
+/** Writes steps. */
+export class StepWriter {
+  readonly #options: StepWriterOptions;
+
+  constructor(options: StepWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Applies the newest step of a workflow. */
+  async apply(workflow: WorkflowDocument, content: StoredStep): Promise<void> {
+    const { steps } = this.#options;
+    const target: StepTarget = { workflowId: workflow._id, step: workflow.step, at: content.at };
+    switch (content.kind) {
+      case 'ENDS':
+        await steps.end(target, content.ends);
+        await this.#countInDependents(target, content.ends);
+        return;
+      case 'GROUP': {
+        const edge = workflow.groupEdges[content.edge];
+        const isMet = content.outcome === 'MET';
+        const added = isMet ? { met: 1, lost: 0 } : { met: 0, lost: 1, cause: -1 - content.edge };
+        await steps.addToGroup(target, edge?.to, added);
+        return;
+      }
+      case 'RELEASE':
+        await this.#submit(workflow, target, content.nodes);
+        return;
+      case 'RESET': {
+        const graph = await this.graphOf(workflow);
+        const { numbers } = recount(graph, nodesFromBits(content.nodes), content.marks);
+        await steps.reset(target, numbers);
+        await steps.mark(target, content.marks);
+      }
+    }
+  }
+
+  /** The whole workflow in memory. */
+  async graphOf(workflow: WorkflowDocument): Promise<WorkflowGraph> {
+    const { nodes: repository, edges } = this.#options;
+    const { _id, nodes: count, groups, groupEdges } = workflow;
+    const blocks = await edges.all(_id, count);
+    const nodes: WorkflowGraph['nodes'][number][] = [];
+    for await (const { label, isFinal, state, total, needed, by } of repository.graph(_id))
+      nodes.push({ label, isFinal, state, total, needed, isMarked: by !== undefined });
+    if (nodes.length !== count) throw new Error(`workflow ${_id}: ${nodes.length} of ${count} nodes exist`);
+    return { nodes, edges: joinBlocks(count, blocks), groups, groupEdges };
+  }
+
+  async #countInDependents(target: StepTarget, ends: readonly NodeEnd[]): Promise<void> {
+    const { edges, steps } = this.#options;
+    const blocks = await edges.containing(
+      target.workflowId,
+      ends.map(({ node }) => node),
+    );
+    for (const { nodes, ...added } of addedEdges(ends, blocks)) await steps.add(target, nodes, added);
+  }
+
+  async #submit(workflow: WorkflowDocument, target: StepTarget, nodes: readonly number[]): Promise<void> {
+    const { steps, jobs, clock } = this.#options;
+    await steps.submit(target, nodes);
+    for (let start = 0; start < nodes.length; start += jobsPerPage) {
+      const submitted = await steps.submitted(target, nodes.slice(start, start + jobsPerPage));
+      for (const batch of insertBatches(nodeJobs(workflow, submitted, clock.now())))
+        await jobs.insertNew(batch);
+    }
+  }
+}
+
+/** Nodes with the same additions. */
+interface AddedGroup {
+  readonly nodes: number[];
+  readonly met: number;
+  readonly lost: number;
+  readonly cause?: number;
+}
+
+/** Sums up what the ends mean for their dependents, which must get one addition each. */
+function addedEdges(ends: readonly NodeEnd[], blocks: ReadonlyMap<number, EdgeBlock>): readonly AddedGroup[] {
+  const children = new Map<number, { met: number; lost: number; cause?: number }>();
+  for (const { node, state } of ends) {
+    const block = blocks.get(firstOf(node));
+    if (!block) throw new Error(`the edges of node ${node} do not exist`);
+    for (const target of edgesFrom(block, node)) {
+      const child = childOf(target);
+      const sum = children.get(child) ?? { met: 0, lost: 0 };
+      children.set(child, sum);
+      if (edgeOutcome(conditionOf(target), state) === 'MET') sum.met += 1;
+      else {
+        sum.lost += 1;
+        sum.cause ??= node;
+      }
+    }
+  }
+  const groups = new Map<string, AddedGroup>();
+  for (const [child, sum] of children) {
+    const key = `${sum.met} ${sum.lost} ${sum.cause}`;
+    const known = groups.get(key);
+    if (known) known.nodes.push(child);
+    else groups.set(key, { nodes: [child], ...sum });
+  }
+  return [...groups.values()];
+}

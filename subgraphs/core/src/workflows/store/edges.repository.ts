@@ -1,0 +1,121 @@
+/** Access to the edges of workflows. Blocks never change, so that the latest ones stay in memory. */
+import { collection } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { edgesCollection, type EdgesDocument, edgesSchemaVersion } from '../model/edges.document.js';
+import { type EdgeBlock, nodesPerBlock } from '../model/edges.js';
+
+/** Most numbers that the blocks in memory have together. */
+const maxKept = 4_000_000;
+
+/** Stored edges. */
+export class EdgesRepository {
+  readonly #edges: Collection<EdgesDocument>;
+  /** The latest last. */
+  readonly #kept = new Map<string, EdgeBlock>();
+  #numbers = 0;
+
+  constructor(db: Db) {
+    this.#edges = collection(db, edgesCollection);
+  }
+
+  /** Inserts blocks; those that exist are not changed. */
+  async insert(workflowId: string, blocks: Iterable<EdgeBlock>, now: Date): Promise<void> {
+    for (const { first, offsets, targets } of blocks)
+      try {
+        await this.#edges.insertMany(
+          [
+            {
+              _id: blockId(workflowId, first),
+              schemaVersion: edgesSchemaVersion,
+              revision: 1,
+              createdAt: now,
+              workflowId,
+              offsets: bytesOf(offsets),
+              targets: bytesOf(targets),
+            },
+          ],
+          { ordered: false, writeConcern: { w: 'majority' } },
+        );
+      } catch (error) {
+        if (!isOnlyDuplicates(error)) throw error;
+      }
+  }
+
+  /** Blocks that contain these nodes, by the position of their first node. */
+  async containing(workflowId: string, nodes: Iterable<number>): Promise<ReadonlyMap<number, EdgeBlock>> {
+    const found = new Map<number, EdgeBlock>();
+    const missing: number[] = [];
+    for (const first of new Set([...nodes].map(firstOf))) {
+      const id = blockId(workflowId, first);
+      const known = this.#kept.get(id);
+      if (known) {
+        found.set(first, known);
+        this.#kept.delete(id);
+        this.#kept.set(id, known);
+      } else missing.push(first);
+    }
+    if (missing.length === 0) return found;
+    const read = await this.#edges
+      .find({ _id: { $in: missing.map((first) => blockId(workflowId, first)) } }, { promoteBuffers: true })
+      .toArray();
+    for (const document of read) {
+      const block = blockOf(document);
+      found.set(block.first, block);
+      this.#keep(document._id, block);
+    }
+    return found;
+  }
+
+  /** All blocks of a workflow with this many nodes, in order. */
+  async all(workflowId: string, nodes: number): Promise<readonly EdgeBlock[]> {
+    const firsts = Array.from({ length: Math.ceil(nodes / nodesPerBlock) }, (_, at) => at * nodesPerBlock);
+    const found = await this.containing(workflowId, firsts);
+    return firsts.flatMap((first) => found.get(first) ?? []);
+  }
+
+  /** Deletes the edges of a workflow that was removed. */
+  async drop(workflowId: string): Promise<void> {
+    await this.#edges.deleteMany({ _id: { $gte: blockId(workflowId, 0), $lt: `${workflowId}0` } });
+  }
+
+  #keep(id: string, block: EdgeBlock): void {
+    if (!this.#kept.has(id)) this.#numbers += sizeOf(block);
+    this.#kept.set(id, block);
+    for (const [oldest, { offsets, targets }] of this.#kept) {
+      if (this.#numbers <= maxKept || this.#kept.size === 1) return;
+      this.#kept.delete(oldest);
+      this.#numbers -= offsets.length + targets.length;
+    }
+  }
+}
+
+/** Position of the first node of the block of a node. */
+export function firstOf(node: number): number {
+  return node - (node % nodesPerBlock);
+}
+
+function sizeOf({ offsets, targets }: EdgeBlock): number {
+  return offsets.length + targets.length;
+}
+
+function blockId(workflowId: string, first: number): string {
+  return `${workflowId}/${String(first / nodesPerBlock).padStart(4, '0')}`;
+}
+
+function blockOf({ _id, offsets, targets }: EdgesDocument): EdgeBlock {
+  return {
+    first: Number(_id.slice(_id.indexOf('/') + 1)) * nodesPerBlock,
+    offsets: numbersOf(offsets),
+    targets: numbersOf(targets),
+  };
+}
+
+function bytesOf(numbers: Uint32Array): Uint8Array {
+  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** Copies, because the bytes of the driver need not begin at a multiple of four. */
+function numbersOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(Uint8Array.from(bytes).buffer);
+}

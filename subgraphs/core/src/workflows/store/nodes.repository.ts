@@ -1,0 +1,189 @@
+/** Access to the nodes of workflows: reads, inserts, and ends of jobs. Steps have their own repository. */
+import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { Collection, Db, Filter } from 'mongodb';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import {
+  nodeFields,
+  nodeIdOf,
+  type NodeDocument,
+  type NodeFacts,
+  nodesCollection,
+} from '../model/node.document.js';
+import type { EndedNodeState, StoredNodeState } from '../model/workflow.types.js';
+
+/** Filter of the nodes of one workflow. */
+export interface NodeFilter {
+  readonly states?: readonly StoredNodeState[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly names?: readonly string[] | undefined;
+}
+
+/** Job of a node that has ended. */
+export interface EndedNodeJob {
+  readonly nodeId: string;
+  readonly run: number;
+  readonly outcome: EndedNodeState;
+  readonly at: Date;
+}
+
+/** Fields of a node that its end needs. */
+export type EndingNode = Pick<NodeDocument, 'index' | 'label' | 'isFinal' | 'state' | 'outcome'>;
+
+/** Fields of a node that a reset needs. */
+export type GraphNode = Pick<
+  NodeDocument,
+  'index' | 'label' | 'isFinal' | 'state' | 'total' | 'needed' | 'by'
+>;
+
+const insertBatch = 1000;
+const majority = { writeConcern: { w: 'majority' } } as const;
+
+/** Stored nodes. */
+export class NodesRepository {
+  readonly #nodes: Collection<NodeDocument>;
+
+  constructor(db: Db) {
+    this.#nodes = collection(db, nodesCollection);
+  }
+
+  /** Inserts nodes; those that exist are not changed. */
+  async insert(nodes: readonly NodeDocument[]): Promise<void> {
+    for (let start = 0; start < nodes.length; start += insertBatch)
+      try {
+        await this.#nodes.insertMany(nodes.slice(start, start + insertBatch), {
+          ordered: false,
+          ...majority,
+        });
+      } catch (error) {
+        if (!isOnlyDuplicates(error)) throw error;
+      }
+  }
+
+  /** Nodes by id, in no order. */
+  async findMany(ids: readonly string[]): Promise<readonly NodeFacts[]> {
+    return this.#nodes.find({ _id: { $in: [...ids] } }, { projection: nodeFields }).toArray();
+  }
+
+  /** Nodes of a workflow by name, in no order. */
+  async named(workflowId: string, names: readonly string[]): Promise<readonly NodeFacts[]> {
+    return this.#nodes.find({ workflowId, name: { $in: [...names] } }, { projection: nodeFields }).toArray();
+  }
+
+  /** A page of the nodes of a workflow, in order. @throws DomainError CURSOR_INVALID */
+  page(
+    workflowId: string,
+    { states, labels, names }: NodeFilter,
+    page: { readonly first: number; readonly after: string | null | undefined },
+  ): Promise<KeysetPage<NodeDocument>> {
+    const filter = {
+      workflowId,
+      ...(states ? { state: { $in: [...states] } } : {}),
+      ...(labels ? { label: { $in: [...labels] } } : {}),
+      ...(names ? { name: { $in: [...names] } } : {}),
+    } as Filter<NodeDocument>;
+    const order = [{ field: '_id', direction: 1 }] as const;
+    return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...page });
+  }
+
+  /** Nodes of a workflow in these states, in order, at most `limit`. */
+  async inStates(
+    workflowId: string,
+    states: readonly StoredNodeState[],
+    limit: number,
+    { isFinal, behind = '' }: { readonly isFinal?: boolean; readonly behind?: string } = {},
+  ): Promise<readonly EndingNode[]> {
+    const filter = {
+      workflowId,
+      state: { $in: [...states] },
+      ...(behind === '' ? {} : { _id: { $gt: behind } }),
+      ...(isFinal === undefined ? {} : { isFinal }),
+    };
+    const fields = { index: 1, label: 1, isFinal: 1, state: 1, outcome: 1 } as const;
+    return this.#nodes
+      .find(filter, { projection: fields, sort: { _id: 1 }, limit, hint: 'workflowId_state_idx' })
+      .toArray();
+  }
+
+  /** READY nodes of one label, in order, at most `limit`. */
+  async ready(
+    workflowId: string,
+    { label, isFinal }: { readonly label: string; readonly isFinal: boolean },
+    limit: number,
+  ): Promise<readonly EndingNode[]> {
+    const fields = { index: 1, label: 1, isFinal: 1, state: 1 } as const;
+    return this.#nodes
+      .find(
+        { workflowId, state: 'READY', label, isFinal },
+        { projection: fields, sort: { _id: 1 }, limit, hint: 'workflowId_state_idx' },
+      )
+      .toArray();
+  }
+
+  /** Submitted nodes after an id, with what the identifiers of their jobs need. */
+  async submitted(
+    workflowId: string,
+    behind: string,
+    limit: number,
+    withFinal: boolean,
+  ): Promise<readonly Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>[]> {
+    return this.#nodes
+      .find(
+        {
+          workflowId,
+          state: 'SUBMITTED',
+          ...(behind === '' ? {} : { _id: { $gt: behind } }),
+          ...(withFinal ? {} : { isFinal: false }),
+        },
+        {
+          projection: { index: 1, run: 1, submittedAt: 1 },
+          sort: { _id: 1 },
+          limit,
+          hint: 'workflowId_state_idx',
+        },
+      )
+      .toArray();
+  }
+
+  /** Notes the ends of jobs; the nodes end in a later step. A repetition changes nothing. */
+  async jobsEnded(ended: readonly EndedNodeJob[]): Promise<void> {
+    if (ended.length === 0) return;
+    await this.#nodes.bulkWrite(
+      ended.map(({ nodeId, run, outcome, at }) => ({
+        updateOne: {
+          filter: { _id: nodeId, run, state: 'SUBMITTED' },
+          update: {
+            $set: { state: 'ENDING' as const, outcome, endedAt: at, updatedAt: at },
+            $inc: { revision: 1 },
+          },
+        },
+      })),
+      { ordered: false, ...majority },
+    );
+  }
+
+  /** All nodes of a workflow, in order, with what a reset needs. */
+  async *graph(workflowId: string): AsyncGenerator<GraphNode> {
+    const projection = { index: 1, label: 1, isFinal: 1, state: 1, total: 1, needed: 1, by: 1 } as const;
+    const range = { $gte: nodeIdOf(workflowId, 0), $lte: nodeIdOf(workflowId, 9_999_999) };
+    yield* this.#nodes.find({ _id: range }, { projection, sort: { _id: 1 }, batchSize: 5000 });
+  }
+
+  /** Numbers of nodes by depth and state. */
+  async depths(
+    workflowId: string,
+  ): Promise<readonly { readonly depth: number; readonly state: StoredNodeState; readonly nodes: number }[]> {
+    return this.#nodes
+      .aggregate<{ depth: number; state: StoredNodeState; nodes: number }>([
+        { $match: { workflowId } },
+        { $group: { _id: { depth: '$depth', state: '$state' }, nodes: { $sum: 1 } } },
+        { $sort: { '_id.depth': 1 } },
+        { $project: { _id: 0, depth: '$_id.depth', state: '$_id.state', nodes: 1 } },
+      ])
+      .toArray();
+  }
+
+  /** Deletes the nodes of a workflow that was removed. */
+  async drop(workflowId: string): Promise<void> {
+    await this.#nodes.deleteMany({ workflowId });
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Writes of steps to nodes. Each changes only nodes that no step of the same or a higher number has changed,
+ * so that it may be repeated.
+ */
+import { collection } from '@rhizome/mongo';
+import type { Collection, Db, Document, Filter } from 'mongodb';
+import { nodeIdOf, type NodeDocument, nodesCollection } from '../model/node.document.js';
+import type { NodeEnd } from '../model/workflow.types.js';
+import type { ResetNumbers } from '../model/reset.js';
+
+/** Step as its writes need it. */
+export interface StepTarget {
+  readonly workflowId: string;
+  /** Number of the step. */
+  readonly step: number;
+  /** Time of the step. */
+  readonly at: Date;
+}
+
+/** Additions of a step to the numbers of some nodes. */
+export interface AddedEdges {
+  readonly met: number;
+  readonly lost: number;
+  /** See `NodeDocument.cause`; if an edge was lost. */
+  readonly cause?: number | undefined;
+}
+
+const majority = { writeConcern: { w: 'majority' } } as const;
+const pageSize = 1000;
+
+/** Nodes, as steps change them. */
+export class StepsRepository {
+  readonly #nodes: Collection<NodeDocument>;
+
+  constructor(db: Db) {
+    this.#nodes = collection(db, nodesCollection);
+  }
+
+  /** Ends nodes. */
+  async end(target: StepTarget, ends: readonly NodeEnd[]): Promise<void> {
+    const groups = new Map<string, { readonly end: NodeEnd; readonly nodes: number[] }>();
+    for (const end of ends) {
+      const key = JSON.stringify([end.state, end.reason, end.by]);
+      const known = groups.get(key);
+      if (known) known.nodes.push(end.node);
+      else groups.set(key, { end, nodes: [end.node] });
+    }
+    for (const { end, nodes } of groups.values()) {
+      const { state, reason, by } = end;
+      const set = {
+        state,
+        ...(reason === undefined ? {} : { reason: { $literal: reason } }),
+        ...(by === undefined ? {} : { by: { $literal: by } }),
+        endedAt: { $ifNull: ['$endedAt', target.at] },
+      };
+      const update = [...changing(target, set), { $unset: ['outcome'] }];
+      for (const page of pagesOf(nodes))
+        await this.#nodes.updateMany(unchanged(target, page), update, majority);
+    }
+  }
+
+  /** Adds edges to the numbers of nodes, which may make them READY or DOOMED. */
+  async add(target: StepTarget, nodes: readonly number[], added: AddedEdges): Promise<void> {
+    const update = adding(target, added);
+    for (const page of pagesOf(nodes))
+      await this.#nodes.updateMany(unchanged(target, page), update, majority);
+  }
+
+  /** Adds edges to the numbers of all nodes of a label, or of all final nodes. */
+  async addToGroup(target: StepTarget, label: string | undefined, added: AddedEdges): Promise<void> {
+    const { workflowId, step } = target;
+    const members = label === undefined ? { isFinal: true } : { label, isFinal: false };
+    await this.#nodes.updateMany(
+      { workflowId, ...members, step: { $lt: step } },
+      adding(target, added),
+      majority,
+    );
+  }
+
+  /** Submits nodes; their jobs are created afterwards. */
+  async submit(target: StepTarget, nodes: readonly number[]): Promise<void> {
+    const update = changing(target, { state: 'SUBMITTED', submittedAt: target.at });
+    for (const page of pagesOf(nodes))
+      await this.#nodes.updateMany(unchanged(target, page), update, majority);
+  }
+
+  /** Nodes that the step submitted and no later one has changed, with their jobs. */
+  async submitted(
+    { workflowId, step }: StepTarget,
+    nodes: readonly number[],
+  ): Promise<readonly NodeDocument[]> {
+    return this.#nodes.find({ _id: { $in: idsOf(workflowId, nodes) }, step }).toArray();
+  }
+
+  /** Lets nodes begin again with these numbers. */
+  async reset(target: StepTarget, numbers: readonly ResetNumbers[]): Promise<void> {
+    const groups = new Map<string, ResetNumbers[]>();
+    for (const one of numbers) {
+      const key = `${one.state} ${one.met} ${one.lost}`;
+      const known = groups.get(key);
+      if (known) known.push(one);
+      else groups.set(key, [one]);
+    }
+    for (const [first, ...others] of groups.values()) {
+      if (!first) continue;
+      const { state, met, lost } = first;
+      const update = [
+        ...changing(target, { state, met, lost, run: { $add: ['$run', 1] } }),
+        { $unset: ['submittedAt', 'endedAt', 'outcome', 'cause', 'reason', 'by'] },
+      ];
+      for (const page of pagesOf([first, ...others].map(({ node }) => node)))
+        await this.#nodes.updateMany(unchanged(target, page), update, majority);
+    }
+  }
+
+  /** Gives nodes that have ended, or never began, another end. */
+  async mark(target: StepTarget, marks: readonly NodeEnd[]): Promise<void> {
+    await this.end(target, marks);
+  }
+}
+
+function unchanged({ workflowId, step }: StepTarget, nodes: readonly number[]): Filter<NodeDocument> {
+  return { _id: { $in: idsOf(workflowId, nodes) }, step: { $lt: step } };
+}
+
+/** Pipeline that sets values, and the step as the one that did. */
+function changing({ step, at }: StepTarget, set: Document): Document[] {
+  return [{ $set: { ...set, step, updatedAt: at, revision: { $add: ['$revision', 1] } } }];
+}
+
+function adding(target: StepTarget, { met, lost, cause }: AddedEdges): Document[] {
+  const isDoomed = { $lt: [{ $subtract: ['$total', '$lost'] }, '$needed'] };
+  return [
+    ...changing(target, { met: { $add: ['$met', met] }, lost: { $add: ['$lost', lost] } }),
+    {
+      $set: {
+        state: {
+          $cond: [
+            { $ne: ['$state', 'WAITING'] },
+            '$state',
+            {
+              $cond: [{ $gte: ['$met', '$needed'] }, 'READY', { $cond: [isDoomed, 'DOOMED', '$state'] }],
+            },
+          ],
+        },
+        ...(cause === undefined ? {} : { cause: { $ifNull: ['$cause', cause] } }),
+      },
+    },
+  ];
+}
+
+function idsOf(workflowId: string, nodes: readonly number[]): string[] {
+  return nodes.map((node) => nodeIdOf(workflowId, node));
+}
+
+function* pagesOf(nodes: readonly number[]): Generator<readonly number[]> {
+  for (let start = 0; start < nodes.length; start += pageSize) yield nodes.slice(start, start + pageSize);
+}

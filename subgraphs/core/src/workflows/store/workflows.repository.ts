@@ -1,0 +1,127 @@
+/** Access to the collection of workflows. */
+import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { Collection, Db, Filter, UpdateFilter } from 'mongodb';
+import { type Visibility, visibleIn } from '../../shared/visibility.js';
+import type { StepContent, StoredStep, WorkflowState } from '../model/workflow.types.js';
+import { type WorkflowDocument, workflowFields, workflowsCollection } from '../model/workflow.document.js';
+
+/** Filter of workflows; absent fields do not filter. */
+export interface WorkflowFilter {
+  readonly experiments?: readonly string[] | null | undefined;
+  readonly states?: readonly WorkflowState[] | null | undefined;
+  readonly owners?: readonly string[] | null | undefined;
+  readonly names?: readonly string[] | null | undefined;
+}
+
+/** Fields that a step changes in the workflow; null removes one. */
+export type WorkflowPatch = {
+  readonly [
+    K in 'state' | 'groups' | 'groupEdges' | 'endedAt' | 'pause' | 'cancel' | 'sealedAt' | 'layers'
+  ]?: WorkflowDocument[K] | null;
+};
+
+const majority = { writeConcern: { w: 'majority' } } as const;
+const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
+
+/** Stored workflows. */
+export class WorkflowsRepository {
+  readonly #workflows: Collection<WorkflowDocument>;
+
+  constructor(db: Db) {
+    this.#workflows = collection(db, workflowsCollection);
+  }
+
+  find(id: string): Promise<WorkflowDocument | null> {
+    return this.#workflows.findOne({ _id: id }, read);
+  }
+
+  findMany(ids: readonly string[]): Promise<readonly WorkflowDocument[]> {
+    return this.#workflows.find({ _id: { $in: [...ids] } }, { projection: workflowFields }).toArray();
+  }
+
+  /** Inserts a workflow; does nothing if it exists. */
+  async insert(workflow: WorkflowDocument): Promise<void> {
+    try {
+      await this.#workflows.insertOne(workflow, majority);
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+    }
+  }
+
+  /**
+   * Records the next step, or only changes the workflow. The step before must be applied. @returns the
+   * workflow after it; null if another step was recorded since it was read
+   */
+  record(
+    { _id, step }: Pick<WorkflowDocument, '_id' | 'step'>,
+    content: StepContent | undefined,
+    patch: WorkflowPatch,
+    now: Date,
+  ): Promise<WorkflowDocument | null> {
+    const entries = Object.entries(patch);
+    const set = Object.fromEntries(entries.filter(([, value]) => value !== null));
+    const unset = Object.fromEntries(
+      entries.flatMap(([field, value]) => (value === null ? [[field, '']] : [])),
+    );
+    const open: StoredStep | undefined = content && { ...content, at: now };
+    const removed = { ...unset, ...(open ? {} : { open: '' }) };
+    return this.#workflows.findOneAndUpdate(
+      { _id, step },
+      {
+        $set: { ...set, ...(open ? { open } : {}), updatedAt: now },
+        ...(Object.keys(removed).length > 0 ? { $unset: removed } : {}),
+        $inc: { step: 1, revision: 1 },
+      } as UpdateFilter<WorkflowDocument>,
+      { returnDocument: 'after', promoteBuffers: true, ...majority },
+    );
+  }
+
+  /** Removes the step of the workflow, which is applied. */
+  async applied({ _id, step }: Pick<WorkflowDocument, '_id' | 'step'>, now: Date): Promise<void> {
+    await this.#workflows.updateOne(
+      { _id, step, open: { $exists: true } },
+      { $unset: { open: '' }, $set: { updatedAt: now }, $inc: { revision: 1 } },
+      majority,
+    );
+  }
+
+  /** A page of workflows, the newest first. @throws DomainError CURSOR_INVALID */
+  page(
+    wanted: WorkflowFilter,
+    visibility: Visibility,
+    page: { readonly first: number; readonly after: string | null | undefined },
+  ): Promise<KeysetPage<WorkflowDocument>> {
+    const order = [{ field: '_id', direction: -1 }] as const;
+    const filter = conditionOf(wanted, visibility);
+    return keysetPage({ collection: this.#workflows, filter, order, projection: workflowFields, ...page });
+  }
+
+  /** Workflows in one of the states, after an id, in order. */
+  async inStates(
+    states: readonly WorkflowState[],
+    behind: string,
+    limit: number,
+  ): Promise<readonly Pick<WorkflowDocument, '_id' | 'step' | 'updatedAt'>[]> {
+    return this.#workflows
+      .find(
+        { state: { $in: [...states] }, _id: { $gt: behind } },
+        { projection: { step: 1, updatedAt: 1 }, sort: { _id: 1 }, limit },
+      )
+      .toArray();
+  }
+}
+
+function conditionOf(
+  { experiments, states, owners, names }: WorkflowFilter,
+  visibility: Visibility,
+): Filter<WorkflowDocument> {
+  return {
+    $and: [
+      visibleIn(visibility),
+      ...(experiments ? [{ experiment: { $in: [...experiments] } }] : []),
+      ...(states ? [{ state: { $in: [...states] } }] : []),
+      ...(owners ? [{ owner: { $in: [...owners] } }] : []),
+      ...(names ? [{ name: { $in: [...names] } }] : []),
+    ],
+  } as Filter<WorkflowDocument>;
+}

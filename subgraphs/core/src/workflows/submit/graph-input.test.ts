@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals';
+import { InputErrors } from '@rhizome/errors';
+import { planWorkflow } from './graph-input.js';
+import type { WorkflowErrorCode } from './workflow-errors.js';
+import type { GroupEdgeSpec, NodeSpec } from './workflow-spec.types.js';
+
+function planOf(nodes: readonly NodeSpec[], groupEdges: readonly GroupEdgeSpec[] = []) {
+  const errors = new InputErrors<WorkflowErrorCode>();
+  const plan = planWorkflow(nodes, new Map(), groupEdges, errors);
+  return { plan, messages: errors.all.map(({ code, message }) => `${code} ${message}`) };
+}
+
+const node = (name: string, ...parents: readonly string[]): NodeSpec => ({
+  name,
+  dependsOn: parents.map((parent) => ({ node: parent })),
+});
+
+describe('planWorkflow', () => {
+  it('counts layers and edges', () => {
+    const { plan } = planOf([node('a'), node('b', 'a'), node('c', 'a', 'b'), { name: 'end', isFinal: true }]);
+    expect(plan?.nodes.map(({ depth, total }) => [depth, total])).toEqual([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+      [3, 1],
+    ]);
+    expect(plan?.layers).toBe(4);
+  });
+
+  it('takes an edge between labels as one', () => {
+    const many = (label: string): NodeSpec[] =>
+      Array.from({ length: 2000 }, (_, at) => ({ name: `${label}${at}`, label }));
+    const { plan } = planOf([...many('a'), ...many('b')], [{ from: 'a', to: 'b' }]);
+    expect(plan?.nodes[2000]).toMatchObject({ depth: 1, total: 1, needed: 1 });
+    expect(plan?.edges.targets).toHaveLength(0);
+  });
+
+  it('names the nodes of a cycle', () => {
+    expect(planOf([node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'c')]).messages).toEqual([
+      expect.stringMatching(/^CYCLE nodes: (a → b → c → a|b → c → a → b|c → a → b → c) is a cycle/),
+    ]);
+  });
+
+  it('names the labels of a cycle', () => {
+    const nodes = [
+      { ...node('a', 'b'), label: 'x' },
+      { ...node('b'), label: 'y' },
+    ];
+    const [message] = planOf(nodes, [{ from: 'x', to: 'y' }]).messages;
+    expect(message).toMatch(/\(label x before y\)/);
+    expect(message).toMatch(/^CYCLE/);
+  });
+
+  it.each<[string, readonly NodeSpec[], readonly GroupEdgeSpec[], string]>([
+    ['an unknown parent', [node('a', 'z')], [], 'NODE_NOT_FOUND Node "a" depends on "z"'],
+    [
+      'a name that occurs twice',
+      [node('a'), node('a')],
+      [],
+      'NODE_NAME_TAKEN Node "a" occurs at positions 0 and 1',
+    ],
+    [
+      'a node behind a final one',
+      [{ name: 'f', isFinal: true }, node('a', 'f')],
+      [],
+      'NODE_UNREACHABLE Node "a"',
+    ],
+    [
+      'too high a number of edges',
+      [{ ...node('a'), needed: 1 }],
+      [],
+      'NODE_UNREACHABLE Node "a" can never run',
+    ],
+    [
+      'an unknown label',
+      [{ ...node('a'), label: 'x' }],
+      [{ from: 'x', to: 'z' }],
+      'LABEL_NOT_FOUND groupEdges.0.to',
+    ],
+  ])('refuses %s', (_what, nodes, groupEdges, message) => {
+    const { plan, messages } = planOf(nodes, groupEdges);
+    expect(plan).toBeUndefined();
+    expect(messages[0]).toContain(message);
+  });
+});

@@ -1,0 +1,141 @@
+/** Checks the form of workflows: values of the nodes, and names. The graph is checked by `graph-input.ts`. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { InputErrors } from '@rhizome/errors';
+import { checkJob, checkPayload, checkRequirements, checkRetry } from '../../jobs/submit/job-input.js';
+import { payloadBytes } from '../../jobs/submit/live-quota.js';
+import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
+import type { JobSpec } from '../../jobs/submit/submit.types.js';
+import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import type { WorkflowErrors } from './workflow-errors.js';
+import type { NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
+
+/** Most nodes of one call. */
+export const maxNodesPerCall = 20_000;
+/** Most bytes of the payloads of one call. */
+export const maxBytesPerCall = 16 * 1_048_576;
+/** Most bytes of the payloads of one call, those of labels counted for each node that inherits them. */
+export const maxStoredBytes = 256 * 1_048_576;
+/** Most labels of nodes. */
+export const maxNodeLabels = 500;
+/** Most edges between labels. */
+export const maxGroupEdges = 1000;
+/** Most errors that a call returns. */
+export const maxErrors = 100;
+
+const nodesPerTurn = 500;
+const nodeName = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,200}$/u;
+const labelName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const labelForm = '1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit';
+
+/** Checks the values of a workflow that are not about nodes. */
+export function checkHead(spec: WorkflowSpec, errors: WorkflowErrors, checks: RequirementChecks): void {
+  errors.verbatim(['idempotencyKey'], spec.idempotencyKey, 1, 200);
+  errors.verbatim(['experiment'], spec.experiment, 1, 31);
+  errors.text(['name'], spec.name, 1, 200);
+  errors.int(['priority'], spec.priority, -1000, 1000);
+  errors.labels(['labels'], spec.labels ?? [], 32);
+  checkNodeLabels(spec.nodeLabels ?? [], errors, checks);
+  errors.list(['groupEdges'], spec.groupEdges ?? [], maxGroupEdges);
+}
+
+function checkNodeLabels(
+  labels: readonly NodeLabelSpec[],
+  errors: WorkflowErrors,
+  checks: RequirementChecks,
+): void {
+  errors.list(['nodeLabels'], labels, maxNodeLabels);
+  errors.distinct(
+    ['nodeLabels'],
+    labels.map(({ label }) => label),
+  );
+  labels.slice(0, maxNodeLabels).forEach((given, position) => {
+    const path = ['nodeLabels', position];
+    errors.form([...path, 'label'], given.label, labelName, labelForm);
+    errors.int([...path, 'priority'], given.priority, -1000, 1000);
+    errors.int([...path, 'maxSubmitted'], given.maxSubmitted, 1, 1_000_000);
+    errors.int([...path, 'failureLimit'], given.failureLimit, 1, 1_000_000);
+    const own = new InputErrors<JobInputErrorCode>();
+    if (given.requirements) checkRequirements(given.requirements, [...path, 'requirements'], own, checks);
+    if (given.payload) checkPayload(given.payload, [...path, 'payload'], own);
+    if (given.retry) checkRetry(given.retry, [...path, 'retry'], own);
+    for (const { code, path: at, message } of own.all) errors.report(code, at, message);
+  });
+}
+
+/** Checks the values of nodes. @param first position of the first in the errors */
+export async function checkNodes(
+  nodes: readonly NodeSpec[],
+  labels: ReadonlyMap<string, NodeLabelSpec>,
+  errors: WorkflowErrors,
+  checks: RequirementChecks,
+): Promise<void> {
+  if (nodes.length < 1 || nodes.length > maxNodesPerCall) {
+    const code = nodes.length > 0 ? 'WORKFLOW_TOO_LARGE' : 'INVALID_VALUE';
+    errors.add(['nodes'], `${nodes.length} nodes`, `1 to ${maxNodesPerCall} nodes in one call`, code);
+    return;
+  }
+  let bytes = 0;
+  let stored = 0;
+  for (const [position, node] of nodes.entries()) {
+    if (position % nodesPerTurn === nodesPerTurn - 1) await turn();
+    if (errors.all.length >= maxErrors) return;
+    const own = new InputErrors<JobInputErrorCode>();
+    checkNode(node, position, labels, own, checks);
+    for (const { code, path, message } of own.all) errors.report(code, path, `${nodeText(node)}: ${message}`);
+    bytes += payloadBytes(node.payload ?? emptyPayload);
+    stored += payloadBytes(jobOf(node, labels)?.payload ?? emptyPayload);
+    if (bytes <= maxBytesPerCall && stored <= maxStoredBytes) continue;
+    const expected =
+      bytes > maxBytesPerCall
+        ? `at most ${maxBytesPerCall} bytes of payloads in one call; submit the workflow in parts`
+        : `at most ${maxStoredBytes} bytes of payloads, those that nodes inherit from labels included`;
+    errors.add(['nodes'], `${Math.max(bytes, stored)} bytes and more`, expected, 'WORKFLOW_TOO_LARGE');
+    return;
+  }
+}
+
+function checkNode(
+  node: NodeSpec,
+  position: number,
+  labels: ReadonlyMap<string, NodeLabelSpec>,
+  errors: InputErrors<JobInputErrorCode>,
+  checks: RequirementChecks,
+): void {
+  const path = ['nodes', position];
+  errors.form([...path, 'name'], node.name, nodeName, '1 to 200 characters without control characters');
+  if (node.label != null) errors.form([...path, 'label'], node.label, labelName, labelForm);
+  const job = jobOf(node, labels);
+  if (!job) {
+    errors.add([...path, 'payload'], node.payload ?? null, 'given by the node or its label');
+    return;
+  }
+  // The name is checked above, and values of the label once for all of its nodes.
+  const { requirements, payload, retry } = node;
+  checkJob(
+    { ...job, name: 'node', requirements, payload: payload ?? emptyPayload, retry },
+    path,
+    errors,
+    checks,
+  );
+}
+
+/** The job of a node, with the values that it inherits from its label; undefined without a payload. */
+export function jobOf(node: NodeSpec, labels: ReadonlyMap<string, NodeLabelSpec>): JobSpec | undefined {
+  const label = node.label == null ? undefined : labels.get(node.label);
+  const payload = node.payload ?? label?.payload;
+  if (!payload) return undefined;
+  return {
+    name: node.name,
+    priority: node.priority ?? label?.priority,
+    requirements: node.requirements ?? label?.requirements,
+    retry: node.retry ?? label?.retry,
+    payload,
+  };
+}
+
+const emptyPayload = { command: 'none' } as const;
+
+/** Name of a node for a message. */
+export function nodeText({ name }: Pick<NodeSpec, 'name'>): string {
+  return `Node ${JSON.stringify(name.slice(0, 200))}`;
+}

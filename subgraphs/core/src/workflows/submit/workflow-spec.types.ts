@@ -1,0 +1,58 @@
+/** Workflow as the caller describes it, independent of GraphQL. */
+import type { LabelSpec, PayloadSpec, RequirementsSpec, RetrySpec } from '../../jobs/submit/submit.types.js';
+import type { EdgeCondition } from '../model/workflow.types.js';
+
+type Maybe<T> = T | null | undefined;
+
+/** Edge to a node, from a node that is named. */
+export interface EdgeSpec {
+  readonly node: string;
+  readonly condition?: Maybe<EdgeCondition>;
+}
+
+/** Node. */
+export interface NodeSpec {
+  readonly name: string;
+  readonly label?: Maybe<string>;
+  readonly isFinal?: Maybe<boolean>;
+  readonly dependsOn?: Maybe<readonly EdgeSpec[]>;
+  /** Number of edges whose conditions must be met; all by default. */
+  readonly needed?: Maybe<number>;
+  readonly priority?: Maybe<number>;
+  readonly requirements?: Maybe<RequirementsSpec>;
+  readonly payload?: Maybe<PayloadSpec>;
+  readonly retry?: Maybe<RetrySpec>;
+}
+
+/** Defaults and limits of the nodes with a label. */
+export interface NodeLabelSpec {
+  readonly label: string;
+  readonly priority?: Maybe<number>;
+  readonly requirements?: Maybe<RequirementsSpec>;
+  readonly payload?: Maybe<PayloadSpec>;
+  readonly retry?: Maybe<RetrySpec>;
+  readonly maxSubmitted?: Maybe<number>;
+  readonly failureLimit?: Maybe<number>;
+}
+
+/** Edge between labels. */
+export interface GroupEdgeSpec {
+  readonly from: string;
+  readonly to: string;
+  readonly condition?: Maybe<EdgeCondition>;
+  readonly needed?: Maybe<number>;
+}
+
+/** Workflow to submit. */
+export interface WorkflowSpec {
+  readonly experiment: string;
+  readonly idempotencyKey: string;
+  readonly name: string;
+  readonly onBehalfOf?: Maybe<string>;
+  readonly share?: Maybe<string>;
+  readonly priority?: Maybe<number>;
+  readonly labels?: Maybe<readonly LabelSpec[]>;
+  readonly nodeLabels?: Maybe<readonly NodeLabelSpec[]>;
+  readonly nodes: readonly NodeSpec[];
+  readonly groupEdges?: Maybe<readonly GroupEdgeSpec[]>;
+}

@@ -1,0 +1,6 @@
+import { edgesCollection } from './model/edges.document.js';
+import { nodesCollection } from './model/node.document.js';
+import { workflowsCollection } from './model/workflow.document.js';
+
+/** Collections of workflows. */
+export const workflowCollections = [workflowsCollection, nodesCollection, edgesCollection] as const;

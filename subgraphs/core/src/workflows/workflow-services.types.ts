@@ -1,0 +1,11 @@
+/** Services of workflows for resolvers. Types only. */
+import type { WorkflowCommands } from './control/workflow-commands.service.js';
+import type { WorkflowSubmits } from './submit/workflow-submit.service.js';
+import type { Workflows } from './views/workflows.service.js';
+
+/** Services of workflows. */
+export interface WorkflowServices {
+  readonly submits: WorkflowSubmits;
+  readonly commands: WorkflowCommands;
+  readonly views: Workflows;
+}

@@ -1,0 +1,155 @@
+/** For tests of workflows: calls, and a worker that runs the jobs of nodes. */
+import { expect } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { registration } from './access.fixture.js';
+import { type Answer, pilotOf, type TestCore } from './core.fixture.js';
+
+/** Longest time that a test waits. */
+export const minute = { deadlineMs: 60_000 };
+
+const capacity = { cores: 500, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
+
+/** A node with a job. */
+export const node = (name: string, change: object = {}): object => ({
+  name,
+  payload: { command: 'true' },
+  retry: { maxAttempts: 1 },
+  ...change,
+});
+
+/** Edges to a node from others. */
+export const after = (...names: readonly string[]): object => ({
+  dependsOn: names.map((name) => ({ node: name })),
+});
+
+/** Calls about workflows of alpha. */
+export class TestWorkflow {
+  readonly id: string;
+  readonly #core: TestCore;
+
+  constructor(core: TestCore, id: string) {
+    this.#core = core;
+    this.id = id;
+  }
+
+  static async submit(core: TestCore, name: string, input: object): Promise<TestWorkflow> {
+    const answer = await submitWorkflow(core, name, input);
+    expect(answer['userErrors']).toEqual([]);
+    return new TestWorkflow(core, String(answer['workflow']?.['id']));
+  }
+
+  /** Calls a mutation, such as `retry`. */
+  async command(field: string, input: object = {}): Promise<Answer> {
+    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { workflow { state } userErrors { code message } } }`;
+    return (await this.#core.ask(text, { input: { workflowId: this.id, ...input } }))[field] as Answer;
+  }
+
+  async state(): Promise<string> {
+    const { workflow } = await this.#core.ask('query ($id: ID!) { workflow(id: $id) { state } }', {
+      id: this.id,
+    });
+    return String(workflow?.['state']);
+  }
+
+  /** States of the nodes by name. */
+  async nodes(): Promise<Readonly<Record<string, string>>> {
+    const { workflow } = await this.#core.ask(
+      'query ($id: ID!) { workflow(id: $id) { nodes(first: 100) { nodes { name state } } } }',
+      { id: this.id },
+    );
+    const found = workflow?.['nodes']?.['nodes'] as unknown as readonly Answer[];
+    return Object.fromEntries(found.map(({ name, state }) => [String(name), String(state)]));
+  }
+
+  async until(state: string): Promise<void> {
+    await waitFor(`state ${state} of ${this.id}`, async () => (await this.state()) === state, minute);
+  }
+}
+
+/** Submits a workflow of alpha. */
+export async function submitWorkflow({ ask }: TestCore, name: string, input: object): Promise<Answer> {
+  const { submitWorkflow: answer } = await ask(
+    'mutation ($input: SubmitWorkflowInput!) { submitWorkflow(input: $input) { workflow { id state } warnings userErrors { code path message } } }',
+    { input: { experiment: 'alpha', name, idempotencyKey: name, ...input } },
+  );
+  return answer as Answer;
+}
+
+/** A worker that runs all jobs that it gets. */
+export class Crew {
+  /** Names of the jobs, in the order of their ends. */
+  readonly ran: string[] = [];
+  readonly #workerId: string;
+  #core: TestCore;
+
+  private constructor(core: TestCore, workerId: string) {
+    this.#core = core;
+    this.#workerId = workerId;
+  }
+
+  static async join(core: TestCore, name: string): Promise<Crew> {
+    const input = { ...registration('north', name), hardware: { architecture: 'x86_64', ...capacity } };
+    const { registerWorker } = await core.ask(
+      'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
+      { input },
+      pilotOf('north'),
+    );
+    return new Crew(core, String(registerWorker?.['worker']?.['id']));
+  }
+
+  /** Speaks with another process from now on. */
+  moveTo(core: TestCore): void {
+    this.#core = core;
+  }
+
+  /** Runs jobs until the workflow has a state. @param fails names of nodes that fail */
+  async work(workflow: TestWorkflow, state: string, fails: readonly string[] = []): Promise<void> {
+    await waitFor(
+      `state ${state} of ${workflow.id}`,
+      async () => {
+        await this.turn(fails);
+        return (await workflow.state()) === state;
+      },
+      minute,
+    );
+  }
+
+  /** Runs the jobs that are ready. @returns their names */
+  async turn(fails: readonly string[] = [], count = 100): Promise<readonly string[]> {
+    const input = { count, free: capacity, waitSeconds: 0 };
+    const got = await this.#call('acquireJobs', input, 'assignments { fence job { id name } }').catch(
+      noLeader,
+    );
+    if (!got) return [];
+    const jobs = (got['assignments'] as unknown as readonly Answer[]).map(({ fence, job }) => ({
+      name: String(job?.['name']),
+      ref: { id: String(job?.['id']), fence: Number(fence) },
+    }));
+    if (jobs.length === 0) return [];
+    const refs = jobs.map(({ ref }) => ref);
+    await this.#call('startJobs', { jobs: refs.map((ref) => ({ ...ref, phase: 'RUNNING' })) }, 'acceptedIds');
+    const bad = jobs.filter(({ name }) => fails.includes(name));
+    const good = jobs.filter(({ name }) => !fails.includes(name));
+    if (good.length > 0) await this.#call('finishJobs', { jobs: good.map(({ ref }) => ref) }, 'acceptedIds');
+    const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message: 'exit code 1', isRetryable: false };
+    if (bad.length > 0)
+      await this.#call('failJobs', { jobs: bad.map(({ ref }) => ({ ...ref, error })) }, 'acceptedIds');
+    this.ran.push(...jobs.map(({ name }) => name));
+    return jobs.map(({ name }) => name);
+  }
+
+  async #call(field: string, input: object, select: string): Promise<Answer> {
+    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message } } }`;
+    const variables = { input: { workerId: this.#workerId, ...input } };
+    const answer = (await this.#core.ask(text, variables, pilotOf('north')))[field] as Answer;
+    expect(answer['userErrors']).toEqual([]);
+    return answer;
+  }
+}
+
+/** No answer while no process leads. */
+function noLeader(error: Error): undefined {
+  if (!error.message.includes('LEADER_UNAVAILABLE')) throw error;
+}
