@@ -6,7 +6,7 @@ import type { JobAccess } from '../../jobs/ports.js';
 import { bitsOfNodes } from '../model/node-bits.js';
 import { groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
-import { recount, resetNodes } from '../model/reset.js';
+import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import { hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
 import type { Decide, Journal, WorkflowChange } from '../run/journal.js';
@@ -163,16 +163,7 @@ export class WorkflowCommands {
         : graph.nodes.flatMap(({ state }, at) => (state === 'FAILED' || state === 'CANCELLED' ? [at] : []));
       if (seeds.length === 0) return undefined;
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
-      const running = [...reset].find((at) => {
-        const { state = 'WAITING' } = graph.nodes[at] ?? {};
-        return !hasEnded(state) && !isBeforeSubmission(state);
-      });
-      if (running !== undefined) {
-        const [node] = await this.#options.nodes.findMany([nodeIdOf(workflow._id, running)]);
-        return (
-          node && nodeConflict(errors, node, 'run again with the nodes before it', 'one that does not run')
-        );
-      }
+      if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       const { groups, groupEdges } = recount(graph, reset, []);
       return resetOf(workflow, reset, [], { groups, groupEdges });
     });
@@ -204,8 +195,24 @@ export class WorkflowCommands {
       const graph = await this.#options.writer.graphOf(workflow);
       const seeds = marks.map(({ node }) => node);
       const reset = resetNodes(graph, seeds, 'UNDONE', false);
+      if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       return resetOf(workflow, reset, marks, recount(graph, reset, marks));
     });
+  }
+
+  /** Adds an error if a node that would begin again runs. */
+  async #hasRunning(
+    { _id }: WorkflowDocument,
+    { nodes }: WorkflowGraph,
+    reset: ReadonlySet<number>,
+    errors: NodeErrors,
+  ): Promise<boolean> {
+    const running = [...reset].find((at) => shownState(nodes[at]?.state ?? 'WAITING') === 'SUBMITTED');
+    if (running === undefined) return false;
+    const [node] = await this.#options.nodes.findMany([nodeIdOf(_id, running)]);
+    if (!node) throw new Error(`node ${running} of ${_id} does not exist`);
+    nodeConflict(errors, node, 'run again with the nodes before it', 'one that does not run');
+    return true;
   }
 
   #commandOf({ subject }: Principal, { reason }: WorkflowCommand) {

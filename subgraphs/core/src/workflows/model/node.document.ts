@@ -163,6 +163,16 @@ export const nodesCollection = defineCollection<NodeDocument>({
       why: 'nodes of a workflow by state, in pages: those to submit, to skip, and whose jobs have ended',
     },
     {
+      name: 'workflowId_state_label_idx',
+      keys: { workflowId: 1, state: 1, label: 1, isFinal: 1, _id: 1 },
+      why: 'READY nodes by label, of which only so many may be submitted at a time',
+    },
+    {
+      name: 'workflowId_depth_idx',
+      keys: { workflowId: 1, depth: 1, state: 1 },
+      why: 'numbers of nodes by depth and state, without reading the nodes',
+    },
+    {
       name: 'workflowId_label_idx',
       keys: { workflowId: 1, label: 1, _id: 1 },
       why: 'nodes of a workflow by label, to which an edge of groups leads',

@@ -80,8 +80,8 @@ export function resetNodes(
 function begins({ state, isFinal, isMarked }: ResetNode, reach: ResetReach): boolean {
   if (isBeforeSubmission(state)) return true;
   if (reach === 'ALL') return true;
-  // Final nodes follow the end of all others, which comes again.
-  if (isFinal) return hasEnded(state);
+  // Final nodes follow the end of all others, which comes again. One that runs is in the way of that.
+  if (isFinal) return true;
   return state === 'SKIPPED' && !isMarked;
 }
 

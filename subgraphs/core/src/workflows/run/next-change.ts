@@ -8,6 +8,7 @@ import {
   groupOutcome,
   movedGroups,
   nodesIn,
+  sourcesOf,
 } from '../model/node-rules.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import {
@@ -135,10 +136,13 @@ export class NextChange {
     const { _id, state, groups } = workflow;
     if (state === 'PAUSED') return undefined;
     const { nodes } = this.#options;
+    const kinds = releasedKinds(workflow);
+    if (kinds.length === 0) return undefined;
     const isLimited = groups.some(({ maxSubmitted }) => maxSubmitted !== undefined);
+    const [isFinal] = kinds;
     const ready = isLimited
-      ? await this.#readyWithin(workflow)
-      : await nodes.inStates(_id, ['READY'], maxNodes, state === 'CANCELLING' ? { isFinal: true } : {});
+      ? await this.#readyWithin(workflow, kinds)
+      : await nodes.inStates(_id, ['READY'], maxNodes, { ...(kinds.length === 1 ? { isFinal } : {}) });
     if (ready.length === 0) return undefined;
     const moves = ready.map((node) => ({
       group: groupAt(groups, node),
@@ -152,16 +156,33 @@ export class NextChange {
   }
 
   /** READY nodes, for each group no more than may be submitted. */
-  async #readyWithin({ _id, state, groups }: WorkflowDocument): Promise<readonly EndingNode[]> {
+  async #readyWithin(
+    { _id, groups }: WorkflowDocument,
+    kinds: readonly boolean[],
+  ): Promise<readonly EndingNode[]> {
+    const { nodes } = this.#options;
+    const labels = new Set(await nodes.readyLabels(_id));
     const ready: EndingNode[] = [];
     for (const group of groups) {
-      const { maxSubmitted = maxNodes, counts, isFinal } = group;
+      const { label, maxSubmitted = Infinity, counts, isFinal } = group;
       const most = Math.min(maxSubmitted - counts.SUBMITTED, counts.WAITING, maxNodes - ready.length);
-      if (most > 0 && (state !== 'CANCELLING' || isFinal))
-        ready.push(...(await this.#options.nodes.ready(_id, group, most)));
+      if (most > 0 && labels.has(label) && kinds.includes(isFinal))
+        ready.push(...(await nodes.ready(_id, group, most)));
     }
     return ready;
   }
+}
+
+/**
+ * Kinds of nodes that may be submitted, by `isFinal`. Final nodes wait for the end of all others, though fewer
+ * edges may suffice to make them READY; others are not submitted while the workflow is cancelled.
+ */
+function releasedKinds({ state, groups }: WorkflowDocument): readonly boolean[] {
+  const others = countsOf(sourcesOf({}, groups));
+  return [
+    ...(state === 'CANCELLING' ? [] : [false]),
+    ...(endedIn(others) === nodesIn(others) ? [true] : []),
+  ];
 }
 
 function degreeOf(block: EdgeBlock | undefined, node: number): number {

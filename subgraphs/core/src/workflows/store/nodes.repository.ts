@@ -104,6 +104,11 @@ export class NodesRepository {
       .toArray();
   }
 
+  /** Labels with READY nodes. */
+  readyLabels(workflowId: string): Promise<readonly string[]> {
+    return this.#nodes.distinct('label', { workflowId, state: 'READY' });
+  }
+
   /** READY nodes of one label, in order, at most `limit`. */
   async ready(
     workflowId: string,
@@ -114,7 +119,7 @@ export class NodesRepository {
     return this.#nodes
       .find(
         { workflowId, state: 'READY', label, isFinal },
-        { projection: fields, sort: { _id: 1 }, limit, hint: 'workflowId_state_idx' },
+        { projection: fields, sort: { _id: 1 }, limit, hint: 'workflowId_state_label_idx' },
       )
       .toArray();
   }

@@ -83,3 +83,12 @@ describe('planWorkflow', () => {
     expect(messages[0]).toContain(message);
   });
 });
+
+describe('needed edges of final nodes', () => {
+  it('are counted among its own, and the end of all other nodes is needed in addition', () => {
+    const { plan } = planOf([node('a'), node('b'), { ...node('end', 'a', 'b'), isFinal: true, needed: 1 }]);
+    expect(plan?.nodes[2]).toMatchObject({ total: 3, needed: 2 });
+    const { messages } = planOf([node('a'), { ...node('end', 'a'), isFinal: true, needed: 2 }]);
+    expect(messages[0]).toContain('it needs 2 edges, and 1 lead to it');
+  });
+});

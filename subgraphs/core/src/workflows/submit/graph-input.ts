@@ -185,13 +185,16 @@ function numbersOf(
     const ofGroups = known.get(key) ?? groupEdges.filter((edge) => leadsTo(edge, place)).length;
     known.set(key, ofGroups);
     const total = (node.dependsOn?.length ?? 0) + ofGroups;
-    if (node.needed != null && (node.needed < 1 || node.needed > total))
+    // The edge from all other nodes to a final one is not among those that `needed` chooses from.
+    const always = place.isFinal ? ofGroups : 0;
+    const most = total - always;
+    if (node.needed != null && (node.needed < 1 || node.needed > most))
       errors.report(
         'NODE_UNREACHABLE',
         ['nodes', String(at), 'needed'],
-        `${nodeText(node)} can never run: it needs ${node.needed} edges, and ${total} lead to it; must be 1 to ${total}`,
+        `${nodeText(node)} can never run: it needs ${node.needed} edges, and ${most} lead to it; must be 1 to ${most}`,
       );
-    return { total, needed: node.needed ?? total };
+    return { total, needed: node.needed == null ? total : node.needed + always };
   });
 }
 
