@@ -38,6 +38,8 @@ export interface WorkflowDocument {
   readonly step: number;
   /** The newest step, until it is applied. */
   readonly open?: StoredStep;
+  /** Until then, the leader takes no step, so that a command which lost against its steps may be recorded. */
+  readonly claimedUntil?: Date;
   readonly sealedAt?: Date;
   readonly endedAt?: Date;
   /** Latest pause; absent while the workflow is not paused. */
@@ -46,7 +48,7 @@ export interface WorkflowDocument {
   readonly cancel?: StoredWorkflowCommand & { readonly withFinal: boolean };
 }
 
-/** Fields that callers see: all but the open step, which may be large. */
+/** Fields that callers see: all but those of steps; the open step may be large. */
 export const workflowFields = {
   schemaVersion: 1,
   revision: 1,
@@ -69,7 +71,7 @@ export const workflowFields = {
   endedAt: 1,
   pause: 1,
   cancel: 1,
-} as const satisfies Record<Exclude<keyof WorkflowDocument, '_id' | 'open'>, 1>;
+} as const satisfies Record<Exclude<keyof WorkflowDocument, '_id' | 'open' | 'claimedUntil'>, 1>;
 
 const text = { bsonType: 'string', minLength: 1 } as const;
 const count = { bsonType: 'number', minimum: 0 } as const;
@@ -115,6 +117,7 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       groupEdges: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1001 },
       step: count,
       open: { bsonType: 'object', required: ['kind', 'at'] },
+      claimedUntil: { bsonType: 'date' },
       sealedAt: { bsonType: 'date' },
       endedAt: { bsonType: 'date' },
       pause: { bsonType: 'object' },

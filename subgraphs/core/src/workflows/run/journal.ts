@@ -26,6 +26,9 @@ export interface JournalOptions {
 /** Decides about the next change of a workflow whose steps are all applied; undefined for none. */
 export type Decide = (workflow: WorkflowDocument) => Promise<WorkflowChange | undefined>;
 
+/** Time for which a command that has lost against a step keeps the leader from the next, in milliseconds. */
+const claimMs = 10_000;
+
 /** Changes workflows step by step. */
 export class Journal {
   readonly #options: JournalOptions;
@@ -44,20 +47,28 @@ export class Journal {
     id: string,
     decide: Decide,
   ): Promise<{ readonly workflow: WorkflowDocument; readonly isChanged: boolean } | null> {
-    return this.#inOrder(id, () => this.#change(id, decide));
+    return this.#inOrder(id, () => this.#change(id, decide, true));
   }
 
-  /** Makes changes until there is none to make, or the signal aborts. */
-  async changeAll(id: string, decide: Decide, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const changed = await this.change(id, decide);
-      if (!changed?.isChanged) return;
+  /**
+   * Makes changes until there is none to make, the signal aborts, or `most` are made.
+   * @returns true if there may be more to make
+   */
+  async changeAll(id: string, decide: Decide, signal: AbortSignal, most = Infinity): Promise<boolean> {
+    for (let made = 0; made < most; made += 1) {
+      if (signal.aborted) return false;
+      const changed = await this.#inOrder(id, () => this.#change(id, decide, false));
+      if (!changed?.isChanged) return false;
     }
+    return true;
   }
 
-  async #change(id: string, decide: Decide) {
+  async #change(id: string, decide: Decide, isCommand: boolean) {
     const { workflows, writer, clock } = this.#options;
-    for (;;) {
+    for (let lost = 0; ; lost += 1) {
+      // The leader may take steps faster than a large workflow is read.
+      if (isCommand && lost > 0)
+        await workflows.claim(id, new Date(clock.now().getTime() + claimMs));
       const workflow = await workflows.find(id);
       if (!workflow) return null;
       // Applied even if the process that recorded it is at it: repeated writes change nothing.
@@ -65,6 +76,7 @@ export class Journal {
       const wanted = await decide(workflow);
       if (!wanted) {
         if (workflow.open) await workflows.applied(workflow, clock.now());
+        if (isCommand && lost > 0) await workflows.release(id);
         return { workflow, isChanged: false };
       }
       const changed = await workflows.record(workflow, wanted.step, wanted.patch, clock.now());

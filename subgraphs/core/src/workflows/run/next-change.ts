@@ -52,7 +52,8 @@ export class NextChange {
 
   /** The next step of a workflow whose steps are all applied; undefined if it waits for jobs or people. */
   async of(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
-    if (!isActive(workflow)) return undefined;
+    const { claimedUntil } = workflow;
+    if (!isActive(workflow) || (claimedUntil && claimedUntil > this.#options.now())) return undefined;
     return (
       (await this.#ends(workflow)) ??
       this.#groupEdge(workflow) ??

@@ -10,7 +10,7 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeEnd, StoredStep } from '../model/workflow.types.js';
 import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
-import type { StepsRepository, StepTarget } from '../store/steps.repository.js';
+import type { AddedToNodes, StepsRepository, StepTarget } from '../store/steps.repository.js';
 import { nodeJobs } from './node-jobs.js';
 
 /** Dependencies of {@link StepWriter}. */
@@ -21,9 +21,6 @@ export interface StepWriterOptions {
   readonly jobs: Pick<JobsRepository, 'insertNew'>;
   readonly clock: Clock;
 }
-
-/** Jobs that are in memory at a time. */
-const jobsPerPage = 500;
 
 /** Writes steps. */
 export class StepWriter {
@@ -79,36 +76,32 @@ export class StepWriter {
       target.workflowId,
       ends.map(({ node }) => node),
     );
-    for (const { nodes, ...added } of addedEdges(ends, blocks)) await steps.add(target, nodes, added);
+    await steps.add(target, addedEdges(ends, blocks));
   }
 
   async #submit(workflow: WorkflowDocument, target: StepTarget, nodes: readonly number[]): Promise<void> {
     const { steps, jobs, clock } = this.#options;
     await steps.submit(target, nodes);
-    for (let start = 0; start < nodes.length; start += jobsPerPage) {
-      const submitted = await steps.submitted(target, nodes.slice(start, start + jobsPerPage));
+    for await (const submitted of steps.submitted(target, nodes))
       for (const batch of insertBatches(nodeJobs(workflow, submitted, clock.now())))
         await jobs.insertNew(batch);
-    }
   }
 }
 
-/** Nodes with the same additions. */
-interface AddedGroup {
-  readonly nodes: number[];
-  readonly met: number;
-  readonly lost: number;
-  readonly cause?: number;
-}
-
 /** Sums up what the ends mean for their dependents, which must get one addition each. */
-function addedEdges(ends: readonly NodeEnd[], blocks: ReadonlyMap<number, EdgeBlock>): readonly AddedGroup[] {
+function addedEdges(
+  ends: readonly NodeEnd[],
+  blocks: ReadonlyMap<number, EdgeBlock>,
+): readonly AddedToNodes[] {
+  const ending = new Set(ends.map(({ node }) => node));
   const children = new Map<number, { met: number; lost: number; cause?: number }>();
   for (const { node, state } of ends) {
     const block = blocks.get(firstOf(node));
     if (!block) throw new Error(`the edges of node ${node} do not exist`);
     for (const target of edgesFrom(block, node)) {
       const child = childOf(target);
+      // The step has changed it already.
+      if (ending.has(child)) continue;
       const sum = children.get(child) ?? { met: 0, lost: 0 };
       children.set(child, sum);
       if (edgeOutcome(conditionOf(target), state) === 'MET') sum.met += 1;
@@ -118,7 +111,7 @@ function addedEdges(ends: readonly NodeEnd[], blocks: ReadonlyMap<number, EdgeBl
       }
     }
   }
-  const groups = new Map<string, AddedGroup>();
+  const groups = new Map<string, AddedToNodes & { readonly nodes: number[] }>();
   for (const [child, sum] of children) {
     const key = `${sum.met} ${sum.lost} ${sum.cause}`;
     const known = groups.get(key);

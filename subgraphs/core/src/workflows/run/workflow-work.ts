@@ -5,7 +5,7 @@ import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { isTerminal, type JobState } from '../../jobs/model/job-state.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
-import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
+import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import { nodeIdOf } from '../model/node.document.js';
 import { activeStates, type EndedNodeState } from '../model/workflow.types.js';
 import type { EndedNodeJob, NodesRepository } from '../store/nodes.repository.js';
@@ -30,11 +30,15 @@ export interface WorkflowWorkOptions {
   readonly log: Logger;
   /** Interval at which all active workflows are looked at, in milliseconds; defaults to 30,000. */
   readonly sweepMs?: number | undefined;
+  /** Interval at which the jobs of all submitted nodes are looked at, in milliseconds; defaults to 600,000. */
+  readonly recheckMs?: number | undefined;
 }
 
 const pageSize = 1000;
 /** Number of workflows that are advanced concurrently. */
 const maxAtOnce = 4;
+/** Steps of one workflow before others have their turn. */
+const stepsPerTurn = 10;
 
 /**
  * Advances workflows on the leader: notes the ends of their jobs, and takes their steps. Whatever is lost
@@ -80,7 +84,10 @@ export class WorkflowWork implements EventHandler {
     this.#wake(events.flatMap(({ last }) => last.workflow?.id ?? []));
   }
 
-  /** Reads the states of all jobs of active workflows: events may be lost. */
+  /**
+   * Reads the states of all jobs of active workflows: events may be lost. It is repeated on the leader, so that
+   * no node waits for ever for an end that a process of another version has passed over.
+   */
   async recover(signal: AbortSignal): Promise<void> {
     for await (const id of this.#activeWorkflows(signal)) {
       const idOf = nodeJobIds(id);
@@ -104,8 +111,12 @@ export class WorkflowWork implements EventHandler {
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
-    const { sweepMs = 30_000, log } = this.#options;
+    const { sweepMs = 30_000, recheckMs = 600_000, log } = this.#options;
     this.#term = signal;
+    const missed = (err: unknown): void => log.warn({ err }, 'search for ended jobs of workflows failed');
+    const rechecking = sleep(recheckMs, signal).then(() =>
+      repeat(() => this.recover(signal), recheckMs, signal, missed),
+    );
     try {
       while (!signal.aborted) {
         try {
@@ -118,7 +129,7 @@ export class WorkflowWork implements EventHandler {
     } finally {
       this.#term = undefined;
       this.#due.clear();
-      await Promise.all(this.#active.values());
+      await Promise.all([rechecking, ...this.#active.values()]);
     }
   }
 
@@ -156,8 +167,13 @@ export class WorkflowWork implements EventHandler {
   async #advance(id: string, signal: AbortSignal): Promise<void> {
     const { journal, next, stops, log } = this.#options;
     try {
-      await journal.changeAll(id, (workflow) => next.of(workflow), signal);
+      const hasMore = await journal.changeAll(id, (workflow) => next.of(workflow), signal, stepsPerTurn);
       await stops.ofCancelled(id, signal);
+      // Behind the others that are due.
+      if (hasMore && !signal.aborted) {
+        this.#due.delete(id);
+        this.#due.add(id);
+      }
     } catch (err) {
       log.warn({ err, workflowId: id }, 'workflow not advanced');
       // The sweep comes back to it, and this much earlier.

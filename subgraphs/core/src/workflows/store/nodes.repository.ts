@@ -59,6 +59,11 @@ export class NodesRepository {
       }
   }
 
+  /** Number of the stored nodes of a workflow. */
+  count(workflowId: string): Promise<number> {
+    return this.#nodes.countDocuments({ _id: rangeOf(workflowId) }, { hint: '_id_' });
+  }
+
   /** Nodes by id, in no order. */
   async findMany(ids: readonly string[]): Promise<readonly NodeFacts[]> {
     return this.#nodes.find({ _id: { $in: [...ids] } }, { projection: nodeFields }).toArray();
@@ -77,12 +82,15 @@ export class NodesRepository {
   ): Promise<KeysetPage<NodeDocument>> {
     const filter = {
       workflowId,
+      _id: rangeOf(workflowId),
       ...(states ? { state: { $in: [...states] } } : {}),
       ...(labels ? { label: { $in: [...labels] } } : {}),
       ...(names ? { name: { $in: [...names] } } : {}),
     } as Filter<NodeDocument>;
     const order = [{ field: '_id', direction: 1 }] as const;
-    return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...page });
+    // Otherwise an index on other fields may be used, for which all nodes are read and sorted.
+    const hint = states || labels || names ? {} : { hint: '_id_' };
+    return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...hint, ...page });
   }
 
   /** Nodes of a workflow in these states, in order, at most `limit`. */
@@ -169,8 +177,7 @@ export class NodesRepository {
   /** All nodes of a workflow, in order, with what a reset needs. */
   async *graph(workflowId: string): AsyncGenerator<GraphNode> {
     const projection = { index: 1, label: 1, isFinal: 1, state: 1, total: 1, needed: 1, by: 1 } as const;
-    const range = { $gte: nodeIdOf(workflowId, 0), $lte: nodeIdOf(workflowId, 9_999_999) };
-    yield* this.#nodes.find({ _id: range }, { projection, sort: { _id: 1 }, batchSize: 5000 });
+    yield* this.#nodes.find({ _id: rangeOf(workflowId) }, { projection, sort: { _id: 1 }, batchSize: 5000 });
   }
 
   /** Numbers of nodes by depth and state. */
@@ -178,12 +185,15 @@ export class NodesRepository {
     workflowId: string,
   ): Promise<readonly { readonly depth: number; readonly state: StoredNodeState; readonly nodes: number }[]> {
     return this.#nodes
-      .aggregate<{ depth: number; state: StoredNodeState; nodes: number }>([
-        { $match: { workflowId } },
-        { $group: { _id: { depth: '$depth', state: '$state' }, nodes: { $sum: 1 } } },
-        { $sort: { '_id.depth': 1 } },
-        { $project: { _id: 0, depth: '$_id.depth', state: '$_id.state', nodes: 1 } },
-      ])
+      .aggregate<{ depth: number; state: StoredNodeState; nodes: number }>(
+        [
+          { $match: { workflowId } },
+          { $group: { _id: { depth: '$depth', state: '$state' }, nodes: { $sum: 1 } } },
+          { $sort: { '_id.depth': 1 } },
+          { $project: { _id: 0, depth: '$_id.depth', state: '$_id.state', nodes: 1 } },
+        ],
+        { hint: 'workflowId_depth_idx' },
+      )
       .toArray();
   }
 
@@ -191,4 +201,9 @@ export class NodesRepository {
   async drop(workflowId: string): Promise<void> {
     await this.#nodes.deleteMany({ workflowId });
   }
+}
+
+/** Identifiers of the nodes of a workflow. */
+function rangeOf(workflowId: string) {
+  return { $gte: nodeIdOf(workflowId, 0), $lte: nodeIdOf(workflowId, 9_999_999) };
 }

@@ -25,8 +25,15 @@ export interface AddedEdges {
   readonly cause?: number | undefined;
 }
 
+/** Nodes to whose numbers the same is added. */
+export interface AddedToNodes extends AddedEdges {
+  readonly nodes: readonly number[];
+}
+
 const majority = { writeConcern: { w: 'majority' } } as const;
 const pageSize = 1000;
+/** Most nodes with their jobs that are in memory at a time. */
+const jobsPerPage = 500;
 
 /** Nodes, as steps change them. */
 export class StepsRepository {
@@ -59,11 +66,16 @@ export class StepsRepository {
     }
   }
 
-  /** Adds edges to the numbers of nodes, which may make them READY or DOOMED. */
-  async add(target: StepTarget, nodes: readonly number[], added: AddedEdges): Promise<void> {
-    const update = adding(target, added);
-    for (const page of pagesOf(nodes))
-      await this.#nodes.updateMany(unchanged(target, page), update, majority);
+  /** Adds edges to the numbers of nodes, which may make them READY or DOOMED; each node occurs once. */
+  async add(target: StepTarget, all: readonly AddedToNodes[]): Promise<void> {
+    const writes = all.flatMap(({ nodes, ...added }) => {
+      const update = adding(target, added);
+      return [...pagesOf(nodes)].map((page) => ({
+        updateMany: { filter: unchanged(target, page), update },
+      }));
+    });
+    for (let start = 0; start < writes.length; start += pageSize)
+      await this.#nodes.bulkWrite(writes.slice(start, start + pageSize), { ordered: false, ...majority });
   }
 
   /** Adds edges to the numbers of all nodes of a label, or of all final nodes. */
@@ -84,12 +96,21 @@ export class StepsRepository {
       await this.#nodes.updateMany(unchanged(target, page), update, majority);
   }
 
-  /** Nodes that the step submitted and no later one has changed, with their jobs. */
-  async submitted(
+  /**
+   * Nodes that the step submitted and no later one has changed, with their jobs, in pages of which the driver
+   * holds one at a time: an answer of the store has at most 16 MiB.
+   */
+  async *submitted(
     { workflowId, step }: StepTarget,
     nodes: readonly number[],
-  ): Promise<readonly NodeDocument[]> {
-    return this.#nodes.find({ _id: { $in: idsOf(workflowId, nodes) }, step }).toArray();
+  ): AsyncGenerator<readonly NodeDocument[]> {
+    const filter = { _id: { $in: idsOf(workflowId, nodes) }, step };
+    const cursor = this.#nodes.find(filter, { batchSize: jobsPerPage });
+    try {
+      while (await cursor.hasNext()) yield cursor.readBufferedDocuments();
+    } finally {
+      await cursor.close();
+    }
   }
 
   /** Lets nodes begin again with these numbers. */

@@ -64,12 +64,12 @@ export class WorkflowsRepository {
       entries.flatMap(([field, value]) => (value === null ? [[field, '']] : [])),
     );
     const open: StoredStep | undefined = content && { ...content, at: now };
-    const removed = { ...unset, ...(open ? {} : { open: '' }) };
+    const removed = { ...unset, claimedUntil: '', ...(open ? {} : { open: '' }) };
     return this.#workflows.findOneAndUpdate(
       { _id, step },
       {
         $set: { ...set, ...(open ? { open } : {}), updatedAt: now },
-        ...(Object.keys(removed).length > 0 ? { $unset: removed } : {}),
+        $unset: removed,
         $inc: { step: 1, revision: 1 },
       } as UpdateFilter<WorkflowDocument>,
       { returnDocument: 'after', promoteBuffers: true, ...majority },
@@ -81,6 +81,24 @@ export class WorkflowsRepository {
     await this.#workflows.updateOne(
       { _id, step, open: { $exists: true } },
       { $unset: { open: '' }, $set: { updatedAt: now }, $inc: { revision: 1 } },
+      majority,
+    );
+  }
+
+  /** Keeps the leader from further steps of a workflow until then, or the next step. */
+  async claim(id: string, until: Date): Promise<void> {
+    await this.#workflows.updateOne(
+      { _id: id },
+      { $set: { claimedUntil: until }, $inc: { revision: 1 } },
+      majority,
+    );
+  }
+
+  /** Lets the leader take steps again. */
+  async release(id: string): Promise<void> {
+    await this.#workflows.updateOne(
+      { _id: id, claimedUntil: { $exists: true } },
+      { $unset: { claimedUntil: '' }, $inc: { revision: 1 } },
       majority,
     );
   }

@@ -76,7 +76,10 @@ const maxKeptLayers = 100;
 export class Workflows {
   readonly #options: WorkflowsOptions;
   /** Layers of workflows by their step: nodes change by steps only. */
-  readonly #layers = new Map<string, { readonly revision: number; readonly layers: readonly LayerView[] }>();
+  readonly #layers = new Map<
+    string,
+    { readonly revision: number; readonly layers: Promise<readonly LayerView[]> }
+  >();
 
   constructor(options: WorkflowsOptions) {
     this.#options = options;
@@ -168,6 +171,14 @@ export class Workflows {
   async layers({ _id, revision }: WorkflowDocument): Promise<readonly LayerView[]> {
     const known = this.#layers.get(_id);
     if (known?.revision === revision) return known.layers;
+    const layers = this.#readLayers(_id);
+    if (this.#layers.size >= maxKeptLayers) this.#layers.clear();
+    this.#layers.set(_id, { revision, layers });
+    layers.catch(() => this.#layers.delete(_id));
+    return layers;
+  }
+
+  async #readLayers(_id: string): Promise<readonly LayerView[]> {
     const rows = await this.#options.nodes.depths(_id);
     const byDepth = new Map<number, Record<NodeState, number>>();
     for (const { depth, state, nodes } of rows) {
@@ -176,10 +187,7 @@ export class Workflows {
       byDepth.set(depth, counts);
       counts[shownState(state)] += nodes;
     }
-    const layers = [...byDepth].map(([depth, counts]) => ({ depth, counts }));
-    if (this.#layers.size >= maxKeptLayers) this.#layers.clear();
-    this.#layers.set(_id, { revision, layers });
-    return layers;
+    return [...byDepth].map(([depth, counts]) => ({ depth, counts }));
   }
 
   /** Reason why a node is skipped, cancelled or ended by hand; null for others. */
