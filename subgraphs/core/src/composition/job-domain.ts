@@ -37,9 +37,11 @@ import { JobLogs } from '../jobs/logs/job-logs.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
 import type { JobStores } from './job-stores.repository.js';
+import type { LiveUsage } from '../jobs/model/job.types.js';
 import { defaultQuotas, LiveQuota, type LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import { SubmitService } from '../jobs/submit/submit.service.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
+import type { WorkflowsRepository } from '../workflows/store/workflows.repository.js';
 import type { LeaderWork } from '../shared/leader-task.js';
 
 /** Dependencies of the domain. */
@@ -109,11 +111,22 @@ const longestCountMs = 5000;
 /** Limits of the live jobs of all domains. */
 export function quotaOf({
   stores,
+  held,
   quotas,
   clock,
   log,
-}: Pick<JobDomainOptions, 'stores' | 'quotas' | 'clock' | 'log'>): LiveQuota {
-  const read = (experiment: string) => stores.jobCounts.liveUsage(experiment, longestCountMs);
+}: Pick<JobDomainOptions, 'stores' | 'quotas' | 'clock' | 'log'> & {
+  /** Workflows, whose nodes count before they have jobs. */
+  readonly held?: Pick<WorkflowsRepository, 'waiting'>;
+}): LiveQuota {
+  const read = async (experiment: string): Promise<ReadonlyMap<string, LiveUsage>> => {
+    const usage = new Map(await stores.jobCounts.liveUsage(experiment, longestCountMs));
+    for (const [owner, { jobs, bytes }] of (await held?.waiting(experiment, longestCountMs)) ?? []) {
+      const live = usage.get(owner);
+      usage.set(owner, { jobs: jobs + (live?.jobs ?? 0), bytes: bytes + (live?.bytes ?? 0) });
+    }
+    return usage;
+  };
   return new LiveQuota({ limits: { ...defaultQuotas, ...quotas }, read, clock, log });
 }
 

@@ -2,7 +2,10 @@
 import { createIds, systemClock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
 import type { Db } from 'mongodb';
-import { workflowStores, type WorkflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
+import {
+  workflowStores,
+  type WorkflowStores,
+} from '../../src/composition/workflows/workflow-stores.repository.js';
 import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import { blocksOf } from '../../src/workflows/model/edges.js';
 import { type NodeDocument, nodeIdOf } from '../../src/workflows/model/node.document.js';
@@ -45,7 +48,11 @@ export function plannedGraph({ nodes, groupEdges, nodeLabels }: Graph): Workflow
 }
 
 /** Stores a workflow that runs. @returns its id */
-export async function storeWorkflow(db: Db, graph: Graph): Promise<string> {
+export async function storeWorkflow(
+  db: Db,
+  graph: Graph,
+  changed: Partial<WorkflowDocument> = {},
+): Promise<string> {
   const { workflows, nodes, edges } = workflowStores(db);
   const plan = plannedGraph(graph);
   const id = ids.next('workflow');
@@ -55,7 +62,7 @@ export async function storeWorkflow(db: Db, graph: Graph): Promise<string> {
   await workflows.insert({
     ...{ _id: id, ...common, experiment: 'alpha', name: 'test', owner: 'ada', share: 'alpha/default' },
     ...{ priority: 0, labels: [], state: 'RUNNING', nodes: plan.nodes.length, step: 0 },
-    ...{ groups, groupEdges, layers },
+    ...{ groups, groupEdges, layers, ...changed },
   });
   const job: NodeDocument['job'] = {
     requirements: { cores: 1, memoryMiB: 1, diskMiB: 1, walltimeSeconds: 1, network: false },

@@ -1,11 +1,22 @@
 /** Steps of workflows in the store. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '@rhizome/clock';
+import { silentLogger } from '@rhizome/log';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { testDatabase, type TestDatabase } from '@rhizome/testkit';
+import { waitFor, testDatabase, type TestDatabase } from '@rhizome/testkit';
 import { coreCollections } from '../../src/composition/migrations.js';
+import { jobStores } from '../../src/composition/job-stores.repository.js';
+import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
+import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import type { NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
+import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
+import { Journal } from '../../src/workflows/run/journal.js';
+import { NodeStops } from '../../src/workflows/run/node-stops.js';
+import { longestOpenMs, OpenWorkflows } from '../../src/workflows/run/open-workflows.js';
+import { WorkflowWork } from '../../src/workflows/run/workflow-work.js';
+import { instead } from '../support/instead.fixture.js';
 import { stepProcess, storeWorkflow } from '../support/workflow-steps.fixture.js';
 
 let db: TestDatabase;
@@ -16,6 +27,8 @@ beforeAll(async () => {
   await ensureCollections(db, coreCollections);
   jobs = new JobsRepository(collection(db, jobsCollection));
 });
+
+const never = new AbortController().signal;
 
 const labelled = (label: string, count: number): readonly NodeSpec[] =>
   Array.from({ length: count }, (_, at) => ({ name: `${label}${at}`, label }));
@@ -61,5 +74,96 @@ describe('final nodes', () => {
     const [end] = await stores.nodes.named(id, ['end']);
     expect(end?.state).toBe('FAILED');
     expect(workflow.state).toBe('FAILED');
+  });
+});
+
+describe('a command that loses against a step of the leader', () => {
+  it('keeps the leader from the next until it is recorded', async () => {
+    const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
+    const leader = stepProcess(db, jobs);
+    const { stores, writer } = stepProcess(db, jobs);
+    const commands = new Journal({ workflows: stores.workflows, writer, clock: systemClock });
+    let rounds = 0;
+    const changed = await commands.change(id, async () => {
+      rounds += 1;
+      // It would lose every time otherwise.
+      for (let step = 0; step < 2; step += 1)
+        await leader.journal.changeAll(id, (workflow) => leader.next.of(workflow), never, 1);
+      return { patch: { state: 'PAUSED' } };
+    });
+    expect(rounds).toBe(2);
+    expect(changed?.workflow.state).toBe('PAUSED');
+    expect((await stores.workflows.find(id))?.claimedUntil).toBeUndefined();
+  });
+});
+
+describe('WorkflowWork', () => {
+  it('finds the ends of jobs of which it never heard', async () => {
+    const id = await storeWorkflow(db, { nodes: [{ name: 'a' }] });
+    const { stores, journal, next, advance } = stepProcess(db, jobs);
+    await advance(id);
+    const writer = new GroupingTransitionWriter({
+      ...{ store: jobStores(db).transitions, clock: systemClock, log: silentLogger() },
+    });
+    const stops = new NodeStops({ ...{ workflows: stores.workflows, nodes: stores.nodes, jobs }, writer });
+    const made = await db.collection<JobDocument>(jobsCollection.name).find({ 'workflow.id': id }).toArray();
+    await stops.cancel({ name: 'test' }, [...made.map(({ _id }) => _id)], { by: 'ada' });
+    let term = new AbortController();
+    const work = new WorkflowWork({
+      ...{ workflows: stores.workflows, nodes: stores.nodes, jobs, journal, next },
+      stops,
+      leader: {
+        onGained: (begin) => {
+          term = new AbortController();
+          begin(term.signal);
+          return () => undefined;
+        },
+      },
+      onWritten: () => () => undefined,
+      ...{ clock: systemClock, log: silentLogger(), recheckMs: 10 },
+    });
+    work.start();
+    await waitFor('the end', async () => (await stores.workflows.find(id))?.state === 'FAILED', {
+      deadlineMs: 60_000,
+    });
+    term.abort();
+    await work.stop();
+    await writer.close();
+  });
+});
+
+describe('half submitted workflows', () => {
+  it('lose their nodes, also if the process that cancelled them was killed', async () => {
+    const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
+    const { workflows, nodes, edges } = stepProcess(db, jobs).stores;
+    await db
+      .collection<WorkflowDocument>(workflowsCollection.name)
+      .updateOne({ _id: id }, { $set: { state: 'OPEN' } });
+    const now = (): Date => new Date(Date.now() + 2 * longestOpenMs);
+    const kills = instead(nodes, { drop: async () => Promise.reject(new Error('killed')) });
+    const signal = never;
+    const open = (store: typeof nodes): OpenWorkflows =>
+      new OpenWorkflows({
+        ...{ workflows, nodes: store, edges, log: silentLogger() },
+        clock: { ...systemClock, now },
+        leader: { onGained: () => () => undefined },
+      });
+    await expect(open(kills).sweep(signal)).rejects.toThrow('killed');
+    expect(await nodes.count(id)).toBe(2);
+    await open(nodes).sweep(signal);
+    expect(await nodes.count(id)).toBe(0);
+    expect(await workflows.find(id)).toMatchObject({ state: 'CANCELLED', isEmptied: true });
+  });
+});
+
+describe('nodes that wait', () => {
+  it('count for their owner, and use their share', async () => {
+    const id = await storeWorkflow(db, { nodes: [...labelled('a', 4)] }, { experiment: 'beta', bytes: 400 });
+    const { workflows } = stepProcess(db, jobs).stores;
+    expect(await workflows.waiting('beta', 5000)).toEqual(new Map([['ada', { jobs: 4, bytes: 400 }]]));
+    expect(await workflows.usesShare('beta', 'alpha/default')).toBe(true);
+    await stepProcess(db, jobs).finish(id, () => 'SUCCEEDED');
+    expect(await workflows.waiting('beta', 5000)).toEqual(new Map());
+    expect(await workflows.usesShare('beta', 'alpha/default')).toBe(false);
   });
 });

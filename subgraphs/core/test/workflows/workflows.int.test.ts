@@ -210,6 +210,27 @@ describe('commands', () => {
     expect(crew.ran.slice(before)).toEqual(['mark-a', 'mark-b']);
   });
 
+  it('refuses to run nodes again while a final node runs', async () => {
+    const workflow = await submit('busy', [
+      node('busy-a'),
+      node('busy-end', { isFinal: true, requirements: { selector: 'worker.name == "nobody"' } }),
+    ]);
+    await waitFor(
+      'the final node',
+      async () => {
+        await crew.turn(['busy-a']);
+        return (await workflow.nodes())['busy-end'] === 'SUBMITTED';
+      },
+      minute,
+    );
+    const conflict = { workflow: null, userErrors: [{ code: 'NODE_STATE_CONFLICT' }] };
+    expect(await workflow.command('retryWorkflow')).toMatchObject(conflict);
+    const mark = { nodes: ['busy-a'], state: 'SUCCEEDED', reason: 'checked by hand' };
+    expect(await workflow.command('markWorkflowNodes', mark)).toMatchObject(conflict);
+    await workflow.command('cancelWorkflow', { isFinalIncluded: true });
+    await crew.work(workflow, 'CANCELLED');
+  });
+
   it('names what a command cannot do', async () => {
     const workflow = await submit('refused', [node('refused-a')]);
     await crew.work(workflow, 'SUCCEEDED');

@@ -47,7 +47,7 @@ export interface WorkflowsModuleOptions
 
 /** Creates the services. */
 export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
-  const { stores, jobs, writer: transitions, access, leader, onWritten, config, clock, log } = options;
+  const { stores, jobs, writer: transitions, access, quota, leader, onWritten, config, clock, log } = options;
   const { workflows, nodes, edges, steps } = stores;
   const writer = new StepWriter({ nodes, edges, steps, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
@@ -60,7 +60,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
   const open = new OpenWorkflows({ workflows, nodes, edges, leader, clock, log });
   return {
     submits: new WorkflowSubmits({ ...options, workflows, nodes, edges, journal }),
-    commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, clock }),
+    commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, quota, clock }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     handler: work,
     start() {

@@ -3,6 +3,7 @@ import type { CoreAction, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { JobAccess } from '../../jobs/ports.js';
+import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { bitsOfNodes } from '../model/node-bits.js';
 import { groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
@@ -28,6 +29,7 @@ export interface WorkflowCommandsOptions {
   readonly writer: StepWriter;
   readonly stops: NodeStops;
   readonly access: JobAccess;
+  readonly quota: Pick<LiveQuota, 'charge'>;
   readonly clock: Clock;
 }
 
@@ -150,6 +152,7 @@ export class WorkflowCommands {
     principal: Principal,
     command: WorkflowCommand & { readonly nodes?: Maybe<readonly string[]> },
   ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    const charge = this.#chargeOnce();
     return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
       if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
         return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
@@ -164,6 +167,7 @@ export class WorkflowCommands {
       if (seeds.length === 0) return undefined;
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
+      await charge(workflow, graph, reset);
       const { groups, groupEdges } = recount(graph, reset, []);
       return resetOf(workflow, reset, [], { groups, groupEdges });
     });
@@ -178,6 +182,7 @@ export class WorkflowCommands {
       readonly reason: string;
     },
   ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    const charge = this.#chargeOnce();
     return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
       if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
         return conflict(errors, workflow, 'end nodes by hand', 'RUNNING, PAUSED or ended');
@@ -196,6 +201,7 @@ export class WorkflowCommands {
       const seeds = marks.map(({ node }) => node);
       const reset = resetNodes(graph, seeds, 'UNDONE', false);
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
+      await charge(workflow, graph, reset);
       return resetOf(workflow, reset, marks, recount(graph, reset, marks));
     });
   }
@@ -213,6 +219,21 @@ export class WorkflowCommands {
     if (!node) throw new Error(`node ${running} of ${_id} does not exist`);
     nodeConflict(errors, node, 'run again with the nodes before it', 'one that does not run');
     return true;
+  }
+
+  /** Charges nodes that wait again; a command may have to be decided more than once. */
+  #chargeOnce(): (
+    workflow: WorkflowDocument,
+    graph: WorkflowGraph,
+    reset: ReadonlySet<number>,
+  ) => Promise<void> {
+    let isCharged = false;
+    return async ({ experiment, owner, nodes, bytes = 0 }, graph, reset) => {
+      const jobs = [...reset].filter((at) => hasEnded(graph.nodes[at]?.state ?? 'WAITING')).length;
+      if (isCharged || jobs === 0) return;
+      await this.#options.quota.charge(experiment, owner, { jobs, bytes: (bytes * jobs) / nodes });
+      isCharged = true;
+    };
   }
 
   #commandOf({ subject }: Principal, { reason }: WorkflowCommand) {

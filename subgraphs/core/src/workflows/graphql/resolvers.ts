@@ -67,8 +67,9 @@ const node: NonNullable<Resolvers['WorkflowNode']> = {
   state: ({ state }) => shownState(state),
   edgeCount: ({ total }) => total,
   neededEdges: ({ needed }) => needed,
-  metEdges: ({ met }) => met,
-  lostEdges: ({ lost }) => lost,
+  // A parent that runs again counts again in nodes that keep their ends.
+  metEdges: ({ met, total }) => Math.min(met, total),
+  lostEdges: ({ lost, total }) => Math.min(lost, total),
   job: (of, _args, context, info) => {
     const id = jobIdOf(of);
     return id === null ? null : loadJob(id, context, info);

@@ -102,8 +102,9 @@ class Run {
         this.#applyGroup(edge);
         continue;
       }
-      const due = this.nodes.flatMap(({ state }, at) =>
-        state === 'READY' || state === 'DOOMED' ? [at] : [],
+      const othersHaveEnded = this.nodes.every(({ isFinal, state }) => isFinal || hasEnded(state));
+      const due = this.nodes.flatMap(({ isFinal, state }, at) =>
+        (state === 'READY' && (!isFinal || othersHaveEnded)) || state === 'DOOMED' ? [at] : [],
       );
       const node = due[pick(due.length)];
       if (node === undefined) return;

@@ -55,6 +55,7 @@ export function resetNodes(
 ): Set<number> {
   const reached = new Set(seeds);
   const queue = [...seeds];
+  const members = membersOf(nodes, nodes.keys());
   const followed = new Set<number>();
   const visit = (child: number): void => {
     const node = nodes[child];
@@ -68,9 +69,7 @@ export function resetNodes(
     groupEdges.forEach((edge, at) => {
       if (!node || followed.has(at) || !leadsFrom(edge, node)) return;
       followed.add(at);
-      nodes.forEach((other, child) => {
-        if (leadsTo(edge, other)) visit(child);
-      });
+      for (const [place, group] of members) if (leadsTo(edge, place)) group.forEach(visit);
     });
   }
   if (!isSeedReset) for (const seed of seeds) reached.delete(seed);
@@ -91,6 +90,8 @@ export interface ResetNumbers {
   readonly state: 'WAITING' | 'READY' | 'DOOMED';
   readonly met: number;
   readonly lost: number;
+  /** See `NodeDocument.cause`; if an edge is lost. */
+  readonly cause?: number;
 }
 
 /** Workflow after a reset. */
@@ -115,20 +116,22 @@ export function recount(
     marked.get(node) ?? (reset.has(node) ? 'WAITING' : (nodes[node]?.state ?? 'WAITING'));
   const met = new Map<number, number>();
   const lost = new Map<number, number>();
-  const count = (child: number, outcome: EdgeOutcome): void => {
+  const causes = new Map<number, number>();
+  const count = (child: number, outcome: EdgeOutcome, cause: number): void => {
     const into = outcome === 'MET' ? met : lost;
     into.set(child, (into.get(child) ?? 0) + 1);
+    if (outcome === 'LOST' && !causes.has(child)) causes.set(child, cause);
   };
   for (let node = 0; node < nodes.length; node += 1) {
     const state = stateAt(node);
     if (!hasEnded(state)) continue;
     for (const target of edgesFrom(edges, node)) {
       const child = childOf(target);
-      if (reset.has(child)) count(child, edgeOutcome(conditionOf(target), state));
+      if (reset.has(child)) count(child, edgeOutcome(conditionOf(target), state), node);
     }
   }
   const groups = groupsAfter(graph, stateAt);
-  const changed = [...reset, ...marked.keys()].map((node) => nodes[node] as ResetNode);
+  const changed = [...membersOf(nodes, [...reset, ...marked.keys()])].map(([place]) => place);
   // All nodes behind an edge whose sources change begin again, or need its outcome no more. Of other edges,
   // only an outcome that their dependents have counted counts: the rest follows in a step of its own.
   const groupEdges = graph.groupEdges.map((edge): StoredGroupEdge => {
@@ -137,15 +140,39 @@ export function recount(
     const outcome = groupOutcome(open, groups);
     return outcome ? { ...open, outcome } : open;
   });
-  for (const edge of groupEdges)
+  const members = membersOf(nodes, reset);
+  for (const [at, edge] of groupEdges.entries())
     if (edge.outcome)
-      for (const node of reset) if (leadsTo(edge, nodes[node] as ResetNode)) count(node, edge.outcome);
+      for (const [place, group] of members)
+        if (leadsTo(edge, place)) for (const node of group) count(node, edge.outcome, -1 - at);
   const numbers = [...reset].map((node): ResetNumbers => {
     const { total, needed } = nodes[node] as ResetNode;
     const own = { met: met.get(node) ?? 0, lost: lost.get(node) ?? 0 };
-    return { node, ...own, state: waitingState({ total, needed, ...own }) };
+    const cause = causes.get(node);
+    const state = waitingState({ total, needed, ...own });
+    return { node, ...own, state, ...(cause === undefined ? {} : { cause }) };
   });
   return { numbers, groups, groupEdges };
+}
+
+/** Nodes by label and kind, each with a node that has these. */
+function membersOf(
+  nodes: readonly ResetNode[],
+  chosen: Iterable<number>,
+): ReadonlyMap<ResetNode, readonly number[]> {
+  const places = new Map<string, ResetNode>();
+  const members = new Map<ResetNode, number[]>();
+  for (const at of chosen) {
+    const node = nodes[at];
+    if (!node) continue;
+    const key = `${node.isFinal} ${node.label}`;
+    const place = places.get(key) ?? node;
+    places.set(key, place);
+    const known = members.get(place);
+    if (known) known.push(at);
+    else members.set(place, [at]);
+  }
+  return members;
 }
 
 function groupsAfter(

@@ -30,6 +30,10 @@ export interface WorkflowDocument {
   readonly state: WorkflowState;
   /** Number of nodes. */
   readonly nodes: number;
+  /** Bytes of the payloads of all nodes. */
+  readonly bytes?: number;
+  /** False for a workflow that was not completed, until its nodes and edges are deleted. */
+  readonly isEmptied?: boolean;
   /** Longest chain of nodes, the number of layers. */
   readonly layers: number;
   readonly groups: readonly StoredNodeGroup[];
@@ -63,6 +67,8 @@ export const workflowFields = {
   labels: 1,
   state: 1,
   nodes: 1,
+  bytes: 1,
+  isEmptied: 1,
   layers: 1,
   groups: 1,
   groupEdges: 1,
@@ -112,6 +118,8 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       labels: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 32 },
       state: { enum: [...workflowStates] },
       nodes: count,
+      bytes: count,
+      isEmptied: { bsonType: 'bool' },
       layers: count,
       groups: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1000 },
       groupEdges: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1001 },
@@ -129,6 +137,12 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       name: 'experiment_idx',
       keys: { experiment: 1, _id: 1 },
       why: 'workflows of experiments, newest first',
+    },
+    {
+      name: 'isEmptied_idx',
+      keys: { isEmptied: 1 },
+      options: { partialFilterExpression: { isEmptied: false } },
+      why: 'workflows that were not completed, whose nodes are to be deleted',
     },
     {
       name: 'state_idx',

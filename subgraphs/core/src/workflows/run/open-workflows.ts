@@ -48,13 +48,13 @@ export class OpenWorkflows {
 
   /** Cancels those that are due. */
   async sweep(signal: AbortSignal): Promise<void> {
-    const { workflows, nodes, edges, clock, log } = this.#options;
+    const { workflows, clock, log } = this.#options;
     const before = clock.now().getTime() - longestOpenMs;
     let behind = '';
     while (!signal.aborted) {
       const found = await workflows.inStates(['OPEN'], behind, pageSize);
       behind = found.at(-1)?._id ?? '';
-      if (found.length === 0) return;
+      if (found.length === 0) break;
       for (const workflow of found) {
         if (workflow.updatedAt.getTime() > before) continue;
         const now = clock.now();
@@ -64,13 +64,27 @@ export class OpenWorkflows {
           reason: 'not submitted within a day',
           withFinal: true,
         };
-        const patch = { state: 'CANCELLED', endedAt: now, cancel, groups: [], groupEdges: [] } as const;
+        const emptied = { isEmptied: false, groups: [], groupEdges: [] } as const;
+        const patch = { state: 'CANCELLED', endedAt: now, cancel, ...emptied } as const;
         // Fails if the workflow is completed meanwhile.
-        if (!(await workflows.record(workflow, undefined, patch, now))) continue;
+        if (await workflows.record(workflow, undefined, patch, now))
+          log.info({ workflowId: workflow._id }, 'open workflow cancelled');
+      }
+    }
+    await this.#empty(signal);
+  }
+
+  /** Deletes the nodes and edges of cancelled workflows, also those of a process that has ended meanwhile. */
+  async #empty(signal: AbortSignal): Promise<void> {
+    const { workflows, nodes, edges, clock } = this.#options;
+    while (!signal.aborted) {
+      const found = await workflows.toEmpty(pageSize);
+      for (const workflow of found) {
         await nodes.drop(workflow._id);
         await edges.drop(workflow._id);
-        log.info({ workflowId: workflow._id }, 'open workflow cancelled');
+        await workflows.record(workflow, undefined, { isEmptied: true }, clock.now());
       }
+      if (found.length < pageSize) return;
     }
   }
 }

@@ -117,17 +117,17 @@ export class StepsRepository {
   async reset(target: StepTarget, numbers: readonly ResetNumbers[]): Promise<void> {
     const groups = new Map<string, ResetNumbers[]>();
     for (const one of numbers) {
-      const key = `${one.state} ${one.met} ${one.lost}`;
+      const key = `${one.state} ${one.met} ${one.lost} ${one.cause}`;
       const known = groups.get(key);
       if (known) known.push(one);
       else groups.set(key, [one]);
     }
     for (const [first, ...others] of groups.values()) {
       if (!first) continue;
-      const { state, met, lost } = first;
+      const { state, met, lost, cause } = first;
       const update = [
-        ...changing(target, { state, met, lost, run: { $add: ['$run', 1] } }),
-        { $unset: ['submittedAt', 'endedAt', 'outcome', 'cause', 'reason', 'by'] },
+        ...changing(target, { state, met, lost, cause: cause ?? '$$REMOVE', run: { $add: ['$run', ran] } }),
+        { $unset: ['submittedAt', 'endedAt', 'outcome', 'reason', 'by'] },
       ];
       for (const page of pagesOf([first, ...others].map(({ node }) => node)))
         await this.#nodes.updateMany(unchanged(target, page), update, majority);
@@ -173,6 +173,9 @@ function adding(target: StepTarget, { met, lost, cause }: AddedEdges): Document[
 function idsOf(workflowId: string, nodes: readonly number[]): string[] {
   return nodes.map((node) => nodeIdOf(workflowId, node));
 }
+
+/** One if a node was submitted; the number of its runs grows by it. */
+const ran = { $cond: [{ $eq: [{ $type: '$submittedAt' }, 'missing'] }, 0, 1] };
 
 function* pagesOf(nodes: readonly number[]): Generator<readonly number[]> {
   for (let start = 0; start < nodes.length; start += pageSize) yield nodes.slice(start, start + pageSize);

@@ -2,7 +2,13 @@
 import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter, UpdateFilter } from 'mongodb';
 import { type Visibility, visibleIn } from '../../shared/visibility.js';
-import type { StepContent, StoredStep, WorkflowState } from '../model/workflow.types.js';
+import type { LiveUsage } from '../../jobs/model/job.types.js';
+import {
+  activeStates,
+  type StepContent,
+  type StoredStep,
+  type WorkflowState,
+} from '../model/workflow.types.js';
 import { type WorkflowDocument, workflowFields, workflowsCollection } from '../model/workflow.document.js';
 
 /** Filter of workflows; absent fields do not filter. */
@@ -16,7 +22,8 @@ export interface WorkflowFilter {
 /** Fields that a step changes in the workflow; null removes one. */
 export type WorkflowPatch = {
   readonly [
-    K in 'state' | 'groups' | 'groupEdges' | 'endedAt' | 'pause' | 'cancel' | 'sealedAt' | 'layers'
+    K in
+      'state' | 'groups' | 'groupEdges' | 'endedAt' | 'pause' | 'cancel' | 'sealedAt' | 'layers' | 'isEmptied'
   ]?: WorkflowDocument[K] | null;
 };
 
@@ -39,12 +46,19 @@ export class WorkflowsRepository {
     return this.#workflows.find({ _id: { $in: [...ids] } }, { projection: workflowFields }).toArray();
   }
 
-  /** Inserts a workflow; does nothing if it exists. */
+  /** Inserts a workflow. One that exists and is OPEN counts as changed now: its submission goes on. */
   async insert(workflow: WorkflowDocument): Promise<void> {
     try {
       await this.#workflows.insertOne(workflow, majority);
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
+      const { _id, updatedAt } = workflow;
+      // The step is raised so that a process which has read it before does not cancel it.
+      await this.#workflows.updateOne(
+        { _id, state: 'OPEN' },
+        { $set: { updatedAt }, $inc: { step: 1, revision: 1 } },
+        majority,
+      );
     }
   }
 
@@ -112,6 +126,45 @@ export class WorkflowsRepository {
     const order = [{ field: '_id', direction: -1 }] as const;
     const filter = conditionOf(wanted, visibility);
     return keysetPage({ collection: this.#workflows, filter, order, projection: workflowFields, ...page });
+  }
+
+  /** Workflows whose nodes and edges are to be deleted. */
+  toEmpty(limit: number): Promise<readonly Pick<WorkflowDocument, '_id' | 'step'>[]> {
+    return this.#workflows
+      .find({ isEmptied: false }, { projection: { step: 1 }, limit, hint: 'isEmptied_idx' })
+      .toArray();
+  }
+
+  /** Nodes that wait in workflows of an experiment, by owner, and the bytes of their payloads. */
+  async waiting(experiment: string, maxTimeMS: number): Promise<ReadonlyMap<string, LiveUsage>> {
+    const nodes = { $sum: '$groups.counts.WAITING' };
+    const part = { $divide: [nodes, { $max: ['$nodes', 1] }] };
+    const found = this.#workflows.aggregate<LiveUsage & { readonly _id: string }>(
+      [
+        { $match: { state: { $in: ['OPEN', ...activeStates] }, experiment } },
+        {
+          $group: {
+            _id: '$owner',
+            jobs: { $sum: nodes },
+            bytes: { $sum: { $multiply: [{ $ifNull: ['$bytes', 0] }, part] } },
+          },
+        },
+      ],
+      { hint: 'state_idx', maxTimeMS },
+    );
+    const usage = new Map<string, LiveUsage>();
+    for await (const { _id, jobs, bytes } of found) usage.set(_id, { jobs, bytes: Number(bytes) });
+    return usage;
+  }
+
+  /** True if a workflow that has not ended submits jobs to the share. */
+  async usesShare(experiment: string, share: string): Promise<boolean> {
+    const filter = { state: { $in: ['OPEN', ...activeStates] }, experiment, share } as const;
+    const found = await this.#workflows.findOne(filter as Filter<WorkflowDocument>, {
+      projection: { _id: 1 },
+      hint: 'state_idx',
+    });
+    return found !== null;
   }
 
   /** Workflows in one of the states, after an id, in order. */

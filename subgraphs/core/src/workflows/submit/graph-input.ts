@@ -44,6 +44,13 @@ export function planWorkflow(
   const groups = groupsOf(places, labels);
   if (groups.length > maxGroups)
     errors.add(['nodes'], `${groups.length} labels`, `at most ${maxGroups} different labels`);
+  for (const [position, label] of [...labels.keys()].entries())
+    if (!groups.some((group) => group.label === label))
+      errors.report(
+        'LABEL_NOT_FOUND',
+        ['nodeLabels', position, 'label'],
+        `nodeLabels.${position}.label: no node has the label ${JSON.stringify(label)}`,
+      );
   const groupEdges = groupEdgesOf(wanted, groups, errors);
   if (!errors.isEmpty) return undefined;
   const block = arrangeEdges(nodes.length, edges);
@@ -148,7 +155,16 @@ function groupEdgesOf(
   groups: readonly StoredNodeGroup[],
   errors: WorkflowErrors,
 ): readonly StoredGroupEdge[] {
+  const seen = new Set<string>();
   const edges = wanted.map((edge, position): StoredGroupEdge => {
+    const pair = JSON.stringify([edge.from, edge.to, edge.condition ?? 'SUCCEEDED']);
+    if (seen.has(pair))
+      errors.report(
+        'INVALID_VALUE',
+        ['groupEdges', position],
+        `groupEdges.${position}: ${edge.from} before ${edge.to} occurs twice with the same condition`,
+      );
+    seen.add(pair);
     for (const side of ['from', 'to'] as const)
       if (!groups.some(({ label, isFinal }) => !isFinal && label === edge[side] && label !== ''))
         errors.report(

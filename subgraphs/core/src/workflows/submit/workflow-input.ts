@@ -1,8 +1,10 @@
 /** Checks the form of workflows: values of the nodes, and names. The graph is checked by `graph-input.ts`. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { InputErrors } from '@rhizome/errors';
+import { checkNotice } from '../../shared/notice.js';
 import { checkJob, checkPayload, checkRequirements, checkRetry } from '../../jobs/submit/job-input.js';
 import { payloadBytes } from '../../jobs/submit/live-quota.js';
+import { defaultWalltimeSeconds } from '../../jobs/submit/normalise.js';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
 import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
@@ -23,7 +25,8 @@ export const maxGroupEdges = 1000;
 export const maxErrors = 100;
 
 const nodesPerTurn = 500;
-const nodeName = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,200}$/u;
+/** The jobs have the same names. Unpaired surrogates are stored as one and the same character. */
+const nodeName = /^(?!\s)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,200}(?<!\s)$/u;
 const labelName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const labelForm = '1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit';
 
@@ -57,6 +60,7 @@ function checkNodeLabels(
     const own = new InputErrors<JobInputErrorCode>();
     if (given.requirements) checkRequirements(given.requirements, [...path, 'requirements'], own, checks);
     if (given.payload) checkPayload(given.payload, [...path, 'payload'], own);
+    if (given.payload) checkJobNotice({ ...given, payload: given.payload }, path, own);
     if (given.retry) checkRetry(given.retry, [...path, 'retry'], own);
     for (const { code, path: at, message } of own.all) errors.report(code, at, message);
   });
@@ -87,7 +91,7 @@ export async function checkNodes(
     if (bytes <= maxBytesPerCall && stored <= maxStoredBytes) continue;
     const expected =
       bytes > maxBytesPerCall
-        ? `at most ${maxBytesPerCall} bytes of payloads in one call; submit the workflow in parts`
+        ? `at most ${maxBytesPerCall} bytes of payloads in one call; give nodes with the same payload a label that has it`
         : `at most ${maxStoredBytes} bytes of payloads, those that nodes inherit from labels included`;
     errors.add(['nodes'], `${Math.max(bytes, stored)} bytes and more`, expected, 'WORKFLOW_TOO_LARGE');
     return;
@@ -102,7 +106,12 @@ function checkNode(
   checks: RequirementChecks,
 ): void {
   const path = ['nodes', position];
-  errors.form([...path, 'name'], node.name, nodeName, '1 to 200 characters without control characters');
+  errors.form(
+    [...path, 'name'],
+    node.name,
+    nodeName,
+    '1 to 200 characters without control characters, and no blanks at the ends',
+  );
   if (node.label != null) errors.form([...path, 'label'], node.label, labelName, labelForm);
   const job = jobOf(node, labels);
   if (!job) {
@@ -111,12 +120,19 @@ function checkNode(
   }
   // The name is checked above, and values of the label once for all of its nodes.
   const { requirements, payload, retry } = node;
-  checkJob(
-    { ...job, name: 'node', requirements, payload: payload ?? emptyPayload, retry },
-    path,
-    errors,
-    checks,
-  );
+  const own = payload ? { ...payload, notice: undefined } : emptyPayload;
+  checkJob({ ...job, name: 'node', requirements, payload: own, retry }, path, errors, checks);
+  // The notice may be the label's, and the walltime the node's, or the other way round.
+  if (payload || requirements) checkJobNotice(job, path, errors);
+}
+
+function checkJobNotice(
+  { payload: { notice }, requirements }: Pick<JobSpec, 'payload' | 'requirements'>,
+  path: readonly (string | number)[],
+  errors: InputErrors<JobInputErrorCode>,
+): void {
+  const walltimeSeconds = requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
+  if (notice) checkNotice(notice, [...path, 'payload', 'notice'], errors, walltimeSeconds);
 }
 
 /** The job of a node, with the values that it inherits from its label; undefined without a payload. */

@@ -4,6 +4,7 @@ import { assertCan, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestInTurns, isDigestOf } from '@rhizome/digest';
 import { InputErrors } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
 import type {
   ExperimentDirectory,
   ExperimentFacts,
@@ -11,6 +12,7 @@ import type {
   QueueDirectory,
   SubmissionConsents,
 } from '../../jobs/ports.js';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import { classifier } from '../../jobs/submit/classifier.js';
 import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
@@ -52,6 +54,7 @@ export interface WorkflowSubmitsOptions {
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
   readonly whyNoWorker: WhyNoWorker;
+  readonly log: Logger;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -105,11 +108,12 @@ export class WorkflowSubmits {
       return refused([keyReused(spec.idempotencyKey)]);
     if (reserved) {
       const known = await workflows.find(reserved.batchId);
+      if (known && !isSubmitted(known)) return refused([expired(spec.idempotencyKey)]);
       if (known && known.state !== 'OPEN') return { workflow: known, warnings: [], userErrors: [] };
     }
     const examined = await this.#examine(principal, owners, spec);
     if ('userErrors' in examined) return refused(examined.userErrors);
-    const usage = { jobs: spec.nodes.length, bytes: bytesOf(spec.nodes) };
+    const usage = { jobs: spec.nodes.length, bytes: bytesOf(spec.nodes, examined.labels) };
     if (!reserved) await quota.charge(spec.experiment, owners.owner, usage);
     reserved ??= await submissions.reserve({
       _id: reservationId,
@@ -122,8 +126,9 @@ export class WorkflowSubmits {
       refused: [],
     });
     if (!isDigestOf(reserved.digest, submitted, digest)) return refused([keyReused(spec.idempotencyKey)]);
-    const { workflow, warnings } = await this.#write(owners, spec, examined, reserved);
-    return { workflow, warnings, userErrors: [] };
+    const workflow = await this.#write(owners, spec, examined, { ...reserved, bytes: usage.bytes });
+    if (!workflow || !isSubmitted(workflow)) return refused([expired(spec.idempotencyKey)]);
+    return { workflow, warnings: await this.#warnings(spec, examined), userErrors: [] };
   }
 
   async #examine(
@@ -197,8 +202,12 @@ export class WorkflowSubmits {
     owners: Owners,
     spec: WorkflowSpec,
     { experiment, share, labels, secretIds, plan }: Examined,
-    { batchId: id, createdAt }: { readonly batchId: string; readonly createdAt: Date },
-  ): Promise<{ readonly workflow: WorkflowDocument | null; readonly warnings: readonly string[] }> {
+    {
+      batchId: id,
+      createdAt,
+      bytes,
+    }: { readonly batchId: string; readonly createdAt: Date; readonly bytes: number },
+  ): Promise<WorkflowDocument | null> {
     const { workflows, nodes, edges, classes, journal, clock } = this.#options;
     await workflows.insert({
       _id: id,
@@ -214,6 +223,7 @@ export class WorkflowSubmits {
       labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
       state: 'OPEN',
       nodes: spec.nodes.length,
+      bytes,
       layers: plan.layers,
       groups: plan.groups,
       groupEdges: plan.groupEdges,
@@ -250,15 +260,42 @@ export class WorkflowSubmits {
     }
     await edges.insert(id, blocksOf(plan.edges), createdAt);
     await classes.ensure(classOf.classes, createdAt);
+    const stored = await nodes.count(id);
+    if (stored !== spec.nodes.length)
+      throw new Error(`workflow ${id}: ${stored} of ${spec.nodes.length} nodes were stored`);
     const sealed = await journal.change(id, async ({ state }) =>
       state === 'OPEN' ? { patch: { state: 'RUNNING', sealedAt: clock.now() } } : undefined,
     );
-    const warnings: string[] = [];
-    for (const requirements of [...classOf.classes.values()].slice(0, maxWarned)) {
-      const why = await this.#options.whyNoWorker(requirements, share, spec.priority ?? 0);
-      if (why !== undefined && !warnings.includes(why)) warnings.push(why);
+    return sealed?.workflow ?? null;
+  }
+
+  /** Requirements that no present worker meets, with the first node of each kind. */
+  async #warnings(
+    spec: WorkflowSpec,
+    { experiment, labels, share }: Pick<Examined, 'experiment' | 'labels' | 'share'>,
+  ): Promise<readonly string[]> {
+    const { whyNoWorker, log } = this.#options;
+    const classOf = classifier(experiment.continuity);
+    const first = new Map<string, { readonly node: NodeSpec; readonly requirements: StoredRequirements }>();
+    for (const node of spec.nodes) {
+      const job = jobOf(node, labels);
+      if (!job) continue;
+      const { classId, requirements } = classOf(job);
+      if (!first.has(classId)) first.set(classId, { node, requirements });
     }
-    return { workflow: sealed?.workflow ?? null, warnings };
+    const warnings: string[] = [];
+    try {
+      for (const { node, requirements } of [...first.values()].slice(0, maxWarned)) {
+        const why = await whyNoWorker(requirements, share, spec.priority ?? 0);
+        if (why !== undefined) warnings.push(`${nodeText(node)}: ${why}`);
+      }
+    } catch (err) {
+      // The workflow is accepted.
+      log.warn({ err }, 'workers for the nodes of a workflow not looked up');
+    }
+    const left = first.size - maxWarned;
+    if (left > 0) warnings.push(`${left} more kinds of requirements were not compared with the workers.`);
+    return warnings;
   }
 }
 
@@ -270,6 +307,23 @@ function someOf(errors: WorkflowErrors): { readonly userErrors: readonly Workflo
   return { userErrors: errors.all.slice(0, maxErrors) };
 }
 
-function bytesOf(nodes: readonly NodeSpec[]): number {
-  return nodes.reduce((sum, { payload }) => sum + (payload ? payloadBytes(payload) : 0), 0);
+/** Bytes of the payloads of all nodes, those that they inherit from labels included. */
+function bytesOf(nodes: readonly NodeSpec[], labels: ReadonlyMap<string, NodeLabelSpec>): number {
+  return nodes.reduce((sum, node) => {
+    const payload = jobOf(node, labels)?.payload;
+    return sum + (payload ? payloadBytes(payload) : 0);
+  }, 0);
+}
+
+/** False for a workflow that was cancelled because its submission was not completed. */
+function isSubmitted({ state, sealedAt }: WorkflowDocument): boolean {
+  return state === 'OPEN' || sealedAt !== undefined;
+}
+
+function expired(key: string): WorkflowError {
+  return {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+    path: ['idempotencyKey'],
+    message: `idempotencyKey: the submission with ${JSON.stringify(key.slice(0, 200))} was not completed within a day, and its workflow was cancelled; must be another key`,
+  };
 }
