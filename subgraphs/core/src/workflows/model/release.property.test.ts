@@ -1,21 +1,19 @@
 /** The rules of release, against a model that looks at a whole graph whose nodes have all ended. */
 import { describe, expect, it } from '@jest/globals';
-import { InputErrors } from '@rhizome/errors';
 import fc from 'fast-check';
-import { planWorkflow, type WorkflowPlan } from '../submit/graph-input.js';
-import type { WorkflowErrorCode } from '../submit/workflow-errors.js';
-import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
+import {
+  edgesOf,
+  graphs,
+  groupEdges,
+  metEdges,
+  modelOf,
+  outcomes,
+  planOf,
+} from '../../../test/support/workflow-graphs.fixture.js';
+import type { WorkflowPlan } from '../submit/graph-input.js';
 import { blocksOf, childOf, conditionOf, edgesFrom, joinBlocks } from './edges.js';
 import { bitsOfNodes, nodesFromBits } from './node-bits.js';
-import {
-  edgeOutcome,
-  groupAt,
-  groupOutcome,
-  leadsFrom,
-  leadsTo,
-  movedGroups,
-  waitingState,
-} from './node-rules.js';
+import { edgeOutcome, groupAt, groupOutcome, leadsTo, movedGroups, waitingState } from './node-rules.js';
 import { recount, type ResetNode, resetNodes } from './reset.js';
 import {
   type EndedNodeState,
@@ -25,56 +23,6 @@ import {
   type StoredNodeGroup,
   type StoredNodeState,
 } from './workflow.types.js';
-
-const conditions = fc.constantFrom('SUCCEEDED' as const, 'ENDED' as const, 'FAILED' as const);
-const labels = ['a', 'b', 'c'];
-
-/** Nodes depend on earlier ones, and labels follow the order of nodes, so that there is no cycle. */
-const graphs = fc
-  .array(
-    fc.record({
-      parents: fc.uniqueArray(fc.tuple(fc.nat(), conditions), { selector: ([at]) => at, maxLength: 4 }),
-      needed: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
-      isFinal: fc.boolean(),
-    }),
-    { minLength: 1, maxLength: 18 },
-  )
-  .map((made): readonly NodeSpec[] => {
-    const finals = made.slice(-3).map(({ isFinal }) => isFinal);
-    const firstFinal = made.length - finals.length + Math.max(0, finals.indexOf(true));
-    return made.map(({ parents, needed }, at): NodeSpec => {
-      const isFinal = finals.includes(true) && at >= firstFinal && at > 0;
-      const dependsOn = [
-        ...new Map(
-          parents.flatMap(([parent, condition]) =>
-            at === 0 ? [] : [[parent % at, { node: `n${parent % at}`, condition }] as const],
-          ),
-        ).values(),
-      ];
-      return {
-        name: `n${at}`,
-        label: labels[Math.floor((at * labels.length) / made.length)] ?? 'c',
-        isFinal,
-        dependsOn,
-        ...(needed !== undefined && needed <= dependsOn.length ? { needed } : {}),
-      };
-    });
-  });
-const groupEdges = fc.array(
-  fc.record({
-    pair: fc.constantFrom(['a', 'b'], ['b', 'c'], ['a', 'c']),
-    condition: conditions,
-  }),
-  { maxLength: 3 },
-);
-
-function planOf(nodes: readonly NodeSpec[], wanted: readonly GroupEdgeSpec[]): WorkflowPlan | undefined {
-  const errors = new InputErrors<WorkflowErrorCode>();
-  const known = wanted.filter(({ from, to }) =>
-    [from, to].every((label) => nodes.some((node) => node.label === label && node.isFinal !== true)),
-  );
-  return planWorkflow(nodes, new Map(), known, errors);
-}
 
 /** A workflow that steps change, in any order of the ends of its jobs. */
 class Run {
@@ -163,50 +111,7 @@ class Run {
   }
 }
 
-/** States of all nodes, by the end states of those before them. */
-function modelOf(plan: WorkflowPlan, outcome: (node: number) => EndedNodeState): readonly EndedNodeState[] {
-  const states: EndedNodeState[] = [];
-  const order = plan.nodes.map((_, at) => at).sort((a, b) => depthAt(a) - depthAt(b));
-  function depthAt(at: number): number {
-    return plan.nodes[at]?.depth ?? 0;
-  }
-  for (const at of order) {
-    const met = metEdges(plan, states, at);
-    states[at] = met >= (plan.nodes[at]?.needed ?? 0) ? outcome(at) : 'SKIPPED';
-  }
-  return states;
-}
-
-function metEdges(plan: WorkflowPlan, states: readonly (StoredNodeState | undefined)[], at: number): number {
-  const node = plan.nodes[at];
-  if (!node) throw new Error(`no node ${at}`);
-  let met = 0;
-  states.forEach((state, parent) => {
-    if (state === undefined || !hasEnded(state)) return;
-    for (const target of edgesFrom(plan.edges, parent))
-      if (childOf(target) === at && edgeOutcome(conditionOf(target), state) === 'MET') met += 1;
-  });
-  for (const edge of plan.groupEdges) {
-    if (!leadsTo(edge, node)) continue;
-    const meeting = plan.nodes.filter((source, parent) => {
-      const state = states[parent];
-      return leadsFrom(edge, source) && state !== undefined && hasEnded(state)
-        ? edgeOutcome(edge.condition, state) === 'MET'
-        : false;
-    });
-    if (meeting.length >= edge.needed) met += 1;
-  }
-  return met;
-}
-
-const outcomes = fc.array(fc.constantFrom('SUCCEEDED' as const, 'FAILED' as const), {
-  minLength: 18,
-  maxLength: 18,
-});
 const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 40 });
-const edgesOf = (
-  made: readonly { readonly pair: readonly string[]; readonly condition: GroupEdgeSpec['condition'] }[],
-) => made.map(({ pair: [from = '', to = ''], condition }): GroupEdgeSpec => ({ from, to, condition }));
 const pickBy = (numbers: readonly number[]) => {
   let at = 0;
   return (many: number): number => (many === 0 ? -1 : (numbers[at++ % numbers.length] ?? 0) % many);
