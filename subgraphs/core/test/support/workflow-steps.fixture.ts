@@ -84,8 +84,13 @@ export async function storeWorkflow(
   return id;
 }
 
-/** A process that is killed before its n-th write. */
-export function stepProcess(db: Db, jobs: JobsRepository, killAt = Infinity): StepProcess {
+/** A process that is killed before its n-th write. @param allows consent of owners to submissions for them */
+export function stepProcess(
+  db: Db,
+  jobs: JobsRepository,
+  killAt = Infinity,
+  allows = async (): Promise<boolean> => true,
+): StepProcess {
   const stores = workflowStores(db);
   let writes = 0;
   const counted =
@@ -111,7 +116,7 @@ export function stepProcess(db: Db, jobs: JobsRepository, killAt = Infinity): St
   const clock = systemClock;
   const writer = new StepWriter({ nodes, edges, steps, jobs: { insertNew }, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, now: () => clock.now() });
+  const next = new NextChange({ nodes, edges, consents: { allows }, now: () => clock.now() });
   const advance = async (id: string): Promise<void> => {
     await journal.changeAll(id, (workflow) => next.of(workflow), never);
   };

@@ -167,3 +167,23 @@ describe('nodes that wait', () => {
     expect(await workflows.usesShare('beta', 'alpha/default')).toBe(false);
   });
 });
+
+describe('a workflow that was submitted for a person', () => {
+  it('is paused, with the reason, when the consent is withdrawn', async () => {
+    const nodes = [{ name: 'a' }, { name: 'b', dependsOn: [{ node: 'a' }] }];
+    const id = await storeWorkflow(db, { nodes }, { submittedBy: 'service' });
+    let isAllowed = true;
+    const process = stepProcess(db, jobs, Infinity, async () => isAllowed);
+    await process.advance(id);
+    isAllowed = false;
+    await process.stores.nodes.jobsEnded([
+      { nodeId: `${id}/0000000`, run: 1, outcome: 'SUCCEEDED', at: new Date() },
+    ]);
+    await process.advance(id);
+    expect(await process.stores.workflows.find(id)).toMatchObject({
+      state: 'PAUSED',
+      pause: { by: 'system:workflows', reason: expect.stringContaining('ada no longer allows') },
+      groups: [{ counts: { WAITING: 1, SUBMITTED: 0, SUCCEEDED: 1 } }],
+    });
+  });
+});

@@ -51,7 +51,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
   const { workflows, nodes, edges, steps } = stores;
   const writer = new StepWriter({ nodes, edges, steps, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, now: () => clock.now() });
+  const next = new NextChange({ nodes, edges, consents: options.consents, now: () => clock.now() });
   const stops = new NodeStops({ workflows, nodes, jobs, writer: transitions });
   const work = new WorkflowWork({
     ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },

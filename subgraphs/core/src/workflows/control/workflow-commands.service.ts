@@ -5,7 +5,7 @@ import { type InputError, InputErrors } from '@rhizome/errors';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { bitsOfNodes } from '../model/node-bits.js';
-import { groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
+import { endStateOf, groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
 import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
@@ -297,15 +297,19 @@ function endsOf(
   return { step: { kind: 'ENDS', ends }, patch: { groups: movedGroups(workflow.groups, moves) } };
 }
 
-/** The workflow runs again, unless it is paused. */
+/** The workflow runs again, unless it is paused, or has ended and no node begins again. */
 function resetOf(
-  { state }: WorkflowDocument,
+  workflow: WorkflowDocument,
   reset: ReadonlySet<number>,
   marks: readonly NodeEnd[],
   { groups, groupEdges }: Pick<WorkflowDocument, 'groups' | 'groupEdges'>,
 ): WorkflowChange {
+  const { state, cancel } = workflow;
+  const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks } as const;
+  if (reset.size === 0 && !isActive(workflow))
+    return { step, patch: { groups, groupEdges, state: endStateOf(groups, cancel !== undefined) } };
   return {
-    step: { kind: 'RESET', nodes: bitsOfNodes(reset), marks },
+    step,
     patch: {
       ...{ groups, groupEdges, endedAt: null, cancel: null },
       ...(state === 'PAUSED' ? {} : { state: 'RUNNING' }),

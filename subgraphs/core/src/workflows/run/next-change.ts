@@ -1,4 +1,5 @@
 /** Decides about the next step of an active workflow, from what its nodes say. */
+import type { SubmissionConsents } from '../../jobs/ports.js';
 import type { EdgeBlock } from '../model/edges.js';
 import {
   countsOf,
@@ -28,6 +29,7 @@ import type { WorkflowChange } from './journal.js';
 export interface NextChangeOptions {
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
+  readonly consents: Pick<SubmissionConsents, 'allows'>;
   readonly now: () => Date;
 }
 
@@ -134,7 +136,7 @@ export class NextChange {
   }
 
   async #release(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
-    const { _id, state, groups } = workflow;
+    const { _id, state, groups, owner, experiment } = workflow;
     if (state === 'PAUSED') return undefined;
     const { nodes } = this.#options;
     const kinds = releasedKinds(workflow);
@@ -145,6 +147,10 @@ export class NextChange {
       ? await this.#readyWithin(workflow, kinds)
       : await nodes.inStates(_id, ['READY'], maxNodes, { ...(kinds.length === 1 ? { isFinal } : {}) });
     if (ready.length === 0) return undefined;
+    if (state === 'RUNNING' && !(await this.#hasConsent(workflow))) {
+      const reason = `${owner} no longer allows experiment "${experiment}" to submit for them, or may not submit`;
+      return { patch: { state: 'PAUSED', pause: { by: actor, at: this.#options.now(), reason } } };
+    }
     const moves = ready.map((node) => ({
       group: groupAt(groups, node),
       from: 'WAITING' as const,
@@ -154,6 +160,11 @@ export class NextChange {
       step: { kind: 'RELEASE', nodes: ready.map(({ index }) => index) },
       patch: { groups: movedGroups(groups, moves) },
     };
+  }
+
+  /** True unless a service submitted the workflow for a person who has withdrawn the consent since. */
+  async #hasConsent({ submittedBy, experiment, owner }: WorkflowDocument): Promise<boolean> {
+    return submittedBy === undefined || (await this.#options.consents.allows(experiment, owner));
   }
 
   /** READY nodes, for each group no more than may be submitted. */
@@ -180,10 +191,7 @@ export class NextChange {
  */
 function releasedKinds({ state, groups }: WorkflowDocument): readonly boolean[] {
   const others = countsOf(sourcesOf({}, groups));
-  return [
-    ...(state === 'CANCELLING' ? [] : [false]),
-    ...(endedIn(others) === nodesIn(others) ? [true] : []),
-  ];
+  return [...(state === 'CANCELLING' ? [] : [false]), ...(endedIn(others) === nodesIn(others) ? [true] : [])];
 }
 
 function degreeOf(block: EdgeBlock | undefined, node: number): number {

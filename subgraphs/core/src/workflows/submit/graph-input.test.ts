@@ -92,3 +92,20 @@ describe('needed edges of final nodes', () => {
     expect(messages[0]).toContain('it needs 2 edges, and 1 lead to it');
   });
 });
+
+describe('labels', () => {
+  it('must have nodes, and an edge between two occurs once', () => {
+    const errors = new InputErrors<WorkflowErrorCode>();
+    planWorkflow([node('a')], new Map([['x', { label: 'x', maxSubmitted: 1 }]]), [], errors);
+    expect(errors.all.map(({ code, path }) => [code, path])).toEqual([
+      ['LABEL_NOT_FOUND', ['nodeLabels', '0', 'label']],
+    ]);
+    const nodes = [
+      { ...node('a'), label: 'x' },
+      { ...node('b'), label: 'y' },
+    ];
+    const edge = { from: 'x', to: 'y' };
+    expect(planOf(nodes, [edge, edge]).messages[0]).toContain('occurs twice');
+    expect(planOf(nodes, [edge, { ...edge, condition: 'ENDED' }]).messages).toEqual([]);
+  });
+});
