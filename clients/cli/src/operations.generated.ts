@@ -2995,7 +2995,7 @@ export type WorkflowNodeInput = {
   name: string;
   /**
    * Number of edges whose conditions must be met, those between labels included: 1 for any, all by default. The node is
-   * submitted as soon as they are, and skipped once they can no longer be.
+   * submitted as soon as they are, and skipped once they can no longer be. A final node waits for all others besides.
    */
   needed?: number | null | undefined;
   /** Program that the job runs; required unless the label has one. */

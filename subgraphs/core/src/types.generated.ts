@@ -4163,7 +4163,7 @@ export type Mutation = {
   readonly leaseWorkUnits: LeaseWorkUnitsPayload;
   /**
    * Ends nodes that do not run by hand, also such that have ended otherwise. Nodes that were skipped because of them
-   * wait again.
+   * wait again, and final nodes run again; while one runs, the call is refused.
    */
   readonly markWorkflowNodes: MarkWorkflowNodesPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
@@ -4209,7 +4209,8 @@ export type Mutation = {
   readonly retryJobs: RetryJobsPayload;
   /**
    * Runs nodes of a workflow again: those that have failed or were cancelled, and what was skipped because of them; or
-   * named nodes and everything that depends on them. Final nodes that are reached run again.
+   * named nodes and everything that depends on them. Final nodes that are reached run again; while one runs, the call is
+   * refused.
    */
   readonly retryWorkflow: RetryWorkflowPayload;
   /** Ends a grant of access to jobs, at once. */
@@ -4237,7 +4238,10 @@ export type Mutation = {
   readonly updateExperiment: UpdateExperimentPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
-  /** Withdraws a consent of the caller. Jobs that were submitted before are kept. */
+  /**
+   * Withdraws a consent of the caller. Jobs that were submitted before are kept. Workflows that the service submitted
+   * are paused before they submit further nodes.
+   */
   readonly withdrawSubmissionConsent: WithdrawSubmissionConsentPayload;
 };
 
@@ -7311,7 +7315,10 @@ export type SubmitWorkflowPayload = {
   readonly __typename?: 'SubmitWorkflowPayload';
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitWorkflowUserError>;
-  /** Requirements that no worker meets which is present now: their nodes wait for one. Empty for a repeated call. */
+  /**
+   * Requirements that no worker meets which is present now, of at most 50 kinds, each with the first node that has them.
+   * These nodes wait for a worker. Empty for a repeated call.
+   */
   readonly warnings: ReadonlyArray<Scalars['String']['output']>;
   /** The workflow; null if there are errors. */
   readonly workflow?: Maybe<Workflow>;
@@ -8911,7 +8918,7 @@ export type WorkflowNode = Node & {
   readonly neededEdges: Scalars['Int']['output'];
   /** Reason why it was skipped, cancelled or ended by hand; null for others. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Number of its runs, the current one included: retries of the workflow begin another. */
+  /** Number of its current or next run: a retry of the workflow begins another, if the node was submitted. */
   readonly run: Scalars['Int']['output'];
   /** Current state. */
   readonly state: WorkflowNodeState;
@@ -8991,7 +8998,7 @@ export type WorkflowNodeInput = {
   readonly name: Scalars['String']['input'];
   /**
    * Number of edges whose conditions must be met, those between labels included: 1 for any, all by default. The node is
-   * submitted as soon as they are, and skipped once they can no longer be.
+   * submitted as soon as they are, and skipped once they can no longer be. A final node waits for all others besides.
    */
   readonly needed?: InputMaybe<Scalars['Int']['input']>;
   /** Program that the job runs; required unless the label has one. */

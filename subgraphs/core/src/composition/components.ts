@@ -65,15 +65,11 @@ export function createComponents(options: CoreOptions): Components {
     clock,
     ids,
   });
-  const held = workflowStores(db);
+  const { workflows: held } = workflowStores(db);
   const directories = directoriesOf({
     stores: smallStores,
-    clock,
-    ids,
-    log,
-    events,
-    hasLiveJobs: async (experiment, share) =>
-      (await stores.jobs.hasLive(experiment, share)) || (await held.workflows.usesShare(experiment, share)),
+    ...{ clock, ids, log, events },
+    hasLiveJobs: async (...share) => (await stores.jobs.hasLive(...share)) || held.usesShare(...share),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);
@@ -127,10 +123,7 @@ export function createComponents(options: CoreOptions): Components {
     ...{ failures, hosts, units },
   };
   const others = { metrics, events, writer, ...domains };
-  const charged = {
-    stores,
-    quota: quotaOf({ stores, held: held.workflows, quotas: config?.quotas, clock, log }),
-  };
+  const charged = { stores, quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }) };
   const parts = { ...others, workflows: workflowsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };

@@ -146,7 +146,7 @@ export class SharesService {
     for (const { leaf, path } of await this.ofExperiment(experiment)) {
       const live = kept.has(leaf) ? 0 : await this.#liveJobs(experiment, path);
       if (live === 0) continue;
-      const message = `shares: leaf "${leaf}" is missing, but has ${live} live jobs; keep it until they have ended`;
+      const message = `shares: leaf "${leaf}" is missing, but has ${live === 'some' ? 'jobs or workflows that have not ended' : `${live} live jobs`}; keep it until they have ended`;
       errors.report('SHARE_IN_USE', ['shares'], message);
     }
   }

@@ -1,7 +1,7 @@
 /** For tests of steps: workflows in the store, and processes that take their steps, and may be killed. */
 import { createIds, systemClock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
-import type { Db } from 'mongodb';
+import type { TestDatabase } from '@rhizome/testkit';
 import {
   workflowStores,
   type WorkflowStores,
@@ -49,7 +49,7 @@ export function plannedGraph({ nodes, groupEdges, nodeLabels }: Graph): Workflow
 
 /** Stores a workflow that runs. @returns its id */
 export async function storeWorkflow(
-  db: Db,
+  db: TestDatabase,
   graph: Graph,
   changed: Partial<WorkflowDocument> = {},
 ): Promise<string> {
@@ -86,7 +86,7 @@ export async function storeWorkflow(
 
 /** A process that is killed before its n-th write. @param allows consent of owners to submissions for them */
 export function stepProcess(
-  db: Db,
+  db: TestDatabase,
   jobs: JobsRepository,
   killAt = Infinity,
   allows = async (): Promise<boolean> => true,

@@ -102,8 +102,8 @@ async function live(life: Life): Promise<void> {
   expect(await finish(process, id, life, () => 'SUCCEEDED')).not.toContain('FAILED');
 }
 
-describe('steps of workflows', () => {
-  it('end every node as the whole graph says, and again after a retry', async () => {
+describe('NextChange and StepWriter', () => {
+  it('ends every node as the whole graph says, and again after a retry', async () => {
     await fc.assert(
       fc.asyncProperty(lives, async (all) => {
         await Promise.all(all.map(live));

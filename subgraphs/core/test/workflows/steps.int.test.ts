@@ -33,8 +33,8 @@ const never = new AbortController().signal;
 const labelled = (label: string, count: number): readonly NodeSpec[] =>
   Array.from({ length: count }, (_, at) => ({ name: `${label}${at}`, label }));
 
-describe('limits of labels', () => {
-  it('do not limit labels without one', async () => {
+describe('a limit of a label', () => {
+  it('leaves labels without one unlimited', async () => {
     const id = await storeWorkflow(db, {
       nodes: [...labelled('a', 3), ...labelled('b', 1500)],
       nodeLabels: [{ label: 'a', maxSubmitted: 1 }],
@@ -46,8 +46,8 @@ describe('limits of labels', () => {
   });
 });
 
-describe('final nodes', () => {
-  it('wait for all others, however few edges they need', async () => {
+describe('a final node', () => {
+  it('waits for all others, however few edges it needs', async () => {
     const id = await storeWorkflow(db, {
       nodes: [
         ...[{ name: 'a' }, { name: 'b' }, { name: 'c' }],
@@ -63,7 +63,7 @@ describe('final nodes', () => {
     await advance(id);
     const endJob = (index: number) =>
       stores.nodes.jobsEnded([
-        { nodeId: `${id}/000000${index}`, run: 1, outcome: 'SUCCEEDED', at: new Date() },
+        { nodeId: `${id}/000000${index}`, run: 1, outcome: 'SUCCEEDED', at: systemClock.now() },
       ]);
     await endJob(0);
     await endJob(1);
@@ -132,14 +132,14 @@ describe('WorkflowWork', () => {
   });
 });
 
-describe('half submitted workflows', () => {
-  it('lose their nodes, also if the process that cancelled them was killed', async () => {
+describe('a half submitted workflow', () => {
+  it('loses its nodes, also if the process that cancelled them was killed', async () => {
     const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
     const { workflows, nodes, edges } = stepProcess(db, jobs).stores;
     await db
       .collection<WorkflowDocument>(workflowsCollection.name)
       .updateOne({ _id: id }, { $set: { state: 'OPEN' } });
-    const now = (): Date => new Date(Date.now() + 2 * longestOpenMs);
+    const now = (): Date => new Date(systemClock.now().getTime() + 2 * longestOpenMs);
     const kills = instead(nodes, { drop: async () => Promise.reject(new Error('killed')) });
     const signal = never;
     const open = (store: typeof nodes): OpenWorkflows =>
@@ -156,8 +156,8 @@ describe('half submitted workflows', () => {
   });
 });
 
-describe('nodes that wait', () => {
-  it('count for their owner, and use their share', async () => {
+describe('a node that waits', () => {
+  it('counts for its owner, and uses its share', async () => {
     const id = await storeWorkflow(db, { nodes: [...labelled('a', 4)] }, { experiment: 'beta', bytes: 400 });
     const { workflows } = stepProcess(db, jobs).stores;
     expect(await workflows.waiting('beta', 5000)).toEqual(new Map([['ada', { jobs: 4, bytes: 400 }]]));
@@ -177,7 +177,7 @@ describe('a workflow that was submitted for a person', () => {
     await process.advance(id);
     isAllowed = false;
     await process.stores.nodes.jobsEnded([
-      { nodeId: `${id}/0000000`, run: 1, outcome: 'SUCCEEDED', at: new Date() },
+      { nodeId: `${id}/0000000`, run: 1, outcome: 'SUCCEEDED', at: systemClock.now() },
     ]);
     await process.advance(id);
     expect(await process.stores.workflows.find(id)).toMatchObject({

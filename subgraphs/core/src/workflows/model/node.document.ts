@@ -165,7 +165,7 @@ export const nodesCollection = defineCollection<NodeDocument>({
     {
       name: 'workflowId_state_label_idx',
       keys: { workflowId: 1, state: 1, label: 1, isFinal: 1, _id: 1 },
-      why: 'READY nodes by label, of which only so many may be submitted at a time',
+      why: 'READY nodes by label, for labels with a limit of submitted nodes',
     },
     {
       name: 'workflowId_depth_idx',

@@ -67,8 +67,7 @@ export class Journal {
     const { workflows, writer, clock } = this.#options;
     for (let lost = 0; ; lost += 1) {
       // The leader may take steps faster than a large workflow is read.
-      if (isCommand && lost > 0)
-        await workflows.claim(id, new Date(clock.now().getTime() + claimMs));
+      if (isCommand && lost > 0) await workflows.claim(id, new Date(clock.now().getTime() + claimMs));
       const workflow = await workflows.find(id);
       if (!workflow) return null;
       // Applied even if the process that recorded it is at it: repeated writes change nothing.

@@ -186,8 +186,8 @@ export class NextChange {
 }
 
 /**
- * Kinds of nodes that may be submitted, by `isFinal`. Final nodes wait for the end of all others, though fewer
- * edges may suffice to make them READY; others are not submitted while the workflow is cancelled.
+ * Kinds of nodes that may be submitted, by `isFinal`. Final nodes wait for the end of all others, though
+ * fewer edges may make them READY; others are not submitted while the workflow is cancelled.
  */
 function releasedKinds({ state, groups }: WorkflowDocument): readonly boolean[] {
   const others = countsOf(sourcesOf({}, groups));

@@ -30,7 +30,7 @@ export interface WorkflowWorkOptions {
   readonly log: Logger;
   /** Interval at which all active workflows are looked at, in milliseconds; defaults to 30,000. */
   readonly sweepMs?: number | undefined;
-  /** Interval at which the jobs of all submitted nodes are looked at, in milliseconds; defaults to 600,000. */
+  /** Interval at which the jobs of all submitted nodes are read, in milliseconds; defaults to 600,000. */
   readonly recheckMs?: number | undefined;
 }
 
@@ -85,8 +85,8 @@ export class WorkflowWork implements EventHandler {
   }
 
   /**
-   * Reads the states of all jobs of active workflows: events may be lost. It is repeated on the leader, so that
-   * no node waits for ever for an end that a process of another version has passed over.
+   * Reads the states of all jobs of active workflows: events may be lost. The leader repeats it, so that no
+   * node waits forever for an end that a process of another version has passed over.
    */
   async recover(signal: AbortSignal): Promise<void> {
     for await (const id of this.#activeWorkflows(signal)) {

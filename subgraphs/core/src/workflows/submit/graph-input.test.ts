@@ -84,8 +84,8 @@ describe('planWorkflow', () => {
   });
 });
 
-describe('needed edges of final nodes', () => {
-  it('are counted among its own, and the end of all other nodes is needed in addition', () => {
+describe('planWorkflow of final nodes with needed edges', () => {
+  it('counts them among its own, and needs the end of all other nodes in addition', () => {
     const { plan } = planOf([node('a'), node('b'), { ...node('end', 'a', 'b'), isFinal: true, needed: 1 }]);
     expect(plan?.nodes[2]).toMatchObject({ total: 3, needed: 2 });
     const { messages } = planOf([node('a'), { ...node('end', 'a'), isFinal: true, needed: 2 }]);

@@ -35,7 +35,7 @@ describe('names of nodes', () => {
   });
 });
 
-describe('notices', () => {
+describe('checkNodes', () => {
   it.each<[string, NodeSpec, NodeLabelSpec, string | undefined]>([
     ['of a label', { name: 'a', label: 'x' }, { label: 'x', payload: withNotice(-5) }, 'nodeLabels.0'],
     [
@@ -50,7 +50,7 @@ describe('notices', () => {
       { label: 'x', payload: withNotice(300) },
       'nodes.0.payload.notice.seconds',
     ],
-  ])('are checked as the job will have them: %s', async (_what, node, label, path) => {
+  ])('checks the notice that the job will have: %s', async (_what, node, label, path) => {
     const messages = await messagesOf([node], [label]);
     expect(messages).toHaveLength(path === undefined ? 0 : 1);
     if (path !== undefined) expect(messages[0]).toContain(path);
