@@ -59,7 +59,7 @@ describe('a call that waits for work', () => {
     expect((await again)?.status).toBe(200);
   });
 
-  it('count as operations that work if their bodies are large', async () => {
+  it('counts as an operation that works if its body is large', async () => {
     const headers = await headersOf('dora');
     const takes = await startTakes(5, headers);
     const [large] = await startTakes(1, headers, `${take} # ${'x'.repeat(20_000)}`);
