@@ -140,7 +140,7 @@ export function badInputStories(transport: TransportKind): void {
           { experiment: 'larkspur', name: 'given' },
           'pool { id }',
         );
-      const node = { payload: { command: 'true' }, ...far };
+      const node = { payload: { command: 'true' }, requirements: far.requirements };
       const nodes = [
         { ...node, name: 'first' },
         { ...node, name: 'given', dependsOn: [{ node: 'first' }] },
