@@ -187,3 +187,28 @@ describe('a workflow that was submitted for a person', () => {
     });
   });
 });
+
+describe('NodesRepository', () => {
+  it('examines no more nodes than it returns, and none to count them', async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 3 }, () =>
+        storeWorkflow(db, { nodes: [...labelled('a', 200), ...labelled('b', 5)] }),
+      ),
+    );
+    const { nodes } = stepProcess(db, jobs).stores;
+    const id = ids[1] ?? '';
+    await db.command({ profile: 2 });
+    const page = await nodes.page(id, {}, { first: 10, after: null });
+    await nodes.page(id, {}, { first: 10, after: page.pageInfo.endCursor });
+    await nodes.depths(id);
+    expect(await nodes.readyLabels(id)).toEqual(['a', 'b']);
+    expect(await nodes.ready(id, { label: 'b', isFinal: false }, 100)).toHaveLength(5);
+    await db.command({ profile: 0 });
+    const profiled = await db
+      .collection('system.profile')
+      .find({ ns: `${db.databaseName}.workflowNodes` })
+      .sort({ ts: 1 })
+      .toArray();
+    expect(profiled.map(({ docsExamined }) => docsExamined as number)).toEqual([11, 11, 0, 0, 5]);
+  });
+});
