@@ -28,7 +28,11 @@ const jobRows = (at: string): readonly Row[] => [
     'a preference for one host',
     `${at}.requirements.preferences`,
     [{ expression: 'worker.host == "a"' }],
-    { code: 'SELECTOR_INVALID' },
+    {
+      at: `${at}.requirements.preferences.0.expression`,
+      code: 'SELECTOR_INVALID',
+      names: 'a condition without worker.host',
+    },
   ],
   ['a selector that is no condition', `${at}.requirements.selector`, '1 + 1', { code: 'SELECTOR_INVALID' }],
   [
