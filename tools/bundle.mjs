@@ -67,10 +67,7 @@ async function bundle(build, { folder, entries }, owners) {
     logLevel: 'warning',
     metafile: true,
     external: [...optional, ...native],
-    // CommonJS modules ask for the modules of Node.js by `require`.
-    banner: {
-      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
-    },
+    banner: { js: banner },
     plugins: [ownAddresses(folder, owners)],
   });
   const paths = Object.keys(metafile.inputs).filter((path) => existsSync(join(root, path)));
@@ -85,6 +82,16 @@ async function bundle(build, { folder, entries }, owners) {
   renameSync(draft, out);
   rmSync(old, { recursive: true, force: true });
 }
+
+/**
+ * At the top of each file of a bundle: `require`, by which CommonJS modules ask for those of Node.js, and the
+ * address of the bundle, from any folder in it.
+ */
+const banner = [
+  "import { createRequire as requireOf } from 'node:module';",
+  'const require = requireOf(import.meta.url);',
+  "const bundleAddress = import.meta.url.slice(0, import.meta.url.lastIndexOf('/bundle/') + 8);",
+].join(' ');
 
 /** Licences of the npm packages that a bundle contains: each asks to be named with its text. */
 function licences(paths) {
@@ -125,7 +132,7 @@ function ownAddresses(folder, owners) {
         const file = relative(join(owner, 'dist'), path).split(sep).join('/');
         const address =
           owner === folder
-            ? `new URL(${JSON.stringify(`./${file}`)}, import.meta.url).href`
+            ? `new URL(${JSON.stringify(`./${file}`)}, bundleAddress).href`
             : `new URL(${JSON.stringify(`./${file}`)}, import.meta.resolve(${JSON.stringify(owners.get(owner))})).href`;
         return { contents: text.replaceAll('import.meta.url', `(${address})`), loader: 'js' };
       });

@@ -24,7 +24,7 @@ function modulesOf(folder: string): ReadonlyMap<string, string> {
 
 /** Files that modules of the bundle start, by the module: relative to `bundle/`. */
 function startedFiles(folder: string): readonly string[] {
-  const starts = /new URL\("(\.[^"]+\.js)", \(?new URL\("(\.[^"]+)", import\.meta\.url\)/g;
+  const starts = /new URL\("(\.[^"]+\.js)", \(?new URL\("(\.[^"]+)", bundleAddress\)/g;
   return [...modulesOf(folder).values()]
     .flatMap((text) => [...text.matchAll(starts)])
     .map(([, file = '', module = '']) => join(dirname(module), file));
@@ -46,6 +46,14 @@ describe.each(bundled)('the bundle of %s', (folder) => {
   it('has the modules of graphql once', () => {
     const copies = inputsOf(folder).filter((path) => /node_modules\/graphql\/index\.m?js$/.test(path));
     expect(copies.length).toBeLessThanOrEqual(1);
+  });
+
+  // A module may become a part of a file in any folder.
+  it('has no address that is relative to the file of a module', () => {
+    const wrong = [...modulesOf(folder)].filter(([, text]) =>
+      /new URL\("\.{1,2}\/[^"]*", import\.meta\.url\)/.test(text),
+    );
+    expect(wrong.map(([path]) => path)).toEqual([]);
   });
 
   it('contains the files that its modules start', () => {

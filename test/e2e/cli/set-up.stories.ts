@@ -35,7 +35,8 @@ describe('rhizome login and completion', () => {
       const { stdout: answer } = await promisify(execFile)('bash', ['-euc', script]);
       return answer.trim().split('\n');
     };
-    expect(await complete('rhizome', 'w')).toEqual(['whoami', 'watch', 'workers', 'worker', 'why']);
+    const verbs = ['whoami', 'watch', 'workflow', 'workers', 'worker', 'why'];
+    expect(await complete('rhizome', 'w')).toEqual(verbs);
     expect(await complete('rhizome', 'logs', '--f')).toEqual(['--follow']);
     expect(await complete('rhizome', 'submit', '--exp')).toEqual(['--experiment']);
     expect(await complete('rhizome', 'schema', 'pub')).toEqual(['publish']);
