@@ -302,7 +302,12 @@ describe('the dashboard', () => {
     const { stdout } = await commandLineOf(system).run(['status'], { env });
     expect(stdout).toMatch(/^lease clock +POSTPONED: .*\nreason +5 of 6 workers fell silent/);
     expect(stdout).toMatch(/^gateways +1 of \d+ accept pilots$/m);
-    for (const workerId of ids) await api.change('drainWorker', { workerId, hasEnded: true });
+    const ends = await Promise.allSettled(
+      ids.map((workerId) => api.change('drainWorker', { workerId, hasEnded: true })),
+    );
+    // Too few are silent once most have ended: core may have given up the others by then.
+    const refused = ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : []));
+    expect(refused.filter((text) => !text.includes('WORKER_LOST'))).toEqual([]);
     await note.waitFor({ state: 'detached' });
   });
 
