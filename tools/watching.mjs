@@ -12,6 +12,7 @@ const ignored = [
   '**/node_modules/**',
   '**/dist/**',
   '**/dist-test/**',
+  '**/bundle{,.new,.old}/**',
   '.git/**',
   '**/.rhizome/**',
   '**/*.tsbuildinfo',

@@ -12,7 +12,7 @@ import {
   testTokens,
 } from '@rhizome/testkit';
 
-const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.url));
+const program = fileURLToPath(new URL('./bin.js', import.meta.url));
 let env: Record<string, string>;
 let tokens: TestTokens;
 
@@ -79,5 +79,6 @@ describe('process of an experiment', () => {
     });
     expect(await second.exited).toEqual({ code: 1, signal: null });
     expect(second.stderr.join('\n')).toContain(`Port ${port} of 127.0.0.1 is in use`);
+    expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 });

@@ -212,6 +212,8 @@ describe('a stand-alone experiment', () => {
     // Nobody listens on the discard port, and nothing is kept: all that is asked of a registry fails.
     const alone = `npm_config_registry=http://127.0.0.1:9 npm_config_fetch_retries=0 npm_config_cache="${await dataFolder()}"`;
     await run('experiment new --standalone', `${alone} ${begin}`, root);
+    const built = ['bundle', 'dist', 'dist-test'].filter((name) => existsSync(join(folder, name)));
+    expect(built).toEqual([]);
     expect(readFileSync(join(folder, 'package-lock.json'), 'utf8')).not.toContain(root);
     expect(versionsIn(folder).filter((one) => !versionsIn(root).includes(one))).toEqual([]);
     await run('npm ci', 'npm ci', folder);

@@ -75,7 +75,7 @@ export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): 
   );
 }
 
-const left = new Set(['node_modules', 'dist', 'dist-test', '.rhizome']);
+const left = new Set(['node_modules', 'dist', 'dist-test', 'bundle', 'bundle.new', 'bundle.old', '.rhizome']);
 
 /** All files under a folder, without built ones. */
 export function filesOf(folder: string): readonly string[] {
