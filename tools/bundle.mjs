@@ -28,10 +28,16 @@ function packagesWithPrograms(packages) {
   });
 }
 
-/** Bundles the programs whose inputs changed. @returns the names of the folders that were written */
-export async function bundlePrograms() {
+/**
+ * Bundles the programs whose inputs changed.
+ * @param folders packages; all by default
+ * @returns the names of the folders that were written
+ */
+export async function bundlePrograms(folders) {
   const packages = workspacePackages();
-  const stale = packagesWithPrograms(packages).filter((entry) => !isFresh(entry));
+  const stale = packagesWithPrograms(packages).filter(
+    (entry) => (folders?.includes(relative(root, entry.folder)) ?? true) && !isFresh(entry),
+  );
   if (stale.length === 0) return [];
   const { build } = await import('esbuild');
   const owners = new Map([...packages].map(([folder, { name }]) => [join(root, folder), name]));

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundlePrograms } from './bundle.mjs';
 import { generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
 import { shippedConfigs, workspacePackages } from './projects.mjs';
 import { compile, root, runNode, watchSources } from './watching.mjs';
@@ -76,10 +77,14 @@ async function update(saved, savedAt) {
   const services = [...new Set([...touched].map(serviceOf).filter((name) => name !== undefined))];
   const pilots = touched.has('clients/pilot');
   const { errors, notes } = await request({ services, schemas, pilots });
+  // Services and pilots run the modules of `dist`; what people start themselves is the bundle.
+  const commandLine = touched.has('clients/cli');
+  if (commandLine) await bundlePrograms(['clients/cli']);
   for (const note of notes) console.log(`dev:   ${note}`);
   for (const error of errors) console.error(`dev: ${error}`);
   const seconds = (ms) => (ms / 1000).toFixed(1);
-  const what = [...services, ...(pilots ? ['pilots'] : [])].join(', ') || 'nothing to restart';
+  const parts = [...services, ...(pilots ? ['pilots'] : []), ...(commandLine ? ['command line'] : [])];
+  const what = parts.join(', ') || 'nothing to restart';
   console.log(
     `dev: ${errors.length === 0 ? 'live' : 'FAILED'} ${seconds(performance.now() - savedAt)} s after the save ` +
       `(built in ${seconds(builtMs)} s; ${what})`,

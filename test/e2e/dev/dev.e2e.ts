@@ -113,6 +113,16 @@ describe('npm run dev', () => {
     }
   });
 
+  it('starts the command line as it was saved', async () => {
+    const description = 'Submit and manage jobs.';
+    await save('command line', copy.edit('clients/cli/src/program.ts', description, 'Saved.'));
+    const program = join(copy.path, 'clients/cli/bin/rhizome.mjs');
+    const help = spawnProcess({ name: 'rhizome', command: 'node', args: [program, '--help'] });
+    expect(await help.exited).toEqual({ code: 0, signal: null });
+    expect(help.lines).toContain('Saved.');
+    expect(help.lines).not.toContain(description);
+  });
+
   it('keeps what runs if a saved file does not compile', async () => {
     await copy.edit('experiments/larkspur/src/resolvers.ts', "'Look up'", "'Look up");
     await dev.line(/^dev: not built; what runs stays as it is/, generous.deadlineMs);
