@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, opendir, rename } from 'node:fs/promises';
+import { type FileHandle, lstat, opendir, rename } from 'node:fs/promises';
 import {
   type FolderIdentity,
   identityOfFolder,
@@ -10,6 +9,7 @@ import {
   refusalOfFile,
   removeFile,
   reopenFolder,
+  writeNewFile,
 } from '../files/open-folder.js';
 
 /** Answer to a request; the code is the exit code of `rhizome-job`. */
@@ -112,15 +112,9 @@ export class RequestFolder {
   /** Answers a request, and removes it. */
   async answer(name: string, { code, message, lines = [] }: RequestAnswer): Promise<void> {
     const aside = this.#path(`${randomUUID()}.new`);
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const all = [String(code), ...[message, ...lines].map((line) => line.replaceAll(/[\n\r\0]+/g, ' '))];
     try {
-      const file = await open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      try {
-        await file.writeFile(`${all.join('\n')}\n`);
-      } finally {
-        await file.close();
-      }
+      await writeNewFile(aside, `${all.join('\n')}\n`);
       await rename(aside, this.#path(`${name}${answerSuffix}`));
     } catch (error) {
       await removeFile(aside).catch(() => undefined);

@@ -23,6 +23,17 @@ export async function openPlainFile(path: string): Promise<FileHandle> {
   return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 }
 
+/** Writes a file that does not exist yet. @throws the error of the operating system */
+export async function writeNewFile(path: string, text: string): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Codes of a name that is gone, or that a payload has given to a folder. */
 const notRemoved = new Set(['ENOENT', 'EISDIR', 'EPERM']);
 

@@ -1,7 +1,13 @@
 /** Files of the units that `rhizome-job units` works on. */
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { openFolder, openPlainFile, pathOf, refusalOfFile, removeFile } from '../files/open-folder.js';
+import { type FileHandle, mkdir } from 'node:fs/promises';
+import {
+  openFolder,
+  openPlainFile,
+  pathOf,
+  refusalOfFile,
+  removeFile,
+  writeNewFile,
+} from '../files/open-folder.js';
 import type { LeasedWorkUnit } from '../protocol/unit-calls.js';
 
 /** Largest result of a unit in bytes. */
@@ -34,12 +40,13 @@ export class BatchFiles {
 
   /** Writes a file for each unit: its payload, or the location of its data. */
   async write(names: readonly string[], units: readonly LeasedWorkUnit[]): Promise<void> {
-    for (const [at, unit] of units.entries()) await this.#write(`${names[at]}.unit`, textOf(unit));
+    for (const [at, unit] of units.entries())
+      await writeNewFile(this.#path(`${names[at]}.unit`), textOf(unit));
   }
 
   /** Writes the lines of a batch to one file. */
   async writeLines(batch: string, lines: readonly string[]): Promise<void> {
-    await this.#write(`${batch}.lines`, lines.map((line) => `${line}\n`).join(''));
+    await writeNewFile(this.#path(`${batch}.lines`), lines.map((line) => `${line}\n`).join(''));
   }
 
   /** The result of a unit; undefined if the command wrote none. @throws ResultRefused */
@@ -68,16 +75,6 @@ export class BatchFiles {
   async remove(name: string): Promise<void> {
     const batch = name.replace(/-\d+$/, '');
     for (const one of [`${name}.unit`, `${name}.result`, `${batch}.lines`]) await removeFile(this.#path(one));
-  }
-
-  async #write(name: string, text: string): Promise<void> {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const file = await open(this.#path(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    try {
-      await file.writeFile(text);
-    } finally {
-      await file.close();
-    }
   }
 
   #path(name: string): string {
