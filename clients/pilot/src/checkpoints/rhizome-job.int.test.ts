@@ -86,4 +86,13 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('rhizome
       files: [`${folder}/-x y`],
     });
   });
+
+  it('takes no answer to a program of the same process id in another container for its own', async () => {
+    await writeFile(join(folder, 'f'), '');
+    const script = 'printf "0\\nstored\\n" >"$RHIZOME_REQUESTS/$$-0.answer"; exec "$@"';
+    const env = { PATH: '/usr/bin:/bin', RHIZOME_REQUESTS: folder };
+    const command = [...shell, program, 'checkpoint', '--timeout=0', 'f'];
+    const { status } = spawnSync('sh', ['-c', script, 'sh', ...command], { cwd: folder, env });
+    expect(status).toBe(75);
+  });
 });
