@@ -2,11 +2,15 @@
 import { hostname } from 'node:os';
 import type { AuditResult } from '../chain/entry.js';
 import type { AuditBatch } from '../store/audit.repository.js';
+import { severityOf } from './severity.js';
 
 type Value = string | number | null | undefined;
 
-/** Numbers of severities: WARN, INFO2 (notice) and INFO. */
-const severities = { WARN: 13, INFO2: 10, INFO: 9 } as const;
+const severities = {
+  warning: { severityNumber: 13, severityText: 'WARN' },
+  notice: { severityNumber: 10, severityText: 'INFO2' },
+  informational: { severityNumber: 9, severityText: 'INFO' },
+} as const;
 
 /** The records of a batch, in the order of the chain. */
 export function recordsOf({ outcomes, entries }: AuditBatch): readonly Buffer[] {
@@ -33,7 +37,6 @@ function record(
   facts: Readonly<Record<string, Value>>,
   others: Readonly<Record<string, Value>> = {},
 ): Buffer {
-  const severityText = severityOf(result);
   const time = `${at.getTime()}000000`;
   const named = Object.entries(facts).map(
     ([name, value]) => [`rhizome.audit.${snake(name)}`, value] as const,
@@ -46,7 +49,7 @@ function record(
   return Buffer.from(
     JSON.stringify({
       ...{ timeUnixNano: time, observedTimeUnixNano: time },
-      ...{ severityNumber: severities[severityText], severityText },
+      ...severities[severityOf(result)],
       body: { stringValue: JSON.stringify(content) },
       attributes,
     }),
@@ -61,11 +64,6 @@ function attributesOf(given: readonly (readonly [string, Value])[]): readonly ob
     if (value === null || value === undefined) return [];
     return { key, value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value } };
   });
-}
-
-function severityOf(result: AuditResult | undefined): keyof typeof severities {
-  if (result === 'REFUSED') return 'WARN';
-  return result === 'FAILED' || result === 'REJECTED' ? 'INFO2' : 'INFO';
 }
 
 const resource = {

@@ -1,7 +1,8 @@
 /** Entries as messages of RFC 5424, framed by their length (RFC 6587, RFC 5425). */
 import { hostname } from 'node:os';
-import type { AuditKind, AuditResult } from '../chain/entry.js';
+import type { AuditKind } from '../chain/entry.js';
 import type { AuditBatch } from '../store/audit.repository.js';
+import { type Severity, severityOf } from './severity.js';
 
 /** Facility "log audit". */
 const facility = 13;
@@ -26,15 +27,10 @@ export function messagesOf({ outcomes, entries }: AuditBatch): readonly Buffer[]
   ];
 }
 
-function framed(id: AuditKind | 'OUTCOME', at: Date, severity: number, content: object): Buffer {
-  const priority = facility * 8 + severity;
+function framed(id: AuditKind | 'OUTCOME', at: Date, severity: Severity, content: object): Buffer {
+  const priority = facility * 8 + severities[severity];
   // JSON has no line breaks and no control characters.
   const text = `<${priority}>1 ${at.toISOString()} ${host} ${application} ${process.pid} ${id} - ${JSON.stringify(content)}`;
   const message = Buffer.from(text);
   return Buffer.concat([Buffer.from(`${message.length} `), message]);
-}
-
-function severityOf(result: AuditResult | undefined): number {
-  if (result === 'REFUSED') return severities.warning;
-  return result === 'FAILED' || result === 'REJECTED' ? severities.notice : severities.informational;
 }
