@@ -23,8 +23,7 @@ export interface LinkRequest {
 /** Reasons for which nothing was written. */
 export type LinkFault = 'PROOF_USED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
 
-type Unlinked = { readonly $unset: { readonly personId: ''; readonly linkedAt: '' } };
-const unlinked: Unlinked = { $unset: { personId: '', linkedAt: '' } };
+const unlinked: UpdateFilter<PrincipalDocument> = { $unset: { personId: '', linkedAt: '' } };
 
 /** Fields `personId` and `linkedAt` of the collection `principals`. */
 export class LinksRepository {
@@ -90,11 +89,10 @@ export class LinksRepository {
       if (found?.personId === undefined) return null;
       const { personId } = found;
       await touchPrincipals(this.#principals, { personId, _id: { $ne: principalId } }, now, session);
-      const change: UpdateFilter<PrincipalDocument> = unlinked;
-      await this.#principals.updateOne({ _id: principalId }, change, { session });
+      await this.#principals.updateOne({ _id: principalId }, unlinked, { session });
       const left = await this.#principals.countDocuments({ personId }, { session });
       // One identity alone is a person without links.
-      if (left === 1) await this.#principals.updateMany({ personId }, change, { session });
+      if (left === 1) await this.#principals.updateMany({ personId }, unlinked, { session });
       return found;
     });
   }
