@@ -1,6 +1,13 @@
 /** Operations that wait by themselves, as those do that ask for work. */
 import type { OperationInfo } from '@rhizome/federation';
-import { getArgumentValues, getVariableValues, type GraphQLSchema, Kind } from 'graphql';
+import {
+  type FieldNode,
+  getArgumentValues,
+  getVariableValues,
+  type GraphQLField,
+  type GraphQLSchema,
+  Kind,
+} from 'graphql';
 import { isIncluded, rootFieldsOf, type Variables } from '../root-fields.js';
 
 /**
@@ -12,8 +19,6 @@ const longestWaitSeconds = 60;
 /** Longest time that counts for one operation, whose fields run one after another. */
 const longestOperationSeconds = 300;
 
-const known = new WeakMap<OperationInfo, boolean>();
-
 /**
  * Milliseconds for which an operation may wait; 0 unless each of its root fields waits: otherwise a field
  * that waits would exempt others from the limits of operations that work.
@@ -22,15 +27,14 @@ export function waitMsOf(operation: OperationInfo, schema: GraphQLSchema, variab
   if (!mayWait(operation)) return 0;
   const definition = operation.document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
   const { coerced } = getVariableValues(schema, definition?.variableDefinitions ?? [], variables);
+  // Variables that are invalid are refused before anything waits.
+  if (!coerced) return 0;
   const fields = schema.getMutationType()?.getFields() ?? {};
   let total = 0;
-  // Variables that are invalid are refused before anything waits.
-  for (const field of coerced ? rootFieldsOf(operation) : []) {
-    if (!isIncluded(field, coerced ?? {})) continue;
+  for (const field of rootFieldsOf(operation)) {
+    if (!isIncluded(field, coerced)) continue;
     const declared = fields[field.node.name.value];
-    const seconds = declared
-      ? waitSecondsIn(argumentsOf(() => getArgumentValues(declared, field.node, coerced)))
-      : 0;
+    const seconds = declared ? waitSecondsOf(declared, field.node, coerced) : 0;
     if (seconds === 0) return 0;
     total += Math.min(seconds, longestWaitSeconds);
   }
@@ -38,25 +42,23 @@ export function waitMsOf(operation: OperationInfo, schema: GraphQLSchema, variab
 }
 
 function mayWait(operation: OperationInfo): boolean {
-  if (operation.kind !== 'mutation') return false;
-  let may = known.get(operation);
-  if (may === undefined) {
-    may = rootFieldsOf(operation).every(({ action }) => waitingFields.has(action));
-    known.set(operation, may);
-  }
-  return may;
+  return (
+    operation.kind === 'mutation' && rootFieldsOf(operation).every(({ action }) => waitingFields.has(action))
+  );
 }
 
-/** The arguments with their defaults; none if they are invalid. */
-function argumentsOf(read: () => Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+/** Seconds in the input of a field, with the defaults of the schema; 0 if its arguments are invalid. */
+function waitSecondsOf(
+  declared: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+  variables: Variables,
+): number {
+  let input: unknown;
   try {
-    return read();
+    ({ input } = getArgumentValues(declared, node, variables));
   } catch {
-    return {};
+    return 0;
   }
-}
-
-function waitSecondsIn({ input }: Readonly<Record<string, unknown>>): number {
   const seconds =
     typeof input === 'object' && input !== null && 'waitSeconds' in input ? input.waitSeconds : undefined;
   return typeof seconds === 'number' && seconds > 0 ? seconds : 0;
