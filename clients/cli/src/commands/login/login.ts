@@ -107,7 +107,7 @@ async function login(flags: LoginFlags, name: string | undefined, world: World):
   if (flags.robot !== undefined) return asRobot(starting, flags.robot);
   const metadata = await gatewayMetadata(url, world.signal);
   if (flags.oidc !== undefined) return asWorkload(starting, flags.oidc, metadata);
-  const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
+  const offered = loginIssuersIn(metadata);
   // A gateway that offers no login, such as the playground, accepts tokens from elsewhere.
   if (offered.length === 0 && name === undefined) return withGivenToken(starting);
   return atIssuer(starting, issuerOf(starting, name, offered));
@@ -124,11 +124,15 @@ async function link(
     const { url } = session.connection;
     if (flags.withToken === true)
       return linkIdentity(session, (await readStandardInput(world, tokenPrompt)).trim());
-    const metadata = await gatewayMetadata(url, world.signal);
-    const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
     const starting = { url, flags, world };
+    const offered = loginIssuersIn(await gatewayMetadata(url, world.signal));
     return linkIdentity(session, await tokenAt(starting, issuerOf(starting, name, offered)));
   });
+}
+
+/** Issuers at which this program can log in. */
+function loginIssuersIn(metadata: GatewayMetadata | undefined): readonly LoginIssuer[] {
+  return (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
 }
 
 /** The issuer of this name, or the only one. @throws CliError that lists the issuers */
