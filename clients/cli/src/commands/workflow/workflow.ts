@@ -103,7 +103,7 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     .description('submit no further nodes; jobs that exist go on')
     .option('--reason <text>', 'reason');
   add(pausing, async (client, workflowId, { reason }) => {
-    const input = { workflowId, ...given({ reason }) };
+    const input = { workflowId, reason };
     return (await client.mutate(CliPauseWorkflowDocument, { input }, idempotent)).pauseWorkflow;
   });
   const resuming = ofWorkflow(group.command('resume')).description('submit nodes again');
@@ -116,8 +116,7 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     .option('--final', 'cancel final nodes, too')
     .option('--reason <text>', 'reason');
   add(cancelling, async (client, workflowId, { node, reason, final }) => {
-    const nodes = node.length > 0 ? [...node] : undefined;
-    const input = { workflowId, ...given({ nodes, reason, isFinalIncluded: final }) };
+    const input = { workflowId, nodes: nodesOf(node), reason, isFinalIncluded: final };
     return (await client.mutate(CliCancelWorkflowDocument, { input }, idempotent)).cancelWorkflow;
   });
   const retrying = withNodes(
@@ -125,10 +124,9 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     'run this node again with everything behind it; may be repeated',
   ).description('run again what failed or was cancelled, and what was skipped because of it');
   add(retrying, async (client, workflowId, { node }) => {
-    const nodes = node.length > 0 ? [...node] : undefined;
     // A repetition may meet nodes that have failed again.
     const once = { idempotent: false } as const;
-    const input = { workflowId, ...given({ nodes }) };
+    const input = { workflowId, nodes: nodesOf(node) };
     return (await client.mutate(CliRetryWorkflowDocument, { input }, once)).retryWorkflow;
   });
   const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')
@@ -149,11 +147,9 @@ function withNodes(command: Command, description: string): Command {
   return command.option('--node <name>', description, collect, []);
 }
 
-/** The values that are given. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
+/** The nodes that are given; undefined for all. */
+function nodesOf(names: readonly string[]): string[] | undefined {
+  return names.length > 0 ? [...names] : undefined;
 }
 
 async function submit(
