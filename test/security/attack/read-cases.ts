@@ -36,25 +36,10 @@ const schemaReaders: readonly Caller[] = ['operator', 'admin', 'agent', 'service
 
 /** Identifiers and names of atlas. */
 const ofAtlas: Marks = ({ targets }) => {
-  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask, pool, unit, workflow } =
-    targets;
-  const ids = [
-    ...[
-      job,
-      held.job.id,
-      task,
-      queue,
-      worker,
-      secret,
-      operation,
-      auditEntry,
-      atlasTask,
-      pool,
-      unit,
-      workflow,
-    ],
-  ];
-  return [...ids, '"atlas"', '"atlas/'];
+  const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask } = targets;
+  const { pool, unit, workflow } = targets;
+  const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask];
+  return [...ids, pool, unit, workflow, '"atlas"', '"atlas/'];
 };
 
 const query = (field: string, text: string, more: Omit<Read, 'fields' | 'text'> = {}): Read => ({
