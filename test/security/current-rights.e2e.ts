@@ -1,7 +1,6 @@
 // A real gateway with identities and a real core, two processes: rights that end while work goes on.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '@rhizome/mongo';
 import {
@@ -18,11 +17,10 @@ import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { decodeJwt } from 'jose';
 import { type Answer, apiOf, mutationText } from '../e2e/system/api.js';
 import { root } from '../e2e/system/playground-system.js';
+import { programOf } from '../e2e/system/program-of.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import { exchangeToken } from '../e2e/system/token-endpoint.js';
 
-const program = (name: string): string =>
-  fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve(name)));
 const deadline = { deadlineMs: 120_000 };
 
 let folder: string;
@@ -75,7 +73,7 @@ beforeAll(async () => {
   core = spawnProcess({
     name: 'core',
     command: 'node',
-    args: [program('@rhizome/core')],
+    args: [programOf('@rhizome/core')],
     env: {
       RHIZOME_CORE_MONGO_URI: uri,
       RHIZOME_CORE_DATABASE: (await testDatabase('core')).databaseName,
@@ -98,7 +96,7 @@ beforeAll(async () => {
   const gateway = spawnProcess({
     name: 'gateway',
     command: 'node',
-    args: [program('@rhizome/gateway')],
+    args: [programOf('@rhizome/gateway')],
     env: {
       RHIZOME_GATEWAY_SUPERGRAPH: join(root, 'schema', 'supergraph.graphql'),
       RHIZOME_GATEWAY_SUBGRAPHS: JSON.stringify({ core: { url: coreUrl } }),

@@ -5,7 +5,6 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { compose, sharedSdl } from '@rhizome/schema';
@@ -14,6 +13,7 @@ import { leftovers, spawnProcess, type TestTokens, testTokens, waitFor } from '@
 import { parse } from 'graphql';
 import { WebSocket } from 'ws';
 import { type AnyData, mutationText } from '../e2e/system/api.js';
+import { programOf } from '../e2e/system/program-of.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import { experimentInputs } from './experiment-inputs.js';
 import {
@@ -23,7 +23,7 @@ import {
   startServicesWithTls,
 } from './services-with-tls.js';
 
-const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
+const program = programOf('@rhizome/gateway');
 const open = { open: 'a test' } as const;
 let tokens: TestTokens;
 let ca: Buffer;

@@ -3,11 +3,12 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@rhizome/mongo';
+import { programOf } from '../../e2e/system/program-of.js';
 import type { ReadyMessage } from './process.js';
 import type { RunningGateway } from './gateway.types.js';
 
 const memoryProcess = fileURLToPath(new URL('./process.js', import.meta.url));
-const gatewayProgram = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
+const gatewayProgram = programOf('@rhizome/gateway');
 /** A process that has not begun to answer by then never will, in milliseconds. */
 const startMs = 60_000;
 

@@ -7,7 +7,6 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Verifier } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { sharedSdl } from '@rhizome/schema';
@@ -30,6 +29,7 @@ import {
 import { parse } from 'graphql';
 import { WebSocket } from 'ws';
 import { type Api, apiOf } from '../system/api.js';
+import { programOf } from '../system/program-of.js';
 import { EventSource } from './event-source.js';
 
 /** A gateway in a process of its own. */
@@ -141,7 +141,7 @@ async function startGateway(
   env: Record<string, string>,
   adminToken: string,
 ): Promise<GatewayProcess> {
-  const program = fileURLToPath(new URL('../bundle/bin.js', import.meta.resolve('@rhizome/gateway')));
+  const program = programOf('@rhizome/gateway');
   const process = spawnProcess({ name, command: 'node', args: ['--inspect=127.0.0.1:0', program], env });
   const [, url = ''] = await process.line(/^rhizome-gateway: (http\S+)$/, 60_000);
   const [, inspector = ''] = await process.line(/^Debugger listening on (ws:\S+)$/, 60_000);
