@@ -43,7 +43,7 @@ export {
 export { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-fields.js';
 export { submittedJobs } from './rate/submitted-jobs.js';
 export { type WorkClass, workClassOf } from './rate/work-class.js';
-export { type WaitingCallLimits, WaitingCalls } from './rate/waiting-calls.js';
+export { WaitingCalls } from './rate/waiting-calls.js';
 export { waitMsOf } from './rate/wait-time.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
 export { type Caller, callerOf, Narrowing, scopeOf } from './scope.js';

@@ -63,7 +63,7 @@ export {
   narrowPrincipal,
   sharePrincipal,
 } from './call-tokens.js';
-export { expandGrants, maxGroups, maxIdentities, maxIssuedTokenLength } from './claim-forms.js';
+export { expandGrants, maxGroups, maxIdentities } from './claim-forms.js';
 export { loadKey, newKey, publicJwk } from './key-file.js';
 export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.js';
 export type { ElevationReference } from './elevation.js';

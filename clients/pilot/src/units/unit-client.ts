@@ -6,7 +6,7 @@ import { parseUnitRequest, type RequestId, type UnitRequest } from './unit-reque
 import type { UnitService } from './unit-service.js';
 
 /** Largest line in characters: results of 1 MiB together, and what JSON adds to them. */
-export const longestLine = 2 * 1024 * 1024;
+const longestLine = 2 * 1024 * 1024;
 
 /** Lines that are read without a pause, and characters after which one is made: others take their turn. */
 const linesPerTurn = 16;

@@ -5,7 +5,7 @@ import type { UnitReport, UnitReportAnswer, UnitReportError } from '../protocol/
  * Bounds of one call. The gateway takes 1 MiB from the token of an attempt, with the document of the
  * operation and the escapes of JSON; core reads and writes each publication.
  */
-export const callLimits = { bytes: 960 * 1024, publications: 64, units: 1000 } as const;
+const callLimits = { bytes: 960 * 1024, publications: 64, units: 1000 } as const;
 
 /** Units of one call, and the position of the first one among all. */
 export interface ReportCall<T> {
