@@ -20,6 +20,7 @@ type Types =
   | 'Workflow'
   | 'WorkflowCommand'
   | 'WorkflowConnection'
+  | 'WorkflowDependentConnection'
   | 'WorkflowGroupEdge'
   | 'WorkflowLabelCounts'
   | 'WorkflowNode'
@@ -113,6 +114,7 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
     reason: ({ reason }) => reason ?? null,
   },
   WorkflowConnection: connection,
+  WorkflowDependentConnection: connection,
   WorkflowGroupEdge: {
     from: ({ from }) => from ?? null,
     to: ({ to }) => to ?? null,

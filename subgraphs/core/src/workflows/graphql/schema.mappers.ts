@@ -1,9 +1,9 @@
 /** Parent types of the resolvers of workflows. */
-import type { KeysetPage } from '@rhizome/mongo';
+import type { KeysetPage, PositionsPage } from '@rhizome/mongo';
 import type { NodeDocument } from '../model/node.document.js';
 import type { StoredWorkflowCommand, WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeCounts, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
-import type { Dependent, DependentPage, LayerView, NodeView } from '../views/workflows.service.js';
+import type { Dependent, LayerView, NodeView } from '../views/workflows.service.js';
 
 export type WorkflowMapper = WorkflowDocument;
 export type WorkflowConnectionMapper = KeysetPage<WorkflowDocument>;
@@ -14,5 +14,5 @@ export type WorkflowLabelCountsMapper = StoredNodeGroup;
 export type WorkflowLayerMapper = LayerView;
 export type WorkflowGroupEdgeMapper = StoredGroupEdge;
 export type WorkflowCommandMapper = StoredWorkflowCommand;
-export type WorkflowDependentConnectionMapper = DependentPage;
+export type WorkflowDependentConnectionMapper = PositionsPage<Dependent>;
 export type WorkflowDependentMapper = Dependent;

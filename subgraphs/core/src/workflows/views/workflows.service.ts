@@ -2,7 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { badInput } from '@rhizome/errors';
-import { decodeCursor, encodeCursor, type KeysetPage, orderSignature, type PageInfo } from '@rhizome/mongo';
+import { type KeysetPage, type PositionsPage, positionsPage } from '@rhizome/mongo';
 import { visibilityOf } from '../../shared/visibility.js';
 import { maySeeWorkflow } from '../control/workflow-access.js';
 import { childOf, conditionOf, edgesFrom } from '../model/edges.js';
@@ -52,21 +52,12 @@ export interface Dependent {
   readonly condition: EdgeCondition;
 }
 
-/** A page of the edges that leave a node. */
-export interface DependentPage {
-  readonly edges: readonly { readonly node: Dependent; readonly cursor: string }[];
-  readonly nodes: readonly Dependent[];
-  readonly pageInfo: PageInfo;
-  readonly totalCount: number;
-}
-
 /** Numbers of the nodes of one layer. */
 export interface LayerView {
   readonly depth: number;
   readonly counts: NodeCounts;
 }
 
-const signature = orderSignature('dependents');
 const maxNamed = 1000;
 /** Most layers that one call shows. */
 const maxLayers = 1000;
@@ -140,31 +131,19 @@ export class Workflows {
   }
 
   /** Nodes that depend on a node by edges of their own, in order. @throws DomainError CURSOR_INVALID */
-  async dependents({ workflowId, index }: NodeView, { first, after }: PageSpec): Promise<DependentPage> {
-    if (!Number.isInteger(first) || first < 1 || first > 100) throw badInput('first', first, '1 to 100');
+  async dependents({ workflowId, index }: NodeView, page: PageSpec): Promise<PositionsPage<Dependent>> {
     const { edges, nodes } = this.#options;
     const block = (await edges.containing(workflowId, [index])).get(firstOf(index));
-    const all = block ? [...edgesFrom(block, index)] : [];
-    const start = after == null ? 0 : placeIn(after) + 1;
-    const page = all.slice(start, start + first);
-    const found = await nodes.findMany(page.map((target) => nodeIdOf(workflowId, childOf(target))));
-    const byIndex = new Map(found.map((node) => [node.index, node]));
-    const shown = page.flatMap((target, at) => {
-      const node = byIndex.get(childOf(target));
-      const cursor = encodeCursor(signature, [start + at]);
-      return node ? [{ node: { node, condition: conditionOf(target) }, cursor }] : [];
+    const all = block ? edgesFrom(block, index) : new Uint32Array();
+    return positionsPage({ totalCount: all.length, ...page }, async (from, count) => {
+      const shown = [...all.subarray(from, from + count)];
+      const found = await nodes.findMany(shown.map((target) => nodeIdOf(workflowId, childOf(target))));
+      const byIndex = new Map(found.map((node) => [node.index, node]));
+      return shown.flatMap((target) => {
+        const node = byIndex.get(childOf(target));
+        return node ? [{ node, condition: conditionOf(target) }] : [];
+      });
     });
-    return {
-      edges: shown,
-      nodes: shown.map(({ node }) => node),
-      pageInfo: {
-        hasNextPage: all.length > start + page.length,
-        hasPreviousPage: start > 0,
-        startCursor: shown.at(0)?.cursor ?? null,
-        endCursor: shown.at(-1)?.cursor ?? null,
-      },
-      totalCount: all.length,
-    };
   }
 
   /** Numbers of nodes by depth, from the top, at most the first 1,000 layers. */
@@ -213,12 +192,6 @@ export class Workflows {
     const now = this.#options.clock.now().getTime();
     return new Date(now + ((now - sealedAt.getTime()) / ended) * (all - ended));
   }
-}
-
-function placeIn(cursor: string): number {
-  const [place] = decodeCursor(cursor, signature, 1);
-  if (typeof place === 'number') return place;
-  throw badInput('after', cursor, 'a cursor of this list');
 }
 
 function checkFilter(filter: object): void {
