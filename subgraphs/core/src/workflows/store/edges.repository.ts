@@ -1,19 +1,18 @@
 /** Access to the edges of workflows. Blocks never change, so that the latest ones stay in memory. */
 import { collection } from '@rhizome/mongo';
+import { LRUCache } from 'lru-cache';
 import type { Collection, Db } from 'mongodb';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 import { edgesCollection, type EdgesDocument, edgesSchemaVersion } from '../model/edges.document.js';
 import { type EdgeBlock, nodesPerBlock } from '../model/edges.js';
 
-/** Most numbers that the blocks in memory have together. */
+/** Most numbers that the blocks in memory have together; one block has far fewer. */
 const maxKept = 4_000_000;
 
 /** Stored edges. */
 export class EdgesRepository {
   readonly #edges: Collection<EdgesDocument>;
-  /** The latest last. */
-  readonly #kept = new Map<string, EdgeBlock>();
-  #numbers = 0;
+  readonly #kept = new LRUCache<string, EdgeBlock>({ maxSize: maxKept, sizeCalculation: sizeOf });
 
   constructor(db: Db) {
     this.#edges = collection(db, edgesCollection);
@@ -47,13 +46,9 @@ export class EdgesRepository {
     const found = new Map<number, EdgeBlock>();
     const missing: number[] = [];
     for (const first of new Set([...nodes].map(firstOf))) {
-      const id = blockId(workflowId, first);
-      const known = this.#kept.get(id);
-      if (known) {
-        found.set(first, known);
-        this.#kept.delete(id);
-        this.#kept.set(id, known);
-      } else missing.push(first);
+      const known = this.#kept.get(blockId(workflowId, first));
+      if (known) found.set(first, known);
+      else missing.push(first);
     }
     if (missing.length === 0) return found;
     const read = await this.#edges
@@ -62,7 +57,7 @@ export class EdgesRepository {
     for (const document of read) {
       const block = blockOf(document);
       found.set(block.first, block);
-      this.#keep(document._id, block);
+      this.#kept.set(document._id, block);
     }
     return found;
   }
@@ -77,16 +72,6 @@ export class EdgesRepository {
   /** Deletes the edges of a workflow that was removed. */
   async drop(workflowId: string): Promise<void> {
     await this.#edges.deleteMany({ _id: { $gte: blockId(workflowId, 0), $lt: `${workflowId}0` } });
-  }
-
-  #keep(id: string, block: EdgeBlock): void {
-    if (!this.#kept.has(id)) this.#numbers += sizeOf(block);
-    this.#kept.set(id, block);
-    for (const [oldest, { offsets, targets }] of this.#kept) {
-      if (this.#numbers <= maxKept || this.#kept.size === 1) return;
-      this.#kept.delete(oldest);
-      this.#numbers -= offsets.length + targets.length;
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { badInput } from '@rhizome/errors';
 import { type KeysetPage, type PositionsPage, positionsPage } from '@rhizome/mongo';
+import { LRUCache } from 'lru-cache';
 import { visibilityOf } from '../../shared/visibility.js';
 import { maySeeWorkflow } from '../control/workflow-access.js';
 import { childOf, conditionOf, edgesFrom } from '../model/edges.js';
@@ -67,10 +68,10 @@ const maxKeptLayers = 100;
 export class Workflows {
   readonly #options: WorkflowsOptions;
   /** Layers of workflows by their step: nodes change by steps only. */
-  readonly #layers = new Map<
+  readonly #layers = new LRUCache<
     string,
     { readonly revision: number; readonly layers: Promise<readonly LayerView[]> }
-  >();
+  >({ max: maxKeptLayers });
 
   constructor(options: WorkflowsOptions) {
     this.#options = options;
@@ -151,7 +152,6 @@ export class Workflows {
     const known = this.#layers.get(_id);
     if (known?.revision === revision) return known.layers;
     const layers = this.#readLayers(_id);
-    if (this.#layers.size >= maxKeptLayers) this.#layers.clear();
     this.#layers.set(_id, { revision, layers });
     layers.catch(() => this.#layers.delete(_id));
     return layers;
