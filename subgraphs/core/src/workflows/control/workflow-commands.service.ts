@@ -5,7 +5,7 @@ import { type InputError, InputErrors } from '@rhizome/errors';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { bitsOfNodes } from '../model/node-bits.js';
-import { endStateOf, groupAt, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
+import { endStateOf, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
 import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
@@ -125,15 +125,14 @@ export class WorkflowCommands {
         if (!nodes) return undefined;
         const { by, reason } = this.#commandOf(principal, command);
         running.splice(0, running.length, ...nodes.filter(({ state }) => state === 'SUBMITTED'));
-        const ends = nodes
-          .filter(({ state }) => isBeforeSubmission(state))
-          .map(({ index }): NodeEnd => ({
-            node: index,
-            state: 'CANCELLED',
-            by,
-            ...(reason ? { reason } : {}),
-          }));
-        return ends.length === 0 ? undefined : endsOf(workflow, nodes, ends);
+        const waiting = nodes.filter(({ state }) => isBeforeSubmission(state));
+        if (waiting.length === 0) return undefined;
+        const end = { state: 'CANCELLED', by, ...(reason ? { reason } : {}) } as const;
+        const moves = waiting.map((node) => ({ ...node, to: end.state }));
+        return {
+          step: { kind: 'ENDS', ends: waiting.map(({ index }) => ({ node: index, ...end })) },
+          patch: { groups: movedGroups(workflow.groups, moves) },
+        };
       },
     );
     if (result.workflow && running.length > 0) {
@@ -282,19 +281,6 @@ export class WorkflowCommands {
     });
     return errors.isEmpty ? found : undefined;
   }
-}
-
-function endsOf(
-  workflow: WorkflowDocument,
-  nodes: readonly NodeFacts[],
-  ends: readonly NodeEnd[],
-): WorkflowChange {
-  const byIndex = new Map(nodes.map((node) => [node.index, node]));
-  const moves = ends.flatMap(({ node: index, state: to }) => {
-    const node = byIndex.get(index);
-    return node ? [{ group: groupAt(workflow.groups, node), from: shownState(node.state), to }] : [];
-  });
-  return { step: { kind: 'ENDS', ends }, patch: { groups: movedGroups(workflow.groups, moves) } };
 }
 
 /** The workflow runs again, unless it is paused, or has ended and no node begins again. */

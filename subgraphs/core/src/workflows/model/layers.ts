@@ -1,13 +1,7 @@
 /** Order of the nodes of a workflow: their depths, or the cycle because of which they have none. */
 import { childOf, type EdgeBlock, edgesFrom } from './edges.js';
-import { leadsFrom, leadsTo } from './node-rules.js';
+import { leadsFrom, leadsTo, membersOf, type NodePlace, placeKey } from './node-rules.js';
 import type { StoredGroupEdge } from './workflow.types.js';
-
-/** Fields of a node that its order needs. */
-export interface OrderedNode {
-  readonly label: string;
-  readonly isFinal: boolean;
-}
 
 /** Depths by position, or the positions of the nodes of a cycle, in order; -1 - n is an edge of groups. */
 export type Layers = { readonly depths: Uint32Array } | { readonly cycle: readonly number[] };
@@ -21,7 +15,7 @@ interface Vertices {
 
 /** Computes the layers. An edge of groups is a vertex of its own, so that it costs the sum of its groups. */
 export function layersOf(
-  nodes: readonly OrderedNode[],
+  nodes: readonly NodePlace[],
   edges: EdgeBlock,
   groupEdges: readonly StoredGroupEdge[],
 ): Layers {
@@ -47,34 +41,24 @@ export function layersOf(
 }
 
 function verticesOf(
-  nodes: readonly OrderedNode[],
+  nodes: readonly NodePlace[],
   edges: EdgeBlock,
   groupEdges: readonly StoredGroupEdge[],
 ): Vertices {
-  const key = ({ label, isFinal }: OrderedNode): string => `${isFinal ? 'f' : 'r'}${label}`;
-  const members = new Map<string, number[]>();
-  nodes.forEach((node, at) => {
-    const known = members.get(key(node));
-    if (known) known.push(at);
-    else members.set(key(node), [at]);
-  });
-  const leaving = new Map<string, readonly number[]>();
-  const targets = groupEdges.map((edge): readonly (readonly number[])[] =>
-    [...members.values()].filter(([some]) => leadsTo(edge, nodes[some ?? 0] as OrderedNode)),
+  const members = [...membersOf(nodes)];
+  const targets = groupEdges.map((edge) => members.filter(([place]) => leadsTo(edge, place)));
+  const leaving = new Map(
+    members.map(([place]) => [
+      placeKey(place),
+      groupEdges.flatMap((edge, at) => (leadsFrom(edge, place) ? [nodes.length + at] : [])),
+    ]),
   );
-  for (const [name, [some]] of members)
-    leaving.set(
-      name,
-      groupEdges.flatMap((edge, at) =>
-        leadsFrom(edge, nodes[some ?? 0] as OrderedNode) ? [nodes.length + at] : [],
-      ),
-    );
   const each: Vertices['each'] = (vertex, visit) => {
     const node = nodes[vertex];
     if (node) {
       for (const target of edgesFrom(edges, vertex)) visit(childOf(target));
-      for (const edge of leaving.get(key(node)) ?? []) visit(edge);
-    } else for (const group of targets[vertex - nodes.length] ?? []) for (const child of group) visit(child);
+      for (const edge of leaving.get(placeKey(node)) ?? []) visit(edge);
+    } else for (const [, group] of targets[vertex - nodes.length] ?? []) group.forEach(visit);
   };
   return { count: nodes.length + groupEdges.length, nodes: nodes.length, each };
 }

@@ -8,6 +8,7 @@ import {
   type NodeCounts,
   type NodeState,
   nodeStates,
+  shownState,
   type StoredGroupEdge,
   type StoredNodeGroup,
   type StoredNodeState,
@@ -30,6 +31,12 @@ export interface NodeNumbers {
 export function waitingState({ total, needed, met, lost }: NodeNumbers): 'WAITING' | 'READY' | 'DOOMED' {
   if (met >= needed) return 'READY';
   return total - lost < needed ? 'DOOMED' : 'WAITING';
+}
+
+/** Place of a node: its label, and whether it is final. Nodes with the same place are a group. */
+export interface NodePlace {
+  readonly label: string;
+  readonly isFinal: boolean;
 }
 
 /** No nodes. */
@@ -68,18 +75,12 @@ export function sourcesOf(
 }
 
 /** True if an edge of groups leads from a node. */
-export function leadsFrom(
-  { from }: Pick<StoredGroupEdge, 'from'>,
-  node: { readonly label: string; readonly isFinal: boolean },
-): boolean {
+export function leadsFrom({ from }: Pick<StoredGroupEdge, 'from'>, node: NodePlace): boolean {
   return !node.isFinal && (from === undefined || from === node.label);
 }
 
 /** True if an edge of groups leads to a node. */
-export function leadsTo(
-  { to }: Pick<StoredGroupEdge, 'to'>,
-  node: { readonly label: string; readonly isFinal: boolean },
-): boolean {
+export function leadsTo({ to }: Pick<StoredGroupEdge, 'to'>, node: NodePlace): boolean {
   return to === undefined ? node.isFinal : !node.isFinal && to === node.label;
 }
 
@@ -105,26 +106,56 @@ export function endStateOf(
   return FAILED + CANCELLED > 0 ? 'FAILED' : 'SUCCEEDED';
 }
 
+/** Key that is equal for nodes of one group. */
+export function placeKey({ label, isFinal }: NodePlace): string {
+  return `${isFinal} ${label}`;
+}
+
+/** Positions of nodes by group, each with the first of its nodes. */
+export function membersOf<Node extends NodePlace>(
+  nodes: readonly Node[],
+  chosen: Iterable<number> = nodes.keys(),
+): ReadonlyMap<Node, readonly number[]> {
+  const places = new Map<string, Node>();
+  const members = new Map<Node, number[]>();
+  for (const at of chosen) {
+    const node = nodes[at];
+    if (!node) continue;
+    const key = placeKey(node);
+    const place = places.get(key) ?? node;
+    places.set(key, place);
+    const known = members.get(place);
+    if (known) known.push(at);
+    else members.set(place, [at]);
+  }
+  return members;
+}
+
+/** Node whose state changes. */
+export interface NodeMove extends NodePlace {
+  /** State before. */
+  readonly state: StoredNodeState;
+  readonly to: NodeState;
+}
+
 /** Groups after nodes have changed their states. */
 export function movedGroups(
   groups: readonly StoredNodeGroup[],
-  moves: Iterable<{ readonly group: number; readonly from: NodeState; readonly to: NodeState }>,
+  moves: Iterable<NodeMove>,
 ): readonly StoredNodeGroup[] {
   const changed = groups.map((group) => ({ ...group, counts: { ...group.counts } }));
-  for (const { group, from, to } of moves) {
+  for (const { state, to, ...place } of moves) {
+    const group = groupAt(groups, place);
     const counts = changed[group]?.counts;
     if (!counts) throw new RangeError(`group: ${group} does not exist; must be less than ${groups.length}`);
-    counts[from] -= 1;
+    counts[shownState(state)] -= 1;
     counts[to] += 1;
   }
   return changed;
 }
 
 /** Position of the group of a node. */
-export function groupAt(
-  groups: readonly Pick<StoredNodeGroup, 'label' | 'isFinal'>[],
-  node: { readonly label: string; readonly isFinal: boolean },
-): number {
+export function groupAt(groups: readonly NodePlace[], node: NodePlace): number {
   return groups.findIndex(({ label, isFinal }) => label === node.label && isFinal === node.isFinal);
 }
 

@@ -13,12 +13,11 @@ import {
 import type { WorkflowPlan } from '../submit/graph-input.js';
 import { blocksOf, childOf, conditionOf, edgesFrom, joinBlocks } from './edges.js';
 import { bitsOfNodes, nodesFromBits } from './node-bits.js';
-import { edgeOutcome, groupAt, groupOutcome, leadsTo, movedGroups, waitingState } from './node-rules.js';
+import { edgeOutcome, groupOutcome, leadsTo, movedGroups, waitingState } from './node-rules.js';
 import { recount, type ResetNode, resetNodes } from './reset.js';
 import {
   type EndedNodeState,
   hasEnded,
-  shownState,
   type StoredGroupEdge,
   type StoredNodeGroup,
   type StoredNodeState,
@@ -63,8 +62,7 @@ class Run {
   #end(at: number, state: EndedNodeState): void {
     const node = this.nodes[at];
     if (!node) throw new Error(`no node ${at}`);
-    const move = { group: groupAt(this.groups, node), from: shownState(node.state), to: state };
-    this.groups = movedGroups(this.groups, [move]);
+    this.groups = movedGroups(this.groups, [{ ...node, to: state }]);
     node.state = state;
     for (const target of edgesFrom(this.plan.edges, at))
       this.#add(childOf(target), edgeOutcome(conditionOf(target), state));

@@ -7,6 +7,8 @@ import {
   isBeforeSubmission,
   leadsFrom,
   leadsTo,
+  membersOf,
+  type NodePlace,
   noNodes,
   waitingState,
 } from './node-rules.js';
@@ -22,9 +24,7 @@ import {
 } from './workflow.types.js';
 
 /** Fields of a node that a reset needs. */
-export interface ResetNode {
-  readonly label: string;
-  readonly isFinal: boolean;
+export interface ResetNode extends NodePlace {
   readonly state: StoredNodeState;
   readonly total: number;
   readonly needed: number;
@@ -55,7 +55,7 @@ export function resetNodes(
 ): Set<number> {
   const reached = new Set(seeds);
   const queue = [...seeds];
-  const members = membersOf(nodes, nodes.keys());
+  const members = membersOf(nodes);
   const followed = new Set<number>();
   const visit = (child: number): void => {
     const node = nodes[child];
@@ -155,38 +155,14 @@ export function recount(
   return { numbers, groups, groupEdges };
 }
 
-/** Nodes by label and kind, each with a node that has these. */
-function membersOf(
-  nodes: readonly ResetNode[],
-  chosen: Iterable<number>,
-): ReadonlyMap<ResetNode, readonly number[]> {
-  const places = new Map<string, ResetNode>();
-  const members = new Map<ResetNode, number[]>();
-  for (const at of chosen) {
-    const node = nodes[at];
-    if (!node) continue;
-    const key = `${node.isFinal} ${node.label}`;
-    const place = places.get(key) ?? node;
-    places.set(key, place);
-    const known = members.get(place);
-    if (known) known.push(at);
-    else members.set(place, [at]);
-  }
-  return members;
-}
-
 function groupsAfter(
   { nodes, groups }: WorkflowGraph,
   stateAt: (node: number) => StoredNodeState,
 ): readonly StoredNodeGroup[] {
   const counts = groups.map((): Record<NodeState, number> => ({ ...noNodes }));
-  const positions = new Map<string, number>();
-  nodes.forEach((node, at) => {
-    const key = `${node.isFinal} ${node.label}`;
-    const group = positions.get(key) ?? groupAt(groups, node);
-    positions.set(key, group);
-    const own = counts[group];
-    if (own) own[shownState(stateAt(at))] += 1;
-  });
+  for (const [place, members] of membersOf(nodes)) {
+    const own = counts[groupAt(groups, place)];
+    if (own) for (const at of members) own[shownState(stateAt(at))] += 1;
+  }
   return groups.map((group, at) => ({ ...group, counts: counts[at] ?? noNodes }));
 }

@@ -5,7 +5,6 @@ import {
   countsOf,
   endedIn,
   endStateOf,
-  groupAt,
   groupOutcome,
   movedGroups,
   nodesIn,
@@ -16,7 +15,6 @@ import {
   activeStates,
   type EndedNodeState,
   type NodeEnd,
-  shownState,
   type StoredNodeState,
   type WorkflowState,
 } from '../model/workflow.types.js';
@@ -69,11 +67,7 @@ export class NextChange {
     const found = await this.#withFewEdges(_id, await this.#ending(workflow));
     if (found.length === 0) return undefined;
     const ends = found.map((node) => endOf(node, workflow));
-    const moves = found.map((node, at) => ({
-      group: groupAt(groups, node),
-      from: shownState(node.state),
-      to: ends[at]?.state as EndedNodeState,
-    }));
+    const moves = found.map((node, at) => ({ ...node, to: ends[at]?.state as EndedNodeState }));
     const after = movedGroups(groups, moves);
     return { step: { kind: 'ENDS', ends }, patch: { groups: after, ...this.#failurePause(workflow, after) } };
   }
@@ -151,11 +145,7 @@ export class NextChange {
       const reason = `${owner} no longer allows experiment "${experiment}" to submit for them, or may not submit`;
       return { patch: { state: 'PAUSED', pause: { by: actor, at: this.#options.now(), reason } } };
     }
-    const moves = ready.map((node) => ({
-      group: groupAt(groups, node),
-      from: 'WAITING' as const,
-      to: 'SUBMITTED' as const,
-    }));
+    const moves = ready.map((node) => ({ ...node, to: 'SUBMITTED' as const }));
     return {
       step: { kind: 'RELEASE', nodes: ready.map(({ index }) => index) },
       patch: { groups: movedGroups(groups, moves) },

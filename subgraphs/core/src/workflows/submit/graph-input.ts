@@ -1,7 +1,15 @@
 /** Checks the graph of a workflow, and arranges it: positions instead of names, edges, depths. */
 import { arrangeEdges, type EdgeBlock, type NodeEdge } from '../model/edges.js';
 import { layersOf } from '../model/layers.js';
-import { leadsTo, nodesIn, noNodes, sourcesOf } from '../model/node-rules.js';
+import {
+  leadsTo,
+  membersOf,
+  nodesIn,
+  type NodePlace,
+  noNodes,
+  placeKey,
+  sourcesOf,
+} from '../model/node-rules.js';
 import type { EdgeCondition, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import type { WorkflowErrors } from './workflow-errors.js';
 import { maxErrors, nodeText } from './workflow-input.js';
@@ -23,9 +31,7 @@ export interface WorkflowPlan {
 }
 
 /** Node with its place in the graph. */
-export interface PlannedNode {
-  readonly label: string;
-  readonly isFinal: boolean;
+export interface PlannedNode extends NodePlace {
   readonly depth: number;
   readonly total: number;
   readonly needed: number;
@@ -60,7 +66,7 @@ export function planWorkflow(
     return undefined;
   }
   const planned = numbersOf(nodes, places, groupEdges, errors).map((numbers, at) => ({
-    ...(places[at] as (typeof places)[number]),
+    ...(places[at] as NodePlace),
     ...numbers,
     depth: layers.depths[at] ?? 0,
   }));
@@ -69,7 +75,7 @@ export function planWorkflow(
   return { nodes: planned, edges: block, groups, groupEdges, layers: deepest + 1 };
 }
 
-function placeOf({ label, isFinal }: NodeSpec) {
+function placeOf({ label, isFinal }: NodeSpec): NodePlace {
   return { label: label ?? '', isFinal: isFinal === true };
 }
 
@@ -130,20 +136,13 @@ function edgesOf(
 }
 
 function groupsOf(
-  places: readonly { readonly label: string; readonly isFinal: boolean }[],
+  places: readonly NodePlace[],
   labels: ReadonlyMap<string, NodeLabelSpec>,
 ): readonly StoredNodeGroup[] {
-  const members = new Map<string, { label: string; isFinal: boolean; nodes: number }>();
-  for (const { label, isFinal } of places) {
-    const key = `${isFinal} ${label}`;
-    const known = members.get(key);
-    if (known) known.nodes += 1;
-    else members.set(key, { label, isFinal, nodes: 1 });
-  }
-  return [...members.values()].map(({ label, isFinal, nodes }) => {
+  return [...membersOf(places)].map(([{ label, isFinal }, members]) => {
     const { maxSubmitted, failureLimit } = labels.get(label) ?? {};
     return {
-      ...{ label, isFinal, counts: { ...noNodes, WAITING: nodes } },
+      ...{ label, isFinal, counts: { ...noNodes, WAITING: members.length } },
       ...(maxSubmitted == null ? {} : { maxSubmitted }),
       ...(failureLimit == null ? {} : { failureLimit }),
     };
@@ -190,14 +189,14 @@ function neededOf(condition: EdgeCondition, nodes: number): number {
 
 function numbersOf(
   nodes: readonly NodeSpec[],
-  places: readonly { readonly label: string; readonly isFinal: boolean }[],
+  places: readonly NodePlace[],
   groupEdges: readonly StoredGroupEdge[],
   errors: WorkflowErrors,
 ): readonly { readonly total: number; readonly needed: number }[] {
   const known = new Map<string, number>();
   return nodes.map((node, at) => {
-    const place = places[at] as (typeof places)[number];
-    const key = `${place.isFinal} ${place.label}`;
+    const place = places[at] as NodePlace;
+    const key = placeKey(place);
     const ofGroups = known.get(key) ?? groupEdges.filter((edge) => leadsTo(edge, place)).length;
     known.set(key, ofGroups);
     const total = (node.dependsOn?.length ?? 0) + ofGroups;
