@@ -127,8 +127,8 @@ export function stepProcess(
         await advance(id);
         const workflow = await stores.workflows.find(id);
         if (workflow?.endedAt) return workflow;
-        const submitted = await nodes.submitted(id, '', 1000, true);
-        if (submitted.length === 0) throw new Error('nothing is left to do');
+        const { value: submitted } = await nodes.submitted(id, true).next();
+        if (!submitted) throw new Error('nothing is left to do');
         await nodes.jobsEnded(
           submitted.map(({ _id: nodeId, index, run }) => ({
             ...{ nodeId, run, at: clock.now() },

@@ -68,8 +68,8 @@ describe('a final node', () => {
     await endJob(0);
     await endJob(1);
     await advance(id);
-    const submitted = await stores.nodes.submitted(id, '', 100, true);
-    expect(submitted.map(({ index }) => index)).toEqual([2]);
+    const { value: submitted } = await stores.nodes.submitted(id, true).next();
+    expect(submitted?.map(({ index }) => index)).toEqual([2]);
     const workflow = await finish(id, () => 'FAILED');
     const [end] = await stores.nodes.named(id, ['end']);
     expect(end?.state).toBe('FAILED');

@@ -21,7 +21,6 @@ export interface Canceller {
   readonly reason?: string | undefined;
 }
 
-const pageSize = 1000;
 /** Rounds for a job whose state changes between the read and the write; it has fewer states than these. */
 const maxRounds = 12;
 
@@ -38,12 +37,8 @@ export class NodeStops {
     const workflow = await this.#options.workflows.find(workflowId);
     if (workflow?.state !== 'CANCELLING' || !workflow.cancel) return;
     const idOf = nodeJobIds(workflowId);
-    let behind = '';
-    while (signal?.aborted !== true) {
-      const { withFinal } = workflow.cancel;
-      const nodes = await this.#options.nodes.submitted(workflowId, behind, pageSize, withFinal);
-      behind = nodes.at(-1)?._id ?? '';
-      if (nodes.length === 0) return;
+    for await (const nodes of this.#options.nodes.submitted(workflowId, workflow.cancel.withFinal)) {
+      if (signal?.aborted) return;
       const ids = nodes.flatMap((node) => idOf(node) ?? []);
       await this.cancel(workflow, ids, workflow.cancel);
     }

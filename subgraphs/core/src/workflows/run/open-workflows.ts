@@ -50,26 +50,21 @@ export class OpenWorkflows {
   async sweep(signal: AbortSignal): Promise<void> {
     const { workflows, clock, log } = this.#options;
     const before = clock.now().getTime() - longestOpenMs;
-    let behind = '';
-    while (!signal.aborted) {
-      const found = await workflows.inStates(['OPEN'], behind, pageSize);
-      behind = found.at(-1)?._id ?? '';
-      if (found.length === 0) break;
-      for (const workflow of found) {
-        if (workflow.updatedAt.getTime() > before) continue;
-        const now = clock.now();
-        const cancel = {
-          by: 'system:workflows',
-          at: now,
-          reason: 'not submitted within a day',
-          withFinal: true,
-        };
-        const emptied = { isEmptied: false, groups: [], groupEdges: [] } as const;
-        const patch = { state: 'CANCELLED', endedAt: now, cancel, ...emptied } as const;
-        // Fails if the workflow is completed meanwhile.
-        if (await workflows.record(workflow, undefined, patch, now))
-          log.info({ workflowId: workflow._id }, 'open workflow cancelled');
-      }
+    for await (const workflow of workflows.inStates(['OPEN'])) {
+      if (signal.aborted) break;
+      if (workflow.updatedAt.getTime() > before) continue;
+      const now = clock.now();
+      const cancel = {
+        by: 'system:workflows',
+        at: now,
+        reason: 'not submitted within a day',
+        withFinal: true,
+      };
+      const emptied = { isEmptied: false, groups: [], groupEdges: [] } as const;
+      const patch = { state: 'CANCELLED', endedAt: now, cancel, ...emptied } as const;
+      // Fails if the workflow is completed meanwhile.
+      if (await workflows.record(workflow, undefined, patch, now))
+        log.info({ workflowId: workflow._id }, 'open workflow cancelled');
     }
     await this.#empty(signal);
   }

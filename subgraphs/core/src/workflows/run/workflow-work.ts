@@ -34,7 +34,6 @@ export interface WorkflowWorkOptions {
   readonly recheckMs?: number | undefined;
 }
 
-const pageSize = 1000;
 /** Number of workflows that are advanced concurrently. */
 const maxAtOnce = 4;
 /** Steps of one workflow before others have their turn. */
@@ -91,11 +90,8 @@ export class WorkflowWork implements EventHandler {
   async recover(signal: AbortSignal): Promise<void> {
     for await (const id of this.#activeWorkflows(signal)) {
       const idOf = nodeJobIds(id);
-      let behind = '';
-      for (;;) {
-        const nodes = await this.#options.nodes.submitted(id, behind, pageSize, true);
-        behind = nodes.at(-1)?._id ?? '';
-        if (nodes.length === 0 || signal.aborted) break;
+      for await (const nodes of this.#options.nodes.submitted(id, true)) {
+        if (signal.aborted) break;
         const byJob = new Map(nodes.map((node) => [idOf(node) ?? '', node]));
         const jobs = await this.#options.jobs.find([...byJob.keys()], { state: 1, stateTimes: 1 });
         const ended = jobs.flatMap(({ _id, state, stateTimes }): EndedNodeJob[] => {
@@ -113,19 +109,13 @@ export class WorkflowWork implements EventHandler {
   async #lead(signal: AbortSignal): Promise<void> {
     const { sweepMs = 30_000, recheckMs = 600_000, log } = this.#options;
     this.#term = signal;
+    const failed = (err: unknown): void => log.warn({ err }, 'search for active workflows failed');
     const missed = (err: unknown): void => log.warn({ err }, 'search for ended jobs of workflows failed');
     const rechecking = sleep(recheckMs, signal).then(() =>
       repeat(() => this.recover(signal), recheckMs, signal, missed),
     );
     try {
-      while (!signal.aborted) {
-        try {
-          for await (const id of this.#activeWorkflows(signal)) this.#wake([id]);
-        } catch (err) {
-          log.warn({ err }, 'search for active workflows failed');
-        }
-        await sleep(sweepMs, signal);
-      }
+      await repeat(() => this.#wakeActive(signal), sweepMs, signal, failed);
     } finally {
       this.#term = undefined;
       this.#due.clear();
@@ -133,13 +123,14 @@ export class WorkflowWork implements EventHandler {
     }
   }
 
+  async #wakeActive(signal: AbortSignal): Promise<void> {
+    for await (const id of this.#activeWorkflows(signal)) this.#wake([id]);
+  }
+
   async *#activeWorkflows(signal: AbortSignal): AsyncGenerator<string> {
-    let behind = '';
-    while (!signal.aborted) {
-      const found = await this.#options.workflows.inStates(activeStates, behind, pageSize);
-      for (const { _id } of found) yield _id;
-      behind = found.at(-1)?._id ?? '';
-      if (found.length < pageSize) return;
+    for await (const { _id } of this.#options.workflows.inStates(activeStates)) {
+      if (signal.aborted) return;
+      yield _id;
     }
   }
 

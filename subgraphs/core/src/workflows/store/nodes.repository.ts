@@ -35,7 +35,11 @@ export type GraphNode = Pick<
   'index' | 'label' | 'isFinal' | 'state' | 'total' | 'needed' | 'by'
 >;
 
+/** Fields of a submitted node that the identifier of its job needs. */
+export type SubmittedNode = Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>;
+
 const insertBatch = 1000;
+const submittedPage = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /** Stored nodes. */
@@ -98,12 +102,11 @@ export class NodesRepository {
     workflowId: string,
     states: readonly StoredNodeState[],
     limit: number,
-    { isFinal, behind = '' }: { readonly isFinal?: boolean; readonly behind?: string } = {},
+    { isFinal }: { readonly isFinal?: boolean } = {},
   ): Promise<readonly EndingNode[]> {
     const filter = {
       workflowId,
       state: { $in: [...states] },
-      ...(behind === '' ? {} : { _id: { $gt: behind } }),
       ...(isFinal === undefined ? {} : { isFinal }),
     };
     const fields = { index: 1, label: 1, isFinal: 1, state: 1, outcome: 1 } as const;
@@ -132,29 +135,18 @@ export class NodesRepository {
       .toArray();
   }
 
-  /** Submitted nodes after an id, with what the identifiers of their jobs need. */
-  async submitted(
-    workflowId: string,
-    behind: string,
-    limit: number,
-    withFinal: boolean,
-  ): Promise<readonly Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>[]> {
-    return this.#nodes
-      .find(
-        {
-          workflowId,
-          state: 'SUBMITTED',
-          ...(behind === '' ? {} : { _id: { $gt: behind } }),
-          ...(withFinal ? {} : { isFinal: false }),
-        },
-        {
-          projection: { index: 1, run: 1, submittedAt: 1 },
-          sort: { _id: 1 },
-          limit,
-          hint: 'workflowId_state_idx',
-        },
-      )
-      .toArray();
+  /** Submitted nodes in pages, in order, with what the identifiers of their jobs need. */
+  async *submitted(workflowId: string, withFinal: boolean): AsyncGenerator<readonly SubmittedNode[], void> {
+    const filter = { workflowId, state: 'SUBMITTED', ...(withFinal ? {} : { isFinal: false }) } as const;
+    const projection = { index: 1, run: 1, submittedAt: 1 } as const;
+    const order = { sort: { _id: 1 }, limit: submittedPage, hint: 'workflowId_state_idx' } as const;
+    let page: readonly SubmittedNode[];
+    let behind = '';
+    do {
+      page = await this.#nodes.find({ ...filter, _id: { $gt: behind } }, { projection, ...order }).toArray();
+      if (page.length > 0) yield page;
+      behind = page.at(-1)?._id ?? '';
+    } while (page.length === submittedPage);
   }
 
   /** Notes the ends of jobs; the nodes end in a later step. A repetition changes nothing. */

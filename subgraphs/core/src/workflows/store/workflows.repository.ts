@@ -27,6 +27,10 @@ export type WorkflowPatch = {
   ]?: WorkflowDocument[K] | null;
 };
 
+/** Fields of a workflow that its work begins with. */
+export type WorkflowHead = Pick<WorkflowDocument, '_id' | 'step' | 'updatedAt'>;
+
+const headPage = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
 
@@ -167,18 +171,18 @@ export class WorkflowsRepository {
     return found !== null;
   }
 
-  /** Workflows in one of the states, after an id, in order. */
-  async inStates(
-    states: readonly WorkflowState[],
-    behind: string,
-    limit: number,
-  ): Promise<readonly Pick<WorkflowDocument, '_id' | 'step' | 'updatedAt'>[]> {
-    return this.#workflows
-      .find(
-        { state: { $in: [...states] }, _id: { $gt: behind } },
-        { projection: { step: 1, updatedAt: 1 }, sort: { _id: 1 }, limit },
-      )
-      .toArray();
+  /** Workflows in one of the states, in order. They are read in pages. */
+  async *inStates(states: readonly WorkflowState[]): AsyncGenerator<WorkflowHead> {
+    const options = { projection: { step: 1, updatedAt: 1 }, sort: { _id: 1 }, limit: headPage } as const;
+    let page: readonly WorkflowHead[];
+    let behind = '';
+    do {
+      page = await this.#workflows
+        .find({ state: { $in: [...states] }, _id: { $gt: behind } }, options)
+        .toArray();
+      yield* page;
+      behind = page.at(-1)?._id ?? '';
+    } while (page.length === headPage);
   }
 }
 
