@@ -109,7 +109,6 @@ export function stepProcess(
     addToGroup: counted((...args) => stores.steps.addToGroup(...args)),
     submit: counted((...args) => stores.steps.submit(...args)),
     reset: counted((...args) => stores.steps.reset(...args)),
-    mark: counted((...args) => stores.steps.mark(...args)),
   });
   const { nodes, edges } = stores;
   const insertNew = counted((batch: Parameters<JobsRepository['insertNew']>[0]) => jobs.insertNew(batch));

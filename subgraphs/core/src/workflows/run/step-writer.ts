@@ -53,7 +53,7 @@ export class StepWriter {
         const graph = await this.graphOf(workflow);
         const { numbers } = recount(graph, nodesFromBits(content.nodes), content.marks);
         await steps.reset(target, numbers);
-        await steps.mark(target, content.marks);
+        await steps.end(target, content.marks);
       }
     }
   }

@@ -43,7 +43,7 @@ export class StepsRepository {
     this.#nodes = collection(db, nodesCollection);
   }
 
-  /** Ends nodes. */
+  /** Ends nodes, or gives those that have ended another end. */
   async end(target: StepTarget, ends: readonly NodeEnd[]): Promise<void> {
     const groups = new Map<string, { readonly end: NodeEnd; readonly nodes: number[] }>();
     for (const end of ends) {
@@ -132,11 +132,6 @@ export class StepsRepository {
       for (const page of pagesOf([first, ...others].map(({ node }) => node)))
         await this.#nodes.updateMany(unchanged(target, page), update, majority);
     }
-  }
-
-  /** Gives nodes that have ended, or never began, another end. */
-  async mark(target: StepTarget, marks: readonly NodeEnd[]): Promise<void> {
-    await this.end(target, marks);
   }
 }
 
