@@ -66,23 +66,25 @@ function checkNodeLabels(
   });
 }
 
-/** Checks the values of nodes. @param first position of the first in the errors */
+/**
+ * Checks the values of nodes. @returns the bytes of the payloads of all nodes, those that they inherit from
+ * labels included
+ */
 export async function checkNodes(
   nodes: readonly NodeSpec[],
   labels: ReadonlyMap<string, NodeLabelSpec>,
   errors: WorkflowErrors,
   checks: RequirementChecks,
-): Promise<void> {
+): Promise<number> {
   if (nodes.length < 1 || nodes.length > maxNodesPerCall) {
     const code = nodes.length > 0 ? 'WORKFLOW_TOO_LARGE' : 'INVALID_VALUE';
     errors.add(['nodes'], `${nodes.length} nodes`, `1 to ${maxNodesPerCall} nodes in one call`, code);
-    return;
+    return 0;
   }
-  let bytes = 0;
-  let stored = 0;
+  let [bytes, stored] = [0, 0];
   for (const [position, node] of nodes.entries()) {
     if (position % nodesPerTurn === nodesPerTurn - 1) await turn();
-    if (errors.all.length >= maxErrors) return;
+    if (errors.all.length >= maxErrors) break;
     const own = new InputErrors<JobInputErrorCode>();
     checkNode(node, position, labels, own, checks);
     for (const { code, path, message } of own.all) errors.report(code, path, `${nodeText(node)}: ${message}`);
@@ -94,8 +96,9 @@ export async function checkNodes(
         ? `at most ${maxBytesPerCall} bytes of payloads in one call; give nodes with the same payload a label that has it`
         : `at most ${maxStoredBytes} bytes of payloads, those that nodes inherit from labels included`;
     errors.add(['nodes'], `${Math.max(bytes, stored)} bytes and more`, expected, 'WORKFLOW_TOO_LARGE');
-    return;
+    break;
   }
+  return stored;
 }
 
 function checkNode(

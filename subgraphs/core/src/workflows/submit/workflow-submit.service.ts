@@ -7,7 +7,6 @@ import { InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type {
   ExperimentDirectory,
-  ExperimentFacts,
   JobSecrets,
   QueueDirectory,
   SubmissionConsents,
@@ -16,7 +15,7 @@ import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import { classifier } from '../../jobs/submit/classifier.js';
 import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
-import { type LiveQuota, payloadBytes } from '../../jobs/submit/live-quota.js';
+import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from '../../jobs/submit/normalise.js';
 import { missingConsent, type Ownership, ownershipOf } from '../../jobs/submit/ownership.js';
 import { type CheckSelector, requirementChecks } from '../../jobs/submit/requirement-checks.js';
@@ -71,11 +70,13 @@ type Owners = Exclude<Ownership, { readonly refusal: unknown }>;
 
 /** A workflow that may be written. */
 interface Examined {
-  readonly experiment: ExperimentFacts;
+  readonly classOf: ReturnType<typeof classifier>;
   readonly share: string;
   readonly labels: ReadonlyMap<string, NodeLabelSpec>;
   readonly secretIds: SecretIds;
   readonly plan: WorkflowPlan;
+  /** Bytes of the payloads of all nodes, those that they inherit from labels included. */
+  readonly bytes: number;
 }
 
 /** Nodes that are made into documents, and inserted, at a time. */
@@ -113,7 +114,7 @@ export class WorkflowSubmits {
     }
     const examined = await this.#examine(principal, owners, spec);
     if ('userErrors' in examined) return refused(examined.userErrors);
-    const usage = { jobs: spec.nodes.length, bytes: bytesOf(spec.nodes, examined.labels) };
+    const usage = { jobs: spec.nodes.length, bytes: examined.bytes };
     if (!reserved) await quota.charge(spec.experiment, owners.owner, usage);
     reserved ??= await submissions.reserve({
       _id: reservationId,
@@ -126,7 +127,7 @@ export class WorkflowSubmits {
       refused: [],
     });
     if (!isDigestOf(reserved.digest, submitted, digest)) return refused([keyReused(spec.idempotencyKey)]);
-    const workflow = await this.#write(owners, spec, examined, { ...reserved, bytes: usage.bytes });
+    const workflow = await this.#write(owners, spec, examined, reserved);
     if (!workflow || !isSubmitted(workflow)) return refused([expired(spec.idempotencyKey)]);
     return { workflow, warnings: await this.#warnings(spec, examined), userErrors: [] };
   }
@@ -146,7 +147,7 @@ export class WorkflowSubmits {
     );
     const labels = new Map((spec.nodeLabels ?? []).map((label) => [label.label, label]));
     checkHead(spec, errors, checks);
-    await checkNodes(spec.nodes, labels, errors, checks);
+    const bytes = await checkNodes(spec.nodes, labels, errors, checks);
     if (!experiment)
       errors.add(['experiment'], spec.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
     if (!experiment || !errors.isEmpty) return someOf(errors);
@@ -172,19 +173,19 @@ export class WorkflowSubmits {
         'SHARE_NOT_FOUND',
       );
     const plan = planWorkflow(spec.nodes, labels, spec.groupEdges ?? [], errors);
-    await this.#checkLimits(spec.nodes, labels, experiment, errors);
+    const classOf = classifier(experiment.continuity);
+    await this.#checkLimits(spec.nodes, labels, classOf, errors);
     if (!plan || share === undefined || !errors.isEmpty) return someOf(errors);
-    return { experiment, share, labels, secretIds, plan };
+    return { classOf, share, labels, secretIds, plan, bytes };
   }
 
   /** Refuses requirements that the queue which they name never admits. */
   async #checkLimits(
     nodes: readonly NodeSpec[],
     labels: ReadonlyMap<string, NodeLabelSpec>,
-    { continuity }: ExperimentFacts,
+    classOf: Examined['classOf'],
     errors: WorkflowErrors,
   ): Promise<void> {
-    const classOf = classifier(continuity);
     const known = new Map<string, Awaited<ReturnType<typeof exceededLimit>>>();
     for (const [at, node] of nodes.entries()) {
       const job = jobOf(node, labels);
@@ -201,12 +202,8 @@ export class WorkflowSubmits {
   async #write(
     owners: Owners,
     spec: WorkflowSpec,
-    { experiment, share, labels, secretIds, plan }: Examined,
-    {
-      batchId: id,
-      createdAt,
-      bytes,
-    }: { readonly batchId: string; readonly createdAt: Date; readonly bytes: number },
+    { classOf, share, labels, secretIds, plan, bytes }: Examined,
+    { batchId: id, createdAt }: { readonly batchId: string; readonly createdAt: Date },
   ): Promise<WorkflowDocument | null> {
     const { workflows, nodes, edges, classes, journal, clock } = this.#options;
     await workflows.insert({
@@ -215,7 +212,7 @@ export class WorkflowSubmits {
       revision: 1,
       createdAt,
       updatedAt: clock.now(),
-      experiment: experiment.name,
+      experiment: spec.experiment,
       name: spec.name,
       ...owners,
       share,
@@ -229,7 +226,6 @@ export class WorkflowSubmits {
       groupEdges: plan.groupEdges,
       step: 0,
     });
-    const classOf = classifier(experiment.continuity);
     for (let first = 0; first < spec.nodes.length; first += nodesPerWrite) {
       await turn();
       const documents = spec.nodes.slice(first, first + nodesPerWrite).map((node, offset): NodeDocument => {
@@ -272,10 +268,9 @@ export class WorkflowSubmits {
   /** Requirements that no present worker meets, with the first node of each kind. */
   async #warnings(
     spec: WorkflowSpec,
-    { experiment, labels, share }: Pick<Examined, 'experiment' | 'labels' | 'share'>,
+    { classOf, labels, share }: Pick<Examined, 'classOf' | 'labels' | 'share'>,
   ): Promise<readonly string[]> {
     const { whyNoWorker, log } = this.#options;
-    const classOf = classifier(experiment.continuity);
     const first = new Map<string, { readonly node: NodeSpec; readonly requirements: StoredRequirements }>();
     for (const node of spec.nodes) {
       const job = jobOf(node, labels);
@@ -305,14 +300,6 @@ function refused(userErrors: readonly WorkflowError[]): SubmitWorkflowResult {
 
 function someOf(errors: WorkflowErrors): { readonly userErrors: readonly WorkflowError[] } {
   return { userErrors: errors.all.slice(0, maxErrors) };
-}
-
-/** Bytes of the payloads of all nodes, those that they inherit from labels included. */
-function bytesOf(nodes: readonly NodeSpec[], labels: ReadonlyMap<string, NodeLabelSpec>): number {
-  return nodes.reduce((sum, node) => {
-    const payload = jobOf(node, labels)?.payload;
-    return sum + (payload ? payloadBytes(payload) : 0);
-  }, 0);
 }
 
 /** False for a workflow that was cancelled because its submission was not completed. */
