@@ -1,5 +1,5 @@
 /** Inserts that may find documents of an earlier attempt. */
-import { MongoBulkWriteError } from 'mongodb';
+import { type Collection, type Document, MongoBulkWriteError, type OptionalUnlessRequiredId } from 'mongodb';
 
 const duplicateKey = 11_000;
 
@@ -9,4 +9,19 @@ export function isOnlyDuplicates(error: unknown): boolean {
   const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
   const concern = error.result.getWriteConcernError();
   return concern === undefined && errors.length > 0 && errors.every(({ code }) => code === duplicateKey);
+}
+
+/**
+ * Inserts documents, at least one; those that exist are not changed. Resolves when the write is acknowledged
+ * by the majority.
+ */
+export async function insertAbsent<T extends Document>(
+  collection: Collection<T>,
+  documents: readonly OptionalUnlessRequiredId<T>[],
+): Promise<void> {
+  try {
+    await collection.insertMany([...documents], { ordered: false, writeConcern: { w: 'majority' } });
+  } catch (error) {
+    if (!isOnlyDuplicates(error)) throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type { Collection, Filter } from 'mongodb';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import type { RetryMemberDocument } from './retry-member.document.js';
 
 /** Jobs that retries copy. */
@@ -21,11 +21,7 @@ export class RetryMembersRepository {
       jobId,
       isExpanded: false,
     }));
-    try {
-      await this.#members.insertMany(members, { ordered: false, writeConcern: { w: 'majority' } });
-    } catch (error) {
-      if (!isOnlyDuplicates(error)) throw error;
-    }
+    await insertAbsent(this.#members, members);
   }
 
   /** Members whose dependents are unknown. */

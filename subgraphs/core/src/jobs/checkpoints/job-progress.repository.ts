@@ -1,5 +1,5 @@
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent, isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 import {
   jobProgressVersion,
   type JobProgressDocument,
@@ -71,11 +71,7 @@ export class JobProgressRepository {
 
   /** Stores documents of new jobs. Those that an earlier try has stored stay as they are. */
   async insertNew(documents: readonly JobProgressDocument[]): Promise<void> {
-    if (documents.length === 0) return;
-    const options = { ordered: false, writeConcern: { w: 'majority' } } as const;
-    await this.#progress.insertMany([...documents], options).catch((error: unknown) => {
-      if (!isOnlyDuplicates(error)) throw error;
-    });
+    if (documents.length > 0) await insertAbsent(this.#progress, documents);
   }
 
   async #save(

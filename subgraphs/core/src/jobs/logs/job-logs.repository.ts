@@ -1,7 +1,7 @@
 import { isDuplicateKey } from '@rhizome/mongo';
 import type { Collection, Document } from 'mongodb';
 import type { JobLogChunkDocument, JobLogHeadDocument } from './job-log.document.js';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 
 /** State of the log of an attempt. */
 export type LogHead = Pick<JobLogHeadDocument, 'next' | 'bytes'>;
@@ -37,12 +37,8 @@ export class JobLogsRepository {
   }
 
   /** Stores chunks. Stored chunks are not changed. */
-  async insert(chunks: readonly JobLogChunkDocument[]): Promise<void> {
-    try {
-      await this.#chunks.insertMany([...chunks], { ordered: false, writeConcern: { w: 'majority' } });
-    } catch (error) {
-      if (!isOnlyDuplicates(error)) throw error;
-    }
+  insert(chunks: readonly JobLogChunkDocument[]): Promise<void> {
+    return insertAbsent(this.#chunks, chunks);
   }
 
   /** Advances the head from the state that was read. @returns false if another process has moved it */

@@ -7,7 +7,7 @@ import { jobIndex } from './job.document.js';
 import { liveStates, terminalStates } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 
 /** Stored fields to read. */
 export type JobProjection = Readonly<Record<string, 1>>;
@@ -55,16 +55,8 @@ export class JobsRepository {
 
   /** Inserts jobs; existing ones are not changed. Resolves when the write is acknowledged by the majority. */
   async insertNew(jobs: readonly JobDocument[]): Promise<void> {
-    for (let start = 0; start < jobs.length; start += insertBatch) {
-      try {
-        await this.#jobs.insertMany(jobs.slice(start, start + insertBatch), {
-          ordered: false,
-          writeConcern: { w: 'majority' },
-        });
-      } catch (error) {
-        if (!isOnlyDuplicates(error)) throw error;
-      }
-    }
+    for (let start = 0; start < jobs.length; start += insertBatch)
+      await insertAbsent(this.#jobs, jobs.slice(start, start + insertBatch));
   }
 
   /**

@@ -1,7 +1,7 @@
 import { type Collection } from 'mongodb';
 import type { StoredRequirements } from './job.types.js';
 import type { RequirementClassDocument } from './requirement-class.document.js';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 
 /** Classes that this process knows to be stored; a forgotten one costs a write that changes nothing. */
 const maxRemembered = 100_000;
@@ -19,20 +19,16 @@ export class ClassesRepository {
   async ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> {
     const missing = [...classes].filter(([id]) => !this.#stored.has(id));
     if (missing.length === 0) return;
-    try {
-      await this.#classes.insertMany(
-        missing.map(([_id, requirements]) => ({
-          _id,
-          schemaVersion: 1,
-          revision: 1,
-          createdAt: now,
-          requirements,
-        })),
-        { ordered: false, writeConcern: { w: 'majority' } },
-      );
-    } catch (error) {
-      if (!isOnlyDuplicates(error)) throw error;
-    }
+    await insertAbsent(
+      this.#classes,
+      missing.map(([_id, requirements]) => ({
+        _id,
+        schemaVersion: 1,
+        revision: 1,
+        createdAt: now,
+        requirements,
+      })),
+    );
     if (this.#stored.size + missing.length > maxRemembered) this.#stored.clear();
     missing.forEach(([id]) => this.#stored.add(id));
   }

@@ -2,7 +2,7 @@
 import { collection } from '@rhizome/mongo';
 import { LRUCache } from 'lru-cache';
 import type { Collection, Db } from 'mongodb';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import { edgesCollection, type EdgesDocument, edgesSchemaVersion } from '../model/edges.document.js';
 import { type EdgeBlock, nodesPerBlock } from '../model/edges.js';
 
@@ -21,24 +21,17 @@ export class EdgesRepository {
   /** Inserts blocks; those that exist are not changed. */
   async insert(workflowId: string, blocks: Iterable<EdgeBlock>, now: Date): Promise<void> {
     for (const { first, offsets, targets } of blocks)
-      try {
-        await this.#edges.insertMany(
-          [
-            {
-              _id: blockId(workflowId, first),
-              schemaVersion: edgesSchemaVersion,
-              revision: 1,
-              createdAt: now,
-              workflowId,
-              offsets: bytesOf(offsets),
-              targets: bytesOf(targets),
-            },
-          ],
-          { ordered: false, writeConcern: { w: 'majority' } },
-        );
-      } catch (error) {
-        if (!isOnlyDuplicates(error)) throw error;
-      }
+      await insertAbsent(this.#edges, [
+        {
+          _id: blockId(workflowId, first),
+          schemaVersion: edgesSchemaVersion,
+          revision: 1,
+          createdAt: now,
+          workflowId,
+          offsets: bytesOf(offsets),
+          targets: bytesOf(targets),
+        },
+      ]);
   }
 
   /** Blocks that contain these nodes, by the position of their first node. */

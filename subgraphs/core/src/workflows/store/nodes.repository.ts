@@ -1,7 +1,7 @@
 /** Access to the nodes of workflows: reads, inserts, and ends of jobs. Steps have their own repository. */
 import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter } from 'mongodb';
-import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import {
   nodeFields,
   nodeIdOf,
@@ -53,14 +53,7 @@ export class NodesRepository {
   /** Inserts nodes; those that exist are not changed. */
   async insert(nodes: readonly NodeDocument[]): Promise<void> {
     for (let start = 0; start < nodes.length; start += insertBatch)
-      try {
-        await this.#nodes.insertMany(nodes.slice(start, start + insertBatch), {
-          ordered: false,
-          ...majority,
-        });
-      } catch (error) {
-        if (!isOnlyDuplicates(error)) throw error;
-      }
+      await insertAbsent(this.#nodes, nodes.slice(start, start + insertBatch));
   }
 
   /** Number of the stored nodes of a workflow. */
