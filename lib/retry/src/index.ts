@@ -1,4 +1,5 @@
 export { Backoff, backoffMs, type BackoffOptions } from './backoff.js';
 export { forEachConcurrently } from './for-each-concurrently.js';
 export { sleep, type SleepOptions } from './sleep.js';
+export { TurnsByKey } from './turns-by-key.js';
 export { fulfilsWithin } from './within.js';

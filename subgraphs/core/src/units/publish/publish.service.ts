@@ -2,7 +2,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
-import { sleep } from '@rhizome/retry';
+import { sleep, TurnsByKey } from '@rhizome/retry';
 import { retention } from '../../shared/retention.js';
 import { unitBytes } from '../blocks/unit-payload.document.js';
 import { manageable, type PoolCode } from '../pools/pool-access.js';
@@ -49,8 +49,8 @@ const retryAfterSeconds = 5;
 /** Publishes work units. */
 export class PublishService {
   readonly #options: PublishOptions;
-  /** The last publication of each pool: those of one process do not compete. */
-  readonly #last = new Map<string, Promise<unknown>>();
+  /** Publications by pool: those of one process do not compete. */
+  readonly #turns = new TurnsByKey();
 
   constructor(options: PublishOptions) {
     this.#options = options;
@@ -63,17 +63,7 @@ export class PublishService {
     const pool = manageable(errors, principal, 'pool:publish', await pools.find(poolId), poolId);
     if (pool) checkUnits(errors, units, clock.now());
     if (!pool || !errors.isEmpty) return refused(errors);
-    return this.#inTurn(poolId, () => this.#publish(pool, units));
-  }
-
-  async #inTurn<T>(poolId: string, run: () => Promise<T>): Promise<T> {
-    const turn = (this.#last.get(poolId) ?? Promise.resolve()).then(run, run);
-    this.#last.set(poolId, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#last.get(poolId) === turn) this.#last.delete(poolId);
-    }
+    return this.#turns.run(poolId, () => this.#publish(pool, units));
   }
 
   async #publish(pool: PoolDocument, units: readonly PublishedUnit[]): Promise<PublishResult> {

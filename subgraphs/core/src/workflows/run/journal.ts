@@ -4,6 +4,7 @@
  * is not applied applies it first. So any process may change a workflow, and may end at any point.
  */
 import type { Clock } from '@rhizome/clock';
+import { TurnsByKey } from '@rhizome/retry';
 import type { StepContent } from '../model/workflow.types.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { WorkflowPatch, WorkflowsRepository } from '../store/workflows.repository.js';
@@ -32,8 +33,8 @@ const claimMs = 10_000;
 /** Changes workflows step by step. */
 export class Journal {
   readonly #options: JournalOptions;
-  /** Changes in progress, by workflow: those of one process need not compete. */
-  readonly #order = new Map<string, Promise<unknown>>();
+  /** Changes by workflow: those of one process need not compete. */
+  readonly #turns = new TurnsByKey();
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -47,7 +48,7 @@ export class Journal {
     id: string,
     decide: Decide,
   ): Promise<{ readonly workflow: WorkflowDocument; readonly isChanged: boolean } | null> {
-    return this.#inOrder(id, () => this.#change(id, decide, true));
+    return this.#turns.run(id, () => this.#change(id, decide, true));
   }
 
   /**
@@ -57,7 +58,7 @@ export class Journal {
   async changeAll(id: string, decide: Decide, signal: AbortSignal, most = Infinity): Promise<boolean> {
     for (let made = 0; made < most; made += 1) {
       if (signal.aborted) return false;
-      const changed = await this.#inOrder(id, () => this.#change(id, decide, false));
+      const changed = await this.#turns.run(id, () => this.#change(id, decide, false));
       if (!changed?.isChanged) return false;
     }
     return true;
@@ -85,18 +86,6 @@ export class Journal {
         await workflows.applied(changed, clock.now());
       }
       return { workflow: changed, isChanged: true };
-    }
-  }
-
-  async #inOrder<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#order.get(id) ?? Promise.resolve();
-    const running = before.then(work, work);
-    const settled = running.catch(() => undefined);
-    this.#order.set(id, settled);
-    try {
-      return await running;
-    } finally {
-      if (this.#order.get(id) === settled) this.#order.delete(id);
     }
   }
 }
