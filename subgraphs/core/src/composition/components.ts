@@ -28,7 +28,7 @@ import { checkSelector } from './check-selector.js';
 import { unitStores } from './units/unit-stores.repository.js';
 import { type UnitsModule, unitsModule } from './units/units.module.js';
 import { attemptFields } from '../units/reports/attempts.js';
-import { workflowStores } from './workflows/workflow-stores.repository.js';
+import { type WorkflowStores, workflowStores } from './workflows/workflow-stores.repository.js';
 import { type WorkflowsModule, workflowsModule } from './workflows/workflows.module.js';
 
 /** Components with a life cycle. */
@@ -65,7 +65,8 @@ export function createComponents(options: CoreOptions): Components {
     clock,
     ids,
   });
-  const { workflows: held } = workflowStores(db);
+  const graphs = workflowStores(db);
+  const { workflows: held } = graphs;
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
@@ -123,20 +124,20 @@ export function createComponents(options: CoreOptions): Components {
     ...{ failures, hosts, units },
   };
   const others = { metrics, events, writer, ...domains };
-  const charged = { stores, quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }) };
+  const charged = { stores, graphs, quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }) };
   const parts = { ...others, workflows: workflowsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
 }
 
 function workflowsOf(
-  { db, clock, ids, log, config }: CoreOptions,
+  { clock, ids, log, config }: CoreOptions,
   { events, directories, access, consents, secrets, writer, fleet }: Omit<Components, 'jobs' | 'workflows'>,
-  { stores, quota }: Charged,
+  { stores, graphs, quota }: Charged,
 ): WorkflowsModule {
   const { jobs, classes, submissions } = stores;
   return workflowsModule({
-    ...{ stores: workflowStores(db), jobs, classes, submissions, quota, writer, access, consents },
+    ...{ stores: graphs, jobs, classes, submissions, quota, writer, access, consents },
     ...{ checkSelector, clock, ids, log },
     ...directoriesForJobs(directories),
     secrets: secrets.service,
@@ -162,9 +163,10 @@ function directoriesForJobs({ experiments, shares, queues }: Directories) {
   };
 }
 
-/** Stores of jobs, and the limits of those that live. */
+/** Stores of jobs and workflows, and the limits of those that live. */
 interface Charged {
   readonly stores: JobStores;
+  readonly graphs: WorkflowStores;
   readonly quota: ReturnType<typeof quotaOf>;
 }
 
