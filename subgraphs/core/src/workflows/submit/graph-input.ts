@@ -2,6 +2,7 @@
 import { arrangeEdges, type EdgeBlock, type NodeEdge } from '../model/edges.js';
 import { layersOf } from '../model/layers.js';
 import {
+  countsOf,
   leadsTo,
   membersOf,
   nodesIn,
@@ -172,13 +173,13 @@ function groupEdgesOf(
           `groupEdges.${position}.${side}: no node that is not final has the label ${JSON.stringify(edge[side])}`,
         );
     const condition = edge.condition ?? 'SUCCEEDED';
-    const nodes = sourcesOf(edge, groups).reduce((sum, { counts }) => sum + nodesIn(counts), 0);
+    const nodes = nodesIn(countsOf(sourcesOf(edge, groups)));
     errors.int(['groupEdges', position, 'needed'], edge.needed, 1, Math.max(1, nodes));
     const { from, to, needed } = edge;
     return { from, to, condition, needed: needed ?? neededOf(condition, nodes) };
   });
   if (!groups.some(({ isFinal }) => isFinal)) return edges;
-  const others = sourcesOf({}, groups).reduce((sum, { counts }) => sum + nodesIn(counts), 0);
+  const others = nodesIn(countsOf(sourcesOf({}, groups)));
   return [...edges, { condition: 'ENDED', needed: others }];
 }
 
