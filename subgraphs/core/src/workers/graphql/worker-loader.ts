@@ -2,6 +2,7 @@
 import type { KeysetPage } from '@rhizome/mongo';
 import { defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
+import { pagesOrErrors } from '../../shared/pages-or-errors.js';
 import type { LeaseDocument, WorkerDocument } from '../worker.types.js';
 
 /** Loads workers by id; those of queues that the principal may not see are null. */
@@ -28,17 +29,8 @@ interface QueueWorkersKey {
 export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<WorkerDocument>, Context>({
   name: 'QueueWorkers',
   cacheKey: ({ queue, first, after }) => JSON.stringify([queue, first, after]),
-  load: async (keys, { core, principal }) => {
-    const wanted = keys.map(({ queue, first, after }) => ({ query: { queues: [queue] }, first, after }));
-    try {
-      return await core.fleet.workerDirectory.pages(principal, wanted);
-    } catch {
-      // Read one by one, so that a wrong argument of one page fails only that page.
-      const alone = wanted.map(({ query, ...page }) =>
-        core.fleet.workerDirectory.page(principal, query, page),
-      );
-      const settled = await Promise.allSettled(alone);
-      return settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error)));
-    }
+  load: (keys, { core, principal }) => {
+    const wanted = keys.map(({ queue, ...page }) => ({ query: { queues: [queue] }, ...page }));
+    return pagesOrErrors(wanted, (requests) => core.fleet.workerDirectory.pages(principal, requests));
   },
 });
