@@ -13,8 +13,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { builtFile, projectOf, selectTests, testSources } from './test-files.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -154,6 +155,8 @@ const timings = [];
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+/** What failed, to be said once more at the end: a log of a whole run is long. */
+const failures = [];
 
 /** Runs one part, prints how long it took. */
 function part(name, run) {
@@ -169,9 +172,14 @@ function recordTime(name, started, ok) {
 }
 
 /** Counts a part that passes or fails as a whole. */
-function countCheck(ok) {
+function countCheck(name, ok) {
   if (ok) passed += 1;
-  else failed += 1;
+  else fails(name);
+}
+
+function fails(what) {
+  failed += 1;
+  failures.push(what);
 }
 
 const lintChecks = [
@@ -196,7 +204,7 @@ async function checksAtOnce(checks) {
       const { ok, text } = await captured(script, args);
       console.log(`\n── ${name} ──\n${text.trimEnd()}`);
       recordTime(name, started, ok);
-      countCheck(ok);
+      countCheck(name, ok);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, lane));
@@ -223,7 +231,7 @@ function command(program, args, env = {}) {
 /** A part that is one check: it passes or fails as a whole. */
 function check(name, program, args) {
   const ok = part(name, () => command(program, args));
-  countCheck(ok);
+  countCheck(name, ok);
   return ok;
 }
 
@@ -260,16 +268,32 @@ function jest(project) {
     ...jestArguments,
     ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
   ];
-  part(project, () => command(process.execPath, args));
+  const ok = part(project, () => command(process.execPath, args));
   if (existsSync(report)) {
     const result = JSON.parse(readFileSync(report, 'utf8'));
     passed += result.numPassedTests;
-    failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
     skipped += result.numPendingTests + result.numTodoTests;
+    const failedBefore = failed;
+    for (const file of result.testResults) countFailures(project, file);
+    if (!ok && failed === failedBefore) fails(`${project}: what follows the tests, see above`);
   } else {
-    failed += 1;
+    fails(`${project}: jest wrote no report`);
   }
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Failed tests of one file, and the file itself if it could not be run. */
+function countFailures(project, { name, status, message, assertionResults }) {
+  const file = relative(root, name);
+  const failedTests = assertionResults.filter((test) => test.status === 'failed');
+  for (const { fullName, failureMessages } of failedTests)
+    fails(`${project}: ${file}: ${fullName}\n    ${firstLine(failureMessages[0] ?? '')}`);
+  if (status === 'failed' && failedTests.length === 0)
+    fails(`${project}: ${file}\n    ${firstLine(message)}`);
+}
+
+function firstLine(text) {
+  return stripVTControlCharacters(text).trim().split('\n')[0].slice(0, 300);
 }
 
 if (
@@ -286,6 +310,9 @@ if (
   for (const project of ['unit', 'integration', 'e2e', 'soak']) if (parts.includes(project)) jest(project);
 }
 
+const shownFailures = 30;
+if (failures.length > 0) console.log(`\n── failed ──\n${failures.slice(0, shownFailures).join('\n')}`);
+if (failures.length > shownFailures) console.log(`and ${failures.length - shownFailures} more, see above`);
 console.log('\n── times ──');
 for (const { name, seconds, ok } of timings)
   console.log(`${name.padEnd(18)} ${seconds.toFixed(1).padStart(7)} s  ${ok ? 'ok' : 'FAILED'}`);

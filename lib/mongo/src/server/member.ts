@@ -16,6 +16,7 @@ export interface MemberOptions {
   readonly oplogSizeMiB: number;
   readonly checkpointSeconds?: number | undefined;
   readonly expirySeconds?: number | undefined;
+  readonly snapshotHistorySeconds?: number | undefined;
   /** Called if the process ends without a request. */
   readonly onUnexpectedExit: (status: number, reason: string) => void;
 }
@@ -89,7 +90,8 @@ export class Member {
   }
 
   #arguments(mode: 'member' | 'standalone'): string[] {
-    const { folder, port, key, cacheSizeGB, oplogSizeMiB, checkpointSeconds, expirySeconds } = this.#options;
+    const { folder, port, key, cacheSizeGB, oplogSizeMiB } = this.#options;
+    const { checkpointSeconds, expirySeconds, snapshotHistorySeconds } = this.#options;
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
       // Every local user reaches the port. Without the bypass nobody can create a first user before we do,
@@ -101,6 +103,9 @@ export class Member {
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
       ...(checkpointSeconds === undefined ? [] : ['--syncdelay', String(checkpointSeconds)]),
       ...(expirySeconds === undefined ? [] : ['--setParameter', `ttlMonitorSleepSecs=${expirySeconds}`]),
+      ...(snapshotHistorySeconds === undefined
+        ? []
+        : ['--setParameter', `minSnapshotHistoryWindowInSeconds=${snapshotHistorySeconds}`]),
       // A stopping primary waits so long for its clients and followers; ours are on this machine.
       ...['--setParameter', 'shutdownTimeoutMillisForSignaledShutdown=200'],
     ];

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -153,6 +153,29 @@ describe('one member', () => {
     await member.restart();
     expect(member.pid).not.toBe(pid);
     expect(await read(mongod.uri)).toEqual(['acknowledged']);
+  });
+
+  it('closes the files of dropped collections when its history is over', async () => {
+    const history = { snapshotHistorySeconds: 1, checkpointSeconds: 1 };
+    const { uri } = await start('dropped', history);
+    await withClient(uri, async (client) => {
+      const db = client.db('test');
+      const dataFiles = async (): Promise<number> =>
+        (await readdir(join(root, 'dropped', 'member-0'))).filter((name) => name.startsWith('collection-'))
+          .length;
+      const before = await dataFiles();
+      for (let n = 0; n < 20; n++) await db.createCollection(`c${n}`);
+      expect(await dataFiles()).toBe(before + 20);
+      await db.dropDatabase();
+      // The history advances with writes, to a collection of their own.
+      const writes = client.db('other').collection('writes');
+      const started = performance.now();
+      do {
+        await writes.insertOne({});
+        await delay(100);
+      } while ((await dataFiles()) > before + 1 && performance.now() - started < 120_000);
+      expect(await dataFiles()).toBe(before + 1);
+    });
   });
 
   it('logs and reports an unexpected exit, and no requested one', async () => {

@@ -32,6 +32,11 @@ export interface StartOptions {
    * then.
    */
   readonly expirySeconds?: number;
+  /**
+   * Seconds for which a read as of an earlier time is possible; mongod's 300 unless given. The files of
+   * dropped collections and indexes stay open for so long. For tests, which drop many.
+   */
+  readonly snapshotHistorySeconds?: number;
   readonly log: Logger;
   readonly onProgress?: OnProgress;
   /** Called when a member has ended without a request. */
@@ -163,6 +168,7 @@ function createMember(
     oplogSizeMiB: options.oplogSizeMiB ?? 1024,
     checkpointSeconds: options.checkpointSeconds,
     expirySeconds: options.expirySeconds,
+    snapshotHistorySeconds: options.snapshotHistorySeconds,
     onUnexpectedExit: (status, reason) => {
       options.log.error({ port, status, reason }, 'mongod ended unexpectedly');
       options.onUnexpectedExit?.(`mongod on port ${port} ended with status ${status}: ${reason}`);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,12 +20,20 @@ let tearDown: () => Promise<void> = () => Promise.resolve();
 export default async function globalSetup(): Promise<void> {
   await sweep();
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
-  let opening: Promise<OpenedMongo> | undefined;
+  const dataDir = join(folder, 'mongo');
   const log = createLogger({ name: 'tests', level: 'warn', destination: process.stderr });
+  let opening: Promise<OpenedMongo> | undefined;
+  let lost: string | undefined;
+  const onUnexpectedExit = (reason: string): void => {
+    lost = reason;
+  };
   const server = createServer((_request, response) => {
-    opening ??= openMongo({ dataDir: join(folder, 'mongo'), oplogSizeMiB: 128, log });
+    // A run makes and drops some 20,000 collections and indexes. With mongod's longer history it holds their
+    // files open until it runs out of descriptors, and ends.
+    const shortHistory = { snapshotHistorySeconds: 30, checkpointSeconds: 30 };
+    opening ??= openMongo({ dataDir, oplogSizeMiB: 128, ...shortHistory, log, onUnexpectedExit });
     opening.then(
-      ({ uri }) => response.end(uri),
+      ({ uri }) => (lost === undefined ? response.end(uri) : response.writeHead(500).end(lost)),
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
   });
@@ -35,11 +43,26 @@ export default async function globalSetup(): Promise<void> {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     try {
-      await opening?.then(end, () => undefined);
+      if (lost === undefined) await opening?.then(end, () => undefined);
+      else fail(`The store of the integration tests was lost: ${lost}\n${await endOfLog(dataDir)}`);
+    } catch (error) {
+      fail(String(error));
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
   };
+}
+
+/** Fails the run. Jest writes no report of the tests if its tear-down throws. */
+function fail(reason: string): void {
+  process.stderr.write(`${reason}\n`);
+  process.exitCode = 1;
+}
+
+/** The last lines that mongod has logged. */
+async function endOfLog(dataDir: string): Promise<string> {
+  const log = await readFile(join(dataDir, 'member-0', 'mongod.log'), 'utf8').catch(String);
+  return log.trimEnd().split('\n').slice(-30).join('\n');
 }
 
 /** Databases that no file has dropped are looked at here. */
