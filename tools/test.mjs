@@ -155,7 +155,7 @@ const timings = [];
 let passed = 0;
 let failed = 0;
 let skipped = 0;
-/** What failed, to be said once more at the end: a log of a whole run is long. */
+/** Failed tests and checks, printed once more at the end: the log of a whole run is long. */
 const failures = [];
 
 /** Runs one part, prints how long it took. */
