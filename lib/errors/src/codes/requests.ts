@@ -6,7 +6,7 @@ export const requestCodes = {
     400,
     'never',
     'The request is not a GraphQL request: {expected}',
-    'The body or the query string does not conform to GraphQL over HTTP. Fix the client.',
+    'The body or the query string does not conform to GraphQL over HTTP: fix the client. Or the rights of the caller do not fit into a token: log in with a scope that has fewer rights (see [tokens](identity.md#rhizomes-own-tokens)).',
   ),
   GRAPHQL_PARSE_FAILED: entry(
     400,
