@@ -689,7 +689,7 @@ export type KnownPrincipal = Node & {
   readonly isSuspended: Scalars['Boolean']['output'];
   /** Kind of the principal; PILOT does not occur. */
   readonly kind: PrincipalKind;
-  /** Other identities of the same person that you may read; at most 10. */
+  /** Other identities of the same person that you may read; at most 9. */
   readonly linkedIdentities: ReadonlyArray<LinkedIdentity>;
   /** Memberships that have not ended: those for all experiments (`*`), and those for experiments whose identities you may read. */
   readonly memberships: ReadonlyArray<Membership>;
@@ -748,7 +748,7 @@ export type LinkIdentityUserError = UserError & {
 
 /** Code of an error of `linkIdentity`. */
 export type LinkIdentityUserErrorCode =
-  /** The identity of the token is linked to others already. */
+  /** The identity of the token is already linked to identities other than yours. A link that exists already is no error. */
   | 'ALREADY_LINKED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -762,7 +762,7 @@ export type LinkIdentityUserErrorCode =
   | 'TOKEN_TOO_OLD'
   /** The token was used for a link before. */
   | 'TOKEN_USED'
-  /** You have 10 linked identities. */
+  /** You have 10 linked identities already. */
   | 'TOO_MANY_IDENTITIES';
 
 /** An identity of a person who has linked several. Each keeps its own roles; the person owns the jobs of all of them. */
@@ -868,8 +868,9 @@ export type Mutation = {
   /** Creates a code with which workers of a queue enrol. You need `worker:enrol` in all experiments that the queue admits. */
   readonly inviteWorkers: InviteWorkersPayload;
   /**
-   * Links a second identity of yours to the one that makes the call: you own the jobs of both, and keep the roles of
-   * each with its own logins only. Needs a token of a login, neither elevated nor limited.
+   * Links a second identity of yours to the one that makes the call. With a login of either identity, you own the jobs of
+   * both, but have only the roles of the identity with which you logged in. Needs a token of a login with all your rights
+   * and the usual lifetime, without an elevation.
    */
   readonly linkIdentity: LinkIdentityPayload;
   /** Checks a schema and makes it live in every gateway. */
@@ -911,8 +912,8 @@ export type Mutation = {
   /** Suspends a principal, or ends its suspension. */
   readonly suspendPrincipal: SuspendPrincipalPayload;
   /**
-   * Ends the links of an identity of yours, or of anybody for a caller with `membership:set` in all experiments. What
-   * the person owns through the identity ends within seconds.
+   * Ends the links of an identity of yours, or of anybody for a caller with `membership:set` in all experiments. Within
+   * seconds, the other identities of the person no longer own what this identity owns, nor does it own what they own.
    */
   readonly unlinkIdentity: UnlinkIdentityPayload;
   /**

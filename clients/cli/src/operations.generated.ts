@@ -1204,8 +1204,8 @@ export type JobPayloadInput = {
 export type JobPreferenceInput = {
   /**
    * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue
-   * can be used. An unknown attribute meets nothing.
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
+   * be used. A condition that reads a value which the worker did not report is not met.
    */
   expression: string;
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -1236,8 +1236,9 @@ export type JobRequirementsInput = {
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /**
-   * Conditions that the worker should meet, at most 8, each once. Of the workers with free capacity that could run
-   * the job, it goes to the one that meets the largest weight of them. It does not wait for a better one.
+   * Conditions that the worker should meet: at most 8, none twice. Among the workers with free capacity that could run
+   * the job, it goes to the one for which the weights of the met conditions add up to most. It does not wait for a better
+   * one.
    */
   preferences?: Array<JobPreferenceInput> | null | undefined;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
@@ -1325,7 +1326,7 @@ export type LinkIdentityInput = {
 
 /** Code of an error of `linkIdentity`. */
 export type LinkIdentityUserErrorCode =
-  /** The identity of the token is linked to others already. */
+  /** The identity of the token is already linked to identities other than yours. A link that exists already is no error. */
   | 'ALREADY_LINKED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -1339,7 +1340,7 @@ export type LinkIdentityUserErrorCode =
   | 'TOKEN_TOO_OLD'
   /** The token was used for a link before. */
   | 'TOKEN_USED'
-  /** You have 10 linked identities. */
+  /** You have 10 linked identities already. */
   | 'TOO_MANY_IDENTITIES';
 
 /** The streams of a payload. */
@@ -1349,7 +1350,7 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
-/** Nodes to end by hand. */
+/** Nodes that get a state by hand. */
 export type MarkWorkflowNodesInput = {
   /** Names of the nodes, 1 to 1000. */
   nodes: Array<string>;
@@ -1506,7 +1507,11 @@ export type PolicyActionInput =
   pauseTask: PolicyTaskActionInput; retry?: never; retryIfHostExcluded?: never; stopTask?: never; }
   |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never;   /** Another attempt, whatever error families the retry policy of the job lists. */
   retry: PolicyRetryInput; retryIfHostExcluded?: never; stopTask?: never; }
-  |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never; retry?: never;   /** Retry of a job that is FAILED, as a new job, if core excludes the host of its last attempt because of such failures; the next rules decide about the job. A job that has been retried already is left out. */
+  |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never; retry?: never;   /**
+   * Retry as a new job, if this failure makes the job FAILED and core then excludes the host of the attempt because of
+   * such failures. What follows the failure itself, the next rules decide. A job that has been retried already is left
+   * out.
+   */
   retryIfHostExcluded: PolicyStopInput; stopTask?: never; }
   |  { excludeHost?: never; fail?: never; hold?: never; pauseTask?: never; retry?: never; retryIfHostExcluded?: never;   /**
    * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
@@ -1883,7 +1888,7 @@ export type ReportEndedBatchJobsUserErrorCode =
 export type ResubmitWorkUnitsInput = {
   /** Their pool. */
   poolId: string;
-  /** The units, 1 to 1000. Without it, dead letters of the oldest publications, up to 1000. */
+  /** The units, 1 to 1000. Without it, up to 1000 dead letters, those that were published first. */
   unitIds?: Array<string> | null | undefined;
 };
 
@@ -1954,8 +1959,9 @@ export type RetryJobsInput = {
    */
   idempotencyKey: string;
   /**
-   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null
-   * continues with the same image and command only. The first job that repeats another takes its checkpoints.
+   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job
+   * continues if it has the image and the command of the old one, and begins at the start otherwise. Only the first job
+   * that retries another takes its checkpoints over.
    */
   isWithCheckpoints?: boolean | null | undefined;
   /** True to also repeat the children that were closed because of these jobs. */
@@ -2041,7 +2047,10 @@ export type RetryWalltimeInput =
 
 /** A workflow to retry. */
 export type RetryWorkflowInput = {
-  /** Names of ended nodes that run again with everything behind them, at most 1000; what has failed by default. */
+  /**
+   * Names of ended nodes, at most 1000. They and all nodes that depend on them, directly or not, run again. By default,
+   * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
+   */
   nodes?: Array<string> | null | undefined;
   /** The workflow. */
   workflowId: string;
@@ -2533,14 +2542,10 @@ export type SubmitWorkflowInput = {
 
 /** Code of an error of `submitWorkflow`. */
 export type SubmitWorkflowUserErrorCode =
-  /** The call has too many entries. */
-  | 'BATCH_TOO_LARGE'
   /** The person has not allowed the service to submit for them. */
   | 'CONSENT_MISSING'
   /** The graph has a cycle. The message names its nodes. */
   | 'CYCLE'
-  /** A parent of a job is not valid; nodes have none. */
-  | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** The idempotency key was used before with other content. */
@@ -2553,9 +2558,12 @@ export type SubmitWorkflowUserErrorCode =
   | 'NODE_NAME_TAKEN'
   /** A node depends on one that does not exist. */
   | 'NODE_NOT_FOUND'
-  /** A node can never run. */
+  /**
+   * A node can never run: `needed` is larger than the number of its edges, or it is not final and depends on a final
+   * node.
+   */
   | 'NODE_UNREACHABLE'
-  /** A node requires more than the queue that it names permits. */
+  /** A node requires more than the queue that its requirements name permits. */
   | 'QUEUE_LIMIT_EXCEEDED'
   /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
@@ -2927,19 +2935,19 @@ export type WorkerState =
 
 /** An edge from another node. */
 export type WorkflowDependencyInput = {
-  /** Condition on it. */
+  /** Condition that this node must meet. */
   condition?: WorkflowEdgeCondition | null | undefined;
-  /** Name of the node that the edge leaves. */
+  /** Name of the node from which the edge leads. */
   node: string;
 };
 
-/** Condition of an edge on the node that it leaves. */
+/** Condition of an edge: the end of the node from which the edge leads. */
 export type WorkflowEdgeCondition =
-  /** It ends, in any state. */
+  /** The node ends, in any state; SKIPPED and CANCELLED count, too. */
   | 'ENDED'
-  /** It ends as FAILED. */
+  /** The node ends as FAILED. */
   | 'FAILED'
-  /** It ends as SUCCEEDED. */
+  /** The node ends as SUCCEEDED. */
   | 'SUCCEEDED';
 
 /** Conditions on workflows; all must hold. */
@@ -2954,19 +2962,19 @@ export type WorkflowFilter = {
   states?: Array<WorkflowState> | null | undefined;
 };
 
-/** An edge from all nodes with a label to each node with another. Final nodes are left out. */
+/** An edge from all nodes with the label `from` to each node with the label `to`. Final nodes are left out. */
 export type WorkflowGroupEdgeInput = {
   /** Condition on the nodes that come first. */
   condition?: WorkflowEdgeCondition | null | undefined;
   /** Label of the nodes that come first. */
   from: string;
-  /** Number of nodes that must meet the condition: all by default, and 1 for FAILED. */
+  /** Number of nodes with the label `from` that must meet the condition: all by default, and 1 for FAILED. */
   needed?: number | null | undefined;
   /** Label of the nodes that follow. */
   to: string;
 };
 
-/** State that a principal gives to nodes. */
+/** State that a principal gives to nodes by hand. */
 export type WorkflowMark =
   /** They are left out. */
   | 'SKIPPED'
@@ -2994,8 +3002,9 @@ export type WorkflowNodeInput = {
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   name: string;
   /**
-   * Number of edges whose conditions must be met, those between labels included: 1 for any, all by default. The node is
-   * submitted as soon as they are, and skipped once they can no longer be. A final node waits for all others besides.
+   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
+   * submitted as soon as this many conditions are met, and skipped once so many can no longer be met. A final node also
+   * waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
   /** Program that the job runs; required unless the label has one. */
@@ -3030,13 +3039,13 @@ export type WorkflowNodeLabelInput = {
 export type WorkflowNodeState =
   /** A principal cancelled it or its job. */
   | 'CANCELLED'
-  /** Its job has ended as FAILED or CLOSED. */
+  /** Its job is FAILED. */
   | 'FAILED'
   /** Its conditions can no longer be met, or a principal skipped it. */
   | 'SKIPPED'
   /** Its job exists and has not ended. */
   | 'SUBMITTED'
-  /** Its job has FINISHED, or a principal said so. */
+  /** Its job is FINISHED, or a principal gave the node this state. */
   | 'SUCCEEDED'
   /** Its conditions are not met yet, or it is about to be submitted. */
   | 'WAITING';

@@ -496,7 +496,8 @@ export type LabelInput = {
 export type LeaseWorkUnitsInput = {
   /**
    * Largest number of units, 1 to 1000; default 1. A call returns fewer if the payloads of more would exceed 4 MiB
-   * together, or if they would be of more than 64 publications, as one report may name.
+   * together, or if more would belong to more than 64 groups, which is the most for one report. A group has the units of
+   * one call of `publishWorkUnits` with the same priority, at most 1000.
    */
   max?: number | null | undefined;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */

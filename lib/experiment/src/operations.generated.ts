@@ -190,8 +190,8 @@ export type JobPayloadInput = {
 export type JobPreferenceInput = {
   /**
    * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue
-   * can be used. An unknown attribute meets nothing.
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
+   * be used. A condition that reads a value which the worker did not report is not met.
    */
   expression: string;
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -222,8 +222,9 @@ export type JobRequirementsInput = {
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
   /**
-   * Conditions that the worker should meet, at most 8, each once. Of the workers with free capacity that could run
-   * the job, it goes to the one that meets the largest weight of them. It does not wait for a better one.
+   * Conditions that the worker should meet: at most 8, none twice. Among the workers with free capacity that could run
+   * the job, it goes to the one for which the weights of the met conditions add up to most. It does not wait for a better
+   * one.
    */
   preferences?: Array<JobPreferenceInput> | null | undefined;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */

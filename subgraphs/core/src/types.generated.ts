@@ -2846,8 +2846,9 @@ export type Job = Node & {
   /** The latest attempts, at most 20, oldest first. */
   readonly attempts: ReadonlyArray<JobAttempt>;
   /**
-   * Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is
-   * FINISHED. The first job that repeats this one takes them over: it may remove their files.
+   * Checkpoints that are kept for the next attempt, newest first; empty if there are none, and once the job is FINISHED.
+   * The first job that retries this one (`retriedBy`) takes them over, and deletes their files when it no longer needs
+   * them.
    */
   readonly checkpoints: ReadonlyArray<JobCheckpoint>;
   /** Handling of the payload and of the job while the worker cannot reach core. The queue may limit it: `JobAttempt.continuity` has the values that apply. */
@@ -3069,7 +3070,10 @@ export type JobAttempt = {
   readonly host?: Maybe<Scalars['String']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** True if core excluded the host of the attempt because of it and similar failures. Then it does not count as one of the job's attempts. */
+  /**
+   * True if the failure of this attempt is one of those because of which core excluded its host. Such an attempt does not
+   * count as one of the job's attempts.
+   */
   readonly isGivenBack: Scalars['Boolean']['output'];
   /** True if the attempt tests a host on which other jobs have failed. If it fails, it does not count as one of the job's attempts. */
   readonly isHostTest: Scalars['Boolean']['output'];
@@ -3077,7 +3081,7 @@ export type JobAttempt = {
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Way in which the memory limit of the payload is enforced; null until it starts, and if the pilot did not report it. */
   readonly memoryLimit?: Maybe<MemoryLimitMethod>;
-  /** Positions of the preferences that the worker met, from 0; empty if the job had none. */
+  /** Preferences that the worker met, as positions in `JobRequirements.preferences`, from 0; empty if it met none. */
   readonly metPreferences: ReadonlyArray<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
@@ -3113,7 +3117,11 @@ export type JobAttempt = {
 /** State of a payload that it stored for the next attempt. Its files were complete when it was reported. */
 export type JobCheckpoint = {
   readonly __typename?: 'JobCheckpoint';
-  /** Number of the attempt that made it, from 1. The first checkpoints of a job that repeats another are those of that job, with the numbers of its attempts. */
+  /**
+   * Number of the attempt that made it, from 1. If the job retries another one (`retryOf`) and continues from its
+   * checkpoints, the oldest checkpoints in the list are those of the earlier job, and this is the number of an attempt of
+   * the earlier job.
+   */
   readonly attempt: Scalars['Int']['output'];
   /** The files. */
   readonly files: ReadonlyArray<CheckpointFile>;
@@ -3650,8 +3658,8 @@ export type JobPreference = {
 export type JobPreferenceInput = {
   /**
    * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue
-   * can be used. An unknown attribute meets nothing.
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
+   * be used. A condition that reads a value which the worker did not report is not met.
    */
   readonly expression: Scalars['String']['input'];
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -3760,8 +3768,9 @@ export type JobRequirementsInput = {
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /**
-   * Conditions that the worker should meet, at most 8, each once. Of the workers with free capacity that could run
-   * the job, it goes to the one that meets the largest weight of them. It does not wait for a better one.
+   * Conditions that the worker should meet: at most 8, none twice. Among the workers with free capacity that could run
+   * the job, it goes to the one for which the weights of the met conditions add up to most. It does not wait for a better
+   * one.
    */
   readonly preferences?: InputMaybe<ReadonlyArray<JobPreferenceInput>>;
   /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
@@ -3967,7 +3976,8 @@ export type LeaseClockState =
 export type LeaseWorkUnitsInput = {
   /**
    * Largest number of units, 1 to 1000; default 1. A call returns fewer if the payloads of more would exceed 4 MiB
-   * together, or if they would be of more than 64 publications, as one report may name.
+   * together, or if more would belong to more than 64 groups, which is the most for one report. A group has the units of
+   * one call of `publishWorkUnits` with the same priority, at most 1000.
    */
   readonly max?: InputMaybe<Scalars['Int']['input']>;
   /** Identifier of the pool, or the name of a pool of the experiment of the job. */
@@ -4024,7 +4034,7 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
-/** Nodes to end by hand. */
+/** Nodes that get a state by hand. */
 export type MarkWorkflowNodesInput = {
   /** Names of the nodes, 1 to 1000. */
   readonly nodes: ReadonlyArray<Scalars['String']['input']>;
@@ -4162,8 +4172,8 @@ export type Mutation = {
    */
   readonly leaseWorkUnits: LeaseWorkUnitsPayload;
   /**
-   * Ends nodes that do not run by hand, also such that have ended otherwise. Nodes that were skipped because of them
-   * wait again, and final nodes run again; while one runs, the call is refused.
+   * Gives nodes another state by hand: nodes that wait, and nodes that have ended. Nodes that were skipped because of
+   * them wait again, and final nodes run again. While a named node or a final node is SUBMITTED, the call is refused.
    */
   readonly markWorkflowNodes: MarkWorkflowNodesPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
@@ -4203,14 +4213,14 @@ export type Mutation = {
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused task. Repeating a call changes nothing. */
   readonly resumeTask: ResumeTaskPayload;
-  /** Submits nodes of a paused workflow again. */
+  /** Ends the pause of a workflow: nodes are submitted again as their conditions are met. */
   readonly resumeWorkflow: ResumeWorkflowPayload;
   /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
   /**
    * Runs nodes of a workflow again: those that have failed or were cancelled, and what was skipped because of them; or
-   * named nodes and everything that depends on them. Final nodes that are reached run again; while one runs, the call is
-   * refused.
+   * named nodes and all nodes that depend on them. All final nodes run again as well, unless only final nodes are
+   * retried. While a node that would run again is SUBMITTED, the call is refused.
    */
   readonly retryWorkflow: RetryWorkflowPayload;
   /** Ends a grant of access to jobs, at once. */
@@ -4230,7 +4240,7 @@ export type Mutation = {
   /** Submits a task of up to 1,000,000 jobs: a template with parameter sets, or with a number of equal jobs. */
   readonly submitTask: SubmitTaskPayload;
   /**
-   * Submits a workflow whole, or refuses it. No node is submitted before all are stored. A repeated call with the same
+   * Submits all of a workflow, or refuses it. No node is submitted before all are stored. A repeated call with the same
    * key and content returns the same workflow.
    */
   readonly submitWorkflow: SubmitWorkflowPayload;
@@ -4862,7 +4872,10 @@ export type PolicyAction = {
   readonly pauseTask?: Maybe<PolicyTaskAction>;
   /** Another attempt, whatever error families the retry policy of the job lists. */
   readonly retry?: Maybe<PolicyRetry>;
-  /** Retry of a job that is FAILED, as a new job, if core excludes the host of its last attempt because of such failures; the next rules decide about the job. */
+  /**
+   * Retry as a new job, if this failure makes the job FAILED and core then excludes the host of the attempt because of
+   * such failures. What follows the failure itself, the next rules decide.
+   */
   readonly retryIfHostExcluded?: Maybe<PolicyStop>;
   /**
    * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
@@ -4886,7 +4899,11 @@ export type PolicyActionInput =
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask: PolicyTaskActionInput; readonly retry?: never; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
   |  /** Another attempt, whatever error families the retry policy of the job lists. */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry: PolicyRetryInput; readonly retryIfHostExcluded?: never; readonly stopTask?: never; }
-  |  /** Retry of a job that is FAILED, as a new job, if core excludes the host of its last attempt because of such failures; the next rules decide about the job. A job that has been retried already is left out. */
+  |  /**
+   * Retry as a new job, if this failure makes the job FAILED and core then excludes the host of the attempt because of
+   * such failures. What follows the failure itself, the next rules decide. A job that has been retried already is left
+   * out.
+   */
   { readonly excludeHost?: never; readonly fail?: never; readonly hold?: never; readonly pauseTask?: never; readonly retry?: never; readonly retryIfHostExcluded: PolicyStopInput; readonly stopTask?: never; }
   |  /**
    * End of the task of the job, like `finishTask`, if too large a fraction of its ended jobs is FAILED; the next rules
@@ -6245,7 +6262,7 @@ export type RequirementsExplanation = {
 export type ResubmitWorkUnitsInput = {
   /** Their pool. */
   readonly poolId: Scalars['ID']['input'];
-  /** The units, 1 to 1000. Without it, dead letters of the oldest publications, up to 1000. */
+  /** The units, 1 to 1000. Without it, up to 1000 dead letters, those that were published first. */
   readonly unitIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
 };
 
@@ -6380,8 +6397,9 @@ export type RetryJobsInput = {
    */
   readonly idempotencyKey: Scalars['String']['input'];
   /**
-   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null
-   * continues with the same image and command only. The first job that repeats another takes its checkpoints.
+   * True to let the new jobs continue from the checkpoints of the old ones, false to begin at the start. Null: a new job
+   * continues if it has the image and the command of the old one, and begins at the start otherwise. Only the first job
+   * that retries another takes its checkpoints over.
    */
   readonly isWithCheckpoints?: InputMaybe<Scalars['Boolean']['input']>;
   /** True to also repeat the children that were closed because of these jobs. */
@@ -6502,7 +6520,10 @@ export type RetryWalltimeInput =
 
 /** A workflow to retry. */
 export type RetryWorkflowInput = {
-  /** Names of ended nodes that run again with everything behind them, at most 1000; what has failed by default. */
+  /**
+   * Names of ended nodes, at most 1000. They and all nodes that depend on them, directly or not, run again. By default,
+   * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
+   */
   readonly nodes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The workflow. */
   readonly workflowId: Scalars['ID']['input'];
@@ -7316,8 +7337,8 @@ export type SubmitWorkflowPayload = {
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitWorkflowUserError>;
   /**
-   * Requirements that no worker meets which is present now, of at most 50 kinds, each with the first node that has them.
-   * These nodes wait for a worker. Empty for a repeated call.
+   * A warning for each set of requirements that no worker present now meets, with the first of the nodes that have it;
+   * all of these nodes wait for a worker. At most 50 sets are compared with the workers. Empty for a repeated call.
    */
   readonly warnings: ReadonlyArray<Scalars['String']['output']>;
   /** The workflow; null if there are errors. */
@@ -7337,14 +7358,10 @@ export type SubmitWorkflowUserError = UserError & {
 
 /** Code of an error of `submitWorkflow`. */
 export type SubmitWorkflowUserErrorCode =
-  /** The call has too many entries. */
-  | 'BATCH_TOO_LARGE'
   /** The person has not allowed the service to submit for them. */
   | 'CONSENT_MISSING'
   /** The graph has a cycle. The message names its nodes. */
   | 'CYCLE'
-  /** A parent of a job is not valid; nodes have none. */
-  | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** The idempotency key was used before with other content. */
@@ -7357,9 +7374,12 @@ export type SubmitWorkflowUserErrorCode =
   | 'NODE_NAME_TAKEN'
   /** A node depends on one that does not exist. */
   | 'NODE_NOT_FOUND'
-  /** A node can never run. */
+  /**
+   * A node can never run: `needed` is larger than the number of its edges, or it is not final and depends on a final
+   * node.
+   */
   | 'NODE_UNREACHABLE'
-  /** A node requires more than the queue that it names permits. */
+  /** A node requires more than the queue that its requirements name permits. */
   | 'QUEUE_LIMIT_EXCEEDED'
   /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
@@ -7406,7 +7426,10 @@ export type Subscription = {
   readonly workerChanged: WorkerChanged;
   /** Commands for a worker, as soon as they are issued. */
   readonly workerCommands: WorkerCommandsIssued;
-  /** A workflow now, and after each change of its nodes, at most once in an interval. Ends when the workflow has ended. */
+  /**
+   * A workflow now, and after each change of its state or of the states of its nodes, at most once in an interval. The
+   * stream ends when the workflow has ended.
+   */
   readonly workflowChanged: WorkflowChanged;
 };
 
@@ -7950,7 +7973,7 @@ export type Viewer = {
   readonly grants: ReadonlyArray<ViewerGrant>;
   /** Kind of the principal. */
   readonly kind: PrincipalKind;
-  /** Other identities of the same person, whose jobs the caller owns, too; at most 10. */
+  /** Other identities of the same person, whose jobs the caller owns, too; at most 9. */
   readonly linkedIdentities: ReadonlyArray<Principal>;
   /** Subject of the caller's token. */
   readonly subject: Scalars['String']['output'];
@@ -8066,7 +8089,7 @@ export type WorkPool = Node & {
   readonly counts: WorkUnitCounts;
   /** Time of creation. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** Units without further attempts, the oldest publication first. */
+  /** Dead letters of the pool, in the order in which they were published. */
   readonly deadUnits: WorkUnitConnection;
   /** Experiment that owns the units. Only its jobs lease them. */
   readonly experiment: Experiment;
@@ -8674,11 +8697,11 @@ export type Workflow = Node & {
   readonly counts: WorkflowNodeCounts;
   /** Time of submission. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** Length of the longest chain of nodes. */
+  /** Number of nodes on the longest chain, which is the number of layers. */
   readonly criticalPathNodes: Scalars['Int']['output'];
-  /** Time at which it ended; null before. */
+  /** Time at which it ended; null before that. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Part of the nodes that has ended, 0 to 1. */
+  /** Fraction of the nodes that have ended, 0 to 1. */
   readonly endedFraction: Scalars['Float']['output'];
   /** Time at which the workflow ends if it goes on at its pace so far; null if it does not run, or no node has ended. */
   readonly estimatedEndAt?: Maybe<Scalars['DateTime']['output']>;
@@ -8688,11 +8711,11 @@ export type Workflow = Node & {
   readonly groupEdges: ReadonlyArray<WorkflowGroupEdge>;
   /** Opaque identifier, `workflow_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Numbers of nodes by label. */
+  /** Numbers of nodes by the label of the node (`WorkflowNode.label`, not `labels` of the jobs). */
   readonly labelCounts: ReadonlyArray<WorkflowLabelCounts>;
   /** Labels of the jobs. */
   readonly labels: ReadonlyArray<Label>;
-  /** Numbers of nodes by depth, from the top: at most the first 1000 layers. */
+  /** Numbers of nodes by depth, from 0: at most the first 1000 layers. */
   readonly layers: ReadonlyArray<WorkflowLayer>;
   /** Name; not unique. */
   readonly name: Scalars['String']['output'];
@@ -8700,9 +8723,9 @@ export type Workflow = Node & {
   readonly nodes: WorkflowNodeConnection;
   /** Principal that the workflow and its jobs belong to. */
   readonly owner: Principal;
-  /** Latest pause; null if the workflow is not paused. */
+  /** Pause that is in force; null if the workflow is not paused. */
   readonly pause?: Maybe<WorkflowCommand>;
-  /** Time from which nodes are submitted; null before. */
+  /** Time at which all nodes were stored and the workflow became RUNNING; null while it is OPEN. */
   readonly sealedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Share that the jobs are charged to; null if it was removed. */
   readonly share?: Maybe<Share>;
@@ -8728,7 +8751,7 @@ export type WorkflownodesArgs = {
 /** Message of `workflowChanged`. */
 export type WorkflowChanged = {
   readonly __typename?: 'WorkflowChanged';
-  /** Position in the stream after this message. */
+  /** Identifies the message. The stream cannot be resumed. */
   readonly cursor: Scalars['String']['output'];
   /** The workflow, with the numbers of its nodes now. */
   readonly workflow: Workflow;
@@ -8760,9 +8783,9 @@ export type WorkflowConnection = {
 
 /** An edge from another node. */
 export type WorkflowDependencyInput = {
-  /** Condition on it. */
+  /** Condition that this node must meet. */
   readonly condition?: InputMaybe<WorkflowEdgeCondition>;
-  /** Name of the node that the edge leaves. */
+  /** Name of the node from which the edge leads. */
   readonly node: Scalars['String']['input'];
 };
 
@@ -8806,13 +8829,13 @@ export type WorkflowEdge = {
   readonly node: Workflow;
 };
 
-/** Condition of an edge on the node that it leaves. */
+/** Condition of an edge: the end of the node from which the edge leads. */
 export type WorkflowEdgeCondition =
-  /** It ends, in any state. */
+  /** The node ends, in any state; SKIPPED and CANCELLED count, too. */
   | 'ENDED'
-  /** It ends as FAILED. */
+  /** The node ends as FAILED. */
   | 'FAILED'
-  /** It ends as SUCCEEDED. */
+  /** The node ends as SUCCEEDED. */
   | 'SUCCEEDED';
 
 /** Conditions on workflows; all must hold. */
@@ -8827,7 +8850,7 @@ export type WorkflowFilter = {
   readonly states?: InputMaybe<ReadonlyArray<WorkflowState>>;
 };
 
-/** An edge from all nodes with a label to each node with another. */
+/** An edge from all nodes with the label `from` to each node with the label `to`. */
 export type WorkflowGroupEdge = {
   readonly __typename?: 'WorkflowGroupEdge';
   /** Condition. */
@@ -8836,25 +8859,25 @@ export type WorkflowGroupEdge = {
   readonly from?: Maybe<Scalars['String']['output']>;
   /** True if it is met, false if it can no longer be met; null while it is open. */
   readonly isMet?: Maybe<Scalars['Boolean']['output']>;
-  /** Number of nodes that must meet the condition. */
+  /** Number of nodes with the label `from` that must meet the condition. */
   readonly needed: Scalars['Int']['output'];
   /** Label; null for all final nodes. */
   readonly to?: Maybe<Scalars['String']['output']>;
 };
 
-/** An edge from all nodes with a label to each node with another. Final nodes are left out. */
+/** An edge from all nodes with the label `from` to each node with the label `to`. Final nodes are left out. */
 export type WorkflowGroupEdgeInput = {
   /** Condition on the nodes that come first. */
   readonly condition?: InputMaybe<WorkflowEdgeCondition>;
   /** Label of the nodes that come first. */
   readonly from: Scalars['String']['input'];
-  /** Number of nodes that must meet the condition: all by default, and 1 for FAILED. */
+  /** Number of nodes with the label `from` that must meet the condition: all by default, and 1 for FAILED. */
   readonly needed?: InputMaybe<Scalars['Int']['input']>;
   /** Label of the nodes that follow. */
   readonly to: Scalars['String']['input'];
 };
 
-/** Numbers of the nodes with a label. Final nodes have a row of their own. */
+/** Numbers of the nodes with a label. Final nodes with the same label are counted in another row. */
 export type WorkflowLabelCounts = {
   readonly __typename?: 'WorkflowLabelCounts';
   /** Numbers of nodes by state. */
@@ -8874,11 +8897,11 @@ export type WorkflowLayer = {
   readonly __typename?: 'WorkflowLayer';
   /** Numbers of nodes by state. */
   readonly counts: WorkflowNodeCounts;
-  /** Number of nodes on the longest chain that leads to them. */
+  /** Number of nodes before them on the longest chain that leads to them; 0 at the top. */
   readonly depth: Scalars['Int']['output'];
 };
 
-/** State that a principal gives to nodes. */
+/** State that a principal gives to nodes by hand. */
 export type WorkflowMark =
   /** They are left out. */
   | 'SKIPPED'
@@ -8888,13 +8911,13 @@ export type WorkflowMark =
 /** A node of a workflow. */
 export type WorkflowNode = Node & {
   readonly __typename?: 'WorkflowNode';
-  /** Nodes that edges lead to, apart from edges between labels. */
+  /** Nodes to which edges lead from this node, without those that follow by an edge between labels. */
   readonly dependents: WorkflowDependentConnection;
-  /** Number of nodes on the longest chain that leads to it. */
+  /** Number of nodes before it on the longest chain that leads to it, also by edges between labels; 0 at the top. */
   readonly depth: Scalars['Int']['output'];
-  /** Number of edges that lead to it; one between labels counts once. */
+  /** Number of edges that lead to it. An edge between labels counts as one, however many nodes have the label. */
   readonly edgeCount: Scalars['Int']['output'];
-  /** Time at which it ended; null before. */
+  /** Time at which it ended; null before that. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Principal that ended it; null for a node that ended by itself. */
   readonly endedBy?: Maybe<Principal>;
@@ -8908,21 +8931,24 @@ export type WorkflowNode = Node & {
   readonly jobId?: Maybe<Scalars['ID']['output']>;
   /** Label; null if it has none. */
   readonly label?: Maybe<Scalars['String']['output']>;
-  /** Number of edges whose conditions can no longer be met. */
+  /** Number of these edges whose conditions can no longer be met. */
   readonly lostEdges: Scalars['Int']['output'];
-  /** Number of edges whose conditions are met. */
+  /** Number of these edges whose conditions are met. */
   readonly metEdges: Scalars['Int']['output'];
   /** Name, unique in the workflow. */
   readonly name: Scalars['String']['output'];
   /** Number of these edges whose conditions must be met. */
   readonly neededEdges: Scalars['Int']['output'];
-  /** Reason why it was skipped, cancelled or ended by hand; null for others. */
+  /** Reason why it was skipped, cancelled or ended by hand; null for other nodes. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Number of its current or next run: a retry of the workflow begins another, if the node was submitted. */
+  /**
+   * Number of the run, from 1. A retry adds 1 if the node was submitted in the run before; a node that is WAITING has the
+   * number of the run that comes.
+   */
   readonly run: Scalars['Int']['output'];
   /** Current state. */
   readonly state: WorkflowNodeState;
-  /** Time at which the job was created; null before. */
+  /** Time at which the job was created; null without a job. */
   readonly submittedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Workflow of the node. */
   readonly workflow: Workflow;
@@ -8997,8 +9023,9 @@ export type WorkflowNodeInput = {
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   readonly name: Scalars['String']['input'];
   /**
-   * Number of edges whose conditions must be met, those between labels included: 1 for any, all by default. The node is
-   * submitted as soon as they are, and skipped once they can no longer be. A final node waits for all others besides.
+   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
+   * submitted as soon as this many conditions are met, and skipped once so many can no longer be met. A final node also
+   * waits until all nodes that are not final have ended; this edge is not counted here.
    */
   readonly needed?: InputMaybe<Scalars['Int']['input']>;
   /** Program that the job runs; required unless the label has one. */
@@ -9033,13 +9060,13 @@ export type WorkflowNodeLabelInput = {
 export type WorkflowNodeState =
   /** A principal cancelled it or its job. */
   | 'CANCELLED'
-  /** Its job has ended as FAILED or CLOSED. */
+  /** Its job is FAILED. */
   | 'FAILED'
   /** Its conditions can no longer be met, or a principal skipped it. */
   | 'SKIPPED'
   /** Its job exists and has not ended. */
   | 'SUBMITTED'
-  /** Its job has FINISHED, or a principal said so. */
+  /** Its job is FINISHED, or a principal gave the node this state. */
   | 'SUCCEEDED'
   /** Its conditions are not met yet, or it is about to be submitted. */
   | 'WAITING';
@@ -9764,7 +9791,7 @@ export type ResolversTypes = {
   SubmitWorkflowInput: SubmitWorkflowInput;
   SubmitWorkflowPayload: ResolverTypeWrapper<Omit<SubmitWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['SubmitWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
   SubmitWorkflowUserError: ResolverTypeWrapper<Omit<SubmitWorkflowUserError, 'code'> & { code: ResolversTypes['SubmitWorkflowUserErrorCode'] }>;
-  SubmitWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
+  SubmitWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskAction: ResolverTypeWrapper<'PAUSE' | 'RESUME' | 'FINISH' | 'ABORT'>;
@@ -12668,7 +12695,7 @@ export type SubmitWorkflowUserErrorResolvers<ContextType = Context, ParentType e
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, CYCLE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
+export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, CYCLE?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;

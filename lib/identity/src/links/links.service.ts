@@ -57,7 +57,10 @@ const personSubject = /^usr_[0-9A-Z]{26}$/;
 
 const faults = {
   PROOF_USED: ['TOKEN_USED', 'token: it was used for a link before; log in with the second identity again'],
-  ALREADY_LINKED: ['ALREADY_LINKED', 'token: its identity is linked to others already; end that link first'],
+  ALREADY_LINKED: [
+    'ALREADY_LINKED',
+    'token: its identity is linked to identities other than yours; end that link first',
+  ],
   TOO_MANY_IDENTITIES: [
     'TOO_MANY_IDENTITIES',
     `You have ${maxIdentities} linked identities; end a link first`,

@@ -62,7 +62,7 @@ type Path = readonly (string | number)[];
 export function checkContinuity(
   spec: ContinuitySpec,
   path: Path,
-  errors: InputErrors<string>,
+  errors: Pick<InputErrors<string>, 'add' | 'int'>,
   policy: ContinuityPolicy = {},
 ): void {
   const { continueSeconds, reassignAfterSeconds } = spec;

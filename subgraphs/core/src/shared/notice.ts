@@ -27,7 +27,7 @@ export const usualLongestNoticeSeconds = 300;
 export function checkNotice(
   { seconds, checkpointExitCode }: NoticeSpec,
   path: readonly (string | number)[],
-  errors: InputErrors<string>,
+  errors: Pick<InputErrors<string>, 'add' | 'int'>,
   walltimeSeconds: number,
 ): void {
   errors.int([...path, 'seconds'], seconds, 1, longestNoticeSeconds);

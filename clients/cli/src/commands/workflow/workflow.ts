@@ -49,7 +49,7 @@ export function addWorkflow(program: Command, world: World, finish: Finish): voi
   const submitting = group
     .command('submit')
     .description('submit the workflow of a YAML or JSON file')
-    .argument('<file>', 'file in the form of the API')
+    .argument('<file>', 'file with the fields of SubmitWorkflowInput')
     .option('--key <key>', 'idempotency key: the same key never submits twice');
   submitting.action((file: string, { key }: { readonly key?: string }) =>
     finish(withSession(submitting, world, (session) => submit(session, file, key ?? randomUUID()))),
@@ -106,7 +106,9 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     const input = { workflowId, reason };
     return (await client.mutate(CliPauseWorkflowDocument, { input }, idempotent)).pauseWorkflow;
   });
-  const resuming = ofWorkflow(group.command('resume')).description('submit nodes again');
+  const resuming = ofWorkflow(group.command('resume')).description(
+    'end a pause: submit further nodes as their conditions are met',
+  );
   add(resuming, async (client, workflowId) => {
     const input = { workflowId };
     return (await client.mutate(CliResumeWorkflowDocument, { input }, idempotent)).resumeWorkflow;
@@ -121,7 +123,7 @@ function addChanges(group: Command, world: World, finish: Finish): void {
   });
   const retrying = withNodes(
     ofWorkflow(group.command('retry')),
-    'run this node again with everything behind it; may be repeated',
+    'run this node and all nodes that depend on it again; may be repeated',
   ).description('run again what failed or was cancelled, and what was skipped because of it');
   add(retrying, async (client, workflowId, { node }) => {
     // A repetition may meet nodes that have failed again.
@@ -130,7 +132,7 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     return (await client.mutate(CliRetryWorkflowDocument, { input }, once)).retryWorkflow;
   });
   const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')
-    .description('end nodes by hand')
+    .description('give nodes the state SUCCEEDED or SKIPPED by hand')
     .requiredOption('--as <state>', 'SUCCEEDED or SKIPPED', oneOf(marks))
     .requiredOption('--reason <text>', 'reason');
   add(marking, async (client, workflowId, { node, as = 'SUCCEEDED', reason }) => {

@@ -5,7 +5,7 @@
 import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
 import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
 import type { CudaSpec, GpuSpec } from './submit.types.js';
-import type { JobInputErrors } from './job-input-error.types.js';
+import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
 
@@ -23,7 +23,7 @@ const profile = /^((nvidia\.com\/)?mig[- ])?(\d+c\.)?\d+g\.\d+gb([+.-](me|gfx)(\
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 
 /** Checks GPU requirements. @param path their path in the input */
-export function checkGpu(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+export function checkGpu(spec: GpuSpec, path: Path, errors: JobValueErrors): void {
   errors.int([...path, 'count'], spec.count ?? 1, 1, 64);
   if (spec.vendor != null && !vendors.includes(spec.vendor))
     errors.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
@@ -34,7 +34,7 @@ export function checkGpu(spec: GpuSpec, path: Path, errors: JobInputErrors): voi
   checkVendors(spec, path, errors);
 }
 
-function checkVersions({ minDriverVersion, cuda, rocm }: GpuSpec, path: Path, errors: JobInputErrors): void {
+function checkVersions({ minDriverVersion, cuda, rocm }: GpuSpec, path: Path, errors: JobValueErrors): void {
   const check = (at: Path, value: string | null | undefined, form: RegExp, expected: string): void => {
     if (value != null) errors.form([...path, ...at], value, form, expected);
   };
@@ -50,7 +50,7 @@ function checkVersions({ minDriverVersion, cuda, rocm }: GpuSpec, path: Path, er
   check(['minDriverVersion'], minDriverVersion, driver, 'a version such as 575.51.03');
 }
 
-function checkTargets({ models, cuda, rocm }: GpuSpec, path: Path, errors: JobInputErrors): void {
+function checkTargets({ models, cuda, rocm }: GpuSpec, path: Path, errors: JobValueErrors): void {
   const generic = Object.keys(genericTargets);
   const isGfx = (value: string): boolean =>
     gfx.test(value) || generic.includes(value.split(':')[0]?.toLowerCase() ?? '');
@@ -88,7 +88,7 @@ function checkTargets({ models, cuda, rocm }: GpuSpec, path: Path, errors: JobIn
 }
 
 /** Checks that the toolkit of PTX code is known: it decides which drivers compile the code. */
-function checkToolkit(cuda: CudaSpec, path: Path, errors: JobInputErrors): void {
+function checkToolkit(cuda: CudaSpec, path: Path, errors: JobValueErrors): void {
   const isToolkitGiven = cuda.ptxToolkit != null || cuda.runtime != null;
   if ((cuda.ptxTargets ?? []).length > 0 && (cuda.sassTargets ?? []).length === 0 && !isToolkitGiven)
     errors.add(
@@ -99,7 +99,7 @@ function checkToolkit(cuda: CudaSpec, path: Path, errors: JobInputErrors): void 
 }
 
 /** Checks a part of a device. A time share is part of a single device, which other jobs use, too. */
-function checkPartition(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+function checkPartition(spec: GpuSpec, path: Path, errors: JobValueErrors): void {
   const { migProfile, migFraction, timeShare } = spec.partition ?? {};
   const at = [...path, 'partition'];
   if (migProfile != null)
@@ -130,7 +130,7 @@ function checkPartition(spec: GpuSpec, path: Path, errors: JobInputErrors): void
 }
 
 /** Rejects combinations of conditions that only devices of different vendors can meet. */
-function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+function checkVendors(spec: GpuSpec, path: Path, errors: JobValueErrors): void {
   let first: VendorTerm | undefined;
   for (const term of vendorTerms(spec)) {
     first ??= term;

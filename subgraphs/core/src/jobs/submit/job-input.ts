@@ -9,7 +9,7 @@ import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
-import type { JobInputErrors } from './job-input-error.types.js';
+import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
 
@@ -33,7 +33,7 @@ const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' o
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
 
 /** Checks one job. @param path its path in the input */
-export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, checks: RequirementChecks): void {
+export function checkJob(job: JobSpec, path: Path, errors: JobValueErrors, checks: RequirementChecks): void {
   errors.text([...path, 'name'], job.name, 1, 255);
   errors.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   errors.labels([...path, 'labels'], job.labels ?? [], 32);
@@ -64,7 +64,7 @@ export function checkFactor<C extends string>(
 export function checkRequirements(
   spec: RequirementsSpec,
   path: Path,
-  errors: JobInputErrors,
+  errors: JobValueErrors,
   checks: RequirementChecks,
 ): void {
   errors.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
@@ -92,7 +92,7 @@ const mostPreferences = 8;
 function checkPreferences(
   preferences: readonly PreferenceSpec[],
   path: Path,
-  errors: JobInputErrors,
+  errors: JobValueErrors,
   checks: Pick<RequirementChecks, 'selector'>,
 ): void {
   errors.list(path, preferences, mostPreferences);
@@ -115,7 +115,7 @@ function checkPreferences(
 }
 
 /** Rejects platform names that no worker reports: the job would wait forever. */
-function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputErrors): void {
+function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobValueErrors): void {
   const { architecture, architectureLevel, containerRuntime } = spec;
   if (architecture != null) {
     const wanted = wantedArchitecture(architecture);
@@ -135,7 +135,7 @@ function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputError
 }
 
 /** Checks a payload. */
-export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErrors): void {
+export function checkPayload(spec: PayloadSpec, path: Path, errors: JobValueErrors): void {
   const { command, image } = spec;
   const given = {
     arguments: spec.arguments ?? [],
@@ -183,7 +183,7 @@ const mostSecrets = 32;
 const tokenFile = 'rhizome-job-token';
 
 /** Checks the form of secrets, and that no file or variable is set twice. */
-function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors: JobInputErrors): void {
+function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors: JobValueErrors): void {
   if (!secrets?.length) return;
   const at = [...path, 'secrets'];
   errors.list(at, secrets, mostSecrets);
@@ -209,7 +209,7 @@ type Files = {
 };
 
 /** Checks file names, which must not leave their folder. */
-function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErrors): void {
+function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobValueErrors): void {
   errors.list([...path, 'inputs'], inputs, 1000);
   inputs.forEach(({ name, location }, position) => {
     errors.fileName([...path, 'inputs', position, 'name'], name);
@@ -229,7 +229,7 @@ function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErro
 }
 
 /** Checks a retry policy. */
-export function checkRetry(spec: RetrySpec, path: Path, errors: JobInputErrors): void {
+export function checkRetry(spec: RetrySpec, path: Path, errors: JobValueErrors): void {
   errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
   errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });

@@ -2,21 +2,21 @@
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { SubmissionConsents } from '../ports.js';
-import type { JobInputError, JobInputErrorCode } from './job-input-error.types.js';
+import type { JobValueError, JobValueErrorCode } from './job-input-error.types.js';
 
 /** Subjects of pilots, workers and services. */
 const noPerson = /^(pilot|worker|experiment):/;
 
 /** Subject of the owner, and the submitter if that is someone else; or the error of the input. */
 export type Ownership =
-  { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: JobInputError };
+  { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: JobValueError };
 
 /** Error for a person who has not allowed the service to submit for them; otherwise undefined. */
 export async function missingConsent(
-  { owner, submittedBy }: Exclude<Ownership, { readonly refusal: JobInputError }>,
+  { owner, submittedBy }: Exclude<Ownership, { readonly refusal: JobValueError }>,
   experiment: string,
   consents: SubmissionConsents,
-): Promise<JobInputError | undefined> {
+): Promise<JobValueError | undefined> {
   if (submittedBy === undefined || (await consents.allows(experiment, owner))) return undefined;
   return {
     code: 'CONSENT_MISSING',
@@ -34,7 +34,7 @@ export function ownershipOf(
   const { subject } = principal;
   if (onBehalfOf == null || onBehalfOf === subject) return { owner: subject };
   assertCan(principal, 'job:submitFor', experiment);
-  const errors = new InputErrors<JobInputErrorCode>();
+  const errors = new InputErrors<JobValueErrorCode>();
   errors.subject(['onBehalfOf'], onBehalfOf);
   if (noPerson.test(onBehalfOf)) errors.add(['onBehalfOf'], onBehalfOf, 'the subject of a person');
   const [refusal] = errors.all;

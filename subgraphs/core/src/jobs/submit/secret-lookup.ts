@@ -1,7 +1,7 @@
 /** Look-up of the secrets that payloads name, once for all jobs of a call. */
 import type { Principal } from '@rhizome/authz';
 import type { JobSecrets, NamedSecret, SubmissionConsents } from '../ports.js';
-import type { JobInputErrors } from './job-input-error.types.js';
+import type { JobValueErrors } from './job-input-error.types.js';
 import { secretDefaults, type SecretIds } from './normalise.js';
 import type { JobSecretSpec, PayloadSpec } from './submit.types.js';
 
@@ -42,7 +42,7 @@ export function checkSecretIds(
   { secrets }: PayloadSpec,
   path: readonly (string | number)[],
   ids: SecretIds,
-  errors: JobInputErrors,
+  errors: JobValueErrors,
 ): void {
   secrets?.forEach((spec, position) => {
     if (ids(spec) !== '') return;

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { InputErrors } from '@rhizome/errors';
+import { type InputError, InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import { digestInTurns, isDigestOf } from '@rhizome/digest';
 import type { Logger } from '@rhizome/log';
@@ -30,7 +30,12 @@ import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { JobSpec } from './submit.types.js';
-import type { JobInputErrors, JobInputError, JobInputErrorCode } from './job-input-error.types.js';
+import type {
+  JobInputError,
+  JobInputErrorCode,
+  JobInputErrors,
+  JobValueError,
+} from './job-input-error.types.js';
 
 /** Dependencies of {@link SubmitService}. */
 export interface SubmitServiceOptions {
@@ -310,19 +315,19 @@ export function shareOf(share: string, experiment: Pick<ExperimentFacts, 'name'>
 }
 
 /** Error of the whole call. */
-export function refusalOf(
-  code: JobInputError['code'],
+export function refusalOf<C extends JobInputErrorCode>(
+  code: C,
   path: readonly string[],
   value: unknown,
   expected: string,
-): JobInputError {
-  const errors = new InputErrors<JobInputErrorCode>();
+): InputError<C> {
+  const errors = new InputErrors<C>();
   errors.add(path, value, expected, code);
-  return errors.all[0] as JobInputError;
+  return errors.all[0] as InputError<C>;
 }
 
 /** Error for a key that was used with another input. */
-export function keyReused(key: string): JobInputError {
+export function keyReused(key: string): JobValueError {
   return refusalOf(
     'IDEMPOTENCY_KEY_REUSED',
     ['idempotencyKey'],

@@ -86,8 +86,8 @@ export function locate<T extends ReportedUnit>(
   if (blocks.size > reportLimits.blocks)
     errors.add(
       ['units'],
-      `units of ${blocks.size} publications`,
-      `units of at most ${reportLimits.blocks} publications; report the others in another call`,
+      `units of ${blocks.size} groups`,
+      `units of at most ${reportLimits.blocks} groups, each of one priority and one call of publishWorkUnits; report the others in another call`,
     );
   return located;
 }

@@ -1,9 +1,9 @@
 import type { InputError, InputErrors } from '@rhizome/errors';
-import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 
 /** Code of an error because of which nodes are refused. */
 export type WorkflowErrorCode =
-  | JobInputErrorCode
+  | JobValueErrorCode
   | 'WORKFLOW_TOO_LARGE'
   | 'NODE_NAME_TAKEN'
   | 'NODE_NOT_FOUND'

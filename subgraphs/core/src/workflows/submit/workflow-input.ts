@@ -7,7 +7,7 @@ import { payloadBytes } from '../../jobs/submit/live-quota.js';
 import { defaultWalltimeSeconds } from '../../jobs/submit/normalise.js';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
-import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 import type { WorkflowErrors } from './workflow-errors.js';
 import type { NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
 
@@ -57,7 +57,7 @@ function checkNodeLabels(
     errors.int([...path, 'priority'], given.priority, -1000, 1000);
     errors.int([...path, 'maxSubmitted'], given.maxSubmitted, 1, 1_000_000);
     errors.int([...path, 'failureLimit'], given.failureLimit, 1, 1_000_000);
-    const own = new InputErrors<JobInputErrorCode>();
+    const own = new InputErrors<JobValueErrorCode>();
     if (given.requirements) checkRequirements(given.requirements, [...path, 'requirements'], own, checks);
     if (given.payload) checkPayload(given.payload, [...path, 'payload'], own);
     if (given.payload) checkJobNotice({ ...given, payload: given.payload }, path, own);
@@ -85,7 +85,7 @@ export async function checkNodes(
   for (const [position, node] of nodes.entries()) {
     if (position % nodesPerTurn === nodesPerTurn - 1) await turn();
     if (errors.all.length >= maxErrors) break;
-    const own = new InputErrors<JobInputErrorCode>();
+    const own = new InputErrors<JobValueErrorCode>();
     checkNode(node, position, labels, own, checks);
     for (const { code, path, message } of own.all) errors.report(code, path, `${nodeText(node)}: ${message}`);
     bytes += payloadBytes(node.payload ?? emptyPayload);
@@ -105,7 +105,7 @@ function checkNode(
   node: NodeSpec,
   position: number,
   labels: ReadonlyMap<string, NodeLabelSpec>,
-  errors: InputErrors<JobInputErrorCode>,
+  errors: InputErrors<JobValueErrorCode>,
   checks: RequirementChecks,
 ): void {
   const path = ['nodes', position];
@@ -132,7 +132,7 @@ function checkNode(
 function checkJobNotice(
   { payload: { notice }, requirements }: Pick<JobSpec, 'payload' | 'requirements'>,
   path: readonly (string | number)[],
-  errors: InputErrors<JobInputErrorCode>,
+  errors: InputErrors<JobValueErrorCode>,
 ): void {
   const walltimeSeconds = requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
   if (notice) checkNotice(notice, [...path, 'payload', 'notice'], errors, walltimeSeconds);

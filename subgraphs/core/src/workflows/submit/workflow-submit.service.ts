@@ -14,7 +14,7 @@ import type {
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import { classifier } from '../../jobs/submit/classifier.js';
-import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from '../../jobs/submit/normalise.js';
 import { missingConsent, type Ownership, ownershipOf } from '../../jobs/submit/ownership.js';
@@ -156,7 +156,7 @@ export class WorkflowSubmits {
     const payloads = given.map(({ payload }) => payload);
     const user = { principal, ...owners, experiment: spec.experiment };
     const secretIds = await lookUpSecrets(this.#options, user, payloads);
-    const unusable = new InputErrors<JobInputErrorCode>();
+    const unusable = new InputErrors<JobValueErrorCode>();
     given.forEach(({ payload }, at) => {
       if (!payload?.secrets) return;
       const labelled = spec.nodeLabels?.length ?? 0;
