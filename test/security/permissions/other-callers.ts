@@ -11,7 +11,7 @@ import type { World } from './world.js';
 /** Columns of the table. */
 export const otherCallers = [
   'ADMIN of all experiments',
-  'person with elevatable roles',
+  'person with a login and elevatable roles',
   'gateway',
   'payload with the token of its attempt',
 ] as const;
@@ -34,6 +34,12 @@ const ofPeople: Rows = [
   })),
 ];
 
+/**
+ * Calls that need a login, which the ADMIN of the test has not made. The token that proves the other identity
+ * is not valid: the caller may link identities, and this link is refused.
+ */
+const ofLogins: Rows = [named('Mutation.linkIdentity')];
+
 /** Calls of payloads, in an order in which each finds units that the payload holds. */
 const ofPayloads: Rows = [
   named('Mutation.leaseWorkUnits'),
@@ -53,11 +59,14 @@ export async function verdictsOfOthers(
   const verdict = (row: Rows[number], ask: (text: string, variables: object) => Promise<Answer>) =>
     verdictOfAnswer(row, objects, () => ask(row[1].text, row[1].variables?.(objects, 'ADMIN', 'own') ?? {}));
   const verdicts: (readonly [string, readonly (Verdict | undefined)[]])[] = [];
+  const byPerson = (row: Rows[number]): Promise<Verdict> =>
+    verdict(row, (text, variables) => system.ask(text, variables, person));
   const byToken = async (row: Rows[number]): Promise<readonly Verdict[]> => [
     await verdict(row, (text, variables) => system.ask(text, variables, admin)),
-    await verdict(row, (text, variables) => system.ask(text, variables, person)),
+    await byPerson(row),
   ];
   for (const row of ofPeople) verdicts.push([row[0], [...(await byToken(row)), undefined, undefined]]);
+  for (const row of ofLogins) verdicts.push([row[0], [undefined, await byPerson(row), undefined, undefined]]);
   const report = named('Mutation.reportGateway');
   const ofGateway = await verdict(report, (text, variables) =>
     system.askSubgraph('core', text, variables, gateway),

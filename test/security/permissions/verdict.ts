@@ -83,7 +83,7 @@ const refused: ReadonlySet<string> = new Set([
 /** Calls that were allowed, and refused for what they ask. */
 const allowed: ReadonlySet<string> = new Set([
   ...['JOB_STATE_CONFLICT', 'CHECK_FAILED', 'VERSION_NOT_FOUND', 'KEY_NOT_FOUND'],
-  ...['RUN_NUMBER_TAKEN', 'ENDPOINT_DIFFERS'],
+  ...['RUN_NUMBER_TAKEN', 'ENDPOINT_DIFFERS', 'TOKEN_NOT_ACCEPTED'],
   // A revocation of the own tokens may end the request that asks for it.
   'TOKEN_REVOKED',
 ]);
