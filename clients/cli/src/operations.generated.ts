@@ -1319,7 +1319,8 @@ export type LeaseClockState =
 export type LinkIdentityInput = {
   /**
    * Token of an outside issuer for the second identity, as `rhizome login` gets it: the proof that the identity is yours.
-   * It must have been issued within the last 10 minutes, and can be used once.
+   * It must have been issued within the last 10 minutes, and can be used once. The dashboard gives the proof that the
+   * gateway made of such a token for the session of the browser.
    */
   token: string;
 };

@@ -9,6 +9,7 @@ import { Title } from './components/title.js';
 import { AuditPage } from './pages/audit.js';
 import { AuditEntryPage } from './pages/audit-entry.js';
 import { ErrorsPage } from './pages/errors.js';
+import { IdentitiesPage, type Linking } from './pages/identities.js';
 import { JobPage } from './pages/job.js';
 import { JobsPage } from './pages/jobs.js';
 import { OverviewPage } from './pages/overview.js';
@@ -23,10 +24,12 @@ import { dropToken } from './session/token.js';
 interface AppProps {
   /** The token of this tab, for gateways that offer no login. */
   readonly token: () => string | null;
+  /** Proof of a second identity with which the browser came back from its issuer. */
+  readonly linkProof: string | null;
 }
 
 /** The whole application: a login or a token, then the pages. */
-export function App({ token }: AppProps) {
+export function App({ token, linkProof }: AppProps) {
   const [session, setSession] = useState<Session | null | undefined>(undefined);
   const [fault, setFault] = useState<string | null>(null);
   useEffect(() => {
@@ -37,19 +40,22 @@ export function App({ token }: AppProps) {
   return session === null ? (
     <WithToken initialToken={token()} />
   ) : (
-    <WithSession session={session} onChange={setSession} />
+    <WithSession session={session} linkProof={linkProof} onChange={setSession} />
   );
 }
 
 /** The pages with the session of this browser. */
 function WithSession({
   session,
+  linkProof,
   onChange,
 }: {
   session: Session;
+  linkProof: string | null;
   onChange: (session: Session | null) => void;
 }) {
   const [reason, setReason] = useState<string | null>(null);
+  const [proof, setProof] = useState(linkProof);
   if (!session.isLoggedIn) return <LoginPage session={session} reason={reason} />;
   const leave = (why: string | null, code?: string): void => {
     setReason(why);
@@ -60,7 +66,8 @@ function WithSession({
     else
       void readSession().then((now) => (now?.isLoggedIn ? window.location.reload() : loggedOut()), loggedOut);
   };
-  return <SignedIn token={null} onLeave={leave} />;
+  const linking = { issuers: session.issuers, proof, onDone: () => setProof(null) };
+  return <SignedIn token={null} linking={linking} onLeave={leave} />;
 }
 
 /** The pages with a token of this tab. */
@@ -82,16 +89,17 @@ function WithToken({ initialToken }: { initialToken: string | null }) {
     setReason(why);
     setToken(null);
   };
-  return <SignedIn token={token} onLeave={leave} />;
+  return <SignedIn token={token} linking={null} onLeave={leave} />;
 }
 
 interface SignedInProps {
   readonly token: string | null;
+  readonly linking: Linking | null;
   /** Called with the reason, and the code of the error that it is; null if the person leaves. */
   readonly onLeave: (why: string | null, code?: string) => void;
 }
 
-function SignedIn({ token, onLeave }: SignedInProps) {
+function SignedIn({ token, linking, onLeave }: SignedInProps) {
   const api = useMemo(
     () =>
       createApi({
@@ -113,7 +121,7 @@ function SignedIn({ token, onLeave }: SignedInProps) {
   useEffect(() => () => api.close(), [api]);
   return (
     <Provider value={api.client}>
-      <Frame api={api} hasSession={token === null} onLeave={() => onLeave(null)} />
+      <Frame api={api} linking={linking} onLeave={() => onLeave(null)} />
     </Provider>
   );
 }
@@ -122,12 +130,12 @@ const none = {};
 
 interface FrameProps {
   readonly api: Api;
-  /** False with a token of this tab, for which nobody can take roles here. */
-  readonly hasSession: boolean;
+  /** Null with a token of this tab, for which nobody can take roles or link identities here. */
+  readonly linking: Linking | null;
   readonly onLeave: () => void;
 }
 
-function Frame({ api, hasSession, onLeave }: FrameProps) {
+function Frame({ api, linking, onLeave }: FrameProps) {
   const viewer = useFresh(ViewerDocument, none);
   const roles = new Set(viewer.data?.viewer.grants.flatMap((grant) => grant.roles));
   return (
@@ -139,26 +147,29 @@ function Frame({ api, hasSession, onLeave }: FrameProps) {
         <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
         <span className="grow" />
-        <span className="who">{viewer.data?.viewer.subject ?? ''}</span>
+        <span className="who">
+          {viewer.data && <Link to="/identities">{viewer.data.viewer.subject}</Link>}
+        </span>
         <button type="button" onClick={onLeave}>
           Leave
         </button>
       </header>
       <main>
-        {hasSession && viewer.data && <Elevation current={viewer.data.viewer.elevation} />}
+        {linking && viewer.data && <Elevation current={viewer.data.viewer.elevation} />}
         {(roles.has('ADMIN') || roles.has('OPERATOR')) && <LeaseClockNote />}
-        <Page />
+        <Page linking={linking} />
       </main>
     </>
   );
 }
 
-function Page() {
+function Page({ linking }: { linking: Linking | null }) {
   const route = useRoute();
   if (route.page === 'overview') return <OverviewPage />;
   if (route.page === 'task') return <TaskPage key={route.id} id={route.id} />;
   if (route.page === 'jobs') return <JobsPage />;
   if (route.page === 'errors') return <ErrorsPage />;
+  if (route.page === 'identities') return <IdentitiesPage linking={linking} />;
   if (route.page === 'audit') return <AuditPage />;
   if (route.page === 'auditEntry') return <AuditEntryPage key={route.id} id={route.id} />;
   if (route.page === 'job') return <JobPage key={route.id} id={route.id} />;

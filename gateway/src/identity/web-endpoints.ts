@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import type { Identity } from '@rhizome/identity';
+import type { Identity, LoginPurpose } from '@rhizome/identity';
 import { claimedBySession, humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { assertOwnPage, cookieOf, csrfHeader, namedHolder, sessionCookie } from '../policy/index.js';
@@ -34,6 +34,7 @@ export const webPaths = {
   logout: '/auth/logout',
   elevation: '/auth/elevation',
   endElevation: '/auth/elevation/end',
+  link: '/auth/link',
 } as const;
 
 /** Routes of the endpoints: method and path. */
@@ -44,10 +45,13 @@ export const webRoutes = [
   `POST ${webPaths.logout}`,
   `GET ${webPaths.elevation}`,
   `POST ${webPaths.endElevation}`,
+  `POST ${webPaths.link}`,
 ] as const;
 
 const loginCookie = '__Host-rhizome-login';
 const longestQuery = 8000;
+/** Page of the dashboard that shows and links identities. */
+const linkPage = '/identities';
 
 /** Serves the endpoints. */
 export class WebEndpoints {
@@ -67,6 +71,7 @@ export class WebEndpoints {
       [`POST ${webPaths.logout}`, (attempt) => this.#logout(attempt)],
       [`GET ${webPaths.elevation}`, (attempt) => this.#elevation(attempt)],
       [`POST ${webPaths.endElevation}`, (attempt) => this.#endElevation(attempt)],
+      [`POST ${webPaths.link}`, (attempt) => this.#link(attempt)],
     ]);
   }
 
@@ -118,36 +123,59 @@ export class WebEndpoints {
   async #login(attempt: Attempt): Promise<Page> {
     const spent = this.#attempts.charge(attempt);
     if (spent) throw spent;
-    const { request } = attempt;
-    const query = queryOf(request);
+    const to = queryOf(attempt.request).get('to') ?? '/';
+    const { address, loginState } = await this.#begin(attempt, { to, linkTo: null });
+    return redirect(address, [loginState]);
+  }
+
+  /**
+   * Begins a login at a second issuer, whose identity the session's person then links with `linkIdentity`.
+   * The answer names the page of the issuer.
+   */
+  async #link(attempt: Attempt): Promise<Page> {
+    const id = await this.#ownSession(attempt);
+    const linkTo = await this.#options.identity.links.loginOfSession(id);
+    const { address, loginState } = await this.#begin(attempt, { to: linkPage, linkTo });
+    const { headers, ...page } = json({ address });
+    return { ...page, headers: { ...headers, 'set-cookie': [loginState] } };
+  }
+
+  /** The page of the issuer, and the cookie that the browser keeps meanwhile. */
+  async #begin(
+    { request }: Attempt,
+    purpose: Omit<LoginPurpose, 'redirectUri'>,
+  ): Promise<{ readonly address: string; readonly loginState: string }> {
+    const issuer = queryOf(request).get('issuer') ?? '';
     const redirectUri = this.#originOf(request) + webPaths.callback;
-    const { address, state } = await this.#options.identity.webLogin.begin(
-      query.get('issuer') ?? '',
-      query.get('to') ?? '/',
-      redirectUri,
-    );
-    return redirect(address, [cookie(loginCookie, state, { maxAge: 600, sameSite: 'Lax' })]);
+    const { webLogin } = this.#options.identity;
+    const { address, state } = await webLogin.begin(issuer, { ...purpose, redirectUri });
+    return { address, loginState: cookie(loginCookie, state, { maxAge: 600, sameSite: 'Lax' }) };
   }
 
   async #callback(attempt: Attempt): Promise<Page> {
     const { request } = attempt;
-    const { webLogin, webSessions } = this.#options.identity;
+    const { webLogin, webSessions, links } = this.#options.identity;
     attempt.action = 'auth.login';
     // Not a guess: the state is in a sealed cookie, and the issuer verifies the code.
     await this.#attempts.admit(attempt, { holder: undefined });
-    const { identity, to } = await webLogin.end(
+    const { identity, token, to, linkTo } = await webLogin.end(
       cookieOf(request, loginCookie) ?? '',
       queryOf(request).toString(),
     );
+    const loggedIn = cookie(loginCookie, '', { maxAge: 0, sameSite: 'Lax' });
+    if (linkTo !== null) {
+      attempt.action = 'auth.link';
+      this.#attempts.succeeded(attempt);
+      this.#attempts.record(attempt, humanHolder(identity.principalId));
+      // Behind `#`, which no server logs.
+      return redirect(`${to}#link=${links.proofFor(linkTo, identity, token)}`, [loggedIn]);
+    }
     const previous = cookieOf(request, sessionCookie);
     if (previous !== undefined) await webSessions.end(previous);
     const id = await webSessions.start(identity);
     this.#attempts.succeeded(attempt, [claimedBySession(id)]);
     this.#attempts.record(attempt, humanHolder(identity.principalId));
-    return redirect(to, [
-      cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }),
-      cookie(loginCookie, '', { maxAge: 0, sameSite: 'Lax' }),
-    ]);
+    return redirect(to, [cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }), loggedIn]);
   }
 
   async #logout(attempt: Attempt): Promise<Page> {

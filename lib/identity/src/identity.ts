@@ -137,7 +137,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
     links: new LinksService({
       ...{ ...common, links: store.links, principals: store.principals },
-      ...{ visiblePrincipals: principals, log },
+      ...{ visiblePrincipals: principals, sessions: webSessions, encryption, log },
     }),
     elevations: new ElevationsService({ ...common, elevations, people, tokens, sessions: webSessions, log }),
     tokens,

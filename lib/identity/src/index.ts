@@ -91,7 +91,7 @@ export type {
   RobotsService,
   RobotTokenRequest,
 } from './robots/robots.service.js';
-export type { WebLogin } from './sessions/web-login.js';
+export type { LoginPurpose, WebLogin } from './sessions/web-login.js';
 export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { freePort } from '@rhizome/mongo';
 import { leftovers } from '@rhizome/testkit';
+import { testIssuer } from '@rhizome/testkit/oidc';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { openPage, startBrowser } from '../system/browser.js';
 import { root } from '../system/playground-system.js';
-import { experiment, type LoginSystem, startLoginSystem } from './login-system.js';
+import { testAudit } from '../system/test-audit.js';
+import { experiment, type LoginSystem, recordOf, startLoginSystem } from './login-system.js';
 
 const cookieName = '__Host-rhizome';
 
@@ -20,11 +22,12 @@ let origin: string;
 beforeAll(async () => {
   const port = await freePort();
   origin = `http://127.0.0.1:${port}`;
+  const { audit } = await testAudit({ waitMs: 60_000 });
   system = await startLoginSystem({
     port,
     redirectUris: [`${origin}/auth/callback`],
     roles: ['USER', 'PRODUCTION'],
-    gateway: { dashboardRoot: join(root, 'clients', 'dashboard', 'dist', 'static') },
+    gateway: { audit, dashboardRoot: join(root, 'clients', 'dashboard', 'dist', 'static') },
   });
   browser = await startBrowser();
 });
@@ -32,12 +35,17 @@ beforeAll(async () => {
 /** Logs in by the pages of the issuer. */
 async function logIn(page: Page, login: string): Promise<void> {
   await page.getByRole('link', { name: 'institute' }).click();
+  await enterLogin(page, login);
+  await page.locator('.who').getByText(/^usr_/).waitFor();
+}
+
+/** Fills in the pages of an issuer. */
+async function enterLogin(page: Page, login: string): Promise<void> {
   await page.locator('input[name=login]').fill(login);
   await page.locator('input[name=password]').fill('any');
   await page.locator('button[type=submit]').click();
   await page.waitForURL(/interaction/);
   await page.locator('button[type=submit]').click();
-  await page.locator('.who').getByText(/^usr_/).waitFor();
 }
 
 async function sessionCookie(context: BrowserContext) {
@@ -209,6 +217,81 @@ async function elevationsOf(principal: string): Promise<readonly StartedElevatio
 async function endedByAdministrator(principal: string): Promise<void> {
   const open = (await elevationsOf(principal)).filter(({ endedAt }) => endedAt === null);
   for (const { id } of open) await system.api.change('endElevation', { id });
+}
+
+it('links the account of a second login to the session, and unlinks it', async () => {
+  const laboratory = await testIssuer({ redirectUris: [`${origin}/auth/callback`] });
+  await system.api.change('setTokenIssuer', recordOf('laboratory', laboratory));
+  const { page, faults } = await openPage(browser, origin);
+  await logIn(page, 'fay');
+  const own = await page.locator('.who').innerText();
+  await page.locator('.who').getByRole('link').click();
+  await page.getByText('no linked identities').waitFor();
+  await page.getByRole('button', { name: 'Log in at laboratory…' }).click();
+  await enterLogin(page, 'fay-2');
+  const question = page.getByRole('group', { name: 'Link' });
+  await question.getByText(`fay-2 at ${laboratory.issuer}`, { exact: false }).waitFor();
+  // The session is that of the first account, and the address has lost the proof.
+  expect([await page.locator('.who').innerText(), page.url()]).toEqual([own, `${origin}/identities`]);
+  await question.getByRole('button', { name: 'Link this account' }).click();
+  const table = page.getByRole('table', { name: 'Linked identities' });
+  const other = table.locator('tr', { hasText: `fay-2 at ${laboratory.issuer}` });
+  await other.waitFor();
+  await table
+    .locator('tr', { hasText: `fay at ${system.institute.issuer}` })
+    .getByText('(in use)')
+    .waitFor();
+  const [entry] = await linksInAudit();
+  expect(entry).toMatchObject({
+    actor: { subject: own },
+    targets: { ids: expect.arrayContaining(['fay-2']) },
+  });
+  await other.getByRole('button', { name: /^Unlink/ }).click();
+  await page.getByText('no linked identities').waitFor();
+  expect(faults).toEqual([]);
+});
+
+it('takes the proof of a second login in the session that began it only', async () => {
+  const { page } = await openPage(browser, origin);
+  await logIn(page, 'gus');
+  const address = await page.evaluate(async () => {
+    const headers = { 'x-rhizome-csrf': '1' };
+    const answer = await fetch('/auth/link?issuer=institute', { method: 'POST', headers });
+    return ((await answer.json()) as { address: string }).address;
+  });
+  const proof = new Promise<string>((resolve) => {
+    page.on('response', (response) => {
+      const { location = '' } = response.headers();
+      if (response.url().includes('/auth/callback')) resolve(location);
+    });
+  });
+  await page.goto(address);
+  await enterLogin(page, 'gus-2');
+  const other = await openPage(browser, origin);
+  await logIn(other.page, 'hal');
+  await other.page.goto(`${origin}${await proof}`);
+  await other.page.getByRole('button', { name: 'Link this account' }).click();
+  await other.page.getByRole('alert').getByText('the proof belongs to another session').waitFor();
+  const foreign = await fetch(`${origin}/auth/link?issuer=institute`, {
+    method: 'POST',
+    headers: { origin: 'https://x.test', cookie: `${cookieName}=${await idOf(page)}` },
+  });
+  expect(foreign.status).toBe(403);
+});
+
+const idOf = async (page: Page) => (await sessionCookie(page.context()))?.value ?? '';
+
+interface LinkEntry {
+  readonly actor: { readonly subject: string };
+  readonly targets: { readonly ids: readonly string[] };
+}
+
+/** Entries of links in the audit log, the newest first. */
+async function linksInAudit(): Promise<readonly LinkEntry[]> {
+  const { auditEntries } = await system.api.data<{ auditEntries: { nodes: readonly LinkEntry[] } }>(
+    '{ auditEntries(filter: { action: "Mutation.linkIdentity" }) { nodes { actor { subject } targets { ids } } } }',
+  );
+  return auditEntries.nodes;
 }
 
 it('refuses an answer of the issuer that belongs to another browser', async () => {

@@ -44,13 +44,18 @@ export async function startLoginSystem(options: LoginSystemOptions = {}): Promis
   });
   const api = apiOf(url, admin);
   await prepareWork(api);
-  await api.change('setTokenIssuer', recordOf(institute, options.roles ?? ['USER', 'READER']));
+  await api.change('setTokenIssuer', recordOf('institute', institute, options.roles));
   return { data, url, institute, identity, api, admin };
 }
 
-function recordOf({ issuer, audience, publicClient }: TestIssuer, roles: readonly string[]): object {
+/** The record of an issuer whose people are users. */
+export function recordOf(
+  name: string,
+  { issuer, audience, publicClient }: TestIssuer,
+  roles: readonly string[] = ['USER', 'READER'],
+): object {
   return {
-    name: 'institute',
+    name,
     issuer,
     profile: 'OIDC',
     audiences: [audience],

@@ -116,6 +116,7 @@ const changes: readonly AttackCase[] = (
   [
     ['a logout', 'POST', '/auth/logout'],
     ['an end of an elevation', 'POST', '/auth/elevation/end'],
+    ['a start of a link', 'POST', '/auth/link'],
     ['a look at elevatable roles', 'GET', '/auth/elevation'],
   ] as const
 ).flatMap(([what, method, path]) =>
@@ -133,6 +134,7 @@ const elevations: readonly AttackCase[] = (
   [
     ['GET', '/auth/elevation'],
     ['POST', '/auth/elevation/end'],
+    ['POST', '/auth/link'],
   ] as const
 ).flatMap(([method, path]) =>
   ['', 'A'.repeat(43), '[$ne]'].map((id) =>

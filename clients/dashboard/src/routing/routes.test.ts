@@ -8,6 +8,7 @@ it.each([
   ['/errors', { page: 'errors' }],
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
+  ['/identities', { page: 'identities' }],
   ['/jobs', { page: 'jobs' }],
   ['/tasks', { page: 'nowhere', path: '/tasks' }],
   ['/jobs/a/b', { page: 'nowhere', path: '/jobs/a/b' }],

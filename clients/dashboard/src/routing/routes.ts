@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: 'jobs' }
   | { readonly page: 'errors' }
   | { readonly page: 'audit' }
+  | { readonly page: 'identities' }
   | { readonly page: 'auditEntry'; readonly id: string }
   | { readonly page: 'nowhere'; readonly path: string };
 
@@ -15,6 +16,7 @@ export function routeOf(path: string): Route {
   if (/^\/jobs\/?$/.test(path)) return { page: 'jobs' };
   if (/^\/errors\/?$/.test(path)) return { page: 'errors' };
   if (/^\/audit\/?$/.test(path)) return { page: 'audit' };
+  if (/^\/identities\/?$/.test(path)) return { page: 'identities' };
   const [, kind, id] = /^\/(tasks|jobs|audit)\/([^/]+)\/?$/.exec(path) ?? [];
   if (id === undefined) return { page: 'nowhere', path };
   if (kind === 'audit') return { page: 'auditEntry', id: decoded(id) };

@@ -44,3 +44,15 @@ export async function readElevatable(): Promise<readonly ElevatableRoles[]> {
 export async function endElevation(): Promise<void> {
   await fetch('/auth/elevation/end', { method: 'POST', headers: sessionHeaders });
 }
+
+/**
+ * Leaves the page for a login at a second issuer, whose identity this session can then link.
+ * @throws Error with the gateway's message
+ */
+export async function startLink(issuer: string): Promise<void> {
+  const path = `/auth/link?issuer=${encodeURIComponent(issuer)}`;
+  const response = await fetch(path, { method: 'POST', headers: sessionHeaders });
+  if (!response.ok) throw new Error((await response.text()).split('\n')[0]);
+  const { address } = (await response.json()) as { readonly address: string };
+  window.location.assign(address);
+}

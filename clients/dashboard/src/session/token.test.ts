@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dropToken, keepToken, removeLinkedToken, tokenOfTab, type TokenPlace } from './token.js';
+import { dropToken, keepToken, removeLinked, tokenOfTab, type TokenPlace } from './token.js';
 
 function place(hash: string, kept: Record<string, string> = {}, hostname = '127.0.0.1') {
   const addresses: unknown[] = [];
@@ -17,7 +17,7 @@ function place(hash: string, kept: Record<string, string> = {}, hostname = '127.
 }
 
 /** As the page does when it is loaded. */
-const takeToken = (given: TokenPlace): string | null => tokenOfTab(removeLinkedToken(given), given);
+const takeToken = (given: TokenPlace): string | null => tokenOfTab(removeLinked('token', given), given);
 
 describe('the token', () => {
   it('takes a token from behind the #, keeps it for the tab, and removes it from the address', () => {

@@ -9,14 +9,14 @@ export interface TokenPlace {
 }
 
 /**
- * Removes the token behind the address's `#`; called before anything else, so that neither the history nor a
- * copy of the address keeps it. @returns the token, or null if there is none
+ * Removes a value behind the address's `#`; called before anything else, so that neither the history nor a
+ * copy of the address keeps it. @returns the value, or null if there is none
  */
-export function removeLinkedToken({
-  location,
-  history,
-}: Pick<TokenPlace, 'location' | 'history'>): string | null {
-  const linked = new URLSearchParams(location.hash.slice(1)).get('token');
+export function removeLinked(
+  name: 'token' | 'link',
+  { location, history }: Pick<TokenPlace, 'location' | 'history'>,
+): string | null {
+  const linked = new URLSearchParams(location.hash.slice(1)).get(name);
   if (linked !== null) history.replaceState(null, '', location.pathname + location.search);
   return linked;
 }

@@ -188,6 +188,47 @@ describe('linkIdentity', () => {
   });
 });
 
+describe('linkIdentity of the session of a browser', () => {
+  /** A session at the first issuer: its id, its principal and its login. */
+  async function sessionOf(sub: string) {
+    const { outside, webSessions, links } = system.identity;
+    const id = await webSessions.start(
+      await outside.accept(await system.issuer.issue({ sub, client_id: undefined })),
+    );
+    const principal = await now(await webSessions.tokenOf(id));
+    return { id, principal, login: await links.loginOfSession(id) };
+  }
+
+  it('takes the proof that was made for it once, and that of no other session', async () => {
+    const { outside, links } = system.identity;
+    const [own, other] = [await sessionOf('ira'), await sessionOf('ivo')];
+    const token = await proofOf('ira-2');
+    const proof = links.proofFor(own.login, await outside.accept(token), token);
+    expect((await link(other.principal, proof)).codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+    expect((await link(await personOf('ira'), proof)).codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+    const [head, , sealed] = proof.split('.');
+    const renamed = Buffer.from(JSON.stringify({ iss: second.issuer, sub: 'x' })).toString('base64url');
+    expect((await link(own.principal, `${head}.${renamed}.${sealed}`)).codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+    const { id, codes } = await link(own.principal, proof);
+    expect(codes).toEqual([]);
+    await links.unlink(id ?? '', own.principal);
+    expect((await link(own.principal, proof)).codes).toEqual(['TOKEN_USED']);
+    expect((await link(await personOf('ira'), token)).codes).toEqual(['TOKEN_USED']);
+  });
+
+  it('is refused after the second identity was suspended, and to a session that has ended', async () => {
+    const { outside, links, tokens, webSessions } = system.identity;
+    const { id, principal, login } = await sessionOf('jan');
+    const token = await proofOf('jan-2');
+    const identity = await outside.accept(token);
+    await tokens.suspend(identity.principalId, true, admin);
+    const { codes } = await link(principal, links.proofFor(login, identity, token));
+    expect(codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+    await webSessions.end(id);
+    await expect(links.loginOfSession(id)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+});
+
 describe('the end of a link', () => {
   it('takes what came through an identity that is suspended, for as long as it is', async () => {
     const { first, id, other } = await linkedPair('sue');

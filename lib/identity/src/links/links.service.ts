@@ -1,7 +1,6 @@
 /** Rules of links: a person shows that two identities are its own, and owns the jobs of both. */
 import { can, describePrincipal, maxIdentities, owns, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
-import { digestOfText } from '@rhizome/digest';
 import {
   type CodedInputError,
   DomainError,
@@ -14,6 +13,9 @@ import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.j
 import type { IdentityDocument, PrincipalDocument } from '../principals/principal.document.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
+import type { WebSessions } from '../sessions/web-sessions.js';
+import type { KeyEncryption } from '../tokens/key-encryption.js';
+import { isSealedProof, openProof, sealProof, type ShownIdentity, shownBy } from './link-proofs.js';
 import type { LinksRepository } from './links.repository.js';
 
 /** Reasons to refuse a link, besides invalid values. */
@@ -44,6 +46,8 @@ export interface LinksOptions {
   readonly principals: Pick<PrincipalsRepository, 'principal' | 'identitiesOf' | 'identitiesOfPeople'>;
   readonly visiblePrincipals: Pick<PrincipalsService, 'principal' | 'identitiesOf'>;
   readonly outside: Pick<OutsideTokens, 'accept'>;
+  readonly sessions: Pick<WebSessions, 'ofPrincipal' | 'find'>;
+  readonly encryption: KeyEncryption;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -78,19 +82,20 @@ export class LinksService {
   /**
    * Links the identity of a new token of an outside issuer to that of the caller. Each keeps its own roles:
    * the person owns what both own.
-   * @param token issued to the second identity within the last 10 minutes; it can be used once
-   * @throws DomainError FORBIDDEN for all but people with a token of a login
+   * @param token issued to the second identity within the last 10 minutes, or the proof of such a token for
+   *   the session of the caller's browser; it can be used once
+   * @throws DomainError FORBIDDEN for all but people with a token of a login, or the session of a browser
    */
   async link(token: string, by: Principal): Promise<Linked> {
-    assertMayLink(by);
-    const { links, principals, clock, ids, log } = this.#options;
+    const { links, principals, sessions, clock, ids, log } = this.#options;
+    const family = by.limited ? (await sessions.ofPrincipal(by))?.family : undefined;
+    assertMayLink(by, family !== undefined);
     const errors = new InputErrors<LinkCode>();
-    const identity = await this.#proven(token, by, errors);
+    const identity = await this.#proven(token, { by, family }, errors);
     if (!identity) return { identity: null, userErrors: errors.all };
-    const { principalId: otherId } = identity;
+    const { principalId: otherId, tokenDigest } = identity;
     const now = clock.now();
-    // What the signature covers: other bytes in its own place do not make another proof.
-    const proofId = `link ${digestOfText(token.slice(0, token.lastIndexOf('.')))}`;
+    const proofId = `link ${tokenDigest}`;
     const proofEndsAt = new Date(now.getTime() + proofKeptMs);
     const request = { principalId: by.subject, otherId, personId: ids.next('person'), proofId, proofEndsAt };
     const fault = await links.link(request, now);
@@ -103,31 +108,67 @@ export class LinksService {
     return { identity: await principals.principal(otherId), userErrors: [] };
   }
 
+  /**
+   * The login of a browser's session that may link identities.
+   * @throws DomainError UNAUTHENTICATED for a session that has ended, FORBIDDEN for one with elevated roles
+   */
+  async loginOfSession(sessionId: string): Promise<string> {
+    const { sessions, clock } = this.#options;
+    const session = await sessions.find(sessionId);
+    if (!session)
+      throw new DomainError('UNAUTHENTICATED', 'The session has ended; log in again', { field: 'cookie' });
+    if (session.elevation && session.elevation.until > clock.now())
+      throw new DomainError('FORBIDDEN', 'End the elevation of the session first: it cannot link identities');
+    return session.family;
+  }
+
+  /**
+   * The proof of a second identity for the session with a login; {@link link} takes it from that session only.
+   */
+  proofFor(family: string, identity: OutsideIdentity, token: string): string {
+    return sealProof(identity, token, { family, encryption: this.#options.encryption });
+  }
+
   /** The identity that a token proves; undefined with an error if it cannot be linked. */
   async #proven(
     token: string,
-    by: Principal,
+    { by, family }: { readonly by: Principal; readonly family: string | undefined },
     errors: InputErrors<LinkCode>,
-  ): Promise<OutsideIdentity | undefined> {
+  ): Promise<ShownIdentity | undefined> {
     const refuse = (code: LinkCode, message: string): undefined => {
       errors.report(code, ['token'], message);
     };
-    const identity = await this.#options.outside.accept(token).catch((error: unknown) => {
-      if (isDomainError(error) && error.http < 500) return error;
-      throw error;
-    });
+    const identity = isSealedProof(token) ? await this.#ofSession(token, family) : await this.#ofToken(token);
     if (isDomainError(identity)) return refuse('TOKEN_NOT_ACCEPTED', `token: ${identity.message}`);
     if (identity.kind !== 'HUMAN')
       return refuse('NOT_A_PERSON', `token: it belongs to a ${identity.kind}; only people are linked`);
     if (identity.principalId === by.subject)
       return refuse('SAME_IDENTITY', 'token: it is of the identity that you use; log in with another one');
-    const issuedAt = Number(identity.claims['iat']);
-    const age = Math.round(this.#options.clock.now().getTime() / 1000 - issuedAt);
+    const age = Math.round(this.#options.clock.now().getTime() / 1000 - identity.issuedAt);
     if (age > proofSeconds) {
       const why = `it was issued ${age} s ago; must be at most ${proofSeconds} s: log in again`;
       return refuse('TOKEN_TOO_OLD', `token: ${why}`);
     }
     return identity;
+  }
+
+  async #ofToken(token: string): Promise<ShownIdentity | DomainError> {
+    try {
+      return shownBy(await this.#options.outside.accept(token), token);
+    } catch (error) {
+      if (isDomainError(error) && error.http < 500) return error;
+      throw error;
+    }
+  }
+
+  async #ofSession(proof: string, family: string | undefined): Promise<ShownIdentity | DomainError> {
+    const { principals, encryption } = this.#options;
+    const shown = family === undefined ? undefined : openProof(proof, { family, encryption });
+    if (!shown)
+      return new DomainError('UNAUTHENTICATED', 'the proof belongs to another session; start the link again');
+    const found = await principals.principal(shown.principalId);
+    if (found && !found.isSuspended) return shown;
+    return new DomainError('FORBIDDEN', `Principal "${shown.principalId}" is suspended`);
   }
 
   /**
@@ -190,9 +231,10 @@ function isWholePerson({ kind, attempt, actions }: Principal): boolean {
 }
 
 /** A token that was passed on, or that is limited in time or rights, must not have a lasting effect. */
-function assertMayLink(by: Principal): void {
+function assertMayLink(by: Principal, isSession: boolean): void {
   const { elevation, limited, subject } = by;
-  if (isWholePerson(by) && !elevation && !limited && personSubject.test(subject)) return;
+  const isLogin = !limited || isSession;
+  if (isWholePerson(by) && !elevation && isLogin && personSubject.test(subject)) return;
   const why = elevation
     ? 'its token has elevated roles'
     : 'only people may, with a token of a login that has all their rights and the usual lifetime';

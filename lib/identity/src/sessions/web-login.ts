@@ -31,17 +31,31 @@ export interface LoginStart {
 /** A login that is complete. */
 export interface LoginEnd {
   readonly identity: OutsideIdentity;
+  /** The token of the issuer that proves it. */
+  readonly token: string;
+  /** The login of the session that links the identity; null for a login that starts a session. */
+  readonly linkTo: string | null;
   /** Path of the page to return to. */
   readonly to: string;
 }
 
-interface State {
+/** What a browser logs in for. */
+export interface LoginPurpose {
+  /** Path of the page to return to. */
+  readonly to: string;
+  /** Address to which the issuer sends the browser back. */
+  readonly redirectUri: string;
+  /** The login of the session that links the identity; null for a login that starts a session. */
+  readonly linkTo: string | null;
+}
+
+interface State extends Omit<LoginPurpose, 'linkTo'> {
+  /** Undefined in a state of an earlier release. */
+  readonly linkTo?: string | null;
   readonly issuer: string;
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
-  readonly to: string;
-  readonly redirectUri: string;
   /** Milliseconds since 1970. */
   readonly until: number;
 }
@@ -61,7 +75,7 @@ export class WebLogin {
   }
 
   /** @throws DomainError BAD_REQUEST for an unknown issuer, SERVICE_UNAVAILABLE if it does not answer */
-  async begin(name: string, to: string, redirectUri: string): Promise<LoginStart> {
+  async begin(name: string, { to, redirectUri, linkTo }: LoginPurpose): Promise<LoginStart> {
     const offer = await this.#offer(name);
     const config = await this.#configuration(offer);
     const verifier = oidc.randomPKCECodeVerifier();
@@ -69,6 +83,8 @@ export class WebLogin {
     const address = oidc.buildAuthorizationUrl(config, {
       scope: offer.login?.scopes.join(' ') ?? 'openid',
       ...targetOf(offer),
+      // The issuer may know this browser as somebody else.
+      ...(linkTo !== null && { prompt: 'login' }),
       redirect_uri: redirectUri,
       code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
@@ -76,7 +92,8 @@ export class WebLogin {
       nonce,
     });
     const until = this.#options.now().getTime() + loginSeconds * 1000;
-    const kept: State = { issuer: name, state, nonce, verifier, to: pathOf(to), redirectUri, until };
+    const purpose = { to: pathOf(to), redirectUri, linkTo };
+    const kept: State = { issuer: name, state, nonce, verifier, until, ...purpose };
     const { keyId, nonce: iv, ciphertext } = this.#options.encryption.seal(JSON.stringify(kept), sealContext);
     return { address: address.href, state: [keyId, iv, ciphertext].join('.') };
   }
@@ -99,8 +116,10 @@ export class WebLogin {
     const { resource } = targetOf(offer);
     const parameters: Record<string, string> = resource === undefined ? {} : { resource };
     const tokens = await oidc.authorizationCodeGrant(config, answer, checks, parameters).catch(refuse);
-    const token = offer.login?.hasOpaqueAccessTokens === true ? tokens.id_token : tokens.access_token;
-    return { identity: await this.#options.outside.accept(token ?? ''), to: state.to };
+    const { id_token: idToken = '', access_token: accessToken } = tokens;
+    const token = offer.login?.hasOpaqueAccessTokens === true ? idToken : accessToken;
+    const identity = await this.#options.outside.accept(token);
+    return { identity, token, to: state.to, linkTo: state.linkTo ?? null };
   }
 
   async #offer(name: string): Promise<LoginOffer> {

@@ -1,0 +1,64 @@
+/**
+ * Proofs of second identities for the sessions of browsers. The gateway verifies the token of the issuer and
+ * keeps it; the page gets a proof that counts in its own session only.
+ */
+import { digestOfText } from '@rhizome/digest';
+import type { OutsideIdentity } from '../issuers/outside-tokens.js';
+import type { KeyEncryption } from '../tokens/key-encryption.js';
+
+/** An identity that somebody has shown to be theirs. */
+export interface ShownIdentity extends Pick<OutsideIdentity, 'principalId' | 'kind'> {
+  /** Time at which its issuer issued the token, in seconds since 1970. */
+  readonly issuedAt: number;
+  /** Digest of the token, which counts once. */
+  readonly tokenDigest: string;
+}
+
+const prefix = 'link.';
+
+/** The identity of a token that was accepted. */
+export function shownBy({ principalId, kind, claims }: OutsideIdentity, token: string): ShownIdentity {
+  // What the signature covers: other bytes in its own place do not make another proof.
+  const tokenDigest = digestOfText(token.slice(0, token.lastIndexOf('.')));
+  return { principalId, kind, issuedAt: Number(claims['iat']), tokenDigest };
+}
+
+/** True for a text that {@link sealProof} made. */
+export const isSealedProof = (text: string): boolean => text.startsWith(prefix);
+
+/**
+ * The proof for a session. It has the parts of a JWT, and names the account in plain text like a token does:
+ * the audit log reads it there.
+ * @param family the login of the session
+ */
+export function sealProof(
+  identity: OutsideIdentity,
+  token: string,
+  { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
+): string {
+  const account = encoded({ iss: identity.issuer.issuer, sub: identity.subject });
+  const sealed = encryption.seal(JSON.stringify(shownBy(identity, token)), contextOf(account, family));
+  return `${prefix}${account}.${encoded(sealed)}`;
+}
+
+/** The identity that a proof shows; undefined if it was not made for the session. */
+export function openProof(
+  proof: string,
+  { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
+): ShownIdentity | undefined {
+  const [, account = '', sealed = ''] = proof.split('.');
+  try {
+    const value = JSON.parse(Buffer.from(sealed, 'base64url').toString()) as ReturnType<
+      KeyEncryption['seal']
+    >;
+    return JSON.parse(encryption.open(value, contextOf(account, family))) as ShownIdentity;
+  } catch {
+    return undefined;
+  }
+}
+
+const contextOf = (account: string, family: string): string => `link ${family} ${account}`;
+
+function encoded(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
