@@ -16,7 +16,7 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import type { BorrowEngine } from './own-operation.js';
-import { AuditRecorder } from './audit/index.js';
+import { AuditRecorder, watchAuditExports } from './audit/index.js';
 import { AvailabilityReports } from './availability-reports.js';
 import {
   Attempts,
@@ -279,6 +279,7 @@ class BuiltGateway implements Gateway {
       endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
     });
     this.#watchMetrics(limiting, parts);
+    if (options.audit) watchAuditExports(metrics.registry, options.audit);
     parts.serveBy({
       subgraphs: () => holder.current.subgraphs,
       serve: (next) => this.#serve(next),

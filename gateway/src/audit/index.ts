@@ -1,4 +1,5 @@
 export { auditPolicies, type AuditGraphOptions, auditResolvers } from './graph/resolvers.js';
+export { watchAuditExports } from './export-metrics.js';
 export {
   actorOf,
   type AuditedLogin,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ownMongod, pauseProcess } from '@rhizome/testkit';
+import { ownMongod, pauseProcess, SyslogServer, waitFor } from '@rhizome/testkit';
 import { codesOf, post } from '../testing/post.js';
 import { type AuditTestSystem, startAuditSystem } from '../testing/audit-system.js';
 
@@ -116,5 +116,45 @@ describe('a refusal', () => {
       ['MUTATION', 1],
       ['REFUSAL', 49],
     ]);
+  });
+});
+
+describe('the metrics of the copies', () => {
+  it('count what each server got, what waits for it, and failed writes', async () => {
+    const server = new SyslogServer();
+    const syslog = { url: `tcp://${await server.listen()}` };
+    // Nothing listens on this port.
+    const otlp = { url: 'http://127.0.0.1:1/v1/logs', waitingMessages: 1 };
+    const copied = await startAuditSystem({ syslog, otlp });
+    await post(
+      copied.served.url,
+      touch,
+      { authorization: `Bearer ${await copied.tokens.admin()}` },
+      { id: 'x' },
+    );
+    await copied.entries(1);
+    const { registry } = copied.gateway.metrics;
+    const all = async (): Promise<string> => {
+      const names = ['copies_total', 'copy_failures_total', 'copies_waiting'];
+      const texts = names.map((name) => registry.getSingleMetricAsString(`rhizome_gateway_audit_${name}`));
+      return (await Promise.all(texts)).join('\n');
+    };
+    // The start, and the call with its outcome, of which the first waits for the collector.
+    const text = await waitFor(
+      'the copies',
+      async () => {
+        const now = await all();
+        return /copies_total\{exporter="syslog",outcome="sent"\} 3$/m.test(now) &&
+          /copy_failures_total\{exporter="otlp"\} [1-9]/.test(now)
+          ? now
+          : undefined;
+      },
+      { deadlineMs: 60_000 },
+    );
+    expect(text).toContain('copies_total{exporter="otlp",outcome="sent"} 0');
+    expect(text).toContain('copies_total{exporter="otlp",outcome="dropped"} 2');
+    expect(text).toContain('copies_waiting{exporter="otlp"} 1');
+    expect(text).toContain('copies_waiting{exporter="syslog"} 0');
+    expect(text).toContain('copy_failures_total{exporter="syslog"} 0');
   });
 });

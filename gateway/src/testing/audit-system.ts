@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AuditEntryDocument, openAudit, type OpenedAudit } from '@rhizome/audit';
+import { type AuditEntryDocument, type AuditSettings, openAudit, type OpenedAudit } from '@rhizome/audit';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { startTestSystem, type TestSystem } from './test-system.js';
@@ -28,19 +28,17 @@ export async function startAuditSystem(options: TestAuditOptions = {}): Promise<
   return { ...system, audit, entries };
 }
 
-/** Store of an audit log of a test, and the time that calls wait for it. */
-export interface TestAuditOptions {
-  readonly mongoUri?: string;
-  readonly waitMs?: number;
-}
+/** Store of an audit log of a test, the time that calls wait for it, and servers that get copies. */
+export type TestAuditOptions = Partial<Pick<AuditSettings, 'mongoUri' | 'waitMs' | 'syslog' | 'otlp'>>;
 
 /** Opens an audit log in a database of its own; it is closed at the end of the file. */
 export async function openTestAudit(options: TestAuditOptions = {}): Promise<OpenedAudit> {
   const { databaseName: database } = await testDatabase('audit');
-  const { mongoUri = (await testMongo()).uri, waitMs = 60_000 } = options;
+  const { mongoUri = (await testMongo()).uri, waitMs = 60_000, ...exports } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rhizome-audit-'));
   leftovers.defer('the folder of an audit log', () => rm(folder, { recursive: true, force: true }));
-  const audit = await openAudit({ mongoUri, database, folder, waitMs }, { log: silentLogger() });
+  const settings = { mongoUri, database, folder, waitMs, ...exports };
+  const audit = await openAudit(settings, { log: silentLogger() });
   leftovers.defer('an audit log', () => audit.close());
   return audit;
 }

@@ -11,6 +11,7 @@ export {
   auditResults,
   type AuditTargets,
 } from './chain/entry.js';
+export type { CopyFacts } from './export/copy-queue.js';
 export { AuditLog, type AuditLogOptions, type CallResult, type RecordedCall } from './log/audit-log.js';
 export { type AuditSettings, openAudit, type OpenedAudit } from './open-audit.js';
 export type { AuditEntryDocument } from './store/audit-entry.document.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import { type ExportSettings, openExports } from './export/open-exports.js';
+import { type AuditExport, type ExportSettings, openExports } from './export/open-exports.js';
 import { HeadWriter } from './heads/head-writer.js';
 import { openAuditKeys, temporaryDigestKey } from './heads/signing-key.js';
 import { AuditLog } from './log/audit-log.js';
@@ -29,6 +29,8 @@ export interface OpenedAudit {
   readonly repository: AuditRepository;
   /** Key of the digests of arguments. */
   readonly digestKey: Uint8Array;
+  /** Servers that get copies. */
+  readonly exports: readonly Pick<AuditExport, 'name' | 'facts'>[];
   /** Stores and signs what is left, and closes the connection. */
   close(): Promise<void>;
 }
@@ -63,7 +65,7 @@ export async function openAudit(
       await Promise.all(exports.map((one) => one.close()));
       await store.close();
     };
-    return { log: audit, repository, digestKey: keys?.digest ?? temporaryDigestKey(), close };
+    return { log: audit, repository, digestKey: keys?.digest ?? temporaryDigestKey(), exports, close };
   } catch (error) {
     await store.close();
     throw error;

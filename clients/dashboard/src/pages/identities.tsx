@@ -78,7 +78,7 @@ function Confirmation({
     <section className="card note" role="group" aria-label="Link">
       <p>
         You logged in as <strong>{account.subject}</strong> at {account.issuer}. Link this account only if it
-        is yours: whoever has it owns your jobs.
+        is yours: its owner gets your jobs.
       </p>
       <button type="button" className="main" disabled={fetching} onClick={confirm}>
         Link this account

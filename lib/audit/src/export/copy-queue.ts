@@ -2,6 +2,20 @@
 import { Backoff, sleep } from '@rhizome/retry';
 import type { Logger } from '@rhizome/log';
 
+/** Numbers of the messages of a {@link CopyQueue} since the start of the process. */
+export interface CopyFacts {
+  /** Messages that the server got. */
+  readonly sent: number;
+  /** Messages that the server refused for good. */
+  readonly refused: number;
+  /** Messages that were dropped because too many waited. */
+  readonly dropped: number;
+  /** Writes that failed; their messages wait for the next one. */
+  readonly failedWrites: number;
+  /** Messages that wait now. */
+  readonly waiting: number;
+}
+
 /** Sends messages to a server. */
 export interface CopyChannel {
   /** The server in messages, such as `syslog server`. */
@@ -57,7 +71,9 @@ export class CopyQueue {
   readonly #stopping = new AbortController();
   #waiting: Buffer[] = [];
   #bytes = 0;
+  /** Messages whose loss is not recorded yet. */
   #lost = 0;
+  readonly #totals = { sent: 0, refused: 0, dropped: 0, failedWrites: 0 };
   #isFailing = false;
   #sending: Promise<void> | undefined;
 
@@ -65,13 +81,18 @@ export class CopyQueue {
     this.#options = options;
   }
 
+  get facts(): CopyFacts {
+    return { ...this.#totals, waiting: this.#waiting.length };
+  }
+
   /** Sends messages later. */
   send(messages: readonly Buffer[]): void {
     const { waitingMessages = defaultWaiting } = this.#options;
     for (const message of messages) {
-      if (this.#waiting.length >= waitingMessages || this.#bytes + message.length > mostBytes)
+      if (this.#waiting.length >= waitingMessages || this.#bytes + message.length > mostBytes) {
         this.#lost += 1;
-      else {
+        this.#totals.dropped += 1;
+      } else {
         this.#waiting.push(message);
         this.#bytes += message.length;
       }
@@ -106,7 +127,7 @@ export class CopyQueue {
       const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(writeMs)]);
       try {
         signal.throwIfAborted();
-        this.#lost += await this.#options.channel.write(next, signal);
+        this.#written(next.length, await this.#options.channel.write(next, signal));
       } catch (error) {
         await this.#failed(error);
         continue;
@@ -115,6 +136,12 @@ export class CopyQueue {
       this.#bytes -= next.reduce((sum, { length }) => sum + length, 0);
       this.#succeeded();
     }
+  }
+
+  #written(count: number, refused: number): void {
+    this.#lost += refused;
+    this.#totals.refused += refused;
+    this.#totals.sent += count - refused;
   }
 
   /** Number of messages that fit into one write. */
@@ -127,6 +154,7 @@ export class CopyQueue {
   async #failed(error: unknown): Promise<void> {
     const { channel, log } = this.#options;
     channel.disconnect();
+    this.#totals.failedWrites += 1;
     if (!this.#isFailing && !this.#stopping.signal.aborted)
       log.error({ err: error }, `sending audit entries to the ${channel.name} failed; retrying`);
     this.#isFailing = true;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DomainError } from '@rhizome/errors';
 import type { AuditBatch } from '../store/audit.repository.js';
-import { type CopyChannel, CopyQueue, type CopyQueueOptions } from './copy-queue.js';
+import { type CopyChannel, type CopyFacts, CopyQueue, type CopyQueueOptions } from './copy-queue.js';
 import { OtlpChannel } from './otlp-channel.js';
 import { recordsOf } from './otlp-record.js';
 import { SyslogChannel } from './syslog-channel.js';
@@ -38,6 +38,9 @@ export interface ExportSettings {
 
 /** Copies for a server. */
 export interface AuditExport {
+  /** Setting that configures it. */
+  readonly name: keyof ExportSettings;
+  readonly facts: CopyFacts;
   /** Sends the messages of a stored batch later. */
   send(batch: AuditBatch): void;
   close(): Promise<void>;
@@ -54,27 +57,35 @@ export async function openExports({ syslog, otlp }: ExportSettings, ports: Ports
 async function openSyslog(settings: SyslogSettings, ports: Ports): Promise<AuditExport> {
   const { url, waitingMessages } = settings;
   const channel = new SyslogChannel({ url, ...(await identityOf('audit.syslog', settings)) });
-  return exportOf(channel, messagesOf, { ...ports, waitingMessages });
+  return exportOf('syslog', channel, messagesOf, { ...ports, waitingMessages });
 }
 
 async function openOtlp(settings: OtlpSettings, ports: Ports): Promise<AuditExport> {
   const { url, waitingMessages, authorizationFile } = settings;
-  const name = 'audit.otlp';
+  const field = 'audit.otlp';
   const [identity, authorization] = await Promise.all([
-    identityOf(name, settings),
-    read(`${name}.authorizationFile`, authorizationFile, 'a file with the value of the header'),
+    identityOf(field, settings),
+    read(`${field}.authorizationFile`, authorizationFile, 'a file with the value of the header'),
   ]);
   const channel = new OtlpChannel({ url, ...identity, authorization: authorization?.trim() });
-  return exportOf(channel, recordsOf, { ...ports, waitingMessages });
+  return exportOf('otlp', channel, recordsOf, { ...ports, waitingMessages });
 }
 
 function exportOf(
+  name: AuditExport['name'],
   channel: CopyChannel,
   encode: (batch: AuditBatch) => readonly Buffer[],
   options: Omit<CopyQueueOptions, 'channel'>,
 ): AuditExport {
   const queue = new CopyQueue({ ...options, channel });
-  return { send: (batch) => queue.send(encode(batch)), close: () => queue.close() };
+  return {
+    name,
+    get facts() {
+      return queue.facts;
+    },
+    send: (batch) => queue.send(encode(batch)),
+    close: () => queue.close(),
+  };
 }
 
 interface PemTexts {

@@ -135,11 +135,12 @@ describe('the export of the audit log by OTLP', () => {
   ])('drops %s, and records how many were lost', async (_name, answer, lost) => {
     const collector = new Collector();
     collector.answer = answer;
-    const { lines } = await auditTo({ url: await collector.listen() });
+    const { audit, lines } = await auditTo({ url: await collector.listen() });
     await waitFor('the request', () => collector.requests.length > 0, patience);
     collector.answer = { status: 200 };
     await waitFor('the record of the loss', () => collector.of('audit.exportLost').length > 0, patience);
     expect(collector.of('audit.exportLost')[0]?.targets?.count).toBe(lost);
+    expect(audit.exports[0]?.facts).toMatchObject({ refused: lost, dropped: 0 });
     expect(lines.some((line) => line.includes('audit entries not sent to the OTLP collector'))).toBe(true);
   });
 

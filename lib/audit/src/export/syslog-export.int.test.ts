@@ -105,6 +105,9 @@ describe('the export of the audit log to syslog', () => {
     // The start and nine calls were waiting.
     expect(server.of('audit.exportLost')[0]?.targets?.count).toBe(21);
     expect(server.received).toHaveLength(11);
+    const [facts] = audit.exports.map((one) => one.facts);
+    expect(facts).toMatchObject({ sent: 11, dropped: 21, refused: 0, waiting: 0 });
+    expect(facts?.failedWrites).toBeGreaterThan(0);
     expect(lines.some((line) => line.includes('audit entries not sent'))).toBe(true);
     const { nodes } = await audit.repository.page({}, '*', { first: 100, after: null });
     expect(nodes.filter(({ kind }) => kind === 'MUTATION')).toHaveLength(30);

@@ -123,7 +123,8 @@ export class LinksService {
   }
 
   /**
-   * The proof of a second identity for the session with a login; {@link link} takes it from that session only.
+   * The proof of a second identity for the session with a login; {@link link} takes it from this session
+   * only.
    */
   proofFor(family: string, identity: OutsideIdentity, token: string): string {
     return sealProof(identity, token, { family, encryption: this.#options.encryption });

@@ -39,7 +39,7 @@ export interface LoginEnd {
   readonly to: string;
 }
 
-/** What a browser logs in for. */
+/** Purpose of a login. */
 export interface LoginPurpose {
   /** Path of the page to return to. */
   readonly to: string;
