@@ -2986,6 +2986,10 @@ export type WorkflowMark =
 export type WorkflowNodeFilter = {
   /** Labels, at most 1000. */
   labels?: Array<string> | null | undefined;
+  /** Greatest depth, 0 or more. */
+  maxDepth?: number | null | undefined;
+  /** Smallest depth, 0 or more. */
+  minDepth?: number | null | undefined;
   /** Names, at most 1000. */
   names?: Array<string> | null | undefined;
   /** States. */

@@ -21,7 +21,7 @@ import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskCommandMapper, TaskCommandEffectMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
 import type { WorkPoolMapper, WorkPoolConnectionMapper, WorkPoolSettingsMapper, WorkUnitMapper, WorkUnitAssignmentMapper, WorkUnitCompletionMapper, WorkUnitConnectionMapper, WorkUnitCountsMapper, WorkUnitErrorMapper, WorkUnitLeaseMapper, WorkUnitTotalMapper } from './units/graphql/schema.mappers.js';
-import type { WorkflowMapper, WorkflowCommandMapper, WorkflowConnectionMapper, WorkflowDependentMapper, WorkflowDependentConnectionMapper, WorkflowGroupEdgeMapper, WorkflowLabelCountsMapper, WorkflowLayerMapper, WorkflowNodeMapper, WorkflowNodeConnectionMapper, WorkflowNodeCountsMapper } from './workflows/graphql/schema.mappers.js';
+import type { WorkflowMapper, WorkflowCommandMapper, WorkflowConnectionMapper, WorkflowDependentMapper, WorkflowDependentConnectionMapper, WorkflowGroupEdgeMapper, WorkflowLabelCountsMapper, WorkflowLabelLayerMapper, WorkflowLayerMapper, WorkflowNodeMapper, WorkflowNodeConnectionMapper, WorkflowNodeCountsMapper } from './workflows/graphql/schema.mappers.js';
 import type { WorkflowChangedMapper } from './events/graphql/workflows.mappers.js';
 import type { Context } from './context.js';
 export type Maybe<T> = T | null | undefined;
@@ -8713,6 +8713,8 @@ export type Workflow = Node & {
   readonly id: Scalars['ID']['output'];
   /** Numbers of nodes by the label of the node (`WorkflowNode.label`, not `labels` of the jobs). */
   readonly labelCounts: ReadonlyArray<WorkflowLabelCounts>;
+  /** Nodes by label and depth, with the edges between these sets, from the top: at most the first 1000 sets. */
+  readonly labelLayers: ReadonlyArray<WorkflowLabelLayer>;
   /** Labels of the jobs. */
   readonly labels: ReadonlyArray<Label>;
   /** Numbers of nodes by depth, from 0: at most the first 1000 layers. */
@@ -8892,6 +8894,21 @@ export type WorkflowLabelCounts = {
   readonly maxSubmitted?: Maybe<Scalars['Int']['output']>;
 };
 
+/** Nodes with the same label and depth. */
+export type WorkflowLabelLayer = {
+  readonly __typename?: 'WorkflowLabelLayer';
+  /** Numbers of nodes by state. */
+  readonly counts: WorkflowNodeCounts;
+  /** Positions in `Workflow.labelLayers` of the sets that edges lead to from its nodes, edges between labels included: at most the first 100. */
+  readonly dependents: ReadonlyArray<Scalars['Int']['output']>;
+  /** Number of nodes on the longest chain that leads to them. */
+  readonly depth: Scalars['Int']['output'];
+  /** True for final nodes. */
+  readonly isFinal: Scalars['Boolean']['output'];
+  /** The label; null for nodes without one. */
+  readonly label?: Maybe<Scalars['String']['output']>;
+};
+
 /** Numbers of the nodes with one depth. */
 export type WorkflowLayer = {
   readonly __typename?: 'WorkflowLayer';
@@ -9006,6 +9023,10 @@ export type WorkflowNodeEdge = {
 export type WorkflowNodeFilter = {
   /** Labels, at most 1000. */
   readonly labels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Greatest depth, 0 or more. */
+  readonly maxDepth?: InputMaybe<Scalars['Int']['input']>;
+  /** Smallest depth, 0 or more. */
+  readonly minDepth?: InputMaybe<Scalars['Int']['input']>;
   /** Names, at most 1000. */
   readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** States. */
@@ -9887,6 +9908,7 @@ export type ResolversTypes = {
   WorkflowGroupEdge: ResolverTypeWrapper<WorkflowGroupEdgeMapper>;
   WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
   WorkflowLabelCounts: ResolverTypeWrapper<WorkflowLabelCountsMapper>;
+  WorkflowLabelLayer: ResolverTypeWrapper<WorkflowLabelLayerMapper>;
   WorkflowLayer: ResolverTypeWrapper<WorkflowLayerMapper>;
   WorkflowMark: ResolverTypeWrapper<'SUCCEEDED' | 'SKIPPED'>;
   WorkflowNode: ResolverTypeWrapper<WorkflowNodeMapper>;
@@ -10379,6 +10401,7 @@ export type ResolversParentTypes = {
   WorkflowGroupEdge: WorkflowGroupEdgeMapper;
   WorkflowGroupEdgeInput: WorkflowGroupEdgeInput;
   WorkflowLabelCounts: WorkflowLabelCountsMapper;
+  WorkflowLabelLayer: WorkflowLabelLayerMapper;
   WorkflowLayer: WorkflowLayerMapper;
   WorkflowNode: WorkflowNodeMapper;
   WorkflowNodeConnection: WorkflowNodeConnectionMapper;
@@ -13162,6 +13185,7 @@ export type WorkflowResolvers<ContextType = Context, ParentType extends Resolver
   groupEdges?: Resolver<ReadonlyArray<ResolversTypes['WorkflowGroupEdge']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   labelCounts?: Resolver<ReadonlyArray<ResolversTypes['WorkflowLabelCounts']>, ParentType, ContextType>;
+  labelLayers?: Resolver<ReadonlyArray<ResolversTypes['WorkflowLabelLayer']>, ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
   layers?: Resolver<ReadonlyArray<ResolversTypes['WorkflowLayer']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -13232,6 +13256,14 @@ export type WorkflowLabelCountsResolvers<ContextType = Context, ParentType exten
   isFinal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   maxSubmitted?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type WorkflowLabelLayerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowLabelLayer'] = ResolversParentTypes['WorkflowLabelLayer']> = {
+  counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
+  dependents?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
+  depth?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  isFinal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
 export type WorkflowLayerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowLayer'] = ResolversParentTypes['WorkflowLayer']> = {
@@ -13721,6 +13753,7 @@ export type Resolvers<ContextType = Context> = {
   WorkflowEdgeCondition?: WorkflowEdgeConditionResolvers;
   WorkflowGroupEdge?: WorkflowGroupEdgeResolvers<ContextType>;
   WorkflowLabelCounts?: WorkflowLabelCountsResolvers<ContextType>;
+  WorkflowLabelLayer?: WorkflowLabelLayerResolvers<ContextType>;
   WorkflowLayer?: WorkflowLayerResolvers<ContextType>;
   WorkflowMark?: WorkflowMarkResolvers;
   WorkflowNode?: WorkflowNodeResolvers<ContextType>;

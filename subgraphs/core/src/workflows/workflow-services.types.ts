@@ -1,6 +1,7 @@
 /** Services of workflows for resolvers. Types only. */
 import type { WorkflowCommands } from './control/workflow-commands.service.js';
 import type { WorkflowSubmits } from './submit/workflow-submit.service.js';
+import type { LabelLayers } from './views/label-layers.js';
 import type { Workflows } from './views/workflows.service.js';
 
 /** Services of workflows. */
@@ -8,4 +9,5 @@ export interface WorkflowServices {
   readonly submits: WorkflowSubmits;
   readonly commands: WorkflowCommands;
   readonly views: Workflows;
+  readonly labelLayers: LabelLayers;
 }

@@ -99,6 +99,54 @@ describe('submitWorkflow', () => {
   });
 });
 
+describe('labelLayers', () => {
+  it('counts nodes by label and depth, and names the sets that edges lead to', async () => {
+    const workflow = await submit(
+      'sets',
+      [
+        node('sets-a1', { label: 'a' }),
+        node('sets-a2', { label: 'a' }),
+        node('sets-a3', { label: 'a', ...after('sets-a1') }),
+        node('sets-b', { label: 'b' }),
+        node('sets-none', after('sets-a3')),
+        node('sets-end', { isFinal: true }),
+      ],
+      { groupEdges: [{ from: 'a', to: 'b' }] },
+    );
+    await crew.work(workflow, 'SUCCEEDED');
+    const { workflow: shown } = await core.ask(
+      `query ($id: ID!) { workflow(id: $id) {
+        labelLayers { label isFinal depth counts { total succeeded } dependents }
+        nodes(filter: { labels: ["a"], minDepth: 1, maxDepth: 1 }) { nodes { name } }
+      } }`,
+      { id: workflow.id },
+    );
+    const set = (label: string | null, depth: number, total: number, dependents: readonly number[]) => ({
+      ...{ label, isFinal: depth === 3, depth, counts: { total, succeeded: total }, dependents },
+    });
+    // Final nodes come after all others.
+    expect(shown).toEqual({
+      labelLayers: [
+        set('a', 0, 2, [1, 3, 4]),
+        set('a', 1, 1, [2, 3, 4]),
+        set(null, 2, 1, [4]),
+        set('b', 2, 1, [4]),
+        set(null, 3, 1, []),
+      ],
+      nodes: { nodes: [{ name: 'sets-a3' }] },
+    });
+  });
+
+  it('refuses a negative depth', async () => {
+    const workflow = await submit('depth', [node('depth-a')]);
+    const answer = core.ask(
+      'query ($id: ID!) { workflow(id: $id) { nodes(filter: { minDepth: -1 }) { totalCount } } }',
+      { id: workflow.id },
+    );
+    await expect(answer).rejects.toThrow('filter.minDepth: -1');
+  });
+});
+
 describe('failures', () => {
   it('skips what can no longer run, with the reason, and retries it', async () => {
     const workflow = await submit('fail', [

@@ -13,6 +13,7 @@ import {
   WorkflowSubmits,
   type WorkflowSubmitsOptions,
 } from '../../workflows/submit/workflow-submit.service.js';
+import { LabelLayers } from '../../workflows/views/label-layers.js';
 import { Workflows } from '../../workflows/views/workflows.service.js';
 import type { WorkflowServices } from '../../workflows/workflow-services.types.js';
 import type { WorkflowStores } from './workflow-stores.repository.js';
@@ -62,6 +63,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     submits: new WorkflowSubmits({ ...options, workflows, nodes, edges, journal }),
     commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, quota, clock }),
     views: new Workflows({ workflows, nodes, edges, clock }),
+    labelLayers: new LabelLayers({ nodes, edges }),
     handler: work,
     start() {
       work.start();

@@ -23,6 +23,7 @@ type Types =
   | 'WorkflowDependentConnection'
   | 'WorkflowGroupEdge'
   | 'WorkflowLabelCounts'
+  | 'WorkflowLabelLayer'
   | 'WorkflowNode'
   | 'WorkflowNodeConnection'
   | 'WorkflowNodeCounts';
@@ -45,6 +46,7 @@ const workflow: NonNullable<Resolvers['Workflow']> = {
   counts: ({ groups }) => countsOf(groups),
   labelCounts: ({ groups }) => [...groups],
   layers: async (of, _args, { core }) => [...(await core.workflows.views.layers(of))],
+  labelLayers: async (of, _args, { core }) => [...(await core.workflows.labelLayers.of(of))],
   criticalPathNodes: ({ layers }) => layers,
   endedFraction: ({ groups }) => {
     const counts = countsOf(groups);
@@ -124,6 +126,10 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
     label: ({ label }) => (label === '' ? null : label),
     maxSubmitted: ({ maxSubmitted }) => maxSubmitted ?? null,
     failureLimit: ({ failureLimit }) => failureLimit ?? null,
+  },
+  WorkflowLabelLayer: {
+    label: ({ label }) => (label === '' ? null : label),
+    dependents: ({ dependents }) => [...dependents],
   },
   WorkflowNode: node,
   WorkflowNodeConnection: connection,

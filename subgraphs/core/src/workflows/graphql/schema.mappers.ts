@@ -3,6 +3,7 @@ import type { KeysetPage, PositionsPage } from '@rhizome/mongo';
 import type { NodeDocument } from '../model/node.document.js';
 import type { StoredWorkflowCommand, WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeCounts, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
+import type { LabelLayerView } from '../views/label-layers.js';
 import type { Dependent, LayerView, NodeView } from '../views/workflows.service.js';
 
 export type WorkflowMapper = WorkflowDocument;
@@ -12,6 +13,7 @@ export type WorkflowNodeConnectionMapper = KeysetPage<NodeDocument>;
 export type WorkflowNodeCountsMapper = NodeCounts;
 export type WorkflowLabelCountsMapper = StoredNodeGroup;
 export type WorkflowLayerMapper = LayerView;
+export type WorkflowLabelLayerMapper = LabelLayerView;
 export type WorkflowGroupEdgeMapper = StoredGroupEdge;
 export type WorkflowCommandMapper = StoredWorkflowCommand;
 export type WorkflowDependentConnectionMapper = PositionsPage<Dependent>;

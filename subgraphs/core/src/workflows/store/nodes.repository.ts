@@ -16,6 +16,8 @@ export interface NodeFilter {
   readonly states?: readonly StoredNodeState[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly names?: readonly string[] | undefined;
+  readonly minDepth?: number | undefined;
+  readonly maxDepth?: number | undefined;
 }
 
 /** Job of a node that has ended. */
@@ -74,7 +76,7 @@ export class NodesRepository {
   /** A page of the nodes of a workflow, in order. @throws DomainError CURSOR_INVALID */
   page(
     workflowId: string,
-    { states, labels, names }: NodeFilter,
+    { states, labels, names, minDepth, maxDepth }: NodeFilter,
     page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<NodeDocument>> {
     const filter = {
@@ -83,6 +85,9 @@ export class NodesRepository {
       ...(states ? { state: { $in: [...states] } } : {}),
       ...(labels ? { label: { $in: [...labels] } } : {}),
       ...(names ? { name: { $in: [...names] } } : {}),
+      ...(minDepth === undefined && maxDepth === undefined
+        ? {}
+        : { depth: { $gte: minDepth ?? 0, $lte: maxDepth ?? Number.MAX_SAFE_INTEGER } }),
     } as Filter<NodeDocument>;
     const order = [{ field: '_id', direction: 1 }] as const;
     // Otherwise an index on other fields may be used, for which all nodes are read and sorted.
@@ -180,6 +185,34 @@ export class NodesRepository {
         { hint: 'workflowId_depth_idx' },
       )
       .toArray();
+  }
+
+  /** Numbers of nodes by depth, label and state, from the top. */
+  async placeCounts(
+    workflowId: string,
+  ): Promise<
+    readonly (Pick<NodeDocument, 'depth' | 'label' | 'isFinal' | 'state'> & { readonly nodes: number })[]
+  > {
+    const fields = { depth: '$depth', label: '$label', isFinal: '$isFinal', state: '$state' };
+    return this.#nodes
+      .aggregate<Pick<NodeDocument, keyof typeof fields> & { nodes: number }>(
+        [
+          { $match: { _id: rangeOf(workflowId) } },
+          { $group: { _id: fields, nodes: { $sum: 1 } } },
+          { $replaceWith: { $mergeObjects: ['$_id', { nodes: '$nodes' }] } },
+          { $sort: { depth: 1, label: 1, isFinal: 1 } },
+        ],
+        { hint: '_id_' },
+      )
+      .toArray();
+  }
+
+  /** Label and depth of all nodes of a workflow, in order. */
+  async *places(
+    workflowId: string,
+  ): AsyncGenerator<Pick<NodeDocument, 'index' | 'label' | 'isFinal' | 'depth'>> {
+    const projection = { index: 1, label: 1, isFinal: 1, depth: 1 } as const;
+    yield* this.#nodes.find({ _id: rangeOf(workflowId) }, { projection, sort: { _id: 1 }, batchSize: 5000 });
   }
 
   /** Deletes the nodes of a workflow that was removed. */

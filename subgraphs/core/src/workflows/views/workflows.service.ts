@@ -36,6 +36,8 @@ export interface NodeFilterSpec {
   readonly states?: Maybe<readonly NodeState[]>;
   readonly labels?: Maybe<readonly string[]>;
   readonly names?: Maybe<readonly string[]>;
+  readonly minDepth?: Maybe<number>;
+  readonly maxDepth?: Maybe<number>;
 }
 
 /** A page to read. */
@@ -118,14 +120,18 @@ export class Workflows {
     filter: NodeFilterSpec | null | undefined,
     { first, after }: PageSpec,
   ): Promise<KeysetPage<NodeDocument>> {
-    const { states, labels, names } = filter ?? {};
+    const { states, labels, names, minDepth, maxDepth } = filter ?? {};
     checkFilter({ states, labels, names });
+    checkDepth('minDepth', minDepth);
+    checkDepth('maxDepth', maxDepth);
     return this.#options.nodes.page(
       _id,
       {
         ...(states ? { states: storedStatesOf(states) } : {}),
         ...(labels ? { labels } : {}),
         ...(names ? { names } : {}),
+        minDepth: minDepth ?? undefined,
+        maxDepth: maxDepth ?? undefined,
       },
       { first, after },
     );
@@ -192,6 +198,10 @@ export class Workflows {
     const now = this.#options.clock.now().getTime();
     return new Date(now + ((now - sealedAt.getTime()) / ended) * (all - ended));
   }
+}
+
+function checkDepth(field: string, depth: Maybe<number>): void {
+  if (depth != null && depth < 0) throw badInput(`filter.${field}`, depth, '0 or more');
 }
 
 function checkFilter(filter: object): void {

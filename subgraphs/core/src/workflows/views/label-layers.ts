@@ -1,0 +1,118 @@
+/** Nodes of a workflow by label and depth, with the edges between these sets: a graph that a person can read. */
+import { LRUCache } from 'lru-cache';
+import { childOf, edgesFrom } from '../model/edges.js';
+import { leadsFrom, leadsTo, type NodePlace, nodesIn, noNodes } from '../model/node-rules.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import { type NodeCounts, type NodeState, shownState } from '../model/workflow.types.js';
+import type { EdgesRepository } from '../store/edges.repository.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+
+/** Nodes with the same label and depth. */
+export interface LabelLayerView extends NodePlace {
+  readonly depth: number;
+  readonly counts: NodeCounts;
+  /** Positions in the list of the sets that edges lead to from here, ascending. */
+  readonly dependents: readonly number[];
+}
+
+/** Stores that {@link LabelLayers} reads. */
+export interface LabelLayersOptions {
+  readonly nodes: Pick<NodesRepository, 'places' | 'placeCounts'>;
+  readonly edges: Pick<EdgesRepository, 'all'>;
+}
+
+/** Most sets that one call shows. */
+const maxShown = 1000;
+/** Most sets that each one names as its dependents. */
+const maxDependents = 100;
+const maxKept = 50;
+
+interface Kept<T> {
+  readonly revision: number;
+  readonly value: Promise<T>;
+}
+
+/** Reads the sets, and keeps those of the latest workflows: edges never change, and nodes by steps only. */
+export class LabelLayers {
+  readonly #options: LabelLayersOptions;
+  readonly #dependents = new LRUCache<string, Promise<readonly (readonly number[])[]>>({ max: maxKept });
+  readonly #layers = new LRUCache<string, Kept<readonly LabelLayerView[]>>({ max: maxKept });
+
+  constructor(options: LabelLayersOptions) {
+    this.#options = options;
+  }
+
+  /** The first 1,000 sets, from the top; none while nodes are still being stored. */
+  async of(workflow: WorkflowDocument): Promise<readonly LabelLayerView[]> {
+    const { _id, revision, state } = workflow;
+    if (state === 'OPEN') return [];
+    const known = this.#layers.get(_id);
+    if (known?.revision === revision) return known.value;
+    const value = this.#read(workflow);
+    this.#layers.set(_id, { revision, value });
+    value.catch(() => this.#layers.delete(_id));
+    return value;
+  }
+
+  async #read(workflow: WorkflowDocument): Promise<readonly LabelLayerView[]> {
+    const counts = new Map<string, NodePlace & { depth: number; counts: Record<NodeState, number> }>();
+    for (const { label, isFinal, depth, state, nodes } of await this.#options.nodes.placeCounts(
+      workflow._id,
+    )) {
+      const key = keyOf({ label, isFinal, depth });
+      const layer = counts.get(key) ?? { label, isFinal, depth, counts: { ...noNodes } };
+      counts.set(key, layer);
+      layer.counts[shownState(state)] += nodes;
+    }
+    const shown = [...counts.values()].slice(0, maxShown);
+    const dependents = await this.#dependentsOf(workflow, shown);
+    return shown.map((layer, at) => ({ ...layer, dependents: dependents[at] ?? [] }));
+  }
+
+  #dependentsOf(
+    workflow: WorkflowDocument,
+    layers: readonly Layer[],
+  ): Promise<readonly (readonly number[])[]> {
+    const known = this.#dependents.get(workflow._id);
+    if (known) return known;
+    const found = this.#readDependents(workflow, layers);
+    this.#dependents.set(workflow._id, found);
+    found.catch(() => this.#dependents.delete(workflow._id));
+    return found;
+  }
+
+  async #readDependents(
+    { _id, groups, groupEdges }: WorkflowDocument,
+    layers: readonly Layer[],
+  ): Promise<readonly (readonly number[])[]> {
+    const { nodes, edges } = this.#options;
+    const positions = new Map(layers.map((layer, at) => [keyOf(layer), at]));
+    const dependents = layers.map(() => new Set<number>());
+    const count = groups.reduce((sum, group) => sum + nodesIn(group.counts), 0);
+    const layerOf = new Int32Array(count).fill(-1);
+    for await (const place of nodes.places(_id)) layerOf[place.index] = positions.get(keyOf(place)) ?? -1;
+    for (const block of await edges.all(_id, count))
+      for (let node = block.first; node < block.first + block.offsets.length - 1; node += 1) {
+        const from = dependents[layerOf[node] ?? -1];
+        if (!from) continue;
+        for (const target of edgesFrom(block, node)) from.add(layerOf[childOf(target)] ?? -1);
+      }
+    for (const edge of groupEdges)
+      layers.forEach((from, at) => {
+        if (!leadsFrom(edge, from)) return;
+        layers.forEach((to, position) => {
+          if (leadsTo(edge, to)) dependents[at]?.add(position);
+        });
+      });
+    return dependents.map((found) =>
+      [...found]
+        .filter((at) => at >= 0)
+        .sort((one, other) => one - other)
+        .slice(0, maxDependents),
+    );
+  }
+}
+
+type Layer = NodePlace & { readonly depth: number };
+
+const keyOf = ({ label, isFinal, depth }: Layer): string => `${depth} ${isFinal ? 1 : 0} ${label}`;
