@@ -14,6 +14,8 @@ import { JobPage } from './pages/job.js';
 import { JobsPage } from './pages/jobs.js';
 import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
+import { WorkflowPage } from './pages/workflow.js';
+import { WorkflowsPage } from './pages/workflows.js';
 import { Link, useRoute } from './routing/link.js';
 import { LoginPage } from './session/login-page.js';
 import { Elevation } from './session/elevation.js';
@@ -144,6 +146,7 @@ function Frame({ api, linking, onLeave }: FrameProps) {
         <Link to="/">Rhizome</Link>
         <ConnectionBadge connection={api.connection} />
         <Link to="/jobs">Jobs</Link>
+        <Link to="/workflows">Workflows</Link>
         <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
         <span className="grow" />
@@ -168,6 +171,8 @@ function Page({ linking }: { linking: Linking | null }) {
   if (route.page === 'overview') return <OverviewPage />;
   if (route.page === 'task') return <TaskPage key={route.id} id={route.id} />;
   if (route.page === 'jobs') return <JobsPage />;
+  if (route.page === 'workflows') return <WorkflowsPage />;
+  if (route.page === 'workflow') return <WorkflowPage key={route.id} id={route.id} />;
   if (route.page === 'errors') return <ErrorsPage />;
   if (route.page === 'identities') return <IdentitiesPage linking={linking} />;
   if (route.page === 'audit') return <AuditPage />;

@@ -2,6 +2,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app.js';
 import { removeLinked, tokenOfTab } from './session/token.js';
 import './styles.css';
+import './workflow/workflow.css';
 
 const { sessionStorage: storage, location } = window;
 const linked = removeLinked('token', window);

@@ -119,8 +119,8 @@ describe('a refusal', () => {
   });
 });
 
-describe('the metrics of the copies', () => {
-  it('count what each server got, what waits for it, and failed writes', async () => {
+describe('watchAuditExports', () => {
+  it('counts what each server got, what waits for it, and failed writes', async () => {
     const server = new SyslogServer();
     const syslog = { url: `tcp://${await server.listen()}` };
     // Nothing listens on this port.

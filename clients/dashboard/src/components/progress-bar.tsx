@@ -1,5 +1,15 @@
-/** Fraction that has ended, and fraction of that which succeeded. */
-export function ProgressBar({ finished, ended, label }: { finished: number; ended: number; label: string }) {
+/** Fraction that has ended, and fractions that succeeded and that were left out. */
+export function ProgressBar({
+  finished,
+  skipped = 0,
+  ended,
+  label,
+}: {
+  finished: number;
+  skipped?: number;
+  ended: number;
+  label: string;
+}) {
   const percent = (part: number): string => `${Math.round(part * 1000) / 10}%`;
   return (
     <div
@@ -11,7 +21,8 @@ export function ProgressBar({ finished, ended, label }: { finished: number; ende
       aria-valuenow={Math.round(ended * 100)}
     >
       <span className="bar-finished" style={{ width: percent(finished) }} />
-      <span className="bar-ended" style={{ width: percent(Math.max(0, ended - finished)) }} />
+      <span className="bar-ended" style={{ width: percent(Math.max(0, ended - finished - skipped)) }} />
+      <span className="bar-skipped" style={{ width: percent(skipped) }} />
     </div>
   );
 }

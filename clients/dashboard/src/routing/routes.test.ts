@@ -9,6 +9,8 @@ it.each([
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
   ['/identities', { page: 'identities' }],
+  ['/workflows', { page: 'workflows' }],
+  ['/workflows/workflow_1', { page: 'workflow', id: 'workflow_1' }],
   ['/jobs', { page: 'jobs' }],
   ['/tasks', { page: 'nowhere', path: '/tasks' }],
   ['/jobs/a/b', { page: 'nowhere', path: '/jobs/a/b' }],
