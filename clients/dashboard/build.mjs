@@ -45,6 +45,8 @@ async function make(outDir) {
       assetsDir: 'assets',
       target: 'es2022',
       modulePreload: { polyfill: false },
+      // Most licences ask to be named with their text.
+      license: { fileName: 'LICENCES.md' },
     },
   });
 }

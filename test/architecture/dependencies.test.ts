@@ -11,6 +11,7 @@ const allowed: Readonly<Record<string, string>> = {
   '@xmldom/xmldom': "nvidia-smi's XML",
   '@apollo/server': 'subgraph servers',
   '@apollo/subgraph': 'the subgraph specification',
+  '@dagrejs/dagre': 'layout of the graphs of workflows, in the browser',
   '@graphiql/react': 'the schema switch of the page to try queries',
   '@graphql-inspector/core': 'differences between two schemas',
   '@graphql-hive/router-query-planner': 'query plans; imported in lib/federation only',

@@ -1,5 +1,5 @@
 /**
- * The graph of a workflow that the page shows: boxes of nodes by label and layer, in so few boxes that a person
+ * The graph of a workflow that the page shows: boxes of nodes by label and layer, few enough that a person
  * can read it.
  */
 import type { NodeCountsFragment, NodeMarkFragment } from '../operations.generated.js';
@@ -54,8 +54,8 @@ export interface GraphLimits {
 export const readable: GraphLimits = { boxes: 100, arrows: 300 };
 
 /**
- * Joins layers, two, four and so on at a time, and then labels, until the graph is within the limits. Sets with
- * one label stay apart for as long as possible.
+ * Joins layers, two, four and so on at a time, and then labels, until the graph is within the limits. Sets
+ * with one label stay apart for as long as possible.
  */
 export function foldLayers(layers: readonly LabelLayer[], limits: GraphLimits = readable): BoxGraph {
   const deepest = layers.reduce((most, { depth }) => Math.max(most, depth), 0);

@@ -77,8 +77,8 @@ export interface Spot extends Point {
 }
 
 /**
- * The element to which an arrow key leads: in its direction, near, and rather straight ahead than to the side.
- * Undefined if there is none.
+ * The element to which an arrow key leads: in its direction, near, and rather straight ahead than to the
+ * side. Undefined if there is none.
  */
 export function nextSpot(from: Point, spots: readonly Spot[], direction: Direction): Spot | undefined {
   const isVertical = direction === 'up' || direction === 'down';

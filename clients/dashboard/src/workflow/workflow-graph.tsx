@@ -7,7 +7,7 @@ import { type BoxGraph, foldLayers, graphOfNodes, type LabelLayer } from './fold
 import { GraphCanvas } from './graph-canvas.js';
 import { NodeDetails } from './node-details.js';
 
-/** Workflows of so many nodes are shown node by node. */
+/** Workflows of at most this many nodes are shown node by node. */
 const mostSingleNodes = 60;
 
 interface Props {

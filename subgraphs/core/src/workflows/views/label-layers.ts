@@ -1,4 +1,4 @@
-/** Nodes of a workflow by label and depth, with the edges between these sets, for a graph of large workflows. */
+/** Nodes of a workflow by label and depth, with the edges between these sets, to draw a large workflow. */
 import { LRUCache } from 'lru-cache';
 import { childOf, edgesFrom } from '../model/edges.js';
 import { leadsFrom, leadsTo, type NodePlace, nodesIn, noNodes } from '../model/node-rules.js';
