@@ -241,11 +241,13 @@ it('links the account of a second login to the session, and unlinks it', async (
     .locator('tr', { hasText: `fay at ${system.institute.issuer}` })
     .getByText('(in use)')
     .waitFor();
-  const [entry] = await linksInAudit();
+  const [entry] = await inAudit('Mutation.linkIdentity');
   expect(entry).toMatchObject({
     actor: { subject: own },
     targets: { ids: expect.arrayContaining(['fay-2']) },
   });
+  const [login] = await inAudit('auth.link');
+  expect(await other.getAttribute('data-identity')).toBe(login?.actor.subject);
   await other.getByRole('button', { name: /^Unlink/ }).click();
   await page.getByText('no linked identities').waitFor();
   expect(faults).toEqual([]);
@@ -286,10 +288,11 @@ interface LinkEntry {
   readonly targets: { readonly ids: readonly string[] };
 }
 
-/** Entries of links in the audit log, the newest first. */
-async function linksInAudit(): Promise<readonly LinkEntry[]> {
+/** Entries of an action in the audit log, the newest first. */
+async function inAudit(action: string): Promise<readonly LinkEntry[]> {
   const { auditEntries } = await system.api.data<{ auditEntries: { nodes: readonly LinkEntry[] } }>(
-    '{ auditEntries(filter: { action: "Mutation.linkIdentity" }) { nodes { actor { subject } targets { ids } } } }',
+    'query ($action: String) { auditEntries(filter: { action: $action }) { nodes { actor { subject } targets { ids } } } }',
+    { action },
   );
   return auditEntries.nodes;
 }

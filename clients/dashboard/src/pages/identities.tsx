@@ -153,11 +153,13 @@ function Issuers({
     <section>
       <h2>Link another account</h2>
       <p>Log in at its issuer. This session goes on as it is.</p>
-      {issuers.map(({ name }) => (
-        <button key={name} type="button" onClick={() => start(name)}>
-          Log in at {name}…
-        </button>
-      ))}
+      <p className="filter">
+        {issuers.map(({ name }) => (
+          <button key={name} type="button" onClick={() => start(name)}>
+            Log in at {name}…
+          </button>
+        ))}
+      </p>
     </section>
   );
 }

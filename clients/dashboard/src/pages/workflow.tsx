@@ -63,7 +63,7 @@ export function WorkflowPage({ id }: { id: string }) {
       <FailureNote failures={[moves.failure, page.failure]} />
       {workflow && <Progress workflow={{ ...workflow, ...latest }} />}
       {workflow && layers && layers.length > 0 && (
-        <WorkflowGraph id={id} layers={layers} changes={moves.state.count} />
+        <WorkflowGraph id={id} layers={layers} nodes={workflow.counts.total} changes={moves.state.count} />
       )}
       {workflow?.state === 'OPEN' && !isKnown && <p className="muted">Nodes are being stored.</p>}
     </>

@@ -13,12 +13,14 @@ const mostSingleNodes = 60;
 interface Props {
   readonly id: string;
   readonly layers: readonly LabelLayer[];
+  /** Number of nodes, also of those that are below the layers. */
+  readonly nodes: number;
   /** Number of changes so far: nodes are read again after each. */
   readonly changes: number;
 }
 
 /** Shows a small workflow node by node, and a large one by label and layer. */
-export function WorkflowGraph({ id, layers, changes }: Props) {
+export function WorkflowGraph({ id, layers, nodes, changes }: Props) {
   const total = layers.reduce((sum, { counts }) => sum + counts.total, 0);
   const [state, setState] = useState<WorkflowNodeState | ''>('');
   const [chosen, setChosen] = useState<string | null>(null);
@@ -46,6 +48,11 @@ export function WorkflowGraph({ id, layers, changes }: Props) {
         {folded.layersPerBox > 1 && total > mostSingleNodes && (
           <span className="muted">{folded.layersPerBox} layers in a box</span>
         )}
+        {total < nodes && (
+          <span className="muted">
+            the first {total.toLocaleString('en')} of {nodes.toLocaleString('en')} nodes
+          </span>
+        )}
       </div>
       <div className="workflow-view">
         {total <= mostSingleNodes ? (
@@ -68,7 +75,7 @@ export function WorkflowGraph({ id, layers, changes }: Props) {
   );
 }
 
-interface SingleProps extends Props {
+interface SingleProps extends Omit<Props, 'nodes'> {
   readonly folded: BoxGraph;
   readonly chosen: string | null;
   readonly onChoose: (name: string) => void;
