@@ -2984,7 +2984,7 @@ export type WorkflowMark =
 
 /** Conditions on nodes; all must hold. */
 export type WorkflowNodeFilter = {
-  /** Labels, at most 1000. */
+  /** Labels, at most 1000; an empty one for nodes without a label. */
   labels?: Array<string> | null | undefined;
   /** Greatest depth, 0 or more. */
   maxDepth?: number | null | undefined;

@@ -9021,7 +9021,7 @@ export type WorkflowNodeEdge = {
 
 /** Conditions on nodes; all must hold. */
 export type WorkflowNodeFilter = {
-  /** Labels, at most 1000. */
+  /** Labels, at most 1000; an empty one for nodes without a label. */
   readonly labels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Greatest depth, 0 or more. */
   readonly maxDepth?: InputMaybe<Scalars['Int']['input']>;

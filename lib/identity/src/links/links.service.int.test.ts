@@ -216,6 +216,21 @@ describe('linkIdentity of the session of a browser', () => {
     expect((await link(await personOf('ira'), token)).codes).toEqual(['TOKEN_USED']);
   });
 
+  it('is refused to a session with elevated roles', async () => {
+    const { links, webSessions } = system.identity;
+    const { id, principal } = await sessionOf('ida');
+    const elevation = {
+      id: 'elv_2',
+      experiment: 'heron',
+      roles: ['ADMIN'],
+      until: principal.expiresAt,
+    } as const;
+    const session = await webSessions.find(id);
+    if (!session) throw new Error('no session');
+    await webSessions.elevate(session, elevation);
+    await expect(links.loginOfSession(id)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
   it('is refused after the second identity was suspended, and to a session that has ended', async () => {
     const { outside, links, tokens, webSessions } = system.identity;
     const { id, principal, login } = await sessionOf('jan');

@@ -117,7 +117,7 @@ describe('labelLayers', () => {
     const { workflow: shown } = await core.ask(
       `query ($id: ID!) { workflow(id: $id) {
         labelLayers { label isFinal depth counts { total succeeded } dependents }
-        nodes(filter: { labels: ["a"], minDepth: 1, maxDepth: 1 }) { nodes { name } }
+        nodes(filter: { labels: ["a", ""], minDepth: 1, maxDepth: 2 }) { nodes { name } }
       } }`,
       { id: workflow.id },
     );
@@ -133,7 +133,7 @@ describe('labelLayers', () => {
         set('b', 2, 1, [4]),
         set(null, 3, 1, []),
       ],
-      nodes: { nodes: [{ name: 'sets-a3' }] },
+      nodes: { nodes: [{ name: 'sets-a3' }, { name: 'sets-none' }] },
     });
   });
 
