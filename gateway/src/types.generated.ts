@@ -721,7 +721,8 @@ export type KnownPrincipalEdge = {
 export type LinkIdentityInput = {
   /**
    * Token of an outside issuer for the second identity, as `rhizome login` gets it: the proof that the identity is yours.
-   * It must have been issued within the last 10 minutes, and can be used once.
+   * It must have been issued within the last 10 minutes, and can be used once. The dashboard gives the proof that the
+   * gateway made of such a token for the session of the browser.
    */
   readonly token: Scalars['String']['input'];
 };
@@ -870,7 +871,7 @@ export type Mutation = {
   /**
    * Links a second identity of yours to the one that makes the call. With a login of either identity, you own the jobs of
    * both, but have only the roles of the identity with which you logged in. Needs a token of a login with all your rights
-   * and the usual lifetime, without an elevation.
+   * and the usual lifetime, or the session of a browser; in both cases without an elevation.
    */
   readonly linkIdentity: LinkIdentityPayload;
   /** Checks a schema and makes it live in every gateway. */

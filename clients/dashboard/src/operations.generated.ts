@@ -348,13 +348,13 @@ export type UnlinkIdentityInput = {
   principalId: string;
 };
 
-/** Condition of an edge on the node that it leaves. */
+/** Condition of an edge: the end of the node from which the edge leads. */
 export type WorkflowEdgeCondition =
-  /** It ends, in any state. */
+  /** The node ends, in any state; SKIPPED and CANCELLED count, too. */
   | 'ENDED'
-  /** It ends as FAILED. */
+  /** The node ends as FAILED. */
   | 'FAILED'
-  /** It ends as SUCCEEDED. */
+  /** The node ends as SUCCEEDED. */
   | 'SUCCEEDED';
 
 /** Conditions on workflows; all must hold. */
@@ -387,13 +387,13 @@ export type WorkflowNodeFilter = {
 export type WorkflowNodeState =
   /** A principal cancelled it or its job. */
   | 'CANCELLED'
-  /** Its job has ended as FAILED or CLOSED. */
+  /** Its job is FAILED. */
   | 'FAILED'
   /** Its conditions can no longer be met, or a principal skipped it. */
   | 'SKIPPED'
   /** Its job exists and has not ended. */
   | 'SUBMITTED'
-  /** Its job has FINISHED, or a principal said so. */
+  /** Its job is FINISHED, or a principal gave the node this state. */
   | 'SUCCEEDED'
   /** Its conditions are not met yet, or it is about to be submitted. */
   | 'WAITING';

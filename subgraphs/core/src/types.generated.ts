@@ -8713,7 +8713,7 @@ export type Workflow = Node & {
   readonly id: Scalars['ID']['output'];
   /** Numbers of nodes by the label of the node (`WorkflowNode.label`, not `labels` of the jobs). */
   readonly labelCounts: ReadonlyArray<WorkflowLabelCounts>;
-  /** Nodes by label and depth, with the edges between these sets, from the top: at most the first 1000 sets. */
+  /** Nodes by label and depth, with the edges between these sets, from depth 0: at most the first 1000 sets. */
   readonly labelLayers: ReadonlyArray<WorkflowLabelLayer>;
   /** Labels of the jobs. */
   readonly labels: ReadonlyArray<Label>;
@@ -8901,7 +8901,7 @@ export type WorkflowLabelLayer = {
   readonly counts: WorkflowNodeCounts;
   /** Positions in `Workflow.labelLayers` of the sets that edges lead to from its nodes, edges between labels included: at most the first 100. */
   readonly dependents: ReadonlyArray<Scalars['Int']['output']>;
-  /** Number of nodes on the longest chain that leads to them. */
+  /** Number of nodes before them on the longest chain that leads to them; 0 at the top. */
   readonly depth: Scalars['Int']['output'];
   /** True for final nodes. */
   readonly isFinal: Scalars['Boolean']['output'];
