@@ -137,6 +137,7 @@ describe('a field that refers to an object', () => {
     'BulkRefusal.jobId': 'the job may not exist',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
     'JobPreemption.jobId': 'the owner of one job may not read the other',
+    'QueueCanary.sharePath': 'those who see the queue may not read the share',
     'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',
     'WorkUnitCompletion.jobId': 'those who see the units may not read the job',
     'WorkUnitError.jobId': 'those who see the units may not read the job',
@@ -178,6 +179,7 @@ describe('an enum', () => {
     const open: Readonly<Record<string, string>> = {
       'AttemptFilter.errorCodes': 'workers define further codes',
       'AuditEntry.codes': 'codes of all errors of all services',
+      'CanaryResult.errorCode': 'workers define further codes',
       'Device.partitionMode': 'the terms of the vendor',
       'DeviceInput.partitionMode': 'the terms of the vendor',
       'ErrorFilter.codes': 'workers define further codes',

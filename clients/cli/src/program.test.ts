@@ -155,6 +155,8 @@ describe('rhizome with wrong usage', () => {
 
   it.each([
     ['a submit without an experiment', ['submit', '--', 'true'], /needs --experiment/],
+    ['canary jobs without a command', ['queue', 'canary', 'q', '--share', 'alpha/x'], /command of the jobs/],
+    ['canary jobs without a share', ['queue', 'canary', 'q', '--', 'true'], /needs --share/],
     ['a submit without a command', ['submit', '-e', 'alpha'], /needs a command after --/],
     [
       'flags together with a file',

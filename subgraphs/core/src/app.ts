@@ -15,6 +15,7 @@ import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolver
 import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
 import { checkpointResolvers } from './jobs/graphql/progress-resolvers.js';
 import { jobPolicies, jobResolvers } from './jobs/graphql/resolvers.js';
+import { canaryResolvers } from './queues/graphql/canary-resolvers.js';
 import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-resolvers.js';
 import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
@@ -96,6 +97,7 @@ export function buildCore(options: CoreOptions): Core {
       secretResolvers,
       shareResolvers,
       queueResolvers,
+      canaryResolvers,
       downtimeResolvers,
       policyResolvers,
       viewerResolvers,

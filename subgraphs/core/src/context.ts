@@ -35,6 +35,7 @@ import type { HardwareViews } from './hardware/hardware-map.service.js';
 import type { AcquireService } from './workers/acquire.service.js';
 import type { CommandHub } from './workers/commands/command-hub.js';
 import type { JobHolder } from './workers/reports/job-holder.js';
+import type { QueueHealth } from './workers/canaries/canary-plan.js';
 import type { HostsService } from './workers/hosts/hosts.service.js';
 import type { LeaseClockService } from './workers/lease-clock/lease-clock.service.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
@@ -61,6 +62,8 @@ export interface CoreServices {
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly downtimes: DowntimesService;
+  /** Health of queues by id, in order; null without canary jobs. */
+  readonly queueHealth: (queueIds: readonly string[]) => Promise<readonly (QueueHealth | null)[]>;
   /** Hosts that are not healthy. */
   readonly hosts: HostsService;
   readonly policies: PoliciesService;

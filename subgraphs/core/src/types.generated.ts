@@ -2,6 +2,7 @@
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { AttemptDecisionMapper, DecisionEffectMapper, PolicyMapper, PolicyConnectionMapper, PolicySimulationMapper, PolicySimulationResultMapper, PolicySimulationRuleMapper, PolicySimulationSampleMapper, PolicyVersionMapper, PolicyVersionConnectionMapper } from './policies/graphql/schema.mappers.js';
 import type { BulkOperationMapper, BulkResultMapper, JobMapper, JobAttemptMapper, JobConnectionMapper, JobErrorMapper, JobHoldMapper, JobPayloadMapper, JobTransitionMapper, RetryJobsPayloadMapper, SubmitJobsPayloadMapper } from './jobs/graphql/schema.mappers.js';
+import type { CanaryResultMapper, QueueCanaryMapper, QueueHealthMapper } from './queues/graphql/canaries.mappers.js';
 import type { ChangeTaskPayloadMapper, TaskChangeMapper, TaskValueChangeMapper } from './tasks/graphql/task-changes.mappers.js';
 import type { CompletedWorkUnitMapper, WorkPoolChangedMapper, WorkUnitCompletedMapper, WorkUnitCompletedEventMapper } from './events/graphql/units.mappers.js';
 import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmentMapper, LeaseClockMapper, WorkerMapper, WorkerCommandMapper, WorkerConnectionMapper, WorkerHardwareMapper } from './workers/graphql/schema.mappers.js';
@@ -429,6 +430,34 @@ export type BulkResult = {
   readonly refusedByReason: ReadonlyArray<BulkRefusalCount>;
   /** Jobs that could not be changed; for a background operation, so far. */
   readonly refusedCount: Scalars['Int']['output'];
+};
+
+/** End of a canary job. */
+export type CanaryOutcome =
+  /** It was cancelled, or closed by core. */
+  | 'CANCELLED'
+  /** It failed. */
+  | 'FAILED'
+  /** It finished. */
+  | 'SUCCEEDED';
+
+/** Result of a canary job. */
+export type CanaryResult = {
+  readonly __typename?: 'CanaryResult';
+  /** Time of its end. */
+  readonly endedAt: Scalars['DateTime']['output'];
+  /** Code of the error of its last attempt; null if it has none. */
+  readonly errorCode?: Maybe<Scalars['String']['output']>;
+  /** Name of the host that ran it; null if none did. */
+  readonly hostName?: Maybe<Scalars['String']['output']>;
+  /** The job; null if it was removed, or if you may not see it. */
+  readonly job?: Maybe<Job>;
+  /** End of the job. */
+  readonly outcome: CanaryOutcome;
+  /** Time from the start of its payload to its end, in seconds; null if it did not start. */
+  readonly runSeconds?: Maybe<Scalars['Float']['output']>;
+  /** Time at which core began it. */
+  readonly submittedAt: Scalars['DateTime']['output'];
 };
 
 /** A downtime to cancel. */
@@ -5701,6 +5730,8 @@ export type QueryworkflowsArgs = {
 /** A named entry point to resources at a site, with limits, a state and the experiments it admits. */
 export type Queue = Node & {
   readonly __typename?: 'Queue';
+  /** Canary jobs of the queue; null if it has none. */
+  readonly canary?: Maybe<QueueCanary>;
   /** Defaults and bounds for the continuity of jobs while their worker cannot reach core. They apply when a job is sent to a worker of the queue. */
   readonly continuity: ContinuityPolicy;
   /** Time of creation. */
@@ -5715,6 +5746,8 @@ export type Queue = Node & {
   readonly experiments: ReadonlyArray<Experiment>;
   /** GPUs of the queue by model, driver branch and CUDA version, as reported by its live workers. */
   readonly gpuSummary: ReadonlyArray<GpuHardware>;
+  /** Health of the queue; null if it never had canary jobs. */
+  readonly health?: Maybe<QueueHealth>;
   /** Opaque identifier, `queue_…`. */
   readonly id: Scalars['ID']['output'];
   /** Isolation of payloads from their worker and from each other that the queue requires. */
@@ -5746,6 +5779,51 @@ export type Queue = Node & {
 export type QueueworkersArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** Canary jobs of a queue: small jobs of core's own that show whether the queue and its hosts run jobs. */
+export type QueueCanary = {
+  readonly __typename?: 'QueueCanary';
+  /** Arguments of the payload. */
+  readonly arguments: ReadonlyArray<Scalars['String']['output']>;
+  /** Program of the payload. */
+  readonly command: Scalars['String']['output'];
+  /** Number of cores of a job. */
+  readonly cores: Scalars['Int']['output'];
+  /** Experiment of the jobs. */
+  readonly experiment: Experiment;
+  /** Container image of the payload; null for none. */
+  readonly image?: Maybe<Scalars['String']['output']>;
+  /** Time between the starts of two jobs, in seconds. */
+  readonly intervalSeconds: Scalars['Int']['output'];
+  /** Memory of a job, in MiB. */
+  readonly memoryMiB: Scalars['Int']['output'];
+  /** Path of the share that the jobs are charged to. */
+  readonly sharePath: Scalars['String']['output'];
+  /** Walltime of a job, in seconds. */
+  readonly walltimeSeconds: Scalars['Int']['output'];
+};
+
+/** Canary jobs of a queue. They are submitted by `system:canaries`, receive neither secrets nor a token, are not repeated, and are left out of the counts of jobs and errors. */
+export type QueueCanaryInput = {
+  /** Arguments of the payload, at most 100. */
+  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Program of the payload, 1 to 4096 characters. */
+  readonly command: Scalars['String']['input'];
+  /** Number of cores of a job. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of the experiment of the jobs, which the queue must admit. */
+  readonly experiment: Scalars['String']['input'];
+  /** Container image of the payload; none by default. */
+  readonly image?: InputMaybe<Scalars['String']['input']>;
+  /** Time between the starts of two jobs, in seconds, 60 to 604800. A job that is due begins after the one before it has ended. */
+  readonly intervalSeconds: Scalars['Int']['input'];
+  /** Memory of a job, in MiB. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Share that the jobs are charged to, by its path or leaf name. */
+  readonly share: Scalars['String']['input'];
+  /** Walltime of a job, in seconds, 1 to 3600. */
+  readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** Message of `queueChanged`. */
@@ -5832,6 +5910,23 @@ export type QueueFilter = {
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** States of the queues. */
   readonly states?: InputMaybe<ReadonlyArray<QueueState>>;
+};
+
+/** Health of a queue as its canary jobs show it. Jobs that test single hosts are left out. */
+export type QueueHealth = {
+  readonly __typename?: 'QueueHealth';
+  /** Number of jobs that finished or failed since `since`, of the latest 100. */
+  readonly canaryCount: Scalars['Int']['output'];
+  /** Result of the latest job; null before the first has ended. */
+  readonly latest?: Maybe<CanaryResult>;
+  /** Time at which core began the job that waits or runs; null if there is none. */
+  readonly openSince?: Maybe<Scalars['DateTime']['output']>;
+  /** Reason for which core could not submit the latest job; null if it could. */
+  readonly problem?: Maybe<Scalars['String']['output']>;
+  /** Begin of the last 24 hours. */
+  readonly since: Scalars['DateTime']['output'];
+  /** Fraction of them that finished, 0 to 1; null if there are none. */
+  readonly successFraction?: Maybe<Scalars['Float']['output']>;
 };
 
 /** Isolation of payloads that a queue requires. */
@@ -7896,6 +7991,8 @@ export type UpdateExperimentUserErrorCode =
 
 /** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
+  /** Canary jobs of the queue, which replace the existing ones; null ends them. Off by default. */
+  readonly canary?: InputMaybe<QueueCanaryInput>;
   /** Defaults and bounds for the continuity of jobs; attempts that were sent keep theirs. */
   readonly continuity?: InputMaybe<ContinuityPolicyInput>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
@@ -7947,7 +8044,9 @@ export type UpdateQueueUserErrorCode =
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The queue was changed in the meantime. */
-  | 'REVISION_CONFLICT';
+  | 'REVISION_CONFLICT'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND';
 
 /**
  * An error in the input of a mutation. A mutation that decides about each entry of a list, such as `submitJobs`, still
@@ -9355,6 +9454,9 @@ export type ResolversTypes = {
   BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'INVALID_VALUE'>;
   BulkRefusalCount: ResolverTypeWrapper<Omit<BulkRefusalCount, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
   BulkResult: ResolverTypeWrapper<BulkResultMapper>;
+  CanaryOutcome: ResolverTypeWrapper<'SUCCEEDED' | 'FAILED' | 'CANCELLED'>;
+  CanaryResult: ResolverTypeWrapper<CanaryResultMapper>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   CancelDowntimeInput: CancelDowntimeInput;
   CancelDowntimePayload: ResolverTypeWrapper<Omit<CancelDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversTypes['Downtime']>, queues: ReadonlyArray<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CancelDowntimeUserError']> }>;
   CancelDowntimeUserError: ResolverTypeWrapper<Omit<CancelDowntimeUserError, 'code'> & { code: ResolversTypes['CancelDowntimeUserErrorCode'] }>;
@@ -9390,7 +9492,6 @@ export type ResolversTypes = {
   CompleteWorkUnitsUserError: ResolverTypeWrapper<Omit<CompleteWorkUnitsUserError, 'code'> & { code: ResolversTypes['CompleteWorkUnitsUserErrorCode'] }>;
   CompleteWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_HELD'>;
   CompletedWorkUnit: ResolverTypeWrapper<CompletedWorkUnitMapper>;
-  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
@@ -9678,6 +9779,8 @@ export type ResolversTypes = {
   PublishWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND' | 'POOL_CLOSED' | 'POOL_FULL'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
+  QueueCanary: ResolverTypeWrapper<QueueCanaryMapper>;
+  QueueCanaryInput: QueueCanaryInput;
   QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
   QueueConnection: ResolverTypeWrapper<QueueConnectionMapper>;
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
@@ -9686,6 +9789,7 @@ export type ResolversTypes = {
   QueueExperimentLimits: ResolverTypeWrapper<QueueExperimentLimitsMapper>;
   QueueExperimentLimitsInput: QueueExperimentLimitsInput;
   QueueFilter: QueueFilter;
+  QueueHealth: ResolverTypeWrapper<QueueHealthMapper>;
   QueueIsolation: ResolverTypeWrapper<'NONE' | 'REQUIRED'>;
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
   QueueLimitsInput: QueueLimitsInput;
@@ -9844,7 +9948,7 @@ export type ResolversTypes = {
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['UpdateQueueUserError']> }>;
   UpdateQueueUserError: ResolverTypeWrapper<Omit<UpdateQueueUserError, 'code'> & { code: ResolversTypes['UpdateQueueUserErrorCode'] }>;
-  UpdateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  UpdateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
   Viewer: ResolverTypeWrapper<ViewerMapper>;
   ViewerElevation: ResolverTypeWrapper<ViewerElevationMapper>;
@@ -9950,6 +10054,8 @@ export type ResolversParentTypes = {
   BulkRefusal: BulkRefusal;
   BulkRefusalCount: BulkRefusalCount;
   BulkResult: BulkResultMapper;
+  CanaryResult: CanaryResultMapper;
+  Float: Scalars['Float']['output'];
   CancelDowntimeInput: CancelDowntimeInput;
   CancelDowntimePayload: Omit<CancelDowntimePayload, 'downtime' | 'queues' | 'userErrors'> & { downtime?: Maybe<ResolversParentTypes['Downtime']>, queues: ReadonlyArray<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelDowntimeUserError']> };
   CancelDowntimeUserError: CancelDowntimeUserError;
@@ -9977,7 +10083,6 @@ export type ResolversParentTypes = {
   CompleteWorkUnitsPayload: Omit<CompleteWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['CompleteWorkUnitsUserError']> };
   CompleteWorkUnitsUserError: CompleteWorkUnitsUserError;
   CompletedWorkUnit: CompletedWorkUnitMapper;
-  Float: Scalars['Float']['output'];
   CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
@@ -10216,6 +10321,8 @@ export type ResolversParentTypes = {
   PublishWorkUnitsUserError: PublishWorkUnitsUserError;
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
+  QueueCanary: QueueCanaryMapper;
+  QueueCanaryInput: QueueCanaryInput;
   QueueChanged: QueueChangedMapper;
   QueueConnection: QueueConnectionMapper;
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
@@ -10223,6 +10330,7 @@ export type ResolversParentTypes = {
   QueueExperimentLimits: QueueExperimentLimitsMapper;
   QueueExperimentLimitsInput: QueueExperimentLimitsInput;
   QueueFilter: QueueFilter;
+  QueueHealth: QueueHealthMapper;
   QueueLimits: QueueLimits;
   QueueLimitsInput: QueueLimitsInput;
   RedeemSecretsInput: RedeemSecretsInput;
@@ -10565,6 +10673,18 @@ export type BulkResultResolvers<ContextType = Context, ParentType extends Resolv
   operation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType>;
   refusedByReason?: Resolver<ReadonlyArray<ResolversTypes['BulkRefusalCount']>, ParentType, ContextType>;
   refusedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type CanaryOutcomeResolvers = EnumResolverSignature<{ CANCELLED?: any, FAILED?: any, SUCCEEDED?: any }, ResolversTypes['CanaryOutcome']>;
+
+export type CanaryResultResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CanaryResult'] = ResolversParentTypes['CanaryResult']> = {
+  endedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  errorCode?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  hostName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  job?: Resolver<Maybe<ResolversTypes['Job']>, ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['CanaryOutcome'], ParentType, ContextType>;
+  runSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  submittedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
 };
 
 export type CancelDowntimePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CancelDowntimePayload'] = ResolversParentTypes['CancelDowntimePayload']> = {
@@ -12182,6 +12302,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
 
 export type QueueResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Queue'] = ResolversParentTypes['Queue'], FederationReferenceType extends FederationReferenceTypes['Queue'] = FederationReferenceTypes['Queue']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Queue']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  canary?: Resolver<Maybe<ResolversTypes['QueueCanary']>, ParentType, ContextType>;
   continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   downtimes?: Resolver<ReadonlyArray<ResolversTypes['Downtime']>, ParentType, ContextType>;
@@ -12189,6 +12310,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   experimentLimits?: Resolver<ReadonlyArray<ResolversTypes['QueueExperimentLimits']>, ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   gpuSummary?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
+  health?: Resolver<Maybe<ResolversTypes['QueueHealth']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   isolation?: Resolver<ResolversTypes['QueueIsolation'], ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
@@ -12202,6 +12324,18 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   stateReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   workers?: Resolver<ResolversTypes['WorkerConnection'], ParentType, ContextType, RequireFields<QueueworkersArgs, 'first'>>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type QueueCanaryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueCanary'] = ResolversParentTypes['QueueCanary']> = {
+  arguments?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  command?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  cores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  intervalSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  sharePath?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  walltimeSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type QueueChangedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueChanged'] = ResolversParentTypes['QueueChanged']> = {
@@ -12232,6 +12366,15 @@ export type QueueExperimentLimitsResolvers<ContextType = Context, ParentType ext
   maxCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxGpus?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   maxRunningJobs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type QueueHealthResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueHealth'] = ResolversParentTypes['QueueHealth']> = {
+  canaryCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  latest?: Resolver<Maybe<ResolversTypes['CanaryResult']>, ParentType, ContextType>;
+  openSince?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  problem?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  since?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  successFraction?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
 };
 
 export type QueueIsolationResolvers = EnumResolverSignature<{ NONE?: any, REQUIRED?: any }, ResolversTypes['QueueIsolation']>;
@@ -12876,7 +13019,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
+export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
   __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
@@ -13348,6 +13491,8 @@ export type Resolvers<ContextType = Context> = {
   BulkRefusalCode?: BulkRefusalCodeResolvers;
   BulkRefusalCount?: BulkRefusalCountResolvers<ContextType>;
   BulkResult?: BulkResultResolvers<ContextType>;
+  CanaryOutcome?: CanaryOutcomeResolvers;
+  CanaryResult?: CanaryResultResolvers<ContextType>;
   CancelDowntimePayload?: CancelDowntimePayloadResolvers<ContextType>;
   CancelDowntimeUserError?: CancelDowntimeUserErrorResolvers<ContextType>;
   CancelDowntimeUserErrorCode?: CancelDowntimeUserErrorCodeResolvers;
@@ -13578,12 +13723,14 @@ export type Resolvers<ContextType = Context> = {
   PublishWorkUnitsUserErrorCode?: PublishWorkUnitsUserErrorCodeResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;
+  QueueCanary?: QueueCanaryResolvers<ContextType>;
   QueueChanged?: QueueChangedResolvers<ContextType>;
   QueueConnection?: QueueConnectionResolvers<ContextType>;
   QueueEdge?: QueueEdgeResolvers<ContextType>;
   QueueEvent?: QueueEventResolvers<ContextType>;
   QueueExecutor?: QueueExecutorResolvers;
   QueueExperimentLimits?: QueueExperimentLimitsResolvers<ContextType>;
+  QueueHealth?: QueueHealthResolvers<ContextType>;
   QueueIsolation?: QueueIsolationResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;

@@ -148,6 +148,22 @@ describe('the verbs of operators', () => {
     ]);
     expect(stale.exitCode).toBe(1);
     expect(stale.stderr).toMatch(/^refused: .*\[\w*REVISION\w*\]/m);
+    const share = `${experiment}/default`;
+    const canary = [
+      'queue',
+      'canary',
+      'night',
+      '--share',
+      share,
+      '--interval',
+      '900',
+      '--',
+      'true',
+      '--fast',
+    ];
+    const tested = await cli.run(canary);
+    expect(tested.stdout).toMatch(new RegExp(`^canary +true --fast, every 900 s for ${share}$`, 'm'));
+    expect((await cli.run(['queue', 'canary', 'night', '--off'])).stdout).toMatch(/^canary +off$/m);
     const online = await cli.run([
       'queue',
       'set-state',

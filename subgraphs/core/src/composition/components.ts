@@ -14,6 +14,7 @@ import { AccessGrantsService } from '../access/access-grants.service.js';
 import { ConsentsService } from '../consents/consents.service.js';
 import { createJobDomain, type JobDomain, quotaOf } from './job-domain.js';
 import { logHeads } from '../jobs/logs/log-tails.js';
+import { canariesModule, type CanariesModule } from './canaries/canaries.module.js';
 import { type HostsModule, hostsModule } from './hosts.module.js';
 import { HostBook } from '../workers/hosts/host-book.js';
 import { type PoliciesModule, policiesModule } from './policies.module.js';
@@ -47,6 +48,7 @@ export interface Components {
   readonly jobs: JobDomain;
   readonly failures: FailuresModule;
   readonly hosts: HostsModule;
+  readonly canaries: CanariesModule;
   readonly units: UnitsModule;
   readonly workflows: WorkflowsModule;
 }
@@ -110,6 +112,7 @@ export function createComponents(options: CoreOptions): Components {
   const bulk = () => jobs.bulk;
   const repository = smallStores.hosts;
   const hosts = hostsModule({ ...following, repository, wasted, bulk, book, queues, fleet, limits });
+  const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
   const units = unitsOf(options, { events, directories, stores });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
@@ -121,7 +124,7 @@ export function createComponents(options: CoreOptions): Components {
     suspendedTasks,
     limitedTasks,
     fleet,
-    ...{ failures, hosts, units },
+    ...{ failures, hosts, canaries, units },
   };
   const others = { metrics, events, writer, ...domains };
   const charged = { stores, graphs, quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }) };

@@ -41,6 +41,8 @@ export interface CoreConfig {
   readonly leaseClock?: Partial<LeaseClockLimits>;
   /** Limits of the judgement about hosts. */
   readonly hosts?: Partial<HostLimits>;
+  /** Time between two steps of the work on canary jobs, in milliseconds. */
+  readonly canaryStepMs?: number;
   /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number;
   /** Limits of live jobs, by owner and by experiment. */

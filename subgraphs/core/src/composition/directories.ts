@@ -57,11 +57,13 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
     clock,
     prepareShares: (name) => shares.prepare(name),
   });
-  const queues = new QueuesService({
+  const queues: QueuesService = new QueuesService({
     repository: stores.queues,
     clock,
     ids,
     missingExperiments: (names) => experiments.missing(names),
+    sharesOf: async (name) =>
+      (await experiments.find(name)) && (await shares.ofExperiment(name)).map(({ path }) => path),
   });
   const downtimes = new DowntimesService({ repository: stores.downtimes, queues, clock, ids });
   return {

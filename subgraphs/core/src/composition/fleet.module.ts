@@ -16,6 +16,7 @@ import { noObserver, type WorkObserver } from '../shared/work-observer.js';
 import { serverTime, type StoreTime } from '../shared/store-time.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import { HardwareViews } from '../hardware/hardware-map.service.js';
+import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { Adoptions } from '../workers/adoption/adoptions.js';
 import { ContinuedJobs } from '../workers/adoption/continued-jobs.js';
 import { lostTimesCollection } from '../workers/adoption/lost-time.document.js';
@@ -68,6 +69,7 @@ export const fleetCollections = [
   gatewayReportsCollection,
   lostTimesCollection,
   jobProgressCollection,
+  canariesCollection,
 ] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */

@@ -23,6 +23,8 @@ import { requirementClassesCollection } from '../jobs/model/requirement-class.do
 import { submissionsCollection } from '../jobs/submit/submission.document.js';
 import { SimulationRepository } from '../policies/simulation/simulation.repository.js';
 import { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
+import { CanariesRepository } from '../workers/canaries/canaries.repository.js';
+import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { WastedAttemptsRepository } from '../workers/hosts/wasted-attempts.repository.js';
 import { transitionStore } from '../jobs/transitions/transitions.repository.js';
 
@@ -53,6 +55,7 @@ export function jobStores(db: Db) {
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
     simulations: new SimulationRepository(collection(db, jobsCollection)),
     checkpoints: new JobProgressRepository(collection(db, jobProgressCollection)),
+    canaries: new CanariesRepository(collection(db, canariesCollection)),
     wasted: new WastedAttemptsRepository(collection(db, jobsCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     taskControl: new TaskControlRepository(collection(db, tasksCollection)),

@@ -37,6 +37,7 @@ export class Lifecycle {
       jobs,
       failures,
       hosts,
+      canaries,
       units,
       workflows,
     } = this.#components;
@@ -50,6 +51,7 @@ export class Lifecycle {
     jobs.start();
     failures.work.start();
     hosts.watch.start();
+    canaries.runner.start();
     units.start(fleet.leadership);
     workflows.start();
     secrets.start(fleet.leadership);
@@ -70,6 +72,7 @@ export class Lifecycle {
       jobs,
       failures,
       hosts,
+      canaries,
       units,
       workflows,
     } = this.#components;
@@ -80,6 +83,7 @@ export class Lifecycle {
     await jobs.stop();
     await failures.work.stop();
     await hosts.watch.stop();
+    await canaries.runner.stop();
     await units.stop();
     await workflows.stop();
     await secrets.stop();

@@ -13,6 +13,7 @@ import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
+import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
@@ -183,6 +184,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0024-wasted-attempts-of-hosts',
     up: async (db) => {
       await ensureCollections(db, [hostsCollection]);
+    },
+  },
+  {
+    id: '0027-canary-jobs',
+    up: async (db) => {
+      const changed = [queuesCollection, canariesCollection] as readonly CollectionDefinition[];
+      await ensureCollections(db, changed);
     },
   },
 ];

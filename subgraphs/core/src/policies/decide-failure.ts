@@ -3,6 +3,7 @@
  * rules; else the retry policy of the job. Pure.
  */
 import { isPlannedEnd, isUncounted } from '@rhizome/errors';
+import { isCanary } from '../jobs/model/canary-owner.js';
 import { classIdOf } from '../jobs/model/requirement-class-id.js';
 import type { StoredDecision, StoredEffect, StoredLimit } from '../jobs/model/decision.types.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
@@ -35,14 +36,16 @@ interface World {
   readonly effects: StoredEffect[];
 }
 
-/** Decides about a failure. @param policies the most specific first */
+/** Decides about a failure. @param applicable policies, the most specific first */
 export function decideFailure(
   failure: Failure,
-  policies: readonly CompiledPolicy[],
+  applicable: readonly CompiledPolicy[],
   now: Date,
   log?: LogTail,
 ): FailureDecision | typeof needsLog {
   const facts = factsOf(failure);
+  // A canary job is to show what happens: rules neither repeat it nor act because of it.
+  const policies = isCanary(failure.job) ? [] : applicable;
   if (costsNoAttempt(failure.job, failure.end.error)) return decideUncounted(facts, policies, now);
   const world: World = { policies, now, limits: [], effects: [] };
   for (const policy of policies)

@@ -22,6 +22,7 @@ export type FailedJob = Pick<
   | 'uncountedEnds'
   | 'retry'
   | 'experiment'
+  | 'owner'
   | 'taskId'
   | 'labels'
   | 'requirements'

@@ -7,6 +7,7 @@ import {
 } from '../shared/continuity.js';
 import { checkKey } from '../shared/idempotency.js';
 import { longestNoticeSeconds } from '../shared/notice.js';
+import { type CanaryInput, checkCanary } from './canary.js';
 import { checkExperimentLimits, type ExperimentLimitsInput } from './experiment-limits.js';
 import type {
   QueueDocument,
@@ -22,6 +23,7 @@ export type QueueProblemCode =
   | 'QUEUE_NOT_FOUND'
   | 'QUEUE_NAME_TAKEN'
   | 'EXPERIMENT_NOT_FOUND'
+  | 'SHARE_NOT_FOUND'
   | 'REVISION_CONFLICT'
   | 'IDEMPOTENCY_KEY_REUSED';
 
@@ -49,6 +51,8 @@ export interface CreateQueue {
 /** Changes of a queue; absent or null members are not changed. */
 export interface UpdateQueue extends Omit<CreateQueue, 'site' | 'state' | 'idempotencyKey'> {
   readonly site?: string | null | undefined;
+  /** Replaces the canary jobs; null ends them. */
+  readonly canary?: CanaryInput | null | undefined;
   readonly expectedRevision?: number | null | undefined;
 }
 
@@ -89,6 +93,7 @@ export function checkCreate(input: CreateQueue): InputErrors {
 export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputErrors {
   const errors = new InputErrors();
   checkCommon(errors, input, current);
+  if (input.canary) checkCanary(errors, input.canary);
   checkLimits(errors, mergeLimits(current.limits, input.limits));
   checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(current.continuity, input.continuity));
   return errors;

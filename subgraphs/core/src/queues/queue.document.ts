@@ -43,6 +43,20 @@ export interface ExperimentLimits {
   readonly maxGpus?: number;
 }
 
+/** Canary jobs of a queue, with which core tests the queue and its hosts. */
+export interface StoredCanary {
+  readonly experiment: string;
+  /** Path of the share that they are charged to. */
+  readonly share: string;
+  readonly intervalSeconds: number;
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly image?: string;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly walltimeSeconds: number;
+}
+
 /** Stored queue. */
 export interface QueueDocument {
   readonly _id: string;
@@ -64,6 +78,8 @@ export interface QueueDocument {
   readonly experimentLimits?: readonly ExperimentLimits[];
   /** Defaults and bounds for jobs while their worker cannot reach core; absent if there are none. */
   readonly continuity?: ContinuityPolicy;
+  /** Absent while there are none. */
+  readonly canary?: StoredCanary;
   /** Absent means `NONE`. */
   readonly isolation?: QueueIsolation;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
@@ -75,8 +91,8 @@ const limit = { bsonType: 'number', minimum: 1 };
 const amount = { bsonType: 'number', minimum: 0 };
 const text = { bsonType: 'string' };
 
-/** Version of the stored form; version 3 added limits of experiments. */
-export const queueSchemaVersion = 3;
+/** Version of the stored form; version 3 added limits of experiments, version 4 canary jobs. */
+export const queueSchemaVersion = 4;
 
 /** Queues. There are few, so they are read as a whole; callers get pages. */
 export const queuesCollection = defineCollection<QueueDocument>({
@@ -135,6 +151,22 @@ export const queuesCollection = defineCollection<QueueDocument>({
         },
       },
       continuity: { bsonType: 'object' },
+      canary: {
+        bsonType: 'object',
+        required: ['experiment', 'share', 'intervalSeconds', 'command', 'arguments'],
+        additionalProperties: false,
+        properties: {
+          experiment: text,
+          share: text,
+          intervalSeconds: limit,
+          command: text,
+          arguments: { bsonType: 'array', maxItems: 100, items: text },
+          image: text,
+          cores: limit,
+          memoryMiB: limit,
+          walltimeSeconds: limit,
+        },
+      },
       isolation: { enum: [...queueIsolations] },
       labels: { bsonType: 'array', maxItems: 32, items: { bsonType: 'object', required: ['key', 'value'] } },
       creation: { bsonType: 'object', required: ['by', 'key', 'digest'] },

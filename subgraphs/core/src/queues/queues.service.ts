@@ -6,6 +6,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import { mergeContinuityPolicy } from '../shared/continuity.js';
 import { creationDigest } from '../shared/idempotency.js';
+import { storedCanary } from './canary.js';
 import { mergeExperimentLimits } from './experiment-limits.js';
 import {
   checkCreate,
@@ -25,6 +26,8 @@ export interface QueuesOptions {
   readonly repository: QueuesRepository;
   /** Filters the names by those that are not experiments. */
   readonly missingExperiments: (names: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** Paths of the shares of an experiment; null if it is not registered. */
+  readonly sharesOf: (experiment: string) => Promise<readonly string[] | null>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -55,7 +58,7 @@ export interface QueueResult<C extends QueueProblemCode> {
 
 type CreateCode = 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED';
 type ChangeCode = 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT';
-type UpdateCode = ChangeCode | 'EXPERIMENT_NOT_FOUND';
+type UpdateCode = ChangeCode | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND';
 
 /** Number of attempts after which a change gives up because of concurrent changes of the same queue. */
 const maxTries = 10;
@@ -190,6 +193,7 @@ export class QueuesService {
       }
       errors.addAll(checkUpdate(input, current));
       if (errors.isEmpty) await this.#checkExperiments(errors, input);
+      if (errors.isEmpty) await this.#checkCanaryShare(errors, input, current);
       // The caller needs permission in the experiments that the queue newly admits, too.
       if (input.experiments) assertIn(principal, 'queue:update', input.experiments);
       return errors.isEmpty ? changed(current, input) : null;
@@ -267,6 +271,38 @@ export class QueuesService {
     }
   }
 
+  /** Canary jobs are of an experiment that the queue admits after the change, and of a share that it has. */
+  async #checkCanaryShare(
+    errors: InputErrors<UpdateCode>,
+    { canary: given, experiments }: UpdateQueue,
+    current: QueueDocument,
+  ): Promise<void> {
+    const canary = given === undefined ? current.canary : given && storedCanary(given);
+    if (!canary || (!given && !experiments)) return;
+    const { experiment, share } = canary;
+    const admitted = experiments ?? current.experiments;
+    if (admitted.length > 0 && !admitted.includes(experiment)) {
+      const path = given ? ['canary', 'experiment'] : ['experiments'];
+      errors.add(
+        path,
+        given ? experiment : admitted,
+        given
+          ? 'an experiment that the queue admits'
+          : `a list with "${experiment}", of which the canary jobs are`,
+      );
+      return;
+    }
+    const shares = given ? await this.#options.sharesOf(experiment) : undefined;
+    if (shares === null) {
+      const message = `canary.experiment: "${experiment}" is not registered; register it first`;
+      errors.report('EXPERIMENT_NOT_FOUND', ['canary', 'experiment'], message);
+    } else if (shares && !shares.includes(share)) {
+      const named = shares.slice(0, 10).join(', ');
+      const message = `canary.share: "${share}" does not exist; must be a share of ${experiment}: ${named}`;
+      errors.report('SHARE_NOT_FOUND', ['canary', 'share'], message);
+    }
+  }
+
   #newQueue(input: CreateQueue, { subject }: Principal): QueueDocument {
     const now = this.#options.clock.now();
     const { name, site, idempotencyKey } = input;
@@ -315,7 +351,8 @@ function assertIn(principal: Principal, action: Action, experiments: readonly st
 }
 
 function changed(queue: QueueDocument, input: UpdateQueue): QueueDocument {
-  const { continuity: before, experimentLimits: limitsBefore, ...current } = queue;
+  const { continuity: before, experimentLimits: limitsBefore, canary: canaryBefore, ...current } = queue;
+  const canary = input.canary === undefined ? canaryBefore : input.canary && storedCanary(input.canary);
   const continuity = mergeContinuityPolicy(before, input.continuity);
   const experimentLimits = mergeExperimentLimits(limitsBefore, input.experimentLimits);
   const next: QueueDocument = {
@@ -327,6 +364,7 @@ function changed(queue: QueueDocument, input: UpdateQueue): QueueDocument {
     ...(input.isolation ? { isolation: input.isolation } : {}),
     limits: mergeLimits(current.limits, input.limits),
     ...(experimentLimits ? { experimentLimits } : {}),
+    ...(canary ? { canary } : {}),
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };
   return canonicalJson(next) === canonicalJson(queue) ? queue : next;

@@ -41,6 +41,7 @@ export function aFailedJob(change: Partial<FailedJob> = {}): FailedJob {
     attempts: [{ number: 1, host: 'host-1', site: 'home' }],
     retry: { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['WORKER', 'SYSTEM'] },
     experiment: 'alpha',
+    owner: 'user:someone@alpha.org',
     labels: [{ key: 'campaign', value: 'mc26' }],
     requirements,
     classId: classIdOf(requirements),

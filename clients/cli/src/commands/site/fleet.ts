@@ -11,6 +11,7 @@ import {
 } from '../../operations.generated.js';
 import { ago, printJson, printTable } from '../../output.js';
 import { queueStates, workerStates } from '../../states.js';
+import { healthText } from './canary-fields.js';
 
 const most = 10_000;
 
@@ -65,9 +66,10 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
       queue.state,
       queue.executor,
       queue.experiments.map(({ name }) => name).join(',') || 'all',
+      healthText(queue.health),
       queue.stateReason ?? '',
     ]);
-    printTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'REASON'], rows);
+    printTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'HEALTH', 'REASON'], rows);
   }
   return exitCodes.ok;
 }

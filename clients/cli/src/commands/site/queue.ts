@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
-import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../../continuity-flags.js';
-import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { type PolicyFlags, policyOf, withPolicy } from '../../continuity-flags.js';
+import type { ExitCode } from '../../exit-codes.js';
 import {
   collect,
   collectPairs,
@@ -15,7 +15,6 @@ import {
 } from '../../flags.js';
 import {
   CliCreateQueueDocument,
-  type CliQueueDetailsFragment,
   CliSetQueueStateDocument,
   CliUpdateQueueDocument,
   type QueueExecutor,
@@ -24,10 +23,11 @@ import {
   type QueueLimitsInput,
   type QueueState,
 } from '../../operations.generated.js';
-import { type Output, printFields, printJson } from '../../output.js';
 import { queueExecutors, queueIsolations, queueStates } from '../../states.js';
+import { addCanary } from './canary.js';
 import { addDowntime } from './downtime.js';
-import { collectExperimentLimits, experimentLimitFields } from './experiment-limits.js';
+import { collectExperimentLimits } from './experiment-limits.js';
+import { printQueue } from './queue-fields.js';
 
 interface SettingFlags extends PolicyFlags {
   readonly experiment: readonly string[];
@@ -89,6 +89,7 @@ export function addQueue(program: Command, world: World, finish: Finish): void {
   setting.action((name: string, state: QueueState, flags: { readonly reason: string }) =>
     finish(withSession(setting, world, (session) => setState(session, { name, state, ...flags }))),
   );
+  addCanary(group, world, finish);
   addDowntime(group, world, finish);
 }
 
@@ -198,37 +199,4 @@ async function setState(
   const { setQueueState } = await client.mutate(CliSetQueueStateDocument, { input }, { idempotent: true });
   printErrors(output, setQueueState.userErrors);
   return printQueue(output, setQueueState.queue);
-}
-
-function printQueue(output: Output, queue: CliQueueDetailsFragment | null): ExitCode {
-  if (output.json) printJson(output, queue);
-  else if (queue) {
-    const { limits, continuity } = queue;
-    printFields(output, [
-      ['queue', queue.name],
-      ['site', queue.site.name],
-      ['state', queue.state],
-      ['reason', queue.stateReason],
-      ['experiments', queue.experiments.map(({ name }) => name).join(' ') || 'all'],
-      ['executor', queue.executor],
-      ['isolation', queue.isolation],
-      ['labels', queue.labels.map(({ key, value }) => `${key}=${value}`).join(' ')],
-      ['max cores', limits.maxCores],
-      ['max memory', limits.maxMemoryMiB === null ? null : `${limits.maxMemoryMiB} MiB`],
-      ['max walltime', limits.maxWalltimeSeconds === null ? null : `${limits.maxWalltimeSeconds} s`],
-      ['max notice', `${limits.maxNoticeSeconds ?? 300} s`],
-      ['max running', limits.maxRunningJobs],
-      [
-        'preemption',
-        limits.maxPreemptionsPerMinute === null ? 'off' : `${limits.maxPreemptionsPerMinute} jobs a minute`,
-      ],
-      ...experimentLimitFields(queue),
-      ['heartbeat', `${limits.heartbeatSeconds} s`],
-      ['lease', `${limits.leaseSeconds} s`],
-      ['log interval', `${limits.logIntervalMs} ms`],
-      ...policyFields(continuity),
-      ['revision', queue.revision],
-    ]);
-  }
-  return queue ? exitCodes.ok : exitCodes.failed;
 }

@@ -1,6 +1,7 @@
 /** Counts all jobs once, as of one time of the store: at the start, and after the stream was lost. */
 import { readSnapshot, type StoreTime } from '@rhizome/mongo';
 import type { ClientSession, Db } from 'mongodb';
+import { canaryOwner } from '../../jobs/model/canary-owner.js';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { JobCountRow } from './job-counts.js';
 
@@ -52,7 +53,10 @@ async function scan(db: Db, session: ClientSession): Promise<Omit<CountScan, 'at
     task: '$taskId',
   };
   const groups = jobs.aggregate<Group>(
-    [{ $group: { _id: key, n: { $sum: 1 }, gpus: { $sum: '$gpu.count' } } }],
+    [
+      { $match: { owner: { $ne: canaryOwner } } },
+      { $group: { _id: key, n: { $sum: 1 }, gpus: { $sum: '$gpu.count' } } },
+    ],
     {
       session,
       allowDiskUse: true,

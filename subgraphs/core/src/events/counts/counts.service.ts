@@ -12,6 +12,7 @@ import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
 import type { CountScanRepository } from './count-scan.repository.js';
 import { JobCounts } from './job-counts.js';
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import type { StateCounts } from '../../jobs/ports.js';
 import { taskParts, TaskCounts } from './task-counts.js';
 
@@ -142,7 +143,7 @@ export class CountsService {
     if (events.length === 0) return;
     const tasks = new Set<string>();
     for (const event of events) {
-      this.#jobs.apply(event);
+      if (!isCanary(event.last)) this.#jobs.apply(event);
       if (this.#tasks.apply(event) || event.last.taskId !== undefined) tasks.add(event.last.taskId ?? '');
     }
     for (const listener of this.#listeners) listener(tasks);

@@ -1,4 +1,5 @@
 /** Changes of the counts of failures that an event makes. Pure. */
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import type { StoredFailure } from '../../jobs/model/job.types.js';
 import type { LostTimeDocument } from '../../workers/adoption/lost-time.document.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
@@ -33,10 +34,10 @@ export function hourOf(at: Date): Date {
   return new Date(Math.floor(at.getTime() / hourMs) * hourMs);
 }
 
-/** The change of an event; undefined for an event without a failure. */
+/** The change of an event; undefined for an event without a failure, and for canary jobs. */
 export function failureChange({ token, jobId, last }: StreamedJobEvent): FailureChange | undefined {
   const { failure, revoked, experiment, taskId } = last;
-  const facts = failure ?? revoked;
+  const facts = isCanary(last) ? undefined : (failure ?? revoked);
   return facts && { token, sign: failure ? 1 : -1, ...amountsOf(facts, taskId), experiment, jobId };
 }
 

@@ -48,12 +48,12 @@ function history(ends: readonly End[], policies: readonly CompiledPolicy[]): Rep
 }
 
 function jobOf(
-  { _id, experiment, labels, retry }: Omit<FailedJob, 'requirements'>,
+  { _id, experiment, owner, labels, retry }: Omit<FailedJob, 'requirements'>,
   requirements: StoredRequirements,
   attempts: readonly StoredAttempt[],
   state: ReplayedJob['state'],
 ): ReplayedJob {
-  return { _id, experiment, labels, retry, requirements, attempts, state };
+  return { _id, experiment, owner, labels, retry, requirements, attempts, state };
 }
 
 function attemptOf(number: number, { host, site }: Pick<End, 'host' | 'site'>): StoredAttempt {

@@ -15,7 +15,7 @@ import type { PolicyBook } from '../policy-book.js';
 /** A job as it is read for a replay. */
 export type ReplayedJob = Pick<
   JobDocument,
-  '_id' | 'state' | 'experiment' | 'taskId' | 'labels' | 'requirements' | 'retry' | 'attempts'
+  '_id' | 'state' | 'experiment' | 'owner' | 'taskId' | 'labels' | 'requirements' | 'retry' | 'attempts'
 >;
 
 /** Policies and facts that the replay of a job depends on. */

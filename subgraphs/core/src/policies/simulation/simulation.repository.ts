@@ -27,7 +27,16 @@ export interface ScannedJobs {
   readonly last: { readonly id: string; readonly createdAt: Date } | undefined;
 }
 
-const fields = ['state', 'experiment', 'taskId', 'labels', 'requirements', 'retry', 'attempts'] as const;
+const fields = [
+  'state',
+  'experiment',
+  'owner',
+  'taskId',
+  'labels',
+  'requirements',
+  'retry',
+  'attempts',
+] as const;
 
 /** Time after which the store gives up a page, in milliseconds. */
 const pageTimeoutMs = 20_000;

@@ -89,6 +89,7 @@ const failedFields = {
   uncountedEnds: 1,
   retry: 1,
   experiment: 1,
+  owner: 1,
   taskId: 1,
   labels: 1,
   requirements: 1,

@@ -15,7 +15,7 @@ import type { GrantHistory } from '../cache/grant-history.js';
 import type { GrantWriter } from './grant-writer.js';
 import { Alternatives } from '../placement/elsewhere.js';
 import { matchPass } from '../placement/matcher.js';
-import type { CandidateRequest, PendingGrant } from '../placement/matcher.types.js';
+import type { CandidateRequest, MatcherState, PendingGrant } from '../placement/matcher.types.js';
 import { WindowFeed } from '../cache/window-feed.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { queueHostOf } from '../cache/host-standing.types.js';
@@ -221,14 +221,15 @@ export class Dispatcher {
     });
     let given = false;
     for (const { minimumPriority, members } of holds.groups(asked))
-      given = this.#match(members, minimumPriority, taken) || given;
+      for (const [isCanaryOnly, some] of byCanary(members))
+        given = this.#match(some, { minimumPriority, isCanaryOnly }, taken) || given;
     return given;
   }
 
-  /** @param minimumPriority lowest priority of the jobs that the candidates may get; undefined for any */
+  /** @param limits of the jobs that the candidates may get */
   #match(
     asking: readonly (readonly [PendingAcquire, CandidateRequest])[],
-    minimumPriority: number | undefined,
+    limits: Pick<MatcherState, 'minimumPriority' | 'isCanaryOnly'>,
     taken: Map<PendingAcquire, PendingGrant[]>,
   ): boolean {
     const { cache, classes, clock } = this.#options;
@@ -237,7 +238,7 @@ export class Dispatcher {
     const { windows, demand } = this.feed;
     const known = { fleet, ledger, windows, demand, alternatives: this.#alternatives, wallMs };
     const mayStart = (taskId: string): boolean => this.admission.mayStart(taskId);
-    const state = { ...known, minimumPriority, mayStart, classOf: (id: string) => classes.get(id) };
+    const state = { ...known, ...limits, mayStart, classOf: (id: string) => classes.get(id) };
     const requests = asking.map(([, request]) => request);
     const { picks, throttled, overLimit, ...pass } = matchPass(state, requests, clock.monotonicMs());
     const { hasDeferred, avoidsUntilMs } = pass;
@@ -351,6 +352,18 @@ export class Dispatcher {
     this.#pending.refuseAll(termEnded());
     this.feed.windows.clear();
   }
+}
+
+type Asking = readonly (readonly [PendingAcquire, CandidateRequest])[];
+
+/** Candidates that may get any job, and those that may get a canary job. */
+function byCanary(asking: Asking): readonly (readonly [boolean, Asking])[] {
+  const own = asking.filter(([, { isCanaryOnly }]) => isCanaryOnly);
+  if (own.length === 0) return [[false, asking]];
+  return [
+    [true, own],
+    [false, asking.filter(([, { isCanaryOnly }]) => !isCanaryOnly)],
+  ];
 }
 
 function termEnded(): DomainError {

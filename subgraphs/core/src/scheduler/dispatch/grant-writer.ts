@@ -6,6 +6,7 @@
 import { DomainError } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import { defaultContinuity } from '../../shared/continuity.js';
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
 import type {
@@ -216,7 +217,7 @@ export class GrantWriter {
 }
 
 function requestOf(
-  { jobId, workerId, queueId, continuity, isTest, preference }: PendingGrant['entry'],
+  { jobId, workerId, queueId, owner, continuity, isTest, preference }: PendingGrant['entry'],
   where: Pick<GrantChange, 'queue' | 'host' | 'site'>,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,
@@ -226,7 +227,7 @@ function requestOf(
     ...given,
     ...(gpu ? { gpu } : {}),
     ...(continuity ? { continuity } : {}),
-    ...(isTest ? { uncounted: 'HOST_TEST' } : {}),
+    ...(isTest && !isCanary({ owner }) ? { uncounted: 'HOST_TEST' } : {}),
     ...(preference ? { preference } : {}),
   };
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };

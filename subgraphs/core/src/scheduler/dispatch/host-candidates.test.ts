@@ -47,6 +47,17 @@ describe('candidatesOfHosts', () => {
     expect([...found.withheld].sort()).toEqual(['open 1', 'open 2']);
   });
 
+  it('marks a host that only canary jobs may test', () => {
+    const tests = new HostTests();
+    tests.useCanaries(({ queue, host }) => queue === 'main' && host === 'open');
+    const found = candidatesOfHosts(requests('fine', 'open', 'odd'), tests, 1000);
+    expect(found.candidates.map(([name, { isCanaryOnly }]) => [name, isCanaryOnly])).toEqual([
+      ['fine', undefined],
+      ['open', true],
+      ['odd', undefined],
+    ]);
+  });
+
   it('gives a host no other job until its test has ended', () => {
     const tests = new HostTests();
     tests.begin({ queue: 'main', host: 'open' }, { jobId: 'job_1', attempt: 2 });

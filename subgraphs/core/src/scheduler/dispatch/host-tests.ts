@@ -9,6 +9,7 @@ export interface TestedAttempt {
 
 /** Tests of the current term of leadership. */
 export class HostTests {
+  #isByCanary: (host: QueueHost) => boolean = () => false;
   readonly #jobs = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   readonly #tests = new Map<string, { readonly attempt: number; readonly key: string }>();
@@ -16,6 +17,16 @@ export class HostTests {
   /** True if the outcome of a test of the host is not known yet. */
   isTested(host: QueueHost): boolean {
     return this.#jobs.has(hostKeyOf(host));
+  }
+
+  /** True if a host that was excluded is tested by canary jobs alone. */
+  isByCanary(host: QueueHost): boolean {
+    return this.#isByCanary(host);
+  }
+
+  /** Says which hosts are tested by canary jobs; without it, none. */
+  useCanaries(isByCanary: (host: QueueHost) => boolean): void {
+    this.#isByCanary = isByCanary;
   }
 
   /** True if the attempt is a test whose outcome is not known yet. */

@@ -7,6 +7,7 @@
 import TinyQueue from 'tinyqueue';
 import { namesOneDevice } from '../../gpus/device-identity.js';
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import { PlacementRound } from './placement-round.js';
 import { chargeOf, type MinimumDemand, minimumDemand } from './capacity-rules.js';
 import type { Candidate, Placement } from './placement.types.js';
@@ -114,9 +115,13 @@ class Pass {
     return classes;
   }
 
-  /** Held workers get no job of a lower priority than the one that they are held for. */
-  #mayCome({ priority }: ReadyJob): boolean {
-    return priority >= (this.#state.minimumPriority ?? -Infinity);
+  /**
+   * Held workers get no job of a lower priority than the one that they are held for, and hosts that canary
+   * jobs test get no other job.
+   */
+  #mayCome({ priority, owner }: ReadyJob): boolean {
+    const { minimumPriority = -Infinity, isCanaryOnly } = this.#state;
+    return priority >= minimumPriority && (isCanaryOnly !== true || isCanary({ owner }));
   }
 
   /** The classes by which capacities are priced. */

@@ -17,6 +17,8 @@ export interface CandidateRequest {
   readonly cpuOnlyLimit?: number;
   /** True if its host is tested by the job. */
   readonly isTest?: true;
+  /** True if it may only be tested by a canary job. */
+  readonly isCanaryOnly?: true;
 }
 
 /** A job chosen for a worker; it has left its window and is booked in the ledger, but not written yet. */
@@ -56,6 +58,8 @@ export interface MatcherState {
   readonly mayStart?: (taskId: string) => boolean;
   /** Lowest priority of the jobs to place; all without it. */
   readonly minimumPriority?: number | undefined;
+  /** True if only canary jobs are placed. */
+  readonly isCanaryOnly?: boolean;
   /** Returns a class, or undefined if it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }

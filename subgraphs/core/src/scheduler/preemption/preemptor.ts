@@ -6,6 +6,7 @@
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import { isPreemptedIn } from '../../jobs/model/job-state.js';
 import { preemptedFor } from '../../jobs/model/preempted-for.js';
 import { priorityClassOf } from '../../jobs/model/priority-class.js';
@@ -133,8 +134,8 @@ export class Preemptor {
         if (!preemption) lowest = Math.min(lowest, priorityClassOf(priority));
         else if (nowMs < holdOf(queue, preemption).untilMs) served.add(preemption.jobId);
       }
-    const isOpen = ({ id, priority }: ReadyJob): boolean =>
-      priorityClassOf(priority) > lowest && !served.has(id) && !holds.isFor(id);
+    const isOpen = ({ id, priority, owner }: ReadyJob): boolean =>
+      priorityClassOf(priority) > lowest && !served.has(id) && !holds.isFor(id) && !isCanary({ owner });
     const found: WaitingForCapacity[] = [];
     for (const window of feed.windows.all()) {
       const cls = window.head && classes.get(window.classId);

@@ -38,6 +38,14 @@ export class HostBook implements HostStandings {
     return found && !isOver(found, atMs) ? found : undefined;
   }
 
+  /** Names of the hosts of a queue that are to be tested. */
+  halfOpen(queue: string, atMs: number): readonly string[] {
+    const known = [...this.#documents(atMs).values()];
+    return known.flatMap((one) =>
+      one.queue === queue && viewOf(one, atMs).state === 'HALF_OPEN' && !isOver(one, atMs) ? [one.host] : [],
+    );
+  }
+
   /** Number of hosts that are not healthy, by state. */
   countByState(atMs: number): ReadonlyMap<HostState, number> {
     const counts = new Map<HostState, number>([

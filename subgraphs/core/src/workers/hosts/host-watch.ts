@@ -7,6 +7,7 @@
 import type { Clock } from '@rhizome/clock';
 import { isPlannedEnd, isUncounted, jobErrorsOfCore } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import { isCanary } from '../../jobs/model/canary-owner.js';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { StoredFailure } from '../../jobs/model/job.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
@@ -174,7 +175,8 @@ function placeOf({ queue, host, site }: StoredFailure): HostPlace | undefined {
   return queue === undefined || host === undefined ? undefined : { queue, host, site: site ?? '' };
 }
 
-/** Jobs of a task are alike; other jobs if they have the same owner and requirements. */
-function kindOf({ taskId, experiment, owner, classId }: JobEvent['last']): string {
+/** Jobs of a task are alike; other jobs if they have the same owner and requirements; canaries of a queue. */
+function kindOf({ taskId, experiment, owner, classId, queue = '' }: JobEvent['last']): string {
+  if (isCanary({ owner })) return `canary ${queue}`;
   return taskId ?? `${experiment} ${owner} ${classId}`;
 }
