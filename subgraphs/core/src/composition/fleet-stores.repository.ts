@@ -4,6 +4,8 @@ import type { Db } from 'mongodb';
 import { ReadyJobsRepository } from '../scheduler/cache/ready-jobs.repository.js';
 import { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
 import { BrokerLeaseRepository } from '../scheduler/leader/broker-lease.repository.js';
+import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
+import { PreemptionHoldsRepository } from '../scheduler/preemption/preemption-holds.repository.js';
 import { RequirementClassesRepository } from '../scheduler/requirements/requirement-classes.repository.js';
 import type { StoreTime } from '../shared/store-time.js';
 import { jobProgressCollection } from '../jobs/checkpoints/job-progress.document.js';
@@ -38,6 +40,7 @@ export interface FleetStores {
   readonly endedLeases: EndedLeasesRepository;
   readonly leaseClock: LeaseClockRepository;
   readonly progress: JobProgressRepository;
+  readonly holds: PreemptionHoldsRepository;
 }
 
 /** @param ttlMs duration of the broker's lease */
@@ -59,5 +62,6 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
       storeTime,
     ),
     progress: new JobProgressRepository(collection(db, jobProgressCollection)),
+    holds: new PreemptionHoldsRepository(collection(db, preemptionHoldsCollection)),
   };
 }

@@ -16,6 +16,7 @@ import { noObserver, type WorkObserver } from '../shared/work-observer.js';
 import { serverTime, type StoreTime } from '../shared/store-time.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import { HardwareViews } from '../hardware/hardware-map.service.js';
+import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { Adoptions } from '../workers/adoption/adoptions.js';
 import { ContinuedJobs } from '../workers/adoption/continued-jobs.js';
@@ -70,6 +71,7 @@ export const fleetCollections = [
   lostTimesCollection,
   jobProgressCollection,
   canariesCollection,
+  preemptionHoldsCollection,
 ] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */
@@ -180,6 +182,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     writer,
     requeueGrants,
     checkpoints: stores.progress,
+    storedHolds: stores.holds,
     observer,
     suspendedTasks,
     limitedTasks,

@@ -13,6 +13,7 @@ import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
+import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
@@ -187,10 +188,10 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
-    id: '0027-canary-jobs',
+    id: '0027-canary-jobs-and-holds',
     up: async (db) => {
-      const changed = [queuesCollection, canariesCollection] as readonly CollectionDefinition[];
-      await ensureCollections(db, changed);
+      const changed = [queuesCollection, canariesCollection, preemptionHoldsCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
 ];

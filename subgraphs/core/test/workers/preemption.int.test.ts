@@ -158,6 +158,21 @@ describe('a job of a higher class that finds no free capacity', () => {
     expect(next.map(({ jobId }) => jobId)).toEqual([high]);
   });
 
+  it('keeps what was freed for the job after a change of the leader', async () => {
+    const { worker, grants } = await fullWorker();
+    const [high = ''] = await submitJobs(db, 1, urgent);
+    await preempted(grants[1].jobId);
+    await worker.fail([grants[1]]);
+    const holds = db.collection('preemptionHolds');
+    await waitFor('the hold is stored', async () => (await holds.countDocuments()) === 1, patience);
+    await fleet.stop();
+    fleet = await startProcess();
+    await submitJobs(db, 1, { share: 'gamma/default', priority: 99 });
+    const next = await worker.at(fleet).acquire(2, { free, waitSeconds: 60 });
+    expect(next.map(({ jobId }) => jobId)).toEqual([high]);
+    await waitFor('the hold is removed', async () => (await holds.countDocuments()) === 0, patience);
+  });
+
   it.each([
     ['it is of the same class', {}, { ...urgent, priority: 99 }],
     ['the queue does not allow it', { maxPreemptionsPerMinute: undefined }, urgent],

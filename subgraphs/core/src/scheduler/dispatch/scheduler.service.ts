@@ -22,6 +22,7 @@ import type { RequirementClasses } from '../requirements/requirement-classes.js'
 import type { HostTests } from './host-tests.js';
 import { grantLost, type GrantRef, type RequeueGrants } from './requeue-grants.js';
 import { PreemptionHolds } from '../preemption/preemption-holds.js';
+import type { PreemptionHoldsRepository } from '../preemption/preemption-holds.repository.js';
 import { Preemptor, type PreemptorOptions } from '../preemption/preemptor.js';
 import { Throttle } from './throttle.js';
 import type { FollowedChange } from '../../tasks/control/followed-tasks.js';
@@ -42,6 +43,7 @@ export interface SchedulerOptions extends Pick<
   readonly writer: TransitionWriter;
   readonly requeueGrants: RequeueGrants;
   readonly checkpoints: PreemptorOptions['checkpoints'];
+  readonly storedHolds: PreemptionHoldsRepository;
   readonly observer: Pick<WorkObserver, 'passEnded' | 'grantsWritten'>;
   readonly suspendedTasks: SuspendedTaskFeed;
   readonly limitedTasks: LimitedTaskFeed;
@@ -191,7 +193,7 @@ export class SchedulerService {
   async #begin(signal: AbortSignal, prepared: () => void): Promise<void> {
     const { leadership, cache, classes, jobs, writer, observer, suspendedTasks, limitedTasks, tests } =
       this.#options;
-    const { readyJobs, clock, ids, log, checkpoints } = this.#options;
+    const { readyJobs, clock, ids, log, checkpoints, storedHolds } = this.#options;
     const firstFence = leadership.firstFence ?? 0;
     try {
       // Grants of the former leader: all of them are in the store, and none can follow.
@@ -222,7 +224,7 @@ export class SchedulerService {
             this.#rereadJobs('changed jobs were not read', err),
           ),
       });
-      const holds = new PreemptionHolds();
+      const holds = new PreemptionHolds(await storedHolds.all(clock.now()));
       const dispatcher = new Dispatcher({
         holds,
         history: this.#history,
@@ -241,7 +243,7 @@ export class SchedulerService {
       });
       const { feed } = dispatcher;
       const throttle = new Throttle({ cache, windows: feed.windows, jobs, classes, writer, log });
-      const preempting = { cache, feed, holds, jobs, classes, checkpoints, writer, clock, log };
+      const preempting = { cache, feed, holds, storedHolds, jobs, classes, checkpoints, writer, clock, log };
       const preemptor = new Preemptor({
         ...preempting,
         mayStart: (taskId) => dispatcher.admission.mayStart(taskId),

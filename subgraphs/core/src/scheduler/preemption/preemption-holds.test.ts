@@ -50,12 +50,13 @@ describe('PreemptionHolds', () => {
   it('ends holds when the job waits no more, or in the end', () => {
     const holds = new PreemptionHolds();
     holds.add('a', hold);
-    expect(holds.prune(() => true, 999)).toBe(false);
+    expect(holds.prune(() => true, 999)).toEqual([]);
     expect(holds.isFor('job_1')).toBe(true);
-    expect(holds.prune(() => true, 1000)).toBe(true);
+    expect(holds.prune(() => true, 1000)).toEqual([['a', hold]]);
     holds.add('a', hold);
-    expect(holds.prune(() => false, 0)).toBe(true);
+    expect(holds.prune(() => false, 0)).toEqual([['a', hold]]);
     expect(holds.of('a')).toBeUndefined();
+    expect(holds.isEmpty).toBe(true);
   });
 });
 
@@ -105,6 +106,7 @@ function aFullWorker({ hosts, state = 'RUNNING', outcomes = [] }: World = {}) {
   wait('high', 'job_high', 100);
   const feed = { windows, isWarm: true, readUnread: async () => undefined };
   const announced: TransitionRequest[] = [];
+  const stored = new Map<string, string>();
   const apply = async (requests: readonly TransitionRequest[]) =>
     requests.map((request): TransitionOutcome => {
       if (request.change?.preemption) announced.push(request);
@@ -117,6 +119,10 @@ function aFullWorker({ hosts, state = 'RUNNING', outcomes = [] }: World = {}) {
     jobs: { runningAttempts: async () => running },
     checkpoints: { latestCheckpoints: async () => new Map() },
     writer: { apply },
+    storedHolds: {
+      put: async ([workerId, { jobId }]) => void stored.set(workerId, jobId),
+      remove: async (ended) => ended.forEach(([workerId]) => stored.delete(workerId)),
+    },
     mayStart: () => true,
     onFreed: () => undefined,
   });
@@ -126,14 +132,18 @@ function aFullWorker({ hosts, state = 'RUNNING', outcomes = [] }: World = {}) {
     for (let step = 0; step < 2; step += 1) await preemptor.step();
     return announced.map(({ jobId, from }) => `${jobId} ${from}`);
   };
-  return { clock, fleet, feed, holds, wait, steps };
+  return { clock, fleet, feed, holds, stored, windows, wait, steps };
 }
 
 describe('Preemptor', () => {
   it('ends an attempt of a lower class, and holds its worker', async () => {
-    const { holds, steps } = aFullWorker();
+    const { holds, stored, windows, steps } = aFullWorker();
     expect(await steps()).toEqual(['job_low RUNNING']);
     expect(holds.of('worker_1')).toMatchObject({ jobId: 'job_high', priority: 100 });
+    expect([...stored]).toEqual([['worker_1', 'job_high']]);
+    for (const window of windows.all()) window.shift();
+    await steps();
+    expect([holds.isEmpty, stored.size]).toEqual([true, 0]);
   });
 
   it('ends an attempt whose payload starts while its end is announced', async () => {

@@ -1,6 +1,6 @@
 /**
  * Workers on which attempts end for a waiting job: until that job is placed, they get no job of a lower
- * priority. Kept by the leader; the next one restores what the attempts that still run say.
+ * priority. Kept by the leader, which also stores them for the next one.
  */
 import type { CandidateRequest } from '../placement/matcher.types.js';
 
@@ -12,6 +12,9 @@ export interface PreemptionHold {
   readonly untilMs: number;
 }
 
+/** A worker with its hold. */
+export type HeldWorker = readonly [workerId: string, hold: PreemptionHold];
+
 type Asking<T> = readonly [T, CandidateRequest];
 
 /** Requests with the lowest priority of the jobs that they may get. */
@@ -22,7 +25,17 @@ export interface HeldGroup<T> {
 
 /** Holds, by worker. */
 export class PreemptionHolds {
-  readonly #holds = new Map<string, PreemptionHold>();
+  readonly #holds: Map<string, PreemptionHold>;
+
+  /** @param stored those of an earlier leader */
+  constructor(stored: readonly HeldWorker[] = []) {
+    this.#holds = new Map(stored);
+  }
+
+  /** True if no worker is held. */
+  get isEmpty(): boolean {
+    return this.#holds.size === 0;
+  }
 
   /** The hold of a worker; undefined without one. */
   of(workerId: string): PreemptionHold | undefined {
@@ -40,15 +53,11 @@ export class PreemptionHolds {
     if (!this.#holds.has(workerId)) this.#holds.set(workerId, hold);
   }
 
-  /** Ends holds of jobs that no longer wait, and those that last too long. @returns true if one ended */
-  prune(isWaiting: (jobId: string) => boolean, nowMs: number): boolean {
-    let hasEnded = false;
-    for (const [workerId, { jobId, untilMs }] of this.#holds) {
-      if (nowMs < untilMs && isWaiting(jobId)) continue;
-      this.#holds.delete(workerId);
-      hasEnded = true;
-    }
-    return hasEnded;
+  /** Ends holds of jobs that no longer wait, and those that last too long. @returns those that ended */
+  prune(isWaiting: (jobId: string) => boolean, nowMs: number): readonly HeldWorker[] {
+    const ended = [...this.#holds].filter(([, { jobId, untilMs }]) => nowMs >= untilMs || !isWaiting(jobId));
+    for (const [workerId] of ended) this.#holds.delete(workerId);
+    return ended;
   }
 
   /** Divides requests by what their workers may get; held workers come first. */

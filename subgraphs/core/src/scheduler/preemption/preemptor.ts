@@ -27,6 +27,7 @@ import { mayTake, mayTakeGpus, ownerMayTake } from '../placement/share-order.js'
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import type { PreemptionHold, PreemptionHolds } from './preemption-holds.js';
+import type { PreemptionHoldsRepository } from './preemption-holds.repository.js';
 import { PreemptionRates } from './preemption-rates.js';
 import { CapacitySearch, couldRun, type WaitingForCapacity } from './capacity-search.js';
 import { chooseVictims, lossOf, type PossibleVictim, type Victims } from './victims.js';
@@ -42,6 +43,8 @@ export interface PreemptorOptions {
     readUnread(): Promise<void>;
   };
   readonly holds: PreemptionHolds;
+  /** Keeps holds for the next leader. */
+  readonly storedHolds: Pick<PreemptionHoldsRepository, 'put' | 'remove'>;
   readonly jobs: {
     runningAttempts(ids: readonly string[]): Promise<ReadonlyMap<string, RunningAttempt>>;
   };
@@ -69,7 +72,7 @@ const mostPossible = 1000;
 const minRunMs = 60_000;
 /** Time after the grace period for which a worker is held, until it asks for the job. */
 const askMs = 120_000;
-/** A new leader lets workers ask first: what the one before has freed is not recorded any more. */
+/** A new leader lets workers ask first: they call again with what is free on them. */
 const firstStepMs = 10_000;
 
 /** Ends attempts for jobs of a higher class. */
@@ -88,14 +91,18 @@ export class Preemptor {
 
   /** Announces the ends that are due. @throws errors of the store */
   async step(): Promise<void> {
-    const { cache, holds, clock, feed, onFreed } = this.#options;
+    const { cache, holds, storedHolds, clock, feed, onFreed } = this.#options;
     const { windows } = feed;
     if (!feed.isWarm) return;
     const isWaiting = (jobId: string): boolean => {
       for (const window of windows.all()) if (window.has(jobId)) return true;
       return false;
     };
-    if (holds.prune(isWaiting, clock.now().getTime())) onFreed();
+    // A job that waits may be in none of the windows yet, after a change of the leader.
+    if (!holds.isEmpty) await feed.readUnread();
+    const ended = holds.prune(isWaiting, clock.now().getTime());
+    if (ended.length > 0) onFreed();
+    await storedHolds.remove(ended);
     const queues = [...cache.fleet.queues()].filter(
       ({ id, limits }) => limits.maxPreemptionsPerMinute !== undefined && cache.ledger.hasPreemptible(id),
     );
@@ -108,7 +115,7 @@ export class Preemptor {
       if (this.#mayRun(waiting) && !capacity.isFreeFor(waiting)) await this.#preemptFor(waiting, queues);
   }
 
-  /** Attempts whose end a former leader has announced. */
+  /** Attempts whose end a former leader has announced, in case that it did not store the hold. */
   #restoreHolds(queues: readonly QueueFacts[], isWaiting: (jobId: string) => boolean): void {
     const { cache, holds, clock } = this.#options;
     const nowMs = clock.now().getTime();
@@ -245,7 +252,7 @@ export class Preemptor {
     { worker, victims }: Victims,
     attempts: ReadonlyMap<string, RunningAttempt>,
   ): Promise<boolean> {
-    const { cache, holds, writer, clock, log } = this.#options;
+    const { cache, holds, storedHolds, writer, clock, log } = this.#options;
     const preemption = { jobId: job.id, priority: job.priority };
     const ended = preemptedFor(preemption);
     const at = clock.now();
@@ -258,7 +265,9 @@ export class Preemptor {
     if (announced.length === 0) return false;
     for (const { jobId, fence = 0 } of announced)
       cache.ledger.announceEnd(jobId, fence, { ...preemption, at });
-    holds.add(worker.facts.id, holdOf(queue, { ...preemption, at }));
+    const hold = holdOf(queue, { ...preemption, at });
+    holds.add(worker.facts.id, hold);
+    await storedHolds.put([worker.facts.id, hold], at);
     this.#rates.record(queue, announced.length);
     const ids = announced.map(({ jobId }) => jobId);
     log.info({ jobId: job.id, preempted: ids, queue: queue.name, host: worker.facts.host }, 'jobs preempted');

@@ -73,6 +73,30 @@ describe('chooseVictims', () => {
     expect(chosen({ cores: 6 })).toBeUndefined();
   });
 
+  it('takes the cheapest loss in all, not the cheapest attempts', () => {
+    fleet.set(aWorker({ id: 'a', hardware: { cores: 8 } }));
+    for (const [name, loss, cores] of [
+      ['job_1', 2, 1],
+      ['job_2', 3, 1],
+      ['job_3', 4, 2],
+      ['job_4', 5, 4],
+    ] as const)
+      runs('a', name, loss, { cores });
+    expect(chosen({ cores: 4 })).toEqual(['job_4']);
+    expect(chosen({ cores: 2 })).toEqual(['job_3']);
+    expect(chosen({ cores: 6 })?.toSorted()).toEqual(['job_3', 'job_4']);
+    expect(chosen({ cores: 8 })).toHaveLength(4);
+  });
+
+  it('finds a set of few attempts where the cheapest are too many', () => {
+    fleet.set(aWorker({ id: 'a', hardware: { cores: 8 } }));
+    for (const index of [1, 2, 3, 4]) runs('a', `job_${index}`, 1, { cores: 1 });
+    for (const name of ['job_5', 'job_6']) runs('a', name, 50, { cores: 2 });
+    expect(chosen({ cores: 4 })).toHaveLength(4);
+    expect(chosen({ cores: 4 }, 2)?.toSorted()).toEqual(['job_5', 'job_6']);
+    expect(chosen({ cores: 4 }, 1)).toBeUndefined();
+  });
+
   it('takes nothing from a worker whose free resources are sufficient', () => {
     fleet.set(aWorker({ id: 'a', hardware: { cores: 8 } }));
     runs('a', 'job_a', 1, { cores: 1 });

@@ -43,41 +43,106 @@ export function lossOf(
   return Math.max(0, seconds) * Math.max(part(cores, totals.cores), part(gpus, totals.gpus));
 }
 
+/** Most sets of attempts that are tried for one job after a set was found for each worker. */
+const mostTries = 300;
+
+interface FoundVictims extends Victims {
+  readonly loss: number;
+}
+
 /**
- * The cheapest victims for a job of the class, or undefined if it would fit on no worker.
+ * The cheapest victims for a job of the class, or undefined if it would fit on no worker. On each worker, the
+ * cheapest attempts are tried first; then sets that lose less in all are searched for, at most
+ * {@link mostTries} of them.
  * @param most largest number of victims
  */
 export function chooseVictims(cls: RequirementClass, most: number, world: VictimWorld): Victims | undefined {
-  let best: (Victims & { readonly loss: number }) | undefined;
+  const workers: { readonly worker: FleetWorker; readonly sorted: readonly PossibleVictim[] }[] = [];
+  let best: FoundVictims | undefined;
   for (const [worker, possible] of world.byWorker) {
-    const victims = victimsOn(worker, cls, possible, world);
-    if (!victims || victims.length === 0 || victims.length > most) continue;
-    const loss = victims.reduce((sum, one) => sum + one.loss, 0);
-    const isBetter =
-      !best || loss < best.loss || (loss === best.loss && victims.length < best.victims.length);
-    if (isBetter) best = { worker, victims, loss };
+    const sorted = possible.toSorted((a, b) => a.loss - b.loss);
+    const found = firstVictims(worker, cls, sorted, world);
+    if (!found || found.victims.length === 0) continue;
+    workers.push({ worker, sorted });
+    if (found.victims.length <= most && isBetter(found, best)) best = found;
   }
+  const search = new CheaperVictims(cls, most, world);
+  for (const { worker, sorted } of workers) best = search.on(worker, sorted, best);
   return best && { worker: best.worker, victims: best.victims };
 }
 
+function isBetter(found: FoundVictims, best: FoundVictims | undefined): boolean {
+  if (!best || found.loss < best.loss) return true;
+  return found.loss === best.loss && found.victims.length < best.victims.length;
+}
+
 /** Victims on one worker: the cheapest until the job fits, without those that turn out not to be needed. */
-function victimsOn(
+function firstVictims(
   worker: FleetWorker,
   cls: RequirementClass,
-  possible: readonly PossibleVictim[],
+  sorted: readonly PossibleVictim[],
   world: VictimWorld,
-): readonly PossibleVictim[] | undefined {
+): FoundVictims | undefined {
   const chosen = new Map<string, PossibleVictim>();
-  for (const victim of possible.toSorted((a, b) => a.loss - b.loss)) {
+  for (const victim of sorted) {
     if (fitsWithout(worker, cls, chosen, world)) break;
     chosen.set(victim.entry.jobId, victim);
   }
   if (!fitsWithout(worker, cls, chosen, world)) return undefined;
+  return needed(worker, cls, chosen, world);
+}
+
+/** The chosen attempts without those that the job does not need, the most expensive left out first. */
+function needed(
+  worker: FleetWorker,
+  cls: RequirementClass,
+  chosen: Map<string, PossibleVictim>,
+  world: VictimWorld,
+): FoundVictims {
   for (const victim of [...chosen.values()].toReversed()) {
     chosen.delete(victim.entry.jobId);
     if (!fitsWithout(worker, cls, chosen, world)) chosen.set(victim.entry.jobId, victim);
   }
-  return [...chosen.values()];
+  const victims = [...chosen.values()];
+  return { worker, victims, loss: victims.reduce((sum, one) => sum + one.loss, 0) };
+}
+
+/** Searches for sets of attempts that lose less than the best so far, in the order of their losses. */
+class CheaperVictims {
+  readonly #cls: RequirementClass;
+  readonly #most: number;
+  readonly #world: VictimWorld;
+  #tries = mostTries;
+
+  constructor(cls: RequirementClass, most: number, world: VictimWorld) {
+    this.#cls = cls;
+    this.#most = most;
+    this.#world = world;
+  }
+
+  /** The best set so far, or a better one on the worker. @param sorted its attempts by their loss */
+  on(
+    worker: FleetWorker,
+    sorted: readonly PossibleVictim[],
+    best: FoundVictims | undefined,
+  ): FoundVictims | undefined {
+    let found = best;
+    const chosen = new Map<string, PossibleVictim>();
+    const add = (from: number, loss: number): void => {
+      for (const [offset, victim] of sorted.slice(from).entries()) {
+        const sum = loss + victim.loss;
+        if (sum >= (found?.loss ?? Infinity) || this.#tries <= 0) return;
+        this.#tries -= 1;
+        chosen.set(victim.entry.jobId, victim);
+        if (fitsWithout(worker, this.#cls, chosen, this.#world))
+          found = needed(worker, this.#cls, new Map(chosen), this.#world);
+        else if (chosen.size < this.#most) add(from + offset + 1, sum);
+        chosen.delete(victim.entry.jobId);
+      }
+    };
+    add(0, 0);
+    return found;
+  }
 }
 
 /** True if the job fits on the worker once these attempts have ended. */
