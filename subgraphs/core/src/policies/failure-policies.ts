@@ -98,7 +98,7 @@ export class FailurePolicies {
         decision = decideFailure(failure, book.of(failure.job), now, logs.get(failure) ?? null);
       }
       if (decision === undefined || decision === needsLog) throw new Error('a failure was not decided');
-      decisions.push(withError(decision, failure, reported[index]));
+      decisions.push(withBasis(withError(decision, failure, reported[index]), failure));
     }
     const changed = decisions.flatMap(({ requirements }) => requirements ?? []);
     if (changed.length > 0)
@@ -190,10 +190,24 @@ function withError(
   return error === reported?.end.error ? decision : { ...decision, error };
 }
 
-/** The changes that a decision makes to the job, and its next state. */
-export function transitionOf({ after, avoid, requirements, decision, error }: FailureDecision) {
+/** An attempt that is given back after the job was read lets it go on: it ends only as it was read. */
+function withBasis(decision: FailureDecision, { job }: Failure): FailureDecision {
+  if (decision.after.to !== 'FAILED') return decision;
+  return { ...decision, uncountedEnds: job.uncountedEnds ?? null };
+}
+
+/** The changes that a decision makes to the job, its next state, and the condition for it. */
+export function transitionOf({
+  after,
+  avoid,
+  requirements,
+  decision,
+  error,
+  uncountedEnds,
+}: FailureDecision) {
   return {
     to: after.to,
+    basis: uncountedEnds === undefined ? {} : { uncountedEnds },
     ending: { ...(error ? { error } : {}), ...(decision ? { decision } : {}) },
     change: {
       ...('notBefore' in after ? { notBefore: after.notBefore } : {}),

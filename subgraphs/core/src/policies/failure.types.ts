@@ -67,6 +67,8 @@ export interface FailureDecision {
   readonly decision?: StoredDecision;
   /** Error of the attempt, if it is not the reported one. */
   readonly error?: StoredJobError;
+  /** Uncounted ends of a job that ends by the decision, null for none: with others it might go on. */
+  readonly uncountedEnds?: number | null;
 }
 
 /** Actor that holds jobs by a rule. */

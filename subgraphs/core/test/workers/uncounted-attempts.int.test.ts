@@ -1,6 +1,8 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
+import { FailurePolicies } from '../../src/policies/failure-policies.js';
+import { WastedAttemptsRepository } from '../../src/workers/hosts/wasted-attempts.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { fleetDatabase, startFleet, type TestFleet } from '../support/fleet.fixture.js';
 import { storedJobs, submitJobs } from '../support/fleet-jobs.fixture.js';
@@ -102,6 +104,31 @@ describe('an attempt that costs none', () => {
       attempt: 31,
       uncountedEnds: 11,
     });
+  });
+
+  it('starts another attempt if one is given back while the end of the job is decided', async () => {
+    const worker = await TestWorker.register(fleet);
+    const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 2 } });
+    const next = async () => {
+      const grants = await worker.acquire(1, { waitSeconds: 60 });
+      await worker.start(grants);
+      return grants;
+    };
+    await worker.fail(await next());
+    const second = await next();
+    const wasted = new WastedAttemptsRepository(collection(db, jobsCollection));
+    const { decide } = FailurePolicies.prototype;
+    const deciding = jest.spyOn(FailurePolicies.prototype, 'decide');
+    deciding.mockImplementationOnce(async function (this: FailurePolicies, reported) {
+      const decisions = await decide.call(this, reported);
+      expect(decisions).toMatchObject([{ after: { to: 'FAILED' } }]);
+      await wasted.giveBack([{ jobId: id, attempt: 1 }]);
+      return decisions;
+    });
+    await worker.fail(second);
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'ACTIVATED', uncountedEnds: 1 });
+    await worker.fail(await next());
+    expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 3, uncountedEnds: 1 });
   });
 
   it('counts on from the listed attempts of a job of an earlier version', async () => {

@@ -42,7 +42,8 @@ export function edgeOf(request: TransitionRequest): JobEdge {
 }
 
 /** Values of the request other than the state. */
-export function shapeOf({ from, to, by, change, generation }: TransitionRequest): TransitionShape {
+export function shapeOf(request: TransitionRequest): TransitionShape {
+  const { from, to, by, change, generation, uncountedEnds } = request;
   const setsFence = by === 'worker' || by === 'broker' || by === 'adoption';
   const adopts = change?.adoption !== undefined;
   const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to) || adopts);
@@ -67,6 +68,7 @@ export function shapeOf({ from, to, by, change, generation }: TransitionRequest)
     movesShare: change?.share !== undefined,
     changesAttempts: change?.maxAttempts !== undefined,
     generation,
+    uncountedEnds,
   };
 }
 
@@ -79,6 +81,7 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
 export function groupFilter({ edge, shape, requests, at }: TransitionGroup): Plain {
   const filter: Record<string, unknown> = { _id: { $in: requests.map((r) => r.jobId) }, state: edge.from };
   if (shape.generation !== undefined) filter['generation'] = shape.generation || { $exists: false };
+  if (shape.uncountedEnds !== undefined) filter['uncountedEnds'] = shape.uncountedEnds ?? { $exists: false };
   const due = { $or: [{ notBefore: { $exists: false } }, { notBefore: { $lte: at } }] };
   if (edge.guard === 'fence') filter['fence'] = { $in: requests.map((r) => r.fence) };
   if (edge.guard === 'ready') {

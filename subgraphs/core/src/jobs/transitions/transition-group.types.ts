@@ -43,4 +43,6 @@ export interface TransitionShape {
   readonly changesAttempts: boolean;
   /** Generation that all documents of the group must have; absent: any. */
   readonly generation?: number | undefined;
+  /** Number of uncounted ends that all documents of the group must have, null for none; absent: any. */
+  readonly uncountedEnds?: number | null | undefined;
 }

@@ -112,6 +112,8 @@ export interface TransitionRequest {
   readonly fence?: number;
   /** Generation that the document must have; see `JobDocument.generation`. Absent: any. */
   readonly generation?: number;
+  /** Value of `JobDocument.uncountedEnds` that the document must have, null for none. Absent: any. */
+  readonly uncountedEnds?: number | null;
   /** Bulk operation, or change of a task, of the request; kept in the job's history. */
   readonly operation?: string;
   readonly change?: TransitionChange;

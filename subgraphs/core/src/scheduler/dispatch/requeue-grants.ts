@@ -165,7 +165,7 @@ function requestOf(
   decision: FailureDecision,
   actor: string,
 ): TransitionRequest {
-  const { to, ending, change } = transitionOf(decision);
+  const { to, basis, ending, change } = transitionOf(decision);
   const attemptEnd = { error, ...ending };
   return {
     jobId: job._id,
@@ -175,6 +175,7 @@ function requestOf(
     actor,
     reason: attemptEnd.error.message,
     fence: job.fence,
+    ...basis,
     change: { attemptEnd, ...change },
   };
 }

@@ -86,7 +86,7 @@ export class HostChanges {
     const key = hostKeyOf(place);
     const state = host ? this.#view(host).state : 'HEALTHY';
     if (host && state === 'EXCLUDED') {
-      const isOurs = host.by === judgeName && !isTest && judge.isConvictedOf(key, kind);
+      const isOurs = host.by === judgeName && !isTest && host.evidence?.kinds?.includes(kind) === true;
       if (isOurs) this.#put(alsoWasted(host, { jobId, attempt: number }, token, this.#now));
       return;
     }
@@ -104,7 +104,7 @@ export class HostChanges {
 
   #exclude({ place, token }: FailedAttempt, host: HostDocument | undefined, evidence: HostEvidence): void {
     const { judge, limits } = this.#options;
-    judge.convict(hostKeyOf(place));
+    judge.forget(hostKeyOf(place));
     this.#put(excluded(place, host, evidence, token, limits, this.#now));
   }
 

@@ -83,13 +83,15 @@ describe('HostJudge', () => {
     expect(judge.fail('bad', 'x', 620)).toBe(1);
   });
 
-  it('knows the kinds because of which it excluded a host', () => {
+  it('names the kinds whose failures count, also those that an earlier leader has found', () => {
     const judge = judged();
     last(judge, 'good', 3, 'x');
     for (let i = 0; i < 6; i++) for (const kind of ['x', 'other']) judge.fail('bad', kind);
-    judge.convict('bad');
-    expect(['x', 'other'].map((kind) => judge.isConvictedOf('bad', kind))).toEqual([true, false]);
-    expect(judge.evidenceOf('bad')).toBeUndefined();
+    const carried = judge.evidenceOf('bad') ?? null;
+    expect(carried?.kinds).toEqual(['x']);
+    const next = judged();
+    next.fail('bad', 'y', 1, carried);
+    expect(next.evidenceOf('bad')?.kinds).toEqual(['x']);
   });
 
   it('goes on from what an earlier leader has counted', () => {

@@ -46,6 +46,7 @@ interface Streak {
   /** Failures that an earlier leader has counted. */
   readonly carried: number;
   readonly carriedAttempts: readonly WastedAttempt[];
+  readonly carriedKinds: readonly string[];
   lasted: number;
   readonly codes: Map<string, number>;
   jobs: readonly string[];
@@ -75,8 +76,6 @@ export class HostJudge {
   readonly #windowMs: number;
   readonly #kinds = new LRUCache<string, Kind>({ max: maxKinds });
   readonly #streaks = new LRUCache<string, Streak>({ max: maxHosts });
-  /** Kinds because of whose failures hosts were excluded. */
-  readonly #convictions = new LRUCache<string, ReadonlySet<string>>({ max: maxHosts });
 
   constructor({ windowSeconds }: Pick<HostLimits, 'windowSeconds'>) {
     this.#windowMs = windowSeconds * 1000;
@@ -130,19 +129,6 @@ export class HostJudge {
     return failed > 0 && lasted < lastedPerFailure * failed;
   }
 
-  /** Begins again with a host that is excluded, and keeps the kinds whose failures count against it. */
-  convict(host: string): void {
-    const { kinds = new Map<string, OwnKind>() } = this.#streaks.peek(host) ?? {};
-    const counted = [...kinds].filter(([kind, own]) => this.#countsElsewhere(kind, own) !== undefined);
-    this.#convictions.set(host, new Set(counted.map(([kind]) => kind)));
-    this.forget(host);
-  }
-
-  /** True if failures of the kind were a reason for the latest exclusion of the host. */
-  isConvictedOf(host: string, kind: string): boolean {
-    return this.#convictions.peek(host)?.has(kind) === true;
-  }
-
   /** Begins again with the host. */
   forget(host: string): void {
     this.#streaks.delete(host);
@@ -161,6 +147,7 @@ export class HostJudge {
       kinds: new Map(),
       carried: carried?.failures ?? 0,
       carriedAttempts: carried?.attempts ?? [],
+      carriedKinds: carried?.kinds ?? [],
       lasted: 0,
       codes: new Map(carried?.codes.map(({ code, count }) => [code, count])),
       jobs: carried?.jobs ?? [],
@@ -181,12 +168,14 @@ export class HostJudge {
 
   #evidenceOf({ kinds, carried, lasted, codes, jobs, firstAt, lastAt, ...streak }: Streak): HostEvidence {
     const attempts = [...streak.carriedAttempts];
+    const counted = new Set(streak.carriedKinds);
     let [failures, lastedElsewhere, failedElsewhere] = [carried, 0, 0];
     for (const [kind, own] of kinds) {
       const elsewhere = this.#countsElsewhere(kind, own);
       if (!elsewhere) continue;
       failures += own.jobs.size;
       attempts.push(...own.attempts);
+      counted.add(kind);
       lastedElsewhere += elsewhere.lasted;
       failedElsewhere += elsewhere.failed;
     }
@@ -200,6 +189,7 @@ export class HostJudge {
       lastedElsewhere,
       failedElsewhere,
       attempts: attempts.slice(0, mostWasted),
+      kinds: [...counted].slice(0, maxKindsOfHost),
     };
   }
 }

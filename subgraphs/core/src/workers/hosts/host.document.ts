@@ -52,6 +52,8 @@ export interface HostEvidence {
   readonly failedElsewhere: number;
   /** The attempts themselves, while the host is SUSPECT: they are given back if it is excluded. */
   readonly attempts?: readonly WastedAttempt[];
+  /** Kinds of jobs whose failures count; absent for the failure of a test. */
+  readonly kinds?: readonly string[];
 }
 
 /** Most attempts of one host that wait to be given back. */

@@ -32,7 +32,10 @@ export interface ReportRules<TReport extends JobReport, C extends WorkerErrorCod
   readonly check: (report: TReport, at: readonly (string | number)[], errors: InputErrors) => void;
   readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem<C> | undefined;
   readonly plan: (report: TReport, known: Known) => ReportStep;
-  /** Called once with all open reports before they are planned from facts of the store. */
+  /**
+   * Called with all open reports before they are planned from facts of the store, and again with those whose
+   * jobs have changed meanwhile.
+   */
   readonly prepare?: (open: readonly OpenReport<TReport>[]) => Promise<void>;
 }
 

@@ -16,6 +16,8 @@ export type ReportStep =
       readonly kind: 'step';
       readonly to: JobState;
       readonly change?: TransitionChange;
+      /** Condition of the transition; see `TransitionRequest`. */
+      readonly uncountedEnds?: number | null;
       /** Reason of the transition, if there is one. */
       readonly reason?: string;
       readonly isLast: boolean;
@@ -81,13 +83,14 @@ export function planFail(end: AttemptEndChange, decide: () => FailureDecision, s
     return done;
   if (!isHeld(state))
     return { kind: 'conflict', expected: 'SENT, STARTING, RUNNING, HOLDING or TRANSFERRING' };
-  const { to, ending, change } = transitionOf(decide());
+  const { to, basis, ending, change } = transitionOf(decide());
   const attemptEnd = { ...end, ...ending };
   const reason = attemptEnd.error ? { reason: shortened(attemptEnd.error.message) } : {};
   return {
     kind: 'step',
     to,
     change: { attemptEnd, ...change },
+    ...basis,
     ...reason,
     isLast: true,
   };

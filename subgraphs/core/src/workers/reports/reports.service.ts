@@ -190,8 +190,10 @@ export class ReportsService {
     await rules.prepare?.(open);
     const accepted: OpenReport<TReport>[] = [];
     let left = open;
-    for (let step = 0; step < maxSteps && left.length > 0; step += 1)
+    for (let step = 0; step < maxSteps && left.length > 0; step += 1) {
+      if (step > 0 && rules.prepare) await this.#prepareAgain(left, rules.prepare);
       left = await this.#step(left, rules, principal.subject, accepted, errors);
+    }
     for (const { index, report, known } of left)
       errors.push(conflict(index, report, known.state, 'a state that does not change during the report'));
     return { accepted: accepted.sort((a, b) => a.index - b.index), errors };
@@ -236,6 +238,20 @@ export class ReportsService {
       }
       return [];
     });
+  }
+
+  /** Jobs that have changed since they were read are read again: an attempt may have been given back. */
+  async #prepareAgain<TReport extends JobReport>(
+    open: readonly OpenReport<TReport>[],
+    prepare: NonNullable<ReportRules<TReport>['prepare']>,
+  ): Promise<void> {
+    const found = await this.#options.jobs.reported(open.map(({ report }) => report.id));
+    const byId = new Map(found.map((job) => [job._id, job]));
+    for (const one of open) {
+      const full = byId.get(one.report.id);
+      if (full?.fence === one.report.fence) one.known = { ...one.known, state: full.state, full };
+    }
+    await prepare(open);
   }
 
   /** Takes the next step of each report. @returns the reports that need another step */
@@ -308,6 +324,7 @@ function requestOf(
     by: 'worker',
     actor,
     fence: report.fence,
+    ...(step.uncountedEnds === undefined ? {} : { uncountedEnds: step.uncountedEnds }),
     ...(step.reason === undefined ? {} : { reason: step.reason }),
     ...(step.change ? { change: step.change } : {}),
   };
