@@ -11,6 +11,7 @@ import {
   retried,
 } from '../../test/support/policies.fixture.js';
 import { someRequirements } from '../../test/support/scheduler.fixture.js';
+import { canaryOwner } from '../jobs/model/canary-owner.js';
 import { needsLog } from './decide-failure.js';
 import type { RetryAction, RuleMatch } from './policy.types.js';
 
@@ -144,6 +145,12 @@ describe('the order of rules', () => {
 });
 
 describe('another attempt', () => {
+  it('does not follow the failure of a canary job, whatever the rules say', () => {
+    const job = { owner: canaryOwner, attempt: 1, retry: { ...aFailedJob().retry, maxAttempts: 1 } };
+    const { after, decision } = decided([aRule()], { job });
+    expect([after, decision]).toEqual([{ to: 'FAILED' }, undefined]);
+  });
+
   it('follows although the worker and the retry policy of the job say no', () => {
     expect(decided([]).after).toEqual({ to: 'FAILED' });
     expect(retried({}).after).toEqual({ to: 'ACTIVATED' });

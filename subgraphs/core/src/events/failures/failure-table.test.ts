@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { canaryOwner } from '../../jobs/model/canary-owner.js';
 import type { FailureChange } from './failure-changes.js';
 import { failureChange, lostTimeChange, targetsOf } from './failure-changes.js';
 import { maxRows } from './failure-counts.document.js';
@@ -121,5 +122,7 @@ describe('failureChange', () => {
 
   it('is undefined for other events', () => {
     expect(failureChange({ token: 't', jobId: 'job_1', last } as never)).toBeUndefined();
+    const ofCanary = { ...last, owner: canaryOwner, failure: { ...failure, at } };
+    expect(failureChange({ token: 't', jobId: 'job_1', last: ofCanary } as never)).toBeUndefined();
   });
 });
