@@ -22,4 +22,11 @@ describe('WaitingCalls', () => {
     calls.enter(first);
     expect(calls.open).toBe(4);
   });
+
+  it('counts a subject apart from an attempt of another whose names join to the same text', () => {
+    const calls = new WaitingCalls({ ...limits, waitingCallsPerSubject: 1 });
+    calls.enter({ subject: 'alice', attempt: 'job_1' });
+    calls.enter({ subject: 'alice job_1' });
+    expect(calls.open).toBe(2);
+  });
 });

@@ -21,7 +21,9 @@ const retryAfterSeconds = 5;
 /** Counts calls that wait for work: they use memory and a connection, but no time until there is some. */
 export class WaitingCalls {
   readonly #limits: WaitingCallLimits;
-  readonly #counts = new Map<string, number>();
+  readonly #bySubject = new Map<string, number>();
+  /** By subject and attempt. */
+  readonly #byAttempt = new Map<string, number>();
   #open = 0;
 
   constructor(limits: WaitingCallLimits) {
@@ -36,30 +38,31 @@ export class WaitingCalls {
   /** Admits a call; the result ends it, and may be called twice. @throws DomainError LIMIT_EXCEEDED */
   enter({ subject, attempt }: WaitingCaller): () => void {
     const { waitingCalls, waitingCallsPerSubject, waitingCallsPerAttempt } = this.#limits;
-    const ofAttempt = attempt === undefined ? undefined : `${subject} ${attempt}`;
+    const ofAttempt = attempt === undefined ? undefined : JSON.stringify([subject, attempt]);
     if (this.#open >= waitingCalls) throw tooMany('waitingCalls', this.#open, waitingCalls);
-    const own = this.#counts.get(subject) ?? 0;
+    const own = this.#bySubject.get(subject) ?? 0;
     if (own >= waitingCallsPerSubject) throw tooMany('waitingCallsPerSubject', own, waitingCallsPerSubject);
-    const held = ofAttempt === undefined ? 0 : (this.#counts.get(ofAttempt) ?? 0);
+    const held = ofAttempt === undefined ? 0 : (this.#byAttempt.get(ofAttempt) ?? 0);
     if (held >= waitingCallsPerAttempt) throw tooMany('waitingCallsPerAttempt', held, waitingCallsPerAttempt);
-    const keys = ofAttempt === undefined ? [subject] : [subject, ofAttempt];
-    this.#add(keys, 1);
+    const add = (change: 1 | -1): void => {
+      this.#open += change;
+      addTo(this.#bySubject, subject, change);
+      if (ofAttempt !== undefined) addTo(this.#byAttempt, ofAttempt, change);
+    };
+    add(1);
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
-      this.#add(keys, -1);
+      add(-1);
     };
   }
+}
 
-  #add(keys: readonly string[], change: 1 | -1): void {
-    this.#open += change;
-    for (const key of keys) {
-      const count = (this.#counts.get(key) ?? 0) + change;
-      if (count === 0) this.#counts.delete(key);
-      else this.#counts.set(key, count);
-    }
-  }
+function addTo(counts: Map<string, number>, key: string, change: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + change;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
 }
 
 function tooMany(name: keyof WaitingCallLimits, value: number, limit: number): DomainError {

@@ -188,6 +188,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0025-workflows-in-parts',
+    up: async (db) => {
+      await ensureCollections(db, workflowCollections as readonly CollectionDefinition[], { repair: true });
+    },
+  },
+  {
     id: '0027-canary-jobs-and-holds',
     up: async (db) => {
       const changed = [queuesCollection, canariesCollection, preemptionHoldsCollection];

@@ -13,6 +13,8 @@ export const retention = {
   failureHours: 30 * 86_400,
   /** Downtime after its end. */
   downtime: 30 * 86_400,
+  /** Part of a workflow; a workflow is sealed, or cancelled, within 7 days. */
+  workflowPart: 8 * 86_400,
   /** Key of a published work unit. */
   unitKey: 7 * 86_400,
   /** Report of a gateway, after its last one. */

@@ -1,6 +1,12 @@
 import { edgesCollection } from './model/edges.document.js';
 import { nodesCollection } from './model/node.document.js';
+import { partsCollection } from './model/part.document.js';
 import { workflowsCollection } from './model/workflow.document.js';
 
 /** Collections of workflows. */
-export const workflowCollections = [workflowsCollection, nodesCollection, edgesCollection] as const;
+export const workflowCollections = [
+  workflowsCollection,
+  nodesCollection,
+  edgesCollection,
+  partsCollection,
+] as const;

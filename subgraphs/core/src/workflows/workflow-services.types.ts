@@ -1,5 +1,7 @@
 /** Services of workflows for resolvers. Types only. */
 import type { WorkflowCommands } from './control/workflow-commands.service.js';
+import type { WorkflowParts } from './parts/workflow-parts.service.js';
+import type { WorkflowSeals } from './parts/workflow-seal.service.js';
 import type { WorkflowSubmits } from './submit/workflow-submit.service.js';
 import type { LabelLayers } from './views/label-layers.js';
 import type { Workflows } from './views/workflows.service.js';
@@ -7,6 +9,8 @@ import type { Workflows } from './views/workflows.service.js';
 /** Services of workflows. */
 export interface WorkflowServices {
   readonly submits: WorkflowSubmits;
+  readonly parts: WorkflowParts;
+  readonly seals: WorkflowSeals;
   readonly commands: WorkflowCommands;
   readonly views: Workflows;
   readonly labelLayers: LabelLayers;

@@ -1,6 +1,8 @@
 /** For tests of rules: any workflows, and the states in which their nodes must end. */
+import { systemClock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
 import fc from 'fast-check';
+import { TimeSlices } from '../../src/shared/time-slices.js';
 import { childOf, conditionOf, edgesFrom } from '../../src/workflows/model/edges.js';
 import { edgeOutcome, leadsFrom, leadsTo } from '../../src/workflows/model/node-rules.js';
 import {
@@ -56,15 +58,16 @@ export const groupEdges = fc.array(
 );
 
 /** Arranges a graph without the edges between labels that no node has; undefined if it has errors. */
-export function planOf(
+export async function planOf(
   nodes: readonly NodeSpec[],
   wanted: readonly GroupEdgeSpec[],
-): WorkflowPlan | undefined {
+): Promise<WorkflowPlan | undefined> {
   const errors = new InputErrors<WorkflowErrorCode>();
   const known = wanted.filter(({ from, to }) =>
     [from, to].every((label) => nodes.some((node) => node.label === label && node.isFinal !== true)),
   );
-  return planWorkflow(nodes, new Map(), known, errors);
+  const slices = new TimeSlices(systemClock, 10);
+  return planWorkflow(nodes, { labels: new Map(), groupEdges: known }, errors, slices);
 }
 
 /** End states of jobs by node. */

@@ -7,6 +7,7 @@ import {
   type WorkflowStores,
 } from '../../src/composition/workflows/workflow-stores.repository.js';
 import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { TimeSlices } from '../../src/shared/time-slices.js';
 import { blocksOf } from '../../src/workflows/model/edges.js';
 import { type NodeDocument, nodeIdOf } from '../../src/workflows/model/node.document.js';
 import { waitingState } from '../../src/workflows/model/node-rules.js';
@@ -39,10 +40,11 @@ export interface StepProcess {
 }
 
 /** Arranges a graph. */
-export function plannedGraph({ nodes, groupEdges, nodeLabels }: Graph): WorkflowPlan {
+export async function plannedGraph({ nodes, groupEdges, nodeLabels }: Graph): Promise<WorkflowPlan> {
   const errors = new InputErrors<WorkflowErrorCode>();
   const labels = new Map((nodeLabels ?? []).map((label) => [label.label, label]));
-  const plan = planWorkflow(nodes, labels, groupEdges ?? [], errors);
+  const slices = new TimeSlices(systemClock, 10);
+  const plan = await planWorkflow(nodes, { labels, groupEdges: groupEdges ?? [] }, errors, slices);
   if (!plan) throw new Error(errors.all.map(({ message }) => message).join('\n'));
   return plan;
 }
@@ -54,7 +56,7 @@ export async function storeWorkflow(
   changed: Partial<WorkflowDocument> = {},
 ): Promise<string> {
   const { workflows, nodes, edges } = workflowStores(db);
-  const plan = plannedGraph(graph);
+  const plan = await plannedGraph(graph);
   const id = ids.next('workflow');
   const now = systemClock.now();
   const common = { schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now };

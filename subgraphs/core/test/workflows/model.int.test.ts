@@ -79,7 +79,7 @@ async function finish(
 
 async function live(life: Life): Promise<void> {
   const { nodes, wanted, ends, maxSubmitted } = life;
-  const plan = planOf(nodes, edgesOf(wanted));
+  const plan = await planOf(nodes, edgesOf(wanted));
   if (!plan) return;
   const known = edgesOf(wanted).filter(({ from, to }) =>
     plan.groupEdges.some((edge) => edge.from === from && edge.to === to),

@@ -107,7 +107,8 @@ describe('WorkflowWork', () => {
     });
     const stops = new NodeStops({ ...{ workflows: stores.workflows, nodes: stores.nodes, jobs }, writer });
     const made = await db.collection<JobDocument>(jobsCollection.name).find({ 'workflow.id': id }).toArray();
-    await stops.cancel({ name: 'test' }, [...made.map(({ _id }) => _id)], { by: 'ada' });
+    const stopped = made.map(({ _id: jobId }) => ({ jobId, reason: 'test' }));
+    await stops.cancel(stopped, 'ada');
     let term = new AbortController();
     const work = new WorkflowWork({
       ...{ workflows: stores.workflows, nodes: stores.nodes, jobs, journal, next },
@@ -135,7 +136,7 @@ describe('WorkflowWork', () => {
 describe('a half submitted workflow', () => {
   it('loses its nodes, also if the process that cancelled them was killed', async () => {
     const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
-    const { workflows, nodes, edges } = stepProcess(db, jobs).stores;
+    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
     await db
       .collection<WorkflowDocument>(workflowsCollection.name)
       .updateOne({ _id: id }, { $set: { state: 'OPEN' } });
@@ -144,7 +145,7 @@ describe('a half submitted workflow', () => {
     const signal = never;
     const open = (store: typeof nodes): OpenWorkflows =>
       new OpenWorkflows({
-        ...{ workflows, nodes: store, edges, log: silentLogger() },
+        ...{ workflows, nodes: store, edges, parts, log: silentLogger() },
         clock: { ...systemClock, now },
         leader: { onGained: () => () => undefined },
       });

@@ -5,26 +5,21 @@ import type { Command } from 'commander';
 import {
   type MutationError,
   printChange,
-  printErrors,
-  type Session,
   type World,
   withSession,
 } from '../../command.js';
-import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type Finish, oneOf } from '../../flags.js';
+import { collect, type Finish, oneOf, wholeNumber } from '../../flags.js';
 import {
   CliCancelWorkflowDocument,
   CliMarkWorkflowNodesDocument,
   CliPauseWorkflowDocument,
   CliResumeWorkflowDocument,
   CliRetryWorkflowDocument,
-  CliSubmitWorkflowDocument,
   type CliWorkflowFragment,
   type MarkWorkflowNodesInput,
 } from '../../operations.generated.js';
-import { printJson, printLine } from '../../output.js';
-import { readWorkflowFile } from '../../workflow-file.js';
 import { list, show, tree } from './show.js';
+import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';
 
 interface Flags {
@@ -32,6 +27,12 @@ interface Flags {
   readonly reason?: string;
   readonly final?: boolean;
   readonly as?: (typeof marks)[number];
+  readonly key?: string;
+}
+
+interface SubmitFlags {
+  readonly key?: string;
+  readonly nodesPerPart?: number;
 }
 
 interface Answer {
@@ -50,9 +51,16 @@ export function addWorkflow(program: Command, world: World, finish: Finish): voi
     .command('submit')
     .description('submit the workflow of a YAML or JSON file')
     .argument('<file>', 'file with the fields of SubmitWorkflowInput')
-    .option('--key <key>', 'idempotency key: the same key never submits twice');
-  submitting.action((file: string, { key }: { readonly key?: string }) =>
-    finish(withSession(submitting, world, (session) => submit(session, file, key ?? randomUUID()))),
+    .option('--key <key>', 'idempotency key: the same key never submits twice, and completes a submission')
+    .option(
+      '--nodes-per-part <n>',
+      'submit in parts of at most this number of nodes (default: 5000 if the file is too large for one call)',
+      wholeNumber(1, 5000),
+    );
+  submitting.action((file: string, { key = randomUUID(), nodesPerPart }: SubmitFlags) =>
+    finish(
+      withSession(submitting, world, (session) => submitWorkflow(session, file, { key, nodesPerPart })),
+    ),
   );
   addChanges(group, world, finish);
 }
@@ -125,11 +133,11 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     ofWorkflow(group.command('retry')),
     'run this node and all nodes that depend on it again; may be repeated',
   ).description('run again what failed or was cancelled, and what was skipped because of it');
-  add(retrying, async (client, workflowId, { node }) => {
-    // A repetition may meet nodes that have failed again.
-    const once = { idempotent: false } as const;
-    const input = { workflowId, nodes: nodesOf(node) };
-    return (await client.mutate(CliRetryWorkflowDocument, { input }, once)).retryWorkflow;
+  retrying.option('--key <key>', 'idempotency key: the same key never retries twice');
+  add(retrying, async (client, workflowId, { node, key }) => {
+    // Without a key, a repetition might meet nodes that have failed again.
+    const input = { workflowId, nodes: nodesOf(node), idempotencyKey: key ?? randomUUID() };
+    return (await client.mutate(CliRetryWorkflowDocument, { input }, idempotent)).retryWorkflow;
   });
   const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')
     .description('give nodes the state SUCCEEDED or SKIPPED by hand')
@@ -152,22 +160,4 @@ function withNodes(command: Command, description: string): Command {
 /** The nodes that are given; undefined for all. */
 function nodesOf(names: readonly string[]): string[] | undefined {
   return names.length > 0 ? [...names] : undefined;
-}
-
-async function submit(
-  { client, output, cwd }: Session,
-  file: string,
-  idempotencyKey: string,
-): Promise<ExitCode> {
-  const input = { ...readWorkflowFile(file, cwd), idempotencyKey };
-  const { submitWorkflow } = await client.mutate(CliSubmitWorkflowDocument, { input }, idempotent);
-  const { workflow, warnings, userErrors } = submitWorkflow;
-  if (!workflow) {
-    printErrors(output, userErrors);
-    return exitCodes.failed;
-  }
-  for (const warning of warnings) output.errors.write(`warning: ${warning}\n`);
-  if (output.json) printJson(output, { ...workflow, warnings });
-  else printLine(output, workflow.id);
-  return exitCodes.ok;
 }

@@ -2,6 +2,7 @@
 import type { Db } from 'mongodb';
 import { EdgesRepository } from '../../workflows/store/edges.repository.js';
 import { NodesRepository } from '../../workflows/store/nodes.repository.js';
+import { PartsRepository } from '../../workflows/store/parts.repository.js';
 import { StepsRepository } from '../../workflows/store/steps.repository.js';
 import { WorkflowsRepository } from '../../workflows/store/workflows.repository.js';
 
@@ -11,6 +12,7 @@ export interface WorkflowStores {
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
   readonly steps: StepsRepository;
+  readonly parts: PartsRepository;
 }
 
 /** Creates the repositories. */
@@ -20,5 +22,6 @@ export function workflowStores(db: Db): WorkflowStores {
     nodes: new NodesRepository(db),
     edges: new EdgesRepository(db),
     steps: new StepsRepository(db),
+    parts: new PartsRepository(db),
   };
 }

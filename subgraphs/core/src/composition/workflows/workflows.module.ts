@@ -3,6 +3,9 @@ import type { LeaderWork } from '../../shared/leader-task.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import { WorkflowCommands } from '../../workflows/control/workflow-commands.service.js';
 import type { WorkflowCommandsOptions } from '../../workflows/control/workflow-commands.service.js';
+import { PartStore } from '../../workflows/parts/part-store.js';
+import { WorkflowParts } from '../../workflows/parts/workflow-parts.service.js';
+import { WorkflowSeals } from '../../workflows/parts/workflow-seal.service.js';
 import { Journal } from '../../workflows/run/journal.js';
 import { NextChange } from '../../workflows/run/next-change.js';
 import { NodeStops, type NodeStopsOptions } from '../../workflows/run/node-stops.js';
@@ -36,7 +39,7 @@ export interface WorkflowsConfig {
 /** Dependencies of {@link workflowsModule}. */
 export interface WorkflowsModuleOptions
   extends
-    Omit<WorkflowSubmitsOptions, 'workflows' | 'nodes' | 'edges' | 'journal'>,
+    Omit<WorkflowSubmitsOptions, 'workflows' | 'nodes' | 'edges' | 'parts' | 'journal'>,
     Pick<WorkflowWorkOptions, 'onWritten' | 'log'>,
     Pick<WorkflowCommandsOptions, 'access'>,
     Pick<NodeStopsOptions, 'writer'> {
@@ -49,7 +52,7 @@ export interface WorkflowsModuleOptions
 /** Creates the services. */
 export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
   const { stores, jobs, writer: transitions, access, quota, leader, onWritten, config, clock, log } = options;
-  const { workflows, nodes, edges, steps } = stores;
+  const { workflows, nodes, edges, steps, parts: pieces } = stores;
   const writer = new StepWriter({ nodes, edges, steps, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
   const next = new NextChange({ nodes, edges, consents: options.consents, now: () => clock.now() });
@@ -58,9 +61,13 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },
     sweepMs: config?.sweepMs,
   });
-  const open = new OpenWorkflows({ workflows, nodes, edges, leader, clock, log });
+  const open = new OpenWorkflows({ workflows, nodes, edges, parts: pieces, leader, clock, log });
+  const parts = new PartStore({ nodes, parts: pieces, journal, clock, classes: options.classes });
+  const own = { workflows, nodes, edges, pieces, parts, journal };
   return {
-    submits: new WorkflowSubmits({ ...options, workflows, nodes, edges, journal }),
+    submits: new WorkflowSubmits({ ...options, ...own }),
+    parts: new WorkflowParts({ ...options, ...own }),
+    seals: new WorkflowSeals({ ...options, ...own }),
     commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, quota, clock }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     labelLayers: new LabelLayers({ nodes, edges }),

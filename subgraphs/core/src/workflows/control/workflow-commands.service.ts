@@ -1,18 +1,21 @@
 /** Commands of principals to workflows: pause, resume, cancel, retry, and ends of nodes by hand. */
 import type { CoreAction, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
+import { digestOf } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
+import { keyReused } from '../../jobs/submit/submit.service.js';
+import { storedKey } from '../../shared/stored-key.js';
 import { bitsOfNodes } from '../model/node-bits.js';
 import { endStateOf, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
 import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
-import type { WorkflowDocument } from '../model/workflow.document.js';
+import { maxRetries, type StoredRetry, type WorkflowDocument } from '../model/workflow.document.js';
 import { hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
 import type { Decide, Journal, WorkflowChange } from '../run/journal.js';
 import { isActive } from '../run/next-change.js';
-import { nodeJobIds } from '../run/node-jobs.js';
+import { cancelledOpen } from '../run/open-workflows.js';
 import type { NodeStops } from '../run/node-stops.js';
 import type { StepWriter } from '../run/step-writer.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
@@ -51,10 +54,26 @@ export interface WorkflowCommand {
   readonly reason?: Maybe<string>;
 }
 
+/** What is run again. */
+interface RetryContent {
+  readonly nodes?: Maybe<readonly string[]>;
+}
+
+/** Codes of a retry in addition to INVALID_VALUE. */
+export type RetryCode = NodeCommandCode | 'IDEMPOTENCY_KEY_REUSED';
+
+/** Nodes that begin again, and ends by hand, by a principal. */
+interface Reset {
+  readonly reset: ReadonlySet<number>;
+  readonly marks: readonly NodeEnd[];
+  readonly by: string;
+}
+
 /** Most nodes that a command names. */
 const maxNamed = 1000;
 
-type NodeErrors = InputErrors<NodeCommandCode>;
+/** Collects errors of commands to nodes, whose codes may be more. */
+type NodeErrors = Pick<InputErrors<NodeCommandCode>, 'report' | 'list' | 'isEmpty'>;
 
 /** Changes workflows. */
 export class WorkflowCommands {
@@ -99,9 +118,10 @@ export class WorkflowCommands {
         if (workflow.state === 'CANCELLED') return undefined;
         if (workflow.state === 'CANCELLING' && (workflow.cancel?.withFinal === true || !withFinal))
           return undefined;
-        if (!isActive(workflow))
-          return conflict(errors, workflow, 'cancel it', 'RUNNING, PAUSED or CANCELLING');
         const cancel = { ...this.#commandOf(principal, command), withFinal };
+        if (workflow.state === 'OPEN') return { patch: cancelledOpen(cancel) };
+        if (!isActive(workflow))
+          return conflict(errors, workflow, 'cancel it', 'OPEN, RUNNING, PAUSED or CANCELLING');
         return { patch: { state: 'CANCELLING', cancel, pause: null } };
       },
     );
@@ -135,11 +155,8 @@ export class WorkflowCommands {
         };
       },
     );
-    if (result.workflow && running.length > 0) {
-      const idOf = nodeJobIds(result.workflow._id);
-      const ids = running.flatMap((node) => idOf(node) ?? []);
-      await this.#options.stops.cancel(result.workflow, ids, this.#commandOf(principal, command));
-    }
+    if (result.workflow && running.length > 0)
+      await this.#options.stops.ofNodes(result.workflow, running, this.#commandOf(principal, command));
     return result;
   }
 
@@ -149,12 +166,18 @@ export class WorkflowCommands {
    */
   retry(
     principal: Principal,
-    command: WorkflowCommand & { readonly nodes?: Maybe<readonly string[]> },
-  ): Promise<WorkflowCommandResult<NodeCommandCode>> {
+    command: WorkflowCommand & RetryContent & { readonly idempotencyKey?: Maybe<string> },
+  ): Promise<WorkflowCommandResult<RetryCode>> {
     const charge = this.#chargeOnce();
-    return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
-      if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
-        return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
+    const key = retryKeyOf(principal, command);
+    return this.#run<RetryCode>(principal, 'job:retry', command, async (workflow, errors) => {
+      const known = key && workflow.retries?.find((one) => one.key === key.key);
+      if (known) {
+        if (known.digest !== key.digest) reportReused(errors, command.idempotencyKey ?? '');
+        return undefined;
+      }
+      const retries = key && { retries: [...(workflow.retries ?? []), key].slice(-maxRetries) };
+      if (!mayBegin(workflow)) return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
       const named = command.nodes && (await this.#named(workflow, command.nodes, errors));
       if (command.nodes && !named) return undefined;
       const unended = named?.find(({ state }) => !hasEnded(state));
@@ -163,12 +186,13 @@ export class WorkflowCommands {
       const seeds = named
         ? named.map(({ index }) => index)
         : graph.nodes.flatMap(({ state }, at) => (state === 'FAILED' || state === 'CANCELLED' ? [at] : []));
-      if (seeds.length === 0) return undefined;
+      if (seeds.length === 0) return retries && { patch: retries };
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       await charge(workflow, graph, reset);
       const { groups, groupEdges } = recount(graph, reset, []);
-      return resetOf(workflow, reset, [], { groups, groupEdges });
+      const change = resetOf(workflow, { reset, marks: [], by: principal.subject }, { groups, groupEdges });
+      return { ...change, patch: { ...change.patch, ...retries } };
     });
   }
 
@@ -183,7 +207,7 @@ export class WorkflowCommands {
   ): Promise<WorkflowCommandResult<NodeCommandCode>> {
     const charge = this.#chargeOnce();
     return this.#run<NodeCommandCode>(principal, 'job:retry', command, async (workflow, errors) => {
-      if (workflow.state === 'OPEN' || workflow.state === 'CANCELLING')
+      if (!mayBegin(workflow))
         return conflict(errors, workflow, 'end nodes by hand', 'RUNNING, PAUSED or ended');
       const nodes = await this.#named(workflow, command.nodes, errors);
       if (!nodes) return undefined;
@@ -201,7 +225,7 @@ export class WorkflowCommands {
       const reset = resetNodes(graph, seeds, 'UNDONE', false);
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
       await charge(workflow, graph, reset);
-      return resetOf(workflow, reset, marks, recount(graph, reset, marks));
+      return resetOf(workflow, { reset, marks, by }, recount(graph, reset, marks));
     });
   }
 
@@ -239,15 +263,16 @@ export class WorkflowCommands {
     return { by: subject, at: this.#options.clock.now(), ...(reason == null ? {} : { reason }) };
   }
 
-  async #run<C extends WorkflowCommandCode | NodeCommandCode>(
+  async #run<C extends WorkflowCommandCode | RetryCode>(
     principal: Principal,
     action: CoreAction,
-    { workflowId: id, reason }: WorkflowCommand,
+    { workflowId: id, reason, idempotencyKey }: WorkflowCommand & { readonly idempotencyKey?: Maybe<string> },
     decide: (workflow: WorkflowDocument, errors: InputErrors<C>) => Promise<WorkflowChange | undefined>,
   ): Promise<WorkflowCommandResult<C>> {
     const { workflows, journal, access } = this.#options;
     const errors = new InputErrors<WorkflowCommandCode>();
     if (reason != null) errors.text(['reason'], reason, 1, 500);
+    if (idempotencyKey != null) errors.verbatim(['idempotencyKey'], idempotencyKey, 1, 200);
     const workflow = await workflows.find(id);
     if (!errors.isEmpty || !changeable(errors, principal, action, { id, workflow }, access))
       return { workflow: null, userErrors: errors.all as readonly InputError<C>[] };
@@ -283,15 +308,19 @@ export class WorkflowCommands {
   }
 }
 
+/** True if nodes may begin again. Those of a workflow that was cancelled before it was sealed do not exist. */
+function mayBegin({ state, isEmptied }: WorkflowDocument): boolean {
+  return state !== 'OPEN' && state !== 'CANCELLING' && isEmptied === undefined;
+}
+
 /** The workflow runs again, unless it is paused, or has ended and no node begins again. */
 function resetOf(
   workflow: WorkflowDocument,
-  reset: ReadonlySet<number>,
-  marks: readonly NodeEnd[],
+  { reset, marks, by }: Reset,
   { groups, groupEdges }: Pick<WorkflowDocument, 'groups' | 'groupEdges'>,
 ): WorkflowChange {
   const { state, cancel } = workflow;
-  const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks } as const;
+  const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks, by } as const;
   if (reset.size === 0 && !isActive(workflow))
     return { step, patch: { groups, groupEdges, state: endStateOf(groups, cancel !== undefined) } };
   return {
@@ -301,6 +330,20 @@ function resetOf(
       ...(state === 'PAUSED' ? {} : { state: 'RUNNING' }),
     },
   };
+}
+
+/** Key of a retry as it is stored; undefined without one. */
+function retryKeyOf(
+  { subject }: Principal,
+  { idempotencyKey, nodes }: RetryContent & { readonly idempotencyKey?: Maybe<string> },
+): StoredRetry | undefined {
+  if (idempotencyKey == null) return undefined;
+  return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes }) };
+}
+
+function reportReused(errors: Pick<InputErrors<RetryCode>, 'report'>, key: string): void {
+  const { path, message } = keyReused(key);
+  errors.report('IDEMPOTENCY_KEY_REUSED', path, message);
 }
 
 function conflict(

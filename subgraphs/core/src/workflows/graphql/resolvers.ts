@@ -57,6 +57,7 @@ const workflow: NonNullable<Resolvers['Workflow']> = {
   groupEdges: ({ groupEdges }) => [...groupEdges],
   pause: ({ pause }) => pause ?? null,
   cancellation: ({ cancel }) => cancel ?? null,
+  partCount: ({ partCount }) => partCount ?? 0,
   sealedAt: ({ sealedAt }) => sealedAt ?? null,
   endedAt: ({ endedAt }) => endedAt ?? null,
   nodes: (of, { filter, first, after }, { core }) =>
@@ -97,6 +98,9 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
   Mutation: {
     submitWorkflow: (_parent, { input }, { core, principal }) =>
       core.workflows.submits.submit(principal, input),
+    appendWorkflowNodes: (_parent, { input }, { core, principal }) =>
+      core.workflows.parts.append(principal, input),
+    sealWorkflow: (_parent, { input }, { core, principal }) => core.workflows.seals.seal(principal, input),
     pauseWorkflow: (_parent, { input }, { core, principal }) =>
       core.workflows.commands.pause(principal, input),
     resumeWorkflow: (_parent, { input }, { core, principal }) =>
@@ -154,6 +158,8 @@ export const workflowPolicies: Policies = {
     action: 'task:submit',
     experiment: ({ args }) => (args as InputOf<{ experiment: string }>).input.experiment,
   },
+  'Mutation.appendWorkflowNodes': { action: 'task:submit' },
+  'Mutation.sealWorkflow': { action: 'task:submit' },
   'Mutation.pauseWorkflow': { action: 'job:hold' },
   'Mutation.resumeWorkflow': { action: 'job:hold' },
   'Mutation.cancelWorkflow': { action: 'job:cancel' },

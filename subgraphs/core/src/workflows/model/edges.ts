@@ -37,20 +37,49 @@ export function conditionOf(target: number): EdgeCondition {
   return edgeConditions[target % bits] ?? 'SUCCEEDED';
 }
 
-/** Arranges edges by the nodes that they leave. */
-export function arrangeEdges(nodes: number, edges: readonly NodeEdge[]): EdgeBlock {
-  const offsets = new Uint32Array(nodes + 1);
-  for (const { from } of edges) offsets[from + 1] = (offsets[from + 1] ?? 0) + 1;
-  for (let node = 0; node < nodes; node += 1)
-    offsets[node + 1] = (offsets[node + 1] ?? 0) + (offsets[node] ?? 0);
-  const next = offsets.slice();
-  const targets = new Uint32Array(edges.length);
-  for (const { from, to, condition } of edges) {
-    const at = next[from] ?? 0;
-    targets[at] = encodeTarget(to, condition);
-    next[from] = at + 1;
+/** Edges of a graph that is being read, in arrays that grow: a million takes 8 MB. */
+export class EdgeList {
+  #from = new Uint32Array(1024);
+  #targets = new Uint32Array(1024);
+  #length = 0;
+
+  /** Number of edges. */
+  get length(): number {
+    return this.#length;
   }
-  return { first: 0, offsets, targets };
+
+  add({ from, to, condition }: NodeEdge): void {
+    if (this.#length === this.#from.length) {
+      this.#from = grown(this.#from);
+      this.#targets = grown(this.#targets);
+    }
+    this.#from[this.#length] = from;
+    this.#targets[this.#length] = encodeTarget(to, condition);
+    this.#length += 1;
+  }
+
+  /** Arranges the edges by the nodes that they leave. */
+  arrange(nodes: number): EdgeBlock {
+    const from = this.#from.subarray(0, this.#length);
+    const offsets = new Uint32Array(nodes + 1);
+    for (const node of from) offsets[node + 1] = (offsets[node + 1] ?? 0) + 1;
+    for (let node = 0; node < nodes; node += 1)
+      offsets[node + 1] = (offsets[node + 1] ?? 0) + (offsets[node] ?? 0);
+    const next = offsets.slice();
+    const targets = new Uint32Array(this.#length);
+    from.forEach((node, edge) => {
+      const at = next[node] ?? 0;
+      targets[at] = this.#targets[edge] ?? 0;
+      next[node] = at + 1;
+    });
+    return { first: 0, offsets, targets };
+  }
+}
+
+function grown(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(numbers.length * 2);
+  larger.set(numbers);
+  return larger;
 }
 
 /** Divides the edges of a whole workflow into blocks. */

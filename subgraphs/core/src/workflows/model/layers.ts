@@ -1,4 +1,5 @@
 /** Order of the nodes of a workflow: their depths, or the cycle because of which they have none. */
+import type { TimeSlices } from '../../shared/time-slices.js';
 import { childOf, type EdgeBlock, edgesFrom } from './edges.js';
 import { leadsFrom, leadsTo, membersOf, type NodePlace, placeKey } from './node-rules.js';
 import type { StoredGroupEdge } from './workflow.types.js';
@@ -13,30 +14,42 @@ interface Vertices {
   readonly each: (vertex: number, visit: (next: number) => void) => void;
 }
 
-/** Computes the layers. An edge of groups is a vertex of its own, so that it costs the sum of its groups. */
-export function layersOf(
+/** Nodes between two looks at the clock; an edge of groups may have as many targets as there are nodes. */
+const nodesPerStep = 500;
+
+/**
+ * Computes the layers, in slices of time. An edge of groups is a vertex of its own, so that it costs the sum
+ * of its groups.
+ */
+export async function layersOf(
   nodes: readonly NodePlace[],
   edges: EdgeBlock,
   groupEdges: readonly StoredGroupEdge[],
-): Layers {
+  slices: TimeSlices,
+): Promise<Layers> {
   const vertices = verticesOf(nodes, edges, groupEdges);
   const waiting = new Uint32Array(vertices.count);
-  for (let vertex = 0; vertex < vertices.count; vertex += 1)
-    vertices.each(vertex, (next) => (waiting[next] = (waiting[next] ?? 0) + 1));
   const depths = new Uint32Array(vertices.count);
-  const queue: number[] = [];
-  for (let vertex = 0; vertex < vertices.count; vertex += 1) if (waiting[vertex] === 0) queue.push(vertex);
-  for (let head = 0; head < queue.length; head += 1) {
+  const queue = new Uint32Array(vertices.count);
+  let queued = 0;
+  for (let vertex = 0; vertex < vertices.count; vertex += 1) {
+    if (isStep(vertex, vertices)) await slices.next();
+    vertices.each(vertex, (next) => (waiting[next] = (waiting[next] ?? 0) + 1));
+  }
+  for (let vertex = 0; vertex < vertices.count; vertex += 1)
+    if (waiting[vertex] === 0) queue[queued++] = vertex;
+  for (let head = 0; head < queued; head += 1) {
     const vertex = queue[head] ?? 0;
+    if (head % nodesPerStep === 0 || vertex >= nodes.length) await slices.next();
     const below = (depths[vertex] ?? 0) + (vertex < nodes.length ? 1 : 0);
     vertices.each(vertex, (next) => {
       if (below > (depths[next] ?? 0)) depths[next] = below;
       const left = (waiting[next] ?? 0) - 1;
       waiting[next] = left;
-      if (left === 0) queue.push(next);
+      if (left === 0) queue[queued++] = next;
     });
   }
-  if (queue.length < vertices.count) return { cycle: cycleIn(vertices, waiting) };
+  if (queued < vertices.count) return { cycle: await cycleIn(vertices, waiting, slices) };
   return { depths: depths.slice(0, nodes.length) };
 }
 
@@ -63,14 +76,25 @@ function verticesOf(
   return { count: nodes.length + groupEdges.length, nodes: nodes.length, each };
 }
 
+function isStep(vertex: number, { nodes }: Vertices): boolean {
+  return vertex % nodesPerStep === 0 || vertex >= nodes;
+}
+
 /** Each vertex that still waits has a parent that waits; following them leads into a cycle. */
-function cycleIn({ count, nodes, each }: Vertices, waiting: Uint32Array): readonly number[] {
+async function cycleIn(
+  vertices: Vertices,
+  waiting: Uint32Array,
+  slices: TimeSlices,
+): Promise<readonly number[]> {
+  const { count, nodes, each } = vertices;
   const parent = new Int32Array(count).fill(-1);
-  for (let vertex = 0; vertex < count; vertex += 1)
-    if ((waiting[vertex] ?? 0) > 0)
-      each(vertex, (next) => {
-        if ((waiting[next] ?? 0) > 0) parent[next] = vertex;
-      });
+  for (let vertex = 0; vertex < count; vertex += 1) {
+    if (isStep(vertex, vertices)) await slices.next();
+    if ((waiting[vertex] ?? 0) === 0) continue;
+    each(vertex, (next) => {
+      if ((waiting[next] ?? 0) > 0) parent[next] = vertex;
+    });
+  }
   let at = waiting.findIndex((left) => left > 0);
   const seen = new Set<number>();
   while (!seen.has(at)) {

@@ -131,6 +131,24 @@ export function membersOf<Node extends NodePlace>(
   return members;
 }
 
+/** Groups with the nodes of others, all of which wait. */
+export function joinedGroups(
+  groups: readonly StoredNodeGroup[],
+  added: readonly StoredNodeGroup[],
+): readonly StoredNodeGroup[] {
+  const joined = [...groups];
+  for (const group of added) {
+    const at = groupAt(joined, group);
+    const known = joined[at];
+    if (!known) joined.push(group);
+    else {
+      const WAITING = known.counts.WAITING + group.counts.WAITING;
+      joined[at] = { ...known, counts: { ...known.counts, WAITING } };
+    }
+  }
+  return joined;
+}
+
 /** Node whose state changes. */
 export interface NodeMove extends NodePlace {
   /** State before. */

@@ -50,6 +50,8 @@ export interface NodeDocument {
   readonly reason?: string;
   /** Principal that ended it. */
   readonly by?: string;
+  /** Principal that asked for the current run; absent for the submitter. */
+  readonly requestedBy?: string;
   readonly job: StoredNodeJob;
 }
 
@@ -81,6 +83,7 @@ export const nodeFields = {
   cause: 1,
   reason: 1,
   by: 1,
+  requestedBy: 1,
 } as const satisfies Record<Exclude<keyof NodeFacts, '_id'>, 1>;
 
 /** Identifier of a node. */
@@ -99,8 +102,8 @@ export function nodeRefOf(id: string): { readonly workflowId: string; readonly i
 const text = { bsonType: 'string', minLength: 1 } as const;
 const count = { bsonType: 'number', minimum: 0 } as const;
 
-/** Version of the stored form. */
-export const nodeSchemaVersion = 1;
+/** Version of the stored form; version 2 added the principal that asked for a run. */
+export const nodeSchemaVersion = 2;
 
 /** Nodes of workflows. */
 export const nodesCollection = defineCollection<NodeDocument>({
@@ -147,6 +150,7 @@ export const nodesCollection = defineCollection<NodeDocument>({
       cause: { bsonType: 'number' },
       reason: { bsonType: 'string' },
       by: text,
+      requestedBy: text,
       job: { bsonType: 'object' },
     },
   },

@@ -116,10 +116,10 @@ const pickBy = (numbers: readonly number[]) => {
 };
 
 describe('release of nodes', () => {
-  it('ends every node as the whole graph says, in any order of ends', () => {
-    fc.assert(
-      fc.property(graphs, groupEdges, outcomes, picks, (nodes, wanted, ends, order) => {
-        const plan = planOf(nodes, edgesOf(wanted));
+  it('ends every node as the whole graph says, in any order of ends', async () => {
+    await fc.assert(
+      fc.asyncProperty(graphs, groupEdges, outcomes, picks, async (nodes, wanted, ends, order) => {
+        const plan = await planOf(nodes, edgesOf(wanted));
         fc.pre(plan !== undefined);
         const outcome = (at: number): EndedNodeState => ends[at] ?? 'SUCCEEDED';
         const run = new Run(plan, outcome);
@@ -130,10 +130,10 @@ describe('release of nodes', () => {
     );
   });
 
-  it('ends every node as the whole graph says when everything behind a node runs again', () => {
-    fc.assert(
-      fc.property(graphs, groupEdges, outcomes, picks, fc.nat(), (nodes, wanted, ends, order, chosen) => {
-        const plan = planOf(nodes, edgesOf(wanted));
+  it('ends every node as the whole graph says when everything behind a node runs again', async () => {
+    await fc.assert(
+      fc.asyncProperty(graphs, groupEdges, outcomes, picks, fc.nat(), async (nodes, wanted, ends, order, chosen) => {
+        const plan = await planOf(nodes, edgesOf(wanted));
         fc.pre(plan !== undefined);
         const seed = chosen % nodes.length;
         let isChanged = false;
@@ -153,10 +153,10 @@ describe('release of nodes', () => {
     );
   });
 
-  it('runs what has failed again, and what was skipped because of it, and keeps what succeeded', () => {
-    fc.assert(
-      fc.property(graphs, groupEdges, outcomes, picks, (nodes, wanted, ends, order) => {
-        const plan = planOf(nodes, edgesOf(wanted));
+  it('runs what has failed again, and what was skipped because of it, and keeps what succeeded', async () => {
+    await fc.assert(
+      fc.asyncProperty(graphs, groupEdges, outcomes, picks, async (nodes, wanted, ends, order) => {
+        const plan = await planOf(nodes, edgesOf(wanted));
         fc.pre(plan !== undefined);
         let isRetried = false;
         const run = new Run(plan, (at) => (isRetried ? 'SUCCEEDED' : (ends[at] ?? 'SUCCEEDED')));
@@ -177,10 +177,10 @@ describe('release of nodes', () => {
     );
   });
 
-  it('keeps edges through their stored form', () => {
-    fc.assert(
-      fc.property(graphs, (nodes) => {
-        const plan = planOf(nodes, []);
+  it('keeps edges through their stored form', async () => {
+    await fc.assert(
+      fc.asyncProperty(graphs, async (nodes) => {
+        const plan = await planOf(nodes, []);
         fc.pre(plan !== undefined);
         expect(joinBlocks(nodes.length, blocksOf(plan.edges))).toEqual(plan.edges);
       }),

@@ -10,6 +10,26 @@ export interface StoredWorkflowCommand {
   readonly reason?: string;
 }
 
+/** Part of a workflow that is submitted in parts; the first is its beginning. */
+export interface StoredPart {
+  /** Digest of its content. */
+  readonly digest: string;
+  /** Position of its first node. */
+  readonly first: number;
+  readonly nodes: number;
+  readonly edges: number;
+  /** Set once all of it is stored. */
+  readonly isStored: boolean;
+}
+
+/** Retry with an idempotency key. */
+export interface StoredRetry {
+  /** The key with its principal. */
+  readonly key: string;
+  /** Digest of its content. */
+  readonly digest: string;
+}
+
 /** Stored workflow. Its nodes and edges are in collections of their own. */
 export interface WorkflowDocument {
   /** `workflow_…` */
@@ -32,6 +52,12 @@ export interface WorkflowDocument {
   readonly nodes: number;
   /** Bytes of the payloads of all nodes. */
   readonly bytes?: number;
+  /** Parts in their order; absent for a workflow that was submitted whole. */
+  readonly parts?: readonly StoredPart[];
+  /** Number of parts that are stored, apart from the beginning; absent without `parts`. */
+  readonly partCount?: number;
+  /** Set once the graph is valid: no part may follow, and the edges are being stored. */
+  readonly isSealing?: boolean;
   /** False for a workflow that was not completed, until its nodes and edges are deleted. */
   readonly isEmptied?: boolean;
   /** Longest chain of nodes, the number of layers. */
@@ -48,11 +74,13 @@ export interface WorkflowDocument {
   readonly endedAt?: Date;
   /** Latest pause; absent while the workflow is not paused. */
   readonly pause?: StoredWorkflowCommand;
+  /** Latest retries with keys. */
+  readonly retries?: readonly StoredRetry[];
   /** Latest cancellation of the whole workflow. */
   readonly cancel?: StoredWorkflowCommand & { readonly withFinal: boolean };
 }
 
-/** Fields that callers see: all but those of steps; the open step may be large. */
+/** Fields that callers see: all but those of steps, parts and retries; the open step may be large. */
 export const workflowFields = {
   schemaVersion: 1,
   revision: 1,
@@ -68,6 +96,7 @@ export const workflowFields = {
   state: 1,
   nodes: 1,
   bytes: 1,
+  partCount: 1,
   isEmptied: 1,
   layers: 1,
   groups: 1,
@@ -77,13 +106,22 @@ export const workflowFields = {
   endedAt: 1,
   pause: 1,
   cancel: 1,
-} as const satisfies Record<Exclude<keyof WorkflowDocument, '_id' | 'open' | 'claimedUntil'>, 1>;
+} as const satisfies Record<
+  Exclude<keyof WorkflowDocument, '_id' | 'open' | 'claimedUntil' | 'parts' | 'isSealing' | 'retries'>,
+  1
+>;
 
 const text = { bsonType: 'string', minLength: 1 } as const;
 const count = { bsonType: 'number', minimum: 0 } as const;
 
-/** Version of the stored form. */
-export const workflowSchemaVersion = 1;
+/** Most parts of a workflow, its beginning included. */
+export const maxParts = 201;
+
+/** Most retries with keys that are kept. */
+export const maxRetries = 100;
+
+/** Version of the stored form; version 2 added parts and retries. */
+export const workflowSchemaVersion = 2;
 
 /** Workflows of all experiments. */
 export const workflowsCollection = defineCollection<WorkflowDocument>({
@@ -119,6 +157,9 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       state: { enum: [...workflowStates] },
       nodes: count,
       bytes: count,
+      parts: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: maxParts },
+      partCount: count,
+      isSealing: { bsonType: 'bool' },
       isEmptied: { bsonType: 'bool' },
       layers: count,
       groups: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1000 },
@@ -129,6 +170,7 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       sealedAt: { bsonType: 'date' },
       endedAt: { bsonType: 'date' },
       pause: { bsonType: 'object' },
+      retries: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: maxRetries },
       cancel: { bsonType: 'object' },
     },
   },

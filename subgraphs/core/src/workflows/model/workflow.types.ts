@@ -125,6 +125,8 @@ export type StepContent =
       readonly nodes: Uint8Array;
       /** Nodes that are given an end state instead. */
       readonly marks: readonly NodeEnd[];
+      /** Principal that asked for it; absent in steps of earlier versions. */
+      readonly by?: string;
     };
 
 /** Recorded step. */

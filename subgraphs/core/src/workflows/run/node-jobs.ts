@@ -34,7 +34,7 @@ export function nodeJobs(
   return nodes.flatMap((node) => {
     const id = idOf(node);
     if (id === undefined || !node.submittedAt) return [];
-    const { index, run, name, job } = node;
+    const { index, run, name, job, requestedBy } = node;
     return newJobDocument(
       {
         ...{ id, createdAt: node.submittedAt, experiment, name, owner, submittedBy, share },
@@ -47,6 +47,7 @@ export function nodeJobs(
         dependsOn: [],
         waitingFor: [],
         workflow: { id: workflowId, node: index, run },
+        actor: requestedBy,
       },
       now,
     );

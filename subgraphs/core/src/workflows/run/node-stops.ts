@@ -2,6 +2,7 @@
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { isTerminal } from '../../jobs/model/job-state.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import type { NodeFacts } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
@@ -15,10 +16,11 @@ export interface NodeStopsOptions {
   readonly writer: TransitionWriter;
 }
 
-/** Principal that cancels, and its reason. */
-export interface Canceller {
-  readonly by: string;
-  readonly reason?: string | undefined;
+/** Job to cancel. */
+export interface StoppedJob {
+  readonly jobId: string;
+  /** Reason that the job gets. */
+  readonly reason: string;
 }
 
 /** Rounds for a job whose state changes between the read and the write; it has fewer states than these. */
@@ -39,31 +41,58 @@ export class NodeStops {
     const idOf = nodeJobIds(workflowId);
     for await (const nodes of this.#options.nodes.submitted(workflowId, workflow.cancel.withFinal)) {
       if (signal?.aborted) return;
-      const ids = nodes.flatMap((node) => idOf(node) ?? []);
-      await this.cancel(workflow, ids, workflow.cancel);
+      const { name, cancel } = workflow;
+      const reason = reasonOf(`Workflow "${name}"`, cancel.reason);
+      await this.cancel(
+        nodes.flatMap((node) => {
+          const jobId = idOf(node);
+          return jobId === undefined ? [] : [{ jobId, reason }];
+        }),
+        cancel.by,
+      );
     }
   }
 
-  /** Cancels jobs that have not ended. */
-  async cancel(
-    { name }: Pick<WorkflowDocument, 'name'>,
-    jobIds: readonly string[],
-    { by, reason }: Canceller,
+  /** Cancels the jobs of some nodes of a workflow. */
+  async ofNodes(
+    { _id, name }: Pick<WorkflowDocument, '_id' | 'name'>,
+    nodes: readonly NodeFacts[],
+    { by, reason }: { readonly by: string; readonly reason?: string },
   ): Promise<void> {
+    const idOf = nodeJobIds(_id);
+    const jobs = nodes.flatMap((node): StoppedJob[] => {
+      const jobId = idOf(node);
+      if (jobId === undefined) return [];
+      return [{ jobId, reason: reasonOf(`Node "${node.name}" of workflow "${name}"`, reason) }];
+    });
+    await this.cancel(jobs, by);
+  }
+
+  /** Cancels jobs that have not ended. @param actor principal that cancels */
+  async cancel(stopped: readonly StoppedJob[], actor: string): Promise<void> {
     const { jobs, writer } = this.#options;
-    const text = `Workflow "${name}" was cancelled${reason === undefined ? '' : `: ${reason}`}`;
-    let open = jobIds;
+    const reasons = new Map(stopped.map(({ jobId, reason }) => [jobId, reason]));
+    let open: readonly string[] = [...reasons.keys()];
     for (let round = 0; open.length > 0 && round < maxRounds; round += 1) {
       const found = await jobs.find(open, { state: 1 });
       const outcomes = await writer.apply(
         found.flatMap(({ _id: jobId, state: from }) =>
           isTerminal(from)
             ? []
-            : [{ jobId, from, to: 'CANCELLED', by: 'principal', actor: by, reason: text } as const],
+            : [
+                {
+                  ...{ jobId, from, to: 'CANCELLED', by: 'principal', actor },
+                  reason: reasons.get(jobId) ?? '',
+                } as const,
+              ],
         ),
       );
       open = outcomes.flatMap(({ applied, jobId }) => (applied ? [] : [jobId]));
     }
-    if (open.length > 0) throw new Error(`${open.length} jobs of workflow "${name}" change too quickly`);
+    if (open.length > 0) throw new Error(`${open.length} jobs of workflows change too quickly`);
   }
+}
+
+function reasonOf(what: string, reason: string | undefined): string {
+  return `${what} was cancelled${reason === undefined ? '' : `: ${reason}`}`;
 }

@@ -1,15 +1,18 @@
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
-import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import type { PartsRepository } from '../store/parts.repository.js';
+import type { WorkflowPatch, WorkflowsRepository } from '../store/workflows.repository.js';
 
 /** Dependencies of {@link OpenWorkflows}. */
 export interface OpenWorkflowsOptions {
   readonly workflows: WorkflowsRepository;
   readonly nodes: Pick<NodesRepository, 'drop'>;
   readonly edges: Pick<EdgesRepository, 'drop'>;
+  readonly parts: Pick<PartsRepository, 'drop'>;
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
@@ -17,10 +20,24 @@ export interface OpenWorkflowsOptions {
 
 /** Age of the last change at which a workflow that is still open is cancelled, in milliseconds. */
 export const longestOpenMs = 86_400_000;
+/** Age at which a workflow that is still open is cancelled, in milliseconds. */
+const longestUnsealedMs = 7 * longestOpenMs;
 const everyMs = 600_000;
+/** Time after a cancellation by a person in which calls that write parts end, in milliseconds. */
+const emptiedAfterMs = 600_000;
 const pageSize = 100;
+const actor = 'system:workflows';
 
-/** Cancels workflows whose submission was not completed within a day, on the leader. */
+/** Patch that cancels an open workflow; what is stored of it is deleted later. */
+export function cancelledOpen(cancel: NonNullable<WorkflowDocument['cancel']>): WorkflowPatch {
+  const emptied = { isEmptied: false, groups: [], groupEdges: [], isSealing: null } as const;
+  return { state: 'CANCELLED', endedAt: cancel.at, cancel, ...emptied };
+}
+
+/**
+ * Cancels workflows to which nothing was added for a day, or that are not sealed within seven, on the leader.
+ * Deletes what is stored of workflows that were cancelled before they were sealed.
+ */
 export class OpenWorkflows {
   readonly #options: OpenWorkflowsOptions;
   readonly #task: LeaderTask;
@@ -49,21 +66,21 @@ export class OpenWorkflows {
   /** Cancels those that are due. */
   async sweep(signal: AbortSignal): Promise<void> {
     const { workflows, clock, log } = this.#options;
-    const before = clock.now().getTime() - longestOpenMs;
+    const nowMs = clock.now().getTime();
     for await (const workflow of workflows.inStates(['OPEN'])) {
       if (signal.aborted) break;
-      if (workflow.updatedAt.getTime() > before) continue;
+      const { createdAt, updatedAt } = workflow;
+      const isUnchanged = updatedAt.getTime() <= nowMs - longestOpenMs;
+      if (!isUnchanged && createdAt.getTime() > nowMs - longestUnsealedMs) continue;
       const now = clock.now();
       const cancel = {
-        by: 'system:workflows',
+        by: actor,
         at: now,
-        reason: 'not submitted within a day',
+        reason: isUnchanged ? 'nothing was added for a day' : 'not sealed within seven days',
         withFinal: true,
       };
-      const emptied = { isEmptied: false, groups: [], groupEdges: [] } as const;
-      const patch = { state: 'CANCELLED', endedAt: now, cancel, ...emptied } as const;
       // Fails if the workflow is completed meanwhile.
-      if (await workflows.record(workflow, undefined, patch, now))
+      if (await workflows.record(workflow, undefined, cancelledOpen(cancel), now))
         log.info({ workflowId: workflow._id }, 'open workflow cancelled');
     }
     await this.#empty(signal);
@@ -71,12 +88,14 @@ export class OpenWorkflows {
 
   /** Deletes the nodes and edges of cancelled workflows, also those of a process that has ended meanwhile. */
   async #empty(signal: AbortSignal): Promise<void> {
-    const { workflows, nodes, edges, clock } = this.#options;
+    const { workflows, nodes, edges, parts, clock } = this.#options;
     while (!signal.aborted) {
-      const found = await workflows.toEmpty(pageSize);
+      const since = new Date(clock.now().getTime() - emptiedAfterMs);
+      const found = await workflows.toEmpty(actor, since, pageSize);
       for (const workflow of found) {
         await nodes.drop(workflow._id);
         await edges.drop(workflow._id);
+        await parts.drop(workflow._id);
         await workflows.record(workflow, undefined, { isEmptied: true }, clock.now());
       }
       if (found.length < pageSize) return;

@@ -1,6 +1,7 @@
 /** Access to the nodes of workflows: reads, inserts, and ends of jobs. Steps have their own repository. */
 import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter } from 'mongodb';
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import {
   nodeFields,
@@ -40,7 +41,14 @@ export type GraphNode = Pick<
 /** Fields of a submitted node that the identifier of its job needs. */
 export type SubmittedNode = Pick<NodeDocument, '_id' | 'index' | 'run' | 'submittedAt'>;
 
+/** Requirements of a node. */
+export interface NodeRequirements {
+  readonly node: { readonly name: string };
+  readonly requirements: StoredRequirements;
+}
+
 const insertBatch = 1000;
+const namesPerRead = 1000;
 const submittedPage = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
@@ -71,6 +79,41 @@ export class NodesRepository {
   /** Nodes of a workflow by name, in no order. */
   async named(workflowId: string, names: readonly string[]): Promise<readonly NodeFacts[]> {
     return this.#nodes.find({ workflowId, name: { $in: [...names] } }, { projection: nodeFields }).toArray();
+  }
+
+  /** Positions of the nodes with these names; names that no node has are absent. */
+  async positionsOf(workflowId: string, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const positions = new Map<string, number>();
+    for (let start = 0; start < names.length; start += namesPerRead) {
+      const some = names.slice(start, start + namesPerRead);
+      const found = this.#nodes.find(
+        { workflowId, name: { $in: some } },
+        { projection: { name: 1, index: 1, _id: 0 }, readConcern: { level: 'majority' } },
+      );
+      for await (const { name, index } of found) positions.set(name, index);
+    }
+    return positions;
+  }
+
+  /** Names and requirements of nodes, in no order. */
+  async kinds(ids: readonly string[]): Promise<readonly NodeRequirements[]> {
+    const projection = { name: 1, 'job.requirements': 1 } as const;
+    const found = await this.#nodes.find({ _id: { $in: [...ids] } }, { projection }).toArray();
+    return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
+  }
+
+  /** Sets the depths of the nodes of a workflow that is being sealed; they are 0 before. */
+  async setDepths(workflowId: string, depths: Uint32Array): Promise<void> {
+    for (let first = 0; first < depths.length; first += insertBatch) {
+      const some = depths.slice(first, first + insertBatch);
+      if (some.every((depth) => depth === 0)) continue;
+      const depth = { $arrayElemAt: [{ $literal: [...some] }, { $subtract: ['$index', first] }] };
+      await this.#nodes.updateMany(
+        { _id: { $gte: nodeIdOf(workflowId, first), $lt: nodeIdOf(workflowId, first + some.length) } },
+        [{ $set: { depth } }],
+        majority,
+      );
+    }
   }
 
   /** A page of the nodes of a workflow, in order. @throws DomainError CURSOR_INVALID */

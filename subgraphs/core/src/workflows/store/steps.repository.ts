@@ -113,8 +113,9 @@ export class StepsRepository {
     }
   }
 
-  /** Lets nodes begin again with these numbers. */
-  async reset(target: StepTarget, numbers: readonly ResetNumbers[]): Promise<void> {
+  /** Lets nodes begin again with these numbers. @param by principal that asked for it */
+  async reset(target: StepTarget, numbers: readonly ResetNumbers[], by?: string): Promise<void> {
+    const requestedBy = by === undefined ? '$$REMOVE' : { $literal: by };
     const groups = new Map<string, ResetNumbers[]>();
     for (const one of numbers) {
       const key = `${one.state} ${one.met} ${one.lost} ${one.cause}`;
@@ -126,7 +127,11 @@ export class StepsRepository {
       if (!first) continue;
       const { state, met, lost, cause } = first;
       const update = [
-        ...changing(target, { state, met, lost, cause: cause ?? '$$REMOVE', run: { $add: ['$run', ran] } }),
+        ...changing(target, {
+          ...{ state, met, lost, requestedBy },
+          cause: cause ?? '$$REMOVE',
+          run: { $add: ['$run', ran] },
+        }),
         { $unset: ['submittedAt', 'endedAt', 'outcome', 'reason', 'by'] },
       ];
       for (const page of pagesOf([first, ...others].map(({ node }) => node)))

@@ -23,12 +23,26 @@ export interface WorkflowFilter {
 export type WorkflowPatch = {
   readonly [
     K in
-      'state' | 'groups' | 'groupEdges' | 'endedAt' | 'pause' | 'cancel' | 'sealedAt' | 'layers' | 'isEmptied'
+      | 'state'
+      | 'nodes'
+      | 'bytes'
+      | 'parts'
+      | 'partCount'
+      | 'groups'
+      | 'groupEdges'
+      | 'endedAt'
+      | 'pause'
+      | 'cancel'
+      | 'sealedAt'
+      | 'isSealing'
+      | 'layers'
+      | 'isEmptied'
+      | 'retries'
   ]?: WorkflowDocument[K] | null;
 };
 
 /** Fields of a workflow that its work begins with. */
-export type WorkflowHead = Pick<WorkflowDocument, '_id' | 'step' | 'updatedAt'>;
+export type WorkflowHead = Pick<WorkflowDocument, '_id' | 'step' | 'createdAt' | 'updatedAt'>;
 
 const headPage = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
@@ -132,10 +146,18 @@ export class WorkflowsRepository {
     return keysetPage({ collection: this.#workflows, filter, order, projection: workflowFields, ...page });
   }
 
-  /** Workflows whose nodes and edges are to be deleted. */
-  toEmpty(limit: number): Promise<readonly Pick<WorkflowDocument, '_id' | 'step'>[]> {
+  /**
+   * Workflows whose nodes and edges are to be deleted: those that the actor cancelled, and others that have
+   * not changed since then.
+   */
+  toEmpty(
+    actor: string,
+    since: Date,
+    limit: number,
+  ): Promise<readonly Pick<WorkflowDocument, '_id' | 'step'>[]> {
+    const due = [{ 'cancel.by': actor }, { updatedAt: { $lte: since } }];
     return this.#workflows
-      .find({ isEmptied: false }, { projection: { step: 1 }, limit, hint: 'isEmptied_idx' })
+      .find({ isEmptied: false, $or: due }, { projection: { step: 1 }, limit, hint: 'isEmptied_idx' })
       .toArray();
   }
 
@@ -173,7 +195,7 @@ export class WorkflowsRepository {
 
   /** Workflows in one of the states, in order. They are read in pages. */
   async *inStates(states: readonly WorkflowState[]): AsyncGenerator<WorkflowHead> {
-    const options = { projection: { step: 1, updatedAt: 1 }, sort: { _id: 1 }, limit: headPage } as const;
+    const options = { projection: { step: 1, createdAt: 1, updatedAt: 1 }, sort: { _id: 1 }, limit: headPage } as const;
     let page: readonly WorkflowHead[];
     let behind = '';
     do {

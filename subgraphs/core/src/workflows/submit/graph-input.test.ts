@@ -1,12 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import { systemClock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
+import { TimeSlices } from '../../shared/time-slices.js';
 import { planWorkflow } from './graph-input.js';
 import type { WorkflowErrorCode } from './workflow-errors.js';
 import type { GroupEdgeSpec, NodeSpec } from './workflow-spec.types.js';
 
-function planOf(nodes: readonly NodeSpec[], groupEdges: readonly GroupEdgeSpec[] = []) {
+const slices = new TimeSlices(systemClock, 10);
+
+async function planOf(nodes: readonly NodeSpec[], groupEdges: readonly GroupEdgeSpec[] = []) {
   const errors = new InputErrors<WorkflowErrorCode>();
-  const plan = planWorkflow(nodes, new Map(), groupEdges, errors);
+  const plan = await planWorkflow(nodes, { labels: new Map(), groupEdges }, errors, slices);
   return { plan, messages: errors.all.map(({ code, message }) => `${code} ${message}`) };
 }
 
@@ -16,8 +20,8 @@ const node = (name: string, ...parents: readonly string[]): NodeSpec => ({
 });
 
 describe('planWorkflow', () => {
-  it('counts layers and edges', () => {
-    const { plan } = planOf([node('a'), node('b', 'a'), node('c', 'a', 'b'), { name: 'end', isFinal: true }]);
+  it('counts layers and edges', async () => {
+    const { plan } = await planOf([node('a'), node('b', 'a'), node('c', 'a', 'b'), { name: 'end', isFinal: true }]);
     expect(plan?.nodes.map(({ depth, total }) => [depth, total])).toEqual([
       [0, 0],
       [1, 1],
@@ -27,26 +31,26 @@ describe('planWorkflow', () => {
     expect(plan?.layers).toBe(4);
   });
 
-  it('takes an edge between labels as one', () => {
+  it('takes an edge between labels as one', async () => {
     const many = (label: string): NodeSpec[] =>
       Array.from({ length: 2000 }, (_, at) => ({ name: `${label}${at}`, label }));
-    const { plan } = planOf([...many('a'), ...many('b')], [{ from: 'a', to: 'b' }]);
+    const { plan } = await planOf([...many('a'), ...many('b')], [{ from: 'a', to: 'b' }]);
     expect(plan?.nodes[2000]).toMatchObject({ depth: 1, total: 1, needed: 1 });
     expect(plan?.edges.targets).toHaveLength(0);
   });
 
-  it('names the nodes of a cycle', () => {
-    expect(planOf([node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'c')]).messages).toEqual([
+  it('names the nodes of a cycle', async () => {
+    expect((await planOf([node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'c')])).messages).toEqual([
       expect.stringMatching(/^CYCLE nodes: (a → b → c → a|b → c → a → b|c → a → b → c) is a cycle/),
     ]);
   });
 
-  it('names the labels of a cycle', () => {
+  it('names the labels of a cycle', async () => {
     const nodes = [
       { ...node('a', 'b'), label: 'x' },
       { ...node('b'), label: 'y' },
     ];
-    const [message] = planOf(nodes, [{ from: 'x', to: 'y' }]).messages;
+    const [message] = (await planOf(nodes, [{ from: 'x', to: 'y' }])).messages;
     expect(message).toMatch(/\(label x before y\)/);
     expect(message).toMatch(/^CYCLE/);
   });
@@ -77,26 +81,27 @@ describe('planWorkflow', () => {
       [{ from: 'x', to: 'z' }],
       'LABEL_NOT_FOUND groupEdges.0.to',
     ],
-  ])('refuses %s', (_what, nodes, groupEdges, message) => {
-    const { plan, messages } = planOf(nodes, groupEdges);
+  ])('refuses %s', async (_what, nodes, groupEdges, message) => {
+    const { plan, messages } = await planOf(nodes, groupEdges);
     expect(plan).toBeUndefined();
     expect(messages[0]).toContain(message);
   });
 });
 
 describe('planWorkflow of final nodes with needed edges', () => {
-  it('counts them among its own, and needs the end of all other nodes in addition', () => {
-    const { plan } = planOf([node('a'), node('b'), { ...node('end', 'a', 'b'), isFinal: true, needed: 1 }]);
+  it('counts them among its own, and needs the end of all other nodes in addition', async () => {
+    const { plan } = await planOf([node('a'), node('b'), { ...node('end', 'a', 'b'), isFinal: true, needed: 1 }]);
     expect(plan?.nodes[2]).toMatchObject({ total: 3, needed: 2 });
-    const { messages } = planOf([node('a'), { ...node('end', 'a'), isFinal: true, needed: 2 }]);
+    const { messages } = await planOf([node('a'), { ...node('end', 'a'), isFinal: true, needed: 2 }]);
     expect(messages[0]).toContain('it needs 2 edges, and 1 lead to it');
   });
 });
 
 describe('labels', () => {
-  it('must have nodes, and an edge between two occurs once', () => {
+  it('must have nodes, and an edge between two occurs once', async () => {
     const errors = new InputErrors<WorkflowErrorCode>();
-    planWorkflow([node('a')], new Map([['x', { label: 'x', maxSubmitted: 1 }]]), [], errors);
+    const labels = new Map([['x', { label: 'x', maxSubmitted: 1 }]]);
+    await planWorkflow([node('a')], { labels, groupEdges: [] }, errors, slices);
     expect(errors.all.map(({ code, path }) => [code, path])).toEqual([
       ['LABEL_NOT_FOUND', ['nodeLabels', '0', 'label']],
     ]);
@@ -105,7 +110,7 @@ describe('labels', () => {
       { ...node('b'), label: 'y' },
     ];
     const edge = { from: 'x', to: 'y' };
-    expect(planOf(nodes, [edge, edge]).messages[0]).toContain('occurs twice');
-    expect(planOf(nodes, [edge, { ...edge, condition: 'ENDED' }]).messages).toEqual([]);
+    expect((await planOf(nodes, [edge, edge])).messages[0]).toContain('occurs twice');
+    expect((await planOf(nodes, [edge, { ...edge, condition: 'ENDED' }])).messages).toEqual([]);
   });
 });

@@ -1,5 +1,7 @@
 /** Checks the graph of a workflow, and arranges it: positions instead of names, edges, depths. */
-import { arrangeEdges, type EdgeBlock, type NodeEdge } from '../model/edges.js';
+import type { InputPath } from '@rhizome/errors';
+import type { TimeSlices } from '../../shared/time-slices.js';
+import { type EdgeBlock, EdgeList } from '../model/edges.js';
 import { layersOf } from '../model/layers.js';
 import {
   countsOf,
@@ -12,7 +14,7 @@ import {
   sourcesOf,
 } from '../model/node-rules.js';
 import type { EdgeCondition, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
-import type { WorkflowErrors } from './workflow-errors.js';
+import type { GraphErrors, WorkflowErrors } from './workflow-errors.js';
 import { maxErrors, nodeText } from './workflow-input.js';
 import type { GroupEdgeSpec, NodeLabelSpec, NodeSpec } from './workflow-spec.types.js';
 
@@ -21,36 +23,77 @@ export const maxEdges = 1_000_000;
 const maxGroups = 1000;
 /** Most names of a cycle in a message. */
 const maxNamed = 20;
+/** Nodes between two looks at the clock. */
+const nodesPerStep = 100;
 
-/** Arranged workflow. */
-export interface WorkflowPlan {
-  readonly nodes: readonly PlannedNode[];
+/** Limits of a label. */
+export type LabelLimits = Pick<NodeLabelSpec, 'label' | 'maxSubmitted' | 'failureLimit'>;
+
+/** Nodes whose edges are arranged by position. */
+export interface GraphInput {
+  readonly names: readonly string[];
+  readonly places: readonly NodePlace[];
   readonly edges: EdgeBlock;
+  readonly labels: ReadonlyMap<string, LabelLimits>;
+  readonly groupEdges: readonly GroupEdgeSpec[];
+}
+
+/** Arranged graph. */
+export interface GraphPlan {
   readonly groups: readonly StoredNodeGroup[];
   readonly groupEdges: readonly StoredGroupEdge[];
+  /** By position. */
+  readonly depths: Uint32Array;
   readonly layers: number;
 }
 
-/** Node with its place in the graph. */
-export interface PlannedNode extends NodePlace {
-  readonly depth: number;
+/** Arranged workflow. */
+export interface WorkflowPlan extends Omit<GraphPlan, 'depths'> {
+  readonly nodes: readonly PlannedNode[];
+  readonly edges: EdgeBlock;
+}
+
+/** Numbers of edges that lead to a node, see `NodeDocument`. */
+export interface EdgeNumbers {
   readonly total: number;
   readonly needed: number;
 }
 
-/** Arranges nodes; undefined if there are errors. */
-export function planWorkflow(
+/** Node with its place in the graph. */
+export interface PlannedNode extends NodePlace, EdgeNumbers {
+  readonly depth: number;
+}
+
+/** Arranges nodes, in slices of time; undefined if there are errors. */
+export async function planWorkflow(
   nodes: readonly NodeSpec[],
-  labels: ReadonlyMap<string, NodeLabelSpec>,
-  wanted: readonly GroupEdgeSpec[],
+  { labels, groupEdges }: Pick<GraphInput, 'labels' | 'groupEdges'>,
   errors: WorkflowErrors,
-): WorkflowPlan | undefined {
+  slices: TimeSlices,
+): Promise<WorkflowPlan | undefined> {
   const positions = positionsOf(nodes, errors);
-  const edges = edgesOf(nodes, positions, errors);
+  const edges = (await edgesOf(nodes, positions, errors, slices)).arrange(nodes.length);
+  const names = nodes.map(({ name }) => name);
   const places = nodes.map(placeOf);
-  const groups = groupsOf(places, labels);
-  if (groups.length > maxGroups)
-    errors.add(['nodes'], `${groups.length} labels`, `at most ${maxGroups} different labels`);
+  const plan = await planGraph({ names, places, edges, labels, groupEdges }, errors, slices);
+  const numbers = plan && numbersOf(nodes, plan.groupEdges, errors);
+  if (!plan || !numbers || !errors.isEmpty) return undefined;
+  const { depths, ...arranged } = plan;
+  const planned = numbers.map((own, at) => ({
+    ...(places[at] as NodePlace),
+    ...own,
+    depth: depths[at] ?? 0,
+  }));
+  return { ...arranged, nodes: planned, edges };
+}
+
+/** Arranges a graph whose edges are known, in slices of time; undefined if there are errors. */
+export async function planGraph(
+  { names, places, edges, labels, groupEdges: wanted }: GraphInput,
+  errors: GraphErrors,
+  slices: TimeSlices,
+): Promise<GraphPlan | undefined> {
+  const groups = groupsOf(places, labels, errors);
   for (const [position, label] of [...labels.keys()].entries())
     if (!groups.some((group) => group.label === label))
       errors.report(
@@ -60,27 +103,23 @@ export function planWorkflow(
       );
   const groupEdges = groupEdgesOf(wanted, groups, errors);
   if (!errors.isEmpty) return undefined;
-  const block = arrangeEdges(nodes.length, edges);
-  const layers = layersOf(places, block, groupEdges);
+  const layers = await layersOf(places, edges, groupEdges, slices);
   if ('cycle' in layers) {
-    reportCycle(layers.cycle, nodes, groupEdges, errors);
+    reportCycle(layers.cycle, names, groupEdges, errors);
     return undefined;
   }
-  const planned = numbersOf(nodes, places, groupEdges, errors).map((numbers, at) => ({
-    ...(places[at] as NodePlace),
-    ...numbers,
-    depth: layers.depths[at] ?? 0,
-  }));
-  if (!errors.isEmpty) return undefined;
-  const deepest = layers.depths.reduce((most, depth) => Math.max(most, depth), 0);
-  return { nodes: planned, edges: block, groups, groupEdges, layers: deepest + 1 };
+  const { depths } = layers;
+  const deepest = depths.reduce((most, depth) => Math.max(most, depth), 0);
+  return { groups, groupEdges, depths, layers: deepest + 1 };
 }
 
-function placeOf({ label, isFinal }: NodeSpec): NodePlace {
+/** Place of a node. */
+export function placeOf({ label, isFinal }: NodeSpec): NodePlace {
   return { label: label ?? '', isFinal: isFinal === true };
 }
 
-function positionsOf(nodes: readonly NodeSpec[], errors: WorkflowErrors): ReadonlyMap<string, number> {
+/** Positions of nodes by name; a name that occurs twice is an error. */
+export function positionsOf(nodes: readonly NodeSpec[], errors: WorkflowErrors): ReadonlyMap<string, number> {
   const positions = new Map<string, number>();
   nodes.forEach((node, at) => {
     const first = positions.get(node.name);
@@ -95,52 +134,69 @@ function positionsOf(nodes: readonly NodeSpec[], errors: WorkflowErrors): Readon
   return positions;
 }
 
-function edgesOf(
+async function edgesOf(
   nodes: readonly NodeSpec[],
   positions: ReadonlyMap<string, number>,
-  errors: WorkflowErrors,
-): readonly NodeEdge[] {
-  const edges: NodeEdge[] = [];
+  errors: GraphErrors,
+  slices: TimeSlices,
+): Promise<EdgeList> {
+  const edges = new EdgeList();
   for (const [to, node] of nodes.entries()) {
+    if (to % nodesPerStep === 0) await slices.next();
     const parents = new Set<string>();
     for (const [position, { node: name, condition }] of (node.dependsOn ?? []).entries()) {
       if (errors.all.length >= maxErrors) return edges;
       const path = ['nodes', to, 'dependsOn', position, 'node'];
       const from = positions.get(name);
       const parent = from === undefined ? undefined : nodes[from];
-      if (from === undefined || !parent)
-        errors.report(
-          'NODE_NOT_FOUND',
-          path,
-          `${nodeText(node)} depends on ${JSON.stringify(name.slice(0, 200))}, which is not a node of the workflow`,
-        );
-      else if (parents.has(name))
-        errors.report('INVALID_VALUE', path, `${nodeText(node)} depends on ${JSON.stringify(name)} twice`);
-      else if (parent.isFinal === true && node.isFinal !== true)
-        errors.report(
-          'NODE_UNREACHABLE',
-          path,
-          `${nodeText(node)} can never run: it depends on ${JSON.stringify(name)}, a final node, which waits for all others`,
-        );
-      else edges.push({ from, to, condition: condition ?? 'SUCCEEDED' });
+      if (from === undefined || !parent) reportUnknown(path, node.name, name, errors);
+      else if (parents.has(name)) reportTwice(path, node, name, errors);
+      else if (parent.isFinal === true && node.isFinal !== true) reportFinal(path, node.name, name, errors);
+      else edges.add({ from, to, condition: condition ?? 'SUCCEEDED' });
       parents.add(name);
     }
   }
-  if (edges.length > maxEdges)
-    errors.add(
-      ['nodes'],
-      `${edges.length} edges`,
-      `at most ${maxEdges} edges; use \`groupEdges\` between labels`,
-      'WORKFLOW_TOO_LARGE',
-    );
+  checkEdgeCount(edges.length, errors);
   return edges;
 }
 
-function groupsOf(
+/** Reports a node that depends on one which does not exist. */
+export function reportUnknown(path: InputPath, node: string, parent: string, errors: GraphErrors): void {
+  const named = JSON.stringify(parent.slice(0, 200));
+  const text = `${nodeText({ name: node })} depends on ${named}, which is not a node of the workflow`;
+  errors.report('NODE_NOT_FOUND', path, text);
+}
+
+/** Reports a node that depends on another twice. */
+export function reportTwice(path: InputPath, node: NodeSpec, parent: string, errors: GraphErrors): void {
+  const named = JSON.stringify(parent.slice(0, 200));
+  errors.report('INVALID_VALUE', path, `${nodeText(node)} depends on ${named} twice`);
+}
+
+/** Reports a node that depends on a final one. */
+export function reportFinal(path: InputPath, node: string, parent: string, errors: GraphErrors): void {
+  const text = `${nodeText({ name: node })} can never run: it depends on ${JSON.stringify(parent)}, a final node, which waits for all others`;
+  errors.report('NODE_UNREACHABLE', path, text);
+}
+
+/** Refuses a workflow with too many edges. */
+export function checkEdgeCount(edges: number, errors: GraphErrors): void {
+  if (edges > maxEdges)
+    errors.add(
+      ['nodes'],
+      `${edges} edges`,
+      `at most ${maxEdges} edges; use \`groupEdges\` between labels`,
+      'WORKFLOW_TOO_LARGE',
+    );
+}
+
+/** Groups of nodes, all of which wait. */
+export function groupsOf(
   places: readonly NodePlace[],
-  labels: ReadonlyMap<string, NodeLabelSpec>,
+  labels: ReadonlyMap<string, LabelLimits>,
+  errors: GraphErrors,
 ): readonly StoredNodeGroup[] {
-  return [...membersOf(places)].map(([{ label, isFinal }, members]) => {
+  const groups = [...membersOf(places)].map(([{ label, isFinal }, members]) => {
     const { maxSubmitted, failureLimit } = labels.get(label) ?? {};
     return {
       ...{ label, isFinal, counts: { ...noNodes, WAITING: members.length } },
@@ -148,12 +204,20 @@ function groupsOf(
       ...(failureLimit == null ? {} : { failureLimit }),
     };
   });
+  checkGroupCount(groups.length, errors);
+  return groups;
+}
+
+/** Refuses a workflow with too many labels. */
+export function checkGroupCount(groups: number, errors: GraphErrors): void {
+  if (groups > maxGroups)
+    errors.add(['nodes'], `${groups} labels`, `at most ${maxGroups} different labels`);
 }
 
 function groupEdgesOf(
   wanted: readonly GroupEdgeSpec[],
   groups: readonly StoredNodeGroup[],
-  errors: WorkflowErrors,
+  errors: GraphErrors,
 ): readonly StoredGroupEdge[] {
   const seen = new Set<string>();
   const edges = wanted.map((edge, position): StoredGroupEdge => {
@@ -188,15 +252,15 @@ function neededOf(condition: EdgeCondition, nodes: number): number {
   return condition === 'FAILED' ? 1 : nodes;
 }
 
-function numbersOf(
+/** Numbers of the edges that lead to nodes. */
+export function numbersOf(
   nodes: readonly NodeSpec[],
-  places: readonly NodePlace[],
-  groupEdges: readonly StoredGroupEdge[],
-  errors: WorkflowErrors,
-): readonly { readonly total: number; readonly needed: number }[] {
+  groupEdges: readonly Pick<StoredGroupEdge, 'to'>[],
+  errors: GraphErrors,
+): readonly EdgeNumbers[] {
   const known = new Map<string, number>();
   return nodes.map((node, at) => {
-    const place = places[at] as NodePlace;
+    const place = placeOf(node);
     const key = placeKey(place);
     const ofGroups = known.get(key) ?? groupEdges.filter((edge) => leadsTo(edge, place)).length;
     known.set(key, ofGroups);
@@ -216,12 +280,12 @@ function numbersOf(
 
 function reportCycle(
   cycle: readonly number[],
-  nodes: readonly NodeSpec[],
+  names: readonly string[],
   groupEdges: readonly StoredGroupEdge[],
-  errors: WorkflowErrors,
+  errors: GraphErrors,
 ): void {
-  const names = cycle.slice(0, maxNamed).map((vertex) => {
-    if (vertex >= 0) return nodes[vertex]?.name ?? '';
+  const named = cycle.slice(0, maxNamed).map((vertex) => {
+    if (vertex >= 0) return names[vertex] ?? '';
     const { from, to } = groupEdges[-1 - vertex] ?? {};
     return from === undefined ? '(all before the final nodes)' : `(label ${from} before ${to})`;
   });
@@ -229,6 +293,6 @@ function reportCycle(
   errors.report(
     'CYCLE',
     ['nodes'],
-    `nodes: ${names.join(' → ')}${more} → ${names[0]} is a cycle; the graph must have none`,
+    `nodes: ${named.join(' → ')}${more} → ${named[0]} is a cycle; the graph must have none`,
   );
 }

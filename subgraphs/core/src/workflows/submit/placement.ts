@@ -1,6 +1,8 @@
 /** Limits of queues, and offers of workers, for the requirements of nodes. */
+import type { Logger } from '@rhizome/log';
 import type { QueueDirectory } from '../../jobs/ports.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import { nodeText } from './workflow-input.js';
 
 /** Returns why jobs would wait; undefined if a worker that is present fits. */
 export type WhyNoWorker = (
@@ -26,4 +28,42 @@ export async function exceededLimit(
   ];
   const over = all.find(({ value, limit }) => limit !== undefined && value > limit);
   return over?.limit === undefined ? undefined : { ...over, limit: over.limit };
+}
+
+/** Requirements of one kind, with the first node that has them. */
+export interface NodeKind {
+  readonly node: { readonly name: string };
+  readonly requirements: StoredRequirements;
+}
+
+/** Dependencies of {@link placementWarnings}. */
+export interface PlacementSources {
+  readonly whyNoWorker: WhyNoWorker;
+  readonly log: Logger;
+}
+
+/**
+ * Requirements that no present worker meets, with the first node of each kind.
+ * @param kinds the first kinds, of which at most {@link maxWarned} are looked at
+ * @param count number of all kinds
+ */
+export async function placementWarnings(
+  { whyNoWorker, log }: PlacementSources,
+  { share, priority }: { readonly share: string; readonly priority: number },
+  kinds: readonly NodeKind[],
+  count: number,
+): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  try {
+    for (const { node, requirements } of kinds.slice(0, maxWarned)) {
+      const why = await whyNoWorker(requirements, share, priority);
+      if (why !== undefined) warnings.push(`${nodeText(node)}: ${why}`);
+    }
+  } catch (err) {
+    // The workflow is accepted.
+    log.warn({ err }, 'workers for the nodes of a workflow not looked up');
+  }
+  const left = count - maxWarned;
+  if (left > 0) warnings.push(`${left} more kinds of requirements were not compared with the workers.`);
+  return warnings;
 }

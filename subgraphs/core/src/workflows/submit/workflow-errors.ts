@@ -1,19 +1,24 @@
 import type { InputError, InputErrors } from '@rhizome/errors';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 
+/** Code of an error of a graph. */
+export type GraphErrorCode =
+  'WORKFLOW_TOO_LARGE' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE';
+
 /** Code of an error because of which nodes are refused. */
 export type WorkflowErrorCode =
-  | JobValueErrorCode
-  | 'WORKFLOW_TOO_LARGE'
-  | 'NODE_NAME_TAKEN'
-  | 'NODE_NOT_FOUND'
-  | 'LABEL_NOT_FOUND'
-  | 'CYCLE'
-  | 'NODE_UNREACHABLE'
-  | 'QUEUE_LIMIT_EXCEEDED';
+  GraphErrorCode | JobValueErrorCode | 'NODE_NAME_TAKEN' | 'QUEUE_LIMIT_EXCEEDED';
 
 /** Error because of which nodes are refused. */
 export type WorkflowError = InputError<WorkflowErrorCode>;
 
-/** Collects them. */
-export type WorkflowErrors = InputErrors<WorkflowErrorCode>;
+/** Collects errors of a call, whose codes may be more than these. */
+type ErrorsOf<C extends string> = Omit<InputErrors<C>, 'all' | 'addAll'> & {
+  readonly all: readonly unknown[];
+};
+
+/** Collects errors of graphs. */
+export type GraphErrors = ErrorsOf<GraphErrorCode>;
+
+/** Collects errors of nodes and graphs. */
+export type WorkflowErrors = ErrorsOf<WorkflowErrorCode>;

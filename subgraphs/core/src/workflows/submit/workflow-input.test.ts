@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { InputErrors } from '@rhizome/errors';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { WorkflowErrorCode } from './workflow-errors.js';
-import { checkHead, checkNodes } from './workflow-input.js';
+import { checkHead, checkNodes, maxNodesPerCall } from './workflow-input.js';
 import type { NodeLabelSpec, NodeSpec } from './workflow-spec.types.js';
 
 const checks: RequirementChecks = {
@@ -18,7 +18,8 @@ async function messagesOf(
   const errors = new InputErrors<WorkflowErrorCode>();
   const head = { experiment: 'alpha', name: 'test', idempotencyKey: 'key' };
   checkHead({ ...head, nodes, nodeLabels }, errors, checks);
-  await checkNodes(nodes, new Map(nodeLabels.map((label) => [label.label, label])), errors, checks);
+  const labels = new Map(nodeLabels.map((label) => [label.label, label]));
+  await checkNodes({ nodes, labels, counts: { min: 1, max: maxNodesPerCall } }, errors, checks);
   return errors.all.map(({ path, message }) => `${path.join('.')} ${message}`);
 }
 

@@ -13,9 +13,13 @@ import type { NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.type
 
 /** Most nodes of one call. */
 export const maxNodesPerCall = 20_000;
+/** Most nodes of a part that is appended. */
+export const maxNodesPerPart = 5000;
+/** Most nodes of a workflow. */
+export const maxNodes = 100_000;
 /** Most bytes of the payloads of one call. */
 export const maxBytesPerCall = 16 * 1_048_576;
-/** Most bytes of the payloads of one call, those of labels counted for each node that inherits them. */
+/** Most bytes of the payloads of a workflow, those of labels counted for each node that inherits them. */
 export const maxStoredBytes = 256 * 1_048_576;
 /** Most labels of nodes. */
 export const maxNodeLabels = 500;
@@ -66,19 +70,26 @@ function checkNodeLabels(
   });
 }
 
+/** Nodes of a call. */
+export interface GivenNodes {
+  readonly nodes: readonly NodeSpec[];
+  readonly labels: ReadonlyMap<string, NodeLabelSpec>;
+  /** Numbers of nodes that the call may have. */
+  readonly counts: { readonly min: number; readonly max: number };
+}
+
 /**
  * Checks the values of nodes. @returns the bytes of the payloads of all nodes, those that they inherit from
  * labels included
  */
 export async function checkNodes(
-  nodes: readonly NodeSpec[],
-  labels: ReadonlyMap<string, NodeLabelSpec>,
+  { nodes, labels, counts: { min, max } }: GivenNodes,
   errors: WorkflowErrors,
   checks: RequirementChecks,
 ): Promise<number> {
-  if (nodes.length < 1 || nodes.length > maxNodesPerCall) {
+  if (nodes.length < min || nodes.length > max) {
     const code = nodes.length > 0 ? 'WORKFLOW_TOO_LARGE' : 'INVALID_VALUE';
-    errors.add(['nodes'], `${nodes.length} nodes`, `1 to ${maxNodesPerCall} nodes in one call`, code);
+    errors.add(['nodes'], `${nodes.length} nodes`, `${min} to ${max} nodes in one call`, code);
     return 0;
   }
   let [bytes, stored] = [0, 0];

@@ -55,4 +55,14 @@ export interface WorkflowSpec {
   readonly nodeLabels?: Maybe<readonly NodeLabelSpec[]>;
   readonly nodes: readonly NodeSpec[];
   readonly groupEdges?: Maybe<readonly GroupEdgeSpec[]>;
+  /** False if parts follow; true by default. */
+  readonly isSealed?: Maybe<boolean>;
+}
+
+/** Part of a workflow that is not sealed. */
+export interface PartSpec {
+  readonly workflowId: string;
+  /** 1 for the first after the beginning. */
+  readonly part: number;
+  readonly nodes: readonly NodeSpec[];
 }

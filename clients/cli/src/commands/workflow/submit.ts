@@ -1,0 +1,88 @@
+/** `rhizome workflow submit`: a file whole, or in parts where it is larger than one call may be. */
+import { type MutationError, printErrors, type Session } from '../../command.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import {
+  CliAppendWorkflowNodesDocument,
+  CliSealWorkflowDocument,
+  CliSubmitWorkflowDocument,
+  type CliWorkflowFragment,
+  type SubmitWorkflowInput,
+} from '../../operations.generated.js';
+import { printJson, printLine } from '../../output.js';
+import { readWorkflowFile } from '../../workflow-file.js';
+import { partsOf } from './parts.js';
+
+/** Options of a submission. */
+export interface SubmitOptions {
+  readonly key: string;
+  /** Most nodes of a part; undefined to submit whole what one call may have. */
+  readonly nodesPerPart?: number | undefined;
+}
+
+interface Answer {
+  readonly workflow: CliWorkflowFragment | null;
+  readonly warnings: readonly string[];
+  readonly userErrors: readonly MutationError[];
+}
+
+/** A large part is stored, or a large graph checked, in this time, in milliseconds. */
+const timeoutMs = 300_000;
+const call = { idempotent: true, timeoutMs } as const;
+
+/** Submits the workflow of a file. */
+export async function submitWorkflow(
+  session: Session,
+  file: string,
+  { key, nodesPerPart }: SubmitOptions,
+): Promise<ExitCode> {
+  const { client, output, cwd } = session;
+  const input = { ...readWorkflowFile(file, cwd), idempotencyKey: key };
+  const parts = partsOf(input.nodes, nodesPerPart);
+  if (parts.length > 1) return submitInParts(session, input, parts);
+  const answer = await client.mutate(CliSubmitWorkflowDocument, { input }, call);
+  return printAnswer(output, answer.submitWorkflow);
+}
+
+async function submitInParts(
+  { client, output }: Session,
+  { nodes, ...input }: SubmitWorkflowInput,
+  parts: readonly SubmitWorkflowInput['nodes'][],
+): Promise<ExitCode> {
+  const say = (text: string): unknown => output.errors.write(`${text}\n`);
+  const key = input.idempotencyKey;
+  say(`${nodes.length} nodes in ${parts.length} parts; after an interruption, repeat with --key ${key}`);
+  const beginning = { ...input, nodes: [], isSealed: false };
+  const begun = await client.mutate(CliSubmitWorkflowDocument, { input: beginning }, call);
+  const workflowId = begun.submitWorkflow.workflow?.id;
+  if (workflowId === undefined) return printAnswer(output, begun.submitWorkflow);
+  const failed = (errors: readonly MutationError[]): ExitCode => {
+    printErrors(output, errors);
+    say(`${workflowId} is not sealed: correct the file and repeat with --key ${key}, or cancel the workflow`);
+    return exitCodes.failed;
+  };
+  let sent = 0;
+  for (const [at, part] of parts.entries()) {
+    const appended = { workflowId, part: at + 1, nodes: part };
+    const { appendWorkflowNodes } = await client.mutate(
+      CliAppendWorkflowNodesDocument,
+      { input: appended },
+      call,
+    );
+    if (!appendWorkflowNodes.workflow) return failed(appendWorkflowNodes.userErrors);
+    sent += part.length;
+    say(`part ${at + 1} of ${parts.length}: ${sent} of ${nodes.length} nodes`);
+  }
+  const { sealWorkflow } = await client.mutate(CliSealWorkflowDocument, { input: { workflowId } }, call);
+  return sealWorkflow.workflow ? printAnswer(output, sealWorkflow) : failed(sealWorkflow.userErrors);
+}
+
+function printAnswer(output: Session['output'], { workflow, warnings, userErrors }: Answer): ExitCode {
+  if (!workflow) {
+    printErrors(output, userErrors);
+    return exitCodes.failed;
+  }
+  for (const warning of warnings) output.errors.write(`warning: ${warning}\n`);
+  if (output.json) printJson(output, { ...workflow, warnings });
+  else printLine(output, workflow.id);
+  return exitCodes.ok;
+}

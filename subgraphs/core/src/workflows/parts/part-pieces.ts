@@ -1,0 +1,88 @@
+/** Pieces in which a part is stored until the workflow is sealed, each far smaller than a document may be. */
+import { encodeTarget } from '../model/edges.js';
+import type { EdgesContent, NamesContent, PartContent } from '../model/part.document.js';
+import { placeOf } from '../submit/graph-input.js';
+import type { ExaminedNodes } from '../submit/node-examiner.js';
+import { type GivenNodes, jobOf } from '../submit/workflow-input.js';
+import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
+
+/** Nodes of a part. */
+export interface PartNodes extends Pick<GivenNodes, 'nodes' | 'labels'> {
+  /** Position of the first node in the workflow. */
+  readonly first: number;
+  readonly head?: PartHead | undefined;
+}
+
+/** What only the beginning has, besides the labels: later parts and the seal need both. */
+export interface PartHead {
+  readonly groupEdges: readonly GroupEdgeSpec[];
+}
+
+const nodesPerPiece = 1000;
+/** Size at which a piece with edges ends, about in bytes; one name has at most some hundred. */
+const edgeBytesPerPiece = 1_048_576;
+const bytesPerEdge = 8;
+const classesPerPiece = 10_000;
+
+/** Pieces of a part: names and places, edges, requirement classes, and those of the beginning. */
+export function* piecesOf(
+  { first, nodes, labels, head }: PartNodes,
+  classOf: ExaminedNodes['classOf'],
+): Generator<PartContent> {
+  for (let start = 0; start < nodes.length; start += nodesPerPiece)
+    yield namesOf(first + start, nodes.slice(start, start + nodesPerPiece));
+  yield* edgesOf(first, nodes);
+  const classes = new Map<string, number>();
+  for (const [at, node] of nodes.entries()) {
+    const job = jobOf(node, labels);
+    if (!job) throw new Error(`node ${first + at} was not examined`);
+    const { classId } = classOf(job);
+    if (!classes.has(classId)) classes.set(classId, first + at);
+  }
+  const all = [...classes];
+  for (let start = 0; start < all.length; start += classesPerPiece) {
+    const some = all.slice(start, start + classesPerPiece);
+    yield { kind: 'CLASSES', classIds: some.map(([id]) => id), nodes: some.map(([, node]) => node) };
+  }
+  if (!head) return;
+  for (const label of labels.values()) yield { kind: 'LABEL', label };
+  if (head.groupEdges.length > 0) yield { kind: 'GROUP_EDGES', groupEdges: head.groupEdges };
+}
+
+function namesOf(first: number, nodes: readonly NodeSpec[]): NamesContent {
+  const labels = new Map<string, number>();
+  const places = nodes.map((node) => {
+    const { label, isFinal } = placeOf(node);
+    const at = labels.get(label) ?? labels.size;
+    labels.set(label, at);
+    return 2 * at + (isFinal ? 1 : 0);
+  });
+  const names = nodes.map(({ name }) => name);
+  return { kind: 'NODES', first, names, labels: [...labels.keys()], places };
+}
+
+function* edgesOf(first: number, nodes: readonly NodeSpec[]): Generator<EdgesContent> {
+  let names = new Map<string, number>();
+  let numbers: number[] = [];
+  let bytes = 0;
+  const piece = (): EdgesContent => ({
+    kind: 'EDGES',
+    names: [...names.keys()],
+    edges: Buffer.from(Uint32Array.from(numbers).buffer),
+  });
+  for (const [at, { dependsOn }] of nodes.entries())
+    for (const { node, condition } of dependsOn ?? []) {
+      let name = names.get(node);
+      if (name === undefined) {
+        name = names.size;
+        names.set(node, name);
+        bytes += Buffer.byteLength(node) + bytesPerEdge;
+      }
+      numbers.push(first + at, encodeTarget(name, condition ?? 'SUCCEEDED'));
+      bytes += bytesPerEdge;
+      if (bytes < edgeBytesPerPiece) continue;
+      yield piece();
+      [names, numbers, bytes] = [new Map(), [], 0];
+    }
+  if (numbers.length > 0) yield piece();
+}

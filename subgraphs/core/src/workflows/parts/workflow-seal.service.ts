@@ -1,0 +1,205 @@
+/** Seals workflows that were submitted in parts. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { type InputError, InputErrors } from '@rhizome/errors';
+import { TurnsByKey } from '@rhizome/retry';
+import type { ExperimentDirectory, QueueDirectory, SubmissionConsents } from '../../jobs/ports.js';
+import { missingConsent } from '../../jobs/submit/ownership.js';
+import { TimeSlices } from '../../shared/time-slices.js';
+import { blocksOf } from '../model/edges.js';
+import { nodeIdOf } from '../model/node.document.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { Journal } from '../run/journal.js';
+import type { EdgesRepository } from '../store/edges.repository.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+import type { PartsRepository } from '../store/parts.repository.js';
+import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { type GraphPlan, planGraph } from '../submit/graph-input.js';
+import {
+  exceededLimit,
+  maxWarned,
+  type NodeKind,
+  placementWarnings,
+  type PlacementSources,
+} from '../submit/placement.js';
+import { maxErrors, nodeText } from '../submit/workflow-input.js';
+import { sliceMs } from '../submit/workflow-submit.service.js';
+import { checkUnsealed, completable } from './part-access.js';
+import type { SealErrorCode } from './part-errors.js';
+import { limitsOf, readGraph, readHead, type StoredGraph } from './stored-graph.js';
+
+/** Dependencies of {@link WorkflowSeals}. */
+export interface WorkflowSealsOptions extends PlacementSources {
+  readonly workflows: WorkflowsRepository;
+  readonly nodes: NodesRepository;
+  readonly edges: EdgesRepository;
+  readonly pieces: PartsRepository;
+  readonly journal: Journal;
+  readonly experiments: ExperimentDirectory;
+  readonly queues: QueueDirectory;
+  readonly consents: SubmissionConsents;
+  readonly clock: Clock;
+}
+
+/** The workflow, or the errors because of which it was not sealed. */
+export interface SealWorkflowResult {
+  readonly workflow: WorkflowDocument | null;
+  /** Requirements that no present worker meets; empty for a repeated call. */
+  readonly warnings: readonly string[];
+  readonly userErrors: readonly InputError<SealErrorCode>[];
+}
+
+/** Valid graph. */
+interface Validated {
+  readonly edges: StoredGraph['edges'];
+  readonly plan: GraphPlan;
+  readonly kinds: Kinds;
+}
+
+/** The first kinds of requirements, and the number of all. */
+interface Kinds {
+  readonly first: readonly NodeKind[];
+  readonly count: number;
+}
+
+type SealErrors = InputErrors<SealErrorCode>;
+
+const kindsPerRead = 500;
+
+/** Seals workflows, one at a time: each takes the memory of its graph. */
+export class WorkflowSeals {
+  readonly #options: WorkflowSealsOptions;
+  readonly #turns = new TurnsByKey();
+
+  constructor(options: WorkflowSealsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Checks the whole graph, and lets the workflow run. Nothing is changed if there are errors: parts may
+   * follow. Otherwise the call may be repeated at any point, also by another process.
+   */
+  async seal(
+    principal: Principal,
+    { workflowId: id }: { readonly workflowId: string },
+  ): Promise<SealWorkflowResult> {
+    const errors = new InputErrors<SealErrorCode>();
+    return this.#turns.run('seal', async () => {
+      for (;;) {
+        const workflow = completable(errors, principal, {
+          id,
+          workflow: await this.#options.workflows.find(id),
+        });
+        if (!workflow) return refused(errors);
+        if (workflow.sealedAt !== undefined) return { workflow, warnings: [], userErrors: [] };
+        if (!workflow.isSealing) checkUnsealed(workflow, 'seal it', errors);
+        if (errors.isEmpty) checkParts(workflow, errors);
+        const valid = errors.isEmpty ? await this.#validate(workflow, errors) : undefined;
+        if (!valid) return refused(errors);
+        if (await this.#close(workflow)) return this.#complete(workflow, valid);
+      }
+    });
+  }
+
+  /** Refuses further parts. @returns false if the workflow has changed since it was read */
+  async #close(workflow: WorkflowDocument): Promise<boolean> {
+    if (workflow.isSealing) return true;
+    const { workflows, clock } = this.#options;
+    return (await workflows.record(workflow, undefined, { isSealing: true }, clock.now())) !== null;
+  }
+
+  async #validate(workflow: WorkflowDocument, errors: SealErrors): Promise<Validated | undefined> {
+    const { experiments, consents, pieces, clock } = this.#options;
+    const { _id, experiment: name, share, owner, submittedBy } = workflow;
+    const experiment = await experiments.find(name);
+    if (!experiment?.shares.includes(share))
+      errors.report('SHARE_NOT_FOUND', ['workflowId'], `Share "${share}" of the workflow not found.`);
+    const owners = submittedBy === undefined ? { owner } : { owner, submittedBy };
+    const missing = await missingConsent(owners, name, consents);
+    if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
+    if (!errors.isEmpty) return undefined;
+    const slices = new TimeSlices(clock, sliceMs);
+    const { labels, groupEdges } = await readHead(pieces, _id);
+    const limits = limitsOf(labels);
+    const graph = await readGraph(pieces, workflow, errors, slices);
+    const plan = graph && (await planGraph({ ...graph, labels: limits, groupEdges }, errors, slices));
+    const kinds = await this.#kinds(workflow, errors);
+    return plan && errors.isEmpty ? { edges: graph.edges, plan, kinds } : undefined;
+  }
+
+  /**
+   * Kinds of requirements, with an error for each that its queue never admits. A seal that is repeated goes
+   * on, whatever has become of the queues.
+   */
+  async #kinds({ _id, parts = [], isSealing }: WorkflowDocument, errors: SealErrors): Promise<Kinds> {
+    const { pieces, queues, nodes: stored } = this.#options;
+    const all = { from: 0, to: parts.length - 1 };
+    const known = new Set<string>();
+    const first: NodeKind[] = [];
+    for await (const { classIds, nodes } of pieces.pieces(_id, 'CLASSES', all)) {
+      const fresh = nodes.filter((_node, at) => !known.has(classIds[at] ?? ''));
+      for (const classId of classIds) known.add(classId);
+      for (let start = 0; start < fresh.length; start += kindsPerRead) {
+        const ids = fresh.slice(start, start + kindsPerRead).map((node) => nodeIdOf(_id, node));
+        for (const kind of await stored.kinds(ids)) {
+          if (first.length < maxWarned) first.push(kind);
+          const over = isSealing ? undefined : await exceededLimit(queues, kind.requirements);
+          if (!over || errors.all.length >= maxErrors) continue;
+          const text = `${nodeText(kind.node)} requires ${over.field} ${over.value}; queue "${kind.requirements.queue}" permits at most ${over.limit}`;
+          errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], text);
+        }
+      }
+    }
+    return { first, count: known.size };
+  }
+
+  async #complete(
+    { _id, nodes: count, share, priority }: WorkflowDocument,
+    { edges: block, plan, kinds }: Validated,
+  ): Promise<SealWorkflowResult> {
+    const { nodes, edges, pieces, journal, clock } = this.#options;
+    const stored = await nodes.count(_id);
+    if (stored !== count) throw new Error(`workflow ${_id}: ${stored} of ${count} nodes are stored`);
+    const at = clock.now();
+    for (const part of blocksOf(block)) {
+      await turn();
+      await edges.insert(_id, [part], at);
+    }
+    await nodes.setDepths(_id, plan.depths);
+    const changed = await journal.change(_id, async ({ state, isEmptied }) => {
+      if (state === 'OPEN') {
+        const { groups, groupEdges, layers } = plan;
+        const sealed = { state: 'RUNNING', sealedAt: clock.now(), isSealing: null } as const;
+        return { patch: { ...sealed, groups, groupEdges, layers } };
+      }
+      // What was written after the edges of a cancelled workflow had been deleted goes, too.
+      return isEmptied === true ? { patch: { isEmptied: false } } : undefined;
+    });
+    const workflow = changed?.workflow ?? null;
+    if (workflow?.sealedAt === undefined) {
+      const errors = new InputErrors<SealErrorCode>();
+      if (workflow) checkUnsealed(workflow, 'seal it', errors);
+      return refused(errors);
+    }
+    await pieces.drop(_id);
+    const warnings = await placementWarnings(this.#options, { share, priority }, kinds.first, kinds.count);
+    return { workflow, warnings, userErrors: [] };
+  }
+}
+
+function checkParts({ parts = [], nodes }: WorkflowDocument, errors: SealErrors): void {
+  const open = parts.findIndex(({ isStored }) => !isStored);
+  if (open >= 0) {
+    const again = open === 0 ? 'submit the beginning again' : `append part ${open} again`;
+    const text = `workflowId: part ${open} is not stored completely; ${again} with the same content`;
+    errors.report('PART_INCOMPLETE', ['workflowId'], text);
+  } else if (nodes === 0)
+    errors.report('INVALID_VALUE', ['workflowId'], 'workflowId: the workflow has no nodes; append some first');
+}
+
+/** Paths lead into the input of the parts; the seal has only the workflow. */
+function refused(errors: SealErrors): SealWorkflowResult {
+  const userErrors = errors.all.slice(0, maxErrors).map((error) => ({ ...error, path: ['workflowId'] }));
+  return { workflow: null, warnings: [], userErrors };
+}

@@ -1,0 +1,72 @@
+/** Writes the nodes of a call. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
+import { normalisePayload, normaliseRetry } from '../../jobs/submit/normalise.js';
+import { type NodeDocument, nodeIdOf, nodeSchemaVersion } from '../model/node.document.js';
+import { waitingState } from '../model/node-rules.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+import type { PlannedNode } from './graph-input.js';
+import type { ExaminedNodes } from './node-examiner.js';
+import { type GivenNodes, jobOf } from './workflow-input.js';
+
+/** Dependencies of {@link NodeWriter}. */
+export interface NodeWriterOptions {
+  readonly nodes: Pick<NodesRepository, 'insert'>;
+  readonly classes: Pick<ClassesRepository, 'ensure'>;
+}
+
+/** Nodes to write. */
+export interface NodesToWrite extends Pick<GivenNodes, 'nodes' | 'labels'> {
+  /** Position of the first node in the workflow. */
+  readonly first: number;
+  /** Places and numbers of the nodes, in their order. */
+  readonly planned: readonly PlannedNode[];
+  readonly examined: Pick<ExaminedNodes, 'classOf' | 'secretIds'>;
+  readonly at: Date;
+}
+
+/** Nodes that are made into documents, and inserted, at a time. */
+const nodesPerWrite = 1000;
+
+/** Writes nodes, and their requirement classes. */
+export class NodeWriter {
+  readonly #options: NodeWriterOptions;
+
+  constructor(options: NodeWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Inserts nodes, in several turns of the event loop; those that exist are not changed. */
+  async write(
+    workflow: Pick<WorkflowDocument, '_id' | 'priority'>,
+    { nodes: given, labels, first, planned, examined: { classOf, secretIds }, at }: NodesToWrite,
+  ): Promise<void> {
+    const { nodes, classes } = this.#options;
+    const { _id: workflowId, priority } = workflow;
+    for (let start = 0; start < given.length; start += nodesPerWrite) {
+      await turn();
+      const documents = given.slice(start, start + nodesPerWrite).map((node, offset): NodeDocument => {
+        const place = planned[start + offset];
+        const job = jobOf(node, labels);
+        const index = first + start + offset;
+        if (!place || !job) throw new Error(`node ${index} of ${workflowId} was not examined`);
+        return {
+          _id: nodeIdOf(workflowId, index),
+          ...{ schemaVersion: nodeSchemaVersion, revision: 1, createdAt: at, updatedAt: at },
+          ...{ workflowId, index, name: node.name, ...place },
+          ...{ met: 0, lost: 0, step: 0, run: 1 },
+          state: waitingState({ ...place, met: 0, lost: 0 }),
+          job: {
+            ...classOf(job),
+            payload: normalisePayload(job.payload, secretIds),
+            retry: normaliseRetry(job.retry),
+            priority: job.priority ?? priority,
+          },
+        };
+      });
+      await nodes.insert(documents);
+    }
+    await classes.ensure(classOf.classes, at);
+  }
+}
