@@ -152,6 +152,13 @@ export function badInputStories(transport: TransportKind): void {
           { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', nodes },
           'workflow { id }',
         );
+      const { workflow: openWorkflow } = await system
+        .api()
+        .change<{ workflow: { id: string } }>(
+          'submitWorkflow',
+          { experiment: 'larkspur', idempotencyKey: 'open', name: 'open', nodes: [], isSealed: false },
+          'workflow { id }',
+        );
       const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
       const held = { start, finish, fail, log };
       return {
@@ -166,6 +173,7 @@ export function badInputStories(transport: TransportKind): void {
         downtimeId: downtime.id,
         poolId: pool.id,
         workflowId: workflow.id,
+        openWorkflowId: openWorkflow.id,
       };
     }
 

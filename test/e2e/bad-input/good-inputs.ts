@@ -28,6 +28,8 @@ export interface Given {
   readonly poolId: string;
   /** A workflow whose node "given" waits for another. */
   readonly workflowId: string;
+  /** A workflow to which parts may be appended. */
+  readonly openWorkflowId: string;
 }
 
 /** A key that was used with other content. */
@@ -60,6 +62,7 @@ export function goodInputs({
   downtimeId,
   poolId,
   workflowId,
+  openWorkflowId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -97,6 +100,14 @@ export function goodInputs({
         nodes: [{ name: 'a node', payload: { command: 'true' }, dependsOn: [] }],
       },
     ],
+    appendWorkflowNodes: [
+      'AppendWorkflowNodesInput',
+      {
+        ...{ workflowId: openWorkflowId, part: 1 },
+        nodes: [{ name: 'a node', payload: { command: 'true' }, dependsOn: [] }],
+      },
+    ],
+    sealWorkflow: ['SealWorkflowInput', { workflowId: openWorkflowId }],
     pauseWorkflow: ['PauseWorkflowInput', { workflowId }],
     resumeWorkflow: ['ResumeWorkflowInput', { workflowId }],
     cancelWorkflow: ['CancelWorkflowInput', { workflowId, nodes: ['given'] }],

@@ -262,6 +262,12 @@ describe('the verbs of operators', () => {
     expect((await workflow('mark', id, ...marked)).stdout).toBe(`${id}  RUNNING`);
     expect(await workflow('watch', id)).toMatchObject({ exitCode: 0 });
     expect((await workflow('pause', id)).stderr).toMatch(/is SUCCEEDED; to pause it, it must be RUNNING/);
+    const inParts = () => workflow('submit', 'graph.json', '--key', 'parts', '--nodes-per-part', '3');
+    const large = await inParts();
+    expect(large.stderr).toMatch(/^4 nodes in 2 parts; .* --key parts$/m);
+    expect(large.stderr).toMatch(/^part 2 of 2: 4 of 4 nodes$/m);
+    expect((await inParts()).stdout).toBe(large.stdout);
+    expect((await workflow('show', large.stdout)).stdout).toMatch(/^nodes +4$/m);
   });
 
   it('pool creates, fills, shows and closes pools of work units', async () => {

@@ -44,6 +44,11 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ experiment: 'atlas', ...key, name: 'x' },
     nodes: [{ name: 'x', payload: { command: 'true' } }],
   }),
+  appendWorkflowNodes: ({ targets }) => ({
+    ...{ workflowId: targets.workflow, part: 1 },
+    nodes: [{ name: 'x', payload: { command: 'true' } }],
+  }),
+  sealWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   pauseWorkflow: ({ targets }) => ({ workflowId: targets.workflow, reason: 'attack' }),
   resumeWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   cancelWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),

@@ -31,6 +31,8 @@ export interface Objects {
   readonly accessId: string;
   /** A workflow, whose node "later" waits for another. */
   readonly workflowId: string;
+  /** A workflow that is not sealed. */
+  readonly openWorkflowId: string;
   readonly poolId: string;
   /** Two units that wait in the pool. */
   readonly unitId: string;
@@ -129,6 +131,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     ...{ issuer, enrolmentId, ownSecretId: String(created.id), accessId: String(access.id) },
     ...(await poolOf(system, caller, target)),
     workflowId: await workflowOf(system, caller, target),
+    openWorkflowId: await workflowOf(system, caller, target, { isSealed: false }),
     ...{ jobId, taskId },
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
@@ -204,14 +207,25 @@ async function taskOf(system: System, caller: Caller, target: Target): Promise<s
 }
 
 /** A workflow whose jobs wait, with the owner that the target names. */
-async function workflowOf(system: System, caller: Caller, target: Target): Promise<string> {
-  const name = `${caller} ${target}`;
+async function workflowOf(
+  system: System,
+  caller: Caller,
+  target: Target,
+  more: { readonly isSealed?: boolean } = {},
+): Promise<string> {
+  const name = `${caller} ${target}${more.isSealed === false ? ' open' : ''}`;
   const node = { payload: { command: 'true' }, requirements: { cores: 4096 } };
   const nodes = [
     { ...node, name: 'first' },
     { ...node, name: 'later', dependsOn: [{ node: 'first' }] },
   ];
-  const input = { experiment: experimentOf(target), idempotencyKey: `workflow of ${name}`, name, nodes };
+  const input = {
+    experiment: experimentOf(target),
+    idempotencyKey: `workflow of ${name}`,
+    name,
+    nodes,
+    ...more,
+  };
   const { workflow } = await mutate(system, 'submitWorkflow', input, 'workflow { id }');
   const workflowId = String(workflow.id);
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;

@@ -153,6 +153,11 @@ export const rows: Rows = [
     nodes: [{ name: 'x', payload, requirements: { cores: 4096 } }],
     onBehalfOf,
   })),
+  mutation('appendWorkflowNodes', ({ openWorkflowId }) => ({
+    ...{ workflowId: openWorkflowId, part: 1 },
+    nodes: [{ name: 'x', payload, requirements: { cores: 4096 } }],
+  })),
+  mutation('sealWorkflow', ({ openWorkflowId }) => ({ workflowId: openWorkflowId })),
   mutation('pauseWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('resumeWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('retryWorkflow', ({ workflowId }) => ({ workflowId })),

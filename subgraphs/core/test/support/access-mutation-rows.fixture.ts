@@ -188,6 +188,10 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.appendWorkflowNodes': workflowChange('appendWorkflowNodes', {
+    ...{ part: 1, nodes: [{ name: 'x', payload: { command: 'true' } }] },
+  }),
+  'Mutation.sealWorkflow': workflowChange('sealWorkflow'),
   'Mutation.pauseWorkflow': workflowChange('pauseWorkflow'),
   'Mutation.resumeWorkflow': workflowChange('resumeWorkflow'),
   'Mutation.cancelWorkflow': workflowChange('cancelWorkflow', { nodes: ['later'] }),

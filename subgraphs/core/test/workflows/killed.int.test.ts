@@ -8,9 +8,12 @@ import { workflowStores } from '../../src/composition/workflows/workflow-stores.
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { childOf, edgesFrom, joinBlocks } from '../../src/workflows/model/edges.js';
 import { bitsOfNodes } from '../../src/workflows/model/node-bits.js';
 import { noNodes } from '../../src/workflows/model/node-rules.js';
+import { partsCollection } from '../../src/workflows/model/part.document.js';
 import { recount, resetNodes } from '../../src/workflows/model/reset.js';
+import { workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import type { EndedNodeState, NodeEnd } from '../../src/workflows/model/workflow.types.js';
 import { StepWriter } from '../../src/workflows/run/step-writer.js';
 import type { EdgeSpec, NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
@@ -21,6 +24,7 @@ import {
   stepProcess,
   storeWorkflow,
 } from '../support/workflow-steps.fixture.js';
+import { type SubmitProcess, submitProcess, submitter } from '../support/workflow-submits.fixture.js';
 
 const node = (name: string, ...dependsOn: readonly EdgeSpec[]): NodeSpec => ({ name, dependsOn });
 const succeeded = (name: string): EdgeSpec => ({ node: name });
@@ -154,5 +158,99 @@ describe('a process that is killed at a write', () => {
     expect((await stores.nodes.page(id, {}, { first: 100, after: null })).nodes).toEqual(ended.nodes);
     expect(await db.collection(jobsCollection.name).countDocuments()).toBe(jobsBefore);
     await advance(id);
+  });
+});
+
+describe('a process that is killed while it submits', () => {
+  /** Its jobs have real requirement classes, as those of the other tests do not. */
+  let own: TestDatabase;
+
+  beforeAll(async () => {
+    own = await testDatabase('core');
+    await ensureCollections(own, coreCollections);
+  });
+
+  const payload = { command: 'true' };
+  const labelled = (name: string, label: string, ...parents: readonly string[]): NodeSpec => ({
+    ...{ name, label, payload },
+    dependsOn: parents.map((parent) => ({ node: parent })),
+  });
+  const parts = [
+    [labelled('a', 'early', 'c'), labelled('b', 'early')],
+    [labelled('c', 'early'), labelled('d', 'late', 'a', 'b')],
+    [{ name: 'end', payload, isFinal: true }],
+  ];
+  const head = (key: string) => ({
+    ...{ experiment: 'alpha', name: 'test', idempotencyKey: key },
+    nodeLabels: [{ label: 'late', maxSubmitted: 1 }],
+    groupEdges: [{ from: 'early', to: 'late' }],
+  });
+  const ways: readonly (readonly [string, (process: SubmitProcess, key: string) => Promise<string>])[] = [
+    [
+      'whole',
+      async ({ submits }, key) => {
+        const { workflow } = await submits.submit(submitter, { ...head(key), nodes: parts.flat() });
+        return workflow?._id ?? '';
+      },
+    ],
+    [
+      'in parts',
+      async ({ submits, parts: appending, seals }, key) => {
+        const [first = [], ...others] = parts;
+        const spec = { ...head(key), nodes: first, isSealed: false };
+        const workflowId = (await submits.submit(submitter, spec)).workflow?._id ?? '';
+        for (const [at, nodes] of others.entries())
+          await appending.append(submitter, { workflowId, part: at + 1, nodes });
+        await seals.seal(submitter, { workflowId });
+        return workflowId;
+      },
+    ],
+  ];
+  const sealed = async (id: string) => {
+    const stores = workflowStores(own);
+    const workflow = await stores.workflows.find(id);
+    const { nodes } = await stores.nodes.page(id, {}, { first: 100, after: null });
+    const edges = joinBlocks(5, await stores.edges.all(id, 5));
+    return {
+      ...{ state: workflow?.state, layers: workflow?.layers, groups: workflow?.groups },
+      groupEdges: workflow?.groupEdges,
+      nodes: nodes.map(({ name, depth, total, needed, state }) => [name, depth, total, needed, state]),
+      edges: nodes.map((_, at) => [...edgesFrom(edges, at)].map(childOf)),
+      pieces: await own.collection(partsCollection.name).countDocuments({ workflowId: id }),
+    };
+  };
+
+  it.each(ways)('%s leaves what a repetition completes', async (way, submit) => {
+    const clean = await sealed(await submit(submitProcess(own), `${way} clean`));
+    expect(clean).toMatchObject({
+      ...{ state: 'RUNNING', layers: 4, pieces: 0 },
+      nodes: [
+        ['a', 1, 1, 1, 'WAITING'],
+        ['b', 0, 0, 0, 'READY'],
+        ['c', 0, 0, 0, 'READY'],
+        ['d', 2, 3, 3, 'WAITING'],
+        ['end', 3, 1, 1, 'WAITING'],
+      ],
+      edges: [[3], [3], [0], [], []],
+    });
+    const kills = await atEachWrite(async (killAt) => {
+      const key = `${way} ${killAt}`;
+      const wasKilled = await isKilled(() => submit(submitProcess(own, killAt), key));
+      const id = await submit(submitProcess(own), key);
+      expect(await sealed(id)).toEqual(clean);
+      expect(await own.collection(workflowsCollection.name).countDocuments({ _id: id as never })).toBe(1);
+      return wasKilled;
+    });
+    expect(kills).toBeGreaterThan(4);
+  });
+
+  it('ends with one workflow if two processes do it at once', async () => {
+    const [, both] = ways;
+    const submit = both?.[1] ?? (async () => '');
+    const ids = await Promise.all(
+      Array.from({ length: 2 }, () => submit(submitProcess(own), 'two processes')),
+    );
+    expect(new Set(ids).size).toBe(1);
+    expect(await sealed(ids[0] ?? '')).toEqual(await sealed(await submit(submitProcess(own), 'one process')));
   });
 });

@@ -11,10 +11,12 @@ import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import type { NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
+import { bitsOfNodes } from '../../src/workflows/model/node-bits.js';
+import { recount, resetNodes } from '../../src/workflows/model/reset.js';
 import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import { Journal } from '../../src/workflows/run/journal.js';
 import { NodeStops } from '../../src/workflows/run/node-stops.js';
-import { longestOpenMs, OpenWorkflows } from '../../src/workflows/run/open-workflows.js';
+import { cancelledOpen, longestOpenMs, OpenWorkflows } from '../../src/workflows/run/open-workflows.js';
 import { WorkflowWork } from '../../src/workflows/run/workflow-work.js';
 import { instead } from '../support/instead.fixture.js';
 import { stepProcess, storeWorkflow } from '../support/workflow-steps.fixture.js';
@@ -97,6 +99,28 @@ describe('a command that loses against a step of the leader', () => {
   });
 });
 
+describe('a node that is retried', () => {
+  it('gets a job in the name of who asked for it', async () => {
+    const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
+    const { journal, writer, advance, finish } = stepProcess(db, jobs);
+    await finish(id, (at) => (at === 0 ? 'FAILED' : 'SUCCEEDED'));
+    await journal.change(id, async (workflow) => {
+      const graph = await writer.graphOf(workflow);
+      const reset = resetNodes(graph, [0], 'UNDONE');
+      const { groups, groupEdges } = recount(graph, reset, []);
+      const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks: [], by: 'bob' } as const;
+      return { step, patch: { state: 'RUNNING', endedAt: null, groups, groupEdges } };
+    });
+    await advance(id);
+    const made = await db.collection<JobDocument>(jobsCollection.name).find({ 'workflow.id': id }).toArray();
+    expect(made.map(({ workflow, last }) => [workflow?.node, workflow?.run, last.actor]).sort()).toEqual([
+      [0, 1, 'ada'],
+      [0, 2, 'bob'],
+      [1, 1, 'ada'],
+    ]);
+  });
+});
+
 describe('WorkflowWork', () => {
   it('finds the ends of jobs of which it never heard', async () => {
     const id = await storeWorkflow(db, { nodes: [{ name: 'a' }] });
@@ -154,6 +178,57 @@ describe('a half submitted workflow', () => {
     await open(nodes).sweep(signal);
     expect(await nodes.count(id)).toBe(0);
     expect(await workflows.find(id)).toMatchObject({ state: 'CANCELLED', isEmptied: true });
+  });
+});
+
+describe('a workflow in parts', () => {
+  const day = longestOpenMs;
+  const openSince = async (created: number, changed: number): Promise<string> => {
+    const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
+    const at = (before: number): Date => new Date(systemClock.now().getTime() - before);
+    await db
+      .collection<WorkflowDocument>(workflowsCollection.name)
+      .updateOne({ _id: id }, { $set: { state: 'OPEN', createdAt: at(created), updatedAt: at(changed) } });
+    return id;
+  };
+
+  it('is cancelled if nothing is added for a day, or if it is not sealed within seven', async () => {
+    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
+    const all = await Promise.all([
+      ...[openSince(2 * day, day + 1), openSince(7 * day + 1, 1), openSince(6 * day, day / 2)],
+    ]);
+    const open = new OpenWorkflows({
+      ...{ workflows, nodes, edges, parts, log: silentLogger(), clock: systemClock },
+      leader: { onGained: () => () => undefined },
+    });
+    await open.sweep(never);
+    const found = await Promise.all(all.map((id) => workflows.find(id)));
+    expect(found.map((one) => [one?.state, one?.cancel?.reason])).toEqual([
+      ['CANCELLED', 'nothing was added for a day'],
+      ['CANCELLED', 'not sealed within seven days'],
+      ['OPEN', undefined],
+    ]);
+    expect(await Promise.all(all.map((id) => nodes.count(id)))).toEqual([0, 0, 2]);
+  });
+
+  it('keeps its nodes for ten minutes after a person has cancelled it, for calls that write some', async () => {
+    const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
+    const id = await openSince(day, 1);
+    const opened = await workflows.find(id);
+    if (!opened) throw new Error('no workflow');
+    const at = systemClock.now();
+    await workflows.record(opened, undefined, cancelledOpen({ by: 'ada', at, withFinal: false }), at);
+    const sweepAt = (time: number): Promise<void> =>
+      new OpenWorkflows({
+        ...{ workflows, nodes, edges, parts, log: silentLogger() },
+        clock: { ...systemClock, now: () => new Date(time) },
+        leader: { onGained: () => () => undefined },
+      }).sweep(never);
+    await sweepAt(at.getTime() + 500_000);
+    expect(await nodes.count(id)).toBe(2);
+    await sweepAt(at.getTime() + 600_000);
+    expect(await nodes.count(id)).toBe(0);
+    expect(await workflows.find(id)).toMatchObject({ isEmptied: true, groups: [] });
   });
 });
 

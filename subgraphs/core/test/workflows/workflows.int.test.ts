@@ -1,7 +1,7 @@
 /** Workflows of two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { seed, startCore, type TestCore } from '../support/core.fixture.js';
+import { type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { after, Crew, minute, node, submitWorkflow, TestWorkflow } from '../support/workflows.fixture.js';
 
 let core: TestCore;
@@ -256,6 +256,38 @@ describe('commands', () => {
     await workflow.command('retryWorkflow', { nodes: ['mark-a'] });
     await crew.work(workflow, 'SUCCEEDED');
     expect(crew.ran.slice(before)).toEqual(['mark-a', 'mark-b']);
+  });
+
+  it('retries once for each key, and says which node was cancelled', async () => {
+    const workflow = await submit('key', [node('key-a'), node('key-b', after('key-a'))]);
+    await crew.work(workflow, 'FAILED', ['key-a']);
+    const retry = async (input: object): Promise<Answer> => {
+      const text =
+        'mutation ($input: RetryWorkflowInput!) { retryWorkflow(input: $input) { workflow { state } userErrors { code } } }';
+      const variables = { input: { workflowId: workflow.id, ...input } };
+      return (await second.ask(text, variables))['retryWorkflow'] as Answer;
+    };
+    expect(await retry({ idempotencyKey: 'k' })).toMatchObject({ workflow: { state: 'RUNNING' } });
+    await waitFor('a job', async () => (await workflow.nodes())['key-a'] === 'SUBMITTED', minute);
+    await workflow.command('cancelWorkflow', { nodes: ['key-a'], reason: 'enough' });
+    await crew.work(workflow, 'FAILED');
+    expect(await retry({ idempotencyKey: 'k' })).toMatchObject({ workflow: { state: 'FAILED' } });
+    const other = { idempotencyKey: 'k', nodes: ['key-b'] };
+    expect(await retry(other)).toMatchObject({ userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
+    const { workflow: found } = await core.ask(
+      `query ($id: ID!) { workflow(id: $id) { nodes(filter: { names: ["key-a"] }) { nodes {
+        run job { transitions { to reason } }
+      } } } }`,
+      { id: workflow.id },
+    );
+    expect(found?.['nodes']?.['nodes']).toMatchObject([
+      {
+        run: 2,
+        job: {
+          transitions: [{ to: 'CANCELLED', reason: 'Node "key-a" of workflow "key" was cancelled: enough' }],
+        },
+      },
+    ]);
   });
 
   it('refuses to run nodes again while a final node runs', async () => {

@@ -32,8 +32,22 @@ export const workflows = [
       { at: 'groupEdges.0.from', code: 'LABEL_NOT_FOUND', names: '"x"' },
     ],
   ]),
-  ...['pauseWorkflow', 'resumeWorkflow', 'cancelWorkflow', 'retryWorkflow'].flatMap((mutation) =>
-    casesOf(mutation, 'WORKFLOW_NOT_FOUND', [noWorkflow]),
+  ...casesOf('appendWorkflowNodes', 'INVALID_VALUE', [
+    noWorkflow,
+    ['part 0', 'part', 0],
+    ['a part too many', 'part', 201],
+    ['a part that is not the next', 'part', 2, { code: 'PART_OUT_OF_ORDER', names: '2' }],
+    ['no node', 'nodes', [], { names: '0 nodes' }],
+    ['an empty name of a node', 'nodes.0.name', ''],
+    ['no payload', 'nodes.0.payload', undefined, { names: 'null' }],
+    ['no edge of none', 'nodes.0.needed', 1, { code: 'NODE_UNREACHABLE' }],
+    [
+      ...(['one parent twice', 'nodes.0.dependsOn', [{ node: 'x' }, { node: 'x' }]] as const),
+      { at: 'nodes.0.dependsOn.1.node', names: '"x"' },
+    ],
+  ]),
+  ...['sealWorkflow', 'pauseWorkflow', 'resumeWorkflow', 'cancelWorkflow', 'retryWorkflow'].flatMap(
+    (mutation) => casesOf(mutation, 'WORKFLOW_NOT_FOUND', [noWorkflow]),
   ),
   ...casesOf('markWorkflowNodes', 'INVALID_VALUE', [
     noWorkflow,

@@ -2,12 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
-import {
-  type MutationError,
-  printChange,
-  type World,
-  withSession,
-} from '../../command.js';
+import { type MutationError, printChange, type World, withSession } from '../../command.js';
 import { collect, type Finish, oneOf, wholeNumber } from '../../flags.js';
 import {
   CliCancelWorkflowDocument,
@@ -58,9 +53,7 @@ export function addWorkflow(program: Command, world: World, finish: Finish): voi
       wholeNumber(1, 5000),
     );
   submitting.action((file: string, { key = randomUUID(), nodesPerPart }: SubmitFlags) =>
-    finish(
-      withSession(submitting, world, (session) => submitWorkflow(session, file, { key, nodesPerPart })),
-    ),
+    finish(withSession(submitting, world, (session) => submitWorkflow(session, file, { key, nodesPerPart }))),
   );
   addChanges(group, world, finish);
 }

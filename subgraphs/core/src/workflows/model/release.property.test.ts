@@ -132,24 +132,31 @@ describe('release of nodes', () => {
 
   it('ends every node as the whole graph says when everything behind a node runs again', async () => {
     await fc.assert(
-      fc.asyncProperty(graphs, groupEdges, outcomes, picks, fc.nat(), async (nodes, wanted, ends, order, chosen) => {
-        const plan = await planOf(nodes, edgesOf(wanted));
-        fc.pre(plan !== undefined);
-        const seed = chosen % nodes.length;
-        let isChanged = false;
-        const other = (state: EndedNodeState): EndedNodeState =>
-          state === 'FAILED' ? 'SUCCEEDED' : 'FAILED';
-        const outcome = (at: number): EndedNodeState => {
-          const end = ends[at] ?? 'SUCCEEDED';
-          return isChanged && at === seed ? other(end) : end;
-        };
-        const run = new Run(plan, outcome);
-        run.run(pickBy(order));
-        isChanged = true;
-        run.reset([seed], 'ALL');
-        run.run(pickBy(order));
-        expect(run.states()).toEqual(modelOf(plan, outcome));
-      }),
+      fc.asyncProperty(
+        graphs,
+        groupEdges,
+        outcomes,
+        picks,
+        fc.nat(),
+        async (nodes, wanted, ends, order, chosen) => {
+          const plan = await planOf(nodes, edgesOf(wanted));
+          fc.pre(plan !== undefined);
+          const seed = chosen % nodes.length;
+          let isChanged = false;
+          const other = (state: EndedNodeState): EndedNodeState =>
+            state === 'FAILED' ? 'SUCCEEDED' : 'FAILED';
+          const outcome = (at: number): EndedNodeState => {
+            const end = ends[at] ?? 'SUCCEEDED';
+            return isChanged && at === seed ? other(end) : end;
+          };
+          const run = new Run(plan, outcome);
+          run.run(pickBy(order));
+          isChanged = true;
+          run.reset([seed], 'ALL');
+          run.run(pickBy(order));
+          expect(run.states()).toEqual(modelOf(plan, outcome));
+        },
+      ),
     );
   });
 

@@ -44,7 +44,8 @@ export function planPart(
     const parents = new Set<string>();
     for (const [position, { node: parent }] of (node.dependsOn ?? []).entries()) {
       if (errors.all.length >= maxErrors) return undefined;
-      if (parents.has(parent)) reportTwice(['nodes', at, 'dependsOn', position, 'node'], node, parent, errors);
+      if (parents.has(parent))
+        reportTwice(['nodes', at, 'dependsOn', position, 'node'], node, parent, errors);
       parents.add(parent);
       edges += 1;
     }

@@ -134,7 +134,11 @@ export class WorkflowParts {
   }
 
   /** Refuses names that nodes of earlier parts have. */
-  async #checkNames({ _id }: WorkflowDocument, nodes: readonly NodeSpec[], errors: PartErrors): Promise<void> {
+  async #checkNames(
+    { _id }: WorkflowDocument,
+    nodes: readonly NodeSpec[],
+    errors: PartErrors,
+  ): Promise<void> {
     const taken = await this.#options.nodes.positionsOf(
       _id,
       nodes.map(({ name }) => name),

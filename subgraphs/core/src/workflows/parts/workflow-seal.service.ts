@@ -92,7 +92,11 @@ export class WorkflowSeals {
           workflow: await this.#options.workflows.find(id),
         });
         if (!workflow) return refused(errors);
-        if (workflow.sealedAt !== undefined) return { workflow, warnings: [], userErrors: [] };
+        if (workflow.sealedAt !== undefined) {
+          // A process that was killed may have left them.
+          await this.#options.pieces.drop(id);
+          return { workflow, warnings: [], userErrors: [] };
+        }
         if (!workflow.isSealing) checkUnsealed(workflow, 'seal it', errors);
         if (errors.isEmpty) checkParts(workflow, errors);
         const valid = errors.isEmpty ? await this.#validate(workflow, errors) : undefined;
@@ -195,7 +199,11 @@ function checkParts({ parts = [], nodes }: WorkflowDocument, errors: SealErrors)
     const text = `workflowId: part ${open} is not stored completely; ${again} with the same content`;
     errors.report('PART_INCOMPLETE', ['workflowId'], text);
   } else if (nodes === 0)
-    errors.report('INVALID_VALUE', ['workflowId'], 'workflowId: the workflow has no nodes; append some first');
+    errors.report(
+      'INVALID_VALUE',
+      ['workflowId'],
+      'workflowId: the workflow has no nodes; append some first',
+    );
 }
 
 /** Paths lead into the input of the parts; the seal has only the workflow. */

@@ -195,7 +195,11 @@ export class WorkflowsRepository {
 
   /** Workflows in one of the states, in order. They are read in pages. */
   async *inStates(states: readonly WorkflowState[]): AsyncGenerator<WorkflowHead> {
-    const options = { projection: { step: 1, createdAt: 1, updatedAt: 1 }, sort: { _id: 1 }, limit: headPage } as const;
+    const options = {
+      projection: { step: 1, createdAt: 1, updatedAt: 1 },
+      sort: { _id: 1 },
+      limit: headPage,
+    } as const;
     let page: readonly WorkflowHead[];
     let behind = '';
     do {

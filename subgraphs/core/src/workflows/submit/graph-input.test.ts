@@ -21,7 +21,12 @@ const node = (name: string, ...parents: readonly string[]): NodeSpec => ({
 
 describe('planWorkflow', () => {
   it('counts layers and edges', async () => {
-    const { plan } = await planOf([node('a'), node('b', 'a'), node('c', 'a', 'b'), { name: 'end', isFinal: true }]);
+    const { plan } = await planOf([
+      node('a'),
+      node('b', 'a'),
+      node('c', 'a', 'b'),
+      { name: 'end', isFinal: true },
+    ]);
     expect(plan?.nodes.map(({ depth, total }) => [depth, total])).toEqual([
       [0, 0],
       [1, 1],
@@ -40,9 +45,9 @@ describe('planWorkflow', () => {
   });
 
   it('names the nodes of a cycle', async () => {
-    expect((await planOf([node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'c')])).messages).toEqual([
-      expect.stringMatching(/^CYCLE nodes: (a → b → c → a|b → c → a → b|c → a → b → c) is a cycle/),
-    ]);
+    expect((await planOf([node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'c')])).messages).toEqual(
+      [expect.stringMatching(/^CYCLE nodes: (a → b → c → a|b → c → a → b|c → a → b → c) is a cycle/)],
+    );
   });
 
   it('names the labels of a cycle', async () => {
@@ -90,7 +95,11 @@ describe('planWorkflow', () => {
 
 describe('planWorkflow of final nodes with needed edges', () => {
   it('counts them among its own, and needs the end of all other nodes in addition', async () => {
-    const { plan } = await planOf([node('a'), node('b'), { ...node('end', 'a', 'b'), isFinal: true, needed: 1 }]);
+    const { plan } = await planOf([
+      node('a'),
+      node('b'),
+      { ...node('end', 'a', 'b'), isFinal: true, needed: 1 },
+    ]);
     expect(plan?.nodes[2]).toMatchObject({ total: 3, needed: 2 });
     const { messages } = await planOf([node('a'), { ...node('end', 'a'), isFinal: true, needed: 2 }]);
     expect(messages[0]).toContain('it needs 2 edges, and 1 lead to it');

@@ -210,8 +210,7 @@ export function groupsOf(
 
 /** Refuses a workflow with too many labels. */
 export function checkGroupCount(groups: number, errors: GraphErrors): void {
-  if (groups > maxGroups)
-    errors.add(['nodes'], `${groups} labels`, `at most ${maxGroups} different labels`);
+  if (groups > maxGroups) errors.add(['nodes'], `${groups} labels`, `at most ${maxGroups} different labels`);
 }
 
 function groupEdgesOf(

@@ -36,7 +36,7 @@ export interface WorkflowSubmitsOptions extends NodeExaminerOptions, PlacementSo
   readonly journal: Journal;
   readonly classes: ClassesRepository;
   readonly submissions: SubmissionsRepository;
-  readonly quota: LiveQuota;
+  readonly quota: Pick<LiveQuota, 'charge'>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
