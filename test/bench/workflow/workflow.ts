@@ -59,7 +59,7 @@ function partOf(part: number): object {
   return { part: part + 1, nodes };
 }
 
-/** Submits 100,000 nodes in parts. @returns seconds, those of the seal among them, and MiB that were gained */
+/** Submits 100,000 nodes in parts. @returns seconds, those of the seal among them, and gained memory */
 async function submitInParts(
   api: Api,
   memoryMiB: () => number,

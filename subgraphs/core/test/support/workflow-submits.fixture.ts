@@ -58,28 +58,28 @@ export function submitProcess(db: TestDatabase, killAt = Infinity): SubmitProces
   const writer = new StepWriter({ nodes, edges, steps: stores.steps, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
   const parts = new PartStore({ nodes, parts: pieces, classes, journal, clock });
-  const options = {
-    ...{ workflows, nodes, edges, pieces, parts, journal, classes, submissions, clock, ids: createIds() },
-    experiments: {
-      find: async (name: string) => (name === experiment.name ? experiment : null),
-      names: async () => [experiment.name],
-    },
-    queues: {
-      idOf: async () => null,
-      boundsOf: async () => null,
-      admitted: async () => new Set<string>(),
-      admitting: () => [],
-    },
-    consents: { allows: async () => true, secretNames: async () => [] },
-    secrets: { usable: async () => [] },
-    checkSelector: () => ({ ok: true }) as const,
-    quota: { charge: async () => undefined },
-    whyNoWorker: async () => undefined,
-    log: silentLogger(),
+  const experiments = {
+    find: async (name: string) => (name === experiment.name ? experiment : null),
+    names: async () => [experiment.name],
   };
+  const queues = {
+    idOf: async () => null,
+    boundsOf: async () => null,
+    admitted: async () => new Set<string>(),
+    admitting: () => [],
+  };
+  const consents = { allows: async () => true, secretNames: async () => [] };
+  const secrets = { usable: async () => [] };
+  const checks = { experiments, queues, consents, secrets, checkSelector: () => ({ ok: true }) as const };
+  const quota = { charge: async () => undefined };
+  const warned = { whyNoWorker: async () => undefined, log: silentLogger() };
+  const stored = { workflows, nodes, journal };
   return {
-    submits: new WorkflowSubmits(options),
-    parts: new WorkflowParts(options),
-    seals: new WorkflowSeals(options),
+    submits: new WorkflowSubmits({
+      ...{ ...stored, ...checks, ...warned, quota, clock },
+      ...{ edges, parts, classes, submissions, ids: createIds() },
+    }),
+    parts: new WorkflowParts({ ...stored, ...checks, quota, pieces, parts }),
+    seals: new WorkflowSeals({ ...stored, ...warned, experiments, queues, consents, edges, pieces, clock }),
   };
 }

@@ -220,7 +220,7 @@ describe('a process that is killed while it submits', () => {
     };
   };
 
-  it.each(ways)('%s leaves what a repetition completes', async (way, submit) => {
+  it.each(ways)('leaves what a repetition completes: %s', async (way, submit) => {
     const clean = await sealed(await submit(submitProcess(own), `${way} clean`));
     expect(clean).toMatchObject({
       ...{ state: 'RUNNING', layers: 4, pieces: 0 },

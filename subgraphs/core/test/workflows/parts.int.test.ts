@@ -31,8 +31,8 @@ const shown = async ({ id }: TestWorkflow): Promise<Answer> => {
   return (await second.ask(text, { id }))['workflow'] as Answer;
 };
 
-describe('appendWorkflowNodes and sealWorkflow', () => {
-  it('run nothing before the seal, and then nodes in the order of edges between the parts', async () => {
+describe('a workflow in parts', () => {
+  it('runs nothing before the seal, and then nodes in the order of edges between the parts', async () => {
     const workflow = await begin('order', { nodes: [node('order-c', after('order-b'))] });
     const others = new TestWorkflow(second, workflow.id);
     expect(codesOf(await append(others, 1, node('order-b', after('order-a'))))).toEqual([]);
@@ -57,7 +57,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     expect(codesOf(await append(workflow, 3, node('order-d')))).toEqual(['WORKFLOW_STATE_CONFLICT']);
   });
 
-  it('take each part once, and in order', async () => {
+  it('takes each part once, and in order', async () => {
     const workflow = await begin('parts');
     const again = await submitWorkflow(second, 'parts', { nodes: [], isSealed: false });
     expect(again['workflow']?.['id']).toBe(workflow.id);
@@ -77,7 +77,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     expect(await shown(workflow)).toMatchObject({ partCount: 1, counts: { total: 1 } });
   });
 
-  it('refuse a part with an error in a node, and take it when it is corrected', async () => {
+  it('refuses a part with an error in a node, and takes it when it is corrected', async () => {
     const workflow = await begin('corrected', {
       nodeLabels: [{ label: 'x', payload: { command: 'true' } }],
     });
@@ -90,7 +90,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     await crew.work(workflow, 'SUCCEEDED');
   });
 
-  it('name what is wrong with the graph, and take further parts afterwards', async () => {
+  it('names what is wrong with the graph, and takes further parts afterwards', async () => {
     const workflow = await begin('wrong', {
       nodeLabels: [{ label: 'x', maxSubmitted: 1 }],
       groupEdges: [{ from: 'x', to: 'y' }],
@@ -118,7 +118,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     await workflow.command('cancelWorkflow');
   });
 
-  it('refuse what a queue forbids by the time of the seal', async () => {
+  it('refuses what a queue forbids by the time of the seal', async () => {
     const limited = (maxCores: number): string =>
       `mutation { updateQueue(input: { name: "narrow", limits: { maxCores: ${maxCores} } }) { userErrors { message } } }`;
     await core.ask(
@@ -140,7 +140,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     await workflow.command('cancelWorkflow');
   });
 
-  it('belong to the submitter, also for those who manage the jobs of others', async () => {
+  it('belongs to the submitter, also for those who manage the jobs of others', async () => {
     const workflow = await begin('owned');
     const stranger = testPrincipal({ subject: 'stranger', grants: 'ADMIN' });
     const asked = await second.ask(
@@ -152,7 +152,7 @@ describe('appendWorkflowNodes and sealWorkflow', () => {
     await workflow.command('cancelWorkflow');
   });
 
-  it('leave a whole workflow alone', async () => {
+  it('is not one that was submitted whole', async () => {
     const whole = await TestWorkflow.submit(core, 'whole', { nodes: [node('whole-a')] });
     expect(codesOf(await append(whole, 1, node('whole-b')))).toEqual(['WORKFLOW_STATE_CONFLICT']);
     await crew.work(whole, 'SUCCEEDED');

@@ -100,7 +100,7 @@ describe('a command that loses against a step of the leader', () => {
 });
 
 describe('a node that is retried', () => {
-  it('gets a job in the name of who asked for it', async () => {
+  it('gets a job in the name of the principal who asked for it', async () => {
     const id = await storeWorkflow(db, { nodes: [...labelled('a', 2)] });
     const { journal, writer, advance, finish } = stepProcess(db, jobs);
     await finish(id, (at) => (at === 0 ? 'FAILED' : 'SUCCEEDED'));

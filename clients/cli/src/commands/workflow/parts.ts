@@ -7,8 +7,8 @@ const maxPartNodes = 5000;
 const maxCharacters = 7 * 1_048_576;
 
 /**
- * Divides nodes into parts; a single one if they fit into one call. The same nodes always give the same parts,
- * so that a submission can be repeated.
+ * Divides nodes into parts; a single one if they fit into one call. The same nodes always give the same
+ * parts, so that a submission can be repeated.
  * @param nodesPerPart most nodes of a part; undefined for as few parts as there may be
  */
 export function partsOf<Node>(nodes: readonly Node[], nodesPerPart?: number): Node[][] {

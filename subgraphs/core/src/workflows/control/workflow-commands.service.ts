@@ -54,7 +54,7 @@ export interface WorkflowCommand {
   readonly reason?: Maybe<string>;
 }
 
-/** What is run again. */
+/** Choice of the nodes that run again. */
 interface RetryContent {
   readonly nodes?: Maybe<readonly string[]>;
 }
@@ -308,7 +308,7 @@ export class WorkflowCommands {
   }
 }
 
-/** True if nodes may begin again. Those of a workflow that was cancelled before it was sealed do not exist. */
+/** True if nodes may begin again: those of a workflow that was cancelled before its seal do not exist. */
 function mayBegin({ state, isEmptied }: WorkflowDocument): boolean {
   return state !== 'OPEN' && state !== 'CANCELLING' && isEmptied === undefined;
 }

@@ -19,7 +19,7 @@ export interface EdgesContent {
   readonly kind: 'EDGES';
   /** Different parents. */
   readonly names: readonly string[];
-  /** 32-bit numbers, two for each edge: the child, and the parent as in `encodeTarget`, by its position in `names`. */
+  /** 32-bit numbers, two for each edge: the child, and the parent in `names` as in `encodeTarget`. */
   readonly edges: Uint8Array;
 }
 
@@ -42,7 +42,7 @@ export interface GroupEdgesContent {
   readonly groupEdges: readonly GroupEdgeSpec[];
 }
 
-/** What a workflow that is not sealed has besides its nodes. */
+/** Content of a piece. */
 export type PartContent = NamesContent | EdgesContent | ClassesContent | LabelContent | GroupEdgesContent;
 
 /** Piece of a part. */

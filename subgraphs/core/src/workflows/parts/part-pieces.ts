@@ -13,7 +13,7 @@ export interface PartNodes extends Pick<GivenNodes, 'nodes' | 'labels'> {
   readonly head?: PartHead | undefined;
 }
 
-/** What only the beginning has, besides the labels: later parts and the seal need both. */
+/** Edges between labels, which only the beginning has. Later parts and the seal need them, and the labels. */
 export interface PartHead {
   readonly groupEdges: readonly GroupEdgeSpec[];
 }

@@ -23,7 +23,7 @@ export interface PartToWrite {
   readonly given: Pick<GivenNodes, 'nodes' | 'labels'>;
   readonly plan: PartPlan;
   readonly examined: Pick<ExaminedNodes, 'classOf' | 'secretIds'>;
-  /** What only the beginning has. */
+  /** Set for the beginning. */
   readonly head?: PartHead;
 }
 

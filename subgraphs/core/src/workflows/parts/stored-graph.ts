@@ -10,7 +10,7 @@ import type { GraphErrors } from '../submit/workflow-errors.js';
 import { maxErrors } from '../submit/workflow-input.js';
 import type { GroupEdgeSpec, NodeLabelSpec } from '../submit/workflow-spec.types.js';
 
-/** What the beginning says about the nodes of all parts. */
+/** Labels, and edges between them, from the beginning. */
 export interface StoredHead {
   readonly labels: ReadonlyMap<string, NodeLabelSpec>;
   readonly groupEdges: readonly GroupEdgeSpec[];
