@@ -1,26 +1,23 @@
 /** `rhizome retry`: new jobs for ended ones, as they were or with changes. */
 import { failedJobStates } from '@rhizome/client/states';
 import { randomUUID } from 'node:crypto';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, collectPairs, type Finish, type Pair, wholeNumber } from '../flags.js';
+import { collect, collectPairs, type Finish, type Pair } from '../flags.js';
 import { CliRetryJobsDocument, type JobState, type RetryChangesInput } from '../operations.generated.js';
 import { printJson, printLine } from '../output.js';
+import {
+  type RequirementChangeFlags,
+  requirementChangesOf,
+  withRequirementChanges,
+} from '../requirement-change-flags.js';
 
-type Amount = { readonly value: number } | { readonly factor: number };
-
-interface RetryFlags {
+interface RetryFlags extends RequirementChangeFlags {
   readonly task?: string;
   readonly dependents?: boolean;
   readonly checkpoints?: boolean;
   readonly key?: string;
-  readonly cores?: number;
-  readonly memory?: Amount;
-  readonly disk?: number;
-  readonly walltime?: Amount;
-  readonly queue?: string;
-  readonly anyQueue?: boolean;
   readonly image?: string;
   readonly command?: string;
   readonly argument: readonly string[];
@@ -40,21 +37,8 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
     .option('--dependents', 'also the children that were closed because of them, as they were')
     .option('--checkpoints', 'continue from the checkpoints also with another image or command')
     .option('--no-checkpoints', 'begin at the start')
-    .option('--key <key>', 'idempotency key: the same key never retries twice')
-    .option('--cores <n>', 'other number of CPU cores', wholeNumber(1, 4096))
-    .option(
-      '--memory <MiB>',
-      'other memory, or a multiple of the previous one such as 1.5x',
-      amountOf(16_777_216),
-    )
-    .option('--disk <MiB>', 'other scratch space', wholeNumber(0, 1_073_741_824))
-    .option(
-      '--walltime <seconds>',
-      'other longest run time, or a multiple of the previous one such as 2x',
-      amountOf(34_560_000),
-    )
-    .option('-q, --queue <name>', 'other queue')
-    .option('--any-queue', 'any queue that admits the jobs')
+    .option('--key <key>', 'idempotency key: the same key never retries twice');
+  withRequirementChanges(command)
     .option('--image <image>', 'other container image')
     .option('--command <program>', 'other program')
     .option('--argument <text>', 'argument instead of the previous ones; may be repeated', collect, [])
@@ -70,11 +54,9 @@ async function retry(
   ids: readonly string[],
   flags: RetryFlags,
 ): Promise<ExitCode> {
-  const { task, dependents, checkpoints, key, queue, anyQueue } = flags;
+  const { task, dependents, checkpoints, key } = flags;
   if (ids.length > 0 === (task !== undefined))
     throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
-  if (queue !== undefined && anyQueue === true)
-    throw new CliError(exitCodes.usage, 'Give --queue or --any-queue, not both');
   const changes = changesOf(flags);
   const input = {
     selection: task === undefined ? { ids: [...ids] } : { filter: { taskIds: [task], states: failedStates } },
@@ -92,19 +74,12 @@ async function retry(
 
 /** Changes that the flags ask for; undefined without any. */
 function changesOf(flags: RetryFlags): RetryChangesInput | undefined {
-  const { cores, memory, disk, walltime, queue, anyQueue, image, command, argument, env, unsetEnv } = flags;
+  const { image, command, argument, env, unsetEnv } = flags;
   const environment = [
     ...env.map(({ key: name, value }) => ({ name, value })),
     ...unsetEnv.map((name) => ({ name, value: null })),
   ];
-  const requirements = {
-    ...(cores !== undefined && { cores }),
-    ...(memory && { memory: 'value' in memory ? { memoryMiB: memory.value } : memory }),
-    ...(disk !== undefined && { diskMiB: disk }),
-    ...(walltime && { walltime: 'value' in walltime ? { seconds: walltime.value } : walltime }),
-    ...(queue !== undefined && { queue }),
-    ...(anyQueue === true && { queue: null }),
-  };
+  const requirements = requirementChangesOf(flags);
   const payload = {
     ...(command !== undefined && { command }),
     ...(argument.length > 0 && { arguments: [...argument] }),
@@ -112,20 +87,8 @@ function changesOf(flags: RetryFlags): RetryChangesInput | undefined {
     ...(environment.length > 0 && { environment }),
   };
   const changes = {
-    ...(Object.keys(requirements).length > 0 && { requirements }),
+    ...(requirements && { requirements }),
     ...(Object.keys(payload).length > 0 && { payload }),
   };
   return Object.keys(changes).length > 0 ? changes : undefined;
-}
-
-/** A parser of a whole number up to a maximum, or of a multiple such as `1.5x`. */
-function amountOf(maximum: number): (text: string) => Amount {
-  const whole = wholeNumber(1, maximum);
-  return (text) => {
-    const [, multiple] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
-    if (multiple === undefined) return { value: whole(text) };
-    const factor = Number(multiple);
-    if (factor > 0 && factor <= 100) return { factor };
-    throw new InvalidArgumentError('A multiple must be above 0x, and at most 100x.');
-  };
 }

@@ -290,6 +290,35 @@ describe('commands', () => {
     ]);
   });
 
+  it('runs failed nodes again with other requirements, and those behind them as they were', async () => {
+    const small = { requirements: { memoryMiB: 1000, cores: 2 } };
+    const large = { requirements: { memoryMiB: 2000, cores: 2 } };
+    const workflow = await submit('more', [
+      node('more-a', small),
+      node('more-b', large),
+      node('more-c', { ...after('more-a'), ...small }),
+    ]);
+    await crew.work(workflow, 'FAILED', ['more-a', 'more-b']);
+    const refusals = [
+      [{ requirements: { cores: 0 } }, 'INVALID_VALUE'],
+      [{ requirements: { queue: 'nowhere' } }, 'QUEUE_NOT_FOUND'],
+    ] as const;
+    for (const [input, code] of refusals)
+      expect(await workflow.command('retryWorkflow', input)).toMatchObject({ userErrors: [{ code }] });
+    const input = { requirements: { memory: { factor: 2 } } };
+    expect(await workflow.command('retryWorkflow', input)).toMatchObject({ userErrors: [] });
+    await crew.work(workflow, 'SUCCEEDED');
+    const { workflow: found } = await core.ask(
+      'query ($id: ID!) { workflow(id: $id) { nodes { nodes { run job { requirements { memoryMiB cores } } } } } }',
+      { id: workflow.id },
+    );
+    expect(found?.['nodes']?.['nodes']).toEqual([
+      { run: 2, job: { requirements: { memoryMiB: 2000, cores: 2 } } },
+      { run: 2, job: { requirements: { memoryMiB: 4000, cores: 2 } } },
+      { run: 1, job: { requirements: { memoryMiB: 1000, cores: 2 } } },
+    ]);
+  });
+
   it('refuses to run nodes again while a final node runs', async () => {
     const workflow = await submit('busy', [
       node('busy-a'),

@@ -13,11 +13,16 @@ import {
   type CliWorkflowFragment,
   type MarkWorkflowNodesInput,
 } from '../../operations.generated.js';
+import {
+  type RequirementChangeFlags,
+  requirementChangesOf,
+  withRequirementChanges,
+} from '../../requirement-change-flags.js';
 import { list, show, tree } from './show.js';
 import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';
 
-interface Flags {
+interface Flags extends RequirementChangeFlags {
   readonly node: readonly string[];
   readonly reason?: string;
   readonly final?: boolean;
@@ -126,10 +131,11 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     ofWorkflow(group.command('retry')),
     'run this node and all nodes that depend on it again; may be repeated',
   ).description('run again what failed or was cancelled, and what was skipped because of it');
-  retrying.option('--key <key>', 'idempotency key: the same key never retries twice');
-  add(retrying, async (client, workflowId, { node, key }) => {
+  withRequirementChanges(retrying).option('--key <key>', 'idempotency key: the same key never retries twice');
+  add(retrying, async (client, workflowId, { node, key = randomUUID(), ...flags }) => {
     // Without a key, a repetition might meet nodes that have failed again.
-    const input = { workflowId, nodes: nodesOf(node), idempotencyKey: key ?? randomUUID() };
+    const requirements = requirementChangesOf(flags);
+    const input = { workflowId, nodes: nodesOf(node), requirements, idempotencyKey: key };
     return (await client.mutate(CliRetryWorkflowDocument, { input }, idempotent)).retryWorkflow;
   });
   const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')

@@ -68,7 +68,10 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     submits: new WorkflowSubmits({ ...options, ...own }),
     parts: new WorkflowParts({ ...options, ...own }),
     seals: new WorkflowSeals({ ...options, ...own }),
-    commands: new WorkflowCommands({ workflows, nodes, journal, writer, stops, access, quota, clock }),
+    commands: new WorkflowCommands({
+      ...{ workflows, nodes, journal, writer, stops, access, quota, clock },
+      ...{ classes: options.classes, queues: options.queues },
+    }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     labelLayers: new LabelLayers({ nodes, edges }),
     handler: work,

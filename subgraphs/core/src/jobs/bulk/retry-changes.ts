@@ -52,19 +52,26 @@ export function checkRetryChanges(
   { requirements = {}, payload = {} }: RetryChanges,
   errors: JobInputErrors,
 ): void {
-  const path = ['changes', 'requirements'];
-  const { cores, diskMiB, memory, walltime } = requirements;
-  const unchecked = { selector: () => ({ ok: true as const }), queue: () => undefined };
-  checkRequirements({ cores, diskMiB }, path, errors, unchecked);
-  checkAmount(memory, [...path, 'memory'], 'memoryMiB', mostMemoryMiB, errors);
-  checkAmount(walltime, [...path, 'walltime'], 'seconds', longestWalltimeSeconds, errors);
-  if (requirements.queue != null) errors.line([...path, 'queue'], requirements.queue, 1, 63);
+  checkRequirementChanges(requirements, ['changes', 'requirements'], errors);
   const environment = payload.environment?.map(({ name, value }) => ({ name, value: value ?? '' }));
   checkPayload(
     { ...payload, command: payload.command ?? 'unchanged', environment },
     ['changes', 'payload'],
     errors,
   );
+}
+
+/** Checks changed requirements at a path of the input. */
+export function checkRequirementChanges(
+  { cores, diskMiB, memory, walltime, queue }: RequirementChanges,
+  path: readonly string[],
+  errors: JobInputErrors,
+): void {
+  const unchecked = { selector: () => ({ ok: true as const }), queue: () => undefined };
+  checkRequirements({ cores, diskMiB }, path, errors, unchecked);
+  checkAmount(memory, [...path, 'memory'], 'memoryMiB', mostMemoryMiB, errors);
+  checkAmount(walltime, [...path, 'walltime'], 'seconds', longestWalltimeSeconds, errors);
+  if (queue != null) errors.line([...path, 'queue'], queue, 1, 63);
 }
 
 function checkAmount(
@@ -107,7 +114,8 @@ export function environmentProblem(before: StoredPayload, changes: PayloadChange
   return secret && `has the variable ${secret.target} twice; must be one that no secret of the job sets`;
 }
 
-function requirementsWith(
+/** Changed requirements. @param hasImage true if the job has another image than before */
+export function requirementsWith(
   before: StoredRequirements,
   { cores, memory, diskMiB, walltime, queue }: RequirementChanges,
   hasImage: boolean,

@@ -14,12 +14,13 @@ import type {
 /** Changes in terms of the domain; undefined without any, so that the call equals one without changes. */
 export function retryChangesOf(input: InputMaybe<RetryChangesInput> | undefined): RetryChanges | undefined {
   return given<RetryChanges>({
-    requirements: requirementsOf(input?.requirements),
+    requirements: requirementChangesOf(input?.requirements),
     payload: payloadOf(input?.payload),
   });
 }
 
-function requirementsOf(
+/** Changed requirements in terms of the domain; undefined without any. */
+export function requirementChangesOf(
   input: InputMaybe<RetryRequirementsInput> | undefined,
 ): RequirementChanges | undefined {
   const { memory, walltime } = input ?? {};

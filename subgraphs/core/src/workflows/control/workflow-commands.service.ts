@@ -3,6 +3,7 @@ import type { CoreAction, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
+import type { RequirementChanges } from '../../jobs/bulk/retry-changes.js';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { keyReused } from '../../jobs/submit/submit.service.js';
@@ -12,7 +13,7 @@ import { endStateOf, isBeforeSubmission, movedGroups } from '../model/node-rules
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
 import { recount, resetNodes, type WorkflowGraph } from '../model/reset.js';
 import { maxRetries, type StoredRetry, type WorkflowDocument } from '../model/workflow.document.js';
-import { hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
+import { type ChangedNodes, hasEnded, type NodeEnd, shownState } from '../model/workflow.types.js';
 import type { Decide, Journal, WorkflowChange } from '../run/journal.js';
 import { isActive } from '../run/next-change.js';
 import { cancelledOpen } from '../run/open-workflows.js';
@@ -20,12 +21,13 @@ import type { NodeStops } from '../run/node-stops.js';
 import type { StepWriter } from '../run/step-writer.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { type NodeChangeCode, NodeChanges, type NodeChangesOptions } from './node-changes.js';
 import { changeable, type WorkflowAccessCode } from './workflow-access.js';
 
 type Maybe<T> = T | null | undefined;
 
 /** Dependencies of {@link WorkflowCommands}. */
-export interface WorkflowCommandsOptions {
+export interface WorkflowCommandsOptions extends Pick<NodeChangesOptions, 'classes' | 'queues'> {
   readonly workflows: WorkflowsRepository;
   readonly nodes: NodesRepository;
   readonly journal: Journal;
@@ -57,16 +59,19 @@ export interface WorkflowCommand {
 /** Choice of the nodes that run again. */
 interface RetryContent {
   readonly nodes?: Maybe<readonly string[]>;
+  /** Changes of the nodes that failed or are named. */
+  readonly requirements?: RequirementChanges | undefined;
 }
 
 /** Codes of a retry in addition to INVALID_VALUE. */
-export type RetryCode = NodeCommandCode | 'IDEMPOTENCY_KEY_REUSED';
+export type RetryCode = NodeCommandCode | NodeChangeCode | 'IDEMPOTENCY_KEY_REUSED';
 
 /** Nodes that begin again, and ends by hand, by a principal. */
 interface Reset {
   readonly reset: ReadonlySet<number>;
   readonly marks: readonly NodeEnd[];
   readonly by: string;
+  readonly changed?: ChangedNodes | undefined;
 }
 
 /** Most nodes that a command names. */
@@ -78,9 +83,11 @@ type NodeErrors = Pick<InputErrors<NodeCommandCode>, 'report' | 'list' | 'isEmpt
 /** Changes workflows. */
 export class WorkflowCommands {
   readonly #options: WorkflowCommandsOptions;
+  readonly #changes: NodeChanges;
 
   constructor(options: WorkflowCommandsOptions) {
     this.#options = options;
+    this.#changes = new NodeChanges(options);
   }
 
   /** Submits no further nodes. Jobs that exist go on. */
@@ -169,6 +176,7 @@ export class WorkflowCommands {
     command: WorkflowCommand & RetryContent & { readonly idempotencyKey?: Maybe<string> },
   ): Promise<WorkflowCommandResult<RetryCode>> {
     const charge = this.#chargeOnce();
+    const { requirements } = command;
     const key = retryKeyOf(principal, command);
     return this.#run<RetryCode>(principal, 'job:retry', command, async (workflow, errors) => {
       const known = key && workflow.retries?.find((one) => one.key === key.key);
@@ -189,9 +197,12 @@ export class WorkflowCommands {
       if (seeds.length === 0) return retries && { patch: retries };
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
+      const changed = requirements && (await this.#changes.of(workflow, seeds, requirements, errors));
+      if (!errors.isEmpty) return undefined;
       await charge(workflow, graph, reset);
       const { groups, groupEdges } = recount(graph, reset, []);
-      const change = resetOf(workflow, { reset, marks: [], by: principal.subject }, { groups, groupEdges });
+      const again = { reset, marks: [], by: principal.subject, changed };
+      const change = resetOf(workflow, again, { groups, groupEdges });
       return { ...change, patch: { ...change.patch, ...retries } };
     });
   }
@@ -316,11 +327,12 @@ function mayBegin({ state, isEmptied }: WorkflowDocument): boolean {
 /** The workflow runs again, unless it is paused, or has ended and no node begins again. */
 function resetOf(
   workflow: WorkflowDocument,
-  { reset, marks, by }: Reset,
+  { reset, marks, by, changed }: Reset,
   { groups, groupEdges }: Pick<WorkflowDocument, 'groups' | 'groupEdges'>,
 ): WorkflowChange {
   const { state, cancel } = workflow;
-  const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks, by } as const;
+  const nodes = bitsOfNodes(reset);
+  const step = { kind: 'RESET', nodes, marks, by, ...(changed ? { changed } : {}) } as const;
   if (reset.size === 0 && !isActive(workflow))
     return { step, patch: { groups, groupEdges, state: endStateOf(groups, cancel !== undefined) } };
   return {
@@ -335,10 +347,10 @@ function resetOf(
 /** Key of a retry as it is stored; undefined without one. */
 function retryKeyOf(
   { subject }: Principal,
-  { idempotencyKey, nodes }: RetryContent & { readonly idempotencyKey?: Maybe<string> },
+  { idempotencyKey, nodes, requirements }: RetryContent & { readonly idempotencyKey?: Maybe<string> },
 ): StoredRetry | undefined {
   if (idempotencyKey == null) return undefined;
-  return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes }) };
+  return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes, requirements }) };
 }
 
 function reportReused(errors: Pick<InputErrors<RetryCode>, 'report'>, key: string): void {

@@ -4,6 +4,7 @@ import { connection } from '@rhizome/subgraph';
 import { DomainError } from '@rhizome/errors';
 import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { requirementChangesOf } from '../../jobs/graphql/retry-changes-input.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -109,8 +110,11 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
       nodes
         ? core.workflows.commands.cancelNodes(principal, { ...command, nodes })
         : core.workflows.commands.cancel(principal, command),
-    retryWorkflow: (_parent, { input }, { core, principal }) =>
-      core.workflows.commands.retry(principal, input),
+    retryWorkflow: (_parent, { input: { requirements, ...command } }, { core, principal }) =>
+      core.workflows.commands.retry(principal, {
+        ...command,
+        requirements: requirementChangesOf(requirements),
+      }),
     markWorkflowNodes: (_parent, { input }, { core, principal }) =>
       core.workflows.commands.mark(principal, input),
   },

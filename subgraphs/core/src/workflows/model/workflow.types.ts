@@ -1,5 +1,7 @@
 /** Words of workflows: states, conditions and steps, as they are stored. */
 
+import type { StoredRequirements } from '../../jobs/model/job.types.js';
+
 /** States of a workflow. */
 export const workflowStates = [
   'OPEN',
@@ -111,6 +113,21 @@ export interface NodeEnd {
   readonly by?: string;
 }
 
+/** Requirement class that nodes get instead of another. */
+export interface ChangedClass {
+  readonly from: string;
+  readonly to: string;
+  /** Those of the new class. */
+  readonly requirements: StoredRequirements;
+}
+
+/** Nodes that get other requirements. */
+export interface ChangedNodes {
+  /** One bit for each. */
+  readonly nodes: Uint8Array;
+  readonly classes: readonly ChangedClass[];
+}
+
 /**
  * Change of the nodes of a workflow. It is recorded before it is applied, and every node remembers the newest
  * step that changed it, so that a step may be applied any number of times, by several processes.
@@ -127,6 +144,8 @@ export type StepContent =
       readonly marks: readonly NodeEnd[];
       /** Principal that asked for it; absent in steps of earlier versions. */
       readonly by?: string;
+      /** Nodes among these that get other requirements. */
+      readonly changed?: ChangedNodes;
     };
 
 /** Recorded step. */

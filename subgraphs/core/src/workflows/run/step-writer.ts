@@ -52,7 +52,7 @@ export class StepWriter {
       case 'RESET': {
         const graph = await this.graphOf(workflow);
         const { numbers } = recount(graph, nodesFromBits(content.nodes), content.marks);
-        await steps.reset(target, numbers, content.by);
+        await steps.reset(target, numbers, content);
         await steps.end(target, content.marks);
       }
     }

@@ -102,6 +102,31 @@ export class NodesRepository {
     return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
   }
 
+  /** Requirement classes of nodes, each with one of them; at most `limit`. */
+  async classes(
+    workflowId: string,
+    nodes: readonly number[],
+    limit: number,
+  ): Promise<ReadonlyMap<string, NodeRequirements>> {
+    const classes = new Map<string, NodeRequirements>();
+    for (let start = 0; start < nodes.length && classes.size < limit; start += namesPerRead) {
+      const ids = nodes.slice(start, start + namesPerRead).map((node) => nodeIdOf(workflowId, node));
+      const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
+      const found = this.#nodes.aggregate<{
+        readonly _id: string;
+        readonly name: string;
+        readonly requirements: StoredRequirements;
+      }>([
+        { $match: { _id: { $in: ids } } },
+        { $group: { _id: '$job.classId', ...first } },
+        { $limit: limit },
+      ]);
+      for await (const { _id, name, requirements } of found)
+        classes.set(_id, classes.get(_id) ?? { node: { name }, requirements });
+    }
+    return classes;
+  }
+
   /** Sets the depths of the nodes of a workflow that is being sealed; they are 0 before. */
   async setDepths(workflowId: string, depths: Uint32Array): Promise<void> {
     const writesAtOnce = 4;

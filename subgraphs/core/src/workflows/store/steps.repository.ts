@@ -5,7 +5,8 @@
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db, Document, Filter } from 'mongodb';
 import { nodeIdOf, type NodeDocument, nodesCollection } from '../model/node.document.js';
-import type { NodeEnd } from '../model/workflow.types.js';
+import { nodesFromBits } from '../model/node-bits.js';
+import type { ChangedNodes, NodeEnd, StepContent } from '../model/workflow.types.js';
 import type { ResetNumbers } from '../model/reset.js';
 
 /** Step as its writes need it. */
@@ -113,12 +114,17 @@ export class StepsRepository {
     }
   }
 
-  /** Lets nodes begin again with these numbers. @param by principal that asked for it */
-  async reset(target: StepTarget, numbers: readonly ResetNumbers[], by?: string): Promise<void> {
+  /** Lets nodes begin again with these numbers, in the name of a principal, some with other requirements. */
+  async reset(
+    target: StepTarget,
+    numbers: readonly ResetNumbers[],
+    { by, changed }: Pick<Extract<StepContent, { kind: 'RESET' }>, 'by' | 'changed'> = {},
+  ): Promise<void> {
+    const isChanged = changed ? nodesFromBits(changed.nodes) : new Set<number>();
     const requestedBy = by === undefined ? '$$REMOVE' : { $literal: by };
     const groups = new Map<string, ResetNumbers[]>();
     for (const one of numbers) {
-      const key = `${one.state} ${one.met} ${one.lost} ${one.cause}`;
+      const key = `${one.state} ${one.met} ${one.lost} ${one.cause} ${isChanged.has(one.node)}`;
       const known = groups.get(key);
       if (known) known.push(one);
       else groups.set(key, [one]);
@@ -129,6 +135,7 @@ export class StepsRepository {
       const update = [
         ...changing(target, {
           ...{ state, met, lost, requestedBy },
+          ...(changed && isChanged.has(first.node) ? { job: jobIn(changed) } : {}),
           cause: cause ?? '$$REMOVE',
           run: { $add: ['$run', ran] },
         }),
@@ -176,6 +183,15 @@ function idsOf(workflowId: string, nodes: readonly number[]): string[] {
 
 /** One if a node was submitted; the number of its runs grows by it. */
 const ran = { $cond: [{ $eq: [{ $type: '$submittedAt' }, 'missing'] }, 0, 1] };
+
+/** Expression of the job of a node, with the requirements of its new class. */
+function jobIn({ classes }: ChangedNodes): Document {
+  const branches = classes.map(({ from, to, requirements }) => ({
+    case: { $eq: ['$job.classId', from] },
+    then: { $literal: { classId: to, requirements } },
+  }));
+  return { $mergeObjects: ['$job', { $switch: { branches, default: {} } }] };
+}
 
 function* pagesOf(nodes: readonly number[]): Generator<readonly number[]> {
   for (let start = 0; start < nodes.length; start += pageSize) yield nodes.slice(start, start + pageSize);

@@ -1,0 +1,88 @@
+/** Other requirements for nodes that run again. */
+import type { Clock } from '@rhizome/clock';
+import { InputErrors } from '@rhizome/errors';
+import {
+  checkRequirementChanges,
+  type RequirementChanges,
+  requirementsWith,
+} from '../../jobs/bulk/retry-changes.js';
+import { classIdOf } from '../../jobs/model/requirement-class-id.js';
+import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
+import type { QueueDirectory } from '../../jobs/ports.js';
+import type { JobInputErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import { bitsOfNodes } from '../model/node-bits.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import type { ChangedClass, ChangedNodes } from '../model/workflow.types.js';
+import type { NodesRepository } from '../store/nodes.repository.js';
+import { exceededLimit } from '../submit/placement.js';
+import { maxErrors, nodeText } from '../submit/workflow-input.js';
+
+/** Dependencies of {@link NodeChanges}. */
+export interface NodeChangesOptions {
+  readonly nodes: Pick<NodesRepository, 'classes'>;
+  readonly classes: Pick<ClassesRepository, 'ensure'>;
+  readonly queues: QueueDirectory;
+  readonly clock: Clock;
+}
+
+/** Codes of changed requirements in addition to INVALID_VALUE. */
+export type NodeChangeCode = 'QUEUE_NOT_FOUND' | 'QUEUE_LIMIT_EXCEEDED';
+
+type ChangeErrors = Pick<InputErrors<NodeChangeCode>, 'report' | 'isEmpty'> & {
+  readonly all: readonly unknown[];
+};
+
+/** Most requirement classes of the nodes that one retry changes. */
+const maxClasses = 100;
+
+/** Changes requirements. */
+export class NodeChanges {
+  readonly #options: NodeChangesOptions;
+
+  constructor(options: NodeChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Nodes with the requirements that they get, whose classes are stored; undefined if there are errors. */
+  async of(
+    { _id, experiment }: WorkflowDocument,
+    nodes: readonly number[],
+    changes: RequirementChanges,
+    errors: ChangeErrors,
+  ): Promise<ChangedNodes | undefined> {
+    const { queues, classes, clock } = this.#options;
+    checkChanges(changes, errors);
+    const { queue } = changes;
+    if (queue != null && !(await queues.admitted([queue], experiment)).has(queue)) {
+      const text = `requirements.queue: ${JSON.stringify(queue.slice(0, 63))} does not exist, or does not admit ${experiment}`;
+      errors.report('QUEUE_NOT_FOUND', ['requirements', 'queue'], text);
+    }
+    if (!errors.isEmpty) return undefined;
+    const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
+    if (before.size > maxClasses) {
+      const text = `requirements: the nodes have more than ${maxClasses} kinds of requirements; name fewer nodes`;
+      errors.report('INVALID_VALUE', ['requirements'], text);
+    }
+    const changed: ChangedClass[] = [];
+    for (const [from, { node, requirements }] of before) {
+      if (errors.all.length >= maxErrors) break;
+      const after = requirementsWith(requirements, changes, false);
+      const over = await exceededLimit(queues, after);
+      if (over) {
+        const text = `${nodeText(node)} would require ${over.field} ${over.value}; queue "${after.queue}" permits at most ${over.limit}`;
+        errors.report('QUEUE_LIMIT_EXCEEDED', ['requirements', over.field], text);
+      }
+      const to = classIdOf(after);
+      if (to !== from) changed.push({ from, to, requirements: after });
+    }
+    if (!errors.isEmpty || changed.length === 0) return undefined;
+    await classes.ensure(new Map(changed.map(({ to, requirements }) => [to, requirements])), clock.now());
+    return { nodes: bitsOfNodes(new Set(nodes)), classes: changed };
+  }
+}
+
+function checkChanges(changes: RequirementChanges, errors: ChangeErrors): void {
+  const own = new InputErrors<JobInputErrorCode>();
+  checkRequirementChanges(changes, ['requirements'], own);
+  for (const { path, message } of own.all) errors.report('INVALID_VALUE', path, message);
+}
