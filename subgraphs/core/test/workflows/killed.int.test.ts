@@ -109,7 +109,10 @@ describe('a process that is killed at a write', () => {
       groupEdges: [{ from: 'a', to: 'b' }],
     };
     const marks: readonly NodeEnd[] = [{ node: 1, state: 'SUCCEEDED', by: 'ada', reason: 'checked' }];
-    /** Runs node 0 again with what is behind it, and takes node 1 as done. */
+    // A step that were applied twice would give the node the third class.
+    const requirements = { cores: 2, memoryMiB: 2, diskMiB: 1, walltimeSeconds: 1, network: false };
+    const classes = ['class', 'class-2'].map((from, at) => ({ from, to: `class-${at + 2}`, requirements }));
+    /** Runs node 0 again with other requirements and with what is behind it, and takes node 1 as done. */
     const again = async (id: string, { finish, journal, writer }: StepProcess): Promise<void> => {
       await journal.change(id, async (workflow) => {
         if (workflow.state !== 'FAILED') return undefined;
@@ -117,7 +120,8 @@ describe('a process that is killed at a write', () => {
         const reset = resetNodes(whole, [0, 1], 'UNDONE');
         reset.delete(1);
         const { groups, groupEdges } = recount(whole, reset, marks);
-        const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks } as const;
+        const changed = { nodes: bitsOfNodes(new Set([0])), classes };
+        const step = { kind: 'RESET', nodes: bitsOfNodes(reset), marks, changed } as const;
         return { step, patch: { state: 'RUNNING', endedAt: null, groups, groupEdges } };
       });
       await finish(id, () => 'SUCCEEDED');
@@ -133,6 +137,22 @@ describe('a process that is killed at a write', () => {
         ...[0, 0, 1, 1].map((met) => ['SUCCEEDED', met, 0]),
       ]);
       expect((await workflows.find(id))?.state).toBe('SUCCEEDED');
+      const kinds = await nodes.classes(id, [0, 1, 2, 3], 10);
+      expect(
+        [...kinds]
+          .map(
+            ([
+              kind,
+              {
+                requirements: { cores },
+              },
+            ]) => [kind, cores],
+          )
+          .sort(),
+      ).toEqual([
+        ['class', 1],
+        ['class-2', 2],
+      ]);
       expect(await nodesWithJobs(id)).toEqual([0, 0, 1, 2, 3, 3]);
       return wasKilled;
     });

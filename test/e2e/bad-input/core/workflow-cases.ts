@@ -49,6 +49,14 @@ export const workflows = [
   ...['sealWorkflow', 'pauseWorkflow', 'resumeWorkflow', 'cancelWorkflow', 'retryWorkflow'].flatMap(
     (mutation) => casesOf(mutation, 'WORKFLOW_NOT_FOUND', [noWorkflow]),
   ),
+  ...casesOf('retryWorkflow', 'INVALID_VALUE', [
+    ['no core', 'requirements', { cores: 0 }, { at: 'requirements.cores', names: '0' }],
+    ['an empty key', 'idempotencyKey', ''],
+    [
+      ...(['an unknown queue', 'requirements', { queue: 'nowhere' }] as const),
+      { at: 'requirements.queue', code: 'QUEUE_NOT_FOUND', names: '"nowhere"' },
+    ],
+  ]),
   ...casesOf('markWorkflowNodes', 'INVALID_VALUE', [
     noWorkflow,
     ['no node', 'nodes', [], { names: '0 entries' }],

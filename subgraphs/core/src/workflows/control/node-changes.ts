@@ -43,21 +43,30 @@ export class NodeChanges {
     this.#options = options;
   }
 
+  /** Checks changes apart from the nodes. */
+  async check(
+    { experiment }: WorkflowDocument,
+    changes: RequirementChanges,
+    errors: ChangeErrors,
+  ): Promise<void> {
+    const own = new InputErrors<JobInputErrorCode>();
+    checkRequirementChanges(changes, ['requirements'], own);
+    for (const { path, message } of own.all) errors.report('INVALID_VALUE', path, message);
+    const { queue } = changes;
+    if (queue == null || !errors.isEmpty) return;
+    if ((await this.#options.queues.admitted([queue], experiment)).has(queue)) return;
+    const text = `requirements.queue: ${JSON.stringify(queue.slice(0, 63))} does not exist, or does not admit ${experiment}`;
+    errors.report('QUEUE_NOT_FOUND', ['requirements', 'queue'], text);
+  }
+
   /** Nodes with the requirements that they get, whose classes are stored; undefined if there are errors. */
   async of(
-    { _id, experiment }: WorkflowDocument,
+    { _id }: WorkflowDocument,
     nodes: readonly number[],
     changes: RequirementChanges,
     errors: ChangeErrors,
   ): Promise<ChangedNodes | undefined> {
     const { queues, classes, clock } = this.#options;
-    checkChanges(changes, errors);
-    const { queue } = changes;
-    if (queue != null && !(await queues.admitted([queue], experiment)).has(queue)) {
-      const text = `requirements.queue: ${JSON.stringify(queue.slice(0, 63))} does not exist, or does not admit ${experiment}`;
-      errors.report('QUEUE_NOT_FOUND', ['requirements', 'queue'], text);
-    }
-    if (!errors.isEmpty) return undefined;
     const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
     if (before.size > maxClasses) {
       const text = `requirements: the nodes have more than ${maxClasses} kinds of requirements; name fewer nodes`;
@@ -79,10 +88,4 @@ export class NodeChanges {
     await classes.ensure(new Map(changed.map(({ to, requirements }) => [to, requirements])), clock.now());
     return { nodes: bitsOfNodes(new Set(nodes)), classes: changed };
   }
-}
-
-function checkChanges(changes: RequirementChanges, errors: ChangeErrors): void {
-  const own = new InputErrors<JobInputErrorCode>();
-  checkRequirementChanges(changes, ['requirements'], own);
-  for (const { path, message } of own.all) errors.report('INVALID_VALUE', path, message);
 }

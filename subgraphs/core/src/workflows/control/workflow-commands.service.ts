@@ -186,6 +186,8 @@ export class WorkflowCommands {
       }
       const retries = key && { retries: [...(workflow.retries ?? []), key].slice(-maxRetries) };
       if (!mayBegin(workflow)) return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
+      if (requirements) await this.#changes.check(workflow, requirements, errors);
+      if (!errors.isEmpty) return undefined;
       const named = command.nodes && (await this.#named(workflow, command.nodes, errors));
       if (command.nodes && !named) return undefined;
       const unended = named?.find(({ state }) => !hasEnded(state));
