@@ -9,7 +9,7 @@ import {
   type SubmitWorkflowInput,
 } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
-import { readWorkflowFile } from '../../workflow-file.js';
+import { readWorkflowFile } from './workflow-file.js';
 import { partsOf } from './parts.js';
 
 /** Options of a submission. */

@@ -117,7 +117,7 @@ export interface NodeEnd {
 export interface ChangedClass {
   readonly from: string;
   readonly to: string;
-  /** Those of the new class. */
+  /** Requirements of the new class. */
   readonly requirements: StoredRequirements;
 }
 

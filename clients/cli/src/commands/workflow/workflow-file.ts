@@ -1,7 +1,7 @@
 /** YAML or JSON file of one workflow, in the form of the API with short forms. The server checks the rest. */
 import { z } from 'zod';
-import { readYamlFile } from './files/yaml-file.js';
-import type { SubmitWorkflowInput } from './operations.generated.js';
+import { readYamlFile } from '../../files/yaml-file.js';
+import type { SubmitWorkflowInput } from '../../operations.generated.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const pairs = z.record(z.string(), scalar);
