@@ -12,6 +12,8 @@ import { WorkflowParts } from '../../src/workflows/parts/workflow-parts.service.
 import { WorkflowSeals } from '../../src/workflows/parts/workflow-seal.service.js';
 import { Journal } from '../../src/workflows/run/journal.js';
 import { StepWriter } from '../../src/workflows/run/step-writer.js';
+import type { EdgesRepository } from '../../src/workflows/store/edges.repository.js';
+import type { PartsRepository } from '../../src/workflows/store/parts.repository.js';
 import { WorkflowSubmits } from '../../src/workflows/submit/workflow-submit.service.js';
 import { instead } from './instead.fixture.js';
 import { Killed } from './workflow-steps.fixture.js';
@@ -23,13 +25,23 @@ export interface SubmitProcess {
   readonly seals: WorkflowSeals;
 }
 
+/** Methods of stores that do something else. */
+export interface ChangedStores {
+  readonly pieces?: (store: PartsRepository) => Partial<PartsRepository>;
+  readonly edges?: (store: EdgesRepository) => Partial<EdgesRepository>;
+}
+
 /** The submitter. */
 export const submitter = testPrincipal({ subject: 'ada' });
 
 const experiment = { name: 'alpha', shares: ['alpha/default'] };
 
-/** A process that is killed before its n-th write. */
-export function submitProcess(db: TestDatabase, killAt = Infinity): SubmitProcess {
+/** A process that is killed before its n-th write, or whose stores do something else. */
+export function submitProcess(
+  db: TestDatabase,
+  killAt = Infinity,
+  { pieces: changedPieces, edges: changedEdges }: ChangedStores = {},
+): SubmitProcess {
   const stores = workflowStores(db);
   const { classes, submissions: keys } = jobStores(db);
   let writes = 0;
@@ -47,10 +59,14 @@ export function submitProcess(db: TestDatabase, killAt = Infinity): SubmitProces
     insert: counted((...args) => stores.nodes.insert(...args)),
     setDepths: counted((...args) => stores.nodes.setDepths(...args)),
   });
-  const edges = instead(stores.edges, { insert: counted((...args) => stores.edges.insert(...args)) });
+  const edges = instead(stores.edges, {
+    insert: counted((...args) => stores.edges.insert(...args)),
+    ...changedEdges?.(stores.edges),
+  });
   const pieces = instead(stores.parts, {
     insert: counted((...args) => stores.parts.insert(...args)),
     drop: counted((...args) => stores.parts.drop(...args)),
+    ...changedPieces?.(stores.parts),
   });
   const submissions = instead(keys, { reserve: counted((...args) => keys.reserve(...args)) });
   const jobs = new JobsRepository(collection(db, jobsCollection));
@@ -79,7 +95,7 @@ export function submitProcess(db: TestDatabase, killAt = Infinity): SubmitProces
       ...{ ...stored, ...checks, ...warned, quota, clock },
       ...{ edges, parts, classes, submissions, ids: createIds() },
     }),
-    parts: new WorkflowParts({ ...stored, ...checks, quota, pieces, parts }),
+    parts: new WorkflowParts({ ...stored, ...checks, quota, pieces, parts, clock }),
     seals: new WorkflowSeals({ ...stored, ...warned, experiments, queues, consents, edges, pieces, clock }),
   };
 }

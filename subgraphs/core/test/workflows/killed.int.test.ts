@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { testDatabase, type TestDatabase } from '@rhizome/testkit';
+import { testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { coreCollections } from '../../src/composition/migrations.js';
 import { workflowStores } from '../../src/composition/workflows/workflow-stores.repository.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
@@ -13,8 +13,9 @@ import { bitsOfNodes } from '../../src/workflows/model/node-bits.js';
 import { noNodes } from '../../src/workflows/model/node-rules.js';
 import { partsCollection } from '../../src/workflows/model/part.document.js';
 import { recount, resetNodes } from '../../src/workflows/model/reset.js';
-import { workflowsCollection } from '../../src/workflows/model/workflow.document.js';
+import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import type { EndedNodeState, NodeEnd } from '../../src/workflows/model/workflow.types.js';
+import { cancelledOpen, longestUnsealedMs } from '../../src/workflows/run/open-workflows.js';
 import { StepWriter } from '../../src/workflows/run/step-writer.js';
 import type { EdgeSpec, NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
 import {
@@ -272,5 +273,71 @@ describe('a process that is killed while it submits', () => {
     );
     expect(new Set(ids).size).toBe(1);
     expect(await sealed(ids[0] ?? '')).toEqual(await sealed(await submit(submitProcess(own), 'one process')));
+  });
+
+  /** A workflow with all of its parts. */
+  const unsealed = async (key: string, { submits, parts: appending } = submitProcess(own)) => {
+    const [nodes = [], ...others] = parts;
+    const { workflow } = await submits.submit(submitter, { ...head(key), nodes, isSealed: false });
+    const workflowId = workflow?._id ?? '';
+    for (const [at, some] of others.entries())
+      await appending.append(submitter, { workflowId, part: at + 1, nodes: some });
+    return workflowId;
+  };
+  const codesOf = ({ userErrors }: { readonly userErrors: readonly { readonly code: string }[] }) =>
+    userErrors.map(({ code }) => code);
+
+  it.each([false, true])(
+    'marks what it wrote into a cancelled workflow for deletion, whole: %s',
+    async (isSealed) => {
+      const { workflows } = workflowStores(own);
+      const key = `cancelled, ${isSealed}`;
+      let cancelled: WorkflowDocument | null = null;
+      const cancel = async (): Promise<void> => {
+        const found = await own
+          .collection<WorkflowDocument>(workflowsCollection.name)
+          .findOne({ state: 'OPEN', name: key });
+        const at = systemClock.now();
+        const patch = cancelledOpen({ by: 'ada', at, withFinal: true });
+        cancelled = found && (await workflows.record(found, undefined, patch, at));
+      };
+      const process = submitProcess(own, Infinity, {
+        pieces: (store) => ({ insert: (...args) => store.insert(...args).then(cancel) }),
+        edges: (store) => ({ insert: (...args) => store.insert(...args).then(cancel) }),
+      });
+      const spec = { ...head(key), name: key, nodes: parts.flat(), isSealed };
+      expect(codesOf(await process.submits.submit(submitter, spec))).toEqual(['IDEMPOTENCY_KEY_REUSED']);
+      const { _id = '', step = 0 } = (cancelled ?? {}) as Partial<WorkflowDocument>;
+      expect(await workflows.find(_id)).toMatchObject({ isEmptied: false, step: step + 1 });
+    },
+  );
+
+  it('refuses parts and the seal of a workflow that is seven days old', async () => {
+    const workflowId = await unsealed('old');
+    await own
+      .collection<WorkflowDocument>(workflowsCollection.name)
+      .updateOne({ _id: workflowId }, { $set: { createdAt: new Date(Date.now() - longestUnsealedMs) } });
+    const { parts: appending, seals } = submitProcess(own);
+    const part = { workflowId, part: parts.length, nodes: [labelled('late', 'late')] };
+    expect(codesOf(await appending.append(submitter, part))).toEqual(['WORKFLOW_STATE_CONFLICT']);
+    expect(codesOf(await seals.seal(submitter, { workflowId }))).toEqual(['WORKFLOW_STATE_CONFLICT']);
+  });
+
+  it('counts what is stored until the seal for the owner, and at most 100 unsealed workflows', async () => {
+    const { workflows } = workflowStores(own);
+    const bob = testPrincipal({ subject: 'bob' });
+    const { submits } = submitProcess(own);
+    const begin = (key: string) =>
+      submits.submit(bob, {
+        ...{ ...head(key), nodes: [], isSealed: false },
+        nodeLabels: [{ label: 'late', payload: { command: 'x'.repeat(1000) } }],
+      });
+    await begin('bob');
+    const used = await workflows.waiting('alpha', 5000);
+    expect(used.get('bob')).toMatchObject({ jobs: 0, bytes: expect.any(Number) });
+    expect(used.get('bob')?.bytes).toBeGreaterThan(1000);
+    await Promise.all(Array.from({ length: 99 }, (_, at) => begin(`bob ${at}`)));
+    await expect(begin('one too many')).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect((await begin('bob')).userErrors).toEqual([]);
   });
 });

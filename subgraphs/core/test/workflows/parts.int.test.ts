@@ -152,6 +152,28 @@ describe('a workflow in parts', () => {
     await workflow.command('cancelWorkflow');
   });
 
+  it.each<[string, object, string, string]>([
+    ['no label', { from: 'x', to: '-y' }, 'groupEdges.0.to', 'INVALID_VALUE'],
+    ['no number of edges', { from: 'x', to: 'y', needed: 0 }, 'groupEdges.0.needed', 'INVALID_VALUE'],
+    ['a cycle', { from: 'x', to: 'x' }, 'groupEdges', 'CYCLE'],
+  ])(
+    'refuses a beginning whose edges between labels can never be right: %s',
+    async (what, edge, at, code) => {
+      const input = { nodes: [], isSealed: false, groupEdges: [edge] };
+      const answer: Answer = await submitWorkflow(core, `beginning with ${what}`, input);
+      expect(answer['userErrors']).toMatchObject([{ code, path: at.split('.') }]);
+    },
+  );
+
+  it('refuses a parent that can be no node', async () => {
+    const workflow = await begin('fields', { nodeLabels: [{ label: 'x', payload: { command: 'true' } }] });
+    const refused = await append(workflow, 1, node('fields-a', after('fields-b\n')));
+    expect(refused['userErrors']).toMatchObject([
+      { code: 'INVALID_VALUE', message: expect.stringMatching(/^nodes\.0\.dependsOn\.0\.node: /) },
+    ]);
+    await workflow.command('cancelWorkflow');
+  });
+
   it('is not one that was submitted whole', async () => {
     const whole = await TestWorkflow.submit(core, 'whole', { nodes: [node('whole-a')] });
     expect(codesOf(await append(whole, 1, node('whole-b')))).toEqual(['WORKFLOW_STATE_CONFLICT']);
@@ -162,13 +184,15 @@ describe('a workflow in parts', () => {
 describe('cancelWorkflow of one that is not sealed', () => {
   it('ends it, and frees its key for nothing else', async () => {
     const workflow = await begin('cancelled', { nodes: [node('cancelled-a')] });
+    await append(workflow, 1, node('cancelled-b'));
     expect(await workflow.command('cancelWorkflow', { reason: 'wrong' })).toMatchObject({
       workflow: { state: 'CANCELLED' },
       userErrors: [],
     });
     for (const command of ['sealWorkflow', 'retryWorkflow'])
       expect(codesOf(await workflow.command(command))).toEqual(['WORKFLOW_STATE_CONFLICT']);
-    expect(codesOf(await append(workflow, 1, node('cancelled-b')))).toEqual(['WORKFLOW_STATE_CONFLICT']);
+    for (const part of [1, 2])
+      expect(codesOf(await append(workflow, part, node('cancelled-b')))).toEqual(['WORKFLOW_STATE_CONFLICT']);
     const again = await submitWorkflow(core, 'cancelled', { nodes: [node('cancelled-a')], isSealed: false });
     expect(again['userErrors']?.[0]?.['message']).toContain('was cancelled before it was sealed');
   });

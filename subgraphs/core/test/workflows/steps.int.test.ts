@@ -164,7 +164,8 @@ describe('a half submitted workflow', () => {
     await db
       .collection<WorkflowDocument>(workflowsCollection.name)
       .updateOne({ _id: id }, { $set: { state: 'OPEN' } });
-    const now = (): Date => new Date(systemClock.now().getTime() + 2 * longestOpenMs);
+    let later = 2 * longestOpenMs;
+    const now = (): Date => new Date(systemClock.now().getTime() + later);
     const kills = instead(nodes, { drop: async () => Promise.reject(new Error('killed')) });
     const signal = never;
     const open = (store: typeof nodes): OpenWorkflows =>
@@ -173,6 +174,8 @@ describe('a half submitted workflow', () => {
         clock: { ...systemClock, now },
         leader: { onGained: () => () => undefined },
       });
+    await open(kills).sweep(signal);
+    later += 600_000;
     await expect(open(kills).sweep(signal)).rejects.toThrow('killed');
     expect(await nodes.count(id)).toBe(2);
     await open(nodes).sweep(signal);
@@ -197,10 +200,14 @@ describe('a workflow in parts', () => {
     const all = await Promise.all([
       ...[openSince(2 * day, day + 1), openSince(7 * day + 1, 1), openSince(6 * day, day / 2)],
     ]);
+    let later = 0;
+    const now = (): Date => new Date(systemClock.now().getTime() + later);
     const open = new OpenWorkflows({
-      ...{ workflows, nodes, edges, parts, log: silentLogger(), clock: systemClock },
+      ...{ workflows, nodes, edges, parts, log: silentLogger(), clock: { ...systemClock, now } },
       leader: { onGained: () => () => undefined },
     });
+    await open.sweep(never);
+    later = 600_000;
     await open.sweep(never);
     const found = await Promise.all(all.map((id) => workflows.find(id)));
     expect(found.map((one) => [one?.state, one?.cancel?.reason])).toEqual([
@@ -211,7 +218,7 @@ describe('a workflow in parts', () => {
     expect(await Promise.all(all.map((id) => nodes.count(id)))).toEqual([0, 0, 2]);
   });
 
-  it('keeps its nodes for ten minutes after a person has cancelled it, for calls that write some', async () => {
+  it('keeps its nodes for ten minutes after it was cancelled, for calls that write some', async () => {
     const { workflows, nodes, edges, parts } = stepProcess(db, jobs).stores;
     const id = await openSince(day, 1);
     const opened = await workflows.find(id);

@@ -18,6 +18,8 @@ export interface StoredPart {
   readonly first: number;
   readonly nodes: number;
   readonly edges: number;
+  /** Bytes of what is deleted after the seal: edges, and payloads of labels; absent for none. */
+  readonly pieceBytes?: number;
   /** Set once all of it is stored. */
   readonly isStored: boolean;
 }

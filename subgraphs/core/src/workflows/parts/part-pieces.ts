@@ -1,9 +1,10 @@
 /** Pieces in which a part is stored until the workflow is sealed, each far smaller than a document may be. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { encodeTarget } from '../model/edges.js';
 import type { EdgesContent, NamesContent, PartContent } from '../model/part.document.js';
 import { placeOf } from '../submit/graph-input.js';
 import type { ExaminedNodes } from '../submit/node-examiner.js';
-import { type GivenNodes, jobOf } from '../submit/workflow-input.js';
+import { type GivenNodes, jobOf, nodesPerTurn } from '../submit/workflow-input.js';
 import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
 
 /** Nodes of a part. */
@@ -19,21 +20,25 @@ export interface PartHead {
 }
 
 const nodesPerPiece = 1000;
-/** Size at which a piece with edges ends, about in bytes; one name has at most some hundred. */
+/** Size at which a piece with edges ends, about in bytes; a name of a node has at most 800. */
 const edgeBytesPerPiece = 1_048_576;
 const bytesPerEdge = 8;
 const classesPerPiece = 10_000;
 
-/** Pieces of a part: names and places, edges, requirement classes, and those of the beginning. */
-export function* piecesOf(
+/**
+ * Pieces of a part: names and places, edges, requirement classes, and those of the beginning. They are made
+ * in several turns of the event loop.
+ */
+export async function* piecesOf(
   { first, nodes, labels, head }: PartNodes,
   classOf: ExaminedNodes['classOf'],
-): Generator<PartContent> {
+): AsyncGenerator<PartContent> {
   for (let start = 0; start < nodes.length; start += nodesPerPiece)
     yield namesOf(first + start, nodes.slice(start, start + nodesPerPiece));
   yield* edgesOf(first, nodes);
   const classes = new Map<string, number>();
   for (const [at, node] of nodes.entries()) {
+    if (at % nodesPerTurn === nodesPerTurn - 1) await turn();
     const job = jobOf(node, labels);
     if (!job) throw new Error(`node ${first + at} was not examined`);
     const { classId } = classOf(job);

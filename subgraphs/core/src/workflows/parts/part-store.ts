@@ -2,6 +2,7 @@
 import type { Clock } from '@rhizome/clock';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
+import { emptiedAgain } from '../run/open-workflows.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { ExaminedNodes } from '../submit/node-examiner.js';
@@ -54,10 +55,10 @@ export class PartStore {
 
   /** Records that all of a part is stored. @returns the workflow afterwards; null if it does not exist */
   async stored(id: string, part: number): Promise<WorkflowDocument | null> {
-    const changed = await this.#options.journal.change(id, async ({ state, parts, isEmptied }) => {
+    const changed = await this.#options.journal.change(id, async (workflow) => {
+      const { state, parts } = workflow;
       const recorded = parts?.[part];
-      // What was written after the nodes of a cancelled workflow had been deleted goes, too.
-      if (state !== 'OPEN') return isEmptied === true ? { patch: { isEmptied: false } } : undefined;
+      if (state !== 'OPEN') return emptiedAgain(workflow);
       if (!parts || !recorded || recorded.isStored) return undefined;
       return { patch: { parts: parts.with(part, { ...recorded, isStored: true }), partCount: part } };
     });

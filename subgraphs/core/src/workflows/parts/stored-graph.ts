@@ -5,12 +5,12 @@ import { type NodePlace, placeKey } from '../model/node-rules.js';
 import type { EdgesContent } from '../model/part.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { PartsRepository } from '../store/parts.repository.js';
-import { type LabelLimits, reportFinal, reportUnknown } from '../submit/graph-input.js';
+import { checkEdgeCount, type LabelLimits, reportFinal, reportUnknown } from '../submit/graph-input.js';
 import type { GraphErrors } from '../submit/workflow-errors.js';
 import { maxErrors } from '../submit/workflow-input.js';
 import type { GroupEdgeSpec, NodeLabelSpec } from '../submit/workflow-spec.types.js';
 
-/** Labels, and edges between them, from the beginning. */
+/** Labels of nodes, and edges between labels, from the beginning. */
 export interface StoredHead {
   readonly labels: ReadonlyMap<string, NodeLabelSpec>;
   readonly groupEdges: readonly GroupEdgeSpec[];
@@ -28,25 +28,39 @@ const edgesPerStep = 1000;
 
 type Parts = Pick<WorkflowDocument, '_id' | 'parts' | 'nodes'>;
 
-/** Reads the labels, and the edges between them. */
-export async function readHead(parts: PartsRepository, workflowId: string): Promise<StoredHead> {
-  const beginning = { from: 0, to: 0 };
+/** Reads the labels with these names, which may be large, and the edges between labels. */
+export async function readHead(
+  parts: PartsRepository,
+  workflowId: string,
+  names: readonly string[],
+): Promise<StoredHead> {
   const labels = new Map<string, NodeLabelSpec>();
-  for await (const { label } of parts.pieces(workflowId, 'LABEL', beginning)) labels.set(label.label, label);
-  const groupEdges: GroupEdgeSpec[] = [];
-  for await (const piece of parts.pieces(workflowId, 'GROUP_EDGES', beginning))
-    groupEdges.push(...piece.groupEdges);
-  return { labels, groupEdges };
+  for await (const { label } of parts.labels(workflowId, names)) labels.set(label.label, label);
+  return { labels, groupEdges: await readGroupEdges(parts, workflowId) };
 }
 
-/** Limits of labels without the rest, which may be large. */
-export function limitsOf(labels: StoredHead['labels']): ReadonlyMap<string, LabelLimits> {
-  return new Map(
-    [...labels].map(([name, { label, maxSubmitted, failureLimit }]) => [
-      name,
-      { label, maxSubmitted, failureLimit },
-    ]),
-  );
+/** Reads the edges between labels. */
+export async function readGroupEdges(
+  parts: PartsRepository,
+  workflowId: string,
+): Promise<readonly GroupEdgeSpec[]> {
+  const groupEdges: GroupEdgeSpec[] = [];
+  for await (const piece of parts.pieces(workflowId, 'GROUP_EDGES', { from: 0, to: 0 }))
+    groupEdges.push(...piece.groupEdges);
+  return groupEdges;
+}
+
+/** Reads the limits of all labels without the rest, which may be large. */
+export async function readLimits(
+  parts: PartsRepository,
+  workflowId: string,
+): Promise<ReadonlyMap<string, LabelLimits>> {
+  const limits = new Map<string, LabelLimits>();
+  for await (const {
+    label: { label, maxSubmitted, failureLimit },
+  } of parts.labels(workflowId))
+    limits.set(label, { label, maxSubmitted, failureLimit });
+  return limits;
 }
 
 /**
@@ -84,6 +98,7 @@ export async function readGraph(
   const edges = new EdgeList();
   for await (const piece of parts.pieces(_id, 'EDGES', all))
     await addEdges(piece, { names, places, positions }, edges, errors, slices);
+  checkEdgeCount(edges.length, errors);
   return errors.isEmpty ? { names, places, edges: edges.arrange(count) } : undefined;
 }
 

@@ -1,8 +1,10 @@
 /** Appends parts to workflows. */
 import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
 import { digestInTurns } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
+import { TimeSlices } from '../../shared/time-slices.js';
 import { joinedGroups } from '../model/node-rules.js';
 import { maxParts, type StoredPart, type WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
@@ -10,9 +12,9 @@ import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions } from '../submit/node-examiner.js';
-import { type GivenNodes, maxErrors, maxNodesPerPart, nodeText } from '../submit/workflow-input.js';
+import { type GivenNodes, maxErrors, maxNodesPerPart, nodeText, sliceMs } from '../submit/workflow-input.js';
 import type { NodeSpec, PartSpec } from '../submit/workflow-spec.types.js';
-import { checkUnsealed, completable } from './part-access.js';
+import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { PartErrorCode } from './part-errors.js';
 import { checkTotals, type PartPlan, planPart } from './part-input.js';
 import type { PartStore } from './part-store.js';
@@ -26,6 +28,7 @@ export interface WorkflowPartsOptions extends NodeExaminerOptions {
   readonly parts: PartStore;
   readonly journal: Journal;
   readonly quota: Pick<LiveQuota, 'charge'>;
+  readonly clock: Clock;
 }
 
 /** The workflow, or the errors because of which the part was refused. */
@@ -59,7 +62,7 @@ export class WorkflowParts {
    * @throws DomainError FORBIDDEN, LIMIT_EXCEEDED
    */
   async append(principal: Principal, { workflowId: id, part, nodes }: PartSpec): Promise<AppendPartResult> {
-    const { workflows, parts } = this.#options;
+    const { workflows, parts, clock } = this.#options;
     const errors = new InputErrors<PartErrorCode>();
     errors.int(['part'], part, 1, maxParts - 1);
     const workflow = completable(errors, principal, { id, workflow: await workflows.find(id) });
@@ -68,30 +71,34 @@ export class WorkflowParts {
     const known = knownPart(workflow, { part, digest }, errors);
     if (!errors.isEmpty) return refused(errors);
     if (known?.isStored) return { workflow, userErrors: [] };
-    const examined = await this.#examine(principal, workflow, nodes, errors);
+    checkAge(workflow, 'append nodes', { now: clock.now(), errors });
+    if (!errors.isEmpty) return refused(errors);
+    const examined = await this.#examine(principal, workflow, { nodes, known }, errors);
     if (!examined) return refused(errors);
     const recorded = known ? workflow : await this.#record(workflow, { part, digest }, examined, errors);
     if (!recorded) return refused(errors);
     await parts.write(recorded, part, examined);
     const after = await parts.stored(id, part);
-    if (after && after.state !== 'OPEN' && after.sealedAt === undefined)
-      checkUnsealed(after, 'append nodes', errors);
+    if (after && isAbandoned(after)) checkUnsealed(after, 'append nodes', errors);
     return errors.isEmpty ? { workflow: after, userErrors: [] } : refused(errors);
   }
 
   async #examine(
     principal: Principal,
     { _id, experiment, owner, submittedBy }: WorkflowDocument,
-    nodes: readonly NodeSpec[],
+    { nodes, known }: { readonly nodes: readonly NodeSpec[]; readonly known: StoredPart | undefined },
     errors: PartErrors,
   ): Promise<ExaminedPart | undefined> {
-    const { labels, groupEdges } = await readHead(this.#options.pieces, _id);
-    const given = { nodes, labels, counts: { min: 1, max: maxNodesPerPart } };
+    const { pieces, clock } = this.#options;
+    const used = new Set(nodes.slice(0, maxNodesPerPart).flatMap(({ label }) => label ?? []));
+    const { labels, groupEdges } = await readHead(pieces, _id, [...used]);
+    const given = { nodes, labels, areLabelsStored: true, counts: { min: 1, max: maxNodesPerPart } };
     const owners = submittedBy === undefined ? { owner } : { owner, submittedBy };
     const examined = await this.#examiner.examine({ principal, owners, experiment }, given, errors);
     if (!examined) return undefined;
-    const plan = planPart(nodes, labels, groupEdges, errors);
-    await this.#examiner.checkLimits(given, examined.classOf, errors);
+    const plan = await planPart(given, groupEdges, errors, new TimeSlices(clock, sliceMs));
+    // A part that is recorded is completed, whatever has become of the queues; the seal checks them, too.
+    if (plan && !known) await this.#examiner.checkLimits(given, examined.classOf, errors);
     return plan && errors.isEmpty ? { given, plan, examined } : undefined;
   }
 
@@ -121,11 +128,12 @@ export class WorkflowParts {
       checkTotals(totals, found);
       await this.#checkNames(workflow, nodes, found);
       if (!found.isEmpty) return undefined;
-      const usage = { jobs: nodes.length, bytes };
+      const usage = { jobs: nodes.length, bytes: bytes + plan.edgeBytes };
       if (!isCharged) await quota.charge(workflow.experiment, workflow.owner, usage);
       isCharged = true;
       const own: StoredPart = {
-        ...{ digest, first: workflow.nodes, nodes: nodes.length, edges: plan.edges, isStored: false },
+        ...{ digest, first: workflow.nodes, nodes: nodes.length, edges: plan.edges },
+        ...{ pieceBytes: plan.edgeBytes, isStored: false },
       };
       return { patch: { nodes: totals.nodes, bytes: totals.bytes, groups, parts: [...before, own] } };
     });
@@ -161,10 +169,12 @@ function knownPart(
   const { parts = [] } = workflow;
   const known = parts[part];
   if (known && known.digest !== digest) {
-    const text = `part: ${part} was appended before with other nodes; must be ${parts.length} for further nodes`;
+    const text = known.isStored
+      ? `part: ${part} was appended before with other nodes; must be ${parts.length} for further nodes`
+      : `part: ${part} was appended before with other nodes, and is not stored completely; append these again, or cancel the workflow`;
     errors.report('PART_CONFLICT', ['part'], text);
   }
-  if (known?.isStored || !errors.isEmpty) return known;
+  if ((known?.isStored && !isAbandoned(workflow)) || !errors.isEmpty) return known;
   checkUnsealed(workflow, 'append nodes', errors);
   if (known || !errors.isEmpty) return known;
   const open = parts.findIndex(({ isStored }) => !isStored);
@@ -179,6 +189,17 @@ function knownPart(
   return undefined;
 }
 
+/** True for a workflow that was cancelled before it was sealed. */
+function isAbandoned({ state, sealedAt }: WorkflowDocument): boolean {
+  return state !== 'OPEN' && sealedAt === undefined;
+}
+
+/** Values of the beginning are not in the input of a part. */
 function refused(errors: PartErrors): AppendPartResult {
-  return { workflow: null, userErrors: errors.all.slice(0, maxErrors) };
+  const userErrors = errors.all
+    .slice(0, maxErrors)
+    .map((error) =>
+      ['part', 'nodes'].includes(error.path[0] ?? '') ? error : { ...error, path: ['workflowId'] },
+    );
+  return { workflow: null, userErrors };
 }

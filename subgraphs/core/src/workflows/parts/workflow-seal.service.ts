@@ -11,23 +11,24 @@ import { blocksOf } from '../model/edges.js';
 import { nodeIdOf } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
+import { emptiedAgain } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { type GraphPlan, planGraph } from '../submit/graph-input.js';
 import {
+  boundsOnce,
   exceededLimit,
   maxWarned,
   type NodeKind,
   placementWarnings,
   type PlacementSources,
 } from '../submit/placement.js';
-import { maxErrors, nodeText } from '../submit/workflow-input.js';
-import { sliceMs } from '../submit/workflow-submit.service.js';
-import { checkUnsealed, completable } from './part-access.js';
+import { maxErrors, nodeText, sliceMs } from '../submit/workflow-input.js';
+import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { SealErrorCode } from './part-errors.js';
-import { limitsOf, readGraph, readHead, type StoredGraph } from './stored-graph.js';
+import { readGraph, readGroupEdges, readLimits, type StoredGraph } from './stored-graph.js';
 
 /** Dependencies of {@link WorkflowSeals}. */
 export interface WorkflowSealsOptions extends PlacementSources {
@@ -84,22 +85,23 @@ export class WorkflowSeals {
     principal: Principal,
     { workflowId: id }: { readonly workflowId: string },
   ): Promise<SealWorkflowResult> {
-    const errors = new InputErrors<SealErrorCode>();
     return this.#turns.run('seal', async () => {
       for (;;) {
-        const workflow = completable(errors, principal, {
-          id,
-          workflow: await this.#options.workflows.find(id),
-        });
+        const errors = new InputErrors<SealErrorCode>();
+        const found = await this.#options.workflows.find(id);
+        const workflow = completable(errors, principal, { id, workflow: found });
         if (!workflow) return refused(errors);
         if (workflow.sealedAt !== undefined) {
           // A process that was killed may have left them.
           await this.#options.pieces.drop(id);
           return { workflow, warnings: [], userErrors: [] };
         }
+        const { clock } = this.#options;
         if (!workflow.isSealing) checkUnsealed(workflow, 'seal it', errors);
+        if (errors.isEmpty) checkAge(workflow, 'seal it', { now: clock.now(), errors });
         if (errors.isEmpty) checkParts(workflow, errors);
-        const valid = errors.isEmpty ? await this.#validate(workflow, errors) : undefined;
+        if (!errors.isEmpty) return refused(errors);
+        const valid = await this.#validate(workflow, errors);
         if (!valid) return refused(errors);
         if (await this.#close(workflow)) return this.#complete(workflow, valid);
       }
@@ -115,19 +117,20 @@ export class WorkflowSeals {
 
   async #validate(workflow: WorkflowDocument, errors: SealErrors): Promise<Validated | undefined> {
     const { experiments, consents, pieces, clock } = this.#options;
-    const { _id, experiment: name, share, owner, submittedBy } = workflow;
+    const { _id, experiment: name, share, owner, submittedBy, isSealing } = workflow;
     const experiment = await experiments.find(name);
-    if (!experiment?.shares.includes(share))
+    // A seal that is repeated goes on; without the consent, the workflow is paused afterwards.
+    if (!isSealing && !experiment?.shares.includes(share))
       errors.report('SHARE_NOT_FOUND', ['workflowId'], `Share "${share}" of the workflow not found.`);
     const owners = submittedBy === undefined ? { owner } : { owner, submittedBy };
-    const missing = await missingConsent(owners, name, consents);
+    const missing = isSealing ? undefined : await missingConsent(owners, name, consents);
     if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
     if (!errors.isEmpty) return undefined;
     const slices = new TimeSlices(clock, sliceMs);
-    const { labels, groupEdges } = await readHead(pieces, _id);
-    const limits = limitsOf(labels);
+    const labels = await readLimits(pieces, _id);
+    const groupEdges = await readGroupEdges(pieces, _id);
     const graph = await readGraph(pieces, workflow, errors, slices);
-    const plan = graph && (await planGraph({ ...graph, labels: limits, groupEdges }, errors, slices));
+    const plan = graph && (await planGraph({ ...graph, labels, groupEdges }, errors, slices));
     const kinds = await this.#kinds(workflow, errors);
     return plan && errors.isEmpty ? { edges: graph.edges, plan, kinds } : undefined;
   }
@@ -137,7 +140,8 @@ export class WorkflowSeals {
    * on, whatever has become of the queues.
    */
   async #kinds({ _id, parts = [], isSealing }: WorkflowDocument, errors: SealErrors): Promise<Kinds> {
-    const { pieces, queues, nodes: stored } = this.#options;
+    const { pieces, nodes: stored } = this.#options;
+    const queues = boundsOnce(this.#options.queues);
     const all = { from: 0, to: parts.length - 1 };
     const known = new Set<string>();
     const first: NodeKind[] = [];
@@ -148,8 +152,9 @@ export class WorkflowSeals {
         const ids = fresh.slice(start, start + kindsPerRead).map((node) => nodeIdOf(_id, node));
         for (const kind of await stored.kinds(ids)) {
           if (first.length < maxWarned) first.push(kind);
-          const over = isSealing ? undefined : await exceededLimit(queues, kind.requirements);
-          if (!over || errors.all.length >= maxErrors) continue;
+          if (isSealing || errors.all.length >= maxErrors) continue;
+          const over = await exceededLimit(queues, kind.requirements);
+          if (!over) continue;
           const text = `${nodeText(kind.node)} requires ${over.field} ${over.value}; queue "${kind.requirements.queue}" permits at most ${over.limit}`;
           errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], text);
         }
@@ -171,14 +176,13 @@ export class WorkflowSeals {
       await edges.insert(_id, [part], at);
     }
     await nodes.setDepths(_id, plan.depths);
-    const changed = await journal.change(_id, async ({ state, isEmptied }) => {
-      if (state === 'OPEN') {
+    const changed = await journal.change(_id, async (current) => {
+      if (current.state === 'OPEN') {
         const { groups, groupEdges, layers } = plan;
         const sealed = { state: 'RUNNING', sealedAt: clock.now(), isSealing: null } as const;
         return { patch: { ...sealed, groups, groupEdges, layers } };
       }
-      // What was written after the edges of a cancelled workflow had been deleted goes, too.
-      return isEmptied === true ? { patch: { isEmptied: false } } : undefined;
+      return emptiedAgain(current);
     });
     const workflow = changed?.workflow ?? null;
     if (workflow?.sealedAt === undefined) {

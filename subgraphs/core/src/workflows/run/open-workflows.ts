@@ -6,6 +6,7 @@ import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowPatch, WorkflowsRepository } from '../store/workflows.repository.js';
+import type { WorkflowChange } from './journal.js';
 
 /** Dependencies of {@link OpenWorkflows}. */
 export interface OpenWorkflowsOptions {
@@ -21,9 +22,9 @@ export interface OpenWorkflowsOptions {
 /** Age of the last change at which a workflow that is still open is cancelled, in milliseconds. */
 export const longestOpenMs = 86_400_000;
 /** Age at which a workflow that is still open is cancelled, in milliseconds. */
-const longestUnsealedMs = 7 * longestOpenMs;
+export const longestUnsealedMs = 7 * longestOpenMs;
 const everyMs = 600_000;
-/** Time after a cancellation by a person in which calls that write parts end, in milliseconds. */
+/** Time after a cancellation in which calls that write parts end, in milliseconds. */
 const emptiedAfterMs = 600_000;
 const pageSize = 100;
 const actor = 'system:workflows';
@@ -32,6 +33,17 @@ const actor = 'system:workflows';
 export function cancelledOpen(cancel: NonNullable<WorkflowDocument['cancel']>): WorkflowPatch {
   const emptied = { isEmptied: false, groups: [], groupEdges: [], isSealing: null } as const;
   return { state: 'CANCELLED', endedAt: cancel.at, cancel, ...emptied };
+}
+
+/**
+ * Change of a workflow to which something was written after it had been cancelled before its seal: that is
+ * deleted, too, whether the rest has been deleted or is being deleted. Undefined for other workflows.
+ */
+export function emptiedAgain({
+  state,
+  sealedAt,
+}: Pick<WorkflowDocument, 'state' | 'sealedAt'>): WorkflowChange | undefined {
+  return state !== 'OPEN' && sealedAt === undefined ? { patch: { isEmptied: false } } : undefined;
 }
 
 /**
@@ -91,7 +103,7 @@ export class OpenWorkflows {
     const { workflows, nodes, edges, parts, clock } = this.#options;
     while (!signal.aborted) {
       const since = new Date(clock.now().getTime() - emptiedAfterMs);
-      const found = await workflows.toEmpty(actor, since, pageSize);
+      const found = await workflows.toEmpty(since, pageSize);
       for (const workflow of found) {
         await nodes.drop(workflow._id);
         await edges.drop(workflow._id);

@@ -1,6 +1,6 @@
 /** Access to the parts of workflows that are not sealed. */
 import { collection } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
+import type { Collection, Db, Filter } from 'mongodb';
 import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import {
   type PartContent,
@@ -11,6 +11,12 @@ import {
 
 type Kind = PartContent['kind'];
 type ContentOf<K extends Kind> = Extract<PartContent, { readonly kind: K }>;
+
+/** Numbers of the first and last part. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Stored parts. */
 export class PartsRepository {
@@ -24,9 +30,14 @@ export class PartsRepository {
    * Inserts the pieces of a part one after another, because each may be large; those that exist are not
    * changed.
    */
-  async insert(workflowId: string, part: number, pieces: Iterable<PartContent>, now: Date): Promise<void> {
+  async insert(
+    workflowId: string,
+    part: number,
+    pieces: AsyncIterable<PartContent>,
+    now: Date,
+  ): Promise<void> {
     let position = 0;
-    for (const content of pieces) {
+    for await (const content of pieces) {
       const _id = `${prefixOf(workflowId, content.kind, part)}/${String(position).padStart(6, '0')}`;
       const base = { schemaVersion: partSchemaVersion, revision: 1, createdAt: now, updatedAt: now };
       await insertAbsent(this.#parts, [{ _id, ...base, workflowId, content }]);
@@ -35,17 +46,27 @@ export class PartsRepository {
   }
 
   /** Pieces of a kind, in order. The driver holds few at a time. */
-  async *pieces<K extends Kind>(
+  pieces<K extends Kind>(workflowId: string, kind: K, parts: Range): AsyncGenerator<ContentOf<K>> {
+    return this.#found(workflowId, kind, parts, {});
+  }
+
+  /** Labels of a workflow, all or those with these names. */
+  labels(workflowId: string, names?: readonly string[]): AsyncGenerator<ContentOf<'LABEL'>> {
+    const named = names && { 'content.label.label': { $in: names } };
+    return this.#found(workflowId, 'LABEL', { from: 0, to: 0 }, (named ?? {}) as Filter<PartDocument>);
+  }
+
+  async *#found<K extends Kind>(
     workflowId: string,
     kind: K,
-    parts: { readonly from: number; readonly to: number },
+    { from, to }: Range,
+    filter: Filter<PartDocument>,
   ): AsyncGenerator<ContentOf<K>> {
-    const { from, to } = parts;
     const range = { $gte: prefixOf(workflowId, kind, from), $lt: prefixOf(workflowId, kind, to + 1) };
     const found = this.#parts.find(
-      { _id: range },
+      { ...filter, _id: range },
       {
-        ...{ projection: { content: 1 }, sort: { _id: 1 }, batchSize: 4, promoteBuffers: true },
+        ...{ projection: { content: 1 }, sort: { _id: 1 }, batchSize: 4, promoteBuffers: true, hint: '_id_' },
         readConcern: { level: 'majority' },
       },
     );

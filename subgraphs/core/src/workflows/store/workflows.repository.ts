@@ -146,25 +146,27 @@ export class WorkflowsRepository {
     return keysetPage({ collection: this.#workflows, filter, order, projection: workflowFields, ...page });
   }
 
-  /**
-   * Workflows whose nodes and edges are to be deleted: those that the actor cancelled, and others that have
-   * not changed since then.
-   */
-  toEmpty(
-    actor: string,
-    since: Date,
-    limit: number,
-  ): Promise<readonly Pick<WorkflowDocument, '_id' | 'step'>[]> {
-    const due = [{ 'cancel.by': actor }, { updatedAt: { $lte: since } }];
-    return this.#workflows
-      .find({ isEmptied: false, $or: due }, { projection: { step: 1 }, limit, hint: 'isEmptied_idx' })
-      .toArray();
+  /** Workflows whose nodes and edges are to be deleted, and that have not changed since then. */
+  toEmpty(since: Date, limit: number): Promise<readonly Pick<WorkflowDocument, '_id' | 'step'>[]> {
+    const due = { isEmptied: false, updatedAt: { $lte: since } };
+    return this.#workflows.find(due, { projection: { step: 1 }, limit, hint: 'isEmptied_idx' }).toArray();
   }
 
-  /** Nodes that wait in workflows of an experiment, by owner, and the bytes of their payloads. */
+  /** Number of the workflows of an owner that are submitted in parts and not sealed, at most `limit`. */
+  unsealed(
+    { experiment, owner }: Pick<WorkflowDocument, 'experiment' | 'owner'>,
+    limit: number,
+  ): Promise<number> {
+    const filter = { state: 'OPEN', experiment, owner, parts: { $exists: true } } as const;
+    return this.#workflows.countDocuments(filter, { limit, hint: 'state_idx' });
+  }
+
+  /** Nodes that wait in workflows of an experiment, by owner, and the bytes of their payloads and parts. */
   async waiting(experiment: string, maxTimeMS: number): Promise<ReadonlyMap<string, LiveUsage>> {
     const nodes = { $sum: '$groups.counts.WAITING' };
     const part = { $divide: [nodes, { $max: ['$nodes', 1] }] };
+    // What the seal needs, and deletes.
+    const pieces = { $cond: [{ $eq: ['$state', 'OPEN'] }, { $sum: '$parts.pieceBytes' }, 0] };
     const found = this.#workflows.aggregate<LiveUsage & { readonly _id: string }>(
       [
         { $match: { state: { $in: ['OPEN', ...activeStates] }, experiment } },
@@ -172,7 +174,7 @@ export class WorkflowsRepository {
           $group: {
             _id: '$owner',
             jobs: { $sum: nodes },
-            bytes: { $sum: { $multiply: [{ $ifNull: ['$bytes', 0] }, part] } },
+            bytes: { $sum: { $add: [{ $multiply: [{ $ifNull: ['$bytes', 0] }, part] }, pieces] } },
           },
         },
       ],

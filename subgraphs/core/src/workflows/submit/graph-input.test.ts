@@ -3,6 +3,7 @@ import { systemClock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
 import { TimeSlices } from '../../shared/time-slices.js';
 import { planWorkflow } from './graph-input.js';
+import { checkGroupEdges } from './group-edges.js';
 import type { WorkflowErrorCode } from './workflow-errors.js';
 import type { GroupEdgeSpec, NodeSpec } from './workflow-spec.types.js';
 
@@ -121,5 +122,42 @@ describe('labels', () => {
     const edge = { from: 'x', to: 'y' };
     expect((await planOf(nodes, [edge, edge])).messages[0]).toContain('occurs twice');
     expect((await planOf(nodes, [edge, { ...edge, condition: 'ENDED' }])).messages).toEqual([]);
+  });
+});
+
+describe('checkGroupEdges', () => {
+  const errorsOf = async (...edges: readonly GroupEdgeSpec[]) => {
+    const errors = new InputErrors<WorkflowErrorCode>();
+    await checkGroupEdges(edges, errors, slices);
+    return errors.all.map(({ path, message }) => `${path.join('.')} ${message}`);
+  };
+
+  it('accepts labels of which no node is known yet', async () => {
+    expect(await errorsOf({ from: 'x', to: 'y', needed: 7 }, { from: 'y', to: 'z' })).toEqual([]);
+  });
+
+  it.each<[string, readonly GroupEdgeSpec[], string]>([
+    [
+      'a pair that occurs twice',
+      [
+        { from: 'x', to: 'y' },
+        { from: 'x', to: 'y' },
+      ],
+      'groupEdges.1 ',
+    ],
+    ['a label of another form', [{ from: '', to: 'y' }], 'groupEdges.0.from '],
+    ['no edge that is needed', [{ from: 'x', to: 'y', needed: 0 }], 'groupEdges.0.needed '],
+    [
+      'a cycle',
+      [
+        { from: 'x', to: 'y' },
+        { from: 'y', to: 'x' },
+      ],
+      'groupEdges groupEdges: (label ',
+    ],
+  ])('refuses %s', async (_what, edges, message) => {
+    const errors = await errorsOf(...edges);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.startsWith(message)).toBe(true);
   });
 });

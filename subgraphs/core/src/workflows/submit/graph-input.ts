@@ -3,17 +3,9 @@ import type { InputPath } from '@rhizome/errors';
 import type { TimeSlices } from '../../shared/time-slices.js';
 import { type EdgeBlock, EdgeList } from '../model/edges.js';
 import { layersOf } from '../model/layers.js';
-import {
-  countsOf,
-  leadsTo,
-  membersOf,
-  nodesIn,
-  type NodePlace,
-  noNodes,
-  placeKey,
-  sourcesOf,
-} from '../model/node-rules.js';
-import type { EdgeCondition, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
+import { leadsTo, membersOf, type NodePlace, noNodes, placeKey } from '../model/node-rules.js';
+import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
+import { groupEdgesOf, reportCycle } from './group-edges.js';
 import type { GraphErrors, WorkflowErrors } from './workflow-errors.js';
 import { maxErrors, nodeText } from './workflow-input.js';
 import type { GroupEdgeSpec, NodeLabelSpec, NodeSpec } from './workflow-spec.types.js';
@@ -21,8 +13,6 @@ import type { GroupEdgeSpec, NodeLabelSpec, NodeSpec } from './workflow-spec.typ
 /** Most edges of a workflow, apart from those between labels. */
 export const maxEdges = 1_000_000;
 const maxGroups = 1000;
-/** Most names of a cycle in a message. */
-const maxNamed = 20;
 /** Nodes between two looks at the clock. */
 const nodesPerStep = 100;
 
@@ -105,7 +95,7 @@ export async function planGraph(
   if (!errors.isEmpty) return undefined;
   const layers = await layersOf(places, edges, groupEdges, slices);
   if ('cycle' in layers) {
-    reportCycle(layers.cycle, names, groupEdges, errors);
+    reportCycle('nodes', layers.cycle, { names, groupEdges }, errors);
     return undefined;
   }
   const { depths } = layers;
@@ -213,44 +203,6 @@ export function checkGroupCount(groups: number, errors: GraphErrors): void {
   if (groups > maxGroups) errors.add(['nodes'], `${groups} labels`, `at most ${maxGroups} different labels`);
 }
 
-function groupEdgesOf(
-  wanted: readonly GroupEdgeSpec[],
-  groups: readonly StoredNodeGroup[],
-  errors: GraphErrors,
-): readonly StoredGroupEdge[] {
-  const seen = new Set<string>();
-  const edges = wanted.map((edge, position): StoredGroupEdge => {
-    const pair = JSON.stringify([edge.from, edge.to, edge.condition ?? 'SUCCEEDED']);
-    if (seen.has(pair))
-      errors.report(
-        'INVALID_VALUE',
-        ['groupEdges', position],
-        `groupEdges.${position}: ${edge.from} before ${edge.to} occurs twice with the same condition`,
-      );
-    seen.add(pair);
-    for (const side of ['from', 'to'] as const)
-      if (!groups.some(({ label, isFinal }) => !isFinal && label === edge[side] && label !== ''))
-        errors.report(
-          'LABEL_NOT_FOUND',
-          ['groupEdges', position, side],
-          `groupEdges.${position}.${side}: no node that is not final has the label ${JSON.stringify(edge[side])}`,
-        );
-    const condition = edge.condition ?? 'SUCCEEDED';
-    const nodes = nodesIn(countsOf(sourcesOf(edge, groups)));
-    errors.int(['groupEdges', position, 'needed'], edge.needed, 1, Math.max(1, nodes));
-    const { from, to, needed } = edge;
-    return { from, to, condition, needed: needed ?? neededOf(condition, nodes) };
-  });
-  if (!groups.some(({ isFinal }) => isFinal)) return edges;
-  const others = nodesIn(countsOf(sourcesOf({}, groups)));
-  return [...edges, { condition: 'ENDED', needed: others }];
-}
-
-/** A failure is met by one failed node; other conditions by all. */
-function neededOf(condition: EdgeCondition, nodes: number): number {
-  return condition === 'FAILED' ? 1 : nodes;
-}
-
 /** Numbers of the edges that lead to nodes. */
 export function numbersOf(
   nodes: readonly NodeSpec[],
@@ -275,23 +227,4 @@ export function numbersOf(
       );
     return { total, needed: node.needed == null ? total : node.needed + always };
   });
-}
-
-function reportCycle(
-  cycle: readonly number[],
-  names: readonly string[],
-  groupEdges: readonly StoredGroupEdge[],
-  errors: GraphErrors,
-): void {
-  const named = cycle.slice(0, maxNamed).map((vertex) => {
-    if (vertex >= 0) return names[vertex] ?? '';
-    const { from, to } = groupEdges[-1 - vertex] ?? {};
-    return from === undefined ? '(all before the final nodes)' : `(label ${from} before ${to})`;
-  });
-  const more = cycle.length > maxNamed ? ` → … ${cycle.length - maxNamed} more` : '';
-  errors.report(
-    'CYCLE',
-    ['nodes'],
-    `nodes: ${named.join(' → ')}${more} → ${named[0]} is a cycle; the graph must have none`,
-  );
 }

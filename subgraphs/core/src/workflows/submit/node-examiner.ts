@@ -1,6 +1,7 @@
 /** Checks the nodes of a call, apart from their graph. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Principal } from '@rhizome/authz';
-import { InputErrors } from '@rhizome/errors';
+import { InputErrors, type InputPath } from '@rhizome/errors';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
 import type {
   ExperimentDirectory,
@@ -18,9 +19,9 @@ import {
   requirementChecks,
 } from '../../jobs/submit/requirement-checks.js';
 import { checkSecretIds, lookUpSecrets } from '../../jobs/submit/secret-lookup.js';
-import { exceededLimit } from './placement.js';
+import { boundsOnce, exceededLimit } from './placement.js';
 import type { WorkflowErrors } from './workflow-errors.js';
-import { checkNodes, type GivenNodes, jobOf, maxErrors, nodeText } from './workflow-input.js';
+import { checkNodes, type GivenNodes, jobOf, maxErrors, nodesPerTurn, nodeText } from './workflow-input.js';
 
 /** Dependencies of {@link NodeExaminer}. */
 export interface NodeExaminerOptions {
@@ -94,10 +95,12 @@ export class NodeExaminer {
     const unusable = new InputErrors<JobValueErrorCode>();
     all.forEach(({ payload }, at) => {
       if (!payload?.secrets) return;
-      const path = at < labels.length ? ['nodeLabels', at] : ['nodes', at - labels.length];
+      const path = at < labels.length ? labelPath(given, at) : ['nodes', at - labels.length];
       checkSecretIds(payload, [...path, 'payload'], secretIds, unusable);
     });
-    for (const { code, path, message } of unusable.all) errors.report(code, path, message);
+    const isStored = given.areLabelsStored === true;
+    for (const { code, path, message } of unusable.all)
+      errors.report(code, isStored && path[2] === 'label' ? path.slice(0, 3) : path, message);
     return { experiment, classOf: classifier(experiment.continuity), secretIds, bytes };
   }
 
@@ -107,16 +110,26 @@ export class NodeExaminer {
     classOf: ExaminedNodes['classOf'],
     errors: WorkflowErrors,
   ): Promise<void> {
+    const queues = boundsOnce(this.#options.queues);
     const known = new Map<string, Awaited<ReturnType<typeof exceededLimit>>>();
     for (const [at, node] of nodes.entries()) {
+      if (at % nodesPerTurn === nodesPerTurn - 1) await turn();
+      if (errors.all.length >= maxErrors) return;
       const job = jobOf(node, labels);
-      if (!job || job.requirements?.queue == null || errors.all.length >= maxErrors) continue;
+      if (job?.requirements?.queue == null) continue;
       const { classId, requirements } = classOf(job);
-      if (!known.has(classId)) known.set(classId, await exceededLimit(this.#options.queues, requirements));
+      if (!known.has(classId)) known.set(classId, await exceededLimit(queues, requirements));
       const over = known.get(classId);
       if (!over) continue;
       const text = `${nodeText(node)} requires ${over.field} ${over.value}; queue "${requirements.queue}" permits at most ${over.limit}`;
       errors.report('QUEUE_LIMIT_EXCEEDED', ['nodes', at, 'requirements', over.field], text);
     }
   }
+}
+
+/** Path of a label in the input, or of its first node if the label is not part of the input. */
+function labelPath({ nodes, labels, areLabelsStored }: GivenNodes, at: number): InputPath {
+  if (areLabelsStored !== true) return ['nodeLabels', at];
+  const label = [...labels.keys()][at];
+  return ['nodes', nodes.findIndex((node) => node.label === label), 'label'];
 }

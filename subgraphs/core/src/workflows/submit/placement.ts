@@ -14,6 +14,18 @@ export type WhyNoWorker = (
 /** Most requirement classes that are looked at for a warning. */
 export const maxWarned = 50;
 
+/** Limits of queues, each read once. */
+export function boundsOnce(queues: Pick<QueueDirectory, 'boundsOf'>): Pick<QueueDirectory, 'boundsOf'> {
+  const known = new Map<string, ReturnType<QueueDirectory['boundsOf']>>();
+  return {
+    boundsOf: (name) => {
+      const bounds = known.get(name) ?? queues.boundsOf(name);
+      known.set(name, bounds);
+      return bounds;
+    },
+  };
+}
+
 /** Limit of the queue that the requirements name and exceed; undefined if there is none. */
 export async function exceededLimit(
   queues: Pick<QueueDirectory, 'boundsOf'>,

@@ -57,3 +57,15 @@ describe('checkNodes', () => {
     if (path !== undefined) expect(messages[0]).toContain(path);
   });
 });
+
+describe('checkHead', () => {
+  it('limits the payloads of labels', async () => {
+    const payload = { command: 'true', arguments: ['x'.repeat(100_000)] };
+    const labels = Array.from({ length: 168 }, (_, at) => ({ label: `x${at}`, payload }));
+    const node = { name: 'a', payload: { command: 'true' } };
+    expect(await messagesOf([node], labels.slice(1))).toEqual([]);
+    expect(await messagesOf([node], labels)).toEqual([
+      expect.stringMatching(/^nodeLabels .*must be at most 16777216 bytes of payloads of labels$/),
+    ]);
+  });
+});

@@ -1,6 +1,6 @@
 /** Checks the form of workflows: values of the nodes, and names. The graph is checked by `graph-input.ts`. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { InputErrors } from '@rhizome/errors';
+import { InputErrors, type InputPath } from '@rhizome/errors';
 import { checkNotice } from '../../shared/notice.js';
 import { checkJob, checkPayload, checkRequirements, checkRetry } from '../../jobs/submit/job-input.js';
 import { payloadBytes } from '../../jobs/submit/live-quota.js';
@@ -21,6 +21,8 @@ export const maxNodes = 100_000;
 export const maxBytesPerCall = 16 * 1_048_576;
 /** Most bytes of the payloads of a workflow, those of labels counted for each node that inherits them. */
 export const maxStoredBytes = 256 * 1_048_576;
+/** Most workflows in parts of an owner in an experiment that are not sealed. */
+export const maxUnsealed = 100;
 /** Most labels of nodes. */
 export const maxNodeLabels = 500;
 /** Most edges between labels. */
@@ -28,11 +30,27 @@ export const maxGroupEdges = 1000;
 /** Most errors that a call returns. */
 export const maxErrors = 100;
 
-const nodesPerTurn = 500;
+/** Nodes that are checked in one turn of the event loop. */
+export const nodesPerTurn = 500;
 /** The jobs have the same names. Unpaired surrogates are stored as one and the same character. */
 const nodeName = /^(?!\s)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,200}(?<!\s)$/u;
 const labelName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const labelForm = '1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit';
+/** Longest time for which a graph is arranged in one turn of the event loop, in milliseconds. */
+export const sliceMs = 10;
+const nodeNameForm = '1 to 200 characters without control characters, and no blanks at the ends';
+
+/** Checks the form of the name of a node. */
+export function checkNodeName(path: InputPath, name: string, errors: FormErrors): void {
+  errors.form(path, name, nodeName, nodeNameForm);
+}
+
+/** Checks the form of a label. */
+export function checkLabelName(path: InputPath, label: string, errors: FormErrors): void {
+  errors.form(path, label, labelName, labelForm);
+}
+
+type FormErrors = Pick<InputErrors, 'form'>;
 
 /** Checks the values of a workflow that are not about nodes. */
 export function checkHead(spec: WorkflowSpec, errors: WorkflowErrors, checks: RequirementChecks): void {
@@ -42,7 +60,22 @@ export function checkHead(spec: WorkflowSpec, errors: WorkflowErrors, checks: Re
   errors.int(['priority'], spec.priority, -1000, 1000);
   errors.labels(['labels'], spec.labels ?? [], 32);
   checkNodeLabels(spec.nodeLabels ?? [], errors, checks);
+  const bytes = labelBytes(spec.nodeLabels ?? []);
+  if (bytes > maxBytesPerCall)
+    errors.add(
+      ['nodeLabels'],
+      `${bytes} bytes`,
+      `at most ${maxBytesPerCall} bytes of payloads of labels`,
+      'WORKFLOW_TOO_LARGE',
+    );
   errors.list(['groupEdges'], spec.groupEdges ?? [], maxGroupEdges);
+}
+
+/** Bytes of the payloads of labels. */
+export function labelBytes(labels: Iterable<NodeLabelSpec>): number {
+  let bytes = 0;
+  for (const { payload } of labels) bytes += payload ? payloadBytes(payload) : 0;
+  return bytes;
 }
 
 function checkNodeLabels(
@@ -57,7 +90,7 @@ function checkNodeLabels(
   );
   labels.slice(0, maxNodeLabels).forEach((given, position) => {
     const path = ['nodeLabels', position];
-    errors.form([...path, 'label'], given.label, labelName, labelForm);
+    checkLabelName([...path, 'label'], given.label, errors);
     errors.int([...path, 'priority'], given.priority, -1000, 1000);
     errors.int([...path, 'maxSubmitted'], given.maxSubmitted, 1, 1_000_000);
     errors.int([...path, 'failureLimit'], given.failureLimit, 1, 1_000_000);
@@ -74,6 +107,8 @@ function checkNodeLabels(
 export interface GivenNodes {
   readonly nodes: readonly NodeSpec[];
   readonly labels: ReadonlyMap<string, NodeLabelSpec>;
+  /** True if the labels are those of an earlier call. */
+  readonly areLabelsStored?: boolean;
   /** Numbers of nodes that the call may have. */
   readonly counts: { readonly min: number; readonly max: number };
 }
@@ -120,13 +155,8 @@ function checkNode(
   checks: RequirementChecks,
 ): void {
   const path = ['nodes', position];
-  errors.form(
-    [...path, 'name'],
-    node.name,
-    nodeName,
-    '1 to 200 characters without control characters, and no blanks at the ends',
-  );
-  if (node.label != null) errors.form([...path, 'label'], node.label, labelName, labelForm);
+  checkNodeName([...path, 'name'], node.name, errors);
+  if (node.label != null) checkLabelName([...path, 'label'], node.label, errors);
   const job = jobOf(node, labels);
   if (!job) {
     errors.add([...path, 'payload'], node.payload ?? null, 'given by the node or its label');

@@ -2,7 +2,7 @@
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestInTurns, isDigestOf } from '@rhizome/digest';
-import { InputErrors } from '@rhizome/errors';
+import { DomainError, InputErrors } from '@rhizome/errors';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { ownershipOf } from '../../jobs/submit/ownership.js';
@@ -14,17 +14,28 @@ import { TimeSlices } from '../../shared/time-slices.js';
 import { blocksOf } from '../model/edges.js';
 import { type WorkflowDocument, workflowSchemaVersion } from '../model/workflow.document.js';
 import type { PartStore } from '../parts/part-store.js';
-import { type PartPlan, planPart } from '../parts/part-input.js';
+import { checkTotals, type PartPlan, planPart } from '../parts/part-input.js';
 import type { Journal } from '../run/journal.js';
+import { emptiedAgain } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { planWorkflow, type WorkflowPlan } from './graph-input.js';
+import { checkGroupEdges } from './group-edges.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions, type Owners } from './node-examiner.js';
 import { NodeWriter } from './node-writer.js';
 import { maxWarned, type NodeKind, placementWarnings, type PlacementSources } from './placement.js';
 import type { WorkflowError, WorkflowErrorCode } from './workflow-errors.js';
-import { checkHead, type GivenNodes, jobOf, maxErrors, maxNodesPerCall } from './workflow-input.js';
+import {
+  checkHead,
+  type GivenNodes,
+  jobOf,
+  labelBytes,
+  maxErrors,
+  maxNodesPerCall,
+  maxUnsealed,
+  sliceMs,
+} from './workflow-input.js';
 import type { WorkflowSpec } from './workflow-spec.types.js';
 
 /** Dependencies of {@link WorkflowSubmits}. */
@@ -53,14 +64,13 @@ export interface SubmitWorkflowResult {
 interface Examined extends ExaminedNodes {
   readonly share: string;
   readonly given: GivenNodes;
+  /** Bytes of the beginning that are deleted after the seal. */
+  readonly pieceBytes: number;
   /** Its whole graph, or what is known of a beginning. */
   readonly plan:
     | { readonly whole: WorkflowPlan; readonly part?: undefined }
     | { readonly part: PartPlan; readonly whole?: undefined };
 }
-
-/** Longest time for which a graph is arranged in one turn of the event loop, in milliseconds. */
-export const sliceMs = 10;
 
 /** Submits workflows. */
 export class WorkflowSubmits {
@@ -83,7 +93,7 @@ export class WorkflowSubmits {
     assertCan(principal, 'task:submit', spec.experiment);
     const owners = ownershipOf(principal, spec.experiment, spec.onBehalfOf);
     if ('refusal' in owners) return refused([owners.refusal]);
-    const { submissions, workflows, quota, clock, ids } = this.#options;
+    const { submissions, workflows, clock, ids } = this.#options;
     const isSealed = spec.isSealed !== false;
     // Calls of clients that do not know the field have the same digest.
     const submitted = { ...spec, idempotencyKey: undefined, isSealed: isSealed ? undefined : false };
@@ -101,8 +111,7 @@ export class WorkflowSubmits {
     }
     const examined = await this.#examine(principal, owners, spec);
     if ('userErrors' in examined) return refused(examined.userErrors);
-    const usage = { jobs: spec.nodes.length, bytes: examined.bytes };
-    if (!reserved && usage.jobs > 0) await quota.charge(spec.experiment, owners.owner, usage);
+    if (!reserved) await this.#charge(spec, owners, examined);
     reserved ??= await submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,
@@ -117,6 +126,23 @@ export class WorkflowSubmits {
     const workflow = await this.#write(owners, spec, examined, reserved);
     if (!workflow || !isSubmitted(workflow)) return refused([expired(spec.idempotencyKey)]);
     return { workflow, warnings: await this.#warnings(spec, examined), userErrors: [] };
+  }
+
+  /** Charges nodes, and what is stored for the seal. @throws DomainError LIMIT_EXCEEDED */
+  async #charge(
+    { experiment, nodes }: WorkflowSpec,
+    { owner }: Owners,
+    { bytes, plan: { part }, pieceBytes }: Examined,
+  ): Promise<void> {
+    const { workflows, quota } = this.#options;
+    const open = part ? await workflows.unsealed({ experiment, owner }, maxUnsealed) : 0;
+    if (open >= maxUnsealed) {
+      const value = `${open} workflows in parts that are not sealed`;
+      const text = `isSealed: the owner has ${value}; must be fewer than ${maxUnsealed}; seal or cancel some`;
+      const expected = `fewer than ${maxUnsealed}`;
+      throw new DomainError('LIMIT_EXCEEDED', text, { field: 'isSealed', value: open, expected });
+    }
+    await quota.charge(experiment, owner, { jobs: nodes.length, bytes: bytes + pieceBytes });
   }
 
   async #examine(
@@ -148,24 +174,32 @@ export class WorkflowSubmits {
     const whole = isSealed
       ? await planWorkflow(spec.nodes, { labels, groupEdges }, errors, slices)
       : undefined;
-    const part = isSealed ? undefined : planPart(spec.nodes, labels, groupEdges, errors);
+    if (!isSealed) await checkGroupEdges(groupEdges, errors, slices);
+    const part = isSealed ? undefined : await planPart(given, groupEdges, errors, slices);
+    if (part) {
+      const { nodes, bytes } = { nodes: spec.nodes.length, bytes: found.bytes };
+      checkTotals({ nodes, bytes, edges: part.edges, groups: part.groups.length }, errors);
+    }
     await this.#examiner.checkLimits(given, classOf, errors);
     const plan = whole ? { whole } : part && { part };
     if (!plan || share === undefined || !errors.isEmpty)
       return { userErrors: errors.all.slice(0, maxErrors) };
-    return { ...found, given, share, plan };
+    const pieceBytes = part ? part.edgeBytes + labelBytes(labels.values()) : 0;
+    return { ...found, given, share, plan, pieceBytes };
   }
 
   async #write(
     owners: Owners,
     spec: WorkflowSpec,
-    { given, share, plan, bytes, ...examined }: Examined,
+    { given, share, plan, bytes, pieceBytes, ...examined }: Examined,
     { batchId: id, createdAt, digest }: Pick<SubmissionDocument, 'batchId' | 'createdAt' | 'digest'>,
   ): Promise<WorkflowDocument | null> {
     const { workflows, nodes, edges, parts, journal, clock } = this.#options;
     const { whole, part } = plan;
     const count = spec.nodes.length;
-    const first = part && { digest, first: 0, nodes: count, edges: part.edges, isStored: false };
+    const first = part && {
+      ...{ digest, first: 0, nodes: count, edges: part.edges, pieceBytes, isStored: false },
+    };
     const workflow: WorkflowDocument = {
       _id: id,
       schemaVersion: workflowSchemaVersion,
@@ -199,8 +233,10 @@ export class WorkflowSubmits {
     await edges.insert(id, blocksOf(whole.edges), createdAt);
     const stored = await nodes.count(id);
     if (stored !== count) throw new Error(`workflow ${id}: ${stored} of ${count} nodes were stored`);
-    const sealed = await journal.change(id, async ({ state }) =>
-      state === 'OPEN' ? { patch: { state: 'RUNNING', sealedAt: clock.now() } } : undefined,
+    const sealed = await journal.change(id, async (current) =>
+      current.state === 'OPEN'
+        ? { patch: { state: 'RUNNING', sealedAt: clock.now() } }
+        : emptiedAgain(current),
     );
     return sealed?.workflow ?? null;
   }
