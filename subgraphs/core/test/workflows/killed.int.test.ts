@@ -17,6 +17,7 @@ import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/
 import type { EndedNodeState, NodeEnd } from '../../src/workflows/model/workflow.types.js';
 import { cancelledOpen, longestUnsealedMs } from '../../src/workflows/run/open-workflows.js';
 import { StepWriter } from '../../src/workflows/run/step-writer.js';
+import type { PartsRepository } from '../../src/workflows/store/parts.repository.js';
 import type { EdgeSpec, NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
 import {
   type Graph,
@@ -286,6 +287,31 @@ describe('a process that is killed while it submits', () => {
   };
   const codesOf = ({ userErrors }: { readonly userErrors: readonly { readonly code: string }[] }) =>
     userErrors.map(({ code }) => code);
+
+  it.each(['NODES', 'EDGES'])('seals again what another process seals while %s are read', async (kind) => {
+    const workflowId = await unsealed(`sealed at ${kind}`);
+    expect(await isKilled(() => submitProcess(own, 2).seals.seal(submitter, { workflowId }))).toBe(true);
+    let seals = 0;
+    const meanwhile = (store: PartsRepository): Partial<PartsRepository> => {
+      const pieces = async function* (...args: Parameters<PartsRepository['pieces']>) {
+        if (args[1] === kind && (seals += 1) === 1)
+          await submitProcess(own).seals.seal(submitter, { workflowId });
+        yield* store.pieces(...args);
+      };
+      return { pieces: pieces as PartsRepository['pieces'] };
+    };
+    const late = submitProcess(own, Infinity, { pieces: meanwhile });
+    const { workflow, userErrors } = await late.seals.seal(submitter, { workflowId });
+    expect([workflow?.state, userErrors, seals]).toEqual(['RUNNING', [], 1]);
+    const clean = await sealed(await unsealedAndSealed(`clean at ${kind}`));
+    expect(await sealed(workflowId)).toEqual(clean);
+  });
+
+  const unsealedAndSealed = async (key: string): Promise<string> => {
+    const workflowId = await unsealed(key);
+    await submitProcess(own).seals.seal(submitter, { workflowId });
+    return workflowId;
+  };
 
   it.each([false, true])(
     'marks what it wrote into a cancelled workflow for deletion, whole: %s',

@@ -101,11 +101,30 @@ export class WorkflowSeals {
         if (errors.isEmpty) checkAge(workflow, 'seal it', { now: clock.now(), errors });
         if (errors.isEmpty) checkParts(workflow, errors);
         if (!errors.isEmpty) return refused(errors);
-        const valid = await this.#validate(workflow, errors);
+        const valid = await this.#unchanged(workflow, () => this.#validate(workflow, errors));
+        if (valid === 'CHANGED') continue;
         if (!valid) return refused(errors);
         if (await this.#close(workflow)) return this.#complete(workflow, valid);
       }
     });
+  }
+
+  /**
+   * Reads what the parts contain. Another process may have sealed or cancelled the workflow meanwhile, and
+   * deleted parts before they were read.
+   */
+  async #unchanged<T>(
+    { _id, step }: WorkflowDocument,
+    read: () => Promise<T | undefined>,
+  ): Promise<T | 'CHANGED' | undefined> {
+    const isChanged = async (): Promise<boolean> => (await this.#options.workflows.find(_id))?.step !== step;
+    try {
+      const found = await read();
+      return (await isChanged()) ? 'CHANGED' : found;
+    } catch (error) {
+      if (await isChanged()) return 'CHANGED';
+      throw error;
+    }
   }
 
   /** Refuses further parts. @returns false if the workflow has changed since it was read */
