@@ -264,10 +264,14 @@ describe('the verbs of operators', () => {
     expect((await workflow('pause', id)).stderr).toMatch(/is SUCCEEDED; to pause it, it must be RUNNING/);
     const inParts = () => workflow('submit', 'graph.json', '--key', 'parts', '--nodes-per-part', '3');
     const large = await inParts();
-    expect(large.stderr).toMatch(/^4 nodes in 2 parts; .* --key parts$/m);
+    expect(large.stderr).toMatch(/^4 nodes in 2 parts; .* --nodes-per-part 3 --key parts$/m);
     expect(large.stderr).toMatch(/^part 2 of 2: 4 of 4 nodes$/m);
     expect((await inParts()).stdout).toBe(large.stdout);
     expect((await workflow('show', large.stdout)).stdout).toMatch(/^nodes +4$/m);
+    const lost = { ...graph, nodes: [step('lost', 'true', { dependsOn: ['nobody'] }), ...graph.nodes] };
+    await writeFile(join(dirname(system.data), 'graph.json'), JSON.stringify(lost));
+    const wrong = await workflow('submit', 'graph.json', '--key', 'lost', '--nodes-per-part', '3');
+    expect(wrong.stderr).toMatch(/cancel it with `rhizome workflow cancel \w+`, .* another key$/m);
   });
 
   it('pool creates, fills, shows and closes pools of work units', async () => {

@@ -3,6 +3,8 @@
 /** Most nodes of a workflow that is submitted whole, and of a part. */
 const maxNodes = 20_000;
 const maxPartNodes = 5000;
+/** Most parts of a workflow. */
+export const maxParts = 200;
 /** Characters of JSON whose payloads core never counts as more than 16 MiB. */
 const maxCharacters = 7 * 1_048_576;
 

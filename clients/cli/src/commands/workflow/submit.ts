@@ -1,6 +1,6 @@
 /** `rhizome workflow submit`: a file whole, or in parts where it is larger than one call may be. */
 import { type MutationError, printErrors, type Session } from '../../command.js';
-import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import {
   CliAppendWorkflowNodesDocument,
   CliSealWorkflowDocument,
@@ -10,7 +10,7 @@ import {
 } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
 import { readWorkflowFile } from './workflow-file.js';
-import { partsOf } from './parts.js';
+import { maxParts, partsOf } from './parts.js';
 
 /** Options of a submission. */
 export interface SubmitOptions {
@@ -23,6 +23,12 @@ interface Answer {
   readonly workflow: CliWorkflowFragment | null;
   readonly warnings: readonly string[];
   readonly userErrors: readonly MutationError[];
+}
+
+interface Division {
+  readonly parts: readonly SubmitWorkflowInput['nodes'][];
+  /** Options with which the same call is repeated. */
+  readonly again: string;
 }
 
 /** A large part is stored, or a large graph checked, in this time, in milliseconds. */
@@ -38,7 +44,13 @@ export async function submitWorkflow(
   const { client, output, cwd } = session;
   const input = { ...readWorkflowFile(file, cwd), idempotencyKey: key };
   const parts = partsOf(input.nodes, nodesPerPart);
-  if (parts.length > 1) return submitInParts(session, input, parts);
+  if (parts.length > maxParts)
+    throw new CliError(
+      exitCodes.usage,
+      `${input.nodes.length} nodes are ${parts.length} parts; a workflow has at most ${maxParts}`,
+    );
+  const again = `${nodesPerPart === undefined ? '' : `--nodes-per-part ${nodesPerPart} `}--key ${key}`;
+  if (parts.length > 1) return submitInParts(session, input, { parts, again });
   const answer = await client.mutate(CliSubmitWorkflowDocument, { input }, call);
   return printAnswer(output, answer.submitWorkflow);
 }
@@ -46,18 +58,17 @@ export async function submitWorkflow(
 async function submitInParts(
   { client, output }: Session,
   { nodes, ...input }: SubmitWorkflowInput,
-  parts: readonly SubmitWorkflowInput['nodes'][],
+  { parts, again }: Division,
 ): Promise<ExitCode> {
   const say = (text: string): unknown => output.errors.write(`${text}\n`);
-  const key = input.idempotencyKey;
-  say(`${nodes.length} nodes in ${parts.length} parts; after an interruption, repeat with --key ${key}`);
+  say(`${nodes.length} nodes in ${parts.length} parts; after an interruption, repeat with ${again}`);
   const beginning = { ...input, nodes: [], isSealed: false };
   const begun = await client.mutate(CliSubmitWorkflowDocument, { input: beginning }, call);
   const workflowId = begun.submitWorkflow.workflow?.id;
   if (workflowId === undefined) return printAnswer(output, begun.submitWorkflow);
-  const failed = (errors: readonly MutationError[]): ExitCode => {
+  const failed = (errors: readonly MutationError[], advice: string): ExitCode => {
     printErrors(output, errors);
-    say(`${workflowId} is not sealed: correct the file and repeat with --key ${key}, or cancel the workflow`);
+    say(`${workflowId} is not sealed: ${advice}`);
     return exitCodes.failed;
   };
   let sent = 0;
@@ -68,12 +79,18 @@ async function submitInParts(
       { input: appended },
       call,
     );
-    if (!appendWorkflowNodes.workflow) return failed(appendWorkflowNodes.userErrors);
+    // Parts that are stored cannot be changed.
+    const advice = `correct the nodes of part ${at + 1} (${sent + 1} to ${sent + part.length}) and repeat with ${again}, or cancel it`;
+    if (!appendWorkflowNodes.workflow) return failed(appendWorkflowNodes.userErrors, advice);
     sent += part.length;
     say(`part ${at + 1} of ${parts.length}: ${sent} of ${nodes.length} nodes`);
   }
   const { sealWorkflow } = await client.mutate(CliSealWorkflowDocument, { input: { workflowId } }, call);
-  return sealWorkflow.workflow ? printAnswer(output, sealWorkflow) : failed(sealWorkflow.userErrors);
+  if (sealWorkflow.workflow) return printAnswer(output, sealWorkflow);
+  return failed(
+    sealWorkflow.userErrors,
+    `cancel it with \`rhizome workflow cancel ${workflowId}\`, correct the file, and submit it with another key`,
+  );
 }
 
 function printAnswer(output: Session['output'], { workflow, warnings, userErrors }: Answer): ExitCode {
