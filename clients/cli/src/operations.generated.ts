@@ -71,6 +71,69 @@ export type AddRobotKeyUserErrorCode =
   /** Five keys of the robot have not ended; end one of them first. */
   | 'TOO_MANY_KEYS';
 
+/** Nodes to append to a workflow that was submitted with `isSealed: false`. */
+export type AppendWorkflowNodesInput = {
+  /**
+   * The nodes, 1 to 5000, whose payloads have at most 16 MiB together. A workflow has at most 100,000 nodes and 256 MiB of
+   * payloads, those that nodes inherit from labels included. They may depend on nodes of earlier and later parts.
+   */
+  nodes: Array<WorkflowNodeInput>;
+  /**
+   * Number of the part: 1 for the first, then one more for each, at most 200. A repeated call with the same number and nodes
+   * changes nothing, also after the workflow was sealed.
+   */
+  part: number;
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `appendWorkflowNodes`. */
+export type AppendWorkflowNodesUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** You may not complete the workflow: only its submitter adds nodes. */
+  | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A label does not exist. */
+  | 'LABEL_NOT_FOUND'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part with this number has other nodes. */
+  | 'PART_CONFLICT'
+  /** The part is not the next one. The message names that. */
+  | 'PART_OUT_OF_ORDER'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that a payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow would have too many nodes, edges or bytes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 /** Outcome of a decision about a failed attempt. */
 export type AttemptDecisionOutcome =
   /** The end of the job, in state FAILED. */
@@ -2080,10 +2143,20 @@ export type RetryWalltimeInput =
 /** A workflow to retry. */
 export type RetryWorkflowInput = {
   /**
+   * Key of 1 to 200 characters. A repeated call with the same key and content changes nothing. A workflow knows its latest
+   * 100 keys.
+   */
+  idempotencyKey?: string | null | undefined;
+  /**
    * Names of ended nodes, at most 1000. They and all nodes that depend on them, directly or not, run again. By default,
    * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
    */
   nodes?: Array<string> | null | undefined;
+  /**
+   * Changed resources of the nodes that have failed or are named. Nodes behind them run again as they were. What is left out
+   * stays as it was.
+   */
+  requirements?: RetryRequirementsInput | null | undefined;
   /** The workflow. */
   workflowId: string;
 };
@@ -2092,12 +2165,18 @@ export type RetryWorkflowInput = {
 export type RetryWorkflowUserErrorCode =
   /** You may not change the workflow. */
   | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** A node does not exist. */
   | 'NODE_NOT_FOUND'
   /** The state of a node does not permit the change. The message names the state. */
   | 'NODE_STATE_CONFLICT'
+  /** A node would require more than its queue permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
   /** The workflow does not exist, or you may not see it. */
   | 'WORKFLOW_NOT_FOUND'
   /** The state of the workflow does not permit the change. The message names the state. */
@@ -2265,6 +2344,41 @@ export type ScoutRuleInput = {
   /** Percentile of what the scouts used, 1 to 100. */
   percentile?: number | null | undefined;
 };
+
+/** A workflow to seal. */
+export type SealWorkflowInput = {
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `sealWorkflow`. */
+export type SealWorkflowUserErrorCode =
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. The message names its nodes. */
+  | 'CYCLE'
+  /** You may not complete the workflow: only its submitter seals it. */
+  | 'FORBIDDEN'
+  /** The workflow has no nodes, or a number of edges between labels is out of range. */
+  | 'INVALID_VALUE'
+  /** An edge or a limit names a label that no node has. */
+  | 'LABEL_NOT_FOUND'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part is not stored completely. The message names it. */
+  | 'PART_INCOMPLETE'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The share does not exist any more. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow has too many edges or labels. */
+  | 'WORKFLOW_TOO_LARGE';
 
 /** Way in which a payload receives a secret. */
 export type SecretDelivery =
@@ -2556,13 +2670,21 @@ export type SubmitWorkflowInput = {
   groupEdges?: Array<WorkflowGroupEdgeInput> | null | undefined;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same workflow. Keys are kept for 30 days. */
   idempotencyKey: string;
+  /**
+   * False if further nodes follow with `appendWorkflowNodes`. The workflow is OPEN then, and nothing of it runs before
+   * `sealWorkflow`.
+   */
+  isSealed?: boolean | null | undefined;
   /** Labels of the jobs, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
   /** A name of 1 to 200 characters. */
   name: string;
   /** Defaults and limits of the nodes with a label, at most 500. */
   nodeLabels?: Array<WorkflowNodeLabelInput> | null | undefined;
-  /** The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. */
+  /**
+   * The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. With `isSealed: false` there may be none, and they
+   * may depend on nodes of later parts.
+   */
   nodes: Array<WorkflowNodeInput>;
   /** Subject of the person that will own the workflow and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
@@ -3098,7 +3220,10 @@ export type WorkflowState =
   | 'CANCELLING'
   /** All nodes have ended, and some have failed or were cancelled. */
   | 'FAILED'
-  /** Nodes are being stored. None is submitted. */
+  /**
+   * Nodes are being stored, or parts are awaited. None is submitted. It is cancelled if nothing is added for a day, or if
+   * it is not sealed within seven days.
+   */
   | 'OPEN'
   /** No further node is submitted. Jobs that exist go on. */
   | 'PAUSED'
@@ -3695,6 +3820,20 @@ export type CliSubmitWorkflowMutationVariables = Exact<{
 
 export type CliSubmitWorkflowMutation = { submitWorkflow: { warnings: Array<string>, workflow: { id: string, name: string, state: WorkflowState, criticalPathNodes: number, endedFraction: number, estimatedEndAt: string | null, createdAt: string, endedAt: string | null, experiment: { name: string }, owner: { id: string }, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number }, pause: { reason: string | null } | null, cancellation: { reason: string | null } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitWorkflowUserErrorCode }> } };
 
+export type CliAppendWorkflowNodesMutationVariables = Exact<{
+  input: AppendWorkflowNodesInput;
+}>;
+
+
+export type CliAppendWorkflowNodesMutation = { appendWorkflowNodes: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: AppendWorkflowNodesUserErrorCode }> } };
+
+export type CliSealWorkflowMutationVariables = Exact<{
+  input: SealWorkflowInput;
+}>;
+
+
+export type CliSealWorkflowMutation = { sealWorkflow: { warnings: Array<string>, workflow: { id: string, name: string, state: WorkflowState, criticalPathNodes: number, endedFraction: number, estimatedEndAt: string | null, createdAt: string, endedAt: string | null, experiment: { name: string }, owner: { id: string }, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number }, pause: { reason: string | null } | null, cancellation: { reason: string | null } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: SealWorkflowUserErrorCode }> } };
+
 export type CliPauseWorkflowMutationVariables = Exact<{
   input: PauseWorkflowInput;
 }>;
@@ -4116,6 +4255,8 @@ export const CliWorkflowDocument = {"kind":"Document","definitions":[{"kind":"Op
 export const CliWorkflowNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliWorkflowNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"WorkflowNodeFilter"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflowNode"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflowNode"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"WorkflowNode"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"isFinal"}},{"kind":"Field","name":{"kind":"Name","value":"depth"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"jobId"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]} as unknown as DocumentNode<CliWorkflowNodesQuery, CliWorkflowNodesQueryVariables>;
 export const CliWatchWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"CliWatchWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflowChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliWatchWorkflowSubscription, CliWatchWorkflowSubscriptionVariables>;
 export const CliSubmitWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSubmitWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},{"kind":"Field","name":{"kind":"Name","value":"warnings"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliSubmitWorkflowMutation, CliSubmitWorkflowMutationVariables>;
+export const CliAppendWorkflowNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliAppendWorkflowNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendWorkflowNodesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendWorkflowNodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<CliAppendWorkflowNodesMutation, CliAppendWorkflowNodesMutationVariables>;
+export const CliSealWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSealWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SealWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sealWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},{"kind":"Field","name":{"kind":"Name","value":"warnings"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliSealWorkflowMutation, CliSealWorkflowMutationVariables>;
 export const CliPauseWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliPauseWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PauseWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"pauseWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliPauseWorkflowMutation, CliPauseWorkflowMutationVariables>;
 export const CliResumeWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliResumeWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ResumeWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"resumeWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliResumeWorkflowMutation, CliResumeWorkflowMutationVariables>;
 export const CliCancelWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCancelWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CancelWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cancelWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},{"kind":"Field","name":{"kind":"Name","value":"waiting"}},{"kind":"Field","name":{"kind":"Name","value":"submitted"}},{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},{"kind":"Field","name":{"kind":"Name","value":"failed"}},{"kind":"Field","name":{"kind":"Name","value":"skipped"}},{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliCancelWorkflowMutation, CliCancelWorkflowMutationVariables>;

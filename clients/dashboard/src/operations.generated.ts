@@ -406,7 +406,10 @@ export type WorkflowState =
   | 'CANCELLING'
   /** All nodes have ended, and some have failed or were cancelled. */
   | 'FAILED'
-  /** Nodes are being stored. None is submitted. */
+  /**
+   * Nodes are being stored, or parts are awaited. None is submitted. It is cancelled if nothing is added for a day, or if
+   * it is not sealed within seven days.
+   */
   | 'OPEN'
   /** No further node is submitted. Jobs that exist go on. */
   | 'PAUSED'

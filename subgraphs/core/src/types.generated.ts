@@ -281,6 +281,89 @@ export type AppendJobLogUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
+/** Nodes to append to a workflow that was submitted with `isSealed: false`. */
+export type AppendWorkflowNodesInput = {
+  /**
+   * The nodes, 1 to 5000, whose payloads have at most 16 MiB together. A workflow has at most 100,000 nodes and 256 MiB of
+   * payloads, those that nodes inherit from labels included. They may depend on nodes of earlier and later parts.
+   */
+  readonly nodes: ReadonlyArray<WorkflowNodeInput>;
+  /**
+   * Number of the part: 1 for the first, then one more for each, at most 200. A repeated call with the same number and nodes
+   * changes nothing, also after the workflow was sealed.
+   */
+  readonly part: Scalars['Int']['input'];
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `appendWorkflowNodes`. */
+export type AppendWorkflowNodesPayload = {
+  readonly __typename?: 'AppendWorkflowNodesPayload';
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<AppendWorkflowNodesUserError>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error in the input of `appendWorkflowNodes`. */
+export type AppendWorkflowNodesUserError = UserError & {
+  readonly __typename?: 'AppendWorkflowNodesUserError';
+  /** Code of the error, for programs. */
+  readonly code: AppendWorkflowNodesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `appendWorkflowNodes`. */
+export type AppendWorkflowNodesUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** You may not complete the workflow: only its submitter adds nodes. */
+  | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A label does not exist. */
+  | 'LABEL_NOT_FOUND'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part with this number has other nodes. */
+  | 'PART_CONFLICT'
+  /** The part is not the next one. The message names that. */
+  | 'PART_OUT_OF_ORDER'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that a payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow would have too many nodes, edges or bytes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 /** Decision about what follows a failed attempt, made by a rule of a policy, or by the default preference for other hosts and sites. */
 export type AttemptDecision = {
   readonly __typename?: 'AttemptDecision';
@@ -4132,6 +4215,11 @@ export type Mutation = {
   readonly allowSubmissionOnBehalf: AllowSubmissionOnBehalfPayload;
   /** Adds captured output to a job's log. */
   readonly appendJobLog: AppendJobLogPayload;
+  /**
+   * Appends a part to a workflow that was submitted with `isSealed: false`, or refuses the part. A repeated call with the
+   * same part changes nothing.
+   */
+  readonly appendWorkflowNodes: AppendWorkflowNodesPayload;
   /** Cancels a downtime: it ends now, or never begins. */
   readonly cancelDowntime: CancelDowntimePayload;
   /** Cancels jobs. A running worker is notified at once; cancelled jobs never start again. */
@@ -4256,6 +4344,11 @@ export type Mutation = {
   readonly revokeJobAccess: RevokeJobAccessPayload;
   /** Replaces the value of a secret. Attempts that start later receive the new value. */
   readonly rotateSecret: RotateSecretPayload;
+  /**
+   * Checks the whole graph of a workflow that was submitted in parts, and lets it run, or refuses it and changes nothing. A
+   * repeated call returns the workflow.
+   */
+  readonly sealWorkflow: SealWorkflowPayload;
   /** Changes the priority of jobs that have not been sent. */
   readonly setJobPriority: SetJobPriorityPayload;
   /** Sets the state of a queue, with a reason. */
@@ -4307,6 +4400,11 @@ export type MutationallowSubmissionOnBehalfArgs = {
 
 export type MutationappendJobLogArgs = {
   input: AppendJobLogInput;
+};
+
+
+export type MutationappendWorkflowNodesArgs = {
+  input: AppendWorkflowNodesInput;
 };
 
 
@@ -4542,6 +4640,11 @@ export type MutationrevokeJobAccessArgs = {
 
 export type MutationrotateSecretArgs = {
   input: RotateSecretInput;
+};
+
+
+export type MutationsealWorkflowArgs = {
+  input: SealWorkflowInput;
 };
 
 
@@ -6616,10 +6719,20 @@ export type RetryWalltimeInput =
 /** A workflow to retry. */
 export type RetryWorkflowInput = {
   /**
+   * Key of 1 to 200 characters. A repeated call with the same key and content changes nothing. A workflow knows its latest
+   * 100 keys.
+   */
+  readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
+  /**
    * Names of ended nodes, at most 1000. They and all nodes that depend on them, directly or not, run again. By default,
    * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
    */
   readonly nodes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /**
+   * Changed resources of the nodes that have failed or are named. Nodes behind them run again as they were. What is left out
+   * stays as it was.
+   */
+  readonly requirements?: InputMaybe<RetryRequirementsInput>;
   /** The workflow. */
   readonly workflowId: Scalars['ID']['input'];
 };
@@ -6648,12 +6761,18 @@ export type RetryWorkflowUserError = UserError & {
 export type RetryWorkflowUserErrorCode =
   /** You may not change the workflow. */
   | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** A node does not exist. */
   | 'NODE_NOT_FOUND'
   /** The state of a node does not permit the change. The message names the state. */
   | 'NODE_STATE_CONFLICT'
+  /** A node would require more than its queue permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
   /** The workflow does not exist, or you may not see it. */
   | 'WORKFLOW_NOT_FOUND'
   /** The state of the workflow does not permit the change. The message names the state. */
@@ -6853,6 +6972,66 @@ export type ScoutedShape = {
   /** Position of the variant; null for the template. */
   readonly variant?: Maybe<Scalars['Int']['output']>;
 };
+
+/** A workflow to seal. */
+export type SealWorkflowInput = {
+  /** The workflow. */
+  readonly workflowId: Scalars['ID']['input'];
+};
+
+/** Result of `sealWorkflow`. */
+export type SealWorkflowPayload = {
+  readonly __typename?: 'SealWorkflowPayload';
+  /** Errors because of which it was not sealed; empty if there are none. Parts may be appended afterwards. */
+  readonly userErrors: ReadonlyArray<SealWorkflowUserError>;
+  /**
+   * Requirements that no worker meets which is present now, of at most 50 kinds, each with the first node that has them.
+   * These nodes wait for a worker. Empty for a repeated call.
+   */
+  readonly warnings: ReadonlyArray<Scalars['String']['output']>;
+  /** The workflow; null if there are errors. */
+  readonly workflow?: Maybe<Workflow>;
+};
+
+/** An error of `sealWorkflow`. */
+export type SealWorkflowUserError = UserError & {
+  readonly __typename?: 'SealWorkflowUserError';
+  /** Code of the error, for programs. */
+  readonly code: SealWorkflowUserErrorCode;
+  /** Message that names the node or label, and what would be right. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `sealWorkflow`. */
+export type SealWorkflowUserErrorCode =
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. The message names its nodes. */
+  | 'CYCLE'
+  /** You may not complete the workflow: only its submitter seals it. */
+  | 'FORBIDDEN'
+  /** The workflow has no nodes, or a number of edges between labels is out of range. */
+  | 'INVALID_VALUE'
+  /** An edge or a limit names a label that no node has. */
+  | 'LABEL_NOT_FOUND'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part is not stored completely. The message names it. */
+  | 'PART_INCOMPLETE'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The share does not exist any more. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow has too many edges or labels. */
+  | 'WORKFLOW_TOO_LARGE';
 
 /**
  * A value that payloads need and nobody may read, such as a password. Jobs name it in their payload, and the worker
@@ -7410,13 +7589,21 @@ export type SubmitWorkflowInput = {
   readonly groupEdges?: InputMaybe<ReadonlyArray<WorkflowGroupEdgeInput>>;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same workflow. Keys are kept for 30 days. */
   readonly idempotencyKey: Scalars['String']['input'];
+  /**
+   * False if further nodes follow with `appendWorkflowNodes`. The workflow is OPEN then, and nothing of it runs before
+   * `sealWorkflow`.
+   */
+  readonly isSealed?: InputMaybe<Scalars['Boolean']['input']>;
   /** Labels of the jobs, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** A name of 1 to 200 characters. */
   readonly name: Scalars['String']['input'];
   /** Defaults and limits of the nodes with a label, at most 500. */
   readonly nodeLabels?: InputMaybe<ReadonlyArray<WorkflowNodeLabelInput>>;
-  /** The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. */
+  /**
+   * The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. With `isSealed: false` there may be none, and they
+   * may depend on nodes of later parts.
+   */
   readonly nodes: ReadonlyArray<WorkflowNodeInput>;
   /** Subject of the person that will own the workflow and its jobs, as for `submitJobs`; by default the caller owns them. */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
@@ -8824,9 +9011,14 @@ export type Workflow = Node & {
   readonly nodes: WorkflowNodeConnection;
   /** Principal that the workflow and its jobs belong to. */
   readonly owner: Principal;
+  /** Number of parts that were appended with `appendWorkflowNodes` and are stored completely. */
+  readonly partCount: Scalars['Int']['output'];
   /** Pause that is in force; null if the workflow is not paused. */
   readonly pause?: Maybe<WorkflowCommand>;
-  /** Time at which all nodes were stored and the workflow became RUNNING; null while it is OPEN. */
+  /**
+   * Time from which core submits nodes; null while the workflow is OPEN. A workflow that is CANCELLED and has no such time
+   * has no nodes any more.
+   */
   readonly sealedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Share that the jobs are charged to; null if it was removed. */
   readonly share?: Maybe<Share>;
@@ -9199,7 +9391,10 @@ export type WorkflowState =
   | 'CANCELLING'
   /** All nodes have ended, and some have failed or were cancelled. */
   | 'FAILED'
-  /** Nodes are being stored. None is submitted. */
+  /**
+   * Nodes are being stored, or parts are awaited. None is submitted. It is cancelled if nothing is added for a day, or if
+   * it is not sealed within seven days.
+   */
   | 'OPEN'
   /** No further node is submitted. Jobs that exist go on. */
   | 'PAUSED'
@@ -9357,6 +9552,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<AddPolicyVersionUserError, 'code'> & { code: _RefType['AddPolicyVersionUserErrorCode'] } & { __typename: 'AddPolicyVersionUserError' } )
     | ( Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: _RefType['AllowSubmissionOnBehalfUserErrorCode'] } & { __typename: 'AllowSubmissionOnBehalfUserError' } )
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
+    | ( Omit<AppendWorkflowNodesUserError, 'code'> & { code: _RefType['AppendWorkflowNodesUserErrorCode'] } & { __typename: 'AppendWorkflowNodesUserError' } )
     | ( Omit<CancelDowntimeUserError, 'code'> & { code: _RefType['CancelDowntimeUserErrorCode'] } & { __typename: 'CancelDowntimeUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
     | ( Omit<CancelWorkflowUserError, 'code'> & { code: _RefType['CancelWorkflowUserErrorCode'] } & { __typename: 'CancelWorkflowUserError' } )
@@ -9404,6 +9600,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RetryWorkflowUserError, 'code'> & { code: _RefType['RetryWorkflowUserErrorCode'] } & { __typename: 'RetryWorkflowUserError' } )
     | ( Omit<RevokeJobAccessUserError, 'code'> & { code: _RefType['RevokeJobAccessUserErrorCode'] } & { __typename: 'RevokeJobAccessUserError' } )
     | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
+    | ( Omit<SealWorkflowUserError, 'code'> & { code: _RefType['SealWorkflowUserErrorCode'] } & { __typename: 'SealWorkflowUserError' } )
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
     | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
     | ( Omit<SetSharesUserError, 'code'> & { code: _RefType['SetSharesUserErrorCode'] } & { __typename: 'SetSharesUserError' } )
@@ -9444,6 +9641,10 @@ export type ResolversTypes = {
   AppendJobLogPayload: ResolverTypeWrapper<Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['AppendJobLogUserError']> }>;
   AppendJobLogUserError: ResolverTypeWrapper<Omit<AppendJobLogUserError, 'code'> & { code: ResolversTypes['AppendJobLogUserErrorCode'] }>;
   AppendJobLogUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'LOG_TOO_LARGE'>;
+  AppendWorkflowNodesInput: AppendWorkflowNodesInput;
+  AppendWorkflowNodesPayload: ResolverTypeWrapper<Omit<AppendWorkflowNodesPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['AppendWorkflowNodesUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  AppendWorkflowNodesUserError: ResolverTypeWrapper<Omit<AppendWorkflowNodesUserError, 'code'> & { code: ResolversTypes['AppendWorkflowNodesUserErrorCode'] }>;
+  AppendWorkflowNodesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'PART_CONFLICT' | 'PART_OUT_OF_ORDER' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   AttemptDecision: ResolverTypeWrapper<AttemptDecisionMapper>;
   AttemptDecisionOutcome: ResolverTypeWrapper<'RETRY' | 'FAIL' | 'HOLD'>;
   AttemptFilter: AttemptFilter;
@@ -9851,7 +10052,7 @@ export type ResolversTypes = {
   RetryWorkflowInput: RetryWorkflowInput;
   RetryWorkflowPayload: ResolverTypeWrapper<Omit<RetryWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['RetryWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
   RetryWorkflowUserError: ResolverTypeWrapper<Omit<RetryWorkflowUserError, 'code'> & { code: ResolversTypes['RetryWorkflowUserErrorCode'] }>;
-  RetryWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT'>;
+  RetryWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_NOT_FOUND' | 'NODE_STATE_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED' | 'QUEUE_NOT_FOUND' | 'QUEUE_LIMIT_EXCEEDED'>;
   RevokeJobAccessInput: RevokeJobAccessInput;
   RevokeJobAccessPayload: ResolverTypeWrapper<Omit<RevokeJobAccessPayload, 'access' | 'userErrors'> & { access?: Maybe<ResolversTypes['JobAccess']>, userErrors: ReadonlyArray<ResolversTypes['RevokeJobAccessUserError']> }>;
   RevokeJobAccessUserError: ResolverTypeWrapper<Omit<RevokeJobAccessUserError, 'code'> & { code: ResolversTypes['RevokeJobAccessUserErrorCode'] }>;
@@ -9871,6 +10072,10 @@ export type ResolversTypes = {
   ScoutUse: ResolverTypeWrapper<ScoutUseMapper>;
   ScoutedAmount: ResolverTypeWrapper<ScoutedAmountMapper>;
   ScoutedShape: ResolverTypeWrapper<ScoutedShapeMapper>;
+  SealWorkflowInput: SealWorkflowInput;
+  SealWorkflowPayload: ResolverTypeWrapper<Omit<SealWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversTypes['SealWorkflowUserError']>, workflow?: Maybe<ResolversTypes['Workflow']> }>;
+  SealWorkflowUserError: ResolverTypeWrapper<Omit<SealWorkflowUserError, 'code'> & { code: ResolversTypes['SealWorkflowUserErrorCode'] }>;
+  SealWorkflowUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKFLOW_NOT_FOUND' | 'FORBIDDEN' | 'WORKFLOW_STATE_CONFLICT' | 'PART_INCOMPLETE' | 'WORKFLOW_TOO_LARGE' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'QUEUE_LIMIT_EXCEEDED' | 'SHARE_NOT_FOUND' | 'CONSENT_MISSING'>;
   Secret: ResolverTypeWrapper<SecretMapper>;
   SecretConnection: ResolverTypeWrapper<SecretConnectionMapper>;
   SecretDelivery: ResolverTypeWrapper<'FILE' | 'VARIABLE'>;
@@ -10048,6 +10253,9 @@ export type ResolversParentTypes = {
   AppendJobLogInput: AppendJobLogInput;
   AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendJobLogUserError']> };
   AppendJobLogUserError: AppendJobLogUserError;
+  AppendWorkflowNodesInput: AppendWorkflowNodesInput;
+  AppendWorkflowNodesPayload: Omit<AppendWorkflowNodesPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendWorkflowNodesUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  AppendWorkflowNodesUserError: AppendWorkflowNodesUserError;
   AttemptDecision: AttemptDecisionMapper;
   AttemptFilter: AttemptFilter;
   BulkOperation: BulkOperationMapper;
@@ -10395,6 +10603,9 @@ export type ResolversParentTypes = {
   ScoutUse: ScoutUseMapper;
   ScoutedAmount: ScoutedAmountMapper;
   ScoutedShape: ScoutedShapeMapper;
+  SealWorkflowInput: SealWorkflowInput;
+  SealWorkflowPayload: Omit<SealWorkflowPayload, 'userErrors' | 'workflow'> & { userErrors: ReadonlyArray<ResolversParentTypes['SealWorkflowUserError']>, workflow?: Maybe<ResolversParentTypes['Workflow']> };
+  SealWorkflowUserError: SealWorkflowUserError;
   Secret: SecretMapper;
   SecretConnection: SecretConnectionMapper;
   SecretEdge: Omit<SecretEdge, 'node'> & { node: ResolversParentTypes['Secret'] };
@@ -10615,6 +10826,20 @@ export type AppendJobLogUserErrorResolvers<ContextType = Context, ParentType ext
 };
 
 export type AppendJobLogUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, LOG_TOO_LARGE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['AppendJobLogUserErrorCode']>;
+
+export type AppendWorkflowNodesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AppendWorkflowNodesPayload'] = ResolversParentTypes['AppendWorkflowNodesPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AppendWorkflowNodesUserError']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type AppendWorkflowNodesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AppendWorkflowNodesUserError'] = ResolversParentTypes['AppendWorkflowNodesUserError']> = {
+  code?: Resolver<ResolversTypes['AppendWorkflowNodesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AppendWorkflowNodesUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, CYCLE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, PART_CONFLICT?: any, PART_OUT_OF_ORDER?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['AppendWorkflowNodesUserErrorCode']>;
 
 export type AttemptDecisionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AttemptDecision'] = ResolversParentTypes['AttemptDecision']> = {
   avoidedHosts?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -11917,6 +12142,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   addPolicyVersion?: Resolver<ResolversTypes['AddPolicyVersionPayload'], ParentType, ContextType, RequireFields<MutationaddPolicyVersionArgs, 'input'>>;
   allowSubmissionOnBehalf?: Resolver<ResolversTypes['AllowSubmissionOnBehalfPayload'], ParentType, ContextType, RequireFields<MutationallowSubmissionOnBehalfArgs, 'input'>>;
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
+  appendWorkflowNodes?: Resolver<ResolversTypes['AppendWorkflowNodesPayload'], ParentType, ContextType, RequireFields<MutationappendWorkflowNodesArgs, 'input'>>;
   cancelDowntime?: Resolver<ResolversTypes['CancelDowntimePayload'], ParentType, ContextType, RequireFields<MutationcancelDowntimeArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
   cancelWorkflow?: Resolver<ResolversTypes['CancelWorkflowPayload'], ParentType, ContextType, RequireFields<MutationcancelWorkflowArgs, 'input'>>;
@@ -11964,6 +12190,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   retryWorkflow?: Resolver<ResolversTypes['RetryWorkflowPayload'], ParentType, ContextType, RequireFields<MutationretryWorkflowArgs, 'input'>>;
   revokeJobAccess?: Resolver<ResolversTypes['RevokeJobAccessPayload'], ParentType, ContextType, RequireFields<MutationrevokeJobAccessArgs, 'input'>>;
   rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
+  sealWorkflow?: Resolver<ResolversTypes['SealWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsealWorkflowArgs, 'input'>>;
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
   setQueueState?: Resolver<ResolversTypes['SetQueueStatePayload'], ParentType, ContextType, RequireFields<MutationsetQueueStateArgs, 'input'>>;
   setShares?: Resolver<ResolversTypes['SetSharesPayload'], ParentType, ContextType, RequireFields<MutationsetSharesArgs, 'input'>>;
@@ -12586,7 +12813,7 @@ export type RetryWorkflowUserErrorResolvers<ContextType = Context, ParentType ex
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type RetryWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, NODE_NOT_FOUND?: any, NODE_STATE_CONFLICT?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['RetryWorkflowUserErrorCode']>;
+export type RetryWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, NODE_NOT_FOUND?: any, NODE_STATE_CONFLICT?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any }, ResolversTypes['RetryWorkflowUserErrorCode']>;
 
 export type RevokeJobAccessPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RevokeJobAccessPayload'] = ResolversParentTypes['RevokeJobAccessPayload']> = {
   access?: Resolver<Maybe<ResolversTypes['JobAccess']>, ParentType, ContextType>;
@@ -12662,6 +12889,21 @@ export type ScoutedShapeResolvers<ContextType = Context, ParentType extends Reso
   outputBytes?: Resolver<Maybe<ResolversTypes['ScoutUse']>, ParentType, ContextType>;
   variant?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
+
+export type SealWorkflowPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SealWorkflowPayload'] = ResolversParentTypes['SealWorkflowPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SealWorkflowUserError']>, ParentType, ContextType>;
+  warnings?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  workflow?: Resolver<Maybe<ResolversTypes['Workflow']>, ParentType, ContextType>;
+};
+
+export type SealWorkflowUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SealWorkflowUserError'] = ResolversParentTypes['SealWorkflowUserError']> = {
+  code?: Resolver<ResolversTypes['SealWorkflowUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SealWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, CYCLE?: any, FORBIDDEN?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, PART_INCOMPLETE?: any, QUEUE_LIMIT_EXCEEDED?: any, SHARE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SealWorkflowUserErrorCode']>;
 
 export type SecretResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Secret'] = ResolversParentTypes['Secret']> = {
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -13022,7 +13264,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -13334,6 +13576,7 @@ export type WorkflowResolvers<ContextType = Context, ParentType extends Resolver
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   nodes?: Resolver<ResolversTypes['WorkflowNodeConnection'], ParentType, ContextType, RequireFields<WorkflownodesArgs, 'first'>>;
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  partCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   pause?: Resolver<Maybe<ResolversTypes['WorkflowCommand']>, ParentType, ContextType>;
   sealedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   share?: Resolver<Maybe<ResolversTypes['Share']>, ParentType, ContextType>;
@@ -13482,6 +13725,9 @@ export type Resolvers<ContextType = Context> = {
   AppendJobLogPayload?: AppendJobLogPayloadResolvers<ContextType>;
   AppendJobLogUserError?: AppendJobLogUserErrorResolvers<ContextType>;
   AppendJobLogUserErrorCode?: AppendJobLogUserErrorCodeResolvers;
+  AppendWorkflowNodesPayload?: AppendWorkflowNodesPayloadResolvers<ContextType>;
+  AppendWorkflowNodesUserError?: AppendWorkflowNodesUserErrorResolvers<ContextType>;
+  AppendWorkflowNodesUserErrorCode?: AppendWorkflowNodesUserErrorCodeResolvers;
   AttemptDecision?: AttemptDecisionResolvers<ContextType>;
   AttemptDecisionOutcome?: AttemptDecisionOutcomeResolvers;
   BulkOperation?: BulkOperationResolvers<ContextType>;
@@ -13787,6 +14033,9 @@ export type Resolvers<ContextType = Context> = {
   ScoutUse?: ScoutUseResolvers<ContextType>;
   ScoutedAmount?: ScoutedAmountResolvers<ContextType>;
   ScoutedShape?: ScoutedShapeResolvers<ContextType>;
+  SealWorkflowPayload?: SealWorkflowPayloadResolvers<ContextType>;
+  SealWorkflowUserError?: SealWorkflowUserErrorResolvers<ContextType>;
+  SealWorkflowUserErrorCode?: SealWorkflowUserErrorCodeResolvers;
   Secret?: SecretResolvers<ContextType>;
   SecretConnection?: SecretConnectionResolvers<ContextType>;
   SecretDelivery?: SecretDeliveryResolvers;

@@ -38,11 +38,25 @@ function readYaml(path: string, cwd: string): unknown {
       `${path} cannot be read: ${(error as Error).message.replace(/, open .*/, '')}`,
     );
   }
+  const json = path.endsWith('.json') ? parsedJson(text) : undefined;
+  if (json) return json.value;
   try {
     return yamlLibrary().parse(text);
   } catch (error) {
     const [fault = ''] = (error as Error).message.split('\n');
     throw new CliError(exitCodes.usage, `${path} is not YAML: ${fault.replace(/:$/, '')}`);
+  }
+}
+
+/**
+ * The value of a JSON text; undefined for another text. JSON is YAML, too, but the parser of YAML takes a
+ * hundred times as long for a workflow of 20,000 nodes.
+ */
+function parsedJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
   }
 }
 
