@@ -6,7 +6,7 @@ import type { BulkRepository } from './bulk.repository.js';
 import type { BulkJob } from './bulk.types.js';
 import type { RetryCollector } from './retry-collector.js';
 import type { ExperimentDirectory } from '../ports.js';
-import { planJobFilter } from '../model/job-filter.js';
+import { planSelection } from './bulk-selection.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { repeat, LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
@@ -180,7 +180,7 @@ export class BulkRunner {
     const { criteria, visible = [], position, upTo = '', isCollected } = operation;
     if (isCollected) return this.#options.collector.page(operation);
     if (!criteria) return [];
-    const plan = planJobFilter(criteria, visible, await experiments.names());
+    const plan = planSelection(criteria, visible, await experiments.names());
     const ids = await jobs.ids(plan, pageSize, position);
     return ids.filter((id) => id <= upTo);
   }

@@ -20,7 +20,8 @@ import type {
 } from './bulk.types.js';
 import type { ExperimentDirectory } from '../ports.js';
 import { storedKey } from '../../shared/stored-key.js';
-import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
+import type { JobFilterPlan } from '../model/job-filter.js';
+import { planSelection } from './bulk-selection.js';
 import { searchFields } from '../model/job-search.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { JobInputErrors, JobInputErrorCode } from '../submit/job-input-error.types.js';
@@ -111,7 +112,7 @@ export class BulkService {
     selection: BulkSelection,
   ): Promise<{ ids: readonly string[]; plan?: JobFilterPlan }> {
     if ('ids' in selection) return { ids: [...new Set(selection.ids)] };
-    const plan = planJobFilter(
+    const plan = planSelection(
       selection.criteria,
       experimentsFor(principal, 'job:read'),
       await this.#options.experiments.names(),

@@ -11,6 +11,7 @@ import { inheritedCheckpoints, inherits } from '../checkpoints/inherited-checkpo
 import type { JobProgressRepository } from '../checkpoints/job-progress.repository.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { retryJobId } from '../model/job-ids.js';
+import { isCanary } from '../model/canary-owner.js';
 import { isTerminal } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
@@ -78,6 +79,8 @@ export class JobCopies {
       if (refusal) refused.push(refusal);
       else if (job && !isTerminal(job.state))
         refused.push(conflict(job, 'only a job that has ended can be retried'));
+      else if (job && isCanary(job))
+        refused.push(conflict(job, 'a canary job is not retried; core submits the next'));
       else if (job) sources.set(id, job);
     }
     if (bulk.parameters.changes && principal)
