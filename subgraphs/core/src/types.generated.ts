@@ -5909,11 +5909,11 @@ export type QueueCanary = {
 
 /** Canary jobs of a queue. They are submitted by `system:canaries`, receive neither secrets nor a token, are not repeated, and are left out of the counts of jobs and errors. */
 export type QueueCanaryInput = {
-  /** Arguments of the payload, at most 100. */
+  /** Arguments of the payload, at most 100, and at most 8192 bytes together. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Program of the payload, 1 to 4096 characters. */
   readonly command: Scalars['String']['input'];
-  /** Number of cores of a job. */
+  /** Number of cores of a job, within the limits of the queue. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
   /** Name of the experiment of the jobs, which the queue must admit. */
   readonly experiment: Scalars['String']['input'];
@@ -5921,11 +5921,11 @@ export type QueueCanaryInput = {
   readonly image?: InputMaybe<Scalars['String']['input']>;
   /** Time between the starts of two jobs, in seconds, 60 to 604800. A job that is due begins after the one before it has ended. */
   readonly intervalSeconds: Scalars['Int']['input'];
-  /** Memory of a job, in MiB. */
+  /** Memory of a job, in MiB, within the limits of the queue. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Share that the jobs are charged to, by its path or leaf name. */
   readonly share: Scalars['String']['input'];
-  /** Walltime of a job, in seconds, 1 to 3600. */
+  /** Walltime of a job, in seconds, 1 to 3600, within the limits of the queue. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -6024,7 +6024,7 @@ export type QueueHealth = {
   readonly latest?: Maybe<CanaryResult>;
   /** Time at which core began the job that waits or runs; null if there is none. */
   readonly openSince?: Maybe<Scalars['DateTime']['output']>;
-  /** Reason for which core could not submit the latest job; null if it could. */
+  /** Reason for which core could not submit the latest job; null if it could, or if the queue has no canary jobs now. */
   readonly problem?: Maybe<Scalars['String']['output']>;
   /** Begin of the last 24 hours. */
   readonly since: Scalars['DateTime']['output'];

@@ -7,7 +7,7 @@ import {
 } from '../shared/continuity.js';
 import { checkKey } from '../shared/idempotency.js';
 import { longestNoticeSeconds } from '../shared/notice.js';
-import { type CanaryInput, checkCanary } from './canary.js';
+import { type CanaryInput, checkCanary, checkCanaryLimits } from './canary.js';
 import { checkExperimentLimits, type ExperimentLimitsInput } from './experiment-limits.js';
 import type {
   QueueDocument,
@@ -93,8 +93,11 @@ export function checkCreate(input: CreateQueue): InputErrors {
 export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputErrors {
   const errors = new InputErrors();
   checkCommon(errors, input, current);
-  if (input.canary) checkCanary(errors, input.canary);
-  checkLimits(errors, mergeLimits(current.limits, input.limits));
+  const limits = mergeLimits(current.limits, input.limits);
+  if (input.canary) checkCanary(errors, input.canary, limits);
+  else if (input.canary === undefined && input.limits && current.canary)
+    checkCanaryLimits(errors, current.canary, limits);
+  checkLimits(errors, limits);
   checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(current.continuity, input.continuity));
   return errors;
 }

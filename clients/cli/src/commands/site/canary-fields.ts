@@ -1,9 +1,9 @@
 /** Canary jobs and health of a queue in outputs. */
 import type { CliQueueDetailsFragment, CliQueueHealthFragment } from '../../operations.generated.js';
 
-/** Health of a queue in a table, such as `98 % of 144`; `-` without canary jobs. */
-export function healthText(health: CliQueueHealthFragment | null): string {
-  if (!health) return '-';
+/** Health of a queue in a table, such as `98 % of 144`; `-` without canary jobs, also after they were ended. */
+export function healthText(isOn: boolean, health: CliQueueHealthFragment | null): string {
+  if (!health || !isOn) return '-';
   if (health.problem !== null) return 'not submitted';
   const { latest, canaryCount, successFraction } = health;
   if (successFraction === null) return latest ? latest.outcome : 'none yet';
@@ -21,7 +21,7 @@ export function canaryFields({
     ['canary', canary ? canaryText(canary) : 'off'],
     ...(health
       ? [
-          ['health', healthText(health)] as const,
+          ['health', healthText(canary !== null, health)] as const,
           ['latest canary', latest && latestText(latest)] as const,
           ['open canary', openSince && `since ${openSince}`] as const,
           ['canary problem', problem] as const,

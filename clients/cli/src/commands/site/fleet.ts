@@ -66,7 +66,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
       queue.state,
       queue.executor,
       queue.experiments.map(({ name }) => name).join(',') || 'all',
-      healthText(queue.health),
+      healthText(queue.canary !== null, queue.health),
       queue.stateReason ?? '',
     ]);
     printTable(output, ['QUEUE', 'SITE', 'STATE', 'EXECUTOR', 'EXPERIMENTS', 'HEALTH', 'REASON'], rows);

@@ -1,5 +1,6 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
 import type { InputErrors } from '@rhizome/errors';
+import { checkArguments } from '../../queues/payload-arguments.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
 import { checkNotice } from '../../shared/notice.js';
@@ -145,12 +146,7 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobValueErro
   };
   errors.line([...path, 'command'], command, 1, 4096);
   if (image != null) errors.line([...path, 'image'], image, 1, 1024);
-  errors.list([...path, 'arguments'], given.arguments, 1000);
-  given.arguments.forEach((value, position) =>
-    errors.lines([...path, 'arguments', position], value, 0, Infinity),
-  );
-  const bytes = given.arguments.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
-  if (bytes > 131_072) errors.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
+  checkArguments(errors, [...path, 'arguments'], given.arguments, { most: 1000, bytes: 131_072 });
   errors.list([...path, 'environment'], given.environment, mostVariables);
   given.environment.forEach(({ name, value }, position) => {
     if (!environmentName.test(name) || name.startsWith('RHIZOME_'))
