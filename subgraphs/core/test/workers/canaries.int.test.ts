@@ -1,9 +1,10 @@
 /** Canary jobs: two processes of core on a real store, with workers that report as pilots do. */
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { canaryOwner } from '../../src/jobs/model/canary-owner.js';
 import { type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
-import { HostFleet } from '../support/hosts.fixture.js';
+import { type HeldJob, HostFleet } from '../support/hosts.fixture.js';
 
 const config = { hosts: { excludeSeconds: 1 }, canaryStepMs: 50 };
 const canary = { experiment: 'alpha', share: 'default', intervalSeconds: 3600, command: 'true' };
@@ -167,13 +168,30 @@ describe('a queue with canary jobs', () => {
   });
 });
 
+/** Sets canary jobs, of which the first ends. @returns the job */
+async function withFirst(fleet: HostFleet, how: 'finish' | 'fail'): Promise<HeldJob> {
+  await setCanary(fleet);
+  const [first] = await fleet.acquire('a', 1);
+  if (!first) throw new Error('no canary job');
+  await fleet[how]('a', [first]);
+  await waitFor('the result', async () => (await healthOf(fleet))?.['latest'] != null, {
+    deadlineMs: 60_000,
+  });
+  return first;
+}
+
+async function retry(selection: object): Promise<Answer | null> {
+  const { retryJobs } = await other.ask(
+    'mutation ($input: RetryJobsInput!) { retryJobs(input: $input) { jobs { id } result { changedCount refusedByReason { code count } } userErrors { message } } }',
+    { input: { selection, idempotencyKey: randomUUID() } },
+  );
+  return retryJobs ?? null;
+}
+
 describe('a host that was excluded', () => {
   it('is tested by a canary job alone, and healthy again when it finishes', async () => {
     const fleet = await fleetOf('tested', ['a']);
-    await setCanary(fleet);
-    const [first] = await fleet.acquire('a', 1);
-    if (!first) throw new Error('no canary job');
-    await fleet.finish('a', [first]);
+    const first = await withFirst(fleet, 'finish');
     const [waiting] = await fleet.submit(1);
     await halfOpen(fleet, 'a');
     const [test] = await fleet.acquire('a', 4);
@@ -188,8 +206,8 @@ describe('a host that was excluded', () => {
 
   it('is excluded again when the canary job fails, which is not repeated', async () => {
     const fleet = await fleetOf('failing', ['a']);
+    await withFirst(fleet, 'finish');
     await halfOpen(fleet, 'a');
-    await setCanary(fleet);
     const [test] = await fleet.acquire('a', 1);
     if (!test) throw new Error('no canary job');
     await fleet.fail('a', [test]);
@@ -203,5 +221,21 @@ describe('a host that was excluded', () => {
     const [job] = (await canariesOf(fleet)).filter(({ _id }) => _id === test.id);
     expect(job).toMatchObject({ state: 'FAILED', attempts: [{ outcome: 'FAILED' }] });
     expect(job?.attempts[0]).not.toHaveProperty('uncounted');
+  });
+
+  it("is tested by a user's job when the canary job of the queue fails itself", async () => {
+    const fleet = await fleetOf('broken', ['a']);
+    const failed = await withFirst(fleet, 'fail');
+    const [waiting] = await fleet.submit(1);
+    await halfOpen(fleet, 'a');
+    expect((await fleet.acquire('a', 4)).map(({ id }) => id)).toEqual([waiting]);
+    expect((await canariesOf(fleet)).map(({ _id }) => _id)).toEqual([failed.id]);
+    expect(await retry({ filter: { queues: [fleet.queue], states: ['FAILED'] } })).toMatchObject({
+      ...{ jobs: [], result: { changedCount: 0, refusedByReason: [] }, userErrors: [] },
+    });
+    expect(await retry({ ids: [failed.id] })).toMatchObject({
+      jobs: [],
+      result: { changedCount: 0, refusedByReason: [{ code: 'JOB_STATE_CONFLICT', count: 1 }] },
+    });
   });
 });

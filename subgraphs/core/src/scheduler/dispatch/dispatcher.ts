@@ -251,18 +251,18 @@ export class Dispatcher {
       const found = picks[index] ?? [];
       if (found.length === 0) return;
       given = true;
-      this.#beginTests(found);
+      this.#beginTests(found, limits.isCanaryOnly);
       taken.set(pending, [...(taken.get(pending) ?? []), ...found]);
     });
     return given;
   }
 
   /** Hosts that are tested get no other job until the outcome is known. */
-  #beginTests(picks: readonly PendingGrant[]): void {
+  #beginTests(picks: readonly PendingGrant[], isCanaryOnly: boolean | undefined): void {
     const { tests, cache } = this.#options;
     for (const { entry } of picks) {
       const worker = entry.isTest ? cache.fleet.worker(entry.workerId) : undefined;
-      if (worker) tests.begin(queueHostOf(worker), entry);
+      if (worker) tests.begin(queueHostOf(worker), entry, isCanaryOnly);
     }
   }
 

@@ -47,9 +47,18 @@ describe('candidatesOfHosts', () => {
     expect([...found.withheld].sort()).toEqual(['open 1', 'open 2']);
   });
 
+  it('knows which canary jobs judge the hosts that they test', () => {
+    const tests = new HostTests();
+    tests.begin({ queue: 'main', host: 'open' }, { jobId: 'job_1', attempt: 1 }, true);
+    tests.begin({ queue: 'main', host: 'odd' }, { jobId: 'job_2', attempt: 1 });
+    expect(['job_1', 'job_2', 'job_3'].map((id) => tests.isCanaryTest(id))).toEqual([true, false, false]);
+  });
+
   it('marks a host that only canary jobs may test', () => {
     const tests = new HostTests();
-    tests.useCanaries(({ queue, host }) => queue === 'main' && host === 'open');
+    tests.useCanaries(({ queue, host }) =>
+      queue === 'main' && host === 'open' ? new Date(9000) : undefined,
+    );
     const found = candidatesOfHosts(requests('fine', 'open', 'odd'), tests, 1000);
     expect(found.candidates.map(([name, { isCanaryOnly }]) => [name, isCanaryOnly])).toEqual([
       ['fine', undefined],

@@ -16,11 +16,11 @@ export interface CandidatesOfHosts<T> {
 
 /**
  * Candidates of healthy hosts, and one for each host that may be tested: the one with the most free cores. It
- * gets one job, which is a canary job if its queue has them.
+ * gets one job, which is a canary job if the canary jobs of its queue test it.
  */
 export function candidatesOfHosts<T>(
   all: readonly Candidate<T>[],
-  tests: Pick<HostTests, 'isTested' | 'isByCanary'>,
+  tests: Pick<HostTests, 'isTested' | 'canaryOnlyUntil'>,
   atMs: number,
 ): CandidatesOfHosts<T> {
   const candidates: Candidate<T>[] = [];
@@ -44,7 +44,7 @@ export function candidatesOfHosts<T>(
       continue;
     }
     if (known) withheld.push(known[0]);
-    const isCanaryOnly = standing.state === 'HALF_OPEN' && tests.isByCanary(host);
+    const isCanaryOnly = standing.state === 'HALF_OPEN' && tests.canaryOnlyUntil(host) !== undefined;
     const test = { ...request, limit: 1, isTest: true, ...(isCanaryOnly && { isCanaryOnly }) } as const;
     tested.set(hostKeyOf(host), [pending, test]);
   }

@@ -7,26 +7,33 @@ export interface TestedAttempt {
   readonly attempt: number;
 }
 
+interface Test {
+  readonly attempt: number;
+  /** Key of the host. */
+  readonly key: string;
+  readonly isCanaryOnly: boolean;
+}
+
 /** Tests of the current term of leadership. */
 export class HostTests {
-  #isByCanary: (host: QueueHost) => boolean = () => false;
+  #canaryOnlyUntil: (host: QueueHost) => Date | undefined = () => undefined;
   readonly #jobs = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
-  readonly #tests = new Map<string, { readonly attempt: number; readonly key: string }>();
+  readonly #tests = new Map<string, Test>();
 
   /** True if the outcome of a test of the host is not known yet. */
   isTested(host: QueueHost): boolean {
     return this.#jobs.has(hostKeyOf(host));
   }
 
-  /** True if a host that was excluded is tested by canary jobs alone. */
-  isByCanary(host: QueueHost): boolean {
-    return this.#isByCanary(host);
+  /** Time until which only canary jobs test a HALF_OPEN host; undefined if other jobs may as well. */
+  canaryOnlyUntil(host: QueueHost): Date | undefined {
+    return this.#canaryOnlyUntil(host);
   }
 
-  /** Says which hosts are tested by canary jobs; without it, none. */
-  useCanaries(isByCanary: (host: QueueHost) => boolean): void {
-    this.#isByCanary = isByCanary;
+  /** Says until when hosts are tested by canary jobs alone; without it, none is. */
+  useCanaries(onlyUntil: (host: QueueHost) => Date | undefined): void {
+    this.#canaryOnlyUntil = onlyUntil;
   }
 
   /** True if the attempt is a test whose outcome is not known yet. */
@@ -39,10 +46,16 @@ export class HostTests {
     return this.#tests.has(jobId);
   }
 
-  begin(host: QueueHost, { jobId, attempt }: TestedAttempt): void {
+  /** True if the job runs as the canary test of a HALF_OPEN host. */
+  isCanaryTest(jobId: string): boolean {
+    return this.#tests.get(jobId)?.isCanaryOnly === true;
+  }
+
+  /** @param isCanaryOnly true if only canary jobs may test the host now */
+  begin(host: QueueHost, { jobId, attempt }: TestedAttempt, isCanaryOnly = false): void {
     const key = hostKeyOf(host);
     this.#jobs.set(key, jobId);
-    this.#tests.set(jobId, { attempt, key });
+    this.#tests.set(jobId, { attempt, key, isCanaryOnly });
   }
 
   /** Ends a test, with or without an outcome: the host may get another one. */

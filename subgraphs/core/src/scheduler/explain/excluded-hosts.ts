@@ -2,7 +2,7 @@
 import { consideredQueues } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
-import type { HostStanding } from '../cache/host-standing.types.js';
+import { type HostStanding, type QueueHost, queueHostOf } from '../cache/host-standing.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 
 interface NamedHost {
@@ -14,12 +14,14 @@ interface NamedHost {
  * A sentence about hosts that get no job, or one at a time, although their workers could run the job;
  * undefined if there are none. Of several, the one whose exclusion ends first is named.
  * @param wallMs current time
+ * @param canaryOnlyUntil time until which only canary jobs test a host that was excluded, if they do
  */
 export function hostsReason(
   fleet: Fleet,
   experiment: string,
   cls: RequirementClass,
   wallMs: number | undefined,
+  canaryOnlyUntil?: (host: QueueHost) => Date | undefined,
 ): string | undefined {
   if (wallMs === undefined) return undefined;
   let first: NamedHost | undefined;
@@ -40,11 +42,13 @@ export function hostsReason(
     others === 0
       ? ''
       : ` ${others} other ${others === 1 ? 'host' : 'hosts'} of such workers ${others === 1 ? 'is' : 'are'} not healthy, either.`;
-  return `Host ${worker.facts.host} of queue ${worker.shape.queue.name} ${stateText(standing)}: ${standing.reason}.${more}`;
+  return `Host ${worker.facts.host} of queue ${worker.shape.queue.name} ${stateText(standing, canaryOnlyUntil?.(queueHostOf(worker)))}: ${standing.reason}.${more}`;
 }
 
-function stateText({ state, until }: HostStanding): string {
+function stateText({ state, until }: HostStanding, canaryUntil: Date | undefined): string {
   if (state === 'SUSPECT') return 'is suspect and gets one job at a time';
+  if (state === 'HALF_OPEN' && canaryUntil)
+    return `was excluded and is tested by a canary job, and from ${canaryUntil.toISOString()} on by other jobs as well`;
   if (state === 'HALF_OPEN') return 'was excluded and is tested by one job at a time';
   return until === null ? 'is excluded' : `is excluded until ${until.toISOString()}`;
 }

@@ -4,6 +4,7 @@ import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import type { LimitedTask, LimitedTaskFeed } from '../../tasks/limits/limited-task.types.js';
+import type { HostTests } from '../dispatch/host-tests.js';
 import type { SuspendedTaskFeed } from '../../tasks/control/suspended-task.types.js';
 import type { GrantHistory } from '../cache/grant-history.js';
 import { experimentOf } from '../cache/ready-windows.js';
@@ -28,6 +29,8 @@ export interface JobExplainerOptions {
   readonly unreachableSince: (workerId: string) => Date | undefined;
   /** The silence of a worker whose lease does not end because the lease clock stands still. */
   readonly silenceOf: (workerId: string) => Promise<Silence | undefined>;
+  /** Tests of hosts. */
+  readonly tests: Pick<HostTests, 'canaryOnlyUntil'>;
   /** Number of ready jobs of a share, from the maintained counts. */
   readonly readyCount?: ((share: string) => number) | undefined;
 }
@@ -124,8 +127,9 @@ export class JobExplainer {
   }
 
   #world(): PendingWorld {
-    const { cache, clock } = this.#options;
+    const { cache, clock, tests } = this.#options;
     return {
+      canaryOnlyUntil: (host) => tests.canaryOnlyUntil(host),
       fleet: cache.fleet,
       ledger: cache.ledger,
       history: this.#leader()?.history,

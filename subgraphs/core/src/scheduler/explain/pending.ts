@@ -4,6 +4,7 @@ import { downtimeReason } from './downtimes.js';
 import { hostsReason } from './excluded-hosts.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
+import type { QueueHost } from '../cache/host-standing.types.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { FleetFacts, PendingFacts, WaitEstimate, WaitingJob } from './pending.types.js';
@@ -32,6 +33,8 @@ export interface PendingWorld {
   readonly nowMs: number;
   /** Current time, with which the end times of workers are compared; without it they are ignored. */
   readonly wallMs?: number | undefined;
+  /** Time until which only canary jobs test a host that was excluded, if they do. */
+  readonly canaryOnlyUntil?: (host: QueueHost) => Date | undefined;
   /** Task of the job, if it is suspended. */
   readonly task?: SuspendedTask | undefined;
   /** Limit of its task on running jobs, if it is reached. */
@@ -132,9 +135,11 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
 /** The reason of the fleet, with the hosts that are not healthy, unless a worker is free for the job. */
 function withHosts(job: WaitingJob, cls: RequirementClass, counts: Counts, world: PendingWorld): string {
   const reason = fleetReason(job, cls, counts, world);
-  const { fleet, wallMs } = world;
+  const { fleet, wallMs, canaryOnlyUntil } = world;
   const isFree = counts.workersFreeNow > 0;
-  const hosts = isFree ? undefined : hostsReason(fleet, experimentOf(job.share), cls, wallMs);
+  const hosts = isFree
+    ? undefined
+    : hostsReason(fleet, experimentOf(job.share), cls, wallMs, canaryOnlyUntil);
   return hosts === undefined ? reason : `${reason} ${hosts}`;
 }
 

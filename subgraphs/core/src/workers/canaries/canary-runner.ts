@@ -10,18 +10,28 @@ import { canaryOf } from '../../queues/canary.js';
 import type { QueueHost } from '../../scheduler/cache/host-standing.types.js';
 import { LeaderTask, type LeaderWork, repeat } from '../../shared/leader-task.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
-import { isHeld } from '../../jobs/model/job-state.js';
+import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { CanariesRepository } from './canaries.repository.js';
 import {
   type CanaryJob,
   canaryJob,
+  currentCanary,
   isObsolete,
   noCanaries,
   revised,
   runsDue,
+  withoutOldProblems,
   withResults,
+  withSubmit,
 } from './canary-plan.js';
 import type { CanaryDocument, CanaryRun } from './canary.document.js';
+import {
+  canaryOnlyUntil,
+  type HalfOpenHost,
+  hostsDue,
+  isNeedless,
+  type TestedQueue,
+} from './host-canaries.js';
 
 /** A job to submit in the name of core. */
 export interface CanarySubmit {
@@ -30,16 +40,23 @@ export interface CanarySubmit {
   readonly job: JobSpec;
 }
 
+/** A host whose exclusion is over, as the fleet and the stored hosts show it. */
+export interface FoundHost extends Pick<HalfOpenHost, 'since' | 'isTested'> {
+  readonly host: string;
+  /** True if it has a READY worker. */
+  readonly isReady: boolean;
+}
+
 /** Dependencies of {@link CanaryRunner}. */
 export interface CanaryRunnerOptions {
   readonly repository: Pick<CanariesRepository, 'all' | 'find' | 'write'>;
   readonly queues: { all(): readonly QueueDocument[]; peek(id: string): QueueDocument | undefined };
-  /** Names of the hosts of a queue that may be tested now. */
-  readonly hostsToTest: (queue: string) => readonly string[];
+  /** HALF_OPEN hosts by the names of their queues. */
+  readonly halfOpen: () => ReadonlyMap<string, readonly FoundHost[]>;
   /** Submits a job, or says why it was refused. A repetition with the same key returns the same job. */
   readonly submit: (one: CanarySubmit) => Promise<{ readonly jobId: string } | { readonly refusal: string }>;
-  /** Cancels jobs of an experiment; a repetition with the same key changes nothing. */
-  readonly cancel: (experiment: string, jobId: string, key: string) => Promise<void>;
+  /** Cancels a job of an experiment. @throws Error if it was refused */
+  readonly cancel: (experiment: string, jobId: string) => Promise<void>;
   readonly jobs: (ids: readonly string[]) => Promise<readonly CanaryJob[]>;
   readonly leader: LeaderWork;
   readonly clock: Clock;
@@ -48,8 +65,8 @@ export interface CanaryRunnerOptions {
   readonly stepMs?: number | undefined;
 }
 
-/** Time after which a host that no canary job has reached is tested by other jobs as well. */
-const patienceMs = 600_000;
+/** Hosts of a queue without HALF_OPEN ones. */
+const none: ReadonlyMap<string, HalfOpenHost> = new Map();
 
 /** Runs canary jobs. */
 export class CanaryRunner {
@@ -59,7 +76,10 @@ export class CanaryRunner {
   #known = new Map<string, CanaryDocument>();
   /** Jobs of the open runs. */
   #jobs: ReadonlyMap<string, CanaryJob> = new Map();
-  readonly #cancelled = new Set<string>();
+  /** HALF_OPEN hosts by the names of their queues, as of the latest step. */
+  #hosts: ReadonlyMap<string, ReadonlyMap<string, HalfOpenHost>> = new Map();
+  /** Queues with canary jobs by name, as of the latest step. */
+  readonly #tested = new Map<string, TestedQueue>();
 
   constructor(options: CanaryRunnerOptions) {
     this.#options = options;
@@ -76,18 +96,19 @@ export class CanaryRunner {
     return this.#task.stop();
   }
 
-  /** True if the host is tested by a canary job: other jobs do not test it. */
-  tests({ queue: name, host }: QueueHost): boolean {
-    const queue = this.#options.queues.all().find((one) => one.name === name);
-    if (!queue || !canaryOf(queue)) return false;
-    const known = this.#known.get(queue._id);
-    if (known?.problem) return false;
-    const run = known?.open.find((one) => one.host === host);
-    return !run || this.#now().getTime() - run.at.getTime() < patienceMs;
+  /**
+   * Time until which only canary jobs may test a HALF_OPEN host; undefined if other jobs may as well, and until
+   * the first step of this process as the leader.
+   */
+  onlyUntil({ queue, host }: QueueHost): Date | undefined {
+    const tested = this.#tested.get(queue);
+    return tested && canaryOnlyUntil(tested, host, this.#now());
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
     const { repository, log, stepMs = 2000 } = this.#options;
+    this.#tested.clear();
+    this.#hosts = new Map();
     this.#known = new Map((await repository.all()).map((one) => [one._id, one]));
     await repeat(
       () => this.#step(signal),
@@ -98,63 +119,89 @@ export class CanaryRunner {
   }
 
   async #step(signal: AbortSignal): Promise<void> {
-    const { queues, jobs, log } = this.#options;
+    const { queues, jobs } = this.#options;
     const ids = [...this.#known.values()].flatMap(({ open }) => open.flatMap(({ jobId }) => jobId ?? []));
     const found = ids.length === 0 ? [] : await jobs(ids);
     this.#jobs = new Map(found.map((job) => [job._id, job]));
-    const open = [...this.#known.values()].filter((one) => one.open.length > 0).map(({ _id }) => _id);
-    const withCanaries = queues.all().filter((queue) => canaryOf(queue) !== undefined);
-    for (const id of new Set([...open, ...withCanaries.map(({ _id }) => _id)])) {
+    const all = queues.all().filter((queue) => canaryOf(queue) !== undefined);
+    this.#findHosts(new Set(all.map(({ name }) => name)));
+    const known = [...this.#known.values()].filter(hasWork).map(({ _id }) => _id);
+    for (const id of new Set([...known, ...all.map(({ _id }) => _id)])) {
       if (signal.aborted) return;
-      await this.#stepOf(id).catch((err: unknown) =>
-        log.warn({ err, queue: queues.peek(id)?.name }, 'canary jobs of a queue interrupted'),
-      );
+      await this.#logged(id, () => this.#stepOf(id));
     }
+  }
+
+  /** Reads the HALF_OPEN hosts of the queues with canary jobs. */
+  #findHosts(queues: ReadonlySet<string>): void {
+    for (const name of this.#tested.keys()) if (!queues.has(name)) this.#tested.delete(name);
+    const found = queues.size === 0 ? [] : [...this.#options.halfOpen()];
+    const before = this.#hosts;
+    const now = this.#now();
+    this.#hosts = new Map(
+      found
+        .filter(([queue]) => queues.has(queue))
+        .map(([queue, hosts]) => {
+          const earlier = before.get(queue) ?? none;
+          return [queue, new Map(hosts.map((one) => [one.host, halfOpenHost(one, earlier, now)]))] as const;
+        }),
+    );
   }
 
   async #stepOf(id: string): Promise<void> {
     const queue = this.#options.queues.peek(id);
-    const settings = queue && canaryOf(queue);
+    const current = currentCanary(queue && canaryOf(queue));
     const now = this.#now();
     const before = this.#known.get(id);
     let next = withResults(before ?? noCanaries(id, now), this.#jobs, now);
-    const due = settings ? runsDue(next, settings, this.#options.hostsToTest(queue.name), now) : [];
+    next = withoutOldProblems(next, current, now);
+    const hosts = (queue && this.#hosts.get(queue.name)) ?? none;
+    const due = current
+      ? runsDue(next, current.settings, hostsDue({ current, document: next, hosts }, now), now)
+      : [];
     if (due.length > 0) {
       const latest = due.some(({ host }) => host === undefined) ? { latestAt: now } : {};
       next = revised(next, { open: [...next.open, ...due], ...latest }, now);
     }
-    if (next.revision > (before?.revision ?? 0) && !(await this.#write(before, next))) return;
-    for (const run of next.open) await this.#advance(id, run, queue);
+    const isWritten = next.revision === (before?.revision ?? 0) || (await this.#write(before, next));
+    if (isWritten && queue)
+      for (const run of next.open) await this.#logged(id, () => this.#advance(id, run, queue));
+    const document = this.#known.get(id);
+    if (queue && current && document) this.#tested.set(queue.name, { current, document, hosts });
+  }
+
+  /** Does work of a queue; an error does not hold up the rest. */
+  async #logged(id: string, work: () => Promise<void>): Promise<void> {
+    const { queues, log } = this.#options;
+    await work().catch((err: unknown) =>
+      log.warn({ err, queue: queues.peek(id)?.name }, 'canary jobs of a queue interrupted'),
+    );
   }
 
   /** Submits the job of a run, or cancels one that is no longer wanted. */
-  async #advance(id: string, run: CanaryRun, queue: QueueDocument | undefined): Promise<void> {
+  async #advance(id: string, run: CanaryRun, queue: QueueDocument): Promise<void> {
     if (run.jobId === undefined) {
-      if (queue) await this.#submit(id, run, queue.name);
+      await this.#submit(id, run, queue);
       return;
     }
     const job = this.#jobs.get(run.jobId);
-    const isWaiting = job !== undefined && !isHeld(job.state);
-    const isUnwanted = isObsolete(run, queue?.canary, isWaiting, this.#now());
-    if (!job || !isUnwanted || this.#cancelled.has(run.key)) return;
-    await this.#options.cancel(run.settings.experiment, run.jobId, `${run.key}:cancel`);
-    this.#cancelled.add(run.key);
+    if (!job || isTerminal(job.state)) return;
+    const isWaiting = !isHeld(job.state);
+    const now = this.#now();
+    const hosts = this.#hosts.get(queue.name) ?? none;
+    const isUnwanted =
+      isObsolete(run, currentCanary(queue.canary), isWaiting, now) ||
+      (isWaiting && isNeedless(run, hosts, now));
+    if (isUnwanted) await this.#options.cancel(run.settings.experiment, run.jobId);
   }
 
-  async #submit(id: string, run: CanaryRun, queue: string): Promise<void> {
+  async #submit(id: string, run: CanaryRun, queue: QueueDocument): Promise<void> {
     const { key, settings } = run;
     const { experiment } = settings;
-    const result = await this.#options.submit({ experiment, key, job: canaryJob(run, queue) });
+    const result = await this.#options.submit({ experiment, key, job: canaryJob(run, queue.name) });
     const before = this.#known.get(id);
-    if (!before) return;
-    const now = this.#now();
-    const { problem: _problem, ...rest } = before;
-    const others = before.open.filter((one) => one.key !== key);
-    const next =
-      'jobId' in result
-        ? revised(rest, { open: [...others, { ...run, jobId: result.jobId }] }, now)
-        : revised(rest, { open: others, problem: { message: result.refusal.slice(0, 500), at: now } }, now);
-    await this.#write(before, next);
+    const current = currentCanary(canaryOf(queue));
+    if (before) await this.#write(before, withSubmit(before, run, result, current, this.#now()));
   }
 
   /** Writes a document, or reads what another process has written. */
@@ -169,4 +216,21 @@ export class CanaryRunner {
   #now(): Date {
     return this.#options.clock.now();
   }
+}
+
+/** True if a step may change the document although its queue has no canary jobs. */
+function hasWork({ open, problem, hostProblem }: CanaryDocument): boolean {
+  return open.length > 0 || problem !== undefined || hostProblem !== undefined;
+}
+
+/** A host with the time since which it has a READY worker. */
+function halfOpenHost(
+  { host, since, isReady, isTested }: FoundHost,
+  earlier: ReadonlyMap<string, HalfOpenHost>,
+  now: Date,
+): HalfOpenHost {
+  if (!isReady) return { since, isTested };
+  const before = earlier.get(host);
+  const isSame = before?.since.getTime() === since.getTime();
+  return { since, isTested, readySince: (isSame ? before.readySince : undefined) ?? now };
 }

@@ -24,8 +24,8 @@ export interface CanaryRun {
 export interface CanaryResult {
   readonly jobId: string;
   readonly outcome: CanaryOutcome;
-  /** True if it was to test its host. */
-  readonly isHostTest: boolean;
+  /** Digest of the settings with which it ran; see `settingsDigest`. */
+  readonly settings: string;
   readonly submittedAt: Date;
   readonly endedAt: Date;
   /** Host that ran it; absent if none did. */
@@ -34,6 +34,19 @@ export interface CanaryResult {
   readonly runSeconds?: number;
   /** Code of the error of its last attempt. */
   readonly code?: string;
+}
+
+/** Error of a refused submit. */
+export interface CanaryProblem {
+  readonly message: string;
+  readonly at: Date;
+  /** Digest of the settings that were refused. */
+  readonly settings: string;
+}
+
+/** Result of a job that was to test a host. */
+export interface HostResult extends CanaryResult {
+  readonly host: string;
 }
 
 /** Canary jobs of a queue. */
@@ -47,23 +60,34 @@ export interface CanaryDocument {
   /** Time at which the latest job that tests no single host was begun. */
   readonly latestAt?: Date;
   readonly open: readonly CanaryRun[];
-  /** The latest first. */
+  /** Results of jobs that test no single host, the latest first. */
   readonly results: readonly CanaryResult[];
-  /** Error of the latest submit; absent if it was accepted. */
-  readonly problem?: { readonly message: string; readonly at: Date };
+  /** The latest result for each host that was to be tested, the latest first. */
+  readonly hostResults: readonly HostResult[];
+  /** Error of the latest submit of a job that tests no single host; absent if it was accepted. */
+  readonly problem?: CanaryProblem;
+  /** Error of the latest submit of a test of a host; absent if it was accepted. */
+  readonly hostProblem?: CanaryProblem;
 }
 
 /** Most open jobs, of which one tests no single host. */
 export const mostOpen = 21;
-/** Most results that are kept. */
+/** Most results that are kept, of those of hosts and of the others. */
 export const mostResults = 100;
+
+const storedResults = {
+  bsonType: 'array',
+  maxItems: mostResults,
+  items: { bsonType: 'object', required: ['jobId', 'outcome', 'settings', 'submittedAt', 'endedAt'] },
+};
+const storedProblem = { bsonType: 'object', required: ['message', 'at', 'settings'] };
 
 /** Canary jobs, one document for each queue that has or had them. */
 export const canariesCollection = defineCollection<CanaryDocument>({
   name: 'canaries',
   schemaVersion: 1,
   validator: {
-    required: ['revision', 'createdAt', 'updatedAt', 'open', 'results'],
+    required: ['revision', 'createdAt', 'updatedAt', 'open', 'results', 'hostResults'],
     properties: {
       ...baseFields,
       latestAt: { bsonType: 'date' },
@@ -72,15 +96,10 @@ export const canariesCollection = defineCollection<CanaryDocument>({
         maxItems: mostOpen,
         items: { bsonType: 'object', required: ['key', 'at', 'settings'] },
       },
-      results: {
-        bsonType: 'array',
-        maxItems: mostResults,
-        items: {
-          bsonType: 'object',
-          required: ['jobId', 'outcome', 'isHostTest', 'submittedAt', 'endedAt'],
-        },
-      },
-      problem: { bsonType: 'object', required: ['message', 'at'] },
+      results: storedResults,
+      hostResults: storedResults,
+      problem: storedProblem,
+      hostProblem: storedProblem,
     },
   },
   indexes: [],

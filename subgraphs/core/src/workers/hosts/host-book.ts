@@ -38,12 +38,15 @@ export class HostBook implements HostStandings {
     return found && !isOver(found, atMs) ? found : undefined;
   }
 
-  /** Names of the hosts of a queue that are to be tested. */
-  halfOpen(queue: string, atMs: number): readonly string[] {
-    const known = [...this.#documents(atMs).values()];
-    return known.flatMap((one) =>
-      one.queue === queue && viewOf(one, atMs).state === 'HALF_OPEN' && !isOver(one, atMs) ? [one.host] : [],
-    );
+  /** Hosts that are to be tested, with the ends of their exclusions. */
+  halfOpen(atMs: number): readonly (QueueHost & { readonly since: Date })[] {
+    const found: (QueueHost & { readonly since: Date })[] = [];
+    for (const one of this.#documents(atMs).values()) {
+      const { state, since } = viewOf(one, atMs);
+      const { queue, host } = one;
+      if (state === 'HALF_OPEN' && !isOver(one, atMs)) found.push({ queue, host, since });
+    }
+    return found;
   }
 
   /** Number of hosts that are not healthy, by state. */

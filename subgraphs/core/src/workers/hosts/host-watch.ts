@@ -47,6 +47,7 @@ interface YoungAttempt {
   readonly kind: string;
   readonly attempt: number;
   readonly atMs: number;
+  readonly isCanary: boolean;
 }
 
 const consumer = 'hosts';
@@ -133,7 +134,7 @@ class WatchedAttempts {
       if (where && queue !== undefined)
         this.#young.set(jobId, {
           ...{ place: { queue, ...where }, kind: kindOf(last), attempt },
-          atMs: at.getTime(),
+          ...{ atMs: at.getTime(), isCanary: isCanary(last) },
         });
       return;
     }
@@ -141,9 +142,10 @@ class WatchedAttempts {
     const young = this.#young.get(jobId);
     this.#young.delete(jobId);
     const isTest = this.#options.tests.has({ jobId, attempt });
-    if (to === 'FINISHED' && young) changes.lasted({ ...young, jobId, isTest });
+    const isJudged = this.#isJudged(jobId, isCanary(last));
+    if (to === 'FINISHED' && young && isJudged) changes.lasted({ ...young, jobId, isTest });
     const place = failure && placeOf(failure);
-    if (failure && place && this.#countsAgainst(failure)) {
+    if (failure && place && isJudged && this.#countsAgainst(failure)) {
       const { code } = failure;
       changes.failed({ place, kind: kindOf(last), jobId, attempt, code, at, token, isTest });
     }
@@ -157,9 +159,17 @@ class WatchedAttempts {
       this.#young.delete(jobId);
       if (young.atMs > untilMs) continue;
       const isTest = this.#options.tests.isTest(jobId);
-      changes.lasted({ ...young, jobId, isTest });
+      if (this.#isJudged(jobId, young.isCanary)) changes.lasted({ ...young, jobId, isTest });
       if (isTest) changes.endedTests.push(jobId);
     }
+  }
+
+  /**
+   * Canary jobs judge the HALF_OPEN hosts that they test alone: what a trivial command says about other hosts
+   * must not outweigh the ends of users' jobs.
+   */
+  #isJudged(jobId: string, isCanaryJob: boolean): boolean {
+    return !isCanaryJob || this.#options.tests.isCanaryTest(jobId);
   }
 
   /** True for a failure that the host may have caused: fast, and neither a limit nor a lost contact. */
