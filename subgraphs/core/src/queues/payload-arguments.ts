@@ -8,8 +8,8 @@ export interface ArgumentLimits {
 }
 
 /** Adds the errors of arguments of a payload. */
-export function checkArguments<C extends string>(
-  errors: InputErrors<C>,
+export function checkArguments(
+  errors: Pick<InputErrors<never>, 'add' | 'lines' | 'list'>,
   path: InputPath,
   given: readonly string[],
   limits: ArgumentLimits,
