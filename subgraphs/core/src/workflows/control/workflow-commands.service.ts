@@ -177,8 +177,11 @@ export class WorkflowCommands {
   ): Promise<WorkflowCommandResult<RetryCode>> {
     const charge = this.#chargeOnce();
     const { requirements } = command;
-    const key = retryKeyOf(principal, command);
     return this.#run<RetryCode>(principal, 'job:retry', command, async (workflow, errors) => {
+      // The digest of a list takes time: only callers who may retry have it made, of a bounded list.
+      if (command.nodes) errors.list(['nodes'], command.nodes, maxNamed, 1);
+      if (!errors.isEmpty) return undefined;
+      const key = retryKeyOf(principal, command);
       const known = key && workflow.retries?.find((one) => one.key === key.key);
       if (known) {
         if (known.digest !== key.digest) reportReused(errors, command.idempotencyKey ?? '');
