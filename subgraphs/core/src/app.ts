@@ -25,6 +25,8 @@ import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.j
 import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { unitPolicies, unitResolvers } from './units/graphql/resolvers.js';
+import { fleetPolicies, fleetResolvers } from './fleets/graphql/resolvers.js';
+import { fleetStreamPolicies, fleetStreamResolvers } from './events/graphql/fleet-resolvers.js';
 import { workflowPolicies, workflowResolvers } from './workflows/graphql/resolvers.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
@@ -76,6 +78,8 @@ export const corePolicies: Policies = {
   ...unitStreamPolicies,
   ...workflowPolicies,
   ...workflowStreamPolicies,
+  ...fleetPolicies,
+  ...fleetStreamPolicies,
   ...workerPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
@@ -112,6 +116,8 @@ export function buildCore(options: CoreOptions): Core {
       unitStreamResolvers,
       workflowResolvers,
       workflowStreamResolvers,
+      fleetResolvers,
+      fleetStreamResolvers,
       workerResolvers,
       leaseClockResolvers,
       hostResolvers,

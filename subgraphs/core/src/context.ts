@@ -27,6 +27,7 @@ import type { TaskCommands } from './tasks/control/task-commands.service.js';
 import type { TaskChanges } from './tasks/changes/task-changes.service.js';
 import type { ScoutingCommands } from './tasks/scouts/scouting-commands.service.js';
 import type { UnitServices } from './units/unit-services.types.js';
+import type { JobFleetServices } from './fleets/fleet-services.types.js';
 import type { WorkflowServices } from './workflows/workflow-services.types.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
@@ -94,6 +95,8 @@ export interface CoreServices {
   readonly units: UnitServices;
   /** Graphs of nodes that become jobs. */
   readonly workflows: WorkflowServices;
+  /** Standing sets of jobs for pools of work units. */
+  readonly fleets: JobFleetServices;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

@@ -38,6 +38,12 @@ export const workCodes = {
     'Pool "{value}" not found, or you may not see it.',
     'The pool of work units does not exist, or the caller may not see it.',
   ),
+  FLEET_NOT_FOUND: entry(
+    404,
+    'never',
+    'Fleet "{value}" not found, or you may not see it.',
+    'The fleet does not exist, or the caller may not see it.',
+  ),
   WORKFLOW_NOT_FOUND: entry(
     404,
     'never',

@@ -31,6 +31,9 @@ import { type UnitsModule, unitsModule } from './units/units.module.js';
 import { attemptFields } from '../units/reports/attempts.js';
 import { type WorkflowStores, workflowStores } from './workflows/workflow-stores.repository.js';
 import { type WorkflowsModule, workflowsModule } from './workflows/workflows.module.js';
+import { type JobFleetStores, jobFleetStores } from './fleets/job-fleets.repository.js';
+import { type JobFleetsModule, jobFleetsModule } from './fleets/job-fleets.module.js';
+import { FleetGates } from '../fleets/gate/fleet-gates.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -51,6 +54,9 @@ export interface Components {
   readonly canaries: CanariesModule;
   readonly units: UnitsModule;
   readonly workflows: WorkflowsModule;
+  /** Fleets of jobs. */
+  readonly fleets: JobFleetsModule;
+  readonly gates: FleetGates;
 }
 
 /** Creates the components. */
@@ -69,10 +75,14 @@ export function createComponents(options: CoreOptions): Components {
   });
   const graphs = workflowStores(db);
   const { workflows: held } = graphs;
+  const standing = jobFleetStores(db);
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
-    hasLiveJobs: async (...share) => (await stores.jobs.hasLive(...share)) || held.usesShare(...share),
+    hasLiveJobs: async (...share) =>
+      (await stores.jobs.hasLive(...share)) ||
+      (await held.usesShare(...share)) ||
+      standing.fleets.usesShare(...share),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);
@@ -113,7 +123,8 @@ export function createComponents(options: CoreOptions): Components {
   const repository = smallStores.hosts;
   const hosts = hostsModule({ ...following, repository, wasted, bulk, book, queues, fleet, limits });
   const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
-  const units = unitsOf(options, { events, directories, stores });
+  const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
+  const units = unitsOf(options, { events, directories, stores, gates });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     directories,
@@ -124,18 +135,32 @@ export function createComponents(options: CoreOptions): Components {
     suspendedTasks,
     limitedTasks,
     fleet,
-    ...{ failures, hosts, canaries, units },
+    ...{ failures, hosts, canaries, units, gates },
   };
   const others = { metrics, events, writer, ...domains };
-  const charged = { stores, graphs, quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }) };
-  const parts = { ...others, workflows: workflowsOf(options, others, charged) };
+  const charged = {
+    stores,
+    graphs,
+    standing,
+    quota: quotaOf({ stores, held, quotas: config?.quotas, clock, log }),
+  };
+  const workflows = workflowsOf(options, others, charged);
+  const parts = { ...others, workflows, fleets: jobFleetsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
 }
 
 function workflowsOf(
   { clock, ids, log, config }: CoreOptions,
-  { events, directories, access, consents, secrets, writer, fleet }: Omit<Components, 'jobs' | 'workflows'>,
+  {
+    events,
+    directories,
+    access,
+    consents,
+    secrets,
+    writer,
+    fleet,
+  }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
   { stores, graphs, quota }: Charged,
 ): WorkflowsModule {
   const { jobs, classes, submissions } = stores;
@@ -155,6 +180,22 @@ function workflowsOf(
   });
 }
 
+function jobFleetsOf(
+  { db, clock, ids, log, config }: CoreOptions,
+  { directories, consents, secrets, writer, fleet, units }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
+  { stores, standing, quota }: Charged,
+): JobFleetsModule {
+  const { jobs, classes } = stores;
+  return jobFleetsModule({
+    ...{ stores: standing, units, unitStores: unitStores(db), jobs, classes, quota, writer, consents },
+    ...{ checkSelector, clock, ids, log },
+    ...directoriesForJobs(directories),
+    secrets: secrets.service,
+    leader: fleet.leadership,
+    config: config?.fleets,
+  });
+}
+
 /** Experiments and queues as submits need them. */
 function directoriesForJobs({ experiments, shares, queues }: Directories) {
   return {
@@ -170,6 +211,7 @@ function directoriesForJobs({ experiments, shares, queues }: Directories) {
 interface Charged {
   readonly stores: JobStores;
   readonly graphs: WorkflowStores;
+  readonly standing: JobFleetStores;
   readonly quota: ReturnType<typeof quotaOf>;
 }
 
@@ -179,11 +221,13 @@ function unitsOf(
     events,
     directories,
     stores,
-  }: Pick<Components, 'events' | 'directories'> & { readonly stores: JobStores },
+    gates,
+  }: Pick<Components, 'events' | 'directories' | 'gates'> & { readonly stores: JobStores },
 ): UnitsModule {
   return unitsModule({
     stores: unitStores(db),
     events,
+    gates,
     readAttempts: (jobIds) => stores.jobs.find(jobIds, attemptFields),
     experimentExists: async (name) => (await directories.experiments.find(name)) !== null,
     experimentOfTask: async (id) => (await stores.tasks.find([id]))[0]?.experiment ?? null,
@@ -203,6 +247,8 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'hosts',
     'workPools',
     'workflows',
+    'fleets',
+    'fleetDecisions',
     'unitCompletions',
     'accessGrants',
     'policies',
@@ -288,6 +334,7 @@ function jobsOf(
     limitedTasks,
     fleet,
     workflows,
+    fleets,
   }: Omit<Components, 'jobs'>,
   { stores, quota }: Charged,
 ): JobDomain {
@@ -295,7 +342,7 @@ function jobsOf(
     stores,
     writer,
     ...directoriesForJobs(directories),
-    handlers: [workflows.handler],
+    handlers: [workflows.handler, fleets.handler],
     quota,
     access,
     consents,

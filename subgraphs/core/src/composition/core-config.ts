@@ -9,6 +9,7 @@ import type { HostLimits } from '../workers/hosts/host-state.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { UnitUpkeepConfig } from '../units/upkeep/unit-upkeep.js';
 import type { WorkflowsConfig } from './workflows/workflows.module.js';
+import type { JobFleetsConfig } from './fleets/job-fleets.module.js';
 import type { EventsConfig } from '../events/events.service.js';
 
 /** Components that core is built from. */
@@ -52,6 +53,8 @@ export interface CoreConfig {
   readonly units?: Partial<UnitUpkeepConfig>;
   /** Intervals of the work on workflows. */
   readonly workflows?: WorkflowsConfig;
+  /** Intervals of the work on fleets of jobs. */
+  readonly fleets?: JobFleetsConfig;
 }
 
 /** Defaults of {@link EventsConfig}. */

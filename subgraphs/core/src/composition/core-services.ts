@@ -24,6 +24,7 @@ export function servicesOf(
     canaries,
     units,
     workflows,
+    fleets,
   }: Components,
   clock: Clock,
 ): CoreServices {
@@ -67,6 +68,7 @@ export function servicesOf(
     taskChanges: jobs.taskChanges,
     units,
     workflows,
+    fleets,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares }, name),

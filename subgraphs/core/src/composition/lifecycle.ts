@@ -40,13 +40,15 @@ export class Lifecycle {
       canaries,
       units,
       workflows,
+      fleets,
+      gates,
     } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
     // Changes after this position of the stream are delivered, so values read now do not become stale.
     await directories.start();
-    await Promise.all([suspendedTasks.start(), limitedTasks.start()]);
+    await Promise.all([suspendedTasks.start(), limitedTasks.start(), gates.start()]);
     events.leadWith(fleet.leadership);
     jobs.start();
     failures.work.start();
@@ -54,6 +56,7 @@ export class Lifecycle {
     canaries.runner.start();
     units.start(fleet.leadership);
     workflows.start();
+    fleets.start();
     secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
@@ -75,6 +78,8 @@ export class Lifecycle {
       canaries,
       units,
       workflows,
+      fleets,
+      gates,
     } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
@@ -86,9 +91,11 @@ export class Lifecycle {
     await canaries.runner.stop();
     await units.stop();
     await workflows.stop();
+    await fleets.stop();
     await secrets.stop();
     suspendedTasks.stop();
     limitedTasks.stop();
+    gates.stop();
     directories.stop();
     await events.stop();
     await writer.close();

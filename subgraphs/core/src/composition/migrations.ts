@@ -20,6 +20,7 @@ import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { unitCollections } from '../units/unit-collections.js';
+import { jobFleetCollections } from '../fleets/fleet-collections.js';
 import { workflowCollections } from '../workflows/workflow-collections.js';
 import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
@@ -35,6 +36,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...eventCollections,
   ...unitCollections,
   ...workflowCollections,
+  ...jobFleetCollections,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -191,6 +193,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0025-workflows-in-parts',
     up: async (db) => {
       await ensureCollections(db, workflowCollections as readonly CollectionDefinition[], { repair: true });
+    },
+  },
+  {
+    id: '0026-fleets',
+    up: async (db) => {
+      const changed = [jobsCollection, ...jobFleetCollections] as readonly CollectionDefinition[];
+      await ensureCollections(db, changed, { repair: true });
     },
   },
   {

@@ -71,9 +71,9 @@ export interface LeaderTerms {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
 }
 
-/** Number of writes of queues and workers, and of completions of units, in memory. */
+/** Number of writes of queues, workers, completions of units and decisions about fleets in memory. */
 const documentRingSize = 10_000;
-const followed = new Set(['queues', 'workers', 'unitCompletions']);
+const followed = new Set(['queues', 'workers', 'unitCompletions', 'fleetDecisions']);
 /** Interval at which an idle follower gets the position, in milliseconds. */
 const followIdleMs = 5000;
 

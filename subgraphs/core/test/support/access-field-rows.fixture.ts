@@ -44,6 +44,12 @@ export const fieldRows: Readonly<Record<string, Row>> = {
     got: ({ workflow }: { workflow: { share: unknown } | null }) => workflow?.share,
     outcomes: 'r r e e e a',
   },
+  'Fleet.share': {
+    text: 'query ($id: ID!) { fleet(id: $id) { share { path } } }',
+    variables: ({ fleetId }) => ({ id: fleetId }),
+    got: ({ fleet }: { fleet: { share: unknown } | null }) => fleet?.share,
+    outcomes: 'r r e e e a',
+  },
   'JobCount.share': {
     text: '{ jobCounts { share { path } } }',
     got: ({ jobCounts }: { jobCounts: { share: unknown }[] }) =>

@@ -56,6 +56,13 @@ const workflowChange = (field: string, more: object = {}): Row => ({
   outcomes: 'r r r e e r',
 });
 
+const fleetChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { fleet { id } userErrors { code } } }`,
+  variables: ({ fleetId }) => ({ input: { fleetId, ...more } }),
+  got: (answer: { [field: string]: { fleet: unknown } }) => answer[field]?.fleet,
+  outcomes: 'r r r e e r',
+});
+
 const poolChange = (field: string, more: object = {}): Row => ({
   text: `${input(field)} { userErrors { code } } }`,
   variables: ({ poolId }) => ({ input: { poolId, ...more } }),
@@ -199,6 +206,18 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.markWorkflowNodes': workflowChange('markWorkflowNodes', {
     ...{ nodes: ['later'], state: 'SKIPPED', reason: 'because' },
   }),
+  'Mutation.createFleet': {
+    text: `${input('createFleet')} { fleet { id } } }`,
+    variables: ({ poolId }) => ({
+      input: { poolId, name: 'mine', job: { name: 'x', payload: { command: 'true' } } },
+    }),
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.updateFleet': fleetChange('updateFleet', { settings: { max: 5 } }),
+  'Mutation.pauseFleet': fleetChange('pauseFleet'),
+  'Mutation.resumeFleet': fleetChange('resumeFleet'),
+  'Mutation.prewarmFleet': fleetChange('prewarmFleet', { jobs: 0, until: '2090-01-01T00:00:00.000Z' }),
+  'Mutation.drainFleet': fleetChange('drainFleet'),
   'Mutation.createWorkPool': {
     text: `${input('createWorkPool')} { pool { id } } }`,
     variables: (_world, caller) => ({

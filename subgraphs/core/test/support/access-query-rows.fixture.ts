@@ -41,6 +41,16 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ workflows }: { workflows: { nodes: unknown[] } }) => workflows.nodes.length > 0,
     outcomes: 'r r e e e a',
   },
+  'Query.fleet': {
+    text: 'query ($id: ID!) { fleet(id: $id) { id } }',
+    variables: ({ fleetId }) => ({ id: fleetId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.fleets': {
+    text: '{ fleets { nodes { id } } }',
+    got: ({ fleets }: { fleets: { nodes: unknown[] } }) => fleets.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
   'Query.workPool': {
     text: 'query ($id: ID!) { workPool(id: $id) { id } }',
     variables: ({ poolId }) => ({ id: poolId }),
@@ -167,6 +177,11 @@ export const queryRows: Readonly<Record<string, Row>> = {
   'Subscription.workflowChanged': {
     text: 'subscription ($id: ID!) { workflowChanged(id: $id) { cursor } }',
     variables: ({ workflowId }) => ({ id: workflowId }),
+    outcomes: 'r r e e e a',
+  },
+  'Subscription.fleetDecided': {
+    text: 'subscription ($id: ID!) { fleetDecided(fleetId: $id) { cursor } }',
+    variables: ({ fleetId }) => ({ id: fleetId }),
     outcomes: 'r r e e e a',
   },
   'Subscription.workPoolChanged': {

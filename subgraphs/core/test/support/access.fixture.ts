@@ -28,6 +28,8 @@ export interface World extends TestCore {
   readonly accessId: string;
   /** A workflow, whose node "later" waits for another. */
   readonly workflowId: string;
+  /** A fleet without jobs. */
+  readonly fleetId: string;
   /** A pool of work units, and a unit that waits in it. */
   readonly poolId: string;
   readonly unitId: string;
@@ -209,7 +211,7 @@ async function records({
   ask,
   db,
 }: TestCore & { readonly db: TestDatabase }): Promise<
-  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId' | 'workflowId'>
+  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId' | 'workflowId' | 'fleetId'>
 > {
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
@@ -268,5 +270,12 @@ async function records({
     { input: { experiment: 'alpha', idempotencyKey: 'workflow', name: 'workflow', nodes } },
   );
   const workflowId = String(submitWorkflow?.['workflow']?.['id']);
-  return { taskId, operationId: String(operation?._id), downtimeId, poolId, unitId, workflowId };
+  const { createFleet } = await ask(
+    'mutation ($input: CreateFleetInput!) { createFleet(input: $input) { fleet { id } userErrors { message } } }',
+    // No job is started for the one unit that waits.
+    { input: { poolId, name: 'fleet', settings: { targetLagSeconds: 86_400 }, job: { name: 'x', ...node } } },
+  );
+  const fleetId = String(createFleet?.['fleet']?.['id']);
+  const operationId = String(operation?._id);
+  return { taskId, operationId, downtimeId, poolId, unitId, workflowId, fleetId };
 }

@@ -28,6 +28,7 @@ export interface UnitsModuleOptions {
     onReset(listener: () => void): () => void;
   };
   readonly readAttempts: ReadAttempts;
+  readonly gates: UnitReportsOptions['gates'];
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly experimentOfTask: (taskId: string) => Promise<string | null>;
   readonly config: Partial<UnitUpkeepConfig> | undefined;
@@ -40,6 +41,7 @@ export interface UnitsModuleOptions {
 export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   const { stores, events, readAttempts, experimentExists, experimentOfTask, config, clock, ids, log } =
     options;
+  const { gates } = options;
   const { pools: repository, blocks } = stores;
   const attempts = new Attempts(readAttempts);
   const stillHeld: Attempts['stillHeld'] = (held) => attempts.stillHeld(held);
@@ -59,7 +61,7 @@ export function unitsModule(options: UnitsModuleOptions): UnitsModule {
   return {
     pools,
     publish: new PublishService({ pools: repository, repository: stores.publications, onChanged, clock }),
-    reports: new UnitReports({ pools: repository, works, payloads, attempts, isDrained, clock, ids }),
+    reports: new UnitReports({ pools: repository, works, payloads, attempts, isDrained, gates, clock, ids }),
     views: new UnitViews({ pools: repository, blocks, payloads, works }),
     start(leader) {
       stops = [events.onWritten('workPools', onChanged), events.onReset(() => works.lookAll())];

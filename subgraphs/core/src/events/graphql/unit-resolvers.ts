@@ -1,7 +1,7 @@
 /** Resolvers of the streams of work units: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import type { Resolvers } from '../../types.generated.js';
-import { unitIdOf } from '../../units/blocks/unit-ids.js';
+import { isCompletionOf, unitIdOf } from '../../units/blocks/unit-ids.js';
 import { encodeCursor } from '../feed/cursor.js';
 import { poolNotFound } from '../progress/pool-stream.js';
 import { checkedInterval } from './interval.js';
@@ -32,8 +32,9 @@ export const unitStreamResolvers: Pick<Resolvers, Types> & {
     },
     workUnitCompleted: {
       subscribe: (_parent, { poolId, after }, { core, principal, signal }) =>
-        core.events.documents.completions({
-          ...{ poolId, after, signal },
+        core.events.documents.parts({
+          ...{ collection: 'unitCompletions', after, signal },
+          isWanted: (id) => isCompletionOf(poolId, id),
           check: async () => {
             const [pool] = await core.units.pools.findMany([poolId], principal);
             if (!pool) throw poolNotFound(poolId);

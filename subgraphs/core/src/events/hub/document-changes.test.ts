@@ -25,10 +25,11 @@ describe('a stream of documents that is resumed', () => {
     );
     const reads: number[] = [];
     const seen: string[] = [];
-    for await (const { token } of changes.completions({
-      ...{ poolId: 'pool_x', after: 'a cursor', signal },
+    for await (const { token } of changes.parts({
+      ...{ collection: 'unitCompletions', after: 'a cursor', signal },
+      isWanted: () => true,
       check: () => Promise.resolve(),
-      read: (ids) => {
+      read: (ids: readonly string[]) => {
         reads.push(ids.length);
         return Promise.resolve(ids.map((_id) => ({ _id }) as UnitCompletionDocument));
       },

@@ -5,8 +5,6 @@
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { QueueFilter } from '../../queues/queues.service.js';
-import { isCompletionOf } from '../../units/blocks/unit-ids.js';
-import type { UnitCompletionDocument } from '../../units/blocks/unit-completion.document.js';
 import type { WorkersQuery } from '../../workers/worker-directory.service.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';
@@ -45,18 +43,20 @@ const maxNamed = 1000;
 /** Documents that are read together: one may have 1 MiB, and a stream may resume far back. */
 const readTogether = 16;
 
-/** Completions of the units of a pool. */
-export interface CompletionsRequest {
-  readonly poolId: string;
+/** Documents of one pool or fleet. */
+export interface PartsRequest<TDoc> {
+  /** Name of the collection. */
+  readonly collection: string;
+  readonly isWanted: (id: string) => boolean;
   readonly after: string | null | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Throws if the caller may not see the pool. */
+  /** Throws if the caller may not see the pool or fleet. */
   readonly check: () => Promise<void>;
-  /** Reads completions, one entry for each id; null for those that are no longer kept. */
-  readonly read: (ids: readonly string[]) => Promise<readonly (UnitCompletionDocument | null)[]>;
+  /** Reads documents, one entry for each id; null for those that are no longer kept. */
+  readonly read: (ids: readonly string[]) => Promise<readonly (TDoc | null)[]>;
 }
 
-/** Streams of changed queues and workers, and of completed units. */
+/** Streams of changed queues and workers, of completed units, and of decisions about fleets. */
 export class DocumentChanges {
   readonly #guard: SubscriptionGuard;
   readonly #documents: DocumentStream;
@@ -107,17 +107,17 @@ export class DocumentChanges {
     );
   }
 
-  /** Units of a pool that are completed. @throws DomainError CURSOR_…, POOL_NOT_FOUND */
-  completions({
-    poolId,
+  /** Documents that belong to one pool or fleet. @throws DomainError CURSOR_…, and what `check` throws */
+  parts<TDoc>({
+    collection,
+    isWanted,
     after,
     signal,
     check,
     read,
-  }: CompletionsRequest): AsyncGenerator<DocumentChange<UnitCompletionDocument>, void, undefined> {
-    const isOfPool = (id: string): boolean => isCompletionOf(poolId, id);
+  }: PartsRequest<TDoc>): AsyncGenerator<DocumentChange<TDoc>, void, undefined> {
     return this.#guard.through(after, signal, (start) =>
-      checked(check, this.#follow(start, 'unitCompletions', isOfPool, read)),
+      checked(check, this.#follow(start, collection, isWanted, read)),
     );
   }
 

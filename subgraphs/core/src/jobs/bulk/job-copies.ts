@@ -180,6 +180,8 @@ export class JobCopies {
           task,
           // A node of a workflow runs again through its workflow.
           workflow: undefined,
+          // A fleet replaces its jobs itself.
+          fleet: undefined,
           retryOf: source._id,
           actor: bulk.requester.subject,
         },

@@ -11,6 +11,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   taskId: ['taskId'],
   taskIndex: ['taskIndex'],
   workflowNode: ['workflow'],
+  fleet: ['fleet'],
   share: ['share'],
   sharePath: ['share'],
   priority: ['priority'],

@@ -6,6 +6,7 @@ import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import { taskOfJob } from '../../tasks/graphql/task-loader.js';
+import { fleetOfJob } from '../../fleets/graphql/fleet-loader.js';
 import { nodeOfJob } from '../../workflows/graphql/workflow-loader.js';
 import type { Resolvers } from '../../types.generated.js';
 import { workerEntity } from '../../workers/graphql/worker-loader.js';
@@ -73,6 +74,7 @@ const job: NonNullable<Resolvers['Job']> = {
   task: taskOfJob as NonNullable<Resolvers['Job']>['task'],
   taskId: ({ taskId }) => taskId ?? null,
   workflowNode: nodeOfJob,
+  fleet: fleetOfJob,
   share: shareOf,
   sharePath: ({ share }) => share,
   requirements: ({

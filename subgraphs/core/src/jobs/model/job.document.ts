@@ -59,6 +59,7 @@ export const jobsCollection = defineCollection<JobDocument>({
       taskId: known,
       taskIndex: known,
       workflow: known,
+      fleet: known,
       share: known,
       priority: { bsonType: 'int', minimum: -1000, maximum: 1000 },
       labels: known,

@@ -240,6 +240,13 @@ export interface StoredWorkflowPart {
   readonly run: number;
 }
 
+/** Fleet that a job belongs to. */
+export interface StoredFleetPart {
+  readonly id: string;
+  /** Version of the template of the job. */
+  readonly version: number;
+}
+
 /** Entry of the bounded list of transitions. */
 export interface StoredTransition {
   readonly revision: number;
@@ -278,6 +285,7 @@ export interface StoredLastEvent {
   /** Position in the task. */
   readonly taskIndex?: number;
   readonly workflow?: StoredWorkflowPart;
+  readonly fleet?: StoredFleetPart;
   /** Name of the queue of the current or latest attempt. */
   readonly queue?: string;
   /** Queue before this event, if different: counts are moved from it. */
@@ -329,6 +337,7 @@ export interface JobDocument {
   readonly taskId?: string;
   readonly taskIndex?: number;
   readonly workflow?: StoredWorkflowPart;
+  readonly fleet?: StoredFleetPart;
   /** Path of the share leaf. */
   readonly share: string;
   readonly priority: number;

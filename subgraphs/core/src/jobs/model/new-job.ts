@@ -1,6 +1,7 @@
 import { jobSchemaVersion } from './job.document.js';
 import type {
   JobDocument,
+  StoredFleetPart,
   StoredPayload,
   StoredRequirements,
   StoredRetryPolicy,
@@ -30,6 +31,7 @@ export interface NewJob {
   readonly waitingFor: readonly string[];
   readonly task?: { readonly id: string; readonly index: number } | undefined;
   readonly workflow?: StoredWorkflowPart | undefined;
+  readonly fleet?: StoredFleetPart | undefined;
   readonly retryOf?: string | undefined;
   /** Actor of the submit, if not the submitter. */
   readonly actor?: string | undefined;
@@ -37,12 +39,13 @@ export interface NewJob {
 
 /** Document of a new job: ACTIVATED, or PENDING while it waits for parents. @param now time of the write */
 export function newJobDocument(job: NewJob, now: Date): JobDocument {
-  const { id, createdAt, task, workflow, retryOf, waitingFor, labels, submittedBy } = job;
+  const { id, createdAt, task, workflow, fleet, retryOf, waitingFor, labels, submittedBy } = job;
   const state = waitingFor.length > 0 ? 'PENDING' : 'ACTIVATED';
   const labelTexts = labels.map(({ key, value }) => `${key}=${value}`);
   const partOf = {
     ...(task ? { taskId: task.id, taskIndex: task.index } : {}),
     ...(workflow ? { workflow } : {}),
+    ...(fleet ? { fleet } : {}),
   };
   return {
     _id: id,

@@ -243,6 +243,7 @@ function keysOfEvent({ edge, shape }: TransitionGroup, value: Value): Plain {
     taskId: '$taskId',
     taskIndex: '$taskIndex',
     workflow: '$workflow',
+    fleet: '$fleet',
     queue: assigns ? value('queue') : '$queue',
     ...(assigns ? { previousQueue: changedOr('queue', value('queue')) } : {}),
     gpu: assigns ? value('gpu') : '$gpu',

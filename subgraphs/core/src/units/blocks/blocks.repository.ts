@@ -68,6 +68,17 @@ export class BlocksRepository {
       .toArray();
   }
 
+  /** The jobs among these that hold units of the pool. */
+  async holding(poolId: string, jobIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const wanted = new Set(jobIds);
+    const found = this.#blocks
+      .find({ holders: { $in: [...jobIds] }, poolId }, { hint: 'holders_idx' })
+      .project<Required<Pick<BlockDocument, 'holders'>>>({ _id: 0, holders: 1 });
+    const holding = new Set<string>();
+    for await (const { holders } of found) for (const id of holders) if (wanted.has(id)) holding.add(id);
+    return holding;
+  }
+
   /** Blocks with units that can be leased now, in the order of leases, behind one of them. */
   async ready(
     poolId: string,

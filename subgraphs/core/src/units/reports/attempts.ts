@@ -6,9 +6,17 @@ import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { UnitAttempt } from '../work/lease-waiter.js';
 
 /** Fields of a job that decide. */
-export const attemptFields = { state: 1, fence: 1, experiment: 1, taskId: 1, 'attempts.site': 1 } as const;
+export const attemptFields = {
+  state: 1,
+  fence: 1,
+  experiment: 1,
+  taskId: 1,
+  'fleet.id': 1,
+  'attempts.site': 1,
+} as const;
 
 type AttemptFacts = Pick<JobDocument, '_id' | 'state' | 'fence' | 'experiment' | 'taskId'> & {
+  readonly fleet?: { readonly id: string };
   readonly attempts: readonly { readonly site?: string }[];
 };
 
@@ -19,6 +27,7 @@ export type ReadAttempts = (jobIds: readonly string[]) => Promise<readonly Attem
 export interface HeldAttempt extends UnitAttempt {
   readonly experiment: string;
   readonly taskId?: string | undefined;
+  readonly fleetId?: string | undefined;
 }
 
 /** Looks attempts up as they are stored now. */
@@ -36,8 +45,8 @@ export class Attempts {
     const { jobId, fence } = attempt;
     const [job] = await this.#read([jobId]);
     if (!job || !holds(job, fence)) return undefined;
-    const { experiment, taskId, attempts } = job;
-    return { jobId, fence, site: attempts.at(-1)?.site, experiment, taskId };
+    const { experiment, taskId, fleet, attempts } = job;
+    return { jobId, fence, site: attempts.at(-1)?.site, experiment, taskId, fleetId: fleet?.id };
   }
 
   /** Returns the jobs among these that no worker holds. */

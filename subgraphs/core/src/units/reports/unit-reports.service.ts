@@ -15,6 +15,7 @@ import type { PayloadMemory } from '../work/payload-memory.js';
 import type { PoolWorks } from '../work/pool-works.js';
 import type { WorkDraft } from '../work/work-draft.js';
 import type { Attempts, HeldAttempt } from './attempts.js';
+import { leaseThrough, type UnitGates } from './gated-lease.js';
 import {
   checkCompleted,
   checkFailed,
@@ -39,7 +40,10 @@ export interface UnitAssignment extends LeasedUnit, UnitPayload {
 /** Leased units, or the errors because of which there are none. */
 export interface LeaseResult {
   readonly units: readonly UnitAssignment[];
-  /** True if the pool is closed and has no unit that waits or is leased: there will be none. */
+  /**
+   * True if there will be no units for the job: the pool is closed and has none that waits or is leased, or
+   * the fleet of the job has released it.
+   */
   readonly isDrained: boolean;
   /** Seconds for which units of the pool are leased; null with errors. */
   readonly leaseSeconds: number | null;
@@ -65,6 +69,7 @@ export interface UnitReportsOptions {
   readonly payloads: PayloadMemory;
   readonly attempts: Attempts;
   readonly isDrained: (pool: PoolDocument) => Promise<boolean>;
+  readonly gates: UnitGates;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -118,7 +123,7 @@ export class UnitReports {
   /** Leases units, and waits for some. */
   async #lease(
     pool: PoolDocument,
-    request: Omit<LeaseRequest, 'isPatient' | 'signal'>,
+    request: Omit<LeaseRequest, 'isPatient' | 'signal'> & { readonly attempt: HeldAttempt },
     waitSeconds: number,
     signal: AbortSignal | undefined,
   ): Promise<LeaseResult> {
@@ -128,14 +133,15 @@ export class UnitReports {
     const timer = isPatient ? setTimeout(stop, waitSeconds * 1000) : undefined;
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
-    const units = await this.#options.works
-      .of(pool)
-      .lease({ ...request, isPatient, signal: over.signal })
-      .finally(() => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', stop);
-      });
-    const isDrained = units.length === 0 && (await this.#options.isDrained(pool));
+    const { gates, works } = this.#options;
+    const { units, isReleased } = await leaseThrough(gates, request.attempt, {
+      lease: (until) => works.of(pool).lease({ ...request, isPatient, signal: until }),
+      ...{ isPatient, signal: over.signal },
+    }).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    });
+    const isDrained = isReleased || (units.length === 0 && (await this.#options.isDrained(pool)));
     const { leaseSeconds } = pool.settings;
     return { units: await this.#withPayloads(units), isDrained, leaseSeconds, userErrors: [] };
   }
