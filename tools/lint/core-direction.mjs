@@ -1,13 +1,14 @@
 // The direction of imports between the folders of core, as zones of `import-x/no-restricted-paths`.
 //
-// composition → */graphql → events, hardware → workers → scheduler → tasks, units, workflows → policies →
-// jobs → queues, shares, experiments, access, consents, secrets → gpus → shared
+// composition → */graphql → events, hardware → workers → scheduler → fleets → tasks, units, workflows →
+// policies → jobs → queues, shares, experiments, access, consents, secrets → gpus → shared
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [
   ['events', 'hardware'],
   ['workers'],
   ['scheduler'],
+  ['fleets'],
   ['tasks', 'units', 'workflows'],
   ['policies'],
   ['jobs'],
@@ -18,7 +19,7 @@ const levels = [
 
 const source = 'subgraphs/core/src';
 const direction =
-  'composition → */graphql → events, hardware → workers → scheduler → tasks, units, workflows → policies → jobs → queues, shares, experiments, access, consents, secrets → gpus → shared';
+  'composition → */graphql → events, hardware → workers → scheduler → fleets → tasks, units, workflows → policies → jobs → queues, shares, experiments, access, consents, secrets → gpus → shared';
 
 /** Modules that no domain may import: those that know all domains. */
 const roots = [`${source}/*.ts`, `${source}/composition/**`];

@@ -23,6 +23,7 @@ import { addHost } from './commands/site/host.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';
+import { addFleet } from './commands/fleet/fleet.js';
 import { addPool } from './commands/pool/pool.js';
 import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
@@ -104,6 +105,7 @@ function createProgram(world: World, finish: Finish): Command {
     addAccess,
     addSecret,
     addPool,
+    addFleet,
     addWorkflow,
     addQueues,
     addQueue,

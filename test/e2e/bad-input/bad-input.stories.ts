@@ -140,6 +140,14 @@ export function badInputStories(transport: TransportKind): void {
           { experiment: 'larkspur', name: 'given' },
           'pool { id }',
         );
+      const settings = { targetLagSeconds: 86_400 };
+      const { fleet } = await system
+        .api()
+        .change<{ fleet: { id: string } }>(
+          'createFleet',
+          { poolId: pool.id, name: 'given', settings, job: { ...smallJob, ...far } },
+          'fleet { id }',
+        );
       const node = { payload: { command: 'true' }, requirements: far.requirements };
       const nodes = [
         { ...node, name: 'first' },
@@ -172,6 +180,7 @@ export function badInputStories(transport: TransportKind): void {
         accessId: grantJobAccess.access.id,
         downtimeId: downtime.id,
         poolId: pool.id,
+        fleetId: fleet.id,
         workflowId: workflow.id,
         openWorkflowId: openWorkflow.id,
       };

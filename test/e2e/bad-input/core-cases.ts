@@ -5,6 +5,7 @@ import { experiments } from './core/experiment-cases.js';
 import { policies } from './core/policy-cases.js';
 import { downtimes, hosts, queues } from './core/queue-cases.js';
 import { units } from './core/unit-cases.js';
+import { fleets } from './core/fleet-cases.js';
 import { workflows } from './core/workflow-cases.js';
 import { jobs, tasks } from './core/submit-cases.js';
 
@@ -21,4 +22,5 @@ export const coreCases: readonly BadInput[] = [
   ...experiments,
   ...units,
   ...workflows,
+  ...fleets,
 ];

@@ -26,6 +26,8 @@ export interface Given {
   readonly accessId: string;
   /** A pool of work units. */
   readonly poolId: string;
+  /** A fleet without jobs. */
+  readonly fleetId: string;
   /** A workflow whose node "given" waits for another. */
   readonly workflowId: string;
   /** A workflow to which parts may be appended. */
@@ -61,6 +63,7 @@ export function goodInputs({
   accessId,
   downtimeId,
   poolId,
+  fleetId,
   workflowId,
   openWorkflowId,
 }: Given): GoodInputs {
@@ -117,6 +120,21 @@ export function goodInputs({
       { workflowId, nodes: ['given'], state: 'SKIPPED', reason: 'for the story' },
     ],
     createWorkPool: ['CreateWorkPoolInput', { experiment: 'rubin', name: 'a-pool', settings: {} }],
+    createFleet: [
+      'CreateFleetInput',
+      {
+        ...{ poolId, name: 'a-fleet', settings: {}, isDryRun: true },
+        job: { ...smallJob, requirements: {} },
+      },
+    ],
+    updateFleet: ['UpdateFleetInput', { fleetId, settings: { max: 5 } }],
+    pauseFleet: ['PauseFleetInput', { fleetId, reason: 'for the story' }],
+    resumeFleet: ['ResumeFleetInput', { fleetId }],
+    prewarmFleet: [
+      'PrewarmFleetInput',
+      { fleetId, jobs: 0, until: new Date(Date.now() + 3_600_000).toISOString() },
+    ],
+    drainFleet: ['DrainFleetInput', { fleetId }],
     publishWorkUnits: ['PublishWorkUnitsInput', { poolId, units: [{ key: 'a unit', payload: 'x' }] }],
     resubmitWorkUnits: ['ResubmitWorkUnitsInput', { poolId }],
     closeWorkPool: ['CloseWorkPoolInput', { poolId }],

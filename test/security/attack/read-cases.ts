@@ -37,9 +37,9 @@ const schemaReaders: readonly Caller[] = ['operator', 'admin', 'agent', 'service
 /** Identifiers and names of atlas. */
 const ofAtlas: Marks = ({ targets }) => {
   const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask } = targets;
-  const { pool, unit, workflow } = targets;
+  const { pool, fleet, unit, workflow } = targets;
   const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask];
-  return [...ids, pool, unit, workflow, '"atlas"', '"atlas/'];
+  return [...ids, pool, fleet, unit, workflow, '"atlas"', '"atlas/'];
 };
 
 const query = (field: string, text: string, more: Omit<Read, 'fields' | 'text'> = {}): Read => ({
@@ -96,6 +96,8 @@ const ofCore: readonly Read[] = [
   query('tasks', '{ tasks { nodes { id } } }'),
   byId('workflow', 'workflow'),
   query('workflows', '{ workflows { nodes { id } } }', { marks: ({ targets }) => [targets.workflow] }),
+  byId('fleet', 'fleet'),
+  query('fleets', '{ fleets { nodes { id } } }', { marks: ({ targets }) => [targets.fleet] }),
   byId('workPool', 'pool'),
   query('workPools', '{ workPools { nodes { id } } }', { marks: ({ targets }) => [targets.pool] }),
   byId('workUnit', 'unit'),
@@ -239,6 +241,9 @@ const streams: readonly Read[] = [
   }),
   stream('workflowChanged', '($v: ID!) { workflowChanged(id: $v) { cursor } }', {
     variables: ({ workflow: v }) => ({ v }),
+  }),
+  stream('fleetDecided', '($v: ID!) { fleetDecided(fleetId: $v) { cursor } }', {
+    variables: ({ fleet: v }) => ({ v }),
   }),
   stream('workPoolChanged', '($v: ID!) { workPoolChanged(id: $v) { cursor } }', {
     variables: ({ pool: v }) => ({ v }),

@@ -20,6 +20,8 @@ export interface Targets {
   readonly worker: string;
   /** A workflow whose node waits. */
   readonly workflow: string;
+  /** A fleet without jobs, of the pool. */
+  readonly fleet: string;
   /** A pool of work units, and a unit that waits in it. */
   readonly pool: string;
   readonly unit: string;
@@ -99,6 +101,13 @@ export async function prepareTargets(
     { poolId: pool.id, units },
     'unitIds',
   );
+  // No job is started for the one unit that waits.
+  const settings = { targetLagSeconds: 86_400 };
+  const { fleet } = await api.change<{ fleet: { id: string } }>(
+    'createFleet',
+    { poolId: pool.id, name: 'guarded', settings, job: { name: 'guarded', payload: { command: 'true' } } },
+    'fleet { id }',
+  );
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
@@ -115,6 +124,7 @@ export async function prepareTargets(
     worker: worker.id,
     workflow: workflow.id,
     pool: pool.id,
+    fleet: fleet.id,
     unit: published.unitIds[0] ?? '',
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),

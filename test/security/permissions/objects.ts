@@ -34,6 +34,7 @@ export interface Objects {
   /** A workflow that is not sealed. */
   readonly openWorkflowId: string;
   readonly poolId: string;
+  readonly fleetId: string;
   /** Two units that wait in the pool. */
   readonly unitId: string;
   readonly secondUnitId: string;
@@ -239,17 +240,28 @@ async function poolOf(
   system: System,
   caller: Caller,
   target: Target,
-): Promise<Pick<Objects, 'poolId' | 'unitId' | 'secondUnitId'>> {
+): Promise<Pick<Objects, 'poolId' | 'unitId' | 'secondUnitId' | 'fleetId'>> {
   const input = { experiment: experimentOf(target), name: `for-${caller}-${target}`.toLowerCase() };
   const { pool } = await mutate(system, 'createWorkPool', input, 'pool { id }');
   const poolId = String(pool.id);
   const units = ['one', 'two'].map((key) => ({ key, payload: 'x' }));
   const { unitIds } = await mutate(system, 'publishWorkUnits', { poolId, units }, 'unitIds');
+  const job = { name: 'x', payload: { command: 'true' } };
+  const settings = { targetLagSeconds: 86_400 };
+  const { fleet } = await mutate(
+    system,
+    'createFleet',
+    { poolId, name: input.name, settings, job },
+    'fleet { id }',
+  );
+  const fleetId = String(fleet.id);
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  const fleets = system.core.db.collection<{ _id: string }>('fleets');
+  await fleets.updateOne({ _id: fleetId }, { $set: { owner } });
   const pools = system.core.db.collection<{ _id: string }>('workPools');
   await pools.updateOne({ _id: poolId }, { $set: { owner } });
   const [unitId, secondUnitId] = (unitIds as readonly unknown[]).map(String);
-  return { poolId, unitId: unitId ?? '', secondUnitId: secondUnitId ?? '' };
+  return { poolId, fleetId, unitId: unitId ?? '', secondUnitId: secondUnitId ?? '' };
 }
 
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {

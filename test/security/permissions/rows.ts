@@ -75,6 +75,12 @@ export const rows: Rows = [
     'query ($n: [String!]) { workflows(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query('fleet', 'query ($id: ID!) { fleet(id: $id) { id } }', ({ fleetId }) => ({ id: fleetId })),
+  query(
+    'fleets',
+    'query ($n: [String!]) { fleets(filter: { experiments: $n }) { nodes { id } } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
   query('workPool', 'query ($id: ID!) { workPool(id: $id) { id } }', ({ poolId }) => ({ id: poolId })),
   query(
     'workPools',
@@ -125,6 +131,9 @@ export const rows: Rows = [
   subscription('workflowChanged', '($id: ID!) { workflowChanged(id: $id) { cursor } }', (o) => ({
     id: o.workflowId,
   })),
+  subscription('fleetDecided', '($id: ID!) { fleetDecided(fleetId: $id) { cursor } }', (o) => ({
+    id: o.fleetId,
+  })),
   subscription('workPoolChanged', '($id: ID!) { workPoolChanged(id: $id) { cursor } }', (o) => ({
     id: o.poolId,
   })),
@@ -169,6 +178,16 @@ export const rows: Rows = [
     experiment,
     name: `of-${caller}-${target}`.toLowerCase(),
   })),
+  mutation('createFleet', ({ poolId }, caller, target) => ({
+    ...{ poolId, name: `of-${caller}-${target}`.toLowerCase(), job: { name: 'x', payload } },
+  })),
+  mutation('updateFleet', ({ fleetId }) => ({ fleetId, settings: { max: 5 } })),
+  mutation('pauseFleet', ({ fleetId }) => ({ fleetId })),
+  mutation('resumeFleet', ({ fleetId }) => ({ fleetId })),
+  mutation('prewarmFleet', ({ fleetId }) => ({
+    ...{ fleetId, jobs: 1, until: new Date(Date.now() + 3_600_000).toISOString() },
+  })),
+  mutation('drainFleet', ({ fleetId }) => ({ fleetId })),
   mutation('publishWorkUnits', ({ poolId }) => ({ poolId, units: [{ key: 'tested', payload: 'x' }] })),
   mutation('resubmitWorkUnits', ({ poolId }) => ({ poolId })),
   mutation('closeWorkPool', ({ poolId }) => ({ poolId })),

@@ -65,14 +65,8 @@ export function createComponents(options: CoreOptions): Components {
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
   const smallStores = directoryStores(db);
-  const access = new AccessGrantsService({
-    repository: smallStores.access,
-    jobOf: async (id) => (await stores.jobs.find([id], { owner: 1, experiment: 1 }))[0] ?? null,
-    taskOf: async (id) => (await stores.tasks.find([id]))[0] ?? null,
-    shareOf: async (path) => (await directories.shares.byPaths([path]))[0]?.experiment ?? null,
-    clock,
-    ids,
-  });
+  const shares = (path: string) => directories.shares.byPaths([path]);
+  const access = accessOf(options, stores, smallStores.access, shares);
   const graphs = workflowStores(db);
   const { workflows: held } = graphs;
   const standing = jobFleetStores(db);
@@ -148,6 +142,22 @@ export function createComponents(options: CoreOptions): Components {
   const parts = { ...others, workflows, fleets: jobFleetsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
+}
+
+function accessOf(
+  { clock, ids }: CoreOptions,
+  stores: JobStores,
+  repository: ReturnType<typeof directoryStores>['access'],
+  shares: (path: string) => ReturnType<Directories['shares']['byPaths']>,
+): AccessGrantsService {
+  return new AccessGrantsService({
+    repository,
+    jobOf: async (id) => (await stores.jobs.find([id], { owner: 1, experiment: 1 }))[0] ?? null,
+    taskOf: async (id) => (await stores.tasks.find([id]))[0] ?? null,
+    shareOf: async (path) => (await shares(path))[0]?.experiment ?? null,
+    clock,
+    ids,
+  });
 }
 
 function workflowsOf(

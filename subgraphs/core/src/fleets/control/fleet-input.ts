@@ -88,9 +88,13 @@ export function checkSettings(
     const wanted = queueProblem(queue);
     if (wanted !== undefined) errors.add([...path, 'queue'], queue, wanted, 'QUEUE_NOT_FOUND');
   });
-  const room = ceilingOf(settings);
-  if (queues.length > 0 && min <= max && room < min)
-    errors.add(['settings', 'queues'], `queues for ${room} jobs`, `queues for at least \`min\`, ${min} jobs`);
+  const places = ceilingOf(settings);
+  if (queues.length > 0 && min <= max && places < min)
+    errors.add(
+      ['settings', 'queues'],
+      `queues for ${places} jobs`,
+      `queues for at least \`min\`, ${min} jobs`,
+    );
 }
 
 /** Checks the jobs of a fleet. */

@@ -1,11 +1,13 @@
 /** Resolvers of fleets: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import { connection } from '@rhizome/subgraph';
+import { connection, reference } from '@rhizome/subgraph';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import { poolLoader } from '../../units/graphql/pool-loader.js';
+import type { FleetQueue } from '../model/fleet.types.js';
 import { fleetLoader } from './fleet-loader.js';
 
 type Types =
@@ -16,6 +18,7 @@ type Types =
   | 'FleetDecision'
   | 'FleetDecisionConnection'
   | 'FleetPrewarm'
+  | 'FleetQueueLimit'
   | 'FleetSettings';
 
 const fleet: NonNullable<Resolvers['Fleet']> = {
@@ -32,7 +35,6 @@ const fleet: NonNullable<Resolvers['Fleet']> = {
   targetJobs: ({ target }) => target,
   jobCounts: (of, _args, { core }) => core.fleets.fleets.jobCounts(of),
   jobVersion: ({ template }) => template.version,
-  jobName: ({ template }) => template.name,
   command: ({ template }) => template.payload.command,
   image: ({ template }) => template.payload.image ?? null,
   prewarm: ({ prewarm }) => prewarm ?? null,
@@ -72,6 +74,10 @@ export const fleetResolvers: Pick<Resolvers, Types> = {
   },
   FleetDecisionConnection: connection,
   FleetPrewarm: { by: ({ by: subject }) => ({ subject }) },
+  FleetQueueLimit: {
+    queue: reference({ loader: queueEntity.loader, key: ({ queue: name }: FleetQueue) => ({ name }) }),
+    queueName: ({ queue }) => queue,
+  },
   FleetSettings: { queues: ({ queues }) => [...queues] },
 };
 

@@ -9,12 +9,12 @@ const job = (id: string, change: Partial<FleetJob> = {}): FleetJob => ({
 });
 const request = (jobs: readonly FleetJob[], change: Partial<PlanRequest> = {}): PlanRequest => ({
   ...{ target: jobs.length, ceiling: 20, floor: 1, version: 1, queues: [], drainSeconds: 60 },
-  ...{ startable: 500, jobs, now },
+  ...{ mostStarts: 500, jobs, now },
   ...change,
 });
 
 describe('planJobs', () => {
-  it('starts what is missing, in the queues with room and the fewest waiting jobs', () => {
+  it('starts what is missing, in the queues with free places and the fewest waiting jobs', () => {
     const jobs = [job('a', { queue: 'north', phase: 'WAITING' }), job('b', { queue: 'south' })];
     const queues = [
       { queue: 'north', max: 3 },
@@ -78,6 +78,6 @@ describe('planJobs', () => {
 
   it('releases no job of an earlier version while none may start', () => {
     const jobs = [job('a'), job('b')];
-    expect(planJobs(request(jobs, { version: 2, startable: 0 }))).toMatchObject({ start: [], release: [] });
+    expect(planJobs(request(jobs, { version: 2, mostStarts: 0 }))).toMatchObject({ start: [], release: [] });
   });
 });

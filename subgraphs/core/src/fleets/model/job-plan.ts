@@ -25,13 +25,13 @@ export interface PlanRequest {
   readonly queues: readonly FleetQueue[];
   readonly drainSeconds: number;
   /** Most jobs that may be started now. */
-  readonly startable: number;
+  readonly mostStarts: number;
   /** Jobs in the order of their creation. */
   readonly jobs: readonly FleetJob[];
   readonly now: Date;
 }
 
-/** What to do. */
+/** Jobs to start, release and cancel, with the reason. */
 export interface JobPlan {
   /** Queues of the jobs to start; '' for any queue. */
   readonly start: readonly string[];
@@ -49,9 +49,9 @@ export function isActive({ phase, releasedAt }: FleetJob): boolean {
   return phase !== 'ENDED' && releasedAt === undefined;
 }
 
-/** Jobs to start, release and cancel. */
+/** Plans the jobs. */
 export function planJobs(request: PlanRequest): JobPlan {
-  const { target, ceiling, version, startable, jobs, now } = request;
+  const { target, ceiling, version, mostStarts, jobs, now } = request;
   const active = jobs.filter(isActive);
   const overdue = jobs.filter((job) => isOverdue(job, request.drainSeconds, now));
   const outdated = active.filter((job) => job.version < version);
@@ -65,7 +65,7 @@ export function planJobs(request: PlanRequest): JobPlan {
   const released = [...surplus, ...rolled.leaving].filter(({ phase }) => phase === 'HELD');
   const left = active.length - surplus.length - rolled.leaving.length;
   const missing = Math.max(0, Math.min(ceiling, target + rolled.extra) - left);
-  const start = placed(request, Math.min(missing, startable, maxStarts), cancelled);
+  const start = placed(request, Math.min(missing, mostStarts, maxStarts), cancelled);
   return {
     start,
     release: released.map(({ id }) => id),
@@ -87,7 +87,7 @@ interface Rolled {
 
 const nothing: Rolled = { leaving: [], extra: 0 };
 
-/** Jobs that make room: those that wait, the newest first, and then idle ones. */
+/** Jobs that leave: those that wait, the newest first, and then idle ones. */
 function surplusOf(active: readonly FleetJob[], count: number, version: number): readonly FleetJob[] {
   if (count <= 0) return [];
   const waiting = active.filter(({ phase }) => phase === 'WAITING').reverse();
@@ -99,17 +99,17 @@ function surplusOf(active: readonly FleetJob[], count: number, version: number):
 
 /** Jobs of earlier versions that are replaced now. */
 function rolledOf(
-  { floor, version, startable }: PlanRequest,
+  { floor, version, mostStarts }: PlanRequest,
   active: readonly FleetJob[],
   outdated: readonly FleetJob[],
   batch: number,
 ): Rolled {
-  const waiting = outdated.filter(({ phase }) => phase === 'WAITING').slice(0, startable);
+  const waiting = outdated.filter(({ phase }) => phase === 'WAITING').slice(0, mostStarts);
   // The jobs of the batch before must run.
   const isComing = active.some((job) => job.version === version && job.phase === 'WAITING');
   if (isComing || outdated.length === 0) return { leaving: waiting, extra: 0 };
   const running = active.filter(({ phase }) => phase === 'HELD').length;
-  const most = Math.min(batch, running - floor, startable - waiting.length);
+  const most = Math.min(batch, running - floor, mostStarts - waiting.length);
   const held = outdated
     .filter(({ phase }) => phase === 'HELD')
     .sort((one, other) => other.idleSeconds - one.idleSeconds)
@@ -127,7 +127,7 @@ function isOverdue({ phase, releasedAt }: FleetJob, drainSeconds: number, now: D
   return phase === 'WAITING' || now.getTime() - releasedAt.getTime() >= drainSeconds * 1000;
 }
 
-/** Queues of new jobs: those with the fewest jobs that wait, and then with the most room. */
+/** Queues of new jobs: those with the fewest jobs that wait, and then with the most free places. */
 function placed(
   { queues, jobs }: PlanRequest,
   count: number,
@@ -135,18 +135,18 @@ function placed(
 ): readonly string[] {
   if (queues.length === 0) return Array.from({ length: count }, () => '');
   const gone = new Set(cancelled.map(({ id }) => id));
-  const rooms = queues.map(({ queue, max }) => {
+  const places = queues.map(({ queue, max }) => {
     const own = jobs.filter((job) => job.queue === queue && job.phase !== 'ENDED' && !gone.has(job.id));
-    return { queue, room: max - own.length, waiting: own.filter(({ phase }) => phase === 'WAITING').length };
+    return { queue, free: max - own.length, waiting: own.filter(({ phase }) => phase === 'WAITING').length };
   });
   const start: string[] = [];
   while (start.length < count) {
-    const [best] = rooms
-      .filter(({ room }) => room > 0)
-      .sort((one, other) => one.waiting - other.waiting || other.room - one.room);
+    const [best] = places
+      .filter(({ free }) => free > 0)
+      .sort((one, other) => one.waiting - other.waiting || other.free - one.free);
     if (!best) break;
     start.push(best.queue);
-    best.room -= 1;
+    best.free -= 1;
     best.waiting += 1;
   }
   return start;

@@ -9,16 +9,16 @@ const settings: FleetSettings = {
 };
 const now = new Date('2030-01-01T00:00:00Z');
 const ago = (seconds: number): Date => new Date(now.getTime() - seconds * 1000);
-const quiet: FleetLoad = { waiting: 0, oldestSeconds: 0, arrivalsPerSecond: 0, running: 5, idle: 0 };
+const unloaded: FleetLoad = { waiting: 0, oldestSeconds: 0, arrivalsPerSecond: 0, running: 5, idle: 0 };
 const state = (target: number, seconds = 1000): ScalingState => ({ target, targetAt: ago(seconds) });
 
 const anySettings = fc
-  .record({ min: fc.nat(20), more: fc.nat(100), room: fc.option(fc.integer({ min: 1, max: 80 })) })
-  .map(({ min, more, room }): FleetSettings => ({
+  .record({ min: fc.nat(20), more: fc.nat(100), places: fc.option(fc.integer({ min: 1, max: 80 })) })
+  .map(({ min, more, places }): FleetSettings => ({
     ...settings,
     min,
     max: Math.max(1, min + more),
-    queues: room === null ? [] : [{ queue: 'north', max: room }],
+    queues: places === null ? [] : [{ queue: 'north', max: places }],
   }));
 const anyLoad: fc.Arbitrary<FleetLoad> = fc.record({
   waiting: fc.nat(100_000),
@@ -80,28 +80,34 @@ describe('scale', () => {
   });
 
   it('starts as many jobs as the arrivals and the waiting units need', () => {
-    const load = { ...quiet, waiting: 100, oldestSeconds: 12, arrivalsPerSecond: 25, unitsPerJobSecond: 1 };
+    const load = {
+      ...unloaded,
+      waiting: 100,
+      oldestSeconds: 12,
+      arrivalsPerSecond: 25,
+      unitsPerJobSecond: 1,
+    };
     expect(scale(settings, state(5), load, now)).toMatchObject({ target: 35, reason: 'LAG_HIGH' });
   });
 
   it('doubles the jobs at most while it is not known what they complete, and starts one per waiting unit at most', () => {
-    const load = { ...quiet, waiting: 1000, oldestSeconds: 600 };
+    const load = { ...unloaded, waiting: 1000, oldestSeconds: 600 };
     expect(scale(settings, state(5), load, now)?.target).toBe(10);
     expect(scale(settings, state(5), { ...load, waiting: 2 }, now)?.target).toBe(7);
   });
 
   it('starts no more jobs because of the lag while earlier ones wait to run', () => {
-    const load = { ...quiet, waiting: 1000, oldestSeconds: 600, running: 2 };
+    const load = { ...unloaded, waiting: 1000, oldestSeconds: 600, running: 2 };
     expect(scale(settings, state(5), load, now)).toBeUndefined();
   });
 
   it('starts a first job without a minimum', () => {
-    const load = { ...quiet, waiting: 3, oldestSeconds: 11, running: 0 };
+    const load = { ...unloaded, waiting: 3, oldestSeconds: 11, running: 0 };
     expect(scale({ ...settings, min: 0 }, state(0), load, now)?.target).toBe(1);
   });
 
   it('keeps the jobs between the two marks', () => {
-    const load = { ...quiet, waiting: 6, oldestSeconds: 6, arrivalsPerSecond: 1, unitsPerJobSecond: 1 };
+    const load = { ...unloaded, waiting: 6, oldestSeconds: 6, arrivalsPerSecond: 1, unitsPerJobSecond: 1 };
     expect(scale(settings, state(20), load, now)).toBeUndefined();
     expect(scale(settings, state(20), { ...load, waiting: 4, oldestSeconds: 4 }, now)).toMatchObject({
       target: 2,
@@ -110,7 +116,7 @@ describe('scale', () => {
   });
 
   it('releases idle jobs down to the minimum, or to the jobs that are requested until a time', () => {
-    const load = { ...quiet, idle: 5 };
+    const load = { ...unloaded, idle: 5 };
     expect(scale(settings, state(5), load, now)).toMatchObject({ target: 1, reason: 'IDLE' });
     const prewarm = { jobs: 4, until: ago(-60), by: 'ada' };
     expect(scale(settings, { ...state(5), prewarm }, load, now)?.target).toBe(4);
@@ -123,9 +129,9 @@ describe('scale', () => {
 
 describe('lagOf', () => {
   it('is the age of the oldest unit, or the time that the waiting units take if that is longer', () => {
-    expect(lagOf({ ...quiet, waiting: 100, oldestSeconds: 3, unitsPerJobSecond: 2 })).toBe(10);
-    expect(lagOf({ ...quiet, waiting: 100, oldestSeconds: 30, unitsPerJobSecond: 2 })).toBe(30);
-    expect(lagOf({ ...quiet, waiting: 100, oldestSeconds: 3 })).toBe(3);
-    expect(lagOf(quiet)).toBe(0);
+    expect(lagOf({ ...unloaded, waiting: 100, oldestSeconds: 3, unitsPerJobSecond: 2 })).toBe(10);
+    expect(lagOf({ ...unloaded, waiting: 100, oldestSeconds: 30, unitsPerJobSecond: 2 })).toBe(30);
+    expect(lagOf({ ...unloaded, waiting: 100, oldestSeconds: 3 })).toBe(3);
+    expect(lagOf(unloaded)).toBe(0);
   });
 });

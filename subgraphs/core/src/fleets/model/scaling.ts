@@ -50,7 +50,7 @@ export function floorOf(
   return Math.min(wanted, ceilingOf(settings));
 }
 
-/** Lag of the fleet in seconds: the age of the oldest unit, or the time that the waiting units take, if longer. */
+/** Lag in seconds: the age of the oldest unit, or the time that the waiting units take if that is longer. */
 export function lagOf({ waiting, oldestSeconds, unitsPerJobSecond, running }: FleetLoad): number {
   if (waiting === 0) return 0;
   if (unitsPerJobSecond === undefined || running === 0) return oldestSeconds;

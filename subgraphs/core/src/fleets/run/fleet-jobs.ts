@@ -1,4 +1,4 @@
-/** Jobs of fleets. Their ids follow from the fleet, and the number and time of the decision that starts them. */
+/** Jobs of fleets. Their ids follow from the fleet, and the number and time of a decision. */
 import { batchJobIds } from '../../jobs/model/job-ids.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { newJobDocument } from '../../jobs/model/new-job.js';

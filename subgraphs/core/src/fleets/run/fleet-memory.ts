@@ -1,4 +1,4 @@
-/** What the leader knows of the jobs of one fleet. The store has all of it, but the times without units. */
+/** The leader's knowledge of the jobs of one fleet. The store has all but the times without units. */
 import { isHeld, isTerminal, type JobState } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { PoolTotals } from '../../units/pools/pools.service.js';

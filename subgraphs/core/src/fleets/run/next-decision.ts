@@ -58,7 +58,7 @@ export function nextChange(fleet: FleetDocument, view: FleetView): FleetChange |
 
 type Decided = Required<Pick<FleetChange, 'decision' | 'patch'>>;
 
-/** Change by which a fleet drains: no job receives further units, and those that wait to run are cancelled. */
+/** Change by which a fleet drains: no job receives further units, and those that wait are cancelled. */
 export function drain(
   fleet: Pick<FleetDocument, 'target'>,
   jobs: readonly FleetJob[],
@@ -132,12 +132,12 @@ function planOf(fleet: FleetDocument, view: FleetView, target: number) {
     ceiling: ceilingOf(settings),
     floor: Math.min(min, target),
     version: template.version,
-    startable: startableOf(fleet, view),
+    mostStarts: mostStartsOf(fleet, view),
   });
 }
 
 /** Most jobs that may start: after many failures one at a time, each after a longer pause. */
-function startableOf({ state, failures }: FleetDocument, { now, mayStart, jobs }: FleetView): number {
+function mostStartsOf({ state, failures }: FleetDocument, { now, mayStart, jobs }: FleetView): number {
   if (!mayStart || state !== 'RUNNING') return 0;
   if (!failures || failures.count < manyFailures) return maxStarts;
   const isTrying = jobs.some((job) => isActive(job) && job.phase === 'WAITING');
