@@ -73,10 +73,7 @@ export function createComponents(options: CoreOptions): Components {
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
-    hasLiveJobs: async (...share) =>
-      (await stores.jobs.hasLive(...share)) ||
-      (await held.usesShare(...share)) ||
-      standing.fleets.usesShare(...share),
+    hasLiveJobs: hasLiveJobs(stores, held, standing),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);
@@ -142,6 +139,16 @@ export function createComponents(options: CoreOptions): Components {
   const parts = { ...others, workflows, fleets: jobFleetsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
+}
+
+/** True for a share with jobs that have not ended, or in which some may be submitted. */
+function hasLiveJobs(
+  { jobs }: Pick<JobStores, 'jobs'>,
+  workflows: Pick<WorkflowStores['workflows'], 'usesShare'>,
+  { fleets }: Pick<JobFleetStores, 'fleets'>,
+): (experiment: string, share: string) => Promise<boolean> {
+  return async (...share) =>
+    (await jobs.hasLive(...share)) || (await workflows.usesShare(...share)) || fleets.usesShare(...share);
 }
 
 function accessOf(

@@ -211,6 +211,7 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: ({ poolId }) => ({
       input: { poolId, name: 'mine', job: { name: 'x', payload: { command: 'true' } } },
     }),
+    got: ({ createFleet }: { createFleet: { fleet: unknown } }) => createFleet.fleet,
     outcomes: 'r r r e e r',
   },
   'Mutation.updateFleet': fleetChange('updateFleet', { settings: { max: 5 } }),
