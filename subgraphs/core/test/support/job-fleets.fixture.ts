@@ -103,7 +103,7 @@ export async function createFleet({ ask }: TestCore, input: object): Promise<Ans
   return answer as Answer;
 }
 
-/** A worker that starts the jobs that it gets, and ends them when it is told to. */
+/** A worker that starts the jobs that it gets, and ends them as the test says. */
 export class FleetWorker {
   #core: TestCore;
 
