@@ -145,7 +145,7 @@ export function badInputStories(transport: TransportKind): void {
         .api()
         .change<{ fleet: { id: string } }>(
           'createFleet',
-          { poolId: pool.id, name: 'given', settings, job: { ...smallJob, ...far } },
+          { poolId: pool.id, name: 'given', settings, job: { name: 'given', payload: smallJob.payload } },
           'fleet { id }',
         );
       const node = { payload: { command: 'true' }, requirements: far.requirements };
