@@ -210,6 +210,7 @@ export const refusals = [
     'ROBOT_KEY_NOT_FOUND',
     'POOL_NOT_FOUND',
     'WORKFLOW_NOT_FOUND',
+    'FLEET_NOT_FOUND',
   ],
 ];
 
