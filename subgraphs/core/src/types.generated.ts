@@ -10,6 +10,8 @@ import type { DowntimeMapper, DowntimeConnectionMapper } from './queues/graphql/
 import type { EndScoutingPayloadMapper, ScoutResultMapper, ScoutUseMapper, ScoutedAmountMapper, ScoutedShapeMapper, TaskScoutsMapper } from './tasks/graphql/scouts.mappers.js';
 import type { ErrorGroupMapper, ErrorSummaryMapper, ErrorTotalMapper, WasteByReasonMapper } from './events/graphql/errors.mappers.js';
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
+import type { FleetMapper, FleetConnectionMapper, FleetDecisionMapper, FleetDecisionConnectionMapper, FleetPrewarmMapper, FleetQueueLimitMapper, FleetSettingsMapper } from './fleets/graphql/schema.mappers.js';
+import type { FleetDecidedMapper } from './events/graphql/fleets.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobProgressChangedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
 import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMapper } from './workers/graphql/hosts.mappers.js';
@@ -968,6 +970,61 @@ export type ContinuityPolicyInput = {
   readonly minReassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
+/** A fleet to create. */
+export type CreateFleetInput = {
+  /** Only checks the input. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** The jobs. */
+  readonly job: FleetJobInput;
+  /** Name of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit; unique in the experiment. */
+  readonly name: Scalars['String']['input'];
+  /** Pool whose units the jobs work on. It belongs to no task. */
+  readonly poolId: Scalars['ID']['input'];
+  /** Settings. */
+  readonly settings?: InputMaybe<FleetSettingsInput>;
+  /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
+  readonly share?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `createFleet`. */
+export type CreateFleetPayload = {
+  readonly __typename?: 'CreateFleetPayload';
+  /** The fleet; null if there are errors, and after a check. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CreateFleetUserError>;
+};
+
+/** An error in the input of `createFleet`. */
+export type CreateFleetUserError = UserError & {
+  readonly __typename?: 'CreateFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: CreateFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `createFleet`. */
+export type CreateFleetUserErrorCode =
+  /** Another fleet of the experiment has the name. */
+  | 'FLEET_NAME_TAKEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The pool is closed. */
+  | 'POOL_CLOSED'
+  /** The pool does not exist, or you may not use it. */
+  | 'POOL_NOT_FOUND'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that the payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND';
+
 /** A queue to create. */
 export type CreateQueueInput = {
   /** Defaults and bounds for the continuity of jobs; none by default. */
@@ -1553,6 +1610,45 @@ export type DowntimeTargetInput =
   { readonly queue: Scalars['String']['input']; readonly site?: never; }
   |  /** Name of a site: all its queues, including those that are created later. */
   { readonly queue?: never; readonly site: Scalars['String']['input']; };
+
+/** A fleet to drain. */
+export type DrainFleetInput = {
+  /** The fleet. */
+  readonly fleetId: Scalars['ID']['input'];
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `drainFleet`. */
+export type DrainFleetPayload = {
+  readonly __typename?: 'DrainFleetPayload';
+  /** The fleet; null if there are errors. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<DrainFleetUserError>;
+};
+
+/** An error in the input of `drainFleet`. */
+export type DrainFleetUserError = UserError & {
+  readonly __typename?: 'DrainFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: DrainFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `drainFleet`. */
+export type DrainFleetUserErrorCode =
+  /** The fleet does not exist, or you may not see it. */
+  | 'FLEET_NOT_FOUND'
+  /** The state of the fleet does not permit the change. The message names the state. */
+  | 'FLEET_STATE_CONFLICT'
+  /** You may not change the fleet. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
@@ -2241,6 +2337,315 @@ export type FinishTaskUserErrorCode =
   | 'TASK_NOT_FOUND'
   /** The task has ended. */
   | 'TASK_STATE_CONFLICT';
+
+/**
+ * A standing set of jobs that work on the units of a pool. Their number follows the lag of the pool; lost and ended jobs
+ * are replaced.
+ */
+export type Fleet = Node & {
+  readonly __typename?: 'Fleet';
+  /** Program of new jobs. */
+  readonly command: Scalars['String']['output'];
+  /** Time of creation. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Decisions, the newest first. They are kept for 30 days. */
+  readonly decisions: FleetDecisionConnection;
+  /** Time of the end; null for a fleet that has not ended. */
+  readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Experiment of the pool and of the jobs. */
+  readonly experiment: Experiment;
+  /** Opaque identifier, `fleet_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Container image of new jobs; null for none. */
+  readonly image?: Maybe<Scalars['String']['output']>;
+  /** Numbers of its jobs that have not ended. */
+  readonly jobCounts: FleetJobCounts;
+  /** Version of the jobs, from 1. */
+  readonly jobVersion: Scalars['Int']['output'];
+  /** Newest decision; null before the first one. */
+  readonly latestDecision?: Maybe<FleetDecision>;
+  /** Name, unique in the experiment. */
+  readonly name: Scalars['String']['output'];
+  /** Principal that created the fleet and owns its jobs. */
+  readonly owner: Principal;
+  /** Pool whose units the jobs work on. */
+  readonly pool: WorkPool;
+  /** Request for jobs until a time; null if there is none. */
+  readonly prewarm?: Maybe<FleetPrewarm>;
+  /** Settings. */
+  readonly settings: FleetSettings;
+  /** Share that the jobs are charged to; null if it was removed. */
+  readonly share?: Maybe<Share>;
+  /** Path of the share, such as `experiment/leaf`. */
+  readonly sharePath: Scalars['String']['output'];
+  /** Current state. */
+  readonly state: FleetState;
+  /** Number of jobs that is wanted now. */
+  readonly targetJobs: Scalars['Int']['output'];
+  /** Time of the latest change. */
+  readonly updatedAt: Scalars['DateTime']['output'];
+};
+
+
+/**
+ * A standing set of jobs that work on the units of a pool. Their number follows the lag of the pool; lost and ended jobs
+ * are replaced.
+ */
+export type FleetdecisionsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A page of fleets, the newest first. */
+export type FleetConnection = {
+  readonly __typename?: 'FleetConnection';
+  /** The fleets with their cursors. */
+  readonly edges: ReadonlyArray<FleetEdge>;
+  /** The fleets. */
+  readonly nodes: ReadonlyArray<Fleet>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of fleets in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Message of `fleetDecided`. */
+export type FleetDecided = {
+  readonly __typename?: 'FleetDecided';
+  /** Position of the stream after this message. Give it as `after` to resume from here. */
+  readonly cursor: Scalars['String']['output'];
+  /** The decision; null in the opening message, which carries only the cursor. */
+  readonly decision?: Maybe<FleetDecision>;
+};
+
+/** A decision about a fleet. */
+export type FleetDecision = {
+  readonly __typename?: 'FleetDecision';
+  /** Number of jobs that it cancels. */
+  readonly cancelledJobs: Scalars['Int']['output'];
+  /** Time of the decision. */
+  readonly decidedAt: Scalars['DateTime']['output'];
+  /** Principal that called for it; `system:fleets` if nobody did. */
+  readonly decidedBy: Principal;
+  /** Jobs that waited to run or ran, without released ones, before it. */
+  readonly jobs: Scalars['Int']['output'];
+  /** Lag in seconds; null if a principal called for the decision. */
+  readonly lagSeconds?: Maybe<Scalars['Float']['output']>;
+  /** Reason, for people. */
+  readonly message: Scalars['String']['output'];
+  /** Number of jobs that was wanted before it. */
+  readonly previousTargetJobs: Scalars['Int']['output'];
+  /** Reason, for programs. */
+  readonly reason: FleetReason;
+  /** Number of jobs that receive no further units from then on. */
+  readonly releasedJobs: Scalars['Int']['output'];
+  /** Number of jobs that it starts. */
+  readonly startedJobs: Scalars['Int']['output'];
+  /** Number of jobs that is wanted after it. */
+  readonly targetJobs: Scalars['Int']['output'];
+  /** Units that waited; null if a principal called for the decision. */
+  readonly waitingUnits?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A page of decisions, the newest first. */
+export type FleetDecisionConnection = {
+  readonly __typename?: 'FleetDecisionConnection';
+  /** The decisions with their cursors. */
+  readonly edges: ReadonlyArray<FleetDecisionEdge>;
+  /** The decisions. */
+  readonly nodes: ReadonlyArray<FleetDecision>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of decisions in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A decision on a page. */
+export type FleetDecisionEdge = {
+  readonly __typename?: 'FleetDecisionEdge';
+  /** Cursor of the decision, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The decision. */
+  readonly node: FleetDecision;
+};
+
+/** A fleet on a page. */
+export type FleetEdge = {
+  readonly __typename?: 'FleetEdge';
+  /** Cursor of the fleet, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The fleet. */
+  readonly node: Fleet;
+};
+
+/** Conditions on fleets; all must hold. */
+export type FleetFilter = {
+  /** Names of experiments, at most 1000. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of fleets, at most 1000. */
+  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Identifiers of pools, at most 1000. */
+  readonly poolIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
+  /** States. */
+  readonly states?: InputMaybe<ReadonlyArray<FleetState>>;
+};
+
+/** Numbers of the jobs of a fleet that have not ended. */
+export type FleetJobCounts = {
+  readonly __typename?: 'FleetJobCounts';
+  /** Waiting and running jobs of an earlier version, which will be replaced. */
+  readonly outdated: Scalars['Int']['output'];
+  /** Jobs that receive no further units and will end. */
+  readonly released: Scalars['Int']['output'];
+  /** Jobs that workers hold, without released ones. */
+  readonly running: Scalars['Int']['output'];
+  /** Jobs that wait to run. */
+  readonly waiting: Scalars['Int']['output'];
+};
+
+/** Jobs of a fleet. They receive a token of their attempt. */
+export type FleetJobInput = {
+  /** Times without contact that differ from the defaults of the experiment. */
+  readonly continuity?: InputMaybe<JobContinuityInput>;
+  /** Labels, at most 32. */
+  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
+  /** Name of 1 to 255 characters. */
+  readonly name: Scalars['String']['input'];
+  /** Program that leases units and works on them. */
+  readonly payload: JobPayloadInput;
+  /** Priority within the share, -1000 to 1000. */
+  readonly priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Resources that a job needs. */
+  readonly requirements?: InputMaybe<JobRequirementsInput>;
+  /** Policy by which failed attempts are repeated. A job without an attempt left is replaced by another. */
+  readonly retry?: InputMaybe<RetryPolicyInput>;
+};
+
+/** Request for jobs before there is work for them. */
+export type FleetPrewarm = {
+  readonly __typename?: 'FleetPrewarm';
+  /** Principal that made the request. */
+  readonly by: Principal;
+  /** Fewest jobs. */
+  readonly jobs: Scalars['Int']['output'];
+  /** End of the request. */
+  readonly until: Scalars['DateTime']['output'];
+};
+
+/** Most jobs of a fleet in a queue. */
+export type FleetQueueLimit = {
+  readonly __typename?: 'FleetQueueLimit';
+  /** Most jobs. */
+  readonly max: Scalars['Int']['output'];
+  /** The queue; null if it was removed. */
+  readonly queue?: Maybe<Queue>;
+  /** Name of the queue. */
+  readonly queueName: Scalars['String']['output'];
+};
+
+/** Most jobs of a fleet in a queue. */
+export type FleetQueueLimitInput = {
+  /** Most jobs, 1 to 2000. */
+  readonly max: Scalars['Int']['input'];
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+};
+
+/** Reason of a decision about a fleet. */
+export type FleetReason =
+  /** The fleet was created. */
+  | 'CREATED'
+  /** The fleet was drained. */
+  | 'DRAINED'
+  /** All jobs of the drained fleet have ended. */
+  | 'ENDED'
+  /** Jobs fail one after another: the next one waits. */
+  | 'FAILING'
+  /** Jobs had no units. */
+  | 'IDLE'
+  /** The lag was above the wanted one. */
+  | 'LAG_HIGH'
+  /** The lag was below half of the wanted one, and fewer jobs suffice. */
+  | 'LAG_LOW'
+  /** There were more jobs than `max`. */
+  | 'MAXIMUM'
+  /** There were fewer jobs than `min`. */
+  | 'MINIMUM'
+  /** The fleet was paused. */
+  | 'PAUSED'
+  /** The pool is closed and all of its units have ended. */
+  | 'POOL_DRAINED'
+  /** Jobs were requested until a time. */
+  | 'PREWARMED'
+  /** New jobs would exceed a quota of their owner or experiment. */
+  | 'QUOTA'
+  /** Jobs had ended. */
+  | 'REPLACED'
+  /** The fleet was resumed. */
+  | 'RESUMED'
+  /** There were more jobs than wanted. */
+  | 'SURPLUS'
+  /** Jobs of an earlier version are replaced. */
+  | 'TEMPLATE'
+  /** Released jobs had not ended in time. */
+  | 'UNRESPONSIVE'
+  /** The settings or the jobs were changed. */
+  | 'UPDATED';
+
+/** Settings of a fleet. */
+export type FleetSettings = {
+  readonly __typename?: 'FleetSettings';
+  /** Least time between a change of the number of jobs and a decrease because of the lag. */
+  readonly downCooldownSeconds: Scalars['Int']['output'];
+  /** Time after which a released job that has not ended is cancelled. */
+  readonly drainSeconds: Scalars['Int']['output'];
+  /** Time without units after which a job is released, down to `min`. */
+  readonly idleSeconds: Scalars['Int']['output'];
+  /** Most jobs. */
+  readonly max: Scalars['Int']['output'];
+  /** Fewest jobs. */
+  readonly min: Scalars['Int']['output'];
+  /** Queues of the jobs with the most jobs in each; empty for any queue without a limit. */
+  readonly queues: ReadonlyArray<FleetQueueLimit>;
+  /**
+   * Lag in seconds above which jobs are added; below half of it, some may be removed. The lag is the age of the oldest
+   * waiting unit, or the time that the running jobs need for the waiting units if that is longer.
+   */
+  readonly targetLagSeconds: Scalars['Int']['output'];
+  /** Least time between a change of the number of jobs and an increase because of the lag. */
+  readonly upCooldownSeconds: Scalars['Int']['output'];
+};
+
+/** Settings of a fleet. In a change, absent ones stay as they are. */
+export type FleetSettingsInput = {
+  /** Least time between a change of the number of jobs and a decrease because of the lag, 0 to 86400; 120 by default. */
+  readonly downCooldownSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Time after which a released job that has not ended is cancelled, 1 to 86400; 600 by default. */
+  readonly drainSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Time without units after which a job is released, 1 to 86400; 120 by default. */
+  readonly idleSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Most jobs, 1 to 2000; 10 by default. */
+  readonly max?: InputMaybe<Scalars['Int']['input']>;
+  /** Fewest jobs, 0 to 2000; 0 by default. */
+  readonly min?: InputMaybe<Scalars['Int']['input']>;
+  /** Queues of the jobs, at most 50; by default the jobs run in any queue. */
+  readonly queues?: InputMaybe<ReadonlyArray<FleetQueueLimitInput>>;
+  /** Lag in seconds above which jobs are added, 1 to 86400; 30 by default. Below half of it, some may be removed. */
+  readonly targetLagSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Least time between a change of the number of jobs and an increase because of the lag, 0 to 86400; 10 by default. */
+  readonly upCooldownSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** State of a fleet. */
+export type FleetState =
+  /** Its jobs end once they have reported the units that they hold. */
+  | 'DRAINING'
+  /** It has no jobs any more. */
+  | 'ENDED'
+  /** Its jobs receive no units, and none is started or replaced. */
+  | 'PAUSED'
+  /** Its jobs receive units, and their number follows the lag. */
+  | 'RUNNING';
 
 /** The latest report of a gateway. */
 export type GatewayStatus = {
@@ -2975,6 +3380,8 @@ export type Job = Node & {
   readonly exitCode?: Maybe<Scalars['Int']['output']>;
   /** The experiment that owns the job. */
   readonly experiment: Experiment;
+  /** Fleet that the job belongs to; null for a job outside a fleet, or if you may not see it. */
+  readonly fleet?: Maybe<Fleet>;
   /** Hold on the job; null if the job is not held. */
   readonly hold?: Maybe<JobHold>;
   /** Opaque, time-ordered identifier, `job_…`. */
@@ -4242,6 +4649,8 @@ export type Mutation = {
   readonly closeWorkPool: CloseWorkPoolPayload;
   /** Completes units that the calling attempt holds. A repeated report is accepted and changes nothing. */
   readonly completeWorkUnits: CompleteWorkUnitsPayload;
+  /** Creates a fleet for a pool. A repeated call with the same input returns the fleet. */
+  readonly createFleet: CreateFleetPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
   /** Stores a secret of the caller or of an experiment. */
@@ -4254,6 +4663,8 @@ export type Mutation = {
   readonly deleteSecret: DeleteSecretPayload;
   /** Disables a policy. Its versions are kept. */
   readonly disablePolicy: DisablePolicyPayload;
+  /** Drains a fleet: jobs that wait to run are cancelled, and the others end once they have reported the units that they hold. A fleet whose pool is closed and has no units left drains by itself. */
+  readonly drainFleet: DrainFleetPayload;
   /** Drains a worker: it finishes its jobs and accepts no more. */
   readonly drainWorker: DrainWorkerPayload;
   /** Enables a version of a policy, and disables the version that was enabled before. It decides about attempts that fail from now on. */
@@ -4293,12 +4704,16 @@ export type Mutation = {
    * them wait again, and final nodes run again. While a named node or a final node is SUBMITTED, the call is refused.
    */
   readonly markWorkflowNodes: MarkWorkflowNodesPayload;
+  /** Pauses a fleet: within a second, its jobs receive no units. Those that they hold are worked on. */
+  readonly pauseFleet: PauseFleetPayload;
   /** Pauses a task: jobs that were sent go on, and no other job is sent until the task is resumed. Repeating a call changes nothing. */
   readonly pauseTask: PauseTaskPayload;
   /** Submits no further nodes of a workflow. Jobs that exist go on. */
   readonly pauseWorkflow: PauseWorkflowPayload;
   /** Keeps a host in or out, whatever core finds about it. Running jobs are left alone. */
   readonly pinHost: PinHostPayload;
+  /** Requests jobs before there is work for them, until a time. */
+  readonly prewarmFleet: PrewarmFleetPayload;
   /**
    * Publishes work units, all or none. A key that was published to the pool in the last seven days is not published
    * again: the call returns the unit that has it.
@@ -4328,6 +4743,8 @@ export type Mutation = {
   readonly reportGateway: ReportGatewayPayload;
   /** Lets dead letters wait again. Their attempts are counted from zero. */
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
+  /** Resumes a paused fleet. */
+  readonly resumeFleet: ResumeFleetPayload;
   /** Resumes a paused task. Repeating a call changes nothing. */
   readonly resumeTask: ResumeTaskPayload;
   /** Ends the pause of a workflow: nodes are submitted again as their conditions are met. */
@@ -4368,6 +4785,11 @@ export type Mutation = {
   readonly submitWorkflow: SubmitWorkflowPayload;
   /** Changes the title, the description, or the continuity policy of an experiment. */
   readonly updateExperiment: UpdateExperimentPayload;
+  /**
+   * Changes the settings or the jobs of a fleet. Jobs of an earlier version are replaced by a fifth of the wanted number at
+   * a time: they report the units that they hold, and end. Meanwhile, workers hold at least `min` jobs.
+   */
+  readonly updateFleet: UpdateFleetPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
   /**
@@ -4448,6 +4870,11 @@ export type MutationcompleteWorkUnitsArgs = {
 };
 
 
+export type MutationcreateFleetArgs = {
+  input: CreateFleetInput;
+};
+
+
 export type MutationcreateQueueArgs = {
   input: CreateQueueInput;
 };
@@ -4475,6 +4902,11 @@ export type MutationdeleteSecretArgs = {
 
 export type MutationdisablePolicyArgs = {
   input: DisablePolicyInput;
+};
+
+
+export type MutationdrainFleetArgs = {
+  input: DrainFleetInput;
 };
 
 
@@ -4553,6 +4985,11 @@ export type MutationmarkWorkflowNodesArgs = {
 };
 
 
+export type MutationpauseFleetArgs = {
+  input: PauseFleetInput;
+};
+
+
 export type MutationpauseTaskArgs = {
   input: PauseTaskInput;
 };
@@ -4565,6 +5002,11 @@ export type MutationpauseWorkflowArgs = {
 
 export type MutationpinHostArgs = {
   input: PinHostInput;
+};
+
+
+export type MutationprewarmFleetArgs = {
+  input: PrewarmFleetInput;
 };
 
 
@@ -4610,6 +5052,11 @@ export type MutationreportGatewayArgs = {
 
 export type MutationresubmitWorkUnitsArgs = {
   input: ResubmitWorkUnitsInput;
+};
+
+
+export type MutationresumeFleetArgs = {
+  input: ResumeFleetInput;
 };
 
 
@@ -4688,6 +5135,11 @@ export type MutationupdateExperimentArgs = {
 };
 
 
+export type MutationupdateFleetArgs = {
+  input: UpdateFleetInput;
+};
+
+
 export type MutationupdateQueueArgs = {
   input: UpdateQueueInput;
 };
@@ -4755,6 +5207,45 @@ export type ParameterSetInput = {
   /** Variant from which the job is made, by its position in `variants`; the template by default. */
   readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/** A fleet to pause. */
+export type PauseFleetInput = {
+  /** The fleet. */
+  readonly fleetId: Scalars['ID']['input'];
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `pauseFleet`. */
+export type PauseFleetPayload = {
+  readonly __typename?: 'PauseFleetPayload';
+  /** The fleet; null if there are errors. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PauseFleetUserError>;
+};
+
+/** An error in the input of `pauseFleet`. */
+export type PauseFleetUserError = UserError & {
+  readonly __typename?: 'PauseFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: PauseFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `pauseFleet`. */
+export type PauseFleetUserErrorCode =
+  /** The fleet does not exist, or you may not see it. */
+  | 'FLEET_NOT_FOUND'
+  /** The state of the fleet does not permit the change. The message names the state. */
+  | 'FLEET_STATE_CONFLICT'
+  /** You may not change the fleet. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** The task to pause, and why. */
 export type PauseTaskInput = {
@@ -5455,6 +5946,47 @@ export type PolicyVersionEdge = {
   readonly node: PolicyVersion;
 };
 
+/** Request for jobs before there is work for them. It replaces an earlier one. */
+export type PrewarmFleetInput = {
+  /** The fleet. */
+  readonly fleetId: Scalars['ID']['input'];
+  /** Fewest jobs until then, at most the `max` of the fleet; 0 ends an earlier request. */
+  readonly jobs: Scalars['Int']['input'];
+  /** End of the request, within 24 hours. */
+  readonly until: Scalars['DateTime']['input'];
+};
+
+/** Result of `prewarmFleet`. */
+export type PrewarmFleetPayload = {
+  readonly __typename?: 'PrewarmFleetPayload';
+  /** The fleet; null if there are errors. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PrewarmFleetUserError>;
+};
+
+/** An error in the input of `prewarmFleet`. */
+export type PrewarmFleetUserError = UserError & {
+  readonly __typename?: 'PrewarmFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: PrewarmFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `prewarmFleet`. */
+export type PrewarmFleetUserErrorCode =
+  /** The fleet does not exist, or you may not see it. */
+  | 'FLEET_NOT_FOUND'
+  /** The state of the fleet does not permit the change. The message names the state. */
+  | 'FLEET_STATE_CONFLICT'
+  /** You may not change the fleet. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
+
 /** A user, service, pilot or agent that Rhizome knows by the subject of its token, or a part of Rhizome such as `system:broker`. */
 export type Principal = Node & {
   readonly __typename?: 'Principal';
@@ -5549,6 +6081,10 @@ export type Query = {
   readonly experiments: ExperimentConnection;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
+  /** A fleet; null if it does not exist or you may not see it. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Fleets, the newest first. */
+  readonly fleets: FleetConnection;
   /** A model by any of its names or its PCI id (`10de:20b2`). Null if the catalogue does not know it, or if several models have the name. If several models share the PCI id, the first of them. */
   readonly gpuModel?: Maybe<GpuModel>;
   /** GPU models in the catalogue, by vendor and age. */
@@ -5659,6 +6195,18 @@ export type QueryexperimentsArgs = {
 
 export type QueryexplainRequirementsArgs = {
   input: ExplainRequirementsInput;
+};
+
+
+export type QueryfleetArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryfleetsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<FleetFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -6496,6 +7044,45 @@ export type ResubmitWorkUnitsUserErrorCode =
   | 'UNIT_NOT_DEAD'
   /** The unit does not exist in the pool. */
   | 'UNIT_NOT_FOUND';
+
+/** A fleet to resume. */
+export type ResumeFleetInput = {
+  /** The fleet. */
+  readonly fleetId: Scalars['ID']['input'];
+  /** Reason, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `resumeFleet`. */
+export type ResumeFleetPayload = {
+  readonly __typename?: 'ResumeFleetPayload';
+  /** The fleet; null if there are errors. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ResumeFleetUserError>;
+};
+
+/** An error in the input of `resumeFleet`. */
+export type ResumeFleetUserError = UserError & {
+  readonly __typename?: 'ResumeFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: ResumeFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `resumeFleet`. */
+export type ResumeFleetUserErrorCode =
+  /** The fleet does not exist, or you may not see it. */
+  | 'FLEET_NOT_FOUND'
+  /** The state of the fleet does not permit the change. The message names the state. */
+  | 'FLEET_STATE_CONFLICT'
+  /** You may not change the fleet. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** The task to resume. */
 export type ResumeTaskInput = {
@@ -7676,6 +8263,11 @@ export type SubmitWorkflowUserErrorCode =
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
+  /**
+   * Decisions about a fleet, each once and in order. The first message carries only the cursor. A cursor is valid for as
+   * long as the operation log of the store reaches back.
+   */
+  readonly fleetDecided: FleetDecided;
   /** Numbers of GPUs, and of those that are given to jobs, at each change, at most once in an interval. */
   readonly gpuOccupancyChanged: GpuOccupancyChanged;
   /** Counts of jobs: all counts first, then the changed ones, at most once in each interval. */
@@ -7713,6 +8305,12 @@ export type Subscription = {
    * stream ends when the workflow has ended.
    */
   readonly workflowChanged: WorkflowChanged;
+};
+
+
+export type SubscriptionfleetDecidedArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  fleetId: Scalars['ID']['input'];
 };
 
 
@@ -8175,6 +8773,55 @@ export type UpdateExperimentUserErrorCode =
   | 'INVALID_VALUE'
   /** The experiment has another revision than expected, or other calls keep changing it. */
   | 'REVISION_CONFLICT';
+
+/** Change of a fleet. */
+export type UpdateFleetInput = {
+  /** The fleet. */
+  readonly fleetId: Scalars['ID']['input'];
+  /** Only checks the input. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** New version of the jobs. Those of earlier versions are replaced batch by batch. */
+  readonly job?: InputMaybe<FleetJobInput>;
+  /** Settings; absent ones stay as they are. */
+  readonly settings?: InputMaybe<FleetSettingsInput>;
+};
+
+/** Result of `updateFleet`. */
+export type UpdateFleetPayload = {
+  readonly __typename?: 'UpdateFleetPayload';
+  /** The fleet; null if there are errors. */
+  readonly fleet?: Maybe<Fleet>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<UpdateFleetUserError>;
+};
+
+/** An error in the input of `updateFleet`. */
+export type UpdateFleetUserError = UserError & {
+  readonly __typename?: 'UpdateFleetUserError';
+  /** Code of the error, for programs. */
+  readonly code: UpdateFleetUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `updateFleet`. */
+export type UpdateFleetUserErrorCode =
+  /** The fleet does not exist, or you may not see it. */
+  | 'FLEET_NOT_FOUND'
+  /** The state of the fleet does not permit the change. The message names the state. */
+  | 'FLEET_STATE_CONFLICT'
+  /** You may not change the fleet. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that the payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID';
 
 /** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
@@ -9529,6 +10176,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( BulkOperationMapper & { __typename: 'BulkOperation' } )
     | ( DowntimeMapper & { __typename: 'Downtime' } )
     | ( ExperimentMapper & { __typename: 'Experiment' } )
+    | ( FleetMapper & { __typename: 'Fleet' } )
     | ( HostMapper & { __typename: 'Host' } )
     | ( JobMapper & { __typename: 'Job' } )
     | ( JobAccessMapper & { __typename: 'JobAccess' } )
@@ -9561,12 +10209,14 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ClearHostUserError, 'code'> & { code: _RefType['ClearHostUserErrorCode'] } & { __typename: 'ClearHostUserError' } )
     | ( Omit<CloseWorkPoolUserError, 'code'> & { code: _RefType['CloseWorkPoolUserErrorCode'] } & { __typename: 'CloseWorkPoolUserError' } )
     | ( Omit<CompleteWorkUnitsUserError, 'code'> & { code: _RefType['CompleteWorkUnitsUserErrorCode'] } & { __typename: 'CompleteWorkUnitsUserError' } )
+    | ( Omit<CreateFleetUserError, 'code'> & { code: _RefType['CreateFleetUserErrorCode'] } & { __typename: 'CreateFleetUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
     | ( Omit<CreateWorkPoolUserError, 'code'> & { code: _RefType['CreateWorkPoolUserErrorCode'] } & { __typename: 'CreateWorkPoolUserError' } )
     | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
     | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
     | ( Omit<DisablePolicyUserError, 'code'> & { code: _RefType['DisablePolicyUserErrorCode'] } & { __typename: 'DisablePolicyUserError' } )
+    | ( Omit<DrainFleetUserError, 'code'> & { code: _RefType['DrainFleetUserErrorCode'] } & { __typename: 'DrainFleetUserError' } )
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<EnablePolicyUserError, 'code'> & { code: _RefType['EnablePolicyUserErrorCode'] } & { __typename: 'EnablePolicyUserError' } )
     | ( Omit<EndScoutingUserError, 'code'> & { code: _RefType['EndScoutingUserErrorCode'] } & { __typename: 'EndScoutingUserError' } )
@@ -9582,9 +10232,11 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ImportDowntimesUserError, 'code'> & { code: _RefType['ImportDowntimesUserErrorCode'] } & { __typename: 'ImportDowntimesUserError' } )
     | ( Omit<LeaseWorkUnitsUserError, 'code'> & { code: _RefType['LeaseWorkUnitsUserErrorCode'] } & { __typename: 'LeaseWorkUnitsUserError' } )
     | ( Omit<MarkWorkflowNodesUserError, 'code'> & { code: _RefType['MarkWorkflowNodesUserErrorCode'] } & { __typename: 'MarkWorkflowNodesUserError' } )
+    | ( Omit<PauseFleetUserError, 'code'> & { code: _RefType['PauseFleetUserErrorCode'] } & { __typename: 'PauseFleetUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
     | ( Omit<PauseWorkflowUserError, 'code'> & { code: _RefType['PauseWorkflowUserErrorCode'] } & { __typename: 'PauseWorkflowUserError' } )
     | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
+    | ( Omit<PrewarmFleetUserError, 'code'> & { code: _RefType['PrewarmFleetUserErrorCode'] } & { __typename: 'PrewarmFleetUserError' } )
     | ( Omit<PublishWorkUnitsUserError, 'code'> & { code: _RefType['PublishWorkUnitsUserErrorCode'] } & { __typename: 'PublishWorkUnitsUserError' } )
     | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
@@ -9594,6 +10246,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
     | ( Omit<ResubmitWorkUnitsUserError, 'code'> & { code: _RefType['ResubmitWorkUnitsUserErrorCode'] } & { __typename: 'ResubmitWorkUnitsUserError' } )
+    | ( Omit<ResumeFleetUserError, 'code'> & { code: _RefType['ResumeFleetUserErrorCode'] } & { __typename: 'ResumeFleetUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
     | ( Omit<ResumeWorkflowUserError, 'code'> & { code: _RefType['ResumeWorkflowUserErrorCode'] } & { __typename: 'ResumeWorkflowUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
@@ -9610,6 +10263,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitTaskUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
     | ( Omit<SubmitWorkflowUserError, 'code'> & { code: _RefType['SubmitWorkflowUserErrorCode'] } & { __typename: 'SubmitWorkflowUserError' } )
     | ( Omit<UpdateExperimentUserError, 'code'> & { code: _RefType['UpdateExperimentUserErrorCode'] } & { __typename: 'UpdateExperimentUserError' } )
+    | ( Omit<UpdateFleetUserError, 'code'> & { code: _RefType['UpdateFleetUserErrorCode'] } & { __typename: 'UpdateFleetUserError' } )
     | ( Omit<UpdateQueueUserError, 'code'> & { code: _RefType['UpdateQueueUserErrorCode'] } & { __typename: 'UpdateQueueUserError' } )
     | ( Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: _RefType['WithdrawSubmissionConsentUserErrorCode'] } & { __typename: 'WithdrawSubmissionConsentUserError' } )
   ;
@@ -9696,6 +10350,10 @@ export type ResolversTypes = {
   CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
   ContinuityPolicyInput: ContinuityPolicyInput;
+  CreateFleetInput: CreateFleetInput;
+  CreateFleetPayload: ResolverTypeWrapper<Omit<CreateFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['CreateFleetUserError']> }>;
+  CreateFleetUserError: ResolverTypeWrapper<Omit<CreateFleetUserError, 'code'> & { code: ResolversTypes['CreateFleetUserErrorCode'] }>;
+  CreateFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND' | 'POOL_CLOSED' | 'FLEET_NAME_TAKEN' | 'SHARE_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'SECRET_NOT_FOUND'>;
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CreateQueueUserError']> }>;
   CreateQueueUserError: ResolverTypeWrapper<Omit<CreateQueueUserError, 'code'> & { code: ResolversTypes['CreateQueueUserErrorCode'] }>;
@@ -9739,6 +10397,10 @@ export type ResolversTypes = {
   DowntimeFilter: DowntimeFilter;
   DowntimeState: ResolverTypeWrapper<'PLANNED' | 'ACTIVE' | 'ENDED' | 'CANCELLED'>;
   DowntimeTargetInput: DowntimeTargetInput;
+  DrainFleetInput: DrainFleetInput;
+  DrainFleetPayload: ResolverTypeWrapper<Omit<DrainFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['DrainFleetUserError']> }>;
+  DrainFleetUserError: ResolverTypeWrapper<Omit<DrainFleetUserError, 'code'> & { code: ResolversTypes['DrainFleetUserErrorCode'] }>;
+  DrainFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FLEET_NOT_FOUND' | 'FORBIDDEN' | 'FLEET_STATE_CONFLICT'>;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: ResolverTypeWrapper<Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   DrainWorkerUserError: ResolverTypeWrapper<Omit<DrainWorkerUserError, 'code'> & { code: ResolversTypes['DrainWorkerUserErrorCode'] }>;
@@ -9792,6 +10454,23 @@ export type ResolversTypes = {
   FinishTaskPayload: ResolverTypeWrapper<Omit<FinishTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['FinishTaskUserError']> }>;
   FinishTaskUserError: ResolverTypeWrapper<Omit<FinishTaskUserError, 'code'> & { code: ResolversTypes['FinishTaskUserErrorCode'] }>;
   FinishTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TASK_NOT_FOUND' | 'TASK_STATE_CONFLICT' | 'FORBIDDEN'>;
+  Fleet: ResolverTypeWrapper<FleetMapper>;
+  FleetConnection: ResolverTypeWrapper<FleetConnectionMapper>;
+  FleetDecided: ResolverTypeWrapper<FleetDecidedMapper>;
+  FleetDecision: ResolverTypeWrapper<FleetDecisionMapper>;
+  FleetDecisionConnection: ResolverTypeWrapper<FleetDecisionConnectionMapper>;
+  FleetDecisionEdge: ResolverTypeWrapper<Omit<FleetDecisionEdge, 'node'> & { node: ResolversTypes['FleetDecision'] }>;
+  FleetEdge: ResolverTypeWrapper<Omit<FleetEdge, 'node'> & { node: ResolversTypes['Fleet'] }>;
+  FleetFilter: FleetFilter;
+  FleetJobCounts: ResolverTypeWrapper<FleetJobCounts>;
+  FleetJobInput: FleetJobInput;
+  FleetPrewarm: ResolverTypeWrapper<FleetPrewarmMapper>;
+  FleetQueueLimit: ResolverTypeWrapper<FleetQueueLimitMapper>;
+  FleetQueueLimitInput: FleetQueueLimitInput;
+  FleetReason: ResolverTypeWrapper<'CREATED' | 'UPDATED' | 'PAUSED' | 'RESUMED' | 'PREWARMED' | 'DRAINED' | 'MINIMUM' | 'MAXIMUM' | 'LAG_HIGH' | 'LAG_LOW' | 'IDLE' | 'REPLACED' | 'SURPLUS' | 'TEMPLATE' | 'UNRESPONSIVE' | 'FAILING' | 'QUOTA' | 'POOL_DRAINED' | 'ENDED'>;
+  FleetSettings: ResolverTypeWrapper<FleetSettingsMapper>;
+  FleetSettingsInput: FleetSettingsInput;
+  FleetState: ResolverTypeWrapper<'RUNNING' | 'PAUSED' | 'DRAINING' | 'ENDED'>;
   GatewayStatus: ResolverTypeWrapper<GatewayStatusMapper>;
   GpuFactConfidence: ResolverTypeWrapper<'HIGH' | 'LOW'>;
   GpuHardware: ResolverTypeWrapper<GpuHardwareMapper>;
@@ -9921,6 +10600,10 @@ export type ResolversTypes = {
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PauseFleetInput: PauseFleetInput;
+  PauseFleetPayload: ResolverTypeWrapper<Omit<PauseFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['PauseFleetUserError']> }>;
+  PauseFleetUserError: ResolverTypeWrapper<Omit<PauseFleetUserError, 'code'> & { code: ResolversTypes['PauseFleetUserErrorCode'] }>;
+  PauseFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FLEET_NOT_FOUND' | 'FORBIDDEN' | 'FLEET_STATE_CONFLICT'>;
   PauseTaskInput: PauseTaskInput;
   PauseTaskPayload: ResolverTypeWrapper<Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['PauseTaskUserError']> }>;
   PauseTaskUserError: ResolverTypeWrapper<Omit<PauseTaskUserError, 'code'> & { code: ResolversTypes['PauseTaskUserErrorCode'] }>;
@@ -9971,6 +10654,10 @@ export type ResolversTypes = {
   PolicyVersion: ResolverTypeWrapper<PolicyVersionMapper>;
   PolicyVersionConnection: ResolverTypeWrapper<PolicyVersionConnectionMapper>;
   PolicyVersionEdge: ResolverTypeWrapper<Omit<PolicyVersionEdge, 'node'> & { node: ResolversTypes['PolicyVersion'] }>;
+  PrewarmFleetInput: PrewarmFleetInput;
+  PrewarmFleetPayload: ResolverTypeWrapper<Omit<PrewarmFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['PrewarmFleetUserError']> }>;
+  PrewarmFleetUserError: ResolverTypeWrapper<Omit<PrewarmFleetUserError, 'code'> & { code: ResolversTypes['PrewarmFleetUserErrorCode'] }>;
+  PrewarmFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FLEET_NOT_FOUND' | 'FORBIDDEN' | 'FLEET_STATE_CONFLICT'>;
   Principal: ResolverTypeWrapper<PrincipalMapper>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   ProcessContainment: ResolverTypeWrapper<'CONTROL_GROUPS' | 'NAMESPACES' | 'PROCESS_MARKS'>;
@@ -10029,6 +10716,10 @@ export type ResolversTypes = {
   ResubmitWorkUnitsPayload: ResolverTypeWrapper<Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ResubmitWorkUnitsUserError']> }>;
   ResubmitWorkUnitsUserError: ResolverTypeWrapper<Omit<ResubmitWorkUnitsUserError, 'code'> & { code: ResolversTypes['ResubmitWorkUnitsUserErrorCode'] }>;
   ResubmitWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'POOL_NOT_FOUND' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_DEAD'>;
+  ResumeFleetInput: ResumeFleetInput;
+  ResumeFleetPayload: ResolverTypeWrapper<Omit<ResumeFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['ResumeFleetUserError']> }>;
+  ResumeFleetUserError: ResolverTypeWrapper<Omit<ResumeFleetUserError, 'code'> & { code: ResolversTypes['ResumeFleetUserErrorCode'] }>;
+  ResumeFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FLEET_NOT_FOUND' | 'FORBIDDEN' | 'FLEET_STATE_CONFLICT'>;
   ResumeTaskInput: ResumeTaskInput;
   ResumeTaskPayload: ResolverTypeWrapper<Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversTypes['TaskCommandEffect']>, task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['ResumeTaskUserError']> }>;
   ResumeTaskUserError: ResolverTypeWrapper<Omit<ResumeTaskUserError, 'code'> & { code: ResolversTypes['ResumeTaskUserErrorCode'] }>;
@@ -10150,6 +10841,10 @@ export type ResolversTypes = {
   UpdateExperimentPayload: ResolverTypeWrapper<Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['UpdateExperimentUserError']> }>;
   UpdateExperimentUserError: ResolverTypeWrapper<Omit<UpdateExperimentUserError, 'code'> & { code: ResolversTypes['UpdateExperimentUserErrorCode'] }>;
   UpdateExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  UpdateFleetInput: UpdateFleetInput;
+  UpdateFleetPayload: ResolverTypeWrapper<Omit<UpdateFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversTypes['Fleet']>, userErrors: ReadonlyArray<ResolversTypes['UpdateFleetUserError']> }>;
+  UpdateFleetUserError: ResolverTypeWrapper<Omit<UpdateFleetUserError, 'code'> & { code: ResolversTypes['UpdateFleetUserErrorCode'] }>;
+  UpdateFleetUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FLEET_NOT_FOUND' | 'FORBIDDEN' | 'FLEET_STATE_CONFLICT' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'SECRET_NOT_FOUND'>;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: ResolverTypeWrapper<Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['UpdateQueueUserError']> }>;
   UpdateQueueUserError: ResolverTypeWrapper<Omit<UpdateQueueUserError, 'code'> & { code: ResolversTypes['UpdateQueueUserErrorCode'] }>;
@@ -10294,6 +10989,9 @@ export type ResolversParentTypes = {
   CompletedWorkUnitInput: CompletedWorkUnitInput;
   ContinuityPolicy: ContinuityPolicy;
   ContinuityPolicyInput: ContinuityPolicyInput;
+  CreateFleetInput: CreateFleetInput;
+  CreateFleetPayload: Omit<CreateFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateFleetUserError']> };
+  CreateFleetUserError: CreateFleetUserError;
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateQueueUserError']> };
   CreateQueueUserError: CreateQueueUserError;
@@ -10328,6 +11026,9 @@ export type ResolversParentTypes = {
   DowntimeEdge: Omit<DowntimeEdge, 'node'> & { node: ResolversParentTypes['Downtime'] };
   DowntimeFilter: DowntimeFilter;
   DowntimeTargetInput: DowntimeTargetInput;
+  DrainFleetInput: DrainFleetInput;
+  DrainFleetPayload: Omit<DrainFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['DrainFleetUserError']> };
+  DrainFleetUserError: DrainFleetUserError;
   DrainWorkerInput: DrainWorkerInput;
   DrainWorkerPayload: Omit<DrainWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['DrainWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   DrainWorkerUserError: DrainWorkerUserError;
@@ -10370,6 +11071,21 @@ export type ResolversParentTypes = {
   FinishTaskInput: FinishTaskInput;
   FinishTaskPayload: Omit<FinishTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['FinishTaskUserError']> };
   FinishTaskUserError: FinishTaskUserError;
+  Fleet: FleetMapper;
+  FleetConnection: FleetConnectionMapper;
+  FleetDecided: FleetDecidedMapper;
+  FleetDecision: FleetDecisionMapper;
+  FleetDecisionConnection: FleetDecisionConnectionMapper;
+  FleetDecisionEdge: Omit<FleetDecisionEdge, 'node'> & { node: ResolversParentTypes['FleetDecision'] };
+  FleetEdge: Omit<FleetEdge, 'node'> & { node: ResolversParentTypes['Fleet'] };
+  FleetFilter: FleetFilter;
+  FleetJobCounts: FleetJobCounts;
+  FleetJobInput: FleetJobInput;
+  FleetPrewarm: FleetPrewarmMapper;
+  FleetQueueLimit: FleetQueueLimitMapper;
+  FleetQueueLimitInput: FleetQueueLimitInput;
+  FleetSettings: FleetSettingsMapper;
+  FleetSettingsInput: FleetSettingsInput;
   GatewayStatus: GatewayStatusMapper;
   GpuHardware: GpuHardwareMapper;
   GpuMigProfile: GpuMigProfile;
@@ -10479,6 +11195,9 @@ export type ResolversParentTypes = {
   PageInfo: PageInfo;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PauseFleetInput: PauseFleetInput;
+  PauseFleetPayload: Omit<PauseFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['PauseFleetUserError']> };
+  PauseFleetUserError: PauseFleetUserError;
   PauseTaskInput: PauseTaskInput;
   PauseTaskPayload: Omit<PauseTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['PauseTaskUserError']> };
   PauseTaskUserError: PauseTaskUserError;
@@ -10523,6 +11242,9 @@ export type ResolversParentTypes = {
   PolicyVersion: PolicyVersionMapper;
   PolicyVersionConnection: PolicyVersionConnectionMapper;
   PolicyVersionEdge: Omit<PolicyVersionEdge, 'node'> & { node: ResolversParentTypes['PolicyVersion'] };
+  PrewarmFleetInput: PrewarmFleetInput;
+  PrewarmFleetPayload: Omit<PrewarmFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['PrewarmFleetUserError']> };
+  PrewarmFleetUserError: PrewarmFleetUserError;
   Principal: PrincipalMapper;
   PublishWorkUnitsInput: PublishWorkUnitsInput;
   PublishWorkUnitsPayload: Omit<PublishWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['PublishWorkUnitsUserError']> };
@@ -10567,6 +11289,9 @@ export type ResolversParentTypes = {
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
   ResubmitWorkUnitsPayload: Omit<ResubmitWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ResubmitWorkUnitsUserError']> };
   ResubmitWorkUnitsUserError: ResubmitWorkUnitsUserError;
+  ResumeFleetInput: ResumeFleetInput;
+  ResumeFleetPayload: Omit<ResumeFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeFleetUserError']> };
+  ResumeFleetUserError: ResumeFleetUserError;
   ResumeTaskInput: ResumeTaskInput;
   ResumeTaskPayload: Omit<ResumeTaskPayload, 'effect' | 'task' | 'userErrors'> & { effect?: Maybe<ResolversParentTypes['TaskCommandEffect']>, task?: Maybe<ResolversParentTypes['Task']>, userErrors: ReadonlyArray<ResolversParentTypes['ResumeTaskUserError']> };
   ResumeTaskUserError: ResumeTaskUserError;
@@ -10664,6 +11389,9 @@ export type ResolversParentTypes = {
   UpdateExperimentInput: UpdateExperimentInput;
   UpdateExperimentPayload: Omit<UpdateExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateExperimentUserError']> };
   UpdateExperimentUserError: UpdateExperimentUserError;
+  UpdateFleetInput: UpdateFleetInput;
+  UpdateFleetPayload: Omit<UpdateFleetPayload, 'fleet' | 'userErrors'> & { fleet?: Maybe<ResolversParentTypes['Fleet']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateFleetUserError']> };
+  UpdateFleetUserError: UpdateFleetUserError;
   UpdateQueueInput: UpdateQueueInput;
   UpdateQueuePayload: Omit<UpdateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['UpdateQueueUserError']> };
   UpdateQueueUserError: UpdateQueueUserError;
@@ -11053,6 +11781,20 @@ export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends 
   minReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
 
+export type CreateFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateFleetPayload'] = ResolversParentTypes['CreateFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateFleetUserError']>, ParentType, ContextType>;
+};
+
+export type CreateFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateFleetUserError'] = ResolversParentTypes['CreateFleetUserError']> = {
+  code?: Resolver<ResolversTypes['CreateFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NAME_TAKEN?: any, INVALID_VALUE?: any, POOL_CLOSED?: any, POOL_NOT_FOUND?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['CreateFleetUserErrorCode']>;
+
 export type CreateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateQueuePayload'] = ResolversParentTypes['CreateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateQueueUserError']>, ParentType, ContextType>;
@@ -11247,6 +11989,20 @@ export type DowntimeEdgeResolvers<ContextType = Context, ParentType extends Reso
 };
 
 export type DowntimeStateResolvers = EnumResolverSignature<{ ACTIVE?: any, CANCELLED?: any, ENDED?: any, PLANNED?: any }, ResolversTypes['DowntimeState']>;
+
+export type DrainFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainFleetPayload'] = ResolversParentTypes['DrainFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DrainFleetUserError']>, ParentType, ContextType>;
+};
+
+export type DrainFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainFleetUserError'] = ResolversParentTypes['DrainFleetUserError']> = {
+  code?: Resolver<ResolversTypes['DrainFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DrainFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NOT_FOUND?: any, FLEET_STATE_CONFLICT?: any, FORBIDDEN?: any, INVALID_VALUE?: any }, ResolversTypes['DrainFleetUserErrorCode']>;
 
 export type DrainWorkerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DrainWorkerPayload'] = ResolversParentTypes['DrainWorkerPayload']> = {
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['DrainWorkerUserError']>, ParentType, ContextType>;
@@ -11466,6 +12222,108 @@ export type FinishTaskUserErrorResolvers<ContextType = Context, ParentType exten
 };
 
 export type FinishTaskUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, TASK_NOT_FOUND?: any, TASK_STATE_CONFLICT?: any }, ResolversTypes['FinishTaskUserErrorCode']>;
+
+export type FleetResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Fleet'] = ResolversParentTypes['Fleet']> = {
+  command?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  decisions?: Resolver<ResolversTypes['FleetDecisionConnection'], ParentType, ContextType, RequireFields<FleetdecisionsArgs, 'first'>>;
+  endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  jobCounts?: Resolver<ResolversTypes['FleetJobCounts'], ParentType, ContextType>;
+  jobVersion?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  latestDecision?: Resolver<Maybe<ResolversTypes['FleetDecision']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  pool?: Resolver<ResolversTypes['WorkPool'], ParentType, ContextType>;
+  prewarm?: Resolver<Maybe<ResolversTypes['FleetPrewarm']>, ParentType, ContextType>;
+  settings?: Resolver<ResolversTypes['FleetSettings'], ParentType, ContextType>;
+  share?: Resolver<Maybe<ResolversTypes['Share']>, ParentType, ContextType>;
+  sharePath?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['FleetState'], ParentType, ContextType>;
+  targetJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type FleetConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetConnection'] = ResolversParentTypes['FleetConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['FleetEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type FleetDecidedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetDecided'] = ResolversParentTypes['FleetDecided']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  decision?: Resolver<Maybe<ResolversTypes['FleetDecision']>, ParentType, ContextType>;
+};
+
+export type FleetDecisionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetDecision'] = ResolversParentTypes['FleetDecision']> = {
+  cancelledJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  decidedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  decidedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  jobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  lagSeconds?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  previousTargetJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['FleetReason'], ParentType, ContextType>;
+  releasedJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  startedJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  targetJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waitingUnits?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type FleetDecisionConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetDecisionConnection'] = ResolversParentTypes['FleetDecisionConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['FleetDecisionEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['FleetDecision']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type FleetDecisionEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetDecisionEdge'] = ResolversParentTypes['FleetDecisionEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['FleetDecision'], ParentType, ContextType>;
+};
+
+export type FleetEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetEdge'] = ResolversParentTypes['FleetEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Fleet'], ParentType, ContextType>;
+};
+
+export type FleetJobCountsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetJobCounts'] = ResolversParentTypes['FleetJobCounts']> = {
+  outdated?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  released?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  running?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  waiting?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type FleetPrewarmResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetPrewarm'] = ResolversParentTypes['FleetPrewarm']> = {
+  by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  jobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  until?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type FleetQueueLimitResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetQueueLimit'] = ResolversParentTypes['FleetQueueLimit']> = {
+  max?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+  queueName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type FleetReasonResolvers = EnumResolverSignature<{ CREATED?: any, DRAINED?: any, ENDED?: any, FAILING?: any, IDLE?: any, LAG_HIGH?: any, LAG_LOW?: any, MAXIMUM?: any, MINIMUM?: any, PAUSED?: any, POOL_DRAINED?: any, PREWARMED?: any, QUOTA?: any, REPLACED?: any, RESUMED?: any, SURPLUS?: any, TEMPLATE?: any, UNRESPONSIVE?: any, UPDATED?: any }, ResolversTypes['FleetReason']>;
+
+export type FleetSettingsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FleetSettings'] = ResolversParentTypes['FleetSettings']> = {
+  downCooldownSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  drainSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  idleSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  max?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  min?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  queues?: Resolver<ReadonlyArray<ResolversTypes['FleetQueueLimit']>, ParentType, ContextType>;
+  targetLagSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  upCooldownSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type FleetStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, PAUSED?: any, RUNNING?: any }, ResolversTypes['FleetState']>;
 
 export type GatewayStatusResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GatewayStatus'] = ResolversParentTypes['GatewayStatus']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -11741,6 +12599,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   error?: Resolver<Maybe<ResolversTypes['JobError']>, ParentType, ContextType>;
   exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
   hold?: Resolver<Maybe<ResolversTypes['JobHold']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
@@ -12151,12 +13010,14 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   clearHost?: Resolver<ResolversTypes['ClearHostPayload'], ParentType, ContextType, RequireFields<MutationclearHostArgs, 'input'>>;
   closeWorkPool?: Resolver<ResolversTypes['CloseWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcloseWorkPoolArgs, 'input'>>;
   completeWorkUnits?: Resolver<ResolversTypes['CompleteWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationcompleteWorkUnitsArgs, 'input'>>;
+  createFleet?: Resolver<ResolversTypes['CreateFleetPayload'], ParentType, ContextType, RequireFields<MutationcreateFleetArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
   createWorkPool?: Resolver<ResolversTypes['CreateWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcreateWorkPoolArgs, 'input'>>;
   declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
   deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
   disablePolicy?: Resolver<ResolversTypes['DisablePolicyPayload'], ParentType, ContextType, RequireFields<MutationdisablePolicyArgs, 'input'>>;
+  drainFleet?: Resolver<ResolversTypes['DrainFleetPayload'], ParentType, ContextType, RequireFields<MutationdrainFleetArgs, 'input'>>;
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   enablePolicy?: Resolver<ResolversTypes['EnablePolicyPayload'], ParentType, ContextType, RequireFields<MutationenablePolicyArgs, 'input'>>;
   endScouting?: Resolver<ResolversTypes['EndScoutingPayload'], ParentType, ContextType, RequireFields<MutationendScoutingArgs, 'input'>>;
@@ -12172,9 +13033,11 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   importDowntimes?: Resolver<ResolversTypes['ImportDowntimesPayload'], ParentType, ContextType, RequireFields<MutationimportDowntimesArgs, 'input'>>;
   leaseWorkUnits?: Resolver<ResolversTypes['LeaseWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationleaseWorkUnitsArgs, 'input'>>;
   markWorkflowNodes?: Resolver<ResolversTypes['MarkWorkflowNodesPayload'], ParentType, ContextType, RequireFields<MutationmarkWorkflowNodesArgs, 'input'>>;
+  pauseFleet?: Resolver<ResolversTypes['PauseFleetPayload'], ParentType, ContextType, RequireFields<MutationpauseFleetArgs, 'input'>>;
   pauseTask?: Resolver<ResolversTypes['PauseTaskPayload'], ParentType, ContextType, RequireFields<MutationpauseTaskArgs, 'input'>>;
   pauseWorkflow?: Resolver<ResolversTypes['PauseWorkflowPayload'], ParentType, ContextType, RequireFields<MutationpauseWorkflowArgs, 'input'>>;
   pinHost?: Resolver<ResolversTypes['PinHostPayload'], ParentType, ContextType, RequireFields<MutationpinHostArgs, 'input'>>;
+  prewarmFleet?: Resolver<ResolversTypes['PrewarmFleetPayload'], ParentType, ContextType, RequireFields<MutationprewarmFleetArgs, 'input'>>;
   publishWorkUnits?: Resolver<ResolversTypes['PublishWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationpublishWorkUnitsArgs, 'input'>>;
   redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
@@ -12184,6 +13047,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
   resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
+  resumeFleet?: Resolver<ResolversTypes['ResumeFleetPayload'], ParentType, ContextType, RequireFields<MutationresumeFleetArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
   resumeWorkflow?: Resolver<ResolversTypes['ResumeWorkflowPayload'], ParentType, ContextType, RequireFields<MutationresumeWorkflowArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
@@ -12199,12 +13063,13 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   submitTask?: Resolver<ResolversTypes['SubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitTaskArgs, 'input'>>;
   submitWorkflow?: Resolver<ResolversTypes['SubmitWorkflowPayload'], ParentType, ContextType, RequireFields<MutationsubmitWorkflowArgs, 'input'>>;
   updateExperiment?: Resolver<ResolversTypes['UpdateExperimentPayload'], ParentType, ContextType, RequireFields<MutationupdateExperimentArgs, 'input'>>;
+  updateFleet?: Resolver<ResolversTypes['UpdateFleetPayload'], ParentType, ContextType, RequireFields<MutationupdateFleetArgs, 'input'>>;
   updateQueue?: Resolver<ResolversTypes['UpdateQueuePayload'], ParentType, ContextType, RequireFields<MutationupdateQueueArgs, 'input'>>;
   withdrawSubmissionConsent?: Resolver<ResolversTypes['WithdrawSubmissionConsentPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubmissionConsentArgs, 'input'>>;
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker' | 'Workflow' | 'WorkflowNode', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Fleet' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker' | 'Workflow' | 'WorkflowNode', ParentType, ContextType>;
 };
 
 export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
@@ -12217,6 +13082,20 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   hasPreviousPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
+
+export type PauseFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseFleetPayload'] = ResolversParentTypes['PauseFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PauseFleetUserError']>, ParentType, ContextType>;
+};
+
+export type PauseFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseFleetUserError'] = ResolversParentTypes['PauseFleetUserError']> = {
+  code?: Resolver<ResolversTypes['PauseFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PauseFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NOT_FOUND?: any, FLEET_STATE_CONFLICT?: any, FORBIDDEN?: any, INVALID_VALUE?: any }, ResolversTypes['PauseFleetUserErrorCode']>;
 
 export type PauseTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PauseTaskPayload'] = ResolversParentTypes['PauseTaskPayload']> = {
   effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
@@ -12460,6 +13339,20 @@ export type PolicyVersionEdgeResolvers<ContextType = Context, ParentType extends
   node?: Resolver<ResolversTypes['PolicyVersion'], ParentType, ContextType>;
 };
 
+export type PrewarmFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PrewarmFleetPayload'] = ResolversParentTypes['PrewarmFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PrewarmFleetUserError']>, ParentType, ContextType>;
+};
+
+export type PrewarmFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PrewarmFleetUserError'] = ResolversParentTypes['PrewarmFleetUserError']> = {
+  code?: Resolver<ResolversTypes['PrewarmFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PrewarmFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NOT_FOUND?: any, FLEET_STATE_CONFLICT?: any, FORBIDDEN?: any, INVALID_VALUE?: any }, ResolversTypes['PrewarmFleetUserErrorCode']>;
+
 export type PrincipalResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal'], FederationReferenceType extends FederationReferenceTypes['Principal'] = FederationReferenceTypes['Principal']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Principal']> | FederationReferenceType, FederationReferenceType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -12495,6 +13388,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType, RequireFields<QueryexperimentArgs, 'name'>>;
   experiments?: Resolver<ResolversTypes['ExperimentConnection'], ParentType, ContextType, RequireFields<QueryexperimentsArgs, 'first'>>;
   explainRequirements?: Resolver<ResolversTypes['RequirementsExplanation'], ParentType, ContextType, RequireFields<QueryexplainRequirementsArgs, 'input'>>;
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType, RequireFields<QueryfleetArgs, 'id'>>;
+  fleets?: Resolver<ResolversTypes['FleetConnection'], ParentType, ContextType, RequireFields<QueryfleetsArgs, 'first'>>;
   gpuModel?: Resolver<Maybe<ResolversTypes['GpuModel']>, ParentType, ContextType, RequireFields<QuerygpuModelArgs, 'name'>>;
   gpuModels?: Resolver<ReadonlyArray<ResolversTypes['GpuModel']>, ParentType, ContextType, Partial<QuerygpuModelsArgs>>;
   hardwareExport?: Resolver<ReadonlyArray<ResolversTypes['HardwareExport']>, ParentType, ContextType, Partial<QueryhardwareExportArgs>>;
@@ -12749,6 +13644,20 @@ export type ResubmitWorkUnitsUserErrorResolvers<ContextType = Context, ParentTyp
 };
 
 export type ResubmitWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, POOL_NOT_FOUND?: any, UNIT_NOT_DEAD?: any, UNIT_NOT_FOUND?: any }, ResolversTypes['ResubmitWorkUnitsUserErrorCode']>;
+
+export type ResumeFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeFleetPayload'] = ResolversParentTypes['ResumeFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ResumeFleetUserError']>, ParentType, ContextType>;
+};
+
+export type ResumeFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeFleetUserError'] = ResolversParentTypes['ResumeFleetUserError']> = {
+  code?: Resolver<ResolversTypes['ResumeFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ResumeFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NOT_FOUND?: any, FLEET_STATE_CONFLICT?: any, FORBIDDEN?: any, INVALID_VALUE?: any }, ResolversTypes['ResumeFleetUserErrorCode']>;
 
 export type ResumeTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ResumeTaskPayload'] = ResolversParentTypes['ResumeTaskPayload']> = {
   effect?: Resolver<Maybe<ResolversTypes['TaskCommandEffect']>, ParentType, ContextType>;
@@ -13106,6 +14015,7 @@ export type SubmitWorkflowUserErrorResolvers<ContextType = Context, ParentType e
 export type SubmitWorkflowUserErrorCodeResolvers = EnumResolverSignature<{ CONSENT_MISSING?: any, CYCLE?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['SubmitWorkflowUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
+  fleetDecided?: SubscriptionResolver<ResolversTypes['FleetDecided'], "fleetDecided", ParentType, ContextType, RequireFields<SubscriptionfleetDecidedArgs, 'fleetId'>>;
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
   jobCountsChanged?: SubscriptionResolver<ResolversTypes['JobCountsChanged'], "jobCountsChanged", ParentType, ContextType, RequireFields<SubscriptionjobCountsChangedArgs, 'intervalMs'>>;
   jobLogAppended?: SubscriptionResolver<ResolversTypes['JobLogAppended'], "jobLogAppended", ParentType, ContextType, RequireFields<SubscriptionjobLogAppendedArgs, 'jobId'>>;
@@ -13249,6 +14159,20 @@ export type UpdateExperimentUserErrorResolvers<ContextType = Context, ParentType
 
 export type UpdateExperimentUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateExperimentUserErrorCode']>;
 
+export type UpdateFleetPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateFleetPayload'] = ResolversParentTypes['UpdateFleetPayload']> = {
+  fleet?: Resolver<Maybe<ResolversTypes['Fleet']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateFleetUserError']>, ParentType, ContextType>;
+};
+
+export type UpdateFleetUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateFleetUserError'] = ResolversParentTypes['UpdateFleetUserError']> = {
+  code?: Resolver<ResolversTypes['UpdateFleetUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type UpdateFleetUserErrorCodeResolvers = EnumResolverSignature<{ FLEET_NOT_FOUND?: any, FLEET_STATE_CONFLICT?: any, FORBIDDEN?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any }, ResolversTypes['UpdateFleetUserErrorCode']>;
+
 export type UpdateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UpdateQueuePayload'] = ResolversParentTypes['UpdateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['UpdateQueueUserError']>, ParentType, ContextType>;
@@ -13264,7 +14188,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -13766,6 +14690,9 @@ export type Resolvers<ContextType = Context> = {
   CompleteWorkUnitsUserErrorCode?: CompleteWorkUnitsUserErrorCodeResolvers;
   CompletedWorkUnit?: CompletedWorkUnitResolvers<ContextType>;
   ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
+  CreateFleetPayload?: CreateFleetPayloadResolvers<ContextType>;
+  CreateFleetUserError?: CreateFleetUserErrorResolvers<ContextType>;
+  CreateFleetUserErrorCode?: CreateFleetUserErrorCodeResolvers;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
   CreateQueueUserErrorCode?: CreateQueueUserErrorCodeResolvers;
@@ -13797,6 +14724,9 @@ export type Resolvers<ContextType = Context> = {
   DowntimeConnection?: DowntimeConnectionResolvers<ContextType>;
   DowntimeEdge?: DowntimeEdgeResolvers<ContextType>;
   DowntimeState?: DowntimeStateResolvers;
+  DrainFleetPayload?: DrainFleetPayloadResolvers<ContextType>;
+  DrainFleetUserError?: DrainFleetUserErrorResolvers<ContextType>;
+  DrainFleetUserErrorCode?: DrainFleetUserErrorCodeResolvers;
   DrainWorkerPayload?: DrainWorkerPayloadResolvers<ContextType>;
   DrainWorkerUserError?: DrainWorkerUserErrorResolvers<ContextType>;
   DrainWorkerUserErrorCode?: DrainWorkerUserErrorCodeResolvers;
@@ -13834,6 +14764,19 @@ export type Resolvers<ContextType = Context> = {
   FinishTaskPayload?: FinishTaskPayloadResolvers<ContextType>;
   FinishTaskUserError?: FinishTaskUserErrorResolvers<ContextType>;
   FinishTaskUserErrorCode?: FinishTaskUserErrorCodeResolvers;
+  Fleet?: FleetResolvers<ContextType>;
+  FleetConnection?: FleetConnectionResolvers<ContextType>;
+  FleetDecided?: FleetDecidedResolvers<ContextType>;
+  FleetDecision?: FleetDecisionResolvers<ContextType>;
+  FleetDecisionConnection?: FleetDecisionConnectionResolvers<ContextType>;
+  FleetDecisionEdge?: FleetDecisionEdgeResolvers<ContextType>;
+  FleetEdge?: FleetEdgeResolvers<ContextType>;
+  FleetJobCounts?: FleetJobCountsResolvers<ContextType>;
+  FleetPrewarm?: FleetPrewarmResolvers<ContextType>;
+  FleetQueueLimit?: FleetQueueLimitResolvers<ContextType>;
+  FleetReason?: FleetReasonResolvers;
+  FleetSettings?: FleetSettingsResolvers<ContextType>;
+  FleetState?: FleetStateResolvers;
   GatewayStatus?: GatewayStatusResolvers<ContextType>;
   GpuFactConfidence?: GpuFactConfidenceResolvers;
   GpuHardware?: GpuHardwareResolvers<ContextType>;
@@ -13926,6 +14869,9 @@ export type Resolvers<ContextType = Context> = {
   NoticeSignal?: NoticeSignalResolvers;
   OnDisconnect?: OnDisconnectResolvers;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PauseFleetPayload?: PauseFleetPayloadResolvers<ContextType>;
+  PauseFleetUserError?: PauseFleetUserErrorResolvers<ContextType>;
+  PauseFleetUserErrorCode?: PauseFleetUserErrorCodeResolvers;
   PauseTaskPayload?: PauseTaskPayloadResolvers<ContextType>;
   PauseTaskUserError?: PauseTaskUserErrorResolvers<ContextType>;
   PauseTaskUserErrorCode?: PauseTaskUserErrorCodeResolvers;
@@ -13961,6 +14907,9 @@ export type Resolvers<ContextType = Context> = {
   PolicyVersion?: PolicyVersionResolvers<ContextType>;
   PolicyVersionConnection?: PolicyVersionConnectionResolvers<ContextType>;
   PolicyVersionEdge?: PolicyVersionEdgeResolvers<ContextType>;
+  PrewarmFleetPayload?: PrewarmFleetPayloadResolvers<ContextType>;
+  PrewarmFleetUserError?: PrewarmFleetUserErrorResolvers<ContextType>;
+  PrewarmFleetUserErrorCode?: PrewarmFleetUserErrorCodeResolvers;
   Principal?: PrincipalResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
   ProcessContainment?: ProcessContainmentResolvers;
@@ -14006,6 +14955,9 @@ export type Resolvers<ContextType = Context> = {
   ResubmitWorkUnitsPayload?: ResubmitWorkUnitsPayloadResolvers<ContextType>;
   ResubmitWorkUnitsUserError?: ResubmitWorkUnitsUserErrorResolvers<ContextType>;
   ResubmitWorkUnitsUserErrorCode?: ResubmitWorkUnitsUserErrorCodeResolvers;
+  ResumeFleetPayload?: ResumeFleetPayloadResolvers<ContextType>;
+  ResumeFleetUserError?: ResumeFleetUserErrorResolvers<ContextType>;
+  ResumeFleetUserErrorCode?: ResumeFleetUserErrorCodeResolvers;
   ResumeTaskPayload?: ResumeTaskPayloadResolvers<ContextType>;
   ResumeTaskUserError?: ResumeTaskUserErrorResolvers<ContextType>;
   ResumeTaskUserErrorCode?: ResumeTaskUserErrorCodeResolvers;
@@ -14093,6 +15045,9 @@ export type Resolvers<ContextType = Context> = {
   UpdateExperimentPayload?: UpdateExperimentPayloadResolvers<ContextType>;
   UpdateExperimentUserError?: UpdateExperimentUserErrorResolvers<ContextType>;
   UpdateExperimentUserErrorCode?: UpdateExperimentUserErrorCodeResolvers;
+  UpdateFleetPayload?: UpdateFleetPayloadResolvers<ContextType>;
+  UpdateFleetUserError?: UpdateFleetUserErrorResolvers<ContextType>;
+  UpdateFleetUserErrorCode?: UpdateFleetUserErrorCodeResolvers;
   UpdateQueuePayload?: UpdateQueuePayloadResolvers<ContextType>;
   UpdateQueueUserError?: UpdateQueueUserErrorResolvers<ContextType>;
   UpdateQueueUserErrorCode?: UpdateQueueUserErrorCodeResolvers;
