@@ -1,8 +1,9 @@
 /** Processes that end at each write of a decision, and others that go on. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
+import { silentLogger } from '@rhizome/log';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { testDatabase, type TestDatabase } from '@rhizome/testkit';
+import { leftovers, testDatabase, type TestDatabase } from '@rhizome/testkit';
 import { jobFleetStores } from '../../src/composition/fleets/job-fleets.repository.js';
 import { coreCollections } from '../../src/composition/migrations.js';
 import type { FleetDocument } from '../../src/fleets/model/fleet.document.js';
@@ -10,7 +11,10 @@ import { FleetJournal, type FleetJournalOptions } from '../../src/fleets/run/fle
 import { settingsOf } from '../../src/fleets/control/fleet-input.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
+import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { normalisePayload, normaliseRequirements, normaliseRetry } from '../../src/jobs/submit/normalise.js';
+import { grant } from '../support/transitions.fixture.js';
 
 class Killed extends Error {}
 
@@ -22,7 +26,10 @@ beforeAll(async () => {
 });
 
 /** A journal of a process that ends after a number of its writes. */
-function journalOf(killAfter = Infinity): FleetJournal {
+function journalOf(
+  killAfter = Infinity,
+  writer: FleetJournalOptions['writer'] = { apply: () => Promise.resolve([]) },
+): FleetJournal {
   const { fleets, decisions } = jobFleetStores(db);
   const jobs = new JobsRepository(collection(db, jobsCollection));
   let writes = 0;
@@ -42,7 +49,7 @@ function journalOf(killAfter = Infinity): FleetJournal {
       find: (...wanted) => jobs.find(...wanted),
       insertNew: async (made) => written(await jobs.insertNew(made)),
     },
-    writer: { apply: () => Promise.resolve([]) },
+    writer,
     clock: systemClock,
   };
   return new FleetJournal(options);
@@ -82,6 +89,23 @@ const three: Parameters<FleetJournal['change']>[1] = ({ members }) => {
   return { decision: { ...facts, target: 3, previousTarget: 3, jobs: members.length, start }, patch: {} };
 };
 
+/** A writer of a process that cancels jobs just after others have been granted. */
+function lateWriter(granted: readonly string[]): FleetJournalOptions['writer'] {
+  const store = transitionStore(collection(db, jobsCollection));
+  const writer = leftovers.use(
+    new GroupingTransitionWriter({ store, clock: systemClock, log: silentLogger() }),
+    'a transition writer',
+  );
+  let isGranted = false;
+  return {
+    async apply(requests) {
+      if (!isGranted) await writer.apply(granted.map((id, at) => grant(id, at + 1)));
+      isGranted = true;
+      return writer.apply(requests);
+    },
+  };
+}
+
 const jobsOf = (fleetId: string): Promise<readonly object[]> =>
   db.collection(jobsCollection.name).find({ 'fleet.id': fleetId }).toArray();
 
@@ -115,5 +139,38 @@ describe('FleetJournal', () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => journalOf().change(id, three)));
     expect(all.map((fleet) => fleet?.members.length)).toEqual(Array.from({ length: 8 }, () => 3));
     expect(await jobsOf(id)).toHaveLength(3);
+  });
+
+  it('releases a job that runs by the time it is to be cancelled, unless it is overdue', async () => {
+    const id = await storeFleet('granted');
+    const made = await journalOf().change(id, three);
+    const [waits = '', runs = '', late = ''] = made?.members.map((member) => member.id) ?? [];
+    const facts = { reason: 'SURPLUS', message: 'too many', by: 'system:fleets' } as const;
+    const numbers = { target: 0, previousTarget: 3, jobs: 3 };
+    const fleet = await journalOf(Infinity, lateWriter([runs, late])).change(id, () => ({
+      decision: { ...facts, ...numbers, cancel: [waits, runs], overdue: [late] },
+      patch: {},
+    }));
+    const jobs = await collection(db, jobsCollection).find({ 'fleet.id': id }).toArray();
+    const states = new Map(jobs.map((job) => [job._id, job.state]));
+    expect([waits, runs, late].map((job) => states.get(job))).toEqual(['CANCELLED', 'SENT', 'CANCELLED']);
+    const stored = await jobFleetStores(db).fleets.find(fleet?._id ?? '');
+    expect(stored?.open).toBeUndefined();
+    expect(stored?.members.map(({ releasedAt }) => releasedAt !== undefined)).toEqual([false, true, false]);
+  });
+
+  it('lets the next leader find the last decision of a fleet whose process ended at it', async () => {
+    const id = await storeFleet('last');
+    const facts = { reason: 'ENDED', message: 'all jobs have ended', by: 'system:fleets' } as const;
+    const ended = journalOf(1).change(id, () => ({
+      decision: { ...facts, target: 0, previousTarget: 3, jobs: 0 },
+      patch: { state: 'ENDED', endedAt: systemClock.now() },
+    }));
+    await expect(ended).rejects.toThrow(Killed);
+    const { fleets, decisions } = jobFleetStores(db);
+    expect(await fleets.heads(100)).toContainEqual({ _id: id, step: 1 });
+    await journalOf().change(id, () => undefined);
+    expect((await decisions.page(id, { first: 10, after: null })).nodes).toMatchObject([{ reason: 'ENDED' }]);
+    expect(await fleets.heads(100)).not.toContainEqual({ _id: id, step: 1 });
   });
 });

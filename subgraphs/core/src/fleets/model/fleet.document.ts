@@ -36,6 +36,8 @@ export interface FleetDocument {
   /** Time at which the target changed last. */
   readonly targetAt: Date;
   readonly members: readonly FleetMember[];
+  /** Most jobs that ran together since jobs are being replaced; absent while none is. */
+  readonly runningBefore?: number;
   /** Absent unless the latest jobs have failed. */
   readonly failures?: FailureStreak;
   /** Number of the newest change. */
@@ -94,9 +96,10 @@ export const jobFleetsCollection = defineCollection<FleetDocument>({
       targetAt: { bsonType: 'date' },
       // Released jobs and their successors may exist together.
       members: { bsonType: 'array', items: object, maxItems: 2 * maxFleetJobs },
+      runningBefore: count,
       failures: object,
       step: count,
-      open: { ...object, required: ['reason', 'at', 'start', 'cancel'] },
+      open: { ...object, required: ['reason', 'at', 'start', 'cancel', 'overdue'] },
       latest: object,
       digest: text,
     },
@@ -112,6 +115,12 @@ export const jobFleetsCollection = defineCollection<FleetDocument>({
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
       why: 'fleets that have not ended, for the leader and for the leases of units',
+    },
+    {
+      name: 'open_idx',
+      keys: { _id: 1, step: 1 },
+      options: { partialFilterExpression: { open: { $exists: true } } },
+      why: 'fleets with a decision to carry out, whatever their state',
     },
     {
       name: 'poolId_idx',

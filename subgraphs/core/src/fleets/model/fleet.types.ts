@@ -135,8 +135,10 @@ export interface OpenDecision extends DecisionFacts {
   readonly at: Date;
   /** Queues of the jobs to start, by position; '' for any queue. */
   readonly start: readonly string[];
-  /** Identifiers of the jobs to cancel. */
+  /** Identifiers of the jobs to cancel if they wait to run. Those that run by then are released. */
   readonly cancel: readonly string[];
+  /** Identifiers of the jobs to cancel even if they run. */
+  readonly overdue: readonly string[];
 }
 
 /** Actor of decisions that nobody called for. */

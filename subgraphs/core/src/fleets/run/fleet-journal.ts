@@ -6,7 +6,7 @@
  */
 import type { Clock } from '@rhizome/clock';
 import { TurnsByKey } from '@rhizome/retry';
-import { isTerminal } from '../../jobs/model/job-state.js';
+import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { insertBatches } from '../../jobs/submit/insert-batches.js';
 import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
@@ -31,7 +31,10 @@ export interface NewDecision extends Omit<DecisionFacts, 'started' | 'released' 
   /** Queues of the jobs to start; '' for any queue. */
   readonly start?: readonly string[];
   readonly release?: readonly string[];
+  /** Jobs that wait to run: those that run by then are released instead. */
   readonly cancel?: readonly string[];
+  /** Jobs that are cancelled even if they run. */
+  readonly overdue?: readonly string[];
 }
 
 /** Change of a fleet. */
@@ -72,26 +75,30 @@ export class FleetJournal {
       const fleet = await fleets.find(id);
       if (!fleet) return null;
       // Carried out even if the process that recorded it is at it: repeated writes change nothing.
-      if (fleet.open) await this.#carryOut(fleet, fleet.open);
+      const released = fleet.open ? await this.#carryOut(fleet, fleet.open) : [];
+      if (released.length > 0) {
+        await fleets.applied(fleet, released, clock.now());
+        continue;
+      }
       const wanted = decide(fleet);
       const now = clock.now();
       if (!wanted) {
-        if (fleet.open) await fleets.applied(fleet, now);
+        if (fleet.open) await fleets.applied(fleet, [], now);
         return fleet;
       }
       const { decision, patch } = recorded(fleet, wanted, now);
       const changed = await fleets.record(fleet, decision, patch, now);
       if (!changed) continue;
       if (!changed.open) return changed;
-      await this.#carryOut(changed, changed.open);
-      await fleets.applied(changed, clock.now());
+      await fleets.applied(changed, await this.#carryOut(changed, changed.open), clock.now());
       return changed;
     }
   }
 
-  async #carryOut(fleet: FleetDocument, open: OpenDecision): Promise<void> {
+  /** @returns the jobs that were to be cancelled while they waited, but run */
+  async #carryOut(fleet: FleetDocument, open: OpenDecision): Promise<readonly string[]> {
     const { decisions, jobs, clock } = this.#options;
-    const { start: _start, cancel, at, ...facts } = open;
+    const { start: _start, cancel, overdue, at, ...facts } = open;
     await decisions.insert({
       _id: decisionIdOf(fleet._id, fleet.step),
       schemaVersion: 1,
@@ -101,22 +108,26 @@ export class FleetJournal {
       expiresAt: new Date(at.getTime() + keptDecisionsMs),
     });
     for (const batch of insertBatches(fleetJobs(fleet, open, clock.now()))) await jobs.insertNew(batch);
-    await this.#cancel(fleet, cancel, open);
+    await this.#cancel(fleet, overdue, open, false);
+    return this.#cancel(fleet, cancel, open, true);
   }
 
   async #cancel(
     { name }: Pick<FleetDocument, 'name'>,
     jobIds: readonly string[],
     { by, message }: Pick<DecisionFacts, 'by' | 'message'>,
-  ): Promise<void> {
+    isKeptIfHeld: boolean,
+  ): Promise<readonly string[]> {
     const { jobs, writer } = this.#options;
     const reason = `Fleet "${name}": ${message}`.slice(0, 500);
+    const kept = new Set<string>();
     let left = jobIds;
     for (let round = 0; left.length > 0 && round < maxRounds; round += 1) {
       const found = await jobs.find(left, { state: 1 });
+      if (isKeptIfHeld) for (const { _id, state } of found) if (isHeld(state)) kept.add(_id);
       const outcomes = await writer.apply(
         found.flatMap(({ _id: jobId, state: from }) =>
-          isTerminal(from)
+          isTerminal(from) || kept.has(jobId)
             ? []
             : [{ jobId, from, to: 'CANCELLED', by: 'principal', actor: by, reason } as const],
         ),
@@ -124,6 +135,7 @@ export class FleetJournal {
       left = outcomes.flatMap(({ applied, jobId }) => (applied ? [] : [jobId]));
     }
     if (left.length > 0) throw new Error(`${left.length} jobs of fleet "${name}" change too quickly`);
+    return [...kept];
   }
 }
 
@@ -134,9 +146,14 @@ function recorded(
   now: Date,
 ): { readonly decision: OpenDecision | undefined; readonly patch: FleetPatch } {
   if (!decision) return { decision: undefined, patch };
-  const { start = [], release = [], cancel = [], ...rest } = decision;
-  const facts = { ...rest, started: start.length, released: release.length, cancelled: cancel.length };
-  const open: OpenDecision = { ...facts, at: now, start, cancel };
+  const { start = [], release = [], cancel = [], overdue = [], ...rest } = decision;
+  const facts = {
+    ...rest,
+    started: start.length,
+    released: release.length,
+    cancelled: cancel.length + overdue.length,
+  };
+  const open: OpenDecision = { ...facts, at: now, start, cancel, overdue };
   const template = patch.template ?? fleet.template;
   const leaving = new Set(release);
   const kept = (patch.members ?? fleet.members).map((member): FleetMember =>

@@ -25,6 +25,7 @@ export type FleetPatch = {
       | 'target'
       | 'targetAt'
       | 'members'
+      | 'runningBefore'
       | 'failures'
       | 'latest'
   ]?: FleetDocument[K] | null;
@@ -98,12 +99,14 @@ export class FleetsRepository {
     );
   }
 
-  /** Removes the decision of the fleet, which is carried out. */
-  async applied({ _id, step }: FleetHead, now: Date): Promise<void> {
+  /** Removes the decision of the fleet, which is carried out. @param released jobs that it releases, too */
+  async applied({ _id, step }: FleetHead, released: readonly string[], now: Date): Promise<void> {
+    const isReleased = { 'job.id': { $in: [...released] }, 'job.releasedAt': { $exists: false } };
+    const release = released.length > 0 ? { 'members.$[job].releasedAt': now } : {};
     await this.#fleets.updateOne(
       { _id, step, open: { $exists: true } },
-      { $unset: { open: '' }, $set: { updatedAt: now }, $inc: { revision: 1 } },
-      majority,
+      { $unset: { open: '' }, $set: { ...release, updatedAt: now }, $inc: { revision: 1 } },
+      { ...majority, ...(released.length > 0 ? { arrayFilters: [isReleased] } : {}) },
     );
   }
 
@@ -117,9 +120,14 @@ export class FleetsRepository {
     return keysetPage({ collection: this.#fleets, filter: conditionOf(wanted, visibility), order, ...page });
   }
 
-  /** Fleets that have not ended, at most `most`. */
-  heads(most: number): Promise<FleetHead[]> {
-    return this.#fleets.find(open, { projection: { step: 1 }, limit: most, hint: 'state_idx' }).toArray();
+  /** Fleets that have not ended, at most `most`, and ended ones whose last decision is not carried out. */
+  async heads(most: number): Promise<FleetHead[]> {
+    const projection = { step: 1 };
+    const [running, unapplied] = await Promise.all([
+      this.#fleets.find(open, { projection, limit: most, hint: 'state_idx' }).toArray(),
+      this.#fleets.find({ open: { $exists: true } }, { projection, limit: most, hint: 'open_idx' }).toArray(),
+    ]);
+    return [...new Map([...running, ...unapplied].map((head) => [head._id, head])).values()];
   }
 
   /** Fleets that have not ended, or those among these. */
