@@ -11,9 +11,18 @@ export interface FleetGatesOptions {
   readonly log: Logger;
 }
 
+/** What a fleet lets a job do. */
+type Gate = 'OPEN' | 'PAUSED' | 'RELEASED';
+
+interface GateListener {
+  readonly jobId: string;
+  readonly call: () => void;
+}
+
 interface KnownGate {
   readonly state: FleetState;
-  readonly released: ReadonlySet<string>;
+  /** The jobs of the fleet; true for a released one. */
+  readonly jobs: ReadonlyMap<string, boolean>;
 }
 
 /**
@@ -23,7 +32,7 @@ interface KnownGate {
 export class FleetGates implements UnitGates {
   readonly #options: FleetGatesOptions;
   readonly #gates = new Map<string, KnownGate>();
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #listeners = new Map<string, Set<GateListener>>();
   #unfollow: (() => void) | undefined;
   /** One read after another: an older answer must not replace a newer one. */
   #order: Promise<void> = Promise.resolve();
@@ -50,17 +59,16 @@ export class FleetGates implements UnitGates {
     this.#unfollow?.();
   }
 
-  async of(fleetId: string, jobId: string): Promise<'OPEN' | 'PAUSED' | 'RELEASED'> {
-    // The change stream may report a new fleet later than its first job asks.
-    if (!this.#gates.has(fleetId)) await this.#read([fleetId]);
+  async of(fleetId: string, jobId: string): Promise<Gate> {
+    // The change stream may report a new fleet or job later than the job asks.
+    if (!this.#gates.get(fleetId)?.jobs.has(jobId)) await this.#read([fleetId]);
     else await this.#order;
-    const gate = this.#gates.get(fleetId);
-    if (!gate || gate.state === 'DRAINING' || gate.released.has(jobId)) return 'RELEASED';
-    return gate.state === 'PAUSED' ? 'PAUSED' : 'OPEN';
+    return gateOf(this.#gates.get(fleetId), jobId);
   }
 
-  onChange(fleetId: string, listener: () => void): () => void {
+  onChange(fleetId: string, jobId: string, call: () => void): () => void {
     const listeners = this.#listeners.get(fleetId) ?? new Set();
+    const listener = { jobId, call };
     this.#listeners.set(fleetId, listeners);
     listeners.add(listener);
     return () => {
@@ -79,13 +87,22 @@ export class FleetGates implements UnitGates {
   }
 
   #apply(found: ReadonlyMap<string, FleetGateFacts>, asked: readonly string[]): void {
+    const ids = new Set([...asked, ...found.keys()]);
+    const before = new Map([...ids].map((id) => [id, this.#gates.get(id)]));
     for (const id of asked) if (!found.has(id)) this.#gates.delete(id);
     for (const [id, { state, members }] of found)
       this.#gates.set(id, {
         state,
-        released: new Set(members.flatMap((member) => (member.releasedAt ? [member.id] : []))),
+        jobs: new Map(members.map((member) => [member.id, member.releasedAt !== undefined])),
       });
-    for (const id of new Set([...asked, ...found.keys()]))
-      for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
+    for (const id of ids)
+      for (const { jobId, call } of [...(this.#listeners.get(id) ?? [])])
+        if (gateOf(before.get(id), jobId) !== gateOf(this.#gates.get(id), jobId)) call();
   }
+}
+
+function gateOf(gate: KnownGate | undefined, jobId: string): Gate {
+  // A job that the fleet does not have is not replaced, and ends by itself only if it gets no units.
+  if (!gate || gate.state === 'DRAINING' || gate.jobs.get(jobId) !== false) return 'RELEASED';
+  return gate.state === 'PAUSED' ? 'PAUSED' : 'OPEN';
 }

@@ -6,8 +6,8 @@ import type { HeldAttempt } from './attempts.js';
 export interface UnitGates {
   /** OPEN if the job receives units, PAUSED if it does not now, RELEASED if it receives none any more. */
   of(fleetId: string, jobId: string): Promise<'OPEN' | 'PAUSED' | 'RELEASED'>;
-  /** Calls the listener after changes of a fleet. @returns function that removes it */
-  onChange(fleetId: string, listener: () => void): () => void;
+  /** Calls the listener when this changes for a job. @returns function that removes it */
+  onChange(fleetId: string, jobId: string, listener: () => void): () => void;
 }
 
 /** A lease that can end before there are units. */
@@ -28,7 +28,7 @@ export async function leaseThrough(
   for (;;) {
     const closing = new AbortController();
     const close = (): void => closing.abort();
-    const unwatch = gates.onChange(fleetId, close);
+    const unwatch = gates.onChange(fleetId, jobId, close);
     signal.addEventListener('abort', close, { once: true });
     if (signal.aborted) close();
     try {
