@@ -55,6 +55,7 @@ export function jobFleetsModule(options: JobFleetsModuleOptions): JobFleetsModul
     pools: {
       findMany: (poolIds) => pools.findMany(poolIds),
       totals: (found) => units.pools.totals(found),
+      readySince: (poolIds) => blocks.readySince(poolIds, clock.now()),
       holding: (poolId, jobIds) => blocks.holding(poolId, jobIds),
     },
     passMs: config?.passMs,

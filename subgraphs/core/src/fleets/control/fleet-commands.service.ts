@@ -3,7 +3,7 @@ import { type CoreAction, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { InputErrors } from '@rhizome/errors';
-import type { FleetJob } from '../model/job-plan.js';
+import { type FleetJob, isOutdated } from '../model/job-plan.js';
 import type { FleetDocument } from '../model/fleet.document.js';
 import { ceilingOf, type FleetSettings, type FleetState, type FleetTemplate } from '../model/fleet.types.js';
 import type { FleetChange, FleetJournal, NewDecision } from '../run/fleet-journal.js';
@@ -98,6 +98,12 @@ export class FleetCommands {
         ['job'],
         `jobs for a fleet whose \`min\` is its \`max\`, ${settings.min}`,
         'for a fleet whose `max` is above its `min`: jobs are started before others are released',
+      );
+    else if (ceilingOf(settings) <= settings.min && isReplacing(fleet, settings))
+      errors.add(
+        ['settings', 'min'],
+        settings.min,
+        `less than the most jobs, ${ceilingOf(settings)}, until the jobs of the earlier version are replaced`,
       );
     if (!errors.isEmpty) return { fleet: null, userErrors: errors.all };
     if (input.isDryRun === true) return { fleet, userErrors: [] };
@@ -220,6 +226,11 @@ function isSame(one: FleetDocument, other: FleetDocument): boolean {
   return one.template.version === template.version && digestOf(one.settings) === digestOf(settings);
 }
 
+/** True if jobs have to be replaced with these settings. */
+function isReplacing({ members, template }: FleetDocument, { queues }: FleetSettings): boolean {
+  return members.some((member) => !member.releasedAt && isOutdated(member, template.version, queues));
+}
+
 /** Decision of a person, which changes no number of jobs itself. */
 function called(
   { subject: by }: Principal,
@@ -241,7 +252,7 @@ function updated(
   // A new program may do better than the one that failed.
   return {
     decision: called(principal, fleet, 'UPDATED', message),
-    patch: isNewJob ? { ...patch, failures: null } : patch,
+    patch: { ...patch, runningBefore: null, ...(isNewJob ? { failures: null } : {}) },
   };
 }
 

@@ -9,14 +9,14 @@ export interface FleetJob {
   readonly queue?: string | undefined;
   readonly phase: 'WAITING' | 'HELD' | 'ENDED';
   readonly releasedAt?: Date | undefined;
-  /** Time for which it has held no unit; 0 while it holds some. */
+  /** Time for which a worker has held it and it has held no unit; 0 while it holds some. */
   readonly idleSeconds: number;
 }
 
 /** Numbers of jobs that are wanted. */
 export interface PlanRequest {
   readonly target: number;
-  /** Most jobs. */
+  /** Most jobs, with released ones that have not ended. */
   readonly ceiling: number;
   /** Fewest jobs that workers hold while jobs are replaced. */
   readonly floor: number;
@@ -26,6 +26,10 @@ export interface PlanRequest {
   readonly drainSeconds: number;
   /** Most jobs that may be started now. */
   readonly mostStarts: number;
+  /** Most jobs that ran together since the replacement of earlier ones began, as far as it is known. */
+  readonly runningBefore: number;
+  /** True while jobs of the version fail: none of an earlier version is replaced. */
+  readonly isFailing: boolean;
   /** Jobs in the order of their creation. */
   readonly jobs: readonly FleetJob[];
   readonly now: Date;
@@ -36,7 +40,12 @@ export interface JobPlan {
   /** Queues of the jobs to start; '' for any queue. */
   readonly start: readonly string[];
   readonly release: readonly string[];
+  /** Jobs that wait to run: those that run by now are released instead. */
   readonly cancel: readonly string[];
+  /** Jobs that are cancelled even if they run. */
+  readonly overdue: readonly string[];
+  /** The number of {@link PlanRequest.runningBefore} from now on; undefined if no job is to be replaced. */
+  readonly runningBefore: number | undefined;
   readonly reason: FleetReason;
   readonly message: string;
 }
@@ -49,29 +58,44 @@ export function isActive({ phase, releasedAt }: FleetJob): boolean {
   return phase !== 'ENDED' && releasedAt === undefined;
 }
 
+/** True for a job that is replaced: its version is an earlier one, or it is in any queue although the fleet names some. */
+export function isOutdated(
+  job: Pick<FleetJob, 'version' | 'queue'>,
+  version: number,
+  queues: readonly FleetQueue[],
+): boolean {
+  return job.version < version || (queues.length > 0 && job.queue === undefined);
+}
+
 /** Plans the jobs. */
 export function planJobs(request: PlanRequest): JobPlan {
-  const { target, ceiling, version, mostStarts, jobs, now } = request;
-  const active = jobs.filter(isActive);
+  const { target, ceiling, mostStarts, jobs, now } = request;
   const overdue = jobs.filter((job) => isOverdue(job, request.drainSeconds, now));
-  const outdated = active.filter((job) => job.version < version);
+  const all = jobs.filter(isActive);
+  const excess = excessOf(request, all);
+  const active = without(all, excess);
+  const outdated = active.filter((job) => isOld(job, request));
   const batch = Math.max(1, Math.ceil(target * batchPart));
-  const surplus = surplusOf(active, active.length - target - (outdated.length > 0 ? batch : 0), version);
-  const rolled = surplus.length > 0 ? nothing : rolledOf(request, active, outdated, batch);
-  const cancelled = [
-    ...overdue,
-    ...[...surplus, ...rolled.leaving].filter(({ phase }) => phase === 'WAITING'),
-  ];
-  const released = [...surplus, ...rolled.leaving].filter(({ phase }) => phase === 'HELD');
-  const left = active.length - surplus.length - rolled.leaving.length;
-  const missing = Math.max(0, Math.min(ceiling, target + rolled.extra) - left);
-  const start = placed(request, Math.min(missing, mostStarts, maxStarts), cancelled);
+  const surplus = surplusOf(request, active, active.length - target - (outdated.length > 0 ? batch : 0));
+  const before = Math.min(target, Math.max(request.runningBefore, runningOf(active)));
+  const rolled = surplus.length > 0 ? nothing : rolledOf(request, { active, outdated, batch, before });
+  const leaving = [...excess, ...surplus, ...rolled.leaving];
+  const cancelled = [...overdue, ...leaving].filter(({ phase }) => phase === 'WAITING');
+  const ended = overdue.filter(({ phase }) => phase === 'HELD');
+  const gone = new Set([...cancelled, ...ended].map(({ id }) => id));
+  // Released jobs may run for long.
+  const live = jobs.filter(({ id, phase }) => phase !== 'ENDED' && !gone.has(id));
+  const missing = Math.min(target + rolled.extra - (all.length - leaving.length), ceiling - live.length);
+  const start = placed(request, Math.max(0, Math.min(missing, mostStarts, maxStarts)), live);
   return {
     start,
-    release: released.map(({ id }) => id),
+    release: leaving.filter(({ phase }) => phase === 'HELD').map(({ id }) => id),
     cancel: cancelled.map(({ id }) => id),
+    overdue: ended.map(({ id }) => id),
+    runningBefore: outdated.length > 0 ? before : undefined,
     ...reasonOf({
       start: start.length,
+      excess: excess.length,
       surplus: surplus.length,
       overdue: overdue.length,
       outdated: rolled.leaving.length + rolled.extra > 0 ? outdated.length : 0,
@@ -87,39 +111,80 @@ interface Rolled {
 
 const nothing: Rolled = { leaving: [], extra: 0 };
 
-/** Jobs that leave: those that wait, the newest first, and then idle ones. */
-function surplusOf(active: readonly FleetJob[], count: number, version: number): readonly FleetJob[] {
-  if (count <= 0) return [];
-  const waiting = active.filter(({ phase }) => phase === 'WAITING').reverse();
-  const idle = active
-    .filter(({ phase, idleSeconds }) => phase === 'HELD' && idleSeconds > 0)
-    .sort((one, other) => other.idleSeconds - one.idleSeconds);
-  return [...outdatedFirst(waiting, version), ...outdatedFirst(idle, version)].slice(0, count);
+/** Jobs above the most in total and in each queue. They leave whatever they do: a release loses no units. */
+function excessOf(request: PlanRequest, active: readonly FleetJob[]): readonly FleetJob[] {
+  const { queues, ceiling } = request;
+  const most = new Map(queues.map(({ queue, max }) => [queue, max]));
+  const names = new Set(queues.length === 0 ? [] : active.flatMap(({ queue }) => queue ?? []));
+  const inQueues = [...names].flatMap((name) => {
+    const own = active.filter(({ queue }) => queue === name);
+    return leavingFirst(own, request).slice(0, Math.max(0, own.length - (most.get(name) ?? 0)));
+  });
+  const rest = without(active, inQueues);
+  return [...inQueues, ...leavingFirst(rest, request).slice(0, Math.max(0, rest.length - ceiling))];
 }
 
-/** Jobs of earlier versions that are replaced now. */
-function rolledOf(
-  { floor, version, mostStarts }: PlanRequest,
-  active: readonly FleetJob[],
-  outdated: readonly FleetJob[],
-  batch: number,
-): Rolled {
-  const waiting = outdated.filter(({ phase }) => phase === 'WAITING').slice(0, mostStarts);
-  // The jobs of the batch before must run.
-  const isComing = active.some((job) => job.version === version && job.phase === 'WAITING');
-  if (isComing || outdated.length === 0) return { leaving: waiting, extra: 0 };
-  const running = active.filter(({ phase }) => phase === 'HELD').length;
-  const most = Math.min(batch, running - floor, mostStarts - waiting.length);
+/** Jobs that leave: those that wait, the newest first, and then idle ones. */
+function surplusOf(request: PlanRequest, active: readonly FleetJob[], count: number): readonly FleetJob[] {
+  if (count <= 0) return [];
+  const free = active.filter(({ phase, idleSeconds }) => phase === 'WAITING' || idleSeconds > 0);
+  return leavingFirst(free, request).slice(0, count);
+}
+
+interface Rolling {
+  readonly active: readonly FleetJob[];
+  readonly outdated: readonly FleetJob[];
+  readonly batch: number;
+  readonly before: number;
+}
+
+/**
+ * Jobs of earlier versions that are replaced now. Of the jobs that ran before, at most a batch is missing, so
+ * that jobs of a version that does not run replace no more. If the fleet has lost slots meanwhile, and some
+ * jobs of the version run, they are replaced one at a time.
+ */
+function rolledOf(request: PlanRequest, { active, outdated, batch, before }: Rolling): Rolled {
+  const { target, floor, mostStarts, jobs, isFailing } = request;
+  if (isFailing || outdated.length === 0) return nothing;
+  const startsNow = mostStarts - Math.max(0, target - active.length);
+  const waiting = outdated.filter(({ phase }) => phase === 'WAITING').slice(0, Math.max(0, startsNow));
+  const running = runningOf(active);
+  const isLeaving = jobs.some((job) => job.phase === 'HELD' && job.releasedAt !== undefined);
+  const isProven = active.some((job) => job.phase === 'HELD' && !isOld(job, request));
+  const more = Math.max(batch - Math.max(0, before - running), isProven && !isLeaving ? 1 : 0);
+  const most = Math.min(more, running - floor, startsNow - waiting.length);
   const held = outdated
     .filter(({ phase }) => phase === 'HELD')
     .sort((one, other) => other.idleSeconds - one.idleSeconds)
     .slice(0, Math.max(0, most));
   const leaving = [...waiting, ...held];
-  return { leaving, extra: leaving.length > 0 ? 0 : batch };
+  return { leaving, extra: leaving.length === 0 && running <= floor ? batch : 0 };
 }
 
-function outdatedFirst(jobs: readonly FleetJob[], version: number): readonly FleetJob[] {
-  return [...jobs.filter((job) => job.version < version), ...jobs.filter((job) => job.version >= version)];
+function isOld(job: FleetJob, { version, queues }: PlanRequest): boolean {
+  return isOutdated(job, version, queues);
+}
+
+function runningOf(active: readonly FleetJob[]): number {
+  return active.filter(({ phase }) => phase === 'HELD').length;
+}
+
+function without(jobs: readonly FleetJob[], others: readonly FleetJob[]): readonly FleetJob[] {
+  const gone = new Set(others.map(({ id }) => id));
+  return jobs.filter(({ id }) => !gone.has(id));
+}
+
+/** In the order in which jobs leave: those that wait, the newest first, and then the longest idle ones. */
+function leavingFirst(jobs: readonly FleetJob[], request: PlanRequest): readonly FleetJob[] {
+  const waiting = jobs.filter(({ phase }) => phase === 'WAITING').reverse();
+  const held = jobs
+    .filter(({ phase }) => phase === 'HELD')
+    .sort((one, other) => other.idleSeconds - one.idleSeconds);
+  const oldFirst = (some: readonly FleetJob[]): readonly FleetJob[] => [
+    ...some.filter((job) => isOld(job, request)),
+    ...some.filter((job) => !isOld(job, request)),
+  ];
+  return [...oldFirst(waiting), ...oldFirst(held)];
 }
 
 function isOverdue({ phase, releasedAt }: FleetJob, drainSeconds: number, now: Date): boolean {
@@ -128,15 +193,10 @@ function isOverdue({ phase, releasedAt }: FleetJob, drainSeconds: number, now: D
 }
 
 /** Queues of new jobs: those with the fewest jobs that wait, and then with the most free places. */
-function placed(
-  { queues, jobs }: PlanRequest,
-  count: number,
-  cancelled: readonly FleetJob[],
-): readonly string[] {
+function placed({ queues }: PlanRequest, count: number, live: readonly FleetJob[]): readonly string[] {
   if (queues.length === 0) return Array.from({ length: count }, () => '');
-  const gone = new Set(cancelled.map(({ id }) => id));
   const places = queues.map(({ queue, max }) => {
-    const own = jobs.filter((job) => job.queue === queue && job.phase !== 'ENDED' && !gone.has(job.id));
+    const own = live.filter((job) => job.queue === queue);
     return { queue, free: max - own.length, waiting: own.filter(({ phase }) => phase === 'WAITING').length };
   });
   const start: string[] = [];
@@ -154,10 +214,12 @@ function placed(
 
 function reasonOf(counts: {
   readonly start: number;
+  readonly excess: number;
   readonly surplus: number;
   readonly overdue: number;
   readonly outdated: number;
 }): Pick<JobPlan, 'reason' | 'message'> {
+  if (counts.excess > 0) return { reason: 'MAXIMUM', message: `${counts.excess} jobs more than permitted` };
   if (counts.outdated > 0)
     return { reason: 'TEMPLATE', message: `${counts.outdated} jobs have an earlier version of the template` };
   if (counts.surplus > 0) return { reason: 'SURPLUS', message: `${counts.surplus} jobs more than wanted` };

@@ -9,7 +9,14 @@ const settings: FleetSettings = {
 };
 const now = new Date('2030-01-01T00:00:00Z');
 const ago = (seconds: number): Date => new Date(now.getTime() - seconds * 1000);
-const unloaded: FleetLoad = { waiting: 0, oldestSeconds: 0, arrivalsPerSecond: 0, running: 5, idle: 0 };
+const unloaded: FleetLoad = {
+  waiting: 0,
+  oldestSeconds: 0,
+  arrivalsPerSecond: 0,
+  running: 5,
+  busy: 5,
+  idle: 0,
+};
 const state = (target: number, seconds = 1000): ScalingState => ({ target, targetAt: ago(seconds) });
 
 const anySettings = fc
@@ -26,6 +33,7 @@ const anyLoad: fc.Arbitrary<FleetLoad> = fc.record({
   arrivalsPerSecond: fc.double({ min: 0, max: 1000, noNaN: true }),
   unitsPerJobSecond: fc.option(fc.double({ min: 0.001, max: 100, noNaN: true }), { nil: undefined }),
   running: fc.nat(100),
+  busy: fc.nat(100),
   idle: fc.nat(100),
 });
 const anyState = fc.record({
@@ -97,12 +105,20 @@ describe('scale', () => {
   });
 
   it('starts no more jobs because of the lag while earlier ones wait to run', () => {
-    const load = { ...unloaded, waiting: 1000, oldestSeconds: 600, running: 2 };
+    const load = { ...unloaded, waiting: 1000, oldestSeconds: 600, running: 2, busy: 2 };
     expect(scale(settings, state(5), load, now)).toBeUndefined();
   });
 
+  it('starts no more jobs because of the lag while earlier ones hold no units', () => {
+    const load = { ...unloaded, waiting: 1000, oldestSeconds: 600, busy: 1 };
+    expect(scale(settings, state(5), load, now)).toBeUndefined();
+    const known = { ...load, unitsPerJobSecond: 0.01, busy: 4, idle: 1 };
+    expect(scale(settings, state(5), known, now)).toBeUndefined();
+    expect(scale(settings, state(5), { ...known, idle: 0, waiting: 10 }, now)?.target).toBe(14);
+  });
+
   it('starts a first job without a minimum', () => {
-    const load = { ...unloaded, waiting: 3, oldestSeconds: 11, running: 0 };
+    const load = { ...unloaded, waiting: 3, oldestSeconds: 11, running: 0, busy: 0 };
     expect(scale({ ...settings, min: 0 }, state(0), load, now)?.target).toBe(1);
   });
 

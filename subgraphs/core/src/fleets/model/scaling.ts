@@ -3,9 +3,9 @@ import { ceilingOf, type FleetReason, type FleetSettings, type StoredPrewarm } f
 
 /** Work of the pool, and the jobs of the fleet. */
 export interface FleetLoad {
-  /** Units that wait. */
+  /** Units that can be leased now, at most. */
   readonly waiting: number;
-  /** Age of the oldest unit that waits, in seconds. */
+  /** Time for which the oldest of them could be leased, in seconds. */
   readonly oldestSeconds: number;
   /** Units that were published per second lately. */
   readonly arrivalsPerSecond: number;
@@ -13,7 +13,9 @@ export interface FleetLoad {
   readonly unitsPerJobSecond?: number | undefined;
   /** Jobs that workers hold, without released ones. */
   readonly running: number;
-  /** Jobs that have held no unit for `idleSeconds` while none waited, without released ones. */
+  /** Jobs that hold units, without released ones. */
+  readonly busy: number;
+  /** Jobs that workers hold and that have held no unit for `idleSeconds`, without released ones. */
   readonly idle: number;
 }
 
@@ -113,11 +115,13 @@ function neededJobs(
 
 function raised(settings: FleetSettings, target: number, load: FleetLoad, lag: number): number {
   const needed = Math.ceil(neededJobs(settings, load) ?? 0);
+  // Units that a job without any does not take wait for something else.
+  if (load.idle > 0) return target;
   // More jobs than units would have nothing to do.
-  const useful = target + load.waiting;
+  const useful = load.busy + load.waiting;
   if (needed > target) return Math.min(needed, useful);
-  // Jobs that do not run yet would be counted as too few again and again.
-  if (load.running < target) return target;
+  // Jobs that do not work yet would be counted as too few again and again.
+  if (load.busy < target) return target;
   const factor =
     load.unitsPerJobSecond === undefined
       ? Math.min(largestFactor, lag / settings.targetLagSeconds)

@@ -9,13 +9,21 @@ import { LoadWindow, type PoolRates } from './load-window.js';
 /** Fields of a job that are known. */
 export type KnownJob = Pick<JobDocument, '_id' | 'state' | 'revision'>;
 
+interface KnownState {
+  /** Absent for a job that the store does not have. */
+  readonly state?: JobState;
+  readonly revision: number;
+}
+
+const absent: KnownState = { revision: -1 };
+
 /** Memory of one fleet. */
 export class FleetMemory {
-  readonly #jobs = new Map<string, { readonly state: JobState; readonly revision: number }>();
+  readonly #jobs = new Map<string, KnownState>();
   readonly #idleSince = new Map<string, number>();
   readonly #window = new LoadWindow();
 
-  /** Members that are not known yet. */
+  /** Members that were not read yet. */
   unknown({ members }: Pick<FleetDocument, 'members'>): readonly string[] {
     return members.flatMap(({ id }) => (this.#jobs.has(id) ? [] : [id]));
   }
@@ -26,6 +34,11 @@ export class FleetMemory {
       const known = this.#jobs.get(_id);
       if (!known || known.revision < revision) this.#jobs.set(_id, { state, revision });
     }
+  }
+
+  /** Takes jobs that the store does not have. */
+  learnAbsent(ids: readonly string[]): void {
+    for (const id of ids) if (!this.#jobs.has(id)) this.#jobs.set(id, absent);
   }
 
   /** Forgets the states of jobs, because events may have been missed. */
@@ -58,8 +71,9 @@ export class FleetMemory {
     const ids = new Set(members.map(({ id }) => id));
     for (const id of [...this.#jobs.keys()]) if (!ids.has(id)) this.#jobs.delete(id);
     for (const id of [...this.#idleSince.keys()]) if (!ids.has(id)) this.#idleSince.delete(id);
+    const held = new Set(this.held({ members }));
     for (const id of ids) {
-      if (busy.has(id) || waiting > 0) this.#idleSince.delete(id);
+      if (busy.has(id) || !held.has(id)) this.#idleSince.delete(id);
       else if (!this.#idleSince.has(id)) this.#idleSince.set(id, nowMs);
     }
   }
@@ -74,21 +88,21 @@ export class FleetMemory {
   }
 
   /** The jobs of the fleet, in the order of their creation. */
-  jobs({ members, open }: Pick<FleetDocument, 'members' | 'open'>, nowMs: number): readonly FleetJob[] {
+  jobs({ members }: Pick<FleetDocument, 'members'>, nowMs: number): readonly FleetJob[] {
     return members.map(({ id, version, queue, releasedAt }) => {
       const idleSince = this.#idleSince.get(id);
       return {
         ...{ id, version, queue, releasedAt },
-        phase: phaseOf(this.#jobs.get(id)?.state, open !== undefined),
+        phase: phaseOf(this.#jobs.get(id)),
         idleSeconds: idleSince === undefined ? 0 : (nowMs - idleSince) / 1000,
       };
     });
   }
 }
 
-/** A job that does not exist has yet to be written, or was removed. */
-function phaseOf(state: JobState | undefined, isWriting: boolean): FleetJob['phase'] {
-  if (state === undefined) return isWriting ? 'WAITING' : 'ENDED';
-  if (isTerminal(state)) return 'ENDED';
-  return isHeld(state) ? 'HELD' : 'WAITING';
+/** A job that was not read yet may have to be written first. */
+function phaseOf(known: KnownState | undefined): FleetJob['phase'] {
+  if (!known) return 'WAITING';
+  if (known.state === undefined || isTerminal(known.state)) return 'ENDED';
+  return isHeld(known.state) ? 'HELD' : 'WAITING';
 }

@@ -18,6 +18,8 @@ import { type FleetView, nextChange } from './next-decision.js';
 export interface FleetPools {
   findMany(ids: readonly string[]): Promise<readonly PoolDocument[]>;
   totals(pools: readonly PoolDocument[]): Promise<readonly PoolTotals[]>;
+  /** Times since when units of these pools could be leased that can be now, by pool. */
+  readySince(poolIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
   /** The jobs among these that hold units of the pool. */
   holding(poolId: string, jobIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -53,9 +55,11 @@ export class FleetWork implements EventHandler {
   readonly #task: LeaderTask;
   readonly #memories = new Map<string, FleetMemory>();
   #known = new Map<string, FleetDocument>();
-  /** Times until which new jobs of a fleet exceed a quota. */
-  readonly #full = new Map<string, number>();
+  /** Fleets whose new jobs exceed a quota, with the time until which they do. */
+  readonly #full = new Map<string, { readonly untilMs: number; readonly message: string }>();
   #readAtMs = 0;
+  /** Events may have been missed since the pass in progress began. */
+  #isStale = false;
 
   constructor(options: FleetWorkOptions) {
     this.#options = options;
@@ -81,7 +85,8 @@ export class FleetWork implements EventHandler {
   }
 
   async recover(): Promise<void> {
-    this.#forget();
+    // A pass in progress goes on with the states that it has read.
+    this.#isStale = true;
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
@@ -95,18 +100,26 @@ export class FleetWork implements EventHandler {
 
   /** Another process may have led meanwhile, or events may be lost. */
   #forget(): void {
+    this.#isStale = false;
     for (const memory of this.#memories.values()) memory.forgetJobs();
     this.#readAtMs = this.#options.clock.monotonicMs();
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
     const { pools: source, clock, recheckMs = 60_000 } = this.#options;
-    if (clock.monotonicMs() - this.#readAtMs > recheckMs) this.#forget();
+    if (this.#isStale || clock.monotonicMs() - this.#readAtMs > recheckMs) this.#forget();
     const fleets = await this.#read();
     if (fleets.length === 0 || signal.aborted) return;
     const pools = await source.findMany([...new Set(fleets.map(({ poolId }) => poolId))]);
     const totals = await source.totals(pools);
-    const byPool = new Map(pools.map((pool, at) => [pool._id, totals[at]]));
+    const waiting = pools.flatMap(({ _id }, at) => ((totals[at]?.waiting ?? 0) > 0 ? [_id] : []));
+    const ready = waiting.length > 0 ? await source.readySince(waiting) : new Map<string, Date>();
+    const byPool = new Map(
+      pools.flatMap(({ _id }, at): [string, PoolWork][] => {
+        const found = totals[at];
+        return found ? [[_id, { totals: found, readySince: ready.get(_id) }]] : [];
+      }),
+    );
     for (let from = 0; from < fleets.length && !signal.aborted; from += atOnce)
       await Promise.all(
         fleets.slice(from, from + atOnce).map((fleet) => this.#look(fleet, byPool.get(fleet.poolId))),
@@ -133,20 +146,18 @@ export class FleetWork implements EventHandler {
     return [...this.#known.values()];
   }
 
-  async #look(fleet: FleetDocument, totals: PoolTotals | undefined): Promise<void> {
+  async #look(fleet: FleetDocument, work: PoolWork | undefined): Promise<void> {
     const { journal, log } = this.#options;
-    if (!totals) return;
+    if (!work) return;
     try {
       const memory = await this.#memoryOf(fleet);
-      await this.#observe(fleet, memory, totals);
-      const wanted = nextChange(fleet, this.#view(fleet, memory, totals));
+      await this.#observe(fleet, memory, work.totals);
+      const wanted = await this.#affordable(fleet, this.#view(fleet, memory, work));
       if (!wanted && !fleet.open) return;
-      const exceeded = await this.#charge(fleet, wanted);
-      await journal.change(fleet._id, (stored) => {
-        // Others have changed it: the next pass sees it as it is.
-        if (stored.step !== fleet.step) return undefined;
-        return exceeded ? withoutStarts(fleet, wanted, exceeded) : wanted;
-      });
+      // Others may have changed it: the next pass sees it as it is.
+      await journal.change(fleet._id, (stored) =>
+        stored.step === fleet.step && stored.revision === fleet.revision ? wanted : undefined,
+      );
     } catch (err) {
       log.warn({ err, fleetId: fleet._id }, 'fleet not looked at');
     }
@@ -156,7 +167,10 @@ export class FleetWork implements EventHandler {
     const memory = this.#memories.get(fleet._id) ?? new FleetMemory();
     this.#memories.set(fleet._id, memory);
     const unknown = memory.unknown(fleet);
-    if (unknown.length > 0) memory.learn(await this.#options.jobs.find(unknown, { state: 1, revision: 1 }));
+    if (unknown.length === 0) return memory;
+    memory.learn(await this.#options.jobs.find(unknown, { state: 1, revision: 1 }));
+    // Jobs of a decision that is not carried out have yet to be written.
+    if (!fleet.open) memory.learnAbsent(unknown);
     return memory;
   }
 
@@ -167,50 +181,65 @@ export class FleetWork implements EventHandler {
     memory.observe(fleet, totals, busy, clock.monotonicMs());
   }
 
-  #view(fleet: FleetDocument, memory: FleetMemory, totals: PoolTotals): FleetView {
+  #view(fleet: FleetDocument, memory: FleetMemory, { totals, readySince }: PoolWork): FleetView {
     const { clock } = this.#options;
     const { state, waiting, leased, waitingSince } = totals;
     const now = clock.now();
-    const oldestSeconds = waitingSince ? Math.max(0, now.getTime() - waitingSince.getTime()) / 1000 : 0;
+    const full = this.#full.get(fleet._id);
+    const isFull = full !== undefined && full.untilMs > clock.monotonicMs();
+    // Those that became ready first need not be those that wait longest.
+    const sinceMs = Math.max(readySince?.getTime() ?? now.getTime(), waitingSince?.getTime() ?? 0);
     return {
       now,
-      pool: { isClosed: state === 'CLOSED', waiting, leased, oldestSeconds },
+      pool: {
+        ...{ isClosed: state === 'CLOSED', waiting, leased, ready: readySince ? waiting : 0 },
+        oldestSeconds: Math.max(0, now.getTime() - sinceMs) / 1000,
+      },
       rates: memory.rates(),
       jobs: memory.jobs(fleet, clock.monotonicMs()),
       stateOf: (id) => memory.stateOf(id),
-      mayStart: (this.#full.get(fleet._id) ?? 0) <= clock.monotonicMs(),
+      quota: isFull ? { jobs: 0, message: full.message } : undefined,
     };
   }
 
-  /** Counts new jobs for the quotas of their owner. @returns the quota that they exceed */
-  async #charge(fleet: FleetDocument, change: FleetChange | undefined): Promise<string | undefined> {
-    const { quota, clock } = this.#options;
-    const jobs = change?.decision?.start?.length ?? 0;
-    if (jobs === 0) return undefined;
-    try {
-      await quota.charge(fleet.experiment, fleet.owner, { jobs, bytes: jobs * fleet.template.bytes });
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof DomainError) || error.code !== 'LIMIT_EXCEEDED') throw error;
-      this.#full.set(fleet._id, clock.monotonicMs() + quotaPauseMs);
-      return error.message;
+  /** The next change, with as many new jobs as the quotas of their owner admit. */
+  async #affordable(fleet: FleetDocument, view: FleetView): Promise<FleetChange | undefined> {
+    const wanted = nextChange(fleet, view);
+    const jobs = wanted?.decision?.start?.length ?? 0;
+    if (jobs === 0) return wanted;
+    const quota = await this.#charge(fleet, jobs);
+    if (!quota) return wanted;
+    this.#full.set(fleet._id, {
+      untilMs: this.#options.clock.monotonicMs() + quotaPauseMs,
+      message: quota.message,
+    });
+    return nextChange(fleet, { ...view, quota });
+  }
+
+  /** Counts as many new jobs as the quotas admit, at most a number. @returns how many these are, unless all */
+  async #charge(fleet: FleetDocument, jobs: number): Promise<FleetView['quota']> {
+    const { experiment, owner, template } = fleet;
+    let admitted = 0;
+    let message = '';
+    for (let part = jobs; part >= 1 && admitted < jobs; part = Math.floor(part / 2)) {
+      const added = Math.min(part, jobs - admitted);
+      try {
+        await this.#options.quota.charge(experiment, owner, { jobs: added, bytes: added * template.bytes });
+        admitted += added;
+      } catch (error) {
+        if (!(error instanceof DomainError) || error.code !== 'LIMIT_EXCEEDED') throw error;
+        if (message === '') message = error.message;
+      }
     }
+    return message === '' ? undefined : { jobs: admitted, message };
   }
 }
 
 /** Time after which jobs that exceed a quota are tried again, in milliseconds. */
 const quotaPauseMs = 60_000;
 
-/** The change, but without new jobs. The target stays, so that they are started later. */
-function withoutStarts(
-  { latest, target }: FleetDocument,
-  change: FleetChange | undefined,
-  message: string,
-): FleetChange | undefined {
-  if (!change?.decision) return change;
-  const { target: _target, targetAt: _targetAt, ...patch } = change.patch;
-  if (latest?.reason === 'QUOTA') return patch.members ? { patch } : undefined;
-  // Jobs that would be replaced stay, too.
-  const { start: _start, release: _release, cancel: _cancel, ...facts } = change.decision;
-  return { decision: { ...facts, reason: 'QUOTA', message, target }, patch };
+/** Numbers of a pool, and since when a unit could be leased that can be now. */
+interface PoolWork {
+  readonly totals: PoolTotals;
+  readonly readySince: Date | undefined;
 }

@@ -10,7 +10,7 @@ import {
   maxStarts,
 } from '../model/fleet.types.js';
 import { type FleetJob, isActive, planJobs } from '../model/job-plan.js';
-import { type FleetLoad, lagOf, scale } from '../model/scaling.js';
+import { type FleetLoad, lagOf, scale, type Scaling } from '../model/scaling.js';
 import type { FleetChange, NewDecision } from './fleet-journal.js';
 
 /** Work and jobs of a fleet at a time. */
@@ -20,20 +20,24 @@ export interface FleetView {
     readonly isClosed: boolean;
     readonly waiting: number;
     readonly leased: number;
+    /** Units that can be leased now, at most, and the time for which the oldest of them could be. */
+    readonly ready: number;
     readonly oldestSeconds: number;
   };
   readonly rates: Pick<FleetLoad, 'arrivalsPerSecond' | 'unitsPerJobSecond'>;
   /** The members of the fleet, in order. */
   readonly jobs: readonly FleetJob[];
   readonly stateOf: (jobId: string) => JobState | undefined;
-  /** False while new jobs exceed a quota. */
-  readonly mayStart: boolean;
+  /** Most new jobs that a quota admits, with the quota; absent if there are no more than it admits. */
+  readonly quota?: { readonly jobs: number; readonly message: string } | undefined;
 }
 
 /** Failures one after another from which on the next job waits. */
 const manyFailures = 3;
 const firstPauseMs = 5000;
 const longestPauseMs = 300_000;
+/** Time without a failure after which earlier ones are forgotten if jobs run: two attempts at least. */
+const forgottenMs = 2 * longestPauseMs;
 
 /** The next change; undefined if there is none to make. */
 export function nextChange(fleet: FleetDocument, view: FleetView): FleetChange | undefined {
@@ -50,7 +54,8 @@ export function nextChange(fleet: FleetDocument, view: FleetView): FleetChange |
       : fleet.state === 'DRAINING'
         ? decisionOfDraining(fleet, view, members)
         : undefined;
-  const drained = fleet.state === 'DRAINING' ? undefined : drainedBy(fleet, view, members);
+  const isOpen = fleet.state === 'RUNNING' || fleet.state === 'PAUSED';
+  const drained = isOpen ? drainedBy(fleet, view, members) : undefined;
   const change = drained ?? decided ?? failing(fleet, failures, view);
   if (change) return { decision: change.decision, patch: { ...patch, ...change.patch } };
   return ended.length > 0 ? { patch } : undefined;
@@ -101,27 +106,32 @@ function decisionOfDraining(
       decision: { ...facts, reason: 'ENDED', message: 'all jobs have ended' },
       patch: { state: 'ENDED', endedAt: view.now },
     };
-  const { cancel, message } = planOf(fleet, view, 0);
-  if (cancel.length === 0) return undefined;
-  return { decision: { ...facts, reason: 'UNRESPONSIVE', message, cancel }, patch: {} };
+  const { release, cancel, overdue, message } = planOf(fleet, view, 0);
+  if (release.length + cancel.length + overdue.length === 0) return undefined;
+  return { decision: { ...facts, reason: 'UNRESPONSIVE', message, release, cancel, overdue }, patch: {} };
 }
 
 function decisionOfRunning(fleet: FleetDocument, view: FleetView): Decided | undefined {
   const { settings, target: previousTarget } = fleet;
   const active = view.jobs.filter(isActive);
-  const running = active.filter(({ phase }) => phase === 'HELD').length;
-  const idle = active.filter(({ idleSeconds }) => idleSeconds >= settings.idleSeconds).length;
-  const scaling = scale(settings, fleet, { ...view.pool, ...view.rates, running, idle }, view.now);
+  const load = loadWith(view, active, settings.idleSeconds);
+  const wanted = scale(settings, fleet, load, view.now);
+  const scaling = affordable(wanted, fleet, view, active.length);
   const target = scaling?.target ?? previousTarget;
-  const { start, release, cancel, ...planned } = planOf(fleet, view, target);
-  if (!scaling && start.length + release.length + cancel.length === 0) return undefined;
+  const { start, release, cancel, overdue, runningBefore, ...planned } = planOf(fleet, view, target);
+  if (!scaling && start.length + release.length + cancel.length + overdue.length === 0)
+    return exceeding(fleet, view, wanted?.target ?? previousTarget);
   const { reason, message } = scaling ?? planned;
   const decision = {
     ...{ reason, message, by: fleetActor, target, previousTarget, jobs: active.length },
-    ...{ start, release, cancel },
-    ...loadOf(view, running),
+    ...{ start, release, cancel, overdue },
+    ...loadOf(view),
   };
-  return { decision, patch: target === previousTarget ? {} : { target, targetAt: view.now } };
+  const patch = {
+    ...(target === previousTarget ? {} : { target, targetAt: view.now }),
+    ...(runningBefore === fleet.runningBefore ? {} : { runningBefore: runningBefore ?? null }),
+  };
+  return { decision, patch };
 }
 
 function planOf(fleet: FleetDocument, view: FleetView, target: number) {
@@ -133,15 +143,44 @@ function planOf(fleet: FleetDocument, view: FleetView, target: number) {
     floor: Math.min(min, target),
     version: template.version,
     mostStarts: mostStartsOf(fleet, view),
+    runningBefore: fleet.runningBefore ?? 0,
+    isFailing: fleet.failures !== undefined,
   });
 }
 
 /** Most jobs that may start: after many failures one at a time, each after a longer pause. */
-function mostStartsOf({ state, failures }: FleetDocument, { now, mayStart, jobs }: FleetView): number {
-  if (!mayStart || state !== 'RUNNING') return 0;
-  if (!failures || failures.count < manyFailures) return maxStarts;
+function mostStartsOf({ state, failures }: FleetDocument, { now, quota, jobs }: FleetView): number {
+  const most = quota?.jobs ?? maxStarts;
+  if (most === 0 || state !== 'RUNNING') return 0;
+  if (!failures || failures.count < manyFailures) return most;
   const isTrying = jobs.some((job) => isActive(job) && job.phase === 'WAITING');
   return !isTrying && now.getTime() >= failures.lastAt.getTime() + pauseMs(failures) ? 1 : 0;
+}
+
+/** The scaling, as far as the quota admits more jobs. */
+function affordable(
+  scaling: Scaling | undefined,
+  { target }: Pick<FleetDocument, 'target'>,
+  { quota }: FleetView,
+  active: number,
+): Scaling | undefined {
+  if (!scaling || !quota || scaling.target <= Math.max(target, active + quota.jobs)) return scaling;
+  if (active + quota.jobs <= target) return undefined;
+  return { ...scaling, target: active + quota.jobs, message: `${scaling.message}; ${quota.message}` };
+}
+
+/** The decision that shows that a quota admits no more jobs. */
+function exceeding(
+  { target, latest }: Pick<FleetDocument, 'target' | 'latest'>,
+  view: FleetView,
+  wanted: number,
+): Decided | undefined {
+  const { quota, jobs } = view;
+  const active = jobs.filter(isActive).length;
+  if (!quota || quota.jobs > 0 || wanted <= active || latest?.reason === 'QUOTA') return undefined;
+  const facts = { reason: 'QUOTA', message: quota.message, by: fleetActor } as const;
+  const decision = { ...facts, target, previousTarget: target, jobs: active, ...loadOf(view) };
+  return { decision, patch: {} };
 }
 
 function pauseMs({ count }: FailureStreak): number {
@@ -162,20 +201,24 @@ function failing(
   return { decision: { ...decision, ...loadOf(view) }, patch: {} };
 }
 
+/** Failures of jobs of the newest version one after another. */
 function failuresAfter(
-  { failures, members }: FleetDocument,
+  { failures, members, template }: FleetDocument,
   ended: readonly FleetJob[],
-  { stateOf, now }: FleetView,
+  { stateOf, now, jobs }: FleetView,
 ): FailureStreak | undefined {
   const released = new Set(members.flatMap(({ id, releasedAt }) => (releasedAt ? [id] : [])));
   let streak = failures;
-  for (const { id } of ended) {
+  for (const { id, version } of ended) {
+    if (version !== template.version) continue;
     const state = stateOf(id);
     if (state === 'FINISHED') streak = undefined;
     else if (state === 'FAILED' && !released.has(id))
       streak = { count: (streak?.count ?? 0) + 1, lastAt: now };
   }
-  return streak;
+  const isOver = streak !== undefined && now.getTime() - streak.lastAt.getTime() >= forgottenMs;
+  const works = jobs.some((job) => job.version === template.version && job.phase === 'HELD');
+  return isOver && works ? undefined : streak;
 }
 
 function remaining({ members }: FleetDocument, ended: readonly FleetJob[]): readonly FleetMember[] {
@@ -183,10 +226,17 @@ function remaining({ members }: FleetDocument, ended: readonly FleetJob[]): read
   return members.filter(({ id }) => !gone.has(id));
 }
 
-function loadOf(
-  { pool, rates, jobs }: FleetView,
-  running?: number,
-): Pick<NewDecision, 'waiting' | 'lagSeconds'> {
-  const held = running ?? jobs.filter((job) => isActive(job) && job.phase === 'HELD').length;
-  return { waiting: pool.waiting, lagSeconds: lagOf({ ...pool, ...rates, running: held, idle: 0 }) };
+function loadOf(view: FleetView): Pick<NewDecision, 'waiting' | 'lagSeconds'> {
+  const load = loadWith(view, view.jobs.filter(isActive), Infinity);
+  return { waiting: view.pool.waiting, lagSeconds: lagOf(load) };
+}
+
+function loadWith({ pool, rates }: FleetView, active: readonly FleetJob[], idleSeconds: number): FleetLoad {
+  const held = active.filter(({ phase }) => phase === 'HELD');
+  const { ready: waiting, oldestSeconds } = pool;
+  return {
+    ...{ waiting, oldestSeconds, ...rates, running: held.length },
+    busy: held.filter((job) => job.idleSeconds === 0).length,
+    idle: held.filter((job) => job.idleSeconds >= idleSeconds).length,
+  };
 }

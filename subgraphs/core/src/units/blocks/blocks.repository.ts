@@ -116,6 +116,20 @@ export class BlocksRepository {
     return next?.readyAt;
   }
 
+  /** Times since when units of these pools could be leased that can be now, by pool; from an index alone. */
+  async readySince(poolIds: readonly string[], now: Date): Promise<ReadonlyMap<string, Date>> {
+    const found = await this.#blocks
+      .aggregate<{ readonly _id: string; readonly since: Date }>(
+        [
+          { $match: { poolId: { $in: [...poolIds] }, readyAt: { $lte: now } } },
+          { $group: { _id: '$poolId', since: { $min: '$readyAt' } } },
+        ],
+        { hint: 'poolId_priority_sequence_idx' },
+      )
+      .toArray();
+    return new Map(found.map(({ _id, since }) => [_id, since]));
+  }
+
   /** Number of the first block, before one, in which a unit with each of these ordering keys is open. */
   async firstOpen(
     poolId: string,
