@@ -104,6 +104,21 @@ describe('createFleet', () => {
 });
 
 describe('a fleet', () => {
+  it('adds no jobs for units that cannot be leased yet', async () => {
+    const pool = await TestPool.create(core, 'later', { backoffSeconds: 3600 });
+    const fleet = await TestFleet.create(core, pool.id, 'later', { ...quick, min: 1, max: 3 });
+    const job = await worker.startOne();
+    await pool.publish(many('l', 1));
+    const { units: first } = await pool.lease(job, 1);
+    await pool.report('fail', job, first.map(refOf));
+    await fleet.command('prewarm', { jobs: 2, until: new Date(Date.now() + 600_000).toISOString() });
+    const seen = await fleet.until('two jobs', ({ decisions: { nodes } }) => nodes[0]?.targetJobs === 2);
+    expect(seen.decisions.nodes[0]).toMatchObject({ reason: 'PREWARMED', waitingUnits: 1, lagSeconds: 0 });
+    await fleet.command('drain');
+    await worker.finish([job]);
+    await fleet.until('the end', ({ state }) => state === 'ENDED');
+  });
+
   it('replaces jobs that have ended, and waits after several failures', async () => {
     const pool = await TestPool.create(core, 'replaced');
     const fleet = await TestFleet.create(core, pool.id, 'replaced', { min: 1, max: 1 });

@@ -8,6 +8,7 @@ import { jobFleetStores } from '../../src/composition/fleets/job-fleets.reposito
 import { coreCollections } from '../../src/composition/migrations.js';
 import type { FleetDocument } from '../../src/fleets/model/fleet.document.js';
 import { FleetJournal, type FleetJournalOptions } from '../../src/fleets/run/fleet-journal.js';
+import { FleetGates } from '../../src/fleets/gate/fleet-gates.js';
 import { settingsOf } from '../../src/fleets/control/fleet-input.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
@@ -108,6 +109,42 @@ function lateWriter(granted: readonly string[]): FleetJournalOptions['writer'] {
 
 const jobsOf = (fleetId: string): Promise<readonly object[]> =>
   db.collection(jobsCollection.name).find({ 'fleet.id': fleetId }).toArray();
+
+/** Gates of a process, with the means to tell it that a fleet was written. */
+async function gatesOf(): Promise<{ readonly gates: FleetGates; readonly tell: (id: string) => void }> {
+  let tell: (ids: readonly string[]) => void = () => undefined;
+  const notices = {
+    onWritten: (_collection: string, listener: typeof tell) => {
+      tell = listener;
+      return () => undefined;
+    },
+    onReset: () => () => undefined,
+  };
+  const gates = new FleetGates({ fleets: jobFleetStores(db).fleets, notices, log: silentLogger() });
+  await gates.start();
+  return { gates, tell: (id) => tell([id]) };
+}
+
+describe('FleetGates', () => {
+  it('gives units to the jobs of the fleet alone, and wakes those whose answer changes', async () => {
+    const id = await storeFleet('gates');
+    const { gates, tell } = await gatesOf();
+    const made = await journalOf().change(id, three);
+    const [kept = '', released = ''] = made?.members.map((member) => member.id) ?? [];
+    // Nobody has told that the fleet has jobs.
+    expect([await gates.of(id, kept), await gates.of(id, 'job_other')]).toEqual(['OPEN', 'RELEASED']);
+    const woken: string[] = [];
+    for (const job of [kept, released]) gates.onChange(id, job, () => woken.push(job));
+    const facts = { reason: 'SURPLUS', message: 'too many', by: 'system:fleets' } as const;
+    await journalOf().change(id, () => ({
+      decision: { ...facts, target: 2, previousTarget: 3, jobs: 3, release: [released] },
+      patch: {},
+    }));
+    tell(id);
+    expect([await gates.of(id, kept), await gates.of(id, released)]).toEqual(['OPEN', 'RELEASED']);
+    expect(woken).toEqual([released]);
+  });
+});
 
 describe('FleetJournal', () => {
   it('starts each job once, at whichever write its process ends', async () => {

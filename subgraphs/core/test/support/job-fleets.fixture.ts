@@ -24,6 +24,8 @@ export interface SeenDecision {
   readonly startedJobs: number;
   readonly releasedJobs: number;
   readonly cancelledJobs: number;
+  readonly waitingUnits: number | null;
+  readonly lagSeconds: number | null;
 }
 
 /** A fleet as tests read it. */
@@ -42,7 +44,7 @@ export interface SeenFleet {
 
 const fleetText = `query ($id: ID!) { fleet(id: $id) {
   state targetJobs jobVersion jobCounts { waiting running released outdated }
-  decisions(first: 100) { nodes { reason targetJobs previousTargetJobs startedJobs releasedJobs cancelledJobs } }
+  decisions(first: 100) { nodes { reason targetJobs previousTargetJobs startedJobs releasedJobs cancelledJobs waitingUnits lagSeconds } }
 } }`;
 
 /** Input of `createFleet` for a pool. */

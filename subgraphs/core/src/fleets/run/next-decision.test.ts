@@ -89,7 +89,7 @@ describe('nextChange', () => {
   it('counts failures of the newest version alone, and forgets them once jobs run for long', () => {
     const ended = jobs(1, { phase: 'ENDED' });
     const outdated = jobs(1, { phase: 'ENDED', version: 1 });
-    const patchOf = (some: readonly FleetJob[], of = fleet()) =>
+    const patchOf = (some: readonly FleetJob[], of = fleet()): unknown =>
       nextChange(of, view({ jobs: some }, 'FAILED'))?.patch.failures;
     expect(patchOf(ended)).toEqual({ count: 1, lastAt: now });
     expect(patchOf(outdated)).toBeUndefined();

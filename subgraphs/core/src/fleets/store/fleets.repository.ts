@@ -105,7 +105,11 @@ export class FleetsRepository {
     const release = released.length > 0 ? { 'members.$[job].releasedAt': now } : {};
     await this.#fleets.updateOne(
       { _id, step, open: { $exists: true } },
-      { $unset: { open: '' }, $set: { ...release, updatedAt: now }, $inc: { revision: 1 } },
+      {
+        $unset: { open: '' },
+        $set: { ...release, updatedAt: now },
+        $inc: { revision: 1 },
+      } as UpdateFilter<FleetDocument>,
       { ...majority, ...(released.length > 0 ? { arrayFilters: [isReleased] } : {}) },
     );
   }
