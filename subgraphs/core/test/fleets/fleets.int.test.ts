@@ -79,7 +79,7 @@ describe('createFleet', () => {
     await pool.publish(many('u', 40));
     const busy = await pool.lease(first, 1);
     const other = await worker.startOne();
-    // A job that holds no unit need have no other beside it.
+    // A job that holds no unit needs no other.
     const one = await pool.lease(other, 1);
     const third = await worker.startOne();
     const seen = await fleet.until('three jobs', ({ targetJobs }) => targetJobs === 3);

@@ -110,28 +110,28 @@ function lateWriter(granted: readonly string[]): FleetJournalOptions['writer'] {
 const jobsOf = (fleetId: string): Promise<readonly object[]> =>
   db.collection(jobsCollection.name).find({ 'fleet.id': fleetId }).toArray();
 
-/** Gates of a process, with the means to tell it that a fleet was written. */
-async function gatesOf(): Promise<{ readonly gates: FleetGates; readonly tell: (id: string) => void }> {
-  let tell: (ids: readonly string[]) => void = () => undefined;
+/** Gates of a process, with the means to report a fleet as written. */
+async function gatesOf(): Promise<{ readonly gates: FleetGates; readonly report: (id: string) => void }> {
+  let report: (ids: readonly string[]) => void = () => undefined;
   const notices = {
-    onWritten: (_collection: string, listener: typeof tell) => {
-      tell = listener;
+    onWritten: (_collection: string, listener: typeof report) => {
+      report = listener;
       return () => undefined;
     },
     onReset: () => () => undefined,
   };
   const gates = new FleetGates({ fleets: jobFleetStores(db).fleets, notices, log: silentLogger() });
   await gates.start();
-  return { gates, tell: (id) => tell([id]) };
+  return { gates, report: (id) => report([id]) };
 }
 
 describe('FleetGates', () => {
   it('gives units to the jobs of the fleet alone, and wakes those whose answer changes', async () => {
     const id = await storeFleet('gates');
-    const { gates, tell } = await gatesOf();
+    const { gates, report } = await gatesOf();
     const made = await journalOf().change(id, three);
     const [kept = '', released = ''] = made?.members.map((member) => member.id) ?? [];
-    // Nobody has told that the fleet has jobs.
+    // The jobs are not reported yet.
     expect([await gates.of(id, kept), await gates.of(id, 'job_other')]).toEqual(['OPEN', 'RELEASED']);
     const woken: string[] = [];
     for (const job of [kept, released]) gates.onChange(id, job, () => woken.push(job));
@@ -140,7 +140,7 @@ describe('FleetGates', () => {
       decision: { ...facts, target: 2, previousTarget: 3, jobs: 3, release: [released] },
       patch: {},
     }));
-    tell(id);
+    report(id);
     expect([await gates.of(id, kept), await gates.of(id, released)]).toEqual(['OPEN', 'RELEASED']);
     expect(woken).toEqual([released]);
   });

@@ -112,9 +112,11 @@ describe('scale', () => {
   it('starts no more jobs because of the lag while earlier ones hold no units', () => {
     const load = { ...unloaded, waiting: 1000, oldestSeconds: 600, busy: 1 };
     expect(scale(settings, state(5), load, now)).toBeUndefined();
-    const known = { ...load, unitsPerJobSecond: 0.01, busy: 4, idle: 1 };
+    const known = { ...load, unitsPerJobSecond: 0.01, busy: 2, idle: 3 };
     expect(scale(settings, state(5), known, now)).toBeUndefined();
-    expect(scale(settings, state(5), { ...known, idle: 0, waiting: 10 }, now)?.target).toBe(14);
+    expect(scale(settings, state(5), { ...known, busy: 4, idle: 1, waiting: 10 }, now)?.target).toBe(14);
+    // Jobs that hang do not hold back others.
+    expect(scale(settings, state(1), { ...load, busy: 0, idle: 1 }, now)?.target).toBe(2);
   });
 
   it('starts a first job without a minimum', () => {

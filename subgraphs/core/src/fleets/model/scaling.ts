@@ -115,13 +115,13 @@ function neededJobs(
 
 function raised(settings: FleetSettings, target: number, load: FleetLoad, lag: number): number {
   const needed = Math.ceil(neededJobs(settings, load) ?? 0);
-  // Units that a job without any does not take wait for something else.
-  if (load.idle > 0) return target;
+  // Units that so many jobs without any do not take wait for something else.
+  if (load.busy > 0 && load.idle >= load.busy) return target;
   // More jobs than units would have nothing to do.
   const useful = load.busy + load.waiting;
   if (needed > target) return Math.min(needed, useful);
   // Jobs that do not work yet would be counted as too few again and again.
-  if (load.busy < target) return target;
+  if (load.busy + load.idle < target) return target;
   const factor =
     load.unitsPerJobSecond === undefined
       ? Math.min(largestFactor, lag / settings.targetLagSeconds)
