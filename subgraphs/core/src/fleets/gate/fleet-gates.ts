@@ -11,7 +11,7 @@ export interface FleetGatesOptions {
   readonly log: Logger;
 }
 
-/** What a fleet lets a job do. */
+/** Answer to a job that asks for units. */
 type Gate = 'OPEN' | 'PAUSED' | 'RELEASED';
 
 interface GateListener {

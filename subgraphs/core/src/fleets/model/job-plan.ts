@@ -26,7 +26,7 @@ export interface PlanRequest {
   readonly drainSeconds: number;
   /** Most jobs that may be started now. */
   readonly mostStarts: number;
-  /** Most jobs that ran together since the replacement of earlier ones began, as far as it is known. */
+  /** Most jobs that ran together since the replacement of earlier ones began; 0 if none did. */
   readonly runningBefore: number;
   /** True while jobs of the version fail: none of an earlier version is replaced. */
   readonly isFailing: boolean;
@@ -58,7 +58,7 @@ export function isActive({ phase, releasedAt }: FleetJob): boolean {
   return phase !== 'ENDED' && releasedAt === undefined;
 }
 
-/** True for a job that is replaced: its version is an earlier one, or it is in any queue although the fleet names some. */
+/** True for a job to replace: of an earlier version, or without a queue although the fleet names some. */
 export function isOutdated(
   job: Pick<FleetJob, 'version' | 'queue'>,
   version: number,

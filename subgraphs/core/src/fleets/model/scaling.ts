@@ -115,7 +115,7 @@ function neededJobs(
 
 function raised(settings: FleetSettings, target: number, load: FleetLoad, lag: number): number {
   const needed = Math.ceil(neededJobs(settings, load) ?? 0);
-  // Units that so many jobs without any do not take wait for something else.
+  // Units that jobs without any do not take wait for something else.
   if (load.busy > 0 && load.idle >= load.busy) return target;
   // More jobs than units would have nothing to do.
   const useful = load.busy + load.waiting;

@@ -216,12 +216,12 @@ export class FleetWork implements EventHandler {
     return nextChange(fleet, { ...view, quota });
   }
 
-  /** Counts as many new jobs as the quotas admit, at most a number. @returns how many these are, unless all */
+  /** Counts as many of the new jobs as the quotas admit. @returns their number; undefined for all */
   async #charge(fleet: FleetDocument, jobs: number): Promise<FleetView['quota']> {
     const { experiment, owner, template } = fleet;
     let admitted = 0;
     let message = '';
-    for (let part = jobs; part >= 1 && admitted < jobs; part = Math.floor(part / 2)) {
+    for (let part = jobs; admitted < jobs; part = Math.ceil(part / 2)) {
       const added = Math.min(part, jobs - admitted);
       try {
         await this.#options.quota.charge(experiment, owner, { jobs: added, bytes: added * template.bytes });
@@ -230,6 +230,7 @@ export class FleetWork implements EventHandler {
         if (!(error instanceof DomainError) || error.code !== 'LIMIT_EXCEEDED') throw error;
         if (message === '') message = error.message;
       }
+      if (part === 1) break;
     }
     return message === '' ? undefined : { jobs: admitted, message };
   }

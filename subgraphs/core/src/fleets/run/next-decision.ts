@@ -157,7 +157,7 @@ function mostStartsOf({ state, failures }: FleetDocument, { now, quota, jobs }: 
   return !isTrying && now.getTime() >= failures.lastAt.getTime() + pauseMs(failures) ? 1 : 0;
 }
 
-/** The scaling, as far as the quota admits more jobs. */
+/** The scaling, with no more jobs than the quota admits. */
 function affordable(
   scaling: Scaling | undefined,
   { target }: Pick<FleetDocument, 'target'>,
