@@ -1,7 +1,7 @@
 /** Canary jobs and health of a queue in outputs. */
 import type { CliQueueDetailsFragment, CliQueueHealthFragment } from '../../operations.generated.js';
 
-/** Health of a queue in a table, such as `98 % of 144`; `-` without canary jobs, also after they were ended. */
+/** Health of a queue in a table, such as `98 % of 144`; `-` if it has no canary jobs now. */
 export function healthText(isOn: boolean, health: CliQueueHealthFragment | null): string {
   if (!health || !isOn) return '-';
   if (health.problem !== null) return 'not submitted';

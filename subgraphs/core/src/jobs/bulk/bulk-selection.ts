@@ -3,8 +3,8 @@ import { canaryOwner } from '../model/canary-owner.js';
 import { type JobCriteria, type JobFilterPlan, planJobFilter } from '../model/job-filter.js';
 
 /**
- * Plans the filter of a change. Canary jobs are selected by their id or owner only: who cancels or retries what
- * failed on a queue means the jobs of users.
+ * Plans the filter of a change. Canary jobs are selected by their id or owner only: who cancels or retries
+ * what failed on a queue means the jobs of users.
  */
 export function planSelection(
   criteria: JobCriteria,

@@ -97,8 +97,8 @@ export class CanaryRunner {
   }
 
   /**
-   * Time until which only canary jobs may test a HALF_OPEN host; undefined if other jobs may as well, and until
-   * the first step of this process as the leader.
+   * Time until which only canary jobs may test a HALF_OPEN host; undefined if other jobs may as well, and
+   * until the first step of this process as the leader.
    */
   onlyUntil({ queue, host }: QueueHost): Date | undefined {
     const tested = this.#tested.get(queue);

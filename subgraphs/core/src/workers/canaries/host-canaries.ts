@@ -37,8 +37,9 @@ export function hostsDue({ current, document, hosts }: TestedQueue, now: Date): 
 }
 
 /**
- * Time until which only a canary job may test a HALF_OPEN host; undefined if any job may. Without a result that
- * proves the canary jobs, with a refused submit, without a free place, and after a test that ended, any job may.
+ * Time until which only a canary job may test a HALF_OPEN host; undefined if any job may. Without a result
+ * that proves the canary jobs, with a refused submit, without a free place, and after a test that ended, any
+ * job may.
  */
 export function canaryOnlyUntil(
   { current, document, hosts }: TestedQueue,
