@@ -973,7 +973,7 @@ export type FleetReason =
   | 'DRAINED'
   /** All jobs of the drained fleet have ended. */
   | 'ENDED'
-  /** Jobs fail one after another: the next one waits. */
+  /** Jobs fail, or finish without completing a unit, one after another: the next one waits. */
   | 'FAILING'
   /** Jobs had no units. */
   | 'IDLE'
@@ -3417,7 +3417,7 @@ export type WorkflowNodeInput = {
   name: string;
   /**
    * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
-   * submitted as soon as this many conditions are met, and skipped once so many can no longer be met. A final node also
+   * submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node also
    * waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;

@@ -67,6 +67,7 @@ export class FleetMemory {
       published: waiting + leased + completed + dead,
       completed,
       busy: busy.size,
+      finished: members.filter(({ id, releasedAt }) => !releasedAt && this.stateOf(id) === 'FINISHED').length,
     });
     const ids = new Set(members.map(({ id }) => id));
     for (const id of [...this.#jobs.keys()]) if (!ids.has(id)) this.#jobs.delete(id);
@@ -80,6 +81,11 @@ export class FleetMemory {
 
   rates(): PoolRates {
     return this.#window.rates();
+  }
+
+  /** True if, in the last minute, more jobs finished by themselves than units were completed. */
+  isUnproductive(): boolean {
+    return this.#window.isUnproductive();
   }
 
   /** State of a job, if it is known. */

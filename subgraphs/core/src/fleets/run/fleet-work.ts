@@ -196,6 +196,7 @@ export class FleetWork implements EventHandler {
         oldestSeconds: Math.max(0, now.getTime() - sinceMs) / 1000,
       },
       rates: memory.rates(),
+      isUnproductive: memory.isUnproductive(),
       jobs: memory.jobs(fleet, clock.monotonicMs()),
       stateOf: (id) => memory.stateOf(id),
       quota: isFull ? { jobs: 0, message: full.message } : undefined,

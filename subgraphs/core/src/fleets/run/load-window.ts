@@ -8,6 +8,8 @@ export interface PoolSample {
   readonly completed: number;
   /** Jobs that hold units. */
   readonly busy: number;
+  /** Jobs of the fleet that ended as FINISHED since the sample before, without being released. */
+  readonly finished: number;
 }
 
 /** Rates of a pool. */
@@ -31,6 +33,15 @@ export class LoadWindow {
     const from = this.#samples.findIndex(({ atMs }) => atMs > sample.atMs - windowMs);
     // One sample before the window is its beginning.
     if (from > 1) this.#samples = this.#samples.slice(from - 1);
+  }
+
+  /** True if more jobs of the fleet finished in the window than units were completed. */
+  isUnproductive(): boolean {
+    const [first, ...others] = this.#samples;
+    const last = others.at(-1);
+    if (!first || !last) return false;
+    const finished = others.reduce((sum, sample) => sum + sample.finished, 0);
+    return finished > last.completed - first.completed;
   }
 
   /** Rates over the window. */

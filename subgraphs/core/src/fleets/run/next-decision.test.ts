@@ -97,6 +97,15 @@ describe('nextChange', () => {
     expect(patchOf(jobs(5), fleet({ failures }))).toBeNull();
     expect(patchOf(outdated, fleet({ failures }))).toBeUndefined();
   });
+
+  it('counts jobs that finish without units as failures, and forgets failures when a job completes some', () => {
+    const ended = jobs(2, { phase: 'ENDED' });
+    const failures = { count: 2, lastAt: ago(1) };
+    const patchOf = (isUnproductive: boolean): unknown =>
+      nextChange(fleet({ failures }), view({ jobs: ended, isUnproductive }, 'FINISHED'))?.patch.failures;
+    expect(patchOf(true)).toEqual({ count: 4, lastAt: now });
+    expect(patchOf(false)).toBeNull();
+  });
 });
 
 describe('FleetMemory', () => {

@@ -25,6 +25,8 @@ export interface FleetView {
     readonly oldestSeconds: number;
   };
   readonly rates: Pick<FleetLoad, 'arrivalsPerSecond' | 'unitsPerJobSecond'>;
+  /** True if more jobs finished by themselves in the last minute than units were completed. */
+  readonly isUnproductive?: boolean;
   /** The members of the fleet, in order. */
   readonly jobs: readonly FleetJob[];
   readonly stateOf: (jobId: string) => JobState | undefined;
@@ -195,26 +197,29 @@ function failing(
 ): Decided | undefined {
   if (!failures || failures.count < manyFailures || failures.count === before?.count) return undefined;
   const reason: FleetReason = 'FAILING';
-  const message = `${failures.count} jobs have failed one after another; the next one starts in ${pauseMs(failures) / 1000} s`;
+  const message = `${failures.count} jobs, one after another, have failed or finished without a unit; the next one starts in ${pauseMs(failures) / 1000} s`;
   const jobs = view.jobs.filter(isActive).length;
   const decision = { reason, message, by: fleetActor, target, previousTarget: target, jobs };
   return { decision: { ...decision, ...loadOf(view) }, patch: {} };
 }
 
-/** Failures of jobs of the newest version one after another. */
+/**
+ * Failures of jobs of the newest version one after another. A job that finished counts as one if the jobs
+ * finish faster than they complete units: payloads that end at once would be replaced without end.
+ */
 function failuresAfter(
   { failures, members, template }: FleetDocument,
   ended: readonly FleetJob[],
-  { stateOf, now, jobs }: FleetView,
+  { stateOf, now, jobs, isUnproductive }: FleetView,
 ): FailureStreak | undefined {
   const released = new Set(members.flatMap(({ id, releasedAt }) => (releasedAt ? [id] : [])));
   let streak = failures;
   for (const { id, version } of ended) {
     if (version !== template.version) continue;
     const state = stateOf(id);
-    if (state === 'FINISHED') streak = undefined;
-    else if (state === 'FAILED' && !released.has(id))
-      streak = { count: (streak?.count ?? 0) + 1, lastAt: now };
+    const isFailure = state === 'FAILED' || (state === 'FINISHED' && isUnproductive === true);
+    if (state === 'FINISHED' && !isFailure) streak = undefined;
+    else if (isFailure && !released.has(id)) streak = { count: (streak?.count ?? 0) + 1, lastAt: now };
   }
   const isOver = streak !== undefined && now.getTime() - streak.lastAt.getTime() >= forgottenMs;
   const works = jobs.some((job) => job.version === template.version && job.phase === 'HELD');
