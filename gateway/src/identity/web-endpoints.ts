@@ -7,7 +7,14 @@ import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Identity, LoginPurpose } from '@rhizome/identity';
 import { claimedBySession, humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
-import { assertOwnPage, cookieOf, csrfHeader, namedHolder, sessionCookie } from '../policy/index.js';
+import {
+  assertNotOfOtherSite,
+  assertOwnPage,
+  cookieOf,
+  csrfHeader,
+  namedHolder,
+  sessionCookie,
+} from '../policy/index.js';
 import { retryHeaders } from './answers.js';
 import type { Attempt, Attempts, Claim } from './attempts.js';
 
@@ -119,8 +126,9 @@ export class WebEndpoints {
     return token !== undefined;
   }
 
-  /** Everybody may begin a login, so it is charged to the address. */
+  /** Everybody may begin a login, so it is charged to the address; pages of other sites may not. */
   async #login(attempt: Attempt): Promise<Page> {
+    assertNotOfOtherSite(attempt.request);
     const spent = this.#attempts.charge(attempt);
     if (spent) throw spent;
     const to = queryOf(attempt.request).get('to') ?? '/';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { assertOwnPage, cookieOf } from './own-page.js';
+import { assertNotOfOtherSite, assertOwnPage, cookieOf } from './own-page.js';
 
 const origins = ['https://rhizome.example', 'http://127.0.0.1:4000'];
 const requestWith = (headers: Record<string, string>) => ({ headers }) as unknown as IncomingMessage;
@@ -26,6 +26,20 @@ describe('assertOwnPage', () => {
     ['a typed address', { 'sec-fetch-site': 'none' }],
   ])('refuses %s', (_, headers) => {
     expect(() => assertOwnPage(requestWith(headers), origins)).toThrow('Only a page of this gateway');
+  });
+});
+
+describe('assertNotOfOtherSite', () => {
+  it.each(['same-origin', 'none'])('accepts %s', (site) => {
+    expect(() => assertNotOfOtherSite(requestWith({ 'sec-fetch-site': site }))).not.toThrow();
+  });
+
+  it('accepts a program that is no browser', () => {
+    expect(() => assertNotOfOtherSite(requestWith({}))).not.toThrow();
+  });
+
+  it.each(['cross-site', 'same-site'])('refuses %s', (site) => {
+    expect(() => assertNotOfOtherSite(requestWith({ 'sec-fetch-site': site }))).toThrow('another site');
   });
 });
 

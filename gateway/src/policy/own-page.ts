@@ -37,3 +37,22 @@ export function assertOwnPage({ headers }: IncomingMessage, origins: readonly st
     expected: origins.join(' or '),
   });
 }
+
+/**
+ * Refuses requests that a page of another site, or of another host of this one, has made. Typed addresses,
+ * bookmarks and other programs pass.
+ * @throws DomainError FORBIDDEN
+ */
+export function assertNotOfOtherSite({ headers }: IncomingMessage): void {
+  const { 'sec-fetch-site': site } = headers;
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new DomainError(
+    'FORBIDDEN',
+    'A page of another site may not begin a login; open the dashboard first',
+    {
+      field: 'sec-fetch-site',
+      value: String(site).slice(0, 200),
+      expected: 'same-origin or none',
+    },
+  );
+}

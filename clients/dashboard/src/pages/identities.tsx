@@ -77,8 +77,9 @@ function Confirmation({
   return (
     <section className="card note" role="group" aria-label="Link">
       <p>
-        You logged in as <strong>{account.subject}</strong> at {account.issuer}. Link this account only if it
-        is yours: its owner gets your jobs.
+        You logged in as{' '}
+        <strong>{account.name === null ? account.subject : `${account.name} (${account.subject})`}</strong> at{' '}
+        {account.issuer}. Link this account only if it is yours: its owner gets your jobs.
       </p>
       <button type="button" className="main" disabled={fetching} onClick={confirm}>
         Link this account

@@ -1,6 +1,7 @@
 /** The session of this browser, which the gateway keeps: no script can read its cookie. */
 
 import type { GrantableRole } from '../operations.generated.js';
+import { beginLink } from './link-proof.js';
 
 /** Header of requests that use the session. */
 export const sessionHeaders = { 'x-rhizome-csrf': '1' } as const;
@@ -54,5 +55,6 @@ export async function startLink(issuer: string): Promise<void> {
   const response = await fetch(path, { method: 'POST', headers: sessionHeaders });
   if (!response.ok) throw new Error((await response.text()).split('\n')[0]);
   const { address } = (await response.json()) as { readonly address: string };
+  beginLink(window.sessionStorage);
   window.location.assign(address);
 }

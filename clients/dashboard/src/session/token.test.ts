@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { beginLink, proofOfTab } from './link-proof.js';
 import { dropToken, keepToken, removeLinked, tokenOfTab, type TokenPlace } from './token.js';
 
 function place(hash: string, kept: Record<string, string> = {}, hostname = '127.0.0.1') {
@@ -61,5 +62,15 @@ describe('the token', () => {
     const { place: given, kept } = place('');
     expect(keepToken(text, given.storage)).toBe(token);
     expect(kept['rhizome:token']).toBe(token ?? undefined);
+  });
+});
+
+describe('the proof of a link', () => {
+  it('is taken once by the tab that began the login, and from no other link', () => {
+    const { storage } = place('').place;
+    expect(proofOfTab('link.a.b', storage)).toBeNull();
+    beginLink(storage);
+    expect(proofOfTab('link.a.b', storage)).toBe('link.a.b');
+    expect(proofOfTab('link.a.b', storage)).toBeNull();
   });
 });

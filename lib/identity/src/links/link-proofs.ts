@@ -14,7 +14,7 @@ export interface ShownIdentity extends Pick<OutsideIdentity, 'principalId' | 'ki
   readonly tokenDigest: string;
 }
 
-const prefix = 'link.';
+const prefix = 'link';
 
 /** The identity of a token that was accepted. */
 export function shownBy({ principalId, kind, claims }: OutsideIdentity, token: string): ShownIdentity {
@@ -22,9 +22,6 @@ export function shownBy({ principalId, kind, claims }: OutsideIdentity, token: s
   const tokenDigest = digestOfText(token.slice(0, token.lastIndexOf('.')));
   return { principalId, kind, issuedAt: Number(claims['iat']), tokenDigest };
 }
-
-/** True for a text that {@link sealProof} made. */
-export const isSealedProof = (text: string): boolean => text.startsWith(prefix);
 
 /**
  * The proof for a session. It has the parts of a JWT, and names the account in plain text like a token does:
@@ -36,9 +33,10 @@ export function sealProof(
   token: string,
   { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
 ): string {
-  const account = encoded({ iss: identity.issuer.issuer, sub: identity.subject });
+  const { displayName: name, subject: sub } = identity;
+  const account = encoded({ iss: identity.issuer.issuer, sub, ...(name !== null && { name }) });
   const sealed = encryption.seal(JSON.stringify(shownBy(identity, token)), contextOf(account, family));
-  return `${prefix}${account}.${encoded(sealed)}`;
+  return `${prefix}.${account}.${encoded(sealed)}`;
 }
 
 /** The identity that a proof shows; undefined if it was not made for the session. */
@@ -46,7 +44,8 @@ export function openProof(
   proof: string,
   { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
 ): ShownIdentity | undefined {
-  const [, account = '', sealed = ''] = proof.split('.');
+  const [head, account = '', sealed = '', ...others] = proof.split('.');
+  if (head !== prefix || others.length > 0) return undefined;
   try {
     const value = JSON.parse(Buffer.from(sealed, 'base64url').toString()) as ReturnType<
       KeyEncryption['seal']

@@ -21,7 +21,7 @@ export interface LinkRequest {
 }
 
 /** Reasons for which nothing was written. */
-export type LinkFault = 'PROOF_USED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
+export type LinkFault = 'SUSPENDED' | 'PROOF_USED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
 
 const unlinked: UpdateFilter<PrincipalDocument> = { $unset: { personId: '', linkedAt: '' } };
 
@@ -39,7 +39,8 @@ export class LinksRepository {
 
   /**
    * Links two principals and marks the proof as used, or writes nothing. Both documents and all identities of
-   * the person are written, so that concurrent links and suspensions conflict. Repeated, it changes nothing.
+   * the person are written, so that concurrent links and suspensions conflict. Repeated, it changes no link,
+   * and the proof counts as used.
    */
   async link(request: LinkRequest, now: Date): Promise<LinkFault | undefined> {
     try {
@@ -61,7 +62,12 @@ export class LinksRepository {
     const found = await this.#principals.find({ _id: { $in: ids } }, { session }).toArray();
     const [own, other] = ids.map((id) => found.find(({ _id }) => _id === id));
     if (!own || !other) throw new TypeError('A principal vanished');
-    if (own.personId !== undefined && own.personId === other.personId) return undefined;
+    if (own.isSuspended || other.isSuspended) return this.#abort(session, 'SUSPENDED');
+    if (own.personId !== undefined && own.personId === other.personId) {
+      const proof = { $setOnInsert: { schemaVersion: 1, expiresAt: proofEndsAt } };
+      await this.#usedProofs.updateOne({ _id: proofId }, proof, { session, upsert: true });
+      return undefined;
+    }
     if (other.personId !== undefined) return this.#abort(session, 'ALREADY_LINKED');
     const personId = own.personId ?? fresh;
     await touchPrincipals(this.#principals, { personId, _id: { $nin: ids } }, now, session);

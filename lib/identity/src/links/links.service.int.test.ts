@@ -216,6 +216,25 @@ describe('linkIdentity of the session of a browser', () => {
     expect((await link(await personOf('ira'), token)).codes).toEqual(['TOKEN_USED']);
   });
 
+  it('takes no token of an issuer, which anybody could have handed to the page', async () => {
+    const { principal } = await sessionOf('ida');
+    expect((await link(principal, await proofOf('iris'))).codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+  });
+
+  it('uses up a proof for a link that exists', async () => {
+    const { outside, links } = system.identity;
+    const { principal, login } = await sessionOf('ina');
+    const prove = async (): Promise<string> => {
+      const token = await proofOf('ina-2');
+      return links.proofFor(login, await outside.accept(token), token);
+    };
+    const [first, again] = [await prove(), await prove()];
+    const { id } = await link(principal, first);
+    expect((await link(principal, again)).codes).toEqual([]);
+    await links.unlink(id ?? '', principal);
+    for (const proof of [first, again]) expect((await link(principal, proof)).codes).toEqual(['TOKEN_USED']);
+  });
+
   it('is refused to a session with elevated roles', async () => {
     const { links, webSessions } = system.identity;
     const { id, principal } = await sessionOf('ida');

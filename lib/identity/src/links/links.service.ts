@@ -15,7 +15,7 @@ import type { PrincipalsRepository } from '../principals/principals.repository.j
 import type { PrincipalsService } from '../principals/principals.service.js';
 import type { WebSessions } from '../sessions/web-sessions.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
-import { isSealedProof, openProof, sealProof, type ShownIdentity, shownBy } from './link-proofs.js';
+import { openProof, sealProof, type ShownIdentity, shownBy } from './link-proofs.js';
 import type { LinksRepository } from './links.repository.js';
 
 /** Reasons to refuse a link, besides invalid values. */
@@ -60,6 +60,7 @@ const proofKeptMs = 2 * proofSeconds * 1000;
 const personSubject = /^usr_[0-9A-Z]{26}$/;
 
 const faults = {
+  SUSPENDED: ['TOKEN_NOT_ACCEPTED', 'token: its identity or yours is suspended'],
   PROOF_USED: ['TOKEN_USED', 'token: it was used for a link before; log in with the second identity again'],
   ALREADY_LINKED: [
     'ALREADY_LINKED',
@@ -82,8 +83,8 @@ export class LinksService {
   /**
    * Links the identity of a new token of an outside issuer to that of the caller. Each keeps its own roles:
    * the person owns what both own.
-   * @param token issued to the second identity within the last 10 minutes, or the proof of such a token for
-   *   the session of the caller's browser; it can be used once
+   * @param token issued to the second identity within the last 10 minutes, for the session of a browser the
+   *   proof of such a token that was made for this session; it can be used once
    * @throws DomainError FORBIDDEN for all but people with a token of a login, or the session of a browser
    */
   async link(token: string, by: Principal): Promise<Linked> {
@@ -139,7 +140,8 @@ export class LinksService {
     const refuse = (code: LinkCode, message: string): undefined => {
       errors.report(code, ['token'], message);
     };
-    const identity = isSealedProof(token) ? await this.#ofSession(token, family) : await this.#ofToken(token);
+    // A page could be handed the token of anybody: a session takes only what was proven to itself.
+    const identity = family === undefined ? await this.#ofToken(token) : await this.#ofSession(token, family);
     if (isDomainError(identity)) return refuse('TOKEN_NOT_ACCEPTED', `token: ${identity.message}`);
     if (identity.kind !== 'HUMAN')
       return refuse('NOT_A_PERSON', `token: it belongs to a ${identity.kind}; only people are linked`);
@@ -162,11 +164,11 @@ export class LinksService {
     }
   }
 
-  async #ofSession(proof: string, family: string | undefined): Promise<ShownIdentity | DomainError> {
+  async #ofSession(proof: string, family: string): Promise<ShownIdentity | DomainError> {
     const { principals, encryption } = this.#options;
-    const shown = family === undefined ? undefined : openProof(proof, { family, encryption });
+    const shown = openProof(proof, { family, encryption });
     if (!shown)
-      return new DomainError('UNAUTHENTICATED', 'the proof belongs to another session; start the link again');
+      return new DomainError('UNAUTHENTICATED', 'it is no proof for this session; start the link again');
     const found = await principals.principal(shown.principalId);
     if (found && !found.isSuspended) return shown;
     return new DomainError('FORBIDDEN', `Principal "${shown.principalId}" is suspended`);

@@ -119,6 +119,9 @@ export class WebLogin {
     const { id_token: idToken = '', access_token: accessToken } = tokens;
     const token = offer.login?.hasOpaqueAccessTokens === true ? idToken : accessToken;
     const identity = await this.#options.outside.accept(token);
+    // Else an issuer could answer with a token of another one.
+    if (identity.issuer.issuer !== offer.issuer)
+      throw new DomainError('UNAUTHENTICATED', `The token is not of the issuer ${offer.issuer}`);
     return { identity, token, to: state.to, linkTo: state.linkTo ?? null };
   }
 

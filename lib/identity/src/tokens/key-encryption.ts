@@ -78,7 +78,10 @@ class FileKeys implements KeyEncryption {
     const key = this.#keys.get(keyId);
     if (!key) throw unusableFile(this.#file, `the store was written with another key (${keyId})`);
     const bytes = Buffer.from(ciphertext, 'base64');
-    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'));
+    if (bytes.length < tagBytes) throw new TypeError('a sealed text is too short');
+    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'), {
+      authTagLength: tagBytes,
+    });
     decipher.setAAD(Buffer.from(context));
     decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
     const plain = [decipher.update(bytes.subarray(0, bytes.length - tagBytes)), decipher.final()];
