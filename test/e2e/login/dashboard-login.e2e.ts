@@ -271,9 +271,16 @@ it('takes the proof of a second login in the session that began it only', async 
   await enterLogin(page, 'gus-2');
   const other = await openPage(browser, origin);
   await logIn(other.page, 'hal');
+  const confirm = other.page.getByRole('button', { name: 'Link this account' });
   await other.page.goto(`${origin}${await proof}`);
-  await other.page.getByRole('button', { name: 'Link this account' }).click();
-  await other.page.getByRole('alert').getByText('the proof belongs to another session').waitFor();
+  await other.page.getByRole('heading', { name: 'Link another account' }).waitFor();
+  expect(await confirm.count()).toBe(0);
+  // As if this tab had begun the login.
+  await other.page.evaluate("sessionStorage.setItem('rhizome:link', 'begun')");
+  await other.page.goto('about:blank');
+  await other.page.goto(`${origin}${await proof}`);
+  await confirm.click();
+  await other.page.getByRole('alert').getByText('it is no proof for this session').waitFor();
   const foreign = await fetch(`${origin}/auth/link?issuer=institute`, {
     method: 'POST',
     headers: { origin: 'https://x.test', cookie: `${cookieName}=${await idOf(page)}` },

@@ -140,7 +140,7 @@ export class LinksService {
     const refuse = (code: LinkCode, message: string): undefined => {
       errors.report(code, ['token'], message);
     };
-    // A page could be handed the token of anybody: a session takes only what was proven to itself.
+    // Anybody could pass a token to the page in an address: a session takes only what was proven to itself.
     const identity = family === undefined ? await this.#ofToken(token) : await this.#ofSession(token, family);
     if (isDomainError(identity)) return refuse('TOKEN_NOT_ACCEPTED', `token: ${identity.message}`);
     if (identity.kind !== 'HUMAN')
