@@ -1008,7 +1008,7 @@ export type FleetReason =
 
 /** Settings of a fleet. In a change, absent ones stay as they are. */
 export type FleetSettingsInput = {
-  /** Least time between a change of the number of jobs and a decrease because of the lag, 0 to 86400; 120 by default. */
+  /** Least time after a change of the wanted number of jobs before the lag may lower it, 0 to 86400; 120 by default. */
   downCooldownSeconds?: number | null | undefined;
   /** Time after which a released job that has not ended is cancelled, 1 to 86400; 600 by default. */
   drainSeconds?: number | null | undefined;
@@ -1022,7 +1022,7 @@ export type FleetSettingsInput = {
   queues?: Array<FleetQueueLimitInput> | null | undefined;
   /** Lag in seconds above which jobs are added, 1 to 86400; 30 by default. Below half of it, some may be removed. */
   targetLagSeconds?: number | null | undefined;
-  /** Least time between a change of the number of jobs and an increase because of the lag, 0 to 86400; 10 by default. */
+  /** Least time after a change of the wanted number of jobs before the lag may raise it, 0 to 86400; 10 by default. */
   upCooldownSeconds?: number | null | undefined;
 };
 
@@ -3137,7 +3137,7 @@ export type UpdateFleetInput = {
   fleetId: string;
   /** Only checks the input. */
   isDryRun?: boolean | null | undefined;
-  /** New version of the jobs. Those of earlier versions are replaced batch by batch. */
+  /** New version of the jobs, which replaces all values: absent ones get their defaults. Jobs of earlier versions are replaced batch by batch. */
   job?: FleetJobInput | null | undefined;
   /** Settings; absent ones stay as they are. */
   settings?: FleetSettingsInput | null | undefined;

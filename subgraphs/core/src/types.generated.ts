@@ -2595,7 +2595,7 @@ export type FleetReason =
 /** Settings of a fleet. */
 export type FleetSettings = {
   readonly __typename?: 'FleetSettings';
-  /** Least time between a change of the number of jobs and a decrease because of the lag. */
+  /** Least time after a change of the wanted number of jobs before the lag may lower it. */
   readonly downCooldownSeconds: Scalars['Int']['output'];
   /** Time after which a released job that has not ended is cancelled. */
   readonly drainSeconds: Scalars['Int']['output'];
@@ -2612,13 +2612,13 @@ export type FleetSettings = {
    * waiting unit, or the time that the running jobs need for the waiting units if that is longer.
    */
   readonly targetLagSeconds: Scalars['Int']['output'];
-  /** Least time between a change of the number of jobs and an increase because of the lag. */
+  /** Least time after a change of the wanted number of jobs before the lag may raise it. */
   readonly upCooldownSeconds: Scalars['Int']['output'];
 };
 
 /** Settings of a fleet. In a change, absent ones stay as they are. */
 export type FleetSettingsInput = {
-  /** Least time between a change of the number of jobs and a decrease because of the lag, 0 to 86400; 120 by default. */
+  /** Least time after a change of the wanted number of jobs before the lag may lower it, 0 to 86400; 120 by default. */
   readonly downCooldownSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Time after which a released job that has not ended is cancelled, 1 to 86400; 600 by default. */
   readonly drainSeconds?: InputMaybe<Scalars['Int']['input']>;
@@ -2632,7 +2632,7 @@ export type FleetSettingsInput = {
   readonly queues?: InputMaybe<ReadonlyArray<FleetQueueLimitInput>>;
   /** Lag in seconds above which jobs are added, 1 to 86400; 30 by default. Below half of it, some may be removed. */
   readonly targetLagSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Least time between a change of the number of jobs and an increase because of the lag, 0 to 86400; 10 by default. */
+  /** Least time after a change of the wanted number of jobs before the lag may raise it, 0 to 86400; 10 by default. */
   readonly upCooldownSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -4508,7 +4508,7 @@ export type LeaseWorkUnitsInput = {
 /** Result of `leaseWorkUnits`. */
 export type LeaseWorkUnitsPayload = {
   readonly __typename?: 'LeaseWorkUnitsPayload';
-  /** True if the pool is closed and all of its units have ended: there will be no unit. */
+  /** True if the job gets no further units: its pool is closed and all of its units have ended, or its fleet has released it. */
   readonly isDrained: Scalars['Boolean']['output'];
   /** Seconds for which units of the pool are leased or extended; null with errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
@@ -6566,11 +6566,11 @@ export type QueueFilter = {
 /** Health of a queue as its canary jobs show it. Jobs that test single hosts are left out. */
 export type QueueHealth = {
   readonly __typename?: 'QueueHealth';
-  /** Number of jobs that finished or failed since `since`, of the latest 100. */
+  /** Number of canary jobs that finished or failed since `since`, among the latest 100; without tests of hosts. */
   readonly canaryCount: Scalars['Int']['output'];
   /** Result of the latest job; null before the first has ended. */
   readonly latest?: Maybe<CanaryResult>;
-  /** Time at which core began the job that waits or runs; null if there is none. */
+  /** Time at which core submitted the canary job that waits or runs; null if there is none. Tests of hosts do not count. */
   readonly openSince?: Maybe<Scalars['DateTime']['output']>;
   /** Reason for which core could not submit the latest job; null if it could, or if the queue has no canary jobs now. */
   readonly problem?: Maybe<Scalars['String']['output']>;
@@ -8780,7 +8780,7 @@ export type UpdateFleetInput = {
   readonly fleetId: Scalars['ID']['input'];
   /** Only checks the input. */
   readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
-  /** New version of the jobs. Those of earlier versions are replaced batch by batch. */
+  /** New version of the jobs, which replaces all values: absent ones get their defaults. Jobs of earlier versions are replaced batch by batch. */
   readonly job?: InputMaybe<FleetJobInput>;
   /** Settings; absent ones stay as they are. */
   readonly settings?: InputMaybe<FleetSettingsInput>;

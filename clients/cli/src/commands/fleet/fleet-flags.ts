@@ -1,5 +1,6 @@
 /** Flags for the settings and the jobs of a fleet. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { CliError, exitCodes } from '../../exit-codes.js';
 import { collectPairs, type Pair, pairOf, wholeNumber } from '../../flags.js';
 import type { FleetJobInput, FleetQueueLimitInput, FleetSettingsInput } from '../../operations.generated.js';
 
@@ -118,4 +119,16 @@ function collectQueues(
   if (!Number.isInteger(max) || max < 1 || max > mostJobs)
     throw new InvalidArgumentError(`Must be name=max, with a whole number from 1 to ${mostJobs}.`);
   return [...before, { queue, max }];
+}
+
+/** @throws CliError for flags of jobs that are given without a command of the jobs */
+export function refuseJobFlags(flags: FleetJobFlags): void {
+  const { jobName, priority, cores, memory, disk, walltime, selector, image, attempts, label, env } = flags;
+  const values = { priority, cores, memory, disk, walltime, selector, image, attempts, 'job-name': jobName };
+  const given = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (label.length > 0) given.push('label');
+  if (env.length > 0) given.push('env');
+  if (given.length === 0) return;
+  const text = `--${given[0]} is for a new version of the jobs: give their command, too, and all of its flags`;
+  throw new CliError(exitCodes.usage, text);
 }

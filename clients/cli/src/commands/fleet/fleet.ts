@@ -28,6 +28,7 @@ import {
   jobOf,
   type SettingsFlags,
   settingsOf,
+  refuseJobFlags,
   withJobs,
   withSettings,
 } from './fleet-flags.js';
@@ -231,6 +232,7 @@ async function set(
   words: readonly string[],
   { dryRun = false, ...flags }: SetFlags,
 ): Promise<ExitCode> {
+  if (words.length === 0) refuseJobFlags(flags);
   const job = words.length > 0 ? jobOf(words, flags) : undefined;
   const input = { fleetId, settings: settingsOf(flags), job, isDryRun: dryRun };
   const { updateFleet } = await client.mutate(CliUpdateFleetDocument, { input }, { idempotent: false });
