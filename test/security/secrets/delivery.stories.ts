@@ -5,10 +5,10 @@ import { waitFor } from '@rhizome/testkit';
 import type { RunningPilot } from '../../e2e/system/pilots.js';
 import { ask, cancel, change, ended, enrolled, reached, submit, textOf } from './stage.js';
 
-/** Values that must not be anywhere but in the payload: those of all secrets have the text "canary". */
-const password = 'canary-Pa55 w0rd/é';
-const keyText = `-----BEGIN KEY-----\ncanaryKeyLine0001\ncanaryKeyLine0002\n-----END KEY-----\n`;
-const rotated = 'canary-rotated-later';
+/** Values that must not be anywhere but in the payload: those of all secrets have the text "petrel". */
+const password = 'petrel-Pa55 w0rd/é';
+const keyText = `-----BEGIN KEY-----\npetrelKeyLine0001\npetrelKeyLine0002\n-----END KEY-----\n`;
+const rotated = 'petrel-rotated-later';
 
 /** The pilot `closed`, which runs until the stories of confinement. */
 export let pilot: RunningPilot;
@@ -73,14 +73,14 @@ describe('a job with secrets', () => {
     const text = textOf(output);
     expect(text).toContain('password is ***.');
     expect(text).toContain('done');
-    expect(text).not.toMatch(/canary|Pa55|Y2FuYXJ5/);
+    expect(text).not.toMatch(/petrel|Pa55|cGV0cmVs/);
   });
 
   it('gets the newest version, and fails without one of them', async () => {
     await change('rotateSecret', { id: ids[0], value: rotated });
     const first = await ended(await submit('printf %s "$PASSWORD" | sha256sum'));
     expect(textOf(first.log)).toContain(digest(rotated));
-    const { id: shortLived } = await create('SHORT-LIVED', 'canary-short-lived');
+    const { id: shortLived } = await create('SHORT-LIVED', 'petrel-short-lived');
     const secrets = [{ name: 'SHORT-LIVED' }];
     const hold = { ...{ secrets }, command: 'true', arguments: [] };
     const far = { selector: 'worker.name == "later"' };
