@@ -1,4 +1,5 @@
 /** Pure rule for the jobs that a fleet starts, releases and cancels to have the wanted number of them. */
+import { plural } from '../../shared/plural.js';
 import { maxStarts, type FleetQueue, type FleetReason } from './fleet.types.js';
 
 /** A job of the fleet as it is known. */
@@ -219,11 +220,19 @@ function reasonOf(counts: {
   readonly overdue: number;
   readonly outdated: number;
 }): Pick<JobPlan, 'reason' | 'message'> {
-  if (counts.excess > 0) return { reason: 'MAXIMUM', message: `${counts.excess} jobs more than permitted` };
+  if (counts.excess > 0)
+    return { reason: 'MAXIMUM', message: `${plural(counts.excess, 'job')} more than permitted` };
   if (counts.outdated > 0)
-    return { reason: 'TEMPLATE', message: `${counts.outdated} jobs have an earlier version of the template` };
-  if (counts.surplus > 0) return { reason: 'SURPLUS', message: `${counts.surplus} jobs more than wanted` };
+    return {
+      reason: 'TEMPLATE',
+      message: `${plural(counts.outdated, 'job')} of an earlier version of the template`,
+    };
+  if (counts.surplus > 0)
+    return { reason: 'SURPLUS', message: `${plural(counts.surplus, 'job')} more than wanted` };
   if (counts.overdue > 0)
-    return { reason: 'UNRESPONSIVE', message: `${counts.overdue} released jobs have not ended in time` };
-  return { reason: 'REPLACED', message: `${counts.start} jobs fewer than wanted` };
+    return {
+      reason: 'UNRESPONSIVE',
+      message: `${plural(counts.overdue, 'released job')} did not end in time`,
+    };
+  return { reason: 'REPLACED', message: `${plural(counts.start, 'job')} fewer than wanted` };
 }

@@ -1,4 +1,5 @@
 /** Pure rule for the number of jobs that a fleet should have. */
+import { plural } from '../../shared/plural.js';
 import { ceilingOf, type FleetReason, type FleetSettings, type StoredPrewarm } from './fleet.types.js';
 
 /** Work of the pool, and the jobs of the fleet. */
@@ -68,11 +69,11 @@ export function scale(
 ): Scaling | undefined {
   const ceiling = ceilingOf(settings);
   const floor = floorOf(settings, prewarm, now);
-  if (target > ceiling) return to(ceiling, 'MAXIMUM', `at most ${ceiling} jobs are permitted`);
+  if (target > ceiling) return to(ceiling, 'MAXIMUM', `the maximum is ${plural(ceiling, 'job')}`);
   if (target < floor)
     return floor > settings.min
-      ? to(floor, 'PREWARMED', `${floor} jobs are wanted until ${prewarm?.until.toISOString()}`)
-      : to(floor, 'MINIMUM', `at least ${floor} jobs are wanted`);
+      ? to(floor, 'PREWARMED', `prewarmed to ${plural(floor, 'job')} until ${prewarm?.until.toISOString()}`)
+      : to(floor, 'MINIMUM', `the minimum is ${plural(floor, 'job')}`);
   const lag = lagOf(load);
   const restingSeconds = (now.getTime() - targetAt.getTime()) / 1000;
   const { targetLagSeconds } = settings;
@@ -87,7 +88,8 @@ export function scale(
   }
   if (load.waiting === 0 && load.idle > 0) {
     const next = Math.max(floor, target - load.idle);
-    if (next < target) return to(next, 'IDLE', `${load.idle} jobs had no unit for ${settings.idleSeconds} s`);
+    if (next < target)
+      return to(next, 'IDLE', `${plural(load.idle, 'job')} had no unit for ${settings.idleSeconds} s`);
   }
   if (lag >= targetLagSeconds * lowMark || restingSeconds < settings.downCooldownSeconds) return undefined;
   const needed = neededJobs(settings, load);
@@ -96,7 +98,7 @@ export function scale(
   return to(
     next,
     'LAG_LOW',
-    `lag of ${shown(lag)} s; ${shown(load.arrivalsPerSecond)} units per second need ${Math.ceil(needed ?? 0)} jobs`,
+    `lag of ${shown(lag)} s; ${shown(load.arrivalsPerSecond)} units per second need ${plural(Math.ceil(needed ?? 0), 'job')}`,
   );
 }
 
