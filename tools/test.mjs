@@ -287,13 +287,15 @@ function countFailures(project, { name, status, message, assertionResults }) {
   const file = relative(root, name);
   const failedTests = assertionResults.filter((test) => test.status === 'failed');
   for (const { fullName, failureMessages } of failedTests)
-    fails(`${project}: ${file}: ${fullName}\n    ${firstLine(failureMessages[0] ?? '')}`);
-  if (status === 'failed' && failedTests.length === 0)
-    fails(`${project}: ${file}\n    ${firstLine(message)}`);
+    fails(`${project}: ${file}: ${fullName}\n    ${excerpt(failureMessages[0] ?? '')}`);
+  if (status === 'failed' && failedTests.length === 0) fails(`${project}: ${file}\n    ${excerpt(message)}`);
 }
 
-function firstLine(text) {
-  return stripVTControlCharacters(text).trim().split('\n')[0].slice(0, 300);
+/** The expected and the received value, on one line. */
+function excerpt(text) {
+  const lines = stripVTControlCharacters(text).split('\n');
+  const said = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('at '));
+  return said.slice(0, 6).join(' · ').slice(0, 400);
 }
 
 if (
