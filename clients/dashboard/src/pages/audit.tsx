@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
 import { FilterForm } from '../components/filter-form.js';
+import { type Cursors, Pager } from '../components/pager.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
 import { second } from '../components/utc.js';
@@ -20,10 +21,9 @@ interface Filter {
 /** The audit log with filters, newest first, in pages. */
 export function AuditPage() {
   const [filter, setFilter] = useState<Filter>({});
-  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const [cursors, setCursors] = useState<Cursors>([]);
   const page = useFresh(AuditPageDocument, { filter, after: cursors.at(-1) ?? null });
   const list = page.data?.auditEntries;
-  const next = list?.pageInfo.hasNextPage === true ? list.pageInfo.endCursor : null;
   const search = (given: Filter): void => {
     setCursors([]);
     setFilter(given);
@@ -34,22 +34,7 @@ export function AuditPage() {
       <FailureNote failures={[page.failure]} />
       <AuditFilter onSearch={search} />
       <EntryTable entries={list?.nodes ?? []} />
-      <p>
-        <button
-          type="button"
-          disabled={cursors.length === 0}
-          onClick={() => setCursors(cursors.slice(0, -1))}
-        >
-          Newer
-        </button>{' '}
-        <button
-          type="button"
-          disabled={next === null}
-          onClick={() => next !== null && setCursors([...cursors, next])}
-        >
-          Older
-        </button>
-      </p>
+      <Pager cursors={cursors} pageInfo={list?.pageInfo} onGo={setCursors} />
     </>
   );
 }

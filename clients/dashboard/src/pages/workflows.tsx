@@ -3,6 +3,7 @@ import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
 import { FilterForm } from '../components/filter-form.js';
 import { NodeCounts, NodeLegend } from '../components/node-state.js';
+import { type Cursors, Pager } from '../components/pager.js';
 import { State } from '../components/state.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
@@ -29,11 +30,10 @@ interface Fields {
 /** Workflows that the viewer may see, the newest first, in pages. */
 export function WorkflowsPage() {
   const [{ state, name }, setFields] = useState<Fields>({});
-  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const [cursors, setCursors] = useState<Cursors>([]);
   const filter = { ...(state && { states: [state] }), ...(name !== undefined && { names: [name] }) };
   const page = useFresh(WorkflowListDocument, { filter, after: cursors.at(-1) ?? null });
   const list = page.data?.workflows;
-  const next = list?.pageInfo.hasNextPage === true ? list.pageInfo.endCursor : null;
   const search = (fields: Fields): void => {
     setCursors([]);
     setFields(fields);
@@ -57,22 +57,7 @@ export function WorkflowsPage() {
         </label>
       </FilterForm>
       <WorkflowTable workflows={list?.nodes ?? []} />
-      <p>
-        <button
-          type="button"
-          disabled={cursors.length === 0}
-          onClick={() => setCursors(cursors.slice(0, -1))}
-        >
-          Newer
-        </button>{' '}
-        <button
-          type="button"
-          disabled={next === null}
-          onClick={() => next !== null && setCursors([...cursors, next])}
-        >
-          Older
-        </button>
-      </p>
+      <Pager cursors={cursors} pageInfo={list?.pageInfo} onGo={setCursors} />
       <NodeLegend />
     </>
   );
