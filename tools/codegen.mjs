@@ -157,6 +157,7 @@ const listedEnums = {
   onDisconnects: 'OnDisconnect',
   noticeSignals: 'NoticeSignal',
   taskStates: 'TaskState',
+  workflowStates: 'WorkflowState',
   queueStates: 'QueueState',
   downtimeStates: 'DowntimeState',
   hostStates: 'HostState',

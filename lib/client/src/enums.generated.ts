@@ -45,6 +45,17 @@ export const taskStates = [
   'CANCELLED',
 ] as const;
 
+/** Values of `WorkflowState`. */
+export const workflowStates = [
+  'OPEN',
+  'RUNNING',
+  'PAUSED',
+  'CANCELLING',
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+] as const;
+
 /** Values of `QueueState`. */
 export const queueStates = [
   'ONLINE',

@@ -19,6 +19,7 @@ export {
   taskStates,
   workerEnrolmentStates,
   workerStates,
+  workflowStates,
 } from './enums.generated.js';
 
 type JobState = (typeof jobStates)[number];

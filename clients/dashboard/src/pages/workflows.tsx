@@ -1,3 +1,4 @@
+import { workflowStates } from '@rhizome/client/states';
 import { useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
@@ -11,16 +12,6 @@ import { minute } from '../components/utc.js';
 import { WorkflowListDocument, type WorkflowListQuery, type WorkflowState } from '../operations.generated.js';
 import { Link } from '../routing/link.js';
 import { workflowPath } from '../routing/routes.js';
-
-const workflowStates = [
-  'OPEN',
-  'RUNNING',
-  'PAUSED',
-  'CANCELLING',
-  'SUCCEEDED',
-  'FAILED',
-  'CANCELLED',
-] as const satisfies readonly WorkflowState[];
 
 interface Fields {
   readonly state?: WorkflowState;
