@@ -15,12 +15,13 @@ export interface Fresh<Data> {
 const refreshDelayMs = 700;
 
 /**
- * The answer of a query, asked again whenever a stream says that something changed, and by itself after a
- * failure that may pass. What was shown stays until the next answer.
+ * The answer of a query, asked again soon when `changes` is another value, such as the state of a stream, and
+ * by itself after a failure that may pass. What was shown stays until the next answer.
  */
 export function useFresh<Data, Variables extends Record<string, unknown>>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
+  changes?: unknown,
 ): Fresh<Data> {
   const client = useClient();
   const [data, setData] = useState<Data>();
@@ -56,5 +57,11 @@ export function useFresh<Data, Variables extends Record<string, unknown>>(
     };
   }, [client, document, key]);
   const refresh = useCallback(() => soon.current(), []);
+  const known = useRef(changes);
+  useEffect(() => {
+    // The first answer has what changed before.
+    if (known.current !== changes) refresh();
+    known.current = changes;
+  }, [changes, refresh]);
   return { data, failure, refresh };
 }

@@ -1,4 +1,3 @@
-import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
 import { Facts } from '../components/facts.js';
@@ -30,10 +29,8 @@ const takeProgress = (before: Progress, { jobProgressChanged }: JobProgressingSu
 export function JobPage({ id }: { id: string }) {
   const moves = useLive(JobMovesDocument, { id }, take, null);
   const progressing = useLive(JobProgressingDocument, { id }, takeProgress, null);
-  const page = useFresh(JobPageDocument, { id });
-  const { refresh } = page;
   // Also after the opening message: earlier changes are read, later ones arrive as events.
-  useEffect(() => refresh(), [moves.state, refresh]);
+  const page = useFresh(JobPageDocument, { id }, moves.state);
   const job = page.data?.job;
   if (job === null)
     return (

@@ -1,4 +1,3 @@
-import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
 import { FailureNote } from '../components/failure-note.js';
@@ -25,14 +24,8 @@ const none = {};
 /** All jobs by state, the latest tasks and jobs, and the GPUs, moving. */
 export function OverviewPage() {
   const counts = useLive(CountsDocument, none, foldCounts, noCounts);
-  const tasks = useFresh(LatestTasksDocument, none);
-  const jobs = useFresh(LatestJobsDocument, none);
-  const { refresh: refreshTasks } = tasks;
-  const { refresh: refreshJobs } = jobs;
-  useEffect(() => {
-    refreshTasks();
-    refreshJobs();
-  }, [counts.state, refreshTasks, refreshJobs]);
+  const tasks = useFresh(LatestTasksDocument, none, counts.state);
+  const jobs = useFresh(LatestJobsDocument, none, counts.state);
   return (
     <>
       <Title isHidden>Overview</Title>

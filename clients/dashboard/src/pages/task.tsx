@@ -1,4 +1,3 @@
-import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
 import { Facts } from '../components/facts.js';
@@ -21,9 +20,7 @@ const take = (_before: Moves | null, { taskProgress }: TaskMovesSubscription): M
 /** One task, moving. */
 export function TaskPage({ id }: { id: string }) {
   const moves = useLive(TaskMovesDocument, { id }, take, null);
-  const page = useFresh(TaskPageDocument, { id });
-  const { refresh } = page;
-  useEffect(() => refresh(), [moves.state, refresh]);
+  const page = useFresh(TaskPageDocument, { id }, moves.state);
   const task = page.data?.task;
   if (task === null)
     return (

@@ -1,5 +1,5 @@
 /** A box of a graph: one node, or nodes by label and layer, which it shows when it is opened. */
-import { memo, useEffect } from 'react';
+import { memo } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { NodeCounts, NodeGlyph, nodeStates } from '../components/node-state.js';
 import {
@@ -145,8 +145,7 @@ function NodePage(props: PageProps) {
     ...(label !== undefined && { labels: [label ?? ''] }),
     ...(state !== null && { states: [state] }),
   };
-  const { data, refresh } = useFresh(WorkflowNodesDocument, { id: workflowId, filter, after });
-  useEffect(() => refresh(), [changes, refresh]);
+  const { data } = useFresh(WorkflowNodesDocument, { id: workflowId, filter, after }, changes);
   const page = data?.workflow?.nodes;
   if (!page) return null;
   const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;

@@ -1,5 +1,4 @@
 /** One node of a workflow: its state with the reason, its job, and what depends on it. */
-import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
@@ -20,8 +19,7 @@ interface Props {
 
 /** Shows a node next to the graph. */
 export function NodeDetails({ id, name, changes, onChoose, onClose }: Props) {
-  const { data, failure, refresh } = useFresh(WorkflowNodeDetailsDocument, { id, names: [name] });
-  useEffect(() => refresh(), [changes, refresh]);
+  const { data, failure } = useFresh(WorkflowNodeDetailsDocument, { id, names: [name] }, changes);
   const node = data?.workflow?.nodes.nodes[0];
   return (
     <aside className="card note" aria-label="Node" aria-live="polite">

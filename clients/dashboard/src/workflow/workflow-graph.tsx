@@ -1,5 +1,5 @@
 /** The graph of a workflow: boxes and arrows, with the details of the node that is chosen. */
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { NodeLegend, nodeStates } from '../components/node-state.js';
 import { WorkflowGraphDocument, type WorkflowNodeState } from '../operations.generated.js';
@@ -82,8 +82,7 @@ interface SingleProps extends Omit<Props, 'nodes'> {
 }
 
 function SingleNodes({ id, folded, layers, changes, chosen, onChoose }: SingleProps) {
-  const { data, refresh } = useFresh(WorkflowGraphDocument, { id });
-  useEffect(() => refresh(), [changes, refresh]);
+  const { data } = useFresh(WorkflowGraphDocument, { id }, changes);
   const found = data?.workflow;
   const graph = useMemo(() => found && graphOfNodes(found.nodes.nodes, found.groupEdges), [found]);
   if (graph === undefined) return null;
