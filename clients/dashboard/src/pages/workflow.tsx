@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
 import { Facts } from '../components/facts.js';
@@ -36,20 +36,15 @@ export function WorkflowPage({ id }: { id: string }) {
   const { refresh } = page;
   const workflow = page.data?.workflow;
   const latest = moves.state.workflow;
-  const [layers, setLayers] = useState<Workflow['labelLayers']>();
   // Labels and depths are known once all nodes are stored: then they never change.
   const isKnown = (workflow?.labelLayers.length ?? 0) > 0;
   useEffect(() => {
     if (latest && !isKnown) refresh();
   }, [latest, isKnown, refresh]);
-  useEffect(() => {
-    setLayers(
-      workflow?.labelLayers.map((layer, at) => ({
-        ...layer,
-        counts: latest?.labelLayers[at]?.counts ?? layer.counts,
-      })),
-    );
-  }, [workflow, latest]);
+  const layers = workflow?.labelLayers.map((layer, at) => ({
+    ...layer,
+    counts: latest?.labelLayers[at]?.counts ?? layer.counts,
+  }));
   if (workflow === null)
     return (
       <>

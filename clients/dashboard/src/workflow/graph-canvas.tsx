@@ -3,7 +3,15 @@ import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 're
 import type { WorkflowNodeState } from '../operations.generated.js';
 import { type Arrow, type Box, type BoxGraph, countsOf, type LabelLayer } from './fold.js';
 import { GraphBox, sizeOf } from './graph-box.js';
-import { type Direction, type GraphLayout, layOut, nextSpot, pathOf, type SizedBox } from './layout.js';
+import {
+  type Direction,
+  type GraphLayout,
+  layOut,
+  nextSpot,
+  pathOf,
+  type Point,
+  type SizedBox,
+} from './layout.js';
 
 interface Props {
   /** The workflow. */
@@ -30,10 +38,12 @@ const zooms = { least: 0.3, most: 1.5, step: 1.25 };
 export function GraphCanvas({ id, graph, layers, state, changes, chosen, onChoose }: Props) {
   const [pages, setPages] = useState<ReadonlyMap<string, number>>(new Map());
   const [current, setCurrent] = useState<string>();
-  const sized = graph.boxes.map((box) => {
+  const boxes = graph.boxes.map((box) => {
     const counts = countsOf(box, layers);
-    return { id: box.id, ...sizeOf(box, counts, state, pages.get(box.id) ?? 0) };
+    const shownPages = pages.get(box.id) ?? 0;
+    return { box, counts, pages: shownPages, size: sizeOf(box, counts, state, shownPages) };
   });
+  const sized = boxes.map(({ box, size }) => ({ id: box.id, ...size }));
   const layout = useLayout(sized, graph.arrows);
   const [view, zoom, zoomBy, fit] = useZoom(layout);
   const setOpen = useCallback((boxId: string, count: number) => {
@@ -67,16 +77,13 @@ export function GraphCanvas({ id, graph, layers, state, changes, chosen, onChoos
             style={{ width: layout.width, height: layout.height, transform: `scale(${zoom})` }}
           >
             <Arrows layout={layout} near={current} />
-            {inReadingOrder(graph.boxes, layout).map((box) => (
+            {inReadingOrder(boxes, layout).map(({ at, ...shown }) => (
               <GraphBox
-                key={box.id}
+                key={shown.box.id}
                 workflowId={id}
-                box={box}
-                size={sized.find((one) => one.id === box.id) ?? { width: 0, height: 0 }}
-                at={layout.boxes.get(box.id) ?? { x: 0, y: 0 }}
-                counts={countsOf(box, layers)}
+                {...shown}
+                at={at}
                 state={state}
-                pages={pages.get(box.id) ?? 0}
                 changes={changes}
                 chosen={chosen}
                 tabStop={tabStop}
@@ -93,9 +100,12 @@ export function GraphCanvas({ id, graph, layers, state, changes, chosen, onChoos
 }
 
 /** The tab key and readers go through the boxes as one reads them. */
-function inReadingOrder(boxes: readonly Box[], { boxes: places }: GraphLayout): readonly Box[] {
-  const spot = ({ id }: Box) => places.get(id) ?? { x: 0, y: 0 };
-  return [...boxes].sort((one, other) => spot(one).y - spot(other).y || spot(one).x - spot(other).x);
+function inReadingOrder<Shown extends { readonly box: Box }>(
+  boxes: readonly Shown[],
+  { boxes: places }: GraphLayout,
+): readonly (Shown & { readonly at: Point })[] {
+  const placed = boxes.map((shown) => ({ ...shown, at: places.get(shown.box.id) ?? { x: 0, y: 0 } }));
+  return placed.sort(({ at: one }, { at: other }) => one.y - other.y || one.x - other.x);
 }
 
 /** The positions; those of before while others are computed. Numbers of nodes do not move anything. */
