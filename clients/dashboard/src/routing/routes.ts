@@ -12,19 +12,26 @@ export type Route =
   | { readonly page: 'auditEntry'; readonly id: string }
   | { readonly page: 'nowhere'; readonly path: string };
 
+/** Views without an id, by their path. */
+const listPages = ['jobs', 'workflows', 'errors', 'audit', 'identities'] as const;
+
+/** Views of an object, by the path before its id. */
+const objectPages: ReadonlyMap<string, Extract<Route, { readonly id: string }>['page']> = new Map([
+  ['tasks', 'task'],
+  ['jobs', 'job'],
+  ['workflows', 'workflow'],
+  ['audit', 'auditEntry'],
+]);
+
 /** The view of an address's path. */
 export function routeOf(path: string): Route {
   if (path === '/' || path === '') return { page: 'overview' };
-  if (/^\/jobs\/?$/.test(path)) return { page: 'jobs' };
-  if (/^\/errors\/?$/.test(path)) return { page: 'errors' };
-  if (/^\/audit\/?$/.test(path)) return { page: 'audit' };
-  if (/^\/identities\/?$/.test(path)) return { page: 'identities' };
-  if (/^\/workflows\/?$/.test(path)) return { page: 'workflows' };
-  const [, kind, id] = /^\/(tasks|jobs|audit|workflows)\/([^/]+)\/?$/.exec(path) ?? [];
-  if (id === undefined) return { page: 'nowhere', path };
-  if (kind === 'audit') return { page: 'auditEntry', id: decoded(id) };
-  if (kind === 'workflows') return { page: 'workflow', id: decoded(id) };
-  return { page: kind === 'tasks' ? 'task' : 'job', id: decoded(id) };
+  const [, name = '', id] = /^\/([^/]+)(?:\/([^/]+))?\/?$/.exec(path) ?? [];
+  const list = listPages.find((page) => page === name);
+  const one = objectPages.get(name);
+  if (list && id === undefined) return { page: list };
+  if (one && id !== undefined) return { page: one, id: decoded(id) };
+  return { page: 'nowhere', path };
 }
 
 /** The path of a view. */
