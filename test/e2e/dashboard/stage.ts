@@ -1,0 +1,47 @@
+/** The system of the stories of the dashboard: services with one real pilot, and a browser. */
+import { type TestProcess } from '@rhizome/testkit';
+import type { Browser, Page } from 'playwright-core';
+import type { Api } from '../system/api.js';
+import { openPage, startBrowser } from '../system/browser.js';
+import { experiment } from '../system/jobs.js';
+import { startPilot } from '../system/pilots.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
+
+export let system: ServiceSystem;
+export let browser: Browser;
+export let api: Api;
+export let origin: string;
+export let pilot: TestProcess;
+
+/** Starts the system; call it once, before all stories. */
+export async function startStage(): Promise<void> {
+  system = await startServices({ experiments: [experiment] });
+  api = system.api();
+  ({ origin } = new URL(system.url));
+  browser = await startBrowser();
+  pilot = await startPilot(system, { name: 'steady' });
+}
+
+/** A page that has been given a token by its address, as the playground prints it. */
+export const signedIn = (path = '/') => openPage(browser, `${origin}${path}#token=${system.token}`);
+
+/** Contrast between a colour of an element and the background of another one, by WCAG. */
+export async function contrast(page: Page, front: string, property: string, back: string): Promise<number> {
+  const colour = (selector: string, name: string): Promise<readonly number[]> =>
+    page.evaluate(`(() => {
+      const context = document.createElement('canvas').getContext('2d');
+      const element = document.querySelector(${JSON.stringify(selector)});
+      context.fillStyle = getComputedStyle(element).getPropertyValue(${JSON.stringify(name)});
+      context.fillRect(0, 0, 1, 1);
+      return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    })()`);
+  const luminance = (parts: readonly number[]): number => {
+    const [r = 0, g = 0, b = 0] = parts.map((part) => {
+      const share = part / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const both = [luminance(await colour(front, property)), luminance(await colour(back, 'background-color'))];
+  return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+}
