@@ -2,7 +2,14 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type Principal, type Verifier } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
-import { admin, identitySystem, type IdentitySystem, ruleOf, trusted } from '../testing/identity-system.js';
+import {
+  admin,
+  ids,
+  identitySystem,
+  type IdentitySystem,
+  ruleOf,
+  trusted,
+} from '../testing/identity-system.js';
 
 /** A change is known within 2 s on an idle machine. */
 const soon = { deadlineMs: 2000 };
@@ -235,11 +242,11 @@ describe('linkIdentity of the session of a browser', () => {
     for (const proof of [first, again]) expect((await link(principal, proof)).codes).toEqual(['TOKEN_USED']);
   });
 
-  it('is refused to a session with elevated roles', async () => {
-    const { links, webSessions } = system.identity;
-    const { id, principal } = await sessionOf('ida');
+  it('is refused to a session with elevated roles, until their elevation ends', async () => {
+    const { links, webSessions, revocations } = system.identity;
+    const { id, principal, login } = await sessionOf('ida');
     const elevation = {
-      id: 'elv_2',
+      id: ids.next('elv'),
       experiment: 'heron',
       roles: ['ADMIN'],
       until: principal.expiresAt,
@@ -248,6 +255,9 @@ describe('linkIdentity of the session of a browser', () => {
     if (!session) throw new Error('no session');
     await webSessions.elevate(session, elevation);
     await expect(links.loginOfSession(id)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const end = { kind: 'FAMILY', value: elevation.id, reason: 'elevation ended' } as const;
+    await revocations.revoke(end, principal.subject);
+    expect(await links.loginOfSession(id)).toBe(login);
   });
 
   it('is refused after the second identity was suspended, and to a session that has ended', async () => {

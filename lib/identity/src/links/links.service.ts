@@ -13,7 +13,7 @@ import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.j
 import type { IdentityDocument, PrincipalDocument } from '../principals/principal.document.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
-import type { WebSessions } from '../sessions/web-sessions.js';
+import { sessionEnded, type WebSessions } from '../sessions/web-sessions.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
 import { openProof, sealProof, type ShownIdentity, shownBy } from './link-proofs.js';
 import type { LinksRepository } from './links.repository.js';
@@ -46,7 +46,7 @@ export interface LinksOptions {
   readonly principals: Pick<PrincipalsRepository, 'principal' | 'identitiesOf' | 'identitiesOfPeople'>;
   readonly visiblePrincipals: Pick<PrincipalsService, 'principal' | 'identitiesOf'>;
   readonly outside: Pick<OutsideTokens, 'accept'>;
-  readonly sessions: Pick<WebSessions, 'ofPrincipal' | 'find'>;
+  readonly sessions: Pick<WebSessions, 'ofPrincipal' | 'find' | 'currentElevation'>;
   readonly encryption: KeyEncryption;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -116,9 +116,8 @@ export class LinksService {
   async loginOfSession(sessionId: string): Promise<string> {
     const { sessions, clock } = this.#options;
     const session = await sessions.find(sessionId);
-    if (!session)
-      throw new DomainError('UNAUTHENTICATED', 'The session has ended; log in again', { field: 'cookie' });
-    if (session.elevation && session.elevation.until > clock.now())
+    if (!session) throw sessionEnded();
+    if (sessions.currentElevation(session, clock.now()))
       throw new DomainError('FORBIDDEN', 'End the elevation of the session first: it cannot link identities');
     return session.family;
   }

@@ -79,7 +79,7 @@ export class WebSessions {
   async tokenOf(id: string, beforeRead?: () => Promise<void>): Promise<string> {
     const { encryption, revocations, clock } = this.#options;
     const digest = form.test(id) ? encryption.digest(id) : undefined;
-    if (digest === undefined) throw ended();
+    if (digest === undefined) throw sessionEnded();
     const now = clock.now().getTime();
     const known = await this.#tokens.get(digest);
     if (known && now < known.renewAt && !revocations.isRevoked(known.facts)) return known.accessToken;
@@ -108,6 +108,15 @@ export class WebSessions {
     const family = readTokenId(tokenId)?.family;
     const session = family === undefined ? null : await this.#options.sessions.byFamily(family);
     return session?.principalId === subject ? session : undefined;
+  }
+
+  /**
+   * The elevation of a session. Undefined also for one that was ended: the session goes on without its roles.
+   */
+  currentElevation({ elevation }: WebSessionDocument, now: Date): ElevationReference | undefined {
+    if (elevation === undefined || elevation.until <= now) return undefined;
+    const tokenId = tokenIdOf({ issuerName: undefined, family: elevation.id }, 'session');
+    return this.#options.revocations.isRevoked({ tokenId, subject: '' }) ? undefined : elevation;
   }
 
   /** Gives the next tokens of a session further roles; false if it changed meanwhile, or has ended. */
@@ -141,10 +150,10 @@ export class WebSessions {
     const { sessions, encryption, tokens, clock } = this.#options;
     const session = await sessions.byId(digest);
     const now = clock.now();
-    if (!session || !this.#isOpen(session, now)) throw ended();
+    if (!session || !this.#isOpen(session, now)) throw sessionEnded();
     const { family, issuer, claims, expiresAt } = session;
     const opened = JSON.parse(encryption.open(claims, family)) as Claims;
-    const elevation = this.#currentElevation(session, now);
+    const elevation = this.currentElevation(session, now);
     const issued = await tokens.ofLogin({ family, issuer, claims: opened, until: expiresAt, elevation });
     const { subject, tokenId } = issued.holder;
     const lifetimeMs = issued.expiresInSeconds * 1000;
@@ -154,13 +163,6 @@ export class WebSessions {
       renewAt: endsAt - Math.min(renewBeforeMs, lifetimeMs / 4),
       facts: { subject, tokenId: tokenId ?? undefined, issuedAt: now },
     };
-  }
-
-  /** Undefined also for an elevation that was ended: the session goes on without its roles. */
-  #currentElevation({ elevation }: WebSessionDocument, now: Date): ElevationReference | undefined {
-    if (elevation === undefined || elevation.until <= now) return undefined;
-    const tokenId = tokenIdOf({ issuerName: undefined, family: elevation.id }, 'session');
-    return this.#options.revocations.isRevoked({ tokenId, subject: '' }) ? undefined : elevation;
   }
 
   #isOpen(session: WebSessionDocument, now: Date): boolean {
@@ -175,6 +177,7 @@ export class WebSessions {
   }
 }
 
-function ended(): DomainError {
+/** The error for a session that is unknown or has ended. */
+export function sessionEnded(): DomainError {
   return new DomainError('UNAUTHENTICATED', 'The session has ended; log in again', { field: 'cookie' });
 }
