@@ -5,6 +5,7 @@
 import { digestOfText } from '@rhizome/digest';
 import type { OutsideIdentity } from '../issuers/outside-tokens.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
+import { openText, sealText } from '../tokens/sealed-text.js';
 
 /** An identity that somebody has shown to be theirs. */
 export interface ShownIdentity extends Pick<OutsideIdentity, 'principalId' | 'kind'> {
@@ -34,8 +35,10 @@ export function sealProof(
   { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
 ): string {
   const { displayName: name, subject: sub } = identity;
-  const account = encoded({ iss: identity.issuer.issuer, sub, ...(name !== null && { name }) });
-  const sealed = encryption.seal(JSON.stringify(shownBy(identity, token)), contextOf(account, family));
+  const account = encoded(
+    JSON.stringify({ iss: identity.issuer.issuer, sub, ...(name !== null && { name }) }),
+  );
+  const sealed = sealText(encryption, shownBy(identity, token), contextOf(account, family));
   return `${prefix}.${account}.${encoded(sealed)}`;
 }
 
@@ -46,18 +49,10 @@ export function openProof(
 ): ShownIdentity | undefined {
   const [head, account = '', sealed = '', ...others] = proof.split('.');
   if (head !== prefix || others.length > 0) return undefined;
-  try {
-    const value = JSON.parse(Buffer.from(sealed, 'base64url').toString()) as ReturnType<
-      KeyEncryption['seal']
-    >;
-    return JSON.parse(encryption.open(value, contextOf(account, family))) as ShownIdentity;
-  } catch {
-    return undefined;
-  }
+  const text = Buffer.from(sealed, 'base64url').toString();
+  return openText(encryption, text, contextOf(account, family)) as ShownIdentity | undefined;
 }
 
 const contextOf = (account: string, family: string): string => `link ${family} ${account}`;
 
-function encoded(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
+const encoded = (text: string): string => Buffer.from(text).toString('base64url');

@@ -5,6 +5,7 @@ import * as oidc from 'openid-client';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
 import type { IssuersService, LoginOffer } from '../issuers/issuers.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
+import { openText, sealText } from '../tokens/sealed-text.js';
 
 /** Time for a login at the issuer, in seconds. */
 export const loginSeconds = 600;
@@ -94,8 +95,7 @@ export class WebLogin {
     const until = this.#options.now().getTime() + loginSeconds * 1000;
     const purpose = { to: pathOf(to), redirectUri, linkTo };
     const kept: State = { issuer: name, state, nonce, verifier, until, ...purpose };
-    const { keyId, nonce: iv, ciphertext } = this.#options.encryption.seal(JSON.stringify(kept), sealContext);
-    return { address: address.href, state: [keyId, iv, ciphertext].join('.') };
+    return { address: address.href, state: sealText(this.#options.encryption, kept, sealContext) };
   }
 
   /**
@@ -150,13 +150,7 @@ export class WebLogin {
   }
 
   #open(sealed: string): State {
-    const [keyId = '', nonce = '', ciphertext = ''] = sealed.split('.');
-    let state: State | undefined;
-    try {
-      state = JSON.parse(this.#options.encryption.open({ keyId, nonce, ciphertext }, sealContext)) as State;
-    } catch {
-      state = undefined;
-    }
+    const state = openText(this.#options.encryption, sealed, sealContext) as State | undefined;
     if (state && this.#options.now().getTime() < state.until) return state;
     throw new DomainError(
       'UNAUTHENTICATED',
