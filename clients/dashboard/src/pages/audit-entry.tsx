@@ -1,6 +1,7 @@
 import { useFresh } from '../api/use-fresh.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
+import { NoSuch } from '../components/no-such.js';
 import { Title } from '../components/title.js';
 import { AuditEntryPageDocument } from '../operations.generated.js';
 
@@ -8,13 +9,7 @@ import { AuditEntryPageDocument } from '../operations.generated.js';
 export function AuditEntryPage({ id }: { id: string }) {
   const { data, failure } = useFresh(AuditEntryPageDocument, { id });
   const entry = data?.auditEntry;
-  if (entry === null && failure === null)
-    return (
-      <>
-        <Title>No such entry</Title>
-        <p role="alert">There is no entry {id}, or you may not see it.</p>
-      </>
-    );
+  if (entry === null && failure === null) return <NoSuch what="entry" id={id} />;
   return (
     <>
       <Title>{entry?.action ?? id}</Title>

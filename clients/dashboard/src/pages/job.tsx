@@ -5,6 +5,7 @@ import { FailureNote } from '../components/failure-note.js';
 import { LogTail } from '../components/log-tail.js';
 import { State } from '../components/state.js';
 import { JobProgress } from '../components/job-progress.js';
+import { NoSuch } from '../components/no-such.js';
 import { Title } from '../components/title.js';
 import {
   JobMovesDocument,
@@ -32,13 +33,7 @@ export function JobPage({ id }: { id: string }) {
   // Also after the opening message: earlier changes are read, later ones arrive as events.
   const page = useFresh(JobPageDocument, { id }, moves.state);
   const job = page.data?.job;
-  if (job === null)
-    return (
-      <>
-        <Title>No such job</Title>
-        <p role="alert">There is no job {id}, or you may not see it.</p>
-      </>
-    );
+  if (job === null) return <NoSuch what="job" id={id} />;
   return (
     <>
       <Title>{job?.name ?? id}</Title>

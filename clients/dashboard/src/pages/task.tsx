@@ -3,6 +3,7 @@ import { useLive } from '../api/use-live.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
 import { JobTable } from '../components/job-table.js';
+import { NoSuch } from '../components/no-such.js';
 import { ProgressBar } from '../components/progress-bar.js';
 import { State, StateTiles } from '../components/state.js';
 import { Title } from '../components/title.js';
@@ -22,13 +23,7 @@ export function TaskPage({ id }: { id: string }) {
   const moves = useLive(TaskMovesDocument, { id }, take, null);
   const page = useFresh(TaskPageDocument, { id }, moves.state);
   const task = page.data?.task;
-  if (task === null)
-    return (
-      <>
-        <Title>No such task</Title>
-        <p role="alert">There is no task {id}, or you may not see it.</p>
-      </>
-    );
+  if (task === null) return <NoSuch what="task" id={id} />;
   const progress = moves.state?.progress;
   return (
     <>

@@ -3,6 +3,7 @@ import { useFresh } from '../api/use-fresh.js';
 import { useLive } from '../api/use-live.js';
 import { Facts } from '../components/facts.js';
 import { FailureNote } from '../components/failure-note.js';
+import { NoSuch } from '../components/no-such.js';
 import { NodeCounts } from '../components/node-state.js';
 import { ProgressBar } from '../components/progress-bar.js';
 import { State } from '../components/state.js';
@@ -45,13 +46,7 @@ export function WorkflowPage({ id }: { id: string }) {
     ...layer,
     counts: latest?.labelLayers[at]?.counts ?? layer.counts,
   }));
-  if (workflow === null)
-    return (
-      <>
-        <Title>No such workflow</Title>
-        <p role="alert">There is no workflow {id}, or you may not see it.</p>
-      </>
-    );
+  if (workflow === null) return <NoSuch what="workflow" id={id} />;
   return (
     <>
       <Title>{workflow?.name ?? id}</Title>
