@@ -14,8 +14,8 @@ import { bitsOfNodes } from '../model/node-bits.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { ChangedClass, ChangedNodes } from '../model/workflow.types.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
-import { exceededLimit } from '../submit/placement.js';
-import { maxErrors, nodeText } from '../submit/workflow-input.js';
+import { boundsOnce, exceededLimit, limitText } from '../submit/placement.js';
+import { maxErrors } from '../submit/workflow-input.js';
 
 /** Dependencies of {@link NodeChanges}. */
 export interface NodeChangesOptions {
@@ -66,7 +66,8 @@ export class NodeChanges {
     changes: RequirementChanges,
     errors: ChangeErrors,
   ): Promise<ChangedNodes | undefined> {
-    const { queues, classes, clock } = this.#options;
+    const { classes, clock } = this.#options;
+    const queues = boundsOnce(this.#options.queues);
     const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
     if (before.size > maxClasses) {
       const text = `requirements: the nodes have more than ${maxClasses} kinds of requirements; name fewer nodes`;
@@ -78,7 +79,7 @@ export class NodeChanges {
       const after = requirementsWith(requirements, changes, false);
       const over = await exceededLimit(queues, after);
       if (over) {
-        const text = `${nodeText(node)} would require ${over.field} ${over.value}; queue "${after.queue}" permits at most ${over.limit}`;
+        const text = limitText(node, over, 'would require');
         errors.report('QUEUE_LIMIT_EXCEEDED', ['requirements', over.field], text);
       }
       const to = classIdOf(after);

@@ -20,12 +20,13 @@ import { type GraphPlan, planGraph } from '../submit/graph-input.js';
 import {
   boundsOnce,
   exceededLimit,
+  limitText,
   maxWarned,
   type NodeKind,
   placementWarnings,
   type PlacementSources,
 } from '../submit/placement.js';
-import { maxErrors, nodeText, sliceMs } from '../submit/workflow-input.js';
+import { maxErrors, sliceMs } from '../submit/workflow-input.js';
 import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { SealErrorCode } from './part-errors.js';
 import { readGraph, readGroupEdges, readLimits, type StoredGraph } from './stored-graph.js';
@@ -173,9 +174,7 @@ export class WorkflowSeals {
           if (first.length < maxWarned) first.push(kind);
           if (isSealing || errors.all.length >= maxErrors) continue;
           const over = await exceededLimit(queues, kind.requirements);
-          if (!over) continue;
-          const text = `${nodeText(kind.node)} requires ${over.field} ${over.value}; queue "${kind.requirements.queue}" permits at most ${over.limit}`;
-          errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], text);
+          if (over) errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], limitText(kind.node, over));
         }
       }
     }

@@ -19,9 +19,9 @@ import {
   requirementChecks,
 } from '../../jobs/submit/requirement-checks.js';
 import { checkSecretIds, lookUpSecrets } from '../../jobs/submit/secret-lookup.js';
-import { boundsOnce, exceededLimit } from './placement.js';
+import { boundsOnce, type ExceededLimit, exceededLimit, limitText } from './placement.js';
 import type { WorkflowErrors } from './workflow-errors.js';
-import { checkNodes, type GivenNodes, jobOf, maxErrors, nodesPerTurn, nodeText } from './workflow-input.js';
+import { checkNodes, type GivenNodes, jobOf, maxErrors, nodesPerTurn } from './workflow-input.js';
 
 /** Dependencies of {@link NodeExaminer}. */
 export interface NodeExaminerOptions {
@@ -111,7 +111,7 @@ export class NodeExaminer {
     errors: WorkflowErrors,
   ): Promise<void> {
     const queues = boundsOnce(this.#options.queues);
-    const known = new Map<string, Awaited<ReturnType<typeof exceededLimit>>>();
+    const known = new Map<string, ExceededLimit | undefined>();
     for (const [at, node] of nodes.entries()) {
       if (at % nodesPerTurn === nodesPerTurn - 1) await turn();
       if (errors.all.length >= maxErrors) return;
@@ -121,8 +121,8 @@ export class NodeExaminer {
       if (!known.has(classId)) known.set(classId, await exceededLimit(queues, requirements));
       const over = known.get(classId);
       if (!over) continue;
-      const text = `${nodeText(node)} requires ${over.field} ${over.value}; queue "${requirements.queue}" permits at most ${over.limit}`;
-      errors.report('QUEUE_LIMIT_EXCEEDED', ['nodes', at, 'requirements', over.field], text);
+      const path = ['nodes', at, 'requirements', over.field];
+      errors.report('QUEUE_LIMIT_EXCEEDED', path, limitText(node, over));
     }
   }
 }

@@ -26,11 +26,19 @@ export function boundsOnce(queues: Pick<QueueDirectory, 'boundsOf'>): Pick<Queue
   };
 }
 
+/** Limit of a queue that requirements exceed. */
+export interface ExceededLimit {
+  readonly queue: string | undefined;
+  readonly field: string;
+  readonly value: number;
+  readonly limit: number;
+}
+
 /** Limit of the queue that the requirements name and exceed; undefined if there is none. */
 export async function exceededLimit(
   queues: Pick<QueueDirectory, 'boundsOf'>,
   { queue, cores, memoryMiB, walltimeSeconds }: StoredRequirements,
-): Promise<{ readonly field: string; readonly value: number; readonly limit: number } | undefined> {
+): Promise<ExceededLimit | undefined> {
   const bounds = queue === undefined ? null : await queues.boundsOf(queue);
   const { maxCores, maxMemoryMiB, maxWalltimeSeconds } = bounds ?? {};
   const all = [
@@ -39,7 +47,16 @@ export async function exceededLimit(
     { field: 'walltimeSeconds', value: walltimeSeconds, limit: maxWalltimeSeconds },
   ];
   const over = all.find(({ value, limit }) => limit !== undefined && value > limit);
-  return over?.limit === undefined ? undefined : { ...over, limit: over.limit };
+  return over?.limit === undefined ? undefined : { ...over, queue, limit: over.limit };
+}
+
+/** Message about a node that its queue never admits. */
+export function limitText(
+  node: { readonly name: string },
+  { queue, field, value, limit }: ExceededLimit,
+  verb: 'requires' | 'would require' = 'requires',
+): string {
+  return `${nodeText(node)} ${verb} ${field} ${value}; queue "${queue}" permits at most ${limit}`;
 }
 
 /** Requirements of one kind, with the first node that has them. */

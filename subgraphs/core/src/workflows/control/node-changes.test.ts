@@ -1,0 +1,39 @@
+import { describe, expect, it } from '@jest/globals';
+import { systemClock } from '@rhizome/clock';
+import { InputErrors } from '@rhizome/errors';
+import type { WorkflowDocument } from '../model/workflow.document.js';
+import { type NodeChangeCode, NodeChanges } from './node-changes.js';
+
+const common = { cores: 1, diskMiB: 1, walltimeSeconds: 60, network: false };
+
+describe('NodeChanges', () => {
+  it('reads the limits of a queue once for all kinds of requirements', async () => {
+    const kinds = [1000, 2000, 5000].map(
+      (memoryMiB, at) =>
+        [`class-${at}`, { node: { name: `n${at}` }, requirements: { ...common, memoryMiB } }] as const,
+    );
+    const read: string[] = [];
+    const changes = new NodeChanges({
+      nodes: { classes: async () => new Map(kinds) },
+      classes: { ensure: async () => undefined },
+      queues: {
+        idOf: async () => null,
+        boundsOf: async (name) => {
+          read.push(name);
+          return { maxMemoryMiB: 4000 };
+        },
+        admitted: async (names) => new Set(names),
+        admitting: () => [],
+      },
+      clock: systemClock,
+    });
+    const errors = new InputErrors<NodeChangeCode>();
+    const workflow = { _id: 'workflow_1' } as WorkflowDocument;
+    const wanted = { queue: 'main', memory: { factor: 2 } };
+    expect(await changes.of(workflow, [0, 1, 2], wanted, errors)).toBeUndefined();
+    expect(errors.all.map(({ message }) => message)).toEqual([
+      'Node "n2" would require memoryMiB 10000; queue "main" permits at most 4000',
+    ]);
+    expect(read).toEqual(['main']);
+  });
+});
