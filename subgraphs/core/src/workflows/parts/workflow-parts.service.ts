@@ -8,6 +8,7 @@ import { TimeSlices } from '../../shared/time-slices.js';
 import { joinedGroups } from '../model/node-rules.js';
 import { maxParts, type StoredPart, type WorkflowDocument } from '../model/workflow.document.js';
 import type { Journal } from '../run/journal.js';
+import { isAbandoned } from '../run/open-workflows.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
@@ -187,11 +188,6 @@ function knownPart(
     `part: ${part} is not the next part; must be ${next}: parts are appended ${why}`,
   );
   return undefined;
-}
-
-/** True for a workflow that was cancelled before it was sealed. */
-function isAbandoned({ state, sealedAt }: WorkflowDocument): boolean {
-  return state !== 'OPEN' && sealedAt === undefined;
 }
 
 /** Values of the beginning are not in the input of a part. */

@@ -35,15 +35,19 @@ export function cancelledOpen(cancel: NonNullable<WorkflowDocument['cancel']>): 
   return { state: 'CANCELLED', endedAt: cancel.at, cancel, ...emptied };
 }
 
+type Seal = Pick<WorkflowDocument, 'state' | 'sealedAt'>;
+
+/** True for a workflow that was cancelled before it was sealed. */
+export function isAbandoned({ state, sealedAt }: Seal): boolean {
+  return state !== 'OPEN' && sealedAt === undefined;
+}
+
 /**
- * Change of a workflow to which something was written after it had been cancelled before its seal: that is
+ * Change of an abandoned workflow to which something was written after it had been cancelled: that is
  * deleted, too, whether the rest has been deleted or is being deleted. Undefined for other workflows.
  */
-export function emptiedAgain({
-  state,
-  sealedAt,
-}: Pick<WorkflowDocument, 'state' | 'sealedAt'>): WorkflowChange | undefined {
-  return state !== 'OPEN' && sealedAt === undefined ? { patch: { isEmptied: false } } : undefined;
+export function emptiedAgain(workflow: Seal): WorkflowChange | undefined {
+  return isAbandoned(workflow) ? { patch: { isEmptied: false } } : undefined;
 }
 
 /**

@@ -16,7 +16,7 @@ import { type WorkflowDocument, workflowSchemaVersion } from '../model/workflow.
 import type { PartStore } from '../parts/part-store.js';
 import { checkTotals, type PartPlan, planPart } from '../parts/part-input.js';
 import type { Journal } from '../run/journal.js';
-import { emptiedAgain } from '../run/open-workflows.js';
+import { emptiedAgain, isAbandoned } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
@@ -105,7 +105,7 @@ export class WorkflowSubmits {
       return refused([keyReused(spec.idempotencyKey)]);
     if (reserved) {
       const known = await workflows.find(reserved.batchId);
-      if (known && !isSubmitted(known)) return refused([expired(spec.idempotencyKey)]);
+      if (known && isAbandoned(known)) return refused([expired(spec.idempotencyKey)]);
       if (known && (known.state !== 'OPEN' || known.parts?.[0]?.isStored))
         return { workflow: known, warnings: [], userErrors: [] };
     }
@@ -124,7 +124,7 @@ export class WorkflowSubmits {
     });
     if (!isDigestOf(reserved.digest, submitted, digest)) return refused([keyReused(spec.idempotencyKey)]);
     const workflow = await this.#write(owners, spec, examined, reserved);
-    if (!workflow || !isSubmitted(workflow)) return refused([expired(spec.idempotencyKey)]);
+    if (!workflow || isAbandoned(workflow)) return refused([expired(spec.idempotencyKey)]);
     return { workflow, warnings: await this.#warnings(spec, examined), userErrors: [] };
   }
 
@@ -260,11 +260,6 @@ export class WorkflowSubmits {
 
 function refused(userErrors: readonly WorkflowError[]): SubmitWorkflowResult {
   return { workflow: null, warnings: [], userErrors };
-}
-
-/** False for a workflow that was cancelled before it was sealed. */
-function isSubmitted({ state, sealedAt }: WorkflowDocument): boolean {
-  return state === 'OPEN' || sealedAt !== undefined;
 }
 
 function expired(key: string): WorkflowError {
