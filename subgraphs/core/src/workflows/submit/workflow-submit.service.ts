@@ -14,7 +14,7 @@ import { TimeSlices } from '../../shared/time-slices.js';
 import { blocksOf } from '../model/edges.js';
 import { type WorkflowDocument, workflowSchemaVersion } from '../model/workflow.document.js';
 import type { PartStore } from '../parts/part-store.js';
-import { checkTotals, type PartPlan, planPart } from '../parts/part-input.js';
+import { type PartPlan, planPart } from '../parts/part-input.js';
 import type { Journal } from '../run/journal.js';
 import { emptiedAgain, isAbandoned } from '../run/open-workflows.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
@@ -176,10 +176,6 @@ export class WorkflowSubmits {
       : undefined;
     if (!isSealed) await checkGroupEdges(groupEdges, errors, slices);
     const part = isSealed ? undefined : await planPart(given, groupEdges, errors, slices);
-    if (part) {
-      const { nodes, bytes } = { nodes: spec.nodes.length, bytes: found.bytes };
-      checkTotals({ nodes, bytes, edges: part.edges, groups: part.groups.length }, errors);
-    }
     await this.#examiner.checkLimits(given, classOf, errors);
     const plan = whole ? { whole } : part && { part };
     if (!plan || share === undefined || !errors.isEmpty)
