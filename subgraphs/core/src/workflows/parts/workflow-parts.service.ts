@@ -86,16 +86,16 @@ export class WorkflowParts {
 
   async #examine(
     principal: Principal,
-    { _id, experiment, owner, submittedBy }: WorkflowDocument,
+    workflow: WorkflowDocument,
     { nodes, known }: { readonly nodes: readonly NodeSpec[]; readonly known: StoredPart | undefined },
     errors: PartErrors,
   ): Promise<ExaminedPart | undefined> {
     const { pieces, clock } = this.#options;
     const used = new Set(nodes.slice(0, maxNodesPerPart).flatMap(({ label }) => label ?? []));
-    const { labels, groupEdges } = await readHead(pieces, _id, [...used]);
+    const { labels, groupEdges } = await readHead(pieces, workflow._id, [...used]);
     const given = { nodes, labels, areLabelsStored: true, counts: { min: 1, max: maxNodesPerPart } };
-    const owners = submittedBy === undefined ? { owner } : { owner, submittedBy };
-    const examined = await this.#examiner.examine({ principal, owners, experiment }, given, errors);
+    const submitter = { principal, owners: workflow, experiment: workflow.experiment };
+    const examined = await this.#examiner.examine(submitter, given, errors);
     if (!examined) return undefined;
     const plan = await planPart(given, groupEdges, errors, new TimeSlices(clock, sliceMs));
     // A part that is recorded is completed, whatever has become of the queues; the seal checks them, too.

@@ -137,13 +137,12 @@ export class WorkflowSeals {
 
   async #validate(workflow: WorkflowDocument, errors: SealErrors): Promise<Validated | undefined> {
     const { experiments, consents, pieces, clock } = this.#options;
-    const { _id, experiment: name, share, owner, submittedBy, isSealing } = workflow;
+    const { _id, experiment: name, share, isSealing } = workflow;
     const experiment = await experiments.find(name);
     // A seal that is repeated goes on; without the consent, the workflow is paused afterwards.
     if (!isSealing && !experiment?.shares.includes(share))
       errors.report('SHARE_NOT_FOUND', ['workflowId'], `Share "${share}" of the workflow not found.`);
-    const owners = submittedBy === undefined ? { owner } : { owner, submittedBy };
-    const missing = isSealing ? undefined : await missingConsent(owners, name, consents);
+    const missing = isSealing ? undefined : await missingConsent(workflow, name, consents);
     if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
     if (!errors.isEmpty) return undefined;
     const slices = new TimeSlices(clock, sliceMs);

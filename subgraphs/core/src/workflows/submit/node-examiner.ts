@@ -86,10 +86,11 @@ export class NodeExaminer {
       errors.report(missing.code, missing.path, missing.message);
       return undefined;
     }
+    const { owner, submittedBy } = owners;
     const payloads = all.map(({ payload }) => payload);
     const secretIds = await lookUpSecrets(
       this.#options,
-      { principal, ...owners, experiment: name },
+      { principal, owner, submittedBy, experiment: name },
       payloads,
     );
     const unusable = new InputErrors<JobValueErrorCode>();
