@@ -37,6 +37,16 @@ export function conditionOf(target: number): EdgeCondition {
   return edgeConditions[target % bits] ?? 'SUCCEEDED';
 }
 
+/** Numbers as they are stored. */
+export function bytesOf(numbers: Uint32Array): Uint8Array {
+  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** Stored numbers. They are copied, because the bytes of the driver need not begin at a multiple of four. */
+export function numbersIn(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(Uint8Array.from(bytes).buffer);
+}
+
 /** Edges of a graph that is being read, in arrays that grow: a million takes 8 MB. */
 export class EdgeList {
   #from = new Uint32Array(1024);

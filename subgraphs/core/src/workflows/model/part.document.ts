@@ -23,6 +23,9 @@ export interface EdgesContent {
   readonly edges: Uint8Array;
 }
 
+/** Bytes of an edge in {@link EdgesContent}. */
+export const bytesPerEdge = 8;
+
 /** First node of each requirement class of the part. */
 export interface ClassesContent {
   readonly kind: 'CLASSES';

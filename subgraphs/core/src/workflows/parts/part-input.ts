@@ -1,5 +1,6 @@
 /** Checks what a part of a workflow says about its own nodes; the graph is checked when it is sealed. */
 import type { TimeSlices } from '../../shared/time-slices.js';
+import { bytesPerEdge } from '../model/part.document.js';
 import type { StoredNodeGroup } from '../model/workflow.types.js';
 import {
   checkEdgeCount,
@@ -41,8 +42,6 @@ export interface PartTotals {
 
 /** Edges between two looks at the clock. */
 const edgesPerStep = 1000;
-/** Bytes of an edge in a piece, see `EdgesContent`. */
-const bytesPerEdge = 8;
 
 /** Checks names, edges and labels of a part, in slices of time; undefined if there are errors. */
 export async function planPart(

@@ -1,7 +1,12 @@
 /** Pieces in which a part is stored until the workflow is sealed, each far smaller than a document may be. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { encodeTarget } from '../model/edges.js';
-import type { EdgesContent, NamesContent, PartContent } from '../model/part.document.js';
+import { bytesOf, encodeTarget } from '../model/edges.js';
+import {
+  bytesPerEdge,
+  type EdgesContent,
+  type NamesContent,
+  type PartContent,
+} from '../model/part.document.js';
 import { placeOf } from '../submit/graph-input.js';
 import type { ExaminedNodes } from '../submit/node-examiner.js';
 import { type GivenNodes, jobOf, nodesPerTurn } from '../submit/workflow-input.js';
@@ -22,7 +27,6 @@ export interface PartHead {
 const nodesPerPiece = 1000;
 /** Size at which a piece with edges ends, about in bytes; a name of a node has at most 800. */
 const edgeBytesPerPiece = 1_048_576;
-const bytesPerEdge = 8;
 const classesPerPiece = 10_000;
 
 /**
@@ -73,7 +77,7 @@ function* edgesOf(first: number, nodes: readonly NodeSpec[]): Generator<EdgesCon
   const piece = (): EdgesContent => ({
     kind: 'EDGES',
     names: [...names.keys()],
-    edges: Buffer.from(Uint32Array.from(numbers).buffer),
+    edges: bytesOf(Uint32Array.from(numbers)),
   });
   for (const [at, { dependsOn }] of nodes.entries())
     for (const { node, condition } of dependsOn ?? []) {

@@ -1,6 +1,6 @@
 /** Reads the graph of a workflow from its parts. */
 import type { TimeSlices } from '../../shared/time-slices.js';
-import { childOf, conditionOf, type EdgeBlock, EdgeList } from '../model/edges.js';
+import { childOf, conditionOf, type EdgeBlock, EdgeList, numbersIn } from '../model/edges.js';
 import { type NodePlace, placeKey } from '../model/node-rules.js';
 import type { EdgesContent } from '../model/part.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
@@ -113,7 +113,7 @@ async function addEdges(
   errors: GraphErrors,
   slices: TimeSlices,
 ): Promise<void> {
-  const numbers = new Uint32Array(Uint8Array.from(piece.edges).buffer);
+  const numbers = numbersIn(piece.edges);
   for (let at = 0; at < numbers.length && errors.all.length < maxErrors; at += 2) {
     if (at % (2 * edgesPerStep) === 0) await slices.next();
     const [to, target] = [numbers[at] ?? 0, numbers[at + 1] ?? 0];

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { Collection, Db } from 'mongodb';
 import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import { edgesCollection, type EdgesDocument, edgesSchemaVersion } from '../model/edges.document.js';
-import { type EdgeBlock, nodesPerBlock } from '../model/edges.js';
+import { bytesOf, type EdgeBlock, nodesPerBlock, numbersIn } from '../model/edges.js';
 
 /** Most numbers that the blocks in memory have together; one block has far fewer. */
 const maxKept = 4_000_000;
@@ -84,16 +84,7 @@ function blockId(workflowId: string, first: number): string {
 function blockOf({ _id, offsets, targets }: EdgesDocument): EdgeBlock {
   return {
     first: Number(_id.slice(_id.indexOf('/') + 1)) * nodesPerBlock,
-    offsets: numbersOf(offsets),
-    targets: numbersOf(targets),
+    offsets: numbersIn(offsets),
+    targets: numbersIn(targets),
   };
-}
-
-function bytesOf(numbers: Uint32Array): Uint8Array {
-  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-}
-
-/** Copies, because the bytes of the driver need not begin at a multiple of four. */
-function numbersOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(Uint8Array.from(bytes).buffer);
 }
