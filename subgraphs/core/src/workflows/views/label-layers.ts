@@ -1,11 +1,11 @@
 /** Nodes of a workflow by label and depth, with the edges between these sets, to draw a large workflow. */
-import { LRUCache } from 'lru-cache';
 import { childOf, edgesFrom } from '../model/edges.js';
 import { leadsFrom, leadsTo, type NodePlace, nodesIn, noNodes } from '../model/node-rules.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import { type NodeCounts, type NodeState, shownState } from '../model/workflow.types.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
+import { KeptViews } from './kept-views.js';
 
 /** Nodes with the same label and depth. */
 export interface LabelLayerView extends NodePlace {
@@ -27,16 +27,11 @@ const maxShown = 1000;
 const maxDependents = 100;
 const maxKept = 50;
 
-interface Kept<T> {
-  readonly revision: number;
-  readonly value: Promise<T>;
-}
-
 /** Reads the sets, and keeps those of the latest workflows: edges never change, and nodes by steps only. */
 export class LabelLayers {
   readonly #options: LabelLayersOptions;
-  readonly #dependents = new LRUCache<string, Promise<readonly (readonly number[])[]>>({ max: maxKept });
-  readonly #layers = new LRUCache<string, Kept<readonly LabelLayerView[]>>({ max: maxKept });
+  readonly #dependents = new KeptViews<readonly (readonly number[])[]>(maxKept);
+  readonly #layers = new KeptViews<readonly LabelLayerView[]>(maxKept);
 
   constructor(options: LabelLayersOptions) {
     this.#options = options;
@@ -44,14 +39,8 @@ export class LabelLayers {
 
   /** The first 1,000 sets, from the top; none while nodes are still being stored. */
   async of(workflow: WorkflowDocument): Promise<readonly LabelLayerView[]> {
-    const { _id, revision, state } = workflow;
-    if (state === 'OPEN') return [];
-    const known = this.#layers.get(_id);
-    if (known?.revision === revision) return known.value;
-    const value = this.#read(workflow);
-    this.#layers.set(_id, { revision, value });
-    value.catch(() => this.#layers.delete(_id));
-    return value;
+    if (workflow.state === 'OPEN') return [];
+    return this.#layers.of(workflow, () => this.#read(workflow));
   }
 
   async #read(workflow: WorkflowDocument): Promise<readonly LabelLayerView[]> {
@@ -65,20 +54,10 @@ export class LabelLayers {
       layer.counts[shownState(state)] += nodes;
     }
     const shown = [...counts.values()].slice(0, maxShown);
-    const dependents = await this.#dependentsOf(workflow, shown);
+    // Edges never change.
+    const sealed = { _id: workflow._id, revision: 0 };
+    const dependents = await this.#dependents.of(sealed, () => this.#readDependents(workflow, shown));
     return shown.map((layer, at) => ({ ...layer, dependents: dependents[at] ?? [] }));
-  }
-
-  #dependentsOf(
-    workflow: WorkflowDocument,
-    layers: readonly Layer[],
-  ): Promise<readonly (readonly number[])[]> {
-    const known = this.#dependents.get(workflow._id);
-    if (known) return known;
-    const found = this.#readDependents(workflow, layers);
-    this.#dependents.set(workflow._id, found);
-    found.catch(() => this.#dependents.delete(workflow._id));
-    return found;
   }
 
   async #readDependents(

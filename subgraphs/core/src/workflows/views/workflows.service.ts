@@ -3,7 +3,6 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { badInput } from '@rhizome/errors';
 import { type KeysetPage, type PositionsPage, positionsPage } from '@rhizome/mongo';
-import { LRUCache } from 'lru-cache';
 import { visibilityOf } from '../../shared/visibility.js';
 import { maySeeWorkflow } from '../control/workflow-access.js';
 import { childOf, conditionOf, edgesFrom } from '../model/edges.js';
@@ -20,6 +19,7 @@ import {
 import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowFilter, WorkflowsRepository } from '../store/workflows.repository.js';
+import { KeptViews } from './kept-views.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -70,10 +70,7 @@ const maxKeptLayers = 100;
 export class Workflows {
   readonly #options: WorkflowsOptions;
   /** Layers of workflows by their step: nodes change by steps only. */
-  readonly #layers = new LRUCache<
-    string,
-    { readonly revision: number; readonly layers: Promise<readonly LayerView[]> }
-  >({ max: maxKeptLayers });
+  readonly #layers = new KeptViews<readonly LayerView[]>(maxKeptLayers);
 
   constructor(options: WorkflowsOptions) {
     this.#options = options;
@@ -154,13 +151,8 @@ export class Workflows {
   }
 
   /** Numbers of nodes by depth, from the top, at most the first 1,000 layers. */
-  async layers({ _id, revision }: WorkflowDocument): Promise<readonly LayerView[]> {
-    const known = this.#layers.get(_id);
-    if (known?.revision === revision) return known.layers;
-    const layers = this.#readLayers(_id);
-    this.#layers.set(_id, { revision, layers });
-    layers.catch(() => this.#layers.delete(_id));
-    return layers;
+  layers(workflow: WorkflowDocument): Promise<readonly LayerView[]> {
+    return this.#layers.of(workflow, () => this.#readLayers(workflow._id));
   }
 
   async #readLayers(_id: string): Promise<readonly LayerView[]> {
