@@ -112,6 +112,20 @@ export function collectOneOf<T extends string>(
   return (value, before) => [...before, parse(value)];
 }
 
+/** The flags that are given among these, as they are typed: `--job-name` for `jobName`. */
+export function givenFlags<F extends object>(
+  flags: F,
+  options: readonly (keyof F & string)[],
+): readonly string[] {
+  return options
+    .filter((name) => {
+      const value: unknown = flags[name];
+      // A flag that may be repeated begins with none.
+      return value !== undefined && !(Array.isArray(value) && value.length === 0);
+    })
+    .map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+}
+
 /** Flags of a command with a dry run. */
 export interface DryRunFlags {
   readonly dryRun?: boolean;

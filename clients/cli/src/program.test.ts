@@ -173,6 +173,11 @@ describe('rhizome with wrong usage', () => {
       ['submit', '-f', 'task.yaml', '--gpus', '1', '--gpu', 'isEccRequired=true'],
       /--gpus, --gpu cannot/,
     ],
+    [
+      'a flag of two words together with a file',
+      ['submit', '-f', 'task.yaml', '--job-token', '--secret-variable', 'A'],
+      /^(?=.*--job-token)(?=.*--secret-variable).* cannot be combined/m,
+    ],
     ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],
     ['a cancel without jobs', ['cancel'], /Give jobs, or a filter/],
     ['a release of everything in a state', ['release', '-s', 'PENDING'], /Give jobs, or a filter/],
@@ -199,6 +204,12 @@ describe('rhizome with wrong usage', () => {
       'a filter of jobs for tasks',
       ['list', '--tasks', '--queue', 'night', '--oldest'],
       /Tasks cannot be listed by --queue, --oldest/,
+    ],
+    ['an exit code of tasks', ['list', '--tasks', '--exit-code', '1'], /cannot be listed by --exit-code/],
+    [
+      'flags of the jobs of a fleet without their command',
+      ['fleet', 'set', 'fleet_1', '--max', '3', '--env', 'A=b', '--job-name', 'a'],
+      /--job-name is for a new version of the jobs/,
     ],
   ])('refuses %s', async (_what, argv, message) => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, collectOneOf, oneOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { type Finish, collectOneOf, givenFlags, oneOf, pagesUpTo, wholeNumber } from '../flags.js';
 import { addJobFilter, type JobFilterFlags, jobFilterOf } from '../job-filter.js';
 import {
   CliListJobsDocument,
@@ -120,12 +120,8 @@ const flagsOfJobs = [
 ] as const;
 
 async function listTasks({ client, output, now }: Session, flags: ListFlags) {
-  const given = flagsOfJobs.filter((name) => flags[name] !== undefined);
-  if (given.length > 0)
-    throw new CliError(
-      exitCodes.usage,
-      `Tasks cannot be listed by ${given.map((name) => `--${name}`).join(', ')}.`,
-    );
+  const given = givenFlags(flags, flagsOfJobs);
+  if (given.length > 0) throw new CliError(exitCodes.usage, `Tasks cannot be listed by ${given.join(', ')}.`);
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.state.length > 0 ? { states: ofKind('tasks', flags.state, taskStates) } : {}),

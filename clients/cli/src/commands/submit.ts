@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { type JobContinuityFlags, jobContinuityOf, withJobContinuity } from '../continuity-flags.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
+import { type Finish, type Pair, collect, collectPairs, givenFlags, wholeNumber } from '../flags.js';
 import { collectGpu, type GpuFlags, gpuRequirementOf } from '../gpu-requirement.js';
 import {
   CliSubmitJobsDocument,
@@ -178,19 +178,19 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
 }
 
 /** Flags that may be used together with a file. */
-const allowedWithFile = new Set(['file', 'key', 'watch']);
+const allowedWithFile = new Set<keyof SubmitFlags>(['file', 'key', 'watch']);
 
 function refuseFlagsWithFile(words: readonly string[], flags: SubmitFlags): void {
   if (words.length > 0) throw new CliError(exitCodes.usage, 'Give a file or a command, not both');
-  const lost = Object.entries(flags).filter(
-    ([name, value]) =>
-      !allowedWithFile.has(name) && value !== undefined && !(Array.isArray(value) && value.length === 0),
+  const names = Object.keys(flags) as (keyof SubmitFlags)[];
+  const lost = givenFlags(
+    flags,
+    names.filter((name) => !allowedWithFile.has(name)),
   );
   if (lost.length === 0) return;
-  const names = lost.map(([name]) => `--${name}`).join(', ');
   throw new CliError(
     exitCodes.usage,
-    `${names} cannot be combined with --file; write the values into the file`,
+    `${lost.join(', ')} cannot be combined with --file; write the values into the file`,
   );
 }
 

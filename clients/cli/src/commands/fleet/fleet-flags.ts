@@ -1,7 +1,7 @@
 /** Flags for the settings and the jobs of a fleet. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, exitCodes } from '../../exit-codes.js';
-import { collectPairs, type Pair, pairOf, wholeNumber } from '../../flags.js';
+import { collectPairs, givenFlags, type Pair, pairOf, wholeNumber } from '../../flags.js';
 import type { FleetJobInput, FleetQueueLimitInput, FleetSettingsInput } from '../../operations.generated.js';
 
 /** Flags of settings. */
@@ -121,14 +121,15 @@ function collectQueues(
   return [...before, { queue, max }];
 }
 
+const jobFlags = [
+  ...(['priority', 'cores', 'memory', 'disk', 'walltime', 'selector', 'image', 'attempts'] as const),
+  ...(['jobName', 'label', 'env'] as const),
+];
+
 /** @throws CliError for flags of jobs that are given without a command of the jobs */
 export function refuseJobFlags(flags: FleetJobFlags): void {
-  const { jobName, priority, cores, memory, disk, walltime, selector, image, attempts, label, env } = flags;
-  const values = { priority, cores, memory, disk, walltime, selector, image, attempts, 'job-name': jobName };
-  const given = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  if (label.length > 0) given.push('label');
-  if (env.length > 0) given.push('env');
-  if (given.length === 0) return;
-  const text = `--${given[0]} is for a new version of the jobs: give their command, too, and all of its flags`;
+  const [given] = givenFlags(flags, jobFlags);
+  if (given === undefined) return;
+  const text = `${given} is for a new version of the jobs: give their command, too, and all of its flags`;
   throw new CliError(exitCodes.usage, text);
 }
