@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, exitCodes } from './exit-codes.js';
 import { wholeNumber } from './flags.js';
 import type { RetryRequirementsInput } from './operations.generated.js';
+import { largestJob } from './size-flags.js';
 
 type Amount = { readonly value: number } | { readonly factor: number };
 
@@ -19,17 +20,17 @@ export interface RequirementChangeFlags {
 /** Adds the flags. */
 export function withRequirementChanges(command: Command): Command {
   return command
-    .option('--cores <n>', 'other number of CPU cores', wholeNumber(1, 4096))
+    .option('--cores <n>', 'other number of CPU cores', wholeNumber(1, largestJob.cores))
     .option(
       '--memory <MiB>',
       'other memory, or a multiple of the previous one such as 1.5x',
-      amountOf(16_777_216),
+      amountOf(largestJob.memoryMiB),
     )
-    .option('--disk <MiB>', 'other scratch space', wholeNumber(0, 1_073_741_824))
+    .option('--disk <MiB>', 'other scratch space', wholeNumber(0, largestJob.diskMiB))
     .option(
       '--walltime <seconds>',
       'other longest run time, or a multiple of the previous one such as 2x',
-      amountOf(34_560_000),
+      amountOf(largestJob.walltimeSeconds),
     )
     .option('-q, --queue <name>', 'other queue')
     .option('--any-queue', 'any queue that admits the jobs');

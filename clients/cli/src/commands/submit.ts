@@ -17,10 +17,11 @@ import {
 import { type NoticeFlags, noticeOf, withNotice } from './notice-flags.js';
 import { printLine, printJson } from '../output.js';
 import { collectPreference } from '../preference-flags.js';
+import { type SizeFlags, sizeOf, withSize } from '../size-flags.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
-interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
+interface SubmitFlags extends JobContinuityFlags, NoticeFlags, SizeFlags {
   readonly file?: string;
   readonly experiment?: string;
   readonly name?: string;
@@ -31,10 +32,6 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags {
   readonly share?: string;
   readonly priority?: number;
   readonly label: readonly Pair[];
-  readonly cores?: number;
-  readonly memory?: number;
-  readonly disk?: number;
-  readonly walltime?: number;
   readonly gpus?: number;
   readonly gpu?: GpuFlags;
   readonly queue?: string;
@@ -122,11 +119,7 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
 
 /** Requirements of the job. */
 function addRequirements(command: Command): void {
-  command
-    .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
-    .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
-    .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
-    .option('--walltime <seconds>', 'longest run time', wholeNumber(1, 34_560_000))
+  withSize(command)
     .option('--gpus <n>', 'number of GPUs on one host (default with --gpu: 1)', wholeNumber(1, 64))
     .option(
       '--gpu <name=value>',
@@ -201,10 +194,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
       'submit needs a command after --, as: rhizome submit -e EXPERIMENT -- echo hello',
     );
   const requirements = {
-    ...(flags.cores === undefined ? {} : { cores: flags.cores }),
-    ...(flags.memory === undefined ? {} : { memoryMiB: flags.memory }),
-    ...(flags.disk === undefined ? {} : { diskMiB: flags.disk }),
-    ...(flags.walltime === undefined ? {} : { walltimeSeconds: flags.walltime }),
+    ...sizeOf(flags),
     ...gpuOf(flags),
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(flags.selector === undefined ? {} : { selector: flags.selector }),

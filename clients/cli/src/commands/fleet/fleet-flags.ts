@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, exitCodes } from '../../exit-codes.js';
 import { collectPairs, givenFlags, type Pair, pairOf, wholeNumber } from '../../flags.js';
 import type { FleetJobInput, FleetQueueLimitInput, FleetSettingsInput } from '../../operations.generated.js';
+import { type SizeFlags, sizeOf, withSize } from '../../size-flags.js';
 
 /** Flags of settings. */
 export interface SettingsFlags {
@@ -17,15 +18,11 @@ export interface SettingsFlags {
 }
 
 /** Flags of jobs. */
-export interface FleetJobFlags {
+export interface FleetJobFlags extends SizeFlags {
   readonly jobName?: string;
   readonly priority?: number;
   readonly label: readonly Pair[];
   readonly env: readonly Pair[];
-  readonly cores?: number;
-  readonly memory?: number;
-  readonly disk?: number;
-  readonly walltime?: number;
   readonly selector?: string;
   readonly image?: string;
   readonly attempts?: number;
@@ -54,15 +51,12 @@ export function withSettings(command: Command): Command {
 
 /** Adds the flags of jobs. */
 export function withJobs(command: Command): Command {
-  return command
+  command
     .option('--job-name <name>', 'name of the jobs (default: the command)')
     .option('--priority <n>', 'priority from -1000 to 1000; larger runs earlier', wholeNumber(-1000, 1000))
     .option('-l, --label <key=value>', 'label of the jobs; may be repeated', collectPairs, [])
-    .option('--env <name=value>', 'environment variable; may be repeated', collectPairs, [])
-    .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
-    .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
-    .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
-    .option('--walltime <seconds>', 'longest run time', wholeNumber(1, 34_560_000))
+    .option('--env <name=value>', 'environment variable; may be repeated', collectPairs, []);
+  return withSize(command)
     .option('--selector <cel>', 'condition on workers')
     .option('--image <image>', 'container image')
     .option('--attempts <n>', 'largest number of attempts of a job, 1 to 20', wholeNumber(1, 20));
@@ -86,20 +80,13 @@ export function settingsOf(flags: SettingsFlags): FleetSettingsInput | undefined
 /** The jobs that run a command. */
 export function jobOf(
   [command = '', ...rest]: readonly string[],
-  { jobName, priority, label, env, image, attempts, ...requirements }: FleetJobFlags,
+  { jobName, priority, label, env, selector, image, attempts, ...size }: FleetJobFlags,
 ): FleetJobInput {
-  const { cores, memory, disk, walltime, selector } = requirements;
   return {
     name: jobName ?? command,
     priority,
     labels: [...label],
-    requirements: {
-      cores,
-      memoryMiB: memory,
-      diskMiB: disk,
-      walltimeSeconds: walltime,
-      selector,
-    },
+    requirements: { ...sizeOf(size), selector },
     payload: {
       command,
       arguments: rest,

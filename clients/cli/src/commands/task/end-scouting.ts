@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes } from '../../exit-codes.js';
 import { type DryRunFlags, type Finish, wholeNumber } from '../../flags.js';
 import { CliEndScoutingDocument } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
+import { largestJob } from '../../size-flags.js';
 import { printScoutResult } from './scout-result.js';
 
 interface EndScoutingFlags extends DryRunFlags {
@@ -20,9 +21,13 @@ export function addEndScouting(group: Command, world: World, finish: Finish): vo
     .command('end-scouting')
     .description('create the other jobs of a task before its scouts have ended')
     .argument('<task>', 'task id')
-    .option('--memory <MiB>', 'memory of the other jobs', wholeNumber(1, 16_777_216))
-    .option('--walltime <seconds>', 'longest run time of the other jobs', wholeNumber(1, 34_560_000))
-    .option('--disk <MiB>', 'scratch space of the other jobs', wholeNumber(0, 1_073_741_824))
+    .option('--memory <MiB>', 'memory of the other jobs', wholeNumber(1, largestJob.memoryMiB))
+    .option(
+      '--walltime <seconds>',
+      'longest run time of the other jobs',
+      wholeNumber(1, largestJob.walltimeSeconds),
+    )
+    .option('--disk <MiB>', 'scratch space of the other jobs', wholeNumber(0, largestJob.diskMiB))
     .option('--reason <text>', 'reason, shown with the result of the scouts')
     .option('--dry-run', 'change nothing, and print the requirements that the other jobs would get');
   command.action((id: string, flags: EndScoutingFlags) =>

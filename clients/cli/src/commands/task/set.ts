@@ -9,6 +9,7 @@ import {
   type TaskChangesInput,
 } from '../../operations.generated.js';
 import { type Output, printJson, printLine } from '../../output.js';
+import { largestJob } from '../../size-flags.js';
 import { printJobs } from './affected-jobs.js';
 import { valuesText } from './change-text.js';
 
@@ -32,9 +33,9 @@ export function addSet(group: Command, world: World, finish: Finish): void {
     .description('change the jobs of tasks that have not started; jobs that were sent keep their values')
     .argument('<task...>', 'task ids')
     .option('--priority <number>', 'priority', wholeNumber(-1000, 1000))
-    .option('--memory <MiB>', 'memory of a job', wholeNumber(1, 16_777_216))
-    .option('--walltime <seconds>', 'longest run time of a job', wholeNumber(1, 34_560_000))
-    .option('--disk <MiB>', 'scratch space of a job', wholeNumber(0, 1_073_741_824))
+    .option('--memory <MiB>', 'memory of a job', wholeNumber(1, largestJob.memoryMiB))
+    .option('--walltime <seconds>', 'longest run time of a job', wholeNumber(1, largestJob.walltimeSeconds))
+    .option('--disk <MiB>', 'scratch space of a job', wholeNumber(0, largestJob.diskMiB))
     .option('--attempts <number>', 'maximum number of attempts of a job', wholeNumber(1, 20))
     .option('--queue <name>', 'run the jobs on this queue only')
     .option('--any-queue', 'run the jobs on any queue')
