@@ -94,13 +94,7 @@ export function stepProcess(
   allows = async (): Promise<boolean> => true,
 ): StepProcess {
   const stores = workflowStores(db);
-  let writes = 0;
-  const counted =
-    <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      if ((writes += 1) >= killAt) throw new Killed();
-      return write(...args);
-    };
+  const counted = killedAt(killAt);
   const workflows = instead(stores.workflows, {
     record: counted((...args) => stores.workflows.record(...args)),
     applied: counted((...args) => stores.workflows.applied(...args)),
@@ -143,3 +137,13 @@ export function stepProcess(
 
 /** Thrown instead of a write. */
 export class Killed extends Error {}
+
+/** Wraps the writes of a process that is killed before its n-th one. */
+export function killedAt(killAt: number) {
+  let writes = 0;
+  return <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if ((writes += 1) >= killAt) throw new Killed();
+      return write(...args);
+    };
+}

@@ -16,7 +16,7 @@ import type { EdgesRepository } from '../../src/workflows/store/edges.repository
 import type { PartsRepository } from '../../src/workflows/store/parts.repository.js';
 import { WorkflowSubmits } from '../../src/workflows/submit/workflow-submit.service.js';
 import { instead } from './instead.fixture.js';
-import { Killed } from './workflow-steps.fixture.js';
+import { killedAt } from './workflow-steps.fixture.js';
 
 /** Services of a process. */
 export interface SubmitProcess {
@@ -44,13 +44,7 @@ export function submitProcess(
 ): SubmitProcess {
   const stores = workflowStores(db);
   const { classes, submissions: keys } = jobStores(db);
-  let writes = 0;
-  const counted =
-    <A extends readonly unknown[], R>(write: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      if ((writes += 1) >= killAt) throw new Killed();
-      return write(...args);
-    };
+  const counted = killedAt(killAt);
   const workflows = instead(stores.workflows, {
     insert: counted((...args) => stores.workflows.insert(...args)),
     record: counted((...args) => stores.workflows.record(...args)),

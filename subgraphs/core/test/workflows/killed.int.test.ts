@@ -140,18 +140,7 @@ describe('a process that is killed at a write', () => {
       ]);
       expect((await workflows.find(id))?.state).toBe('SUCCEEDED');
       const kinds = await nodes.classes(id, [0, 1, 2, 3], 10);
-      expect(
-        [...kinds]
-          .map(
-            ([
-              kind,
-              {
-                requirements: { cores },
-              },
-            ]) => [kind, cores],
-          )
-          .sort(),
-      ).toEqual([
+      expect([...kinds].map(([kind, { requirements: of }]) => [kind, of.cores]).sort()).toEqual([
         ['class', 1],
         ['class-2', 2],
       ]);
