@@ -1,14 +1,7 @@
 /** `rhizome fleet`: standing sets of jobs for pools of work units. */
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
-import {
-  type MutationError,
-  printChange,
-  printErrors,
-  type Session,
-  type World,
-  withSession,
-} from '../../command.js';
+import { type MutationError, printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import { collect, type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags.js';
 import {
@@ -22,7 +15,7 @@ import {
   CliResumeFleetDocument,
   CliUpdateFleetDocument,
 } from '../../operations.generated.js';
-import { printFields, printJson, printLine, printTable } from '../../output.js';
+import { type Output, printFields, printJson, printTable } from '../../output.js';
 import {
   type FleetJobFlags,
   jobOf,
@@ -223,7 +216,7 @@ async function create(
   const { createFleet } = await client.mutate(CliCreateFleetDocument, { input }, idempotent);
   const { fleet, userErrors } = createFleet;
   if (!dryRun) return printChange(output, fleet, userErrors, ({ id }) => id);
-  return printChecked({ output }, userErrors, `${name} would be created`);
+  return printChecked(output, userErrors, `${name} would be created`);
 }
 
 async function set(
@@ -237,21 +230,12 @@ async function set(
   const input = { fleetId, settings: settingsOf(flags), job, isDryRun: dryRun };
   const { updateFleet } = await client.mutate(CliUpdateFleetDocument, { input }, { idempotent: false });
   const { fleet, userErrors } = updateFleet;
-  if (dryRun) return printChecked({ output }, userErrors, `${fleetId} would be changed`);
+  if (dryRun) return printChecked(output, userErrors, `${fleetId} would be changed`);
   return printChange(output, fleet, userErrors, ({ jobVersion }) => `${fleetId}  version ${jobVersion}`);
 }
 
 /** Prints the result of a check. */
-function printChecked(
-  { output }: Pick<Session, 'output'>,
-  userErrors: readonly MutationError[],
-  text: string,
-): ExitCode {
-  if (userErrors.length > 0) {
-    printErrors(output, userErrors);
-    return exitCodes.failed;
-  }
-  if (output.json) printJson(output, { isDryRun: true });
-  else printLine(output, text);
-  return exitCodes.ok;
+function printChecked(output: Output, userErrors: readonly MutationError[], text: string): ExitCode {
+  const checked = userErrors.length > 0 ? null : { isDryRun: true };
+  return printChange(output, checked, userErrors, () => text);
 }
