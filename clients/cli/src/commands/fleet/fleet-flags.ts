@@ -28,8 +28,10 @@ export interface FleetJobFlags extends SizeFlags {
   readonly attempts?: number;
 }
 
-const day = 86_400;
-const mostJobs = 2000;
+/** Longest time of a setting, in seconds. */
+export const day = 86_400;
+/** Most jobs of a fleet. */
+export const mostJobs = 2000;
 
 /** Adds the flags of settings. */
 export function withSettings(command: Command): Command {

@@ -17,8 +17,10 @@ import {
 } from '../../operations.generated.js';
 import { type Output, printFields, printJson, printTable } from '../../output.js';
 import {
+  day,
   type FleetJobFlags,
   jobOf,
+  mostJobs,
   type SettingsFlags,
   settingsOf,
   refuseJobFlags,
@@ -40,8 +42,6 @@ interface Answer {
 
 const maxListed = 1000;
 const idempotent = { idempotent: true } as const;
-/** Longest time of a request to pre-warm, in seconds. */
-const day = 86_400;
 
 /** Adds the commands. */
 export function addFleet(program: Command, world: World, finish: Finish): void {
@@ -118,7 +118,7 @@ function addCommands(group: Command, world: World, finish: Finish): void {
   );
   const warming = ofFleet(group.command('prewarm'))
     .description('request jobs before there is work for them; 0 ends an earlier request')
-    .requiredOption('--jobs <n>', 'fewest jobs', wholeNumber(0, 2000))
+    .requiredOption('--jobs <n>', 'fewest jobs', wholeNumber(0, mostJobs))
     .option('--for <seconds>', 'time for which they are kept', wholeNumber(1, day), 600);
   add<{ readonly jobs: number; readonly for: number }>(warming, async (client, fleetId, flags) => {
     const until = new Date(Date.now() + flags.for * 1000).toISOString();

@@ -60,9 +60,6 @@ function canaryOf([program, ...rest]: readonly string[], flags: CanaryFlags) {
     );
   return {
     ...{ experiment, share, intervalSeconds, command: program, arguments: [...rest] },
-    ...(image === undefined ? {} : { image }),
-    ...(cores === undefined ? {} : { cores }),
-    ...(memory === undefined ? {} : { memoryMiB: memory }),
-    ...(walltime === undefined ? {} : { walltimeSeconds: walltime }),
+    ...{ image, cores, memoryMiB: memory, walltimeSeconds: walltime },
   };
 }
