@@ -121,7 +121,7 @@ function addCommands(group: Command, world: World, finish: Finish): void {
     .requiredOption('--jobs <n>', 'fewest jobs', wholeNumber(0, mostJobs))
     .option('--for <seconds>', 'time for which they are kept', wholeNumber(1, day), 600);
   add<{ readonly jobs: number; readonly for: number }>(warming, async (client, fleetId, flags) => {
-    const until = new Date(Date.now() + flags.for * 1000).toISOString();
+    const until = new Date(world.now() + flags.for * 1000).toISOString();
     const input = { fleetId, jobs: flags.jobs, until };
     return (await client.mutate(CliPrewarmFleetDocument, { input }, idempotent)).prewarmFleet;
   });
