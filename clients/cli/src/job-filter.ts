@@ -1,6 +1,6 @@
 /** Flags that select jobs by their properties, for lists and for bulk commands. */
 import type { Command } from 'commander';
-import { collect, type Pair, pairOf } from './flags.js';
+import { collect, type Pair, pairOf } from './flags/flags.js';
 import type { JobFilter } from './operations.generated.js';
 
 /** Flags of {@link addJobFilter}. */

@@ -38,7 +38,7 @@ import { addWhy } from './commands/why.js';
 import { addWorker } from './commands/site/worker.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
-import { type Finish, urlOf } from './flags.js';
+import { type Finish, urlOf } from './flags/flags.js';
 import { printable } from './output.js';
 import { cliVersion } from './version.js';
 

@@ -2,7 +2,7 @@
 import { liveJobStates } from '@rhizome/client/states';
 import type { Command } from 'commander';
 import { CliError, exitCodes } from './exit-codes.js';
-import { collectOneOf } from './flags.js';
+import { collectOneOf } from './flags/flags.js';
 import { addJobFilter, type JobFilterFlags, jobFilterOf } from './job-filter.js';
 import type { JobSelectionInput, JobState } from './operations.generated.js';
 import { jobStates } from './states.js';

@@ -1,6 +1,6 @@
 /** YAML file of one task for `submit -f`. All errors are reported together. */
 import { z } from 'zod';
-import { gpuSection } from './gpu-requirement.js';
+import { gpuSection } from './flags/gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
 import { noticeSignals, onDisconnects } from './states.js';
 import { readYamlFile } from './files/yaml-file.js';

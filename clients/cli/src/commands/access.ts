@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { printChange, type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, pagesUpTo, wholeNumber } from '../flags.js';
+import { type Finish, pagesUpTo, wholeNumber } from '../flags/flags.js';
 import {
   type CliJobAccessFragment,
   CliGrantJobAccessDocument,

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { fileLines } from '../files/file-lines.js';
-import { type Finish, timeOf, wholeNumber } from '../flags.js';
+import { type Finish, timeOf, wholeNumber } from '../flags/flags.js';
 import {
   type AuditEntryFilter,
   CliAuditEntriesDocument,

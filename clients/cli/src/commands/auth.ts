@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CommonFlags, World } from '../command.js';
 import { findConnection, tokenAsGiven, tokenOf } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import type { Finish } from '../flags.js';
+import type { Finish } from '../flags/flags.js';
 import { type Output, printJson, printLine, printTable } from '../output.js';
 import { postForm } from '../token-endpoint.js';
 

@@ -2,7 +2,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printChange, printErrors, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish, pagesUpTo, wholeNumber } from '../flags.js';
+import { collect, type Finish, pagesUpTo, wholeNumber } from '../flags/flags.js';
 import {
   CliDecideEnrolmentDocument,
   type CliDecideEnrolmentMutation,

@@ -1,9 +1,9 @@
 /** `rhizome experiment show` and `update`: the settings of an experiment. */
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
-import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../continuity-flags.js';
+import { type PolicyFlags, policyFields, policyOf, withPolicy } from '../flags/continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, wholeNumber } from '../flags.js';
+import { type Finish, wholeNumber } from '../flags/flags.js';
 import {
   type CliExperimentDetailsFragment,
   CliExperimentDocument,

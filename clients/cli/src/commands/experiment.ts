@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { CommonFlags, World } from '../command.js';
 import { assertSecure, findToken } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish, urlOf } from '../flags.js';
+import { collect, type Finish, urlOf } from '../flags/flags.js';
 import { type Output, printLine, printJson } from '../output.js';
 import { addExperimentSettings } from './experiment-settings.js';
 

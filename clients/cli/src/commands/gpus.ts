@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, collectOneOf, type Finish, wholeNumber } from '../flags.js';
+import { collect, collectOneOf, type Finish, wholeNumber } from '../flags/flags.js';
 import { CliHardwareDocument, type CliHardwareQuery, type GpuVendor } from '../operations.generated.js';
 import { ago, printLine, printJson, printTable } from '../output.js';
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, collectOneOf, givenFlags, oneOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { type Finish, collectOneOf, givenFlags, oneOf, pagesUpTo, wholeNumber } from '../flags/flags.js';
 import { addJobFilter, type JobFilterFlags, jobFilterOf } from '../job-filter.js';
 import {
   CliListJobsDocument,

@@ -1,7 +1,7 @@
 /** Flags for the notice that a payload receives before its end. */
 import { type Command, Option } from 'commander';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { wholeNumber } from '../flags.js';
+import { wholeNumber } from '../flags/flags.js';
 import type { JobNoticeInput, NoticeSignal } from '../operations.generated.js';
 import { noticeSignals } from '../states.js';
 

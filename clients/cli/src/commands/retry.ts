@@ -4,14 +4,14 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, collectPairs, type Finish, type Pair } from '../flags.js';
+import { collect, collectPairs, type Finish, type Pair } from '../flags/flags.js';
 import { CliRetryJobsDocument, type JobState, type RetryChangesInput } from '../operations.generated.js';
 import { printJson, printLine } from '../output.js';
 import {
   type RequirementChangeFlags,
   requirementChangesOf,
   withRequirementChanges,
-} from '../requirement-change-flags.js';
+} from '../flags/requirement-change-flags.js';
 
 interface RetryFlags extends RequirementChangeFlags {
   readonly task?: string;

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Session, type World, printChange, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, pagesUpTo } from '../flags.js';
+import { type Finish, pagesUpTo } from '../flags/flags.js';
 import {
   CliCreateSecretDocument,
   CliDeleteSecretDocument,

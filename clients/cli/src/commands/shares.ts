@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, pagesUpTo } from '../flags.js';
+import { type Finish, pagesUpTo } from '../flags/flags.js';
 import {
   CliSetSharesDocument,
   type CliShareLineFragment,

@@ -1,11 +1,11 @@
 /** `rhizome show`: everything about a job, or a task's progress. */
 import type { Command } from 'commander';
-import { printPreferences } from '../preference-flags.js';
+import { printPreferences } from '../flags/preference-flags.js';
 import { type Session, type World, withSession } from '../command.js';
-import { continuityText } from '../continuity-flags.js';
+import { continuityText } from '../flags/continuity-flags.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { gpuText } from '../gpu-requirement.js';
-import type { Finish } from '../flags.js';
+import { gpuText } from '../flags/gpu-requirement.js';
+import type { Finish } from '../flags/flags.js';
 import { noticeText } from './notice-flags.js';
 import { percent, progressText } from './job-progress.js';
 import {

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
-import { type JobContinuityFlags, jobContinuityOf, withJobContinuity } from '../continuity-flags.js';
+import { type JobContinuityFlags, jobContinuityOf, withJobContinuity } from '../flags/continuity-flags.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, type Pair, collect, collectPairs, givenFlags, wholeNumber } from '../flags.js';
-import { collectGpu, type GpuFlags, gpuRequirementOf } from '../gpu-requirement.js';
+import { type Finish, type Pair, collect, collectPairs, givenFlags, wholeNumber } from '../flags/flags.js';
+import { collectGpu, type GpuFlags, gpuRequirementOf } from '../flags/gpu-requirement.js';
 import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
@@ -16,8 +16,8 @@ import {
 } from '../operations.generated.js';
 import { type NoticeFlags, noticeOf, withNotice } from './notice-flags.js';
 import { printLine, printJson } from '../output.js';
-import { collectPreference } from '../preference-flags.js';
-import { type SizeFlags, sizeOf, withSize } from '../size-flags.js';
+import { collectPreference } from '../flags/preference-flags.js';
+import { type SizeFlags, sizeOf, withSize } from '../flags/size-flags.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 

@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import type { Finish } from '../flags.js';
+import type { Finish } from '../flags/flags.js';
 import { CliWhyDocument, type CliWhyQuery, CliWhyTaskDocument } from '../operations.generated.js';
 import { type Output, printLine, printJson, printTable } from '../output.js';
 import { placementOf, printPlacement } from './placement.js';
-import { printPreferences } from '../preference-flags.js';
+import { printPreferences } from '../flags/preference-flags.js';
 import { commandText } from './show.js';
 import { changeText } from './task/change-text.js';
 

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Session, type World, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, collectOneOf, type Finish, timeOf, wholeNumber } from '../../flags.js';
+import { collect, collectOneOf, type Finish, timeOf, wholeNumber } from '../../flags/flags.js';
 import {
   CliErrorsDocument,
   type CliErrorsQuery,

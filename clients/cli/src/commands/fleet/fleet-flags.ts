@@ -1,9 +1,9 @@
 /** Flags for the settings and the jobs of a fleet. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, exitCodes } from '../../exit-codes.js';
-import { collectPairs, givenFlags, type Pair, pairOf, wholeNumber } from '../../flags.js';
+import { collectPairs, givenFlags, type Pair, pairOf, wholeNumber } from '../../flags/flags.js';
 import type { FleetJobInput, FleetQueueLimitInput, FleetSettingsInput } from '../../operations.generated.js';
-import { type SizeFlags, sizeOf, withSize } from '../../size-flags.js';
+import { type SizeFlags, sizeOf, withSize } from '../../flags/size-flags.js';
 
 /** Flags of settings. */
 export interface SettingsFlags {

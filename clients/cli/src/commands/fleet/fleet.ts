@@ -3,7 +3,14 @@ import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
 import { type MutationError, printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags.js';
+import {
+  collect,
+  type DryRunFlags,
+  type Finish,
+  pagesUpTo,
+  wholeNumber,
+  withDryRun,
+} from '../../flags/flags.js';
 import {
   CliCreateFleetDocument,
   CliDrainFleetDocument,

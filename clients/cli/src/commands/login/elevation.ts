@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { printChange, printErrors, type Session, type World, withSession } from '../../command.js';
 import { credentialsFile, storedLogin } from '../../config.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
+import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags/flags.js';
 import { storeElevation } from '../../login/logins-file.js';
 import {
   CliElevationsDocument,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printErrors, type Session, type World, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collectOneOf, type Finish, pagesUpTo, timeOf } from '../../flags.js';
+import { collectOneOf, type Finish, pagesUpTo, timeOf } from '../../flags/flags.js';
 import {
   CliGroupsDocument,
   CliSetGroupDocument,

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type CommonFlags, type Session, type World, withSession } from '../../command.js';
 import { credentialsFile, findConnection, tokenOf } from '../../config.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type Finish, wholeNumber } from '../../flags.js';
+import { collect, type Finish, wholeNumber } from '../../flags/flags.js';
 import { claimsOf } from '../../login/bearer-token.js';
 import { exchange, revoke } from '../../login/gateway-issuer.js';
 import { loginAt, readLogins, removeLogin } from '../../login/logins-file.js';

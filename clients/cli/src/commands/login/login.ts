@@ -12,7 +12,7 @@ import {
   variables,
 } from '../../config.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type Finish, wholeNumber } from '../../flags.js';
+import { collect, type Finish, wholeNumber } from '../../flags/flags.js';
 import { claimsOf } from '../../login/bearer-token.js';
 import {
   accessTokenType,

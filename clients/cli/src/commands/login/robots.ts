@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
+import { collectOneOf, type Finish, pagesUpTo, wholeNumber } from '../../flags/flags.js';
 import { createKeyFile } from '../../login/robot-key.js';
 import {
   CliAddRobotKeyDocument,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags.js';
+import { type DryRunFlags, type Finish, pagesUpTo, wholeNumber, withDryRun } from '../../flags/flags.js';
 import {
   CliAddPolicyVersionDocument,
   CliDisablePolicyDocument,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printChange, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { collect, type Finish, pagesUpTo, wholeNumber } from '../../flags.js';
+import { collect, type Finish, pagesUpTo, wholeNumber } from '../../flags/flags.js';
 import {
   CliClosePoolDocument,
   CliCreatePoolDocument,

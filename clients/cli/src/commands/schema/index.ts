@@ -1,7 +1,7 @@
 /** `rhizome schema`: registers, checks, publishes, rolls back and withdraws the schemas of subgraphs. */
 import type { Command } from 'commander';
 import type { World } from '../../command.js';
-import type { Finish } from '../../flags.js';
+import type { Finish } from '../../flags/flags.js';
 import { addDiff, addHistory, addUse } from './reading.js';
 import { addCheck, addPublish, addRegister, addRollback, addWithdraw } from './writing.js';
 

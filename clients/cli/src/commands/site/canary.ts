@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printErrors, type Session, type World, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type Finish, wholeNumber } from '../../flags.js';
+import { type Finish, wholeNumber } from '../../flags/flags.js';
 import { CliUpdateQueueDocument } from '../../operations.generated.js';
 import { printQueue } from './queue-fields.js';
 

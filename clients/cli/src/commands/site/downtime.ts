@@ -19,7 +19,7 @@ import {
   pagesUpTo,
   timeOf,
   withDryRun,
-} from '../../flags.js';
+} from '../../flags/flags.js';
 import {
   CliCancelDowntimeDocument,
   CliChangeDowntimeDocument,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type Finish, collectOneOf, pagesUpTo } from '../../flags.js';
+import { type Finish, collectOneOf, pagesUpTo } from '../../flags/flags.js';
 import {
   CliQueuesDocument,
   CliWorkersDocument,

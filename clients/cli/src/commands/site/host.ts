@@ -10,7 +10,7 @@ import {
   pagesUpTo,
   timeOf,
   withDryRun,
-} from '../../flags.js';
+} from '../../flags/flags.js';
 import {
   CliClearHostDocument,
   CliExcludeHostDocument,

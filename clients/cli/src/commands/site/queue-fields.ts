@@ -1,5 +1,5 @@
 /** Output of the commands that create and change queues. */
-import { policyFields } from '../../continuity-flags.js';
+import { policyFields } from '../../flags/continuity-flags.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
 import type { CliQueueDetailsFragment } from '../../operations.generated.js';
 import { type Output, printFields, printJson } from '../../output.js';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Argument, type Command, Option } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
-import { type PolicyFlags, policyOf, withPolicy } from '../../continuity-flags.js';
+import { type PolicyFlags, policyOf, withPolicy } from '../../flags/continuity-flags.js';
 import type { ExitCode } from '../../exit-codes.js';
 import {
   collect,
@@ -12,7 +12,7 @@ import {
   type OptionalNumber,
   type Pair,
   wholeNumber,
-} from '../../flags.js';
+} from '../../flags/flags.js';
 import {
   CliCreateQueueDocument,
   CliSetQueueStateDocument,

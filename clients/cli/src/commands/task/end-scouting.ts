@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type DryRunFlags, type Finish, wholeNumber } from '../../flags.js';
+import { type DryRunFlags, type Finish, wholeNumber } from '../../flags/flags.js';
 import { CliEndScoutingDocument } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
-import { largestJob } from '../../size-flags.js';
+import { largestJob } from '../../flags/size-flags.js';
 import { printScoutResult } from './scout-result.js';
 
 interface EndScoutingFlags extends DryRunFlags {

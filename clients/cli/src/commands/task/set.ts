@@ -2,14 +2,20 @@
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import { type DryRunFlags, type Finish, numberOr, type OptionalNumber, wholeNumber } from '../../flags.js';
+import {
+  type DryRunFlags,
+  type Finish,
+  numberOr,
+  type OptionalNumber,
+  wholeNumber,
+} from '../../flags/flags.js';
 import {
   CliChangeTaskDocument,
   type CliChangeTaskMutation,
   type TaskChangesInput,
 } from '../../operations.generated.js';
 import { type Output, printJson, printLine } from '../../output.js';
-import { largestJob } from '../../size-flags.js';
+import { largestJob } from '../../flags/size-flags.js';
 import { printJobs } from './affected-jobs.js';
 import { valuesText } from './change-text.js';
 

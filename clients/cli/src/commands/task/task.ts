@@ -3,7 +3,7 @@ import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
 import { type MutationError, type Session, type World, printErrors, withSession } from '../../command.js';
 import { type ExitCode, exitCodes } from '../../exit-codes.js';
-import type { DryRunFlags, Finish } from '../../flags.js';
+import type { DryRunFlags, Finish } from '../../flags/flags.js';
 import {
   CliAbortTaskDocument,
   type CliCommandedTaskFragment,

@@ -1,7 +1,7 @@
 /** `rhizome workflow list|show|tree`. */
 import type { Session } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { pagesUpTo } from '../../flags.js';
+import { pagesUpTo } from '../../flags/flags.js';
 import {
   CliWorkflowDocument,
   type CliWorkflowFragment,

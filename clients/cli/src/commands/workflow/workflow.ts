@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
 import { type MutationError, printChange, type World, withSession } from '../../command.js';
-import { collect, type Finish, oneOf, wholeNumber } from '../../flags.js';
+import { collect, type Finish, oneOf, wholeNumber } from '../../flags/flags.js';
 import {
   CliCancelWorkflowDocument,
   CliMarkWorkflowNodesDocument,
@@ -17,7 +17,7 @@ import {
   type RequirementChangeFlags,
   requirementChangesOf,
   withRequirementChanges,
-} from '../../requirement-change-flags.js';
+} from '../../flags/requirement-change-flags.js';
 import { list, show, tree } from './show.js';
 import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';

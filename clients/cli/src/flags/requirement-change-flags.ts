@@ -1,8 +1,8 @@
 /** Flags of other requirements for what is run again. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { CliError, exitCodes } from './exit-codes.js';
+import { CliError, exitCodes } from '../exit-codes.js';
 import { wholeNumber } from './flags.js';
-import type { RetryRequirementsInput } from './operations.generated.js';
+import type { RetryRequirementsInput } from '../operations.generated.js';
 import { largestJob } from './size-flags.js';
 
 type Amount = { readonly value: number } | { readonly factor: number };

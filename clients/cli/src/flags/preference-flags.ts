@@ -1,7 +1,7 @@
 /** Preferences of jobs: the flag of `submit`, and what `show` and `why` print. */
 import { InvalidArgumentError } from 'commander';
-import type { JobPreferenceInput } from './operations.generated.js';
-import { type Output, printLine } from './output.js';
+import type { JobPreferenceInput } from '../operations.generated.js';
+import { type Output, printLine } from '../output.js';
 
 const form = /^(?:(\d{1,3}):)?(.+)$/s;
 

@@ -6,8 +6,8 @@ import type {
   ContinuityPolicyInput,
   JobContinuityInput,
   OnDisconnect,
-} from './operations.generated.js';
-import { onDisconnects } from './states.js';
+} from '../operations.generated.js';
+import { onDisconnects } from '../states.js';
 
 /** Flags of a queue or an experiment. */
 export interface PolicyFlags {

@@ -1,6 +1,6 @@
 /** Flags that several commands share, and reading of pages. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ExitCode } from './exit-codes.js';
+import type { ExitCode } from '../exit-codes.js';
 
 /** Passes a command's exit code to the process. */
 export type Finish = (result: Promise<ExitCode>) => Promise<void>;

@@ -5,7 +5,7 @@
 import { gpuVendors } from '@rhizome/client/states';
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
-import { CliError, exitCodes } from './exit-codes.js';
+import { CliError, exitCodes } from '../exit-codes.js';
 import { pairOf } from './flags.js';
 import type {
   CudaRequirementInput,
@@ -13,7 +13,7 @@ import type {
   GpuRequirementInput,
   GpuVendor,
   RocmRequirementInput,
-} from './operations.generated.js';
+} from '../operations.generated.js';
 
 type Kind = 'whole' | 'flag' | 'text' | 'texts' | 'vendor';
 
