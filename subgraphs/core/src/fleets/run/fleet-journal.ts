@@ -6,10 +6,10 @@
  */
 import type { Clock } from '@rhizome/clock';
 import { TurnsByKey } from '@rhizome/retry';
-import { isHeld, isTerminal } from '../../jobs/model/job-state.js';
+import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { insertBatches } from '../../jobs/submit/insert-batches.js';
-import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import { cancelJobs, type CancelOptions } from '../../jobs/transitions/cancel-jobs.js';
 import { decisionIdOf, keptDecisionsMs } from '../model/decision.document.js';
 import type { FleetDocument } from '../model/fleet.document.js';
 import type { DecisionFacts, FleetMember, OpenDecision } from '../model/fleet.types.js';
@@ -18,11 +18,10 @@ import type { FleetPatch, FleetsRepository } from '../store/fleets.repository.js
 import { fleetJobs, newMembers } from './fleet-jobs.js';
 
 /** Dependencies of {@link FleetJournal}. */
-export interface FleetJournalOptions {
+export interface FleetJournalOptions extends Pick<CancelOptions, 'writer'> {
   readonly fleets: Pick<FleetsRepository, 'find' | 'record' | 'applied'>;
   readonly decisions: Pick<DecisionsRepository, 'insert'>;
   readonly jobs: Pick<JobsRepository, 'insertNew' | 'find'>;
-  readonly writer: Pick<TransitionWriter, 'apply'>;
   readonly clock: Clock;
 }
 
@@ -47,9 +46,6 @@ export interface FleetChange {
 
 /** Decides about the next change of a fleet; undefined for none. */
 export type DecideFleet = (fleet: FleetDocument) => FleetChange | undefined;
-
-/** Rounds for a job whose state changes between the read and the write; it has fewer states than these. */
-const maxRounds = 12;
 
 /** Changes fleets. */
 export class FleetJournal {
@@ -108,34 +104,20 @@ export class FleetJournal {
       expiresAt: new Date(at.getTime() + keptDecisionsMs),
     });
     for (const batch of insertBatches(fleetJobs(fleet, open, clock.now()))) await jobs.insertNew(batch);
-    await this.#cancel(fleet, overdue, open, false);
-    return this.#cancel(fleet, cancel, open, true);
+    await this.#cancel(fleet, overdue, open);
+    return this.#cancel(fleet, cancel, open, isHeld);
   }
 
-  async #cancel(
+  #cancel(
     { name }: Pick<FleetDocument, 'name'>,
     jobIds: readonly string[],
-    { by, message }: Pick<DecisionFacts, 'by' | 'message'>,
-    isKeptIfHeld: boolean,
+    { by: actor, message }: Pick<DecisionFacts, 'by' | 'message'>,
+    isKept?: (state: JobState) => boolean,
   ): Promise<readonly string[]> {
-    const { jobs, writer } = this.#options;
+    const owner = `fleet "${name}"`;
     const reason = `Fleet "${name}": ${message}`.slice(0, 500);
-    const kept = new Set<string>();
-    let left = jobIds;
-    for (let round = 0; left.length > 0 && round < maxRounds; round += 1) {
-      const found = await jobs.find(left, { state: 1 });
-      if (isKeptIfHeld) for (const { _id, state } of found) if (isHeld(state)) kept.add(_id);
-      const outcomes = await writer.apply(
-        found.flatMap(({ _id: jobId, state: from }) =>
-          isTerminal(from) || kept.has(jobId)
-            ? []
-            : [{ jobId, from, to: 'CANCELLED', by: 'principal', actor: by, reason } as const],
-        ),
-      );
-      left = outcomes.flatMap(({ applied, jobId }) => (applied ? [] : [jobId]));
-    }
-    if (left.length > 0) throw new Error(`${left.length} jobs of fleet "${name}" change too quickly`);
-    return [...kept];
+    const reasons = new Map(jobIds.map((id) => [id, reason]));
+    return cancelJobs(this.#options, { reasons, actor, owner, isKept });
   }
 }
 

@@ -1,7 +1,5 @@
 /** Cancels the jobs of nodes. */
-import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
-import { isTerminal } from '../../jobs/model/job-state.js';
-import type { TransitionWriter } from '../../jobs/transitions/transition.types.js';
+import { cancelJobs, type CancelOptions } from '../../jobs/transitions/cancel-jobs.js';
 import type { NodeFacts } from '../model/node.document.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
@@ -9,11 +7,9 @@ import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { nodeJobIds } from './node-jobs.js';
 
 /** Dependencies of {@link NodeStops}. */
-export interface NodeStopsOptions {
+export interface NodeStopsOptions extends CancelOptions {
   readonly workflows: Pick<WorkflowsRepository, 'find'>;
   readonly nodes: Pick<NodesRepository, 'submitted'>;
-  readonly jobs: Pick<JobsRepository, 'find'>;
-  readonly writer: TransitionWriter;
 }
 
 /** Job to cancel. */
@@ -22,9 +18,6 @@ export interface StoppedJob {
   /** Reason that the job gets. */
   readonly reason: string;
 }
-
-/** Rounds for a job whose state changes between the read and the write; it has fewer states than these. */
-const maxRounds = 12;
 
 /** Cancels jobs of nodes; a repetition changes nothing. */
 export class NodeStops {
@@ -70,26 +63,8 @@ export class NodeStops {
 
   /** Cancels jobs that have not ended. @param actor principal that cancels */
   async cancel(stopped: readonly StoppedJob[], actor: string): Promise<void> {
-    const { jobs, writer } = this.#options;
     const reasons = new Map(stopped.map(({ jobId, reason }) => [jobId, reason]));
-    let open: readonly string[] = [...reasons.keys()];
-    for (let round = 0; open.length > 0 && round < maxRounds; round += 1) {
-      const found = await jobs.find(open, { state: 1 });
-      const outcomes = await writer.apply(
-        found.flatMap(({ _id: jobId, state: from }) =>
-          isTerminal(from)
-            ? []
-            : [
-                {
-                  ...{ jobId, from, to: 'CANCELLED', by: 'principal', actor },
-                  reason: reasons.get(jobId) ?? '',
-                } as const,
-              ],
-        ),
-      );
-      open = outcomes.flatMap(({ applied, jobId }) => (applied ? [] : [jobId]));
-    }
-    if (open.length > 0) throw new Error(`${open.length} jobs of workflows change too quickly`);
+    await cancelJobs(this.#options, { reasons, actor, owner: 'workflows' });
   }
 }
 
