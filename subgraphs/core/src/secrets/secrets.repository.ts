@@ -1,6 +1,6 @@
 /** Access to the collection of secrets. */
-import { isDuplicateKey } from '@rhizome/mongo';
 import type { Collection } from 'mongodb';
+import { insertUnlessTaken } from '../shared/duplicate-keys.repository.js';
 import type { Envelope } from './envelope.js';
 import {
   keptVersions,
@@ -71,14 +71,8 @@ export class SecretsRepository {
   }
 
   /** Inserts a secret. @returns false if the holder has one of this name */
-  async insert(secret: SecretDocument): Promise<boolean> {
-    try {
-      await this.#secrets.insertOne(secret, majority);
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
+  insert(secret: SecretDocument): Promise<boolean> {
+    return insertUnlessTaken(this.#secrets, secret);
   }
 
   /** Adds a version to a secret of this revision. @returns the secret, or null if it was changed meanwhile */

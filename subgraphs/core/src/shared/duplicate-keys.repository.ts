@@ -1,4 +1,5 @@
 /** Inserts that may find documents of an earlier attempt. */
+import { isDuplicateKey } from '@rhizome/mongo';
 import { type Collection, type Document, MongoBulkWriteError, type OptionalUnlessRequiredId } from 'mongodb';
 
 const duplicateKey = 11_000;
@@ -23,5 +24,22 @@ export async function insertAbsent<T extends Document>(
     await collection.insertMany([...documents], { ordered: false, writeConcern: { w: 'majority' } });
   } catch (error) {
     if (!isOnlyDuplicates(error)) throw error;
+  }
+}
+
+/**
+ * Inserts a document. Resolves when the write is acknowledged by the majority.
+ * @returns false if one with the same id or unique key exists
+ */
+export async function insertUnlessTaken<T extends Document>(
+  collection: Collection<T>,
+  document: OptionalUnlessRequiredId<T>,
+): Promise<boolean> {
+  try {
+    await collection.insertOne(document, { writeConcern: { w: 'majority' } });
+    return true;
+  } catch (error) {
+    if (isDuplicateKey(error)) return false;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Access to the collection of fleets. */
-import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter, UpdateFilter } from 'mongodb';
+import { insertUnlessTaken } from '../../shared/duplicate-keys.repository.js';
 import { type Visibility, visibleIn } from '../../shared/visibility.js';
 import { type FleetDocument, jobFleetsCollection } from '../model/fleet.document.js';
 import { type FleetState, type OpenDecision, openFleetStates } from '../model/fleet.types.js';
@@ -62,14 +63,8 @@ export class FleetsRepository {
   }
 
   /** Inserts a fleet. @returns false if the experiment has one with this name */
-  async insert(fleet: FleetDocument): Promise<boolean> {
-    try {
-      await this.#fleets.insertOne(fleet, majority);
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
+  insert(fleet: FleetDocument): Promise<boolean> {
+    return insertUnlessTaken(this.#fleets, fleet);
   }
 
   /**

@@ -1,7 +1,6 @@
-import { isDuplicateKey } from '@rhizome/mongo';
 import type { Collection, Document } from 'mongodb';
 import type { JobLogChunkDocument, JobLogHeadDocument } from './job-log.document.js';
-import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
+import { insertAbsent, insertUnlessTaken } from '../../shared/duplicate-keys.repository.js';
 
 /** State of the log of an attempt. */
 export type LogHead = Pick<JobLogHeadDocument, 'next' | 'bytes'>;
@@ -44,18 +43,7 @@ export class JobLogsRepository {
   /** Advances the head from the state that was read. @returns false if another process has moved it */
   async move(jobId: string, attempt: number, from: LogHead, to: LogHead): Promise<boolean> {
     const _id = headId(jobId, attempt);
-    if (from.next === 0) {
-      try {
-        await this.#heads.insertOne(
-          { _id, schemaVersion: 1, revision: 1, ...to },
-          { writeConcern: { w: 'majority' } },
-        );
-        return true;
-      } catch (error) {
-        if (isDuplicateKey(error)) return false;
-        throw error;
-      }
-    }
+    if (from.next === 0) return insertUnlessTaken(this.#heads, { _id, schemaVersion: 1, revision: 1, ...to });
     const update = { $set: { next: to.next, bytes: to.bytes }, $inc: { revision: 1 } };
     const { modifiedCount } = await this.#heads.updateOne({ _id, next: from.next }, update, {
       writeConcern: { w: 'majority' },

@@ -1,6 +1,7 @@
 /** Access to the collection of pools. */
-import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter } from 'mongodb';
+import { insertUnlessTaken } from '../../shared/duplicate-keys.repository.js';
 import { type Visibility, visibleIn } from '../../shared/visibility.js';
 import { type PoolDocument, poolsCollection, type PoolState } from './pool.document.js';
 
@@ -37,14 +38,8 @@ export class PoolsRepository {
   }
 
   /** Inserts a pool. @returns false if the experiment has one with this name */
-  async insert(pool: PoolDocument): Promise<boolean> {
-    try {
-      await this.#pools.insertOne(pool, majority);
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
+  insert(pool: PoolDocument): Promise<boolean> {
+    return insertUnlessTaken(this.#pools, pool);
   }
 
   /** Closes an open pool; null if it is closed. */

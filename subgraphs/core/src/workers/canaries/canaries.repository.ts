@@ -1,6 +1,6 @@
 /** Access to the canary jobs of queues. */
-import { isDuplicateKey } from '@rhizome/mongo';
 import type { Collection } from 'mongodb';
+import { insertUnlessTaken } from '../../shared/duplicate-keys.repository.js';
 import type { CanaryDocument } from './canary.document.js';
 
 const majority = { writeConcern: { w: 'majority' } } as const;
@@ -25,17 +25,9 @@ export class CanariesRepository {
 
   /** Inserts or replaces a document. @returns false if another process has written it meanwhile */
   async write(before: CanaryDocument | undefined, next: CanaryDocument): Promise<boolean> {
-    if (before) {
-      const { _id, revision } = before;
-      const { matchedCount } = await this.#canaries.replaceOne({ _id, revision }, next, majority);
-      return matchedCount === 1;
-    }
-    try {
-      await this.#canaries.insertOne(next, majority);
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
+    if (!before) return insertUnlessTaken(this.#canaries, next);
+    const { _id, revision } = before;
+    const { matchedCount } = await this.#canaries.replaceOne({ _id, revision }, next, majority);
+    return matchedCount === 1;
   }
 }
