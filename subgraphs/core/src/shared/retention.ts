@@ -15,6 +15,8 @@ export const retention = {
   downtime: 30 * 86_400,
   /** Part of a workflow; a workflow is sealed, or cancelled, within 7 days. */
   workflowPart: 8 * 86_400,
+  /** Decision about a fleet. */
+  fleetDecision: 30 * 86_400,
   /** Key of a published work unit. */
   unitKey: 7 * 86_400,
   /** Report of a gateway, after its last one. */

@@ -3,14 +3,20 @@ import { type CoreAction, owns, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { InputErrors } from '@rhizome/errors';
-import { type FleetJob, isOutdated } from '../model/job-plan.js';
+import { type FleetJob, isOutdated, phaseOf } from '../model/job-plan.js';
 import type { FleetDocument } from '../model/fleet.document.js';
-import { ceilingOf, type FleetSettings, type FleetState, type FleetTemplate } from '../model/fleet.types.js';
+import {
+  ceilingOf,
+  type FleetSettings,
+  type FleetState,
+  fleetStates,
+  type FleetTemplate,
+} from '../model/fleet.types.js';
 import type { FleetChange, FleetJournal, NewDecision } from '../run/fleet-journal.js';
 import { drain } from '../run/next-decision.js';
 import type { FleetsRepository } from '../store/fleets.repository.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
-import { isHeld, isTerminal, type JobState } from '../../jobs/model/job-state.js';
+import type { JobState } from '../../jobs/model/job-state.js';
 import { changeableFleet, type FleetAccessCode } from './fleet-access.js';
 import {
   type FleetInputCode,
@@ -119,8 +125,7 @@ export class FleetCommands {
       { fleetId: fleet._id },
       open,
       (current, late) => {
-        if (isSame(current, fleet))
-          return updated(principal, current, { settings, template: template }, isNewJob);
+        if (isSame(current, fleet)) return updated(principal, current, { settings, template }, isNewJob);
         const text = `Fleet "${fleet.name}" was changed meanwhile; try again.`;
         late.report('FLEET_STATE_CONFLICT', ['fleetId'], text);
         return undefined;
@@ -165,29 +170,23 @@ export class FleetCommands {
   async drain(principal: Principal, command: FleetCommand): Promise<FleetResult<FleetCommandCode>> {
     const known = await this.#options.fleets.find(command.fleetId);
     const states = await this.#statesOf(known);
-    return this.#run<FleetCommandCode>(
-      principal,
-      'job:cancel',
-      command,
-      ['RUNNING', 'PAUSED', 'DRAINING', 'ENDED'],
-      (fleet) => {
-        if (fleet.state === 'DRAINING' || fleet.state === 'ENDED') return undefined;
-        const facts = {
-          reason: 'DRAINED',
-          message: command.reason ?? 'drained',
-          by: principal.subject,
-        } as const;
-        return drain(
-          fleet,
-          fleet.members.map((member): FleetJob => ({
-            ...member,
-            idleSeconds: 0,
-            phase: phaseOf(states.get(member.id)),
-          })),
-          facts,
-        );
-      },
-    );
+    return this.#run<FleetCommandCode>(principal, 'job:cancel', command, fleetStates, (fleet) => {
+      if (!open.includes(fleet.state)) return undefined;
+      const facts = {
+        reason: 'DRAINED',
+        message: command.reason ?? 'drained',
+        by: principal.subject,
+      } as const;
+      return drain(
+        fleet,
+        fleet.members.map((member): FleetJob => ({
+          ...member,
+          idleSeconds: 0,
+          phase: phaseOf(states.get(member.id)),
+        })),
+        facts,
+      );
+    });
   }
 
   async #statesOf(fleet: FleetDocument | null): Promise<ReadonlyMap<string, JobState>> {
@@ -254,9 +253,4 @@ function updated(
     decision: called(principal, fleet, 'UPDATED', message),
     patch: { ...patch, runningBefore: null, ...(isNewJob ? { failures: null } : {}) },
   };
-}
-
-function phaseOf(state: JobState | undefined): FleetJob['phase'] {
-  if (state === undefined || isTerminal(state)) return state === undefined ? 'WAITING' : 'ENDED';
-  return isHeld(state) ? 'HELD' : 'WAITING';
 }

@@ -32,8 +32,10 @@ export interface CreateFleet {
   readonly job: FleetJobInput;
 }
 
+const fleetCodes = ['QUEUE_NOT_FOUND', 'SELECTOR_INVALID', 'SECRET_NOT_FOUND', 'SHARE_NOT_FOUND'] as const;
+
 /** Codes of errors of settings and jobs. */
-export type FleetInputCode = 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'SECRET_NOT_FOUND' | 'SHARE_NOT_FOUND';
+export type FleetInputCode = (typeof fleetCodes)[number];
 
 const day = 86_400;
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -124,8 +126,6 @@ export function addJobErrors(
   for (const { code, path, message } of found.all)
     errors.report(isFleetCode(code) ? code : 'INVALID_VALUE', path, message);
 }
-
-const fleetCodes = ['QUEUE_NOT_FOUND', 'SELECTOR_INVALID', 'SECRET_NOT_FOUND', 'SHARE_NOT_FOUND'] as const;
 
 function isFleetCode(code: string): code is FleetInputCode {
   return (fleetCodes as readonly string[]).includes(code);

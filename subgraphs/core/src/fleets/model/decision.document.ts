@@ -1,7 +1,7 @@
 import { defineCollection } from '@rhizome/mongo';
 import type { DecisionFacts } from './fleet.types.js';
 
-/** Decision about a fleet. It is kept for 30 days. */
+/** Decision about a fleet; kept for `retention.fleetDecision`. */
 export interface FleetDecisionDocument extends DecisionFacts {
   /** `decision_…`; contains the fleet and the number of the change. */
   readonly _id: string;
@@ -10,9 +10,6 @@ export interface FleetDecisionDocument extends DecisionFacts {
   readonly at: Date;
   readonly expiresAt: Date;
 }
-
-/** Time for which decisions are kept, in milliseconds. */
-export const keptDecisionsMs = 30 * 86_400_000;
 
 /** Decisions of all fleets. */
 export const fleetDecisionsCollection = defineCollection<FleetDecisionDocument>({

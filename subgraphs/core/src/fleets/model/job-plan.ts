@@ -1,4 +1,5 @@
 /** Pure rule for the jobs that a fleet starts, releases and cancels to have the wanted number of them. */
+import { isHeld, isTerminal, type JobState } from '../../jobs/model/job-state.js';
 import { plural } from '../../shared/plural.js';
 import { maxStarts, type FleetQueue, type FleetReason } from './fleet.types.js';
 
@@ -53,6 +54,13 @@ export interface JobPlan {
 
 /** Part of the wanted jobs that is replaced at a time. */
 const batchPart = 0.2;
+
+/** Phase of a job in a state. One whose state is not known may have to be written first. */
+export function phaseOf(state: JobState | undefined): FleetJob['phase'] {
+  if (state === undefined) return 'WAITING';
+  if (isTerminal(state)) return 'ENDED';
+  return isHeld(state) ? 'HELD' : 'WAITING';
+}
 
 /** True for a job that receives units, or will. */
 export function isActive({ phase, releasedAt }: FleetJob): boolean {
@@ -154,10 +162,7 @@ function rolledOf(request: PlanRequest, { active, outdated, batch, before }: Rol
   const isProven = active.some((job) => job.phase === 'HELD' && !isOld(job, request));
   const more = Math.max(batch - Math.max(0, before - running), isProven && !isLeaving ? 1 : 0);
   const most = Math.min(more, running - floor, startsNow - waiting.length);
-  const held = outdated
-    .filter(({ phase }) => phase === 'HELD')
-    .sort((one, other) => other.idleSeconds - one.idleSeconds)
-    .slice(0, Math.max(0, most));
+  const held = heldIdlestFirst(outdated).slice(0, Math.max(0, most));
   const leaving = [...waiting, ...held];
   return { leaving, extra: leaving.length === 0 && running <= floor ? batch : 0 };
 }
@@ -178,14 +183,17 @@ function without(jobs: readonly FleetJob[], others: readonly FleetJob[]): readon
 /** In the order in which jobs leave: those that wait, the newest first, and then the longest idle ones. */
 function leavingFirst(jobs: readonly FleetJob[], request: PlanRequest): readonly FleetJob[] {
   const waiting = jobs.filter(({ phase }) => phase === 'WAITING').reverse();
-  const held = jobs
-    .filter(({ phase }) => phase === 'HELD')
-    .sort((one, other) => other.idleSeconds - one.idleSeconds);
   const oldFirst = (some: readonly FleetJob[]): readonly FleetJob[] => [
     ...some.filter((job) => isOld(job, request)),
     ...some.filter((job) => !isOld(job, request)),
   ];
-  return [...oldFirst(waiting), ...oldFirst(held)];
+  return [...oldFirst(waiting), ...oldFirst(heldIdlestFirst(jobs))];
+}
+
+function heldIdlestFirst(jobs: readonly FleetJob[]): readonly FleetJob[] {
+  return jobs
+    .filter(({ phase }) => phase === 'HELD')
+    .sort((one, other) => other.idleSeconds - one.idleSeconds);
 }
 
 function isOverdue({ phase, releasedAt }: FleetJob, drainSeconds: number, now: Date): boolean {

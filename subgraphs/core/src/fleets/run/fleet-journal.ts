@@ -10,7 +10,8 @@ import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { insertBatches } from '../../jobs/submit/insert-batches.js';
 import { cancelJobs, type CancelOptions } from '../../jobs/transitions/cancel-jobs.js';
-import { decisionIdOf, keptDecisionsMs } from '../model/decision.document.js';
+import { retention } from '../../shared/retention.js';
+import { decisionIdOf } from '../model/decision.document.js';
 import type { FleetDocument } from '../model/fleet.document.js';
 import type { DecisionFacts, FleetMember, OpenDecision } from '../model/fleet.types.js';
 import type { DecisionsRepository } from '../store/decisions.repository.js';
@@ -101,7 +102,7 @@ export class FleetJournal {
       fleetId: fleet._id,
       ...facts,
       at,
-      expiresAt: new Date(at.getTime() + keptDecisionsMs),
+      expiresAt: new Date(at.getTime() + retention.fleetDecision * 1000),
     });
     for (const batch of insertBatches(fleetJobs(fleet, open, clock.now()))) await jobs.insertNew(batch);
     await this.#cancel(fleet, overdue, open);

@@ -1,8 +1,8 @@
 /** The leader's knowledge of the jobs of one fleet. The store has all but the times without units. */
-import { isHeld, isTerminal, type JobState } from '../../jobs/model/job-state.js';
+import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { PoolTotals } from '../../units/pools/pools.service.js';
-import type { FleetJob } from '../model/job-plan.js';
+import { type FleetJob, phaseOf } from '../model/job-plan.js';
 import type { FleetDocument } from '../model/fleet.document.js';
 import { LoadWindow, type PoolRates } from './load-window.js';
 
@@ -99,16 +99,9 @@ export class FleetMemory {
       const idleSince = this.#idleSince.get(id);
       return {
         ...{ id, version, queue, releasedAt },
-        phase: phaseOf(this.#jobs.get(id)),
+        phase: this.#jobs.get(id) === absent ? 'ENDED' : phaseOf(this.stateOf(id)),
         idleSeconds: idleSince === undefined ? 0 : (nowMs - idleSince) / 1000,
       };
     });
   }
-}
-
-/** A job that was not read yet may have to be written first. */
-function phaseOf(known: KnownState | undefined): FleetJob['phase'] {
-  if (!known) return 'WAITING';
-  if (known.state === undefined || isTerminal(known.state)) return 'ENDED';
-  return isHeld(known.state) ? 'HELD' : 'WAITING';
 }

@@ -36,10 +36,10 @@ export interface FleetWorkOptions {
   readonly log: Logger;
   /** Interval at which decisions are made, in milliseconds; defaults to 1,000. */
   readonly passMs?: number | undefined;
-  /** Interval at which the states of all jobs of fleets are read, in milliseconds; defaults to 60,000. */
-  readonly recheckMs?: number | undefined;
 }
 
+/** Interval at which the states of all jobs of fleets are read, in milliseconds. */
+const recheckMs = 60_000;
 /** Most fleets that have not ended. */
 const maxFleets = 10_000;
 /** Fleets that are looked at concurrently. */
@@ -106,7 +106,7 @@ export class FleetWork implements EventHandler {
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
-    const { pools: source, clock, recheckMs = 60_000 } = this.#options;
+    const { pools: source, clock } = this.#options;
     if (this.#isStale || clock.monotonicMs() - this.#readAtMs > recheckMs) this.#forget();
     const fleets = await this.#read();
     if (fleets.length === 0 || signal.aborted) return;

@@ -133,7 +133,7 @@ export class FleetsRepository {
   gates(ids?: readonly string[]): Promise<FleetGateFacts[]> {
     const filter = ids ? { _id: { $in: [...ids] }, ...open } : open;
     const projection = { state: 1, 'members.id': 1, 'members.releasedAt': 1 } as const;
-    return this.#fleets.find(filter, { projection }).project<FleetGateFacts>(projection).toArray();
+    return this.#fleets.find(filter).project<FleetGateFacts>(projection).toArray();
   }
 
   /** True if a fleet that has not ended submits jobs to the share. */
