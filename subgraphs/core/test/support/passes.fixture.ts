@@ -9,7 +9,7 @@ import { ReadyWindows } from '../../src/scheduler/cache/ready-windows.js';
 import { matchPass } from '../../src/scheduler/placement/matcher.js';
 import { prepareClass, type RequirementClass } from '../../src/scheduler/requirements/requirement-class.js';
 import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
-import { aGpu, aQueue, aReadyJob, aWorker, someRequirements } from './scheduler.fixture.js';
+import { aGpu, aQueue, aReadyJob, aWorker, devicesOfHost, someRequirements } from './scheduler.fixture.js';
 
 /** Requirements of a job with one GPU. */
 export const oneGpu = { cores: 2, memoryMiB: 1024, gpu: aGpu() };
@@ -36,14 +36,7 @@ export function passes() {
         host: id,
         name: id,
         hardware: { cores: 32, memoryMiB: 262_144 },
-        devices: devices.map((one, at) => ({
-          id: `${id}-${at}`,
-          vendor: 'NVIDIA',
-          model: 'NVIDIA A100-SXM4-40GB',
-          memoryMiB: 40_536,
-          health: 'HEALTHY',
-          ...one,
-        })),
+        devices: devicesOfHost(id, devices),
         ...change,
       }),
     );
