@@ -5,6 +5,7 @@ import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { canaryOwner } from '../../src/jobs/model/canary-owner.js';
 import { type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { type HeldJob, HostFleet } from '../support/hosts.fixture.js';
+import { minute } from '../support/units.fixture.js';
 
 const config = { hosts: { excludeSeconds: 1 }, canaryStepMs: 50 };
 const canary = { experiment: 'alpha', share: 'default', intervalSeconds: 3600, command: 'true' };
@@ -44,6 +45,11 @@ async function healthOf({ queue }: HostFleet): Promise<Answer | null> {
   return answer['queue']?.['health'] ?? null;
 }
 
+/** Waits for the first result of a queue. */
+async function untilResult(fleet: HostFleet): Promise<void> {
+  await waitFor('the result', async () => (await healthOf(fleet))?.['latest'] != null, minute);
+}
+
 function canariesOf({ queue }: HostFleet) {
   const filter = { owner: canaryOwner, 'requirements.queue': queue };
   return db
@@ -76,9 +82,7 @@ describe('a queue with canary jobs', () => {
     if (!job) throw new Error('no canary job');
     expect(await healthOf(fleet)).toMatchObject({ latest: null, canaryCount: 0 });
     await fleet.finish('a', [job]);
-    await waitFor('the result', async () => (await healthOf(fleet))?.['latest'] != null, {
-      deadlineMs: 60_000,
-    });
+    await untilResult(fleet);
     expect(await healthOf(fleet)).toEqual({
       ...{ canaryCount: 1, successFraction: 1, openSince: null, problem: null },
       latest: {
@@ -88,7 +92,7 @@ describe('a queue with canary jobs', () => {
     });
     expect(await canariesOf(fleet)).toHaveLength(1);
     const counts = leader.subscribe('subscription { jobCountsChanged { counts { count } } }');
-    await waitFor('the counts', () => counts.results.length > 0, { deadlineMs: 60_000 });
+    await waitFor('the counts', () => counts.results.length > 0, minute);
     expect(counts.results[0]?.data).toEqual({ jobCountsChanged: { counts: [] } });
   });
 
@@ -107,15 +111,11 @@ describe('a queue with canary jobs', () => {
     await leader.stop();
     leader = other;
     fleet.callNow(leader);
-    await waitFor('the run is submitted', async () => (await canariesOf(fleet)).length > 1, {
-      deadlineMs: 60_000,
-    });
+    await waitFor('the run is submitted', async () => (await canariesOf(fleet)).length > 1, minute);
     const [job] = await fleet.acquire('a', 1);
     if (!job) throw new Error('no canary job');
     await fleet.fail('a', [job]);
-    await waitFor('the result', async () => Number((await healthOf(fleet))?.['canaryCount']) === 2, {
-      deadlineMs: 60_000,
-    });
+    await waitFor('the result', async () => Number((await healthOf(fleet))?.['canaryCount']) === 2, minute);
     expect(await healthOf(fleet)).toMatchObject({
       ...{ successFraction: 0.5, openSince: null },
       latest: { outcome: 'FAILED', hostName: 'a', errorCode: 'EXIT_CODE', job: { id: job.id } },
@@ -126,17 +126,13 @@ describe('a queue with canary jobs', () => {
   it('cancels those that wait when the operator ends them', async () => {
     const idle = await fleetOf('without-workers', []);
     await setCanary(idle);
-    await waitFor('a job waits', async () => (await canariesOf(idle)).length === 1, { deadlineMs: 60_000 });
+    await waitFor('a job waits', async () => (await canariesOf(idle)).length === 1, minute);
     expect(await update({ name: idle.queue, canary: null })).toEqual({
       queue: { canary: null },
       userErrors: [],
     });
-    await waitFor('it is cancelled', async () => (await canariesOf(idle))[0]?.state === 'CANCELLED', {
-      deadlineMs: 60_000,
-    });
-    await waitFor('its result', async () => (await healthOf(idle))?.['latest'] != null, {
-      deadlineMs: 60_000,
-    });
+    await waitFor('it is cancelled', async () => (await canariesOf(idle))[0]?.state === 'CANCELLED', minute);
+    await untilResult(idle);
     expect(await healthOf(idle)).toMatchObject({
       canaryCount: 0,
       latest: { outcome: 'CANCELLED', hostName: null },
@@ -174,9 +170,7 @@ async function withFirst(fleet: HostFleet, how: 'finish' | 'fail'): Promise<Held
   const [first] = await fleet.acquire('a', 1);
   if (!first) throw new Error('no canary job');
   await fleet[how]('a', [first]);
-  await waitFor('the result', async () => (await healthOf(fleet))?.['latest'] != null, {
-    deadlineMs: 60_000,
-  });
+  await untilResult(fleet);
   return first;
 }
 
@@ -214,9 +208,7 @@ describe('a host that was excluded', () => {
     await waitFor(
       'it is excluded again',
       async () => Number((await fleet.hosts())[0]?.['exclusionCount']) > 0,
-      {
-        deadlineMs: 60_000,
-      },
+      minute,
     );
     const [job] = (await canariesOf(fleet)).filter(({ _id }) => _id === test.id);
     expect(job).toMatchObject({ state: 'FAILED', attempts: [{ outcome: 'FAILED' }] });
