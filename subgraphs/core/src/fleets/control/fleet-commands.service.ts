@@ -16,7 +16,6 @@ import type { FleetChange, FleetJournal, NewDecision } from '../run/fleet-journa
 import { drain } from '../run/next-decision.js';
 import type { FleetsRepository } from '../store/fleets.repository.js';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
-import type { JobState } from '../../jobs/model/job-state.js';
 import { changeableFleet, type FleetAccessCode } from './fleet-access.js';
 import {
   type FleetInputCode,
@@ -26,6 +25,7 @@ import {
 } from './fleet-input.js';
 import type { FleetTemplates } from './fleet-templates.js';
 import type { FleetResult } from './fleets.service.js';
+import { memberStates } from './member-states.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -80,10 +80,9 @@ export class FleetCommands {
 
   /** Changes settings, or the jobs: those of the earlier version are replaced batch by batch. */
   async update(principal: Principal, input: UpdateFleet): Promise<FleetResult<UpdateFleetCode>> {
-    const { fleets, templates, clock } = this.#options;
+    const { templates, clock } = this.#options;
     const errors = new InputErrors<UpdateFleetCode>();
-    const known = await fleets.find(input.fleetId);
-    const fleet = changeableFleet(errors, principal, 'job:submit', input.fleetId, known);
+    const fleet = await this.#changeable(errors, principal, 'job:submit', input);
     if (!fleet) return { fleet: null, userErrors: errors.all };
     const { experiment } = fleet;
     const job = input.job ?? undefined;
@@ -119,23 +118,17 @@ export class FleetCommands {
       ? await templates.template({ principal, experiment, settings, job }, version, now)
       : await templates.inQueues(fleet.template, settings, now);
     const isNewJob = job !== undefined;
-    return this.#run<UpdateFleetCode>(
-      principal,
-      'job:submit',
-      { fleetId: fleet._id },
-      open,
-      (current, late) => {
-        if (isSame(current, fleet)) return updated(principal, current, { settings, template }, isNewJob);
-        const text = `Fleet "${fleet.name}" was changed meanwhile; try again.`;
-        late.report('FLEET_STATE_CONFLICT', ['fleetId'], text);
-        return undefined;
-      },
-    );
+    return this.#change<UpdateFleetCode>(fleet._id, open, (current, late) => {
+      if (isSame(current, fleet)) return updated(principal, current, { settings, template }, isNewJob);
+      const text = `Fleet "${fleet.name}" was changed meanwhile; try again.`;
+      late.report('FLEET_STATE_CONFLICT', ['fleetId'], text);
+      return undefined;
+    });
   }
 
   /** Gives the jobs no units, and starts none. */
   pause(principal: Principal, command: FleetCommand): Promise<FleetResult<FleetCommandCode>> {
-    return this.#run<FleetCommandCode>(principal, 'job:hold', command, open, (fleet) => {
+    return this.#run<FleetCommandCode>(principal, 'job:hold', command, (fleet) => {
       if (fleet.state === 'PAUSED') return undefined;
       const decision = called(principal, fleet, 'PAUSED', command.reason ?? 'paused');
       return { decision, patch: { state: 'PAUSED' } };
@@ -144,7 +137,7 @@ export class FleetCommands {
 
   /** Gives the jobs units again. */
   resume(principal: Principal, command: FleetCommand): Promise<FleetResult<FleetCommandCode>> {
-    return this.#run<FleetCommandCode>(principal, 'job:hold', command, open, (fleet) => {
+    return this.#run<FleetCommandCode>(principal, 'job:hold', command, (fleet) => {
       if (fleet.state === 'RUNNING') return undefined;
       const decision = called(principal, fleet, 'RESUMED', command.reason ?? 'resumed');
       return { decision, patch: { state: 'RUNNING' } };
@@ -155,7 +148,7 @@ export class FleetCommands {
   prewarm(principal: Principal, input: PrewarmFleet): Promise<FleetResult<FleetCommandCode>> {
     const { fleetId, jobs, until } = input;
     const now = this.#options.clock.now();
-    return this.#run<FleetCommandCode>(principal, 'job:submit', { fleetId }, open, (fleet, errors) => {
+    return this.#run<FleetCommandCode>(principal, 'job:submit', { fleetId }, (fleet, errors) => {
       errors.int(['jobs'], jobs, 0, ceilingOf(fleet.settings));
       if (until <= now || until.getTime() > now.getTime() + dayMs)
         errors.add(['until'], until.toISOString(), 'a time within the next 24 hours');
@@ -168,15 +161,14 @@ export class FleetCommands {
 
   /** Ends a fleet: its jobs end once they have reported the units that they hold. */
   async drain(principal: Principal, command: FleetCommand): Promise<FleetResult<FleetCommandCode>> {
-    const known = await this.#options.fleets.find(command.fleetId);
-    const states = await this.#statesOf(known);
-    return this.#run<FleetCommandCode>(principal, 'job:cancel', command, fleetStates, (fleet) => {
+    const errors = new InputErrors<FleetCommandCode>();
+    const known = await this.#changeable(errors, principal, 'job:cancel', command);
+    if (!known) return { fleet: null, userErrors: errors.all };
+    const states = await memberStates(this.#options.jobs, known);
+    return this.#change<FleetCommandCode>(known._id, fleetStates, (fleet) => {
       if (!open.includes(fleet.state)) return undefined;
-      const facts = {
-        reason: 'DRAINED',
-        message: command.reason ?? 'drained',
-        by: principal.subject,
-      } as const;
+      const { subject: by } = principal;
+      const facts = { reason: 'DRAINED', message: command.reason ?? 'drained', by } as const;
       return drain(
         fleet,
         fleet.members.map((member): FleetJob => ({
@@ -189,25 +181,39 @@ export class FleetCommands {
     });
   }
 
-  async #statesOf(fleet: FleetDocument | null): Promise<ReadonlyMap<string, JobState>> {
-    const ids = fleet?.members.map(({ id }) => id) ?? [];
-    const jobs = await this.#options.jobs.find(ids, { state: 1 });
-    return new Map(jobs.map(({ _id, state }) => [_id, state]));
-  }
-
+  /** Changes a fleet that has not begun to end. */
   async #run<C extends string>(
     principal: Principal,
     action: CoreAction,
+    command: FleetCommand,
+    decide: Decide<C>,
+  ): Promise<FleetResult<C | FleetCommandCode>> {
+    const errors = new InputErrors<FleetCommandCode>();
+    const known = await this.#changeable(errors, principal, action, command);
+    if (!known) return { fleet: null, userErrors: errors.all };
+    return this.#change(known._id, open, decide);
+  }
+
+  /** The fleet as stored if the principal may change it, and the command is valid. Otherwise adds errors. */
+  async #changeable(
+    errors: Pick<InputErrors<FleetAccessCode>, 'report' | 'text' | 'isEmpty'>,
+    principal: Principal,
+    action: CoreAction,
     { fleetId, reason }: FleetCommand,
+  ): Promise<FleetDocument | undefined> {
+    if (reason != null) errors.text(['reason'], reason, 1, 500);
+    const stored = await this.#options.fleets.find(fleetId);
+    const known = changeableFleet(errors, principal, action, fleetId, stored);
+    return errors.isEmpty ? known : undefined;
+  }
+
+  async #change<C extends string>(
+    fleetId: string,
     states: readonly FleetState[],
     decide: Decide<C>,
   ): Promise<FleetResult<C | FleetCommandCode>> {
-    const { fleets, journal } = this.#options;
     let errors: Errors<C> = new InputErrors();
-    if (reason != null) errors.text(['reason'], reason, 1, 500);
-    const known = changeableFleet(errors, principal, action, fleetId, await fleets.find(fleetId));
-    if (!known || !errors.isEmpty) return { fleet: null, userErrors: errors.all };
-    const fleet = await journal.change(fleetId, (current) => {
+    const fleet = await this.#options.journal.change(fleetId, (current) => {
       // Decided again if another change was recorded meanwhile.
       errors = new InputErrors();
       if (states.includes(current.state)) return decide(current, errors);

@@ -1,4 +1,4 @@
-/** Fleets: creating, changing, listing. */
+/** Fleets: creating, listing. */
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
@@ -17,6 +17,7 @@ import type { FleetFilter, FleetsRepository } from '../store/fleets.repository.j
 import { maySeeFleet } from './fleet-access.js';
 import { checkName, type CreateFleet, type FleetInputCode, settingsOf } from './fleet-input.js';
 import type { FleetTemplates } from './fleet-templates.js';
+import { memberStates } from './member-states.js';
 
 /** Dependencies of {@link FleetsService}. */
 export interface FleetsOptions {
@@ -159,16 +160,9 @@ export class FleetsService {
   }
 
   /** Numbers of the jobs of a fleet that have not ended, by state. */
-  async jobCounts({
-    members,
-    template,
-  }: Pick<FleetDocument, 'members' | 'template'>): Promise<FleetJobCounts> {
-    const jobs = await this.#options.jobs.find(
-      members.map(({ id }) => id),
-      { state: 1 },
-    );
-    const states = new Map(jobs.map(({ _id, state }) => [_id, state]));
-    return jobCountsOf(members, states, template.version);
+  async jobCounts(fleet: Pick<FleetDocument, 'members' | 'template'>): Promise<FleetJobCounts> {
+    const states = await memberStates(this.#options.jobs, fleet);
+    return jobCountsOf(fleet.members, states, fleet.template.version);
   }
 }
 

@@ -63,7 +63,7 @@ export function nextChange(fleet: FleetDocument, view: FleetView): FleetChange |
   return ended.length > 0 ? { patch } : undefined;
 }
 
-type Decided = Required<Pick<FleetChange, 'decision' | 'patch'>>;
+type Decided = Required<FleetChange>;
 
 /** Change by which a fleet drains: no job receives further units, and those that wait are cancelled. */
 export function drain(
