@@ -2,9 +2,9 @@
 import { expect } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
-import { registration } from './access.fixture.js';
 import type { Answer, TestCore } from './core.fixture.js';
 import { attemptOf, minute, type RunningJob } from './units.fixture.js';
+import { WorkerCalls } from './worker-calls.fixture.js';
 
 const workerId = 'worker_01AAAAAAAAAAAAAAAAAAAAAAAA';
 /** The worker by its own credential: others get no jobs with a token. */
@@ -14,7 +14,6 @@ const holder = createPrincipal({
   expiresAt: new Date('2099-01-01T00:00:00Z'),
   keyThumbprint: 'key',
 });
-const capacity = { cores: 500, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 
 /** A decision as tests read it. */
 export interface SeenDecision {
@@ -107,26 +106,21 @@ export async function createFleet({ ask }: TestCore, input: object): Promise<Ans
 
 /** A worker that starts the jobs that it gets, and ends them as the test says. */
 export class FleetWorker {
-  #core: TestCore;
+  readonly #calls: WorkerCalls;
 
-  private constructor(core: TestCore) {
-    this.#core = core;
+  private constructor(calls: WorkerCalls) {
+    this.#calls = calls;
   }
 
   static async join(core: TestCore, name: string): Promise<FleetWorker> {
-    const hardware = { architecture: 'x86_64', isolation: ['NAMESPACES'], ...capacity };
-    const { registerWorker } = await core.ask(
-      'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
-      { input: { ...registration('north', name), hardware } },
-      holder,
-    );
-    expect(registerWorker).toEqual({ worker: { id: workerId }, userErrors: [] });
-    return new FleetWorker(core);
+    const calls = await WorkerCalls.register(core, name, holder, { isolation: ['NAMESPACES'] });
+    expect(calls.id).toBe(workerId);
+    return new FleetWorker(calls);
   }
 
   /** Speaks with another process from now on. */
   moveTo(core: TestCore): void {
-    this.#core = core;
+    this.#calls.moveTo(core);
   }
 
   /** Starts a number of jobs as soon as they are granted. */
@@ -135,7 +129,10 @@ export class FleetWorker {
     await waitFor(
       `${count} jobs to start`,
       async () => {
-        started.push(...(await this.#acquire(count - started.length)));
+        const jobs = await this.#calls.start(count - started.length);
+        started.push(
+          ...jobs.map(({ id, fence }) => ({ id, fence, workerId, payload: attemptOf(id, fence) })),
+        );
         return started.length >= count;
       },
       minute,
@@ -149,46 +146,11 @@ export class FleetWorker {
     throw new Error('no job was started');
   }
 
-  async finish(jobs: readonly RunningJob[]): Promise<void> {
-    await this.#call('finishJobs', { jobs: jobs.map(refOf) }, 'acceptedIds');
+  finish(jobs: readonly RunningJob[]): Promise<void> {
+    return this.#calls.finish(jobs);
   }
 
-  async fail(jobs: readonly RunningJob[]): Promise<void> {
-    const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message: 'exit code 1', isRetryable: false };
-    await this.#call('failJobs', { jobs: jobs.map((job) => ({ ...refOf(job), error })) }, 'acceptedIds');
+  fail(jobs: readonly RunningJob[]): Promise<void> {
+    return this.#calls.fail(jobs);
   }
-
-  async #acquire(count: number): Promise<readonly RunningJob[]> {
-    const input = { count, free: capacity, waitSeconds: 0 };
-    const got = await this.#call('acquireJobs', input, 'assignments { fence job { id } }').catch(noLeader);
-    const jobs = ((got?.['assignments'] ?? []) as unknown as readonly Answer[]).map(({ fence, job }) => ({
-      id: String(job?.['id']),
-      fence: Number(fence),
-    }));
-    if (jobs.length === 0) return [];
-    await this.#call('startJobs', { jobs: jobs.map((job) => ({ ...job, phase: 'RUNNING' })) }, 'acceptedIds');
-    return jobs.map((job) => ({
-      ...job,
-      workerId,
-      payload: attemptOf(job.id, job.fence),
-    }));
-  }
-
-  async #call(field: string, input: object, select: string): Promise<Answer> {
-    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message } } }`;
-    const variables = { input: { workerId, ...input } };
-    const answer = (await this.#core.ask(text, variables, holder))[field] as Answer;
-    expect(answer['userErrors']).toEqual([]);
-    return answer;
-  }
-}
-
-function refOf({ id, fence }: RunningJob): { readonly id: string; readonly fence: number } {
-  return { id, fence };
-}
-
-/** No answer while no process leads. */
-function noLeader(error: Error): undefined {
-  if (!error.message.includes('LEADER_UNAVAILABLE')) throw error;
 }

@@ -1,13 +1,11 @@
 /** For tests of workflows: calls, and a worker that runs the jobs of nodes. */
 import { expect } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { registration } from './access.fixture.js';
 import { type Answer, pilotOf, type TestCore } from './core.fixture.js';
+import { WorkerCalls } from './worker-calls.fixture.js';
 
 /** Longest time that a test waits. */
 export const minute = { deadlineMs: 60_000 };
-
-const capacity = { cores: 500, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 
 /** A node with a job. */
 export const node = (name: string, change: object = {}): object => ({
@@ -80,27 +78,19 @@ export async function submitWorkflow({ ask }: TestCore, name: string, input: obj
 export class Crew {
   /** Names of the jobs, in the order of their ends. */
   readonly ran: string[] = [];
-  readonly #workerId: string;
-  #core: TestCore;
+  readonly #calls: WorkerCalls;
 
-  private constructor(core: TestCore, workerId: string) {
-    this.#core = core;
-    this.#workerId = workerId;
+  private constructor(calls: WorkerCalls) {
+    this.#calls = calls;
   }
 
   static async join(core: TestCore, name: string): Promise<Crew> {
-    const input = { ...registration('north', name), hardware: { architecture: 'x86_64', ...capacity } };
-    const { registerWorker } = await core.ask(
-      'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
-      { input },
-      pilotOf('north'),
-    );
-    return new Crew(core, String(registerWorker?.['worker']?.['id']));
+    return new Crew(await WorkerCalls.register(core, name, pilotOf('north')));
   }
 
   /** Speaks with another process from now on. */
   moveTo(core: TestCore): void {
-    this.#core = core;
+    this.#calls.moveTo(core);
   }
 
   /** Runs jobs until the workflow has a state. @param fails names of nodes that fail */
@@ -117,39 +107,10 @@ export class Crew {
 
   /** Runs the jobs that are ready. @returns their names */
   async turn(fails: readonly string[] = [], count = 100): Promise<readonly string[]> {
-    const input = { count, free: capacity, waitSeconds: 0 };
-    const got = await this.#call('acquireJobs', input, 'assignments { fence job { id name } }').catch(
-      noLeader,
-    );
-    if (!got) return [];
-    const jobs = (got['assignments'] as unknown as readonly Answer[]).map(({ fence, job }) => ({
-      name: String(job?.['name']),
-      ref: { id: String(job?.['id']), fence: Number(fence) },
-    }));
-    if (jobs.length === 0) return [];
-    const refs = jobs.map(({ ref }) => ref);
-    await this.#call('startJobs', { jobs: refs.map((ref) => ({ ...ref, phase: 'RUNNING' })) }, 'acceptedIds');
-    const bad = jobs.filter(({ name }) => fails.includes(name));
-    const good = jobs.filter(({ name }) => !fails.includes(name));
-    if (good.length > 0) await this.#call('finishJobs', { jobs: good.map(({ ref }) => ref) }, 'acceptedIds');
-    const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message: 'exit code 1', isRetryable: false };
-    if (bad.length > 0)
-      await this.#call('failJobs', { jobs: bad.map(({ ref }) => ({ ...ref, error })) }, 'acceptedIds');
+    const jobs = await this.#calls.start(count);
+    await this.#calls.finish(jobs.filter(({ name }) => !fails.includes(name)));
+    await this.#calls.fail(jobs.filter(({ name }) => fails.includes(name)));
     this.ran.push(...jobs.map(({ name }) => name));
     return jobs.map(({ name }) => name);
   }
-
-  async #call(field: string, input: object, select: string): Promise<Answer> {
-    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message } } }`;
-    const variables = { input: { workerId: this.#workerId, ...input } };
-    const answer = (await this.#core.ask(text, variables, pilotOf('north')))[field] as Answer;
-    expect(answer['userErrors']).toEqual([]);
-    return answer;
-  }
-}
-
-/** No answer while no process leads. */
-function noLeader(error: Error): undefined {
-  if (!error.message.includes('LEADER_UNAVAILABLE')) throw error;
 }
