@@ -1,7 +1,7 @@
 /** Fleets of jobs, decided about by the leader of two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { startCore } from '../support/core.fixture.js';
+import { lastingLeases, seed, startCore } from '../support/core.fixture.js';
 import {
   createFleet,
   fleetInput,
@@ -25,13 +25,7 @@ let worker: FleetWorker;
 
 beforeAll(async () => {
   core = await startCore({ config });
-  await core.ask(
-    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
-  );
-  // The worker sends no heartbeats.
-  await core.ask(
-    'mutation { createQueue(input: { name: "north", site: "Pole", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }',
-  );
+  await seed(core, lastingLeases);
   second = await startCore({ db: core.db, config });
   worker = await FleetWorker.join(core, 'crew');
 });

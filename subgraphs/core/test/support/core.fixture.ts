@@ -112,10 +112,18 @@ function callsOf(
   };
 }
 
-/** Registers the experiment "alpha" and creates the queue "north". */
-export async function seed({ ask }: TestCore): Promise<void> {
+/** Registers the experiment "alpha" and creates the queue "north". @param limits of the queue */
+export async function seed({ ask }: TestCore, limits: object = {}): Promise<void> {
   await ask(
     'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
   );
-  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+  await ask(
+    'mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }',
+    {
+      input: { name: 'north', site: 'Pole', limits },
+    },
+  );
 }
+
+/** Limits of a queue whose workers send no heartbeats. */
+export const lastingLeases = { heartbeatSeconds: 300, leaseSeconds: 3600 };

@@ -1,7 +1,7 @@
 /** Workflows that are submitted in parts to two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
-import { type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
+import { type Answer, lastingLeases, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { after, Crew, node, submitWorkflow, TestWorkflow } from '../support/workflows.fixture.js';
 
 let core: TestCore;
@@ -11,7 +11,7 @@ let crew: Crew;
 beforeAll(async () => {
   const first = await startCore();
   core = first;
-  await seed(core);
+  await seed(core, lastingLeases);
   second = await startCore({ db: first.db });
   crew = await Crew.join(core, 'crew');
 });
