@@ -66,7 +66,7 @@ describe('collectGpu', () => {
   });
 
   it('has a name for every field of the API', () => {
-    const url = new URL('../../../schema/public.graphql', import.meta.url);
+    const url = new URL('../../../../schema/public.graphql', import.meta.url);
     const schema = buildSchema(readFileSync(url, 'utf8'), { assumeValidSDL: true });
     const pathsOf = (name: string): string[] => {
       const type = schema.getType(name);
