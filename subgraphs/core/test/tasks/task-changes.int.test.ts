@@ -137,14 +137,28 @@ describe('changeTask', () => {
     );
   });
 
-  it('changes all jobs of a task that is being created', async () => {
-    const idle = await shared.process({ leads: false, stepSize: 10 });
+  it('changes all jobs of a task that is being created, however fast', async () => {
+    const stores: ProcessOptions['stores'] = (all) => ({
+      ...all,
+      taskChanges: Object.assign(Object.create(all.taskChanges) as typeof all.taskChanges, {
+        find: async (id: string) => {
+          const read = await all.taskChanges.find(id);
+          const created = read?.createdJobs ?? 0;
+          // Jobs are created between the read of the task and the change.
+          await waitFor('more jobs', async () => (await taskOf(id)).createdJobs > created, deadline);
+          return read;
+        },
+        begin: all.taskChanges.begin.bind(all.taskChanges),
+      }),
+    });
+    const idle = await shared.process({ stores, leads: false, stepSize: 10 });
     const { _id: taskId } = await submitTask(idle, {
       ...{ experiment: 'alpha', idempotencyKey: freshKey(), name: 'a task', count: 400 },
       template: { name: 'work', payload: { command: 'run' } },
     });
     await waitFor('some jobs', async () => (await taskOf(taskId)).createdJobs > 0, deadline);
-    expect((await change(taskId, { memoryMiB: 3000 })).userErrors).toEqual([]);
+    const answer = await change(taskId, { memoryMiB: 3000 }, manager, {}, idle);
+    expect(answer.userErrors).toEqual([]);
     await shared.untilTask(taskId, 'RUNNING');
     await applied(taskId);
     const memory = new Set((await jobsOf(taskId)).map(({ requirements }) => requirements.memoryMiB));

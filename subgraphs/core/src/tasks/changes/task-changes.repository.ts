@@ -33,6 +33,8 @@ export type ChangeableTask = TaskFacts & {
 
 /** New values of a task. */
 export interface TaskUpdate {
+  /** The change is not accepted if more jobs than these have been created: `open.upTo` counts on it. */
+  readonly maxCreatedJobs: number;
   readonly change: StoredTaskChange;
   readonly values: StoredTaskValues;
   /** Absent if nothing changes of jobs. */
@@ -76,7 +78,7 @@ export class TaskChangesRepository {
    */
   begin(
     task: ChangeableTask,
-    { change, values, open, template, variants }: TaskUpdate,
+    { maxCreatedJobs, change, values, open, template, variants }: TaskUpdate,
   ): Promise<TaskFacts | null> {
     const { priority, share, maxAttempts, maxRunningJobs, ...amounts } = values;
     const rules = Object.keys(amounts).map((field) => [`scouts.rules.${field}`, ''] as const);
@@ -91,8 +93,8 @@ export class TaskChangesRepository {
       {
         ...{ _id: task._id, generation, openChange: { $exists: false } },
         state: { $in: [...changeableStates] },
-        // The jobs that a step of the expansion is creating are those after it.
-        createdJobs: task.createdJobs,
+        // The step of the expansion that is in progress creates jobs after these, up to `open.upTo`.
+        createdJobs: { $lte: maxCreatedJobs },
       },
       {
         $set: {

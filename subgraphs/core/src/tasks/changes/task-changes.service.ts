@@ -70,6 +70,8 @@ export interface TaskChangeResult {
 
 /** Largest step of an expansion, in jobs. */
 const largestStep = 5000;
+/** Number of jobs that may be created between the read of a task and the change of it. */
+const maxCreatedMeanwhile = largestStep;
 /** Number of attempts to accept a change while the jobs of the task are being created. */
 const maxRounds = 20;
 
@@ -146,8 +148,10 @@ export class TaskChanges {
     const isOfJobs = Object.keys(ofJobs).length > 0;
     const at = clock.now();
     const ended = isOfJobs ? {} : { endedAt: at, changedJobs: 0, keptJobs: 0 };
-    const upTo = Math.min(task.createUpTo ?? task.totalJobs, task.createdJobs + largestStep);
+    const maxCreatedJobs = task.createdJobs + maxCreatedMeanwhile;
+    const upTo = Math.min(task.createUpTo ?? task.totalJobs, maxCreatedJobs + largestStep);
     return {
+      maxCreatedJobs,
       change: { id, by, at, ...why, values: valueChanges(before, values), ...ended },
       values,
       ...(isOfJobs ? { open: { id, by, ...why, values: ofJobs, upTo, changedJobs: 0, keptJobs: 0 } } : {}),
