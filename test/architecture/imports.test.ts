@@ -19,6 +19,7 @@ const clients = [
   '@rhizome/errors',
   '@rhizome/log',
   '@rhizome/retry',
+  '@rhizome/storage',
 ];
 
 /**

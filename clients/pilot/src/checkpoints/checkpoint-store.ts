@@ -6,7 +6,7 @@ import { checksumFile } from '../files/checksum.js';
 import type { FileStore } from '../files/file-store.types.js';
 import { isPlainName, placeOf } from '../files/file-store.js';
 import { isNoSuchFile } from '../files/http-store.js';
-import { pathOf } from '../files/open-folder.js';
+import { pathOf } from '@rhizome/storage/open-folder';
 import { removeFolder } from '../files/scratch.js';
 import type { StoredFile } from '../files/staging.js';
 import type { Checkpoint } from './checkpoint.types.js';

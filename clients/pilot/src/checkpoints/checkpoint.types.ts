@@ -1,4 +1,4 @@
-import type { FolderIdentity } from '../files/open-folder.js';
+import type { FolderIdentity } from '@rhizome/storage/open-folder';
 import type { StoredFile } from '../files/staging.js';
 
 /** Step and completed part of a payload; null if it gives none. */

@@ -8,7 +8,7 @@ import {
   pathOf,
   refusalOfFile,
   reopenFolder,
-} from '../files/open-folder.js';
+} from '@rhizome/storage/open-folder';
 
 /** A file of a payload that cannot be stored, with the reason. */
 export class FileRefused extends Error {

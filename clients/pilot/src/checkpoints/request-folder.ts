@@ -10,7 +10,7 @@ import {
   removeFile,
   reopenFolder,
   writeNewFile,
-} from '../files/open-folder.js';
+} from '@rhizome/storage/open-folder';
 
 /** Answer to a request; the code is the exit code of `rhizome-job`. */
 export interface RequestAnswer {

@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
-import { assertNoMetadata, outsideMetadata } from './metadata-addresses.js';
+import { assertNoMetadata, outsideMetadata } from '@rhizome/storage/metadata-addresses';
 import type { FileStore } from './file-store.types.js';
 
 const maxAttempts = 4;

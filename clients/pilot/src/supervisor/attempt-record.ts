@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { placeOf } from '../files/file-store.js';
 import type { RecordedCheckpoints } from '../checkpoints/checkpoint.types.js';
-import type { FolderIdentity } from '../files/open-folder.js';
+import type { FolderIdentity } from '@rhizome/storage/open-folder';
 import { removeFolder } from '../files/scratch.js';
 import type { Assignment } from '../protocol/core-protocol.js';
 import { readDurable, writeChecked, writeDurably } from '../spool/durable-file.js';

@@ -7,7 +7,7 @@ import {
   refusalOfFile,
   removeFile,
   writeNewFile,
-} from '../files/open-folder.js';
+} from '@rhizome/storage/open-folder';
 import type { LeasedWorkUnit } from '../protocol/unit-calls.js';
 
 /** Largest result of a unit in bytes. */

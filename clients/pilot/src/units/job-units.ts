@@ -1,7 +1,7 @@
 import type { Logger } from '@rhizome/log';
 import { mkdir, type FileHandle } from 'node:fs/promises';
 import { RequestFolder } from '../checkpoints/request-folder.js';
-import { openFolder, pathOf, reopenFolder } from '../files/open-folder.js';
+import { openFolder, pathOf, reopenFolder } from '@rhizome/storage/open-folder';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { UnitCalls } from '../protocol/unit-calls.js';
 import type { AttemptRecord } from '../supervisor/attempt-record.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { removeFile } from '../files/open-folder.js';
+import { removeFile } from '@rhizome/storage/open-folder';
 import { UnitClient } from './unit-client.js';
 import { unitSocketName } from './unit-places.js';
 import type { UnitService } from './unit-service.js';

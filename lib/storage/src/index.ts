@@ -1,0 +1,39 @@
+export {
+  type ByteRange,
+  type CallOptions,
+  type FileBody,
+  type FileList,
+  type FileSource,
+  type FolderDefinition,
+  type GetOptions,
+  type ListOptions,
+  type PutOptions,
+  type S3Credential,
+  type S3Definition,
+  type SignedAddress,
+  type SigningKeys,
+  type StorageCredential,
+  type StorageDefinition,
+  type StorageGrant,
+  type StorageKind,
+  type StorageProvider,
+  storageKinds,
+  type StoredFile,
+  type TokenFileCredential,
+  type TokenServiceCredential,
+  type WebDavDefinition,
+  type XRootDDefinition,
+} from './storage.types.js';
+export { openStorage, type StorageDependencies } from './open-storage.js';
+export { isStorageError, StorageError, type StorageErrorKind } from './storage-error.js';
+export { assertKey, assertPrefix, longestKeyBytes } from './keys.js';
+export { type ExpectedContent, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
+export { readSigned, writeSigned } from './http/transfers.js';
+export { withoutCredentials } from './http/http-client.js';
+export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
+export {
+  type ServiceMethod,
+  type SignedRequest,
+  smallestKeyBytes,
+  verifyRequest,
+} from './file-service/signature.js';

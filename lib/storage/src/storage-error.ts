@@ -1,0 +1,43 @@
+/** Kinds of errors of storages. */
+export type StorageErrorKind =
+  /** There is no such file. */
+  | 'GONE'
+  /** The storage refuses access. */
+  | 'DENIED'
+  /** The storage cannot be reached, is too slow, or reports an error that may pass. */
+  | 'SLOW'
+  /** Size or digest differ from what was declared. */
+  | 'CORRUPT'
+  /** No space is left. */
+  | 'FULL'
+  /** A file with this key exists. */
+  | 'EXISTS'
+  /** The request is wrong, or the storage cannot serve it. */
+  | 'INVALID';
+
+const helpElsewhere: ReadonlySet<StorageErrorKind> = new Set(['GONE', 'SLOW', 'CORRUPT', 'FULL']);
+
+export interface StorageErrorOptions extends ErrorOptions {
+  readonly mayHelpElsewhere?: boolean;
+}
+
+/** An error of a storage. The message has no credentials and no signatures. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  /** True if a copy of the file in another storage, or another storage for a new file, may help. */
+  readonly mayHelpElsewhere: boolean;
+
+  constructor(
+    readonly kind: StorageErrorKind,
+    message: string,
+    { mayHelpElsewhere = helpElsewhere.has(kind), ...options }: StorageErrorOptions = {},
+  ) {
+    super(message, options);
+    this.mayHelpElsewhere = mayHelpElsewhere;
+  }
+}
+
+/** True for an error of a storage, of one of these kinds if any are given. */
+export function isStorageError(error: unknown, ...kinds: readonly StorageErrorKind[]): error is StorageError {
+  return error instanceof StorageError && (kinds.length === 0 || kinds.includes(error.kind));
+}
