@@ -900,7 +900,7 @@ export type ExcludeHostUserErrorCode =
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** An `http://` or `https://` URL, or a path in the file store. */
+  /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   location: string;
   /** Name of the file in the working folder of the payload, without `/`. */
   name: string;

@@ -460,7 +460,7 @@ export type JobMetricsInput = {
 
 /** Declared output of a job, with its location. */
 export type JobOutputInput = {
-  /** URL or path of the file in the file store. */
+  /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   location: string;
   /** The declared name. */
   name: string;

@@ -87,6 +87,10 @@ export const coreActions = [
   'secret:use',
   /** Receives the secrets of an attempt; needs the credential of the worker that holds it. */
   'secret:redeem',
+  /** Reads the storages of an experiment, without their credentials. */
+  'storage:read',
+  /** Creates, changes and removes storages; only in all experiments. */
+  'storage:manage',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;
@@ -110,6 +114,7 @@ const readers: readonly CoreAction[] = [
   'worker:read',
   'experiment:read',
   'share:read',
+  'storage:read',
   'events:read',
   'schema:read',
 ];
@@ -143,6 +148,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:setState',
     'worker:drain',
     'worker:enrol',
+    'storage:manage',
     'operation:trace',
     'metrics:scrape',
     'service:read',

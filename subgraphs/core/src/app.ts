@@ -20,6 +20,8 @@ import { downtimePolicies, downtimeResolvers } from './queues/graphql/downtime-r
 import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js';
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
+import { storagePolicies, storageResolvers } from './storages/graphql/resolvers.js';
+import { filePolicies, fileResolvers } from './files/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
 import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
@@ -64,6 +66,7 @@ export const corePolicies: Policies = {
   ...consentPolicies,
   ...secretPolicies,
   ...sharePolicies,
+  ...storagePolicies,
   ...queuePolicies,
   ...downtimePolicies,
   ...policyPolicies,
@@ -81,6 +84,7 @@ export const corePolicies: Policies = {
   ...fleetPolicies,
   ...fleetStreamPolicies,
   ...workerPolicies,
+  ...filePolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
   ...gpuPolicies,
@@ -100,6 +104,7 @@ export function buildCore(options: CoreOptions): Core {
       consentResolvers,
       secretResolvers,
       shareResolvers,
+      storageResolvers,
       queueResolvers,
       canaryResolvers,
       downtimeResolvers,
@@ -119,6 +124,7 @@ export function buildCore(options: CoreOptions): Core {
       fleetResolvers,
       fleetStreamResolvers,
       workerResolvers,
+      fileResolvers,
       leaseClockResolvers,
       hostResolvers,
       gpuResolvers,

@@ -46,6 +46,7 @@ async function main(): Promise<void> {
       leaseClock: config.leaseClock,
       quotas: config.quotas,
       secrets: { keys, limits: { count, bytes }, rewrapEveryMs: rewrapSeconds * 1000 },
+      files: config.files,
     },
     ...(rights && { rights }),
   });

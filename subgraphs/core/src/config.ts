@@ -2,6 +2,7 @@
 import { assertSecureListening, assertSecureTransport, gatewayKeySettings } from '@rhizome/authz';
 import { defaultSecretLimits } from './secrets/secrets.service.js';
 import { defaultQuotas } from './jobs/submit/live-quota.js';
+import { defaultFiles } from './files/files-config.js';
 import {
   type DeepReadonly,
   loadConfig,
@@ -127,6 +128,16 @@ const schema = z.strictObject({
     })
     .refine(({ masterKeyFile, transit }) => masterKeyFile === undefined || transit === undefined, {
       message: 'expected masterKeyFile or transit, not both',
+    })
+    .prefault({}),
+  files: z
+    .strictObject({
+      /** Folder with the credentials of storages, one file `NAME.json` each; all processes of core have the same. */
+      credentialFolder: z.string().min(1).optional(),
+      /** Seconds for which addresses of files are valid. */
+      addressSeconds: z.int().min(60).max(3600).default(defaultFiles.addressSeconds),
+      /** Seconds after the end of a job after which files of its superseded attempts are removed. */
+      removeAfterSeconds: z.int().min(3600).max(31_536_000).default(defaultFiles.removeAfterSeconds),
     })
     .prefault({}),
 });

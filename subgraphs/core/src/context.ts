@@ -22,6 +22,8 @@ import type { PoliciesService } from './policies/policies.service.js';
 import type { SimulationsService } from './policies/simulation/simulations.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
+import type { StoragesService } from './storages/storages.service.js';
+import type { FileServices } from './files/file-services.types.js';
 import type { SecretsService } from './secrets/secrets.service.js';
 import type { TaskCommands } from './tasks/control/task-commands.service.js';
 import type { TaskChanges } from './tasks/changes/task-changes.service.js';
@@ -63,6 +65,9 @@ export interface CoreServices {
   readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly downtimes: DowntimesService;
+  readonly storages: StoragesService;
+  /** Files of jobs. */
+  readonly files: FileServices;
   /** Health of queues by id, in order; null without canary jobs. */
   readonly queueHealth: (queueIds: readonly string[]) => Promise<readonly (QueueHealth | null)[]>;
   /** Hosts that are not healthy. */

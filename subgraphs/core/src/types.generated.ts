@@ -17,10 +17,12 @@ import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, Job
 import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMapper } from './workers/graphql/hosts.mappers.js';
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
+import type { OutputFileMapper, SignedFileMapper } from './files/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, QueueExperimentLimitsMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
+import type { StorageMapper, StorageConnectionMapper } from './storages/graphql/schema.mappers.js';
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskCommandMapper, TaskCommandEffectMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
 import type { WorkPoolMapper, WorkPoolConnectionMapper, WorkPoolSettingsMapper, WorkUnitMapper, WorkUnitAssignmentMapper, WorkUnitCompletionMapper, WorkUnitConnectionMapper, WorkUnitCountsMapper, WorkUnitErrorMapper, WorkUnitLeaseMapper, WorkUnitTotalMapper } from './units/graphql/schema.mappers.js';
@@ -1127,6 +1129,75 @@ export type CreateSecretUserErrorCode =
   /** Another secret of the owner or the experiment has the name. */
   | 'SECRET_NAME_TAKEN';
 
+/** A storage to create. */
+export type CreateStorageInput = {
+  /** URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  readonly address: Scalars['String']['input'];
+  /** Bucket of an S3 server. */
+  readonly bucket?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  readonly credential?: InputMaybe<Scalars['String']['input']>;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** True if its experiments store the outputs of their jobs in it. */
+  readonly isDefault?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Checks only: nothing is created. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Largest output, in MiB; no limit without it. */
+  readonly maxFileMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
+  readonly name: Scalars['String']['input'];
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  readonly prefix?: InputMaybe<Scalars['String']['input']>;
+  /** Protocol of the storage; it cannot change. */
+  readonly provider: StorageProvider;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  readonly queueNames?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Region of an S3 server; by default `us-east-1`. */
+  readonly region?: InputMaybe<Scalars['String']['input']>;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  readonly sharedPrefixes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Name of the site that is near to it. */
+  readonly siteName?: InputMaybe<Scalars['String']['input']>;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  readonly webAddress?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `createStorage`. */
+export type CreateStoragePayload = {
+  readonly __typename?: 'CreateStoragePayload';
+  /** The storage; null if the input has errors, or was only checked. */
+  readonly storage?: Maybe<Storage>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CreateStorageUserError>;
+};
+
+/** An error in the input of `createStorage`. */
+export type CreateStorageUserError = UserError & {
+  readonly __typename?: 'CreateStorageUserError';
+  /** Code of the error, for programs. */
+  readonly code: CreateStorageUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `createStorage`. */
+export type CreateStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** A storage with this name exists, with other settings. */
+  | 'STORAGE_NAME_TAKEN';
+
 /** A pool to create. */
 export type CreateWorkPoolInput = {
   /** Name of the experiment that owns the pool. */
@@ -2208,10 +2279,26 @@ export type FailedWorkUnitInput = {
   readonly message?: InputMaybe<Scalars['String']['input']>;
 };
 
+/** A header of an HTTP request. */
+export type FileHeader = {
+  readonly __typename?: 'FileHeader';
+  /** Name of the header. */
+  readonly name: Scalars['String']['output'];
+  /** Value of the header. */
+  readonly value: Scalars['String']['output'];
+};
+
+/** HTTP method by which a file is transferred. */
+export type FileMethod =
+  /** Reads the file. */
+  | 'GET'
+  /** Writes the file. */
+  | 'PUT';
+
 /** A file that can be fetched. */
 export type FileReference = {
   readonly __typename?: 'FileReference';
-  /** An `http://` or `https://` URL, or a path in the file store. */
+  /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   readonly location: Scalars['String']['output'];
   /** Name of the file in the working folder of the payload. */
   readonly name: Scalars['String']['output'];
@@ -2219,7 +2306,7 @@ export type FileReference = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** An `http://` or `https://` URL, or a path in the file store. */
+  /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   readonly location: Scalars['String']['input'];
   /** Name of the file in the working folder of the payload, without `/`. */
   readonly name: Scalars['String']['input'];
@@ -3396,6 +3483,8 @@ export type Job = Node & {
   readonly name: Scalars['String']['output'];
   /** Time before which the job is not started (backoff between attempts); null if it need not wait. */
   readonly notBefore?: Maybe<Scalars['DateTime']['output']>;
+  /** Stored outputs with addresses for some minutes; empty until the job is FINISHED. For lists of jobs, select `outputs` instead. */
+  readonly outputFiles: ReadonlyArray<OutputFile>;
   /** Declared outputs that the worker registered; empty until then. */
   readonly outputs: ReadonlyArray<JobOutput>;
   /** Principal that the job belongs to: its submitter, or the person on whose behalf a service submitted it. */
@@ -4040,7 +4129,7 @@ export type JobOrder =
 /** Declared output of a job, with its location. */
 export type JobOutput = {
   readonly __typename?: 'JobOutput';
-  /** URL or path of the file in the file store. */
+  /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   readonly location: Scalars['String']['output'];
   /** The declared name. */
   readonly name: Scalars['String']['output'];
@@ -4052,7 +4141,7 @@ export type JobOutput = {
 
 /** Declared output of a job, with its location. */
 export type JobOutputInput = {
-  /** URL or path of the file in the file store. */
+  /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   readonly location: Scalars['String']['input'];
   /** The declared name. */
   readonly name: Scalars['String']['input'];
@@ -4655,6 +4744,8 @@ export type Mutation = {
   readonly createQueue: CreateQueuePayload;
   /** Stores a secret of the caller or of an experiment. */
   readonly createSecret: CreateSecretPayload;
+  /** Creates a storage. A repeated call with the same settings returns the storage. */
+  readonly createStorage: CreateStoragePayload;
   /** Creates a pool of work units. A repeated call with the same input returns the pool. */
   readonly createWorkPool: CreateWorkPoolPayload;
   /** Declares a downtime of a queue or a site. */
@@ -4731,6 +4822,8 @@ export type Mutation = {
   readonly registerWorker: RegisterWorkerPayload;
   /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
+  /** Removes a storage that no live job needs. Its files stay where they are. */
+  readonly removeStorage: RemoveStoragePayload;
   /** Replaces core's record of the checkpoints of jobs. A worker reports them after their files are stored. */
   readonly reportCheckpoints: ReportCheckpointsPayload;
   /**
@@ -4772,6 +4865,13 @@ export type Mutation = {
   readonly setQueueState: SetQueueStatePayload;
   /** Sets all shares of an experiment. */
   readonly setShares: SetSharesPayload;
+  /** Changes a storage. Addresses that were signed before stay valid until they expire. */
+  readonly setStorage: SetStoragePayload;
+  /**
+   * Signs addresses of the files of an attempt, for the worker that holds it. They expire after some minutes, and a
+   * repeated call renews them. Outputs are stored below a key of the job and the fence.
+   */
+  readonly signJobFiles: SignJobFilesPayload;
   /** Reports that payloads start. */
   readonly startJobs: StartJobsPayload;
   /** Submits up to 10,000 jobs. Each job is accepted or refused on its own; a call that is repeated with the same key gets the same answer. */
@@ -4882,6 +4982,11 @@ export type MutationcreateQueueArgs = {
 
 export type MutationcreateSecretArgs = {
   input: CreateSecretInput;
+};
+
+
+export type MutationcreateStorageArgs = {
+  input: CreateStorageInput;
 };
 
 
@@ -5035,6 +5140,11 @@ export type MutationreleaseJobsArgs = {
 };
 
 
+export type MutationremoveStorageArgs = {
+  input: RemoveStorageInput;
+};
+
+
 export type MutationreportCheckpointsArgs = {
   input: ReportCheckpointsInput;
 };
@@ -5110,6 +5220,16 @@ export type MutationsetSharesArgs = {
 };
 
 
+export type MutationsetStorageArgs = {
+  input: SetStorageInput;
+};
+
+
+export type MutationsignJobFilesArgs = {
+  input: SignJobFilesInput;
+};
+
+
 export type MutationstartJobsArgs = {
   input: StartJobsInput;
 };
@@ -5176,6 +5296,21 @@ export type OnDisconnect =
   | 'CONTINUE'
   /** The payload ends with the lease of the worker. */
   | 'STOP';
+
+/** A stored output with an address to download it. */
+export type OutputFile = {
+  readonly __typename?: 'OutputFile';
+  /** Time at which the URL expires; null without one, and for a URL that does not expire. */
+  readonly expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The declared name. */
+  readonly name: Scalars['String']['output'];
+  /** SHA-256 of the file, in hexadecimal. */
+  readonly sha256: Scalars['String']['output'];
+  /** Size of the file, in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+  /** URL to download the file without any other credential, as secret as a password; null if the storage was removed, cannot be used now or cannot sign. */
+  readonly url?: Maybe<Scalars['String']['output']>;
+};
 
 /** Position of a page in its list. */
 export type PageInfo = {
@@ -6136,6 +6271,10 @@ export type Query = {
    * about two seconds and returns the numbers so far.
    */
   readonly simulatePolicy: PolicySimulationResult;
+  /** One storage by name; null if it does not exist or you may not see it. */
+  readonly storage?: Maybe<Storage>;
+  /** Storages that the caller's experiments use, by name. */
+  readonly storages: StorageConnection;
   /** A task; null if it does not exist, or if you may not read it. */
   readonly task?: Maybe<Task>;
   /** Tasks that the caller may read, newest first. */
@@ -6315,6 +6454,17 @@ export type QuerysharesArgs = {
 export type QuerysimulatePolicyArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   input: SimulatePolicyInput;
+};
+
+
+export type QuerystorageArgs = {
+  name: Scalars['String']['input'];
+};
+
+
+export type QuerystoragesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
 };
 
 
@@ -6872,6 +7022,45 @@ export type ReleaseJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
+
+/** A storage to remove. */
+export type RemoveStorageInput = {
+  /** Checks only: nothing is removed. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Name of the storage. */
+  readonly name: Scalars['String']['input'];
+};
+
+/** Result of `removeStorage`. */
+export type RemoveStoragePayload = {
+  readonly __typename?: 'RemoveStoragePayload';
+  /** The storage as it was; null if the input has errors. */
+  readonly storage?: Maybe<Storage>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RemoveStorageUserError>;
+};
+
+/** An error in the input of `removeStorage`. */
+export type RemoveStorageUserError = UserError & {
+  readonly __typename?: 'RemoveStorageUserError';
+  /** Code of the error, for programs. */
+  readonly code: RemoveStorageUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `removeStorage`. */
+export type RemoveStorageUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** A live job needs the storage. */
+  | 'STORAGE_IN_USE'
+  /** The storage does not exist. */
+  | 'STORAGE_NOT_FOUND';
 
 /** Checkpoints that workers keep. */
 export type ReportCheckpointsInput = {
@@ -7818,6 +8007,75 @@ export type SetSharesUserErrorCode =
   /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
+/** Changes of a storage. A setting that is left out stays as it is; null removes it. */
+export type SetStorageInput = {
+  /** New URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  readonly address?: InputMaybe<Scalars['String']['input']>;
+  /** Bucket of an S3 server. */
+  readonly bucket?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  readonly credential?: InputMaybe<Scalars['String']['input']>;
+  /** Revision that the storage must have; any by default. */
+  readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** True if its experiments store the outputs of their jobs in it. */
+  readonly isDefault?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Checks only: nothing is changed. */
+  readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Largest output, in MiB; no limit without it. */
+  readonly maxFileMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of the storage. It cannot change. */
+  readonly name: Scalars['String']['input'];
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  readonly prefix?: InputMaybe<Scalars['String']['input']>;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  readonly queueNames?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Region of an S3 server; by default `us-east-1`. */
+  readonly region?: InputMaybe<Scalars['String']['input']>;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  readonly sharedPrefixes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Name of the site that is near to it. */
+  readonly siteName?: InputMaybe<Scalars['String']['input']>;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  readonly webAddress?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `setStorage`. */
+export type SetStoragePayload = {
+  readonly __typename?: 'SetStoragePayload';
+  /** The storage after the change; null if the input has errors. */
+  readonly storage?: Maybe<Storage>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<SetStorageUserError>;
+};
+
+/** An error in the input of `setStorage`. */
+export type SetStorageUserError = UserError & {
+  readonly __typename?: 'SetStorageUserError';
+  /** Code of the error, for programs. */
+  readonly code: SetStorageUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `setStorage`. */
+export type SetStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** The storage does not exist. */
+  | 'STORAGE_NOT_FOUND';
+
 /** A leaf of the fair-share tree. */
 export type Share = Node & {
   readonly __typename?: 'Share';
@@ -7887,6 +8145,102 @@ export type ShareInput = {
   readonly ownerLimitCores?: InputMaybe<Scalars['Int']['input']>;
   /** Weight of the share among borrowers, above 0, up to 1000. */
   readonly weight?: InputMaybe<Scalars['Float']['input']>;
+};
+
+/** Files that the holder of an attempt reads and writes. */
+export type SignJobFilesInput = {
+  /** Fence of the job's assignment. */
+  readonly fence: Scalars['SafeInt']['input'];
+  /** The job, by id. */
+  readonly jobId: Scalars['ID']['input'];
+  /** Files to read: declared inputs that are in a storage, and outputs of parents, at most 1000. */
+  readonly reads?: InputMaybe<ReadonlyArray<SignedReadInput>>;
+  /** The worker that holds the attempt. */
+  readonly workerId: Scalars['ID']['input'];
+  /** Declared outputs to write, at most 100. */
+  readonly writes?: InputMaybe<ReadonlyArray<SignedWriteInput>>;
+};
+
+/** Result of `signJobFiles`. */
+export type SignJobFilesPayload = {
+  readonly __typename?: 'SignJobFilesPayload';
+  /** The files to read and then those to write, in the order of the request; empty if the input has errors. */
+  readonly files: ReadonlyArray<SignedFile>;
+  /** Errors that prevented the call; empty if there are none. */
+  readonly userErrors: ReadonlyArray<SignJobFilesUserError>;
+};
+
+/** An error in the input of `signJobFiles`. */
+export type SignJobFilesUserError = UserError & {
+  readonly __typename?: 'SignJobFilesUserError';
+  /** Code of the error, for programs. */
+  readonly code: SignJobFilesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `signJobFiles`. */
+export type SignJobFilesUserErrorCode =
+  /** The job was taken from the worker, or its attempt has ended. */
+  | 'FENCE_STALE'
+  /** The file belongs to another owner or experiment. */
+  | 'FILE_FORBIDDEN'
+  /** The job did not declare the file, or its parent did not store it. */
+  | 'FILE_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The job does not exist, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The storage of the file was removed, or there is none for the outputs of the job. */
+  | 'STORAGE_NOT_FOUND'
+  /** The storage cannot be used now, or has no valid credential. */
+  | 'STORAGE_UNAVAILABLE'
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
+  | 'WORKER_LOST'
+  /** The worker does not exist, or has ended. */
+  | 'WORKER_NOT_FOUND';
+
+/** A file that a worker may read or write for a limited time. */
+export type SignedFile = {
+  readonly __typename?: 'SignedFile';
+  /** Time at which the address expires. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Headers that the request must have. */
+  readonly headers: ReadonlyArray<FileHeader>;
+  /** Parent of the job that made the file; null for inputs and outputs of the job itself. */
+  readonly jobId?: Maybe<Scalars['ID']['output']>;
+  /** Location of the file, to report for an output. */
+  readonly location: Scalars['String']['output'];
+  /** HTTP method of the request that reads or writes the file. */
+  readonly method: FileMethod;
+  /** Name of the file, as in the request. */
+  readonly name: Scalars['String']['output'];
+  /** SHA-256 of the file, in hexadecimal; null for an input, whose digest is not known. */
+  readonly sha256?: Maybe<Scalars['String']['output']>;
+  /** Size of the file in bytes; null for an input, whose size is not known. */
+  readonly sizeBytes?: Maybe<Scalars['SafeInt']['output']>;
+  /** URL of the request; as secret as a password. */
+  readonly url: Scalars['String']['output'];
+};
+
+/** A file to read. */
+export type SignedReadInput = {
+  /** Parent that made the file; null for a declared input. */
+  readonly jobId?: InputMaybe<Scalars['ID']['input']>;
+  /** Name of a declared input, or of an output of a parent. */
+  readonly name: Scalars['String']['input'];
+};
+
+/** A file to write. Its address accepts only this content. */
+export type SignedWriteInput = {
+  /** Name of a declared output. */
+  readonly name: Scalars['String']['input'];
+  /** SHA-256 of the file, in hexadecimal. */
+  readonly sha256: Scalars['String']['input'];
+  /** Size of the file, in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['input'];
 };
 
 /** A policy to simulate. */
@@ -8015,6 +8369,82 @@ export type StartPhase =
   | 'RUNNING'
   /** Inputs are staged, the payload is prepared. */
   | 'STARTING';
+
+/** A named place for files, such as a bucket or a folder on a server. */
+export type Storage = Node & {
+  readonly __typename?: 'Storage';
+  /** URL of the storage. */
+  readonly address: Scalars['String']['output'];
+  /** Bucket of an S3 server; null for other storages. */
+  readonly bucket?: Maybe<Scalars['String']['output']>;
+  /** Time of creation. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Name of the credential; null if there is none, or for callers without the permission `storage:manage`. */
+  readonly credential?: Maybe<Scalars['String']['output']>;
+  /** Experiments that use the storage; an empty list means all. */
+  readonly experiments: ReadonlyArray<Experiment>;
+  /** Opaque identifier, `storage_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** True if its experiments store the outputs of their jobs in it. */
+  readonly isDefault: Scalars['Boolean']['output'];
+  /** Largest output, in MiB; null for no limit. */
+  readonly maxFileMiB?: Maybe<Scalars['Int']['output']>;
+  /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. Files have locations `rhizome://NAME/KEY`. */
+  readonly name: Scalars['String']['output'];
+  /** Beginning of all keys in the bucket; null if there is none. */
+  readonly prefix?: Maybe<Scalars['String']['output']>;
+  /** Protocol of the storage. */
+  readonly provider: StorageProvider;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  readonly queueNames: ReadonlyArray<Scalars['String']['output']>;
+  /** Region of an S3 server; null for the usual one and for other storages. */
+  readonly region?: Maybe<Scalars['String']['output']>;
+  /** Revision of the storage; grows by one with each change. */
+  readonly revision: Scalars['Int']['output'];
+  /** Beginnings of keys that all members of its experiments may read. */
+  readonly sharedPrefixes: ReadonlyArray<Scalars['String']['output']>;
+  /** Site that is near to it; null if none was given. */
+  readonly site?: Maybe<Site>;
+  /** Origins that get the credential when a WebDAV server redirects to them. */
+  readonly trustedOrigins: ReadonlyArray<Scalars['String']['output']>;
+  /** Time of the latest change. */
+  readonly updatedAt: Scalars['DateTime']['output'];
+  /** URL by which a folder of XRootD is reached over HTTP; null if there is none. */
+  readonly webAddress?: Maybe<Scalars['String']['output']>;
+};
+
+/** A page of storages. */
+export type StorageConnection = {
+  readonly __typename?: 'StorageConnection';
+  /** The storages with their cursors. */
+  readonly edges: ReadonlyArray<StorageEdge>;
+  /** The storages. */
+  readonly nodes: ReadonlyArray<Storage>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of storages in the whole list. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A storage on a page. */
+export type StorageEdge = {
+  readonly __typename?: 'StorageEdge';
+  /** Cursor of the storage, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The storage. */
+  readonly node: Storage;
+};
+
+/** Protocol of a storage. */
+export type StorageProvider =
+  /** A folder behind the file service of Rhizome. */
+  | 'FOLDER'
+  /** An object store that speaks the protocol of Amazon S3. */
+  | 'S3'
+  /** A server that speaks WebDAV, such as dCache or EOS. */
+  | 'WEBDAV'
+  /** A server that speaks XRootD. */
+  | 'XROOTD';
 
 /** Consent of a person: the service of an experiment may submit jobs and tasks that the person will own. */
 export type SubmissionConsent = {
@@ -10186,6 +10616,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( SecretMapper & { __typename: 'Secret' } )
     | ( ShareMapper & { __typename: 'Share' } )
     | ( SiteMapper & { __typename: 'Site' } )
+    | ( StorageMapper & { __typename: 'Storage' } )
     | ( TaskMapper & { __typename: 'Task' } )
     | ( WorkPoolMapper & { __typename: 'WorkPool' } )
     | ( WorkUnitMapper & { __typename: 'WorkUnit' } )
@@ -10212,6 +10643,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<CreateFleetUserError, 'code'> & { code: _RefType['CreateFleetUserErrorCode'] } & { __typename: 'CreateFleetUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
     | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
+    | ( Omit<CreateStorageUserError, 'code'> & { code: _RefType['CreateStorageUserErrorCode'] } & { __typename: 'CreateStorageUserError' } )
     | ( Omit<CreateWorkPoolUserError, 'code'> & { code: _RefType['CreateWorkPoolUserErrorCode'] } & { __typename: 'CreateWorkPoolUserError' } )
     | ( Omit<DeclareDowntimeUserError, 'code'> & { code: _RefType['DeclareDowntimeUserErrorCode'] } & { __typename: 'DeclareDowntimeUserError' } )
     | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
@@ -10242,6 +10674,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
+    | ( Omit<RemoveStorageUserError, 'code'> & { code: _RefType['RemoveStorageUserErrorCode'] } & { __typename: 'RemoveStorageUserError' } )
     | ( Omit<ReportCheckpointsUserError, 'code'> & { code: _RefType['ReportCheckpointsUserErrorCode'] } & { __typename: 'ReportCheckpointsUserError' } )
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
@@ -10257,6 +10690,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
     | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
     | ( Omit<SetSharesUserError, 'code'> & { code: _RefType['SetSharesUserErrorCode'] } & { __typename: 'SetSharesUserError' } )
+    | ( Omit<SetStorageUserError, 'code'> & { code: _RefType['SetStorageUserErrorCode'] } & { __typename: 'SetStorageUserError' } )
+    | ( Omit<SignJobFilesUserError, 'code'> & { code: _RefType['SignJobFilesUserErrorCode'] } & { __typename: 'SignJobFilesUserError' } )
     | ( Omit<SimulatePolicyUserError, 'code'> & { code: _RefType['SimulatePolicyUserErrorCode'] } & { __typename: 'SimulatePolicyUserError' } )
     | ( Omit<StartJobsUserError, 'code'> & { code: _RefType['StartJobsUserErrorCode'] } & { __typename: 'StartJobsUserError' } )
     | ( Omit<SubmitJobsUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitJobsUserError' } )
@@ -10362,6 +10797,10 @@ export type ResolversTypes = {
   CreateSecretPayload: ResolverTypeWrapper<Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversTypes['Secret']>, userErrors: ReadonlyArray<ResolversTypes['CreateSecretUserError']> }>;
   CreateSecretUserError: ResolverTypeWrapper<Omit<CreateSecretUserError, 'code'> & { code: ResolversTypes['CreateSecretUserErrorCode'] }>;
   CreateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SECRET_NAME_TAKEN' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
+  CreateStorageInput: CreateStorageInput;
+  CreateStoragePayload: ResolverTypeWrapper<Omit<CreateStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversTypes['Storage']>, userErrors: ReadonlyArray<ResolversTypes['CreateStorageUserError']> }>;
+  CreateStorageUserError: ResolverTypeWrapper<Omit<CreateStorageUserError, 'code'> & { code: ResolversTypes['CreateStorageUserErrorCode'] }>;
+  CreateStorageUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'STORAGE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   CreateWorkPoolInput: CreateWorkPoolInput;
   CreateWorkPoolPayload: ResolverTypeWrapper<Omit<CreateWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversTypes['CreateWorkPoolUserError']> }>;
   CreateWorkPoolUserError: ResolverTypeWrapper<Omit<CreateWorkPoolUserError, 'code'> & { code: ResolversTypes['CreateWorkPoolUserErrorCode'] }>;
@@ -10442,6 +10881,8 @@ export type ResolversTypes = {
   FailWorkUnitsUserError: ResolverTypeWrapper<Omit<FailWorkUnitsUserError, 'code'> & { code: ResolversTypes['FailWorkUnitsUserErrorCode'] }>;
   FailWorkUnitsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'UNIT_NOT_FOUND' | 'UNIT_NOT_HELD'>;
   FailedWorkUnitInput: FailedWorkUnitInput;
+  FileHeader: ResolverTypeWrapper<FileHeader>;
+  FileMethod: ResolverTypeWrapper<'GET' | 'PUT'>;
   FileReference: ResolverTypeWrapper<FileReference>;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
@@ -10597,6 +11038,7 @@ export type ResolversTypes = {
   Node: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Node']>;
   NoticeSignal: ResolverTypeWrapper<'NONE' | 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGUSR1' | 'SIGUSR2'>;
   OnDisconnect: ResolverTypeWrapper<'CONTINUE' | 'STOP'>;
+  OutputFile: ResolverTypeWrapper<OutputFileMapper>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
@@ -10698,6 +11140,10 @@ export type ResolversTypes = {
   ReleaseJobsPayload: ResolverTypeWrapper<Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['ReleaseJobsUserError']> }>;
   ReleaseJobsUserError: ResolverTypeWrapper<Omit<ReleaseJobsUserError, 'code'> & { code: ResolversTypes['ReleaseJobsUserErrorCode'] }>;
   ReleaseJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  RemoveStorageInput: RemoveStorageInput;
+  RemoveStoragePayload: ResolverTypeWrapper<Omit<RemoveStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversTypes['Storage']>, userErrors: ReadonlyArray<ResolversTypes['RemoveStorageUserError']> }>;
+  RemoveStorageUserError: ResolverTypeWrapper<Omit<RemoveStorageUserError, 'code'> & { code: ResolversTypes['RemoveStorageUserErrorCode'] }>;
+  RemoveStorageUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'STORAGE_NOT_FOUND' | 'STORAGE_IN_USE' | 'REVISION_CONFLICT'>;
   ReportCheckpointsInput: ReportCheckpointsInput;
   ReportCheckpointsPayload: ResolverTypeWrapper<Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ReportCheckpointsUserError']> }>;
   ReportCheckpointsUserError: ResolverTypeWrapper<Omit<ReportCheckpointsUserError, 'code'> & { code: ResolversTypes['ReportCheckpointsUserErrorCode'] }>;
@@ -10785,10 +11231,21 @@ export type ResolversTypes = {
   SetSharesPayload: ResolverTypeWrapper<Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversTypes['Share']>, userErrors: ReadonlyArray<ResolversTypes['SetSharesUserError']> }>;
   SetSharesUserError: ResolverTypeWrapper<Omit<SetSharesUserError, 'code'> & { code: ResolversTypes['SetSharesUserErrorCode'] }>;
   SetSharesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE'>;
+  SetStorageInput: SetStorageInput;
+  SetStoragePayload: ResolverTypeWrapper<Omit<SetStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversTypes['Storage']>, userErrors: ReadonlyArray<ResolversTypes['SetStorageUserError']> }>;
+  SetStorageUserError: ResolverTypeWrapper<Omit<SetStorageUserError, 'code'> & { code: ResolversTypes['SetStorageUserErrorCode'] }>;
+  SetStorageUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'STORAGE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
   Share: ResolverTypeWrapper<ShareMapper>;
   ShareConnection: ResolverTypeWrapper<ShareConnectionMapper>;
   ShareEdge: ResolverTypeWrapper<Omit<ShareEdge, 'node'> & { node: ResolversTypes['Share'] }>;
   ShareInput: ShareInput;
+  SignJobFilesInput: SignJobFilesInput;
+  SignJobFilesPayload: ResolverTypeWrapper<Omit<SignJobFilesPayload, 'files' | 'userErrors'> & { files: ReadonlyArray<ResolversTypes['SignedFile']>, userErrors: ReadonlyArray<ResolversTypes['SignJobFilesUserError']> }>;
+  SignJobFilesUserError: ResolverTypeWrapper<Omit<SignJobFilesUserError, 'code'> & { code: ResolversTypes['SignJobFilesUserErrorCode'] }>;
+  SignJobFilesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'STORAGE_NOT_FOUND' | 'STORAGE_UNAVAILABLE'>;
+  SignedFile: ResolverTypeWrapper<SignedFileMapper>;
+  SignedReadInput: SignedReadInput;
+  SignedWriteInput: SignedWriteInput;
   SimulatePolicyInput: SimulatePolicyInput;
   SimulatePolicyUserError: ResolverTypeWrapper<Omit<SimulatePolicyUserError, 'code'> & { code: ResolversTypes['SimulatePolicyUserErrorCode'] }>;
   SimulatePolicyUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'TASK_NOT_FOUND' | 'VERSION_NOT_FOUND'>;
@@ -10800,6 +11257,10 @@ export type ResolversTypes = {
   StartJobsUserError: ResolverTypeWrapper<Omit<StartJobsUserError, 'code'> & { code: ResolversTypes['StartJobsUserErrorCode'] }>;
   StartJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
   StartPhase: ResolverTypeWrapper<'STARTING' | 'RUNNING'>;
+  Storage: ResolverTypeWrapper<StorageMapper>;
+  StorageConnection: ResolverTypeWrapper<StorageConnectionMapper>;
+  StorageEdge: ResolverTypeWrapper<Omit<StorageEdge, 'node'> & { node: ResolversTypes['Storage'] }>;
+  StorageProvider: ResolverTypeWrapper<'FOLDER' | 'S3' | 'WEBDAV' | 'XROOTD'>;
   SubmissionConsent: ResolverTypeWrapper<SubmissionConsentMapper>;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: ResolverTypeWrapper<SubmitJobsPayloadMapper>;
@@ -10998,6 +11459,9 @@ export type ResolversParentTypes = {
   CreateSecretInput: CreateSecretInput;
   CreateSecretPayload: Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversParentTypes['Secret']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateSecretUserError']> };
   CreateSecretUserError: CreateSecretUserError;
+  CreateStorageInput: CreateStorageInput;
+  CreateStoragePayload: Omit<CreateStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversParentTypes['Storage']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateStorageUserError']> };
+  CreateStorageUserError: CreateStorageUserError;
   CreateWorkPoolInput: CreateWorkPoolInput;
   CreateWorkPoolPayload: Omit<CreateWorkPoolPayload, 'pool' | 'userErrors'> & { pool?: Maybe<ResolversParentTypes['WorkPool']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateWorkPoolUserError']> };
   CreateWorkPoolUserError: CreateWorkPoolUserError;
@@ -11062,6 +11526,7 @@ export type ResolversParentTypes = {
   FailWorkUnitsPayload: Omit<FailWorkUnitsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['FailWorkUnitsUserError']> };
   FailWorkUnitsUserError: FailWorkUnitsUserError;
   FailedWorkUnitInput: FailedWorkUnitInput;
+  FileHeader: FileHeader;
   FileReference: FileReference;
   FileReferenceInput: FileReferenceInput;
   FinishJobInput: FinishJobInput;
@@ -11192,6 +11657,7 @@ export type ResolversParentTypes = {
   MarkWorkflowNodesUserError: MarkWorkflowNodesUserError;
   Mutation: Record<PropertyKey, never>;
   Node: ResolversInterfaceTypes<ResolversParentTypes>['Node'];
+  OutputFile: OutputFileMapper;
   PageInfo: PageInfo;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
@@ -11275,6 +11741,9 @@ export type ResolversParentTypes = {
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
   ReleaseJobsUserError: ReleaseJobsUserError;
+  RemoveStorageInput: RemoveStorageInput;
+  RemoveStoragePayload: Omit<RemoveStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversParentTypes['Storage']>, userErrors: ReadonlyArray<ResolversParentTypes['RemoveStorageUserError']> };
+  RemoveStorageUserError: RemoveStorageUserError;
   ReportCheckpointsInput: ReportCheckpointsInput;
   ReportCheckpointsPayload: Omit<ReportCheckpointsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportCheckpointsUserError']> };
   ReportCheckpointsUserError: ReportCheckpointsUserError;
@@ -11344,10 +11813,19 @@ export type ResolversParentTypes = {
   SetSharesInput: SetSharesInput;
   SetSharesPayload: Omit<SetSharesPayload, 'shares' | 'userErrors'> & { shares: ReadonlyArray<ResolversParentTypes['Share']>, userErrors: ReadonlyArray<ResolversParentTypes['SetSharesUserError']> };
   SetSharesUserError: SetSharesUserError;
+  SetStorageInput: SetStorageInput;
+  SetStoragePayload: Omit<SetStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversParentTypes['Storage']>, userErrors: ReadonlyArray<ResolversParentTypes['SetStorageUserError']> };
+  SetStorageUserError: SetStorageUserError;
   Share: ShareMapper;
   ShareConnection: ShareConnectionMapper;
   ShareEdge: Omit<ShareEdge, 'node'> & { node: ResolversParentTypes['Share'] };
   ShareInput: ShareInput;
+  SignJobFilesInput: SignJobFilesInput;
+  SignJobFilesPayload: Omit<SignJobFilesPayload, 'files' | 'userErrors'> & { files: ReadonlyArray<ResolversParentTypes['SignedFile']>, userErrors: ReadonlyArray<ResolversParentTypes['SignJobFilesUserError']> };
+  SignJobFilesUserError: SignJobFilesUserError;
+  SignedFile: SignedFileMapper;
+  SignedReadInput: SignedReadInput;
+  SignedWriteInput: SignedWriteInput;
   SimulatePolicyInput: SimulatePolicyInput;
   SimulatePolicyUserError: SimulatePolicyUserError;
   Site: SiteMapper;
@@ -11356,6 +11834,9 @@ export type ResolversParentTypes = {
   StartJobsInput: StartJobsInput;
   StartJobsPayload: Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['StartJobsUserError']> };
   StartJobsUserError: StartJobsUserError;
+  Storage: StorageMapper;
+  StorageConnection: StorageConnectionMapper;
+  StorageEdge: Omit<StorageEdge, 'node'> & { node: ResolversParentTypes['Storage'] };
   SubmissionConsent: SubmissionConsentMapper;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: SubmitJobsPayloadMapper;
@@ -11823,6 +12304,20 @@ export type CreateSecretUserErrorResolvers<ContextType = Context, ParentType ext
 
 export type CreateSecretUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SECRETS_DISABLED?: any, SECRET_LIMIT_EXCEEDED?: any, SECRET_NAME_TAKEN?: any }, ResolversTypes['CreateSecretUserErrorCode']>;
 
+export type CreateStoragePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateStoragePayload'] = ResolversParentTypes['CreateStoragePayload']> = {
+  storage?: Resolver<Maybe<ResolversTypes['Storage']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateStorageUserError']>, ParentType, ContextType>;
+};
+
+export type CreateStorageUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateStorageUserError'] = ResolversParentTypes['CreateStorageUserError']> = {
+  code?: Resolver<ResolversTypes['CreateStorageUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateStorageUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, STORAGE_NAME_TAKEN?: any }, ResolversTypes['CreateStorageUserErrorCode']>;
+
 export type CreateWorkPoolPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateWorkPoolPayload'] = ResolversParentTypes['CreateWorkPoolPayload']> = {
   pool?: Resolver<Maybe<ResolversTypes['WorkPool']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateWorkPoolUserError']>, ParentType, ContextType>;
@@ -12186,6 +12681,13 @@ export type FailWorkUnitsUserErrorResolvers<ContextType = Context, ParentType ex
 };
 
 export type FailWorkUnitsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, UNIT_NOT_FOUND?: any, UNIT_NOT_HELD?: any }, ResolversTypes['FailWorkUnitsUserErrorCode']>;
+
+export type FileHeaderResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileHeader'] = ResolversParentTypes['FileHeader']> = {
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  value?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type FileMethodResolvers = EnumResolverSignature<{ GET?: any, PUT?: any }, ResolversTypes['FileMethod']>;
 
 export type FileReferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['FileReference'] = ResolversParentTypes['FileReference']> = {
   location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -12607,6 +13109,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   notBefore?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  outputFiles?: Resolver<ReadonlyArray<ResolversTypes['OutputFile']>, ParentType, ContextType>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['JobOutput']>, ParentType, ContextType>;
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   payload?: Resolver<ResolversTypes['JobPayload'], ParentType, ContextType>;
@@ -13013,6 +13516,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   createFleet?: Resolver<ResolversTypes['CreateFleetPayload'], ParentType, ContextType, RequireFields<MutationcreateFleetArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
   createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
+  createStorage?: Resolver<ResolversTypes['CreateStoragePayload'], ParentType, ContextType, RequireFields<MutationcreateStorageArgs, 'input'>>;
   createWorkPool?: Resolver<ResolversTypes['CreateWorkPoolPayload'], ParentType, ContextType, RequireFields<MutationcreateWorkPoolArgs, 'input'>>;
   declareDowntime?: Resolver<ResolversTypes['DeclareDowntimePayload'], ParentType, ContextType, RequireFields<MutationdeclareDowntimeArgs, 'input'>>;
   deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
@@ -13043,6 +13547,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
+  removeStorage?: Resolver<ResolversTypes['RemoveStoragePayload'], ParentType, ContextType, RequireFields<MutationremoveStorageArgs, 'input'>>;
   reportCheckpoints?: Resolver<ResolversTypes['ReportCheckpointsPayload'], ParentType, ContextType, RequireFields<MutationreportCheckpointsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
@@ -13058,6 +13563,8 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
   setQueueState?: Resolver<ResolversTypes['SetQueueStatePayload'], ParentType, ContextType, RequireFields<MutationsetQueueStateArgs, 'input'>>;
   setShares?: Resolver<ResolversTypes['SetSharesPayload'], ParentType, ContextType, RequireFields<MutationsetSharesArgs, 'input'>>;
+  setStorage?: Resolver<ResolversTypes['SetStoragePayload'], ParentType, ContextType, RequireFields<MutationsetStorageArgs, 'input'>>;
+  signJobFiles?: Resolver<ResolversTypes['SignJobFilesPayload'], ParentType, ContextType, RequireFields<MutationsignJobFilesArgs, 'input'>>;
   startJobs?: Resolver<ResolversTypes['StartJobsPayload'], ParentType, ContextType, RequireFields<MutationstartJobsArgs, 'input'>>;
   submitJobs?: Resolver<ResolversTypes['SubmitJobsPayload'], ParentType, ContextType, RequireFields<MutationsubmitJobsArgs, 'input'>>;
   submitTask?: Resolver<ResolversTypes['SubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitTaskArgs, 'input'>>;
@@ -13069,12 +13576,20 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Fleet' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker' | 'Workflow' | 'WorkflowNode', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Downtime' | 'Experiment' | 'Fleet' | 'Host' | 'Job' | 'JobAccess' | 'Policy' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Storage' | 'Task' | 'WorkPool' | 'WorkUnit' | 'Worker' | 'Workflow' | 'WorkflowNode', ParentType, ContextType>;
 };
 
 export type NoticeSignalResolvers = EnumResolverSignature<{ NONE?: any, SIGHUP?: any, SIGINT?: any, SIGTERM?: any, SIGUSR1?: any, SIGUSR2?: any }, ResolversTypes['NoticeSignal']>;
 
 export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP?: any }, ResolversTypes['OnDisconnect']>;
+
+export type OutputFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OutputFile'] = ResolversParentTypes['OutputFile']> = {
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  url?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -13409,6 +13924,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   secrets?: Resolver<ResolversTypes['SecretConnection'], ParentType, ContextType, RequireFields<QuerysecretsArgs, 'first'>>;
   shares?: Resolver<ResolversTypes['ShareConnection'], ParentType, ContextType, RequireFields<QuerysharesArgs, 'first'>>;
   simulatePolicy?: Resolver<ResolversTypes['PolicySimulationResult'], ParentType, ContextType, RequireFields<QuerysimulatePolicyArgs, 'input'>>;
+  storage?: Resolver<Maybe<ResolversTypes['Storage']>, ParentType, ContextType, RequireFields<QuerystorageArgs, 'name'>>;
+  storages?: Resolver<ResolversTypes['StorageConnection'], ParentType, ContextType, RequireFields<QuerystoragesArgs, 'first'>>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType, RequireFields<QuerytaskArgs, 'id'>>;
   tasks?: Resolver<ResolversTypes['TaskConnection'], ParentType, ContextType, RequireFields<QuerytasksArgs, 'first'>>;
   viewer?: Resolver<ResolversTypes['Viewer'], ParentType, ContextType>;
@@ -13576,6 +14093,20 @@ export type ReleaseJobsUserErrorResolvers<ContextType = Context, ParentType exte
 };
 
 export type ReleaseJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['ReleaseJobsUserErrorCode']>;
+
+export type RemoveStoragePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RemoveStoragePayload'] = ResolversParentTypes['RemoveStoragePayload']> = {
+  storage?: Resolver<Maybe<ResolversTypes['Storage']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RemoveStorageUserError']>, ParentType, ContextType>;
+};
+
+export type RemoveStorageUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RemoveStorageUserError'] = ResolversParentTypes['RemoveStorageUserError']> = {
+  code?: Resolver<ResolversTypes['RemoveStorageUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RemoveStorageUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, REVISION_CONFLICT?: any, STORAGE_IN_USE?: any, STORAGE_NOT_FOUND?: any }, ResolversTypes['RemoveStorageUserErrorCode']>;
 
 export type ReportCheckpointsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportCheckpointsPayload'] = ResolversParentTypes['ReportCheckpointsPayload']> = {
   acceptedIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
@@ -13894,6 +14425,20 @@ export type SetSharesUserErrorResolvers<ContextType = Context, ParentType extend
 
 export type SetSharesUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SHARE_IN_USE?: any }, ResolversTypes['SetSharesUserErrorCode']>;
 
+export type SetStoragePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetStoragePayload'] = ResolversParentTypes['SetStoragePayload']> = {
+  storage?: Resolver<Maybe<ResolversTypes['Storage']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SetStorageUserError']>, ParentType, ContextType>;
+};
+
+export type SetStorageUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetStorageUserError'] = ResolversParentTypes['SetStorageUserError']> = {
+  code?: Resolver<ResolversTypes['SetStorageUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SetStorageUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, STORAGE_NOT_FOUND?: any }, ResolversTypes['SetStorageUserErrorCode']>;
+
 export type ShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Share'] = ResolversParentTypes['Share']> = {
   borrowLimitCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   borrowLimitGpus?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
@@ -13921,6 +14466,32 @@ export type ShareConnectionResolvers<ContextType = Context, ParentType extends R
 export type ShareEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ShareEdge'] = ResolversParentTypes['ShareEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   node?: Resolver<ResolversTypes['Share'], ParentType, ContextType>;
+};
+
+export type SignJobFilesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignJobFilesPayload'] = ResolversParentTypes['SignJobFilesPayload']> = {
+  files?: Resolver<ReadonlyArray<ResolversTypes['SignedFile']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['SignJobFilesUserError']>, ParentType, ContextType>;
+};
+
+export type SignJobFilesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignJobFilesUserError'] = ResolversParentTypes['SignJobFilesUserError']> = {
+  code?: Resolver<ResolversTypes['SignJobFilesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SignJobFilesUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, FILE_FORBIDDEN?: any, FILE_NOT_FOUND?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, STORAGE_NOT_FOUND?: any, STORAGE_UNAVAILABLE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['SignJobFilesUserErrorCode']>;
+
+export type SignedFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignedFile'] = ResolversParentTypes['SignedFile']> = {
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  headers?: Resolver<ReadonlyArray<ResolversTypes['FileHeader']>, ParentType, ContextType>;
+  jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  method?: Resolver<ResolversTypes['FileMethod'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sha256?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sizeBytes?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+  url?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type SimulatePolicyUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SimulatePolicyUserError'] = ResolversParentTypes['SimulatePolicyUserError']> = {
@@ -13961,6 +14532,43 @@ export type StartJobsUserErrorResolvers<ContextType = Context, ParentType extend
 export type StartJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['StartJobsUserErrorCode']>;
 
 export type StartPhaseResolvers = EnumResolverSignature<{ RUNNING?: any, STARTING?: any }, ResolversTypes['StartPhase']>;
+
+export type StorageResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Storage'] = ResolversParentTypes['Storage']> = {
+  address?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  bucket?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  credential?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isDefault?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  maxFileMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  prefix?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  provider?: Resolver<ResolversTypes['StorageProvider'], ParentType, ContextType>;
+  queueNames?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  region?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  sharedPrefixes?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  site?: Resolver<Maybe<ResolversTypes['Site']>, ParentType, ContextType>;
+  trustedOrigins?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  webAddress?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type StorageConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StorageConnection'] = ResolversParentTypes['StorageConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['StorageEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Storage']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type StorageEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StorageEdge'] = ResolversParentTypes['StorageEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Storage'], ParentType, ContextType>;
+};
+
+export type StorageProviderResolvers = EnumResolverSignature<{ FOLDER?: any, S3?: any, WEBDAV?: any, XROOTD?: any }, ResolversTypes['StorageProvider']>;
 
 export type SubmissionConsentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmissionConsent'] = ResolversParentTypes['SubmissionConsent']> = {
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
@@ -14188,7 +14796,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveStorageUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -14699,6 +15307,9 @@ export type Resolvers<ContextType = Context> = {
   CreateSecretPayload?: CreateSecretPayloadResolvers<ContextType>;
   CreateSecretUserError?: CreateSecretUserErrorResolvers<ContextType>;
   CreateSecretUserErrorCode?: CreateSecretUserErrorCodeResolvers;
+  CreateStoragePayload?: CreateStoragePayloadResolvers<ContextType>;
+  CreateStorageUserError?: CreateStorageUserErrorResolvers<ContextType>;
+  CreateStorageUserErrorCode?: CreateStorageUserErrorCodeResolvers;
   CreateWorkPoolPayload?: CreateWorkPoolPayloadResolvers<ContextType>;
   CreateWorkPoolUserError?: CreateWorkPoolUserErrorResolvers<ContextType>;
   CreateWorkPoolUserErrorCode?: CreateWorkPoolUserErrorCodeResolvers;
@@ -14756,6 +15367,8 @@ export type Resolvers<ContextType = Context> = {
   FailWorkUnitsPayload?: FailWorkUnitsPayloadResolvers<ContextType>;
   FailWorkUnitsUserError?: FailWorkUnitsUserErrorResolvers<ContextType>;
   FailWorkUnitsUserErrorCode?: FailWorkUnitsUserErrorCodeResolvers;
+  FileHeader?: FileHeaderResolvers<ContextType>;
+  FileMethod?: FileMethodResolvers;
   FileReference?: FileReferenceResolvers<ContextType>;
   FinishJobsPayload?: FinishJobsPayloadResolvers<ContextType>;
   FinishJobsUserError?: FinishJobsUserErrorResolvers<ContextType>;
@@ -14868,6 +15481,7 @@ export type Resolvers<ContextType = Context> = {
   Node?: NodeResolvers<ContextType>;
   NoticeSignal?: NoticeSignalResolvers;
   OnDisconnect?: OnDisconnectResolvers;
+  OutputFile?: OutputFileResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
   PauseFleetPayload?: PauseFleetPayloadResolvers<ContextType>;
   PauseFleetUserError?: PauseFleetUserErrorResolvers<ContextType>;
@@ -14941,6 +15555,9 @@ export type Resolvers<ContextType = Context> = {
   ReleaseJobsPayload?: ReleaseJobsPayloadResolvers<ContextType>;
   ReleaseJobsUserError?: ReleaseJobsUserErrorResolvers<ContextType>;
   ReleaseJobsUserErrorCode?: ReleaseJobsUserErrorCodeResolvers;
+  RemoveStoragePayload?: RemoveStoragePayloadResolvers<ContextType>;
+  RemoveStorageUserError?: RemoveStorageUserErrorResolvers<ContextType>;
+  RemoveStorageUserErrorCode?: RemoveStorageUserErrorCodeResolvers;
   ReportCheckpointsPayload?: ReportCheckpointsPayloadResolvers<ContextType>;
   ReportCheckpointsUserError?: ReportCheckpointsUserErrorResolvers<ContextType>;
   ReportCheckpointsUserErrorCode?: ReportCheckpointsUserErrorCodeResolvers;
@@ -15003,9 +15620,16 @@ export type Resolvers<ContextType = Context> = {
   SetSharesPayload?: SetSharesPayloadResolvers<ContextType>;
   SetSharesUserError?: SetSharesUserErrorResolvers<ContextType>;
   SetSharesUserErrorCode?: SetSharesUserErrorCodeResolvers;
+  SetStoragePayload?: SetStoragePayloadResolvers<ContextType>;
+  SetStorageUserError?: SetStorageUserErrorResolvers<ContextType>;
+  SetStorageUserErrorCode?: SetStorageUserErrorCodeResolvers;
   Share?: ShareResolvers<ContextType>;
   ShareConnection?: ShareConnectionResolvers<ContextType>;
   ShareEdge?: ShareEdgeResolvers<ContextType>;
+  SignJobFilesPayload?: SignJobFilesPayloadResolvers<ContextType>;
+  SignJobFilesUserError?: SignJobFilesUserErrorResolvers<ContextType>;
+  SignJobFilesUserErrorCode?: SignJobFilesUserErrorCodeResolvers;
+  SignedFile?: SignedFileResolvers<ContextType>;
   SimulatePolicyUserError?: SimulatePolicyUserErrorResolvers<ContextType>;
   SimulatePolicyUserErrorCode?: SimulatePolicyUserErrorCodeResolvers;
   Site?: SiteResolvers<ContextType>;
@@ -15014,6 +15638,10 @@ export type Resolvers<ContextType = Context> = {
   StartJobsUserError?: StartJobsUserErrorResolvers<ContextType>;
   StartJobsUserErrorCode?: StartJobsUserErrorCodeResolvers;
   StartPhase?: StartPhaseResolvers;
+  Storage?: StorageResolvers<ContextType>;
+  StorageConnection?: StorageConnectionResolvers<ContextType>;
+  StorageEdge?: StorageEdgeResolvers<ContextType>;
+  StorageProvider?: StorageProviderResolvers;
   SubmissionConsent?: SubmissionConsentResolvers<ContextType>;
   SubmitJobsPayload?: SubmitJobsPayloadResolvers<ContextType>;
   SubmitJobsUserError?: SubmitJobsUserErrorResolvers<ContextType>;

@@ -34,6 +34,8 @@ import { type WorkflowsModule, workflowsModule } from './workflows/workflows.mod
 import { type JobFleetStores, jobFleetStores } from './fleets/job-fleets.repository.js';
 import { type JobFleetsModule, jobFleetsModule } from './fleets/job-fleets.module.js';
 import { FleetGates } from '../fleets/gate/fleet-gates.js';
+import { type FilesModule, filesModule } from './files/files.module.js';
+import { fileStores } from './files/file-stores.repository.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -57,6 +59,7 @@ export interface Components {
   /** Fleets of jobs. */
   readonly fleets: JobFleetsModule;
   readonly gates: FleetGates;
+  readonly files: FilesModule;
 }
 
 /** Creates the components. */
@@ -70,10 +73,12 @@ export function createComponents(options: CoreOptions): Components {
   const graphs = workflowStores(db);
   const { workflows: held } = graphs;
   const standing = jobFleetStores(db);
+  const { files: jobFiles, needs } = fileStores(db);
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
     hasLiveJobs: hasLiveJobs(stores, held, standing),
+    liveJobOf: (storage, experiments) => needs.liveJobOf(storage, experiments),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);
@@ -116,6 +121,10 @@ export function createComponents(options: CoreOptions): Components {
   const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
   const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
   const units = unitsOf(options, { events, directories, stores, gates });
+  const files = filesModule({
+    ...{ stores, files: jobFiles, storages: directories.storages, fleet, clock, log },
+    config: config?.files,
+  });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     directories,
@@ -126,7 +135,7 @@ export function createComponents(options: CoreOptions): Components {
     suspendedTasks,
     limitedTasks,
     fleet,
-    ...{ failures, hosts, canaries, units, gates },
+    ...{ failures, hosts, canaries, units, gates, files },
   };
   const others = { metrics, events, writer, ...domains };
   const charged = {
@@ -214,10 +223,10 @@ function jobFleetsOf(
 }
 
 /** Experiments and queues as submits need them. */
-function directoriesForJobs({ experiments, shares, queues }: Directories) {
+function directoriesForJobs({ experiments, shares, queues, storages }: Directories) {
   return {
     experiments: {
-      find: (name: string) => experimentFacts({ experiments, shares }, name),
+      find: (name: string) => experimentFacts({ experiments, shares, storages }, name),
       names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
@@ -269,6 +278,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
     'unitCompletions',
     'accessGrants',
     'policies',
+    'storages',
     'tasks',
     'workers',
     logHeads,

@@ -10,6 +10,7 @@ import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { UnitUpkeepConfig } from '../units/upkeep/unit-upkeep.js';
 import type { WorkflowsConfig } from './workflows/workflows.module.js';
 import type { JobFleetsConfig } from './fleets/job-fleets.module.js';
+import type { FilesConfig } from '../files/files-config.js';
 import type { EventsConfig } from '../events/events.service.js';
 
 /** Components that core is built from. */
@@ -55,6 +56,8 @@ export interface CoreConfig {
   readonly workflows?: WorkflowsConfig;
   /** Intervals of the work on fleets of jobs. */
   readonly fleets?: JobFleetsConfig;
+  /** Addresses and removal of files of jobs. */
+  readonly files?: Partial<FilesConfig>;
 }
 
 /** Defaults of {@link EventsConfig}. */

@@ -25,10 +25,11 @@ export function servicesOf(
     units,
     workflows,
     fleets,
+    files,
   }: Components,
   clock: Clock,
 ): CoreServices {
-  const { experiments, shares, queues, downtimes } = directories;
+  const { experiments, shares, queues, downtimes, storages } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
     clock,
@@ -40,6 +41,8 @@ export function servicesOf(
     shares,
     queues,
     downtimes,
+    storages,
+    files: files.services,
     queueHealth: canaries.health,
     hosts: hosts.service,
     access,
@@ -71,7 +74,7 @@ export function servicesOf(
     fleets,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
-      experiment: (name) => experimentFacts({ experiments, shares }, name),
+      experiment: (name) => experimentFacts({ experiments, shares, storages }, name),
       queues: queueDirectory(queues),
       checkSelector,
       explain: (asked, input, caller) => fleet.services.explanations.explain(asked, input, caller),

@@ -34,6 +34,7 @@ it('reads a change again until the read succeeds', async () => {
       },
       onReset: () => () => undefined,
     },
+    liveJobOf: async () => null,
     hasLiveJobs: async () => false,
   });
   await directories.start();

@@ -8,6 +8,8 @@ import { ExperimentsService } from '../experiments/experiments.service.js';
 import { DowntimesService } from '../queues/downtimes/downtimes.service.js';
 import { QueuesService } from '../queues/queues.service.js';
 import { SharesService } from '../shares/shares.service.js';
+import type { StorageDocument } from '../storages/storage.document.js';
+import { StoragesService } from '../storages/storages.service.js';
 import { type Followed, followNotices, type StoreNotices } from '../shared/followed-notices.js';
 import type { DirectoryStores } from './directory-stores.repository.js';
 
@@ -25,14 +27,20 @@ export interface DirectoriesOptions {
   readonly events: DirectoryEvents;
   /** Returns true if a share has a job that is not terminal, according to the store. */
   readonly hasLiveJobs: (experiment: string, share: string) => Promise<boolean>;
+  /** Id of a live job that needs a storage; null if none does, undefined if that is not known in time. */
+  readonly liveJobOf: (
+    storage: StorageDocument,
+    experiments: readonly string[],
+  ) => Promise<string | null | undefined>;
 }
 
-/** Queues with their downtimes, experiments and shares. */
+/** Queues with their downtimes, experiments, shares and storages. */
 export interface Directories {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly queues: QueuesService;
   readonly downtimes: DowntimesService;
+  readonly storages: StoragesService;
   /** Reads all documents again: memory then contains everything that any process has written so far. */
   reread(): Promise<void>;
   /** Reads all documents and follows later writes. The event stream must be open. */
@@ -44,7 +52,7 @@ export interface Directories {
 
 /** Creates the directories. */
 export function directoriesOf(options: DirectoriesOptions): Directories {
-  const { stores, clock, ids, log, events, hasLiveJobs } = options;
+  const { stores, clock, ids, log, events, hasLiveJobs, liveJobOf } = options;
   const shares: SharesService = new SharesService({
     repository: stores.shares,
     clock,
@@ -66,11 +74,25 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
       (await experiments.find(name)) && (await shares.ofExperiment(name)).map(({ path }) => path),
   });
   const downtimes = new DowntimesService({ repository: stores.downtimes, queues, clock, ids });
+  const storages = new StoragesService({
+    repository: stores.storages,
+    clock,
+    missingExperiments: (names) => experiments.missing(names),
+    missingQueues: async (names) => {
+      const found = await queues.freshByNames(names);
+      return new Set(names.filter((_name, at) => !found[at]));
+    },
+    liveJobOf: async (storage) => {
+      const all = (await experiments.all()).map(({ _id }) => _id);
+      return liveJobOf(storage, storage.experiments.length > 0 ? storage.experiments : all);
+    },
+  });
   return {
     experiments,
     shares,
     queues,
     downtimes,
+    storages,
     ...freshness(stores, events, log),
     onChanged(listener) {
       const ends = [

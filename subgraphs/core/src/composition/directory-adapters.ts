@@ -3,15 +3,23 @@ import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
 import type { QueueDocument } from '../queues/queue.document.js';
 import type { QueueLookup } from '../workers/worker-directory.service.js';
 import type { Directories } from './directories.js';
+import { serves } from '../storages/places.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
 /** Experiment with its shares as stored now, or null. */
 export async function experimentFacts(
-  { experiments, shares }: Pick<Directories, 'experiments' | 'shares'>,
+  { experiments, shares, storages }: Pick<Directories, 'experiments' | 'shares' | 'storages'>,
   name: string,
 ): Promise<ExperimentFacts | null> {
   const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
-  return experiment && { name, shares: leaves.map(({ path }) => path), continuity: experiment.continuity };
+  return (
+    experiment && {
+      name,
+      shares: leaves.map(({ path }) => path),
+      continuity: experiment.continuity,
+      storages: storages.all().filter((storage) => serves(storage, name)),
+    }
+  );
 }
 
 type QueuesAndDowntimes = Pick<Directories, 'queues' | 'downtimes'>;

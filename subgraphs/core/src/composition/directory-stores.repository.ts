@@ -20,6 +20,8 @@ import { secretsCollection } from '../secrets/secret.document.js';
 import { SecretsRepository } from '../secrets/secrets.repository.js';
 import { sharesCollection } from '../shares/share.document.js';
 import { SharesRepository } from '../shares/shares.repository.js';
+import { storagesCollection } from '../storages/storage.document.js';
+import { StoragesRepository } from '../storages/storages.repository.js';
 
 /** Collections of the directories. */
 export const directoryCollections = [
@@ -32,6 +34,7 @@ export const directoryCollections = [
   accessOwnersCollection,
   policiesCollection,
   policyVersionsCollection,
+  storagesCollection,
 ] as const;
 
 /** Consents of people. */
@@ -53,6 +56,7 @@ export interface DirectoryStores {
   readonly hosts: HostsRepository;
   readonly access: AccessGrantsRepository;
   readonly policies: PoliciesRepository;
+  readonly storages: StoragesRepository;
 }
 
 /** Creates the repositories on one database. */
@@ -68,5 +72,6 @@ export function directoryStores(db: Db): DirectoryStores {
       collection(db, policiesCollection),
       collection(db, policyVersionsCollection),
     ),
+    storages: new StoragesRepository(collection(db, storagesCollection)),
   };
 }

@@ -42,6 +42,7 @@ export class Lifecycle {
       workflows,
       fleets,
       gates,
+      files,
     } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
@@ -58,6 +59,7 @@ export class Lifecycle {
     workflows.start();
     fleets.start();
     secrets.start(fleet.leadership);
+    files.start();
     await fleet.start();
     this.isStarted = true;
     log.info('core started');
@@ -80,6 +82,7 @@ export class Lifecycle {
       workflows,
       fleets,
       gates,
+      files,
     } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
@@ -93,6 +96,7 @@ export class Lifecycle {
     await workflows.stop();
     await fleets.stop();
     await secrets.stop();
+    await files.stop();
     suspendedTasks.stop();
     limitedTasks.stop();
     gates.stop();

@@ -13,6 +13,8 @@ import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
+import { jobFilesCollection } from '../files/job-files.document.js';
+import { storagesCollection } from '../storages/storage.document.js';
 import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { hostsCollection } from '../workers/hosts/host.document.js';
@@ -37,6 +39,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...unitCollections,
   ...workflowCollections,
   ...jobFleetCollections,
+  jobFilesCollection,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -207,6 +210,13 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [queuesCollection, canariesCollection, preemptionHoldsCollection];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0028-storages-and-files-of-jobs',
+    up: async (db) => {
+      const added = [storagesCollection, jobFilesCollection];
+      await ensureCollections(db, added as readonly CollectionDefinition[]);
     },
   },
 ];

@@ -5,6 +5,7 @@ import type { AccessedJob } from '../access/held-grants.js';
 import type { SecretScope } from '../secrets/secret.document.js';
 import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { JobState } from './model/job-state.js';
+import type { StorageFacts } from '../storages/places.js';
 import type { JobEvent } from './model/job-event.types.js';
 
 /** Properties of an experiment that a submit needs. */
@@ -14,6 +15,8 @@ export interface ExperimentFacts {
   readonly shares: readonly string[];
   /** Defaults and bounds for the continuity of its jobs. */
   readonly continuity?: ContinuityPolicy | undefined;
+  /** Storages that it uses. */
+  readonly storages?: readonly StorageFacts[] | undefined;
 }
 
 /** Experiments with their shares as stored now, including changes by other processes. */

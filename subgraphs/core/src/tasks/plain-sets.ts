@@ -3,6 +3,7 @@
  * result takes a hundred times as long. Sets that are not plain get the full check. Pure.
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
+import { isInStorage } from '../storages/places.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-spec.types.js';
 
@@ -56,6 +57,8 @@ function longestValue(spec: JobSpec): number {
   if (payload.outputs.some((text) => placeholdersIn(text) > 0)) return 0;
   // A value may complete a scheme, and only some schemes are accepted.
   if (payload.inputs.some(({ location }) => filledScheme.test(location))) return 0;
+  // A value may name the place of another owner.
+  if (payload.inputs.some(({ location }) => isInStorage(location) && placeholdersIn(location) > 0)) return 0;
   // The position may be appended to the name.
   if (name.length + 1 + indexLength > 255) return 0;
   const each = [

@@ -105,7 +105,7 @@ export class TasksService {
       if (known) return { task: known };
     }
     const secretIds = await this.#secretIds(principal, owners, spec);
-    const { refusals, experiment } = await this.#examine(spec, secretIds);
+    const { refusals, experiment } = await this.#examine(spec, secretIds, owners.owner);
     const missing = await missingConsent(owners, spec.experiment, this.#options.consents);
     if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
@@ -193,12 +193,14 @@ export class TasksService {
   async #examine(
     spec: TaskSpec,
     secretIds: SecretIds,
+    owner: string,
   ): Promise<{ refusals: readonly JobInputError[]; experiment?: ExperimentFacts }> {
     const experiment = await this.#options.experiments.find(spec.experiment);
     const checks = await requirementChecks(
       this.#options,
       experiment,
       [spec.template, ...(spec.variants ?? [])].map(({ requirements }) => requirements),
+      owner,
     );
     const refusals = await checkTask(spec, checks);
     if (refusals.length > 0) return { refusals };

@@ -32,6 +32,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   error: ['error'],
   metrics: ['metrics'],
   outputs: ['outputs'],
+  outputFiles: ['outputs'],
   log: ['attempt', 'attempts', 'queueId'],
   transitions: ['transitions'],
   createdAt: ['createdAt'],

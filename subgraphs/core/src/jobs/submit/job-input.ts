@@ -8,8 +8,9 @@ import { checkGpu } from './gpu-input.js';
 import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
-import type { RequirementChecks } from './requirement-checks.js';
+import type { CheckPlace, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+import { isInStorage } from '../../storages/places.js';
 import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
@@ -26,7 +27,7 @@ const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const variableForm = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
 const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 
-/** Schemes of URLs that workers can fetch inputs from. */
+/** Schemes of URLs that workers fetch inputs from without a storage. */
 const fetchedSchemes = new Set(['http', 'https']);
 const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' or ');
 
@@ -39,7 +40,7 @@ export function checkJob(job: JobSpec, path: Path, errors: JobValueErrors, check
   errors.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   errors.labels([...path, 'labels'], job.labels ?? [], 32);
   if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], errors, checks);
-  checkPayload(job.payload, [...path, 'payload'], errors);
+  checkPayload(job.payload, [...path, 'payload'], errors, checks.place);
   const { notice } = job.payload;
   if (notice) {
     const walltimeSeconds = job.requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
@@ -135,8 +136,13 @@ function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobValueError
     );
 }
 
-/** Checks a payload. */
-export function checkPayload(spec: PayloadSpec, path: Path, errors: JobValueErrors): void {
+/** Checks a payload. @param checkPlace absent where places cannot be checked yet */
+export function checkPayload(
+  spec: PayloadSpec,
+  path: Path,
+  errors: JobValueErrors,
+  checkPlace?: CheckPlace,
+): void {
   const { command, image } = spec;
   const given = {
     arguments: spec.arguments ?? [],
@@ -165,7 +171,7 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobValueErro
     given.environment.map(({ name }) => name),
   );
   errors.int([...path, 'keptCheckpoints'], spec.keptCheckpoints, 1, mostKeptCheckpoints);
-  checkFiles(given, path, errors);
+  checkFiles(given, path, errors, checkPlace);
   checkSecrets(spec, path, errors);
 }
 
@@ -205,15 +211,24 @@ type Files = {
 };
 
 /** Checks file names, which must not leave their folder. */
-function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobValueErrors): void {
+function checkFiles(
+  { inputs, outputs }: Files,
+  path: Path,
+  errors: JobValueErrors,
+  checkPlace: CheckPlace = () => undefined,
+): void {
   errors.list([...path, 'inputs'], inputs, 1000);
   inputs.forEach(({ name, location }, position) => {
     errors.fileName([...path, 'inputs', position, 'name'], name);
     const at = [...path, 'inputs', position, 'location'];
     errors.line(at, location, 1, 4096);
     const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location) ?? [];
-    if (scheme !== undefined && !fetchedSchemes.has(scheme.toLowerCase()))
-      errors.add(at, location, `a URL that begins with ${schemesText}, or a path in the file store`);
+    const expected = isInStorage(location)
+      ? checkPlace(location)
+      : scheme !== undefined && !fetchedSchemes.has(scheme.toLowerCase())
+        ? `a URL that begins with ${schemesText}, rhizome://STORAGE/KEY, or a path in the file store`
+        : undefined;
+    if (expected !== undefined) errors.add(at, location, expected);
   });
   errors.distinct(
     [...path, 'inputs'],

@@ -1,5 +1,6 @@
-/** Checks of selectors and queues, prepared once for all jobs of a call. */
+/** Checks of selectors, queues and places of files, prepared once for all jobs of a call. */
 import type { ContinuityPolicy } from '../../shared/continuity.js';
+import { problemOfInput } from '../../storages/places.js';
 import type { ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { RequirementsSpec } from './submit.types.js';
 
@@ -12,6 +13,9 @@ export type CheckSelector = (text: string) =>
     }
   | { readonly ok?: false; readonly message: string };
 
+/** Returns what would be right instead of a location in a storage; undefined if the job may read it. */
+export type CheckPlace = (location: string) => string | undefined;
+
 /** Checks that need more than the requirement itself. */
 export interface RequirementChecks {
   readonly selector: CheckSelector;
@@ -19,20 +23,25 @@ export interface RequirementChecks {
   readonly queue: (name: string) => string | undefined;
   /** Defaults and bounds of the experiment for the continuity of its jobs. */
   readonly continuity?: ContinuityPolicy | undefined;
+  /** Absent where no payload is checked. */
+  readonly place?: CheckPlace | undefined;
 }
 
 /**
  * Prepares the checks for jobs of an experiment.
- * @param experiment null if there is no such experiment: queues are then not checked
+ * @param experiment null if there is no such experiment: queues and places are then not checked
+ * @param owner of the jobs; undefined if there are no payloads
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
-  experiment: Pick<ExperimentFacts, 'name' | 'continuity'> | null,
+  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages'> | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
+  owner?: string,
 ): Promise<RequirementChecks> {
   const names = new Set<string>();
   for (const spec of specs) if (spec?.queue != null) names.add(spec.queue);
-  const checks = { selector: checkSelector, continuity: experiment?.continuity };
+  const place = experiment && owner !== undefined ? placeCheck(experiment, owner) : undefined;
+  const checks = { selector: checkSelector, continuity: experiment?.continuity, place };
   if (experiment === null || names.size === 0) return { ...checks, queue: () => undefined };
   const admitted = await queues.admitted([...names], experiment.name);
   const wanted = (): string => {
@@ -41,4 +50,11 @@ export async function requirementChecks(
     return `an existing queue that admits ${experiment.name}: ${listed === '' ? 'none exists yet' : listed}`;
   };
   return { ...checks, queue: (name) => (admitted.has(name) ? undefined : wanted()) };
+}
+
+function placeCheck(
+  { name, storages = [] }: Pick<ExperimentFacts, 'name' | 'storages'>,
+  owner: string,
+): CheckPlace {
+  return (location) => problemOfInput({ experiment: name, owner }, location, storages);
 }

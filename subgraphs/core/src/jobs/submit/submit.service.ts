@@ -133,7 +133,7 @@ export class SubmitService {
     const missing = await missingConsent(owners, input.experiment, this.#options.consents);
     if (missing) return nothing(input, missing);
     const secretIds = await this.#secretIds(principal, owners, input);
-    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment, secretIds);
+    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment, secretIds, owners.owner);
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     const refused = new Set(refusedJobs.refused.map(({ index }) => index));
     const accepted = input.jobs.filter((_, index) => !refused.has(index));
@@ -203,6 +203,7 @@ export class SubmitService {
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
     secretIds: SecretIds,
+    owner: string,
   ): Promise<{ refusedJobs: ShownRefusals; parents: ParentStates }> {
     const [parents, checks] = await Promise.all([
       this.#options.jobs.parents(externalParents(jobs)),
@@ -210,6 +211,7 @@ export class SubmitService {
         this.#options,
         experiment,
         jobs.map(({ requirements }) => requirements),
+        owner,
       ),
     ]);
     const refusedJobs = new RefusedJobs();

@@ -29,7 +29,7 @@ export class JobHolder {
   async attemptOf(
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
-    action: 'jobLog:append' | 'secret:redeem' = 'jobLog:append',
+    action: 'jobLog:append' | 'secret:redeem' | 'job:report' = 'jobLog:append',
   ): Promise<{ readonly attempt: number } | WorkerProblem<AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE'>> {
     const { registry, access, ledger, jobs } = this.#options;
     const worker = await access.workerFor(principal, action, await registry.find(workerId));

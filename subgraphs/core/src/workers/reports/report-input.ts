@@ -8,6 +8,7 @@ import type {
   StoredOutput,
 } from '../../jobs/model/job.types.js';
 import type { AttemptEndChange } from '../../jobs/transitions/transition.types.js';
+import { isInStorage } from '../../storages/places.js';
 import type { WorkerProblem } from '../worker-errors.js';
 
 type Maybe<T> = T | null | undefined;
@@ -78,6 +79,10 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
     const outputPath = [...at, 'outputs', index];
     errors.text([...outputPath, 'name'], output.name, 1, 255);
     errors.text([...outputPath, 'location'], output.location, 1, 4096);
+    const { id } = report;
+    // A worker must not register a file of another job.
+    if (isInStorage(output.location) && !output.location.includes(`/jobs/${id}/`))
+      errors.add([...outputPath, 'location'], output.location, `below jobs/${id}/, the files of the job`);
     errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
     errors.form(
       [...outputPath, 'sha256'],

@@ -76,7 +76,7 @@ export class NodeExaminer {
     const labels = [...given.labels.values()];
     const all = [...labels, ...given.nodes];
     const required = all.map(({ requirements }) => requirements);
-    const checks = await requirementChecks(this.#options, experiment, required);
+    const checks = await requirementChecks(this.#options, experiment, required, owners.owner);
     checkRest(checks);
     const bytes = await checkNodes(given, errors, checks);
     if (!experiment) errors.add(['experiment'], name, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');

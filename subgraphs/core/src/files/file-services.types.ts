@@ -1,0 +1,9 @@
+/** Services of files for resolvers. Types only. */
+import type { FileSigning } from './file-signing.service.js';
+import type { OutputFiles } from './output-files.js';
+
+/** Services of files. */
+export interface FileServices {
+  readonly signing: FileSigning;
+  readonly outputs: OutputFiles;
+}

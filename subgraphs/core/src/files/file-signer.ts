@@ -1,0 +1,86 @@
+/** Signs addresses of planned files. */
+import type { Clock } from '@rhizome/clock';
+import { isStorageError } from '@rhizome/storage';
+import { forEachConcurrently } from '@rhizome/retry';
+import { locationOf } from '../storages/places.js';
+import type { OpenStorages } from './open-storages.js';
+import type { PlannedFile } from './signing-plan.js';
+
+/** Dependencies of {@link FileSigner}. */
+export interface FileSignerOptions {
+  readonly storages: Pick<OpenStorages, 'of'>;
+  /** Time for which addresses are valid. */
+  readonly addressSeconds: number;
+  readonly clock: Clock;
+}
+
+/** A file with its address. */
+export interface SignedFile {
+  readonly name: string;
+  readonly jobId: string | null;
+  readonly method: 'GET' | 'PUT';
+  readonly url: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly expiresAt: Date;
+  readonly location: string;
+  readonly sizeBytes: number | null;
+  readonly sha256: string | null;
+}
+
+/** The reason why a file could not be signed. */
+export interface UnsignedFile {
+  readonly reason: string;
+}
+
+/** Concurrent signatures: some providers ask their server for a token. */
+const concurrent = 16;
+const longestMs = 10_000;
+
+/** Signs files. */
+export class FileSigner {
+  readonly #options: FileSignerOptions;
+
+  constructor(options: FileSignerOptions) {
+    this.#options = options;
+  }
+
+  /** Time for which addresses are valid. */
+  get addressSeconds(): number {
+    return this.#options.addressSeconds;
+  }
+
+  /** One entry per file, in order. */
+  async sign(files: readonly PlannedFile[]): Promise<readonly (SignedFile | UnsignedFile)[]> {
+    const results: (SignedFile | UnsignedFile)[] = [];
+    const signal = AbortSignal.timeout(longestMs);
+    await forEachConcurrently([...files.entries()], concurrent, async ([at, file]) => {
+      results[at] = await this.#sign(file, signal);
+    });
+    return results;
+  }
+
+  async #sign(file: PlannedFile, signal: AbortSignal): Promise<SignedFile | UnsignedFile> {
+    const { storages, addressSeconds, clock } = this.#options;
+    const { storage, key, name, jobId, method, sizeBytes, sha256 } = file;
+    const expiresAt = new Date(clock.now().getTime() + addressSeconds * 1000);
+    const content = {
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+    };
+    try {
+      const provider = await storages.of(storage);
+      const signed = await provider.sign(key, { method, expiresAt, signal, ...content });
+      return {
+        ...{ name, jobId, method, url: signed.url, expiresAt: signed.expiresAt },
+        headers: Object.entries(signed.headers).map(([header, value]) => ({ name: header, value })),
+        location: locationOf(storage._id, key),
+        sizeBytes: sizeBytes ?? null,
+        sha256: sha256 ?? null,
+      };
+    } catch (error) {
+      if (isStorageError(error)) return { reason: error.message };
+      if (signal.aborted) return { reason: `no answer within ${longestMs / 1000} s` };
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/** Pure rules for the files of an attempt: which may be read and written, and where they are. */
+import { type InputError, InputErrors } from '@rhizome/errors';
+import type { JobDocument, StoredOutput } from '../jobs/model/job.types.js';
+import {
+  isInStorage,
+  jobPrefix,
+  mayRead,
+  outputKey,
+  type Place,
+  placeOf,
+  readableForm,
+  serves,
+  storageForOutputs,
+} from '../storages/places.js';
+import type { StorageDocument } from '../storages/storage.document.js';
+
+/** File that a worker asks to read. */
+export interface ReadRequest {
+  readonly name: string;
+  /** Parent that made it; absent or null for a declared input. */
+  readonly jobId?: string | null | undefined;
+}
+
+/** Output that a worker asks to write. */
+export interface WriteRequest {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Files that a worker asks for. */
+export interface FileRequests {
+  readonly reads: readonly ReadRequest[];
+  readonly writes: readonly WriteRequest[];
+}
+
+/** Parts of a held job that decide about its files. */
+export type JobOfFiles = Pick<
+  JobDocument,
+  '_id' | 'experiment' | 'owner' | 'queue' | 'fence' | 'dependsOn'
+> & {
+  readonly payload: Pick<JobDocument['payload'], 'inputs' | 'outputs'>;
+};
+
+/** A job with its stored outputs. */
+export type JobWithOutputs = Pick<JobDocument, '_id' | 'experiment' | 'owner' | 'outputs'>;
+
+/** A file to sign. */
+export interface PlannedFile extends Place<StorageDocument> {
+  readonly name: string;
+  readonly jobId: string | null;
+  readonly method: 'GET' | 'PUT';
+  readonly sizeBytes?: number;
+  readonly sha256?: string;
+}
+
+/** Codes of the files of an attempt in addition to `INVALID_VALUE`. */
+export type FileCode = 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'STORAGE_NOT_FOUND';
+
+const mostReads = 1000;
+const mostWrites = 100;
+const mostErrors = 100;
+
+/** Checks the form of requests. */
+export function checkRequests({ reads, writes }: FileRequests): readonly InputError[] {
+  const errors = new InputErrors();
+  errors.list(['reads'], reads, mostReads);
+  errors.distinct(
+    ['writes'],
+    writes.map(({ name }) => name),
+    mostWrites,
+  );
+  writes.slice(0, mostWrites).forEach(({ sizeBytes, sha256 }, at) => {
+    errors.int(['writes', at, 'sizeBytes'], sizeBytes, 0, Number.MAX_SAFE_INTEGER);
+    errors.form(['writes', at, 'sha256'], sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
+  });
+  return errors.all.slice(0, mostErrors);
+}
+
+/**
+ * Finds the places of the files.
+ * @param parents those parents of the job that the requests name
+ * @returns the files in the order of the requests, or the errors because of which none may be signed
+ */
+export function planFiles(
+  job: JobOfFiles,
+  parents: ReadonlyMap<string, JobWithOutputs>,
+  storages: readonly StorageDocument[],
+  { reads, writes }: FileRequests,
+): readonly PlannedFile[] | { readonly problems: readonly InputError<FileCode>[] } {
+  const errors = new InputErrors<FileCode>();
+  const own = storages.filter((storage) => serves(storage, job.experiment));
+  const files = [
+    ...reads.map((read, at) =>
+      read.jobId == null
+        ? plannedInput(job, own, read.name, at, errors)
+        : plannedOutputOf(parents.get(read.jobId), own, { name: read.name, jobId: read.jobId }, at, errors),
+    ),
+    ...plannedWrites(job, own, writes, errors),
+  ];
+  const planned = files.filter((file) => file !== undefined);
+  return errors.isEmpty ? planned : { problems: errors.all.slice(0, mostErrors) };
+}
+
+function plannedInput(
+  { payload: { inputs }, ...job }: JobOfFiles,
+  storages: readonly StorageDocument[],
+  name: string,
+  at: number,
+  errors: InputErrors<FileCode>,
+): PlannedFile | undefined {
+  const path = ['reads', at, 'name'];
+  const input = inputs.find((one) => one.name === name);
+  if (!input) {
+    errors.report(
+      'FILE_NOT_FOUND',
+      path,
+      `${path.join('.')}: the job declares no input ${JSON.stringify(name)}`,
+    );
+    return undefined;
+  }
+  const { location } = input;
+  if (!isInStorage(location)) {
+    const text = `${path.join('.')}: input ${JSON.stringify(name)} is not in a storage; fetch it from its location`;
+    errors.report('INVALID_VALUE', path, text);
+    return undefined;
+  }
+  const place = placeOf(location, storages);
+  if ('expected' in place) {
+    errors.add(path, location, place.expected, 'STORAGE_NOT_FOUND');
+    return undefined;
+  }
+  if (!mayRead(job, place)) {
+    errors.add(path, location, readableForm(job, place.storage), 'FILE_FORBIDDEN');
+    return undefined;
+  }
+  return { ...place, name, jobId: null, method: 'GET' };
+}
+
+function plannedOutputOf(
+  parent: JobWithOutputs | undefined,
+  storages: readonly StorageDocument[],
+  { name, jobId }: { readonly name: string; readonly jobId: string },
+  at: number,
+  errors: InputErrors<FileCode>,
+): PlannedFile | undefined {
+  const output = parent?.outputs.find((one) => one.name === name);
+  if (!parent || !output) {
+    const path = parent ? ['reads', at, 'name'] : ['reads', at, 'jobId'];
+    const text = parent
+      ? `job ${jobId} has stored no output ${JSON.stringify(name)}`
+      : `${JSON.stringify(jobId)} is no parent of the job`;
+    errors.report('FILE_NOT_FOUND', path, `${path.join('.')}: ${text}`);
+    return undefined;
+  }
+  const place = placeOfOutput(parent, output, storages);
+  if ('expected' in place) {
+    errors.add(['reads', at, 'name'], output.location, place.expected, place.code);
+    return undefined;
+  }
+  const { sizeBytes, sha256 } = output;
+  return { ...place, name, jobId, method: 'GET', sizeBytes, sha256 };
+}
+
+/**
+ * The place of a stored output. The worker reported it, so it counts only below the key of the job itself.
+ * @param storages those that the experiment uses
+ */
+export function placeOfOutput(
+  job: JobWithOutputs,
+  { location }: StoredOutput,
+  storages: readonly StorageDocument[],
+): Place<StorageDocument> | { readonly expected: string; readonly code: FileCode | 'INVALID_VALUE' } {
+  if (!isInStorage(location))
+    return { expected: 'in a storage; it is a key of the store of a worker', code: 'INVALID_VALUE' };
+  const place = placeOf(location, storages);
+  if ('expected' in place) return { ...place, code: 'STORAGE_NOT_FOUND' };
+  if (place.key.startsWith(jobPrefix(job, job._id))) return place;
+  return {
+    expected: `below ${jobPrefix(job, job._id)}, the files of job ${job._id}`,
+    code: 'FILE_FORBIDDEN',
+  };
+}
+
+function plannedWrites(
+  job: JobOfFiles,
+  storages: readonly StorageDocument[],
+  writes: readonly WriteRequest[],
+  errors: InputErrors<FileCode>,
+): readonly PlannedFile[] {
+  if (writes.length === 0) return [];
+  const storage = storageForOutputs(storages, job.experiment, job.queue);
+  if (!storage) {
+    const text = `writes: no storage takes outputs of ${job.experiment} in queue ${job.queue ?? ''}; make one the default`;
+    errors.report('STORAGE_NOT_FOUND', ['writes'], text);
+    return [];
+  }
+  const attempt = { jobId: job._id, fence: job.fence };
+  return writes.flatMap(({ name, sizeBytes, sha256 }, at) => {
+    const path = ['writes', at];
+    const { maxFileMiB = Infinity } = storage;
+    if (!job.payload.outputs.includes(name))
+      errors.report(
+        'FILE_NOT_FOUND',
+        [...path, 'name'],
+        `${path.join('.')}.name: the job declares no output ${JSON.stringify(name)}`,
+      );
+    else if (sizeBytes > maxFileMiB * 1024 ** 2)
+      errors.add(
+        [...path, 'sizeBytes'],
+        sizeBytes,
+        `at most ${maxFileMiB} MiB, the limit of storage ${storage._id}`,
+      );
+    else {
+      const key = outputKey(job, attempt, name);
+      return [{ storage, key, name, jobId: null, method: 'PUT' as const, sizeBytes, sha256 }];
+    }
+    return [];
+  });
+}
