@@ -163,6 +163,7 @@ function pilotOptions(
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,
+    usesStorages: settings.store === undefined,
     storeToken: storeTokenOf(settings),
     batchJobId: settings.batchJobId ?? batchJobId,
     lifetimeSeconds: settings.lifetimeSeconds ?? null,

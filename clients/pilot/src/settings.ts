@@ -32,7 +32,9 @@ export const settingsSchema = z.object({
       'expected a path or an http(s) URL',
     )
     .optional()
-    .describe('shared file store: a path or an http(s) URL (default: SCRATCH/store)'),
+    .describe(
+      'shared file store: a path or an http(s) URL (default: the storage that core has for the queue, else SCRATCH/store)',
+    ),
   storeTokenFile: z
     .string()
     .min(1)

@@ -24,6 +24,7 @@ import type { Masked } from '../secrets/output-mask.js';
 import type { Spool } from '../spool/spool.js';
 import type { JobRecord } from '../spool/spool.types.js';
 import type { FileStore } from '../files/file-store.types.js';
+import type { SignedFiles } from '../files/signed-files.js';
 import { AttemptRecord } from '../supervisor/attempt-record.js';
 import { type PayloadHandle, PayloadTaken } from '../supervisor/payload-handle.js';
 import type { SupervisorClient } from '../supervisor/supervisor-client.js';
@@ -31,6 +32,7 @@ import type { Supervisors } from '../supervisor/supervisors.js';
 import type { AdoptedAttempt } from './adopted-attempt.js';
 import type { HeldRun } from './held-jobs.js';
 import { JobDevices } from './job-devices.js';
+import { jobFiles } from './job-files.js';
 import { JobSecrets } from './job-secrets.js';
 import { runtimeOf, type AttemptParts } from './payload-command.js';
 import { JobUnits, type JobUnitsParts } from '../units/job-units.js';
@@ -46,6 +48,8 @@ export interface JobRunServices extends PayloadDefaults {
   readonly spool: Spool;
   readonly supervisors: Supervisors;
   readonly store: FileStore;
+  /** True if outputs go to a storage of core where it has one, and to the store otherwise. */
+  readonly usesStorages: boolean;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -85,6 +89,7 @@ export class JobRun implements HeldRun {
   #notice: { readonly reason: EndReason; readonly endsAt: number } | undefined;
   readonly #devices: JobDevices;
   readonly #jobSecrets: JobSecrets;
+  readonly #files: SignedFiles;
   #secrets: AttemptSecrets | undefined;
   #checkpoints: JobCheckpoints | undefined;
   #units: JobUnits | undefined;
@@ -108,6 +113,7 @@ export class JobRun implements HeldRun {
       log.warn({ reason }, 'job device failed'),
     );
     this.#jobSecrets = new JobSecrets(assignment, this.#reports, services);
+    this.#files = jobFiles(this.#reports, services.core, (refusal) => this.#dropIfVoid(refusal));
     this.done = this.#run(adopted);
   }
 
@@ -324,7 +330,7 @@ export class JobRun implements HeldRun {
     const isFetching = payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
     if (isFetching || checkpoints.length > 0) await this.#results.start({ phase: 'STARTING' }, this.#stopped);
     const fetch = async (): Promise<void> => {
-      await stageIn(plan, folders, this.#services.store, this.#stopped);
+      await stageIn(plan, folders, { store: this.#services.store, signed: this.#files }, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
     };
     await repeatInSilence(fetch, this.#services, this.#stopped);
@@ -369,8 +375,9 @@ export class JobRun implements HeldRun {
         await this.#enter('HOLDING', report);
         const found = await findOutputs(payload.outputs, folder, signal);
         await this.#enter('TRANSFERRING', report);
-        const { store } = this.#services;
+        const { store, usesStorages } = this.#services;
         const send = async (): Promise<readonly StoredFile[]> =>
+          (usesStorages ? await this.#files.store(found, folder, signal) : undefined) ??
           stageOut(found, folder, { jobId, attemptId }, store, signal);
         stored = await repeatInSilence(send, this.#services, this.#stopped);
       }

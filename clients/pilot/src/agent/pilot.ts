@@ -40,6 +40,8 @@ export interface PilotOptions {
   readonly isolation: IsolationOptions;
   /** Path or http(s) URL of the shared file store. */
   readonly store: string;
+  /** True if outputs go to a storage of core where it has one, and to the store otherwise. */
+  readonly usesStorages?: boolean;
   /** Gives the bearer token of the store; undefined for one that asks for none. */
   readonly storeToken?: (() => string) | undefined;
   /** Batch job that runs the pilot, by the id of the batch system; undefined without one. */
@@ -297,7 +299,7 @@ export class Pilot {
     devices: DeviceMonitor,
     isolation: PayloadIsolation,
   ): SessionServices {
-    const { host, store, graceSeconds, captureLimits, longestIdlePauseMs } = this.#options;
+    const { host, store, usesStorages = false, graceSeconds, captureLimits, longestIdlePauseMs } = this.#options;
     return {
       ...opened,
       core: this.#core,
@@ -305,6 +307,7 @@ export class Pilot {
       jobs: this.#jobs,
       devices,
       store: openFileStore(store, this.#options.storeToken),
+      usesStorages,
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,

@@ -11,9 +11,12 @@ import { openFileStore } from './file-store.js';
 import { OutputFolder } from './output-folder.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
 import { findOutputs, stageIn, stageOut } from './staging.js';
+import { SignedFiles } from './signed-files.js';
 import type { FileStore } from './file-store.types.js';
 
 const open = new AbortController().signal;
+/** No file of these tests is in a storage. */
+const signed = new SignedFiles(async () => []);
 let folder: string;
 let folders: AttemptFolders;
 let scratch: Scratch;
@@ -92,7 +95,12 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
       { name: 'empty', location: 'job_p/att_1/empty', sizeBytes: 0, sha256: sha256('') },
     ]);
     const child = await scratch.makeFolders('att_2');
-    await stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] }, child, store, open);
+    await stageIn(
+      { inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] },
+      child,
+      { store, signed },
+      open,
+    );
     expect(big.equals(await readFile(join(child.inputs, 'job_p', 'events €.bin')))).toBe(true);
     const manifest: unknown = JSON.parse(await readFile(child.inputsManifest, 'utf8'));
     expect(manifest).toEqual({
@@ -135,7 +143,9 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 
   it('fails the attempt with the name of a missing file', async () => {
     const missing = { name: 'gone', location: 'job_p/att_1/gone' };
-    await expect(stageIn({ inputs: [missing], parents: [] }, folders, store, open)).rejects.toMatchObject({
+    await expect(
+      stageIn({ inputs: [missing], parents: [] }, folders, { store, signed }, open),
+    ).rejects.toMatchObject({
       family: 'DATA',
       code: 'INPUT_UNAVAILABLE',
       message: expect.stringContaining('Input "gone" from job_p/att_1/gone could not be fetched'),
@@ -155,7 +165,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     );
     const outputs = stored.map((file) => ({ ...file, sha256: sha256('other') }));
     await expect(
-      stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs }] }, folders, store, open),
+      stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs }] }, folders, { store, signed }, open),
     ).rejects.toMatchObject({
       code: 'INPUT_CORRUPT',
     });
@@ -163,7 +173,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 });
 
 describe('stageIn', () => {
-  it.each(['root://eos.test//a', 's3://bucket/a', 'FILE:///etc/passwd'])(
+  it.each(['gsiftp://eos.test//a', 's3://bucket/a', 'FILE:///etc/passwd'])(
     'refuses an input from %s before it fetches any other',
     async (location) => {
       const url = await serveFiles();
@@ -173,10 +183,10 @@ describe('stageIn', () => {
         { name: 'bad', location },
       ];
       const scheme = location.split(':')[0]?.toLowerCase();
-      await expect(stageIn({ inputs, parents: [] }, folders, store, open)).rejects.toMatchObject({
+      await expect(stageIn({ inputs, parents: [] }, folders, { store, signed }, open)).rejects.toMatchObject({
         family: 'DATA',
         code: 'INPUT_INVALID',
-        message: `Input "bad": workers cannot fetch from ${scheme}://; the location must be an http(s) URL or a path in the file store`,
+        message: `Input "bad": workers cannot fetch from ${scheme}://; the location must be an http(s) URL, a location in a storage, or a path in the file store`,
         retryable: false,
       });
       expect(requests).toEqual([]);
@@ -203,7 +213,7 @@ describe('a file server', () => {
     const staging = stageIn(
       { inputs: [{ name: 'x', location }], parents: [] },
       folders,
-      openFileStore(folder),
+      { store: openFileStore(folder), signed },
       open,
     );
     const error: unknown = await staging.catch((caught: unknown) => caught);
@@ -219,7 +229,7 @@ describe('a file server', () => {
     await store.put(new URL(import.meta.url).pathname, 'data.json', open);
     await store.get('data.json', join(folder, 'copy'), open);
     const input = { name: 'in.json', location: `${url}data.json` };
-    await stageIn({ inputs: [input], parents: [] }, folders, store, open);
+    await stageIn({ inputs: [input], parents: [] }, folders, { store, signed }, open);
     expect(tokens).toEqual(['Bearer token-1', 'Bearer token-2', undefined]);
   });
 
@@ -229,7 +239,7 @@ describe('a file server', () => {
     await stageIn(
       { inputs: [{ name: 'in.json', location: `${url}data.json` }], parents: [] },
       folders,
-      openFileStore(folder),
+      { store: openFileStore(folder), signed },
       open,
     );
     expect(await readdir(folders.work)).toEqual(['in.json']);

@@ -3,7 +3,13 @@ import type { FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { checksumFile, type Digest } from './checksum.js';
 import { isPlainName } from './file-store.js';
-import { type FolderIdentity, openFolder, openPlainFile, pathOf, refusalOfFile } from '@rhizome/storage/open-folder';
+import {
+  type FolderIdentity,
+  openFolder,
+  openPlainFile,
+  pathOf,
+  refusalOfFile,
+} from '@rhizome/storage/open-folder';
 
 /** A declared output that exists, with its checksum. */
 export interface FoundOutput extends Digest {

@@ -8,11 +8,12 @@ import { download, withoutCredentials } from './http-store.js';
 import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
+import type { SignedFiles, SignedReader } from './signed-files.js';
 
 /** A file that the payload finds, by name, in its working folder. */
 export interface InputFile {
   readonly name: string;
-  /** An http(s) URL, or a key in the file store. */
+  /** An http(s) URL, a location in a storage, or a key in the file store. */
   readonly location: string;
 }
 
@@ -31,6 +32,23 @@ export interface StageInPlan {
   readonly parents: readonly ParentOutputs[];
 }
 
+/** Where files are read from. */
+export interface InputSources {
+  /** The pilot's own store. */
+  readonly store: FileStore;
+  /** Storages, by addresses that core signs. */
+  readonly signed: SignedFiles;
+}
+
+/** Schemes of locations in storages. */
+const storageSchemes: ReadonlySet<string | undefined> = new Set([
+  'rhizome',
+  'root',
+  'roots',
+  'xroot',
+  'xroots',
+]);
+
 /** Concurrent transfers of one job. */
 const concurrentTransfers = 8;
 
@@ -43,7 +61,7 @@ const concurrentTransfers = 8;
 export async function stageIn(
   plan: StageInPlan,
   folders: AttemptFolders,
-  store: FileStore,
+  { store, signed }: InputSources,
   signal: AbortSignal,
 ): Promise<void> {
   const parents = plan.parents.map((parent) => ({
@@ -52,12 +70,16 @@ export async function stageIn(
   }));
   for (const { folder } of parents) await mkdir(folder, { recursive: true });
   const wanted = [
-    ...plan.inputs.map((file) => ({ file, folder: folders.work })),
-    ...parents.flatMap(({ outputs, folder }) => outputs.map((file) => ({ file, folder }))),
+    ...plan.inputs.map((file) => ({ file, folder: folders.work, jobId: null })),
+    ...parents.flatMap(({ jobId, outputs, folder }) => outputs.map((file) => ({ file, folder, jobId }))),
   ];
   for (const { file } of wanted) assertFetchable(file);
-  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder }) =>
-    fetchInput(file, folder, store, signal),
+  const inStorages = wanted.filter(({ file }) => isInStorage(file));
+  const reader = signed.reader(inStorages.map(({ file: { name }, jobId }) => ({ name, jobId })));
+  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder, jobId }) =>
+    isInStorage(file)
+      ? fetchSigned(file, { folder, jobId }, reader, signal)
+      : fetchInput(file, folder, store, signal),
   );
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
@@ -76,10 +98,22 @@ function assertFetchable({ name, location }: InputFile): void {
   const invalid = (reason: string): AttemptError => new AttemptError('DATA', 'INPUT_INVALID', reason, false);
   if (!isPlainName(name)) throw invalid(`${input}: the name is not a file name; must be without "/"`);
   const scheme = schemeOf(location);
-  if (scheme === undefined || scheme === 'http' || scheme === 'https') return;
+  if (scheme === undefined || scheme === 'http' || scheme === 'https' || storageSchemes.has(scheme)) return;
   throw invalid(
-    `${input}: workers cannot fetch from ${scheme}://; the location must be an http(s) URL or a path in the file store`,
+    `${input}: workers cannot fetch from ${scheme}://; the location must be an http(s) URL, a location in a storage, or a path in the file store`,
   );
+}
+
+const isInStorage = ({ location }: InputFile): boolean => storageSchemes.has(schemeOf(location));
+
+async function fetchSigned(
+  file: InputFile | StoredFile,
+  { folder, jobId }: { readonly folder: string; readonly jobId: string | null },
+  reader: SignedReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = 'sha256' in file ? { sizeBytes: file.sizeBytes, sha256: file.sha256 } : undefined;
+  await reader.fetch({ name: file.name, jobId }, join(folder, file.name), signal, expected);
 }
 
 async function fetchInput(

@@ -1,3 +1,4 @@
+import type { FileAddress, SignedRead, SignedWrite } from '../files/signed-files.types.js';
 import type { Checkpoint, Progress } from '../checkpoints/checkpoint.types.js';
 import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
@@ -259,6 +260,13 @@ export interface CoreProtocol {
     secretIds: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly DeliveredSecret[]>;
+  /** Returns addresses of files of an attempt that this worker holds, those to read first. */
+  signJobFiles(
+    workerId: string,
+    job: HeldJob,
+    files: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
+    signal: AbortSignal,
+  ): Promise<readonly FileAddress[]>;
   /** Returns a token for the payload of an attempt that this worker holds. */
   attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken>;
   /** Calls about work units by the attempt that has the token, never by this worker. */

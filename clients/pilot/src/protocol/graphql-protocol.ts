@@ -15,9 +15,11 @@ import {
   PilotRedeemSecretsDocument,
   PilotRegisterWorkerDocument,
   PilotReportCheckpointsDocument,
+  PilotSignJobFilesDocument,
   PilotStartJobsDocument,
   PilotWorkerCommandsDocument,
 } from '../operations.generated.js';
+import type { FileAddress, SignedRead, SignedWrite } from '../files/signed-files.types.js';
 import { sorted } from './call-errors.js';
 import {
   CoreRefused,
@@ -38,6 +40,7 @@ import {
   type StartReport,
 } from './core-protocol.js';
 import {
+  addressOf,
   assignmentsOf,
   checkpointsInput,
   deviceInput,
@@ -262,6 +265,20 @@ export class GraphqlProtocol implements CoreProtocol {
     );
     throwFirst(redeemSecrets.userErrors);
     return open(redeemSecrets.sealed ?? '');
+  }
+
+  async signJobFiles(
+    workerId: string,
+    { jobId, fence }: HeldJob,
+    { reads, writes }: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
+    signal: AbortSignal,
+  ): Promise<readonly FileAddress[]> {
+    const input = { workerId, jobId, fence, reads: [...reads], writes: [...writes] };
+    const { signJobFiles } = await this.#answered(signal, () =>
+      this.#client.mutate(PilotSignJobFilesDocument, { input }, { idempotent: true, signal }),
+    );
+    throwFirst(signJobFiles.userErrors);
+    return signJobFiles.files.map(addressOf);
   }
 
   async attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken> {

@@ -9,8 +9,10 @@ import type {
   JobMetricsInput,
   JobProgressInput,
   PilotAcquireJobsMutation,
+  PilotSignJobFilesMutation,
   WorkerHardwareInput,
 } from '../operations.generated.js';
+import type { FileAddress } from '../files/signed-files.types.js';
 import type { Usage } from '../payload/usage-meter.js';
 import type {
   Assignment,
@@ -30,6 +32,19 @@ export interface WorkerError {
   readonly code: string;
   readonly message: string;
   readonly path: readonly string[];
+}
+
+/** An address in the pilot's form. */
+export function addressOf({
+  headers,
+  expiresAt,
+  ...file
+}: PilotSignJobFilesMutation['signJobFiles']['files'][number]): FileAddress {
+  return {
+    ...file,
+    headers: Object.fromEntries(headers.map(({ name, value }) => [name, value])),
+    expiresAt: new Date(expiresAt),
+  };
 }
 
 /** Facts about a host in the API's form. */

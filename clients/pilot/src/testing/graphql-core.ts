@@ -182,6 +182,16 @@ function rootOf(core: ScriptedCore): Record<string, object> {
         await core.appendJobLog(input.workerId, input, input.chunks);
         return {};
       }, {}),
+    signJobFiles: async ({
+      input,
+    }: Input<HeldJob & Parameters<ScriptedCore['signJobFiles']>[2] & { workerId: string }>) =>
+      orRefused(
+        async () => {
+          const files = await core.signJobFiles(input.workerId, input, input);
+          return { files: files.map(({ headers, ...file }) => ({ ...file, headers: pairsOf(headers) })) };
+        },
+        { files: [] },
+      ),
     drainWorker: async ({ input }: Input<{ workerId: string; reason: string; hasEnded: boolean }>) =>
       orRefused(async () => {
         await core.drainWorker(input.workerId, input.reason, input.hasEnded);
@@ -189,6 +199,10 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       }, {}),
     workerCommands: ({ workerId }: { workerId: string }) => commandsOf(core, workerId),
   };
+}
+
+function pairsOf(headers: Readonly<Record<string, string>>): readonly object[] {
+  return Object.entries(headers).map(([name, value]) => ({ name, value }));
 }
 
 interface ReportedDevices {

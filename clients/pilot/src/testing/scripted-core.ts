@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { FileAddress } from '../files/signed-files.types.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { UnitCalls } from '../protocol/unit-calls.js';
@@ -304,6 +305,25 @@ export class ScriptedCore implements CoreProtocol {
     const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
     if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
     return secretIds.map((id) => ({ id, as: 'FILE', target: id, value: id }));
+  }
+
+  /** Addresses of files, as the test scripts them; without a script, there is no storage. */
+  sign: (
+    job: HeldJob,
+    files: Parameters<CoreProtocol['signJobFiles']>[2],
+  ) => Promise<readonly FileAddress[]> = async () =>
+    Promise.reject(new CoreRefused('STORAGE_NOT_FOUND', 'No storage takes the outputs.'));
+
+  async signJobFiles(
+    workerId: string,
+    job: HeldJob,
+    files: Parameters<CoreProtocol['signJobFiles']>[2],
+  ): Promise<readonly FileAddress[]> {
+    return this.#answer('signJobFiles', async () => {
+      const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
+      if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
+      return this.sign(job, files);
+    });
   }
 
   async attemptToken({ jobId, fence }: HeldJob): Promise<AttemptToken> {

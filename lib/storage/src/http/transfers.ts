@@ -73,14 +73,21 @@ export async function writeFile(
 ): Promise<FileResponse['headers']> {
   const { url, idleMs } = transfer;
   const content = new VerifiedContent(withoutCredentials(url), source);
+  const from = source.open();
   let fault: unknown;
-  content.once('error', (error) => (fault = error));
+  content.once('error', (error) => {
+    if (error instanceof StorageError) fault ??= error;
+  });
+  // A broken connection ends the content first, and by it the source.
+  from.once('error', (error) => {
+    if (content.errored === null) fault ??= error;
+  });
   const headers = {
     'content-type': 'application/octet-stream',
     ...transfer.headers,
     'content-length': String(source.sizeBytes),
   };
-  const request = { method: 'PUT', url, headers, body: piped(source.open(), content), signal, idleMs };
+  const request = { method: 'PUT', url, headers, body: piped(from, content), signal, idleMs };
   try {
     const response = await (transfer.send ?? send)(request);
     await assertOk(response, request);

@@ -1,0 +1,26 @@
+import { SignedFiles } from '../files/signed-files.js';
+import { CoreRefused, type CoreProtocol } from '../protocol/core-protocol.js';
+import type { JobReports } from '../report/job-reports.js';
+
+/**
+ * The files of a job that are in storages.
+ * @param onRefused called with a refusal of core; drops the job if it is no longer this worker's
+ */
+export function jobFiles(
+  reports: JobReports,
+  core: Pick<CoreProtocol, 'signJobFiles'>,
+  onRefused: (refusal: CoreRefused) => void,
+): SignedFiles {
+  return new SignedFiles(async (files, signal) => {
+    try {
+      return await reports.call(
+        ({ workerId, signal: until }) => core.signJobFiles(workerId, reports.held, files, until),
+        signal,
+      );
+    } catch (error) {
+      if (error instanceof CoreRefused) onRefused(error);
+      signal.throwIfAborted();
+      throw error;
+    }
+  });
+}

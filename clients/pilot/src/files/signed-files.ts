@@ -1,0 +1,148 @@
+import { isStorageError, StorageError, type StorageErrorKind } from '@rhizome/storage';
+import { forEachConcurrently } from '@rhizome/retry';
+import { AttemptError } from '../payload/attempt-error.js';
+import { CoreRefused } from '../protocol/core-protocol.js';
+import { AddressBook } from './address-book.js';
+import type { Digest } from './checksum.js';
+import type { FoundOutput, OutputFolder } from './output-folder.js';
+import type { SignedRead, SignFiles } from './signed-files.types.js';
+import { type AddressOf, fetchSigned, storeSigned } from './signed-transfers.js';
+import type { StoredFile } from './staging.js';
+
+/** Codes of the errors of inputs and outputs, and whether another attempt may succeed. */
+const inputCodes: Readonly<Partial<Record<StorageErrorKind, readonly [string, boolean]>>> = {
+  GONE: ['INPUT_GONE', false],
+  DENIED: ['INPUT_DENIED', false],
+  SLOW: ['INPUT_UNREACHABLE', true],
+  CORRUPT: ['INPUT_CORRUPT', true],
+};
+const outputCodes: Readonly<Partial<Record<StorageErrorKind, string>>> = {
+  DENIED: 'OUTPUT_DENIED',
+  FULL: 'OUTPUT_STORAGE_FULL',
+};
+/** Refusals of core as errors of a storage. */
+const refusals: Readonly<Record<string, StorageErrorKind>> = {
+  FILE_NOT_FOUND: 'GONE',
+  FILE_FORBIDDEN: 'DENIED',
+  STORAGE_NOT_FOUND: 'GONE',
+  STORAGE_UNAVAILABLE: 'SLOW',
+};
+
+/** Concurrent transfers of one job. */
+const concurrentTransfers = 8;
+
+/** The files of one job that are in storages. */
+export class SignedFiles {
+  readonly #sign: SignFiles;
+  readonly #pauseMs: number;
+
+  /** @param sign asks core for addresses @param pauseMs pause before the first repetition of a transfer */
+  constructor(sign: SignFiles, pauseMs = 250) {
+    this.#sign = sign;
+    this.#pauseMs = pauseMs;
+  }
+
+  /** Reads files, whose addresses are asked for with the first one. */
+  reader(reads: readonly SignedRead[]): SignedReader {
+    return new SignedReader(new AddressBook({ reads }, this.#sign), this.#pauseMs);
+  }
+
+  /**
+   * Stores outputs.
+   * @returns undefined if no storage takes them
+   * @throws AttemptError DATA; the signal's reason
+   */
+  async store(
+    outputs: readonly FoundOutput[],
+    folder: OutputFolder,
+    signal: AbortSignal,
+  ): Promise<readonly StoredFile[] | undefined> {
+    const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
+    const book = new AddressBook({ writes }, this.#sign);
+    const stored: StoredFile[] = [];
+    let isStored = true;
+    await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
+      if (!isStored) return;
+      try {
+        const { name, sizeBytes, sha256 } = output;
+        const { location } = await folder.withFile(output, (path) =>
+          storeSigned(addressesOf(book, output, this.#pauseMs), path, { sizeBytes, sha256 }, signal),
+        );
+        stored[at] = { name, location, sizeBytes, sha256 };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isWithoutStorage(error)) isStored = false;
+        else throw outputError(output.name, error);
+      }
+    });
+    return isStored ? stored : undefined;
+  }
+}
+
+/** Reads files of one job. */
+export class SignedReader {
+  readonly #book: AddressBook;
+  readonly #pauseMs: number;
+
+  constructor(book: AddressBook, pauseMs: number) {
+    this.#book = book;
+    this.#pauseMs = pauseMs;
+  }
+
+  /** @throws AttemptError DATA; the signal's reason */
+  async fetch(
+    read: SignedRead,
+    localPath: string,
+    signal: AbortSignal,
+    expected: Digest | undefined,
+  ): Promise<void> {
+    try {
+      await fetchSigned(addressesOf(this.#book, read, this.#pauseMs), localPath, signal, expected);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw inputError(read, error);
+    }
+  }
+}
+
+function addressesOf(
+  book: AddressBook,
+  file: Pick<SignedRead, 'name'> & Partial<SignedRead>,
+  pauseMs: number,
+): AddressOf {
+  const of = (signal: AbortSignal) => book.of(file, signal).catch(asStorageError);
+  return Object.assign(of, { renew: () => book.renew(), pauseMs });
+}
+
+/** True if core has no storage for the outputs. */
+function isWithoutStorage(error: unknown): boolean {
+  const cause = isStorageError(error) ? error.cause : undefined;
+  return cause instanceof CoreRefused && cause.code === 'STORAGE_NOT_FOUND';
+}
+
+/** Refusals that concern the file are errors of its storage; others concern the job. */
+function asStorageError(error: unknown): never {
+  const kind = error instanceof CoreRefused ? refusals[error.code] : undefined;
+  throw kind === undefined ? error : new StorageError(kind, (error as Error).message, { cause: error });
+}
+
+function inputError({ name, jobId }: SignedRead, error: unknown): AttemptError {
+  const shown = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
+  const kind = isStorageError(error) ? error.kind : undefined;
+  const [code, isRetryable] = (kind && inputCodes[kind]) ?? ['INPUT_UNAVAILABLE', true];
+  return new AttemptError('DATA', code, `${shown} could not be fetched: ${messageOf(error)}`, isRetryable, {
+    cause: error,
+  });
+}
+
+function outputError(name: string, error: unknown): AttemptError {
+  const kind = isStorageError(error) ? error.kind : undefined;
+  const code = (kind && outputCodes[kind]) ?? 'OUTPUT_NOT_STORED';
+  const message = `Output ${JSON.stringify(name)} could not be stored: ${messageOf(error)}`;
+  return new AttemptError('DATA', code, message, true, { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
+}

@@ -1,0 +1,31 @@
+/** Files in storages that core has signed addresses for. */
+import type { SignedAddress } from '@rhizome/storage';
+
+/** A file to read: a declared input, or an output of a parent. */
+export interface SignedRead {
+  readonly name: string;
+  /** Parent that made it; null for a declared input. */
+  readonly jobId: string | null;
+}
+
+/** An output to write. */
+export interface SignedWrite {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Address of a file for some minutes. */
+export interface FileAddress extends SignedAddress, SignedRead {
+  readonly location: string;
+}
+
+/**
+ * Asks core for addresses, first of the files to read; waits while core is out of reach.
+ * @throws CoreRefused; the signal's reason
+ */
+export type SignFiles = (
+  files: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
+  signal: AbortSignal,
+) => Promise<readonly FileAddress[]>;
