@@ -48,10 +48,10 @@ export function locationOf(storage: string, key: string): string {
  * `shared`, `.` or `..`.
  */
 export function ownerSegment(subject: string): string {
-  const plain = subject === sharedFolder ? `=73${subject.slice(1)}` : subject;
-  const escaped = plain.replace(/^\.|[^A-Za-z0-9_.@=-]|=(?!73hared$)/gu, (character) =>
+  const escaped = subject.replace(/^\.|[^A-Za-z0-9_.@-]/gu, (character) =>
     Buffer.from(character).toString('hex').replace(/../g, '=$&').toUpperCase(),
   );
+  if (escaped === sharedFolder) return `=73${escaped.slice(1)}`;
   if (escaped.length <= longestOwner) return escaped;
   // A name of a file has at most 255 bytes.
   return `${escaped.slice(0, 60)}=-${createHash('sha256').update(subject).digest('hex')}`;

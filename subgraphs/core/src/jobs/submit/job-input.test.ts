@@ -1,5 +1,6 @@
 import { InputErrors } from '@rhizome/errors';
 import { describe, expect, it } from '@jest/globals';
+import { problemOfInput } from '../../storages/places.js';
 import { checkJob } from './job-input.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec } from './submit.types.js';
 import type { JobInputErrorCode } from './job-input-error.types.js';
@@ -10,6 +11,7 @@ function errorsOf(over: Partial<JobSpec>): string[][] {
     selector: (text) =>
       text === 'bad' ? { message: 'a CEL condition' } : { ok: true, isOfShape: text !== 'of a host' },
     queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
+    place: (location) => problemOfInput({ experiment: 'alpha', owner: 'ada' }, location, []),
   });
   return errors.all.map(({ path, code, message }) => [path.slice(2).join('.'), code, message]);
 }
