@@ -56,6 +56,7 @@ const workerReports: ReadonlySet<string> = new Set([
   'Mutation.finishJobs',
   'Mutation.failJobs',
   'Mutation.reportCheckpoints',
+  'Mutation.signJobFiles',
   'Mutation.appendJobLog',
   'Mutation.leaseWorkUnits',
   'Mutation.completeWorkUnits',

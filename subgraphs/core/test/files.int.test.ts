@@ -176,7 +176,7 @@ describe('createStorage', () => {
     ['a bucket of another provider', { bucket: 'abc' }, 'bucket'],
     ['a credential that is a path', { credential: '../keys' }, 'credential'],
     ['an unknown experiment', { experiments: ['nowhere'] }, 'experiments.0'],
-    ['an unknown queue', { queueNames: ['nowhere'] }, 'queues.0'],
+    ['an unknown queue', { queueNames: ['nowhere'] }, 'queueNames.0'],
     ['a prefix without an end', { sharedPrefixes: ['calibration'] }, 'sharedPrefixes.0'],
     ['a prefix that leads out', { sharedPrefixes: ['../a/'] }, 'sharedPrefixes.0'],
     ["a prefix with members' files", { sharedPrefixes: ['beta/'] }, 'sharedPrefixes.0'],

@@ -126,6 +126,8 @@ export function badInputStories(transport: TransportKind): void {
           { target: { queue: queueName }, ...farDowntime },
           'downtime { id }',
         );
+      const storage = { name: 'given', provider: 'FOLDER', address: 'https://files.test' };
+      await system.api().change('createStorage', { ...storage, experiments: ['rubin'] });
       await system.api().change('addPolicyVersion', { scope: { experiment: 'rubin' }, rules: [neverRule] });
       const scouting = { jobs: { count: 2 }, scouts: { count: 1 } };
       const given = { experiment: 'larkspur', idempotencyKey: 'given', name: 'given', ...scouting };

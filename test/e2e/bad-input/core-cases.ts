@@ -6,6 +6,7 @@ import { policies } from './core/policy-cases.js';
 import { downtimes, hosts, queues } from './core/queue-cases.js';
 import { units } from './core/unit-cases.js';
 import { fleets } from './core/fleet-cases.js';
+import { storages } from './core/storage-cases.js';
 import { workflows } from './core/workflow-cases.js';
 import { jobs, tasks } from './core/submit-cases.js';
 
@@ -23,4 +24,5 @@ export const coreCases: readonly BadInput[] = [
   ...units,
   ...workflows,
   ...fleets,
+  ...storages,
 ];

@@ -186,6 +186,16 @@ export function goodInputs({
       { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },
     ],
     reportGateway: ['ReportGatewayInput', { isAcceptingPilots: true }],
+    createStorage: [
+      'CreateStorageInput',
+      { name: 'a-storage', provider: 'FOLDER', address: 'https://files.test', isDryRun: true },
+    ],
+    setStorage: ['SetStorageInput', { name: 'given', siteName: 'POLE' }],
+    removeStorage: ['RemoveStorageInput', { name: 'given', isDryRun: true }],
+    signJobFiles: [
+      'SignJobFilesInput',
+      { workerId, jobId: held.log.job.id, fence: held.log.fence, reads: [], writes: [] },
+    ],
     redeemSecrets: [
       'RedeemSecretsInput',
       {

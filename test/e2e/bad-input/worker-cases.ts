@@ -193,6 +193,19 @@ const reports = [
   ...casesOf('reportGateway', 'INVALID_VALUE', [
     ['a value that is no Boolean', 'isAcceptingPilots', 'yes', { code: 'BAD_USER_INPUT' }],
   ]),
+  ...casesOf('signJobFiles', 'INVALID_VALUE', [
+    noWorker,
+    ['a job that is not there', 'jobId', nobody, { code: 'JOB_NOT_FOUND' }],
+    ['a fence of the past', 'fence', 1, { code: 'FENCE_STALE', names: 'job_' }],
+    [
+      ...(['an input that is not declared', 'reads', [{ name: '../x' }]] as const),
+      { at: 'reads.0.name', code: 'FILE_NOT_FOUND', names: '../x' },
+    ],
+    [
+      ...(['a digest that is none', 'writes', [{ name: 'o', sizeBytes: 1, sha256: 'z' }]] as const),
+      { at: 'writes.0.sha256', names: '"z"' },
+    ],
+  ]),
   ...casesOf('redeemSecrets', 'INVALID_VALUE', [
     noWorker,
     ['a job that is not there', 'jobId', nobody, { code: 'JOB_NOT_FOUND' }],

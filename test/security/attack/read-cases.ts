@@ -119,6 +119,9 @@ const ofCore: readonly Read[] = [
   query('cudaReleases', '{ cudaReleases { version } }', { isShown: false }),
   query('leaseClock', '{ leaseClock { state } }', { isShown: false }),
   byId('secret', 'secret'),
+  // Those of the playground serve all experiments.
+  query('storage', '{ storage(name: "of-atlas") { experiments { name } } }', { isShown: false }),
+  query('storages', '{ storages { nodes { experiments { name } } } }', { isShown: false }),
   query('jobAccess', '{ jobAccess(first: 100) { nodes { id } } }', {
     marks: ({ targets }) => [targets.access],
   }),

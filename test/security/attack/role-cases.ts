@@ -133,6 +133,13 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   createSecret: () => ({ name: 'MINE', value: 'of an attacker', experiment: 'atlas' }),
   rotateSecret: ({ targets }) => ({ id: targets.secret, value: 'of an attacker' }),
   deleteSecret: ({ targets }) => ({ id: targets.secret }),
+  createStorage: () => ({ name: 'mine', provider: 'FOLDER', address: 'https://evil.example' }),
+  setStorage: () => ({ name: 'playground', address: 'https://evil.example' }),
+  removeStorage: () => ({ name: 'playground' }),
+  signJobFiles: ({ targets }) => ({
+    ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
+    reads: [{ name: 'x' }],
+  }),
   redeemSecrets: ({ targets }) => ({
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
     ...{ secretIds: [targets.secret], request: 'x.y.z' },

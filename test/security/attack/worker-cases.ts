@@ -63,6 +63,7 @@ const reports = [
   'finishJobs',
   'failJobs',
   'reportCheckpoints',
+  'signJobFiles',
   'appendJobLog',
   'drainWorker',
   'reportEndedBatchJobs',
@@ -77,7 +78,14 @@ const foreign: readonly AttackCase[] = reports.map((mutation) => {
   };
 });
 
-const reportsOfJobs = ['startJobs', 'finishJobs', 'failJobs', 'reportCheckpoints', 'appendJobLog'];
+const reportsOfJobs = [
+  'startJobs',
+  'finishJobs',
+  'failJobs',
+  'reportCheckpoints',
+  'signJobFiles',
+  'appendJobLog',
+];
 
 /** Reports with its own name about a job that another worker holds. */
 const ofJobs: readonly AttackCase[] = reportsOfJobs.map((mutation) => {

@@ -48,7 +48,7 @@ const workerCallers: readonly Fuzzer[] = [...callers, 'worker', 'worker'];
 /** Mutations of workers; secrets are delivered to an enrolled one only. */
 const ofWorkers: ReadonlySet<string> = new Set([
   ...['heartbeat', 'acquireJobs', 'startJobs', 'finishJobs', 'failJobs', 'appendJobLog', 'redeemSecrets'],
-  ...['registerWorker', 'drainWorker', 'reportCheckpoints'],
+  ...['registerWorker', 'drainWorker', 'reportCheckpoints', 'signJobFiles'],
 ]);
 /** Mutations that change the graph itself come last: until then, the schema is the same for all calls. */
 const ofGraph: ReadonlySet<string> = new Set([

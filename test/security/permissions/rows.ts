@@ -216,6 +216,19 @@ export const rows: Rows = [
   mutation('addPolicyVersion', ({ experiment }) => ({ scope: { experiment }, rules: [neverRule] })),
   mutation('enablePolicy', ({ experiment }) => ({ scope: { experiment }, version: 1 })),
   mutation('disablePolicy', ({ experiment }) => ({ scope: { experiment } })),
+  query('storage', 'query ($n: String!) { storage(name: $n) { name } }', ({ experiment }) => ({
+    n: `of-${experiment}`,
+  })),
+  query('storages', '{ storages(first: 100) { nodes { name } } }', undefined, {
+    found: ({ nodes }, { experiment }) =>
+      (nodes as readonly { name: string }[]).some(({ name }) => name === `of-${experiment}`),
+  }),
+  mutation('createStorage', ({ experiment }, caller, target) => ({
+    ...{ name: `${caller}-${target}`.toLowerCase(), provider: 'FOLDER', address: 'https://files.test' },
+    ...{ experiments: [experiment], isDryRun: true },
+  })),
+  mutation('setStorage', ({ experiment }) => ({ name: `of-${experiment}`, siteName: 'POLE' })),
+  mutation('removeStorage', ({ experiment }) => ({ name: `of-${experiment}`, isDryRun: true })),
   mutation('createQueue', ({ experiment }, caller, target) => ({
     name: `${caller}-${target}`,
     site: 'POLE',
@@ -326,6 +339,7 @@ export const rows: Rows = [
     ...{ workerId: worker.id, ...held },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' }],
   })),
+  mutation('signJobFiles', ({ worker, held }) => ({ workerId: worker.id, ...held })),
   mutation('reportCheckpoints', ({ worker, held }) => ({
     workerId: worker.id,
     jobs: [{ ...reportOf(held), checkpoints: [] }],

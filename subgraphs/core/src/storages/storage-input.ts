@@ -116,10 +116,10 @@ export function checkSettings(
       credentialForm,
       'the name of a credential: 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit',
     );
-  if (site !== undefined) errors.text(['site'], site, 1, 255);
+  if (site !== undefined) errors.text(['siteName'], site, 1, 255);
   errors.int(['maxFileMiB'], maxFileMiB, 1, largestFileMiB);
   errors.distinct(['experiments'], settings.experiments, mostNames);
-  errors.distinct(['queues'], settings.queues, mostNames);
+  errors.distinct(['queueNames'], settings.queues, mostNames);
   errors.distinct(['sharedPrefixes'], settings.sharedPrefixes, 20);
   settings.sharedPrefixes.forEach((given, at) => {
     if (!given.endsWith('/')) errors.add(['sharedPrefixes', at], given, 'a key that ends with "/"');

@@ -181,7 +181,7 @@ export class StoragesService {
     const missing = await missingQueues(queues);
     queues.forEach((name, at) => {
       if (!missing.has(name)) return;
-      errors.report('QUEUE_NOT_FOUND', ['queues', at], `queues.${at}: queue "${name}" not found`);
+      errors.report('QUEUE_NOT_FOUND', ['queueNames', at], `queueNames.${at}: queue "${name}" not found`);
     });
     // Below the name of an experiment are the files of its members.
     const tops = sharedPrefixes.map((prefix) => prefix.slice(0, prefix.indexOf('/')));

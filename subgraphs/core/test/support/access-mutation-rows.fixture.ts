@@ -133,6 +133,23 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { experiment: 'alpha', shares: [{ leaf: 'default', nominalCores: 1 }] } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.createStorage': {
+    text: `${input('createStorage')} { storage { name } } }`,
+    variables: () => ({
+      input: { name: 'ours', provider: 'FOLDER', address: 'https://files.test', experiments: ['beta'] },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.setStorage': {
+    text: `${input('setStorage')} { storage { name } } }`,
+    variables: () => ({ input: { name: 'vault', isDefault: true } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.removeStorage': {
+    text: `${input('removeStorage')} { storage { name } } }`,
+    variables: () => ({ input: { name: 'vault' } }),
+    outcomes: 'r r r r r r',
+  },
   'Mutation.createQueue': {
     text: `${input('createQueue')} { queue { name } } }`,
     variables: () => ({ input: { name: 'fresh', site: 'Pole' } }),
@@ -321,6 +338,10 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { isAcceptingPilots: false } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.signJobFiles': workerReport('signJobFiles', (world, caller) => {
+    const { id, fence } = held(world, caller);
+    return { workerId: world.workerId, jobId: id, fence };
+  }),
   'Mutation.redeemSecrets': {
     text: `${input('redeemSecrets')} { sealed } }`,
     variables: ({ workerId, jobId, fence }) => ({

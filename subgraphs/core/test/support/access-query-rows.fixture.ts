@@ -16,6 +16,12 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ shares }: { shares: { nodes: unknown[] } }) => shares.nodes.length > 0,
     outcomes: 'r r e e e a',
   },
+  'Query.storage': { text: '{ storage(name: "vault") { name } }', outcomes: 'r r e e e a' },
+  'Query.storages': {
+    text: '{ storages { nodes { name } } }',
+    got: ({ storages }: { storages: { nodes: unknown[] } }) => storages.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
   'Query.queue': { text: '{ queue(name: "north") { name } }', outcomes: 'a a a a a a' },
   'Query.queues': {
     text: '{ queues(filter: { names: ["north"] }) { nodes { name } } }',

@@ -159,6 +159,9 @@ export async function startWorld(): Promise<World> {
       'mutation ($name: String!) { createQueue(input: { name: $name, site: "Pole", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 } }) { userErrors { message } } }',
       { name },
     );
+  await ask(
+    'mutation { createStorage(input: { name: "vault", provider: FOLDER, address: "https://files.test", experiments: ["alpha"] }) { userErrors { message } } }',
+  );
   const southId = await register(core, 'south', 'southern');
   const grandparentId = await submitOne(core, { name: 'grandparent', requirements: { queue: 'south' } });
   await runToEnd(core, southId, []);
