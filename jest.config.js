@@ -8,7 +8,7 @@ const common = {
   testRunner: '<rootDir>/tools/jest/test-runner.mjs',
   setupFilesAfterEnv: ['<rootDir>/lib/testkit/dist/jest/each-file.js'],
   transform: {},
-  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'].map(
+  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'file-service', 'clients', 'deploy', 'test'].map(
     (d) => `<rootDir>/${d}`,
   ),
   modulePathIgnorePatterns: ['/\\.rhizome/'],

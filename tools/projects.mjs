@@ -25,7 +25,7 @@ export function workspacePackages() {
     existsSync(join(root, group)) ? readdirSync(join(root, group)).map((name) => `${group}/${name}`) : [],
   );
   const packages = new Map();
-  for (const folder of [...folders, 'gateway', 'schema']) {
+  for (const folder of [...folders, 'gateway', 'file-service', 'schema']) {
     const file = join(root, folder, 'package.json');
     if (existsSync(file)) packages.set(folder, JSON.parse(readFileSync(file, 'utf8')));
   }

@@ -135,7 +135,7 @@ function provideSystemPackages() {
 function usesPythonPrograms() {
   const sources = selection ?? testSources(root);
   return sources.some(
-    (source) => source.includes('test/security/programs/') && parts.includes(projectOf(source)),
+    (source) => /^test\/(security\/programs|storage)\//.test(source) && parts.includes(projectOf(source)),
   );
 }
 

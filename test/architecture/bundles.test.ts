@@ -36,6 +36,7 @@ it('bundles every service, client program and the playground', () => {
       'clients/cli',
       'clients/pilot',
       'deploy/playground',
+      'file-service',
       'gateway',
       'subgraphs/core',
     ]),

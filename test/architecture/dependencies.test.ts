@@ -8,6 +8,9 @@ import { read, root, workspacePackages } from './repository.js';
  * why.
  */
 const allowed: Readonly<Record<string, string>> = {
+  '@aws-sdk/client-s3': 'storages by S3; loaded with the first call',
+  '@aws-sdk/lib-storage': 'uploads to S3 in parts',
+  '@aws-sdk/s3-request-presigner': 'signed addresses of S3',
   '@xmldom/xmldom': "nvidia-smi's XML",
   '@apollo/server': 'subgraph servers',
   '@apollo/subgraph': 'the subgraph specification',

@@ -17,6 +17,7 @@ describe('documents', () => {
   it('has a README of at most 20 lines in every package', () => {
     const folders = [
       'gateway',
+      'file-service',
       'schema',
       'test',
       'experiments',

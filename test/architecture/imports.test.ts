@@ -29,7 +29,7 @@ const clients = [
 function allowed({ folder, name }: WorkspacePackage): readonly string[] {
   if (folder.startsWith('lib/')) return libraries;
   if (folder === 'schema') return ['@rhizome/errors'];
-  if (folder.startsWith('subgraphs/')) return libraries;
+  if (folder.startsWith('subgraphs/') || folder === 'file-service') return libraries;
   if (folder.startsWith('experiments/')) return libraries;
   if (folder === 'gateway') return [...libraries, '@rhizome/schema'];
   // The command line tests and makes experiments: see the decision on its developers' commands.

@@ -27,7 +27,8 @@ export {
 export { openStorage, type StorageDependencies } from './open-storage.js';
 export { isStorageError, StorageError, type StorageErrorKind } from './storage-error.js';
 export { assertKey, assertPrefix, longestKeyBytes } from './keys.js';
-export { type ExpectedContent, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
+export { parseSigningKeys } from './credentials.js';
+export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
 export { readSigned, writeSigned } from './http/transfers.js';
 export { withoutCredentials } from './http/http-client.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';

@@ -2,9 +2,11 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import { FileServiceStorage } from './file-service/file-service-storage.js';
 import { FileServiceSigner } from './file-service/signer.js';
 import { FolderStorage } from './folder/folder-storage.js';
+import { LazyStorage } from './lazy-storage.js';
 import { StorageError } from './storage-error.js';
 import type {
   FolderDefinition,
+  S3Definition,
   StorageCredential,
   StorageDefinition,
   StorageProvider,
@@ -26,6 +28,8 @@ export function openStorage(
   switch (definition.provider) {
     case 'FOLDER':
       return openFolderStorage(definition, credential, clock);
+    case 'S3':
+      return openS3Storage(definition, credential, clock);
     default:
       throw new StorageError('INVALID', `${definition.provider} is no kind of storage`);
   }
@@ -46,4 +50,17 @@ function openFolderStorage(
       'A storage of the kind FOLDER needs a folder, or keys of its file service',
     );
   return new FileServiceStorage(signer, clock);
+}
+
+function openS3Storage(
+  definition: S3Definition,
+  credential: StorageCredential | undefined,
+  clock: Clock,
+): StorageProvider {
+  if (credential?.kind !== 'S3')
+    throw new StorageError('INVALID', 'A storage of the kind S3 needs a credential with an access key');
+  return new LazyStorage(async () => {
+    const { S3Storage } = await import('./s3/s3-storage.js');
+    return new S3Storage(definition, credential, clock);
+  });
 }

@@ -30,7 +30,7 @@ export interface ExpectedContent {
 
 /**
  * Passes content on, and fails with CORRUPT at its end if size or digest are wrong, and as soon as it is too
- * long.
+ * long. The last piece is passed on after the check: a receiver never has all of a wrong file.
  */
 export class VerifiedContent extends Transform {
   readonly #what: string;
@@ -38,6 +38,7 @@ export class VerifiedContent extends Transform {
   readonly #hash = createHash('sha256');
   #sizeBytes = 0;
   #sha256: string | undefined;
+  #held: Buffer | undefined;
 
   /** @param what names the content in errors */
   constructor(what: string, expected: ExpectedContent) {
@@ -62,7 +63,9 @@ export class VerifiedContent extends Transform {
     if (sizeBytes !== undefined && this.#sizeBytes > sizeBytes)
       return callback(this.#corrupt(`more than ${sizeBytes} bytes, which were declared`));
     this.#hash.update(piece);
-    callback(null, piece);
+    const before = this.#held;
+    this.#held = piece;
+    callback(null, before);
   }
 
   override _flush(callback: TransformCallback): void {
@@ -71,7 +74,7 @@ export class VerifiedContent extends Transform {
       return callback(this.#corrupt(`${this.#sizeBytes} bytes instead of ${sizeBytes}`));
     if (this.sha256 !== sha256)
       return callback(this.#corrupt(`the SHA-256 ${this.sha256} instead of ${sha256}`));
-    callback();
+    callback(null, this.#held);
   }
 
   #corrupt(difference: string): StorageError {

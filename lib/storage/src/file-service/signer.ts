@@ -42,6 +42,7 @@ export async function signedBy(
   key: string,
   grant: StorageGrant,
 ): Promise<SignedAddress> {
+  assertKey(key);
   if (signer !== undefined) return signer.sign(key, grant);
   const text =
     'A storage of the kind FOLDER needs a credential with the key of its file service to sign addresses';

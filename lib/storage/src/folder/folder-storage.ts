@@ -3,7 +3,7 @@ import { type FileHandle, link, rename, rmdir, unlink } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { assertKey, assertPrefix } from '../keys.js';
-import { pieceBytes, VerifiedContent } from '../sources.js';
+import { type ExpectedContent, pieceBytes, VerifiedContent } from '../sources.js';
 import { StorageError } from '../storage-error.js';
 import { listFolders } from '../walk.js';
 import { folderError } from './folder-errors.js';
@@ -51,7 +51,12 @@ export class FolderStorage implements StorageProvider {
     this.#signer = signer;
   }
 
-  async put(key: string, source: FileSource, options: PutOptions = {}): Promise<StoredFile> {
+  /** As in the interface; also accepts content whose size or digest are not known before. */
+  async put(
+    key: string,
+    source: ExpectedContent & Pick<FileSource, 'open'>,
+    options: PutOptions = {},
+  ): Promise<StoredFile> {
     assertKey(key);
     const content = new VerifiedContent(JSON.stringify(key), source);
     return this.#acting('written', key, async () => {

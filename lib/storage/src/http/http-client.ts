@@ -88,6 +88,7 @@ const kinds: Readonly<Record<number, StorageErrorKind>> = {
   410: 'GONE',
   412: 'EXISTS',
   413: 'FULL',
+  422: 'CORRUPT',
   429: 'SLOW',
   507: 'FULL',
 };
@@ -95,6 +96,11 @@ const kinds: Readonly<Record<number, StorageErrorKind>> = {
 /** The kind of error of a status of HTTP. */
 export function kindOfStatus(status: number): StorageErrorKind {
   return kinds[status] ?? (status >= 500 ? 'SLOW' : 'INVALID');
+}
+
+/** Ends the connection of an answer whose body nobody reads. */
+export function discard({ body }: FileResponse): void {
+  body.on('error', () => undefined).destroy();
 }
 
 /** Largest part of an answer that is read to explain an error, in bytes. */
@@ -108,7 +114,9 @@ export async function assertOk(
   if (status >= 200 && status < 300) return;
   const text = await explanation(body);
   const message = `${method} ${withoutCredentials(url)} returned status ${status}${text === '' ? '' : `: ${text}`}`;
-  throw new StorageError(kindOfStatus(status), message);
+  // The protocol of S3 has codes of its own, and some servers send them with status 400.
+  const kind = /\bAccessDenied\b/.test(text) ? 'DENIED' : kindOfStatus(status);
+  throw new StorageError(kind, message);
 }
 
 async function explanation(body: FileResponse['body']): Promise<string> {

@@ -5,6 +5,7 @@ import { StorageError } from '../storage-error.js';
 import {
   assertOk,
   connectionError,
+  discard,
   type FileRequest,
   type FileResponse,
   send,
@@ -60,8 +61,9 @@ export async function readFile(transfer: Transfer, { range, signal }: GetOptions
   }
   await assertOk(response, request);
   const sizeBytes = sizeOf(response, url);
-  if (range === undefined || response.status === 206) return { body: bodyOf(response, request), sizeBytes };
-  response.body.destroy();
+  if (range === undefined || response.headers['content-range'] !== undefined)
+    return { body: bodyOf(response, request), sizeBytes };
+  discard(response);
   throw new StorageError('INVALID', `GET ${withoutCredentials(url)}: the server does not serve ranges`);
 }
 
@@ -99,7 +101,8 @@ export async function writeFile(
   }
 }
 
-function faultOfSource(fault: unknown): StorageError {
+/** An error of the content that is stored. */
+export function faultOfSource(fault: unknown): StorageError {
   if (fault instanceof StorageError) return fault;
   const text = `The content could not be read: ${fault instanceof Error ? fault.message : String(fault)}`;
   return new StorageError('INVALID', text, { cause: fault });
@@ -110,9 +113,9 @@ function headerOf({ start, end }: ByteRange): string {
 }
 
 /** Size of the whole file. */
-function sizeOf({ status, headers }: FileResponse, url: string): number {
-  const text =
-    status === 206 ? /\/(\d+)$/.exec(String(headers['content-range']))?.[1] : headers['content-length'];
+function sizeOf({ headers }: FileResponse, url: string): number {
+  const range = headers['content-range'];
+  const text = range !== undefined ? /\/(\d+)$/.exec(String(range))?.[1] : headers['content-length'];
   if (typeof text === 'string' && /^\d{1,16}$/.test(text)) return Number(text);
   throw new StorageError(
     'INVALID',
