@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from '@rhizome/config';
-import { type StorageCredential, StorageError } from '@rhizome/storage';
+import { parseSigningKeys, type StorageCredential, StorageError } from '@rhizome/storage';
 
 const text = z.string().min(1);
 const schema = z.discriminatedUnion('kind', [
@@ -53,7 +53,7 @@ export async function readCredential(folder: string | undefined, name: string): 
   const lines = await readText(data.keyFile, (code) =>
     invalid(`has a key file that cannot be read: ${code}`),
   );
-  const keys = lines.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Buffer.from(line, 'base64')]));
+  const keys = parseSigningKeys(lines);
   const version = `${written} ${await versionOf(data.keyFile)}`;
   return { credential: { kind: 'SIGNING_KEYS', keys }, version };
 }

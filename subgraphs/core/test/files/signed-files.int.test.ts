@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { verifyRequest } from '@rhizome/storage';
 import { testPrincipal } from '@rhizome/testkit';
-import { registration } from './support/access.fixture.js';
-import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from './support/core.fixture.js';
+import { registration } from '../support/access.fixture.js';
+import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from '../support/core.fixture.js';
 
 const key = randomBytes(32);
 const address = 'https://files.test:4200';
