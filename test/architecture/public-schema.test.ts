@@ -138,6 +138,8 @@ describe('a field that refers to an object', () => {
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
     'JobPreemption.jobId': 'the owner of one job may not read the other',
     'QueueCanary.sharePath': 'those who see the queue may not read the share',
+    'SignedFile.jobId': 'the worker that gets the address has the job already',
+    'Storage.queueNames': 'those who see the storage may not see the queues',
     'WorkUnitCompletedEvent.jobId': 'those who see the units may not read the job',
     'WorkUnitCompletion.jobId': 'those who see the units may not read the job',
     'WorkUnitError.jobId': 'those who see the units may not read the job',

@@ -143,3 +143,9 @@ export function printChange<T extends object>(
   else printLine(output, textOf(changed));
   return exitCodes.ok;
 }
+
+/** Prints the result of a change that was only checked. */
+export function printChecked(output: Output, userErrors: readonly MutationError[], text: string): ExitCode {
+  const checked = userErrors.length > 0 ? null : { isDryRun: true };
+  return printChange(output, checked, userErrors, () => text);
+}

@@ -29,6 +29,7 @@ import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
 import { addStatus } from './commands/site/status.js';
+import { addStorage } from './commands/storage/storage.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
 import { addTask } from './commands/task/task.js';
@@ -114,6 +115,7 @@ function createProgram(world: World, finish: Finish): Command {
     addWorker,
     addHost,
     addStatus,
+    addStorage,
     addEnrolment,
     addShares,
     addGpus,

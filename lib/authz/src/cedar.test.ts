@@ -11,7 +11,7 @@ const policies = `
 // Everybody with a role in an experiment reads in it, except pilots.
 permit (principal, action in [
   Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
-  Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read",
+  Action::"experiment:read", Action::"share:read", Action::"storage:read", Action::"events:read", Action::"schema:read",
   Action::"pool:read"
 ], resource) when {
   resource in principal.READER || resource in principal.USER || resource in principal.PRODUCTION ||
@@ -38,7 +38,7 @@ permit (principal, action in [
   Action::"job:grantAccess", Action::"pool:close",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
-  Action::"worker:enrol", Action::"audit:read", Action::"service:read", Action::"policy:set"
+  Action::"worker:enrol", Action::"storage:manage", Action::"audit:read", Action::"service:read", Action::"policy:set"
 ], resource) when { resource in principal.OPERATOR };
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",
@@ -58,7 +58,7 @@ forbid (principal, action, resource) when { principal.kind == "PILOT" } unless {
 forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {
   action in [
     Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
-    Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read",
+    Action::"experiment:read", Action::"share:read", Action::"storage:read", Action::"events:read", Action::"schema:read",
     Action::"subgraph:read", Action::"identity:read", Action::"audit:read",
     Action::"service:read", Action::"pool:read"
   ]

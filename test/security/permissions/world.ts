@@ -56,10 +56,11 @@ export async function startWorld(): Promise<World> {
   for (const name of ['alpha', 'beta']) await system.register(name);
   // The workers say nothing for as long as the table takes.
   const limits = { heartbeatSeconds: 300, leaseSeconds: 3600 };
-  for (const [experiment, name] of Object.entries(queues))
+  for (const [experiment, name] of Object.entries(queues)) {
     await mutate(system, 'createQueue', { name, site: 'POLE', experiments: [experiment], limits });
-  const storage = { name: `of-${experiment}`, provider: 'FOLDER', address: 'https://files.test' };
-  await mutate(system, 'createStorage', { ...storage, experiments: [experiment] });
+    const storage = { name: `of-${experiment}`, provider: 'FOLDER', address: 'https://files.test' };
+    await mutate(system, 'createStorage', { ...storage, experiments: [experiment] });
+  }
   await system.allow('alpha', await system.tokens.human(otherOwner, { alpha: 'USER' }));
   const tokens = new Map<string, Promise<string>>();
   const tokenOf: World['tokenOf'] = (caller, experiment) => {

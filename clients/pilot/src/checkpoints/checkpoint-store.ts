@@ -8,7 +8,7 @@ import { isPlainName, placeOf } from '../files/file-store.js';
 import { isNoSuchFile } from '../files/http-store.js';
 import { pathOf } from '@rhizome/storage/open-folder';
 import { removeFolder } from '../files/scratch.js';
-import type { StoredFile } from '../files/staging.js';
+import type { StoredFile } from '../files/stored-file.types.js';
 import type { Checkpoint } from './checkpoint.types.js';
 import { FileRefused, type PayloadFiles } from './payload-files.js';
 

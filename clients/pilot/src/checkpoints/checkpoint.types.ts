@@ -1,5 +1,5 @@
 import type { FolderIdentity } from '@rhizome/storage/open-folder';
-import type { StoredFile } from '../files/staging.js';
+import type { StoredFile } from '../files/stored-file.types.js';
 
 /** Step and completed part of a payload; null if it gives none. */
 export interface ProgressPoint {

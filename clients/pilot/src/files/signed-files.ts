@@ -7,7 +7,7 @@ import type { Digest } from './checksum.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
 import { type AddressOf, fetchSigned, storeSigned } from './signed-transfers.js';
-import type { StoredFile } from './staging.js';
+import type { StoredFile } from './stored-file.types.js';
 
 /** Codes of the errors of inputs and outputs, and whether another attempt may succeed. */
 const inputCodes: Readonly<Partial<Record<StorageErrorKind, readonly [string, boolean]>>> = {

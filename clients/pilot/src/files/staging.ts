@@ -2,29 +2,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
-import { checksumFile, type Digest } from './checksum.js';
+import { checksumFile } from './checksum.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
 import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
 import type { SignedFiles, SignedReader } from './signed-files.js';
-
-/** A file that the payload finds, by name, in its working folder. */
-export interface InputFile {
-  readonly name: string;
-  /** An http(s) URL, a location in a storage, or a key in the file store. */
-  readonly location: string;
-}
-
-/** An output with its key in the store. */
-export interface StoredFile extends InputFile, Digest {}
-
-/** A parent of the job, with its outputs. */
-export interface ParentOutputs {
-  readonly jobId: string;
-  readonly outputs: readonly StoredFile[];
-}
+import type { InputFile, ParentOutputs, StoredFile } from './stored-file.types.js';
 
 /** Files that a job reads. */
 export interface StageInPlan {

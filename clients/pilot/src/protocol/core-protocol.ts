@@ -1,6 +1,6 @@
 import type { FileAddress, SignedRead, SignedWrite } from '../files/signed-files.types.js';
 import type { Checkpoint, Progress } from '../checkpoints/checkpoint.types.js';
-import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
+import type { InputFile, ParentOutputs, StoredFile } from '../files/stored-file.types.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';

@@ -18,7 +18,7 @@ const storage = (over: Partial<StorageFacts> = {}): StorageFacts => ({
   ...over,
 });
 const xrootd = storage({ _id: 'eos', provider: 'XROOTD', address: 'root://eos.test//store/' });
-const ada = { experiment: 'larkspur', owner: 'ada@lab.test' };
+const ada = { experiment: 'alpha', owner: 'ada@lab.test' };
 
 describe('ownerSegment', () => {
   it('is one part of a key, different for different owners', () => {
@@ -52,21 +52,21 @@ describe('ownerSegment', () => {
 
 describe('placeOf', () => {
   it.each([
-    ['rhizome://site/larkspur/shared/a b.root', 'site', 'larkspur/shared/a b.root'],
-    ['root://eos.test//store/larkspur/shared/a', 'eos', 'larkspur/shared/a'],
-    ['ROOT://EOS.test:1094//store/larkspur/shared/a', 'eos', 'larkspur/shared/a'],
-    ['xroot://eos.test//store/larkspur/shared/a', 'eos', 'larkspur/shared/a'],
+    ['rhizome://site/alpha/shared/a b.root', 'site', 'alpha/shared/a b.root'],
+    ['root://eos.test//store/alpha/shared/a', 'eos', 'alpha/shared/a'],
+    ['ROOT://EOS.test:1094//store/alpha/shared/a', 'eos', 'alpha/shared/a'],
+    ['xroot://eos.test//store/alpha/shared/a', 'eos', 'alpha/shared/a'],
   ])('finds %s', (location, name, key) => {
     expect(placeOf(location, [storage(), xrootd])).toMatchObject({ storage: { _id: name }, key });
   });
 
   it.each([
-    ['rhizome://other/larkspur/a', 'a storage of the experiment: eos, site'],
+    ['rhizome://other/alpha/a', 'a storage of the experiment: eos, site'],
     ['rhizome://site', 'valid key'],
     ['rhizome://site/', 'valid key'],
-    ['rhizome://site/larkspur/../atlas/a', 'valid key'],
+    ['rhizome://site/alpha/../beta/a', 'valid key'],
     ['rhizome://site//etc/passwd', 'valid key'],
-    ['rhizome://site/larkspur\u2215ada/a', 'valid key'],
+    ['rhizome://site/alpha\u2215ada/a', 'valid key'],
     [`rhizome://site/${'a/'.repeat(600)}b`, 'valid key'],
     ['root://other.test//store/a', 'below the address of a storage'],
     ['root://eos.test//storehouse/a', 'below the address of a storage'],
@@ -81,30 +81,30 @@ describe('placeOf', () => {
 describe('problemOfInput', () => {
   const shared = storage({ sharedPrefixes: ['calibration/'] });
   it.each([
-    'larkspur/ada@lab.test/jobs/job_1/3/hist.root',
-    'larkspur/ada@lab.test/x',
-    'larkspur/shared/x',
+    'alpha/ada@lab.test/jobs/job_1/3/hist.root',
+    'alpha/ada@lab.test/x',
+    'alpha/shared/x',
     'calibration/2026/x',
   ])('permits %s', (key) => {
     expect(problemOfInput(ada, `rhizome://site/${key}`, [shared])).toBeUndefined();
   });
 
   it.each([
-    'larkspur/bob@lab.test/x',
-    'larkspur/ada@lab.testx/x',
-    'larkspur/ada@lab.test',
-    'larkspur/sharedx/x',
-    'delphinium/shared/x',
-    'delphinium/ada@lab.test/x',
+    'alpha/bob@lab.test/x',
+    'alpha/ada@lab.testx/x',
+    'alpha/ada@lab.test',
+    'alpha/sharedx/x',
+    'beta/shared/x',
+    'beta/ada@lab.test/x',
     'calibrations/x',
   ])('refuses %s, and names places that are permitted', (key) => {
     expect(problemOfInput(ada, `rhizome://site/${key}`, [shared])).toContain(
-      'rhizome://site/larkspur/ada@lab.test/ or rhizome://site/larkspur/shared/ or rhizome://site/calibration/',
+      'rhizome://site/alpha/ada@lab.test/ or rhizome://site/alpha/shared/ or rhizome://site/calibration/',
     );
   });
 
   it('refuses storages of other experiments', () => {
-    const other = storage({ experiments: ['delphinium'] });
+    const other = storage({ experiments: ['beta'] });
     const place = { storage: other, key: `${ownPrefix(ada)}x` };
     expect(mayRead(ada, place)).toBe(false);
   });
@@ -113,7 +113,7 @@ describe('problemOfInput', () => {
 describe('outputKey', () => {
   it('contains experiment, owner, job and fence', () => {
     expect(outputKey(ada, { jobId: 'job_1', fence: 7 }, 'hist.root')).toBe(
-      'larkspur/ada@lab.test/jobs/job_1/7/hist.root',
+      'alpha/ada@lab.test/jobs/job_1/7/hist.root',
     );
   });
 });
@@ -121,14 +121,14 @@ describe('outputKey', () => {
 describe('storageForOutputs', () => {
   it('prefers a storage for the queue, then one for the experiment, then the first by name', () => {
     const all = storage({ _id: 'all' });
-    const ofExperiment = storage({ _id: 'of-experiment', experiments: ['larkspur'] });
+    const ofExperiment = storage({ _id: 'of-experiment', experiments: ['alpha'] });
     const near = storage({ _id: 'near', queues: ['north'] });
     const storages = [all, storage({ _id: 'b-all' }), ofExperiment, near];
     const chosen = (experiment: string, queue: string): string | undefined =>
       storageForOutputs(storages, experiment, queue)?._id;
-    expect(chosen('larkspur', 'north')).toBe('near');
-    expect(chosen('larkspur', 'south')).toBe('of-experiment');
-    expect(chosen('delphinium', 'south')).toBe('all');
-    expect(storageForOutputs([storage({ isDefault: false })], 'larkspur', 'north')).toBeUndefined();
+    expect(chosen('alpha', 'north')).toBe('near');
+    expect(chosen('alpha', 'south')).toBe('of-experiment');
+    expect(chosen('beta', 'south')).toBe('all');
+    expect(storageForOutputs([storage({ isDefault: false })], 'alpha', 'north')).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** Removal of files that nobody needs, on a real store and a real folder. The jobs have no history. */
+/** Removal of files that nobody needs, on a real store and a real folder. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +12,12 @@ import { FilesUpkeep } from '../../src/files/files-upkeep.js';
 import { jobFilesCollection } from '../../src/files/job-files.document.js';
 import { JobFilesRepository } from '../../src/files/job-files.repository.js';
 import type { JobState } from '../../src/jobs/model/job-state.js';
-import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import type { StorageDocument } from '../../src/storages/storage.document.js';
 import { aJob } from '../support/job.fixture.js';
 
-const owner = 'larkspur/ada';
+const owner = 'alpha/ada';
 const past = new Date('2020-01-01T00:00:00Z');
 let db: TestDatabase;
 let folder: string;
@@ -28,8 +27,8 @@ let files: JobFilesRepository;
 let fault: StorageError | undefined;
 
 beforeAll(async () => {
-  db = await testDatabase('upkeep');
-  await ensureCollections(db, [jobsCollection, jobFilesCollection] as never);
+  db = await testDatabase('core');
+  await ensureCollections(db, [jobFilesCollection] as never);
   files = new JobFilesRepository(collection(db, jobFilesCollection));
 });
 beforeEach(async () => {
@@ -38,6 +37,9 @@ beforeEach(async () => {
   fault = undefined;
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Jobs without a history, apart from those whose history is checked. */
+const ended = () => db.collection<JobDocument>('endedJobs');
 
 /** A job of which attempts 1 to 3 have stored `o`, and attempt 3 counts if the job has ended well. */
 async function given(id: string, state: JobState | undefined, updatedAt = past): Promise<void> {
@@ -49,7 +51,7 @@ async function given(id: string, state: JobState | undefined, updatedAt = past):
   const location = `rhizome://site/${owner}/jobs/${id}/3/o`;
   const outputs =
     state === 'FINISHED' ? [{ name: 'o', location, sizeBytes: 12, sha256: 'ab'.repeat(32) }] : [];
-  await db.collection<JobDocument>('jobs').insertOne({ ...aJob(id), state, updatedAt, outputs });
+  await ended().insertOne({ ...aJob(id), state, updatedAt, outputs });
 }
 
 /** Runs the work until no record is due. */
@@ -58,7 +60,7 @@ async function work(): Promise<void> {
   const term = new AbortController();
   const upkeep = new FilesUpkeep({
     files,
-    jobs: new JobsRepository(db.collection('jobs')),
+    jobs: new JobsRepository(ended()),
     storages: { allFresh: async () => [site] },
     opened: { of: async () => (fault ? Promise.reject(fault) : provider) },
     leader: { onGained: (run) => (run(term.signal), () => undefined) },

@@ -1,7 +1,14 @@
 /** `rhizome fleet`: standing sets of jobs for pools of work units. */
 import type { ApiClient } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type MutationError, printChange, type Session, type World, withSession } from '../../command.js';
+import {
+  type MutationError,
+  printChange,
+  printChecked,
+  type Session,
+  type World,
+  withSession,
+} from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
 import {
   collect,
@@ -22,7 +29,7 @@ import {
   CliResumeFleetDocument,
   CliUpdateFleetDocument,
 } from '../../operations.generated.js';
-import { type Output, printFields, printJson, printTable } from '../../output.js';
+import { printFields, printJson, printTable } from '../../output.js';
 import {
   day,
   type FleetJobFlags,
@@ -239,10 +246,4 @@ async function set(
   const { fleet, userErrors } = updateFleet;
   if (dryRun) return printChecked(output, userErrors, `${fleetId} would be changed`);
   return printChange(output, fleet, userErrors, ({ jobVersion }) => `${fleetId}  version ${jobVersion}`);
-}
-
-/** Prints the result of a check. */
-function printChecked(output: Output, userErrors: readonly MutationError[], text: string): ExitCode {
-  const checked = userErrors.length > 0 ? null : { isDryRun: true };
-  return printChange(output, checked, userErrors, () => text);
 }
