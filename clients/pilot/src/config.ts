@@ -163,7 +163,7 @@ function pilotOptions(
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,
-    usesStorages: settings.store === undefined,
+    usesStorages: settings.useStorages ?? settings.store === undefined,
     storeToken: storeTokenOf(settings),
     batchJobId: settings.batchJobId ?? batchJobId,
     lifetimeSeconds: settings.lifetimeSeconds ?? null,

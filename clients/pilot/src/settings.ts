@@ -32,8 +32,12 @@ export const settingsSchema = z.object({
       'expected a path or an http(s) URL',
     )
     .optional()
+    .describe('shared file store: a path or an http(s) URL (default: SCRATCH/store)'),
+  useStorages: z
+    .boolean()
+    .optional()
     .describe(
-      'shared file store: a path or an http(s) URL (default: the storage that core has for the queue, else SCRATCH/store)',
+      'whether outputs go to the storage that core has for the queue, where it has one: true or false (default: true without a store)',
     ),
   storeTokenFile: z
     .string()

@@ -6,7 +6,8 @@ export { createClient } from '@rhizome/client';
 export { discoverSubgraphs } from '@rhizome/schema/repository';
 export { isolationFault } from '@rhizome/pilot';
 export { enrolPilots, startPilots } from './pilots.js';
-export { invitePilots, seedExperiments, seedQueue } from './seed.js';
+export { invitePilots, seedExperiments, seedQueue, seedStorage } from './seed.js';
+export { startFileService } from './services/file-service.js';
 export { openIdentities } from './stack/identities.js';
 export { databasesOf, storeAddresses } from './stack/stack.js';
 

@@ -81,7 +81,9 @@ export function startPilots(options: PilotOptions): Pilots {
   const share = partOfMachine(count);
   const pilots = pilotNames(count).map((name, index) => {
     const who = ['--credential-file', credentialFileOf(data, name), '--name', name];
-    const place = ['--scratch', join(folder, name), '--store', join(data, 'store')];
+    // Checkpoints are in the store, outputs in the storage.
+    const files = ['--store', join(data, 'store'), '--use-storages', 'true'];
+    const place = ['--scratch', join(folder, name), ...files];
     const shown = readable.flatMap((path) => ['--readable-folder', path]);
     const batchJobId = `${name}-${randomUUID()}`;
     const pilot = startChild({

@@ -6,6 +6,8 @@ import { DomainError } from '@rhizome/errors';
 import { type Logger, createLogger, logFile, logUnhandledRejections } from '@rhizome/log';
 import { freePort, type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
+import { describeEnd } from './processes/child-process.js';
+import { filesFolder, type RunningFileService } from './services/file-service.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Shutdown } from './shutdown.js';
 import type { PlaygroundOptions } from './options.js';
@@ -20,6 +22,8 @@ import { welcome } from './welcome.js';
 
 /** Time that pilots may drain at the end, in milliseconds; the whole shutdown takes at most 5 s. */
 const pilotGraceMs = 1_500;
+/** Time that the file service gets to end, in milliseconds: no pilot runs then. */
+const fileServiceGraceMs = 500;
 /** Time limit of the ordered shutdown, in milliseconds; what is left ends with this process. */
 const endWithinMs = 4_500;
 
@@ -128,8 +132,11 @@ class Playground {
     const { since, signal, options } = this.#world;
     const { createBoard, runTour } = await import('./tour/index.js');
     const display = createBoard({ stream: process.stdout }, since);
-    const store = join(options.data, 'store');
-    const { ok, problems } = await runTour({ client, display, store, since, signal, gpus: options.gpus });
+    const folders = { store: join(options.data, 'store'), files: filesFolder(options.data) };
+    const { ok, problems } = await runTour({
+      ...{ client, display, folders, since, signal },
+      gpus: options.gpus,
+    });
     for (const problem of problems) console.log(`problem: ${problem}`);
     console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour failed.');
     return ok;
@@ -155,7 +162,10 @@ class Playground {
     // Rejections are handled where the promise is awaited, which is later.
     opening.catch(() => undefined);
     const system = await import('./deferred-imports.js');
-    const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = system;
+    const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue, seedStorage } =
+      system;
+    const serving = this.#startFileService();
+    serving.catch(() => undefined);
     const isolation = this.#tryIsolation();
     isolation.catch(() => undefined);
     const port = wanted === 0 ? await freePort() : wanted;
@@ -172,10 +182,11 @@ class Playground {
     const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
     this.#shutdown.add('the client', () => client.close());
     const manifests = subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : []));
-    await seedQueue(client);
+    const files = await serving;
+    await Promise.all([seedQueue(client), seedStorage(client, files.url)]);
     const starting = this.#enrolPilots(client, stack).then(() => this.#startPilots(client));
     const [pids] = await Promise.all([starting, seedExperiments(client, manifests)]);
-    const file = await this.#writeFile(stack, identities, token, pids);
+    const file = await this.#writeFile(stack, identities, token, { files: files.pid, ...pids });
     this.#world.onRunning?.({
       client,
       stack,
@@ -196,6 +207,16 @@ class Playground {
     });
     this.#shutdown.add('mongod', () => mongo.stop());
     return mongo;
+  }
+
+  async #startFileService(): Promise<RunningFileService> {
+    const { startFileService } = await import('./deferred-imports.js');
+    const service = await startFileService(this.#world.options.data);
+    this.#shutdown.add('the file service', () => service.stop(fileServiceGraceMs));
+    void service.exited.then((end) => {
+      if (!service.isAsked) this.#failure.abort(new Error(`The file service ${describeEnd(end)}`));
+    });
+    return service;
   }
 
   /** Reason why payloads are not isolated here; undefined if they are, or if there are no pilots. */
@@ -232,12 +253,12 @@ class Playground {
     stack: RunningStack,
     identities: Identities,
     token: string,
-    pilotPids: Record<string, number>,
+    otherPids: Record<string, number>,
   ): Promise<PlaygroundFile> {
     const { data } = this.#world.options;
     const { url, wsUrl, origin } = stack;
     const readerToken = await identities.reader();
-    const pids = { playground: process.pid, ...stack.pids, ...pilotPids };
+    const pids = { playground: process.pid, ...stack.pids, ...otherPids };
     const file = {
       url,
       wsUrl,

@@ -8,8 +8,12 @@ import {
   SeedInvitationDocument,
   SeedQueueDocument,
   SeedQueueStateDocument,
+  SeedSetStorageDocument,
   SeedSharesDocument,
+  SeedStorageDocument,
 } from './operations.generated.js';
+
+import { playgroundStorage } from './services/file-service.js';
 
 /** Name of the playground's queue. */
 export const playgroundQueue = 'playground';
@@ -75,6 +79,18 @@ export async function seedQueue(client: ApiClient): Promise<void> {
   const queue = { name: playgroundQueue, site: 'PLAYGROUND', idempotencyKey: 'playground' };
   const created = await client.mutate(SeedQueueDocument, { input: queue }, { idempotent: true });
   refuse('the queue', created.createQueue.userErrors);
+}
+
+/** Creates the storage, or gives it the address that its service has now. @throws if core refuses it */
+export async function seedStorage(client: ApiClient, address: string): Promise<void> {
+  const change = { input: { name: playgroundStorage, address } };
+  const { setStorage } = await client.mutate(SeedSetStorageDocument, change, { idempotent: true });
+  const isMissing = setStorage.userErrors.some(({ code }) => code === 'STORAGE_NOT_FOUND');
+  if (!isMissing) return refuse('the address of the storage', setStorage.userErrors);
+  const storage = { ...change.input, provider: 'FOLDER' as const, credential: playgroundStorage };
+  const input = { ...storage, isDefault: true };
+  const { createStorage } = await client.mutate(SeedStorageDocument, { input }, { idempotent: true });
+  refuse('the storage', createStorage.userErrors);
 }
 
 /** Code by which pilots enrol in the queue. @throws if the gateway refuses it */

@@ -45,6 +45,13 @@ export async function startService({ addressFile, ...options }: ServiceOptions):
   });
 }
 
+/** Starts a program that listens at a known address; resolves when it is ready. @throws as {@link startService} */
+export async function startServiceAt(origin: string, options: ChildOptions): Promise<Child> {
+  const child = startChild(options);
+  await untilReady(child, new URL('/readyz', origin), startWithinMs);
+  return child;
+}
+
 /** Text of a file; undefined before it exists. */
 function textOf(path: string): string | undefined {
   try {

@@ -10,6 +10,7 @@ import { isAuditOn } from '../config.js';
 import { programOf } from '../root.js';
 import { issuerConstraints } from '../stack/identities.js';
 import { auditFolder, identityKeyFile } from '../stack/stack.js';
+import { credentialFolder } from './file-service.js';
 import { type Service, startService } from './service.js';
 
 /** Options that all services share. */
@@ -39,6 +40,7 @@ export async function startCore(world: ServiceWorld, { name = 'core', port = 0 }
     RHIZOME_CORE_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: await gatewayKeysOf(world),
     RHIZOME_CORE_SECRETS_MASTER_KEY_FILE: join(world.data, 'secrets.keys'),
+    RHIZOME_CORE_FILES_CREDENTIAL_FOLDER: credentialFolder(world.data),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
     RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
     ...(world.gatewayUrl !== undefined && {

@@ -22,6 +22,7 @@ import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { executionMode, isAuditOn } from '../config.js';
+import { credentialFolder } from '../services/file-service.js';
 import { Shutdown } from '../shutdown.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
@@ -183,7 +184,7 @@ async function startCore({ log, data }: StackOptions, parts: Parts): Promise<Cor
     clock: systemClock,
     ids,
     log: log.child({ service: 'core' }),
-    config: { secrets: { keys } },
+    config: { secrets: { keys }, files: { credentialFolder: credentialFolder(data) } },
     rights: rightsOf(identity),
   });
   shutdown.add('core', () => core.stop());

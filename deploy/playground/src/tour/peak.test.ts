@@ -19,8 +19,13 @@ describe('problemOfPeak', () => {
 });
 
 describe('pathOf', () => {
-  it('resolves a path in the file store, and a file URL', () => {
-    expect(pathOf('/data/store', 'job_1/attempt_1/h.json')).toBe('/data/store/job_1/attempt_1/h.json');
-    expect(pathOf('/data/store', 'file:///elsewhere/h.json')).toBe('/elsewhere/h.json');
+  const folders = { store: '/data/store', files: '/data/files' };
+
+  it('resolves a location in the storage, a path in the file store, and a file URL', () => {
+    expect(pathOf(folders, 'rhizome://playground/a/b/jobs/job_1/3/h.json')).toBe(
+      '/data/files/a/b/jobs/job_1/3/h.json',
+    );
+    expect(pathOf(folders, 'job_1/attempt_1/h.json')).toBe('/data/store/job_1/attempt_1/h.json');
+    expect(pathOf(folders, 'file:///elsewhere/h.json')).toBe('/elsewhere/h.json');
   });
 });

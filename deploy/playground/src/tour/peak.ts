@@ -19,7 +19,17 @@ export function problemOfPeak({ fit }: Histogram): string | null {
   return `the fitted peak is at ${fit.peak} GeV, outside ${expectedPeak} ± ${tolerance} GeV`;
 }
 
-/** Path of an output, whose location is a URL or a path in the pilots' file store. */
-export function pathOf(store: string, location: string): string {
+/** Folders with the outputs of jobs. */
+export interface OutputFolders {
+  /** The pilots' own file store. */
+  readonly store: string;
+  /** Folder of the storage. */
+  readonly files: string;
+}
+
+/** Path of an output, which is in the storage, at a URL, or in the pilots' file store. */
+export function pathOf({ store, files }: OutputFolders, location: string): string {
+  const [, key] = /^rhizome:\/\/[^/]+\/(.+)$/s.exec(location) ?? [];
+  if (key !== undefined) return resolve(files, key);
   return location.startsWith('file:') ? fileURLToPath(location) : resolve(store, location);
 }

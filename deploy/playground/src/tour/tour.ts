@@ -14,15 +14,15 @@ import {
 import type { GpuKind } from '../gpus.js';
 import type { ProgressDisplay } from './progress-display.js';
 import { showGpus, submitGpuJob } from './gpus.js';
-import { type Histogram, pathOf, problemOfPeak } from './peak.js';
+import { type OutputFolders, type Histogram, pathOf, problemOfPeak } from './peak.js';
 import { atlasTask, epicRun } from './submissions.js';
 
 /** Options of the tour. */
 export interface TourOptions {
   readonly client: ApiClient;
   readonly display: ProgressDisplay;
-  /** Path of the pilots' file store. */
-  readonly store: string;
+  /** Folders with the outputs of the pilots. */
+  readonly folders: OutputFolders;
   /** Seconds since the command started. */
   readonly since: () => number;
   readonly signal: AbortSignal;
@@ -151,7 +151,7 @@ async function totalJobs(client: ApiClient, tasks: readonly string[]): Promise<n
 
 /** Checks the results: states, the retried attempt with its log, and the fitted peak. */
 async function check(
-  { client, display, store }: TourOptions,
+  { client, display, folders }: TourOptions,
   { tasks, gpuJob }: Work,
   ended: ReadonlyMap<string, string>,
 ): Promise<TourResult> {
@@ -162,7 +162,7 @@ async function check(
   if (ended.size < expected) problems.push(`${expected - ended.size} jobs did not end in time`);
   await showRetried(client, display, jobs, problems);
   if (gpuJob !== undefined) await showGpus(client, display, gpuJob, problems);
-  await showPeak(display, store, jobs, problems);
+  await showPeak(display, folders, jobs, problems);
   return { ok: problems.length === 0, problems };
 }
 
@@ -196,7 +196,7 @@ async function showRetried(
 
 async function showPeak(
   display: ProgressDisplay,
-  store: string,
+  folders: OutputFolders,
   jobs: readonly TourJob[],
   problems: string[],
 ): Promise<void> {
@@ -207,11 +207,11 @@ async function showPeak(
     problems.push('the merge left no histogram');
     return;
   }
-  const histogram = JSON.parse(await readFile(pathOf(store, location), 'utf8')) as Histogram;
+  const histogram = JSON.parse(await readFile(pathOf(folders, location), 'utf8')) as Histogram;
   const problem = problemOfPeak(histogram);
   if (problem !== null) problems.push(problem);
   const { peak, peakError } = histogram.fit;
   display.say(
-    `\nThe fitted Z peak is at ${peak.toFixed(3)} ± ${peakError.toFixed(3)} GeV. The picture: ${pathOf(store, picture)}`,
+    `\nThe fitted Z peak is at ${peak.toFixed(3)} ± ${peakError.toFixed(3)} GeV. The picture: ${pathOf(folders, picture)}`,
   );
 }
