@@ -1,7 +1,8 @@
 // The direction of imports between the folders of core, as zones of `import-x/no-restricted-paths`.
 //
-// composition → */graphql → events, files, hardware → workers → scheduler → fleets → tasks, units, workflows →
-// policies → jobs → queues, shares, experiments, access, consents, secrets, storages → gpus → shared
+// composition → */graphql → events, files, hardware → workers → scheduler → fleets →
+// tasks, units, workflows → policies → jobs →
+// queues, shares, experiments, access, consents, secrets, storages → gpus → shared
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [

@@ -132,7 +132,10 @@ const schema = z.strictObject({
     .prefault({}),
   files: z
     .strictObject({
-      /** Folder with the credentials of storages, one file `NAME.json` each; all processes of core have the same. */
+      /**
+       * Folder with the credentials of storages, one file `NAME.json` each. All processes of core have the
+       * same ones.
+       */
       credentialFolder: z.string().min(1).optional(),
       /** Seconds for which addresses of files are valid. */
       addressSeconds: z.int().min(60).max(3600).default(defaultFiles.addressSeconds),

@@ -299,7 +299,14 @@ export class Pilot {
     devices: DeviceMonitor,
     isolation: PayloadIsolation,
   ): SessionServices {
-    const { host, store, usesStorages = false, graceSeconds, captureLimits, longestIdlePauseMs } = this.#options;
+    const {
+      host,
+      store,
+      usesStorages = false,
+      graceSeconds,
+      captureLimits,
+      longestIdlePauseMs,
+    } = this.#options;
     return {
       ...opened,
       core: this.#core,

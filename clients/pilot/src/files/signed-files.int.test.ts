@@ -19,7 +19,7 @@ const key = Buffer.alloc(32, 7);
 const content = Buffer.alloc(3_000_000, 'larkspur ');
 const sha256Of = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex');
 
-/** What the server does instead of an answer, once each. */
+/** Fault of the server instead of an answer, once each. */
 type Fault = number | 'break' | 'no ranges' | 'wrong content';
 
 let folder: string;

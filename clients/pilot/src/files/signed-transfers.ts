@@ -60,7 +60,7 @@ export async function storeSigned(
   });
 }
 
-/** What of a file has arrived. */
+/** The part of a file that has arrived. */
 class Target {
   readonly #file: FileHandle;
   #hash: Hash = createHash('sha256');

@@ -45,7 +45,10 @@ export async function startService({ addressFile, ...options }: ServiceOptions):
   });
 }
 
-/** Starts a program that listens at a known address; resolves when it is ready. @throws as {@link startService} */
+/**
+ * Starts a program that listens at a known address; resolves when it is ready.
+ * @throws with the last lines of its log if it ends first
+ */
 export async function startServiceAt(origin: string, options: ChildOptions): Promise<Child> {
   const child = startChild(options);
   await untilReady(child, new URL('/readyz', origin), startWithinMs);

@@ -86,12 +86,8 @@ export function createComponents(options: CoreOptions): Components {
   const experimentExists = async (name: string): Promise<boolean> =>
     (await directories.experiments.find(name)) !== null;
   const secrets = secretsModule({
-    repository: secretStore(db),
-    config: config?.secrets,
-    experimentExists,
-    clock,
-    ids,
-    log,
+    ...{ repository: secretStore(db), config: config?.secrets },
+    ...{ experimentExists, clock, ids, log },
   });
   const rights = options.rights ?? rightsOfToken;
   const consents = new ConsentsService({ repository: consentStore(db), experimentExists, rights, clock });
@@ -127,14 +123,7 @@ export function createComponents(options: CoreOptions): Components {
   });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
-    directories,
-    access,
-    consents,
-    secrets,
-    policies,
-    suspendedTasks,
-    limitedTasks,
-    fleet,
+    ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
     ...{ failures, hosts, canaries, units, gates, files },
   };
   const others = { metrics, events, writer, ...domains };

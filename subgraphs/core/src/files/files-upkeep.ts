@@ -24,7 +24,10 @@ export interface FilesUpkeepOptions {
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Time after the end of a job after which its superseded files are removed; longer than any address is valid. */
+  /**
+   * Time after the end of a job after which its superseded files are removed; longer than any address is
+   * valid.
+   */
   readonly removeAfterSeconds: number;
   /** Interval in milliseconds. */
   readonly everyMs: number;
@@ -32,9 +35,9 @@ export interface FilesUpkeepOptions {
 
 /** Records per batch. */
 const batchSize = 100;
-/** Time after which a job is looked at again that has not ended, or whose storage failed. */
+/** Time after which a job is checked that has not ended, or whose storage failed. */
 const retrySeconds = 3600;
-/** Time after which the files of an ended job are looked at again: its documents may have been deleted. */
+/** Time after which the files of an ended job are checked: its documents may have been deleted. */
 const keptSeconds = 30 * 86_400;
 /** Longest work on the files of one job. */
 const longestMs = 60_000;

@@ -25,8 +25,8 @@ export class StorageNeeds {
   }
 
   /**
-   * Id of a live job that reads from the storage, has files in it that are not registered yet, or whose parent
-   * has outputs in it.
+   * Id of a live job that reads from the storage, has files in it that are not registered yet, or whose
+   * parent has outputs in it.
    * @param experiments those that use the storage
    * @returns null if there is none, undefined if the search took too long or there are too many jobs
    */

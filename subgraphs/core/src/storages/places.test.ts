@@ -93,7 +93,7 @@ describe('problemOfInput', () => {
     'alpha/bob@lab.test/x',
     'alpha/ada@lab.testx/x',
     'alpha/ada@lab.test',
-    'alpha/sharedx/x',
+    'alpha/sharing/x',
     'beta/shared/x',
     'beta/ada@lab.test/x',
     'calibrations/x',

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { assertKey, isStorageError } from '@rhizome/storage';
 import type { StorageDocument } from './storage.document.js';
 
-/** What the rules of places read of a storage. */
+/** Parts of a storage that the rules of places read. */
 export type StorageFacts = Pick<
   StorageDocument,
   '_id' | 'provider' | 'address' | 'experiments' | 'queues' | 'isDefault' | 'sharedPrefixes'
@@ -158,7 +158,7 @@ export function mayRead(owner: PlaceOwner, { storage, key }: Place): boolean {
   return storage.sharedPrefixes.some((prefix) => key.startsWith(prefix));
 }
 
-/** What would be right instead of a place that a job of the owner may not read. */
+/** Description of the places that a job of the owner may read, for errors. */
 export function readableForm(owner: PlaceOwner, { _id, sharedPrefixes }: StorageFacts): string {
   const shared = [`${owner.experiment}/${sharedFolder}/`, ...sharedPrefixes];
   const places = [ownPrefix(owner), ...shared].map((prefix) => locationOf(_id, prefix));

@@ -68,7 +68,7 @@ async function work(): Promise<void> {
   });
   leftovers.defer('the upkeep', () => upkeep.stop());
   upkeep.start();
-  await waitFor('no record to be due', async () => (await files.due(new Date(), 1)).length === 0, {
+  await waitFor('no record to be due', async () => (await files.due(systemClock.now(), 1)).length === 0, {
     deadlineMs: 10_000,
   });
   term.abort();
@@ -111,7 +111,7 @@ describe('FilesUpkeep', () => {
   it.each<[string, JobState, Date]>([
     ['runs', 'RUNNING', past],
     ['waits for its next attempt', 'ACTIVATED', past],
-    ['has just ended, because addresses are still valid', 'FAILED', new Date()],
+    ['has just ended, because addresses are still valid', 'FAILED', systemClock.now()],
   ])('leaves the files of a job that %s, and looks again later', async (_, state, updatedAt) => {
     const id = `job_live_${state}`;
     await given(id, state, updatedAt);
@@ -134,9 +134,9 @@ describe('FilesUpkeep', () => {
 
   it('does not close a record that an attempt has opened meanwhile', async () => {
     await given('job_again', 'FINISHED');
-    const [due] = await files.due(new Date(), 1);
+    const [due] = await files.due(systemClock.now(), 1);
     if (!due) throw new Error('not due');
-    const now = new Date();
+    const now = systemClock.now();
     await files.open(
       { jobId: 'job_again', storage: 'site', prefix: due.prefix },
       now,

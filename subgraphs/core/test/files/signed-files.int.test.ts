@@ -1,10 +1,11 @@
-/** Storages, and the files of jobs in them: who may read and write what, by which address. */
+/** Storages, and the files of jobs in them: access to places, and the addresses by which workers use them. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
+import { systemClock } from '@rhizome/clock';
 import { verifyRequest } from '@rhizome/storage';
 import { testPrincipal } from '@rhizome/testkit';
 import { registration } from '../support/access.fixture.js';
@@ -127,11 +128,14 @@ async function sign(
   return answerOf(await core.run(text, { i: { workerId, jobId, fence, ...files } }, caller));
 }
 
-/** What an address permits. @throws StorageError for a wrong signature */
+/** The request that an address permits. @throws StorageError for a wrong signature */
 function grantOf(url: string): object {
   const { origin, pathname, searchParams } = new URL(url);
   expect(origin).toBe(address);
-  return verifyRequest(decodeURIComponent(pathname.slice(1)), searchParams, { keys: [key], now: new Date() });
+  return verifyRequest(decodeURIComponent(pathname.slice(1)), searchParams, {
+    keys: [key],
+    now: systemClock.now(),
+  });
 }
 
 /** Ends a job with outputs under the locations that were signed. */

@@ -43,8 +43,8 @@ export const storageResolvers: Pick<Resolvers, 'Storage' | 'StorageConnection' |
 
 const everywhere = (): string => '*';
 
-// A storage may serve all experiments, and who names an address gets what the credential opens: only principals
-// with the permission in all experiments change storages.
+// A storage may serve all experiments, and an address gets what the credential opens: changes need the
+// permission in all experiments.
 export const storagePolicies: Policies = {
   'Query.storage': { action: 'storage:read' },
   'Query.storages': { action: 'storage:read' },
