@@ -1,4 +1,5 @@
 /** The tour of the playground, and what a newcomer does with secrets and tokens. */
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -62,6 +63,8 @@ export function tourStories(transport: TransportKind): void {
       const [, peak = '', picture = ''] =
         /fitted Z peak is at ([\d.]+) ± .* The picture: (.+)$/m.exec(output) ?? [];
       expect(Math.abs(Number(peak) - 91.2)).toBeLessThanOrEqual(0.5);
+      // The picture is in the storage, under the key of its job and fence.
+      expect(picture).toMatch(/\/files\/atlas\/playground=3Anewcomer\/jobs\/job_\w+\/\d+\/histogram\.svg$/);
       expect(await readFile(picture, 'utf8')).toContain('<svg');
       expect(output).toContain('everything went well');
       await untilGone(processesWith(data), 1_000);
@@ -99,6 +102,48 @@ export function tourStories(transport: TransportKind): void {
       expect(viewer).toEqual({ subject: 'playground:newcomer@playground', kind: 'HUMAN' });
       const whoami = await commandLineOf(system).run(['--json', 'whoami']);
       expect(whoami.json()).toMatchObject({ subject: 'playground:newcomer' });
+    });
+
+    it('stores outputs in the storage, and gives people who may read the job addresses of them', async () => {
+      const text = 'made here\n';
+      const payload = { command: 'sh', arguments: ['-c', `printf '${text}' > "$RHIZOME_OUTPUTS/o"`] };
+      const small = { requirements: { memoryMiB: 64, diskMiB: 1 } };
+      const [parent = ''] = await submit(system.api(), [
+        { ...small, payload: { ...payload, outputs: ['o'] } },
+      ]);
+      await watch.untilState(parent, 'FINISHED', 60_000);
+      const query = 'query ($id: ID!) { job(id: $id) { outputs { location } outputFiles { url sha256 } } }';
+      interface Found {
+        readonly job: {
+          readonly outputs: readonly { readonly location: string }[];
+          readonly outputFiles: readonly { readonly url: string; readonly sha256: string }[];
+        };
+      }
+      const { job } = await system.api().data<Found>(query, { id: parent });
+      const [file] = job.outputFiles;
+      const answer = await fetch(file?.url ?? '');
+      const content = Buffer.from(await answer.arrayBuffer());
+      expect(String(content)).toBe(text);
+      expect(createHash('sha256').update(content).digest('hex')).toBe(file?.sha256);
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      const other = new URL(file?.url ?? '');
+      other.pathname = other.pathname.replace(/o$/, 'p');
+      expect((await fetch(other)).status).toBe(403);
+
+      // A child finds it as output of its parent, and another job by its location.
+      const [location] = job.outputs.map((output) => output.location);
+      const inputs = [{ name: 'mine', location }];
+      const both = 'cmp mine "$RHIZOME_INPUTS/$PARENT/o" && echo "same $(cat mine)"';
+      const environment = [{ name: 'PARENT', value: parent }];
+      const [child = ''] = await submit(system.api(), [
+        {
+          ...small,
+          dependsOn: [parent],
+          payload: { command: 'sh', arguments: ['-c', both], environment, inputs },
+        },
+      ]);
+      await watch.untilState(child, 'FINISHED', 60_000);
+      expect(await logOf(system.api(), child)).toBe('same made here\n');
     });
 
     it('runs a job with a secret and a token of its own, which reads the job', async () => {

@@ -29,6 +29,7 @@ const ofPeople: Rows = [
   named('Mutation.removeTokenIssuer'),
   named('Mutation.suspendPrincipal'),
   named('Mutation.rotateSigningKey'),
+  ...['createStorage', 'setStorage', 'removeStorage'].map((field) => named(`Mutation.${field}`)),
   mutation('startElevation', ({ experiment }) => ({
     ...{ experiment, roles: ['READER'], reason: 'the queue of the night is stuck' },
   })),

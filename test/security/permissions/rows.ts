@@ -225,7 +225,7 @@ export const rows: Rows = [
   }),
   mutation('createStorage', ({ experiment }, caller, target) => ({
     ...{ name: `${caller}-${target}`.toLowerCase(), provider: 'FOLDER', address: 'https://files.test' },
-    ...{ experiments: [experiment], isDryRun: true },
+    experiments: [experiment],
   })),
   mutation('setStorage', ({ experiment }) => ({ name: `of-${experiment}`, siteName: 'POLE' })),
   mutation('removeStorage', ({ experiment }) => ({ name: `of-${experiment}`, isDryRun: true })),
