@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
 import { withoutIsolation } from '../testing/pilot-options.js';
 import { pilotSetup } from '../testing/pilot-setup.js';
+import { SignedStorage } from '../testing/signed-storage.js';
 
 const setup = pilotSetup();
 /** A folder of the host with a file that the job's owner must not see. */
@@ -97,5 +98,68 @@ describe('removeFolder', () => {
     await setup.running;
     expect((await stat(join(host, 'below'))).mode).toBe(before);
     expect((await readdir(host)).sort()).toEqual(['below', 'other', 'token']);
+  });
+});
+
+describe('a pilot that uses storages', () => {
+  const storage = new SignedStorage();
+  const use = (): void => {
+    setup.core.sign = async (_job, files) => storage.sign(files, new AbortController().signal);
+  };
+  const given = (payload: object = {}): void =>
+    setup.core.add({
+      ...{ jobId: 'job_a', shell: 'cat mine 2>/dev/null > "$RHIZOME_OUTPUTS/o"; true' },
+      payload: { outputs: ['o'], ...payload },
+    });
+  const end = async (): Promise<void> => setup.core.until('job_a ends', setup.ended('job_a'));
+
+  it('fetches inputs from them, stores outputs in them, and reports their locations', async () => {
+    use();
+    await storage.put('in/mine', Buffer.from('made elsewhere'));
+    given({ inputs: [{ name: 'mine', location: 'rhizome://site/in/mine' }] });
+    setup.start({ isolation: withoutIsolation, usesStorages: true });
+    await end();
+    const [output] = setup.detailOf<FinishReport>('FINISHED', 'job_a').outputs;
+    expect(output).toMatchObject({ name: 'o', location: 'rhizome://site/out/o', sizeBytes: 14 });
+    expect(String(await storage.read('out/o'))).toBe('made elsewhere');
+    expect(await storedTexts()).toEqual([]);
+  });
+
+  it('stores outputs in its own store where core has no storage for them', async () => {
+    given();
+    setup.start({ isolation: withoutIsolation, usesStorages: true });
+    await end();
+    const [output] = setup.detailOf<FinishReport>('FINISHED', 'job_a').outputs;
+    expect(output?.location).toMatch(/^job_a\/.*\/o$/);
+  });
+
+  it('waits with its outputs while core cannot be reached', async () => {
+    setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 1 };
+    use();
+    const go = join(setup.folder, 'go');
+    const shell = `until test -e ${go}; do sleep 0.05; done; echo late > "$RHIZOME_OUTPUTS/o"`;
+    setup.core.add({ jobId: 'job_a', shell, payload: { outputs: ['o'] }, continueSeconds: 600 });
+    setup.start({ isolation: withoutIsolation, usesStorages: true });
+    await setup.core.until('job_a runs', setup.isRunning('job_a'));
+    setup.core.mood = 'away';
+    const before = setup.core.calls.length;
+    await writeFile(go, '');
+    await setup.core.until('calls of core have failed', () => setup.core.calls.length > before + 3);
+    expect(storage.requests).toEqual([]);
+    setup.core.mood = 'here';
+    await end();
+    expect(setup.detailOf<FinishReport>('FINISHED', 'job_a').outputs).toMatchObject([
+      { location: 'rhizome://site/out/o' },
+    ]);
+  });
+
+  it('fails the attempt with the code of the storage', async () => {
+    use();
+    given({ inputs: [{ name: 'mine', location: 'rhizome://site/in/gone' }] });
+    setup.start({ isolation: withoutIsolation, usesStorages: true });
+    await end();
+    expect(setup.detailOf<FailReport>('failed', 'job_a').error).toMatchObject({
+      ...{ family: 'DATA', code: 'INPUT_GONE', retryable: false },
+    });
   });
 });
