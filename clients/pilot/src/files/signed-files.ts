@@ -9,17 +9,26 @@ import type { SignedRead, SignFiles } from './signed-files.types.js';
 import { type AddressOf, fetchSigned, storeSigned } from './signed-transfers.js';
 import type { StoredFile } from './stored-file.types.js';
 
-/** Codes of the errors of inputs and outputs, and whether another attempt may succeed. */
-const inputCodes: Readonly<Partial<Record<StorageErrorKind, readonly [string, boolean]>>> = {
-  GONE: ['INPUT_GONE', false],
-  DENIED: ['INPUT_DENIED', false],
-  SLOW: ['INPUT_UNREACHABLE', true],
-  CORRUPT: ['INPUT_CORRUPT', true],
+/** Kind of an error of an attempt. */
+interface FileError {
+  readonly family: 'DATA';
+  readonly code: string;
+  /** True if another attempt may succeed. */
+  readonly retryable: boolean;
+}
+
+const inputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
+  GONE: { family: 'DATA', code: 'INPUT_GONE', retryable: false },
+  DENIED: { family: 'DATA', code: 'INPUT_DENIED', retryable: false },
+  SLOW: { family: 'DATA', code: 'INPUT_UNREACHABLE', retryable: true },
+  CORRUPT: { family: 'DATA', code: 'INPUT_CORRUPT', retryable: true },
 };
-const outputCodes: Readonly<Partial<Record<StorageErrorKind, string>>> = {
-  DENIED: 'OUTPUT_DENIED',
-  FULL: 'OUTPUT_STORAGE_FULL',
+const outputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
+  DENIED: { family: 'DATA', code: 'OUTPUT_DENIED', retryable: true },
+  FULL: { family: 'DATA', code: 'OUTPUT_STORAGE_FULL', retryable: true },
 };
+const otherInputError: FileError = { family: 'DATA', code: 'INPUT_UNAVAILABLE', retryable: true };
+const otherOutputError: FileError = { family: 'DATA', code: 'OUTPUT_NOT_STORED', retryable: true };
 /** Refusals of core as errors of a storage. */
 const refusals: Readonly<Record<string, StorageErrorKind>> = {
   FILE_NOT_FOUND: 'GONE',
@@ -128,18 +137,17 @@ function asStorageError(error: unknown): never {
 
 function inputError({ name, jobId }: SignedRead, error: unknown): AttemptError {
   const shown = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
-  const kind = isStorageError(error) ? error.kind : undefined;
-  const [code, isRetryable] = (kind && inputCodes[kind]) ?? ['INPUT_UNAVAILABLE', true];
-  return new AttemptError('DATA', code, `${shown} could not be fetched: ${messageOf(error)}`, isRetryable, {
-    cause: error,
-  });
+  const known = isStorageError(error) ? inputErrors[error.kind] : undefined;
+  return attemptError(known ?? otherInputError, `${shown} could not be fetched`, error);
 }
 
 function outputError(name: string, error: unknown): AttemptError {
-  const kind = isStorageError(error) ? error.kind : undefined;
-  const code = (kind && outputCodes[kind]) ?? 'OUTPUT_NOT_STORED';
-  const message = `Output ${JSON.stringify(name)} could not be stored: ${messageOf(error)}`;
-  return new AttemptError('DATA', code, message, true, { cause: error });
+  const known = isStorageError(error) ? outputErrors[error.kind] : undefined;
+  return attemptError(known ?? otherOutputError, `Output ${JSON.stringify(name)} could not be stored`, error);
+}
+
+function attemptError({ family, code, retryable }: FileError, text: string, cause: unknown): AttemptError {
+  return new AttemptError(family, code, `${text}: ${messageOf(cause)}`, retryable, { cause });
 }
 
 function messageOf(error: unknown): string {
