@@ -146,6 +146,26 @@ export function tourStories(transport: TransportKind): void {
       expect(await logOf(system.api(), child)).toBe('same made here\n');
     });
 
+    it('lists, creates, changes and removes storages by the command line', async () => {
+      const cli = commandLineOf(system);
+      const run = async (...args: readonly string[]) => cli.run(['storage', ...args]);
+      expect((await run('list')).stdout).toMatch(
+        /playground +FOLDER +http:\/\/127\.0\.0\.1:\d+ +all +all +yes/,
+      );
+      const address = ['--provider', 's3', '--address', 'https://s3.test', '--bucket', 'histograms'];
+      const tried = await run('create', 'tape', ...address, '-e', experiment, '--dry-run');
+      expect(tried).toMatchObject({ exitCode: 0, stdout: 'tape would be created' });
+      const created = await run('create', 'tape', ...address, '-e', experiment, '--max-file', '5');
+      expect(created).toMatchObject({ exitCode: 0, stdout: 'tape  revision 1' });
+      const changed = await run('set', 'tape', '--site', 'BNL', '--unset', 'max-file');
+      expect(changed).toMatchObject({ exitCode: 0, stdout: 'tape  revision 2' });
+      const removed = await run('remove', 'tape');
+      expect(removed).toMatchObject({ exitCode: 0, stdout: 'tape  removed' });
+      expect(await run('remove', 'tape')).toMatchObject({
+        ...{ exitCode: 1, stderr: expect.stringContaining('Storage "tape" not found') },
+      });
+    });
+
     it('runs a job with a secret and a token of its own, which reads the job', async () => {
       const cli = commandLineOf(system);
       const created = await cli.run(['secret', 'create', 'PASSWORD'], { stdin: 'of the tour\n' });
