@@ -69,6 +69,8 @@ const taskFile = z
         maxAttempts: z.int().optional(),
         backoffSeconds: z.int().optional(),
         backoffFactor: z.number().optional(),
+        memoryFactor: z.number().optional(),
+        maxMemoryMiB: z.int().optional(),
       })
       .optional(),
     continuity: z

@@ -222,6 +222,32 @@ describe('another attempt', () => {
   });
 });
 
+describe('a retry policy with growing memory', () => {
+  const retry = { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: [], memoryFactor: 2 };
+  const before = aFailedJob().requirements.memoryMiB;
+
+  it('repeats a job that exceeded its memory, with more of it', () => {
+    const { after, requirements, decision } = decided([], { job: { retry } });
+    expect(after).toEqual({ to: 'ACTIVATED' });
+    expect(requirements?.requirements.memoryMiB).toBe(before * 2);
+    expect(decision?.changes).toEqual([{ field: 'memoryMiB', before, after: before * 2 }]);
+  });
+
+  it('stops at the largest memory and at the last attempt', () => {
+    const most = { retry: { ...retry, maxMemoryMiB: before } };
+    expect(decided([], { job: most }).after).toEqual({ to: 'FAILED' });
+    const last = { retry, attempt: 3, attempts: [{ number: 1 }, { number: 2 }, { number: 3 }] };
+    expect(decided([], { job: last }).after).toEqual({ to: 'FAILED' });
+  });
+
+  it('does not repeat a job for another error, and leaves the decision to a rule', () => {
+    const error = { ...aFailedEnd().error, code: 'WALLTIME_EXCEEDED' };
+    expect(decided([], { job: { retry }, end: { error } }).after).toEqual({ to: 'FAILED' });
+    const rule = aRule({ action: { fail: { reason: 'It never works' } } });
+    expect(decided([rule], { job: { retry } }).after).toEqual({ to: 'FAILED' });
+  });
+});
+
 describe('a decision', () => {
   it('ends the job, or holds it', () => {
     const retryable = {

@@ -175,7 +175,36 @@ function retry(
   };
 }
 
-function decideByDefault(facts: FailureFacts, { policies, now, limits, effects }: World): FailureDecision {
+/**
+ * Another attempt with more memory, by the retry policy of the job; undefined if it does not say so, or the
+ * memory cannot grow.
+ */
+function growMemory(facts: FailureFacts, { policies, now }: World): FailureDecision | undefined {
+  const { job, attempt, end } = facts;
+  const { memoryFactor: factor, maxMemoryMiB: max, maxAttempts: most } = job.retry;
+  if (factor === undefined || end.error.code !== 'MEMORY_EXCEEDED' || attempt >= most) return undefined;
+  const action = { memory: { factor, ...(max === undefined ? {} : { max }) } };
+  const { changes } = changesOf(action, job.requirements, facts.offers?.());
+  if (changes.length === 0) return undefined;
+  const seconds = backoffSeconds(job.retry, attempt);
+  const from = new Date(now.getTime() + Math.round(seconds * 1000));
+  const avoid = preferredElsewhere(facts, placementOf(policies), from);
+  const requirements = withChanges(job.requirements, changes);
+  const elsewhere = avoid ? { avoid } : {};
+  const backoff = seconds > 0 ? { notBefore: from } : {};
+  const reason = `The retry policy of the job allows attempt ${attempt + 1} of ${most}, with more memory`;
+  return {
+    after: seconds > 0 ? { to: 'PENDING', notBefore: from } : { to: 'ACTIVATED' },
+    ...elsewhere,
+    requirements: { requirements, classId: classIdOf(requirements) },
+    decision: { outcome: 'RETRY', reason, evidence: [], changes, ...backoff, ...elsewhere },
+  };
+}
+
+function decideByDefault(facts: FailureFacts, world: World): FailureDecision {
+  const grown = growMemory(facts, world);
+  if (grown) return grown;
+  const { policies, now, limits, effects } = world;
   const { job, end } = facts;
   const after = decideAfterFailure(job, end.error, now);
   const hasFindings = limits.length + effectsAt(after, effects).length > 0;

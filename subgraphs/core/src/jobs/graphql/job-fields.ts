@@ -11,6 +11,8 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   taskId: ['taskId'],
   taskIndex: ['taskIndex'],
   workflowNode: ['workflow'],
+  workflowId: ['workflow'],
+  workflowIndex: ['workflow'],
   fleet: ['fleet'],
   share: ['share'],
   sharePath: ['share'],

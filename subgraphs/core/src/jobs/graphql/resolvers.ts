@@ -74,6 +74,8 @@ const job: NonNullable<Resolvers['Job']> = {
   task: taskOfJob as NonNullable<Resolvers['Job']>['task'],
   taskId: ({ taskId }) => taskId ?? null,
   workflowNode: nodeOfJob,
+  workflowId: ({ workflow }) => workflow?.id ?? null,
+  workflowIndex: ({ workflow }) => workflow?.node ?? null,
   fleet: fleetOfJob,
   share: shareOf,
   sharePath: ({ share }) => share,

@@ -96,6 +96,9 @@ export interface StoredRetryPolicy {
   readonly backoffSeconds: number;
   readonly backoffFactor: number;
   readonly retryOn: readonly JobErrorFamily[];
+  /** Growth of the memory after an attempt that exceeded it; absent: none. */
+  readonly memoryFactor?: number;
+  readonly maxMemoryMiB?: number;
 }
 
 /** Error of an attempt. */

@@ -244,4 +244,6 @@ export function checkRetry(spec: RetrySpec, path: Path, errors: JobValueErrors):
   errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
   errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
   errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });
+  errors.number([...path, 'memoryFactor'], spec.memoryFactor, { min: 1.01, max: 10 });
+  errors.int([...path, 'maxMemoryMiB'], spec.maxMemoryMiB ?? 1, 1, 16_777_216);
 }

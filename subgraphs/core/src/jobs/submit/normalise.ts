@@ -157,6 +157,8 @@ export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryP
     backoffSeconds: spec?.backoffSeconds ?? 0,
     backoffFactor: spec?.backoffFactor ?? 2,
     retryOn: [...new Set(spec?.retryOn ?? defaultRetryOn)].sort(),
+    ...(spec?.memoryFactor == null ? {} : { memoryFactor: spec.memoryFactor }),
+    ...(spec?.maxMemoryMiB == null ? {} : { maxMemoryMiB: spec.maxMemoryMiB }),
   };
 }
 

@@ -117,6 +117,8 @@ export interface RetrySpec {
   readonly backoffSeconds?: Maybe<number>;
   readonly backoffFactor?: Maybe<number>;
   readonly retryOn?: Maybe<readonly JobErrorFamily[]>;
+  readonly memoryFactor?: Maybe<number>;
+  readonly maxMemoryMiB?: Maybe<number>;
 }
 
 /** Refused job of a submit, with its position. */
