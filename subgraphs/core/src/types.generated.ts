@@ -3538,6 +3538,10 @@ export type Job = Node & {
   readonly worker?: Maybe<Worker>;
   /** Identifier of the worker that holds the job now or held it last, kept when the worker is deleted; null before the first attempt. */
   readonly workerId?: Maybe<Scalars['ID']['output']>;
+  /** Identifier of the workflow that the job belongs to; null for a job outside a workflow. */
+  readonly workflowId?: Maybe<Scalars['ID']['output']>;
+  /** Position of the node in the workflow, from 0, in the order of the submission; null outside a workflow. */
+  readonly workflowIndex?: Maybe<Scalars['Int']['output']>;
   /** Node of a workflow that the job runs; null for a job outside a workflow, or if you may not see it. */
   readonly workflowNode?: Maybe<WorkflowNode>;
 };
@@ -7447,6 +7451,10 @@ export type RetryPolicy = {
   readonly backoffSeconds: Scalars['Int']['output'];
   /** Largest number of attempts, 1 to 20. */
   readonly maxAttempts: Scalars['Int']['output'];
+  /** Largest memory to which it grows, in MiB; null for no limit. */
+  readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** Factor by which the memory grows after an attempt that exceeded it; null if it does not grow. */
+  readonly memoryFactor?: Maybe<Scalars['Float']['output']>;
   /** The families of errors that are retried. */
   readonly retryOn: ReadonlyArray<JobErrorFamily>;
 };
@@ -7459,6 +7467,13 @@ export type RetryPolicyInput = {
   readonly backoffSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of attempts, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** Largest memory to which it grows, in MiB, 1 to 16777216; by default only what workers offer limits it. */
+  readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /**
+   * Factor by which the memory grows after an attempt that failed with `MEMORY_EXCEEDED`, 1.01 to 10. While it
+   * can grow, and an attempt is left, this error is retried, too. By default the memory stays as it is.
+   */
+  readonly memoryFactor?: InputMaybe<Scalars['Float']['input']>;
   /** The families of errors that are retried. */
   readonly retryOn?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
 };
@@ -10567,6 +10582,7 @@ export type FederationTypes = {
   Site: Site;
   Task: Task;
   Worker: Worker;
+  Workflow: Workflow;
 };
 
 /** Mapping of federation reference types */
@@ -10593,6 +10609,9 @@ export type FederationReferenceTypes = {
   Worker:
     ( { __typename: 'Worker' }
     & GraphQLNestedPick<FederationTypes['Worker'], {"id":true}> );
+  Workflow:
+    ( { __typename: 'Workflow' }
+    & GraphQLNestedPick<FederationTypes['Workflow'], {"id":true}> );
 };
 
 
@@ -13135,6 +13154,8 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   viewerCanCancel?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
   workerId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  workflowId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
+  workflowIndex?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   workflowNode?: Resolver<Maybe<ResolversTypes['WorkflowNode']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
@@ -14238,6 +14259,8 @@ export type RetryPolicyResolvers<ContextType = Context, ParentType extends Resol
   backoffFactor?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   backoffSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   maxAttempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  memoryFactor?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
   retryOn?: Resolver<ReadonlyArray<ResolversTypes['JobErrorFamily']>, ParentType, ContextType>;
 };
 
@@ -15090,7 +15113,8 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
 
 export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any, UNREACHABLE?: any }, ResolversTypes['WorkerState']>;
 
-export type WorkflowResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Workflow'] = ResolversParentTypes['Workflow']> = {
+export type WorkflowResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Workflow'] = ResolversParentTypes['Workflow'], FederationReferenceType extends FederationReferenceTypes['Workflow'] = FederationReferenceTypes['Workflow']> = {
+  __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Workflow']> | FederationReferenceType, FederationReferenceType, ContextType>;
   cancellation?: Resolver<Maybe<ResolversTypes['WorkflowCommand']>, ParentType, ContextType>;
   counts?: Resolver<ResolversTypes['WorkflowNodeCounts'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;

@@ -20,6 +20,12 @@ export const fieldRows: Readonly<Record<string, Row>> = {
   'Queue.__resolveReference': entity('Queue', () => ({ name: 'north' }), 'site { name }', 'a a a a a a'),
   'Job.__resolveReference': entity('Job', ({ jobId }) => ({ id: jobId }), 'name', 'e a e e e a'),
   'Task.__resolveReference': entity('Task', ({ taskId }) => ({ id: taskId }), 'name', 'r r e e e a'),
+  'Workflow.__resolveReference': entity(
+    'Workflow',
+    ({ workflowId }) => ({ id: workflowId }),
+    'name',
+    'r r e e e a',
+  ),
   'Worker.__resolveReference': entity('Worker', ({ workerId }) => ({ id: workerId }), 'host', 'a a a a a a'),
   'Experiment.shares': {
     text: 'query ($id: ID!) { job(id: $id) { experiment { shares { path } } } }',

@@ -38,6 +38,7 @@ async function workflowOf({ workflowId }: NodeView, { loaders }: Context): Promi
 const jobIdOf = (node: NodeView): string | null => nodeJobIds(node.workflowId)(node) ?? null;
 
 const workflow: NonNullable<Resolvers['Workflow']> = {
+  __resolveReference: ({ id }, { loaders }) => loaders.load(workflowLoader, String(id)),
   id: ({ _id }) => _id,
   experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
   owner: ({ owner: subject }) => ({ subject }),
@@ -169,5 +170,6 @@ export const workflowPolicies: Policies = {
   'Mutation.cancelWorkflow': { action: 'job:cancel' },
   'Mutation.retryWorkflow': { action: 'job:retry' },
   'Mutation.markWorkflowNodes': { action: 'job:retry' },
+  'Workflow.__resolveReference': { action: 'task:read' },
   'Workflow.share': shareOfPolicy,
 };
