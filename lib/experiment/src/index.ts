@@ -26,9 +26,13 @@ export {
   type CoreTask,
   type PathRule,
 } from './submissions/core-task.js';
+export type { CoreNode, CoreWorkflow } from './submissions/core-workflow.js';
+export type { RetryRequest } from './submissions/core-retry.js';
+export { spentBy } from './following/node-run.js';
+export type { NodeRun, NodeStateDocument } from './following/node-state.document.js';
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
 export type { SubmissionErrorCode } from './submissions/error-codes.js';
-export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions/submitter.js';
+export type { SubmissionRules, SubmitRequest, SubmitResult, WorkflowRules } from './submissions/submitter.js';
 export type { DocumentChange } from './changes/change-feed.js';
 export {
   jobDetails,
@@ -42,7 +46,8 @@ export {
   type SubmissionEntity,
   type SubmissionEntityOptions,
 } from './details/submission-entity.js';
-export type { Amounts, AmountsOf } from './following/ledger.repository.js';
+export { type LoggedAttempt, outputLines } from './details/job-log.js';
+export type { Alongside, Amounts, AmountsOf, NodeNews } from './following/ledger.repository.js';
 export type { JobOutcome } from './following/job-state.document.js';
 export {
   ExperimentInputErrors,

@@ -60,6 +60,7 @@ const typeDefs = parse(/* GraphQL */ `
     revision: Int!
     state: JobState!
     task: Task
+    workflowId: ID
     labels: [Label!]!
   }
   type Label {

@@ -18,11 +18,15 @@ import {
   jobStatesCollection,
   streamPlacesCollection,
 } from './following/job-state.document.js';
-import { type AmountsOf, Ledger } from './following/ledger.repository.js';
+import { type Alongside, type AmountsOf, Ledger } from './following/ledger.repository.js';
+import { type NodeStateDocument, nodeStatesCollection } from './following/node-state.document.js';
 import { deadLettersCollection } from './following/dead-letter.document.js';
 import { takeJobs } from './following/snapshot.js';
 import type { ExperimentOptions, Following } from './module.js';
+import type { InputFault } from './input/experiment-input-errors.js';
 import type { PathRule } from './submissions/core-task.js';
+import { retryInCore, type RetryRequest } from './submissions/core-retry.js';
+import type { SubmissionErrorCode } from './submissions/error-codes.js';
 import type { SubmissionDocument } from './submissions/submission.document.js';
 import { type SubmissionProjection, SubmissionsRepository } from './submissions/submissions.repository.js';
 import {
@@ -30,6 +34,7 @@ import {
   type SubmissionRules,
   type SubmitRequest,
   type SubmitResult,
+  type WorkflowRules,
 } from './submissions/submitter.js';
 import { sweepWhile } from './submissions/sweep.js';
 
@@ -45,9 +50,13 @@ export interface SubmissionsOptions<
   readonly definition: CollectionDefinition<T>;
   /** Key of the label that each job carries, with the submission's id as its value. */
   readonly label: string;
-  readonly rules: SubmissionRules<T, C, E>;
+  readonly rules: SubmissionRules<T, C, E> | WorkflowRules<T, C, E>;
   /** Contribution of ended jobs to the sums; nothing by default. */
   readonly amountsOf?: AmountsOf<T>;
+  /** Writes with each new state of the job of a node, in the same transaction; nothing by default. */
+  readonly alongside?: Alongside<T>;
+  /** Called after events were recorded, and periodically: there may be work that `alongside` left. */
+  readonly recorded?: () => void;
   /** Maps paths of core's input to the experiment's input, for errors from core. */
   readonly pathRules: readonly PathRule[];
   /** Interval of the search for submissions that were left behind, in milliseconds; default 15,000. */
@@ -77,11 +86,19 @@ export interface Submissions<T extends SubmissionDocument, C, E extends string =
     projection?: SubmissionProjection,
   ): Promise<KeysetPage<T>>;
   /**
-   * Finds what jobs are, by task and position: one read for many, and none for tasks that were met before.
+   * Finds what jobs are, by task or workflow, and position: one read for many, and none for those that were
+   * met before.
    */
   readonly jobPositions: JobPositionLoader<T>;
   /** State of positions according to the event stream: many in one read. */
   readonly outcomes: LoaderDefinition<{ readonly submissionId: string; readonly index: number }, JobOutcome>;
+  /** Nodes of a workflow that have or had a job, from one position to before another, in order. */
+  nodeStates(submissionId: string, from: number, to: number): Promise<readonly NodeStateDocument[]>;
+  /**
+   * Runs ended nodes of the workflow of a submission again, by default those that failed and what they
+   * blocked. May be repeated with the same key. @returns the errors because of which core refused it
+   */
+  retry(submission: T, request: RetryRequest): Promise<readonly InputFault<SubmissionErrorCode>[]>;
   /** Follows the changes of one submission. @throws DomainError CURSOR_INVALID, CURSOR_EXPIRED */
   changes(
     id: string,
@@ -115,10 +132,12 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
     rules,
     pathRules,
     amountsOf = () => ({}),
+    alongside,
+    recorded,
   } = options;
   const log = options.log.child({ part: 'submissions' });
   const submissions = new SubmissionsRepository(db, definition);
-  const ledger = new Ledger({ db, definition, amountsOf, clock });
+  const ledger = new Ledger({ db, definition, amountsOf, alongside, clock });
   const { schemaVersion } = definition;
   const known = new KnownSubmissions<T>(clock);
   const submitter = new Submitter({
@@ -140,8 +159,10 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
     core,
     experiment,
     label,
+    areWorkflows: 'toWorkflow' in rules,
     submissions,
     ledger,
+    recorded,
     clock,
     log,
     ...backoffMs,
@@ -150,7 +171,7 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
   const { signal } = stopping;
   const healed = (submission: T): Promise<void> =>
     takeJobs({ core, submissions, ledger }, submission, signal);
-  const sweep = { submissions, submitter, healed, log, everyMs: options.sweepMs ?? 15_000 };
+  const sweep = { submissions, submitter, healed, recorded, log, everyMs: options.sweepMs ?? 15_000 };
   let sweeping: Promise<void> | undefined;
   return {
     submit: (request) => submitter.submit(request),
@@ -162,6 +183,8 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
       name: `${experiment}.outcomes`,
       load: (positions) => ledger.outcomes(positions),
     }),
+    nodeStates: (id, from, to) => ledger.nodeStates(id, from, to),
+    retry: (submission, request) => retryInCore({ core, pathRules }, submission, request),
     changes: (id, after, until) => feed.changes(id, after, until),
     async start() {
       follower.start();
@@ -194,6 +217,7 @@ export function collectionsOf(own: readonly CollectionDefinition[]): readonly Co
   return [
     ...own,
     jobStatesCollection,
+    nodeStatesCollection,
     streamPlacesCollection,
     deadLettersCollection,
   ] as unknown as readonly CollectionDefinition[];

@@ -1,7 +1,7 @@
-/** An experiment's details of a job: found by task and position, many in one read. */
+/** An experiment's details of a job: found by task or workflow, and position, many in one read. */
 import { type Action, can, type Principal } from '@rhizome/authz';
 import { defineLoader, type LoaderDefinition, type Loaders } from '@rhizome/subgraph';
-import type { SubmissionDocument } from '../submissions/submission.document.js';
+import { coreIdOf, type SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
 import type { FixedPart, KnownSubmissions } from './known-submissions.js';
 
@@ -10,9 +10,11 @@ export interface JobRepresentation {
   readonly id: string;
   readonly task?: { readonly id: string } | null | undefined;
   readonly taskIndex?: number | null | undefined;
+  readonly workflowId?: string | null | undefined;
+  readonly workflowIndex?: number | null | undefined;
 }
 
-/** Position of a job: its submission, without the progress, and its index in the task. */
+/** Position of a job: its submission, without the progress, and its index in the task or workflow. */
 export interface JobPosition<T extends SubmissionDocument> {
   readonly submission: FixedPart<T>;
   readonly index: number;
@@ -20,7 +22,8 @@ export interface JobPosition<T extends SubmissionDocument> {
 
 /** Key of a position. */
 export interface JobPositionKey {
-  readonly taskId: string;
+  /** Of its task or workflow. */
+  readonly coreId: string;
   readonly index: number;
 }
 
@@ -30,21 +33,21 @@ interface SubmissionProgress {
   settled(): Promise<void>;
 }
 
-/** Maximum wait for a task that is being submitted right now, in milliseconds. */
+/** Maximum wait for a submission to core that is under way, in milliseconds. */
 const submissionWaitMs = 2000;
 
-/** Loads positions, many in one read; without a read for known tasks. */
+/** Loads positions, many in one read; without a read for known submissions. */
 export interface JobPositionLoader<T extends SubmissionDocument> extends LoaderDefinition<
   JobPositionKey,
   JobPosition<T>
 > {
-  /** The position, or null if the task does not have it; undefined: must be read from the store. */
+  /** The position, or null if the submission does not have it; undefined: must be read from the store. */
   known(key: JobPositionKey): JobPosition<T> | null | undefined;
 }
 
 /**
  * A loader of positions. It depends on submissions only, not on events, so that it works before the event
- * stream has caught up. It waits for a task that is being submitted.
+ * stream has caught up. It waits for a submission to core that is under way.
  */
 export function jobPositionLoader<T extends SubmissionDocument>(
   name: string,
@@ -52,25 +55,25 @@ export function jobPositionLoader<T extends SubmissionDocument>(
   submitter: SubmissionProgress,
   memory: KnownSubmissions<T>,
 ): JobPositionLoader<T> {
-  const known = ({ taskId, index }: JobPositionKey): JobPosition<T> | null | undefined => {
-    const submission = memory.get(taskId);
+  const known = ({ coreId, index }: JobPositionKey): JobPosition<T> | null | undefined => {
+    const submission = memory.get(coreId);
     if (submission) return positionIn(submission, index);
-    return memory.isForeign(taskId) ? null : undefined;
+    return memory.isForeign(coreId) ? null : undefined;
   };
   const positionsOf = async (keys: readonly JobPositionKey[]): Promise<(JobPosition<T> | null)[]> => {
-    const wanted = new Set(keys.map(({ taskId }) => taskId));
-    const found = await submissions.ofTasks([...wanted]);
-    const byTask = new Map(found.map((submission) => [submission.taskId, memory.add(submission)]));
+    const wanted = new Set(keys.map(({ coreId }) => coreId));
+    const found = await submissions.ofCoreIds([...wanted]);
+    const byCoreId = new Map(found.map((submission) => [coreIdOf(submission), memory.add(submission)]));
     if (!submitter.isSubmitting)
-      for (const taskId of wanted) if (!byTask.has(taskId)) memory.addForeign(taskId);
-    return keys.map(({ taskId, index }) => {
-      const submission = byTask.get(taskId);
+      for (const coreId of wanted) if (!byCoreId.has(coreId)) memory.addForeign(coreId);
+    return keys.map(({ coreId, index }) => {
+      const submission = byCoreId.get(coreId);
       return submission ? positionIn(submission, index) : null;
     });
   };
   const loader = defineLoader<JobPositionKey, JobPosition<T>>({
     name,
-    cacheKey: ({ taskId, index }) => `${taskId}/${index}`,
+    cacheKey: ({ coreId, index }) => `${coreId}/${index}`,
     load: async (keys) => {
       const positions = await positionsOf(keys);
       if (!positions.includes(null) || !submitter.isSubmitting) return positions;
@@ -114,13 +117,25 @@ export function jobDetails<T extends SubmissionDocument, TContext extends Detail
     principal.kind !== 'PILOT' &&
     can(principal, 'job:read', experiment) &&
     can(principal, action, experiment);
-  return ({ task, taskIndex }, _args, context) => {
-    if (!task || taskIndex == null || !mayRead(context.principal)) return null;
+  return (job, _args, context) => {
+    const key = keyOf(job);
+    if (!key || !mayRead(context.principal)) return null;
     const loader = loaderOf(context);
-    const key = { taskId: task.id, index: taskIndex };
     const known = loader.known(key);
     return known === undefined ? context.loaders.load(loader, key) : known;
   };
+}
+
+/** Place of a job; undefined for a job outside of tasks and workflows. */
+function keyOf({
+  task,
+  taskIndex,
+  workflowId,
+  workflowIndex,
+}: JobRepresentation): JobPositionKey | undefined {
+  if (task && taskIndex != null) return { coreId: task.id, index: taskIndex };
+  if (workflowId != null && workflowIndex != null) return { coreId: workflowId, index: workflowIndex };
+  return undefined;
 }
 
 async function atMost(ms: number, wait: Promise<void>): Promise<void> {

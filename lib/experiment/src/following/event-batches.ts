@@ -3,10 +3,16 @@
  * single event.
  */
 import type { RhizomeApiError } from '@rhizome/client';
-import type { ExperimentJobEventsSubscription } from '../operations.generated.js';
+import type {
+  ExperimentJobEventsSubscription,
+  ExperimentWorkflowJobEventsSubscription,
+} from '../operations.generated.js';
+
+/** Messages of core's stream: jobs of tasks, or jobs of workflows with all that is derived from them. */
+export type JobEvents = ExperimentJobEventsSubscription | ExperimentWorkflowJobEventsSubscription;
 
 /** A message of core's stream. */
-export type JobMessage = ExperimentJobEventsSubscription['jobStateChanged'];
+export type JobMessage = JobEvents['jobStateChanged'];
 
 /** A message with the error of its unreadable part. */
 export interface ReceivedEvent {
@@ -26,7 +32,7 @@ const collectMs = 25;
 
 /** Each event of the stream with its own error. */
 export async function* withErrors(
-  stream: AsyncIterator<ExperimentJobEventsSubscription>,
+  stream: AsyncIterator<JobEvents>,
   errors: EventErrors,
 ): AsyncGenerator<ReceivedEvent, void, undefined> {
   for (;;) {

@@ -2,23 +2,36 @@
  * Follows the jobs of an experiment through core's event stream. The cursor is stored together with the data
  * derived from the events before it, so that each event takes effect exactly once, also after a crash.
  */
-import { type ApiClient, isRhizomeApiError, type RhizomeApiError } from '@rhizome/client';
+import {
+  type ApiClient,
+  isRhizomeApiError,
+  type RhizomeApiError,
+  type TypedDocumentNode,
+} from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import type { Following } from '../module.js';
-import { ExperimentJobEventsDocument } from '../operations.generated.js';
+import {
+  ExperimentJobEventsDocument,
+  type ExperimentJobEventsSubscriptionVariables,
+  ExperimentWorkflowJobEventsDocument,
+} from '../operations.generated.js';
 import { Backoff, sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import {
-  type JobMessage,
   type EventErrors,
+  type JobEvents,
+  type JobMessage,
   inBatches,
   withErrors,
   type ReceivedEvent,
 } from './event-batches.js';
-import { type JobFact, followedStates } from './job-fact.js';
+import { type JobFact, followedNodeStates, followedStates } from './job-fact.js';
+import { nodeRunOf } from './node-run.js';
 import type { SnapshotOptions } from './snapshot.js';
 import { takeSnapshot } from './snapshot.js';
+
+type JobEventsVariables = ExperimentJobEventsSubscriptionVariables;
 
 /** Dependencies of {@link JobFollower}. */
 export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotOptions<T> {
@@ -27,6 +40,10 @@ export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotO
   readonly experiment: string;
   /** Key of the label that names a job's submission. */
   readonly label: string;
+  /** True if the submissions are workflows, whose jobs are followed in more detail. */
+  readonly areWorkflows?: boolean;
+  /** Called after events of its jobs were recorded. */
+  readonly recorded?: (() => void) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Upper bound of the wait after a failure; doubles with each further one, up to 30 s. Default 500 ms. */
@@ -107,15 +124,18 @@ export class JobFollower<T extends SubmissionDocument> {
    * after events were recorded
    */
   async #follow(going: () => void): Promise<void> {
-    const { core, experiment, ledger, clock, log } = this.#options;
+    const { core, experiment, areWorkflows = false, ledger, clock, log } = this.#options;
     const { signal } = this.#stopping;
     const cursor = await ledger.cursor();
     const errors: EventErrors = {};
+    const document: TypedDocumentNode<JobEvents, JobEventsVariables> = areWorkflows
+      ? ExperimentWorkflowJobEventsDocument
+      : ExperimentJobEventsDocument;
     const stream = core.subscribeResumable(
-      ExperimentJobEventsDocument,
-      { experiment, states: [...followedStates], after: cursor },
+      document,
+      { experiment, states: [...(areWorkflows ? followedNodeStates : followedStates)], after: cursor },
       {
-        cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
+        cursorOf: ({ jobStateChanged }: JobEvents) => jobStateChanged.cursor,
         signal,
         onErrors: ([error]) => (errors.current = error),
         onReconnect: ({ attempt, error }) =>
@@ -155,6 +175,7 @@ export class JobFollower<T extends SubmissionDocument> {
     const facts = this.#factsOf(messages);
     const isNoted = (isDue || facts.length > 0) && messages.length > 0;
     if (isNoted) await this.#options.ledger.record(facts, messages.at(-1)?.cursor);
+    if (facts.length > 0) this.#options.recorded?.();
     const broken = batch[at];
     if (!broken?.fault) return isNoted;
     await this.#skipUnreadable(broken.message, broken.fault);
@@ -210,9 +231,12 @@ export class JobFollower<T extends SubmissionDocument> {
       if (!event) return [];
       const { job, state, revision } = event;
       const submissionId = job.labels.find(({ key }) => key === label)?.value;
-      // A job outside of a task, or one that this experiment did not submit.
-      if (!job.task || job.taskIndex == null || submissionId === undefined) return [];
-      return [{ submissionId, taskId: job.task.id, index: job.taskIndex, jobId: job.id, revision, state }];
+      // A job outside of tasks and workflows, or one that this experiment did not submit.
+      if (submissionId === undefined) return [];
+      const fact = { submissionId, jobId: job.id, revision, state };
+      if (job.task && job.taskIndex != null) return [{ ...fact, coreId: job.task.id, index: job.taskIndex }];
+      if (!('workflowId' in job) || job.workflowId == null || job.workflowIndex == null) return [];
+      return [{ ...fact, coreId: job.workflowId, index: job.workflowIndex, run: nodeRunOf(job) }];
     });
   }
 }

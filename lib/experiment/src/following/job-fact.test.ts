@@ -3,7 +3,7 @@ import { isNews, type JobFact, newestOf, outcomeOf } from './job-fact.js';
 
 const fact = (jobId: string, revision: number, state: JobFact['state']): JobFact => ({
   submissionId: 's',
-  taskId: 't',
+  coreId: 't',
   index: 0,
   jobId,
   revision,

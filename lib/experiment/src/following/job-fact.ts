@@ -1,17 +1,21 @@
 /** State of one job as an event or a snapshot reports it, and pure rules for it. */
 import type { JobState } from '../operations.generated.js';
 import type { JobOutcome } from './job-state.document.js';
+import type { NodeRun } from './node-state.document.js';
 
 /** State of a job at a revision. */
 export interface JobFact {
   /** The submission that the job says it belongs to, by its label. */
   readonly submissionId: string;
-  readonly taskId: string;
-  /** Position in the task. */
+  /** Task or workflow of the job. */
+  readonly coreId: string;
+  /** Position in it. */
   readonly index: number;
   readonly jobId: string;
   readonly revision: number;
   readonly state: JobState;
+  /** The job in full, if it belongs to a node of a workflow. */
+  readonly run?: NodeRun;
 }
 
 /** Part of a stored position that the rules use. */
@@ -31,6 +35,9 @@ export const followedStates: readonly JobState[] = [
   'ACTIVATED',
   'THROTTLED',
 ];
+
+/** States that are followed of jobs of workflows: those and the start. */
+export const followedNodeStates: readonly JobState[] = [...followedStates, 'RUNNING'];
 
 /** Outcome of a position for a job state. */
 export function outcomeOf(state: JobState): JobOutcome {

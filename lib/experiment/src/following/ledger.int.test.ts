@@ -6,6 +6,7 @@ import { type ProbeDocument, probesCollection } from '../example-submissions.fix
 import { collectionsOf } from '../submissions.js';
 import type { JobFact } from './job-fact.js';
 import { Ledger } from './ledger.repository.js';
+import type { NodeRun } from './node-state.document.js';
 
 let db: TestDatabase;
 let ledger: Ledger<ProbeDocument>;
@@ -56,7 +57,7 @@ const fact = (
   jobId = `job_1_${index}`,
 ): JobFact => ({
   submissionId,
-  taskId: `task of ${submissionId}`,
+  coreId: `task of ${submissionId}`,
   index,
   jobId,
   revision,
@@ -135,10 +136,34 @@ describe('Ledger', () => {
     ).toEqual(['LOST', 'WAITING']);
   });
 
+  it('keeps the newest job of a node with the one before, and adds up what earlier jobs took', async () => {
+    await write('a', 2);
+    const run = (jobId: string, jobRevision: number, more: Partial<NodeRun> = {}): NodeRun => ({
+      ...{ jobId, jobRevision, state: 'RUNNING', isHeld: false, memoryMiB: 1, cores: 1, attempts: 1 },
+      ...{ coreSeconds: 0, lostCoreSeconds: 0 },
+      ...more,
+    });
+    const of = (one: NodeRun): JobFact => ({
+      ...fact('a', 1, one.state as JobFact['state'], one.jobRevision, one.jobId),
+      run: one,
+    });
+    const failed = run('job_1', 4, { state: 'FAILED', coreSeconds: 5, lostCoreSeconds: 5 });
+    const again = run('job_2', 4, { state: 'FAILED', coreSeconds: 7, lostCoreSeconds: 7 });
+    const last = run('job_3', 2);
+    await ledger.record([of(run('job_1', 2))], 'c1');
+    expect((await stored('a'))?.revision).toBe(2);
+    for (const facts of [[failed], [again, failed], [last], [again, run('job_1', 2)]])
+      await Promise.all([ledger, open()].map((taker) => taker.record(facts.map(of), 'c2')));
+    expect(await ledger.nodeStates('a', 0, 2)).toMatchObject([
+      { _id: 'a/0000001', run: last, before: again, spent: { coreSeconds: 12, lostCoreSeconds: 12 } },
+    ]);
+    expect(await ledger.nodeStates('a', 0, 1)).toEqual([]);
+  });
+
   it('ignores a job that belongs to no submission, whatever its label says', async () => {
     await write('a', 2);
     const strange = [
-      { ...fact('a', 0, 'FINISHED'), taskId: 'another task' },
+      { ...fact('a', 0, 'FINISHED'), coreId: 'another task' },
       fact('a', 2, 'FINISHED'),
       fact('nobody', 0, 'FINISHED'),
     ];

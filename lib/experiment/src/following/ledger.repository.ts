@@ -1,8 +1,8 @@
 /** Records events: positions, the sums of their submissions, and the cursor, together. */
 import type { Clock } from '@rhizome/clock';
 import { collection, type CollectionDefinition } from '@rhizome/mongo';
-import type { AnyBulkWriteOperation, ClientSession, Collection, Db, Filter } from 'mongodb';
-import type { SubmissionDocument } from '../submissions/submission.document.js';
+import type { AnyBulkWriteOperation, ClientSession, Collection, Db, Filter, UpdateFilter } from 'mongodb';
+import { coreIdOf, type SubmissionDocument } from '../submissions/submission.document.js';
 import { isNews, type JobFact, newestOf, outcomeOf } from './job-fact.js';
 import {
   type JobOutcome,
@@ -12,6 +12,8 @@ import {
   streamPlacesCollection,
   type StreamPlaceDocument,
 } from './job-state.document.js';
+import { isNewerRun, spentBy } from './node-run.js';
+import { type NodeRun, nodeStatesCollection, type NodeStateDocument } from './node-state.document.js';
 import { maxDeadLetters, deadLettersCollection, type DeadLetterDocument } from './dead-letter.document.js';
 
 /** Amounts by name; what is left out counts for nothing. */
@@ -26,11 +28,29 @@ export type AmountsOf<T extends SubmissionDocument> = (
   outcome: 'FINISHED' | 'LOST',
 ) => Amounts;
 
+/** A new state of the job of a node. */
+export interface NodeNews<T extends SubmissionDocument> {
+  readonly submission: T;
+  /** Position of the node. */
+  readonly index: number;
+  readonly run: NodeRun;
+}
+
+/**
+ * Writes what an experiment derives from new states of jobs, in the transaction that records them: each takes
+ * effect once.
+ */
+export type Alongside<T extends SubmissionDocument> = (
+  news: readonly NodeNews<T>[],
+  session: ClientSession,
+) => Promise<void>;
+
 /** Dependencies of {@link Ledger}. */
 export interface LedgerOptions<T extends SubmissionDocument> {
   readonly db: Db;
   readonly definition: CollectionDefinition<T>;
   readonly amountsOf: AmountsOf<T>;
+  readonly alongside?: Alongside<T> | undefined;
   readonly clock: Clock;
 }
 
@@ -51,6 +71,7 @@ export class Ledger<T extends SubmissionDocument> {
   readonly #options: LedgerOptions<T>;
   readonly #submissions: Collection<T>;
   readonly #positions: Collection<JobStateDocument>;
+  readonly #nodes: Collection<NodeStateDocument>;
   readonly #streams: Collection<StreamPlaceDocument>;
   readonly #deadLetters: Collection<DeadLetterDocument>;
 
@@ -58,6 +79,7 @@ export class Ledger<T extends SubmissionDocument> {
     this.#options = options;
     this.#submissions = collection(options.db, options.definition);
     this.#positions = collection(options.db, jobStatesCollection);
+    this.#nodes = collection(options.db, nodeStatesCollection);
     this.#streams = collection(options.db, streamPlacesCollection);
     this.#deadLetters = collection(options.db, deadLettersCollection);
   }
@@ -109,8 +131,8 @@ export class Ledger<T extends SubmissionDocument> {
 
   /**
    * Records facts in one transaction with the cursor after them. A fact that is not new changes nothing, so
-   * the same facts may be repeated in any order. Facts about jobs of other tasks, or of no submission, are
-   * ignored.
+   * the same facts may be repeated in any order. Facts about jobs of other tasks or workflows, or of no
+   * submission, are ignored.
    */
   async record(facts: readonly JobFact[], cursor?: string): Promise<void> {
     if (facts.length === 0 && cursor === undefined) return;
@@ -134,9 +156,16 @@ export class Ledger<T extends SubmissionDocument> {
     return ids.map((id) => known.get(id) ?? 'WAITING');
   }
 
+  /** Nodes of a workflow that have or had a job, in order. @param to position behind the last */
+  async nodeStates(submissionId: string, from: number, to: number): Promise<readonly NodeStateDocument[]> {
+    const _id = { $gte: positionId(submissionId, from), $lt: positionId(submissionId, to) };
+    return this.#nodes.find({ _id }, { sort: { _id: 1 } }).toArray();
+  }
+
   async #record(facts: readonly JobFact[], session: ClientSession): Promise<void> {
     const submissions = await this.#submissionsOf(facts, session);
     const own = facts.filter((fact) => belongs(fact, submissions.get(fact.submissionId)));
+    await this.#recordRuns(own, submissions, session);
     const newest = newestOf(own, ({ submissionId, index }) => positionId(submissionId, index));
     const found = await this.#positions.find({ _id: { $in: [...newest.keys()] } }, { session }).toArray();
     const known = new Map(found.map((position) => [position._id, position]));
@@ -150,6 +179,48 @@ export class Ledger<T extends SubmissionDocument> {
     await this.#positions.bulkWrite(this.#positionWrites(news), { session });
     const sums = this.#sumWrites([...news.values()], submissions);
     if (sums.length > 0) await this.#submissions.bulkWrite(sums, { session });
+  }
+
+  /** Keeps the newest job of each node, and raises the revisions of the submissions of which one changed. */
+  async #recordRuns(
+    facts: readonly JobFact[],
+    submissions: ReadonlyMap<string, T>,
+    session: ClientSession,
+  ): Promise<void> {
+    const newest = new Map<string, NodeNews<T>>();
+    for (const { submissionId, index, run } of facts) {
+      const id = positionId(submissionId, index);
+      const submission = submissions.get(submissionId);
+      if (submission && run && isNewerRun(run, newest.get(id)?.run))
+        newest.set(id, { submission, index, run });
+    }
+    if (newest.size === 0) return;
+    const found = await this.#nodes.find({ _id: { $in: [...newest.keys()] } }, { session }).toArray();
+    const known = new Map(found.map((node) => [node._id, node]));
+    const updatedAt = this.#options.clock.now();
+    const { schemaVersion } = nodeStatesCollection;
+    const changed = new Set<string>();
+    const news: NodeNews<T>[] = [];
+    const writes = [...newest].flatMap(([_id, one]) => {
+      const { submission, run } = one;
+      const old = known.get(_id);
+      if (!isNewerRun(run, old?.run)) return [];
+      changed.add(submission._id);
+      news.push(one);
+      const earlier = old && old.run.jobId !== run.jobId ? { before: old.run, spent: spentBy(old) } : {};
+      const update = {
+        $set: { run, updatedAt, ...earlier },
+        $setOnInsert: { schemaVersion },
+        $inc: { revision: 1 },
+      };
+      return [{ updateOne: { filter: { _id }, update, upsert: true } }];
+    });
+    if (writes.length === 0) return;
+    await this.#nodes.bulkWrite(writes, { session });
+    const filter = { _id: { $in: [...changed] } } as unknown as Filter<T>;
+    const touch = { $inc: { revision: 1 }, $set: { updatedAt } } as unknown as UpdateFilter<T>;
+    await this.#submissions.updateMany(filter, touch, { session });
+    await this.#options.alongside?.(news, session);
   }
 
   async #submissionsOf(facts: readonly JobFact[], session: ClientSession): Promise<ReadonlyMap<string, T>> {
@@ -221,10 +292,11 @@ export class Ledger<T extends SubmissionDocument> {
   }
 }
 
-/** Anyone can set a label: the task must be that of the submission, once it is known. */
-function belongs({ taskId, index }: JobFact, submission: SubmissionDocument | undefined): boolean {
+/** Anyone can set a label: the task or workflow must be that of the submission, once it is known. */
+function belongs({ coreId, index }: JobFact, submission: SubmissionDocument | undefined): boolean {
   if (!submission || index < 0 || index >= submission.totalJobs) return false;
-  return submission.taskId === undefined || submission.taskId === taskId;
+  const known = coreIdOf(submission);
+  return known === undefined || known === coreId;
 }
 
 type Worth = (index: number, outcome: 'FINISHED' | 'LOST') => Amounts;

@@ -1,10 +1,11 @@
 /** Reads the current state of jobs after a gap in the event stream. */
 import type { ApiClient } from '@rhizome/client';
-import { ExperimentTaskJobsDocument } from '../operations.generated.js';
+import { ExperimentTaskJobsDocument, ExperimentWorkflowJobsDocument } from '../operations.generated.js';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
 import type { JobFact } from './job-fact.js';
 import type { Ledger } from './ledger.repository.js';
+import { nodeRunOf } from './node-run.js';
 
 /** Dependencies of {@link takeSnapshot}. */
 export interface SnapshotOptions<T extends SubmissionDocument> {
@@ -32,11 +33,19 @@ export async function takeSnapshot<T extends SubmissionDocument>(
 
 /** Records the jobs of one submission. */
 export async function takeJobs<T extends SubmissionDocument>(
-  { core, ledger }: SnapshotOptions<T>,
-  { _id, taskId }: T,
+  options: SnapshotOptions<T>,
+  { _id, taskId, workflowId }: T,
   signal: AbortSignal,
 ): Promise<void> {
-  if (taskId === undefined) return;
+  if (taskId !== undefined) await takeTaskJobs(options, { _id, taskId }, signal);
+  if (workflowId !== undefined) await takeNodeJobs(options, { _id, workflowId }, signal);
+}
+
+async function takeTaskJobs<T extends SubmissionDocument>(
+  { core, ledger }: SnapshotOptions<T>,
+  { _id, taskId }: { readonly _id: string; readonly taskId: string },
+  signal: AbortSignal,
+): Promise<void> {
   let after: string | null = null;
   do {
     if (signal.aborted) return;
@@ -48,8 +57,33 @@ export async function takeJobs<T extends SubmissionDocument>(
       nodes.flatMap(({ id, taskIndex, revision, state }): JobFact[] =>
         taskIndex == null
           ? []
-          : [{ submissionId: _id, taskId, index: taskIndex, jobId: id, revision, state }],
+          : [{ submissionId: _id, coreId: taskId, index: taskIndex, jobId: id, revision, state }],
       ),
+    );
+    after = pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null;
+  } while (after !== null);
+}
+
+async function takeNodeJobs<T extends SubmissionDocument>(
+  { core, ledger }: SnapshotOptions<T>,
+  { _id, workflowId }: { readonly _id: string; readonly workflowId: string },
+  signal: AbortSignal,
+): Promise<void> {
+  let after: string | null = null;
+  do {
+    if (signal.aborted) return;
+    const variables: { id: string; after: string | null } = { id: workflowId, after };
+    const { workflow } = await core.query(ExperimentWorkflowJobsDocument, variables, { signal });
+    if (!workflow) return;
+    const { nodes, pageInfo } = workflow.nodes;
+    await ledger.record(
+      nodes.flatMap(({ job }): JobFact[] => {
+        if (job?.workflowIndex == null) return [];
+        const { id: jobId, workflowIndex: index, revision, state } = job;
+        return [
+          { submissionId: _id, coreId: workflowId, index, jobId, revision, state, run: nodeRunOf(job) },
+        ];
+      }),
     );
     after = pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null;
   } while (after !== null);

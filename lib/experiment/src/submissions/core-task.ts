@@ -5,11 +5,12 @@ import type { InputFault } from '../input/experiment-input-errors.js';
 import { type SubmissionErrorCode, submissionCodeOf } from './error-codes.js';
 import {
   ExperimentSubmitTaskDocument,
-  ExperimentTaskOfLabelDocument,
+  ExperimentWorkOfLabelDocument,
   type ParameterSetInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
 import type { SubmissionDocument } from './submission.document.js';
+import type { CoreWork } from './submissions.repository.js';
 
 /** Task of a submission. The experiment, the key, the owner and the label of the submission are added. */
 export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey' | 'onBehalfOf'>;
@@ -26,9 +27,8 @@ export type PathRule = readonly [
   own: string | ((rest: readonly string[]) => readonly string[]),
 ];
 
-/** Result of a submission: the task, or the errors. */
-export type CoreAnswer =
-  { readonly taskId: string } | { readonly faults: readonly InputFault<SubmissionErrorCode>[] };
+/** Result of a submission: the task or workflow, or the errors. */
+export type CoreAnswer = CoreWork | { readonly faults: readonly InputFault<SubmissionErrorCode>[] };
 
 /** Options of a submission to core. */
 export interface CoreSubmitOptions {
@@ -40,7 +40,7 @@ export interface CoreSubmitOptions {
 }
 
 /** Timeout of one attempt and number of retries: a caller waits for the result. */
-const attemptOptions = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
+export const attemptOptions = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
 
 /**
  * Submits the task of a submission; the key is derived from the submission, so that repeated calls create one
@@ -62,23 +62,34 @@ export async function submitToCore(
   );
   if (submitTask.task) return { taskId: submitTask.task.id };
   if (submitTask.userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
-    return takenBefore(options, id);
+    return workOfLabel(options, id);
   return { faults: submitTask.userErrors.map((error) => inOwnTerms(error, pathRules)) };
 }
 
 /**
- * Finds the task that core has for this key with other content, which an earlier version of this experiment
- * described.
+ * Finds the task or workflow that core has for this key with other content, which an earlier version of this
+ * experiment described.
  */
-async function takenBefore({ core, experiment, label }: CoreSubmitOptions, id: string): Promise<CoreAnswer> {
-  const variables = { experiment, key: label, value: id };
-  const { jobs } = await asked(() => core.query(ExperimentTaskOfLabelDocument, variables, attemptOptions));
-  const taskId = jobs.nodes[0]?.task?.id;
-  if (taskId !== undefined) return { taskId };
-  throw unavailable(new Error(`core knows the key ${id}, but returns no job of its task yet`));
+export async function workOfLabel(options: CoreSubmitOptions, id: string): Promise<CoreAnswer> {
+  const found = await findWork(options, id);
+  if (found) return found;
+  throw unavailable(new Error(`core knows the key ${id}, but returns no job of it yet`));
 }
 
-async function asked<R>(ask: () => Promise<R>): Promise<R> {
+/** The task or workflow whose jobs have the label of a submission; undefined if core has no such job. */
+export async function findWork(
+  { core, experiment, label }: CoreSubmitOptions,
+  id: string,
+): Promise<CoreWork | undefined> {
+  const variables = { experiment, key: label, value: id };
+  const { jobs } = await asked(() => core.query(ExperimentWorkOfLabelDocument, variables, attemptOptions));
+  const [job] = jobs.nodes;
+  if (job?.task) return { taskId: job.task.id };
+  return job?.workflowId == null ? undefined : { workflowId: job.workflowId };
+}
+
+/** Asks core. @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE */
+export async function asked<R>(ask: () => Promise<R>): Promise<R> {
   try {
     return await ask();
   } catch (error) {

@@ -20,8 +20,8 @@ export const submissionStages = ['SUBMITTING', 'OPEN', 'DONE'] as const;
 export type SubmissionStage = (typeof submissionStages)[number];
 
 /**
- * Something that was submitted to an experiment and that core does as one task. Experiments add fields of
- * their own.
+ * Something that was submitted to an experiment and that core does as one task, or as one workflow.
+ * Experiments add fields of their own.
  */
 export interface SubmissionDocument {
   /** `<prefix>_<ULID>`. */
@@ -40,8 +40,11 @@ export interface SubmissionDocument {
   readonly stage: SubmissionStage;
   /** The task in core; absent while SUBMITTING. */
   readonly taskId?: string;
+  /** The workflow in core, for submissions that become workflows; absent while SUBMITTING. */
+  readonly workflowId?: string;
+  /** Jobs of the task, or nodes of the workflow. */
   readonly totalJobs: number;
-  /** Derived from events: jobs that FINISHED, by position in the task. */
+  /** Derived from events: jobs that FINISHED, by position in the task or workflow. */
   readonly finishedJobs: number;
   /** Derived from events: jobs that ended otherwise and were not repeated. */
   readonly lostJobs: number;
@@ -52,6 +55,14 @@ export interface SubmissionDocument {
 /** The fields that an experiment adds. */
 export type OwnFields<T extends SubmissionDocument> = Omit<T, keyof SubmissionDocument>;
 
+/** Identifier of what core does for a submission: its task or workflow; undefined while SUBMITTING. */
+export function coreIdOf({
+  taskId,
+  workflowId,
+}: Pick<SubmissionDocument, 'taskId' | 'workflowId'>): string | undefined {
+  return taskId ?? workflowId;
+}
+
 /** Options of {@link defineSubmissions}. */
 export interface SubmissionsDeclaration {
   /** Of the collection. */
@@ -61,10 +72,19 @@ export interface SubmissionsDeclaration {
   readonly properties: DocumentSchema['properties'];
   /** Which of them every document has. */
   readonly required: readonly string[];
+  /** True if core does them as workflows. */
+  readonly areWorkflows?: boolean;
   readonly indexes?: readonly IndexDefinition[];
 }
 
 const count = { bsonType: 'int', minimum: 0 };
+
+const workflowIndex: IndexDefinition = {
+  name: 'workflowId_uq',
+  keys: { workflowId: 1 },
+  options: { unique: true, partialFilterExpression: { workflowId: { $exists: true } } },
+  why: 'what jobs are to the experiment, by their workflows',
+};
 
 /**
  * Declares a collection of submissions: the fields of {@link SubmissionDocument} and those that the
@@ -73,7 +93,7 @@ const count = { bsonType: 'int', minimum: 0 };
 export function defineSubmissions<T extends SubmissionDocument>(
   declaration: SubmissionsDeclaration,
 ): CollectionDefinition<T> {
-  const { name, schemaVersion, properties, required, indexes = [] } = declaration;
+  const { name, schemaVersion, properties, required, areWorkflows = false, indexes = [] } = declaration;
   return defineCollection<T>({
     name,
     schemaVersion,
@@ -90,6 +110,7 @@ export function defineSubmissions<T extends SubmissionDocument>(
         digest: { bsonType: 'string' },
         stage: { enum: [...submissionStages] },
         taskId: { bsonType: 'string' },
+        ...(areWorkflows ? { workflowId: { bsonType: 'string' } } : {}),
         totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
         finishedJobs: count,
         lostJobs: count,
@@ -115,6 +136,7 @@ export function defineSubmissions<T extends SubmissionDocument>(
         keys: { stage: 1, _id: 1 },
         why: 'submissions to submit to core, and submissions to check after a gap in the event stream',
       },
+      ...(areWorkflows ? [workflowIndex] : []),
       ...indexes,
     ],
   });

@@ -21,7 +21,14 @@ export type SubmissionProjection = Readonly<Record<string, 1>>;
 /** A new submission was written, or a unique index forbids it. */
 export type Accepted<T> = { readonly submission: T } | { readonly takenKeys: readonly string[] };
 
+/** The task or workflow that core does for a submission. */
+export type CoreWork = { readonly taskId: string } | { readonly workflowId: string };
+
 const majority = { writeConcern: { w: 'majority' } } as const;
+
+function isWorkflowId(coreId: string): boolean {
+  return coreId.startsWith('workflow_');
+}
 
 /**
  * Documents in and out. Method types hide the driver's generics, which cannot see that T has these fields.
@@ -40,9 +47,15 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
     return ids.length === 0 ? Promise.resolve([]) : this.#all({ _id: { $in: [...ids] } }, 0, projection);
   }
 
-  /** Submissions by task, in no order. */
-  ofTasks(taskIds: readonly string[]): Promise<readonly T[]> {
-    return taskIds.length === 0 ? Promise.resolve([]) : this.#all({ taskId: { $in: [...taskIds] } });
+  /** Submissions by task or workflow, in no order. */
+  async ofCoreIds(coreIds: readonly string[]): Promise<readonly T[]> {
+    const workflows = coreIds.filter((id) => isWorkflowId(id));
+    const tasks = coreIds.filter((id) => !isWorkflowId(id));
+    const found = await Promise.all([
+      tasks.length === 0 ? [] : this.#all({ taskId: { $in: tasks } }),
+      workflows.length === 0 ? [] : this.#all({ workflowId: { $in: workflows } }),
+    ]);
+    return found.flat();
   }
 
   /** The submission of a subject's key, or null. */
@@ -96,14 +109,14 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
   }
 
   /**
-   * SUBMITTING → OPEN, or DONE: notes the task in core. @returns the submission as it then is, or null where
-   * it is gone
+   * SUBMITTING → OPEN, or DONE: notes the task or workflow in core. @returns the submission as it then is, or
+   * null where it is gone
    */
-  async handedOver(id: string, taskId: string, now: Date): Promise<T | null> {
+  async handedOver(id: string, work: CoreWork, now: Date): Promise<T | null> {
     // Events of the task may have been taken in before its id was known here.
     const stage = { $cond: [{ $eq: ['$finishedJobs', '$totalJobs'] }, 'DONE', 'OPEN'] };
     const update = {
-      taskId: { $literal: taskId },
+      ...Object.fromEntries(Object.entries(work).map(([name, value]) => [name, { $literal: value }])),
       stage,
       updatedAt: now,
       revision: { $add: ['$revision', 1] },
@@ -113,7 +126,7 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
       returnDocument: 'after',
       ...majority,
     });
-    return (moved as T | null) ?? (await this.#all({ _id: id, taskId }, 1))[0] ?? null;
+    return (moved as T | null) ?? (await this.#all({ _id: id, ...work }, 1))[0] ?? null;
   }
 
   /** Removes a submission that core refused, and its parts; one that core has taken stays. */

@@ -7,22 +7,27 @@ import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { InputFault } from '../input/experiment-input-errors.js';
-import { type CoreSubmitOptions, type CoreTask, submitToCore } from './core-task.js';
+import {
+  type CoreAnswer,
+  type CoreSubmitOptions,
+  type CoreTask,
+  findWork,
+  submitToCore,
+} from './core-task.js';
+import { type CoreWorkflow, submitWorkflowToCore } from './core-workflow.js';
 import type { SubmissionErrorCode } from './error-codes.js';
-import type { OwnFields, SubmissionDocument } from './submission.document.js';
+import { coreIdOf, type OwnFields, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionParts, SubmissionsRepository } from './submissions.repository.js';
 
 /**
  * What an experiment says about its submissions. All functions but `parts` are pure. `E` lists the error
  * codes of the experiment's own.
  */
-export interface SubmissionRules<T extends SubmissionDocument, C, E extends string = never> {
+interface CommonRules<T extends SubmissionDocument, C, E extends string = never> {
   /** Prefix of ids: lower camel case. */
   readonly idPrefix: string;
   /** The fields of a new document, and the number of its jobs. The content was checked. */
   describe(content: C): OwnFields<T> & Pick<T, 'totalJobs'>;
-  /** Task of a document. Must depend on the document only. */
-  toTask(submission: T): CoreTask | Promise<CoreTask>;
   /** The fault of a content that a unique index of the experiment's own forbids. @param keys of the index */
   taken?(content: C, keys: readonly string[]): InputFault<E>;
   /** Writes the documents that belong to a new submission. */
@@ -31,13 +36,35 @@ export interface SubmissionRules<T extends SubmissionDocument, C, E extends stri
   readonly dropParts?: SubmissionParts<T>;
 }
 
+/** Rules of submissions that core does as tasks. */
+export interface SubmissionRules<
+  T extends SubmissionDocument,
+  C,
+  E extends string = never,
+> extends CommonRules<T, C, E> {
+  /** Task of a document. Must depend on the document only. */
+  toTask(submission: T): CoreTask | Promise<CoreTask>;
+}
+
+/** Rules of submissions that core does as workflows. */
+export interface WorkflowRules<T extends SubmissionDocument, C, E extends string = never> extends CommonRules<
+  T,
+  C,
+  E
+> {
+  /** Workflow of a document. Must depend on the document only. */
+  toWorkflow(submission: T): CoreWorkflow | Promise<CoreWorkflow>;
+  /** True if an earlier version of the experiment may have submitted the document as a task. */
+  mayBeTask(submission: T): boolean;
+}
+
 /** Dependencies of {@link Submitter}. */
 export interface SubmitterOptions<
   T extends SubmissionDocument,
   C,
   E extends string,
 > extends CoreSubmitOptions {
-  readonly rules: SubmissionRules<T, C, E>;
+  readonly rules: SubmissionRules<T, C, E> | WorkflowRules<T, C, E>;
   readonly schemaVersion: number;
   readonly submissions: SubmissionsRepository<T>;
   /** Called for each submission that core has accepted. */
@@ -86,7 +113,7 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
       if (!known) return { faults: [takenFault(rules, content, accepted.takenKeys)] };
     }
     if (!isDigestOf(known.digest, content, digest)) return { faults: [keyReused(idempotencyKey)] };
-    return known.taskId === undefined ? this.submitToCore(known, content) : { submission: known };
+    return coreIdOf(known) === undefined ? this.submitToCore(known, content) : { submission: known };
   }
 
   /**
@@ -103,7 +130,7 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
     return started;
   }
 
-  /** True while this process submits a task to core. */
+  /** True while this process submits something to core. */
   get isSubmitting(): boolean {
     return this.#inProgress.size > 0;
   }
@@ -116,8 +143,7 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
   async #submitToCore(submission: T, content: C | undefined): Promise<SubmitResult<T, E>> {
     const { submissions, rules, clock, log } = this.#options;
     const { _id } = submission;
-    const task = await rules.toTask(submission);
-    const answer = await submitToCore(this.#options, submission, task).catch(async (error: unknown) => {
+    const answer = await this.#askCore(submission).catch(async (error: unknown) => {
       if (isDomainError(error) && error.code === 'FORBIDDEN')
         await submissions.withdraw(submission, rules.dropParts);
       throw error;
@@ -126,17 +152,24 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
       await submissions.withdraw(submission, rules.dropParts);
       return answer;
     }
-    const noted = await submissions.handedOver(_id, answer.taskId, clock.now());
+    const noted = await submissions.handedOver(_id, answer, clock.now());
     if (noted) {
       this.#options.onHandedOver(noted);
       return { submission: noted };
     }
-    // Core just rejected the same submission from another process, which deleted it; now it has a task.
-    log.warn({ submission: _id, taskId: answer.taskId }, 'deleted submission restored');
-    const again = { ...submission, taskId: answer.taskId, stage: 'OPEN' } as T;
+    // Core just rejected the same submission from another process, which deleted it; now core has it.
+    log.warn({ submission: _id, ...answer }, 'deleted submission restored');
+    const again = { ...submission, ...answer, stage: 'OPEN' } as T;
     await submissions.accept(again, content === undefined ? undefined : rules.parts?.(content));
     this.#options.onHandedOver(again);
     return { submission: again };
+  }
+
+  async #askCore(submission: T): Promise<CoreAnswer> {
+    const { rules } = this.#options;
+    if ('toTask' in rules) return submitToCore(this.#options, submission, await rules.toTask(submission));
+    const before = rules.mayBeTask(submission) ? await findWork(this.#options, submission._id) : undefined;
+    return before ?? submitWorkflowToCore(this.#options, submission, await rules.toWorkflow(submission));
   }
 
   #newDocument({ subject, idempotencyKey, content }: SubmitRequest<C>, digest: string): T {
@@ -167,7 +200,7 @@ function keyReused(key: string): InputFault<SubmissionErrorCode> {
 }
 
 function takenFault<T extends SubmissionDocument, C, E extends string>(
-  { taken }: SubmissionRules<T, C, E>,
+  { taken }: CommonRules<T, C, E>,
   content: C,
   keys: readonly string[],
 ): InputFault<E> {

@@ -11,6 +11,8 @@ export interface SweepOptions<T extends SubmissionDocument, C> {
   readonly submitter: Pick<Submitter<T, C, string>, 'submitToCore'>;
   /** Called for each submission that was submitted late: events of its jobs may have been missed. */
   readonly healed: (submission: T) => Promise<void>;
+  /** Called in each round. */
+  readonly recorded?: (() => void) | undefined;
   readonly log: Logger;
   /** Time between two rounds, in milliseconds. */
   readonly everyMs: number;
@@ -25,6 +27,7 @@ export async function sweepWhile<T extends SubmissionDocument, C>(
 ): Promise<void> {
   do {
     try {
+      options.recorded?.();
       await round(options, signal);
     } catch (error) {
       options.log.warn({ err: error }, 'sweep of submissions failed; it is retried');
