@@ -195,6 +195,8 @@ describe('an enum', () => {
       'JobErrorInput.code': 'workers define further codes',
       'PolicyMatch.codes': 'workers have codes of their own',
       'PolicyMatchInput.codes': 'workers have codes of their own',
+      'RubinFailure.code': 'workers define further codes',
+      'RubinQuantumRun.errorCode': 'workers define further codes',
       'SchemaChange.kind': 'the terms of GraphQL Inspector',
     };
     const found = types.flatMap((type) => {
@@ -245,7 +247,7 @@ describe('the schema that GraphiQL shows a user', () => {
     Query:
       'atlas bulkOperation cudaReleases downtimes elevations epic errorSummary experiment experiments explainRequirements explainToken fleet fleets gpuModel gpuModels hardwareExport hardwareMap hosts job jobAccess jobCounts jobs larkspur leaseClock linkedIdentities policies policy queue queues rubin secret secrets shares simulatePolicy storage storages task tasks viewer workPool workPools workUnit workUnitTotals worker workers workflow workflows',
     Mutation:
-      'abortTask addPolicyVersion allowSubmissionOnBehalf appendWorkflowNodes cancelDowntime cancelJobs cancelWorkflow changeDowntime changeTask clearHost closeWorkPool createFleet createQueue createSecret createStorage createWorkPool declareDowntime deleteSecret disablePolicy drainFleet drainWorker enablePolicy endElevation endScouting excludeHost finishTask grantJobAccess holdJobs importDowntimes linkIdentity markWorkflowNodes pauseFleet pauseTask pauseWorkflow pinHost prewarmFleet publishWorkUnits registerExperiment releaseJobs removeStorage reportEndedBatchJobs resubmitWorkUnits resumeFleet resumeTask resumeWorkflow retryJobs retryWorkflow revokeJobAccess revokeTokens rotateSecret sealWorkflow setJobPriority setQueueState setShares setStorage startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask submitWorkflow unlinkIdentity updateExperiment updateFleet updateQueue withdrawSubmissionConsent',
+      'abortTask addPolicyVersion allowSubmissionOnBehalf appendWorkflowNodes cancelDowntime cancelJobs cancelWorkflow changeDowntime changeTask clearHost closeWorkPool createFleet createQueue createSecret createStorage createWorkPool declareDowntime deleteSecret disablePolicy drainFleet drainWorker enablePolicy endElevation endScouting excludeHost finishTask grantJobAccess holdJobs importDowntimes linkIdentity markWorkflowNodes pauseFleet pauseTask pauseWorkflow pinHost prewarmFleet publishWorkUnits registerExperiment releaseJobs removeStorage reportEndedBatchJobs resubmitWorkUnits resumeFleet resumeTask resumeWorkflow retryJobs retryRubinWorkflow retryWorkflow revokeJobAccess revokeTokens rotateSecret sealWorkflow setJobPriority setQueueState setShares setStorage startElevation submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask submitWorkflow unlinkIdentity updateExperiment updateFleet updateQueue withdrawSubmissionConsent',
     Subscription:
       'atlasTaskChanged epicRunChanged fleetDecided gpuOccupancyChanged jobCountsChanged jobLogAppended jobProgressChanged jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workPoolChanged workUnitCompleted workerChanged workflowChanged',
   };

@@ -4,8 +4,9 @@ import { type ApiClient, RhizomeApiError } from '@rhizome/client';
 /** When mutations are lost: before the server sees them, or with their answers. */
 export type Loss = 'request' | 'answer';
 
-/** Passes everything through, but loses each mutation. */
-export function losing(client: ApiClient, loss: Loss): ApiClient {
+/** Passes everything through, but loses mutations: each, or all after the first ones. */
+export function losing(client: ApiClient, loss: Loss, after = 0): ApiClient {
+  let sent = 0;
   return {
     query: (document, variables, call) => client.query(document, variables, call),
     execute: (document, variables, call) => client.execute(document, variables, call),
@@ -13,6 +14,8 @@ export function losing(client: ApiClient, loss: Loss): ApiClient {
     subscribeResumable: (document, variables, call) => client.subscribeResumable(document, variables, call),
     close: () => client.close(),
     mutate: async (document, variables, call) => {
+      sent += 1;
+      if (sent <= after) return client.mutate(document, variables, call);
       if (loss === 'answer') await client.mutate(document, variables, call);
       throw new RhizomeApiError({ code: 'SERVICE_UNAVAILABLE', message: 'the connection was lost' });
     },

@@ -1,17 +1,35 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
+import type { AnyData } from '../e2e/system/api.js';
 import { losing } from './faulty-client.js';
 import { type System, type RunningExperiment, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
-  submitRubinWorkflow(input: $input) { workflow { id totalQuanta task { id } } userErrors { code path message } }
+  submitRubinWorkflow(input: $input) { workflow { id totalQuanta workflow { id } } userErrors { code path message } }
+}`;
+const retry = `mutation ($input: RetryRubinWorkflowInput!) {
+  retryRubinWorkflow(input: $input) { workflow { id } userErrors { code path message } }
 }`;
 const show = `query ($id: ID!) {
   rubin { workflow(id: $id) {
     finishedQuanta quanta { totalCount nodes { name needs } } few: quanta(first: 1) { edges { cursor node { name } } pageInfo { hasNextPage endCursor } }
-    task { jobs(first: 100) { nodes { state dependsOn { taskIndex } rubin { quantum { name label dataId } workflow { pipeline } } } } }
+    task { id }
+    workflow { state nodes(first: 100) { nodes { name state isFinal neededEdges job { state rubin { quantum { name label dataId } quanta { name } workflow { pipeline } } } } } }
+  } }
+}`;
+const answers = `query ($id: ID!) {
+  rubin { workflow(id: $id) {
+    labels { label expected succeeded failed blocked running waiting ready escalated }
+    failures { code count samples { name dataId run { errorMessage job { name } } } }
+    blockers { blockedQuanta quantum { name } }
+    retryPreview { failed blocked labels { label count } }
+    cost { coreHours lostCoreHours } sites { site { name } succeeded failed } longestQuanta { name } estimatedEndAt
+    escalatedQuanta { name run { memoryMiB } } changedQuanta { name state previousRun { errorCode } }
+    blocked: quanta(filter: { states: [BLOCKED] }) { totalCount nodes { name blockedBy { name } } }
+    reports: quanta { nodes { name report { exitCode seconds } } }
+    report { rows { label succeeded failed pruned expected } text }
   } }
 }`;
 
@@ -37,6 +55,7 @@ const wanted = (key: string, more: object = {}) => ({
   arguments: ['run'],
   ...more,
 });
+const deadline = { deadlineMs: 60_000 };
 
 let system: System;
 let running: RunningExperiment;
@@ -52,16 +71,42 @@ const submitted = async (input: object) => {
   const { data, errors } = await system.ask(submit, { input });
   return { ...data?.submitRubinWorkflow, errors };
 };
+const retried = async (input: object, token?: string) => {
+  const { data, errors } = await system.ask(retry, { input }, token);
+  return { ...data?.retryRubinWorkflow, errors };
+};
 const shown = async (id: string) => (await system.ask(show, { id })).data.rubin.workflow;
-const jobsOf = (id: string, count: number) =>
+const answered = async (id: string) => (await system.ask(answers, { id })).data.rubin.workflow;
+const answeredWith = (what: string, id: string, isRight: (of: AnyData) => boolean) =>
   waitFor(
-    `${count} jobs`,
+    what,
     async () => {
-      const nodes = (await shown(id)).task?.jobs.nodes;
-      return nodes?.length === count && nodes;
+      const found = await answered(id);
+      return isRight(found) && found;
     },
-    { deadlineMs: 60_000 },
+    deadline,
   );
+const finished = (id: string, count: number) =>
+  waitFor(
+    `${count} finished quanta`,
+    async () => {
+      const found = await shown(id);
+      return found.finishedQuanta === count && found;
+    },
+    deadline,
+  );
+/** Runs all jobs of a workflow of core, and waits for its end. */
+const runAll = (id: string) =>
+  waitFor(
+    'the end of the workflow',
+    async () => {
+      const run = await worker.runAll();
+      all.push(...run);
+      return (await shown(id)).workflow.state === 'SUCCEEDED' && all.splice(0);
+    },
+    deadline,
+  );
+const all: { readonly name: string; readonly arguments: readonly string[] }[] = [];
 const written = async (key: string) => {
   const workflows = await running.db.collection('workflows').countDocuments({ idempotencyKey: key });
   return [workflows, await running.db.collection('quanta').countDocuments({})];
@@ -75,55 +120,34 @@ describe('a workflow', () => {
     expect(await written('refused')).toEqual([0, 0]);
     await system.register('rubin');
     const { workflow } = await submitted(wanted('refused'));
-    await jobsOf(workflow.id, 5);
     expect(await written('refused')).toEqual([1, 5]);
-    await worker.runAll();
+    expect((await runAll(workflow.id)).length).toBe(5);
   });
 
-  it('becomes jobs that wait for those that their quanta need', async () => {
-    const { workflow, userErrors } = await submitted(wanted('graph'));
+  it('becomes a workflow of core whose jobs wait for those that their quanta need', async () => {
+    const { workflow, userErrors } = await submitted(wanted('graph', { finalJob: { command: 'merge' } }));
     expect(userErrors).toEqual([]);
-    const jobs = await jobsOf(workflow.id, 5);
-    expect(
-      jobs.map(
-        ({
-          rubin,
-          dependsOn,
-        }: {
-          rubin: { quantum: { name: string } };
-          dependsOn: { taskIndex: number }[];
-        }) => [rubin.quantum.name, dependsOn.map(({ taskIndex }) => taskIndex)],
-      ),
-    ).toEqual([
-      ['isr1', []],
-      ['calibrate1', [0]],
-      ['isr2', []],
-      ['calibrate2', [2]],
-      ['coadd', [1, 3]],
+    expect((await shown(workflow.id)).workflow.nodes.nodes).toMatchObject([
+      { name: 'isr1', neededEdges: 0 },
+      { name: 'calibrate1', neededEdges: 1 },
+      { name: 'isr2', neededEdges: 0 },
+      { name: 'calibrate2', neededEdges: 1 },
+      { name: 'coadd', neededEdges: 2 },
+      { name: '~final', isFinal: true },
     ]);
+    const run = await runAll(workflow.id);
+    expect(run.map(({ name }) => name).slice(-2)).toEqual(['coadd', '~final']);
+    const own = ['--label', 'coadd', '--data-id', 'visit=coadd', '--quantum', 'coadd'];
+    expect(run.at(-2)?.arguments).toEqual(['run', ...own]);
+    const done = await finished(workflow.id, 5);
+    expect(done.task).toBeNull();
+    const jobs = done.workflow.nodes.nodes.map(({ job }: { job: object }) => job);
     expect(jobs[0].rubin).toEqual({
       quantum: { name: 'isr1', label: 'isr', dataId: 'visit=isr1' },
+      quanta: [{ name: 'isr1' }],
       workflow: { pipeline: 'DRP' },
     });
-    const run = await worker.runAll();
-    expect(run.length).toBe(5);
-    expect(run.at(-1)?.arguments).toEqual([
-      'run',
-      '--label',
-      'coadd',
-      '--data-id',
-      'visit=coadd',
-      '--quantum',
-      'coadd',
-    ]);
-    const done = await waitFor(
-      'all quanta',
-      async () => {
-        const found = await shown(workflow.id);
-        return found.finishedQuanta === 5 && found;
-      },
-      { deadlineMs: 60_000 },
-    );
+    expect(jobs[5].rubin).toEqual({ quantum: null, quanta: [], workflow: { pipeline: 'DRP' } });
     expect(done.quanta.totalCount).toBe(5);
     expect(done.quanta.nodes.map(({ name }: { name: string }) => name)).toEqual([
       'isr1',
@@ -138,27 +162,91 @@ describe('a workflow', () => {
     });
   });
 
+  it('runs the quanta of a cluster in one job', async () => {
+    const quanta = [quantum('isr1'), quantum('isr2'), quantum('isr3'), quantum('coadd', 'isr1', 'isr3')];
+    const labels = [{ label: 'isr', quantaPerJob: 2 }];
+    const { workflow } = await submitted(wanted('clusters', { quanta, labels }));
+    const run = await runAll(workflow.id);
+    expect(run.map(({ name }) => name)).toEqual(['isr~0001', 'isr~0002', 'coadd']);
+    const done = await finished(workflow.id, 4);
+    expect(done.workflow.nodes.nodes[0].job.rubin.quanta).toEqual([{ name: 'isr1' }, { name: 'isr2' }]);
+    expect((await answered(workflow.id)).labels).toMatchObject([
+      { label: 'isr', expected: 3, succeeded: 3 },
+      { label: 'coadd', expected: 1, succeeded: 1 },
+    ]);
+  });
+
+  it('takes quanta of a failed cluster as done that its program reports so', async () => {
+    const quanta = [quantum('isr1'), quantum('isr2'), quantum('isr3')];
+    const labels = [{ label: 'isr', quantaPerJob: 3, maxAttempts: 1 }];
+    const { workflow } = await submitted(wanted('reports', { quanta, labels }));
+    const jobs = await worker.acquire(1);
+    await worker.print(jobs, [
+      'processing',
+      '{"rubinQuantum":"isr1","exitCode":0,"seconds":2.5}',
+      '{"rubinQuantum":"isr2","exitCode":7,"seconds":1}',
+    ]);
+    await worker.fail(jobs);
+    const found = await answeredWith('the reports', workflow.id, ({ labels: of }) => of[0].succeeded === 1);
+    expect(found.labels).toMatchObject([{ expected: 3, succeeded: 1, failed: 2 }]);
+    expect(
+      found.reports.nodes.map(({ name, report }: { name: string; report: object }) => [name, report]),
+    ).toEqual([
+      ['isr1', { exitCode: 0, seconds: 2.5 }],
+      ['isr2', { exitCode: 7, seconds: 1 }],
+      ['isr3', null],
+    ]);
+    expect((await retried({ workflowId: workflow.id, idempotencyKey: 'rest' })).userErrors).toEqual([]);
+    expect((await runAll(workflow.id)).map(({ name }) => name)).toEqual(['isr~0001']);
+    await finished(workflow.id, 3);
+  });
+
   it('submits its stored quanta after a crash', async () => {
     await running.restart(losing(system.service('rubin'), 'request'));
     expect((await submitted(wanted('crash'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     await running.restart();
     const { workflow } = await submitted(wanted('crash'));
-    await jobsOf(workflow.id, 5);
-    expect((await worker.runAll()).length).toBe(5);
+    expect((await runAll(workflow.id)).length).toBe(5);
+  });
+
+  it('becomes one workflow of core, whichever call of its parts is lost', async () => {
+    const quanta = Array.from({ length: 2600 }, (_, at) => ({ ...quantum(`isr${at}`), label: 'isr' }));
+    const large = wanted('large', { name: 'large', quanta });
+    // The beginning, two parts and the seal.
+    for (const sent of [0, 1, 2, 3])
+      for (const loss of ['request', 'answer'] as const) {
+        await running.restart(losing(system.service('rubin'), loss, sent));
+        expect((await submitted(large)).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+      }
+    await running.restart();
+    const { workflow } = await submitted(large);
+    expect(workflow.totalQuanta).toBe(2600);
+    const known = '{ workflows(filter: { names: ["large"] }) { nodes { id state counts { total } } } }';
+    expect((await system.ask(known)).data.workflows.nodes).toMatchObject([
+      { id: workflow.workflow.id, counts: { total: 2600 } },
+    ]);
+    const cancel =
+      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
+    await system.ask(cancel, { id: workflow.workflow.id });
   });
 
   it('is placed on workers with its release, and explains that', async () => {
     const { workflow } = await submitted(wanted('released', { release: 'w_2030_12' }));
-    await jobsOf(workflow.id, 5);
     const jobs =
-      'jobs(first: 1) { nodes { requirements { selector } rubin { placement { text selector } } } }';
-    const placed = `query ($id: ID!) { rubin { workflow(id: $id) { task { ${jobs} } } } }`;
+      'workflow { nodes(first: 1) { nodes { job { requirements { selector } rubin { placement { text selector } } } } } }';
+    const placed = `query ($id: ID!) { rubin { workflow(id: $id) { ${jobs} } } }`;
     const selector = 'worker.labels["rubin-release"] == "w_2030_12"';
-    const { data } = await system.ask(placed, { id: workflow.id });
+    const job = await waitFor(
+      'the job',
+      async () =>
+        (await system.ask(placed, { id: workflow.id })).data.rubin.workflow.workflow.nodes.nodes[0].job,
+      deadline,
+    );
     const text = expect.stringContaining('rubin-release=w_2030_12');
-    expect(data.rubin.workflow.task.jobs.nodes).toEqual([
-      { requirements: { selector }, rubin: { placement: [{ text, selector }] } },
-    ]);
+    expect(job).toEqual({ requirements: { selector }, rubin: { placement: [{ text, selector }] } });
+    const cancel =
+      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
+    await system.ask(cancel, { id: workflow.workflow.id });
   });
 
   it.each([
@@ -166,7 +254,7 @@ describe('a workflow', () => {
     ['pipeline', { pipeline: 'x'.repeat(64) }, 'INVALID_VALUE'],
     ['release', { release: '' }, 'INVALID_VALUE'],
     ['quanta', { quanta: [] }, 'INVALID_VALUE'],
-    ['quanta.0.name', { quanta: [quantum('a b')] }, 'INVALID_VALUE'],
+    ['quanta.0.name', { quanta: [{ ...quantum('a b'), label: 'isr' }] }, 'INVALID_VALUE'],
     ['quanta.1.name', { quanta: [quantum('a'), quantum('a')] }, 'INVALID_VALUE'],
     ['quanta.0.label', { quanta: [{ ...quantum('a'), label: '' }] }, 'INVALID_VALUE'],
     ['quanta.0.dataId', { quanta: [{ ...quantum('a'), dataId: '' }] }, 'INVALID_VALUE'],
@@ -192,5 +280,95 @@ describe('a workflow', () => {
       wanted('circle', { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] }),
     );
     expect(userErrors[0].message).toContain('a → c → b → a');
+  });
+});
+
+describe('the retry of a workflow', () => {
+  const labels = [{ label: 'isr', memoryFactor: 2, maxAttempts: 2 }];
+  let id: string;
+
+  it('follows what failed: the answers say what, why, and what it blocks', async () => {
+    const { workflow } = await submitted(wanted('failing', { labels, finalJob: { command: 'merge' } }));
+    id = workflow.id;
+    const first = await worker.acquire(2);
+    const isr = (name: string) => first.filter((job) => job.name === name);
+    await worker.fail(isr('isr1'), 'MEMORY_EXCEEDED');
+    await worker.fail(isr('isr2'));
+    const [again] = await worker.acquire(1);
+    expect(again?.name).toBe('isr1');
+    await worker.finish([again as never]);
+    await worker.finish(await worker.acquire(1));
+    const found = await answeredWith('the end of calibrate1', id, ({ labels: of }) => of[1].succeeded === 1);
+    expect(found.labels).toMatchObject([
+      { label: 'isr', expected: 2, succeeded: 1, failed: 1, escalated: 1 },
+      { label: 'calibrate', expected: 2, succeeded: 1, blocked: 1 },
+      { label: 'coadd', expected: 1, blocked: 1 },
+    ]);
+    expect(found.failures).toMatchObject([
+      {
+        ...{ code: 'WALLTIME_EXCEEDED', count: 1 },
+        samples: [
+          { name: 'isr2', dataId: 'visit=isr2', run: { errorMessage: 'too much', job: { name: 'isr2' } } },
+        ],
+      },
+    ]);
+    expect(found.blockers).toEqual([{ blockedQuanta: 2, quantum: { name: 'isr2' } }]);
+    expect(found.retryPreview).toMatchObject({ failed: 1, blocked: 2 });
+    expect(found.escalatedQuanta).toEqual([{ name: 'isr1', run: { memoryMiB: 8000 } }]);
+    expect(found.sites).toMatchObject([{ site: { name: 'POLE' }, succeeded: 2, failed: 1 }]);
+    expect(found.cost.lostCoreHours).toBeGreaterThan(0);
+    expect(found.blocked).toEqual({
+      totalCount: 2,
+      nodes: [
+        { name: 'calibrate2', blockedBy: [{ name: 'isr2' }] },
+        { name: 'coadd', blockedBy: [{ name: 'isr2' }] },
+      ],
+    });
+    expect(found.report.rows[0]).toEqual({ label: 'isr', succeeded: 1, failed: 1, pruned: 0, expected: 2 });
+    expect(found.report.text).toMatch(/^coadd .* 1 +1$/m);
+  });
+
+  it('runs failed and blocked quanta again, with more memory, once for each key', async () => {
+    const final = await worker.acquire(1);
+    expect(final.map(({ name }) => name)).toEqual(['~final']);
+    await worker.finish(final);
+    await waitFor('the end', async () => (await shown(id)).workflow.state === 'FAILED', deadline);
+    const input = { workflowId: id, idempotencyKey: 'again', memoryFactor: 2 };
+    expect((await retried(input)).userErrors).toEqual([]);
+    expect((await retried(input)).userErrors).toEqual([]);
+    const other = await retried({ ...input, memoryFactor: 3 });
+    expect(other.userErrors).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }]);
+    const run = await runAll(id);
+    expect(run.map(({ name }) => name)).toEqual(['isr2', 'calibrate2', 'coadd', '~final']);
+    const found = await answeredWith('the end of all', id, ({ labels: of }) => of[2].succeeded === 1);
+    expect(found.changedQuanta).toEqual([
+      { name: 'isr2', state: 'SUCCEEDED', previousRun: { errorCode: 'WALLTIME_EXCEEDED' } },
+    ]);
+    expect(found.escalatedQuanta.map(({ name }: { name: string }) => name)).toEqual(['isr1', 'isr2']);
+    expect((await finished(id, 5)).workflow.state).toBe('SUCCEEDED');
+  });
+
+  it('runs named quanta again, and what needs them', async () => {
+    const input = { workflowId: id, idempotencyKey: 'named', quanta: ['calibrate2'] };
+    expect((await retried(input)).userErrors).toEqual([]);
+    expect((await runAll(id)).map(({ name }) => name)).toEqual(['calibrate2', 'coadd', '~final']);
+  });
+
+  it.each([
+    ['workflowId', { workflowId: 'rubinWorkflow_0' }, 'WORKFLOW_NOT_FOUND'],
+    ['quanta.0', { quanta: ['none'] }, 'QUANTUM_NOT_FOUND'],
+    ['quanta', { quanta: [] }, 'INVALID_VALUE'],
+    ['memoryFactor', { memoryFactor: 0 }, 'INVALID_VALUE'],
+    ['memoryMiB', { memoryFactor: 2, memoryMiB: 1 }, 'INVALID_VALUE'],
+    ['idempotencyKey', { idempotencyKey: '' }, 'INVALID_VALUE'],
+  ])('refuses a bad %s', async (path, bad, code) => {
+    const { userErrors } = await retried({ workflowId: id, idempotencyKey: 'bad', ...bad });
+    expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
+  });
+
+  it('is refused for the workflow of another, unless the caller manages the jobs of others', async () => {
+    const stranger = await system.tokens.human('stranger@example', { rubin: 'USER' });
+    const { userErrors } = await retried({ workflowId: id, idempotencyKey: 'theirs' }, stranger);
+    expect(userErrors).toMatchObject([{ code: 'FORBIDDEN', path: ['workflowId'] }]);
   });
 });

@@ -18,8 +18,10 @@ export interface TestWorker {
   acquire(count: number): Promise<readonly Given[]>;
   /** Starts and finishes jobs, with their outputs. */
   finish(jobs: readonly Given[]): Promise<void>;
-  /** Starts jobs and reports that they failed, for good unless said otherwise. */
-  fail(jobs: readonly Given[]): Promise<void>;
+  /** Starts jobs and reports that they failed for good, with `WALLTIME_EXCEEDED` unless said otherwise. */
+  fail(jobs: readonly Given[], code?: string): Promise<void>;
+  /** Starts jobs and appends lines to the standard output of each. */
+  print(jobs: readonly Given[], lines: readonly string[]): Promise<void>;
   /** Takes and finishes jobs until none is left that can run. @returns all that was run, in order */
   runAll(): Promise<readonly Given[]>;
 }
@@ -106,13 +108,26 @@ export async function startWorker(
         jobs: jobs.map((job) => ({ id: job.id, fence: job.fence, phase: 'FINISHED', outputs: outputs(job) })),
       });
     },
-    async fail(jobs) {
+    async fail(jobs, code = 'WALLTIME_EXCEEDED') {
       await start(jobs);
-      const error = { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', message: 'too long', isRetryable: false };
+      const error = { family: 'LIMIT', code, message: 'too much', isRetryable: false };
       await call('failJobs', 'FailJobsInput', 'userErrors { message }', {
         workerId,
         jobs: reports(jobs).map((job) => ({ ...job, error })),
       });
+    },
+    async print(jobs, lines) {
+      await start(jobs);
+      const chunk = {
+        sequence: 0,
+        stream: 'STDOUT',
+        text: `${lines.join('\n')}\n`,
+        at: new Date().toISOString(),
+      };
+      for (const { id, fence } of jobs)
+        await call('appendJobLog', 'AppendJobLogInput', 'userErrors { message }', {
+          ...{ workerId, jobId: id, fence, chunks: [chunk] },
+        });
     },
     async runAll() {
       const run: Given[] = [];

@@ -225,6 +225,9 @@ export const steps: readonly Step[] = [
   ...['submitAtlasTask', 'submitRubinWorkflow'].map((field) =>
     changing(field, () => ({ ...experimentInputs[field]?.(), idempotencyKey: 'theirs' })),
   ),
+  changing('retryRubinWorkflow', ({ foreign }) => ({
+    ...{ workflowId: foreign.workflowId, idempotencyKey: 'theirs' },
+  })),
   reading('{ epic { runs { nodes { runNumber } totalCount } run(runNumber: 7) { phase } } }'),
   changing('submitEpicRun', () => ({ ...experimentInputs['submitEpicRun']?.(), idempotencyKey: 'mine' })),
   changing('submitLarkspurObservation', () => ({

@@ -16,6 +16,7 @@ describeExperiment('rubin', {
         return {
           ...submission,
           totalJobs: 4,
+          totalQuanta: 4,
           name: `workflow ${position}`,
           pipeline: 'DRP',
           command: 'c',

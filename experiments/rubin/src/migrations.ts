@@ -3,13 +3,15 @@
  * and never changed.
  */
 import { collectionsOf } from '@rhizome/experiment';
-import { type CollectionDefinition, ensureCollections, type Migration } from '@rhizome/mongo';
+import { collection, type CollectionDefinition, ensureCollections, type Migration } from '@rhizome/mongo';
+import { quantumReportsCollection } from './reports/quantum-report.document.js';
 import { quantaCollection, workflowsCollection } from './workflow.document.js';
 
 /** Rubin's own collections. */
 export const collections = [
   workflowsCollection,
   quantaCollection,
+  quantumReportsCollection,
 ] as unknown as readonly CollectionDefinition[];
 
 export const migrations: readonly Migration[] = [
@@ -29,6 +31,15 @@ export const migrations: readonly Migration[] = [
     id: '0003-release-of-workflows',
     up: async (db) => {
       await ensureCollections(db, collectionsOf(collections), { repair: true });
+    },
+  },
+  {
+    id: '0004-workflows-of-core',
+    up: async (db) => {
+      await ensureCollections(db, collectionsOf(collections));
+      // Their version stays: it says that they are tasks of core.
+      const old = { totalQuanta: { $exists: false } };
+      await collection(db, workflowsCollection).updateMany(old, [{ $set: { totalQuanta: '$totalJobs' } }]);
     },
   },
 ];

@@ -26,6 +26,16 @@ export class QuantaRepository {
     return this.#quanta.find({ _id }, { sort: { _id: 1 } }).toArray();
   }
 
+  /** Quanta of a workflow by name, in no order. */
+  async named(
+    workflowId: string,
+    totalQuanta: number,
+    names: readonly string[],
+  ): Promise<readonly QuantumDocument[]> {
+    const _id = { $gte: quantumId(workflowId, 0), $lt: quantumId(workflowId, totalQuanta) };
+    return this.#quanta.find({ _id, name: { $in: [...names] } }).toArray();
+  }
+
   /** Quanta by id, in no order. */
   async find(ids: readonly string[]): Promise<readonly QuantumDocument[]> {
     return this.#quanta.find({ _id: { $in: [...ids] } }).toArray();
@@ -36,11 +46,11 @@ export class QuantaRepository {
 export function writeQuanta(quanta: readonly Quantum[]): SubmissionParts<WorkflowDocument> {
   return {
     run: async (db, session, { _id }) => {
-      const documents = quanta.map(({ name, label, dataId, needs }, index) => ({
+      const documents = quanta.map((quantum, index) => ({
         _id: quantumId(_id, index),
         schemaVersion: quantaCollection.schemaVersion,
         revision: 1,
-        ...{ name, label, dataId, needs: [...needs] },
+        ...quantum,
       }));
       await collection(db, quantaCollection).insertMany(documents, { session });
     },
@@ -49,8 +59,8 @@ export function writeQuanta(quanta: readonly Quantum[]): SubmissionParts<Workflo
 
 /** Removes the quanta of a workflow. */
 export const dropQuanta: SubmissionParts<WorkflowDocument> = {
-  run: async (db, session, { _id, totalJobs }) => {
-    const range = { $gte: quantumId(_id, 0), $lt: quantumId(_id, totalJobs) };
+  run: async (db, session, { _id, totalQuanta }) => {
+    const range = { $gte: quantumId(_id, 0), $lt: quantumId(_id, totalQuanta) };
     await collection(db, quantaCollection).deleteMany({ _id: range }, { session });
   },
 };

@@ -169,6 +169,15 @@ export function badInputStories(transport: TransportKind): void {
           { experiment: 'larkspur', idempotencyKey: 'open', name: 'open', nodes: [], isSealed: false },
           'workflow { id }',
         );
+      const quanta = [{ name: 'a', label: 'isr', dataId: 'visit=1' }];
+      const { workflow: rubinWorkflow } = await system.api().change<{ workflow: { id: string } }>(
+        'submitRubinWorkflow',
+        {
+          ...{ idempotencyKey: 'given', name: 'given', pipeline: 'DRP', command: 'true' },
+          ...{ quanta, memoryMiB: 16_000_000 },
+        },
+        'workflow { id }',
+      );
       const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
       const held = { start, finish, fail, log };
       return {
@@ -185,6 +194,7 @@ export function badInputStories(transport: TransportKind): void {
         fleetId: fleet.id,
         workflowId: workflow.id,
         openWorkflowId: openWorkflow.id,
+        rubinWorkflowId: rubinWorkflow.id,
       };
     }
 

@@ -85,10 +85,21 @@ const rubin = casesOf('submitRubinWorkflow', 'INVALID_VALUE', [
     { at: 'quanta.0.needs', names: 'a → b → a', code: 'GRAPH_CIRCULAR' },
   ],
   ['an empty label', 'quanta.0.label', ''],
+  ['an empty data id', 'quanta.0.dataId', ''],
+  ['an empty final job', 'finalJob', { command: '' }, { at: 'finalJob.command' }],
   ['an empty command', 'command', ''],
   ['no memory', 'memoryMiB', 0],
   ['a number for a text', 'pipeline', 5, { code: 'BAD_USER_INPUT' }],
 ]);
 
+const rubinRetry = casesOf('retryRubinWorkflow', 'INVALID_VALUE', [
+  emptyKey,
+  ['no quanta', 'quanta', [], { names: '0 entries' }],
+  ['an unknown quantum', 'quanta', ['z'], { at: 'quanta.0', names: '"z"', code: 'QUANTUM_NOT_FOUND' }],
+  ['no growth', 'memoryFactor', 0],
+  ['no memory', 'memoryMiB', 0],
+  ['an unknown workflow', 'workflowId', 'rubinWorkflow_0', { code: 'WORKFLOW_NOT_FOUND' }],
+]);
+
 /** All of them. */
-export const experimentCases: readonly BadInput[] = [...larkspur, ...atlas, ...epic, ...rubin];
+export const experimentCases: readonly BadInput[] = [...larkspur, ...atlas, ...epic, ...rubin, ...rubinRetry];

@@ -32,6 +32,8 @@ export interface Given {
   readonly workflowId: string;
   /** A workflow to which parts may be appended. */
   readonly openWorkflowId: string;
+  /** A workflow of the service of workflows from quantum graphs. */
+  readonly rubinWorkflowId: string;
 }
 
 /** A key that was used with other content. */
@@ -66,6 +68,7 @@ export function goodInputs({
   fleetId,
   workflowId,
   openWorkflowId,
+  rubinWorkflowId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -203,7 +206,7 @@ export function goodInputs({
         ...{ secretIds: [secretId], request: 'a signed request' },
       },
     ],
-    ...experimentInputs(),
+    ...experimentInputs(rubinWorkflowId),
     ...schemaInputs(),
   };
 }
@@ -227,7 +230,7 @@ function schemaInputs(): GoodInputs {
   };
 }
 
-function experimentInputs(): GoodInputs {
+function experimentInputs(rubinWorkflowId: string): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const transform = { step: 'EVGEN', command: ['true'], output: 'events' };
   const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
@@ -250,6 +253,7 @@ function experimentInputs(): GoodInputs {
         ...{ superTimeFrames: 10, framesPerGroup: 5 },
       },
     ],
+    retryRubinWorkflow: ['RetryRubinWorkflowInput', { ...key(), workflowId: rubinWorkflowId }],
     submitRubinWorkflow: [
       'SubmitRubinWorkflowInput',
       {

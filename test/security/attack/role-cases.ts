@@ -53,6 +53,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   resumeWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   cancelWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   retryWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
+  retryRubinWorkflow: ({ targets }) => ({ ...key, workflowId: targets.rubinWorkflow }),
   markWorkflowNodes: ({ targets }) => ({
     ...{ workflowId: targets.workflow, nodes: ['guarded'], state: 'SUCCEEDED', reason: 'attack' },
   }),

@@ -346,6 +346,27 @@ async function operationsOf(system: System): Promise<ReadonlyMap<string, string>
   return found;
 }
 
+const taskJobs = 'task { id jobs(first: 1) { nodes { id taskIndex } } }';
+/** Selection of a job of a submission that is a workflow. */
+const jobsOf: Readonly<Record<string, string>> = {
+  rubin: 'workflow { nodes(first: 1) { nodes { job { id workflowId workflowIndex } } } }',
+};
+
+/** Part of an answer that has the jobs of a submission. */
+interface Made {
+  readonly task?: { readonly id: string; readonly jobs: { readonly nodes: readonly object[] } } | null;
+  readonly workflow?: {
+    readonly nodes: { readonly nodes: readonly { readonly job: object | null }[] };
+  } | null;
+}
+
+/** A job of a submission, as the gateway passes it to the service: by its task, or by its workflow. */
+function madeJob({ task, workflow }: Made): object | undefined {
+  if (workflow) return workflow.nodes.nodes[0]?.job ?? undefined;
+  const [job] = task?.jobs.nodes ?? [];
+  return job && { ...job, task: { __typename: 'Task', id: task?.id } };
+}
+
 /** Mutation, payload and further identifier of the objects of each service. */
 const made: Readonly<Record<string, readonly [mutation: string, field: string, number?: string]>> = {
   atlas: ['submitAtlasTask', 'task'],
@@ -360,17 +381,16 @@ async function objectsOfServices(system: System): Promise<Pick<Objects, 'ofServi
   const jobsOfServices: Record<string, object> = {};
   for (const [name, [field, payload, number = '']] of Object.entries(made)) {
     const input = { ...experimentInputs[field]?.(), idempotencyKey: 'table' };
-    const answer = await mutate(system, field, input, `${payload} { id ${number} task { id } }`);
+    const answer = await mutate(system, field, input, `${payload} { id ${number} }`);
     ofServices[name] = String(answer[payload].id);
     if (number !== '') ofServices[`${name}Number`] = Number(answer[payload][number]);
-    const taskId = String(answer[payload].task.id);
-    const jobs = 'query ($id: ID!) { task(id: $id) { jobs(first: 1) { nodes { id taskIndex } } } }';
+    const key = `${number === '' ? 'id' : number}: ${JSON.stringify(answer[payload][number || 'id'])}`;
+    const jobs = `{ ${name} { ${payload}(${key}) { ${jobsOf[name] ?? taskJobs} } } }`;
     jobsOfServices[name] = await waitFor(
       `a job of ${name}`,
       async () => {
-        const { data } = await system.ask(jobs, { id: taskId });
-        const [job] = data.task.jobs.nodes as readonly object[];
-        return job && { ...job, task: { __typename: 'Task', id: taskId } };
+        const { data } = await system.ask(jobs);
+        return madeJob(data[name][payload] as Made);
       },
       { deadlineMs: 60_000 },
     );

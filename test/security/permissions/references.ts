@@ -44,6 +44,7 @@ export const references: Rows = [
   reference('core', ['Queue', 'id'], 'state', ({ queueId: id }) => ({ id })),
   reference('core', ['Queue', 'name'], 'state', ({ queue: name }) => ({ name })),
   reference('core', ['Task', 'id'], 'name', ({ taskId: id }) => ({ id })),
+  reference('core', ['Workflow', 'id'], 'name', ({ workflowId: id }) => ({ id })),
   reference('core', ['Worker', 'id'], 'name', ({ worker }) => ({ id: worker.id })),
   reference('core', ['Site', 'name'], 'name', () => ({ name: 'POLE' })),
   reference('core', ['Principal', 'subject'], 'id', () => ({ subject: 'other@example' })),

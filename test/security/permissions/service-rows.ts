@@ -68,4 +68,14 @@ function rowsOf({ home, object, list, stream, submit, key = ['id', 'ID!'] }: Ser
 }
 
 /** The rows. */
-export const serviceRows: Rows = services.flatMap(rowsOf);
+export const serviceRows: Rows = [
+  ...services.flatMap(rowsOf),
+  mutation(
+    'retryRubinWorkflow',
+    ({ ofServices }, caller, target) => ({
+      workflowId: ofServices['rubin'],
+      idempotencyKey: `${caller} ${target}`,
+    }),
+    { home: 'rubin' },
+  ),
+];
