@@ -86,7 +86,7 @@ const rubin = casesOf('submitRubinWorkflow', 'INVALID_VALUE', [
   ],
   ['an empty label', 'quanta.0.label', ''],
   ['an empty data id', 'quanta.0.dataId', ''],
-  ['an empty final job', 'finalJob', { command: '' }, { at: 'finalJob.command' }],
+  ['an empty final job', 'finalJob', { command: '' }, { at: 'finalJob.command', names: '""' }],
   ['an empty command', 'command', ''],
   ['no memory', 'memoryMiB', 0],
   ['a number for a text', 'pipeline', 5, { code: 'BAD_USER_INPUT' }],

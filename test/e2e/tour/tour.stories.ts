@@ -1,4 +1,4 @@
-/** The tour of the playground, and what a newcomer does with secrets and tokens. */
+/** The tour of the playground, and what a newcomer does with secrets, tokens and a campaign. */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,14 +16,15 @@ import {
   type TransportKind,
 } from '../system/playground-system.js';
 import { processesWith, untilGone } from '../system/processes.js';
+import { campaignTest } from './campaign-test.js';
 
 interface Viewer {
   readonly viewer: { readonly subject: string; readonly kind: string };
 }
 const viewerQuery = '{ viewer { subject kind } }';
 
-/** Declares the stories for one transport. */
-export function tourStories(transport: TransportKind): void {
+/** Declares the stories for one transport. @param coadds of a campaign, each with 48 other quanta */
+export function tourStories(transport: TransportKind, coadds: number): void {
   describe(`the tour over ${transport}`, () => {
     it('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
       const data = await dataFolder();
@@ -71,7 +72,7 @@ export function tourStories(transport: TransportKind): void {
     });
   });
 
-  describe(`secrets and tokens over ${transport}`, () => {
+  describe(`secrets, tokens and a campaign over ${transport}`, () => {
     let system: PlaygroundSystem;
     let watch: JobWatch;
 
@@ -196,6 +197,8 @@ export function tourStories(transport: TransportKind): void {
         stderr: expect.stringContaining('Secret "PASSWORD" not found'),
       });
     });
+
+    campaignTest(() => system, coadds, 600_000);
 
     it('explains that no worker isolates, and what the host needs for it', async () => {
       await system.api().change('createQueue', { name: 'open', site: 'TOUR' });
