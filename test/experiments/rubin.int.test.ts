@@ -283,6 +283,85 @@ describe('a workflow', () => {
   });
 });
 
+describe('a workflow of the version before', () => {
+  const now = new Date();
+  const old = {
+    ...{ _id: 'rubinWorkflow_0', schemaVersion: 1, revision: 3, createdAt: now, updatedAt: now },
+    ...{ submittedBy: 'somebody', idempotencyKey: 'old', digest: 'd', stage: 'OPEN', taskId: 'task_0' },
+    ...{ totalJobs: 2, finishedJobs: 1, lostJobs: 0, amounts: {}, name: 'old', pipeline: 'DRP' },
+    ...{ command: 'c', arguments: [], memoryMiB: 1, walltimeSeconds: 1 },
+  };
+  const quanta = [0, 1].map((at) => ({
+    ...{ _id: `rubinWorkflow_0/0000${at}`, schemaVersion: 1, revision: 1, name: `q${at}`, label: 'isr' },
+    ...{ dataId: 'visit=1', needs: at === 0 ? [] : ['q0'] },
+  }));
+
+  it('stays readable as a task of core after the migration', async () => {
+    const { db } = running;
+    // The validators are those of today.
+    const unchecked = { bypassDocumentValidation: true };
+    await db.collection<{ _id: string }>('workflows').insertOne(old, unchecked);
+    await db.collection<{ _id: string }>('quanta').insertMany(quanta, unchecked);
+    const { deletedCount } = await db
+      .collection<{ _id: string }>('migrations')
+      .deleteOne({ _id: '0004-workflows-of-core' });
+    expect(deletedCount).toBe(1);
+    await running.restart();
+    const query = `{ rubin { workflow(id: "rubinWorkflow_0") {
+      totalQuanta finishedQuanta task { id } workflow { id } labels { label } cost { coreHours }
+      quanta { totalCount nodes { name needs dimensions { value } state run { attempts } cluster } }
+    } } }`;
+    const none = { dimensions: [], state: null, run: null, cluster: null };
+    expect((await system.ask(query)).data.rubin.workflow).toEqual({
+      ...{ totalQuanta: 2, finishedQuanta: 1, task: { id: 'task_0' }, workflow: null },
+      ...{ labels: [], cost: { coreHours: 0 } },
+      quanta: {
+        totalCount: 2,
+        nodes: [
+          { name: 'q0', needs: [], ...none },
+          { name: 'q1', needs: ['q0'], ...none },
+        ],
+      },
+    });
+    expect(
+      await db.collection<{ _id: string }>('workflows').findOne({ _id: 'rubinWorkflow_0' }),
+    ).toMatchObject({ schemaVersion: 1, totalQuanta: 2 });
+    const input = { workflowId: 'rubinWorkflow_0', idempotencyKey: 'old' };
+    expect((await retried(input)).userErrors).toMatchObject([{ code: 'WORKFLOW_STATE_CONFLICT' }]);
+  });
+
+  it('is not submitted again if a crash left it before its task was noted', async () => {
+    const { db } = running;
+    const _id = 'rubinWorkflow_1';
+    const labels = [{ key: 'rubin-workflow', value: _id }];
+    const far = { name: 'old', payload: { command: 'true' }, requirements: { cores: 4000 }, labels };
+    const task = { experiment: 'rubin', idempotencyKey: _id, name: 'old', template: far, jobs: { count: 1 } };
+    const made = await system.ask(
+      'mutation ($i: SubmitTaskInput!) { submitTask(input: $i) { task { id } } }',
+      { i: task },
+    );
+    const { id: taskId } = made.data.submitTask.task;
+    await waitFor(
+      'the job of the task',
+      async () => {
+        const query = 'query ($id: ID!) { task(id: $id) { jobs { nodes { id } } } }';
+        return (await system.ask(query, { id: taskId })).data.task.jobs.nodes.length === 1;
+      },
+      deadline,
+    );
+    const { taskId: _none, ...rest } = old;
+    const left = { ...rest, _id, idempotencyKey: 'left', stage: 'SUBMITTING', totalQuanta: 2 };
+    const collection = db.collection<{ _id: string; taskId?: string }>('workflows');
+    await collection.insertOne(left, { bypassDocumentValidation: true });
+    await running.restart();
+    const noted = async () => (await collection.findOne({ _id }))?.taskId;
+    expect(await waitFor('the task to be noted', noted, deadline)).toBe(taskId);
+    await system.ask('mutation ($id: ID!) { abortTask(input: { taskId: $id }) { userErrors { code } } }', {
+      id: taskId,
+    });
+  });
+});
+
 describe('the retry of a workflow', () => {
   const labels = [{ label: 'isr', memoryFactor: 2, maxAttempts: 2 }];
   let id: string;
@@ -355,7 +434,7 @@ describe('the retry of a workflow', () => {
   });
 
   it.each([
-    ['workflowId', { workflowId: 'rubinWorkflow_0' }, 'WORKFLOW_NOT_FOUND'],
+    ['workflowId', { workflowId: 'rubinWorkflow_9' }, 'WORKFLOW_NOT_FOUND'],
     ['quanta.0', { quanta: ['none'] }, 'QUANTUM_NOT_FOUND'],
     ['quanta', { quanta: [] }, 'INVALID_VALUE'],
     ['memoryFactor', { memoryFactor: 0 }, 'INVALID_VALUE'],

@@ -131,28 +131,45 @@ export async function prepareTargets(
   };
 }
 
-/** One object of each experiment. Resolves when their tasks have all their jobs. */
+/** An answer to a submission, with the task or workflow of core that follows. */
+type Made = Record<string, string | number> & {
+  readonly task?: { readonly id: string } | null;
+  readonly workflow?: { readonly id: string } | null;
+};
+
+/** One object of each experiment. Resolves when all their jobs exist that can. */
 async function objectsOfExperiments(
   api: Api,
 ): Promise<Pick<Targets, 'atlasTask' | 'epicRun' | 'rubinWorkflow' | 'larkspurObservation'>> {
-  const submit = async (field: string, name: string, id: string): Promise<string | number> => {
+  const submit = async (
+    field: string,
+    name: string,
+    id: string,
+    follows = 'task',
+  ): Promise<string | number> => {
     const input = { ...experimentInputs[field]?.(), idempotencyKey: randomUUID() };
-    const made = await api.change<Record<string, { task: { id: string } } & Record<string, string | number>>>(
-      field,
-      input,
-      `${name} { ${id} task { id } }`,
-    );
-    const object = made[name];
-    if (!object) throw new Error(JSON.stringify(made));
-    await untilExpanded(api, object.task.id);
+    const selection = `${name} { ${id} ${follows} { id } }`;
+    const { [name]: object } = await api.change<Record<string, Made>>(field, input, selection);
+    if (object?.task) await untilExpanded(api, object.task.id);
+    else if (object?.workflow) await untilSubmitted(api, object.workflow.id);
+    else throw new Error(`${field}: ${JSON.stringify(object)}`);
     return object[id] ?? '';
   };
   return {
     atlasTask: String(await submit('submitAtlasTask', 'task', 'id')),
     epicRun: Number(await submit('submitEpicRun', 'run', 'runNumber')),
-    rubinWorkflow: String(await submit('submitRubinWorkflow', 'workflow', 'id')),
+    rubinWorkflow: String(await submit('submitRubinWorkflow', 'workflow', 'id', 'workflow')),
     larkspurObservation: String(await submit('submitLarkspurObservation', 'observation', 'id')),
   };
+}
+
+/** Waits for the job of the first node of a workflow. */
+async function untilSubmitted(api: Api, id: string): Promise<void> {
+  const query = 'query ($id: ID!) { workflow(id: $id) { counts { submitted } } }';
+  const isSubmitted = async (): Promise<boolean> =>
+    (await api.data<{ workflow: { counts: { submitted: number } } }>(query, { id })).workflow.counts
+      .submitted > 0;
+  await waitFor('the job of the first node', isSubmitted, { deadlineMs: 60_000 });
 }
 
 async function untilExpanded(api: Api, id: string): Promise<void> {
