@@ -16,6 +16,8 @@ export interface TestWorker {
   acquireSome(count: number): Promise<readonly Given[]>;
   /** Acquires this number of jobs, and waits for them. */
   acquire(count: number): Promise<readonly Given[]>;
+  /** Starts jobs. */
+  start(jobs: readonly Given[]): Promise<void>;
   /** Starts and finishes jobs, with their outputs. */
   finish(jobs: readonly Given[]): Promise<void>;
   /** Starts jobs and reports that they failed for good, with `WALLTIME_EXCEEDED` unless said otherwise. */
@@ -68,6 +70,7 @@ export async function startWorker(
       jobs: reports(jobs).map((job) => ({ ...job, phase: 'RUNNING' })),
     });
   const self: TestWorker = {
+    start: async (jobs) => void (await start(jobs)),
     async acquire(count) {
       const all: Given[] = [];
       while (all.length < count) all.push(...(await self.acquireSome(count - all.length)));

@@ -7,6 +7,7 @@ import {
 } from '@rhizome/experiment';
 import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
+import { createLiveRuns } from './live/live.module.js';
 import { collections, migrations } from './migrations.js';
 import { policies, resolvers } from './resolvers.js';
 import { amountsOf, runLabel, runPathRules, runRules } from './run.js';
@@ -25,13 +26,21 @@ export async function buildEpic(options: ExperimentOptions): Promise<ExperimentS
     amountsOf,
     pathRules: runPathRules,
   });
+  const live = createLiveRuns(options);
   const subgraph = buildSubgraph<Context>({
     name: 'epic',
     typeDefs,
     resolvers,
     policies,
-    contextFactory: (base) => Object.assign(base, { runs }),
+    contextFactory: (base) => Object.assign(base, { runs, live }),
   });
-  const { start, stop, ready, following } = runs;
+  const { ready, following } = runs;
+  const start = async (): Promise<void> => {
+    await runs.start();
+    live.start();
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all([runs.stop(), live.stop()]);
+  };
   return { subgraph, start, stop, ready, following };
 }

@@ -6,6 +6,7 @@ import { positionsPage } from '@rhizome/mongo';
 import { connection, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
+import { livePolicies, liveRoots, liveTypes } from './live/graphql/resolvers.js';
 import { checkRun, framesOf, groupCount, phaseOf, placementOf } from './run.js';
 import { type RunDocument, runsCollection } from './run.document.js';
 import type { EpicGroupState, Resolvers } from './types.generated.js';
@@ -55,13 +56,16 @@ function groupsOf(submission: RunDocument, page: { first: number; after?: string
 
 /** Resolvers of the SDL. */
 export const resolvers: Resolvers = {
+  ...liveTypes,
   Query: { epic: () => ({}) },
   EpicQuery: {
+    ...liveRoots.EpicQuery,
     run: (_parent, { runNumber }, { runs }, info) => runs.where({ runNumber }, run.fields(info)),
     runs: (_parent, { first, after }, { runs }, info) =>
       runs.page({}, first ?? 20, after, run.pageFields(info)),
   },
   Mutation: {
+    ...liveRoots.Mutation,
     submitEpicRun: async (_parent, { input }, { runs, principal }) => {
       const faults = checkRun(input);
       if (faults.length > 0) return { run: null, userErrors: faults };
@@ -73,6 +77,7 @@ export const resolvers: Resolvers = {
     },
   },
   Subscription: {
+    ...liveRoots.Subscription,
     epicRunChanged: {
       subscribe: (_parent, { runNumber, after }, context) => changesOf(runNumber, after, context),
       resolve: (change: unknown) => change as never,
@@ -111,6 +116,7 @@ export const resolvers: Resolvers = {
 
 /** Policy of each entry point. */
 export const policies: Policies = {
+  ...livePolicies,
   'Query.epic': read,
   'Mutation.submitEpicRun': { action: 'task:submit', experiment },
   'Subscription.epicRunChanged': read,

@@ -33,7 +33,8 @@ export type { NodeRun, NodeStateDocument } from './following/node-state.document
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
 export type { SubmissionErrorCode } from './submissions/error-codes.js';
 export type { SubmissionRules, SubmitRequest, SubmitResult, WorkflowRules } from './submissions/submitter.js';
-export type { DocumentChange } from './changes/change-feed.js';
+export { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
+export { changesOf } from './changes/change-stream.repository.js';
 export {
   jobDetails,
   type JobPosition,

@@ -1,0 +1,190 @@
+/** Announcements of live runs, their states and their frames, and the feed of sites. */
+import type { Principal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { InputFault } from '@rhizome/experiment';
+import type {
+  AnnounceEpicLiveRunInput,
+  AnnounceEpicLiveRunUserErrorCode,
+  AnnounceEpicRunStateInput,
+  AnnounceEpicRunStateUserErrorCode,
+  AnnounceEpicTimeFramesInput,
+  AnnounceEpicTimeFramesUserErrorCode,
+  SetEpicSiteFeedInput,
+} from '../../types.generated.js';
+import { afterAnnouncement } from '../model/facets.js';
+import { type BreakerDocument, type EntryDocument, entriesCollection } from '../model/live-collections.js';
+import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from '../model/live-input.js';
+import type { LiveRunDocument } from '../model/live-run.document.js';
+import type { LiveRunsRepository } from '../store/live-runs.repository.js';
+import type { ResultsRepository } from '../store/results.repository.js';
+
+/** Dependencies of {@link LiveRuns}. */
+export interface LiveRunsOptions {
+  readonly runs: LiveRunsRepository;
+  readonly results: ResultsRepository;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Called after each change: there may be something to do in core. */
+  readonly changed: () => void;
+}
+
+type Faults<C extends string> = readonly InputFault<C | 'INVALID_VALUE'>[];
+
+/** Entries that a history may have. */
+const maxEntries = 10_000;
+
+export class LiveRuns {
+  readonly #options: LiveRunsOptions;
+
+  constructor(options: LiveRunsOptions) {
+    this.#options = options;
+  }
+
+  /** Announces a run, once for each number. */
+  async announce(
+    { subject }: Principal,
+    input: AnnounceEpicLiveRunInput,
+  ): Promise<{
+    readonly run: LiveRunDocument | null;
+    readonly userErrors: Faults<AnnounceEpicLiveRunUserErrorCode>;
+  }> {
+    const { runs, clock, ids, changed } = this.#options;
+    const faults = checkLiveRun(input);
+    if (faults.length > 0) return { run: null, userErrors: faults };
+    const run = newLiveRun(input, { id: ids.next('epicLiveRun'), subject, now: clock.now() });
+    if (await runs.add(run)) {
+      changed();
+      return { run, userErrors: [] };
+    }
+    const known = await runs.ofNumber(input.runNumber);
+    if (known?.digest === run.digest) return { run: known, userErrors: [] };
+    const message = `runNumber: live run ${input.runNumber} was announced with another input or by another principal; must be a number that was not used`;
+    return { run: null, userErrors: [{ path: ['runNumber'], code: 'RUN_NUMBER_TAKEN', message }] };
+  }
+
+  /** Announces a state of a facet, once for each facet and time. */
+  async announceState(
+    { subject }: Principal,
+    input: AnnounceEpicRunStateInput,
+  ): Promise<{
+    readonly run: LiveRunDocument | null;
+    readonly entry: EntryDocument | null;
+    readonly userErrors: Faults<AnnounceEpicRunStateUserErrorCode>;
+  }> {
+    const { runs, clock, changed } = this.#options;
+    const { runNumber, facet, state, at } = input;
+    const refuse = (userErrors: Faults<AnnounceEpicRunStateUserErrorCode>) => ({
+      run: null,
+      entry: null,
+      userErrors,
+    });
+    const now = clock.now();
+    const faults = checkState(input, now);
+    if (faults.length > 0) return refuse(faults);
+    const known = await runs.ofNumber(runNumber);
+    if (!known) return refuse([notFound(runNumber)]);
+    if (known.owners[facet] !== subject) {
+      const message = `facet: ${facet} of run ${runNumber} belongs to ${known.owners[facet]}; must be announced by its owner`;
+      return refuse([{ path: ['facet'], code: 'FORBIDDEN', message }]);
+    }
+    const entryId = `${known._id}/${facet}/${at.toISOString()}`;
+    const entry = await runs.announce(
+      known._id,
+      entryId,
+      (run) => (run.entries >= maxEntries ? undefined : entryOf(run, input, { entryId, subject, now })),
+      now,
+    );
+    if (!entry) {
+      const message = `runNumber: the history of run ${runNumber} has ${maxEntries} entries, which is the most`;
+      return refuse([{ path: ['runNumber'], code: 'HISTORY_FULL', message }]);
+    }
+    if (entry.state !== state) {
+      const message = `at: ${facet} was announced to be ${entry.state} at ${at.toISOString()}; must be another time for ${state}`;
+      return refuse([{ path: ['at'], code: 'STATE_CONFLICT', message }]);
+    }
+    changed();
+    return { run: await runs.ofNumber(runNumber), entry, userErrors: [] };
+  }
+
+  /** Announces frames, each once by its number. */
+  async announceFrames(
+    { subject }: Principal,
+    input: AnnounceEpicTimeFramesInput,
+  ): Promise<{
+    readonly run: LiveRunDocument | null;
+    readonly announcedCount: number;
+    readonly repeatedCount: number;
+    readonly userErrors: Faults<AnnounceEpicTimeFramesUserErrorCode>;
+  }> {
+    const { runs, clock, changed } = this.#options;
+    const refuse = (userErrors: Faults<AnnounceEpicTimeFramesUserErrorCode>) => ({
+      ...{ run: null, announcedCount: 0, repeatedCount: 0, userErrors },
+    });
+    const now = clock.now();
+    const faults = checkFrames(input, now);
+    if (faults.length > 0) return refuse(faults);
+    const { runNumber, frames } = input;
+    const known = await runs.ofNumber(runNumber);
+    if (!known) return refuse([notFound(runNumber)]);
+    if (known.owners.DAQ !== subject && known.announcedBy !== subject) {
+      const message = `runNumber: the frames of run ${runNumber} are announced by ${known.owners.DAQ} or ${known.announcedBy}`;
+      return refuse([{ path: ['runNumber'], code: 'FORBIDDEN', message }]);
+    }
+    const added = await runs.addFrames(known._id, frames, now);
+    if (added.isClosed) {
+      const message = `runNumber: run ${runNumber} has ended and accepts no further frames`;
+      return refuse([{ path: ['runNumber'], code: 'RUN_CLOSED', message }]);
+    }
+    if (added.conflicts.length > 0)
+      return refuse(
+        added.conflicts.map((number) => {
+          const at = String(frames.findIndex((frame) => frame.number === number));
+          const message = `frames.${at}: frame ${number} was announced with another location or size`;
+          return { path: ['frames', at], code: 'FRAME_CONFLICT' as const, message };
+        }),
+      );
+    changed();
+    const run = await runs.ofNumber(runNumber);
+    return { run, announcedCount: added.announced, repeatedCount: added.repeated, userErrors: [] };
+  }
+
+  /** Holds or releases the feed of a site. */
+  async setSiteFeed(
+    { subject }: Principal,
+    input: SetEpicSiteFeedInput,
+  ): Promise<{ readonly breaker: BreakerDocument | null; readonly userErrors: Faults<never> }> {
+    const { results, clock, changed } = this.#options;
+    const faults = checkSiteFeed(input);
+    if (faults.length > 0) return { breaker: null, userErrors: faults };
+    const { site, isHeld, reason } = input;
+    const state = isHeld ? 'HELD' : 'CLOSED';
+    const breaker = await results.setBreaker({ _id: site, state, since: clock.now(), reason, by: subject });
+    changed();
+    return { breaker, userErrors: [] };
+  }
+}
+
+function notFound(runNumber: number) {
+  const message = `runNumber: there is no live run ${runNumber}; must be the number of one`;
+  return { path: ['runNumber'], code: 'RUN_NOT_FOUND', message } as const;
+}
+
+function entryOf(
+  run: LiveRunDocument,
+  { facet, state, at, reason }: AnnounceEpicRunStateInput,
+  { entryId, subject, now }: { readonly entryId: string; readonly subject: string; readonly now: Date },
+): { readonly entry: EntryDocument; readonly patch: Partial<LiveRunDocument> } {
+  const { settleSeconds } = run;
+  const { change, isLate } = afterAnnouncement(run, { facet, state, at }, { now, settleSeconds });
+  const { facets, phase, phaseSince, closesAt } = change;
+  const entry: EntryDocument = {
+    _id: entryId,
+    schemaVersion: entriesCollection.schemaVersion,
+    revision: 1,
+    runId: run._id,
+    sequence: run.entries + 1,
+    ...{ facet, state, at, recordedAt: now, author: subject, phase, isLate },
+    ...(reason == null ? {} : { reason }),
+  };
+  return { entry, patch: { facets, phase, phaseSince, ...(closesAt ? { closesAt } : {}) } };
+}

@@ -1,0 +1,138 @@
+/** Does the work of runs that have not ended: those that this process has a claim to. */
+import type { ApiClient } from '@rhizome/client';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import { sleep } from '@rhizome/retry';
+import type { LiveRunDocument } from '../model/live-run.document.js';
+import type { LiveRunsRepository } from '../store/live-runs.repository.js';
+import type { ResultsRepository } from '../store/results.repository.js';
+import { CoreCalls, isPassing } from './core-calls.js';
+import { RunWork } from './run-work.js';
+
+/** Dependencies of {@link LiveSupervisor}. */
+export interface LiveSupervisorOptions {
+  readonly runs: LiveRunsRepository;
+  readonly results: ResultsRepository;
+  readonly core: ApiClient;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Time between looks at the runs, in milliseconds: another process may have received an announcement. */
+const lookEveryMs = 250;
+const claimEveryMs = 1500;
+/** Pauses after failures of the work for a run, in milliseconds. */
+const pauses = { first: 250, longest: 5000 } as const;
+
+/** State of the work for a run. */
+interface Held {
+  readonly work: RunWork;
+  claimedAt: number;
+  failures: number;
+  retryAt: number;
+  running: Promise<void> | undefined;
+}
+
+export class LiveSupervisor {
+  readonly #options: LiveSupervisorOptions;
+  readonly #holder: string;
+  readonly #core: CoreCalls;
+  readonly #stopping = new AbortController();
+  readonly #held = new Map<string, Held>();
+  #running: Promise<void> | undefined;
+  #waiting = new AbortController();
+
+  constructor(options: LiveSupervisorOptions) {
+    this.#options = options;
+    this.#holder = options.ids.next('epicProcess');
+    this.#core = new CoreCalls(options.core);
+  }
+
+  /** Starts; core may be unreachable. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Looks at the runs at once. */
+  wake(): void {
+    this.#waiting.abort();
+  }
+
+  /** Ends after the current steps, and gives up the claims. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.wake();
+    await this.#running;
+    await Promise.all([...this.#held].map(([runId, held]) => this.#drop(runId, held)));
+  }
+
+  async #run(): Promise<void> {
+    const { runs, log } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#waiting = new AbortController();
+      try {
+        const active = await runs.active();
+        await this.#dropOthers(active);
+        await Promise.all(active.map((run) => this.#take(run)));
+      } catch (error) {
+        log.warn({ err: error }, 'live runs could not be read; they are read again');
+      }
+      await sleep(lookEveryMs, this.#waiting.signal);
+    }
+  }
+
+  async #dropOthers(active: readonly LiveRunDocument[]): Promise<void> {
+    const ids = new Set(active.map(({ _id }) => _id));
+    for (const [runId, held] of this.#held) if (!ids.has(runId)) await this.#drop(runId, held);
+  }
+
+  async #drop(runId: string, held: Held): Promise<void> {
+    this.#held.delete(runId);
+    await held.running;
+    await held.work.stop();
+    await this.#options.runs.release(runId, this.#holder).catch(() => undefined);
+  }
+
+  /** Works for a run unless another process does, or a step of this one is under way. */
+  async #take(run: LiveRunDocument): Promise<void> {
+    const { runs, clock } = this.#options;
+    const known = this.#held.get(run._id);
+    const now = clock.monotonicMs();
+    if (!known || now - known.claimedAt >= claimEveryMs) {
+      if (!(await runs.claim(run._id, this.#holder))) {
+        if (known) await this.#drop(run._id, known);
+        return;
+      }
+    }
+    const held = known ?? this.#newWork(run._id);
+    if (!known || now - known.claimedAt >= claimEveryMs) held.claimedAt = now;
+    if (held.running || now < held.retryAt) return;
+    held.running = this.#step(held, run).finally(() => (held.running = undefined));
+  }
+
+  #newWork(runId: string): Held {
+    const { runs, results, core: client, clock, log } = this.#options;
+    const work = new RunWork({ runs, results, core: this.#core, client, clock, log }, runId);
+    const held: Held = { work, claimedAt: 0, failures: 0, retryAt: 0, running: undefined };
+    this.#held.set(runId, held);
+    return held;
+  }
+
+  async #step(held: Held, run: LiveRunDocument): Promise<void> {
+    const { clock, log, runs } = this.#options;
+    try {
+      if (await held.work.step(run)) this.wake();
+      held.failures = 0;
+      if (run.problem !== undefined) await runs.change(run._id, {}, { $unset: { problem: '' } }, clock.now());
+    } catch (error) {
+      held.failures += 1;
+      held.retryAt = clock.monotonicMs() + Math.min(pauses.longest, pauses.first * 2 ** (held.failures - 1));
+      log.warn({ err: error, runNumber: run.runNumber }, 'work for a live run failed; it is repeated');
+      const problem = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
+      if (!isPassing(error) && problem !== run.problem)
+        await runs.change(run._id, {}, { $set: { problem } }, clock.now()).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * What one process does in core for one run: it creates pools and fleets, pauses and resumes them by the phase,
+ * feeds them, follows their results, and closes them. Each step may be repeated by another process at any time.
+ */
+import type { ApiClient } from '@rhizome/client';
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import type { LiveRunDocument } from '../model/live-run.document.js';
+import type { PathName } from '../model/live-run.types.js';
+import type { LiveRunsRepository } from '../store/live-runs.repository.js';
+import type { ResultsRepository } from '../store/results.repository.js';
+import type { CoreCalls, LanePlace, LaneState } from './core-calls.js';
+import { Feeder } from './feeder.js';
+import { laneField, lanesOf, type RunMemory } from './lane-view.js';
+import { ResultsFollower, resultsId } from './results-follower.js';
+import { RunObserver } from './run-observer.js';
+
+/** Dependencies of {@link RunWork}. */
+export interface RunWorkOptions {
+  readonly runs: LiveRunsRepository;
+  readonly results: ResultsRepository;
+  readonly core: CoreCalls;
+  readonly client: ApiClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const observeEveryMs = 1000;
+/** Pre-warming is requested for so long, and again a minute before its end. */
+const prewarmMs = 900_000;
+const renewMs = 60_000;
+
+export class RunWork {
+  readonly #options: RunWorkOptions;
+  readonly #runId: string;
+  readonly #followers = new Map<string, ResultsFollower>();
+  readonly #memory: RunMemory = { results: [], breakers: new Map(), fullUntil: new Map() };
+  readonly #feeder: Feeder;
+  readonly #observer: RunObserver;
+  #fleets: ReadonlyMap<string, LaneState> = new Map();
+  #observedAt = -Infinity;
+
+  constructor(options: RunWorkOptions, runId: string) {
+    this.#options = options;
+    this.#runId = runId;
+    this.#feeder = new Feeder(options);
+    this.#observer = new RunObserver(options);
+  }
+
+  /** Does what the run needs now. @returns true if there may be more to do at once */
+  async step(run: LiveRunDocument): Promise<boolean> {
+    for (const place of lanesOf(run)) await this.#setUp(place);
+    let current = await this.#read();
+    if (!current) return false;
+    // Fleets first: a pause takes effect within a second.
+    for (const place of lanesOf(current)) await this.#steer(place);
+    await this.#observe(current);
+    current = (await this.#read()) ?? current;
+    let hasMore = false;
+    for (const path of Object.keys(current.paths) as PathName[])
+      hasMore = (await this.#feeder.feed(current, path, this.#memory)) || hasMore;
+    await this.#end(current);
+    return hasMore;
+  }
+
+  /** Ends the streams. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
+    this.#followers.clear();
+  }
+
+  async #read(): Promise<LiveRunDocument | undefined> {
+    return (await this.#options.runs.find([this.#runId]))[0];
+  }
+
+  /** Creates the pool and the fleet of a lane, and begins to follow its results. */
+  async #setUp(place: LanePlace): Promise<void> {
+    const { lane, settings, run } = place;
+    if (lane.poolId === undefined || lane.fleetId === undefined) {
+      const { core, runs, clock } = this.#options;
+      const site = lane.queue === null ? undefined : await core.siteOf(lane.queue);
+      const poolId = lane.poolId ?? (await core.createPool(place));
+      const fleet = await core.createFleet(place, poolId);
+      const found = {
+        poolId,
+        fleetId: fleet.id,
+        fleetOwner: fleet.owner,
+        ...(site === undefined ? {} : { site }),
+      };
+      const set = Object.entries(found).map(([field, value]) => [laneField(place, field), value]);
+      await runs.change(run._id, {}, { $set: Object.fromEntries(set) }, clock.now());
+      return this.#setUp({ ...place, lane: { ...lane, ...found } });
+    }
+    await this.#prewarm(place, lane.fleetId, settings.prewarmedWorkers);
+    const id = resultsId(place);
+    if (this.#followers.has(id)) return;
+    const { client, results, clock, log } = this.#options;
+    this.#followers.set(id, new ResultsFollower({ core: client, results, clock, log }, place, lane.poolId));
+  }
+
+  async #prewarm(place: LanePlace, fleetId: string, workers: number): Promise<void> {
+    const { core, runs, clock } = this.#options;
+    const { run, lane } = place;
+    const now = clock.now().getTime();
+    if (run.phase !== 'IMMINENT' || workers === 0) return;
+    if (lane.prewarmedUntil && lane.prewarmedUntil.getTime() > now + renewMs) return;
+    const until = new Date(now + prewarmMs);
+    await core.prewarm(fleetId, workers, until);
+    await runs.change(run._id, {}, { $set: { [laneField(place, 'prewarmedUntil')]: until } }, clock.now());
+  }
+
+  /** Pauses or resumes the fleet by the phase. What a person did to the fleet since is left alone. */
+  async #steer(place: LanePlace): Promise<void> {
+    const { core, runs, clock } = this.#options;
+    const { run, lane } = place;
+    const { fleetId, fleetState = 'RUNNING', fleetOwner } = lane;
+    if (fleetId === undefined) return;
+    const wanted = run.phase === 'STANDBY' ? 'PAUSED' : 'RUNNING';
+    const found = this.#fleets.get(fleetId);
+    const isOwn = found?.latestDecision?.decidedBy.subject === fleetOwner;
+    const isOff =
+      found !== undefined &&
+      found.state !== wanted &&
+      ['RUNNING', 'PAUSED'].includes(found.state) &&
+      (isOwn || found.latestDecision?.reason !== (wanted === 'PAUSED' ? 'RESUMED' : 'PAUSED'));
+    if (fleetState === wanted && !isOff) return;
+    await core.setFleet(fleetId, wanted, `run ${run.runNumber} is ${run.phase}`);
+    this.#fleets = new Map([...this.#fleets].filter(([id]) => id !== fleetId));
+    await runs.change(run._id, {}, { $set: { [laneField(place, 'fleetState')]: wanted } }, clock.now());
+  }
+
+  async #observe(run: LiveRunDocument): Promise<void> {
+    const { clock } = this.#options;
+    if (clock.monotonicMs() - this.#observedAt < observeEveryMs) return;
+    this.#fleets = await this.#observer.observe(run, this.#memory);
+    this.#observedAt = clock.monotonicMs();
+  }
+
+  /** Closes a completed run: for frames, then its pools, and at last the run itself. */
+  async #end(run: LiveRunDocument): Promise<void> {
+    const { runs, core, clock } = this.#options;
+    const now = clock.now();
+    if (run.stage === 'OPEN') {
+      if (run.closesAt && now >= run.closesAt)
+        await runs.change(run._id, { stage: 'OPEN' }, { $set: { stage: 'CLOSED' } }, now);
+      return;
+    }
+    const paths = Object.values(run.paths);
+    if (paths.some(({ fed, intent }) => intent || fed < run.frames.announced)) return;
+    const lanes = lanesOf(run);
+    for (const place of lanes) {
+      const { poolId, isPoolClosed } = place.lane;
+      if (poolId === undefined || isPoolClosed) continue;
+      await core.closePool(poolId);
+      await runs.change(run._id, {}, { $set: { [laneField(place, 'isPoolClosed')]: true } }, now);
+    }
+    const hasEnded = lanes.every(({ lane: { isPoolClosed, published, observed }, ...place }) => {
+      const sums = this.#memory.results.find(({ _id }) => _id === resultsId(place));
+      if (!isPoolClosed || !observed?.isFleetEnded || !sums) return false;
+      const isCounted = sums.hasGap || sums.completed + observed.dead === published;
+      return observed.completed + observed.dead === published && isCounted;
+    });
+    if (hasEnded)
+      await runs.change(run._id, { stage: 'CLOSED' }, { $set: { stage: 'ENDED', endedAt: now } }, now);
+  }
+}

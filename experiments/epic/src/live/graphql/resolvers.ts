@@ -1,0 +1,201 @@
+/** Resolvers of live runs: read the arguments, call the module, map the result. */
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { DocumentChange } from '@rhizome/experiment';
+import { byKey, connection, defineLoader } from '@rhizome/subgraph';
+import type { Context } from '../../context.js';
+import { errors } from '../../errors.js';
+import type { Resolvers } from '../../types.generated.js';
+import { lanesOfPath, viewOf } from '../control/lane-view.js';
+import type { ResultsDocument } from '../model/live-collections.js';
+import { missingFrames, rateOf } from '../model/frame-numbers.js';
+import { latencyOf } from '../model/latency.js';
+import type { LiveRunDocument } from '../model/live-run.document.js';
+import { facetNames, type PathName } from '../model/live-run.types.js';
+import { depthHours } from '../model/regulator.js';
+import { costOf, lagOf, sliceCounts, slicesBySite, slowestOf } from './questions.js';
+
+const experiment = 'epic';
+const read = { action: 'task:read', experiment } as const;
+/** Frames over which the rate is measured. */
+const ratedFrames = 100;
+
+type Types =
+  | 'EpicLiveRun'
+  | 'EpicLiveRunChanged'
+  | 'EpicLiveRunConnection'
+  | 'EpicLiveRunEntry'
+  | 'EpicLiveRunEntryConnection'
+  | 'EpicLiveRunEvent'
+  | 'EpicFacet'
+  | 'EpicFrameProgress'
+  | 'EpicLivePath'
+  | 'EpicLane'
+  | 'EpicLaneWorkers'
+  | 'EpicFeed'
+  | 'EpicFeedDecisionConnection'
+  | 'EpicSiteBreaker';
+
+const runLoader = defineLoader<string, LiveRunDocument, Context>({
+  name: 'EpicLiveRun',
+  load: async (ids, { live }) => byKey(ids, await live.runs.find(ids), ({ _id }) => _id),
+});
+
+const resultsLoader = defineLoader<string, readonly ResultsDocument[], Context>({
+  name: 'EpicLiveRun.results',
+  load: async (ids, { live }) => {
+    const all = await live.results.ofRuns(ids);
+    return ids.map((id) => all.filter(({ runId }) => runId === id));
+  },
+});
+
+async function resultsOf(
+  { run, name }: { readonly run: LiveRunDocument; readonly name: PathName },
+  { loaders }: Context,
+): Promise<readonly ResultsDocument[]> {
+  const all = (await loaders.load(resultsLoader, run._id)) ?? [];
+  return all.filter(({ path }) => path === name);
+}
+
+async function* changesOf(
+  runNumber: number,
+  after: string | null | undefined,
+  { live, signal }: Context,
+): AsyncGenerator<DocumentChange, void, undefined> {
+  const found = await live.runs.ofNumber(runNumber);
+  if (!found) {
+    const details = { field: 'runNumber', value: runNumber };
+    throw new DomainError(errors.EPIC_RUN_NOT_FOUND, `Run ${runNumber} not found.`, details);
+  }
+  yield* live.feed.changes(found._id, after, signal);
+}
+
+/** Lanes of a path as they are stored. */
+const storedLanes = ({ run, name }: { readonly run: LiveRunDocument; readonly name: PathName }) =>
+  lanesOfPath(run, name).map(({ lane }) => lane);
+
+/** Root fields of live runs. */
+export const liveRoots = {
+  EpicQuery: {
+    liveRun: (_parent, { runNumber }, { live }) => live.runs.ofNumber(runNumber),
+    liveRuns: (_parent, { first, after }, { live }) => live.runs.page(first ?? 20, after),
+    siteBreakers: async (_parent, _args, { live }) => [...(await live.results.breakers())],
+  },
+  Mutation: {
+    announceEpicLiveRun: (_parent, { input }, { live, principal }) => live.service.announce(principal, input),
+    announceEpicRunState: (_parent, { input }, { live, principal }) =>
+      live.service.announceState(principal, input),
+    announceEpicTimeFrames: (_parent, { input }, { live, principal }) =>
+      live.service.announceFrames(principal, input),
+    setEpicSiteFeed: (_parent, { input }, { live, principal }) => live.service.setSiteFeed(principal, input),
+  },
+  Subscription: {
+    epicLiveRunChanged: {
+      subscribe: (_parent, { runNumber, after }, context) => changesOf(runNumber, after, context),
+      resolve: (change: unknown) => change as never,
+    },
+  },
+} satisfies Pick<Resolvers, 'EpicQuery' | 'Mutation' | 'Subscription'>;
+
+/** Resolvers of the types of live runs. */
+export const liveTypes: Pick<Resolvers, Types> = {
+  EpicLiveRun: {
+    __resolveReference: ({ id }, { loaders }) => loaders.load(runLoader, String(id)),
+    id: ({ _id }) => _id,
+    facets: ({ owners, facets }) =>
+      facetNames.map((name) => ({ name, owner: owners[name], facet: facets[name] })),
+    history: ({ _id }, { first, after }, { live }) => live.runs.history(_id, first ?? 20, after),
+    frames: (run) => run,
+    paths: (run) => (Object.keys(run.paths) as PathName[]).map((name) => ({ run, name })),
+    decisions: ({ _id }, { first, after }, { live }) => live.results.decisions(_id, first ?? 20, after),
+    announcedBy: ({ announcedBy: subject }) => ({ subject }),
+    announcedAt: ({ createdAt }) => createdAt,
+    closesAt: ({ closesAt }) => closesAt ?? null,
+    endedAt: ({ endedAt }) => endedAt ?? null,
+    problem: ({ problem }) => problem ?? null,
+  },
+  EpicLiveRunConnection: connection,
+  EpicLiveRunChanged: { event: ({ id }) => (id === null ? null : { id }) },
+  EpicLiveRunEvent: {
+    run: async ({ id }, _args, { loaders }) => {
+      const found = await loaders.load(runLoader, id);
+      if (found) return found;
+      throw new Error(`live run ${id} does not exist any more`);
+    },
+  },
+  EpicLiveRunEntry: {
+    author: ({ author: subject }) => ({ subject }),
+    reason: ({ reason }) => reason ?? null,
+  },
+  EpicLiveRunEntryConnection: connection,
+  EpicFacet: {
+    state: ({ facet }) => facet?.state ?? null,
+    since: ({ facet }) => facet?.at ?? null,
+    owner: ({ owner: subject }) => ({ subject }),
+  },
+  EpicFrameProgress: {
+    announced: ({ frames }) => frames.announced,
+    bytes: ({ frames }) => frames.bytes,
+    lastNumber: ({ frames }) => frames.highest ?? null,
+    lastAnnouncedAt: ({ frames }) => frames.lastAnnouncedAt ?? null,
+    ratePerSecond: async ({ _id }, _args, { live }) =>
+      rateOf((await live.runs.newestFrames(_id, ratedFrames)).map(({ recordedAt }) => recordedAt)),
+    missing: ({ frames }) => missingFrames(frames),
+    gaps: ({ frames }) => frames.gaps.map(([first, last]) => ({ first, last })),
+  },
+  EpicLivePath: {
+    announcedSlices: ({ run }) => run.frames.announced * run.slicesPerFrame,
+    fedSlices: (path) => storedLanes(path).reduce((sum, { published }) => sum + published, 0),
+    slices: (path) => sliceCounts(storedLanes(path)),
+    lagSeconds: (path) => lagOf(storedLanes(path)),
+    feedLagSeconds: async ({ run, name }, _args, { live }) => {
+      const [next] = await live.runs.framesAfter(run._id, run.paths[name]?.fed ?? 0, 1);
+      return next ? Math.max(0, (live.clock.now().getTime() - next.announcedAt.getTime()) / 1000) : 0;
+    },
+    lanes: ({ run, name }) => [...lanesOfPath(run, name)],
+    latency: async (path, _args, context) => latencyOf(await resultsOf(path, context)),
+    slowest: async (path, _args, context) => slowestOf(await resultsOf(path, context)),
+    sites: async (path, _args, context) => slicesBySite(await resultsOf(path, context)),
+    cost: async (path, _args, context) => costOf(path.run, path.name, await resultsOf(path, context)),
+  },
+  EpicLane: {
+    queue: ({ lane }) => lane.queue,
+    site: ({ lane }) => lane.site ?? null,
+    poolId: ({ lane }) => lane.poolId ?? null,
+    fleetId: ({ lane }) => lane.fleetId ?? null,
+    feed: ({ lane }) => lane.feed,
+    slices: ({ lane }) => sliceCounts([lane]),
+    lagSeconds: ({ lane }) => lagOf([lane]),
+    workers: ({ lane, settings }) => ({ observed: lane.observed, maximum: settings.maxWorkers }),
+    depthHours: async (place, _args, context) => {
+      const results = await resultsOf({ run: place.run, name: place.path }, context);
+      return depthHours(viewOf(place, { results, breakers: new Map(), fullUntil: new Map() }));
+    },
+    observedAt: ({ lane }) => lane.observed?.at ?? null,
+  },
+  EpicLaneWorkers: {
+    target: ({ observed }) => observed?.targetWorkers ?? 0,
+    running: ({ observed }) => observed?.runningWorkers ?? 0,
+    waiting: ({ observed }) => observed?.waitingWorkers ?? 0,
+    reason: ({ observed }) => observed?.fleetReason ?? null,
+  },
+  EpicFeed: {
+    isHeld: ({ reason }) => reason !== 'FED' && reason !== 'PROBE',
+    heldBy: ({ by }) => by,
+  },
+  EpicFeedDecisionConnection: connection,
+  EpicSiteBreaker: {
+    site: ({ _id }) => _id,
+    setBy: ({ by }) => by,
+  },
+};
+
+/** Policy of each entry point. Who owns a facet is checked by the service. */
+export const livePolicies: Policies = {
+  'Mutation.announceEpicLiveRun': { action: 'task:submit', experiment },
+  'Mutation.announceEpicRunState': { action: 'job:hold', experiment },
+  'Mutation.announceEpicTimeFrames': { action: 'task:submit', experiment },
+  'Mutation.setEpicSiteFeed': { action: 'job:manageAny', experiment },
+  'Subscription.epicLiveRunChanged': read,
+  'EpicLiveRun.__resolveReference': read,
+};

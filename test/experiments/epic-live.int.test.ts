@@ -1,0 +1,282 @@
+// Live runs of ePIC on a real core: announcements, the feed through crashes, phases, results and the end.
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrincipal, type Principal } from '@rhizome/authz';
+import { experiment } from '@rhizome/epic';
+import { waitFor } from '@rhizome/testkit';
+import type { AnyData } from '../e2e/system/api.js';
+import { losing } from './faulty-client.js';
+import { mutate, type RunningExperiment, type System, startTestSystem } from './test-system.js';
+import { startWorker } from './worker.js';
+
+const minute = { deadlineMs: 60_000 };
+const started = Date.now();
+/** A time of the run, in seconds after its beginning. */
+const at = (seconds: number): string => new Date(started + seconds * 1000).toISOString();
+
+const show = `query ($run: Int!) { epic { liveRun(runNumber: $run) {
+  id phase phaseSince endedAt problem
+  facets { name state since owner { subject } }
+  history(first: 50) { totalCount nodes { sequence facet state at isLate phase reason author { subject } } }
+  frames { announced bytes lastNumber missing ratePerSecond gaps { first last } }
+  decisions(first: 50) { nodes { path reason message } }
+  paths {
+    name announcedSlices fedSlices lagSeconds feedLagSeconds
+    slices { waiting leased completed dead failedAttempts }
+    latency { results p50 p95 minimum parts { step p50 p95 } }
+    slowest { frame slice seconds site jobId }
+    sites { site completed seconds failedAttempts }
+    cost { busyCoreHours heldCoreHours busyCoreHoursPerTB }
+    lanes {
+      queue site poolId fleetId depthHours
+      feed { isHeld reason message heldBy }
+      workers { target running waiting maximum reason }
+    }
+  }
+} } }`;
+
+let system: System;
+let running: RunningExperiment;
+let attempt: Principal;
+
+beforeAll(async () => {
+  system = await startTestSystem([experiment]);
+  running = system.experiments['epic'] as RunningExperiment;
+  attempt = await standingJob();
+});
+
+/** Caller with the token of the attempt of a job that runs. */
+async function standingJob(): Promise<Principal> {
+  const worker = await startWorker(system);
+  const jobs = [{ name: 'standing', payload: { command: 'true' } }];
+  await mutate(system, 'submitJobs', { experiment: 'epic', idempotencyKey: 'standing', jobs });
+  const [job] = await worker.acquire(1);
+  if (!job) throw new Error('no job');
+  await worker.start([job]);
+  return createPrincipal({
+    ...{ kind: 'HUMAN', subject: 'admin@example', actions: ['job:read'] },
+    grants: [{ experiment: 'epic', roles: ['READER'] }],
+    attempt: { jobId: job.id, attempt: 1, fence: job.fence },
+    expiresAt: new Date('2099-01-01T00:00:00Z'),
+  });
+}
+
+const fast = (more: object = {}) => ({ name: 'FAST', command: 'reco', maxWorkers: 4, ...more });
+const announce = async (runNumber: number, more: object = {}, token?: string): Promise<AnyData> => {
+  const text = `mutation ($input: AnnounceEpicLiveRunInput!) { announceEpicLiveRun(input: $input) {
+    run { id phase } userErrors { code path message } } }`;
+  const input = { runNumber, detectorConfiguration: 'epic', settleSeconds: 0, paths: [fast()], ...more };
+  return (await system.ask(text, { input }, token)).data.announceEpicLiveRun;
+};
+const state = async (runNumber: number, more: object, token?: string): Promise<AnyData> => {
+  const text = `mutation ($input: AnnounceEpicRunStateInput!) { announceEpicRunState(input: $input) {
+    run { phase } entry { sequence isLate phase } userErrors { code path message } } }`;
+  const answer = await system.ask(text, { input: { runNumber, ...more } }, token);
+  return answer.data?.announceEpicRunState ?? answer.errors;
+};
+const daq = (runNumber: number, of: string, seconds: number): Promise<AnyData> =>
+  state(runNumber, { facet: 'DAQ', state: of, at: at(seconds) });
+const frame = (number: number, more: object = {}) => ({
+  ...{ number, location: `/stf/${number}`, bytes: 2000, recordedAt: at(number * 0.6) },
+  ...more,
+});
+const frames = async (runNumber: number, all: readonly object[], token?: string): Promise<AnyData> => {
+  const text = `mutation ($input: AnnounceEpicTimeFramesInput!) { announceEpicTimeFrames(input: $input) {
+    announcedCount repeatedCount userErrors { code path message } } }`;
+  return (await system.ask(text, { input: { runNumber, frames: all } }, token)).data.announceEpicTimeFrames;
+};
+const shown = async (run: number): Promise<AnyData> => (await system.ask(show, { run })).data.epic.liveRun;
+const until = (run: number, what: string, fits: (shown: AnyData) => unknown): Promise<AnyData> =>
+  waitFor(
+    what,
+    async () => {
+      const found = await shown(run);
+      return fits(found) ? found : undefined;
+    },
+    minute,
+  );
+const poolOf = async (id: string): Promise<AnyData> =>
+  (await system.ask('query ($id: ID!) { workPool(id: $id) { state counts { waiting completed } } }', { id }))
+    .data.workPool;
+const fleetOf = async (id: string): Promise<AnyData> =>
+  (await system.ask('query ($id: ID!) { fleet(id: $id) { state prewarm { jobs } targetJobs } }', { id })).data
+    .fleet;
+
+/** Leases units of a pool and completes them. @returns their keys */
+async function work(pool: string, max: number): Promise<readonly string[]> {
+  const lease = `mutation ($input: LeaseWorkUnitsInput!) { leaseWorkUnits(input: $input) {
+    units { id fence key payload } userErrors { message } } }`;
+  const leased = await system.askSubgraph('core', lease, { input: { pool, max } }, attempt);
+  const { units } = leased.data.leaseWorkUnits;
+  const complete = `mutation ($input: CompleteWorkUnitsInput!) { completeWorkUnits(input: $input) {
+    acceptedIds userErrors { message } } }`;
+  const reports = units.map(({ id, fence }: AnyData) => ({ id, fence, seconds: 0.01 }));
+  if (units.length > 0) await system.askSubgraph('core', complete, { input: { units: reports } }, attempt);
+  return units.map(({ key }: AnyData) => key);
+}
+
+describe('a live run', () => {
+  it('is processed once, slice by slice, from its announcement to its end', async () => {
+    expect(await announce(1, { paths: [fast(), fast({ name: 'FULL' })] })).toMatchObject({
+      run: { phase: 'IMMINENT' },
+      userErrors: [],
+    });
+    const ready = await until(1, 'pre-warmed fleets', ({ paths }) =>
+      paths.every((path: AnyData) => path.lanes[0].workers.target === 4),
+    );
+    const [lane] = ready.paths[0].lanes;
+    expect(await fleetOf(lane.fleetId)).toMatchObject({ state: 'RUNNING', prewarm: { jobs: 4 } });
+    expect(await frames(1, [frame(0), frame(1), frame(3)])).toEqual({
+      ...{ announcedCount: 3, repeatedCount: 0, userErrors: [] },
+    });
+    expect((await shown(1)).paths[0]).toMatchObject({ fedSlices: 0, announcedSlices: 45 });
+    await daq(1, 'PHYSICS', 10);
+    const fed = await until(1, 'the feed', ({ paths }) =>
+      paths.every((path: AnyData) => path.fedSlices === 45),
+    );
+    expect(fed.frames).toMatchObject({ announced: 3, bytes: 6000, lastNumber: 3, missing: 1 });
+    expect(fed.frames.gaps).toEqual([{ first: 2, last: 2 }]);
+    expect(fed.frames.ratePerSecond).toBeCloseTo(2 / 1.8);
+    expect((await poolOf(lane.poolId)).counts).toEqual({ waiting: 45, completed: 0 });
+    const keys = [...(await work('run-1-fast', 100)), ...(await work('run-1-full', 100))];
+    expect(new Set(keys).size).toBe(45);
+    await daq(1, 'ENDED', 20);
+    const ended = await until(1, 'the end', ({ endedAt }) => endedAt !== null);
+    const [path] = ended.paths;
+    expect(path).toMatchObject({
+      slices: { waiting: 0, leased: 0, completed: 45, dead: 0 },
+      latency: { results: 45 },
+      sites: [{ site: 'POLE', completed: 45, failedAttempts: 0 }],
+    });
+    expect(path.latency.minimum).toBeLessThan(0.02);
+    expect(path.slowest).toHaveLength(20);
+    expect(path.cost.busyCoreHours).toBeCloseTo((45 * 0.01) / 3600);
+    expect((await poolOf(lane.poolId)).state).toBe('CLOSED');
+    expect((await fleetOf(lane.fleetId)).state).toBe('ENDED');
+    expect((await frames(1, [frame(9)])).userErrors).toMatchObject([{ code: 'RUN_CLOSED' }]);
+    expect(await frames(1, [frame(1)])).toMatchObject({ repeatedCount: 1, userErrors: [] });
+  });
+
+  it('feeds each slice once through crashes before and after each write of the feed', async () => {
+    await announce(2);
+    await daq(2, 'PHYSICS', 10);
+    await frames(
+      2,
+      [0, 1, 2, 3].map((number) => frame(number)),
+    );
+    const { paths } = await until(2, 'the feed', (run) => run.paths[0].fedSlices === 60);
+    const { poolId } = paths[0].lanes[0];
+    const runs = running.db.collection('liveRuns');
+    const set = (values: object) =>
+      runs.updateOne({ runNumber: 2 }, { $set: { 'paths.FAST.lanes.0.published': 0, ...values } });
+    // After the intent; after core's answer; with a part of the frames under another intent.
+    for (const to of [4, 2]) {
+      await running.service.stop();
+      await set({ 'paths.FAST.fed': 0, 'paths.FAST.intent': { lane: 0, to } });
+      await running.restart();
+      await until(2, 'the repeated feed', (run) => run.paths[0].fedSlices === 60);
+      expect((await poolOf(poolId)).counts.waiting).toBe(60);
+    }
+    // The answers of core are lost.
+    await running.restart(losing(system.service('epic'), 'answer'));
+    await frames(2, [frame(4)]);
+    await waitFor('units of the frame', async () => (await poolOf(poolId)).counts.waiting === 75, minute);
+    await running.restart();
+    await until(2, 'the feed', (run) => run.paths[0].fedSlices === 75);
+    expect((await poolOf(poolId)).counts.waiting).toBe(75);
+    expect(new Set(await work('run-2-fast', 100)).size).toBe(75);
+    await daq(2, 'ENDED', 20);
+    await until(2, 'the end', ({ endedAt }) => endedAt !== null);
+  });
+
+  it('gives no slices to workers in STANDBY, and goes on afterwards', async () => {
+    await announce(3);
+    await daq(3, 'PHYSICS', 10);
+    await frames(3, [frame(0)]);
+    const { paths } = await until(3, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    const { fleetId } = paths[0].lanes[0];
+    expect((await daq(3, 'STANDBY', 11)).run).toEqual({ phase: 'STANDBY' });
+    await waitFor('the pause', async () => (await fleetOf(fleetId)).state === 'PAUSED', minute);
+    await frames(3, [frame(1)]);
+    const held = await until(3, 'a held feed', (run) =>
+      run.paths[0].lanes[0].feed.message.includes('STANDBY'),
+    );
+    expect(held.paths[0]).toMatchObject({
+      ...{ fedSlices: 15, announcedSlices: 30 },
+      lanes: [{ feed: { isHeld: true, reason: 'PHASE', heldBy: 'epic:regulator' } }],
+    });
+    await daq(3, 'PHYSICS', 12);
+    await waitFor('the resumption', async () => (await fleetOf(fleetId)).state === 'RUNNING', minute);
+    const again = await until(3, 'the feed', (run) => run.paths[0].fedSlices === 30);
+    expect(again.decisions.nodes.map(({ reason }: AnyData) => reason)).toEqual(['FED', 'PHASE', 'FED']);
+    await daq(3, 'ENDED', 13);
+    await until(3, 'the whole work', async () => (await work('run-3-fast', 100), (await shown(3)).endedAt));
+  });
+});
+
+describe('announcements of states', () => {
+  it('are repeated without effect, kept when they are late, and refused when they contradict another', async () => {
+    await announce(4);
+    expect(await daq(4, 'PHYSICS', 10)).toMatchObject({ entry: { sequence: 1, isLate: false } });
+    expect(await daq(4, 'PHYSICS', 10)).toMatchObject({ entry: { sequence: 1 }, userErrors: [] });
+    expect(await daq(4, 'READY', 5)).toMatchObject({
+      entry: { sequence: 2, isLate: true, phase: 'PHYSICS' },
+    });
+    expect(await daq(4, 'STANDBY', 10)).toMatchObject({ userErrors: [{ code: 'STATE_CONFLICT' }] });
+    const { history, phase, phaseSince } = await shown(4);
+    expect({ phase, phaseSince }).toEqual({ phase: 'PHYSICS', phaseSince: at(10) });
+    expect(history.nodes.map((node: AnyData) => [node.state, node.isLate])).toEqual([
+      ['READY', true],
+      ['PHYSICS', false],
+    ]);
+  });
+
+  it('come from the owner of the facet alone', async () => {
+    const alice = await system.tokens.human('alice@example', { epic: 'USER' });
+    await announce(5, { owners: [{ facet: 'MACHINE', subject: 'alice@example' }] });
+    const beam = { facet: 'MACHINE', state: 'BEAM', at: at(1), reason: 'first collisions' };
+    expect(await state(5, beam)).toMatchObject({ userErrors: [{ code: 'FORBIDDEN', path: ['facet'] }] });
+    expect(await state(5, beam, alice)).toMatchObject({ entry: { sequence: 1 } });
+    const ready = { facet: 'DAQ', state: 'READY', at: at(1) };
+    expect(await state(5, ready, alice)).toMatchObject({ userErrors: [{ code: 'FORBIDDEN' }] });
+    expect((await frames(5, [frame(0)], alice)).userErrors).toMatchObject([{ code: 'FORBIDDEN' }]);
+    expect((await shown(5)).history.nodes).toMatchObject([
+      { author: { subject: 'alice@example' }, reason: 'first collisions' },
+    ]);
+  });
+
+  it('name what is wrong with them', async () => {
+    expect(await daq(99, 'READY', 1)).toMatchObject({ userErrors: [{ code: 'RUN_NOT_FOUND' }] });
+    expect(await state(4, { facet: 'DAQ', state: 'BEAM', at: at(1) })).toMatchObject({
+      userErrors: [
+        {
+          message:
+            'state: "BEAM" is not valid; must be a state of DAQ: NOT_READY, READY, PHYSICS, STANDBY, ENDED',
+        },
+      ],
+    });
+    const twice = await announce(4, { detectorConfiguration: 'another' });
+    expect(twice.userErrors).toMatchObject([{ code: 'RUN_NUMBER_TAKEN' }]);
+    expect(await announce(4)).toMatchObject({ userErrors: [] });
+    expect((await frames(4, [frame(0)])).announcedCount).toBe(1);
+    expect((await frames(4, [frame(0, { bytes: 1 })])).userErrors).toMatchObject([
+      { code: 'FRAME_CONFLICT' },
+    ]);
+  });
+});
+
+describe('the feed of a site', () => {
+  it('is held and released by a person', async () => {
+    await announce(6, { paths: [fast({ queues: ['north'] })] });
+    const hold = { site: 'POLE', isHeld: true, reason: 'power cut' };
+    await mutate(system, 'setEpicSiteFeed', hold, 'breaker { state setBy }');
+    await daq(6, 'PHYSICS', 10);
+    await frames(6, [frame(0)]);
+    const held = await until(6, 'a held feed', (run) => run.paths[0].lanes[0].feed.reason === 'HELD');
+    expect(held.paths[0]).toMatchObject({
+      fedSlices: 0,
+      lanes: [{ queue: 'north', site: 'POLE', feed: { message: 'power cut', heldBy: 'admin@example' } }],
+    });
+    await mutate(system, 'setEpicSiteFeed', { ...hold, isHeld: false, reason: 'power is back' });
+    await until(6, 'the feed', (run) => run.paths[0].fedSlices === 15);
+  });
+});
