@@ -1,5 +1,5 @@
 // Live runs of ePIC on a real core: announcements, the feed through crashes, phases, results and the end.
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPrincipal, type Principal } from '@rhizome/authz';
 import { experiment } from '@rhizome/epic';
 import { waitFor } from '@rhizome/testkit';
@@ -9,7 +9,10 @@ import { mutate, type RunningExperiment, type System, startTestSystem } from './
 import { startWorker } from './worker.js';
 
 const minute = { deadlineMs: 60_000 };
-const started = Date.now();
+let started = 0;
+beforeEach(() => {
+  started = Date.now();
+});
 /** A time of the run, in seconds after its beginning. */
 const at = (seconds: number): string => new Date(started + seconds * 1000).toISOString();
 
@@ -23,12 +26,12 @@ const show = `query ($run: Int!) { epic { liveRun(runNumber: $run) {
     name announcedSlices fedSlices lagSeconds feedLagSeconds
     slices { waiting leased completed dead failedAttempts }
     latency { results p50 p95 minimum parts { step p50 p95 } }
-    slowest { frame slice seconds site jobId }
-    sites { site completed seconds failedAttempts }
+    slowest { frame slice seconds site { name } job { name } }
+    sites { site { name } completed seconds failedAttempts }
     cost { busyCoreHours heldCoreHours busyCoreHoursPerTB }
     lanes {
-      queue site poolId fleetId depthHours
-      feed { isHeld reason message heldBy }
+      queueName site { name } poolId fleetId depthHours
+      feed { isHeld reason message heldBy { subject } }
       workers { target running waiting maximum reason }
     }
   }
@@ -145,10 +148,11 @@ describe('a live run', () => {
     expect(path).toMatchObject({
       slices: { waiting: 0, leased: 0, completed: 45, dead: 0 },
       latency: { results: 45 },
-      sites: [{ site: 'POLE', completed: 45, failedAttempts: 0 }],
+      sites: [{ site: { name: 'POLE' }, completed: 45, failedAttempts: 0 }],
     });
     expect(path.latency.minimum).toBeLessThan(0.02);
     expect(path.slowest).toHaveLength(20);
+    expect(path.slowest[0]).toMatchObject({ site: { name: 'POLE' }, job: { name: 'standing' } });
     expect(path.cost.busyCoreHours).toBeCloseTo((45 * 0.01) / 3600);
     expect((await poolOf(lane.poolId)).state).toBe('CLOSED');
     expect((await fleetOf(lane.fleetId)).state).toBe('ENDED');
@@ -202,7 +206,7 @@ describe('a live run', () => {
     );
     expect(held.paths[0]).toMatchObject({
       ...{ fedSlices: 15, announcedSlices: 30 },
-      lanes: [{ feed: { isHeld: true, reason: 'PHASE', heldBy: 'epic:regulator' } }],
+      lanes: [{ feed: { isHeld: true, reason: 'PHASE', heldBy: { subject: 'epic:regulator' } } }],
     });
     await daq(3, 'PHYSICS', 12);
     await waitFor('the resumption', async () => (await fleetOf(fleetId)).state === 'RUNNING', minute);
@@ -213,8 +217,8 @@ describe('a live run', () => {
   });
 });
 
-describe('announcements of states', () => {
-  it('are repeated without effect, kept when they are late, and refused when they contradict another', async () => {
+describe('the announcement of a state', () => {
+  it('is repeated without effect, kept when it is late, and refused when it contradicts another', async () => {
     await announce(4);
     expect(await daq(4, 'PHYSICS', 10)).toMatchObject({ entry: { sequence: 1, isLate: false } });
     expect(await daq(4, 'PHYSICS', 10)).toMatchObject({ entry: { sequence: 1 }, userErrors: [] });
@@ -230,7 +234,7 @@ describe('announcements of states', () => {
     ]);
   });
 
-  it('come from the owner of the facet alone', async () => {
+  it('is accepted from the owner of the facet alone', async () => {
     const alice = await system.tokens.human('alice@example', { epic: 'USER' });
     await announce(5, { owners: [{ facet: 'MACHINE', subject: 'alice@example' }] });
     const beam = { facet: 'MACHINE', state: 'BEAM', at: at(1), reason: 'first collisions' };
@@ -244,7 +248,7 @@ describe('announcements of states', () => {
     ]);
   });
 
-  it('name what is wrong with them', async () => {
+  it('reports what is wrong with it', async () => {
     expect(await daq(99, 'READY', 1)).toMatchObject({ userErrors: [{ code: 'RUN_NOT_FOUND' }] });
     expect(await state(4, { facet: 'DAQ', state: 'BEAM', at: at(1) })).toMatchObject({
       userErrors: [
@@ -268,13 +272,18 @@ describe('the feed of a site', () => {
   it('is held and released by a person', async () => {
     await announce(6, { paths: [fast({ queues: ['north'] })] });
     const hold = { site: 'POLE', isHeld: true, reason: 'power cut' };
-    await mutate(system, 'setEpicSiteFeed', hold, 'breaker { state setBy }');
+    await mutate(system, 'setEpicSiteFeed', hold, 'breaker { state siteName }');
     await daq(6, 'PHYSICS', 10);
     await frames(6, [frame(0)]);
     const held = await until(6, 'a held feed', (run) => run.paths[0].lanes[0].feed.reason === 'HELD');
     expect(held.paths[0]).toMatchObject({
       fedSlices: 0,
-      lanes: [{ queue: 'north', site: 'POLE', feed: { message: 'power cut', heldBy: 'admin@example' } }],
+      lanes: [
+        {
+          ...{ queueName: 'north', site: { name: 'POLE' } },
+          feed: { message: 'power cut', heldBy: { subject: 'admin@example' } },
+        },
+      ],
     });
     await mutate(system, 'setEpicSiteFeed', { ...hold, isHeld: false, reason: 'power is back' });
     await until(6, 'the feed', (run) => run.paths[0].fedSlices === 15);

@@ -2,6 +2,22 @@
 const transform = { step: 'EVGEN', command: ['true'], output: 'events' };
 const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
 
+/** Inputs of further mutations about the live run 7 of epic, by mutation. */
+export const liveRunInputs: Readonly<Record<string, () => object>> = {
+  announceEpicLiveRun: () => ({
+    ...{ runNumber: 7, detectorConfiguration: 'epic' },
+    paths: [{ name: 'FAST', command: 'true', cores: 4000, maxWorkers: 1 }],
+  }),
+  announceEpicRunState: () => ({
+    ...{ runNumber: 7, facet: 'MACHINE', state: 'BEAM', at: '2026-01-01T00:00:00.000Z' },
+  }),
+  announceEpicTimeFrames: () => ({
+    runNumber: 7,
+    frames: [{ number: 1, location: 'x', bytes: 1, recordedAt: '2026-01-01T00:00:00.000Z' }],
+  }),
+  setEpicSiteFeed: () => ({ site: 'POLE', isHeld: false, reason: 'test' }),
+};
+
 /** By mutation. */
 export const experimentInputs: Readonly<Record<string, () => object>> = {
   submitAtlasTask: () => ({

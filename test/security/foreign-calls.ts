@@ -1,7 +1,7 @@
 /** Calls with which an observer could reach something of another experiment. */
 import { mutationText } from '../e2e/system/api.js';
 import { neverRule } from '../e2e/system/idle-inputs.js';
-import { experimentInputs } from './experiment-inputs.js';
+import { experimentInputs, liveRunInputs } from './experiment-inputs.js';
 import { hardware, large, payload, type Side, type Step } from './two-systems.js';
 
 const onJob = (field: string, more: object = {}): Step => ({
@@ -229,6 +229,9 @@ export const steps: readonly Step[] = [
     ...{ workflowId: foreign.workflowId, idempotencyKey: 'theirs' },
   })),
   reading('{ epic { runs { nodes { runNumber } totalCount } run(runNumber: 7) { phase } } }'),
+  reading('{ epic { liveRuns { nodes { runNumber } totalCount } liveRun(runNumber: 7) { phase } } }'),
+  reading('{ epic { siteBreakers { siteName } } }'),
+  ...Object.entries(liveRunInputs).map(([field, input]) => changing(field, input)),
   changing('submitEpicRun', () => ({ ...experimentInputs['submitEpicRun']?.(), idempotencyKey: 'mine' })),
   changing('submitLarkspurObservation', () => ({
     ...{ ...experimentInputs['submitLarkspurObservation']?.(), idempotencyKey: 'theirs' },

@@ -67,6 +67,7 @@ describe('observer without rights in another experiment', () => {
       'larkspurObservationChanged',
       '($observation: ID!) { larkspurObservationChanged(id: $observation) { cursor } }',
     ],
+    ['epicLiveRunChanged', '{ epicLiveRunChanged(runNumber: 7) { cursor } }'],
     ['epicRunChanged', '{ epicRunChanged(runNumber: 7) { cursor } }'],
     ['atlasTaskChanged', '($atlasTask: ID!) { atlasTaskChanged(id: $atlasTask) { cursor } }'],
     ['rubinWorkflowChanged', '($workflow: ID!) { rubinWorkflowChanged(id: $workflow) { cursor } }'],

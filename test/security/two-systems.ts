@@ -9,7 +9,7 @@ import { waitFor } from '@rhizome/testkit';
 import { mutationText } from '../e2e/system/api.js';
 import { neverRule } from '../e2e/system/idle-inputs.js';
 import { document, mutate, startTestSystem, type System } from '../experiments/test-system.js';
-import { experimentInputs } from './experiment-inputs.js';
+import { experimentInputs, liveRunInputs } from './experiment-inputs.js';
 
 /** Identifiers of objects of beta; in the empty system, ones of the same form that do not exist. */
 export interface Foreign {
@@ -158,6 +158,8 @@ async function fillServices(
     mutate(system, field, { ...experimentInputs[field]?.(), idempotencyKey: 'theirs' }, select);
   const { observation } = await submit('submitLarkspurObservation', 'observation { id }');
   await submit('submitEpicRun', 'run { id }');
+  for (const field of ['announceEpicLiveRun', 'setEpicSiteFeed'])
+    await mutate(system, field, liveRunInputs[field]?.() ?? {});
   const { task } = await submit('submitAtlasTask', 'task { id }');
   const { workflow } = await submit('submitRubinWorkflow', 'workflow { id }');
   const owner = await system.tokens.human('owner@example', { larkspur: 'ADMIN' });

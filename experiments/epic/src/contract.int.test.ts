@@ -2,7 +2,11 @@ import { collection } from '@rhizome/mongo';
 import { describeExperiment } from '@rhizome/testkit/experiment';
 import { buildEpic } from './app.js';
 import { readConfig } from './config.js';
+import { newLiveRun } from './live/model/live-input.js';
+import { liveRunsCollection } from './live/model/live-run.document.js';
 import { runsCollection } from './run.document.js';
+
+const liveRunIds = ['epicLiveRun_1', 'epicLiveRun_2', 'epicLiveRun_3'];
 
 describeExperiment('epic', {
   manifest: new URL('../experiment.yaml', import.meta.url),
@@ -31,6 +35,21 @@ describeExperiment('epic', {
         };
       }),
     );
+    const now = new Date();
+    const paths = [{ name: 'FAST', command: 'c' }] as const;
+    const input = { detectorConfiguration: 'd', paths };
+    await collection(db, liveRunsCollection).insertMany(
+      liveRunIds.map((id, index) => ({
+        ...newLiveRun({ ...input, runNumber: index + 1 }, { id, subject: 'me', now }),
+        stage: 'ENDED',
+      })),
+    );
+  },
+  others: {
+    EpicLiveRun: {
+      representations: liveRunIds.map((id) => ({ id })),
+      selection: 'runNumber phase facets { name } frames { announced missing } paths { name fedSlices }',
+    },
   },
   selections: {
     submission: 'runNumber phase groups { nodes { index frames state } } task { id }',

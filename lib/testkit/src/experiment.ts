@@ -46,6 +46,10 @@ export interface ExperimentUnderTest {
   readonly type: string;
   /** Stores these submissions, completed by the experiment's own fields. */
   readonly store: (db: TestDatabase, submissions: readonly StoredSubmission[]) => Promise<unknown>;
+  /** Representations of further entities that `store` writes, and the fields that are selected of them. */
+  readonly others?: Readonly<
+    Record<string, { readonly representations: readonly object[]; readonly selection: string }>
+  >;
   /** GraphQL fields that are selected of a submission and of a job. */
   readonly selections: { readonly submission: string; readonly job: string };
 }
@@ -58,7 +62,9 @@ const positions = [1, 2, 3];
  */
 export function describeExperiment(name: string, experiment: ExperimentUnderTest): void {
   describeConfiguration(name, experiment);
-  const { build, store, type, selections } = experiment;
+  const { build, store, type, selections, others = {} } = experiment;
+  const ofOthers = <T>(read: (other: (typeof others)[string]) => T) =>
+    Object.fromEntries(Object.entries(others).map(([entity, other]) => [entity, read(other)]));
   const idOf = (position: number): string => `${type.charAt(0).toLowerCase()}${type.slice(1)}_${position}`;
   describeSubgraphContract(name, async (db) => {
     // Queries are answered without core.
@@ -77,8 +83,12 @@ export function describeExperiment(name: string, experiment: ExperimentUnderTest
           task: { __typename: 'Task', id: `task_${position}` },
           taskIndex: position,
         })),
+        ...ofOthers(({ representations }) => representations),
       },
-      selections: { [type]: selections.submission, Job: selections.job },
+      selections: {
+        ...{ [type]: selections.submission, Job: selections.job },
+        ...ofOthers(({ selection }) => selection),
+      },
       stop: () => service.stop(),
     };
   });

@@ -69,6 +69,40 @@ const epic = casesOf('submitEpicRun', 'INVALID_VALUE', [
   ['a text for a number', 'runNumber', 'one', { code: 'BAD_USER_INPUT' }],
 ]);
 
+const live = [
+  ...casesOf('announceEpicLiveRun', 'INVALID_VALUE', [
+    ['no run number', 'runNumber', 0],
+    ['a configuration with a blank', 'detectorConfiguration', 'a b'],
+    ['too many slices', 'slicesPerFrame', 201],
+    ['frames for too long', 'settleSeconds', 3601],
+    ['no path', 'paths', [], { names: '0 entries' }],
+    ['an empty command', 'paths.0.command', ''],
+    ['no workers', 'paths.0.maxWorkers', 0],
+    ['a lease that is too short', 'paths.0.leaseSeconds', 4],
+    ['a low mark alone', 'paths.0.lowMarkHours', 1, { at: 'paths.0.highMarkHours', names: 'null' }],
+    ['an unknown path', 'paths.0.name', 'SLOW', { code: 'BAD_USER_INPUT' }],
+  ]),
+  ...casesOf('announceEpicRunState', 'INVALID_VALUE', [
+    ['no run number', 'runNumber', 0],
+    ['a state of another facet', 'state', 'GO'],
+    ['a time in the future', 'at', '2999-01-01T00:00:00.000Z'],
+    ['an empty reason', 'reason', ''],
+    ['a run that does not exist', 'runNumber', 4711, { code: 'RUN_NOT_FOUND' }],
+  ]),
+  ...casesOf('announceEpicTimeFrames', 'INVALID_VALUE', [
+    ['no frames', 'frames', [], { names: '0 entries' }],
+    ['a negative number', 'frames.0.number', -1],
+    ['no location', 'frames.0.location', ''],
+    ['negative bytes', 'frames.0.bytes', -1],
+    ['a time in the future', 'frames.0.recordedAt', '2999-01-01T00:00:00.000Z'],
+    ['a run that does not exist', 'runNumber', 4711, { code: 'RUN_NOT_FOUND' }],
+  ]),
+  ...casesOf('setEpicSiteFeed', 'INVALID_VALUE', [
+    ['no site', 'site', ''],
+    ['no reason', 'reason', ''],
+  ]),
+];
+
 const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
 const rubin = casesOf('submitRubinWorkflow', 'INVALID_VALUE', [
   emptyKey,
@@ -102,4 +136,11 @@ const rubinRetry = casesOf('retryRubinWorkflow', 'INVALID_VALUE', [
 ]);
 
 /** All of them. */
-export const experimentCases: readonly BadInput[] = [...larkspur, ...atlas, ...epic, ...rubin, ...rubinRetry];
+export const experimentCases: readonly BadInput[] = [
+  ...larkspur,
+  ...atlas,
+  ...epic,
+  ...live,
+  ...rubin,
+  ...rubinRetry,
+];

@@ -254,6 +254,25 @@ function experimentInputs(rubinWorkflowId: string): GoodInputs {
       },
     ],
     retryRubinWorkflow: ['RetryRubinWorkflowInput', { ...key(), workflowId: rubinWorkflowId }],
+    announceEpicLiveRun: [
+      'AnnounceEpicLiveRunInput',
+      {
+        ...{ runNumber: 8, detectorConfiguration: 'epic' },
+        paths: [{ name: 'FAST', command: 'true', maxWorkers: 1 }],
+      },
+    ],
+    announceEpicRunState: [
+      'AnnounceEpicRunStateInput',
+      { runNumber: 8, facet: 'MACHINE', state: 'BEAM', at: '2026-01-01T00:00:00.000Z' },
+    ],
+    announceEpicTimeFrames: [
+      'AnnounceEpicTimeFramesInput',
+      {
+        runNumber: 8,
+        frames: [{ number: 1, location: 'x', bytes: 1, recordedAt: '2026-01-01T00:00:00.000Z' }],
+      },
+    ],
+    setEpicSiteFeed: ['SetEpicSiteFeedInput', { site: 'POLE', isHeld: false, reason: 'test' }],
     submitRubinWorkflow: [
       'SubmitRubinWorkflowInput',
       {

@@ -150,6 +150,15 @@ const ofExperiments: readonly Read[] = [
     marks: () => ['"runNumber"'],
   }),
   ofExperiment('epic', '{ epic { runs { nodes { runNumber } } } }', 'runs', { marks: () => ['"runNumber"'] }),
+  ofExperiment('epic', '{ epic { liveRun(runNumber: 7) { runNumber } } }', 'liveRun', {
+    marks: () => ['"runNumber"'],
+  }),
+  ofExperiment('epic', '{ epic { liveRuns { nodes { runNumber } } } }', 'liveRuns', {
+    marks: () => ['"runNumber"'],
+  }),
+  ofExperiment('epic', '{ epic { siteBreakers { siteName } } }', 'siteBreakers', {
+    marks: () => ['"siteName"'],
+  }),
   ofExperiment('rubin', 'query ($v: ID!) { rubin { workflow(id: $v) { id } } }', 'workflow', {
     variables: ({ rubinWorkflow: v }) => ({ v }),
     marks: ({ targets }) => [targets.rubinWorkflow],
@@ -275,6 +284,7 @@ const streams: readonly Read[] = [
   stream('epicRunChanged', '($v: Int!) { epicRunChanged(runNumber: $v) { cursor } }', {
     variables: ({ epicRun: v }) => ({ v }),
   }),
+  stream('epicLiveRunChanged', '{ epicLiveRunChanged(runNumber: 7) { cursor } }'),
   stream('rubinWorkflowChanged', '($v: ID!) { rubinWorkflowChanged(id: $v) { cursor } }', {
     variables: ({ rubinWorkflow: v }) => ({ v }),
   }),

@@ -4,7 +4,7 @@ import { neverRule } from '../../e2e/system/idle-inputs.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, liveRunInputs } from '../experiment-inputs.js';
 import { robotInput, robotKeyInput } from '../robot-inputs.js';
 import { http } from './http.js';
 
@@ -149,6 +149,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   ...Object.fromEntries(
     Object.entries(experimentInputs).map(([name, input]) => [name, () => ({ ...input(), ...key })]),
   ),
+  ...liveRunInputs,
   allowSubmissionOnBehalf: () => ({ experiment: 'atlas' }),
   withdrawSubmissionConsent: () => ({ experiment: 'atlas' }),
   setTokenIssuer: () => ({

@@ -6,7 +6,7 @@ import { farDowntime, neverRule } from '../../e2e/system/idle-inputs.js';
 import { type Grant, speakAsWorker } from '../../e2e/system/pilots.js';
 import type { ServiceSystem } from '../../e2e/system/service-system.js';
 import type { Evidence } from './evidence.js';
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, liveRunInputs } from '../experiment-inputs.js';
 
 /** Objects of the experiment atlas, which no role of larkspur may reach, and one job of larkspur. */
 export interface Targets {
@@ -155,6 +155,8 @@ async function objectsOfExperiments(
     else throw new Error(`${field}: ${JSON.stringify(object)}`);
     return object[id] ?? '';
   };
+  for (const field of ['announceEpicLiveRun', 'setEpicSiteFeed'])
+    await api.change(field, liveRunInputs[field]?.() ?? {});
   return {
     atlasTask: String(await submit('submitAtlasTask', 'task', 'id')),
     epicRun: Number(await submit('submitEpicRun', 'run', 'runNumber')),

@@ -1,6 +1,6 @@
 /** Objects that the rows of the table ask for. */
 import { farDowntime, neverRule } from '../../e2e/system/idle-inputs.js';
-import { experimentInputs } from '../experiment-inputs.js';
+import { experimentInputs, liveRunInputs } from '../experiment-inputs.js';
 import { robotInput } from '../robot-inputs.js';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
@@ -375,10 +375,27 @@ const made: Readonly<Record<string, readonly [mutation: string, field: string, n
   rubin: ['submitRubinWorkflow', 'workflow'],
 };
 
+/** Number of the live run of which a caller owns the facets, or of one that belongs to somebody else. */
+export const liveRunOf = (caller: Caller, target: Target): number =>
+  target === 'own' ? 500 + callers.indexOf(caller) : 500 + callers.length;
+
+/** A live run for each caller, and one of somebody else. @returns identifier of the last one */
+async function liveRuns(system: System): Promise<string> {
+  const announce = async (runNumber: number, subject: string): Promise<string> => {
+    const owners = ['MACHINE', 'DAQ', 'OPERATOR'].map((facet) => ({ facet, subject }));
+    const input = { ...liveRunInputs['announceEpicLiveRun']?.(), runNumber, owners };
+    return String((await mutate(system, 'announceEpicLiveRun', input, 'run { id }')).run.id);
+  };
+  for (const caller of callers) await announce(liveRunOf(caller, 'own'), subjectOf(caller, 'epic'));
+  await mutate(system, 'setEpicSiteFeed', liveRunInputs['setEpicSiteFeed']?.() ?? {});
+  return announce(500 + callers.length, otherOwner);
+}
+
 /** One object of each service, and one of its jobs. */
 async function objectsOfServices(system: System): Promise<Pick<Objects, 'ofServices' | 'jobsOfServices'>> {
   const ofServices: Record<string, string | number> = {};
   const jobsOfServices: Record<string, object> = {};
+  ofServices['epicLiveRun'] = await liveRuns(system);
   for (const [name, [field, payload, number = '']] of Object.entries(made)) {
     const input = { ...experimentInputs[field]?.(), idempotencyKey: 'table' };
     const answer = await mutate(system, field, input, `${payload} { id ${number} }`);

@@ -50,6 +50,9 @@ export const references: Rows = [
   reference('core', ['Principal', 'subject'], 'id', () => ({ subject: 'other@example' })),
   ...ofService('atlas', 'AtlasTask'),
   ...ofService('epic', 'EpicRun'),
+  reference('epic', ['EpicLiveRun', 'id'], 'id', ({ ofServices }) => ({ id: ofServices['epicLiveRun'] }), {
+    home: 'epic',
+  }),
   ...ofService('larkspur', 'LarkspurObservation'),
   ...ofService('rubin', 'RubinWorkflow'),
 ];

@@ -1,6 +1,6 @@
 /** Calls of the fields of experiments' services. */
-import { experimentInputs } from '../experiment-inputs.js';
-import type { Objects } from './objects.js';
+import { experimentInputs, liveRunInputs } from '../experiment-inputs.js';
+import { liveRunOf, type Objects } from './objects.js';
 import { mutation, query, type Row, type Rows, subscription } from './row.js';
 
 /** A service: its objects by id and in a list, its stream and its mutation. */
@@ -32,16 +32,18 @@ const services: readonly Service[] = [
 
 let runs = 100;
 
+/** True if the first field inside the value has an object, or a list that is not empty. */
+const inside: Row['found'] = (value) => {
+  const found = Object.values(value)[0] as { readonly nodes?: readonly unknown[] } | null;
+  return found !== null && (found.nodes === undefined || found.nodes.length > 0);
+};
+
 function rowsOf({ home, object, list, stream, submit, key = ['id', 'ID!'] }: Service): Rows {
   const [name, type] = key;
   const variables = ({ ofServices }: Objects) => ({
     v: ofServices[name === 'id' ? home : `${home}Number`],
   });
   const gathering = `${home[0]?.toUpperCase()}${home.slice(1)}Query`;
-  const inside: Row['found'] = (value) => {
-    const found = Object.values(value)[0] as { readonly nodes?: readonly unknown[] } | null;
-    return found !== null && (found.nodes === undefined || found.nodes.length > 0);
-  };
   return [
     query(home, `{ ${home} { __typename } }`, undefined, { home }),
     query(
@@ -67,9 +69,41 @@ function rowsOf({ home, object, list, stream, submit, key = ['id', 'ID!'] }: Ser
   ];
 }
 
+const ofLiveRuns = { home: 'epic', found: inside };
+
+/** Calls about live runs. */
+const liveRows: Rows = [
+  query(
+    'EpicQuery.liveRun',
+    'query ($v: Int!) { epic { liveRun(runNumber: $v) { id } } }',
+    (_objects, ...who) => ({ v: liveRunOf(...who) }),
+    ofLiveRuns,
+  ),
+  query('EpicQuery.liveRuns', '{ epic { liveRuns { nodes { id } } } }', undefined, ofLiveRuns),
+  query('EpicQuery.siteBreakers', '{ epic { siteBreakers { siteName } } }', undefined, ofLiveRuns),
+  subscription(
+    'epicLiveRunChanged',
+    '($v: Int!) { epicLiveRunChanged(runNumber: $v) { cursor } }',
+    (_objects, ...who) => ({ v: liveRunOf(...who) }),
+    { home: 'epic' },
+  ),
+  mutation(
+    'announceEpicLiveRun',
+    () => ({ ...liveRunInputs['announceEpicLiveRun']?.(), runNumber: (runs += 1) }),
+    { home: 'epic' },
+  ),
+  ...['announceEpicRunState', 'announceEpicTimeFrames'].map((field) =>
+    mutation(field, (_objects, ...who) => ({ ...liveRunInputs[field]?.(), runNumber: liveRunOf(...who) }), {
+      home: 'epic',
+    }),
+  ),
+  mutation('setEpicSiteFeed', () => liveRunInputs['setEpicSiteFeed']?.() ?? {}, { home: 'epic' }),
+];
+
 /** The rows. */
 export const serviceRows: Rows = [
   ...services.flatMap(rowsOf),
+  ...liveRows,
   mutation(
     'retryRubinWorkflow',
     ({ ofServices }, caller, target) => ({

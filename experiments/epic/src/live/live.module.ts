@@ -1,4 +1,4 @@
-/** Live runs, put together: stores, commands, the supervisor of the work in core, and the stream of changes. */
+/** Live runs, put together: stores, commands, the work in core, and the stream of changes. */
 import type { Clock } from '@rhizome/clock';
 import { ChangeFeed, changesOf, type ExperimentOptions } from '@rhizome/experiment';
 import { LiveRuns } from './control/live-runs.service.js';

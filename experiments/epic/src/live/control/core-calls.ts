@@ -110,7 +110,10 @@ export class CoreCalls {
     if (errors.length > 0) throw new CoreRefusal('a change of a fleet', errors);
   }
 
-  /** Publishes units, each once. @returns seconds after which a full pool may have space; null if published */
+  /**
+   * Publishes units, each once.
+   * @returns seconds after which a full pool may have space; null if they are published
+   */
   async publish(poolId: string, units: readonly SliceUnit[]): Promise<number | null> {
     const input = { poolId, units: [...units] };
     const { publishWorkUnits } = await this.#core.mutate(EpicPublishUnitsDocument, { input }, idempotent);

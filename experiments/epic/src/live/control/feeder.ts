@@ -1,7 +1,7 @@
 /**
- * Gives the slices of announced frames to core. Before a call, the frames and their lane are stored (`intent`);
- * after it, the cursor of the path moves behind them. Whoever finds an intent repeats its call: the keys of the
- * slices let core publish each once.
+ * Gives the slices of announced frames to core. Before a call, the frames and their lane are stored
+ * (`intent`); after it, the cursor of the path moves behind them. A process that finds an intent repeats its
+ * call: the keys of the slices let core publish each once.
  */
 import type { Clock } from '@rhizome/clock';
 import { decisionsCollection } from '../model/live-collections.js';

@@ -22,7 +22,7 @@ export function laneField({ path, index }: Pick<LanePlace, 'path' | 'index'>, fi
   return `paths.${path}.lanes.${index}.${field}`;
 }
 
-/** What was read of a run last. */
+/** Facts that were read of a run last. */
 export interface RunMemory {
   results: readonly ResultsDocument[];
   breakers: ReadonlyMap<string, BreakerDocument>;
@@ -30,7 +30,7 @@ export interface RunMemory {
   readonly fullUntil: Map<string, Date>;
 }
 
-/** What the regulator looks at. */
+/** Facts of a lane that the regulator looks at. */
 export function viewOf(place: LanePlace, memory: RunMemory): LaneView {
   const { lane, settings, path } = place;
   const ofPath = memory.results.filter((results) => results.path === path);

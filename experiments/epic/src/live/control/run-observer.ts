@@ -1,6 +1,6 @@
 /**
- * Reads once a second what core knows of the pools and fleets of a run: numbers for questions, failures for the
- * breakers of sites, and fleets in a state that they should not have.
+ * Reads once a second what core knows of the pools and fleets of a run: numbers for questions, failures for
+ * the breakers of sites, and fleets in a state that they should not have.
  */
 import type { Clock } from '@rhizome/clock';
 import type { BreakerDocument } from '../model/live-collections.js';

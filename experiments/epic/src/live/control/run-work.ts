@@ -1,6 +1,7 @@
 /**
- * What one process does in core for one run: it creates pools and fleets, pauses and resumes them by the phase,
- * feeds them, follows their results, and closes them. Each step may be repeated by another process at any time.
+ * Work in core of one process for one run: it creates pools and fleets, pauses and resumes them by the phase,
+ * feeds them, follows their results, and closes them. Each step may be repeated by another process at any
+ * time.
  */
 import type { ApiClient } from '@rhizome/client';
 import type { Clock } from '@rhizome/clock';

@@ -1,7 +1,12 @@
 /** Values behind the types of live runs. */
 import type { DocumentChange } from '@rhizome/experiment';
 import type { KeysetPage } from '@rhizome/mongo';
-import type { BreakerDocument, DecisionDocument, EntryDocument } from '../model/live-collections.js';
+import type {
+  BreakerDocument,
+  DecisionDocument,
+  EntryDocument,
+  SlowSlice,
+} from '../model/live-collections.js';
 import type { Facet, FeedState, LaneObservation, LiveRunDocument } from '../model/live-run.document.js';
 import type { FacetName, PathName } from '../model/live-run.types.js';
 import type { LanePlace } from '../control/core-calls.js';
@@ -30,3 +35,11 @@ export type EpicFeedMapper = FeedState;
 export type EpicFeedDecisionMapper = DecisionDocument;
 export type EpicFeedDecisionConnectionMapper = KeysetPage<DecisionDocument>;
 export type EpicSiteBreakerMapper = BreakerDocument;
+export type EpicSlowSliceMapper = SlowSlice;
+/** Slices at a site, by its name. */
+export type EpicSiteSlicesMapper = {
+  readonly site: string | null;
+  readonly completed: number;
+  readonly seconds: number;
+  readonly failedAttempts: number;
+};

@@ -33,7 +33,10 @@ type Types =
   | 'EpicLane'
   | 'EpicLaneWorkers'
   | 'EpicFeed'
+  | 'EpicFeedDecision'
   | 'EpicFeedDecisionConnection'
+  | 'EpicSlowSlice'
+  | 'EpicSiteSlices'
   | 'EpicSiteBreaker';
 
 const runLoader = defineLoader<string, LiveRunDocument, Context>({
@@ -73,6 +76,9 @@ async function* changesOf(
 /** Lanes of a path as they are stored. */
 const storedLanes = ({ run, name }: { readonly run: LiveRunDocument; readonly name: PathName }) =>
   lanesOfPath(run, name).map(({ lane }) => lane);
+
+/** Reference to an object of core by its name. */
+const named = (name: string | null | undefined) => (name == null ? null : { name });
 
 /** Root fields of live runs. */
 export const liveRoots = {
@@ -159,8 +165,9 @@ export const liveTypes: Pick<Resolvers, Types> = {
     cost: async (path, _args, context) => costOf(path.run, path.name, await resultsOf(path, context)),
   },
   EpicLane: {
-    queue: ({ lane }) => lane.queue,
-    site: ({ lane }) => lane.site ?? null,
+    queue: ({ lane }) => named(lane.queue),
+    queueName: ({ lane }) => lane.queue,
+    site: ({ lane }) => named(lane.site),
     poolId: ({ lane }) => lane.poolId ?? null,
     fleetId: ({ lane }) => lane.fleetId ?? null,
     feed: ({ lane }) => lane.feed,
@@ -181,12 +188,22 @@ export const liveTypes: Pick<Resolvers, Types> = {
   },
   EpicFeed: {
     isHeld: ({ reason }) => reason !== 'FED' && reason !== 'PROBE',
-    heldBy: ({ by }) => by,
+    heldBy: ({ by: subject }) => (subject === null ? null : { subject }),
+  },
+  EpicFeedDecision: {
+    queue: ({ queue }) => named(queue),
+    queueName: ({ queue }) => queue,
   },
   EpicFeedDecisionConnection: connection,
+  EpicSlowSlice: {
+    site: ({ site }) => named(site),
+    job: ({ jobId: id }) => ({ id }),
+  },
+  EpicSiteSlices: { site: ({ site }) => named(site) },
   EpicSiteBreaker: {
-    site: ({ _id }) => _id,
-    setBy: ({ by }) => by,
+    site: ({ _id }) => named(_id),
+    siteName: ({ _id }) => _id,
+    setBy: ({ by: subject }) => ({ subject }),
   },
 };
 

@@ -27,7 +27,7 @@ describe('phaseOf', () => {
     [{ DAQ: 'ENDED' }, 'PHYSICS', 'COMPLETED'],
     [{ OPERATOR: 'END', DAQ: 'PHYSICS' }, 'IMMINENT', 'COMPLETED'],
     [{ DAQ: 'PHYSICS' }, 'COMPLETED', 'COMPLETED'],
-  ])('of %j after %s is %s', (states, before, expected) => {
+  ])('is derived from %j after %s: %s', (states, before, expected) => {
     const facets = Object.entries(states).map(([name, state]) => [name, { state, at: time(1) }]);
     expect(phaseOf(Object.fromEntries(facets), before)).toBe(expected);
   });

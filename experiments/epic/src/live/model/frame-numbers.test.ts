@@ -46,7 +46,7 @@ describe('withFrames', () => {
     [[[0], [5], [1, 2, 3, 4]], [], 0],
     [[[7], [4]], [[5, 6]], 2],
     [[[7], [6]], [], 0],
-  ])('after %j misses %j', (batches, gaps, missing) => {
+  ])('lists, after %j, the gaps %j', (batches, gaps, missing) => {
     const counts = after(...batches);
     expect(counts.gaps).toEqual(gaps);
     expect(missingFrames(counts)).toBe(missing);

@@ -3,7 +3,7 @@ import type { FrameDocument, Histogram, LatencyStep, ResultsDocument } from './l
 import { latencySteps } from './live-collections.js';
 import type { PathName } from './live-run.types.js';
 
-/** Shortest time that is told from none, in seconds. */
+/** Shortest time that differs from none, in seconds. */
 const shortest = 0.001;
 const step = 1.1;
 /** 0.001 s × 1.1²⁵⁰: more than a year. */

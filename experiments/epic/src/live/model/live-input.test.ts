@@ -66,7 +66,7 @@ describe('checkState, checkFrames and checkSiteFeed', () => {
   const later = new Date(now.getTime() + 60_001);
   const frame = { number: 1, location: 'x', bytes: 1, recordedAt: now };
 
-  it('name the field, the value and what is valid', () => {
+  it('returns the field, the value and what is valid', () => {
     expect(checkState({ runNumber: 1, facet: 'DAQ', state: 'GO', at: later, reason: '' }, now)).toMatchObject(
       [
         {

@@ -19,8 +19,8 @@ export const phases = ['IMMINENT', 'PHYSICS', 'STANDBY', 'COMPLETED'] as const;
 export type Phase = (typeof phases)[number];
 
 /**
- * Stage of a run: it accepts frames; it accepts none any more; all of its slices have ended and its fleets are
- * gone.
+ * Stage of a run: it accepts frames; it accepts none any more; all of its slices have ended and its fleets
+ * are gone.
  */
 export const liveRunStages = ['OPEN', 'CLOSED', 'ENDED'] as const;
 export type LiveRunStage = (typeof liveRunStages)[number];

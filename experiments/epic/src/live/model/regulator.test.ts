@@ -14,7 +14,7 @@ import {
 const now = new Date(1_000_000);
 const ago = (ms: number): Date => new Date(now.getTime() - ms);
 
-/** A lane of ten workers with so many open slices of an hour, so that ten slices are a depth of 1 h. */
+/** A lane of ten workers with open slices of an hour each: ten of them are a depth of 1 h. */
 function lane(open: number, more: Partial<LaneView> & { reason?: FeedReason } = {}): LaneView {
   const { reason = 'FED', ...view } = more;
   return {
@@ -59,7 +59,7 @@ describe('decideFeed', () => {
     ['with a breaker that is half open', 'PHYSICS', lane(0, { breaker: breaker('HALF_OPEN') }), 'PROBE'],
     ['held by a person', 'PHYSICS', lane(0, { breaker: breaker('HELD') }), 'HELD'],
     ['with a closed breaker', 'PHYSICS', lane(0, { breaker: breaker('CLOSED') }), 'FED'],
-  ])('%s in %s', (_name, phase, view, reason) => {
+  ])('decides %s in %s', (_name, phase, view, reason) => {
     expect(decideFeed(phase, view, now).reason).toBe(reason);
   });
 
@@ -85,7 +85,7 @@ describe('nextLane', () => {
     [[fed(null), fed(0.1)], 0],
     [[fed(0, 0, false), fed(9)], 1],
     [[fed(0, 0, false)], undefined],
-  ] as const)('of %j is %s', (lanes, expected) => {
+  ] as const)('chooses from %j: %s', (lanes, expected) => {
     expect(nextLane(lanes)).toBe(expected);
   });
 
@@ -108,7 +108,7 @@ describe('nextBreaker', () => {
     ['closes when a slice of the frame is complete', since('HALF_OPEN', 1), [1, 0], 'CLOSED'],
     ['waits for the frame', since('HALF_OPEN', 1), [0, 0], undefined],
     ['is left to the person who holds it', since('HELD', 90_000), [9, 9], undefined],
-  ] as const)('%s', (_name, before, [completed, failed], expected) => {
+  ] as const)('is a breaker that %s', (_name, before, [completed, failed], expected) => {
     expect(nextBreaker(before, { completed, failed }, now)?.state).toBe(expected);
   });
 

@@ -1,12 +1,12 @@
 /**
- * Rules of the regulator, all pure: how deep a lane is, whether it is fed, which lane gets the next frames, and
- * when the breaker of a site opens and closes. They only begin and stop the feed; they end no work.
+ * Rules of the regulator, all pure: how deep a lane is, whether it is fed, which lane gets the next frames,
+ * and when the breaker of a site opens and closes. They only begin and stop the feed; they end no work.
  */
 import type { BreakerDocument } from './live-collections.js';
 import type { FeedState, Lane, LaneObservation, PathSettings } from './live-run.document.js';
 import { type BreakerState, type FeedReason, type Phase, regulatorName } from './live-run.types.js';
 
-/** What is known of a lane. */
+/** Facts of a lane. */
 export interface LaneView {
   readonly lane: Pick<Lane, 'feed' | 'observed' | 'published'>;
   readonly settings: Pick<PathSettings, 'maxWorkers' | 'lowMarkHours' | 'highMarkHours'>;
@@ -35,7 +35,7 @@ export function depthHours({ lane, settings, meanSeconds }: LaneView): number | 
 
 const hours = (value: number): string => `${value.toPrecision(3)} h`;
 
-/** Whether a lane is fed, and why. */
+/** Decides if a lane is fed, and why. */
 export function decideFeed(phase: Phase, view: LaneView, now: Date): FeedDecision {
   const depth = depthHours(view);
   const decided = (reason: FeedReason, message: string, by: string | null): FeedDecision => ({
@@ -69,8 +69,8 @@ export function isFed({ reason }: Pick<FeedDecision, 'reason'>, isProbeOut: bool
 }
 
 /**
- * Position of the lane that gets the next frames: of those that are fed, the one with the least depth, then with
- * the fewest published slices; undefined if none is fed.
+ * Position of the lane that gets the next frames: of those that are fed, the one with the least depth, then
+ * with the fewest slices that are not done; undefined if none is fed.
  */
 export function nextLane(
   lanes: readonly { readonly isFed: boolean; readonly depthHours: number | null; readonly open: number }[],

@@ -20,7 +20,7 @@ export interface CompletedUnits {
 
 /** Slow slices that are kept. */
 const maxSlowest = 20;
-/** Sites that are told apart; further ones count as unknown. */
+/** Sites with sums of their own; further ones count as unknown. */
 const maxSites = 200;
 
 /**

@@ -134,8 +134,9 @@ export class LiveRunsRepository {
   }
 
   /**
-   * Adds an entry to the history of a run and changes the run, in one transaction. @param decide the entry and
-   * the change, or undefined for neither; decided again if the run was changed meanwhile
+   * Adds an entry to the history of a run and changes the run, in one transaction.
+   * @param decide the entry and the change, or undefined for neither; decided again if the run was changed
+   *   meanwhile
    * @returns the stored entry of this identifier, which may be an earlier one; undefined if there is none
    */
   announce(
