@@ -104,16 +104,21 @@ const fleetOf = async (id: string): Promise<AnyData> =>
   (await system.ask('query ($id: ID!) { fleet(id: $id) { state prewarm { jobs } targetJobs } }', { id })).data
     .fleet;
 
-/** Leases units of a pool and completes them. @returns their keys */
-async function work(pool: string, max: number): Promise<readonly string[]> {
+/** Leases units of a pool and reports them. @returns their keys */
+async function work(
+  pool: string,
+  max: number,
+  field: 'completeWorkUnits' | 'failWorkUnits' = 'completeWorkUnits',
+): Promise<readonly string[]> {
   const lease = `mutation ($input: LeaseWorkUnitsInput!) { leaseWorkUnits(input: $input) {
     units { id fence key payload } userErrors { message } } }`;
   const leased = await system.askSubgraph('core', lease, { input: { pool, max } }, attempt);
   const { units } = leased.data.leaseWorkUnits;
-  const complete = `mutation ($input: CompleteWorkUnitsInput!) { completeWorkUnits(input: $input) {
-    acceptedIds userErrors { message } } }`;
-  const reports = units.map(({ id, fence }: AnyData) => ({ id, fence, seconds: 0.01 }));
-  if (units.length > 0) await system.askSubgraph('core', complete, { input: { units: reports } }, attempt);
+  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+  const report = `mutation ($input: ${type}!) { ${field}(input: $input) { acceptedIds userErrors { message } } }`;
+  const seconds = field === 'completeWorkUnits' ? { seconds: 0.01 } : {};
+  const reports = units.map(({ id, fence }: AnyData) => ({ id, fence, ...seconds }));
+  if (units.length > 0) await system.askSubgraph('core', report, { input: { units: reports } }, attempt);
   return units.map(({ key }: AnyData) => key);
 }
 
@@ -269,9 +274,12 @@ describe('the announcement of a state', () => {
 });
 
 describe('the feed of a site', () => {
+  const north = (run: number) => announce(run, { paths: [fast({ queues: ['north'] })] });
+  const hold = { site: 'POLE', isHeld: true, reason: 'power cut' };
+  const release = { ...hold, isHeld: false, reason: 'power is back' };
+
   it('is held and released by a person', async () => {
-    await announce(6, { paths: [fast({ queues: ['north'] })] });
-    const hold = { site: 'POLE', isHeld: true, reason: 'power cut' };
+    await north(6);
     await mutate(system, 'setEpicSiteFeed', hold, 'breaker { state siteName }');
     await daq(6, 'PHYSICS', 10);
     await frames(6, [frame(0)]);
@@ -285,7 +293,44 @@ describe('the feed of a site', () => {
         },
       ],
     });
-    await mutate(system, 'setEpicSiteFeed', { ...hold, isHeld: false, reason: 'power is back' });
+    await mutate(system, 'setEpicSiteFeed', release);
     await until(6, 'the feed', (run) => run.paths[0].fedSlices === 15);
+  });
+
+  it('stops when half of the attempts fail, and ends no work', async () => {
+    await north(7);
+    await daq(7, 'PHYSICS', 10);
+    await frames(7, [frame(0)]);
+    await until(7, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    await work('run-7-fast', 6, 'failWorkUnits');
+    const held = await until(7, 'an open breaker', (run) => run.paths[0].lanes[0].feed.reason === 'BREAKER');
+    expect(held.paths[0].lanes[0].feed).toMatchObject({
+      ...{ message: '6 of 6 attempts failed in a minute', heldBy: { subject: 'epic:regulator' } },
+    });
+    expect(held.paths[0].slices).toMatchObject({ waiting: 15, failedAttempts: 6 });
+    await frames(7, [frame(1)]);
+    await waitFor('the work', async () => (await work('run-7-fast', 100)).length > 0, minute);
+    expect((await shown(7)).paths[0].fedSlices).toBe(15);
+    await mutate(system, 'setEpicSiteFeed', release);
+    await until(7, 'the feed', (run) => run.paths[0].fedSlices === 30);
+    const failures = await until(7, 'failures by site', (run) => run.paths[0].sites[0]?.failedAttempts === 6);
+    expect(failures.paths[0].sites[0].site).toEqual({ name: 'POLE' });
+  });
+});
+
+describe('the feed of a path with marks', () => {
+  it('stops at the high mark, and goes on at the low one', async () => {
+    const marks = { lowMarkHours: 1e-9, highMarkHours: 2e-9, maxWorkers: 1 };
+    await announce(8, { paths: [fast({ name: 'FULL', ...marks })] });
+    await daq(8, 'PHYSICS', 10);
+    await frames(8, [frame(0)]);
+    await until(8, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    await work('run-8-full', 5);
+    const held = await until(8, 'a deep lane', (run) => run.paths[0].lanes[0].feed.reason === 'HIGH_MARK');
+    expect(held.paths[0].lanes[0].depthHours).toBeGreaterThan(2e-9);
+    await frames(8, [frame(1)]);
+    await work('run-8-full', 100);
+    const fed = await until(8, 'the feed', (run) => run.paths[0].fedSlices === 30);
+    expect(fed.decisions.nodes.map(({ reason }: AnyData) => reason)).toEqual(['FED', 'HIGH_MARK', 'FED']);
   });
 });

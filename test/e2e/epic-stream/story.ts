@@ -2,11 +2,14 @@
  * A run that is processed while the detector takes data, in real processes: frames every 0.6 s, a standby phase,
  * a worker that is killed, and a gateway that restarts. Every slice counts once.
  */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
-import { waitFor } from '@rhizome/testkit';
+import { spawnProcess, waitFor } from '@rhizome/testkit';
 import type { AnyData } from '../system/api.js';
 import { startPilot } from '../system/pilots.js';
+import { root } from '../system/playground-system.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 import { RunClient } from './run-client.js';
 
@@ -42,13 +45,14 @@ export function epicStreamStory(form: StoryForm): void {
     await run.change('announceEpicLiveRun', announcement(form));
     const ready = await run.until('workers before the run', ({ paths }) => {
       const { workers } = paths[0].lanes[0];
-      return workers.running >= form.workers / 2;
+      return workers.running >= form.workers - 1;
     });
     const { poolId, fleetId } = ready.paths[0].lanes[0];
     const results = await run.results(poolId);
+    const agent = await startAgent(system);
     await run.daq('PHYSICS');
     await takeData(form, {
-      announce: (number) => run.change('announceEpicTimeFrames', { frames: [frameOf(number)] }),
+      record: (number) => writeFrame(agent.folder, number),
       standby: () => standby(run, fleetId),
       kill: () => victim?.kill('SIGKILL') ?? Promise.reject(new Error('no worker')),
       restart: async () => {
@@ -56,7 +60,9 @@ export function epicStreamStory(form: StoryForm): void {
         await system.startAgain('gateway');
       },
     });
+    await run.until('all frames', ({ frames }) => frames.announced === framesOf(form));
     await run.daq('ENDED');
+    expect(await agent.process.kill('SIGTERM')).toMatchObject({ code: 0 });
     const ended = await run.until('the end of the run', ({ endedAt }) => endedAt !== null, 300_000);
     const all = framesOf(form) * form.slicesPerFrame;
     expect(ended.frames).toMatchObject({ announced: framesOf(form), missing: 0 });
@@ -71,13 +77,43 @@ export function epicStreamStory(form: StoryForm): void {
 }
 
 const framesOf = ({ seconds }: StoryForm): number => Math.floor((seconds * 1000) / frameMs);
-const frameOf = (number: number): object => ({
-  ...{ number, location: `/stf/${runNumber}/${number}`, bytes: 2_000_000_000 },
-  recordedAt: new Date().toISOString(),
-});
+
+/** The agent that watches the folder of frames, as a process. */
+async function startAgent({ data, url, token }: ServiceSystem) {
+  const folder = join(data, 'stf');
+  await mkdir(folder);
+  const tokenFile = join(data, 'shift.token');
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  const settings = {
+    ...{ FOLDER: folder, RUN_NUMBER: String(runNumber), JOURNAL_FILE: join(data, 'announced') },
+    ...{ GATEWAY_URL: url, TOKEN_FILE: tokenFile },
+  };
+  const env = Object.entries(settings).map(([name, value]) => [`RHIZOME_EPIC_WATCH_${name}`, value]);
+  const process = spawnProcess({
+    name: 'the agent',
+    command: 'node',
+    args: [join(root, 'experiments', 'epic', 'bundle', 'watch.js')],
+    env: Object.fromEntries(env),
+  });
+  await process.line(/folder watched/, 60_000);
+  return { folder, process };
+}
+
+/** Writes a frame as data acquisition does: under another name, and renamed into place. */
+async function writeFrame(folder: string, number: number): Promise<void> {
+  const name = `run_${runNumber}_${String(number).padStart(6, '0')}.stf`;
+  await writeFile(join(folder, `.${name}`), `frame ${number}\n`);
+  await rename(join(folder, `.${name}`), join(folder, name));
+}
 
 function announcement({ slicesPerFrame, workers, workSeconds }: StoryForm): object {
-  const sizes = { maxWorkers: workers, prewarmedWorkers: workers / 2, targetLagSeconds: 2, idleSeconds: 5, leaseSeconds: 10 };
+  const sizes = {
+    maxWorkers: workers,
+    prewarmedWorkers: workers - 1,
+    targetLagSeconds: 2,
+    idleSeconds: 5,
+    leaseSeconds: 10,
+  };
   const path = { name: 'FAST', command: 'sh', arguments: ['-c', payload(workSeconds)], memoryMiB: 64 };
   return {
     ...{ detectorConfiguration: 'epic_craterlake_18x275', slicesPerFrame, settleSeconds: 1 },
@@ -87,25 +123,25 @@ function announcement({ slicesPerFrame, workers, workSeconds }: StoryForm): obje
 
 /** Makes a queue whose dead workers lose their jobs within seconds. */
 async function makeQueue(system: ServiceSystem): Promise<void> {
-  const limits = { heartbeatSeconds: 2, leaseSeconds: 10 };
+  const limits = { heartbeatSeconds: 2, leaseSeconds: 5 };
   const continuity = { maxContinueSeconds: 0 };
   await system.api().change('createQueue', { name: queue, site: 'BNL', limits, continuity });
 }
 
 interface Events {
-  readonly announce: (number: number) => Promise<unknown>;
+  readonly record: (number: number) => Promise<unknown>;
   readonly standby: () => Promise<unknown>;
   readonly kill: () => Promise<unknown>;
   readonly restart: () => Promise<unknown>;
 }
 
 /** Announces the frames, each at its time, while the other events happen. */
-async function takeData(form: StoryForm, { announce, standby: pause, kill, restart }: Events): Promise<void> {
+async function takeData(form: StoryForm, { record, standby: pause, kill, restart }: Events): Promise<void> {
   const frames = framesOf(form);
   const at = (part: number): number => Math.floor(frames * part);
   const pending: Promise<unknown>[] = [];
   for (let number = 0; number < frames; number += 1) {
-    pending.push(announce(number));
+    await record(number);
     if (number === at(0.25)) pending.push(kill());
     if (number === at(0.5)) await pause();
     if (number === at(0.75)) pending.push(restart());
@@ -128,7 +164,7 @@ async function standby(run: RunClient, fleetId: string): Promise<void> {
   };
   await run.daq('STANDBY');
   const pause = await untilFleet('PAUSED');
-  expect((await run.now()).paths[0].lanes[0].feed).toMatchObject({ isHeld: true });
+  await run.until('a held feed', ({ paths }) => paths[0].lanes[0].feed.isHeld);
   await run.daq('PHYSICS');
   const resumption = await untilFleet('RUNNING');
   print(`pause ${pause.toFixed(2)} s and resumption ${resumption.toFixed(2)} s after their announcements`);

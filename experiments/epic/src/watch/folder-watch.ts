@@ -1,0 +1,159 @@
+/** Watches a folder, and announces the frames whose files are complete, each once. */
+import { type FSWatcher, watch } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '@rhizome/log';
+import { Backoff, sleep } from '@rhizome/retry';
+import type { Journal } from './journal.js';
+
+/** A frame whose file is complete. */
+export interface CompleteFrame {
+  readonly number: number;
+  readonly location: string;
+  readonly bytes: number;
+  readonly recordedAt: Date;
+}
+
+/**
+ * Announces frames. @returns the numbers of frames that are not accepted, now or later, with the reason of each
+ * @throws unless all others are announced; they are announced again
+ */
+export type AnnounceFrames = (frames: readonly CompleteFrame[]) => Promise<ReadonlyMap<number, string>>;
+
+/** Options of {@link FolderWatch}. */
+export interface FolderWatchOptions {
+  readonly folder: string;
+  /** Form of the names of frames, with a group `number`. */
+  readonly pattern: RegExp;
+  readonly complete: 'rename' | 'marker';
+  /** Precedes the name of a file in the location of its frame. */
+  readonly locationPrefix: string;
+  readonly rescanMs: number;
+  readonly journal: Journal;
+  readonly announce: AnnounceFrames;
+  readonly log: Logger;
+}
+
+/** Frames of one call. */
+const maxFrames = 1000;
+const maxFrameNumber = 10_000_000;
+/** Time for which changes are collected before a look, in milliseconds. */
+const collectMs = 20;
+const pauses = { initialDelayMs: 200, maxDelayMs: 10_000 } as const;
+
+export class FolderWatch {
+  readonly #options: FolderWatchOptions;
+  readonly #stopping = new AbortController();
+  /** Sizes at the look before, of files that wait for their end. */
+  #sizes = new Map<string, number>();
+  #waiting = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: FolderWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Starts with a look at the whole folder. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends after the current announcement. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#waiting.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { log, rescanMs } = this.#options;
+    const { signal } = this.#stopping;
+    const backoff = new Backoff(pauses);
+    let watcher: FSWatcher | undefined;
+    while (!signal.aborted) {
+      this.#waiting = new AbortController();
+      watcher ??= this.#watch();
+      let pauseMs = rescanMs;
+      try {
+        if (await this.#look()) pauseMs = collectMs;
+        backoff.reset();
+      } catch (error) {
+        pauseMs = backoff.next();
+        log.warn({ err: error }, 'frames could not be announced; they are announced again');
+      }
+      if (!(await sleep(pauseMs, this.#waiting.signal))) await sleep(collectMs, signal);
+    }
+    watcher?.close();
+  }
+
+  /** Wakes the next look on a change. Without it, as on file systems of a network, the looks go on. */
+  #watch(): FSWatcher | undefined {
+    const { folder, log } = this.#options;
+    try {
+      const watcher = watch(folder, { persistent: false }, () => this.#waiting.abort());
+      watcher.on('error', (error) => log.warn({ err: error }, 'changes of the folder are not reported'));
+      return watcher;
+    } catch (error) {
+      log.warn({ err: error }, 'changes of the folder are not reported');
+      return undefined;
+    }
+  }
+
+  /**
+   * Announces what is complete and was not announced, in the order of the numbers.
+   * @returns true if there is more, or a file may be complete at the next look
+   */
+  async #look(): Promise<boolean> {
+    const { folder, journal, announce, log } = this.#options;
+    const names = await readdir(folder);
+    const all = new Set(names);
+    const candidates = names
+      .flatMap((name) => {
+        const number = this.#numberOf(name);
+        return number === undefined || journal.has(number) ? [] : [{ name, number }];
+      })
+      .filter(({ name }) => this.#isMarked(name, all))
+      .sort((one, other) => one.number - other.number);
+    const sizes = new Map<string, number>();
+    const frames: CompleteFrame[] = [];
+    for (const { name, number } of candidates) {
+      if (frames.length === maxFrames) break;
+      const frame = await this.#frameOf(name, number, sizes);
+      if (frame) frames.push(frame);
+    }
+    this.#sizes = sizes;
+    if (frames.length > 0) {
+      const refused = await announce(frames);
+      for (const [number, reason] of refused) log.error({ number, reason }, 'frame refused');
+      await journal.add(frames.map(({ number }) => number));
+      log.info({ count: frames.length - refused.size, last: frames.at(-1)?.number }, 'frames announced');
+    }
+    return frames.length === maxFrames || sizes.size > 0;
+  }
+
+  #numberOf(name: string): number | undefined {
+    const digits = this.#options.pattern.exec(name)?.groups?.['number'];
+    const number = Number(digits);
+    return digits !== undefined && Number.isInteger(number) && number <= maxFrameNumber ? number : undefined;
+  }
+
+  #isMarked(name: string, all: ReadonlySet<string>): boolean {
+    return this.#options.complete === 'rename' || all.has(`${name}.done`);
+  }
+
+  /** The frame of a file; undefined if it is gone or may still grow, which `sizes` then notes. */
+  async #frameOf(
+    name: string,
+    number: number,
+    sizes: Map<string, number>,
+  ): Promise<CompleteFrame | undefined> {
+    const { folder, complete, locationPrefix } = this.#options;
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (!found?.isFile()) return undefined;
+    if (complete === 'marker' && this.#sizes.get(name) !== found.size) {
+      sizes.set(name, found.size);
+      return undefined;
+    }
+    return { number, location: `${locationPrefix}${name}`, bytes: found.size, recordedAt: found.mtime };
+  }
+}
