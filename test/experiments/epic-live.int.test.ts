@@ -1,11 +1,13 @@
 // Live runs of ePIC on a real core: announcements, the feed through crashes, phases, results and the end.
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPrincipal, type Principal } from '@rhizome/authz';
+import { createIds, systemClock } from '@rhizome/clock';
 import { experiment } from '@rhizome/epic';
+import { silentLogger } from '@rhizome/log';
 import { waitFor } from '@rhizome/testkit';
 import type { AnyData } from '../e2e/system/api.js';
 import { losing } from './faulty-client.js';
-import { mutate, type RunningExperiment, type System, startTestSystem } from './test-system.js';
+import { document, mutate, type RunningExperiment, type System, startTestSystem } from './test-system.js';
 import { startWorker } from './worker.js';
 
 const minute = { deadlineMs: 60_000 };
@@ -197,6 +199,47 @@ describe('a live run', () => {
     await until(2, 'the end', ({ endedAt }) => endedAt !== null);
   });
 
+  it('is worked for by one process at a time, and by another one once that has ended', async () => {
+    const { db } = running;
+    const core = system.service('epic');
+    const other = await experiment.build({
+      db,
+      core,
+      clock: systemClock,
+      ids: createIds(),
+      log: silentLogger(),
+    });
+    await other.start();
+    try {
+      await announce(9);
+      await daq(9, 'PHYSICS', 10);
+      await frames(9, [frame(0), frame(1)]);
+      const { paths } = await until(9, 'the feed', (run) => run.paths[0].fedSlices === 30);
+      await running.service.stop();
+      await frames(9, [frame(2)]);
+      await until(9, 'the feed by the other process', (run) => run.paths[0].fedSlices === 45);
+      expect((await poolOf(paths[0].lanes[0].poolId)).counts.waiting).toBe(45);
+    } finally {
+      await other.stop();
+      await running.restart();
+    }
+    // A process that was killed has kept its claim.
+    const claims = db.collection<{ _id: string; holder: string; until: Date }>('liveClaims');
+    const { id } = await shown(9);
+    const over = new Date(Date.now() + 2000);
+    await waitFor(
+      'a claim of a process that is gone',
+      async () =>
+        (await claims.updateOne({ _id: id }, { $set: { holder: 'gone', until: over } })).matchedCount === 1,
+      minute,
+    );
+    await frames(9, [frame(3)]);
+    await until(9, 'the feed after the end of the claim', (run) => run.paths[0].fedSlices === 60);
+    expect(new Set(await work('run-9-fast', 100)).size).toBe(60);
+    await daq(9, 'ENDED', 20);
+    await until(9, 'the end', ({ endedAt }) => endedAt !== null);
+  });
+
   it('gives no slices to workers in STANDBY, and goes on afterwards', async () => {
     await announce(3);
     await daq(3, 'PHYSICS', 10);
@@ -219,6 +262,25 @@ describe('a live run', () => {
     expect(again.decisions.nodes.map(({ reason }: AnyData) => reason)).toEqual(['FED', 'PHASE', 'FED']);
     await daq(3, 'ENDED', 13);
     await until(3, 'the whole work', async () => (await work('run-3-fast', 100), (await shown(3)).endedAt));
+  });
+});
+
+describe('a change of a live run', () => {
+  it('is sent to subscribers', async () => {
+    await announce(10);
+    const text = 'subscription { epicLiveRunChanged(runNumber: 10) { cursor event { run { phase } } } }';
+    const stream = (await system.client()).subscribe(document(text), {});
+    await waitFor('the opening message', stream.next(), minute);
+    await daq(10, 'PHYSICS', 10);
+    const isPhysics = (data: AnyData) => data.epicLiveRunChanged.event?.run.phase === 'PHYSICS';
+    await waitFor<Record<string, unknown>>('the phase', stream, { ...minute, until: isPhysics });
+    await stream.return?.();
+  });
+
+  it('reports what core refuses', async () => {
+    await announce(11, { paths: [fast({ queues: ['nowhere'] })] });
+    const { problem } = await until(11, 'a problem', (run) => run.problem !== null);
+    expect(problem).toMatch(/createFleet.*nowhere/);
   });
 });
 

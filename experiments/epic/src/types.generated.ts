@@ -65,7 +65,9 @@ export type AnnounceEpicLiveRunUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** A live run of this number was announced with another input, or by another principal. */
-  | 'RUN_NUMBER_TAKEN';
+  | 'RUN_NUMBER_TAKEN'
+  /** As many live runs as may be processed at a time have not ended. */
+  | 'TOO_MANY_RUNS';
 
 /** A state of a facet to announce. */
 export type AnnounceEpicRunStateInput = {
@@ -1273,7 +1275,7 @@ export type ResolversTypes = {
   Int: ResolverTypeWrapper<Scalars['Int']['output']>;
   AnnounceEpicLiveRunPayload: ResolverTypeWrapper<Omit<AnnounceEpicLiveRunPayload, 'run' | 'userErrors'> & { run?: Maybe<ResolversTypes['EpicLiveRun']>, userErrors: ReadonlyArray<ResolversTypes['AnnounceEpicLiveRunUserError']> }>;
   AnnounceEpicLiveRunUserError: ResolverTypeWrapper<Omit<AnnounceEpicLiveRunUserError, 'code'> & { code: ResolversTypes['AnnounceEpicLiveRunUserErrorCode'] }>;
-  AnnounceEpicLiveRunUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'RUN_NUMBER_TAKEN'>;
+  AnnounceEpicLiveRunUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'RUN_NUMBER_TAKEN' | 'TOO_MANY_RUNS'>;
   AnnounceEpicRunStateInput: AnnounceEpicRunStateInput;
   AnnounceEpicRunStatePayload: ResolverTypeWrapper<Omit<AnnounceEpicRunStatePayload, 'entry' | 'run' | 'userErrors'> & { entry?: Maybe<ResolversTypes['EpicLiveRunEntry']>, run?: Maybe<ResolversTypes['EpicLiveRun']>, userErrors: ReadonlyArray<ResolversTypes['AnnounceEpicRunStateUserError']> }>;
   AnnounceEpicRunStateUserError: ResolverTypeWrapper<Omit<AnnounceEpicRunStateUserError, 'code'> & { code: ResolversTypes['AnnounceEpicRunStateUserErrorCode'] }>;
@@ -1466,7 +1468,7 @@ export type AnnounceEpicLiveRunUserErrorResolvers<ContextType = Context, ParentT
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type AnnounceEpicLiveRunUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, RUN_NUMBER_TAKEN?: any }, ResolversTypes['AnnounceEpicLiveRunUserErrorCode']>;
+export type AnnounceEpicLiveRunUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, RUN_NUMBER_TAKEN?: any, TOO_MANY_RUNS?: any }, ResolversTypes['AnnounceEpicLiveRunUserErrorCode']>;
 
 export type AnnounceEpicRunStatePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AnnounceEpicRunStatePayload'] = ResolversParentTypes['AnnounceEpicRunStatePayload']> = {
   entry?: Resolver<Maybe<ResolversTypes['EpicLiveRunEntry']>, ParentType, ContextType>;

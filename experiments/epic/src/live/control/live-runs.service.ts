@@ -15,7 +15,7 @@ import { afterAnnouncement } from '../model/facets.js';
 import { type BreakerDocument, type EntryDocument, entriesCollection } from '../model/live-collections.js';
 import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from '../model/live-input.js';
 import type { LiveRunDocument } from '../model/live-run.document.js';
-import type { LiveRunsRepository } from '../store/live-runs.repository.js';
+import { type LiveRunsRepository, maxActiveRuns } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
 
 /** Dependencies of {@link LiveRuns}. */
@@ -51,13 +51,15 @@ export class LiveRuns {
     const { runs, clock, ids, changed } = this.#options;
     const faults = checkLiveRun(input);
     if (faults.length > 0) return { run: null, userErrors: faults };
+    const known = await runs.ofNumber(input.runNumber);
     const run = newLiveRun(input, { id: ids.next('epicLiveRun'), subject, now: clock.now() });
-    if (await runs.add(run)) {
+    if (!known && (await runs.isFull())) return { run: null, userErrors: [tooMany(input.runNumber)] };
+    if (!known && (await runs.add(run))) {
       changed();
       return { run, userErrors: [] };
     }
-    const known = await runs.ofNumber(input.runNumber);
-    if (known?.digest === run.digest) return { run: known, userErrors: [] };
+    const stored = known ?? (await runs.ofNumber(input.runNumber));
+    if (stored?.digest === run.digest) return { run: stored, userErrors: [] };
     const message = `runNumber: live run ${input.runNumber} was announced with another input or by another principal; must be a number that was not used`;
     return { run: null, userErrors: [{ path: ['runNumber'], code: 'RUN_NUMBER_TAKEN', message }] };
   }
@@ -162,6 +164,11 @@ export class LiveRuns {
     changed();
     return { breaker, userErrors: [] };
   }
+}
+
+function tooMany(runNumber: number) {
+  const message = `runNumber: run ${runNumber} would be one more than ${maxActiveRuns} runs that have not ended; must wait until one has`;
+  return { path: ['runNumber'], code: 'TOO_MANY_RUNS', message } as const;
 }
 
 function notFound(runNumber: number) {

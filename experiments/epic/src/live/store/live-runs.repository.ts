@@ -33,7 +33,10 @@ export interface FramesAnnounced {
 
 const majority = { readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } } as const;
 const claimSeconds = 5;
-const maxActiveRuns = 100;
+/** Most runs that have not ended: all of them are read several times a second. */
+export const maxActiveRuns = 100;
+
+const isActive = { stage: { $in: ['OPEN', 'CLOSED'] } } as const;
 
 export class LiveRunsRepository {
   readonly #db: Db;
@@ -83,9 +86,14 @@ export class LiveRunsRepository {
     return keysetPage({ collection: this.#entries, filter: { runId }, order, first, after });
   }
 
-  /** Runs that have not ended, at most 100. */
+  /** Runs that have not ended, the oldest first. */
   active(): Promise<readonly LiveRunDocument[]> {
-    return this.#runs.find({ stage: { $in: ['OPEN', 'CLOSED'] } }, { limit: maxActiveRuns }).toArray();
+    return this.#runs.find(isActive, { sort: { _id: 1 }, limit: maxActiveRuns }).toArray();
+  }
+
+  /** True if as many runs as are possible have not ended. */
+  async isFull(): Promise<boolean> {
+    return (await this.#runs.countDocuments(isActive, { limit: maxActiveRuns })) >= maxActiveRuns;
   }
 
   /**
