@@ -1,6 +1,6 @@
 /**
- * A run that is processed while the detector takes data, in real processes: frames every 0.6 s, a standby phase,
- * a worker that is killed, and a gateway that restarts. Every slice counts once.
+ * A run that is processed while the detector takes data, in real processes: frames every 0.6 s, a standby
+ * phase, a worker that is killed, and a gateway that restarts. Every slice counts once.
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -49,7 +49,10 @@ const schema = z.strictObject({
 /** The configuration of the agent. */
 export type WatchConfig = DeepReadonly<z.output<typeof schema>>;
 
-/** Reads the configuration from `RHIZOME_EPIC_WATCH_…`. @throws DomainError CONFIG_INVALID with every fault */
+/**
+ * Reads the configuration from `RHIZOME_EPIC_WATCH_…`.
+ * @throws DomainError CONFIG_INVALID with every fault
+ */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): WatchConfig {
   const config = loadConfig({ schema, env, prefix: 'RHIZOME_EPIC_WATCH_', secrets: [] });
   const { gatewayUrl, insecureTransport } = config;

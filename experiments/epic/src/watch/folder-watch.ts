@@ -15,7 +15,8 @@ export interface CompleteFrame {
 }
 
 /**
- * Announces frames. @returns the numbers of frames that are not accepted, now or later, with the reason of each
+ * Announces frames.
+ * @returns the numbers of frames that are not accepted, now or later, with the reason of each
  * @throws unless all others are announced; they are announced again
  */
 export type AnnounceFrames = (frames: readonly CompleteFrame[]) => Promise<ReadonlyMap<number, string>>;
