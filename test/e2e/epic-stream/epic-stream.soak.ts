@@ -1,4 +1,4 @@
 // As epic-stream.e2e.ts, for a minute with thirty workers.
 import { epicStreamStory } from './story.js';
 
-epicStreamStory({ seconds: 60, slicesPerFrame: 15, workers: 30, workSeconds: 0.5 });
+epicStreamStory({ seconds: 60, slicesPerFrame: 15, workers: 30, perPilot: 6, workSeconds: 0.5 });

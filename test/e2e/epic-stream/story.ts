@@ -18,12 +18,13 @@ export interface StoryForm {
   readonly seconds: number;
   readonly slicesPerFrame: number;
   readonly workers: number;
+  /** Workers of each pilot. */
+  readonly perPilot: number;
   /** Seconds of work on a slice. */
   readonly workSeconds: number;
 }
 
 const frameMs = 600;
-const coresPerNode = 2;
 const queue = 'reco';
 const runNumber = 4711;
 
@@ -37,8 +38,8 @@ export function epicStreamStory(form: StoryForm): void {
     const system = await startServices({ experiments: ['epic'] });
     await makeQueue(system);
     const [victim] = await Promise.all(
-      Array.from({ length: Math.ceil(form.workers / coresPerNode) }, (_, index) =>
-        startPilot(system, { name: `node-${index}`, queue, cores: coresPerNode }),
+      Array.from({ length: Math.ceil(form.workers / form.perPilot) }, (_, index) =>
+        startPilot(system, { name: `node-${index}`, queue, cores: form.perPilot }),
       ),
     );
     const run = new RunClient(system, runNumber);
