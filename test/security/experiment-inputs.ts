@@ -5,7 +5,7 @@ const quantum = { name: 'a', label: 'isr', dataId: 'visit=1' };
 /** Inputs of further mutations about the live run 7 of epic, by mutation. */
 export const liveRunInputs: Readonly<Record<string, () => object>> = {
   announceEpicLiveRun: () => ({
-    ...{ runNumber: 7, detectorConfiguration: 'epic' },
+    ...{ runNumber: 7, detectorConfiguration: 'epic', settleSeconds: 0 },
     paths: [{ name: 'FAST', command: 'true', cores: 4000, maxWorkers: 1 }],
   }),
   announceEpicRunState: () => ({

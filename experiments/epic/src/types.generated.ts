@@ -361,7 +361,7 @@ export type EpicLane = {
   readonly fleetId?: Maybe<Scalars['ID']['output']>;
   /** Age of the oldest slice that waits, in seconds; 0 if none waits. */
   readonly lagSeconds: Scalars['Float']['output'];
-  /** Time at which core's numbers were read; null before the first reading. */
+  /** Time of the reading of core's numbers, at most about ten seconds ago; null before the first one. */
   readonly observedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Identifier of the pool of work units, for `workPool` and its streams; null until it is created. */
   readonly poolId?: Maybe<Scalars['ID']['output']>;
@@ -895,7 +895,7 @@ export type EpicTimeFrameInput = {
 
 export type Job = {
   readonly __typename?: 'Job';
-  /** Details of an ePIC job; null for jobs of other experiments. */
+  /** Details of a job of the task of a run; null for workers of live runs, and for jobs of other experiments. */
   readonly epic?: Maybe<EpicJob>;
   readonly id: Scalars['ID']['output'];
   readonly task?: Maybe<Task>;

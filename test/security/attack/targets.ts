@@ -155,8 +155,7 @@ async function objectsOfExperiments(
     else throw new Error(`${field}: ${JSON.stringify(object)}`);
     return object[id] ?? '';
   };
-  for (const field of ['announceEpicLiveRun', 'setEpicSiteFeed'])
-    await api.change(field, liveRunInputs[field]?.() ?? {});
+  await endLiveRun(api);
   return {
     atlasTask: String(await submit('submitAtlasTask', 'task', 'id')),
     epicRun: Number(await submit('submitEpicRun', 'run', 'runNumber')),
@@ -172,6 +171,18 @@ async function untilSubmitted(api: Api, id: string): Promise<void> {
     (await api.data<{ workflow: { counts: { submitted: number } } }>(query, { id })).workflow.counts
       .submitted > 0;
   await waitFor('the job of the first node', isSubmitted, { deadlineMs: 60_000 });
+}
+
+/** Announces a live run and ends it: one that is under way would change the store. */
+async function endLiveRun(api: Api): Promise<void> {
+  for (const field of ['announceEpicLiveRun', 'setEpicSiteFeed'])
+    await api.change(field, liveRunInputs[field]?.() ?? {});
+  const ended = { facet: 'OPERATOR', state: 'END', at: new Date().toISOString() };
+  await api.change('announceEpicRunState', { ...liveRunInputs['announceEpicRunState']?.(), ...ended });
+  const text = '{ epic { liveRun(runNumber: 7) { endedAt } } }';
+  const hasEnded = async (): Promise<boolean> =>
+    (await api.data<{ epic: { liveRun: { endedAt: string | null } } }>(text)).epic.liveRun.endedAt !== null;
+  await waitFor('the end of the live run', hasEnded, { deadlineMs: 60_000 });
 }
 
 async function untilExpanded(api: Api, id: string): Promise<void> {

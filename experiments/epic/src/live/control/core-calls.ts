@@ -46,7 +46,6 @@ export class CoreRefusal extends Error {
 
 /** Labels of the jobs of a run. */
 export const runLabel = 'epic-live-run';
-const idempotent = { idempotent: true } as const;
 
 /** Name of the pool and of the fleet of a lane. */
 export function laneName({ run, path, index }: LanePlace): string {
@@ -56,9 +55,12 @@ export function laneName({ run, path, index }: LanePlace): string {
 
 export class CoreCalls {
   readonly #core: ApiClient;
+  readonly #options: { readonly idempotent: true; readonly signal: AbortSignal };
 
-  constructor(core: ApiClient) {
+  /** @param signal ends calls under way */
+  constructor(core: ApiClient, signal: AbortSignal) {
     this.#core = core;
+    this.#options = { idempotent: true, signal };
   }
 
   /** Creates the pool of a lane. @returns its identifier */
@@ -69,7 +71,7 @@ export class CoreCalls {
       ...{ experiment: experimentName, name: laneName(place), run: String(run.runNumber) },
       settings: { leaseSeconds, maxAttempts, backoffSeconds: 1 },
     };
-    const { createWorkPool } = await this.#core.mutate(EpicCreatePoolDocument, { input }, idempotent);
+    const { createWorkPool } = await this.#core.mutate(EpicCreatePoolDocument, { input }, this.#options);
     if (createWorkPool.pool) return createWorkPool.pool.id;
     throw new CoreRefusal('createWorkPool', createWorkPool.userErrors);
   }
@@ -87,7 +89,7 @@ export class CoreCalls {
       settings: { min, max, targetLagSeconds, idleSeconds, upCooldownSeconds: 5, queues },
       job: jobOf(place),
     };
-    const { createFleet } = await this.#core.mutate(EpicCreateFleetDocument, { input }, idempotent);
+    const { createFleet } = await this.#core.mutate(EpicCreateFleetDocument, { input }, this.#options);
     if (createFleet.fleet) return { id: createFleet.fleet.id, owner: createFleet.fleet.owner.subject };
     throw new CoreRefusal('createFleet', createFleet.userErrors);
   }
@@ -95,7 +97,7 @@ export class CoreCalls {
   /** Requests workers until a time. */
   async prewarm(fleetId: string, jobs: number, until: Date): Promise<void> {
     const input = { fleetId, jobs, until: until.toISOString() };
-    const { prewarmFleet } = await this.#core.mutate(EpicPrewarmFleetDocument, { input }, idempotent);
+    const { prewarmFleet } = await this.#core.mutate(EpicPrewarmFleetDocument, { input }, this.#options);
     if (prewarmFleet.userErrors.length > 0) throw new CoreRefusal('prewarmFleet', prewarmFleet.userErrors);
   }
 
@@ -104,8 +106,8 @@ export class CoreCalls {
     const input = { fleetId, reason };
     const { userErrors } =
       state === 'PAUSED'
-        ? (await this.#core.mutate(EpicPauseFleetDocument, { input }, idempotent)).pauseFleet
-        : (await this.#core.mutate(EpicResumeFleetDocument, { input }, idempotent)).resumeFleet;
+        ? (await this.#core.mutate(EpicPauseFleetDocument, { input }, this.#options)).pauseFleet
+        : (await this.#core.mutate(EpicResumeFleetDocument, { input }, this.#options)).resumeFleet;
     const errors = userErrors.filter(({ code }) => code !== 'FLEET_STATE_CONFLICT');
     if (errors.length > 0) throw new CoreRefusal('a change of a fleet', errors);
   }
@@ -116,7 +118,7 @@ export class CoreCalls {
    */
   async publish(poolId: string, units: readonly SliceUnit[]): Promise<number | null> {
     const input = { poolId, units: [...units] };
-    const { publishWorkUnits } = await this.#core.mutate(EpicPublishUnitsDocument, { input }, idempotent);
+    const { publishWorkUnits } = await this.#core.mutate(EpicPublishUnitsDocument, { input }, this.#options);
     const { userErrors, retryAfterSeconds } = publishWorkUnits;
     if (userErrors.length === 0) return null;
     if (userErrors.every(({ code }) => code === 'POOL_FULL')) return retryAfterSeconds ?? 10;
@@ -128,7 +130,7 @@ export class CoreCalls {
     const { closeWorkPool } = await this.#core.mutate(
       EpicClosePoolDocument,
       { input: { poolId } },
-      idempotent,
+      this.#options,
     );
     if (closeWorkPool.userErrors.length > 0) throw new CoreRefusal('closeWorkPool', closeWorkPool.userErrors);
   }
@@ -136,18 +138,19 @@ export class CoreCalls {
   /** Fleets of pools with the numbers of the units. */
   async laneStates(poolIds: readonly string[]): Promise<readonly LaneState[]> {
     if (poolIds.length === 0) return [];
-    return (await this.#core.query(EpicLaneStatesDocument, { poolIds: [...poolIds] })).fleets.nodes;
+    return (await this.#core.query(EpicLaneStatesDocument, { poolIds: [...poolIds] }, this.#options)).fleets
+      .nodes;
   }
 
   /** Failed attempts of the units of a run, by pool and site, in hours that begin at or after a time. */
   async failedAttempts(runNumber: number, since: Date) {
     const variables = { run: String(runNumber), since: since.toISOString() };
-    return (await this.#core.query(EpicFailedAttemptsDocument, variables)).workUnitTotals;
+    return (await this.#core.query(EpicFailedAttemptsDocument, variables, this.#options)).workUnitTotals;
   }
 
   /** Name of the site of a queue; undefined if the queue is not there. */
   async siteOf(queue: string): Promise<string | undefined> {
-    return (await this.#core.query(EpicQueueSiteDocument, { name: queue })).queue?.site.name;
+    return (await this.#core.query(EpicQueueSiteDocument, { name: queue }, this.#options)).queue?.site.name;
   }
 }
 

@@ -4,7 +4,7 @@
  * call: the keys of the slices let core publish each once.
  */
 import type { Clock } from '@rhizome/clock';
-import { decisionsCollection } from '../model/live-collections.js';
+import { decisionsCollection } from '../model/feed-collections.js';
 import { slicesOf } from '../model/frame-numbers.js';
 import type { FeedIntent, LiveRunDocument } from '../model/live-run.document.js';
 import type { PathName } from '../model/live-run.types.js';

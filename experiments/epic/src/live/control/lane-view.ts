@@ -1,5 +1,6 @@
 /** Lanes of runs, and what a process knows of them besides what is stored. */
-import type { BreakerDocument, ResultsDocument } from '../model/live-collections.js';
+import type { BreakerDocument } from '../model/feed-collections.js';
+import type { ResultsDocument } from '../model/live-collections.js';
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import type { PathName } from '../model/live-run.types.js';
 import type { LaneView } from '../model/regulator.js';

@@ -12,7 +12,8 @@ import type {
   SetEpicSiteFeedInput,
 } from '../../types.generated.js';
 import { afterAnnouncement } from '../model/facets.js';
-import { type BreakerDocument, type EntryDocument, entriesCollection } from '../model/live-collections.js';
+import { type BreakerDocument } from '../model/feed-collections.js';
+import { type EntryDocument, entriesCollection } from '../model/live-collections.js';
 import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from '../model/live-input.js';
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import { type LiveRunsRepository, maxActiveRuns } from '../store/live-runs.repository.js';

@@ -40,13 +40,15 @@ export class LiveSupervisor {
   readonly #core: CoreCalls;
   readonly #stopping = new AbortController();
   readonly #held = new Map<string, Held>();
+  /** Work that is ending. */
+  readonly #ending = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
   #waiting = new AbortController();
 
   constructor(options: LiveSupervisorOptions) {
     this.#options = options;
     this.#holder = options.ids.next('epicProcess');
-    this.#core = new CoreCalls(options.core);
+    this.#core = new CoreCalls(options.core, this.#stopping.signal);
   }
 
   /** Starts; core may be unreachable. */
@@ -64,7 +66,8 @@ export class LiveSupervisor {
     this.#stopping.abort();
     this.wake();
     await this.#running;
-    await Promise.all([...this.#held].map(([runId, held]) => this.#drop(runId, held)));
+    for (const [runId, held] of this.#held) this.#drop(runId, held);
+    await Promise.all(this.#ending);
   }
 
   async #run(): Promise<void> {
@@ -74,7 +77,7 @@ export class LiveSupervisor {
       this.#waiting = new AbortController();
       try {
         const active = await runs.active();
-        await this.#dropOthers(active);
+        this.#dropOthers(active);
         await Promise.all(active.map((run) => this.#take(run)));
       } catch (error) {
         log.warn({ err: error }, 'live runs could not be read; they are read again');
@@ -83,13 +86,19 @@ export class LiveSupervisor {
     }
   }
 
-  async #dropOthers(active: readonly LiveRunDocument[]): Promise<void> {
+  #dropOthers(active: readonly LiveRunDocument[]): void {
     const ids = new Set(active.map(({ _id }) => _id));
-    for (const [runId, held] of this.#held) if (!ids.has(runId)) await this.#drop(runId, held);
+    for (const [runId, held] of this.#held) if (!ids.has(runId)) this.#drop(runId, held);
   }
 
-  async #drop(runId: string, held: Held): Promise<void> {
+  /** Ends the work for a run, without a wait: a call to core may take long. */
+  #drop(runId: string, held: Held): void {
     this.#held.delete(runId);
+    const ending = this.#end(runId, held).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  async #end(runId: string, held: Held): Promise<void> {
     await held.running;
     await held.work.stop();
     await this.#options.runs.release(runId, this.#holder).catch(() => undefined);
@@ -102,7 +111,7 @@ export class LiveSupervisor {
     const now = clock.monotonicMs();
     if (!known || now - known.claimedAt >= claimEveryMs) {
       if (!(await runs.claim(run._id, this.#holder))) {
-        if (known) await this.#drop(run._id, known);
+        if (known) this.#drop(run._id, known);
         return;
       }
     }
@@ -127,6 +136,7 @@ export class LiveSupervisor {
       held.failures = 0;
       if (run.problem !== undefined) await runs.change(run._id, {}, { $unset: { problem: '' } }, clock.now());
     } catch (error) {
+      if (this.#stopping.signal.aborted) return;
       held.failures += 1;
       held.retryAt = clock.monotonicMs() + Math.min(pauses.longest, pauses.first * 2 ** (held.failures - 1));
       log.warn({ err: error, runNumber: run.runNumber }, 'work for a live run failed; it is repeated');

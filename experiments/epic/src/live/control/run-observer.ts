@@ -3,7 +3,7 @@
  * the breakers of sites, and fleets in a state that they should not have.
  */
 import type { Clock } from '@rhizome/clock';
-import type { BreakerDocument } from '../model/live-collections.js';
+import type { BreakerDocument } from '../model/feed-collections.js';
 import type { LaneObservation, LiveRunDocument } from '../model/live-run.document.js';
 import { regulatorName } from '../model/live-run.types.js';
 import { attemptsBetween, nextBreaker, type SiteAttempts } from '../model/regulator.js';
@@ -24,7 +24,9 @@ export interface RunObserverOptions {
 const hourMs = 3_600_000;
 const windowMs = 60_000;
 /** Longest time between samples for which workers count as running, in seconds. */
-const maxSampleSeconds = 10;
+const maxSampleSeconds = 15;
+/** Time after which numbers are stored again that have not changed, in milliseconds. */
+const storeEveryMs = 10_000;
 const failuresEveryMs = 5000;
 /** Core keeps hours for longer, but a call covers 31 days. */
 const maxPeriodMs = 30 * 24 * hourMs;
@@ -57,6 +59,7 @@ export class RunObserver {
       const state = byFleet.get(place.lane.fleetId ?? '');
       if (!state) continue;
       const observed = observationOf(state, now);
+      if (!isNews(place.lane.observed, observed)) continue;
       set[laneField(place, 'observed')] = observed;
       inc[laneField(place, 'heldCoreSeconds')] = heldBetween(place, now);
       this.#sample(place, observed);
@@ -130,6 +133,12 @@ function observationOf(
     fleetReason: latestDecision ? `${latestDecision.reason}: ${latestDecision.message}` : null,
     isFleetEnded: state === 'ENDED',
   };
+}
+
+/** True if numbers have changed, or were not stored for a while. */
+function isNews(before: LaneObservation | undefined, after: LaneObservation): boolean {
+  if (!before || after.at.getTime() - before.at.getTime() >= storeEveryMs) return true;
+  return JSON.stringify({ ...before, at: after.at }) !== JSON.stringify(after);
 }
 
 /** Core seconds of the workers that ran since the sample before. */

@@ -1,12 +1,8 @@
 /** Values behind the types of live runs. */
 import type { DocumentChange } from '@rhizome/experiment';
 import type { KeysetPage } from '@rhizome/mongo';
-import type {
-  BreakerDocument,
-  DecisionDocument,
-  EntryDocument,
-  SlowSlice,
-} from '../model/live-collections.js';
+import type { BreakerDocument, DecisionDocument } from '../model/feed-collections.js';
+import type { EntryDocument, SlowSlice } from '../model/live-collections.js';
 import type { Facet, FeedState, LaneObservation, LiveRunDocument } from '../model/live-run.document.js';
 import type { FacetName, PathName } from '../model/live-run.types.js';
 import type { LanePlace } from '../control/core-calls.js';

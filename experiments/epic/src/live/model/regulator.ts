@@ -2,7 +2,7 @@
  * Rules of the regulator, all pure: how deep a lane is, whether it is fed, which lane gets the next frames,
  * and when the breaker of a site opens and closes. They only begin and stop the feed; they end no work.
  */
-import type { BreakerDocument } from './live-collections.js';
+import type { BreakerDocument } from './feed-collections.js';
 import type { FeedState, Lane, LaneObservation, PathSettings } from './live-run.document.js';
 import { type BreakerState, type FeedReason, type Phase, regulatorName } from './live-run.types.js';
 
@@ -119,7 +119,7 @@ export function nextBreaker(
   if (state !== 'HALF_OPEN') return undefined;
   if (failed > 0) return { state: 'OPEN', reason: 'an attempt failed while a single frame was tried' };
   return completed > 0
-    ? { state: 'CLOSED', reason: 'a slice of the frame that was tried is complete' }
+    ? { state: 'CLOSED', reason: 'a slice was completed while a single frame was tried' }
     : undefined;
 }
 

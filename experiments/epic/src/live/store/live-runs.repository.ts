@@ -2,9 +2,8 @@
 import { collection, isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db, UpdateFilter } from 'mongodb';
 import { frameId, withFrames } from '../model/frame-numbers.js';
+import { claimsCollection, type ClaimDocument } from '../model/feed-collections.js';
 import {
-  claimsCollection,
-  type ClaimDocument,
   entriesCollection,
   type EntryDocument,
   type FrameDocument,

@@ -6,6 +6,8 @@ import {
   breakersCollection,
   type DecisionDocument,
   decisionsCollection,
+} from '../model/feed-collections.js';
+import {
   type FrameDocument,
   framesCollection,
   type ResultsDocument,
