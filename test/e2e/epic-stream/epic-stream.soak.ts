@@ -1,4 +1,5 @@
 // As epic-stream.e2e.ts, for a minute with thirty workers.
 import { epicStreamStory } from './story.js';
 
-epicStreamStory({ seconds: 60, slicesPerFrame: 15, workers: 30, perPilot: 6, workSeconds: 0.5 });
+const workers = { workers: 30, perPilot: 6, batch: 4, leaseSeconds: 15 };
+epicStreamStory({ seconds: 60, slicesPerFrame: 15, workSeconds: 0.5, ...workers });

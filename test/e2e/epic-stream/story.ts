@@ -20,6 +20,9 @@ export interface StoryForm {
   readonly workers: number;
   /** Workers of each pilot. */
   readonly perPilot: number;
+  /** Slices that a worker leases together. */
+  readonly batch: number;
+  readonly leaseSeconds: number;
   /** Seconds of work on a slice. */
   readonly workSeconds: number;
 }
@@ -29,8 +32,8 @@ const queue = 'reco';
 const runNumber = 4711;
 
 /** Works on a batch of slices: each takes its time, and reports what it was. */
-const payload = (seconds: number): string =>
-  `"$RHIZOME_TOOLS/rhizome-job" units --pool "$EPIC_POOL" --max 15 --lines -- sh -c 'while read -r slice; do sleep ${seconds}; done'`;
+const payload = ({ batch, workSeconds }: StoryForm): string =>
+  `"$RHIZOME_TOOLS/rhizome-job" units --pool "$EPIC_POOL" --max ${batch} --lines -- sh -c 'while read -r slice; do sleep ${workSeconds}; done'`;
 
 /** Declares the story. */
 export function epicStreamStory(form: StoryForm): void {
@@ -107,7 +110,8 @@ async function writeFrame(folder: string, number: number): Promise<void> {
   await rename(join(folder, `.${name}`), join(folder, name));
 }
 
-function announcement({ slicesPerFrame, workers, workSeconds }: StoryForm): object {
+function announcement(form: StoryForm): object {
+  const { slicesPerFrame, workers, leaseSeconds } = form;
   const sizes = {
     maxWorkers: workers,
     prewarmedWorkers: workers - 1,
@@ -115,7 +119,7 @@ function announcement({ slicesPerFrame, workers, workSeconds }: StoryForm): obje
     idleSeconds: 5,
     leaseSeconds: 10,
   };
-  const path = { name: 'FAST', command: 'sh', arguments: ['-c', payload(workSeconds)], memoryMiB: 64 };
+  const path = { name: 'FAST', command: 'sh', arguments: ['-c', payload(form)], memoryMiB: 64 };
   return {
     ...{ detectorConfiguration: 'epic_craterlake_18x275', slicesPerFrame, settleSeconds: 1 },
     paths: [{ ...path, ...sizes, queues: [queue] }],
@@ -124,7 +128,7 @@ function announcement({ slicesPerFrame, workers, workSeconds }: StoryForm): obje
 
 /** Makes a queue whose dead workers lose their jobs within seconds. */
 async function makeQueue(system: ServiceSystem): Promise<void> {
-  const limits = { heartbeatSeconds: 2, leaseSeconds: 5 };
+  const limits = { heartbeatSeconds: 2, leaseSeconds: 10 };
   const continuity = { maxContinueSeconds: 0 };
   await system.api().change('createQueue', { name: queue, site: 'BNL', limits, continuity });
 }

@@ -25,14 +25,23 @@ const claimEveryMs = 1500;
 /** Pauses after failures of the work for a run, in milliseconds. */
 const pauses = { first: 250, longest: 5000 } as const;
 
-/** State of the work for a run. */
-interface Held {
-  readonly work: RunWork;
-  claimedAt: number;
+/** One kind of work for a run: a failure delays the next attempt. */
+interface Attempts {
   failures: number;
   retryAt: number;
   running: Promise<void> | undefined;
 }
+
+/** State of the work for a run. */
+interface Held {
+  readonly work: RunWork;
+  claimedAt: number;
+  /** Pauses and resumptions, which wait for nothing else. */
+  readonly steering: Attempts;
+  readonly stepping: Attempts;
+}
+
+const noAttempts = (): Attempts => ({ failures: 0, retryAt: 0, running: undefined });
 
 export class LiveSupervisor {
   readonly #options: LiveSupervisorOptions;
@@ -99,7 +108,7 @@ export class LiveSupervisor {
   }
 
   async #end(runId: string, held: Held): Promise<void> {
-    await held.running;
+    await Promise.all([held.stepping.running, held.steering.running]);
     await held.work.stop();
     await this.#options.runs.release(runId, this.#holder).catch(() => undefined);
   }
@@ -117,28 +126,40 @@ export class LiveSupervisor {
     }
     const held = known ?? this.#newWork(run._id);
     if (!known || now - known.claimedAt >= claimEveryMs) held.claimedAt = now;
-    if (held.running || now < held.retryAt) return;
-    held.running = this.#step(held, run).finally(() => (held.running = undefined));
+    this.#attempt(held.steering, run, () => held.work.steer(run));
+    this.#attempt(held.stepping, run, () => this.#step(held, run));
   }
 
   #newWork(runId: string): Held {
     const { runs, results, core: client, clock, log } = this.#options;
     const work = new RunWork({ runs, results, core: this.#core, client, clock, log }, runId);
-    const held: Held = { work, claimedAt: 0, failures: 0, retryAt: 0, running: undefined };
+    const held: Held = { work, claimedAt: 0, steering: noAttempts(), stepping: noAttempts() };
     this.#held.set(runId, held);
     return held;
   }
 
-  async #step(held: Held, run: LiveRunDocument): Promise<void> {
+  async #step({ work }: Held, run: LiveRunDocument): Promise<void> {
+    const { clock, runs } = this.#options;
+    if (await work.step(run)) this.wake();
+    if (run.problem !== undefined) await runs.change(run._id, {}, { $unset: { problem: '' } }, clock.now());
+  }
+
+  /** Begins work unless it is under way, or failed a moment ago. */
+  #attempt(attempts: Attempts, run: LiveRunDocument, work: () => Promise<void>): void {
+    if (attempts.running || this.#options.clock.monotonicMs() < attempts.retryAt) return;
+    attempts.running = this.#try(attempts, run, work).finally(() => (attempts.running = undefined));
+  }
+
+  async #try(attempts: Attempts, run: LiveRunDocument, work: () => Promise<void>): Promise<void> {
     const { clock, log, runs } = this.#options;
     try {
-      if (await held.work.step(run)) this.wake();
-      held.failures = 0;
-      if (run.problem !== undefined) await runs.change(run._id, {}, { $unset: { problem: '' } }, clock.now());
+      await work();
+      attempts.failures = 0;
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      held.failures += 1;
-      held.retryAt = clock.monotonicMs() + Math.min(pauses.longest, pauses.first * 2 ** (held.failures - 1));
+      attempts.failures += 1;
+      const pause = Math.min(pauses.longest, pauses.first * 2 ** (attempts.failures - 1));
+      attempts.retryAt = clock.monotonicMs() + pause;
       log.warn({ err: error, runNumber: run.runNumber }, 'work for a live run failed; it is repeated');
       const problem = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
       if (!isPassing(error) && problem !== run.problem)

@@ -53,8 +53,6 @@ export class RunWork {
     for (const place of lanesOf(run)) await this.#setUp(place);
     let current = await this.#read();
     if (!current) return false;
-    // Fleets first: a pause takes effect within a second.
-    for (const place of lanesOf(current)) await this.#steer(place);
     await this.#observe(current);
     current = (await this.#read()) ?? current;
     let hasMore = false;
@@ -62,6 +60,11 @@ export class RunWork {
       hasMore = (await this.#feeder.feed(current, path, this.#memory)) || hasMore;
     await this.#end(current);
     return hasMore;
+  }
+
+  /** Pauses or resumes the fleets by the phase. It does not wait for a step that is under way. */
+  async steer(run: LiveRunDocument): Promise<void> {
+    await Promise.all(lanesOf(run).map((place) => this.#steer(place)));
   }
 
   /** Ends the streams. */
