@@ -34,7 +34,13 @@ function allowed({ folder, name }: WorkspacePackage): readonly string[] {
   if (folder === 'gateway') return [...libraries, '@rhizome/schema'];
   // The command line tests and makes experiments: see the decision on its developers' commands.
   if (folder === 'clients/cli')
-    return [...clients, '@rhizome/audit', '@rhizome/schema', '@rhizome/conformance'];
+    return [
+      ...clients,
+      '@rhizome/audit',
+      '@rhizome/schema',
+      '@rhizome/conformance',
+      '@rhizome/workflow-import',
+    ];
   if (folder.startsWith('clients/')) return clients;
   return packages.map((other) => other.name).filter((other) => other !== name && other !== '@rhizome/test');
 }

@@ -1,0 +1,54 @@
+/** What the parts of an import of CWL share. */
+import type { DraftEdges, DraftNode } from '../graph/draft.js';
+import { Names } from '../graph/names.js';
+import type { Refusals } from '../refusals.js';
+import type { Located } from '../text/located.js';
+import type { CwlFiles } from './files.js';
+import type { HeldRequirements } from './requirements.js';
+import type { Program } from './script.js';
+
+/** A node with its program, whose outputs are known at the end. */
+export interface ToolNode {
+  readonly node: DraftNode;
+  readonly program: Program & { readonly outputs: string[] };
+}
+
+/** State of an import. */
+export interface CwlContext {
+  readonly refusals: Refusals;
+  readonly files: CwlFiles;
+  /** Nodes so far. */
+  readonly tools: ToolNode[];
+  readonly toolOf: Map<DraftNode, ToolNode>;
+  readonly names: Names;
+  /** Absolute path of the folder that workers share; undefined for none. */
+  readonly sharedFolder: string | undefined;
+  /** Nodes that may be skipped when the workflow runs. */
+  readonly conditional: Set<DraftNode>;
+}
+
+/** Conditions under which a process runs. */
+export interface Guard {
+  readonly edges: readonly DraftEdges[];
+  /** 1 if one of them is enough; undefined for all. */
+  readonly needed?: number;
+}
+
+/** The place of a process in the workflow. */
+export interface Scope {
+  /** Steps that lead to it, with the numbers of scattered instances, such as `outer.2/align`. */
+  readonly name: string;
+  /** The same without numbers. */
+  readonly label: string;
+  readonly held: HeldRequirements;
+  readonly guard: Guard;
+  /** Processes that contain it, to find one that contains itself. */
+  readonly within: readonly string[];
+}
+
+/** A process: a tool or a workflow. */
+export interface CwlProcess {
+  readonly at: Located;
+  /** File and position, to recognise it. */
+  readonly key: string;
+}

@@ -1,0 +1,75 @@
+/** Values that are given in texts: in the job order, and as defaults. */
+import type { Refusals } from '../refusals.js';
+import { shortJson } from '../refusals.js';
+import type { Located } from '../text/located.js';
+import type { CwlFiles } from './files.js';
+import { FileValue, type Value } from './values.js';
+
+/** Where files may be. */
+export interface Places {
+  readonly files: CwlFiles;
+  readonly refusals: Refusals;
+  readonly sharedFolder: string | undefined;
+}
+
+/** The value; undefined if it is refused. */
+export function valueAt(at: Located, places: Places, depth = 0): Value | undefined {
+  const { value } = at;
+  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
+    return value;
+  if (depth > 20) places.refusals.refuse(at, 'is nested too deeply');
+  else if (at.isList) {
+    const entries = at.entries().map((entry) => valueAt(entry, places, depth + 1));
+    return entries.every((entry) => entry !== undefined) ? entries : undefined;
+  } else {
+    const kind = at.member('class')?.text;
+    if (kind === 'File' || kind === 'Directory') return fileAt(at, kind, places);
+    places.refusals.refuse(at, `${shortJson(value)} is a record`, 'records are not supported');
+  }
+  return undefined;
+}
+
+function fileAt(at: Located, kind: 'File' | 'Directory', places: Places): FileValue | undefined {
+  const { refusals } = places;
+  const given = at.member('location') ?? at.member('path');
+  if (given?.text === undefined) {
+    refusals.refuse(given ?? at, `has no location`, 'contents of files are not supported');
+    return undefined;
+  }
+  const secondary = (at.member('secondaryFiles')?.entries() ?? []).flatMap((one) => {
+    const file = valueAt(one, places);
+    return file instanceof FileValue ? [file] : [];
+  });
+  const text = given.text.replace(/^file:\/\//, '');
+  const name = text.replace(/[?#].*$/, '').replace(/\/+$/, '');
+  const basename = at.member('basename')?.text ?? name.slice(name.lastIndexOf('/') + 1);
+  if (basename === '' || basename.includes('/')) {
+    refusals.refuse(given, 'has no name', 'give it as basename');
+    return undefined;
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1];
+  if (scheme === undefined) return localFile(given, { kind, basename, secondary }, text, places);
+  if (kind === 'File' && /^https?$/i.test(scheme))
+    return new FileValue({ kind, basename, secondary, path: basename, location: text });
+  const advice = 'workers fetch files from http(s) URLs, or find them in the --shared-folder';
+  refusals.refuse(given, `${kind} at ${scheme}:// cannot be fetched`, advice);
+  return undefined;
+}
+
+/** A file of this machine: workers have it only if it is in the folder that they share. */
+function localFile(
+  at: Located,
+  file: Pick<FileValue, 'kind' | 'basename' | 'secondary'>,
+  text: string,
+  { files, refusals, sharedFolder }: Places,
+): FileValue | undefined {
+  const path = files.absolute(text, at.source);
+  if (sharedFolder !== undefined && path.startsWith(`${sharedFolder}/`))
+    return new FileValue({ ...file, path });
+  refusals.refuse(
+    at,
+    `${shortJson(text)} is a file of this machine`,
+    'give an http(s) URL, or a path in a folder that all workers mount (--shared-folder)',
+  );
+  return undefined;
+}

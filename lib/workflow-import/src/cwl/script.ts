@@ -1,0 +1,75 @@
+/** Programs of jobs: the command itself, or a small shell script around it. */
+import type { Payload } from '../workflow.types.js';
+import type { Word } from './command-line.js';
+
+/** A command with what belongs to it. */
+export interface Program {
+  readonly words: readonly Word[];
+  readonly hasShell: boolean;
+  /** Names of files of the working folder. */
+  readonly streams: {
+    readonly stdin?: string | undefined;
+    readonly stdout?: string | undefined;
+    readonly stderr?: string | undefined;
+  };
+  /** Files that workers fetch into the working folder. */
+  readonly inputs: readonly { readonly name: string; readonly location: string }[];
+  /** Files of the working folder that are outputs of the job, by their names in it. */
+  readonly outputs: readonly string[];
+  /** Folder of the node in the folder that workers share. */
+  readonly folder: string | undefined;
+}
+
+/** Program and files of a job. */
+export function payloadOf(program: Program): Payload {
+  const { words, hasShell, streams, inputs, outputs, folder } = program;
+  const files = {
+    ...(inputs.length > 0 ? { inputs } : {}),
+    ...(outputs.length > 0 ? { outputs: outputs.map(baseName) } : {}),
+  };
+  const [command, ...rest] = words;
+  const isPlain =
+    !hasShell && outputs.length === 0 && folder === undefined && Object.values(streams).every((one) => !one);
+  if (isPlain && command)
+    return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
+  return { command: '/bin/sh', arguments: ['-c', scriptOf(program)], ...files };
+}
+
+/** The script: it ends with the exit code of the command if that fails. */
+function scriptOf({ words, hasShell, streams, inputs, outputs, folder }: Program): string {
+  const command = words
+    .map(({ text, isQuoted }) => (hasShell && !isQuoted ? text : shellQuoted(text)))
+    .join(' ');
+  const redirect = (sign: string, name: string | undefined): string =>
+    name === undefined ? '' : ` ${sign} ${shellQuoted(name)}`;
+  const line = `${command}${redirect('<', streams.stdin)}${redirect('>', streams.stdout)}${redirect('2>', streams.stderr)}`;
+  const copies = outputs.map((name) => `cp -- ${shellQuoted(name)} "$RHIZOME_OUTPUTS"`);
+  if (folder === undefined) return ['set -e', line, ...copies].join('\n');
+  const links = inputs.map(({ name }) => `ln -s "$started"/${shellQuoted(name)} .`);
+  return [
+    'set -e',
+    'started=$PWD',
+    `folder=${shellQuoted(folder)}`,
+    // Attempts of a job may run at the same time: each has a folder, and the link names one that is complete.
+    'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
+    'cd "$folder/$RHIZOME_ATTEMPT_ID"',
+    ...links,
+    line,
+    ...copies,
+    'ln -sfn "$RHIZOME_ATTEMPT_ID" "$folder/out"',
+  ].join('\n');
+}
+
+/** Path of a file that a node leaves in its folder. */
+export function sharedPath(folder: string, name: string): string {
+  return `${folder}/out/${name}`;
+}
+
+/** A word of a shell. */
+export function shellQuoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

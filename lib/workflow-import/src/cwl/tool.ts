@@ -1,0 +1,189 @@
+/** Tools: each becomes a node. */
+import type { DraftNode } from '../graph/draft.js';
+import type { Refusals } from '../refusals.js';
+import type { Located } from '../text/located.js';
+import type { JobPart } from '../workflow.types.js';
+import { commandWords, type ToolInput } from './command-line.js';
+import type { CwlContext, CwlProcess, Scope } from './context.js';
+import { Evaluator } from './evaluate.js';
+import { namedEntries, refuseOthers } from './fields.js';
+import { valueAt } from './job-order.js';
+import { outputsOf, streamsOf } from './outputs.js';
+import { resourcesOf, withRequirements } from './requirements.js';
+import { payloadOf, type Program } from './script.js';
+import { typeFor, typesOf, typeText } from './types.js';
+import { FileValue, isList, producersOf, shown, type Value } from './values.js';
+
+const toolFields = new Set([
+  ...['inputs', 'outputs', 'requirements', 'hints', 'baseCommand', 'arguments'],
+  ...['stdin', 'stdout', 'stderr', 'successCodes', 'temporaryFailCodes', 'permanentFailCodes'],
+]);
+const inputFields = new Set(['type', 'inputBinding', 'default', 'secondaryFiles', 'loadListing']);
+
+/** A value with the place that gives it. */
+export interface Given {
+  readonly value: Value;
+  readonly at: Located;
+}
+
+/** Adds the node of a tool. Returns the values of its outputs, by name. */
+export function addTool(
+  { at: tool }: CwlProcess,
+  given: ReadonlyMap<string, Given>,
+  scope: Scope,
+  context: CwlContext,
+): ReadonlyMap<string, Value> {
+  const { refusals, sharedFolder } = context;
+  refuseOthers(tool, toolFields, refusals);
+  refuseCodes(tool, refusals);
+  const held = withRequirements(scope.held, tool, refusals);
+  const inputs = toolInputs(tool, given, context);
+  const values = new Map(inputs.map(({ name, value }) => [name, value]));
+  const outer = new Evaluator(refusals, { inputs: values });
+  const { requirements, image, environment, hasShell } = resourcesOf(held, outer, refusals);
+  const runtime = new Map<string, Value>([
+    ['cores', requirements?.cores ?? 1],
+    ...(requirements?.memoryMiB === undefined ? [] : [['ram', requirements.memoryMiB] as const]),
+    // The command runs in the folder of its outputs.
+    ['outdir', '.'],
+  ]);
+  const evaluator = new Evaluator(refusals, { inputs: values, runtime });
+  const name = context.names.give(scope.name);
+  const folder = sharedFolder === undefined ? undefined : `${sharedFolder}/${folderName(name)}`;
+  const stdin = tool.member('stdin');
+  const streams = streamsOf(tool, evaluator, refusals);
+  const program: Program & { readonly outputs: string[] } = {
+    words: commandWords(tool, inputs, evaluator, refusals),
+    hasShell,
+    streams: { ...streams, stdin: stdin && evaluator.textOf(stdin) },
+    inputs: fetchedFiles(inputs, tool, refusals),
+    outputs: [],
+    folder,
+  };
+  if (program.words.length === 0) refusals.refuse(tool, 'has no command', 'give a baseCommand');
+  const job: JobPart = requirements ? { requirements } : {};
+  const node = nodeOf(tool, name, scope, [...given.values()]);
+  const extra = { ...(image === undefined ? {} : { image }), ...(environment ? { environment } : {}) };
+  node.job = { ...job, payload: { command: 'none', ...extra } };
+  const entry = { node, program };
+  context.tools.push(entry);
+  context.toolOf.set(node, entry);
+  if (isConditional(node, context)) context.conditional.add(node);
+  return outputsOf(tool, { node, folder }, streams, { evaluator, refusals });
+}
+
+/** Gives a node its program, once its outputs are known. */
+export function completeNode({ node, program }: CwlContext['tools'][number]): void {
+  const { command: _command, ...extra } = node.job.payload;
+  node.job = { ...node.job, payload: { ...payloadOf(program), ...extra } };
+}
+
+function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]): DraftNode {
+  const { edges, needed } = scope.guard;
+  const conditions = new Set(edges.flatMap(({ from }) => from));
+  const data = given.flatMap(({ value }) => {
+    const from = producersOf(value);
+    const isGuarded = from.length === 1 && from[0] !== undefined && conditions.has(from[0]);
+    return from.length === 0 || isGuarded ? [] : [{ from, condition: 'SUCCEEDED' as const }];
+  });
+  return {
+    ...{ at, name, label: scope.label, edges: [...edges, ...data] },
+    ...(needed === undefined ? {} : { needed }),
+    job: { payload: { command: 'none' } },
+  };
+}
+
+/** True if the node may be skipped when the workflow runs. */
+function isConditional({ edges }: DraftNode, { conditional }: CwlContext): boolean {
+  return edges.some(
+    ({ from, condition }) => condition === 'FAILED' || from.some((node) => conditional.has(node)),
+  );
+}
+
+function toolInputs(
+  tool: Located,
+  given: ReadonlyMap<string, Given>,
+  context: CwlContext,
+): readonly ToolInput[] {
+  const { refusals } = context;
+  return namedEntries(tool.member('inputs'), 'id', refusals).map(({ name, at }) => {
+    if (at.isMap) refuseOthers(at, inputFields, refusals);
+    const types = typesOf(at.isMap && at.member('type') ? at.place('type') : at, refusals);
+    const own = given.get(name);
+    const byDefault = at.member('default');
+    const isGiven = own !== undefined && own.value !== null;
+    const value = isGiven ? own.value : byDefault ? (valueAt(byDefault, context) ?? null) : null;
+    const place = own?.at ?? at;
+    if (types.length > 0 && !(byDefault && value === null) && !typeFor(value, types)) {
+      const expected = `must be ${typeText(types)}`;
+      if (value === null) refusals.refuse(place, `has no value for ${at.shown}`, expected);
+      else refusals.refuse(place, `${shown(value)} is not a value for ${at.shown}`, expected);
+    }
+    return { name, at, given: place, types, value };
+  });
+}
+
+/** Files that a worker fetches, with those that belong to them. */
+function fetchedFiles(
+  inputs: readonly ToolInput[],
+  tool: Located,
+  refusals: Refusals,
+): Program['inputs'] {
+  const found = new Map<string, string>();
+  const add = (file: FileValue): void => {
+    if (file.location === undefined) return;
+    const before = found.get(file.basename);
+    if (before !== undefined && before !== file.location)
+      refusals.refuse(tool, `has two inputs with the name ${JSON.stringify(file.basename)}`, 'rename one');
+    found.set(file.basename, file.location);
+  };
+  const addAll = (value: Value, patterns: readonly string[]): void => {
+    if (isList(value)) for (const entry of value) addAll(entry, patterns);
+    if (!(value instanceof FileValue)) return;
+    add(value);
+    for (const file of value.secondary) add(file);
+    if (value.secondary.length === 0) for (const pattern of patterns) add(besides(value, pattern));
+  };
+  for (const { at, value } of inputs) addAll(value, patternsOf(at, refusals));
+  return [...found].map(([name, location]) => ({ name, location }));
+}
+
+/** Patterns of the files that must be beside an input. */
+function patternsOf(at: Located, refusals: Refusals): readonly string[] {
+  const given = at.member('secondaryFiles');
+  if (!given) return [];
+  return (given.isList ? given.entries() : [given]).flatMap((entry) => {
+    const pattern = entry.text ?? entry.member('pattern')?.text;
+    const required = entry.member('required')?.value ?? true;
+    if (pattern !== undefined && !pattern.includes('$') && !pattern.endsWith('?') && required === true)
+      return [pattern];
+    refusals.refuse(entry, 'is not supported', 'use a suffix such as .bai or ^.dict, which must exist');
+    return [];
+  });
+}
+
+/** The file beside another: each `^` removes an extension. */
+function besides(file: FileValue, pattern: string): FileValue {
+  const carets = /^\^*/.exec(pattern)?.[0].length ?? 0;
+  const change = (text: string): string => {
+    let stem = text;
+    for (let left = carets; left > 0; left -= 1) stem = stem.replace(/\.[^./]*$/, '');
+    return stem + pattern.slice(carets);
+  };
+  const basename = change(file.basename);
+  const location = file.location === undefined ? undefined : change(file.location);
+  return new FileValue({ kind: 'File', basename, path: basename, location });
+}
+
+function refuseCodes(tool: Located, refusals: Refusals): void {
+  for (const key of ['successCodes', 'temporaryFailCodes', 'permanentFailCodes']) {
+    const codes = tool.member(key);
+    const isDefault = key === 'successCodes' && JSON.stringify(codes?.value) === '[0]';
+    if (codes && !isDefault && JSON.stringify(codes.value) !== '[]')
+      refusals.refuse(codes, 'is not supported', 'exit code 0 is success, all others are failures');
+  }
+}
+
+function folderName(name: string): string {
+  return name.replace(/(^|\/)\.{1,2}(?=\/|$)/g, '$1_');
+}

@@ -1,0 +1,178 @@
+/** Workflows: their steps, in the order of their sources. */
+import { maxNodes } from '../graph/finish.js';
+import type { Located } from '../text/located.js';
+import { decide } from './condition.js';
+import type { CwlContext, CwlProcess, Guard, Scope } from './context.js';
+import { type Named, nameOfId, namedEntries, refuseOthers } from './fields.js';
+import { guardOf } from './guards.js';
+import { valueAt } from './job-order.js';
+import { withRequirements } from './requirements.js';
+import { instancesOf } from './scatter.js';
+import { type KnownValues, linked, sourceName, sourcesOf, sourceValue, withValueFrom } from './step-inputs.js';
+import { addTool, type Given } from './tool.js';
+import { UnknownValue, type Value } from './values.js';
+
+const workflowFields = new Set(['inputs', 'outputs', 'requirements', 'hints', 'steps']);
+const stepFields = new Set(['in', 'out', 'requirements', 'hints', 'run', 'when', 'scatter', 'scatterMethod']);
+/** Most workflows within each other. */
+const maxDepth = 20;
+
+/** Adds the nodes of a process. Returns the values of its outputs, by name. */
+export function addProcess(
+  process: CwlProcess,
+  given: ReadonlyMap<string, Given>,
+  scope: Scope,
+  context: CwlContext,
+): ReadonlyMap<string, Value> {
+  const { refusals } = context;
+  const kind = process.at.member('class');
+  if (scope.within.includes(process.key) || scope.within.length > maxDepth) {
+    refusals.refuse(process.at, 'contains itself, or is nested too deeply');
+    return new Map();
+  }
+  const inner = { ...scope, within: [...scope.within, process.key] };
+  if (kind?.text === 'CommandLineTool') return addTool(process, given, inner, context);
+  if (kind?.text === 'Workflow') return addWorkflow(process.at, given, inner, context);
+  if (kind) refusals.refuse(kind, `${String(kind.value)} is not supported`, 'use CommandLineTool or Workflow');
+  else refusals.invalid(process.at.place('class'), 'CommandLineTool or Workflow');
+  return new Map();
+}
+
+function addWorkflow(
+  at: Located,
+  given: ReadonlyMap<string, Given>,
+  scope: Scope,
+  context: CwlContext,
+): ReadonlyMap<string, Value> {
+  const { refusals } = context;
+  refuseOthers(at, workflowFields, refusals);
+  const own = { ...scope, held: withRequirements(scope.held, at, refusals) };
+  const known = { values: new Map<string, Value>(), workflow: nameOfId(at.member('id')?.text ?? '') };
+  for (const { name, at: input } of namedEntries(at.member('inputs'), 'id', refusals))
+    known.values.set(name, inputValue(input, given.get(name), context));
+  for (const step of orderedSteps(at, known.workflow, context)) {
+    const outputs = addStep(step, known, own, context);
+    for (const { name, at: output } of outsOf(step.at, context))
+      known.values.set(`${step.name}/${name}`, outputOf(outputs, name, output, context));
+  }
+  return new Map(
+    namedEntries(at.member('outputs'), 'id', refusals).map(({ name, at: output }) => [
+      name,
+      linked(output.isMap ? output : output.place('outputSource'), 'outputSource', known, context),
+    ]),
+  );
+}
+
+function inputValue(at: Located, given: Given | undefined, context: CwlContext): Value {
+  if (given && given.value !== null) return given.value;
+  const byDefault = at.member('default');
+  if (byDefault) return valueAt(byDefault, context) ?? new UnknownValue();
+  const type = at.isMap ? at.member('type') : at;
+  const isOptional = JSON.stringify(type?.value ?? null).match(/\?"|"null"|"Any"/) !== null;
+  if (isOptional) return null;
+  context.refusals.refuse(given?.at ?? at, 'has no value', 'give it in the file of --inputs');
+  return new UnknownValue();
+}
+
+function outsOf(step: Located, { refusals }: CwlContext): readonly Named[] {
+  return (step.member('out')?.entries() ?? []).flatMap((at) => {
+    const id = at.text ?? at.member('id')?.text;
+    if (id === undefined) refusals.invalid(at, 'a text');
+    return id === undefined ? [] : [{ name: nameOfId(id), at }];
+  });
+}
+
+function outputOf(
+  outputs: ReadonlyMap<string, Value> | undefined,
+  name: string,
+  at: Located,
+  { refusals }: CwlContext,
+): Value {
+  const value = outputs?.get(name);
+  if (value !== undefined) return value;
+  if (outputs && outputs.size > 0) refusals.refuse(at, `${name} is not an output of the process`);
+  return new UnknownValue();
+}
+
+/** Steps, each after those whose outputs it needs. */
+function orderedSteps(at: Located, workflow: string, { refusals }: CwlContext): readonly Named[] {
+  const steps = namedEntries(at.member('steps'), 'id', refusals);
+  const names = new Set(steps.map(({ name }) => name));
+  const waiting = new Map(
+    steps.map((step) => {
+      const sources = namedEntries(step.at.member('in'), 'id', refusals).flatMap((input) =>
+        sourcesOf(input.at, 'source'),
+      );
+      const before = sources.map(({ text }) => sourceName(text ?? '', workflow).split('/'));
+      return [step, new Set(before.flatMap(([name = '', out]) => (out !== undefined && names.has(name) ? [name] : [])))];
+    }),
+  );
+  const ordered: Named[] = [];
+  const done = new Set<string>();
+  while (waiting.size > 0) {
+    const before = ordered.length;
+    for (const [step, needs] of waiting)
+      if ([...needs].every((name) => done.has(name))) {
+        ordered.push(step);
+        done.add(step.name);
+        waiting.delete(step);
+      }
+    if (ordered.length > before) continue;
+    for (const { at: step } of waiting.keys()) refusals.refuse(step, 'depends on its own output');
+    break;
+  }
+  return ordered;
+}
+
+/** Adds the nodes of a step. Returns the values of its outputs; undefined if it is refused. */
+function addStep(
+  { name, at }: Named,
+  known: KnownValues,
+  scope: Scope,
+  context: CwlContext,
+): ReadonlyMap<string, Value> | undefined {
+  const { refusals } = context;
+  refuseOthers(at, stepFields, refusals);
+  const held = withRequirements(scope.held, at, refusals);
+  const process = context.files.ofStep(at.place('run'));
+  const ins = namedEntries(at.member('in'), 'id', refusals);
+  const values = new Map(ins.map((input) => [input.name, sourceValue(input, known, context)]));
+  const instances = instancesOf(at, values, refusals);
+  if (!process) return undefined;
+  const path = (own: string, outer: string): string => (outer === '' ? own : `${outer}/${own}`);
+  const run = (own: ReadonlyMap<string, Value>, suffix: string): ReadonlyMap<string, Value> | undefined => {
+    if (context.tools.length > maxNodes || refusals.isFull) return undefined;
+    const inner = { ...scope, held, name: path(name + suffix, scope.name), label: path(name, scope.label) };
+    return addInstance(at, { process, given: withValueFrom(ins, own, refusals) }, inner, context);
+  };
+  if (!instances) return run(values, '');
+  const results = instances.map((own, index) => run(own, `.${index}`));
+  return new Map(
+    outsOf(at, context).map(({ name: out }) => [
+      out,
+      results.map((result) => result?.get(out) ?? new UnknownValue()),
+    ]),
+  );
+}
+
+/** Adds the nodes of one instance of a step. Its outputs are null if its condition is not met. */
+function addInstance(
+  step: Located,
+  { process, given }: { readonly process: CwlProcess; readonly given: Map<string, Given> },
+  scope: Scope,
+  context: CwlContext,
+): ReadonlyMap<string, Value> | undefined {
+  const when = step.member('when');
+  if (!when) return addProcess(process, given, scope, context);
+  const { refusals } = context;
+  const values = new Map([...given].map(([name, { value }]) => [name, value]));
+  const decision = decide(when, values, refusals);
+  if (!decision) return undefined;
+  if ('isMet' in decision) {
+    if (decision.isMet) return addProcess(process, given, scope, context);
+    return new Map(outsOf(step, context).map(({ name }) => [name, null]));
+  }
+  const isTool = process.at.member('class')?.text === 'CommandLineTool';
+  const guard: Guard | undefined = guardOf(when, decision, given, { outer: scope.guard, isTool, refusals });
+  return guard && addProcess(process, given, { ...scope, guard }, context);
+}

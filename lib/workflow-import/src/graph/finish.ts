@@ -1,0 +1,136 @@
+/** Makes the workflow of the nodes that an import has collected. */
+import type { Refusals } from '../refusals.js';
+import type { Located } from '../text/located.js';
+import type { ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
+import { cycleOf } from './cycle.js';
+import type { DraftNode } from './draft.js';
+import { arrangeEdges, dependenciesOf } from './group-edges.js';
+import { Names } from './names.js';
+
+/** Most nodes of a workflow. */
+export const maxNodes = 100_000;
+const maxEdges = 1_000_000;
+const maxLabels = 1000;
+const maxNodeLabels = 500;
+const maxArguments = 1000;
+const maxArgumentBytes = 131_072;
+
+/** Values that no format has. */
+export interface Head {
+  readonly experiment: string;
+  readonly name: string;
+  readonly share?: string;
+}
+
+/** The workflow; undefined if there are refusals. Labels of the drafts are made valid in place. */
+export function finishWorkflow(
+  drafts: readonly DraftNode[],
+  head: Head,
+  refusals: Refusals,
+  whole: Located,
+): ImportedWorkflow | undefined {
+  if (drafts.length === 0 && refusals.isEmpty) refusals.refuse(whole, 'has no job', 'give at least one');
+  if (drafts.length > maxNodes)
+    refusals.refuse(whole, `${drafts.length} jobs`, `a workflow has at most ${maxNodes}`);
+  for (const draft of drafts) checkArguments(draft, refusals);
+  if (!refusals.isEmpty) return undefined;
+  const nodes = withLabels(drafts);
+  const cycle = cycleOf(nodes);
+  if (cycle) {
+    const names = cycle.slice(0, 10).map(({ name }) => name);
+    const more = cycle.length > names.length ? `${names.join(' → ')} → …` : [...names, names[0]].join(' → ');
+    refusals.refuse(cycle[0]?.at ?? whole, `is on a cycle: ${more}`, 'the graph must have none');
+    return undefined;
+  }
+  return arranged(nodes, head, refusals, whole);
+}
+
+function checkArguments({ at, job: { payload } }: DraftNode, refusals: Refusals): void {
+  const { length } = payload.arguments ?? [];
+  if (length > maxArguments) refusals.refuse(at, `${length} arguments`, `a job has at most ${maxArguments}`);
+  const bytes = (payload.arguments ?? []).reduce((sum, one) => sum + Buffer.byteLength(one), 0);
+  if (bytes > maxArgumentBytes)
+    refusals.refuse(at, `${bytes} bytes of arguments`, `a job has at most ${maxArgumentBytes}`);
+}
+
+/** The same nodes with valid labels. */
+function withLabels(drafts: readonly DraftNode[]): readonly DraftNode[] {
+  const names = Names.ofLabels();
+  const valid = new Map<string, string>();
+  for (const { label } of drafts) if (!valid.has(label)) valid.set(label, names.give(label));
+  // Nodes are known by identity, by the edges that lead from them: they are changed, not copied.
+  for (const draft of drafts) Object.assign(draft, { label: valid.get(draft.label) });
+  return drafts;
+}
+
+function arranged(
+  drafts: readonly DraftNode[],
+  head: Head,
+  refusals: Refusals,
+  whole: Located,
+): ImportedWorkflow | undefined {
+  const names = Names.ofNodes();
+  const nameOf = new Map(drafts.map((draft) => [draft, names.give(draft.name)]));
+  const labels = labelsOf(drafts);
+  if (labels.size > maxLabels)
+    refusals.refuse(whole, `${labels.size} labels`, `a workflow has at most ${maxLabels}`);
+  const { groupEdges, ofNode } = arrangeEdges(drafts);
+  let count = 0;
+  const nodes: WorkflowNode[] = [];
+  for (const draft of drafts) {
+    const edges = ofNode(draft);
+    count += edges.size;
+    if (count > maxEdges) {
+      refusals.refuse(whole, `more than ${maxEdges} dependencies`, `a workflow has at most ${maxEdges}`);
+      break;
+    }
+    const dependsOn = dependenciesOf(edges, (node) => nameOf.get(node) ?? node.name);
+    nodes.push({
+      ...{ name: nameOf.get(draft) ?? draft.name, label: draft.label },
+      ...(draft.isFinal === true ? { isFinal: true } : {}),
+      ...(dependsOn.length > 0 ? { dependsOn } : {}),
+      ...(draft.needed === undefined ? {} : { needed: draft.needed }),
+      ...ownPart(draft.job, labels.get(draft.label) ?? {}),
+    });
+  }
+  if (!refusals.isEmpty) return undefined;
+  const nodeLabels = [...labels]
+    .filter(([, part]) => Object.keys(part).length > 0)
+    .map(([label, part]): NodeLabel => ({ label, ...part }));
+  return {
+    ...head,
+    ...(nodeLabels.length > 0 ? { nodeLabels } : {}),
+    nodes,
+    ...(groupEdges.length > 0 ? { groupEdges } : {}),
+  };
+}
+
+const parts = ['priority', 'requirements', 'payload', 'retry'] as const;
+
+/** What all nodes with a label have in common, by label. */
+function labelsOf(drafts: readonly DraftNode[]): ReadonlyMap<string, JobPart> {
+  const common = new Map<string, Map<string, string>>();
+  for (const { label, job } of drafts) {
+    const known = common.get(label);
+    if (!known) common.set(label, new Map(parts.map((part) => [part, JSON.stringify(job[part])])));
+    else
+      for (const [part, text] of known)
+        if (JSON.stringify(job[part as keyof JobPart]) !== text) known.delete(part);
+  }
+  let given = 0;
+  return new Map(
+    [...common].map(([label, texts]) => {
+      const entries = [...texts]
+        .filter(([, text]) => text !== undefined)
+        .map(([part, text]) => [part, JSON.parse(text) as unknown]);
+      given += entries.length > 0 ? 1 : 0;
+      return [label, given <= maxNodeLabels ? (Object.fromEntries(entries) as JobPart) : {}];
+    }),
+  );
+}
+
+/** What a node has that its label does not have. */
+function ownPart(job: JobPart, label: JobPart): JobPart {
+  const own = parts.filter((part) => job[part] !== undefined && label[part] === undefined);
+  return Object.fromEntries(own.map((part) => [part, job[part]])) as JobPart;
+}

@@ -1,0 +1,112 @@
+/** Import of workflows of iDDS, as `json_dumps` of iDDS writes them. */
+import type { DraftEdges, DraftNode } from '../graph/draft.js';
+import { finishWorkflow } from '../graph/finish.js';
+import type { ImportRequest } from '../import.types.js';
+import { type Refusals, shortJson } from '../refusals.js';
+import { Located } from '../text/located.js';
+import type { SourceText } from '../text/source.types.js';
+import type { ImportedWorkflow } from '../workflow.types.js';
+import { addConditions, type IddsPart } from './conditions.js';
+import { type IddsTask, readTask } from './work.js';
+
+/** Members of a workflow that have an effect in iDDS and none here, with what to do. */
+const refused: ReadonlyMap<string, string> = new Map([
+  ['_loop_condition', 'loops are not supported; write the works of each turn'],
+  ['loop_condition', 'loops are not supported; write the works of each turn'],
+  ['parameter_links', 'parameters of works are not passed on; write them into the executables'],
+  ['_global_parameters', 'parameters are not passed on; write them into the executables'],
+  ['user_defined_conditions', 'conditions in Python are not supported'],
+]);
+
+/** Imports a workflow or a work. Undefined if there are refusals. */
+export function importIdds(
+  request: ImportRequest,
+  source: SourceText,
+  refusals: Refusals,
+): ImportedWorkflow | undefined {
+  const whole = new Located(source);
+  const reader = new IddsReader(refusals);
+  const part = reader.part(whole);
+  reader.addDependencies();
+  const template = templateOf(whole);
+  const stem = request.file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
+  const own = template?.member('_name')?.text ?? template?.member('name')?.text;
+  const head = {
+    ...{ experiment: request.experiment, name: request.name ?? own ?? stem },
+    ...(request.share === undefined ? {} : { share: request.share }),
+  };
+  return finishWorkflow(part?.nodes ?? [], head, refusals, whole);
+}
+
+/** What a workflow is made from; undefined for a work. */
+function templateOf(at: Located): Located | undefined {
+  const attributes = at.member('attributes');
+  return attributes?.member('template')?.member('attributes');
+}
+
+class IddsReader {
+  readonly #refusals: Refusals;
+  readonly #tasks = new Map<string, IddsTask>();
+
+  constructor(refusals: Refusals) {
+    this.#refusals = refusals;
+  }
+
+  /** Nodes of a workflow or a work; undefined if it is refused. */
+  part(at: Located, depth = 0): IddsPart | undefined {
+    const template = templateOf(at);
+    if (!template && at.member('class')?.text !== 'Workflow') return this.#task(at);
+    if (!template || depth > 20) {
+      this.#refusals.refuse(at, template ? 'is nested too deeply' : 'has no template');
+      return undefined;
+    }
+    for (const [key, reason] of refused) {
+      const given = template.member(key);
+      if (given && !isEmpty(given.value)) this.#refusals.refuse(given, reason);
+    }
+    const works = template.member('_works') ?? template.member('works');
+    if (!works?.isMap) this.#refusals.invalid(works ?? template.place('_works'), 'a map of works');
+    const parts = new Map<string, IddsPart>();
+    for (const work of works?.members() ?? []) {
+      if (this.#refusals.isFull) break;
+      const part = this.part(work, depth + 1);
+      if (part) parts.set(work.name, part);
+    }
+    addConditions(template, parts, this.#refusals);
+    return { nodes: [...parts.values()].flatMap(({ nodes }) => nodes) };
+  }
+
+  /** Adds the edges between jobs, once all tasks are known. */
+  addDependencies(): void {
+    for (const { needs } of this.#tasks.values())
+      for (const [node, named] of needs) {
+        if (this.#refusals.isFull) return;
+        const from: DraftNode[] = [];
+        for (const { at, task, name } of named) {
+          const parent = this.#tasks.get(task)?.nodeOf.get(name);
+          if (parent) from.push(parent);
+          else
+            this.#refusals.refuse(
+              at,
+              `${shortJson(task)} has no job ${shortJson(name)}`,
+              'a dependency names a task of the file and one of its jobs',
+            );
+        }
+        const edges: DraftEdges = { from, condition: 'SUCCEEDED' };
+        if (from.length > 0) node.edges.push(edges);
+      }
+  }
+
+  #task(at: Located): IddsPart | undefined {
+    const task = readTask(at, this.#refusals);
+    if (!task) return undefined;
+    if (this.#tasks.has(task.name))
+      this.#refusals.refuse(task.at, `a second task has the name ${shortJson(task.name)}`);
+    this.#tasks.set(task.name, task);
+    return { nodes: task.nodes };
+  }
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}

@@ -1,0 +1,74 @@
+/** Import of workflows of other systems. Nothing is thrown: the result is a workflow or all refusals. */
+import { importBps } from './bps/import-bps.js';
+import { importCwl } from './cwl/import-cwl.js';
+import { importIdds } from './idds/import-idds.js';
+import type { ImportFormat, ImportRequest } from './import.types.js';
+import { Refusals } from './refusals.js';
+import { decoded, isPickle, openText } from './text/decode.js';
+import { Located } from './text/located.js';
+import { readText } from './text/source.js';
+import type { ImportedWorkflow } from './workflow.types.js';
+
+/** Result of an import. Both lists are texts for people, with places of the files. */
+export type ImportResult =
+  | { readonly workflow: ImportedWorkflow; readonly notes: readonly string[] }
+  | { readonly refusals: readonly string[] };
+
+/** Why a pickle is refused. */
+const pickleAdvice =
+  'is a pickle of Python, which is not read because it can run programs; write the graph as JSON with the script in docs/how-to/import-workflows.md';
+const submitAdvice =
+  'is a BPS submit file, which has no graph; run `bps prepare` with `saveGenericWorkflow: true`, write the graph as JSON, and give this file as --inputs';
+
+/** Imports a file. */
+export function importWorkflow(format: ImportFormat, request: ImportRequest): ImportResult {
+  const refusals = new Refusals();
+  const workflow = imported(format, request, refusals);
+  return workflow && refusals.isEmpty
+    ? { workflow, notes: refusals.notes }
+    : { refusals: refusals.list() };
+}
+
+function imported(
+  format: ImportFormat,
+  request: ImportRequest,
+  refusals: Refusals,
+): ImportedWorkflow | undefined {
+  const { file, read } = request;
+  const place = { file, line: 1, column: 1 };
+  try {
+    const bytes = read(file);
+    if (!('problem' in bytes) && isPickle(bytes)) {
+      refusals.fault({ problem: pickleAdvice, place });
+      return undefined;
+    }
+    if (format === 'cwl') return importCwl(request, refusals);
+    const source = openText(file, read, refusals);
+    if (!source) return undefined;
+    if (format === 'idds') return importIdds(request, source, refusals);
+    if (isSubmitFile(new Located(source))) refusals.fault({ problem: submitAdvice, place });
+    else return importBps(request, source, refusals);
+  } catch (error) {
+    // Values that are nested more deeply than the stack.
+    if (!(error instanceof RangeError)) throw error;
+    refusals.fault({ problem: `is too large or nested too deeply: ${error.message}`, place });
+  }
+  return undefined;
+}
+
+/** Format of a file, as far as its contents show it; undefined for another, such as our own. */
+export function detectFormat(bytes: Uint8Array, path: string): ImportFormat | undefined {
+  if (isPickle(bytes)) return 'bps';
+  const text = decoded(bytes);
+  const source = text === undefined ? undefined : readText(path, text);
+  if (!source || 'faults' in source) return undefined;
+  const whole = new Located(source);
+  if (whole.member('cwlVersion')) return 'cwl';
+  if (whole.member('class') && whole.member('module')?.text?.startsWith('idds.') === true) return 'idds';
+  if (whole.member('nodes') && (whole.member('directed') ?? whole.member('links'))) return 'bps';
+  return isSubmitFile(whole) ? 'bps' : undefined;
+}
+
+function isSubmitFile(whole: Located): boolean {
+  return !whole.member('nodes') && whole.member('pipelineYaml') !== undefined;
+}

@@ -1,0 +1,90 @@
+/** Values that know their place in a text. */
+import type { Path, SourceText } from './source.types.js';
+
+/** A value of a text, with its path. */
+export class Located {
+  readonly source: SourceText;
+  readonly value: unknown;
+  readonly #parent: Located | undefined;
+  readonly #key: string | number;
+  readonly #shown: string;
+
+  constructor(source: SourceText, value: unknown = source.value, parent?: Located, key: string | number = '') {
+    this.source = source;
+    this.value = value;
+    this.#parent = parent;
+    this.#key = key;
+    this.#shown = typeof key === 'number' ? nameOf(value, key) : key;
+  }
+
+  /** Path in the text. */
+  get path(): Path {
+    return this.#parent ? [...this.#parent.path, this.#key] : [];
+  }
+
+  /** The path as it is shown: entries that have an id or a class are shown by it. */
+  get shown(): string {
+    const outer = this.#parent?.shown ?? '';
+    return outer === '' ? this.#shown : `${outer}.${this.#shown}`;
+  }
+
+  /** The last part of the path as it is shown. */
+  get name(): string {
+    return this.#shown;
+  }
+
+  /** The text; undefined for a value that is none. */
+  get text(): string | undefined {
+    return typeof this.value === 'string' ? this.value : undefined;
+  }
+
+  get isList(): boolean {
+    return Array.isArray(this.value);
+  }
+
+  get isMap(): boolean {
+    return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
+  }
+
+  /** A member that is neither absent nor null. */
+  member(key: string): Located | undefined {
+    if (!this.isMap || !Object.hasOwn(this.value as object, key)) return undefined;
+    const value = (this.value as Readonly<Record<string, unknown>>)[key];
+    return value === null || value === undefined ? undefined : new Located(this.source, value, this, key);
+  }
+
+  /** Another value at the same place. */
+  with(value: unknown): Located {
+    return new Located(this.source, value, this.#parent, this.#key);
+  }
+
+  /** A member, also one that is null or absent, to say where it should be. */
+  place(key: string): Located {
+    return this.member(key) ?? new Located(this.source, undefined, this, key);
+  }
+
+  /** Members of a map, also those that are null. */
+  members(): readonly Located[] {
+    if (!this.isMap) return [];
+    return Object.entries(this.value as object).map(
+      ([key, value]) => new Located(this.source, value as unknown, this, key),
+    );
+  }
+
+  /** Entries of a list. */
+  entries(): readonly Located[] {
+    if (!Array.isArray(this.value)) return [];
+    return (this.value as readonly unknown[]).map(
+      (value, index) => new Located(this.source, value, this, index),
+    );
+  }
+}
+
+function nameOf(value: unknown, index: number): string {
+  if (typeof value === 'object' && value !== null)
+    for (const key of ['id', 'class'] as const) {
+      const name = (value as Readonly<Record<string, unknown>>)[key];
+      if (typeof name === 'string' && name !== '') return name.replace(/^.*[#/]/, '') || name;
+    }
+  return String(index);
+}
