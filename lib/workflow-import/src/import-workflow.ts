@@ -56,11 +56,14 @@ function imported(
   return undefined;
 }
 
+/** Words without which a file has none of the formats: most files need not be parsed for this. */
+const marks = /cwlVersion|idds\.|directed|links|pipelineYaml/;
+
 /** Format of a file, as far as its contents show it; undefined for another, such as our own. */
 export function detectFormat(bytes: Uint8Array, path: string): ImportFormat | undefined {
   if (isPickle(bytes)) return 'bps';
   const text = decoded(bytes);
-  const source = text === undefined ? undefined : readText(path, text);
+  const source = text !== undefined && marks.test(text) ? readText(path, text) : undefined;
   if (!source || 'faults' in source) return undefined;
   const whole = new Located(source);
   if (whole.member('cwlVersion')) return 'cwl';

@@ -53,9 +53,13 @@ export class Refusals {
     else this.#faults.push(`${problem} (${placeText(place)})`);
   }
 
-  /** Notes what an import leaves out without harm. The same note is listed once. */
-  note(at: Located, text: string): void {
-    if (this.#notes.size < maxRefusals) this.#notes.add(`${at.shown}: ${text}`);
+  /**
+   * Notes what an import leaves out without harm. The same note is listed once.
+   * @param where the construct; a text where it is one of many, such as a field of all jobs with a label
+   */
+  note(where: Located | string, text: string): void {
+    const shown = typeof where === 'string' ? where : where.shown;
+    if (this.#notes.size < maxRefusals) this.#notes.add(`${shown}: ${text}`);
   }
 
   /** Notes, in the order in which they were found. */

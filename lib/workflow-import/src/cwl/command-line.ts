@@ -88,8 +88,8 @@ class Binder {
 
   argument(at: Located): readonly Word[] {
     if (!at.isMap) {
-      const text = this.#evaluator.textOf(at);
-      return text === undefined ? [] : [{ text, isQuoted: true }];
+      const whole = this.#evaluator.valueOf(at);
+      return whole === undefined ? [] : this.#words(whole, { binding: undefined, at });
     }
     const value = this.#evaluator.valueOf(at.place('valueFrom'));
     return value === undefined ? [] : this.#words(value, { binding: withoutValue(at), at });

@@ -16,6 +16,13 @@ export function nameOfId(id: string): string {
 /** Entries of a map, or of a list whose entries have the member. */
 export function namedEntries(at: Located | undefined, key: 'id' | 'class', refusals: Refusals): readonly Named[] {
   if (!at) return [];
+  for (const entry of at.isMap ? [at] : at.entries())
+    for (const word of ['$import', '$include', '$mixin']) {
+      const included = entry.member(word);
+      if (!included) continue;
+      refusals.refuse(included, `${word} is supported only for the process of a step`, 'write it here');
+      return [];
+    }
   if (at.isMap) return at.members().map((member) => ({ name: nameOfId(member.name), at: member }));
   if (!at.isList) {
     refusals.invalid(at, 'a map or a list');

@@ -63,11 +63,10 @@ function jobOrder(
     whole.members().flatMap((at): readonly (readonly [string, Given])[] => {
       if (at.name.includes(':')) return [];
       if (!known.has(at.name)) {
-        refusals.refuse(at, 'is not an input', `the inputs are ${[...known].join(', ')}`);
+        refusals.note(at, `is not an input; the inputs are ${[...known].join(', ')}`);
         return [];
       }
-      const value = valueAt(at, context);
-      return value === undefined ? [] : [[at.name, { value, at }]];
+      return [[at.name, { value: valueAt(at, context) ?? new UnknownValue(), at }]];
     }),
   );
 }

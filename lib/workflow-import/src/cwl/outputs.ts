@@ -6,7 +6,7 @@ import type { Evaluator } from './evaluate.js';
 import { namedEntries, refuseOthers } from './fields.js';
 import { sharedPath } from './script.js';
 import { type CwlType, typesOf } from './types.js';
-import { FileValue, UnknownValue, type Value } from './values.js';
+import { FileValue, isList, UnknownValue, type Value } from './values.js';
 
 const outputFields = new Set(['type', 'outputBinding', 'secondaryFiles']);
 const bindingFields = new Set(['glob', 'loadContents', 'outputEval', 'loadListing']);
@@ -72,14 +72,29 @@ function boundOutput(
       return later(`is known only when the step has run, because of ${key}`);
   const glob = binding?.member('glob');
   if (!glob) return later('is known only when the step has run: it has no glob');
-  const texts = (glob.isList ? glob.entries() : [glob]).map((one) => evaluator.textOf(one));
-  if (texts.some((text) => text === undefined)) return new UnknownValue(of.node);
-  const names = texts as readonly string[];
+  const names = namesOf(glob, evaluator, refusals);
+  if (!names) return new UnknownValue(of.node);
   const wild = names.find((text) => /[*?[]/.test(text));
   if (wild !== undefined) return later(`matches files that are known only when the step has run: ${wild}`);
   const outside = names.find((text) => text.startsWith('/') || text.split('/').includes('..'));
   if (outside !== undefined) return later(`is outside of the folder of the job: ${outside}`);
   return ofType(names, types, of) ?? later('is known only when the step has run: it is not a file');
+}
+
+/** Patterns of an output; undefined if they are refused. */
+function namesOf(
+  glob: Located,
+  evaluator: Evaluator,
+  refusals: Refusals,
+): readonly string[] | undefined {
+  const values = (glob.isList ? glob.entries() : [glob]).flatMap((one): readonly (Value | undefined)[] => {
+    const value = evaluator.valueOf(one);
+    return value !== undefined && isList(value) ? value : [value];
+  });
+  const names = values.filter((value) => typeof value === 'string');
+  if (names.length === values.length) return names;
+  if (!values.includes(undefined)) refusals.refuse(glob, 'is not a name or a list of names');
+  return undefined;
 }
 
 /** Files of an output; undefined if its type has none. */

@@ -48,7 +48,7 @@ function scriptOf({ words, hasShell, streams, inputs, outputs, folder }: Program
   const links = inputs.map(({ name }) => `ln -s "$started"/${shellQuoted(name)} .`);
   return [
     'set -e',
-    'started=$PWD',
+    ...(links.length > 0 ? ['started=$PWD'] : []),
     `folder=${shellQuoted(folder)}`,
     // Attempts of a job may run at the same time: each has a folder, and the link names one that is complete.
     'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',

@@ -60,7 +60,8 @@ export function addTool(
     outputs: [],
     folder,
   };
-  if (program.words.length === 0) refusals.refuse(tool, 'has no command', 'give a baseCommand');
+  if (!tool.member('baseCommand') && !tool.member('arguments') && program.words.length === 0)
+    refusals.refuse(tool, 'has no command', 'give a baseCommand');
   const job: JobPart = requirements ? { requirements } : {};
   const node = nodeOf(tool, name, scope, [...given.values()]);
   const extra = { ...(image === undefined ? {} : { image }), ...(environment ? { environment } : {}) };

@@ -65,13 +65,12 @@ function yamlText(file: string, text: string): SourceText | { readonly faults: r
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  if (document.errors.length > 0)
-    return {
-      faults: document.errors.map(({ message, pos: [offset] }) => ({
-        problem: `not YAML: ${message.split('\n')[0] ?? ''}`,
-        place: placeAt(offset),
-      })),
-    };
+  // The errors after the first one mostly follow from it.
+  const [error] = document.errors;
+  if (error) {
+    const problem = `not YAML: ${(error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')}`;
+    return { faults: [{ problem, place: placeAt(error.pos[0]) }] };
+  }
   return {
     file,
     value: document.toJS() as unknown,

@@ -9,11 +9,11 @@ import {
   type SubmitWorkflowInput,
 } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
-import { readWorkflowFile } from './workflow-file.js';
+import { type FileFlags, readAnyFile } from './foreign-file.js';
 import { maxParts, partsOf } from './parts.js';
 
 /** Options of a submission. */
-export interface SubmitOptions {
+export interface SubmitOptions extends FileFlags {
   readonly key: string;
   /** Most nodes of a part; undefined to submit whole what one call may have. */
   readonly nodesPerPart?: number | undefined;
@@ -39,20 +39,26 @@ const call = { idempotent: true, timeoutMs } as const;
 export async function submitWorkflow(
   session: Session,
   file: string,
-  { key, nodesPerPart }: SubmitOptions,
+  { key, nodesPerPart, ...flags }: SubmitOptions,
 ): Promise<ExitCode> {
-  const { client, output, cwd } = session;
-  const input = { ...readWorkflowFile(file, cwd), idempotencyKey: key };
-  const parts = partsOf(input.nodes, nodesPerPart);
-  if (parts.length > maxParts)
-    throw new CliError(
-      exitCodes.usage,
-      `${input.nodes.length} nodes are ${parts.length} parts; a workflow has at most ${maxParts}`,
-    );
+  const { client, output } = session;
+  const input = { ...readAnyFile(file, flags, session), idempotencyKey: key };
+  const parts = dividedNodes(input.nodes, nodesPerPart);
   const again = `${nodesPerPart === undefined ? '' : `--nodes-per-part ${nodesPerPart} `}--key ${key}`;
   if (parts.length > 1) return submitInParts(session, input, { parts, again });
   const answer = await client.mutate(CliSubmitWorkflowDocument, { input }, call);
   return printAnswer(output, answer.submitWorkflow);
+}
+
+/** Parts of the nodes of a file. @throws CliError if there are too many */
+export function dividedNodes(
+  nodes: SubmitWorkflowInput['nodes'],
+  nodesPerPart: number | undefined,
+): readonly SubmitWorkflowInput['nodes'][] {
+  const parts = partsOf(nodes, nodesPerPart);
+  if (parts.length <= maxParts) return parts;
+  const found = `${nodes.length} nodes are ${parts.length} parts`;
+  throw new CliError(exitCodes.usage, `${found}; a workflow has at most ${maxParts}`);
 }
 
 async function submitInParts(

@@ -1,9 +1,16 @@
 /** `rhizome workflow`: graphs of nodes that become jobs. */
 import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type MutationError, printChange, type World, withSession } from '../../command.js';
-import { collect, type Finish, oneOf, wholeNumber } from '../../flags/flags.js';
+import {
+  collect,
+  type DryRunFlags,
+  type Finish,
+  oneOf,
+  wholeNumber,
+  withDryRun,
+} from '../../flags/flags.js';
 import {
   CliCancelWorkflowDocument,
   CliMarkWorkflowNodesDocument,
@@ -18,6 +25,8 @@ import {
   requirementChangesOf,
   withRequirementChanges,
 } from '../../flags/requirement-change-flags.js';
+import { convert, tryFile, withoutGateway } from './convert.js';
+import { type FileFlags, fileFormats } from './foreign-file.js';
 import { list, show, tree } from './show.js';
 import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';
@@ -30,7 +39,7 @@ interface Flags extends RequirementChangeFlags {
   readonly key?: string;
 }
 
-interface SubmitFlags {
+interface SubmitFlags extends FileFlags, DryRunFlags {
   readonly key?: string;
   readonly nodesPerPart?: number;
 }
@@ -47,20 +56,50 @@ const idempotent = { idempotent: true } as const;
 export function addWorkflow(program: Command, world: World, finish: Finish): void {
   const group = program.command('workflow').description('submit graphs of nodes, show and change them');
   addReads(group, world, finish);
-  const submitting = group
-    .command('submit')
-    .description('submit the workflow of a YAML or JSON file')
-    .argument('<file>', 'file with the fields of SubmitWorkflowInput')
+  addSubmits(group, world, finish);
+  addChanges(group, world, finish);
+}
+
+function addSubmits(group: Command, world: World, finish: Finish): void {
+  const submitting = withDryRun(withFile(group.command('submit')))
+    .description('submit the workflow of a file')
     .option('--key <key>', 'idempotency key: the same key never submits twice, and completes a submission')
     .option(
       '--nodes-per-part <n>',
       'submit in parts of at most this number of nodes (default: 5000 if the file is too large for one call)',
       wholeNumber(1, 5000),
     );
-  submitting.action((file: string, { key = randomUUID(), nodesPerPart }: SubmitFlags) =>
-    finish(withSession(submitting, world, (session) => submitWorkflow(session, file, { key, nodesPerPart }))),
+  submitting.action((file: string, { key = randomUUID(), dryRun, ...flags }: SubmitFlags) =>
+    finish(
+      dryRun === true
+        ? Promise.resolve().then(() => tryFile(file, flags, withoutGateway(submitting, world)))
+        : withSession(submitting, world, (session) => submitWorkflow(session, file, { ...flags, key })),
+    ),
   );
-  addChanges(group, world, finish);
+  const converting = withFile(group.command('convert')).description(
+    'print the workflow of a file of another system as a file of our own, as YAML or with --json as JSON',
+  );
+  converting.action((file: string, flags: FileFlags) =>
+    finish(Promise.resolve().then(() => convert(file, flags, withoutGateway(converting, world)))),
+  );
+}
+
+function withFile(command: Command): Command {
+  return command
+    .argument('<file>', 'YAML or JSON file: our own, CWL, a graph of BPS, or a workflow of iDDS')
+    .addOption(
+      new Option('--format <format>', 'format of the file (default: what its contents show)').choices(
+        fileFormats,
+      ),
+    )
+    .option('-e, --experiment <name>', 'experiment that owns a workflow of another system')
+    .option('--name <name>', 'name of a workflow of another system (default: that in the file, or of the file)')
+    .option('--share <leaf>', 'share of a workflow of another system')
+    .option('--inputs <file>', 'values of inputs of CWL, or the submit file of BPS with requests by label')
+    .option(
+      '--shared-folder <path>',
+      'folder that all workers mount, through which files of CWL are passed between jobs',
+    );
 }
 
 function addReads(group: Command, world: World, finish: Finish): void {

@@ -1,0 +1,87 @@
+/** Files of workflows for `workflow submit` and `workflow convert`: our own, and those of other systems. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import {
+  detectFormat,
+  type ImportFormat,
+  type ImportRequest,
+  importWorkflow,
+} from '@rhizome/workflow-import';
+import { CliError, exitCodes } from '../../exit-codes.js';
+import { givenFlags } from '../../flags/flags.js';
+import type { SubmitWorkflowInput } from '../../operations.generated.js';
+import type { Output } from '../../output.js';
+import { readWorkflowFile } from './workflow-file.js';
+
+/** Formats of files; `rhizome` is our own. */
+export const fileFormats = ['rhizome', 'cwl', 'bps', 'idds'] as const;
+
+/** Flags of commands that read a file. */
+export interface FileFlags {
+  readonly format?: (typeof fileFormats)[number];
+  readonly experiment?: string;
+  readonly name?: string;
+  readonly share?: string;
+  readonly inputs?: string;
+  readonly sharedFolder?: string;
+}
+
+/** A workflow without key. */
+export type FileWorkflow = Omit<SubmitWorkflowInput, 'idempotencyKey'>;
+
+const flagsOfImports = ['experiment', 'name', 'share', 'inputs', 'sharedFolder'] as const;
+
+/**
+ * Reads a file, and converts it from the format of another system. Notes on what an import leaves out go to
+ * the error stream.
+ * @throws CliError that lists everything that cannot be imported, with places
+ */
+export function readAnyFile(
+  file: string,
+  flags: FileFlags,
+  { cwd, output }: { readonly cwd: string; readonly output: Output },
+): FileWorkflow {
+  const { path, id } = dividedPath(file, cwd);
+  const format = flags.format ?? detected(path, cwd);
+  if (format === 'rhizome') {
+    const [given] = givenFlags(flags, flagsOfImports);
+    if (given === undefined) return readWorkflowFile(file, cwd);
+    throw new CliError(exitCodes.usage, `${given} is only for files of other systems`);
+  }
+  const { experiment, ...rest } = flags;
+  if (experiment === undefined)
+    throw new CliError(exitCodes.usage, `--experiment is missing: a ${format} file does not name one`);
+  return imported(format, { ...rest, file: path, id, experiment, cwd, read: reader(cwd) }, output);
+}
+
+function imported(format: ImportFormat, request: ImportRequest, { errors }: Output): FileWorkflow {
+  const result = importWorkflow(format, request);
+  if ('refusals' in result) {
+    const list = result.refusals.map((refusal) => `  ${refusal}`).join('\n');
+    throw new CliError(exitCodes.usage, `${request.file} cannot be imported:\n${list}`);
+  }
+  for (const note of result.notes) errors.write(`note: ${note}\n`);
+  return result.workflow as FileWorkflow;
+}
+
+/** The path of a file, and the id of a process in it, as in `graph.cwl#main`. */
+function dividedPath(file: string, cwd: string): { readonly path: string; readonly id?: string } {
+  const at = file.lastIndexOf('#');
+  if (at <= 0 || existsSync(resolve(cwd, file))) return { path: file };
+  return { path: file.slice(0, at), id: file.slice(at + 1) };
+}
+
+function detected(path: string, cwd: string): (typeof fileFormats)[number] {
+  const bytes = reader(cwd)(path);
+  return 'problem' in bytes ? 'rhizome' : (detectFormat(bytes, path) ?? 'rhizome');
+}
+
+function reader(cwd: string): ImportRequest['read'] {
+  return (path) => {
+    try {
+      return readFileSync(resolve(cwd, path));
+    } catch (error) {
+      return { problem: (error as Error).message.replace(/, open .*/, '') };
+    }
+  };
+}
