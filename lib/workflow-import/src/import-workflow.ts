@@ -14,7 +14,7 @@ export type ImportResult =
   | { readonly workflow: ImportedWorkflow; readonly notes: readonly string[] }
   | { readonly refusals: readonly string[] };
 
-/** Why a pickle is refused. */
+/** Reason why a pickle is refused. */
 const pickleAdvice =
   'is a pickle of Python, which is not read because it can run programs; write the graph as JSON with the script in docs/how-to/import-workflows.md';
 const submitAdvice =
@@ -24,9 +24,7 @@ const submitAdvice =
 export function importWorkflow(format: ImportFormat, request: ImportRequest): ImportResult {
   const refusals = new Refusals();
   const workflow = imported(format, request, refusals);
-  return workflow && refusals.isEmpty
-    ? { workflow, notes: refusals.notes }
-    : { refusals: refusals.list() };
+  return workflow && refusals.isEmpty ? { workflow, notes: refusals.notes } : { refusals: refusals.list() };
 }
 
 function imported(
@@ -59,7 +57,7 @@ function imported(
 /** Words without which a file has none of the formats: most files need not be parsed for this. */
 const marks = /cwlVersion|idds\.|directed|links|pipelineYaml/;
 
-/** Format of a file, as far as its contents show it; undefined for another, such as our own. */
+/** Format that the contents of a file show; undefined for another, such as our own. */
 export function detectFormat(bytes: Uint8Array, path: string): ImportFormat | undefined {
   if (isPickle(bytes)) return 'bps';
   const text = decoded(bytes);

@@ -1,4 +1,4 @@
-/** What an import needs. */
+/** Input of an import. */
 import type { ReadFile } from './files.types.js';
 
 /** Formats that are imported. */
@@ -20,7 +20,9 @@ export interface ImportRequest {
   /** Name of the workflow; by default that of the file or of the workflow in it. */
   readonly name?: string | undefined;
   readonly share?: string | undefined;
-  /** Absolute path of a folder that all workers mount, through which files are passed (CWL). */
+  /** Absolute paths of folders that payloads can read on all workers (CWL). */
+  readonly readableFolders?: readonly string[] | undefined;
+  /** Absolute path of a folder that payloads can write on all workers, through which files are passed (CWL). */
   readonly sharedFolder?: string | undefined;
   /** Folder to which paths of files are relative. */
   readonly cwd: string;

@@ -29,7 +29,7 @@ export interface Payload {
   readonly outputs?: readonly string[];
 }
 
-/** What a node and a label may give. */
+/** Values that a node and a label may give. */
 export interface JobPart {
   readonly priority?: number;
   readonly requirements?: Requirements;

@@ -32,9 +32,7 @@ export function bpsPayload(job: Located, files: BpsFiles, refusals: Refusals): P
   return {
     ...commandLine(lines.join('\n'), '/bin/sh'),
     ...(variables.plain.length > 0 ? { environment: variables.plain } : {}),
-    ...(inputs.size > 0
-      ? { inputs: [...inputs].map(([name, location]) => ({ name, location })) }
-      : {}),
+    ...(inputs.size > 0 ? { inputs: [...inputs].map(([name, location]) => ({ name, location })) } : {}),
   };
 }
 
@@ -68,7 +66,7 @@ class BpsCommand {
     this.#refusals = refusals;
   }
 
-  /** A text with its placeholders replaced: `<FILE:…>`, `<ENV:…>`, `<WMS:…>`, and `{…}` as Python's format. */
+  /** A text without placeholders: `<FILE:…>`, `<ENV:…>`, `<WMS:…>`, and `{…}` as Python's format has them. */
   text(at: Located): string | undefined {
     const { text } = at;
     if (text === undefined) {

@@ -96,7 +96,8 @@ class BpsReader {
       const job = entry.member('job') ?? entry;
       const name = this.#nameOf(entry, job);
       if (name === undefined) continue;
-      if (places.has(name)) this.#refusals.refuse(entry, `a second node has the name ${JSON.stringify(name)}`);
+      if (places.has(name))
+        this.#refusals.refuse(entry, `a second node has the name ${JSON.stringify(name)}`);
       const own = job.member('nodes') ? this.graph(job, isFinal, depth + 1) : this.job(job, isFinal);
       drafts.push(...own);
       places.set(name, placeOf(job, own));
@@ -118,7 +119,8 @@ class BpsReader {
     }
     for (const field of unused) {
       const value = this.#requests.field(job, label, field);
-      if (value && !isEmpty(value)) refusals.note(`${field} of ${label}`, reasons.get(field) ?? 'has no effect');
+      if (value && !isEmpty(value))
+        refusals.note(`${field} of ${label}`, reasons.get(field) ?? 'has no effect');
     }
     if (!payload) return [];
     return [{ ...{ at: job, name, label, isFinal, edges: [] }, job: { ...this.#part(job, label), payload } }];
@@ -234,7 +236,14 @@ function placeOf(job: Located, own: readonly DraftNode[]): Place {
 /** True for a node that only orders others. */
 function isNoop(job: Located): boolean {
   const type = job.member('node_type')?.value;
-  return type === 1 || type === 'NOOP' || (type === undefined && job.member('executable') === undefined && job.member('arguments') === undefined && job.member('quanta_counts') === undefined);
+  return (
+    type === 1 ||
+    type === 'NOOP' ||
+    (type === undefined &&
+      job.member('executable') === undefined &&
+      job.member('arguments') === undefined &&
+      job.member('quanta_counts') === undefined)
+  );
 }
 
 function isEmpty({ value }: Located): boolean {

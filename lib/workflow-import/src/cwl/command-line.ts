@@ -95,7 +95,11 @@ class Binder {
     return value === undefined ? [] : this.#words(value, { binding: withoutValue(at), at });
   }
 
-  input({ value, given }: ToolInput, type: CwlType | undefined, binding: Located | undefined): readonly Word[] {
+  input(
+    { value, given }: ToolInput,
+    type: CwlType | undefined,
+    binding: Located | undefined,
+  ): readonly Word[] {
     return this.#words(value, { binding, at: given, type });
   }
 

@@ -1,4 +1,4 @@
-/** Conditions of steps (`when`): decided on import where their values are known, edges where they are results. */
+/** Conditions of steps (`when`): decided on import if their values are known, edges if they are results. */
 import type { DraftNode } from '../graph/draft.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
@@ -14,8 +14,7 @@ export interface Literal {
 
 /** Result of a condition: decided, or conditions on steps of which all or one must hold. */
 export type Decision =
-  | { readonly isMet: boolean }
-  | { readonly literals: readonly Literal[]; readonly needed: 'ALL' | 'ONE' };
+  { readonly isMet: boolean } | { readonly literals: readonly Literal[]; readonly needed: 'ALL' | 'ONE' };
 
 type Outcome = { readonly value: Value } | { readonly pending: Formula };
 
@@ -121,19 +120,14 @@ class Condition {
     return typeof inner.value === 'number' ? { value: -inner.value } : this.#compares();
   }
 
-  #logic(
-    kind: 'and' | 'or',
-    { left, right }: Extract<Expression, { kind: 'binary' }>,
-  ): Outcome | undefined {
+  #logic(kind: 'and' | 'or', { left, right }: Extract<Expression, { kind: 'binary' }>): Outcome | undefined {
     const first = this.outcome(left);
     if (!first) return undefined;
     if ('value' in first && isTrue(first.value) === (kind === 'or')) return first;
     const second = this.outcome(right);
     if (!second || 'value' in first) return second;
     if ('value' in second) return isTrue(second.value) === (kind === 'or') ? second : first;
-    const flat = [first.pending, second.pending].flatMap((part) =>
-      part.kind === kind ? part.of : [part],
-    );
+    const flat = [first.pending, second.pending].flatMap((part) => (part.kind === kind ? part.of : [part]));
     return { pending: { kind, of: flat } };
   }
 

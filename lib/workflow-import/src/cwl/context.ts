@@ -1,6 +1,6 @@
-/** What the parts of an import of CWL share. */
+/** State that the parts of an import of CWL share. */
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
-import { Names } from '../graph/names.js';
+import type { Names } from '../graph/names.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import type { CwlFiles } from './files.js';
@@ -21,10 +21,30 @@ export interface CwlContext {
   readonly tools: ToolNode[];
   readonly toolOf: Map<DraftNode, ToolNode>;
   readonly names: Names;
+  /** Folders that all workers have. */
+  readonly readableFolders: readonly string[];
   /** Absolute path of the folder that workers share; undefined for none. */
   readonly sharedFolder: string | undefined;
   /** Nodes that may be skipped when the workflow runs. */
-  readonly conditional: Set<DraftNode>;
+  readonly conditional: ConditionalNodes;
+}
+
+/** Nodes that may be skipped when the workflow runs. */
+export class ConditionalNodes {
+  readonly #nodes = new Set<DraftNode>();
+  readonly #known = new WeakMap<readonly DraftNode[], boolean>();
+
+  add(node: DraftNode): void {
+    this.#nodes.add(node);
+  }
+
+  /** True if one of the nodes is among them. Lists are shared by many nodes, and looked through once. */
+  hasAny(nodes: readonly DraftNode[]): boolean {
+    if (this.#nodes.size === 0) return false;
+    const known = this.#known.get(nodes) ?? nodes.some((node) => this.#nodes.has(node));
+    this.#known.set(nodes, known);
+    return known;
+  }
 }
 
 /** Conditions under which a process runs. */

@@ -106,8 +106,7 @@ export class Evaluator {
     if (value instanceof FileValue) return this.#fileMember(at, value, part);
     if (isList(value) && part === 'length') return value.length;
     const entry = isList(value) && typeof part === 'number' ? value[part] : undefined;
-    if (entry === undefined)
-      this.#refusals.refuse(at, `${shown(value)} has no ${JSON.stringify(part)}`);
+    if (entry === undefined) this.#refusals.refuse(at, `${shown(value)} has no ${JSON.stringify(part)}`);
     return entry;
   }
 
@@ -127,10 +126,11 @@ export class Evaluator {
   /** Path of a file for a command; undefined if it is refused. */
   pathOf(at: Located, file: FileValue): string | undefined {
     if (file.path !== undefined) return file.path;
+    const whose = file.from ? `a ${file.kind} of ${file.from.label}` : shown(file);
     this.#refusals.refuse(
       at,
-      `${shown(file)}${file.from ? ` of ${JSON.stringify(file.from.name)}` : ''} cannot be passed to another job`,
-      'give a folder that all workers mount as --shared-folder',
+      `${whose} cannot be passed to another job`,
+      'give a folder that payloads can write on all workers as --shared-folder',
     );
     return undefined;
   }
@@ -150,7 +150,7 @@ type Part = { readonly text: string } | { readonly expression: string };
 export function partsOf(text: string): readonly Part[] | undefined {
   const parts: Part[] = [];
   let plain = '';
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const two = text.slice(at, at + 2);
     if (two === '${') return undefined;
     if (two === '\\\\' || /^\\\$[({]/.test(text.slice(at, at + 3))) {

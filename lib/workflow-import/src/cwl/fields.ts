@@ -14,7 +14,11 @@ export function nameOfId(id: string): string {
 }
 
 /** Entries of a map, or of a list whose entries have the member. */
-export function namedEntries(at: Located | undefined, key: 'id' | 'class', refusals: Refusals): readonly Named[] {
+export function namedEntries(
+  at: Located | undefined,
+  key: 'id' | 'class',
+  refusals: Refusals,
+): readonly Named[] {
   if (!at) return [];
   for (const entry of at.isMap ? [at] : at.entries())
     for (const word of ['$import', '$include', '$mixin']) {

@@ -20,9 +20,7 @@ export function guardOf(
   { outer, isTool, refusals }: { outer: Guard; isTool: boolean; refusals: CwlContext['refusals'] },
 ): Guard | undefined {
   const edges: DraftEdges[] = literals.map(({ nodes, condition }) => ({ from: nodes, condition }));
-  const failed = new Set(
-    literals.flatMap(({ nodes, condition }) => (condition === 'FAILED' ? nodes : [])),
-  );
+  const failed = new Set(literals.flatMap(({ nodes, condition }) => (condition === 'FAILED' ? nodes : [])));
   const named = new Set(literals.flatMap(({ nodes }) => nodes));
   for (const [name, { value, at }] of given) {
     const [from, ...more] = producersOf(value);

@@ -6,7 +6,7 @@ import { Names } from '../graph/names.js';
 import type { Refusals } from '../refusals.js';
 import { Located } from '../text/located.js';
 import type { ImportedWorkflow } from '../workflow.types.js';
-import type { CwlContext } from './context.js';
+import { ConditionalNodes, type CwlContext } from './context.js';
 import { namedEntries } from './fields.js';
 import { CwlFiles } from './files.js';
 import { valueAt } from './job-order.js';
@@ -20,12 +20,10 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
   const files = new CwlFiles(read, cwd, refusals);
   const process = files.process(file, id);
   if (!process) return undefined;
-  const sharedFolder = request.sharedFolder?.replace(/\/+$/, '');
-  if (sharedFolder !== undefined && !isAbsolute(sharedFolder))
-    refusals.refuse(process.at, `--shared-folder ${JSON.stringify(sharedFolder)} is not an absolute path`);
+  const { sharedFolder, readableFolders } = foldersOf(request, process.at, refusals);
   const context: CwlContext = {
-    ...{ refusals, files, sharedFolder, names: Names.ofNodes() },
-    ...{ tools: [], toolOf: new Map(), conditional: new Set() },
+    ...{ refusals, files, sharedFolder, readableFolders, names: Names.ofNodes() },
+    ...{ tools: [], toolOf: new Map(), conditional: new ConditionalNodes() },
   };
   const stem = file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
   const isTool = process.at.member('class')?.text === 'CommandLineTool';
@@ -45,6 +43,26 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
     refusals,
     process.at,
   );
+}
+
+/** Software that all workers of a grid have. */
+const everywhere = '/cvmfs';
+
+/** Folders of the workers, without a slash at the end. */
+function foldersOf(
+  { sharedFolder: shared, readableFolders: readable = [] }: ImportRequest,
+  at: Located,
+  refusals: Refusals,
+): Pick<CwlContext, 'sharedFolder' | 'readableFolders'> {
+  const given = [...(shared === undefined ? [] : [shared]), ...readable];
+  for (const folder of given)
+    if (!isAbsolute(folder))
+      refusals.refuse(at, `the folder ${JSON.stringify(folder)} is not an absolute path`);
+  const plain = (folder: string): string => folder.replace(/\/+$/, '');
+  return {
+    sharedFolder: shared === undefined ? undefined : plain(shared),
+    readableFolders: [everywhere, ...given.map(plain)],
+  };
 }
 
 /** Values of the file with inputs, by name. */

@@ -9,7 +9,8 @@ import { FileValue, type Value } from './values.js';
 export interface Places {
   readonly files: CwlFiles;
   readonly refusals: Refusals;
-  readonly sharedFolder: string | undefined;
+  /** Folders that all workers have. */
+  readonly readableFolders: readonly string[];
 }
 
 /** The value; undefined if it is refused. */
@@ -51,25 +52,25 @@ function fileAt(at: Located, kind: 'File' | 'Directory', places: Places): FileVa
   if (scheme === undefined) return localFile(given, { kind, basename, secondary }, text, places);
   if (kind === 'File' && /^https?$/i.test(scheme))
     return new FileValue({ kind, basename, secondary, path: basename, location: text });
-  const advice = 'workers fetch files from http(s) URLs, or find them in the --shared-folder';
+  const advice = 'workers fetch files from http(s) URLs, or find them in a --readable-folder';
   refusals.refuse(given, `${kind} at ${scheme}:// cannot be fetched`, advice);
   return undefined;
 }
 
-/** A file of this machine: workers have it only if it is in the folder that they share. */
+/** A file of this machine: workers have it only if it is in a folder that they all have. */
 function localFile(
   at: Located,
   file: Pick<FileValue, 'kind' | 'basename' | 'secondary'>,
   text: string,
-  { files, refusals, sharedFolder }: Places,
+  { files, refusals, readableFolders }: Places,
 ): FileValue | undefined {
   const path = files.absolute(text, at.source);
-  if (sharedFolder !== undefined && path.startsWith(`${sharedFolder}/`))
+  if (readableFolders.some((folder) => path.startsWith(`${folder}/`)))
     return new FileValue({ ...file, path });
   refusals.refuse(
     at,
     `${shortJson(text)} is a file of this machine`,
-    'give an http(s) URL, or a path in a folder that all workers mount (--shared-folder)',
+    'give an http(s) URL, or a path in a folder that all workers can read (--readable-folder)',
   );
   return undefined;
 }

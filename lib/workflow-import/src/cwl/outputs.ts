@@ -1,4 +1,4 @@
-/** Outputs of tools: which files they are, as far as that is known before the tool runs. */
+/** Outputs of tools: the files that are known before the tool runs. */
 import type { DraftNode } from '../graph/draft.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
@@ -82,11 +82,7 @@ function boundOutput(
 }
 
 /** Patterns of an output; undefined if they are refused. */
-function namesOf(
-  glob: Located,
-  evaluator: Evaluator,
-  refusals: Refusals,
-): readonly string[] | undefined {
+function namesOf(glob: Located, evaluator: Evaluator, refusals: Refusals): readonly string[] | undefined {
   const values = (glob.isList ? glob.entries() : [glob]).flatMap((one): readonly (Value | undefined)[] => {
     const value = evaluator.valueOf(one);
     return value !== undefined && isList(value) ? value : [value];

@@ -42,7 +42,7 @@ const fields: ReadonlyMap<string, readonly string[]> = new Map([
   ],
 ]);
 
-/** Why other classes are refused. */
+/** Advice for classes that are refused. */
 const advices: ReadonlyMap<string, string> = new Map([
   ['InitialWorkDirRequirement', 'let the command write its files itself'],
   ['InplaceUpdateRequirement', 'let the command write a new file'],
@@ -55,11 +55,7 @@ const advices: ReadonlyMap<string, string> = new Map([
  * Adds the requirements and hints of a step or a process to those around it. What is nearer to the command
  * comes first; a hint never replaces a requirement.
  */
-export function withRequirements(
-  outer: HeldRequirements,
-  at: Located,
-  refusals: Refusals,
-): HeldRequirements {
+export function withRequirements(outer: HeldRequirements, at: Located, refusals: Refusals): HeldRequirements {
   const held = new Map(outer);
   for (const key of ['hints', 'requirements'] as const)
     for (const { name: full, at: own } of namedEntries(at.member(key), 'class', refusals)) {
@@ -86,7 +82,7 @@ function isSupported(name: string, at: Located, isHint: boolean, refusals: Refus
   return false;
 }
 
-/** What the requirements of a tool give. */
+/** Values that the requirements of a tool give. */
 export interface ToolResources {
   readonly requirements: Requirements | undefined;
   readonly image: string | undefined;
@@ -95,11 +91,7 @@ export interface ToolResources {
 }
 
 /** Resources of a job. Expressions are evaluated with the inputs of the tool. */
-export function resourcesOf(
-  held: HeldRequirements,
-  evaluator: Evaluator,
-  refusals: Refusals,
-): ToolResources {
+export function resourcesOf(held: HeldRequirements, evaluator: Evaluator, refusals: Refusals): ToolResources {
   const all = {
     ...amountsOf(held.get('ResourceRequirement')?.at, evaluator, refusals),
     ...timeOf(held.get('ToolTimeLimit')?.at, evaluator, refusals),
@@ -165,8 +157,7 @@ function gpuOf(at: Located | undefined, evaluator: Evaluator, refusals: Refusals
 function imageOf(at: Located | undefined, refusals: Refusals): string | undefined {
   if (!at) return undefined;
   const image = at.member('dockerPull') ?? at.member('dockerImageId');
-  if (image?.text === undefined)
-    refusals.refuse(image ?? at, 'has no image', 'give its name as dockerPull');
+  if (image?.text === undefined) refusals.refuse(image ?? at, 'has no image', 'give its name as dockerPull');
   return image?.text;
 }
 

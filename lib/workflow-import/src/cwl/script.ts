@@ -30,8 +30,7 @@ export function payloadOf(program: Program): Payload {
   const [command, ...rest] = words;
   const isPlain =
     !hasShell && outputs.length === 0 && folder === undefined && Object.values(streams).every((one) => !one);
-  if (isPlain && command)
-    return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
+  if (isPlain && command) return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
   return { command: '/bin/sh', arguments: ['-c', scriptOf(program)], ...files };
 }
 

@@ -47,7 +47,7 @@ export function sourceValue({ at }: Named, known: KnownValues, context: CwlConte
   return byDefault ? (valueAt(byDefault, context) ?? new UnknownValue()) : null;
 }
 
-/** What the sources of an input or output give, merged, and chosen from. */
+/** Value that the sources of an input or output give, merged, and chosen from. */
 export function linked(
   at: Located,
   key: 'source' | 'outputSource',
@@ -67,8 +67,7 @@ export function linked(
   const [first = null] = values;
   let value: Value = values.length > 1 || (isMany && merge) ? values : first;
   if (merge?.text === 'merge_flattened') value = flattened(values);
-  else if (merge && merge.text !== 'merge_nested')
-    refusals.invalid(merge, 'merge_nested or merge_flattened');
+  else if (merge && merge.text !== 'merge_nested') refusals.invalid(merge, 'merge_nested or merge_flattened');
   const pick = at.member('pickValue');
   return pick ? picked(pick, value, context) : value;
 }
@@ -79,7 +78,7 @@ function flattened(values: readonly Value[]): Value {
 
 function picked(pick: Located, value: Value, { refusals, conditional }: CwlContext): Value {
   const all = isList(value) ? value : [value];
-  if (all.some((entry) => producersOf(entry).some((node) => conditional.has(node)))) {
+  if (all.some((entry) => conditional.hasAny(producersOf(entry)))) {
     refusals.refuse(
       pick,
       'chooses from results of steps of which it is not known on import whether they run',

@@ -4,15 +4,15 @@ import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import type { JobPart } from '../workflow.types.js';
 import { commandWords, type ToolInput } from './command-line.js';
-import type { CwlContext, CwlProcess, Scope } from './context.js';
+import type { CwlContext, CwlProcess, Scope, ToolNode } from './context.js';
 import { Evaluator } from './evaluate.js';
 import { namedEntries, refuseOthers } from './fields.js';
 import { valueAt } from './job-order.js';
 import { outputsOf, streamsOf } from './outputs.js';
-import { resourcesOf, withRequirements } from './requirements.js';
+import { resourcesOf, type ToolResources, withRequirements } from './requirements.js';
 import { payloadOf, type Program } from './script.js';
 import { typeFor, typesOf, typeText } from './types.js';
-import { FileValue, isList, producersOf, shown, type Value } from './values.js';
+import { fetchedIn, FileValue, producersOf, shown, type Value } from './values.js';
 
 const toolFields = new Set([
   ...['inputs', 'outputs', 'requirements', 'hints', 'baseCommand', 'arguments'],
@@ -36,23 +36,13 @@ export function addTool(
   const { refusals, sharedFolder } = context;
   refuseOthers(tool, toolFields, refusals);
   refuseCodes(tool, refusals);
-  const held = withRequirements(scope.held, tool, refusals);
   const inputs = toolInputs(tool, given, context);
-  const values = new Map(inputs.map(({ name, value }) => [name, value]));
-  const outer = new Evaluator(refusals, { inputs: values });
-  const { requirements, image, environment, hasShell } = resourcesOf(held, outer, refusals);
-  const runtime = new Map<string, Value>([
-    ['cores', requirements?.cores ?? 1],
-    ...(requirements?.memoryMiB === undefined ? [] : [['ram', requirements.memoryMiB] as const]),
-    // The command runs in the folder of its outputs.
-    ['outdir', '.'],
-  ]);
-  const evaluator = new Evaluator(refusals, { inputs: values, runtime });
+  const { evaluator, job, image, environment, hasShell } = resourcesFor(tool, inputs, scope, context);
   const name = context.names.give(scope.name);
   const folder = sharedFolder === undefined ? undefined : `${sharedFolder}/${folderName(name)}`;
   const stdin = tool.member('stdin');
   const streams = streamsOf(tool, evaluator, refusals);
-  const program: Program & { readonly outputs: string[] } = {
+  const program: ToolNode['program'] = {
     words: commandWords(tool, inputs, evaluator, refusals),
     hasShell,
     streams: { ...streams, stdin: stdin && evaluator.textOf(stdin) },
@@ -62,7 +52,6 @@ export function addTool(
   };
   if (!tool.member('baseCommand') && !tool.member('arguments') && program.words.length === 0)
     refusals.refuse(tool, 'has no command', 'give a baseCommand');
-  const job: JobPart = requirements ? { requirements } : {};
   const node = nodeOf(tool, name, scope, [...given.values()]);
   const extra = { ...(image === undefined ? {} : { image }), ...(environment ? { environment } : {}) };
   node.job = { ...job, payload: { command: 'none', ...extra } };
@@ -71,6 +60,33 @@ export function addTool(
   context.toolOf.set(node, entry);
   if (isConditional(node, context)) context.conditional.add(node);
   return outputsOf(tool, { node, folder }, streams, { evaluator, refusals });
+}
+
+interface ToolJob extends ToolResources {
+  /** Knows the inputs and the amounts of the job. */
+  readonly evaluator: Evaluator;
+  readonly job: JobPart;
+}
+
+/** Resources of a tool, whose expressions may name its inputs, and whose amounts commands may name. */
+function resourcesFor(
+  tool: Located,
+  inputs: readonly ToolInput[],
+  scope: Scope,
+  { refusals }: CwlContext,
+): ToolJob {
+  const values = new Map(inputs.map(({ name, value }) => [name, value]));
+  const held = withRequirements(scope.held, tool, refusals);
+  const resources = resourcesOf(held, new Evaluator(refusals, { inputs: values }), refusals);
+  const { requirements } = resources;
+  const runtime = new Map<string, Value>([
+    ['cores', requirements?.cores ?? 1],
+    ...(requirements?.memoryMiB === undefined ? [] : [['ram', requirements.memoryMiB] as const]),
+    // The command runs in the folder of its outputs.
+    ['outdir', '.'],
+  ]);
+  const evaluator = new Evaluator(refusals, { inputs: values, runtime });
+  return { ...resources, evaluator, job: requirements ? { requirements } : {} };
 }
 
 /** Gives a node its program, once its outputs are known. */
@@ -96,9 +112,7 @@ function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]
 
 /** True if the node may be skipped when the workflow runs. */
 function isConditional({ edges }: DraftNode, { conditional }: CwlContext): boolean {
-  return edges.some(
-    ({ from, condition }) => condition === 'FAILED' || from.some((node) => conditional.has(node)),
-  );
+  return edges.some(({ from, condition }) => condition === 'FAILED' || conditional.hasAny(from));
 }
 
 function toolInputs(
@@ -125,11 +139,7 @@ function toolInputs(
 }
 
 /** Files that a worker fetches, with those that belong to them. */
-function fetchedFiles(
-  inputs: readonly ToolInput[],
-  tool: Located,
-  refusals: Refusals,
-): Program['inputs'] {
+function fetchedFiles(inputs: readonly ToolInput[], tool: Located, refusals: Refusals): Program['inputs'] {
   const found = new Map<string, string>();
   const add = (file: FileValue): void => {
     if (file.location === undefined) return;
@@ -138,18 +148,18 @@ function fetchedFiles(
       refusals.refuse(tool, `has two inputs with the name ${JSON.stringify(file.basename)}`, 'rename one');
     found.set(file.basename, file.location);
   };
-  const addAll = (value: Value, patterns: readonly string[]): void => {
-    if (isList(value)) for (const entry of value) addAll(entry, patterns);
-    if (!(value instanceof FileValue)) return;
-    add(value);
-    for (const file of value.secondary) add(file);
-    if (value.secondary.length === 0) for (const pattern of patterns) add(besides(value, pattern));
-  };
-  for (const { at, value } of inputs) addAll(value, patternsOf(at, refusals));
+  for (const { at, value } of inputs) {
+    const patterns = patternsOf(at, refusals);
+    for (const file of fetchedIn(value)) {
+      add(file);
+      for (const one of file.secondary) add(one);
+      if (file.secondary.length === 0) for (const pattern of patterns) add(neighbourOf(file, pattern));
+    }
+  }
   return [...found].map(([name, location]) => ({ name, location }));
 }
 
-/** Patterns of the files that must be beside an input. */
+/** Patterns of the files that must lie next to an input. */
 function patternsOf(at: Located, refusals: Refusals): readonly string[] {
   const given = at.member('secondaryFiles');
   if (!given) return [];
@@ -163,8 +173,8 @@ function patternsOf(at: Located, refusals: Refusals): readonly string[] {
   });
 }
 
-/** The file beside another: each `^` removes an extension. */
-function besides(file: FileValue, pattern: string): FileValue {
+/** The file next to another: each `^` removes an extension. */
+function neighbourOf(file: FileValue, pattern: string): FileValue {
   const carets = /^\^*/.exec(pattern)?.[0].length ?? 0;
   const change = (text: string): string => {
     let stem = text;

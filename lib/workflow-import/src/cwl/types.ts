@@ -65,9 +65,7 @@ export function typeFor(value: Value, types: readonly CwlType[]): CwlType | unde
 
 /** Texts of types for a message. */
 export function typeText(types: readonly CwlType[]): string {
-  return types
-    .map(({ name, items }) => (items ? `list of ${typeText(items)}` : name))
-    .join(' or ');
+  return types.map(({ name, items }) => (items ? `list of ${typeText(items)}` : name)).join(' or ');
 }
 
 function fits(value: Value, { name, items, symbols }: CwlType): boolean {

@@ -59,6 +59,19 @@ export function producersOf(value: Value): readonly DraftNode[] {
   return nodes;
 }
 
+const fetched = new WeakMap<readonly Value[], readonly FileValue[]>();
+
+/** Files of a value that workers fetch. The same list has the same array of files. */
+export function fetchedIn(value: Value): readonly FileValue[] {
+  if (value instanceof FileValue) return value.location === undefined ? [] : [value];
+  if (value instanceof UnknownValue || !isList(value)) return [];
+  const before = fetched.get(value);
+  if (before) return before;
+  const files = value.flatMap((entry) => fetchedIn(entry));
+  fetched.set(value, files);
+  return files;
+}
+
 /** True for a list. */
 export function isList(value: Value): value is readonly Value[] {
   return Array.isArray(value);

@@ -8,7 +8,14 @@ import { guardOf } from './guards.js';
 import { valueAt } from './job-order.js';
 import { withRequirements } from './requirements.js';
 import { instancesOf } from './scatter.js';
-import { type KnownValues, linked, sourceName, sourcesOf, sourceValue, withValueFrom } from './step-inputs.js';
+import {
+  type KnownValues,
+  linked,
+  sourceName,
+  sourcesOf,
+  sourceValue,
+  withValueFrom,
+} from './step-inputs.js';
 import { addTool, type Given } from './tool.js';
 import { UnknownValue, type Value } from './values.js';
 
@@ -33,7 +40,8 @@ export function addProcess(
   const inner = { ...scope, within: [...scope.within, process.key] };
   if (kind?.text === 'CommandLineTool') return addTool(process, given, inner, context);
   if (kind?.text === 'Workflow') return addWorkflow(process.at, given, inner, context);
-  if (kind) refusals.refuse(kind, `${String(kind.value)} is not supported`, 'use CommandLineTool or Workflow');
+  if (kind)
+    refusals.refuse(kind, `${String(kind.value)} is not supported`, 'use CommandLineTool or Workflow');
   else refusals.invalid(process.at.place('class'), 'CommandLineTool or Workflow');
   return new Map();
 }
@@ -104,7 +112,10 @@ function orderedSteps(at: Located, workflow: string, { refusals }: CwlContext): 
         sourcesOf(input.at, 'source'),
       );
       const before = sources.map(({ text }) => sourceName(text ?? '', workflow).split('/'));
-      return [step, new Set(before.flatMap(([name = '', out]) => (out !== undefined && names.has(name) ? [name] : [])))];
+      return [
+        step,
+        new Set(before.flatMap(([name = '', out]) => (out !== undefined && names.has(name) ? [name] : []))),
+      ];
     }),
   );
   const ordered: Named[] = [];

@@ -4,10 +4,12 @@ import type { DraftNode } from './draft.js';
 /** Nodes of a cycle, in the order of the edges; undefined if there is none. Final nodes have no edges. */
 export function cycleOf(nodes: readonly DraftNode[]): readonly DraftNode[] | undefined {
   const state = new Map<DraftNode, 'OPEN' | 'DONE'>();
+  // Nodes share arrays of parents: each array is followed once.
+  const followed = new WeakSet<readonly DraftNode[]>();
   for (const start of nodes) {
     if (state.has(start)) continue;
     // A stack of its own: a chain may be longer than the stack of calls.
-    const stack = [{ node: start, parents: parentsOf(start) }];
+    const stack = [{ node: start, parents: parentsOf(start, followed) }];
     state.set(start, 'OPEN');
     for (let top = stack.at(-1); top; top = stack.at(-1)) {
       const { value: next } = top.parents.next();
@@ -19,14 +21,21 @@ export function cycleOf(nodes: readonly DraftNode[]): readonly DraftNode[] | und
         return path.slice(path.indexOf(next)).reverse();
       } else if (!state.has(next)) {
         state.set(next, 'OPEN');
-        stack.push({ node: next, parents: parentsOf(next) });
+        stack.push({ node: next, parents: parentsOf(next, followed) });
       }
     }
   }
   return undefined;
 }
 
-function* parentsOf({ edges }: DraftNode): Generator<DraftNode, undefined> {
-  for (const { from } of edges) yield* from;
+function* parentsOf(
+  { edges }: DraftNode,
+  followed: WeakSet<readonly DraftNode[]>,
+): Generator<DraftNode, undefined> {
+  for (const { from } of edges) {
+    if (followed.has(from)) continue;
+    yield* from;
+    followed.add(from);
+  }
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** Makes the workflow of the nodes that an import has collected. */
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
-import type { ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
+import type { Dependency, ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
 import { cycleOf } from './cycle.js';
 import type { DraftNode } from './draft.js';
 import { arrangeEdges, dependenciesOf } from './group-edges.js';
@@ -75,23 +75,14 @@ function arranged(
   if (labels.size > maxLabels)
     refusals.refuse(whole, `${labels.size} labels`, `a workflow has at most ${maxLabels}`);
   const { groupEdges, ofNode } = arrangeEdges(drafts);
-  let count = 0;
   const nodes: WorkflowNode[] = [];
-  for (const draft of drafts) {
-    const edges = ofNode(draft);
-    count += edges.size;
-    if (count > maxEdges) {
+  for (let [at, count] = [0, 0]; at < drafts.length && count <= maxEdges; at += 1) {
+    const draft = drafts[at] as DraftNode;
+    const dependsOn = dependenciesOf(ofNode(draft), (node) => nameOf.get(node) ?? node.name);
+    count += dependsOn.length;
+    if (count > maxEdges)
       refusals.refuse(whole, `more than ${maxEdges} dependencies`, `a workflow has at most ${maxEdges}`);
-      break;
-    }
-    const dependsOn = dependenciesOf(edges, (node) => nameOf.get(node) ?? node.name);
-    nodes.push({
-      ...{ name: nameOf.get(draft) ?? draft.name, label: draft.label },
-      ...(draft.isFinal === true ? { isFinal: true } : {}),
-      ...(dependsOn.length > 0 ? { dependsOn } : {}),
-      ...(draft.needed === undefined ? {} : { needed: draft.needed }),
-      ...ownPart(draft.job, labels.get(draft.label) ?? {}),
-    });
+    nodes.push(nodeOf(draft, nameOf.get(draft) ?? draft.name, { dependsOn, label: labels.get(draft.label) }));
   }
   if (!refusals.isEmpty) return undefined;
   const nodeLabels = [...labels]
@@ -105,9 +96,23 @@ function arranged(
   };
 }
 
+function nodeOf(
+  draft: DraftNode,
+  name: string,
+  { dependsOn, label }: { readonly dependsOn: readonly Dependency[]; readonly label: JobPart | undefined },
+): WorkflowNode {
+  return {
+    ...{ name, label: draft.label },
+    ...(draft.isFinal === true ? { isFinal: true } : {}),
+    ...(dependsOn.length > 0 ? { dependsOn } : {}),
+    ...(draft.needed === undefined ? {} : { needed: draft.needed }),
+    ...ownPart(draft.job, label ?? {}),
+  };
+}
+
 const parts = ['priority', 'requirements', 'payload', 'retry'] as const;
 
-/** What all nodes with a label have in common, by label. */
+/** Parts that all nodes with a label have in common, by label. */
 function labelsOf(drafts: readonly DraftNode[]): ReadonlyMap<string, JobPart> {
   const common = new Map<string, Map<string, string>>();
   for (const { label, job } of drafts) {
@@ -129,7 +134,7 @@ function labelsOf(drafts: readonly DraftNode[]): ReadonlyMap<string, JobPart> {
   );
 }
 
-/** What a node has that its label does not have. */
+/** Parts that a node has and its label has not. */
 function ownPart(job: JobPart, label: JobPart): JobPart {
   const own = parts.filter((part) => job[part] !== undefined && label[part] === undefined);
   return Object.fromEntries(own.map((part) => [part, job[part]])) as JobPart;

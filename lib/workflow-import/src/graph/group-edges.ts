@@ -13,8 +13,8 @@ export interface ArrangedEdges {
 const maxGroupEdges = 1000;
 
 /**
- * Finds the edges from all nodes with one label to each node with another. They are told by the array that the
- * nodes share, so that ten thousand nodes which depend on ten thousand others cost twenty thousand steps.
+ * Finds the edges from all nodes with one label to each node with another, by the array that these nodes
+ * share: ten thousand nodes which depend on ten thousand others cost twenty thousand steps.
  */
 export function arrangeEdges(nodes: readonly DraftNode[]): ArrangedEdges {
   const members = new Map<string, DraftNode[]>();

@@ -30,13 +30,18 @@ export function addConditions(
 ): void {
   const started = new Map<string, Located>();
   const conditions = workflow.member('_conditions') ?? workflow.member('conditions');
-  for (const condition of conditions?.isList === true ? conditions.entries() : (conditions?.members() ?? [])) {
+  for (const condition of conditions?.isList === true
+    ? conditions.entries()
+    : (conditions?.members() ?? [])) {
     const at = condition.member('attributes');
     if (!at) {
       refusals.invalid(condition, 'a condition');
       continue;
     }
-    for (const [key, isTrue] of [['_true_works', true], ['_false_works', false]] as const)
+    for (const [key, isTrue] of [
+      ['_true_works', true],
+      ['_false_works', false],
+    ] as const)
       for (const target of at.member(key)?.entries() ?? []) {
         const part = parts.get(target.text ?? '');
         if (!part) refusals.refuse(target, 'is not a work of the workflow');

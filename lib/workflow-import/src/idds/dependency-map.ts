@@ -3,7 +3,7 @@ import { inflateSync } from 'node:zlib';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 
-/** What begins a text that iDDS has packed: zlib in base64. */
+/** Beginning of a text that iDDS has packed: zlib in base64. */
 const packedMark = 'idds_zip:';
 /** Most bytes of jobs that are unpacked. */
 const maxUnpackedBytes = 256 * 1_048_576;

@@ -38,7 +38,7 @@ export function importIdds(
   return finishWorkflow(part?.nodes ?? [], head, refusals, whole);
 }
 
-/** What a workflow is made from; undefined for a work. */
+/** Template of a workflow; undefined for a work. */
 function templateOf(at: Located): Located | undefined {
   const attributes = at.member('attributes');
   return attributes?.member('template')?.member('attributes');

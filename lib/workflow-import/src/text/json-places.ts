@@ -8,8 +8,8 @@ interface Wanted {
 }
 
 /**
- * Offsets of members, by their names, and of entries. A path that does not exist has the offset of the nearest
- * value that contains it. All paths are looked up in one pass over the text.
+ * Offsets of members, by their names, and of entries. A path that does not exist has the offset of the
+ * nearest value that contains it. All paths are looked up in one pass over the text.
  * @param text valid JSON
  */
 export function jsonOffsets(text: string, paths: readonly Path[]): readonly number[] {

@@ -9,7 +9,12 @@ export class Located {
   readonly #key: string | number;
   readonly #shown: string;
 
-  constructor(source: SourceText, value: unknown = source.value, parent?: Located, key: string | number = '') {
+  constructor(
+    source: SourceText,
+    value: unknown = source.value,
+    parent?: Located,
+    key: string | number = '',
+  ) {
     this.source = source;
     this.value = value;
     this.#parent = parent;
@@ -84,7 +89,9 @@ function nameOf(value: unknown, index: number): string {
   if (typeof value === 'object' && value !== null)
     for (const key of ['id', 'class'] as const) {
       const name = (value as Readonly<Record<string, unknown>>)[key];
-      if (typeof name === 'string' && name !== '') return name.replace(/^.*[#/]/, '') || name;
+      // Files in a list are known by their positions.
+      if (typeof name === 'string' && name !== '' && name !== 'File' && name !== 'Directory')
+        return name.replace(/^.*[#/]/, '') || name;
     }
   return String(index);
 }

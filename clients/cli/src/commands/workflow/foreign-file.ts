@@ -23,13 +23,14 @@ export interface FileFlags {
   readonly name?: string;
   readonly share?: string;
   readonly inputs?: string;
+  readonly readableFolder?: readonly string[];
   readonly sharedFolder?: string;
 }
 
 /** A workflow without key. */
 export type FileWorkflow = Omit<SubmitWorkflowInput, 'idempotencyKey'>;
 
-const flagsOfImports = ['experiment', 'name', 'share', 'inputs', 'sharedFolder'] as const;
+const flagsOfImports = ['experiment', 'name', 'share', 'inputs', 'readableFolder', 'sharedFolder'] as const;
 
 /**
  * Reads a file, and converts it from the format of another system. Notes on what an import leaves out go to
@@ -48,10 +49,14 @@ export function readAnyFile(
     if (given === undefined) return readWorkflowFile(file, cwd);
     throw new CliError(exitCodes.usage, `${given} is only for files of other systems`);
   }
-  const { experiment, ...rest } = flags;
+  const { experiment, readableFolder: readableFolders, ...rest } = flags;
   if (experiment === undefined)
     throw new CliError(exitCodes.usage, `--experiment is missing: a ${format} file does not name one`);
-  return imported(format, { ...rest, file: path, id, experiment, cwd, read: reader(cwd) }, output);
+  return imported(
+    format,
+    { ...rest, readableFolders, file: path, id, experiment, cwd, read: reader(cwd) },
+    output,
+  );
 }
 
 function imported(format: ImportFormat, request: ImportRequest, { errors }: Output): FileWorkflow {

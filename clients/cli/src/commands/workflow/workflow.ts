@@ -3,14 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
 import { type Command, Option } from 'commander';
 import { type MutationError, printChange, type World, withSession } from '../../command.js';
-import {
-  collect,
-  type DryRunFlags,
-  type Finish,
-  oneOf,
-  wholeNumber,
-  withDryRun,
-} from '../../flags/flags.js';
+import { collect, type DryRunFlags, type Finish, oneOf, wholeNumber, withDryRun } from '../../flags/flags.js';
 import {
   CliCancelWorkflowDocument,
   CliMarkWorkflowNodesDocument,
@@ -93,12 +86,21 @@ function withFile(command: Command): Command {
       ),
     )
     .option('-e, --experiment <name>', 'experiment that owns a workflow of another system')
-    .option('--name <name>', 'name of a workflow of another system (default: that in the file, or of the file)')
+    .option(
+      '--name <name>',
+      'name of a workflow of another system (default: that in the file, or of the file)',
+    )
     .option('--share <leaf>', 'share of a workflow of another system')
     .option('--inputs <file>', 'values of inputs of CWL, or the submit file of BPS with requests by label')
     .option(
       '--shared-folder <path>',
-      'folder that all workers mount, through which files of CWL are passed between jobs',
+      'folder that payloads can write on all workers, through which files of CWL are passed between jobs',
+    )
+    .option(
+      '--readable-folder <path>',
+      'folder that payloads can read on all workers, with files that inputs of CWL name; may be repeated',
+      collect,
+      [],
     );
 }
 

@@ -1,0 +1,201 @@
+import { describe, expect, it } from '@jest/globals';
+import { commandOf, edgesOf, imported, nodeOf, refused, tried } from '../testing.fixture.js';
+import { alignFiles, stepOf, trimTool, workflowOf } from './cwl.fixture.js';
+
+const align = { inputs: 'inputs.yaml', sharedFolder: '/shared/run7', readableFolders: ['/shared/'] };
+
+describe('an import of a workflow in CWL', () => {
+  const workflow = imported('cwl', alignFiles, align);
+
+  it('has a node for each instance of a step', () => {
+    expect(workflow.nodes.map(({ name, label }) => `${name} ${label}`)).toEqual([
+      ...['trim.0 trim', 'trim.1 trim', 'trim.2 trim'],
+      ...['align.0 align', 'align.1 align', 'align.2 align', 'join join', 'report report'],
+    ]);
+    expect(workflow).toMatchObject({ experiment: 'demo', name: 'align' });
+  });
+
+  it('orders nodes by the files that they pass', () => {
+    expect(edgesOf(workflow)).toEqual([
+      ...['trim.0 -> align.0', 'trim.1 -> align.1', 'trim.2 -> align.2'],
+      ...['align.0 -> join', 'align.1 -> join', 'align.2 -> join', 'join -> report'],
+    ]);
+  });
+
+  it('runs commands with the files of the steps before, in folders of their own', () => {
+    expect(commandOf(workflow, 'align.2')).toEqual([
+      '/bin/sh',
+      '-c',
+      [
+        'set -e',
+        'folder=/shared/run7/align.2',
+        'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
+        'cd "$folder/$RHIZOME_ATTEMPT_ID"',
+        'align -r /shared/ref/hg.fa /shared/run7/trim.2/out/c.trimmed.fq > c.trimmed.sam',
+        'ln -sfn "$RHIZOME_ATTEMPT_ID" "$folder/out"',
+      ].join('\n'),
+    ]);
+    expect(commandOf(workflow, 'join')[2]).toContain(
+      'join-sam --parts /shared/run7/align.0/out/a.trimmed.sam,/shared/run7/align.1/out/b.trimmed.sam,/shared/run7/align.2/out/c.trimmed.sam',
+    );
+  });
+
+  it('lets workers fetch files that have an address', () => {
+    expect(nodeOf(workflow, 'trim.0').payload).toMatchObject({
+      inputs: [{ name: 'a.fq', location: 'https://data.test/run1/a.fq' }],
+      image: 'registry.test/trim:1.2',
+      environment: [
+        { name: 'TRIM_MODE', value: 'strict' },
+        { name: 'SAMPLE', value: 'a' },
+      ],
+    });
+    const [, , script = ''] = commandOf(workflow, 'trim.0');
+    expect(script.split('\n')).toEqual(
+      expect.arrayContaining(['ln -s "$started"/a.fq .', 'trim --quiet --threads=2 a.fq --out a.trimmed.fq']),
+    );
+  });
+
+  it('keeps outputs of the whole as outputs of their jobs', () => {
+    const { payload } = nodeOf(workflow, 'join');
+    expect(payload?.outputs).toEqual(['joined.sam']);
+    expect(commandOf(workflow, 'join')[2]).toContain('cp -- joined.sam "$RHIZOME_OUTPUTS"');
+    expect(nodeOf(workflow, 'align.0').payload?.outputs).toBeUndefined();
+  });
+
+  it('gives jobs the resources of their tools', () => {
+    expect(nodeOf(workflow, 'trim.1').requirements).toEqual({
+      ...{ cores: 2, memoryMiB: 2048, diskMiB: 300, walltimeSeconds: 600 },
+    });
+    expect(nodeOf(workflow, 'join').requirements).toBeUndefined();
+  });
+
+  it('leaves out a step whose condition is known not to hold', () => {
+    const without = {
+      ...alignFiles,
+      'inputs.yaml': `${String(alignFiles['inputs.yaml'])}`.replace('true', 'false'),
+    };
+    const names = imported('cwl', without, align).nodes.map(({ name }) => name);
+    expect(names).toHaveLength(7);
+    expect(names).not.toContain('report');
+  });
+
+  it('refuses files between jobs without a folder for them, at each place', () => {
+    const { 'inputs.yaml': inputs, ...files } = alignFiles;
+    const remote = String(inputs).replaceAll(
+      /(path: |location: file:\/\/)\/shared/g,
+      'location: https://data.test',
+    );
+    expect(refused('cwl', { ...files, 'inputs.yaml': remote }, { inputs: 'inputs.yaml' })).toEqual([
+      'steps.align.in.reads: a File of trim cannot be passed to another job (flows/align.cwl:32:7); give a folder that payloads can write on all workers as --shared-folder',
+      expect.stringMatching(/^steps\.join\.in\.parts: a File of align cannot be passed .*align\.cwl:46:7/),
+      expect.stringMatching(/^steps\.report\.in\.result: a File of join cannot be passed/),
+    ]);
+  });
+
+  it('imports a single tool as one node', () => {
+    const tool = imported(
+      'cwl',
+      {
+        'trim.cwl': trimTool,
+        'inputs.json': '{"reads": {"class": "File", "location": "https://data.test/a.fq"}}',
+      },
+      { inputs: 'inputs.json' },
+    );
+    expect(commandOf(tool, 'trim')).toEqual([
+      '/bin/sh',
+      '-c',
+      'set -e\ntrim --quiet --threads=2 a.fq --out a.trimmed.fq\ncp -- a.trimmed.fq "$RHIZOME_OUTPUTS"',
+    ]);
+  });
+
+  it('imports a process of a packed file by its id, with ids as packing writes them', () => {
+    const packed = {
+      cwlVersion: 'v1.2',
+      $graph: [
+        {
+          ...{ class: 'Workflow', id: '#main', inputs: [{ id: '#main/n', type: 'int', default: 3 }] },
+          outputs: [],
+          steps: [
+            {
+              id: '#main/first',
+              run: '#tool',
+              in: [{ id: '#main/first/n', source: '#main/n' }],
+              out: ['#main/first/done'],
+            },
+            {
+              id: '#main/second',
+              run: '#tool',
+              in: [
+                { id: '#main/second/n', source: '#main/n' },
+                { id: '#main/second/after', source: '#main/first/done' },
+              ],
+              out: ['#main/second/done'],
+            },
+          ],
+        },
+        {
+          ...{ class: 'CommandLineTool', id: '#tool', baseCommand: 'count' },
+          inputs: [
+            { id: '#tool/n', type: 'int', inputBinding: { prefix: '-n' } },
+            { id: '#tool/after', type: ['null', 'Any'] },
+          ],
+          outputs: [{ id: '#tool/done', type: 'File', outputBinding: { glob: 'done' } }],
+        },
+      ],
+    };
+    const files = { 'packed.json': JSON.stringify(packed) };
+    const workflow = imported('cwl', files);
+    expect(edgesOf(workflow)).toEqual(['first -> second']);
+    expect(commandOf(workflow, 'second')).toEqual(['count', '-n', '3']);
+    expect(refused('cwl', files, { id: 'other' })).toEqual([
+      '$graph: has no process "other" (packed.json:1:22)',
+    ]);
+  });
+
+  it('puts a workflow within a workflow in its place, for each instance', () => {
+    const inner = workflowOf(`${stepOf('a', 'in: { x: value }')}${stepOf('b', 'in: { x: a/file }')}`, {
+      inputs: 'value: int',
+      outputs: 'last: { type: File, outputSource: b/file }',
+    });
+    const outer = workflowOf(
+      `parts:
+  run: inner.cwl
+  scatter: value
+  in: { value: values }
+  out: [last]
+${stepOf('end', 'in: { x: parts/last }')}`,
+      { inputs: 'values: { type: "int[]", default: [5, 6] }' },
+    );
+    const workflow = imported('cwl', { 'outer.cwl': outer, 'inner.cwl': inner });
+    expect(edgesOf(workflow)).toEqual([
+      ...['parts.0/a -> parts.0/b', 'parts.1/a -> parts.1/b', 'parts.0/b -> end', 'parts.1/b -> end'],
+    ]);
+    expect(workflow.nodes.map(({ label }) => label)).toEqual([
+      ...['parts_a', 'parts_b', 'parts_a', 'parts_b', 'end'],
+    ]);
+  });
+
+  it('imports 20,000 instances with an edge between labels', () => {
+    const values = JSON.stringify(Array.from({ length: 10_000 }, (_, at) => at));
+    const text = workflowOf(
+      `${stepOf('many', 'in: { x: values }\nscatter: x')}${stepOf('more', 'in: { x: values, y: many/file }\nscatter: x')}`,
+      { inputs: 'values: int[]' },
+    );
+    const before = process.memoryUsage().heapUsed;
+    const workflow = imported(
+      'cwl',
+      { 'wide.cwl': text, 'values.json': `{"values": ${values}}` },
+      { inputs: 'values.json' },
+    );
+    expect(workflow.nodes).toHaveLength(20_000);
+    expect(edgesOf(workflow)).toEqual(['[many] -> [more]']);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(400 * 1_048_576);
+  });
+
+  it('notes values for inputs that do not exist', () => {
+    const files = { 'a.cwl': workflowOf(stepOf('a', 'in: []')), 'in.yaml': 'typo: 1\n' };
+    expect(tried('cwl', files, { inputs: 'in.yaml' })).toMatchObject({
+      notes: ['typo: is not an input; the inputs are '],
+    });
+  });
+});
