@@ -1,10 +1,10 @@
 /** Conditions of steps as edges of their nodes. */
-import type { DraftEdges } from '../graph/draft.js';
+import type { DraftEdges, DraftNode } from '../graph/draft.js';
 import type { Located } from '../text/located.js';
 import type { Decision } from './condition.js';
 import type { CwlContext, Guard } from './context.js';
 import type { Given } from './tool.js';
-import { producersOf, UnknownValue } from './values.js';
+import { isList, producersOf, UnknownValue, type Value } from './values.js';
 
 /** Conditions on results of steps. */
 type Conditions = Extract<Decision, { readonly literals: unknown }>;
@@ -20,15 +20,20 @@ export function guardOf(
   { outer, isTool, refusals }: { outer: Guard; isTool: boolean; refusals: CwlContext['refusals'] },
 ): Guard | undefined {
   const edges: DraftEdges[] = literals.map(({ nodes, condition }) => ({ from: nodes, condition }));
-  const failed = new Set(literals.flatMap(({ nodes, condition }) => (condition === 'FAILED' ? nodes : [])));
-  const named = new Set(literals.flatMap(({ nodes }) => nodes));
+  const named = (wanted: string): ReadonlySet<DraftNode> =>
+    new Set([...outer.edges, ...edges].flatMap(({ from, condition }) => (condition === wanted ? from : [])));
+  const [failed, succeeded] = [named('FAILED'), named('SUCCEEDED')];
+  const both = [...failed].find((node) => succeeded.has(node));
+  if (both) {
+    refusals.refuse(when, `can never hold: it needs both the success and the failure of ${both.label}`);
+    return undefined;
+  }
   for (const [name, { value, at }] of given) {
-    const [from, ...more] = producersOf(value);
-    if (from === undefined || more.length > 0) continue;
-    if (failed.has(from)) given.set(name, { value: null, at });
-    else if (needed === 'ONE' && named.has(from)) {
-      const reason = `${at.shown} may not exist, because when has ||`;
-      given.set(name, { value: new UnknownValue(undefined, reason), at });
+    const own = producersOf(value);
+    if (own.some((node) => failed.has(node))) given.set(name, { value: without(value, failed, null), at });
+    else if (needed === 'ONE' && own.some((node) => succeeded.has(node))) {
+      const absent = new UnknownValue(undefined, `${at.shown} may not exist, because when has ||`);
+      given.set(name, { value: without(value, succeeded, absent), at });
     }
   }
   if (needed === 'ALL') return { edges: [...outer.edges, ...edges], ...neededOf(outer) };
@@ -40,6 +45,13 @@ export function guardOf(
     'use && or a step in between',
   );
   return undefined;
+}
+
+/** A value in which the results of some nodes are replaced. */
+function without(value: Value, nodes: ReadonlySet<DraftNode>, other: Value): Value {
+  if (isList(value)) return value.map((entry) => without(entry, nodes, other));
+  const [from] = producersOf(value);
+  return from && nodes.has(from) ? other : value;
 }
 
 function neededOf({ needed }: Guard): Pick<Guard, 'needed'> {

@@ -97,11 +97,9 @@ export function completeNode({ node, program }: CwlContext['tools'][number]): vo
 
 function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]): DraftNode {
   const { edges, needed } = scope.guard;
-  const conditions = new Set(edges.flatMap(({ from }) => from));
   const data = given.flatMap(({ value }) => {
     const from = producersOf(value);
-    const isGuarded = from.length === 1 && from[0] !== undefined && conditions.has(from[0]);
-    return from.length === 0 || isGuarded ? [] : [{ from, condition: 'SUCCEEDED' as const }];
+    return from.length === 0 ? [] : [{ from, condition: 'SUCCEEDED' as const }];
   });
   return {
     ...{ at, name, label: scope.label, edges: [...edges, ...data] },

@@ -1,0 +1,97 @@
+import { describe, expect, it } from '@jest/globals';
+import { commandOf, imported, refused } from '../testing.fixture.js';
+
+const tool = (inputs: string, more = ''): string =>
+  `cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: run\n${more}\ninputs:\n${inputs.replace(/^/gm, '  ')}\noutputs: {}\n`;
+
+const wordsOf = (inputs: string, values: object = {}, more = ''): readonly string[] =>
+  commandOf(
+    imported(
+      'cwl',
+      { 'tool.cwl': tool(inputs, more), 'in.json': JSON.stringify(values) },
+      { inputs: 'in.json' },
+    ),
+    'tool',
+  ).slice(1);
+
+describe('commandWords', () => {
+  it('orders words by position, arguments before inputs, and inputs by name', () => {
+    const inputs = [
+      'z: { type: string, default: z, inputBinding: { position: 1 } }',
+      'b: { type: string, default: b, inputBinding: {} }',
+      'a: { type: string, default: a, inputBinding: {} }',
+      'first: { type: string, default: first, inputBinding: { position: -1 } }',
+    ].join('\n');
+    expect(wordsOf(inputs, {}, 'arguments: [x, { valueFrom: y, position: 1 }]')).toEqual([
+      ...['first', 'x', 'a', 'b', 'y', 'z'],
+    ]);
+  });
+
+  it.each([
+    ['a text with a prefix', 'string', '{ prefix: -p }', 'v', ['-p', 'v']],
+    ['a prefix that is not separate', 'string', '{ prefix: -p=, separate: false }', 'v', ['-p=v']],
+    ['a number', 'float', '{}', 1.5, ['1.5']],
+    ['a flag that is true', 'boolean', '{ prefix: -f }', true, ['-f']],
+    ['a flag that is false', 'boolean', '{ prefix: -f }', false, []],
+    ['nothing for null', 'string?', '{ prefix: -p }', null, []],
+    ['a list with one prefix', '"string[]"', '{ prefix: -p }', ['a', 'b'], ['-p', 'a', 'b']],
+    ['a list in one word', '"int[]"', '{ prefix: -p, itemSeparator: "," }', [1, 2], ['-p', '1,2']],
+    ['nothing for an empty list', '"string[]"', '{ prefix: -p }', [], []],
+    [
+      'a list with a prefix for each entry',
+      '{ type: array, items: string, inputBinding: { prefix: -i } }',
+      '{ prefix: -p }',
+      ['a', 'b'],
+      ['-p', '-i', 'a', '-i', 'b'],
+    ],
+    ['a value from another expression', 'string', '{ valueFrom: "<$(self)>" }', 'v', ['<v>']],
+    ['an enumeration', '{ type: enum, symbols: [fast, "#slow"] }', '{}', 'slow', ['slow']],
+  ])('has %s', (_what, type, binding, value, words) => {
+    expect(wordsOf(`x: { type: ${type}, inputBinding: ${binding} }`, { x: value })).toEqual(words);
+  });
+
+  it('replaces references within texts, and leaves escaped ones', () => {
+    const inputs = 'n: int\nlist: string[]';
+    const more = `arguments: ['a$(inputs.n)b$(inputs.list[1])', '\\$(inputs.n)', $(inputs.list.length), "$(inputs['n'])"]`;
+    expect(wordsOf(inputs, { n: 7, list: ['x', 'y'] }, more)).toEqual(['a7by', '$(inputs.n)', '2', '7']);
+  });
+
+  it('gives a shell what is not to be quoted, and quotes the rest', () => {
+    const more = `requirements: { ShellCommandRequirement: {} }
+arguments: [{ valueFrom: '| sort', shellQuote: false }, "it's"]`;
+    expect(wordsOf('x: { type: string, default: a b, inputBinding: { position: -1 } }', {}, more)).toEqual([
+      '-c',
+      `set -e\nrun 'a b' | sort 'it'\\''s'`,
+    ]);
+  });
+
+  it('sends streams to files', () => {
+    const more = 'stdin: $(inputs.x.path)\nstdout: out.txt\nstderr: err.txt';
+    const values = { x: { class: 'File', location: 'http://data.test/x.txt' } };
+    expect(wordsOf('x: File', values, more)).toEqual(['-c', 'set -e\nrun < x.txt > out.txt 2> err.txt']);
+  });
+
+  it('fetches the files that belong to another', () => {
+    const files = {
+      'tool.cwl': tool('x: { type: File, secondaryFiles: [.bai, ^.dict], inputBinding: {} }'),
+      'in.json': JSON.stringify({ x: { class: 'File', location: 'https://data.test/d/a.bam' } }),
+    };
+    const { nodeLabels } = imported('cwl', files, { inputs: 'in.json' });
+    expect(nodeLabels?.[0]?.payload?.inputs?.map(({ location }) => location)).toEqual([
+      ...['https://data.test/d/a.bam', 'https://data.test/d/a.bam.bai', 'https://data.test/d/a.dict'],
+    ]);
+  });
+
+  it.each([
+    ['int', '"three"', '"three" is not a value for inputs.x'],
+    ['string', '3', '3 is not a value for inputs.x'],
+    ['File', '"a.txt"', '"a.txt" is not a value for inputs.x'],
+    ['string[]', '["a", 1]', 'a list of 2 is not a value for inputs.x'],
+    ['{ type: { type: enum, symbols: [a] } }', '"b"', '"b" is not a value for inputs.x'],
+  ])('refuses a value that is no %s: %s', (type, value, problem) => {
+    const files = { 'tool.cwl': tool(`x: ${type}`), 'in.json': `{\n  "x": ${value}\n}` };
+    expect(refused('cwl', files, { inputs: 'in.json' })).toEqual([
+      expect.stringContaining(`x: ${problem} (in.json:2:3); must be `),
+    ]);
+  });
+});

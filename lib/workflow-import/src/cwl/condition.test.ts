@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import { edgesOf, imported, nodeOf, refused } from '../testing.fixture.js';
+import { stepOf, workflowOf } from './cwl.fixture.js';
+
+/** Two steps, and one with a condition. */
+const conditional = (when: string, ins = 'a: a/file, b: b/file'): string =>
+  workflowOf(
+    `${stepOf('a', 'in: []')}${stepOf('b', 'in: []')}${stepOf('c', `in: { ${ins} }\nwhen: ${when}`)}`,
+  );
+
+const edges = (when: string, ins?: string): readonly string[] =>
+  edgesOf(imported('cwl', { 'graph.cwl': conditional(when, ins) }));
+
+describe('a condition on results of steps', () => {
+  it.each([
+    ['$(inputs.a)', ['a -> c', 'b -> c']],
+    ['$(!inputs.a)', ['a -> c FAILED', 'b -> c']],
+    ['$(self.a && !self.b)', ['a -> c', 'b -> c FAILED']],
+    ['$(!(inputs.a || inputs.b))', ['a -> c FAILED', 'b -> c FAILED']],
+    ['$(inputs.a !== null)', ['a -> c', 'b -> c']],
+    ['"${return inputs.a && !inputs.b;}"', ['a -> c', 'b -> c FAILED']],
+  ])('becomes edges: %s', (when, expected) => {
+    expect(edges(when)).toEqual(expected);
+  });
+
+  it('needs one of several edges for ||', () => {
+    const workflow = imported('cwl', { 'graph.cwl': conditional('$(self.a || !self.b)') });
+    expect(edgesOf(workflow)).toEqual(['a -> c', 'b -> c FAILED']);
+    expect(nodeOf(workflow, 'c').needed).toBe(1);
+  });
+
+  it('holds for all jobs of a workflow within the step', () => {
+    const inner = workflowOf(`${stepOf('x', 'in: []')}${stepOf('y', 'in: { x: x/file }')}`);
+    const outer = workflowOf(
+      `${stepOf('a', 'in: []')}inner:\n  run: inner.cwl\n  in: { a: a/file }\n  out: []\n  when: $(!inputs.a)\n`,
+    );
+    expect(edgesOf(imported('cwl', { 'outer.cwl': outer, 'inner.cwl': inner }))).toEqual([
+      ...['a -> inner/x FAILED', 'a -> inner/y FAILED', 'inner/x -> inner/y'],
+    ]);
+  });
+
+  it.each([
+    ['$(inputs.a == null)', 'computes with values that are not known on import'],
+    ['$(inputs.a > 3)', 'computes with values that are not known on import'],
+    ['$(inputs.a && (inputs.b || !inputs.a))', 'mixes && and || over results of steps'],
+    ['$(inputs.a.size())', 'the condition is not supported'],
+    ['"${ var x = 1; return x; }"', 'the condition is not supported'],
+  ])('is refused where no edge says the same: %s', (when, problem) => {
+    const [refusal, ...more] = refused('cwl', { 'graph.cwl': conditional(when) });
+    expect(more).toEqual([]);
+    expect(refusal).toMatch(/^steps\.c\.when: .*\(graph\.cwl:30:5\)/);
+    expect(refusal).toContain(problem);
+  });
+
+  it('is refused if it can never hold', () => {
+    expect(refused('cwl', { 'graph.cwl': conditional('$(inputs.a && !inputs.a)') })).toEqual([
+      expect.stringMatching(
+        /^steps\.c\.when: can never hold: it needs both the success and the failure of a/,
+      ),
+    ]);
+  });
+
+  it('is refused if it is about the failure of a scattered step', () => {
+    const text = workflowOf(
+      `${stepOf('a', 'in: { x: n }\nscatter: x')}${stepOf('c', 'in: { a: a/file }\nwhen: $(!inputs.a)')}`,
+      { inputs: 'n: { type: "int[]", default: [1, 2] }' },
+    );
+    expect(refused('cwl', { 'graph.cwl': text })).toEqual([
+      expect.stringMatching(/^steps\.c\.when: is about 2 jobs of a scattered step/),
+    ]);
+    const one = text.replace('$(!inputs.a)', '$(!inputs.a[1])');
+    expect(edgesOf(imported('cwl', { 'graph.cwl': one }))).toEqual(['a.1 -> c FAILED', 'a.0 -> c']);
+  });
+});
+
+describe('a condition on inputs', () => {
+  const names = (when: string): readonly string[] => {
+    const text = workflowOf(`${stepOf('a', 'in: []')}${stepOf('c', `in: { n: n, s: s }\nwhen: ${when}`)}`, {
+      inputs: 'n: { type: int, default: 4 }\ns: { type: "string?" }',
+    });
+    return imported('cwl', { 'graph.cwl': text }).nodes.map(({ name }) => name);
+  };
+
+  it.each([
+    ['$(inputs.n > 3 && inputs.n <= 4)', true],
+    ['$(inputs.n % 2 == 1)', false],
+    ['$(inputs.s === null)', true],
+    ["$(inputs.s == 'x' || inputs.n * 2 - 1 === 7)", true],
+    ['$(!(inputs.n < 5))', false],
+    ['$(-inputs.n + 10 / 2 != 1)', false],
+    ["$('a' + 'b' < 'b')", true],
+  ])('is decided on import: %s', (when, isMet) => {
+    expect(names(when)).toEqual(isMet ? ['a', 'c'] : ['a']);
+  });
+
+  it('must be true or false', () => {
+    expect(() => names('$(inputs.n)')).toThrow(
+      /steps\.c\.when: the condition is 4 .*it must be true or false/,
+    );
+  });
+
+  it('lets the steps after a step that is left out have null', () => {
+    const text = workflowOf(
+      `${stepOf('a', 'in: { n: n }\nwhen: $(inputs.n > 5)')}${stepOf('b', 'in: []')}${stepOf('c', 'in: { x: { source: [a/file, b/file], pickValue: first_non_null } }')}`,
+      { inputs: 'n: { type: int, default: 4 }' },
+    );
+    expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['b -> c']);
+  });
+});
