@@ -1,6 +1,13 @@
 /** Values that know their place in a text. */
 import type { Path, SourceText } from './source.types.js';
 
+interface Within {
+  /** What contains the value; undefined for the whole. */
+  readonly parent: Located | undefined;
+  readonly key: string | number;
+  readonly value: unknown;
+}
+
 /** A value of a text, with its path. */
 export class Located {
   readonly source: SourceText;
@@ -9,17 +16,13 @@ export class Located {
   readonly #key: string | number;
   readonly #shown: string;
 
-  constructor(
-    source: SourceText,
-    value: unknown = source.value,
-    parent?: Located,
-    key: string | number = '',
-  ) {
+  /** @param within place and value of a part of the text; by default the whole of it */
+  constructor(source: SourceText, within?: Within) {
     this.source = source;
-    this.value = value;
-    this.#parent = parent;
-    this.#key = key;
-    this.#shown = typeof key === 'number' ? nameOf(value, key) : key;
+    this.value = within ? within.value : source.value;
+    this.#parent = within?.parent;
+    this.#key = within?.key ?? '';
+    this.#shown = typeof this.#key === 'number' ? nameOf(this.value, this.#key) : this.#key;
   }
 
   /** Path in the text. */
@@ -55,24 +58,26 @@ export class Located {
   member(key: string): Located | undefined {
     if (!this.isMap || !Object.hasOwn(this.value as object, key)) return undefined;
     const value = (this.value as Readonly<Record<string, unknown>>)[key];
-    return value === null || value === undefined ? undefined : new Located(this.source, value, this, key);
+    return value === null || value === undefined
+      ? undefined
+      : new Located(this.source, { parent: this, key, value });
   }
 
   /** Another value at the same place. */
   with(value: unknown): Located {
-    return new Located(this.source, value, this.#parent, this.#key);
+    return new Located(this.source, { parent: this.#parent, key: this.#key, value });
   }
 
   /** A member, also one that is null or absent, to say where it should be. */
   place(key: string): Located {
-    return this.member(key) ?? new Located(this.source, undefined, this, key);
+    return this.member(key) ?? new Located(this.source, { parent: this, key, value: undefined });
   }
 
   /** Members of a map, also those that are null. */
   members(): readonly Located[] {
     if (!this.isMap) return [];
     return Object.entries(this.value as object).map(
-      ([key, value]) => new Located(this.source, value as unknown, this, key),
+      ([key, value]) => new Located(this.source, { parent: this, key, value: value as unknown }),
     );
   }
 
@@ -80,7 +85,7 @@ export class Located {
   entries(): readonly Located[] {
     if (!Array.isArray(this.value)) return [];
     return (this.value as readonly unknown[]).map(
-      (value, index) => new Located(this.source, value, this, index),
+      (value, index) => new Located(this.source, { parent: this, key: index, value }),
     );
   }
 }
