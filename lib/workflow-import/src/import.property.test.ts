@@ -1,8 +1,12 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { detectFormat } from './import-workflow.js';
 import { formats } from './import.types.js';
 import { tried } from './testing.fixture.js';
+
+/** An empty list, as iDDS packs it. */
+const packedNothing = `idds_zip:${deflateSync('[]').toString('base64')}`;
 
 /** Names that importers look for, so that generated values reach their rules. */
 const words = [
@@ -16,7 +20,7 @@ const words = [
   ...['directed', 'multigraph', 'graph', 'nodes', 'edges', 'links', 'job', 'name', 'label', 'executable'],
   ...['src_uri', 'cmdvals', '{a}', '<FILE:a>', 'files', 'final', 'node_type', 'target', 'environment'],
   ...['module', 'idds.x', 'attributes', 'template', '_works', '_conditions', '_dependency_map', 'task'],
-  ...['DomaPanDAWork', 'task_name', 'idds_zip:eJyLjgUAARUAuQ==', 'dependencies', 'inputname', '__proto__'],
+  ...['DomaPanDAWork', 'task_name', packedNothing, 'dependencies', 'inputname', '__proto__'],
   ...['_true_works', 'idds_method', 'is_finished', 'idds_method_internal_id', 'operator', 'constructor'],
 ];
 
@@ -49,7 +53,7 @@ const documents = {
   }),
 };
 
-describe('an import', () => {
+describe('importWorkflow', () => {
   const isResult = (format: (typeof formats)[number], text: string | Uint8Array, inputs = '{}'): void => {
     const result = tried(format, { file: text, inputs }, { inputs: 'inputs', sharedFolder: '/shared' });
     if ('workflow' in result) {
@@ -65,7 +69,7 @@ describe('an import', () => {
   };
 
   it.each(formats)(
-    'of values of all kinds is a workflow or refusals with places, and never throws: %s',
+    'gives a workflow or refusals with places for values of all kinds, and never throws: %s',
     (format) => {
       fc.assert(
         fc.property(documents[format], tree, (value, inputs) => {
@@ -76,7 +80,7 @@ describe('an import', () => {
     },
   );
 
-  it.each(formats)('of any bytes is a workflow or refusals, and never throws: %s', (format) => {
+  it.each(formats)('gives a workflow or refusals for any bytes, and never throws: %s', (format) => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -22,7 +22,7 @@ export interface ImportRequest {
   readonly share?: string | undefined;
   /** Absolute paths of folders that payloads can read on all workers (CWL). */
   readonly readableFolders?: readonly string[] | undefined;
-  /** Absolute path of a folder that payloads can write on all workers, through which files are passed (CWL). */
+  /** Absolute path of a folder that payloads can write on all workers, to pass files between jobs (CWL). */
   readonly sharedFolder?: string | undefined;
   /** Folder to which paths of files are relative. */
   readonly cwd: string;

@@ -230,6 +230,43 @@ describe('the verbs of operators', () => {
     expect((await host('pin', 'night', 'node-1', 'sideways', ...why)).exitCode).toBe(2);
   });
 
+  it('workflow converts and submits a graph of CWL', async () => {
+    const workflow = (...args: string[]) => cli.run(['workflow', ...args]);
+    const step = (name: string, script: string, more: string): string =>
+      `  ${name}: { run: tool.cwl, in: { script: { default: "${script}" }${more}, out: [log] }\n`;
+    const steps = [
+      step('first', 'true', ' }'),
+      step('second', 'true', ', after: first/log }, when: $(inputs.after)'),
+      step('repair', 'true', ', after: first/log }, when: $(!inputs.after)'),
+    ];
+    const head = 'cwlVersion: v1.2\nclass:';
+    const files = {
+      'graph.cwl': `${head} Workflow\ninputs: {}\noutputs: {}\nsteps:\n${steps.join('')}`,
+      'tool.cwl': `${head} CommandLineTool
+baseCommand: [/bin/sh, -c]
+inputs: { script: { type: string, inputBinding: {} }, after: Any? }
+outputs: { log: { type: File, outputBinding: { glob: log } } }
+`,
+      'loop.cwl': `${head} Workflow\ninputs: {}\noutputs: {}\nsteps:\n  a: { run: tool.cwl, in: [], out: [], hints: [loop] }\n`,
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(dirname(system.data), name), text);
+    expect((await workflow('submit', 'graph.cwl', '-e', experiment, '--dry-run')).stdout).toBe(
+      'dry run  graph: 3 nodes with 3 labels, 2 edges and 0 edges between labels, in 1 call',
+    );
+    expect((await workflow('convert', 'graph.cwl', '-e', experiment, '--json')).json()).toMatchObject({
+      nodes: [{ name: 'first' }, { name: 'second', dependsOn: [{ node: 'first' }] }, { name: 'repair' }],
+    });
+    expect(await workflow('submit', 'loop.cwl', '-e', experiment)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/steps\.a\.hints\.0: loop is not supported \(loop\.cwl:6:\d+\)/),
+    });
+    const { stdout: id } = await workflow('submit', 'graph.cwl', '-e', experiment, '--key', 'cwl');
+    expect(await workflow('watch', id)).toMatchObject({ exitCode: 0 });
+    expect((await workflow('tree', id)).stdout).toMatch(
+      /second +second +SUCCEEDED[^]*repair +repair +SKIPPED/,
+    );
+  });
+
   it('workflow submits a graph, retries what failed of it, and ends a node by hand', async () => {
     const workflow = (...args: string[]) => cli.run(['workflow', ...args]);
     const step = (name: string, script: string, more: object = {}) => ({

@@ -7,7 +7,7 @@ const job = (name: string, label: string, more: object = {}): object => ({
   job: {
     ...{ node_type: 2, name, label, quanta_counts: { [label]: 1 }, tags: { visit: 42 } },
     executable: { name: 'task', src_uri: '${TASKS_DIR}/bin/task', transfer_executable: false },
-    arguments: `--long-log run <FILE:butler> <FILE:runQgraphFile> --node {nodeId} --attempt <WMS:attemptNum>`,
+    arguments: `--long-log run <FILE:butler> <FILE:runGraphFile> --node {nodeId} --attempt <WMS:attemptNum>`,
     cmdvals: { nodeId: `n-${name}` },
     ...{ request_memory: 2048, request_cpus: 1, request_disk: null, request_walltime: null },
     ...{ number_of_retries: 5, memory_multiplier: 2.0, retry_unless_exit: [1, 2], environment: {} },
@@ -33,7 +33,7 @@ const graph = (
         final: null,
         files: [
           { name: 'butler', src_uri: '/repo/butler.yaml', wms_transfer: false },
-          { name: 'runQgraphFile', src_uri: 'https://store.test/run/7/run.qg', wms_transfer: true },
+          { name: 'runGraphFile', src_uri: 'https://store.test/run/7/run.qg', wms_transfer: true },
         ],
         ...more,
       },
@@ -175,7 +175,7 @@ describe('an import of a graph of BPS', () => {
   });
 });
 
-describe('refusals of BPS', () => {
+describe('importBps', () => {
   it.each([
     [
       'an edge to no node',
@@ -218,11 +218,11 @@ describe('refusals of BPS', () => {
       'nodes.a.job.request_memory: "much" is not valid (graph.json:28:4); must be a number, at least 1',
     ],
     ['no graph', '{"directed": true}', 'nodes: is missing (graph.json:1:1); must be a list of nodes'],
-  ])('name the construct and its place: %s', (_what, text, refusal) => {
+  ])('refuses a construct, and names it with its place: %s', (_what, text, refusal) => {
     expect(refused('bps', { 'graph.json': text })).toEqual([expect.stringMatching(placeless(refusal))]);
   });
 
-  it('explain how to write a pickle as JSON, and that a submit file has no graph', () => {
+  it('says how to write a pickle as JSON, and that a submit file has no graph', () => {
     const pickle = new Uint8Array([0x80, 0x04, 0x95, 0x10, 0x00]);
     expect(refused('bps', { 'graph.pickle': pickle })).toEqual([
       expect.stringMatching(

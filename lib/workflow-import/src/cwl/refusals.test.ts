@@ -4,7 +4,7 @@ import { stepOf, workflowOf } from './cwl.fixture.js';
 
 const lists = { inputs: 'n: { type: "int[]", default: [1, 2] }\nm: { type: "int[]", default: [3] }' };
 
-describe('refusals of CWL', () => {
+describe('importCwl', () => {
   it.each([
     [
       'another version',
@@ -67,7 +67,7 @@ describe('refusals of CWL', () => {
       'steps.b.scatter: x is a list that is known only when the step before has run: steps.a.run.outputs.file matches files that are known only when the step has run: *.txt (graph.cwl:22:5); scatter over a list that is known on import',
     ],
     ['a text that is none', new Uint8Array([0xff, 0xfe, 0x00]), 'not a text in UTF-8 (graph.cwl:1:1)'],
-  ])('name the construct and its place: %s', (_what, text, refusal) => {
+  ])('refuses a construct, and names it with its place: %s', (_what, text, refusal) => {
     expect(refused('cwl', { 'graph.cwl': text })).toEqual([refusal]);
   });
 
@@ -82,14 +82,14 @@ describe('refusals of CWL', () => {
     ],
     ['requirements: { DockerRequirement: { dockerPull: x, dockerFile: y } }', 'dockerFile: is not supported'],
     ['requirements: { ResourceRequirement: { coresMin: 4, coresMax: 2 } }', '4 is above coresMax, 2'],
-    ['requirements: { "cwltool:Secrets": {} }', 'Secrets is not supported'],
+    ['requirements: { "tool:Secrets": {} }', 'Secrets is not supported'],
     ['requirements: { EnvVarRequirement: { envDef: { RHIZOME_X: 1 } } }', '"RHIZOME_X" is not a name'],
     ['arguments: ["${return 1}"]', 'the JavaScript ${return 1} is not supported'],
     ['arguments: [$(inputs.none)]', 'inputs.none is not known'],
     ['arguments: [$(runtime.tmpdir)]', 'runtime.tmpdir is not known'],
     ['successCodes: [0, 3]', 'successCodes: is not supported'],
     ['colour: red', 'colour: is not supported'],
-  ])('refuse in a tool: %s', (line, problem) => {
+  ])('refuses in a tool: %s', (line, problem) => {
     const text = `cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: run\ninputs: {}\noutputs: {}\n${line}\n`;
     const refusals = refused('cwl', { 'tool.cwl': text });
     expect(refusals).toHaveLength(1);
@@ -97,7 +97,7 @@ describe('refusals of CWL', () => {
     expect(refusals[0]).toMatch(/\(tool\.cwl:6:\d+\)/);
   });
 
-  it('are all listed at once, at most 50, and each once however many instances a step has', () => {
+  it('lists all refusals at once, at most 50, and each once however many instances a step has', () => {
     const bad = (name: string): string =>
       stepOf(name, 'in: { x: n }\nscatter: x').replace('inputs:', 'stdin: $(none)\n    inputs:');
     const steps = Array.from({ length: 60 }, (_, at) => bad(`s${at}`)).join('');
@@ -106,7 +106,7 @@ describe('refusals of CWL', () => {
     expect(refusals[49]).toMatch(/^steps\.s49\.run\.stdin: /);
   });
 
-  it('limit the instances of a step before they are made', () => {
+  it('limits the instances of a step before they are made', () => {
     const values = JSON.stringify(Array.from({ length: 2000 }, (_, at) => at));
     const text = workflowOf(
       stepOf('a', 'in: { x: n, y: n }\nscatter: [x, y]\nscatterMethod: flat_crossproduct'),

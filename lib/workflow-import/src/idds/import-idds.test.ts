@@ -19,10 +19,10 @@ const mapOf = (jobs: readonly Job[]): readonly object[] =>
 
 const work = (task: string, jobs: readonly Job[], more: object = {}): object => ({
   class: 'DomaPanDAWork',
-  module: 'idds.doma.workflowv2.domapandawork',
+  module: 'idds.doma.work',
   attributes: {
     ...{ task_name: task, executable: 'run --input ${IN/L} > log', core_count: 2, task_rss: 4000 },
-    ...{ maxWalltime: 90_000, maxAttempt: 3, task_priority: 900, task_queue: null, queue: 'HIMEM' },
+    ...{ maxWalltime: 90_000, maxAttempt: 3, task_priority: 900, task_queue: null, queue: 'LARGE' },
     ...{ _dependency_map: packed(mapOf(jobs)), _zip_items: ['_dependency_map'] },
     ...more,
   },
@@ -34,7 +34,7 @@ const condition = (
   { operator = 'And', falseWorks = [] as readonly string[] } = {},
 ): object => ({
   class: 'AndCondition',
-  module: 'idds.workflowv2.workflow',
+  module: 'idds.workflow',
   attributes: {
     _conditions: conditions.map(([id, method]) => ({ idds_method: method, idds_method_internal_id: id })),
     ...{ _true_works: trueWorks, _false_works: falseWorks },
@@ -48,11 +48,11 @@ const workflowOf = (
   more: object = {},
 ): object => ({
   class: 'Workflow',
-  module: 'idds.workflowv2.workflow',
+  module: 'idds.workflow',
   attributes: {
     template: {
       class: 'WorkflowBase',
-      module: 'idds.workflowv2.workflow',
+      module: 'idds.workflow',
       attributes: {
         ...{ _name: 'night', _works: works, _loop_condition: null, parameter_links: {} },
         _conditions: Object.fromEntries(conditions.map((one, at) => [`c${at}`, one])),
@@ -100,7 +100,7 @@ describe('an import of a workflow of iDDS', () => {
   it('gives labels the resources of their tasks', () => {
     expect(workflow.nodeLabels?.[0]).toEqual({
       ...{ label: 'isr', priority: 900, retry: { maxAttempts: 3 } },
-      requirements: { cores: 2, memoryMiB: 4000, walltimeSeconds: 90_000, queue: 'HIMEM' },
+      requirements: { cores: 2, memoryMiB: 4000, walltimeSeconds: 90_000, queue: 'LARGE' },
     });
   });
 
@@ -160,7 +160,7 @@ describe('an import of a workflow of iDDS', () => {
   });
 });
 
-describe('refusals of iDDS', () => {
+describe('importIdds', () => {
   const loop = { class: 'Condition', attributes: {} };
 
   it.each([
@@ -176,8 +176,8 @@ describe('refusals of iDDS', () => {
     ],
     [
       'another work',
-      workflowOf({ w1: { class: 'DomaRucioWork', attributes: {} } }),
-      '_works.w1.class: the work "DomaRucioWork" is not supported (work.json:12:7); only DomaPanDAWork is, with a dependency map',
+      workflowOf({ w1: { class: 'DomaDataWork', attributes: {} } }),
+      '_works.w1.class: the work "DomaDataWork" is not supported (work.json:12:7); only DomaPanDAWork is, with a dependency map',
     ],
     [
       'a method that edges do not know',
@@ -209,7 +209,7 @@ describe('refusals of iDDS', () => {
       workflowOf({ w: work('w', [], { _dependency_map: [{ name: 'a; rm b', dependencies: [] }] }) }),
       '_works.w.attributes._dependency_map.0: the name "a; rm b" has characters that a shell interprets (work.json:25:9)',
     ],
-  ])('name the construct and its place: %s', (_what, value, refusal) => {
+  ])('refuses a construct, and names it with its place: %s', (_what, value, refusal) => {
     const refusals = refused('idds', text(value));
     const whole =
       refusal.startsWith('_') || refusal.startsWith('p')

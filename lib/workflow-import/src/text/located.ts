@@ -2,7 +2,7 @@
 import type { Path, SourceText } from './source.types.js';
 
 interface Within {
-  /** What contains the value; undefined for the whole. */
+  /** The value that contains it; undefined for the whole. */
   readonly parent: Located | undefined;
   readonly key: string | number;
   readonly value: unknown;
