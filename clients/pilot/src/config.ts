@@ -148,6 +148,7 @@ function pilotOptions(
     isolation: {
       mode: settings.isolation,
       readable: settings.readableFolder,
+      writable: settings.writableFolder,
       isolatesNetwork: settings.networkIsolation,
       filtersSystemCalls: settings.systemCallFilter,
       limits: {

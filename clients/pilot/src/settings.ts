@@ -97,6 +97,13 @@ export const settingsSchema = z.object({
     .max(64)
     .default([])
     .describe('folder that isolated payloads may read, in addition to the operating system; may be repeated'),
+  writableFolder: z
+    .array(z.string().regex(/^\/[^:,]*$/, 'expected an absolute path without ":" and ","'))
+    .max(64)
+    .default([])
+    .describe(
+      'folder that all payloads may read and write, such as one that workers share; may be repeated. Payloads of all users see and can change its files',
+    ),
   maxProcesses: z
     .int()
     .min(16)

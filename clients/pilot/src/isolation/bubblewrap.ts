@@ -20,6 +20,8 @@ export interface HostView {
   readonly links: readonly { readonly path: string; readonly target: string }[];
   /** Folders and files that payloads may read, at the same path. */
   readonly readable: readonly string[];
+  /** Folders that payloads may write, at the same path. */
+  readonly writable: readonly string[];
 }
 
 /** A payload as it would start on the host. */
@@ -111,12 +113,13 @@ function namespaces({ spec, hasNetwork }: SandboxedSpec): readonly string[] {
 }
 
 function hostMounts(
-  { links, readable }: HostView,
+  { links, readable, writable }: HostView,
   { readable: more, deviceNodes }: SandboxedSpec,
 ): readonly string[] {
   return [
     ...links.flatMap(({ path, target }) => ['--symlink', target, path]),
     ...[...readable, ...more].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...writable.flatMap((path) => ['--bind-try', path, path]),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...deviceNodes.flatMap((path) => ['--dev-bind-try', path, path]),
   ];

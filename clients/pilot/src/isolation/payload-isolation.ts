@@ -32,6 +32,8 @@ export interface IsolationOptions {
   readonly mode: IsolationMode;
   /** Folders of the site that payloads may read, in addition to those of the operating system. */
   readonly readable: readonly string[];
+  /** Folders of the site that payloads may write, with an image or without. */
+  readonly writable: readonly string[];
   /** True if payloads that do not require the network get none. */
   readonly isolatesNetwork: boolean;
   /** True if payloads without an image get a filter of system calls. */
@@ -155,12 +157,12 @@ interface FoundSandbox {
 }
 
 async function findSandbox(
-  { mode, readable, isolatesNetwork, filtersSystemCalls }: IsolationOptions,
+  { mode, readable, writable, isolatesNetwork, filtersSystemCalls }: IsolationOptions,
   scratch: string,
 ): Promise<FoundSandbox> {
   const none = { sandbox: undefined, isolatesNetwork: false };
   if (mode === 'none') return { ...none, reason: 'switched off' };
-  const found = await Sandbox.find({ readable, scratch, filtersSystemCalls });
+  const found = await Sandbox.find({ readable, writable, scratch, filtersSystemCalls });
   if (!(found instanceof Sandbox)) return { ...none, reason: found.reason };
   const hasOwnNetwork = isolatesNetwork && (await found.isolatesNetwork(scratch));
   return { sandbox: found, reason: undefined, isolatesNetwork: hasOwnNetwork };

@@ -1,4 +1,6 @@
 /** Payloads in a sandbox: limits, signals, exit codes and accounts are as on the host. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
 import { processesWith } from '../testing/command-lines.js';
@@ -98,6 +100,21 @@ describe('a sandboxed payload', () => {
       memoryMiB: 256,
     });
     expect(finished?.usage.peakMemoryMiB).toBeGreaterThan(38);
+  });
+
+  it('writes to folders that the pilot offers for this, and only reads others', async () => {
+    const isolation = {
+      ...testIsolation,
+      readable: [setup.folder],
+      writable: [join(setup.folder, 'shared')],
+    };
+    await mkdir(join(setup.folder, 'shared'));
+    const { log } = await run(
+      { shell: `cd ${setup.folder}; echo result > shared/a; echo no > b || echo refused; cat shared/a` },
+      { isolation },
+    );
+    expect(log).toMatch(/refused[^]*^result$/m);
+    expect(await readFile(join(setup.folder, 'shared', 'a'), 'utf8')).toBe('result\n');
   });
 
   it('writes nowhere but in its scratch space, which /tmp is a part of', async () => {

@@ -29,6 +29,8 @@ const readableFolders = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
 export interface SandboxOptions {
   /** Folders of the site that payloads may read, in addition to those of the operating system. */
   readonly readable: readonly string[];
+  /** Folders of the site that payloads may write. */
+  readonly writable: readonly string[];
   /** For the trial; its folders are removed. */
   readonly scratch: string;
   /** False if payloads may make any system call. */
@@ -58,7 +60,8 @@ export class Sandbox {
     );
     if (bubblewrap === undefined || prlimit === undefined || awk === undefined)
       return { reason: `program not found: ${missing.map(([name]) => name).join(', ')}` };
-    const view = { links: await linksOfRoot(), readable: [...(await foldersOfRoot()), ...options.readable] };
+    const readable = [...(await foldersOfRoot()), ...options.readable];
+    const view = { links: await linksOfRoot(), readable, writable: options.writable };
     const filter = options.filtersSystemCalls ? systemCallFilter(process.arch) : undefined;
     const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk }, filter);
     const reason = await sandbox.#trial(options.scratch, true);

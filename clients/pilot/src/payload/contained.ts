@@ -16,6 +16,8 @@ export interface ContainerHost {
   readonly usesControlGroups: boolean;
   /** True if the pilot is root: users are not mapped then. */
   readonly isRoot: boolean;
+  /** Folders of the host that payloads may write, at the same path. */
+  readonly writable: readonly string[];
 }
 
 /** A payload as it would start on the host, and the image to start it in. */

@@ -26,6 +26,7 @@ const host: ContainerHost = {
   usesControlGroups: false,
   environment: { HOME: '/home/pilot', XDG_RUNTIME_DIR: '/run/user/7' },
   isRoot: false,
+  writable: [],
 };
 const spec = {
   command: 'reco',
@@ -137,6 +138,14 @@ describe('inContainer', () => {
       RHIZOME_ATTEMPT_ID: 'att_1',
     });
     expect(inContainer('podman', contained, { ...host, isRoot: true }).arguments).not.toContain('keep-id');
+  });
+
+  it.each([
+    ['apptainer', '--bind /data/shared --bind /scratch/att_1'],
+    ['podman', '--volume /data/shared:/data/shared --volume /scratch/att_1:/scratch/att_1'],
+  ] as const)('lets payloads of %s write to folders that the pilot offers for this', (runtime, options) => {
+    const offered = inContainer(runtime, contained, { ...host, writable: ['/data/shared'] });
+    expect(offered.arguments.join(' ')).toContain(options);
   });
 
   it.each(['apptainer', 'podman'] as const)('starts %s outside the scratch space', (runtime) => {

@@ -84,6 +84,7 @@ function byApptainer(
       ...(hasNetwork ? [] : ['--net', '--network', 'none']),
       ...['--home', folders.work],
       ...['--workdir', folders.temporary],
+      ...host.writable.flatMap((path) => ['--bind', path]),
       ...['--bind', folders.root],
       ...(secrets === undefined ? [] : ['--bind', `${secrets}:${folders.secrets}:ro`]),
       ...(units === undefined ? [] : ['--bind', `${units}:${unitsInside}`]),

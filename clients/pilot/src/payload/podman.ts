@@ -20,6 +20,7 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
       'run',
       '--rm',
       ...isolationOptions(contained, host),
+      ...host.writable.flatMap((path) => ['--volume', `${path}:${path}`]),
       ...['--volume', `${folders.root}:${folders.root}`],
       ...(secrets === undefined ? [] : ['--volume', `${secrets}:${folders.secrets}:ro`]),
       ...(units === undefined ? [] : ['--volume', `${units}:${unitsInside}`]),

@@ -10,6 +10,7 @@ export interface TestPilotOptions extends Partial<Omit<PilotOptions, 'host'>> {
 export const testIsolation: PilotOptions['isolation'] = {
   mode: 'auto',
   readable: [],
+  writable: [],
   isolatesNetwork: false,
   filtersSystemCalls: true,
   limits: { processes: 4096, openFiles: 4096 },

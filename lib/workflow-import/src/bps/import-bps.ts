@@ -119,8 +119,7 @@ class BpsReader {
     }
     for (const field of unused) {
       const value = this.#requests.field(job, label, field);
-      if (value && !isEmpty(value))
-        refusals.note(`${field} of ${label}`, reasons.get(field) ?? 'has no effect');
+      if (value && !isEmpty(value)) refusals.note(field, reasons.get(field) ?? 'has no effect');
     }
     if (!payload) return [];
     return [{ ...{ at: job, name, label, isFinal, edges: [] }, job: { ...this.#part(job, label), payload } }];
