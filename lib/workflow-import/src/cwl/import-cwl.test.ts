@@ -28,6 +28,8 @@ describe('an import of a workflow in CWL', () => {
       '-c',
       [
         'set -e',
+        'shared=/shared/run7',
+        'test -d "$shared" || { echo "$shared is not a folder that this payload can write" >&2; exit 1; }',
         'folder=/shared/run7/align.2',
         'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
         'cd "$folder/$RHIZOME_ATTEMPT_ID"',

@@ -2,6 +2,12 @@
 import type { Payload } from '../workflow.types.js';
 import type { Word } from './command-line.js';
 
+/** Places of a node's files. */
+export interface SharedFolders {
+  readonly shared: string;
+  readonly own: string;
+}
+
 /** A command with what belongs to it. */
 export interface Program {
   readonly words: readonly Word[];
@@ -16,26 +22,26 @@ export interface Program {
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
   /** Files of the working folder that are outputs of the job, by their names in it. */
   readonly outputs: readonly string[];
-  /** Folder of the node in the folder that workers share. */
-  readonly folder: string | undefined;
+  /** Folder that workers share, and the folder of the node in it. */
+  readonly folders: SharedFolders | undefined;
 }
 
 /** Program and files of a job. */
 export function payloadOf(program: Program): Payload {
-  const { words, hasShell, streams, inputs, outputs, folder } = program;
+  const { words, hasShell, streams, inputs, outputs, folders } = program;
   const files = {
     ...(inputs.length > 0 ? { inputs } : {}),
     ...(outputs.length > 0 ? { outputs: outputs.map(baseName) } : {}),
   };
   const [command, ...rest] = words;
   const isPlain =
-    !hasShell && outputs.length === 0 && folder === undefined && Object.values(streams).every((one) => !one);
+    !hasShell && outputs.length === 0 && folders === undefined && Object.values(streams).every((one) => !one);
   if (isPlain && command) return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
   return { command: '/bin/sh', arguments: ['-c', scriptOf(program)], ...files };
 }
 
 /** The script: it ends with the exit code of the command if that fails. */
-function scriptOf({ words, hasShell, streams, inputs, outputs, folder }: Program): string {
+function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Program): string {
   const command = words
     .map(({ text, isQuoted }) => (hasShell && !isQuoted ? text : shellQuoted(text)))
     .join(' ');
@@ -43,12 +49,15 @@ function scriptOf({ words, hasShell, streams, inputs, outputs, folder }: Program
     name === undefined ? '' : ` ${sign} ${shellQuoted(name)}`;
   const line = `${command}${redirect('<', streams.stdin)}${redirect('>', streams.stdout)}${redirect('2>', streams.stderr)}`;
   const copies = outputs.map((name) => `cp -- ${shellQuoted(name)} "$RHIZOME_OUTPUTS"`);
-  if (folder === undefined) return ['set -e', line, ...copies].join('\n');
+  if (!folders) return ['set -e', line, ...copies].join('\n');
   const links = inputs.map(({ name }) => `ln -s "$started"/${shellQuoted(name)} .`);
   return [
     'set -e',
     ...(links.length > 0 ? ['started=$PWD'] : []),
-    `folder=${shellQuoted(folder)}`,
+    // In a sandbox, another folder could take its place, and its files would be lost.
+    `shared=${shellQuoted(folders.shared)}`,
+    'test -d "$shared" || { echo "$shared is not a folder that this payload can write" >&2; exit 1; }',
+    `folder=${shellQuoted(folders.own)}`,
     // Attempts of a job may run at the same time: each has a folder, and the link names one that is complete.
     'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
     'cd "$folder/$RHIZOME_ATTEMPT_ID"',

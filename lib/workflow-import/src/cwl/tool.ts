@@ -39,7 +39,10 @@ export function addTool(
   const inputs = toolInputs(tool, given, context);
   const { evaluator, job, image, environment, hasShell } = resourcesFor(tool, inputs, scope, context);
   const name = context.names.give(scope.name);
-  const folder = sharedFolder === undefined ? undefined : `${sharedFolder}/${folderName(name)}`;
+  const folders =
+    sharedFolder === undefined
+      ? undefined
+      : { shared: sharedFolder, own: `${sharedFolder}/${folderName(name)}` };
   const stdin = tool.member('stdin');
   const streams = streamsOf(tool, evaluator, refusals);
   const program: ToolNode['program'] = {
@@ -48,7 +51,7 @@ export function addTool(
     streams: { ...streams, stdin: stdin && evaluator.textOf(stdin) },
     inputs: fetchedFiles(inputs, tool, refusals),
     outputs: [],
-    folder,
+    folders,
   };
   if (!tool.member('baseCommand') && !tool.member('arguments') && program.words.length === 0)
     refusals.refuse(tool, 'has no command', 'give a baseCommand');
@@ -59,7 +62,7 @@ export function addTool(
   context.tools.push(entry);
   context.toolOf.set(node, entry);
   if (isConditional(node, context)) context.conditional.add(node);
-  return outputsOf(tool, { node, folder }, streams, { evaluator, refusals });
+  return outputsOf(tool, { node, folder: folders?.own }, streams, { evaluator, refusals });
 }
 
 interface ToolJob extends ToolResources {
