@@ -2,7 +2,6 @@
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
 import type { Names } from '../graph/names.js';
 import type { Refusals } from '../refusals.js';
-import type { Located } from '../text/located.js';
 import type { CwlFiles } from './files.js';
 import type { HeldRequirements } from './requirements.js';
 import type { Program } from './script.js';
@@ -64,11 +63,4 @@ export interface Scope {
   readonly guard: Guard;
   /** Processes that contain it, to find one that contains itself. */
   readonly within: readonly string[];
-}
-
-/** A process: a tool or a workflow. */
-export interface CwlProcess {
-  readonly at: Located;
-  /** File and position, to recognise it. */
-  readonly key: string;
 }

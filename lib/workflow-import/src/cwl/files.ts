@@ -5,8 +5,14 @@ import { type Refusals, shortJson } from '../refusals.js';
 import { openText } from '../text/decode.js';
 import { Located } from '../text/located.js';
 import type { SourceText } from '../text/source.types.js';
-import type { CwlProcess } from './context.js';
 import { nameOfId } from './fields.js';
+
+/** A process: a tool or a workflow. */
+export interface CwlProcess {
+  readonly at: Located;
+  /** File and position, to recognise it. */
+  readonly key: string;
+}
 
 const versions = ['v1.0', 'v1.1', 'v1.2'];
 /** Tasks that pchain has as processes. */

@@ -2,7 +2,8 @@
 import { maxNodes } from '../graph/finish.js';
 import type { Located } from '../text/located.js';
 import { decide } from './condition.js';
-import type { CwlContext, CwlProcess, Guard, Scope } from './context.js';
+import type { CwlContext, Guard, Scope } from './context.js';
+import type { CwlProcess } from './files.js';
 import { type Named, nameOfId, namedEntries, refuseOthers } from './fields.js';
 import { guardOf } from './guards.js';
 import { valueAt } from './job-order.js';

@@ -32,6 +32,13 @@ export type FileWorkflow = Omit<SubmitWorkflowInput, 'idempotencyKey'>;
 
 const flagsOfImports = ['experiment', 'name', 'share', 'inputs', 'readableFolder', 'sharedFolder'] as const;
 
+/** Flags that have no meaning for a format. */
+const unusedBy: Readonly<Record<ImportFormat, readonly (keyof FileFlags)[]>> = {
+  cwl: [],
+  bps: ['readableFolder', 'sharedFolder'],
+  idds: ['inputs', 'readableFolder', 'sharedFolder'],
+};
+
 /**
  * Reads a file, and converts it from the format of another system. Notes on what an import leaves out go to
  * the error stream.
@@ -49,6 +56,8 @@ export function readAnyFile(
     if (given === undefined) return readWorkflowFile(file, cwd);
     throw new CliError(exitCodes.usage, `${given} is only for files of other systems`);
   }
+  const [other] = givenFlags(flags, unusedBy[format]);
+  if (other !== undefined) throw new CliError(exitCodes.usage, `${other} is not for ${format} files`);
   const { experiment, readableFolder: readableFolders, ...rest } = flags;
   if (experiment === undefined)
     throw new CliError(exitCodes.usage, `--experiment is missing: a ${format} file does not name one`);
