@@ -17,12 +17,12 @@ export function withoutGateway(
 }
 
 /** Prints a workflow as a file of our own. */
-export function convert(
+export async function convert(
   file: string,
   flags: FileFlags,
   place: { readonly output: Output; readonly cwd: string },
-): ExitCode {
-  const workflow = readAnyFile(file, flags, place);
+): Promise<ExitCode> {
+  const workflow = await readAnyFile(file, flags, place);
   const { output } = place;
   if (output.json) printJson(output, workflow);
   else output.stream.write(yamlLibrary().stringify(workflow, { aliasDuplicateObjects: false, lineWidth: 0 }));
@@ -32,12 +32,12 @@ export function convert(
 type Counts = Readonly<Record<'nodes' | 'labels' | 'edges' | 'groupEdges', number>>;
 
 /** Prints what a file would submit. */
-export function tryFile(
+export async function tryFile(
   file: string,
   { nodesPerPart, ...flags }: FileFlags & { readonly nodesPerPart?: number },
   place: { readonly output: Output; readonly cwd: string },
-): ExitCode {
-  const workflow = readAnyFile(file, flags, place);
+): Promise<ExitCode> {
+  const workflow = await readAnyFile(file, flags, place);
   const parts = dividedNodes(workflow.nodes, nodesPerPart);
   const counts = { ...countsOf(workflow), parts: parts.length };
   const { output } = place;

@@ -1,17 +1,16 @@
 /** Files of workflows for `workflow submit` and `workflow convert`: our own, and those of other systems. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import {
-  detectFormat,
-  type ImportFormat,
-  type ImportRequest,
-  importWorkflow,
-} from '@rhizome/workflow-import';
+import type * as ImportLibrary from '@rhizome/workflow-import';
+import type { ImportFormat, ImportRequest } from '@rhizome/workflow-import';
 import { CliError, exitCodes } from '../../exit-codes.js';
 import { givenFlags } from '../../flags/flags.js';
 import type { SubmitWorkflowInput } from '../../operations.generated.js';
 import type { Output } from '../../output.js';
 import { readWorkflowFile } from './workflow-file.js';
+
+/** The library, loaded when it is first needed: most commands start without its YAML parser. */
+const importLibrary = async (): Promise<typeof ImportLibrary> => import('@rhizome/workflow-import');
 
 /** Formats of files; `rhizome` is our own. */
 export const fileFormats = ['rhizome', 'cwl', 'bps', 'idds'] as const;
@@ -44,13 +43,13 @@ const unusedBy: Readonly<Record<ImportFormat, readonly (keyof FileFlags)[]>> = {
  * the error stream.
  * @throws CliError that lists everything that cannot be imported, with places
  */
-export function readAnyFile(
+export async function readAnyFile(
   file: string,
   flags: FileFlags,
   { cwd, output }: { readonly cwd: string; readonly output: Output },
-): FileWorkflow {
+): Promise<FileWorkflow> {
   const { path, id } = dividedPath(file, cwd);
-  const format = flags.format ?? detected(path, cwd);
+  const format = flags.format ?? (await detected(path, cwd));
   if (format === 'rhizome') {
     const [given] = givenFlags(flags, flagsOfImports);
     if (given === undefined) return readWorkflowFile(file, cwd);
@@ -68,7 +67,12 @@ export function readAnyFile(
   );
 }
 
-function imported(format: ImportFormat, request: ImportRequest, { errors }: Output): FileWorkflow {
+async function imported(
+  format: ImportFormat,
+  request: ImportRequest,
+  { errors }: Output,
+): Promise<FileWorkflow> {
+  const { importWorkflow } = await importLibrary();
   const result = importWorkflow(format, request);
   if ('refusals' in result) {
     const list = result.refusals.map((refusal) => `  ${refusal}`).join('\n');
@@ -85,9 +89,11 @@ function dividedPath(file: string, cwd: string): { readonly path: string; readon
   return { path: file.slice(0, at), id: file.slice(at + 1) };
 }
 
-function detected(path: string, cwd: string): (typeof fileFormats)[number] {
+async function detected(path: string, cwd: string): Promise<(typeof fileFormats)[number]> {
+  const { detectFormat } = await importLibrary();
   const bytes = reader(cwd)(path);
-  return 'problem' in bytes ? 'rhizome' : (detectFormat(bytes, path) ?? 'rhizome');
+  if ('problem' in bytes) throw new CliError(exitCodes.usage, `${path} cannot be read: ${bytes.problem}`);
+  return detectFormat(bytes, path) ?? 'rhizome';
 }
 
 function reader(cwd: string): ImportRequest['read'] {

@@ -42,7 +42,7 @@ export async function submitWorkflow(
   { key, nodesPerPart, ...flags }: SubmitOptions,
 ): Promise<ExitCode> {
   const { client, output } = session;
-  const input = { ...readAnyFile(file, flags, session), idempotencyKey: key };
+  const input = { ...(await readAnyFile(file, flags, session)), idempotencyKey: key };
   const parts = dividedNodes(input.nodes, nodesPerPart);
   const again = `${nodesPerPart === undefined ? '' : `--nodes-per-part ${nodesPerPart} `}--key ${key}`;
   if (parts.length > 1) return submitInParts(session, input, { parts, again });

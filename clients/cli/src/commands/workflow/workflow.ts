@@ -65,7 +65,7 @@ function addSubmits(group: Command, world: World, finish: Finish): void {
   submitting.action((file: string, { key = randomUUID(), dryRun, ...flags }: SubmitFlags) =>
     finish(
       dryRun === true
-        ? Promise.resolve().then(() => tryFile(file, flags, withoutGateway(submitting, world)))
+        ? tryFile(file, flags, withoutGateway(submitting, world))
         : withSession(submitting, world, (session) => submitWorkflow(session, file, { ...flags, key })),
     ),
   );
@@ -73,7 +73,7 @@ function addSubmits(group: Command, world: World, finish: Finish): void {
     'print the workflow of a file of another system as a file of our own, as YAML or with --json as JSON',
   );
   converting.action((file: string, flags: FileFlags) =>
-    finish(Promise.resolve().then(() => convert(file, flags, withoutGateway(converting, world)))),
+    finish(convert(file, flags, withoutGateway(converting, world))),
   );
 }
 
