@@ -250,12 +250,14 @@ outputs: { log: { type: File, outputBinding: { glob: log } } }
       'loop.cwl': `${head} Workflow\ninputs: {}\noutputs: {}\nsteps:\n  a: { run: tool.cwl, in: [], out: [], hints: [loop] }\n`,
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(dirname(system.data), name), text);
-    expect((await workflow('submit', 'graph.cwl', '-e', experiment, '--dry-run')).stdout).toBe(
-      'dry run  graph: 3 nodes with 3 labels, 2 edges and 0 edges between labels, in 1 call',
-    );
-    expect((await workflow('convert', 'graph.cwl', '-e', experiment, '--json')).json()).toMatchObject({
+    const tried = 'dry run  graph: 3 nodes with 3 labels, 2 edges and 0 edges between labels, in 1 call';
+    expect((await workflow('submit', 'graph.cwl', '-e', experiment, '--dry-run')).stdout).toBe(tried);
+    const converted = await workflow('convert', 'graph.cwl', '-e', experiment, '--json');
+    expect(converted.json()).toMatchObject({
       nodes: [{ name: 'first' }, { name: 'second', dependsOn: [{ node: 'first' }] }, { name: 'repair' }],
     });
+    await writeFile(join(dirname(system.data), 'converted.json'), converted.stdout);
+    expect((await workflow('submit', 'converted.json', '--dry-run')).stdout).toBe(tried);
     expect(await workflow('submit', 'loop.cwl', '-e', experiment)).toMatchObject({
       exitCode: 2,
       stderr: expect.stringMatching(/steps\.a\.hints\.0: loop is not supported \(loop\.cwl:6:\d+\)/),
