@@ -67,7 +67,6 @@ describe('an import of a graph of BPS', () => {
     expect(workflow.nodeLabels).toEqual([
       { label: 'isr', requirements: { cores: 1, memoryMiB: 2048 }, retry: { maxAttempts: 6 } },
       expect.objectContaining({ label: 'coadd', requirements: { cores: 1, memoryMiB: 16_384 } }),
-      { label: 'finalJob', payload: { command: 'run', arguments: ['finalJob'] } },
     ]);
   });
 

@@ -76,8 +76,8 @@ arguments: [{ valueFrom: '| sort', shellQuote: false }, "it's"]`;
       'tool.cwl': tool('x: { type: File, secondaryFiles: [.bai, ^.dict], inputBinding: {} }'),
       'in.json': JSON.stringify({ x: { class: 'File', location: 'https://data.test/d/a.bam' } }),
     };
-    const { nodeLabels } = imported('cwl', files, { inputs: 'in.json' });
-    expect(nodeLabels?.[0]?.payload?.inputs?.map(({ location }) => location)).toEqual([
+    const { nodes } = imported('cwl', files, { inputs: 'in.json' });
+    expect(nodes[0]?.payload?.inputs?.map(({ location }) => location)).toEqual([
       ...['https://data.test/d/a.bam', 'https://data.test/d/a.bam.bai', 'https://data.test/d/a.dict'],
     ]);
   });

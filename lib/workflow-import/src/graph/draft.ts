@@ -19,6 +19,6 @@ export interface DraftNode {
   readonly isFinal?: boolean;
   readonly edges: DraftEdges[];
   /** Number of edges whose conditions must be met; all by default. */
-  readonly needed?: number;
+  needed?: number;
   job: JobPart & { readonly payload: Payload };
 }

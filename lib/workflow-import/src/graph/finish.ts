@@ -59,7 +59,7 @@ function withLabels(drafts: readonly DraftNode[]): readonly DraftNode[] {
   const valid = new Map<string, string>();
   for (const { label } of drafts) if (!valid.has(label)) valid.set(label, names.give(label));
   // Nodes are known by identity, by the edges that lead from them: they are changed, not copied.
-  for (const draft of drafts) Object.assign(draft, { label: valid.get(draft.label) });
+  for (const draft of drafts) draft.label = valid.get(draft.label) ?? draft.label;
   return drafts;
 }
 
@@ -114,24 +114,31 @@ const parts = ['priority', 'requirements', 'payload', 'retry'] as const;
 
 /** Parts that all nodes with a label have in common, by label. */
 function labelsOf(drafts: readonly DraftNode[]): ReadonlyMap<string, JobPart> {
-  const common = new Map<string, Map<string, string>>();
+  const jobs = new Map<string, JobPart[]>();
   for (const { label, job } of drafts) {
-    const known = common.get(label);
-    if (!known) common.set(label, new Map(parts.map((part) => [part, JSON.stringify(job[part])])));
-    else
-      for (const [part, text] of known)
-        if (JSON.stringify(job[part as keyof JobPart]) !== text) known.delete(part);
+    const known = jobs.get(label);
+    if (known) known.push(job);
+    else jobs.set(label, [job]);
   }
   let given = 0;
   return new Map(
-    [...common].map(([label, texts]) => {
-      const entries = [...texts]
-        .filter(([, text]) => text !== undefined)
-        .map(([part, text]) => [part, JSON.parse(text) as unknown]);
-      given += entries.length > 0 ? 1 : 0;
-      return [label, given <= maxNodeLabels ? (Object.fromEntries(entries) as JobPart) : {}];
+    [...jobs].map(([label, own]) => {
+      const common = commonPart(own);
+      given += Object.keys(common).length > 0 ? 1 : 0;
+      return [label, given <= maxNodeLabels ? common : {}];
     }),
   );
+}
+
+/** Parts that jobs have in common; the program only if there are several jobs. */
+function commonPart(jobs: readonly JobPart[]): JobPart {
+  const [first = {}] = jobs;
+  const same = parts.filter((part) => {
+    const text = JSON.stringify(first[part]);
+    if (text === undefined || (part === 'payload' && jobs.length === 1)) return false;
+    return jobs.every((job) => JSON.stringify(job[part]) === text);
+  });
+  return Object.fromEntries(same.map((part) => [part, first[part]])) as JobPart;
 }
 
 /** Parts that a node has and its label has not. */

@@ -79,10 +79,8 @@ function addEdges(at: Located, { nodes }: IddsPart, { isTrue, parts, refusals }:
     return;
   }
   for (const node of nodes) {
-    if (isOr && node.edges.length > 0)
-      refusals.refuse(at, `Or is not supported for jobs with dependencies, such as ${node.name}`);
     node.edges.push(...known);
-    if (isOr) Object.assign(node, { needed: 1 });
+    if (isOr) node.needed = 1;
   }
 }
 

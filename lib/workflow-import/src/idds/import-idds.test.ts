@@ -127,6 +127,21 @@ describe('an import of a workflow of iDDS', () => {
     expect(nodeOf(made, 'three:three').needed).toBe(1);
   });
 
+  it('refuses dependencies of jobs that Or starts', () => {
+    const [one, two] = ['one', 'two'].map((name) => work(name, [{ name }]));
+    const three = work('three', [{ name: 'three', dependencies: [['one', 'one']] }]);
+    const conditions = [
+      ['one', 'is_finished'],
+      ['two', 'is_failed'],
+    ] as const;
+    const any = workflowOf({ one: one as object, two: two as object, three }, [
+      condition(conditions, ['three'], { operator: 'Or' }),
+    ]);
+    expect(refused('idds', text(any))).toEqual([
+      expect.stringMatching(/dependencies\.0: a job that Or starts cannot have dependencies/),
+    ]);
+  });
+
   it('runs works of a condition that is false after a failure', () => {
     const [one, two] = ['one', 'two'].map((name) => work(name, [{ name }]));
     const branch = workflowOf({ one: one as object, two: two as object }, [

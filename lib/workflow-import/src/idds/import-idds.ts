@@ -92,6 +92,9 @@ class IddsReader {
               'a dependency names a task of the file and one of its jobs',
             );
         }
+        const [first] = named;
+        if (first && node.needed !== undefined)
+          this.#refusals.refuse(first.at, 'a job that Or starts cannot have dependencies of its own');
         const edges: DraftEdges = { from, condition: 'SUCCEEDED' };
         if (from.length > 0) node.edges.push(edges);
       }
