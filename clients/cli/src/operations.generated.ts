@@ -542,6 +542,55 @@ export type CreateSecretUserErrorCode =
   /** Another secret of the owner or the experiment has the name. */
   | 'SECRET_NAME_TAKEN';
 
+/** A storage to create. */
+export type CreateStorageInput = {
+  /** URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  address: string;
+  /** Bucket of an S3 server. */
+  bucket?: string | null | undefined;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  credential?: string | null | undefined;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  experiments?: Array<string> | null | undefined;
+  /** True if its experiments store the outputs of their jobs in it. */
+  isDefault?: boolean | null | undefined;
+  /** Checks only: nothing is created. */
+  isDryRun?: boolean | null | undefined;
+  /** Largest output, in MiB; no limit without it. */
+  maxFileMiB?: number | null | undefined;
+  /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
+  name: string;
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  prefix?: string | null | undefined;
+  /** Protocol of the storage; it cannot change. */
+  provider: StorageProvider;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  queueNames?: Array<string> | null | undefined;
+  /** Region of an S3 server; by default `us-east-1`. */
+  region?: string | null | undefined;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  sharedPrefixes?: Array<string> | null | undefined;
+  /** Name of the site that is near to it. */
+  siteName?: string | null | undefined;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  trustedOrigins?: Array<string> | null | undefined;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  webAddress?: string | null | undefined;
+};
+
+/** Code of an error of `createStorage`. */
+export type CreateStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** A storage with this name exists, with other settings. */
+  | 'STORAGE_NAME_TAKEN';
+
 /** A pool to create. */
 export type CreateWorkPoolInput = {
   /** Name of the experiment that owns the pool. */
@@ -2166,6 +2215,25 @@ export type ReleaseJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** A storage to remove. */
+export type RemoveStorageInput = {
+  /** Checks only: nothing is removed. */
+  isDryRun?: boolean | null | undefined;
+  /** Name of the storage. */
+  name: string;
+};
+
+/** Code of an error of `removeStorage`. */
+export type RemoveStorageUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** A live job needs the storage. */
+  | 'STORAGE_IN_USE'
+  /** The storage does not exist. */
+  | 'STORAGE_NOT_FOUND';
+
 /** Batch jobs of a queue that have ended. */
 export type ReportEndedBatchJobsInput = {
   /** Ids of the batch jobs, as the pilots reported them; at most 1000. */
@@ -2727,6 +2795,55 @@ export type SetSharesUserErrorCode =
   /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
+/** Changes of a storage. A setting that is left out stays as it is; null removes it. */
+export type SetStorageInput = {
+  /** New URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  address?: string | null | undefined;
+  /** Bucket of an S3 server. */
+  bucket?: string | null | undefined;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  credential?: string | null | undefined;
+  /** Revision that the storage must have; any by default. */
+  expectedRevision?: number | null | undefined;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  experiments?: Array<string> | null | undefined;
+  /** True if its experiments store the outputs of their jobs in it. */
+  isDefault?: boolean | null | undefined;
+  /** Checks only: nothing is changed. */
+  isDryRun?: boolean | null | undefined;
+  /** Largest output, in MiB; no limit without it. */
+  maxFileMiB?: number | null | undefined;
+  /** Name of the storage. It cannot change. */
+  name: string;
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  prefix?: string | null | undefined;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  queueNames?: Array<string> | null | undefined;
+  /** Region of an S3 server; by default `us-east-1`. */
+  region?: string | null | undefined;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  sharedPrefixes?: Array<string> | null | undefined;
+  /** Name of the site that is near to it. */
+  siteName?: string | null | undefined;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  trustedOrigins?: Array<string> | null | undefined;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  webAddress?: string | null | undefined;
+};
+
+/** Code of an error of `setStorage`. */
+export type SetStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** The storage does not exist. */
+  | 'STORAGE_NOT_FOUND';
+
 /** A leaf of the share tree. */
 export type ShareInput = {
   /** Cores that the share may borrow beyond its own. */
@@ -2790,6 +2907,17 @@ export type StartElevationUserErrorCode =
   | 'NOT_ELEVATABLE'
   /** Five elevations of yours have not ended; end one of them first. */
   | 'TOO_MANY_ELEVATIONS';
+
+/** Protocol of a storage. */
+export type StorageProvider =
+  /** A folder behind the file service of Rhizome. */
+  | 'FOLDER'
+  /** An object store that speaks the protocol of Amazon S3. */
+  | 'S3'
+  /** A server that speaks WebDAV, such as dCache or EOS. */
+  | 'WEBDAV'
+  /** A server that speaks XRootD. */
+  | 'XROOTD';
 
 /** State of the circuit breaker that guards a subgraph in this gateway. */
 export type SubgraphState =
@@ -4041,6 +4169,37 @@ export type CliEndBatchJobsMutationVariables = Exact<{
 
 export type CliEndBatchJobsMutation = { reportEndedBatchJobs: { workers: Array<{ id: string, name: string, state: WorkerState, batchJobId: string | null }>, userErrors: Array<{ message: string, path: Array<string>, code: ReportEndedBatchJobsUserErrorCode }> } };
 
+export type CliStorageFragment = { id: string, name: string, provider: StorageProvider, address: string, bucket: string | null, region: string | null, prefix: string | null, webAddress: string | null, trustedOrigins: Array<string>, credential: string | null, queueNames: Array<string>, isDefault: boolean, sharedPrefixes: Array<string>, maxFileMiB: number | null, revision: number, experiments: Array<{ name: string }>, site: { name: string } | null };
+
+export type CliStoragesQueryVariables = Exact<{
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliStoragesQuery = { storages: { nodes: Array<{ id: string, name: string, provider: StorageProvider, address: string, bucket: string | null, region: string | null, prefix: string | null, webAddress: string | null, trustedOrigins: Array<string>, credential: string | null, queueNames: Array<string>, isDefault: boolean, sharedPrefixes: Array<string>, maxFileMiB: number | null, revision: number, experiments: Array<{ name: string }>, site: { name: string } | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type CliCreateStorageMutationVariables = Exact<{
+  input: CreateStorageInput;
+}>;
+
+
+export type CliCreateStorageMutation = { createStorage: { storage: { id: string, name: string, provider: StorageProvider, address: string, bucket: string | null, region: string | null, prefix: string | null, webAddress: string | null, trustedOrigins: Array<string>, credential: string | null, queueNames: Array<string>, isDefault: boolean, sharedPrefixes: Array<string>, maxFileMiB: number | null, revision: number, experiments: Array<{ name: string }>, site: { name: string } | null } | null, userErrors: Array<{ code: CreateStorageUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliSetStorageMutationVariables = Exact<{
+  input: SetStorageInput;
+}>;
+
+
+export type CliSetStorageMutation = { setStorage: { storage: { id: string, name: string, provider: StorageProvider, address: string, bucket: string | null, region: string | null, prefix: string | null, webAddress: string | null, trustedOrigins: Array<string>, credential: string | null, queueNames: Array<string>, isDefault: boolean, sharedPrefixes: Array<string>, maxFileMiB: number | null, revision: number, experiments: Array<{ name: string }>, site: { name: string } | null } | null, userErrors: Array<{ code: SetStorageUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliRemoveStorageMutationVariables = Exact<{
+  input: RemoveStorageInput;
+}>;
+
+
+export type CliRemoveStorageMutation = { removeStorage: { storage: { id: string, name: string, provider: StorageProvider, address: string, bucket: string | null, region: string | null, prefix: string | null, webAddress: string | null, trustedOrigins: Array<string>, credential: string | null, queueNames: Array<string>, isDefault: boolean, sharedPrefixes: Array<string>, maxFileMiB: number | null, revision: number, experiments: Array<{ name: string }>, site: { name: string } | null } | null, userErrors: Array<{ code: RemoveStorageUserErrorCode, message: string, path: Array<string> }> } };
+
 export type CliTaskEffectFragment = { jobCount: number, counts: Array<{ state: JobState, count: number }>, jobs: Array<{ id: string }> };
 
 export type CliCommandedTaskFragment = { id: string, name: string, state: TaskState };
@@ -4764,6 +4923,23 @@ export const CliEndedWorkerFragmentDoc = {"kind":"Document","definitions":[{"kin
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"batchJobId"}}]}}]} as unknown as DocumentNode<CliEndedWorkerFragment, unknown>;
+export const CliStorageFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliStorage"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Storage"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"provider"}},
+{"kind":"Field","name":{"kind":"Name","value":"address"}},
+{"kind":"Field","name":{"kind":"Name","value":"bucket"}},
+{"kind":"Field","name":{"kind":"Name","value":"region"}},
+{"kind":"Field","name":{"kind":"Name","value":"prefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"webAddress"}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"credential"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"queueNames"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDefault"}},
+{"kind":"Field","name":{"kind":"Name","value":"sharedPrefixes"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxFileMiB"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]} as unknown as DocumentNode<CliStorageFragment, unknown>;
 export const CliTaskEffectFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliTaskEffect"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TaskCommandEffect"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobCount"}},
 {"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"count"}}]}},
@@ -6412,6 +6588,91 @@ export const CliEndBatchJobsDocument = {"kind":"Document","definitions":[{"kind"
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"batchJobId"}}]}}]} as unknown as DocumentNode<CliEndBatchJobsMutation, CliEndBatchJobsMutationVariables>;
+export const CliStoragesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliStorages"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"storages"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliStorage"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliStorage"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Storage"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"provider"}},
+{"kind":"Field","name":{"kind":"Name","value":"address"}},
+{"kind":"Field","name":{"kind":"Name","value":"bucket"}},
+{"kind":"Field","name":{"kind":"Name","value":"region"}},
+{"kind":"Field","name":{"kind":"Name","value":"prefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"webAddress"}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"credential"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"queueNames"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDefault"}},
+{"kind":"Field","name":{"kind":"Name","value":"sharedPrefixes"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxFileMiB"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]} as unknown as DocumentNode<CliStoragesQuery, CliStoragesQueryVariables>;
+export const CliCreateStorageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCreateStorage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateStorageInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createStorage"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"storage"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliStorage"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliStorage"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Storage"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"provider"}},
+{"kind":"Field","name":{"kind":"Name","value":"address"}},
+{"kind":"Field","name":{"kind":"Name","value":"bucket"}},
+{"kind":"Field","name":{"kind":"Name","value":"region"}},
+{"kind":"Field","name":{"kind":"Name","value":"prefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"webAddress"}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"credential"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"queueNames"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDefault"}},
+{"kind":"Field","name":{"kind":"Name","value":"sharedPrefixes"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxFileMiB"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]} as unknown as DocumentNode<CliCreateStorageMutation, CliCreateStorageMutationVariables>;
+export const CliSetStorageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetStorage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetStorageInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setStorage"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"storage"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliStorage"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliStorage"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Storage"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"provider"}},
+{"kind":"Field","name":{"kind":"Name","value":"address"}},
+{"kind":"Field","name":{"kind":"Name","value":"bucket"}},
+{"kind":"Field","name":{"kind":"Name","value":"region"}},
+{"kind":"Field","name":{"kind":"Name","value":"prefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"webAddress"}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"credential"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"queueNames"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDefault"}},
+{"kind":"Field","name":{"kind":"Name","value":"sharedPrefixes"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxFileMiB"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]} as unknown as DocumentNode<CliSetStorageMutation, CliSetStorageMutationVariables>;
+export const CliRemoveStorageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRemoveStorage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RemoveStorageInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"removeStorage"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"storage"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliStorage"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliStorage"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Storage"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"provider"}},
+{"kind":"Field","name":{"kind":"Name","value":"address"}},
+{"kind":"Field","name":{"kind":"Name","value":"bucket"}},
+{"kind":"Field","name":{"kind":"Name","value":"region"}},
+{"kind":"Field","name":{"kind":"Name","value":"prefix"}},
+{"kind":"Field","name":{"kind":"Name","value":"webAddress"}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"credential"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"queueNames"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDefault"}},
+{"kind":"Field","name":{"kind":"Name","value":"sharedPrefixes"}},
+{"kind":"Field","name":{"kind":"Name","value":"maxFileMiB"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]} as unknown as DocumentNode<CliRemoveStorageMutation, CliRemoveStorageMutationVariables>;
 export const CliPauseTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliPauseTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PauseTaskInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"pauseTask"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliCommandedTask"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"effect"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliTaskEffect"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},

@@ -275,6 +275,13 @@ export type FailedWorkUnitInput = {
   message?: string | null | undefined;
 };
 
+/** HTTP method by which a file is transferred. */
+export type FileMethod =
+  /** Reads the file. */
+  | 'GET'
+  /** Writes the file. */
+  | 'PUT';
+
 /** A job whose payload succeeded. */
 export type FinishJobInput = {
   /** The payload's exit code. */
@@ -682,6 +689,59 @@ export type ReportCheckpointsUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
+/** Files that the holder of an attempt reads and writes. */
+export type SignJobFilesInput = {
+  /** Fence of the job's assignment. */
+  fence: number;
+  /** The job, by id. */
+  jobId: string;
+  /** Files to read: declared inputs that are in a storage, and outputs of parents, at most 1000. */
+  reads?: Array<SignedReadInput> | null | undefined;
+  /** The worker that holds the attempt. */
+  workerId: string;
+  /** Declared outputs to write, at most 100. */
+  writes?: Array<SignedWriteInput> | null | undefined;
+};
+
+/** Code of an error of `signJobFiles`. */
+export type SignJobFilesUserErrorCode =
+  /** The job was taken from the worker, or its attempt has ended. */
+  | 'FENCE_STALE'
+  /** The file belongs to another owner or experiment. */
+  | 'FILE_FORBIDDEN'
+  /** The job did not declare the file, or its parent did not store it. */
+  | 'FILE_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The job does not exist, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The storage of the file was removed, or there is none for the outputs of the job. */
+  | 'STORAGE_NOT_FOUND'
+  /** The storage cannot be used now, or has no valid credential. */
+  | 'STORAGE_UNAVAILABLE'
+  /** The worker is LOST, and core accepts no calls of it. The pilot registers as a new worker, with the jobs whose payloads still run. */
+  | 'WORKER_LOST'
+  /** The worker does not exist, or has ended. */
+  | 'WORKER_NOT_FOUND';
+
+/** A file to read. */
+export type SignedReadInput = {
+  /** Parent that made the file; null for a declared input. */
+  jobId?: string | null | undefined;
+  /** Name of a declared input, or of an output of a parent. */
+  name: string;
+};
+
+/** A file to write. Its address accepts only this content. */
+export type SignedWriteInput = {
+  /** Name of a declared output. */
+  name: string;
+  /** SHA-256 of the file, in hexadecimal. */
+  sha256: string;
+  /** Size of the file, in bytes. */
+  sizeBytes: number;
+};
+
 /** A job whose payload starts. */
 export type StartJobInput = {
   /** Fence of the job's assignment. */
@@ -853,6 +913,13 @@ export type PilotRedeemSecretsMutationVariables = Exact<{
 
 export type PilotRedeemSecretsMutation = { redeemSecrets: { sealed: string | null, userErrors: Array<{ code: RedeemSecretsUserErrorCode, message: string, path: Array<string> }> } };
 
+export type PilotSignJobFilesMutationVariables = Exact<{
+  input: SignJobFilesInput;
+}>;
+
+
+export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, expiresAt: string, location: string, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
+
 export type PilotLeaseWorkUnitsMutationVariables = Exact<{
   input: LeaseWorkUnitsInput;
 }>;
@@ -992,6 +1059,17 @@ export const PilotRedeemSecretsDocument = {"kind":"Document","definitions":[{"ki
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotRedeemSecretsMutation, PilotRedeemSecretsMutationVariables>;
+export const PilotSignJobFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotSignJobFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SignJobFilesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"signJobFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"files"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobId"}},
+{"kind":"Field","name":{"kind":"Name","value":"method"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}},
+{"kind":"Field","name":{"kind":"Name","value":"headers"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"location"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotSignJobFilesMutation, PilotSignJobFilesMutationVariables>;
 export const PilotLeaseWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotLeaseWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leaseWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"units"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"fence"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},

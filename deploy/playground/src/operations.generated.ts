@@ -109,6 +109,55 @@ export type CreateQueueUserErrorCode =
   /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
+/** A storage to create. */
+export type CreateStorageInput = {
+  /** URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  address: string;
+  /** Bucket of an S3 server. */
+  bucket?: string | null | undefined;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  credential?: string | null | undefined;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  experiments?: Array<string> | null | undefined;
+  /** True if its experiments store the outputs of their jobs in it. */
+  isDefault?: boolean | null | undefined;
+  /** Checks only: nothing is created. */
+  isDryRun?: boolean | null | undefined;
+  /** Largest output, in MiB; no limit without it. */
+  maxFileMiB?: number | null | undefined;
+  /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
+  name: string;
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  prefix?: string | null | undefined;
+  /** Protocol of the storage; it cannot change. */
+  provider: StorageProvider;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  queueNames?: Array<string> | null | undefined;
+  /** Region of an S3 server; by default `us-east-1`. */
+  region?: string | null | undefined;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  sharedPrefixes?: Array<string> | null | undefined;
+  /** Name of the site that is near to it. */
+  siteName?: string | null | undefined;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  trustedOrigins?: Array<string> | null | undefined;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  webAddress?: string | null | undefined;
+};
+
+/** Code of an error of `createStorage`. */
+export type CreateStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** A storage with this name exists, with other settings. */
+  | 'STORAGE_NAME_TAKEN';
+
 /** Conditions of a payload that uses CUDA. */
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
@@ -633,6 +682,55 @@ export type SetSharesUserErrorCode =
   /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
+/** Changes of a storage. A setting that is left out stays as it is; null removes it. */
+export type SetStorageInput = {
+  /** New URL of the storage: of the file service for FOLDER, of the server for S3, of the collection for WEBDAV, of the folder for XROOTD. */
+  address?: string | null | undefined;
+  /** Bucket of an S3 server. */
+  bucket?: string | null | undefined;
+  /** Name of the credential: a file in the folder of credentials of core. Null for a storage that asks for none. */
+  credential?: string | null | undefined;
+  /** Revision that the storage must have; any by default. */
+  expectedRevision?: number | null | undefined;
+  /** Names of the experiments that use the storage; an empty list means all. */
+  experiments?: Array<string> | null | undefined;
+  /** True if its experiments store the outputs of their jobs in it. */
+  isDefault?: boolean | null | undefined;
+  /** Checks only: nothing is changed. */
+  isDryRun?: boolean | null | undefined;
+  /** Largest output, in MiB; no limit without it. */
+  maxFileMiB?: number | null | undefined;
+  /** Name of the storage. It cannot change. */
+  name: string;
+  /** Beginning of all keys in the bucket, without `/` at its end. */
+  prefix?: string | null | undefined;
+  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  queueNames?: Array<string> | null | undefined;
+  /** Region of an S3 server; by default `us-east-1`. */
+  region?: string | null | undefined;
+  /** Beginnings of keys that all members of its experiments may read, each with `/` at its end, at most 20. */
+  sharedPrefixes?: Array<string> | null | undefined;
+  /** Name of the site that is near to it. */
+  siteName?: string | null | undefined;
+  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  trustedOrigins?: Array<string> | null | undefined;
+  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  webAddress?: string | null | undefined;
+};
+
+/** Code of an error of `setStorage`. */
+export type SetStorageUserErrorCode =
+  /** An experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A queue does not exist. */
+  | 'QUEUE_NOT_FOUND'
+  /** The storage has another revision than expected, or other calls keep changing it. */
+  | 'REVISION_CONFLICT'
+  /** The storage does not exist. */
+  | 'STORAGE_NOT_FOUND';
+
 /** A leaf of the share tree. */
 export type ShareInput = {
   /** Cores that the share may borrow beyond its own. */
@@ -650,6 +748,17 @@ export type ShareInput = {
   /** Weight of the share among borrowers, above 0, up to 1000. */
   weight?: number | null | undefined;
 };
+
+/** Protocol of a storage. */
+export type StorageProvider =
+  /** A folder behind the file service of Rhizome. */
+  | 'FOLDER'
+  /** An object store that speaks the protocol of Amazon S3. */
+  | 'S3'
+  /** A server that speaks WebDAV, such as dCache or EOS. */
+  | 'WEBDAV'
+  /** A server that speaks XRootD. */
+  | 'XROOTD';
 
 /** A production task to submit. */
 export type SubmitAtlasTaskInput = {
@@ -912,6 +1021,20 @@ export type PlaygroundPilotEndedMutationVariables = Exact<{
 
 export type PlaygroundPilotEndedMutation = { reportEndedBatchJobs: { userErrors: Array<{ message: string }> } };
 
+export type SeedStorageMutationVariables = Exact<{
+  input: CreateStorageInput;
+}>;
+
+
+export type SeedStorageMutation = { createStorage: { userErrors: Array<{ message: string, code: CreateStorageUserErrorCode }> } };
+
+export type SeedSetStorageMutationVariables = Exact<{
+  input: SetStorageInput;
+}>;
+
+
+export type SeedSetStorageMutation = { setStorage: { userErrors: Array<{ message: string, code: SetStorageUserErrorCode }> } };
+
 
 export const DevPublishSchemaDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DevPublishSchema"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PublishSchemaInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"publishSchema"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"version"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"check"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},
@@ -1000,3 +1123,7 @@ export const SeedInvitationDocument = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<SeedInvitationMutation, SeedInvitationMutationVariables>;
 export const PlaygroundPilotEndedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PlaygroundPilotEnded"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ReportEndedBatchJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reportEndedBatchJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}}]} as unknown as DocumentNode<PlaygroundPilotEndedMutation, PlaygroundPilotEndedMutationVariables>;
+export const SeedStorageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"SeedStorage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateStorageInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createStorage"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<SeedStorageMutation, SeedStorageMutationVariables>;
+export const SeedSetStorageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"SeedSetStorage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetStorageInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setStorage"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<SeedSetStorageMutation, SeedSetStorageMutationVariables>;

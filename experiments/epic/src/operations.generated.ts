@@ -138,7 +138,7 @@ export type EpicTimeFrameInput = {
 
 /** A file to fetch. */
 export type FileReferenceInput = {
-  /** An `http://` or `https://` URL, or a path in the file store. */
+  /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   location: string;
   /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
@@ -542,6 +542,13 @@ export type RetryPolicyInput = {
   backoffSeconds?: number | null | undefined;
   /** Largest number of attempts, 1 to 20. */
   maxAttempts?: number | null | undefined;
+  /** Largest memory to which it grows, in MiB, 1 to 16777216; by default only what workers offer limits it. */
+  maxMemoryMiB?: number | null | undefined;
+  /**
+   * Factor by which the memory grows after an attempt that failed with `MEMORY_EXCEEDED`, 1.01 to 10. While it
+   * can grow, and an attempt is left, this error is retried, too. By default the memory stays as it is.
+   */
+  memoryFactor?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
 };

@@ -4,6 +4,96 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
+/** Nodes to append to a workflow that was submitted with `isSealed: false`. */
+export type AppendWorkflowNodesInput = {
+  /**
+   * The nodes, 1 to 5000, whose payloads have at most 16 MiB together. A workflow has at most 100,000 nodes and 256 MiB of
+   * payloads, those that nodes inherit from labels included. They may depend on nodes of earlier and later parts.
+   */
+  nodes: Array<WorkflowNodeInput>;
+  /**
+   * Number of the part: 1 for the first, then one more for each, at most 200. A repeated call with the same number and nodes
+   * changes nothing, also after the workflow was sealed.
+   */
+  part: number;
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `appendWorkflowNodes`. */
+export type AppendWorkflowNodesUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** You may not complete the workflow: only its submitter adds nodes. */
+  | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A label does not exist. */
+  | 'LABEL_NOT_FOUND'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part with this number has other nodes. */
+  | 'PART_CONFLICT'
+  /** The part is not the next one. The message names that. */
+  | 'PART_OUT_OF_ORDER'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that a payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow would have too many nodes, edges or bytes. */
+  | 'WORKFLOW_TOO_LARGE';
+
+/** A workflow to cancel. */
+export type CancelWorkflowInput = {
+  /** Cancels final nodes, too; only for the whole workflow. */
+  isFinalIncluded?: boolean | null | undefined;
+  /** Names of the nodes to cancel, at most 1000; the whole workflow by default. */
+  nodes?: Array<string> | null | undefined;
+  /** Reason, 1 to 500 characters. */
+  reason?: string | null | undefined;
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `cancelWorkflow`. */
+export type CancelWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A node does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** The state of a node does not permit the change. The message names the state. */
+  | 'NODE_STATE_CONFLICT'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
+
 /** Conditions of a payload that uses CUDA. */
 export type CudaRequirementInput = {
   /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
@@ -282,6 +372,13 @@ export type LabelInput = {
   value: string;
 };
 
+/** The streams of a payload. */
+export type LogStream =
+  /** Standard error. */
+  | 'STDERR'
+  /** Standard output. */
+  | 'STDOUT';
+
 /** Signal of a notice. Only processes of the payload that handle the signal receive it. */
 export type NoticeSignal =
   /** No signal: the payload looks for the file. */
@@ -322,6 +419,13 @@ export type ParameterSetInput = {
   variant?: number | null | undefined;
 };
 
+/** New memory of jobs that are repeated. */
+export type RetryMemoryInput =
+  {   /** Multiple of the previous memory, above 0 and at most 100. The product is rounded up, and is at most 16777216 MiB. */
+  factor: number; memoryMiB?: never; }
+  |  { factor?: never;   /** Memory of the whole job, in MiB, 1 to 16777216. */
+  memoryMiB: number; };
+
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Factor by which each wait is longer than the one before, 1 to 10. */
@@ -330,9 +434,79 @@ export type RetryPolicyInput = {
   backoffSeconds?: number | null | undefined;
   /** Largest number of attempts, 1 to 20. */
   maxAttempts?: number | null | undefined;
+  /** Largest memory to which it grows, in MiB, 1 to 16777216; by default only what workers offer limits it. */
+  maxMemoryMiB?: number | null | undefined;
+  /**
+   * Factor by which the memory grows after an attempt that failed with `MEMORY_EXCEEDED`, 1.01 to 10. While it
+   * can grow, and an attempt is left, this error is retried, too. By default the memory stays as it is.
+   */
+  memoryFactor?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
 };
+
+/** Changed resources of jobs that are repeated. */
+export type RetryRequirementsInput = {
+  /** CPU cores, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Scratch space, in MiB, 0 to 1073741824. */
+  diskMiB?: number | null | undefined;
+  /** Memory of the whole job. */
+  memory?: RetryMemoryInput | null | undefined;
+  /** Queue of the jobs, by name; null accepts any queue. */
+  queue?: string | null | undefined;
+  /** Longest time the payload may run. */
+  walltime?: RetryWalltimeInput | null | undefined;
+};
+
+/** New walltime of jobs that are repeated. */
+export type RetryWalltimeInput =
+  {   /** Multiple of the previous walltime, above 0 and at most 100. The product is rounded up, and is at most 34560000 seconds. */
+  factor: number; seconds?: never; }
+  |  { factor?: never;   /** Longest time the payload may run, in seconds, 1 to 34560000. */
+  seconds: number; };
+
+/** A workflow to retry. */
+export type RetryWorkflowInput = {
+  /**
+   * Key of 1 to 200 characters. A repeated call with the same key and content changes nothing. A workflow knows its latest
+   * 100 keys.
+   */
+  idempotencyKey?: string | null | undefined;
+  /**
+   * Names of ended nodes, at most 1000. They and all nodes that depend on them, directly or not, run again. By default,
+   * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
+   */
+  nodes?: Array<string> | null | undefined;
+  /**
+   * Changed resources of the nodes that have failed or are named. Nodes behind them run again as they were. What is left out
+   * stays as it was.
+   */
+  requirements?: RetryRequirementsInput | null | undefined;
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `retryWorkflow`. */
+export type RetryWorkflowUserErrorCode =
+  /** You may not change the workflow. */
+  | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A node does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** The state of a node does not permit the change. The message names the state. */
+  | 'NODE_STATE_CONFLICT'
+  /** A node would require more than its queue permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
 
 /** Conditions of a payload that uses ROCm. */
 export type RocmRequirementInput = {
@@ -349,6 +523,41 @@ export type ScoutRuleInput = {
   /** Percentile of what the scouts used, 1 to 100. */
   percentile?: number | null | undefined;
 };
+
+/** A workflow to seal. */
+export type SealWorkflowInput = {
+  /** The workflow. */
+  workflowId: string;
+};
+
+/** Code of an error of `sealWorkflow`. */
+export type SealWorkflowUserErrorCode =
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. The message names its nodes. */
+  | 'CYCLE'
+  /** You may not complete the workflow: only its submitter seals it. */
+  | 'FORBIDDEN'
+  /** The workflow has no nodes, or a number of edges between labels is out of range. */
+  | 'INVALID_VALUE'
+  /** An edge or a limit names a label that no node has. */
+  | 'LABEL_NOT_FOUND'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A part is not stored completely. The message names it. */
+  | 'PART_INCOMPLETE'
+  /** A node requires more than the queue that it names permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The share does not exist any more. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow has too many edges or labels. */
+  | 'WORKFLOW_TOO_LARGE';
 
 /** Way in which a payload receives a secret. */
 export type SecretDelivery =
@@ -414,6 +623,74 @@ export type SubmitTaskUserErrorCode =
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
+/** A workflow to submit. */
+export type SubmitWorkflowInput = {
+  /** Name of the experiment that owns it. */
+  experiment: string;
+  /** Edges between labels, at most 1000. */
+  groupEdges?: Array<WorkflowGroupEdgeInput> | null | undefined;
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same workflow. Keys are kept for 30 days. */
+  idempotencyKey: string;
+  /**
+   * False if further nodes follow with `appendWorkflowNodes`. The workflow is OPEN then, and nothing of it runs before
+   * `sealWorkflow`.
+   */
+  isSealed?: boolean | null | undefined;
+  /** Labels of the jobs, at most 32. */
+  labels?: Array<LabelInput> | null | undefined;
+  /** A name of 1 to 200 characters. */
+  name: string;
+  /** Defaults and limits of the nodes with a label, at most 500. */
+  nodeLabels?: Array<WorkflowNodeLabelInput> | null | undefined;
+  /**
+   * The nodes, 1 to 20,000, whose payloads have at most 16 MiB together. With `isSealed: false` there may be none, and they
+   * may depend on nodes of later parts.
+   */
+  nodes: Array<WorkflowNodeInput>;
+  /** Subject of the person that will own the workflow and its jobs, as for `submitJobs`; by default the caller owns them. */
+  onBehalfOf?: string | null | undefined;
+  /** Priority of the jobs within the share, -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** Leaf of the experiment's shares that the jobs are charged to; the first leaf by default. */
+  share?: string | null | undefined;
+};
+
+/** Code of an error of `submitWorkflow`. */
+export type SubmitWorkflowUserErrorCode =
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The graph has a cycle. The message names its nodes. */
+  | 'CYCLE'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** An edge names a label that no node has. */
+  | 'LABEL_NOT_FOUND'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that does not exist. */
+  | 'NODE_NOT_FOUND'
+  /**
+   * A node can never run: `needed` is larger than the number of its edges, or it is not final and depends on a final
+   * node.
+   */
+  | 'NODE_UNREACHABLE'
+  /** A node requires more than the queue that its requirements name permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret that a payload names does not exist, or you may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow has too many nodes, edges or bytes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 /** Command that a limit of failures gives. */
 export type TaskFailureAction =
   /** Abort, like `abortTask`. */
@@ -469,6 +746,99 @@ export type TaskVariantInput = {
   requirements?: JobRequirementsInput | null | undefined;
 };
 
+/** An edge from another node. */
+export type WorkflowDependencyInput = {
+  /** Condition that this node must meet. */
+  condition?: WorkflowEdgeCondition | null | undefined;
+  /** Name of the node from which the edge leads. */
+  node: string;
+};
+
+/** Condition of an edge: the end of the node from which the edge leads. */
+export type WorkflowEdgeCondition =
+  /** The node ends, in any state; SKIPPED and CANCELLED count, too. */
+  | 'ENDED'
+  /** The node ends as FAILED. */
+  | 'FAILED'
+  /** The node ends as SUCCEEDED. */
+  | 'SUCCEEDED';
+
+/** An edge from all nodes with the label `from` to each node with the label `to`. Final nodes are left out. */
+export type WorkflowGroupEdgeInput = {
+  /** Condition on the nodes that come first. */
+  condition?: WorkflowEdgeCondition | null | undefined;
+  /** Label of the nodes that come first. */
+  from: string;
+  /** Number of nodes with the label `from` that must meet the condition: all by default, and 1 for FAILED. */
+  needed?: number | null | undefined;
+  /** Label of the nodes that follow. */
+  to: string;
+};
+
+/** A node of a workflow. Absent values are those of its label. */
+export type WorkflowNodeInput = {
+  /** Edges that lead to the node, each from another node. */
+  dependsOn?: Array<WorkflowDependencyInput> | null | undefined;
+  /** The node runs after all nodes that are not final have ended, in any state. They cannot depend on it. */
+  isFinal?: boolean | null | undefined;
+  /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  label?: string | null | undefined;
+  /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
+  name: string;
+  /**
+   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
+   * submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node also
+   * waits until all nodes that are not final have ended; this edge is not counted here.
+   */
+  needed?: number | null | undefined;
+  /** Program that the job runs; required unless the label has one. */
+  payload?: JobPayloadInput | null | undefined;
+  /** Priority of the job within the share, -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** Resources that the job needs. */
+  requirements?: JobRequirementsInput | null | undefined;
+  /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
+  retry?: RetryPolicyInput | null | undefined;
+};
+
+/** Defaults and limits of the nodes with a label. */
+export type WorkflowNodeLabelInput = {
+  /** Number of failed nodes at which the workflow is paused, 1 to 1,000,000; by default it goes on. */
+  failureLimit?: number | null | undefined;
+  /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  label: string;
+  /** Most nodes that may be submitted at a time, 1 to 1,000,000; by default there is no limit. */
+  maxSubmitted?: number | null | undefined;
+  /** Program of the nodes that give none. */
+  payload?: JobPayloadInput | null | undefined;
+  /** Priority of the jobs within the share, -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** Resources that the jobs need. */
+  requirements?: JobRequirementsInput | null | undefined;
+  /** Policy by which failed attempts are repeated. */
+  retry?: RetryPolicyInput | null | undefined;
+};
+
+/** State of a workflow. */
+export type WorkflowState =
+  /** All nodes have ended after it was cancelled. */
+  | 'CANCELLED'
+  /** It was cancelled, and its jobs are ending. Final nodes still run unless they were cancelled, too. */
+  | 'CANCELLING'
+  /** All nodes have ended, and some have failed or were cancelled. */
+  | 'FAILED'
+  /**
+   * Nodes are being stored, or parts are awaited. None is submitted. It is cancelled if nothing is added for a day, or if
+   * it is not sealed within seven days.
+   */
+  | 'OPEN'
+  /** No further node is submitted. Jobs that exist go on. */
+  | 'PAUSED'
+  /** Nodes are submitted as their conditions are met. */
+  | 'RUNNING'
+  /** All nodes have ended, and none has failed or was cancelled. */
+  | 'SUCCEEDED';
+
 export type ExperimentSubmitTaskMutationVariables = Exact<{
   input: SubmitTaskInput;
 }>;
@@ -476,14 +846,14 @@ export type ExperimentSubmitTaskMutationVariables = Exact<{
 
 export type ExperimentSubmitTaskMutation = { submitTask: { task: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitTaskUserErrorCode }> } };
 
-export type ExperimentTaskOfLabelQueryVariables = Exact<{
+export type ExperimentWorkOfLabelQueryVariables = Exact<{
   experiment: string;
   key: string;
   value: string;
 }>;
 
 
-export type ExperimentTaskOfLabelQuery = { jobs: { nodes: Array<{ task: { id: string } | null }> } };
+export type ExperimentWorkOfLabelQuery = { jobs: { nodes: Array<{ workflowId: string | null, task: { id: string } | null }> } };
 
 export type ExperimentTaskJobsQueryVariables = Exact<{
   id: string;
@@ -502,17 +872,99 @@ export type ExperimentJobEventsSubscriptionVariables = Exact<{
 
 export type ExperimentJobEventsSubscription = { jobStateChanged: { cursor: string, event: { state: JobState, revision: number, job: { id: string, taskIndex: number | null, task: { id: string } | null, labels: Array<{ key: string, value: string }> } } | null } };
 
+export type ExperimentSubmitWorkflowMutationVariables = Exact<{
+  input: SubmitWorkflowInput;
+}>;
 
+
+export type ExperimentSubmitWorkflowMutation = { submitWorkflow: { workflow: { id: string, state: WorkflowState } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitWorkflowUserErrorCode }> } };
+
+export type ExperimentAppendNodesMutationVariables = Exact<{
+  input: AppendWorkflowNodesInput;
+}>;
+
+
+export type ExperimentAppendNodesMutation = { appendWorkflowNodes: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: AppendWorkflowNodesUserErrorCode }> } };
+
+export type ExperimentSealWorkflowMutationVariables = Exact<{
+  input: SealWorkflowInput;
+}>;
+
+
+export type ExperimentSealWorkflowMutation = { sealWorkflow: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: SealWorkflowUserErrorCode }> } };
+
+export type ExperimentCancelWorkflowMutationVariables = Exact<{
+  input: CancelWorkflowInput;
+}>;
+
+
+export type ExperimentCancelWorkflowMutation = { cancelWorkflow: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: CancelWorkflowUserErrorCode }> } };
+
+export type ExperimentRetryWorkflowMutationVariables = Exact<{
+  input: RetryWorkflowInput;
+}>;
+
+
+export type ExperimentRetryWorkflowMutation = { retryWorkflow: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: RetryWorkflowUserErrorCode }> } };
+
+export type ExperimentNodeJobFragment = { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null };
+
+export type ExperimentWorkflowJobsQueryVariables = Exact<{
+  id: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type ExperimentWorkflowJobsQuery = { workflow: { nodes: { nodes: Array<{ job: { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
+
+export type ExperimentWorkflowJobEventsSubscriptionVariables = Exact<{
+  experiment: string;
+  states: Array<JobState> | JobState;
+  after?: string | null | undefined;
+}>;
+
+
+export type ExperimentWorkflowJobEventsSubscription = { jobStateChanged: { cursor: string, event: { state: JobState, revision: number, job: { taskIndex: number | null, id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, task: { id: string } | null, labels: Array<{ key: string, value: string }>, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } } | null } };
+
+export type ExperimentJobLogQueryVariables = Exact<{
+  id: string;
+  attempt: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type ExperimentJobLogQuery = { job: { log: { hasNextPage: boolean, endCursor: string, chunks: Array<{ stream: LogStream, text: string }> } } | null };
+
+export const ExperimentNodeJobFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ExperimentNodeJob"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowId"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowIndex"}},
+{"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
+{"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<ExperimentNodeJobFragment, unknown>;
 export const ExperimentSubmitTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentSubmitTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitTaskInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitTask"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentSubmitTaskMutation, ExperimentSubmitTaskMutationVariables>;
-export const ExperimentTaskOfLabelDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentTaskOfLabel"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
+export const ExperimentWorkOfLabelDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentWorkOfLabel"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"key"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"value"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}]}},
 {"kind":"ObjectField","name":{"kind":"Name","value":"labels"},"value":{"kind":"ListValue","values":[{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"key"},"value":{"kind":"Variable","name":{"kind":"Name","value":"key"}}},
 {"kind":"ObjectField","name":{"kind":"Name","value":"value"},"value":{"kind":"Variable","name":{"kind":"Name","value":"value"}}}]}]}}]}},
-{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentTaskOfLabelQuery, ExperimentTaskOfLabelQueryVariables>;
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowId"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkOfLabelQuery, ExperimentWorkOfLabelQueryVariables>;
 export const ExperimentTaskJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentTaskJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
 {"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
@@ -533,3 +985,87 @@ export const ExperimentJobEventsDocument = {"kind":"Document","definitions":[{"k
 {"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentJobEventsSubscription, ExperimentJobEventsSubscriptionVariables>;
+export const ExperimentSubmitWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentSubmitWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SubmitWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"submitWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentSubmitWorkflowMutation, ExperimentSubmitWorkflowMutationVariables>;
+export const ExperimentAppendNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentAppendNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendWorkflowNodesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendWorkflowNodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentAppendNodesMutation, ExperimentAppendNodesMutationVariables>;
+export const ExperimentSealWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentSealWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SealWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sealWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentSealWorkflowMutation, ExperimentSealWorkflowMutationVariables>;
+export const ExperimentCancelWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentCancelWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CancelWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cancelWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentCancelWorkflowMutation, ExperimentCancelWorkflowMutationVariables>;
+export const ExperimentRetryWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentRetryWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RetryWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"retryWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentRetryWorkflowMutation, ExperimentRetryWorkflowMutationVariables>;
+export const ExperimentWorkflowJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentWorkflowJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ExperimentNodeJob"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ExperimentNodeJob"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowId"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowIndex"}},
+{"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
+{"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkflowJobsQuery, ExperimentWorkflowJobsQueryVariables>;
+export const ExperimentWorkflowJobEventsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"ExperimentWorkflowJobEvents"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"states"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"JobState"}}}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobStateChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}]}},
+{"kind":"ObjectField","name":{"kind":"Name","value":"states"},"value":{"kind":"Variable","name":{"kind":"Name","value":"states"}}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"event"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ExperimentNodeJob"}},
+{"kind":"Field","name":{"kind":"Name","value":"taskIndex"}},
+{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ExperimentNodeJob"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowId"}},
+{"kind":"Field","name":{"kind":"Name","value":"workflowIndex"}},
+{"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
+{"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkflowJobEventsSubscription, ExperimentWorkflowJobEventsSubscriptionVariables>;
+export const ExperimentJobLogDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentJobLog"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"log"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"attempt"},"value":{"kind":"Variable","name":{"kind":"Name","value":"attempt"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1000"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"chunks"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"stream"}},
+{"kind":"Field","name":{"kind":"Name","value":"text"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentJobLogQuery, ExperimentJobLogQueryVariables>;
