@@ -51,7 +51,7 @@ const providersOf: Readonly<Partial<Record<keyof StorageSettings, readonly Stora
   region: ['S3'],
   prefix: ['S3'],
   webAddress: ['XROOTD'],
-  trustedOrigins: ['WEBDAV', 'XROOTD'],
+  trustedOrigins: ['WEBDAV'],
 };
 
 /** Settings after a change of the given ones. */
