@@ -230,6 +230,22 @@ describe('a workflow', () => {
     await system.ask(cancel, { id: workflow.workflow.id });
   });
 
+  it('is refused if core cancelled it before all of its parts came', async () => {
+    const quanta = Array.from({ length: 2600 }, (_, at) => ({ ...quantum(`isr${at}`), label: 'isr' }));
+    const stopped = wanted('stopped', { name: 'stopped', quanta });
+    await running.restart(losing(system.service('rubin'), 'request', 2));
+    expect((await submitted(stopped)).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    const open = '{ workflows(filter: { names: ["stopped"] }) { nodes { id state } } }';
+    const [workflow] = (await system.ask(open)).data.workflows.nodes;
+    expect(workflow.state).toBe('OPEN');
+    const cancel =
+      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
+    await system.ask(cancel, { id: workflow.id });
+    // The sweep of the new process submits what was left.
+    await running.restart();
+    await waitFor('the removal', async () => (await written('stopped'))[0] === 0, deadline);
+  });
+
   it('is placed on workers with its release, and explains that', async () => {
     const { workflow } = await submitted(wanted('released', { release: 'w_2030_12' }));
     const jobs =
@@ -365,6 +381,11 @@ describe('a workflow of the version before', () => {
 describe('the retry of a workflow', () => {
   const labels = [{ label: 'isr', memoryFactor: 2, maxAttempts: 2 }];
   let id: string;
+
+  beforeAll(async () => {
+    // The first one said nothing for too long.
+    worker = await startWorker(system, 'two');
+  });
 
   it('follows what failed: the answers say what, why, and what it blocks', async () => {
     const { workflow } = await submitted(wanted('failing', { labels, finalJob: { command: 'merge' } }));

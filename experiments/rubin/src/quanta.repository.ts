@@ -26,6 +26,13 @@ export class QuantaRepository {
     return this.#quanta.find({ _id }, { sort: { _id: 1 } }).toArray();
   }
 
+  /** The graph of a workflow, in order, without the data that its quanta work on. */
+  async graph(workflowId: string, totalQuanta: number): Promise<readonly Omit<Quantum, 'dataId'>[]> {
+    const _id = { $gte: quantumId(workflowId, 0), $lt: quantumId(workflowId, totalQuanta) };
+    const projection = { _id: 0, name: 1, label: 1, needs: 1, node: 1 } as const;
+    return this.#quanta.find({ _id }, { sort: { _id: 1 }, projection }).toArray();
+  }
+
   /** Quanta of a workflow by name, in no order. */
   async named(
     workflowId: string,

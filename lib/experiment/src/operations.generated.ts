@@ -879,6 +879,14 @@ export type ExperimentSubmitWorkflowMutationVariables = Exact<{
 
 export type ExperimentSubmitWorkflowMutation = { submitWorkflow: { workflow: { id: string, state: WorkflowState } | null, userErrors: Array<{ message: string, path: Array<string>, code: SubmitWorkflowUserErrorCode }> } };
 
+export type ExperimentWorkflowsNamedQueryVariables = Exact<{
+  experiment: string;
+  name: string;
+}>;
+
+
+export type ExperimentWorkflowsNamedQuery = { workflows: { nodes: Array<{ id: string, state: WorkflowState, sealedAt: string | null, labels: Array<{ key: string, value: string }> }> } };
+
 export type ExperimentAppendNodesMutationVariables = Exact<{
   input: AppendWorkflowNodesInput;
 }>;
@@ -990,6 +998,14 @@ export const ExperimentSubmitWorkflowDocument = {"kind":"Document","definitions"
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentSubmitWorkflowMutation, ExperimentSubmitWorkflowMutationVariables>;
+export const ExperimentWorkflowsNamedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentWorkflowsNamed"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflows"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}]}},
+{"kind":"ObjectField","name":{"kind":"Name","value":"names"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"name"}}]}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"sealedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkflowsNamedQuery, ExperimentWorkflowsNamedQueryVariables>;
 export const ExperimentAppendNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentAppendNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendWorkflowNodesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendWorkflowNodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}},

@@ -35,7 +35,7 @@ export interface Campaign {
 export type CampaignWorkflow = Pick<WorkflowDocument, '_id' | 'memoryMiB' | 'labels' | 'totalQuanta'>;
 
 /** The graph of stored quanta, in order. */
-export function graphOf(quanta: readonly Quantum[]): CampaignGraph {
+export function graphOf(quanta: readonly Omit<Quantum, 'dataId'>[]): CampaignGraph {
   const positions = new Map(quanta.map(({ name }, index) => [name, index]));
   const labels = [...new Set(quanta.map(({ label }) => label))];
   const labelAt = new Map(labels.map((label, index) => [label, index]));

@@ -57,7 +57,7 @@ export class Campaigns {
   }
 
   async #readGraph({ _id, totalQuanta }: WorkflowDocument): Promise<CampaignGraph> {
-    return graphOf(await this.#options.quanta.range(_id, 0, totalQuanta));
+    return graphOf(await this.#options.quanta.graph(_id, totalQuanta));
   }
 }
 

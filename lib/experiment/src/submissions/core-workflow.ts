@@ -5,6 +5,7 @@ import {
   ExperimentCancelWorkflowDocument,
   ExperimentSealWorkflowDocument,
   ExperimentSubmitWorkflowDocument,
+  ExperimentWorkflowsNamedDocument,
   type SubmitWorkflowInput,
   type WorkflowNodeInput,
 } from '../operations.generated.js';
@@ -59,8 +60,8 @@ export async function submitWorkflowToCore(
   );
   const { workflow, userErrors } = submitWorkflow;
   if (!workflow) {
-    // An earlier version of the experiment described the same submission otherwise.
-    if (userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED')) return workOfLabel(options, id);
+    if (userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
+      return knownWorkflow(options, id, beginning.name);
     return refused(userErrors, options);
   }
   if (workflow.state !== 'OPEN') return { workflowId: workflow.id };
@@ -73,6 +74,29 @@ export async function submitWorkflowToCore(
   const faults = await seal(core, workflow.id);
   return faults.length === 0 ? { workflowId: workflow.id } : withdrawn(options, workflow.id, faults, 0);
 }
+
+/**
+ * Finds the workflow that core has for the key of a submission and does not return: it was cancelled before
+ * it was sealed, or an earlier version of the experiment described it otherwise.
+ */
+async function knownWorkflow(options: CoreSubmitOptions, id: string, name: string): Promise<CoreAnswer> {
+  const { core, experiment, label } = options;
+  const { workflows } = await asked(() =>
+    core.query(ExperimentWorkflowsNamedDocument, { experiment, name }, attemptOptions),
+  );
+  const found = workflows.nodes.find(({ labels }) =>
+    labels.some(({ key, value }) => key === label && value === id),
+  );
+  if (found?.sealedAt != null) return { workflowId: found.id };
+  return found?.state === 'CANCELLED' ? refused([cancelled], options) : workOfLabel(options, id);
+}
+
+/** A part was refused before a crash, or core waited for parts too long. */
+const cancelled: Fault = {
+  message: 'the workflow was cancelled before all of it was stored; submit it again',
+  path: [],
+  code: 'WORKFLOW_STATE_CONFLICT',
+};
 
 /** Nodes in parts that one call takes. */
 export function partsOf(nodes: readonly CoreNode[]): readonly (readonly CoreNode[])[] {
