@@ -117,7 +117,8 @@ function announcement(form: StoryForm): object {
     prewarmedWorkers: workers - 1,
     targetLagSeconds: 2,
     idleSeconds: 5,
-    leaseSeconds: 10,
+    leaseSeconds,
+    maxAttempts: 20,
   };
   const path = { name: 'FAST', command: 'sh', arguments: ['-c', payload(form)], memoryMiB: 64 };
   return {
