@@ -2,6 +2,7 @@
 /** An agent that watches a folder, and announces the super time frames that are written there. */
 import { readFile } from 'node:fs/promises';
 import { createClient } from '@rhizome/client';
+import { systemClock } from '@rhizome/clock';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, logUnhandledRejections } from '@rhizome/log';
 import { announceFrames } from './watch/announce-frames.js';
@@ -24,7 +25,8 @@ try {
     complete: config.complete,
     locationPrefix: config.locationPrefix ?? `${config.folder}/`,
     rescanMs: config.rescanSeconds * 1000,
-    journal: await Journal.open(config.journalFile),
+    journal: await Journal.open(config.journalFile, config),
+    clock: systemClock,
     announce: announceFrames(client, config.runNumber),
     log,
   });

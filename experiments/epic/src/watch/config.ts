@@ -26,7 +26,7 @@ const schema = z.strictObject({
   folder,
   runNumber: z.int().min(1),
   /** Form of the names of frames. Files with other names are left alone. */
-  pattern: pattern.default('^[^.].*?(?<number>\\d+)\\.stf$'),
+  pattern: pattern.default('^(?!\\.).*?(?<number>\\d+)\\.stf$'),
   /**
    * `rename`: writers rename a file into place, so that one with such a name is complete. `marker`: it is
    * complete once there is a file with its name and `.done`, and its size is the same in two looks.
@@ -36,7 +36,7 @@ const schema = z.strictObject({
   locationPrefix: z.string().min(1).max(700).optional(),
   /** Time between two looks at the whole folder: some file systems report no changes. */
   rescanSeconds: z.number().min(0.1).max(600).default(2),
-  /** File with the numbers that were announced; it must not be in the folder. */
+  /** File with the numbers that were announced: one for each run, outside the folder. */
   journalFile: folder,
   gatewayUrl: z.url({ protocol: /^https?$/ }),
   /** A file with a token; read again before each request. */

@@ -1,8 +1,15 @@
 /**
- * Numbers of the frames that were announced, one a line. A frame whose line was lost in a crash is announced
- * again, which changes nothing.
+ * Numbers of the frames that were announced, one a line, behind a line that names the run and the folder. A
+ * frame whose line was lost in a crash is announced again, which changes nothing.
  */
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { DomainError } from '@rhizome/errors';
+
+/** Run and folder of a journal. */
+export interface JournalOwner {
+  readonly runNumber: number;
+  readonly folder: string;
+}
 
 export class Journal {
   readonly #path: string;
@@ -16,14 +23,26 @@ export class Journal {
     this.#isCut = isCut;
   }
 
-  /** Reads the file; a file that does not exist is empty. */
-  static async open(path: string): Promise<Journal> {
+  /**
+   * Reads the file; one that does not exist is created.
+   * @throws DomainError CONFIG_INVALID if it is the journal of another run or folder: the numbers of each run
+   *   begin anew, and its frames would be left out
+   */
+  static async open(path: string, { runNumber, folder }: JournalOwner): Promise<Journal> {
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '';
       throw error;
     });
+    const head = `run ${runNumber} ${JSON.stringify(folder)}`;
     const lines = text.split('\n');
-    const cut = lines.pop();
+    const cut = lines.pop() ?? '';
+    // A crash may have cut off the first line.
+    if (lines.length === 0 && head.startsWith(cut)) {
+      await writeFile(path, `${head}\n`);
+      return new Journal(path, new Set(), false);
+    }
+    const found = lines.shift() ?? cut;
+    if (found !== head) throw ofAnother(path, found, head);
     return new Journal(path, new Set(lines.filter((line) => /^\d+$/.test(line)).map(Number)), cut !== '');
   }
 
@@ -32,8 +51,14 @@ export class Journal {
   }
 
   async add(numbers: readonly number[]): Promise<void> {
+    if (numbers.length === 0) return;
     await appendFile(this.#path, `${this.#isCut ? '\n' : ''}${numbers.join('\n')}\n`);
     this.#isCut = false;
     for (const number of numbers) this.#numbers.add(number);
   }
+}
+
+function ofAnother(path: string, found: string, expected: string): DomainError {
+  const message = `journalFile: ${path} begins with ${JSON.stringify(found.slice(0, 200))}; must be a file that does not exist, or begin with ${JSON.stringify(expected)}`;
+  return new DomainError('CONFIG_INVALID', message, { field: 'journalFile', value: path, expected });
 }
