@@ -205,7 +205,7 @@ describe('Journal', () => {
     expect(await readFile(journalFile, 'utf8')).toBe(text);
   });
 
-  it('begins anew if its first line was cut off, and leaves a file of another kind alone', async () => {
+  it('begins again if its first line was cut off, and leaves a file of another kind alone', async () => {
     await writeFile(journalFile, 'run 47');
     await (await Journal.open(journalFile, owner())).add([3]);
     expect((await Journal.open(journalFile, owner())).has(3)).toBe(true);

@@ -26,7 +26,7 @@ export class Journal {
   /**
    * Reads the file; one that does not exist is created.
    * @throws DomainError CONFIG_INVALID if it is the journal of another run or folder: the numbers of each run
-   *   begin anew, and its frames would be left out
+   *   begin again, and its frames would be left out
    */
   static async open(path: string, { runNumber, folder }: JournalOwner): Promise<Journal> {
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
