@@ -76,7 +76,10 @@ export class ResultsFollower {
     }
   }
 
-  /** Reads the stream from the stored cursor. @param isLost from now: it does not reach back so far */
+  /**
+   * Reads the stream from the stored cursor, until another process has moved it.
+   * @param isLost from now: it does not reach back so far
+   */
   async #follow(isLost: boolean, going: () => void): Promise<void> {
     const { core, results } = this.#options;
     const { signal } = this.#stopping;
@@ -92,11 +95,12 @@ export class ResultsFollower {
       for await (const { workUnitCompleted } of stream) {
         if (signal.aborted) return;
         const { cursor, event } = workUnitCompleted;
-        if (!sums) await results.begin(this.#none(cursor));
-        else if (isLost) await results.skipTo(id, sums.cursor, cursor, this.#options.clock.now());
-        else if (event && !(await this.#record(sums, cursor, event))) return;
+        // Sums go on from what was written here: what is stored may be another process's by now.
+        if (!sums) sums = await results.begin(this.#none(cursor));
+        else if (isLost) sums = await results.skipTo(sums, cursor, this.#options.clock.now());
+        else if (event) sums = await this.#record(sums, cursor, event);
+        if (!sums) return;
         isLost = false;
-        sums = await results.find(id);
         going();
       }
     } finally {
@@ -104,15 +108,19 @@ export class ResultsFollower {
     }
   }
 
-  /** @returns false if another process has recorded results */
-  async #record(sums: ResultsDocument, cursor: string, event: CompletedEvent): Promise<boolean> {
+  /** @returns the sums as they are stored; null if another process has recorded results */
+  async #record(
+    sums: ResultsDocument,
+    cursor: string,
+    event: CompletedEvent,
+  ): Promise<ResultsDocument | null> {
     const { results, clock } = this.#options;
     const { run, path } = this.#place;
     const numbers = new Set(event.units.flatMap(({ key }) => sliceOfKey(key)?.frame ?? []));
     const frames = await results.frames([...numbers].map((number) => frameId(run._id, number)));
     const { sums: next, done } = withResults(sums, path, event, frames);
-    const after = { ...next, cursor, updatedAt: clock.now(), revision: sums.revision + 1 };
-    return results.record(sums.cursor, after, path, done);
+    const after = { ...next, cursor, updatedAt: clock.now() };
+    return (await results.record(sums.cursor, after, path, done)) ? after : null;
   }
 
   #none(cursor: string): ResultsDocument {

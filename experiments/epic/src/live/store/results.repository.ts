@@ -48,20 +48,34 @@ export class ResultsRepository {
     return this.#results.findOne({ _id: id });
   }
 
-  /** Stores the beginning of a stream of results, unless one is stored. */
-  async begin(results: ResultsDocument): Promise<void> {
+  /** Stores the beginning of a stream of results. @returns it, or null if one is stored */
+  async begin(results: ResultsDocument): Promise<ResultsDocument | null> {
     try {
       await this.#results.insertOne(results, { writeConcern: { w: 'majority' } });
+      return results;
     } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
+      if (isDuplicateKey(error)) return null;
+      throw error;
     }
   }
 
-  /** Goes on from now: core's stream no longer reaches back to the cursor. */
-  async skipTo(id: string, before: string, cursor: string, now: Date): Promise<void> {
-    await this.#results.updateOne(
-      { _id: id, cursor: before },
+  /**
+   * Goes on from now: core's stream no longer reaches back to the cursor.
+   * @returns the results, or null if another process has moved the cursor
+   */
+  async skipTo(results: ResultsDocument, cursor: string, now: Date): Promise<ResultsDocument | null> {
+    const { matchedCount } = await this.#results.updateOne(
+      { _id: results._id, cursor: results.cursor },
       { $set: { cursor, hasGap: true, updatedAt: now }, $inc: { revision: 1 } },
+    );
+    return matchedCount === 0 ? null : { ...results, cursor, hasGap: true };
+  }
+
+  /** Notes that some results of a lane are not in its sums. */
+  async noteGap(id: string, now: Date): Promise<void> {
+    await this.#results.updateOne(
+      { _id: id },
+      { $set: { hasGap: true, updatedAt: now }, $inc: { revision: 1 } },
     );
   }
 
@@ -84,9 +98,11 @@ export class ResultsRepository {
   ): Promise<boolean> {
     return this.#db.client.withSession((session) =>
       session.withTransaction(async () => {
-        const { _id, ...values } = results;
+        const { _id, cursor, updatedAt, completed, seconds, latency, slowest, sites } = results;
+        const $set = { cursor, updatedAt, completed, seconds, latency, slowest, sites };
         const filter = { _id, cursor: before };
-        const { matchedCount } = await this.#results.replaceOne(filter, values, { session });
+        const update = { $set, $inc: { revision: 1 } };
+        const { matchedCount } = await this.#results.updateOne(filter, update, { session });
         if (matchedCount === 0) return false;
         const writes = [...done].map(([id, count]): AnyBulkWriteOperation<FrameDocument> => ({
           updateOne: { filter: { _id: id }, update: { $inc: { [`done.${path}`]: count, revision: 1 } } },
