@@ -7,6 +7,7 @@ import { silentLogger } from '@rhizome/log';
 import { waitFor } from '@rhizome/testkit';
 import type { AnyData } from '../e2e/system/api.js';
 import { losing } from './faulty-client.js';
+import { show } from './live-run-query.js';
 import { document, mutate, type RunningExperiment, type System, startTestSystem } from './test-system.js';
 import { startWorker } from './worker.js';
 
@@ -17,27 +18,6 @@ beforeEach(() => {
 });
 /** A time of the run, in seconds after its beginning. */
 const at = (seconds: number): string => new Date(started + seconds * 1000).toISOString();
-
-const show = `query ($run: Int!) { epic { liveRun(runNumber: $run) {
-  id phase phaseSince endedAt problem
-  facets { name state since owner { subject } }
-  history(first: 50) { totalCount nodes { sequence facet state at isLate phase reason author { subject } } }
-  frames { announced bytes lastNumber missing ratePerSecond gaps { first last } }
-  decisions(first: 50) { nodes { path reason message } }
-  paths {
-    name announcedSlices fedSlices lagSeconds feedLagSeconds
-    slices { waiting leased completed dead failedAttempts }
-    latency { results p50 p95 minimum parts { step p50 p95 } }
-    slowest { frame slice seconds site { name } job { name } }
-    sites { site { name } completed seconds failedAttempts }
-    cost { busyCoreHours heldCoreHours busyCoreHoursPerTB }
-    lanes {
-      queueName site { name } poolId fleetId depthHours
-      feed { isHeld reason message heldBy { subject } }
-      workers { target running waiting maximum reason }
-    }
-  }
-} } }`;
 
 let system: System;
 let running: RunningExperiment;
@@ -285,11 +265,113 @@ describe('a change of a live run', () => {
     await waitFor<Record<string, unknown>>('the phase', stream, { ...minute, until: isPhysics });
     await stream.return?.();
   });
+});
 
-  it('reports what core refuses', async () => {
-    await announce(11, { paths: [fast({ queues: ['nowhere'] })] });
-    const { problem } = await until(11, 'a problem', (run) => run.problem !== null);
-    expect(problem).toMatch(/createFleet.*nowhere/);
+describe('the announcement of a run', () => {
+  it('is refused to those who may only submit', async () => {
+    const alice = await system.tokens.human('alice@example', { epic: 'USER' });
+    const text = `mutation ($input: AnnounceEpicLiveRunInput!) { announceEpicLiveRun(input: $input) { run { id } } }`;
+    const input = { runNumber: 11, detectorConfiguration: 'epic', paths: [fast()] };
+    expect((await system.ask(text, { input }, alice)).errors).toMatchObject([{ code: 'FORBIDDEN' }]);
+    expect(await shown(11)).toBeNull();
+  });
+
+  it('names queues that core does not have, and can be repeated with others', async () => {
+    expect(await announce(11, { paths: [fast({ queues: ['north', 'nowhere'] })] })).toMatchObject({
+      userErrors: [{ code: 'INVALID_VALUE', path: ['paths', '0', 'queues', '1'] }],
+    });
+    expect(await announce(11)).toMatchObject({ userErrors: [] });
+  });
+
+  it('shows what runs, and marks the jobs with the principal that announced it', async () => {
+    await announce(21, { paths: [fast({ command: 'reco', arguments: ['-q'] })] });
+    const text =
+      '{ epic { liveRun(runNumber: 21) { paths { command arguments image lanes { fleetId } } } } }';
+    const [path] = (await system.ask(text)).data.epic.liveRun.paths;
+    expect(path).toMatchObject({ command: 'reco', arguments: ['-q'], image: null });
+    const labels = await waitFor(
+      'jobs of the fleet',
+      async () => {
+        const wanted = { labels: [{ key: 'epic-live-run', value: '21' }] };
+        const jobs =
+          'query ($filter: JobFilter) { jobs(filter: $filter) { nodes { labels { key value } } } }';
+        return (await system.ask(jobs, { filter: wanted })).data.jobs.nodes[0]?.labels as AnyData;
+      },
+      minute,
+    );
+    expect(labels).toContainEqual({ key: 'epic-announced-by', value: 'admin@example' });
+  });
+});
+
+describe('a lane that takes no slices', () => {
+  const two = { paths: [fast({ queues: ['north', 'south'] })] };
+  const south = () =>
+    mutate(system, 'createQueue', { name: 'south', site: 'SOUTH', idempotencyKey: 'south' });
+  const endOf = (run: number) => until(run, 'the end', ({ endedAt }) => endedAt !== null);
+
+  it('does not stop the others if core refuses it', async () => {
+    await south();
+    await mutate(system, 'createWorkPool', { experiment: 'epic', name: 'run-22-fast' }, 'pool { id }');
+    await announce(22, two);
+    expect((await until(22, 'a problem', (run) => run.problem !== null)).problem).toMatch(
+      /run-22-fast: core refused createWorkPool/,
+    );
+    await daq(22, 'PHYSICS', 10);
+    await frames(22, [frame(0)]);
+    const { paths } = await until(22, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    await daq(22, 'STANDBY', 11);
+    const { fleetId } = paths[0].lanes[1];
+    await waitFor('the pause', async () => (await fleetOf(fleetId)).state === 'PAUSED', minute);
+    await daq(22, 'ENDED', 12);
+    await waitFor('the work', async () => (await work('run-22-fast-1', 100)).length === 15, minute);
+    const ended = await endOf(22);
+    expect(ended.paths[0]).toMatchObject({ fedSlices: 15, latency: { results: 15 } });
+    expect(ended.problem).toMatch(/run-22-fast/);
+  });
+
+  it('gives its frames to another one if its pool is closed before they are published', async () => {
+    await south();
+    await announce(23, two);
+    await daq(23, 'PHYSICS', 10);
+    await frames(23, [frame(0)]);
+    const { paths } = await until(23, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    await running.service.stop();
+    await mutate(system, 'closeWorkPool', { poolId: paths[0].lanes[0].poolId });
+    await frames(23, [frame(1), frame(2)]);
+    const runs = running.db.collection('liveRuns');
+    await runs.updateOne({ runNumber: 23 }, { $set: { 'paths.FAST.intent': { lane: 0, to: 3 } } });
+    await running.restart();
+    await until(23, 'the feed', (run) => run.paths[0].fedSlices === 45);
+    const keys = await work('run-23-fast-1', 100);
+    expect(keys.length).toBeGreaterThanOrEqual(30);
+    expect(new Set([...keys, ...(await work('run-23-fast', 100))]).size).toBe(45);
+    await daq(23, 'ENDED', 20);
+    expect((await endOf(23)).paths[0].latency.results).toBe(45);
+  });
+
+  it('is a problem if its fleet was drained, and keeps the run from ending for ten minutes at most', async () => {
+    await announce(24);
+    await daq(24, 'PHYSICS', 10);
+    await frames(24, [frame(0)]);
+    const { paths } = await until(24, 'the feed', (run) => run.paths[0].fedSlices === 15);
+    const { fleetId } = paths[0].lanes[0];
+    await mutate(system, 'drainFleet', { fleetId, reason: 'test' });
+    await waitFor('the end of the fleet', async () => (await fleetOf(fleetId)).state === 'ENDED', minute);
+    await frames(24, [frame(1)]);
+    const held = await until(24, 'a held lane', (run) => run.paths[0].lanes[0].feed.reason === 'LANE_CLOSED');
+    expect(held.problem).toMatch(/run-24-fast: its pool or its fleet was closed or drained/);
+    expect((await state(24, { facet: 'OPERATOR', state: 'END', at: at(12) })).run.phase).toBe('COMPLETED');
+    const runs = running.db.collection('liveRuns');
+    await until(
+      24,
+      'a closed run',
+      async () => (await runs.findOne({ runNumber: 24 }))?.['stage'] === 'CLOSED',
+    );
+    expect((await shown(24)).endedAt).toBeNull();
+    await runs.updateOne({ runNumber: 24 }, { $set: { closesAt: new Date(Date.now() - 660_000) } });
+    const ended = await endOf(24);
+    expect(ended.paths[0]).toMatchObject({ announcedSlices: 30, fedSlices: 15, slices: { waiting: 15 } });
+    expect(ended.problem).toMatch(/run-24-fast/);
   });
 });
 
@@ -322,6 +404,32 @@ describe('the announcement of a state', () => {
     expect((await shown(5)).history.nodes).toMatchObject([
       { author: { subject: 'alice@example' }, reason: 'first collisions' },
     ]);
+  });
+
+  it('ends a run for those who manage the jobs of others, and does nothing else for them', async () => {
+    const owners = ['DAQ', 'OPERATOR'].map((facet) => ({ facet, subject: 'gone@example' }));
+    await announce(25, { owners });
+    expect(await daq(25, 'ENDED', 1)).toMatchObject({ userErrors: [{ code: 'FORBIDDEN' }] });
+    const operator = { facet: 'OPERATOR', at: at(1) };
+    expect(await state(25, { ...operator, state: 'HOLD' })).toMatchObject({
+      userErrors: [{ code: 'FORBIDDEN' }],
+    });
+    const bob = await system.tokens.human('bob@example', { epic: 'USER' });
+    expect(await state(25, { ...operator, state: 'END' }, bob)).toMatchObject({
+      userErrors: [{ code: 'FORBIDDEN' }],
+    });
+    expect(await state(25, { ...operator, state: 'END' })).toMatchObject({ run: { phase: 'COMPLETED' } });
+    expect((await shown(25)).history.nodes).toMatchObject([{ author: { subject: 'admin@example' } }]);
+  });
+
+  it('is refused if the history of the facet is full, unless it ends the run', async () => {
+    await announce(26);
+    const runs = running.db.collection('liveRuns');
+    await runs.updateOne({ runNumber: 26 }, { $set: { 'entriesOf.DAQ': 10_000 } });
+    expect(await daq(26, 'READY', 1)).toMatchObject({ userErrors: [{ code: 'HISTORY_FULL' }] });
+    expect(await state(26, { facet: 'MACHINE', state: 'BEAM', at: at(1) })).toMatchObject({ userErrors: [] });
+    expect(await daq(26, 'ENDED', 2)).toMatchObject({ run: { phase: 'COMPLETED' } });
+    expect(await daq(26, 'ENDED', 3)).toMatchObject({ userErrors: [{ code: 'HISTORY_FULL' }] });
   });
 
   it('reports what is wrong with it', async () => {

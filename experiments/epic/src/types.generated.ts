@@ -107,9 +107,9 @@ export type AnnounceEpicRunStateUserError = UserError & {
 
 /** Code of an error of `announceEpicRunState`. */
 export type AnnounceEpicRunStateUserErrorCode =
-  /** Another principal owns the facet. */
+  /** Another principal owns the facet. Those who may manage jobs of others may announce END of OPERATOR for any run. */
   | 'FORBIDDEN'
-  /** The history of the run is full. */
+  /** The history of the facet is full. The end of the run is accepted nevertheless. */
   | 'HISTORY_FULL'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -295,6 +295,8 @@ export type EpicFeedReason =
   | 'HELD'
   /** The depth has reached the high mark and has not fallen to the low mark since. */
   | 'HIGH_MARK'
+  /** The pool or the fleet of the lane was closed or drained before the end of the run. */
+  | 'LANE_CLOSED'
   /** The run is not in the phase PHYSICS. */
   | 'PHASE'
   /** The pool of core is full. */
@@ -434,12 +436,18 @@ export type EpicLivePath = {
   readonly __typename?: 'EpicLivePath';
   /** Slices of all frames that were announced. */
   readonly announcedSlices: Scalars['Int']['output'];
+  /** Arguments of the program. */
+  readonly arguments: ReadonlyArray<Scalars['String']['output']>;
+  /** The program that works on slices. It runs with the identity of the experiment's service. */
+  readonly command: Scalars['String']['output'];
   /** Cost so far. */
   readonly cost: EpicPathCost;
   /** Slices that were given to core, each once. */
   readonly fedSlices: Scalars['Int']['output'];
   /** Age of the oldest frame that was announced and not yet given to core, in seconds; 0 if there is none. */
   readonly feedLagSeconds: Scalars['Float']['output'];
+  /** Container image; null if there is none. */
+  readonly image?: Maybe<Scalars['String']['output']>;
   /** Age of the oldest slice that waits, in seconds; 0 if none waits. */
   readonly lagSeconds: Scalars['Float']['output'];
   /** Pools and fleets of the path: one for each queue, or a single one. */
@@ -1296,7 +1304,7 @@ export type ResolversTypes = {
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   EpicFeedDecisionConnection: ResolverTypeWrapper<EpicFeedDecisionConnectionMapper>;
   EpicFeedDecisionEdge: ResolverTypeWrapper<Omit<EpicFeedDecisionEdge, 'node'> & { node: ResolversTypes['EpicFeedDecision'] }>;
-  EpicFeedReason: ResolverTypeWrapper<'FED' | 'PHASE' | 'HIGH_MARK' | 'POOL_FULL' | 'BREAKER' | 'PROBE' | 'HELD'>;
+  EpicFeedReason: ResolverTypeWrapper<'FED' | 'PHASE' | 'HIGH_MARK' | 'POOL_FULL' | 'BREAKER' | 'PROBE' | 'HELD' | 'LANE_CLOSED'>;
   EpicFrameGap: ResolverTypeWrapper<EpicFrameGap>;
   EpicFrameProgress: ResolverTypeWrapper<EpicFrameProgressMapper>;
   EpicGroupState: ResolverTypeWrapper<'WAITING' | 'PROCESSED' | 'LOST'>;
@@ -1548,7 +1556,7 @@ export type EpicFeedDecisionEdgeResolvers<ContextType = Context, ParentType exte
   node?: Resolver<ResolversTypes['EpicFeedDecision'], ParentType, ContextType>;
 };
 
-export type EpicFeedReasonResolvers = EnumResolverSignature<{ BREAKER?: any, FED?: any, HELD?: any, HIGH_MARK?: any, PHASE?: any, POOL_FULL?: any, PROBE?: any }, ResolversTypes['EpicFeedReason']>;
+export type EpicFeedReasonResolvers = EnumResolverSignature<{ BREAKER?: any, FED?: any, HELD?: any, HIGH_MARK?: any, LANE_CLOSED?: any, PHASE?: any, POOL_FULL?: any, PROBE?: any }, ResolversTypes['EpicFeedReason']>;
 
 export type EpicFrameGapResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicFrameGap'] = ResolversParentTypes['EpicFrameGap']> = {
   first?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -1614,9 +1622,12 @@ export type EpicLatencyStepResolvers = EnumResolverSignature<{ ANNOUNCE?: any, F
 
 export type EpicLivePathResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicLivePath'] = ResolversParentTypes['EpicLivePath']> = {
   announcedSlices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  arguments?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  command?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   cost?: Resolver<ResolversTypes['EpicPathCost'], ParentType, ContextType>;
   fedSlices?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   feedLagSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lagSeconds?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   lanes?: Resolver<ReadonlyArray<ResolversTypes['EpicLane']>, ParentType, ContextType>;
   latency?: Resolver<Maybe<ResolversTypes['EpicLatency']>, ParentType, ContextType>;

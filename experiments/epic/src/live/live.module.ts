@@ -1,6 +1,7 @@
 /** Live runs, put together: stores, commands, the work in core, and the stream of changes. */
 import type { Clock } from '@rhizome/clock';
 import { ChangeFeed, changesOf, type ExperimentOptions } from '@rhizome/experiment';
+import { CoreCalls } from './control/core-calls.js';
 import { LiveRuns } from './control/live-runs.service.js';
 import { LiveSupervisor } from './control/live-supervisor.js';
 import { liveRunsCollection } from './model/live-run.document.js';
@@ -26,7 +27,8 @@ export function createLiveRuns({ db, clock, ids, core, log }: ExperimentOptions)
   const runs = new LiveRunsRepository(db);
   const results = new ResultsRepository(db);
   const supervisor = new LiveSupervisor({ runs, results, core, clock, ids, log: own });
-  const service = new LiveRuns({ runs, results, clock, ids, changed: () => supervisor.wake() });
+  const calls = new CoreCalls(core);
+  const service = new LiveRuns({ runs, results, core: calls, clock, ids, changed: () => supervisor.wake() });
   const feed = new ChangeFeed({ read: changesOf(db, liveRunsCollection), log: own });
   return {
     ...{ runs, results, service, feed, clock },

@@ -1,5 +1,5 @@
 /** Calls to core about pools and fleets, as the service of the experiment. All of them may be repeated. */
-import { type ApiClient, isRhizomeApiError } from '@rhizome/client';
+import type { ApiClient, CallOptions, MutationOptions } from '@rhizome/client';
 import {
   EpicClosePoolDocument,
   EpicCreateFleetDocument,
@@ -46,6 +46,8 @@ export class CoreRefusal extends Error {
 
 /** Labels of the jobs of a run. */
 export const runLabel = 'epic-live-run';
+/** Few attempts: a step that failed is repeated, and a pause must not wait long for another call. */
+const shortly = { timeoutMs: 10_000, retry: { attempts: 1 } } as const;
 
 /** Name of the pool and of the fleet of a lane. */
 export function laneName({ run, path, index }: LanePlace): string {
@@ -55,12 +57,16 @@ export function laneName({ run, path, index }: LanePlace): string {
 
 export class CoreCalls {
   readonly #core: ApiClient;
-  readonly #options: { readonly idempotent: true; readonly signal: AbortSignal };
+  readonly #call: CallOptions;
 
-  /** @param signal ends calls under way */
-  constructor(core: ApiClient, signal: AbortSignal) {
+  /** @param signal ends calls that are under way */
+  constructor(core: ApiClient, signal?: AbortSignal) {
     this.#core = core;
-    this.#options = { idempotent: true, signal };
+    this.#call = signal ? { ...shortly, signal } : shortly;
+  }
+
+  get #change(): MutationOptions {
+    return { ...this.#call, idempotent: true };
   }
 
   /** Creates the pool of a lane. @returns its identifier */
@@ -71,7 +77,7 @@ export class CoreCalls {
       ...{ experiment: experimentName, name: laneName(place), run: String(run.runNumber) },
       settings: { leaseSeconds, maxAttempts, backoffSeconds: 1 },
     };
-    const { createWorkPool } = await this.#core.mutate(EpicCreatePoolDocument, { input }, this.#options);
+    const { createWorkPool } = await this.#core.mutate(EpicCreatePoolDocument, { input }, this.#change);
     if (createWorkPool.pool) return createWorkPool.pool.id;
     throw new CoreRefusal('createWorkPool', createWorkPool.userErrors);
   }
@@ -89,7 +95,7 @@ export class CoreCalls {
       settings: { min, max, targetLagSeconds, idleSeconds, upCooldownSeconds: 5, queues },
       job: jobOf(place),
     };
-    const { createFleet } = await this.#core.mutate(EpicCreateFleetDocument, { input }, this.#options);
+    const { createFleet } = await this.#core.mutate(EpicCreateFleetDocument, { input }, this.#change);
     if (createFleet.fleet) return { id: createFleet.fleet.id, owner: createFleet.fleet.owner.subject };
     throw new CoreRefusal('createFleet', createFleet.userErrors);
   }
@@ -97,7 +103,7 @@ export class CoreCalls {
   /** Requests workers until a time. */
   async prewarm(fleetId: string, jobs: number, until: Date): Promise<void> {
     const input = { fleetId, jobs, until: until.toISOString() };
-    const { prewarmFleet } = await this.#core.mutate(EpicPrewarmFleetDocument, { input }, this.#options);
+    const { prewarmFleet } = await this.#core.mutate(EpicPrewarmFleetDocument, { input }, this.#change);
     if (prewarmFleet.userErrors.length > 0) throw new CoreRefusal('prewarmFleet', prewarmFleet.userErrors);
   }
 
@@ -106,8 +112,8 @@ export class CoreCalls {
     const input = { fleetId, reason };
     const { userErrors } =
       state === 'PAUSED'
-        ? (await this.#core.mutate(EpicPauseFleetDocument, { input }, this.#options)).pauseFleet
-        : (await this.#core.mutate(EpicResumeFleetDocument, { input }, this.#options)).resumeFleet;
+        ? (await this.#core.mutate(EpicPauseFleetDocument, { input }, this.#change)).pauseFleet
+        : (await this.#core.mutate(EpicResumeFleetDocument, { input }, this.#change)).resumeFleet;
     const errors = userErrors.filter(({ code }) => code !== 'FLEET_STATE_CONFLICT');
     if (errors.length > 0) throw new CoreRefusal('a change of a fleet', errors);
   }
@@ -118,7 +124,7 @@ export class CoreCalls {
    */
   async publish(poolId: string, units: readonly SliceUnit[]): Promise<number | null> {
     const input = { poolId, units: [...units] };
-    const { publishWorkUnits } = await this.#core.mutate(EpicPublishUnitsDocument, { input }, this.#options);
+    const { publishWorkUnits } = await this.#core.mutate(EpicPublishUnitsDocument, { input }, this.#change);
     const { userErrors, retryAfterSeconds } = publishWorkUnits;
     if (userErrors.length === 0) return null;
     if (userErrors.every(({ code }) => code === 'POOL_FULL')) return retryAfterSeconds ?? 10;
@@ -130,7 +136,7 @@ export class CoreCalls {
     const { closeWorkPool } = await this.#core.mutate(
       EpicClosePoolDocument,
       { input: { poolId } },
-      this.#options,
+      this.#change,
     );
     if (closeWorkPool.userErrors.length > 0) throw new CoreRefusal('closeWorkPool', closeWorkPool.userErrors);
   }
@@ -138,25 +144,25 @@ export class CoreCalls {
   /** Fleets of pools with the numbers of the units. */
   async laneStates(poolIds: readonly string[]): Promise<readonly LaneState[]> {
     if (poolIds.length === 0) return [];
-    return (await this.#core.query(EpicLaneStatesDocument, { poolIds: [...poolIds] }, this.#options)).fleets
+    return (await this.#core.query(EpicLaneStatesDocument, { poolIds: [...poolIds] }, this.#call)).fleets
       .nodes;
   }
 
   /** Failed attempts of the units of a run, by pool and site, in hours that begin at or after a time. */
   async failedAttempts(runNumber: number, since: Date) {
     const variables = { run: String(runNumber), since: since.toISOString() };
-    return (await this.#core.query(EpicFailedAttemptsDocument, variables, this.#options)).workUnitTotals;
+    return (await this.#core.query(EpicFailedAttemptsDocument, variables, this.#call)).workUnitTotals;
   }
 
   /** Name of the site of a queue; undefined if the queue is not there. */
   async siteOf(queue: string): Promise<string | undefined> {
-    return (await this.#core.query(EpicQueueSiteDocument, { name: queue }, this.#options)).queue?.site.name;
+    return (await this.#core.query(EpicQueueSiteDocument, { name: queue }, this.#call)).queue?.site.name;
   }
-}
 
-/** True if a repetition may help: core, or the way to it, is not available. */
-export function isPassing(error: unknown): boolean {
-  return isRhizomeApiError(error) && error.retry !== 'never';
+  /** True if the queue is there, for the experiment. */
+  async hasQueue(queue: string): Promise<boolean> {
+    return (await this.siteOf(queue)) !== undefined;
+  }
 }
 
 function jobOf({ run, path, settings, ...place }: LanePlace) {
@@ -167,6 +173,7 @@ function jobOf({ run, path, settings, ...place }: LanePlace) {
     labels: [
       { key: runLabel, value: String(run.runNumber) },
       { key: 'epic-path', value: path },
+      { key: 'epic-announced-by', value: run.announcedBy },
     ],
     requirements: { cores, memoryMiB, walltimeSeconds },
     payload: {

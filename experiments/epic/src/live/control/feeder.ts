@@ -11,7 +11,7 @@ import type { PathName } from '../model/live-run.types.js';
 import { decideFeed, depthHours, type FeedDecision, isFed, nextLane } from '../model/regulator.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
-import type { CoreCalls, LanePlace } from './core-calls.js';
+import { type CoreCalls, CoreRefusal, type LanePlace } from './core-calls.js';
 import { laneField, lanesOfPath, type RunMemory, viewOf } from './lane-view.js';
 import { resultsId } from './results-follower.js';
 
@@ -56,8 +56,10 @@ export class Feeder {
    */
   async feed(run: LiveRunDocument, name: PathName, memory: RunMemory): Promise<boolean> {
     const { runs } = this.#options;
-    const decisions = await this.decide(run, name, memory);
     const path = run.paths[name];
+    // What closes at the end of a run is no decision about its feed.
+    if (path && run.stage !== 'OPEN' && !path.intent && path.fed >= run.frames.announced) return false;
+    const decisions = await this.decide(run, name, memory);
     if (!path || run.phase === 'IMMINENT' || run.phase === 'STANDBY') return false;
     if (path.intent) return this.#publish(run, name, path.intent, memory);
     const left = run.frames.announced - path.fed;
@@ -116,7 +118,13 @@ export class Feeder {
     if (full && full > clock.now()) return false;
     const frames = await runs.framesAfter(run._id, path.fed, intent.to - path.fed);
     const units = frames.flatMap((frame) => slicesOf(run, name, frame));
-    const retryAfter = units.length === 0 ? null : await core.publish(poolId, units);
+    let retryAfter: number | null = null;
+    try {
+      if (units.length > 0) retryAfter = await core.publish(poolId, units);
+    } catch (error) {
+      if (!(error instanceof CoreRefusal) || !error.codes.includes('POOL_CLOSED')) throw error;
+      return this.#giveUp(place, intent, path.fed);
+    }
     const now = clock.now();
     if (retryAfter !== null) {
       memory.fullUntil.set(id, new Date(now.getTime() + retryAfter * 1000));
@@ -136,6 +144,21 @@ export class Feeder {
     const breakerTime = this.#breakerTime(place, memory);
     if (breakerTime !== undefined) this.#probes.set(id, breakerTime);
     return moved !== null && moved.frames.announced > intent.to;
+  }
+
+  /**
+   * Removes an intent for a pool that was closed: a pool is never opened again, and it has none of the
+   * slices, or it would have answered that it knows them. They go to another lane.
+   * @returns true: another lane may have space
+   */
+  async #giveUp(place: LanePlace, { lane, to }: FeedIntent, fed: number): Promise<boolean> {
+    const { runs, clock } = this.#options;
+    const { run, path } = place;
+    const intent = `paths.${path}.intent`;
+    const condition = { [`paths.${path}.fed`]: fed, [`${intent}.lane`]: lane, [`${intent}.to`]: to };
+    const update = { $unset: { [intent]: '' as const }, $set: { [laneField(place, 'isPoolClosed')]: true } };
+    await runs.change(run._id, condition, update, clock.now());
+    return true;
   }
 
   /** Stores a decision. What identifies it is the one before: a repetition after a crash adds none. */

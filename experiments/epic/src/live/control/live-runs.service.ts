@@ -1,7 +1,8 @@
 /** Announcements of live runs, their states and their frames, and the feed of sites. */
-import type { Principal } from '@rhizome/authz';
+import { can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
-import type { InputFault } from '@rhizome/experiment';
+import { isRhizomeApiError } from '@rhizome/client';
+import { ExperimentInputErrors, type InputFault } from '@rhizome/experiment';
 import type {
   AnnounceEpicLiveRunInput,
   AnnounceEpicLiveRunUserErrorCode,
@@ -18,11 +19,13 @@ import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import { type LiveRunsRepository, maxActiveRuns } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
+import { type CoreCalls, experimentName } from './core-calls.js';
 
 /** Dependencies of {@link LiveRuns}. */
 export interface LiveRunsOptions {
   readonly runs: LiveRunsRepository;
   readonly results: ResultsRepository;
+  readonly core: Pick<CoreCalls, 'hasQueue'>;
   readonly clock: Clock;
   readonly ids: Ids;
   /** Called after each change: there may be something to do in core. */
@@ -31,7 +34,7 @@ export interface LiveRunsOptions {
 
 type Faults<C extends string> = readonly InputFault<C | 'INVALID_VALUE'>[];
 
-/** Entries that a history may have. */
+/** Entries that each facet may have. */
 const maxEntries = 10_000;
 
 export class LiveRuns {
@@ -53,6 +56,8 @@ export class LiveRuns {
     const faults = checkLiveRun(input);
     if (faults.length > 0) return { run: null, userErrors: faults };
     const known = await runs.ofNumber(input.runNumber);
+    const unknown = known ? [] : await this.#unknownQueues(input);
+    if (unknown.length > 0) return { run: null, userErrors: unknown };
     const run = newLiveRun(input, { id: ids.next('epicLiveRun'), subject, now: clock.now() });
     if (!known && (await runs.isFull())) return { run: null, userErrors: [tooMany(input.runNumber)] };
     if (!known && (await runs.add(run))) {
@@ -65,9 +70,24 @@ export class LiveRuns {
     return { run: null, userErrors: [{ path: ['runNumber'], code: 'RUN_NUMBER_TAKEN', message }] };
   }
 
-  /** Announces a state of a facet, once for each facet and time. */
+  /** Errors for queues that core does not have. If core does not answer, they show as a problem of the run. */
+  async #unknownQueues({ paths }: AnnounceEpicLiveRunInput): Promise<Faults<never>> {
+    const { core } = this.#options;
+    const check = new ExperimentInputErrors();
+    for (const [at, { queues }] of paths.entries())
+      for (const [index, queue] of (queues ?? []).entries()) {
+        const isThere = await core.hasQueue(queue).catch(passing);
+        if (isThere === false) check.add(['paths', at, 'queues', index], queue, 'the name of a queue');
+      }
+    return check.faults;
+  }
+
+  /**
+   * Announces a state of a facet, once for each facet and time. Those who manage the jobs of others may end
+   * each run, as its owners may be gone.
+   */
   async announceState(
-    { subject }: Principal,
+    principal: Principal,
     input: AnnounceEpicRunStateInput,
   ): Promise<{
     readonly run: LiveRunDocument | null;
@@ -75,6 +95,7 @@ export class LiveRuns {
     readonly userErrors: Faults<AnnounceEpicRunStateUserErrorCode>;
   }> {
     const { runs, clock, changed } = this.#options;
+    const { subject } = principal;
     const { runNumber, facet, state, at } = input;
     const refuse = (userErrors: Faults<AnnounceEpicRunStateUserErrorCode>) => ({
       run: null,
@@ -86,7 +107,8 @@ export class LiveRuns {
     if (faults.length > 0) return refuse(faults);
     const known = await runs.ofNumber(runNumber);
     if (!known) return refuse([notFound(runNumber)]);
-    if (known.owners[facet] !== subject) {
+    const mayEnd = state === 'END' && can(principal, 'job:manageAny', experimentName);
+    if (known.owners[facet] !== subject && !mayEnd) {
       const message = `facet: ${facet} of run ${runNumber} belongs to ${known.owners[facet]}; must be announced by its owner`;
       return refuse([{ path: ['facet'], code: 'FORBIDDEN', message }]);
     }
@@ -94,11 +116,11 @@ export class LiveRuns {
     const entry = await runs.announce(
       known._id,
       entryId,
-      (run) => (run.entries >= maxEntries ? undefined : entryOf(run, input, { entryId, subject, now })),
+      (run) => (isFull(run, input) ? undefined : entryOf(run, input, { entryId, subject, now })),
       now,
     );
     if (!entry) {
-      const message = `runNumber: the history of run ${runNumber} has ${maxEntries} entries, which is the most`;
+      const message = `runNumber: the history of run ${runNumber} has ${maxEntries} entries of ${facet}, which is the most`;
       return refuse([{ path: ['runNumber'], code: 'HISTORY_FULL', message }]);
     }
     if (entry.state !== state) {
@@ -167,6 +189,12 @@ export class LiveRuns {
   }
 }
 
+/** True if a facet has as many entries as it may have. The end of a run is always accepted. */
+function isFull({ entriesOf, phase }: LiveRunDocument, { facet, state }: AnnounceEpicRunStateInput): boolean {
+  const isEnd = (state === 'ENDED' || state === 'END') && phase !== 'COMPLETED';
+  return !isEnd && (entriesOf[facet] ?? 0) >= maxEntries;
+}
+
 function tooMany(runNumber: number) {
   const message = `runNumber: run ${runNumber} would be one more than ${maxActiveRuns} runs that have not ended; must wait until one has`;
   return { path: ['runNumber'], code: 'TOO_MANY_RUNS', message } as const;
@@ -194,5 +222,10 @@ function entryOf(
     ...{ facet, state, at, recordedAt: now, author: subject, phase, isLate },
     ...(reason == null ? {} : { reason }),
   };
-  return { entry, patch: { facets, phase, phaseSince, ...(closesAt ? { closesAt } : {}) } };
+  const entriesOf = { ...run.entriesOf, [facet]: (run.entriesOf[facet] ?? 0) + 1 };
+  return { entry, patch: { facets, phase, phaseSince, entriesOf, ...(closesAt ? { closesAt } : {}) } };
+}
+
+function passing(error: unknown): undefined {
+  if (!isRhizomeApiError(error)) throw error;
 }

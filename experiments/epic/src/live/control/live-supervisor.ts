@@ -6,7 +6,7 @@ import { sleep } from '@rhizome/retry';
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
-import { CoreCalls, isPassing } from './core-calls.js';
+import { CoreCalls } from './core-calls.js';
 import { RunWork } from './run-work.js';
 
 /** Dependencies of {@link LiveSupervisor}. */
@@ -49,8 +49,8 @@ export class LiveSupervisor {
   readonly #core: CoreCalls;
   readonly #stopping = new AbortController();
   readonly #held = new Map<string, Held>();
-  /** Work that is ending. */
-  readonly #ending = new Set<Promise<void>>();
+  /** Ends of work whose claim was lost. */
+  readonly #leaving = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
   #waiting = new AbortController();
 
@@ -65,18 +65,23 @@ export class LiveSupervisor {
     this.#running ??= this.#run();
   }
 
-  /** Looks at the runs at once. */
+  /** Looks at the runs at once, also at those whose work has failed. */
   wake(): void {
+    for (const { steering, stepping } of this.#held.values()) steering.retryAt = stepping.retryAt = 0;
+    this.#again();
+  }
+
+  #again(): void {
     this.#waiting.abort();
   }
 
   /** Ends after the current steps, and gives up the claims. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.wake();
+    this.#again();
     await this.#running;
-    for (const [runId, held] of this.#held) this.#drop(runId, held);
-    await Promise.all(this.#ending);
+    for (const [runId, held] of this.#held) this.#leave(runId, held, true);
+    await Promise.all(this.#leaving);
   }
 
   async #run(): Promise<void> {
@@ -86,7 +91,7 @@ export class LiveSupervisor {
       this.#waiting = new AbortController();
       try {
         const active = await runs.active();
-        this.#dropOthers(active);
+        this.#leaveOthers(active);
         await Promise.all(active.map((run) => this.#take(run)));
       } catch (error) {
         log.warn({ err: error }, 'live runs could not be read; they are read again');
@@ -95,22 +100,29 @@ export class LiveSupervisor {
     }
   }
 
-  #dropOthers(active: readonly LiveRunDocument[]): void {
+  #leaveOthers(active: readonly LiveRunDocument[]): void {
     const ids = new Set(active.map(({ _id }) => _id));
-    for (const [runId, held] of this.#held) if (!ids.has(runId)) this.#drop(runId, held);
+    for (const [runId, held] of this.#held) if (!ids.has(runId)) this.#leave(runId, held, true);
   }
 
-  /** Ends the work for a run, without a wait: a call to core may take long. */
-  #drop(runId: string, held: Held): void {
+  /**
+   * Ends the work for a run, whose last step may take long, while the work for others goes on.
+   * @param isClaimed gives the claim up, too
+   */
+  #leave(runId: string, held: Held, isClaimed: boolean): void {
     this.#held.delete(runId);
-    const ending = this.#end(runId, held).finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    const leaving = this.#end(runId, held, isClaimed)
+      .catch((error: unknown) =>
+        this.#options.log.warn({ err: error, runId }, 'work for a live run ended badly'),
+      )
+      .finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
   }
 
-  async #end(runId: string, held: Held): Promise<void> {
-    await Promise.all([held.stepping.running, held.steering.running]);
+  async #end(runId: string, held: Held, isClaimed: boolean): Promise<void> {
     await held.work.stop();
-    await this.#options.runs.release(runId, this.#holder).catch(() => undefined);
+    await Promise.all([held.stepping.running, held.steering.running]);
+    if (isClaimed) await this.#options.runs.release(runId, this.#holder);
   }
 
   /** Works for a run unless another process does, or a step of this one is under way. */
@@ -120,14 +132,16 @@ export class LiveSupervisor {
     const now = clock.monotonicMs();
     if (!known || now - known.claimedAt >= claimEveryMs) {
       if (!(await runs.claim(run._id, this.#holder))) {
-        if (known) this.#drop(run._id, known);
+        if (known) this.#leave(run._id, known, false);
         return;
       }
     }
     const held = known ?? this.#newWork(run._id);
     if (!known || now - known.claimedAt >= claimEveryMs) held.claimedAt = now;
     this.#attempt(held.steering, run, () => held.work.steer(run));
-    this.#attempt(held.stepping, run, () => this.#step(held, run));
+    this.#attempt(held.stepping, run, async () => {
+      if (await held.work.step(run)) this.#again();
+    });
   }
 
   #newWork(runId: string): Held {
@@ -138,12 +152,6 @@ export class LiveSupervisor {
     return held;
   }
 
-  async #step({ work }: Held, run: LiveRunDocument): Promise<void> {
-    const { clock, runs } = this.#options;
-    if (await work.step(run)) this.wake();
-    if (run.problem !== undefined) await runs.change(run._id, {}, { $unset: { problem: '' } }, clock.now());
-  }
-
   /** Begins work unless it is under way, or failed a moment ago. */
   #attempt(attempts: Attempts, run: LiveRunDocument, work: () => Promise<void>): void {
     if (attempts.running || this.#options.clock.monotonicMs() < attempts.retryAt) return;
@@ -151,7 +159,7 @@ export class LiveSupervisor {
   }
 
   async #try(attempts: Attempts, run: LiveRunDocument, work: () => Promise<void>): Promise<void> {
-    const { clock, log, runs } = this.#options;
+    const { clock, log } = this.#options;
     try {
       await work();
       attempts.failures = 0;
@@ -161,9 +169,6 @@ export class LiveSupervisor {
       const pause = Math.min(pauses.longest, pauses.first * 2 ** (attempts.failures - 1));
       attempts.retryAt = clock.monotonicMs() + pause;
       log.warn({ err: error, runNumber: run.runNumber }, 'work for a live run failed; it is repeated');
-      const problem = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
-      if (!isPassing(error) && problem !== run.problem)
-        await runs.change(run._id, {}, { $set: { problem } }, clock.now()).catch(() => undefined);
     }
   }
 }

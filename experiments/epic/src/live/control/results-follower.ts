@@ -97,7 +97,7 @@ export class ResultsFollower {
         const { cursor, event } = workUnitCompleted;
         // Sums go on from what was written here: what is stored may be another process's by now.
         if (!sums) sums = await results.begin(this.#none(cursor));
-        else if (isLost) sums = await results.skipTo(sums, cursor, this.#options.clock.now());
+        else if (isLost) sums = await this.#skipTo(sums, cursor);
         else if (event) sums = await this.#record(sums, cursor, event);
         if (!sums) return;
         isLost = false;
@@ -106,6 +106,13 @@ export class ResultsFollower {
     } finally {
       await stream.return?.();
     }
+  }
+
+  /** @returns the sums as they are stored; null if another process has moved the cursor */
+  async #skipTo(sums: ResultsDocument, cursor: string): Promise<ResultsDocument | null> {
+    const { results, clock } = this.#options;
+    const isMoved = await results.skipTo(sums._id, sums.cursor, cursor, clock.now());
+    return isMoved ? { ...sums, cursor, hasGap: true } : null;
   }
 
   /** @returns the sums as they are stored; null if another process has recorded results */

@@ -53,6 +53,9 @@ export class RunObserver {
     const states = await core.laneStates(lanes.flatMap(({ lane }) => lane.poolId ?? []));
     const byFleet = new Map(states.map((state) => [state.id, state]));
     const now = clock.now();
+    const seen: [LanePlace, LaneObservation][] = [];
+    // Another process may have counted the same time.
+    const isUncounted: Record<string, unknown> = {};
     const set: Record<string, unknown> = {};
     const inc: Record<string, number> = {};
     for (const place of lanes) {
@@ -60,11 +63,13 @@ export class RunObserver {
       if (!state) continue;
       const observed = observationOf(state, now);
       if (!isNews(place.lane.observed, observed)) continue;
+      seen.push([place, observed]);
+      isUncounted[laneField(place, 'observed.at')] = place.lane.observed?.at ?? { $exists: false };
       set[laneField(place, 'observed')] = observed;
       inc[laneField(place, 'heldCoreSeconds')] = heldBetween(place, now);
-      this.#sample(place, observed);
     }
-    if (Object.keys(set).length > 0) await runs.change(run._id, {}, { $set: set, $inc: inc }, now);
+    if (seen.length > 0 && (await runs.change(run._id, isUncounted, { $set: set, $inc: inc }, now)))
+      for (const [place, observed] of seen) this.#sample(place, observed);
     memory.results = await results.ofRuns([run._id]);
     const breakers = await results.breakers();
     memory.breakers = new Map(breakers.map((breaker) => [breaker._id, breaker]));
@@ -132,6 +137,7 @@ function observationOf(
     ...{ targetWorkers: targetJobs, runningWorkers: jobCounts.running, waitingWorkers: jobCounts.waiting },
     fleetReason: latestDecision ? `${latestDecision.reason}: ${latestDecision.message}` : null,
     isFleetEnded: state === 'ENDED',
+    isClosed: pool.state === 'CLOSED' || state === 'ENDED' || state === 'DRAINING',
   };
 }
 

@@ -10,9 +10,11 @@ import type { LiveRunDocument } from '../model/live-run.document.js';
 import type { PathName } from '../model/live-run.types.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
-import type { CoreCalls, LanePlace, LaneState } from './core-calls.js';
+import { type CoreCalls, laneName, type LanePlace, type LaneState } from './core-calls.js';
 import { Feeder } from './feeder.js';
 import { laneField, lanesOf, type RunMemory } from './lane-view.js';
+import { hasEnded, isFed, isOverdue } from './lane-end.js';
+import { Problems } from './problems.js';
 import { ResultsFollower, resultsId } from './results-follower.js';
 import { RunObserver } from './run-observer.js';
 
@@ -27,9 +29,13 @@ export interface RunWorkOptions {
 }
 
 const observeEveryMs = 1000;
+/** Time for which results are awaited after core has counted them, in milliseconds. */
+const countAtMostMs = 60_000;
 /** Pre-warming is requested for so long, and again a minute before its end. */
 const prewarmMs = 900_000;
 const renewMs = 60_000;
+/** Time after the announcement of a run in which workers are pre-warmed: a run may never begin. */
+const prewarmAtMostMs = 12 * 3_600_000;
 
 export class RunWork {
   readonly #options: RunWorkOptions;
@@ -40,35 +46,49 @@ export class RunWork {
   readonly #observer: RunObserver;
   #fleets: ReadonlyMap<string, LaneState> = new Map();
   #observedAt = -Infinity;
+  readonly #problems: Problems;
+  /** Monotonic times since which core has counted all slices of a lane, by lane. */
+  readonly #countedAt = new Map<string, number>();
+  #isStopped = false;
 
   constructor(options: RunWorkOptions, runId: string) {
     this.#options = options;
     this.#runId = runId;
     this.#feeder = new Feeder(options);
     this.#observer = new RunObserver(options);
+    this.#problems = new Problems(options);
   }
 
   /** Does what the run needs now. @returns true if there may be more to do at once */
   async step(run: LiveRunDocument): Promise<boolean> {
-    for (const place of lanesOf(run)) await this.#setUp(place);
+    const problems = this.#problems;
+    for (const place of lanesOf(run)) await problems.note(laneName(place), () => this.#setUp(place));
     let current = await this.#read();
     if (!current) return false;
     await this.#observe(current);
     current = (await this.#read()) ?? current;
+    const lanes = lanesOf(current);
+    for (const place of lanes) problems.noteClosed(place);
     let hasMore = false;
-    for (const path of Object.keys(current.paths) as PathName[])
-      hasMore = (await this.#feeder.feed(current, path, this.#memory)) || hasMore;
+    for (const path of Object.keys(current.paths) as PathName[]) {
+      const feed = () => this.#feeder.feed(current ?? run, path, this.#memory);
+      hasMore = ((await problems.note(path, feed)) ?? false) || hasMore;
+    }
     await this.#end(current);
+    await problems.store(run);
     return hasMore;
   }
 
   /** Pauses or resumes the fleets by the phase. It does not wait for a step that is under way. */
   async steer(run: LiveRunDocument): Promise<void> {
-    await Promise.all(lanesOf(run).map((place) => this.#steer(place)));
+    await Promise.all(
+      lanesOf(run).map((place) => this.#problems.note(`${laneName(place)} phase`, () => this.#steer(place))),
+    );
   }
 
-  /** Ends the streams. */
+  /** Ends the streams. None is opened afterwards. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
     this.#followers.clear();
   }
@@ -97,7 +117,7 @@ export class RunWork {
     }
     await this.#prewarm(place, lane.fleetId, settings.prewarmedWorkers);
     const id = resultsId(place);
-    if (this.#followers.has(id)) return;
+    if (this.#isStopped || this.#followers.has(id)) return;
     const { client, results, clock, log } = this.#options;
     this.#followers.set(id, new ResultsFollower({ core: client, results, clock, log }, place, lane.poolId));
   }
@@ -106,7 +126,7 @@ export class RunWork {
     const { core, runs, clock } = this.#options;
     const { run, lane } = place;
     const now = clock.now().getTime();
-    if (run.phase !== 'IMMINENT' || workers === 0) return;
+    if (run.phase !== 'IMMINENT' || workers === 0 || now > run.createdAt.getTime() + prewarmAtMostMs) return;
     if (lane.prewarmedUntil && lane.prewarmedUntil.getTime() > now + renewMs) return;
     const until = new Date(now + prewarmMs);
     await core.prewarm(fleetId, workers, until);
@@ -149,8 +169,8 @@ export class RunWork {
         await runs.change(run._id, { stage: 'OPEN' }, { $set: { stage: 'CLOSED' } }, now);
       return;
     }
-    const paths = Object.values(run.paths);
-    if (paths.some(({ fed, intent }) => intent || fed < run.frames.announced)) return;
+    const isLate = isOverdue(run, now);
+    if (!(Object.keys(run.paths) as PathName[]).every((path) => isFed(run, path, isLate))) return;
     const lanes = lanesOf(run);
     for (const place of lanes) {
       const { poolId, isPoolClosed } = place.lane;
@@ -158,13 +178,24 @@ export class RunWork {
       await core.closePool(poolId);
       await runs.change(run._id, {}, { $set: { [laneField(place, 'isPoolClosed')]: true } }, now);
     }
-    const hasEnded = lanes.every(({ lane: { isPoolClosed, published, observed }, ...place }) => {
-      const sums = this.#memory.results.find(({ _id }) => _id === resultsId(place));
-      if (!isPoolClosed || !observed?.isFleetEnded || !sums) return false;
-      const isCounted = sums.hasGap || sums.completed + observed.dead === published;
-      return observed.completed + observed.dead === published && isCounted;
-    });
-    if (hasEnded)
-      await runs.change(run._id, { stage: 'CLOSED' }, { $set: { stage: 'ENDED', endedAt: now } }, now);
+    if (!lanes.every(({ lane }) => hasEnded(lane, isLate))) return;
+    const counted = await Promise.all(lanes.map((place) => this.#isCounted(place)));
+    if (!counted.every(Boolean)) return;
+    await runs.change(run._id, { stage: 'CLOSED' }, { $set: { stage: 'ENDED', endedAt: now } }, now);
+  }
+
+  /** True if the sums have all results that core has counted, or if the rest has not come for a minute. */
+  async #isCounted(place: LanePlace): Promise<boolean> {
+    const { results, clock } = this.#options;
+    const { published, observed } = place.lane;
+    if (published === 0) return true;
+    const id = resultsId(place);
+    const sums = this.#memory.results.find(({ _id }) => _id === id);
+    if (sums && (sums.hasGap || sums.completed >= Math.min(published, observed?.completed ?? 0))) return true;
+    const since = this.#countedAt.get(id) ?? clock.monotonicMs();
+    this.#countedAt.set(id, since);
+    if (clock.monotonicMs() - since < countAtMostMs) return false;
+    await results.noteGap(id, clock.now());
+    return true;
   }
 }

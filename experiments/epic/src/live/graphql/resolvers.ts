@@ -3,6 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { DocumentChange } from '@rhizome/experiment';
 import { byKey, connection, defineLoader } from '@rhizome/subgraph';
+import { actions } from '../../actions.js';
 import type { Context } from '../../context.js';
 import { errors } from '../../errors.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -10,7 +11,7 @@ import { lanesOfPath, viewOf } from '../control/lane-view.js';
 import type { ResultsDocument } from '../model/live-collections.js';
 import { missingFrames, rateOf } from '../model/frame-numbers.js';
 import { latencyOf } from '../model/latency.js';
-import type { LiveRunDocument } from '../model/live-run.document.js';
+import type { LiveRunDocument, PathSettings } from '../model/live-run.document.js';
 import { facetNames, type PathName } from '../model/live-run.types.js';
 import { depthHours } from '../model/regulator.js';
 import { costOf, lagOf, sliceCounts, slicesBySite, slowestOf } from './questions.js';
@@ -76,6 +77,13 @@ async function* changesOf(
 /** Lanes of a path as they are stored. */
 const storedLanes = ({ run, name }: { readonly run: LiveRunDocument; readonly name: PathName }) =>
   lanesOfPath(run, name).map(({ lane }) => lane);
+
+/** Settings of a path as they are stored. */
+function storedSettings(run: LiveRunDocument, name: PathName): PathSettings {
+  const path = run.paths[name];
+  if (!path) throw new Error(`live run ${run._id} has no path ${name}`);
+  return path.settings;
+}
 
 /** Reference to an object of core by its name. */
 const named = (name: string | null | undefined) => (name == null ? null : { name });
@@ -150,6 +158,9 @@ export const liveTypes: Pick<Resolvers, Types> = {
     gaps: ({ frames }) => frames.gaps.map(([first, last]) => ({ first, last })),
   },
   EpicLivePath: {
+    command: ({ run, name }) => storedSettings(run, name).command,
+    arguments: ({ run, name }) => [...storedSettings(run, name).arguments],
+    image: ({ run, name }) => storedSettings(run, name).image,
     announcedSlices: ({ run }) => run.frames.announced * run.slicesPerFrame,
     fedSlices: (path) => storedLanes(path).reduce((sum, { published }) => sum + published, 0),
     slices: (path) => sliceCounts(storedLanes(path)),
@@ -209,7 +220,7 @@ export const liveTypes: Pick<Resolvers, Types> = {
 
 /** Policy of each entry point. Who owns a facet is checked by the service. */
 export const livePolicies: Policies = {
-  'Mutation.announceEpicLiveRun': { action: 'task:submit', experiment },
+  'Mutation.announceEpicLiveRun': { action: actions['epicLiveRun:announce'], experiment },
   'Mutation.announceEpicRunState': { action: 'job:hold', experiment },
   'Mutation.announceEpicTimeFrames': { action: 'task:submit', experiment },
   'Mutation.setEpicSiteFeed': { action: 'job:manageAny', experiment },

@@ -53,6 +53,17 @@ describe('withFrames', () => {
     expect(counts.bytes).toBe(2 * batches.flat().length);
   });
 
+  it('counts at most as many bytes as a number can be exact', () => {
+    const bytes = Number.MAX_SAFE_INTEGER;
+    expect(
+      withFrames(
+        none,
+        [1, 2].map((number) => ({ number, bytes })),
+        now,
+      ).bytes,
+    ).toBe(bytes);
+  });
+
   it('joins the earliest intervals above the limit, and counts on', () => {
     const all = Array.from({ length: maxGaps + 10 }, (_, index) => 2 * index);
     const counts = after(all);

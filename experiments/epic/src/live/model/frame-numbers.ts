@@ -37,7 +37,8 @@ export function withFrames(
   }
   return {
     announced: counts.announced + frames.length,
-    bytes: counts.bytes + frames.reduce((sum, { bytes }) => sum + bytes, 0),
+    // A larger number could not be read.
+    bytes: frames.reduce((sum, { bytes }) => Math.min(Number.MAX_SAFE_INTEGER, sum + bytes), counts.bytes),
     ...(lowest === undefined ? {} : { lowest }),
     ...(highest === undefined ? {} : { highest }),
     gaps: bounded(gaps),

@@ -158,6 +158,7 @@ export function newLiveRun(
     phaseSince: now,
     facets: {},
     entries: 0,
+    entriesOf: {},
     frames: { announced: 0, bytes: 0, gaps: [] },
     paths: Object.fromEntries(
       input.paths.map((path): [PathName, LivePath] => [path.name, newPath(path, now)]),

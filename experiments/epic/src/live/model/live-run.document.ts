@@ -47,6 +47,8 @@ export interface LaneObservation {
   /** Message of the latest decision of the fleet. */
   readonly fleetReason: string | null;
   readonly isFleetEnded: boolean;
+  /** True if the pool takes no slices, or the fleet starts no workers any more. */
+  readonly isClosed: boolean;
 }
 
 /** State of a feed, with its reason. */
@@ -139,6 +141,8 @@ export interface LiveRunDocument {
   readonly facets: Readonly<Partial<Record<FacetName, Facet>>>;
   /** Entries of the history. */
   readonly entries: number;
+  /** Entries by facet. */
+  readonly entriesOf: Readonly<Partial<Record<FacetName, number>>>;
   readonly closesAt?: Date;
   readonly endedAt?: Date;
   /** Error that keeps the work for the run from going on. */
@@ -164,7 +168,17 @@ export const liveRunsCollection = defineCollection<LiveRunDocument>({
         'announcedBy',
         'digest',
       ],
-      ...['slicesPerFrame', 'settleSeconds', 'owners', 'stage', 'phase', 'phaseSince', 'facets', 'entries'],
+      ...[
+        'slicesPerFrame',
+        'settleSeconds',
+        'owners',
+        'stage',
+        'phase',
+        'phaseSince',
+        'facets',
+        'entries',
+        'entriesOf',
+      ],
       ...['frames', 'paths'],
     ],
     properties: {
@@ -181,6 +195,7 @@ export const liveRunsCollection = defineCollection<LiveRunDocument>({
       phaseSince: { bsonType: 'date' },
       facets: { bsonType: 'object' },
       entries: { bsonType: 'int', minimum: 0 },
+      entriesOf: { bsonType: 'object' },
       closesAt: { bsonType: 'date' },
       endedAt: { bsonType: 'date' },
       problem: { bsonType: 'string' },

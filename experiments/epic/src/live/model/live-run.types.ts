@@ -26,7 +26,16 @@ export const liveRunStages = ['OPEN', 'CLOSED', 'ENDED'] as const;
 export type LiveRunStage = (typeof liveRunStages)[number];
 
 /** Reasons for the state of a feed. */
-export const feedReasons = ['FED', 'PHASE', 'HIGH_MARK', 'POOL_FULL', 'BREAKER', 'PROBE', 'HELD'] as const;
+export const feedReasons = [
+  'FED',
+  'PHASE',
+  'HIGH_MARK',
+  'POOL_FULL',
+  'BREAKER',
+  'PROBE',
+  'HELD',
+  'LANE_CLOSED',
+] as const;
 export type FeedReason = (typeof feedReasons)[number];
 
 /** States of the breaker of a site. */

@@ -53,6 +53,12 @@ describe('decideFeed', () => {
       lane(9999, { settings: { maxWorkers: 1, lowMarkHours: null, highMarkHours: null } }),
       'FED',
     ],
+    [
+      'of a closed pool',
+      'PHYSICS',
+      lane(0, { lane: { ...lane(0).lane, isPoolClosed: true } }),
+      'LANE_CLOSED',
+    ],
     ['while the pool is full', 'PHYSICS', lane(0, { fullUntil: new Date(now.getTime() + 1) }), 'POOL_FULL'],
     ['once the pool may have space', 'PHYSICS', lane(0, { fullUntil: now }), 'FED'],
     ['with an open breaker', 'PHYSICS', lane(0, { breaker: breaker('OPEN') }), 'BREAKER'],

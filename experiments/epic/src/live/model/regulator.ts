@@ -8,7 +8,7 @@ import { type BreakerState, type FeedReason, type Phase, regulatorName } from '.
 
 /** Facts of a lane. */
 export interface LaneView {
-  readonly lane: Pick<Lane, 'feed' | 'observed' | 'published'>;
+  readonly lane: Pick<Lane, 'feed' | 'observed' | 'published' | 'isPoolClosed'>;
   readonly settings: Pick<PathSettings, 'maxWorkers' | 'lowMarkHours' | 'highMarkHours'>;
   /** Mean seconds of work on a slice; null before the first result. */
   readonly meanSeconds: number | null;
@@ -45,6 +45,8 @@ export function decideFeed(phase: Phase, view: LaneView, now: Date): FeedDecisio
   if (phase === 'IMMINENT' || phase === 'STANDBY')
     return decided('PHASE', `the run is ${phase}`, regulatorName);
   const { breaker, fullUntil, settings, lane } = view;
+  if (lane.isPoolClosed || lane.observed?.isClosed)
+    return decided('LANE_CLOSED', 'the pool or the fleet of the lane was closed or drained', null);
   if (breaker?.state === 'HELD') return decided('HELD', breaker.reason, breaker.by);
   if (breaker?.state === 'OPEN') return decided('BREAKER', breaker.reason, regulatorName);
   if (fullUntil && fullUntil > now)

@@ -85,9 +85,9 @@ export class LiveRunsRepository {
     return keysetPage({ collection: this.#entries, filter: { runId }, order, first, after });
   }
 
-  /** Runs that have not ended, the oldest first. */
+  /** Runs that have not ended. Two processes may have accepted a few more than {@link maxActiveRuns}. */
   active(): Promise<readonly LiveRunDocument[]> {
-    return this.#runs.find(isActive, { sort: { _id: 1 }, limit: maxActiveRuns }).toArray();
+    return this.#runs.find(isActive, { sort: { _id: 1 }, limit: 2 * maxActiveRuns }).toArray();
   }
 
   /** True if as many runs as are possible have not ended. */

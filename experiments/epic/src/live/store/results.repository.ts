@@ -61,14 +61,14 @@ export class ResultsRepository {
 
   /**
    * Goes on from now: core's stream no longer reaches back to the cursor.
-   * @returns the results, or null if another process has moved the cursor
+   * @returns false if another process has moved the cursor
    */
-  async skipTo(results: ResultsDocument, cursor: string, now: Date): Promise<ResultsDocument | null> {
+  async skipTo(id: string, before: string, cursor: string, now: Date): Promise<boolean> {
     const { matchedCount } = await this.#results.updateOne(
-      { _id: results._id, cursor: results.cursor },
+      { _id: id, cursor: before },
       { $set: { cursor, hasGap: true, updatedAt: now }, $inc: { revision: 1 } },
     );
-    return matchedCount === 0 ? null : { ...results, cursor, hasGap: true };
+    return matchedCount === 1;
   }
 
   /** Notes that some results of a lane are not in its sums. */
