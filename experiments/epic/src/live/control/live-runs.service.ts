@@ -70,7 +70,7 @@ export class LiveRuns {
     return { run: null, userErrors: [{ path: ['runNumber'], code: 'RUN_NUMBER_TAKEN', message }] };
   }
 
-  /** Errors for queues that core does not have. If core does not answer, they show as a problem of the run. */
+  /** Errors for queues that core does not have. If it does not answer, they are a problem of the run. */
   async #unknownQueues({ paths }: AnnounceEpicLiveRunInput): Promise<Faults<never>> {
     const { core } = this.#options;
     const check = new ExperimentInputErrors();
