@@ -179,6 +179,10 @@ describe('a live run', () => {
     await running.restart(losing(system.service('epic'), 'answer'));
     await frames(2, [frame(4)]);
     await waitFor('units of the frame', async () => (await poolOf(poolId)).counts.waiting === 75, minute);
+    // A worker may complete a slice before core has answered.
+    expect((await running.db.collection('liveFrames').findOne({ number: 4 }))?.['fed'].FAST).toBeInstanceOf(
+      Date,
+    );
     await running.restart();
     await until(2, 'the feed', (run) => run.paths[0].fedSlices === 75);
     expect((await poolOf(poolId)).counts.waiting).toBe(75);

@@ -397,7 +397,7 @@ export type EpicLaneWorkers = {
 /** Latency of results, in seconds, from histograms with steps of 10 %. */
 export type EpicLatency = {
   readonly __typename?: 'EpicLatency';
-  /** Physical minimum: the median time of work on a slice, which remains if nothing else takes time. */
+  /** Physical minimum: the time of work that 5 % of the slices stay below, which remains if nothing else takes time. */
   readonly minimum: Scalars['Float']['output'];
   /** Median from recording to result. */
   readonly p50: Scalars['Float']['output'];

@@ -118,19 +118,23 @@ export class Feeder {
     if (full && full > clock.now()) return false;
     const frames = await runs.framesAfter(run._id, path.fed, intent.to - path.fed);
     const units = frames.flatMap((frame) => slicesOf(run, name, frame));
+    const span = { from: path.fed, to: intent.to };
+    // Before the call: a worker may complete a slice before core has answered.
+    await runs.noteFed(run._id, name, span, clock.now());
     let retryAfter: number | null = null;
     try {
       if (units.length > 0) retryAfter = await core.publish(poolId, units);
     } catch (error) {
       if (!(error instanceof CoreRefusal) || !error.codes.includes('POOL_CLOSED')) throw error;
+      await runs.noteUnfed(run._id, name, span);
       return this.#giveUp(place, intent, path.fed);
     }
     const now = clock.now();
     if (retryAfter !== null) {
+      await runs.noteUnfed(run._id, name, span);
       memory.fullUntil.set(id, new Date(now.getTime() + retryAfter * 1000));
       return false;
     }
-    await runs.noteFed(run._id, name, { from: path.fed, to: intent.to }, now);
     const moved = await runs.change(
       run._id,
       { [`paths.${name}.fed`]: path.fed },

@@ -133,7 +133,7 @@ export class RunWork {
     await runs.change(run._id, {}, { $set: { [laneField(place, 'prewarmedUntil')]: until } }, clock.now());
   }
 
-  /** Pauses or resumes the fleet by the phase. What a person did to the fleet since is left alone. */
+  /** Pauses or resumes the fleet by the phase. A person's is left alone while it is the latest decision. */
   async #steer(place: LanePlace): Promise<void> {
     const { core, runs, clock } = this.#options;
     const { run, lane } = place;

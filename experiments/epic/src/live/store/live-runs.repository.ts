@@ -208,7 +208,7 @@ export class LiveRunsRepository {
     return this.#frames.find({ runId }, options).toArray();
   }
 
-  /** Notes the time at which frames were published, if it is not known. */
+  /** Notes the time at which the publication of frames began, if it is not known. */
   async noteFed(
     runId: string,
     path: PathName,
@@ -218,6 +218,19 @@ export class LiveRunsRepository {
     const field = `fed.${path}`;
     const filter = { runId, sequence: { $gt: from, $lte: to }, [field]: { $exists: false } };
     await this.#frames.updateMany(filter, { $set: { [field]: now }, $inc: { revision: 1 } });
+  }
+
+  /** Notes that frames were not published. */
+  async noteUnfed(
+    runId: string,
+    path: PathName,
+    { from, to }: { readonly from: number; readonly to: number },
+  ): Promise<void> {
+    const filter = { runId, sequence: { $gt: from, $lte: to } };
+    await this.#frames.updateMany(filter, {
+      $unset: { [`fed.${path}`]: '' as const },
+      $inc: { revision: 1 },
+    });
   }
 
   #inTransaction<T>(work: (session: ClientSession) => Promise<T>): Promise<T> {
