@@ -53,6 +53,43 @@ const resultsLoader = defineLoader<string, readonly ResultsDocument[], Context>(
   },
 });
 
+/** Times of the newest frames, by run and number of announced frames. */
+const newestLoader = defineLoader<string, readonly Date[], Context>({
+  name: 'EpicLiveRun.newestFrames',
+  load: async (places, { live }) => {
+    const intervals = places
+      .map(placeOf)
+      .map(({ runId, sequence: to }) => ({ runId, from: to - ratedFrames + 1, to }));
+    const frames = await live.runs.timesOfFrames(intervals);
+    return intervals.map(({ runId, from, to }) =>
+      frames
+        .filter((frame) => frame.runId === runId && frame.sequence >= from && frame.sequence <= to)
+        .map(({ recordedAt }) => recordedAt),
+    );
+  },
+});
+
+/** Times at which frames were announced, by run and position in the order of announcement. */
+const announcedLoader = defineLoader<string, Date, Context>({
+  name: 'EpicLiveRun.announcedAt',
+  load: async (places, { live }) => {
+    const intervals = places
+      .map(placeOf)
+      .map(({ runId, sequence }) => ({ runId, from: sequence, to: sequence }));
+    const frames = await live.runs.timesOfFrames(intervals);
+    const times = new Map(frames.map((frame) => [placeKey(frame.runId, frame.sequence), frame.announcedAt]));
+    return places.map((place) => times.get(place) ?? null);
+  },
+});
+
+/** Key of a position in the order of announcement. */
+const placeKey = (runId: string, sequence: number): string => `${runId}/${sequence}`;
+
+function placeOf(key: string): { readonly runId: string; readonly sequence: number } {
+  const at = key.lastIndexOf('/');
+  return { runId: key.slice(0, at), sequence: Number(key.slice(at + 1)) };
+}
+
 async function resultsOf(
   { run, name }: { readonly run: LiveRunDocument; readonly name: PathName },
   { loaders }: Context,
@@ -152,8 +189,8 @@ export const liveTypes: Pick<Resolvers, Types> = {
     bytes: ({ frames }) => frames.bytes,
     lastNumber: ({ frames }) => frames.highest ?? null,
     lastAnnouncedAt: ({ frames }) => frames.lastAnnouncedAt ?? null,
-    ratePerSecond: async ({ _id }, _args, { live }) =>
-      rateOf((await live.runs.newestFrames(_id, ratedFrames)).map(({ recordedAt }) => recordedAt)),
+    ratePerSecond: async ({ _id, frames }, _args, { loaders }) =>
+      rateOf((await loaders.load(newestLoader, placeKey(_id, frames.announced))) ?? []),
     missing: ({ frames }) => missingFrames(frames),
     gaps: ({ frames }) => frames.gaps.map(([first, last]) => ({ first, last })),
   },
@@ -165,9 +202,11 @@ export const liveTypes: Pick<Resolvers, Types> = {
     fedSlices: (path) => storedLanes(path).reduce((sum, { published }) => sum + published, 0),
     slices: (path) => sliceCounts(storedLanes(path)),
     lagSeconds: (path) => lagOf(storedLanes(path)),
-    feedLagSeconds: async ({ run, name }, _args, { live }) => {
-      const [next] = await live.runs.framesAfter(run._id, run.paths[name]?.fed ?? 0, 1);
-      return next ? Math.max(0, (live.clock.now().getTime() - next.announcedAt.getTime()) / 1000) : 0;
+    feedLagSeconds: async ({ run, name }, _args, { live, loaders }) => {
+      const fed = run.paths[name]?.fed ?? 0;
+      if (fed >= run.frames.announced) return 0;
+      const next = await loaders.load(announcedLoader, placeKey(run._id, fed + 1));
+      return next ? Math.max(0, (live.clock.now().getTime() - next.getTime()) / 1000) : 0;
     },
     lanes: ({ run, name }) => [...lanesOfPath(run, name)],
     latency: async (path, _args, context) => latencyOf(await resultsOf(path, context)),

@@ -202,10 +202,14 @@ export class LiveRunsRepository {
     return this.#frames.find(filter, { sort: { sequence: 1 }, limit }).toArray();
   }
 
-  /** The newest frames of a run. */
-  newestFrames(runId: string, limit: number): Promise<readonly Pick<FrameDocument, 'recordedAt'>[]> {
-    const options = { sort: { sequence: -1 }, limit, projection: { recordedAt: 1 } } as const;
-    return this.#frames.find({ runId }, options).toArray();
+  /** Times of frames in intervals of the order of announcement, ends included, in no order. */
+  timesOfFrames(
+    intervals: readonly { readonly runId: string; readonly from: number; readonly to: number }[],
+  ): Promise<readonly Pick<FrameDocument, 'runId' | 'sequence' | 'recordedAt' | 'announcedAt'>[]> {
+    if (intervals.length === 0) return Promise.resolve([]);
+    const $or = intervals.map(({ runId, from, to }) => ({ runId, sequence: { $gte: from, $lte: to } }));
+    const projection = { runId: 1, sequence: 1, recordedAt: 1, announcedAt: 1 } as const;
+    return this.#frames.find({ $or }, { projection }).toArray();
   }
 
   /** Notes the time at which the publication of frames began, if it is not known. */
