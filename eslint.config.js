@@ -21,7 +21,8 @@ const zone = (names, message) => ({
   message,
 });
 const relative = {
-  regex: '^(\\.\\./){3,}(?!test/support/)(lib|schema|subgraphs|experiments|gateway|file-service|clients|deploy|test)/',
+  regex:
+    '^(\\.\\./){3,}(?!test/support/)(lib|schema|subgraphs|experiments|gateway|file-service|clients|deploy|test)/',
   message:
     'Import another package by its name (@rhizome/…), and name it in package.json: its folder is its own.',
 };

@@ -8,9 +8,17 @@ const common = {
   testRunner: '<rootDir>/tools/jest/test-runner.mjs',
   setupFilesAfterEnv: ['<rootDir>/lib/testkit/dist/jest/each-file.js'],
   transform: {},
-  roots: ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'file-service', 'clients', 'deploy', 'test'].map(
-    (d) => `<rootDir>/${d}`,
-  ),
+  roots: [
+    'lib',
+    'schema',
+    'subgraphs',
+    'experiments',
+    'gateway',
+    'file-service',
+    'clients',
+    'deploy',
+    'test',
+  ].map((d) => `<rootDir>/${d}`),
   modulePathIgnorePatterns: ['/\\.rhizome/'],
 };
 const built = (suffix) => `**/{dist,dist-test}/**/*${suffix}`;

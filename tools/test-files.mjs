@@ -4,7 +4,17 @@ import { existsSync, readdirSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 
 /** Folders that hold packages; `test` is a package whose sources are not below `src`. */
-const packageRoots = ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'file-service', 'clients', 'deploy', 'test'];
+const packageRoots = [
+  'lib',
+  'schema',
+  'subgraphs',
+  'experiments',
+  'gateway',
+  'file-service',
+  'clients',
+  'deploy',
+  'test',
+];
 const skipped = new Set(['node_modules', 'dist', 'dist-test', 'bundle', 'static', '.rhizome', '.cache']);
 
 /** The jest project of a test source, or undefined for other files. */
