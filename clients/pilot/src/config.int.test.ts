@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { enrolCommand } from './credential/enrol-command.js';
@@ -52,6 +52,69 @@ describe('readConfig', () => {
 
   it.each(['s3://bucket', 'root://eos.test//store'])('refuses %s as a file store', (store) => {
     expect(() => read({}, '--store', store)).toThrow(/--store.*expected a path or an http\(s\) URL/s);
+  });
+
+  describe('--writable-folder', () => {
+    let root: string;
+    const offer = (...paths: readonly string[]): (() => readonly string[]) => {
+      const options = paths.flatMap((path) => ['--writable-folder', path]);
+      const env = { PATH: join(root, 'tools/bin'), HOME: join(root, 'home') };
+      const readable = ['--readable-folder', join(root, 'data'), '--readable-folder', join(root, 'software')];
+      const places = ['--scratch', join(root, 'pilot/scratch'), '--store', join(root, 'store'), ...readable];
+      return () => read(env, ...places, ...options).pilot.isolation.writable;
+    };
+
+    beforeEach(async () => {
+      root = await realpath(folder);
+      const names = ['data/shared/inner', 'pilot/scratch/x', 'store/x', 'software', 'tools/bin', 'home/x'];
+      for (const name of names) await mkdir(join(root, name), { recursive: true });
+      await symlink(join(root, 'home'), join(root, 'data/link'));
+      await symlink(join(root, 'data'), join(root, 'way'));
+    });
+
+    it('is a folder of its own, which may be in one that payloads read', () => {
+      expect(offer(join(root, 'data/shared'))()).toEqual([join(root, 'data/shared')]);
+    });
+
+    it.each([
+      ['/', 'is the whole host'],
+      ['/usr/share', 'is in /usr, a folder of the operating system'],
+      ['/tmp', 'is the folder for temporary files'],
+      ['/dev/shm', 'is in /dev'],
+    ])('is not %s', (path, problem) => {
+      expect(offer(path)).toThrow(`--writable-folder: ${path} ${problem}`);
+    });
+
+    it.each([
+      ['.', 'contains ROOT/pilot/scratch, the scratch folder'],
+      ['pilot', 'contains ROOT/pilot/scratch, the scratch folder'],
+      ['pilot/scratch', 'is the scratch folder'],
+      ['pilot/scratch/x', 'is in ROOT/pilot/scratch, the scratch folder'],
+      ['store/x', 'is in ROOT/store, the file store'],
+      ['home', 'is HOME of the pilot'],
+      ['home/x', 'is in ROOT/home, HOME of the pilot'],
+      ['tools', 'contains ROOT/tools/bin, a folder of programs (PATH)'],
+      ['software', 'is a folder that payloads only read'],
+      ['data/link', 'is a link to ROOT/home'],
+      ['way/shared', 'is a link to ROOT/data/shared, or in one'],
+      ['token', 'is not a folder'],
+      ['none', 'cannot be opened (ENOENT)'],
+    ])('is not %s of the host', (path, problem) => {
+      expect(offer(join(root, path))).toThrow(problem.replaceAll('ROOT', root));
+    });
+
+    it('is a plain path, and contains no other', () => {
+      expect(offer(`${root}/data/../home`)).toThrow('is not a plain path');
+      const shared = join(root, 'data/shared');
+      expect(offer(shared, join(shared, 'inner'))).toThrow(`contains ${join(shared, 'inner')}`);
+    });
+
+    it('does not contain what a file of the pilot is linked to', async () => {
+      await writeFile(join(root, 'data/shared/key'), 'secret');
+      await rm(join(root, 'token'));
+      await symlink(join(root, 'data/shared/key'), join(root, 'token'));
+      expect(offer(join(root, 'data/shared'))).toThrow(/contains .*\/key, a file of the pilot/);
+    });
   });
 
   it('requires TLS for a gateway on another host, unless plain text is permitted', () => {

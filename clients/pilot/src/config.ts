@@ -3,12 +3,14 @@ import { environmentName, loadConfig } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
 import type { LogLevel } from '@rhizome/log';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { PilotOptions } from './agent/pilot.js';
 import { asVariables, byOption, readOptions } from './command-line.js';
 import { type Credential, readCredential } from './credential/credential-file.js';
 import { schemeOf } from './files/file-store.js';
 import { openFilesLimit } from './hardware/limits.js';
+import { assertWritable, type KeptPlace } from './isolation/writable-folders.js';
 import { type ProcessFacts, processFacts } from './process-facts.js';
 import { enrolledSchema, type Settings, settingsSchema, variablePrefix } from './settings.js';
 import { pilotVersion } from './version.js';
@@ -68,7 +70,10 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
     const { tokenFile } = settings;
     if (tokenFile !== undefined) readToken(tokenFile);
     const { url, logLevel } = settings;
-    const pilot = pilotOptions(settings as Settings, processFacts(env));
+    const facts = processFacts(env);
+    const pilot = pilotOptions(settings as Settings, facts);
+    const kept = keptPlaces(settings as Settings, pilot, facts);
+    assertWritable(settings.writableFolder, kept, environmentName(variablePrefix, ['writableFolder']));
     return { url, tokenFile, credential, logLevel, pilot };
   } catch (error) {
     throw byOption(error, options);
@@ -115,6 +120,29 @@ export function readToken(path: string): string {
   throw new DomainError('CONFIG_INVALID', `Token file ${path} is empty; must contain a token`, {
     value: path,
   });
+}
+
+/** Places that payloads must not change. */
+function keptPlaces(
+  settings: Settings,
+  { host, store }: Pick<PilotOptions, 'host' | 'store'>,
+  { searchPath, libraries, runtimeEnvironment }: ProcessFacts,
+): readonly KeptPlace[] {
+  const { credentialFile, tokenFile, storeTokenFile, gpuSimulate, readableFolder } = settings;
+  const files = [credentialFile, tokenFile, storeTokenFile, gpuSimulate].filter((file) => file !== undefined);
+  return [
+    { path: host.scratch, what: 'the scratch folder, which has the reports and the sockets of the pilot' },
+    ...files.map((path) => ({ path: resolve(path), what: 'a file of the pilot' })),
+    ...(schemeOf(store) === undefined ? [{ path: resolve(store), what: 'the file store' }] : []),
+    ...[process.execPath, fileURLToPath(import.meta.url)].map((path) => ({
+      ...{ path, what: 'a program of the pilot' },
+    })),
+    ...Object.entries(runtimeEnvironment).map(([name, path]) => ({ path, what: `${name} of the pilot` })),
+    ...searchPath.split(delimiter).map((path) => ({ path, what: 'a folder of programs (PATH)' })),
+    ...[...readableFolder, ...libraries].map((path) => ({
+      ...{ path, what: 'a folder that payloads only read', mayContain: true },
+    })),
+  ];
 }
 
 /** Reads the token of the store for each transfer; undefined without one. */

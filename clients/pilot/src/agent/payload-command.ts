@@ -54,7 +54,15 @@ export async function payloadCommand(
   const hasOwnPath =
     payload.environment.some(({ name }) => name === 'PATH') || secrets?.variables['PATH'] !== undefined;
   const { limits, isolatesNetwork, containers } = isolation;
-  const contained = { ...common, image, limits, hasNetwork: needsNetwork || !isolatesNetwork, hasOwnPath };
+  const hasNetwork = needsNetwork || !isolatesNetwork;
+  const contained = {
+    ...common,
+    image,
+    limits,
+    hasNetwork,
+    hasOwnPath,
+    writable: await isolation.writable(),
+  };
   return inContainer(runtimeOf(assignment, image, isolation), contained, containers);
 }
 

@@ -270,7 +270,6 @@ export class Pilot {
       environment: host.runtimeEnvironment ?? {},
       usesControlGroups: false,
       isRoot: process.getuid?.() === 0,
-      writable: options.writable,
     };
     const isolation = await PayloadIsolation.find(options, containers, scratch);
     const { hasSandbox, reason } = isolation;

@@ -20,8 +20,6 @@ export interface HostView {
   readonly links: readonly { readonly path: string; readonly target: string }[];
   /** Folders and files that payloads may read, at the same path. */
   readonly readable: readonly string[];
-  /** Folders that payloads may write, at the same path. */
-  readonly writable: readonly string[];
 }
 
 /** A payload as it would start on the host. */
@@ -35,6 +33,8 @@ export interface SandboxedSpec {
   readonly deviceNodes: readonly string[];
   /** Further folders that it reads, such as those of device drivers. */
   readonly readable: readonly string[];
+  /** Folders of the host that it may write, at the same path. */
+  readonly writable: readonly string[];
   /** False if it gets a network without any other host. */
   readonly hasNetwork: boolean;
   /** Folder of the host with its secrets. */
@@ -113,8 +113,8 @@ function namespaces({ spec, hasNetwork }: SandboxedSpec): readonly string[] {
 }
 
 function hostMounts(
-  { links, readable, writable }: HostView,
-  { readable: more, deviceNodes }: SandboxedSpec,
+  { links, readable }: HostView,
+  { readable: more, writable, deviceNodes }: SandboxedSpec,
 ): readonly string[] {
   return [
     ...links.flatMap(({ path, target }) => ['--symlink', target, path]),

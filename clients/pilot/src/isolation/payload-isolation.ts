@@ -9,6 +9,7 @@ import type { ProcessLimits } from './bubblewrap.js';
 import { deviceFiles } from './device-files.js';
 import { tryRuntime } from './runtime-trial.js';
 import { programPath, Sandbox } from './sandbox.js';
+import { presentFolders } from './writable-folders.js';
 
 /** Means by which payloads are isolated from the host; the names of the API. */
 export type IsolationMeans = 'NAMESPACES' | 'APPTAINER' | 'PODMAN';
@@ -105,6 +106,11 @@ export class PayloadIsolation {
     return this.#options.limits;
   }
 
+  /** Folders of the host that a payload may write which starts now, at the same path. */
+  writable(): Promise<readonly string[]> {
+    return presentFolders(this.#options.writable);
+  }
+
   /** Facts for the worker's registration. */
   get facts(): IsolationFacts {
     const { runtimes } = this.containers;
@@ -136,6 +142,7 @@ export class PayloadIsolation {
       sharedMemoryBytes: memoryMiB * 1024 ** 2,
       deviceNodes: await deviceFiles(devices),
       readable: devices.length === 0 ? [] : driverLibraries,
+      writable: await this.writable(),
       hasNetwork: needsNetwork || !this.isolatesNetwork,
       secrets: payload.secrets,
       units: payload.units,
@@ -157,12 +164,12 @@ interface FoundSandbox {
 }
 
 async function findSandbox(
-  { mode, readable, writable, isolatesNetwork, filtersSystemCalls }: IsolationOptions,
+  { mode, readable, isolatesNetwork, filtersSystemCalls }: IsolationOptions,
   scratch: string,
 ): Promise<FoundSandbox> {
   const none = { sandbox: undefined, isolatesNetwork: false };
   if (mode === 'none') return { ...none, reason: 'switched off' };
-  const found = await Sandbox.find({ readable, writable, scratch, filtersSystemCalls });
+  const found = await Sandbox.find({ readable, scratch, filtersSystemCalls });
   if (!(found instanceof Sandbox)) return { ...none, reason: found.reason };
   const hasOwnNetwork = isolatesNetwork && (await found.isolatesNetwork(scratch));
   return { sandbox: found, reason: undefined, isolatesNetwork: hasOwnNetwork };

@@ -31,7 +31,15 @@ async function isUsable(runtime: ContainerRuntime, host: ContainerHost, scratch:
     const image = runtime === 'podman' ? await emptyImage(join(folder, 'image')) : '/';
     const environment = { PATH: '/usr/bin:/bin', HOME: folders.work };
     const spec = { command: '/usr/bin/true', arguments: [], environment, folder: folders.work };
-    const contained = { image, spec, folders, limits: trialLimits, memoryMiB: 64, hasOwnPath: true };
+    const contained = {
+      image,
+      spec,
+      folders,
+      limits: trialLimits,
+      memoryMiB: 64,
+      hasOwnPath: true,
+      writable: [],
+    };
     const launch = inContainer(runtime, { ...contained, hasNetwork: true, isFolder: true }, host);
     return succeeds(runtime === 'podman' ? withHostPrograms(launch) : launch);
   });

@@ -1,5 +1,5 @@
 /** Payloads in a sandbox: limits, signals, exit codes and accounts are as on the host. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
@@ -115,6 +115,15 @@ describe('a sandboxed payload', () => {
     );
     expect(log).toMatch(/refused[^]*^result$/m);
     expect(await readFile(join(setup.folder, 'shared', 'a'), 'utf8')).toBe('result\n');
+  });
+
+  it('does not get a folder that has become a link, or is not there', async () => {
+    const [link, gone] = [join(setup.folder, 'link'), join(setup.folder, 'gone')];
+    await mkdir(join(setup.folder, 'key'));
+    await symlink(join(setup.folder, 'key'), link);
+    const isolation = { ...testIsolation, writable: [link, gone] };
+    const { log } = await run({ shell: `test -e ${link} || test -e ${gone} || echo neither` }, { isolation });
+    expect(log).toMatch(/^neither$/m);
   });
 
   it('writes nowhere but in its scratch space, which /tmp is a part of', async () => {

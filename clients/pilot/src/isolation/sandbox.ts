@@ -29,8 +29,6 @@ const readableFolders = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
 export interface SandboxOptions {
   /** Folders of the site that payloads may read, in addition to those of the operating system. */
   readonly readable: readonly string[];
-  /** Folders of the site that payloads may write. */
-  readonly writable: readonly string[];
   /** For the trial; its folders are removed. */
   readonly scratch: string;
   /** False if payloads may make any system call. */
@@ -61,7 +59,7 @@ export class Sandbox {
     if (bubblewrap === undefined || prlimit === undefined || awk === undefined)
       return { reason: `program not found: ${missing.map(([name]) => name).join(', ')}` };
     const readable = [...(await foldersOfRoot()), ...options.readable];
-    const view = { links: await linksOfRoot(), readable, writable: options.writable };
+    const view = { links: await linksOfRoot(), readable };
     const filter = options.filtersSystemCalls ? systemCallFilter(process.arch) : undefined;
     const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk }, filter);
     const reason = await sandbox.#trial(options.scratch, true);
@@ -90,7 +88,7 @@ export class Sandbox {
       const environment = { PATH: '/usr/bin:/bin' };
       const spec = { command: 'true', arguments: [], environment, folder: folders.work };
       const request = { spec, folders, limits: trialLimits, sharedMemoryBytes: 1 << 20, hasNetwork };
-      return trialResult(this.commandFor({ ...request, deviceNodes: [], readable: [] }));
+      return trialResult(this.commandFor({ ...request, deviceNodes: [], readable: [], writable: [] }));
     });
   }
 }

@@ -16,8 +16,6 @@ export interface ContainerHost {
   readonly usesControlGroups: boolean;
   /** True if the pilot is root: users are not mapped then. */
   readonly isRoot: boolean;
-  /** Folders of the host that payloads may write, at the same path. */
-  readonly writable: readonly string[];
 }
 
 /** A payload as it would start on the host, and the image to start it in. */
@@ -29,6 +27,8 @@ export interface ContainedSpec {
   readonly memoryMiB: number;
   /** False if it gets a network without any other host. */
   readonly hasNetwork: boolean;
+  /** Folders of the host that it may write, at the same path. */
+  readonly writable: readonly string[];
   /** True if `image` is a folder of this host with the image's files. */
   readonly isFolder?: true;
   /** True if the job sets `PATH` itself: then it applies in the image, too. */

@@ -26,7 +26,6 @@ const host: ContainerHost = {
   usesControlGroups: false,
   environment: { HOME: '/home/pilot', XDG_RUNTIME_DIR: '/run/user/7' },
   isRoot: false,
-  writable: [],
 };
 const spec = {
   command: 'reco',
@@ -50,6 +49,7 @@ const contained = {
   memoryMiB: 512,
   hasNetwork: true,
   hasOwnPath: false,
+  writable: [],
 };
 
 describe('runtimeFor', () => {
@@ -144,7 +144,7 @@ describe('inContainer', () => {
     ['apptainer', '--bind /data/shared --bind /scratch/att_1'],
     ['podman', '--volume /data/shared:/data/shared --volume /scratch/att_1:/scratch/att_1'],
   ] as const)('lets payloads of %s write to folders that the pilot offers for this', (runtime, options) => {
-    const offered = inContainer(runtime, contained, { ...host, writable: ['/data/shared'] });
+    const offered = inContainer(runtime, { ...contained, writable: ['/data/shared'] }, host);
     expect(offered.arguments.join(' ')).toContain(options);
   });
 

@@ -71,7 +71,7 @@ export function inContainer(
  */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
-  { image, spec, folders, hasOwnPath, hasNetwork, isFolder, secrets, units }: ContainedSpec,
+  { image, spec, folders, hasOwnPath, hasNetwork, isFolder, writable, secrets, units }: ContainedSpec,
   host: ContainerHost,
 ): LaunchSpec {
   const prefix = `${runtime.toUpperCase()}ENV_`;
@@ -84,7 +84,7 @@ function byApptainer(
       ...(hasNetwork ? [] : ['--net', '--network', 'none']),
       ...['--home', folders.work],
       ...['--workdir', folders.temporary],
-      ...host.writable.flatMap((path) => ['--bind', path]),
+      ...writable.flatMap((path) => ['--bind', path]),
       ...['--bind', folders.root],
       ...(secrets === undefined ? [] : ['--bind', `${secrets}:${folders.secrets}:ro`]),
       ...(units === undefined ? [] : ['--bind', `${units}:${unitsInside}`]),

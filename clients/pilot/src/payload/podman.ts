@@ -11,7 +11,7 @@ import { shellWord } from './shell-word.js';
  * would run the payload's code outside the image. They go in by files that are not in the scratch space.
  */
 export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchSpec {
-  const { image, spec, folders, hasOwnPath, isFolder, secrets, units } = contained;
+  const { image, spec, folders, hasOwnPath, isFolder, writable, secrets, units } = contained;
   const variables = variablesInside(spec, hasOwnPath);
   const listed = variableFiles(variables, folders.private);
   return {
@@ -20,7 +20,7 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
       'run',
       '--rm',
       ...isolationOptions(contained, host),
-      ...host.writable.flatMap((path) => ['--volume', `${path}:${path}`]),
+      ...writable.flatMap((path) => ['--volume', `${path}:${path}`]),
       ...['--volume', `${folders.root}:${folders.root}`],
       ...(secrets === undefined ? [] : ['--volume', `${secrets}:${folders.secrets}:ro`]),
       ...(units === undefined ? [] : ['--volume', `${units}:${unitsInside}`]),
