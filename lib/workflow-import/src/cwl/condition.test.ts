@@ -19,8 +19,52 @@ describe('a condition on results of steps', () => {
     ['$(!(inputs.a || inputs.b))', ['a -> c FAILED', 'b -> c FAILED']],
     ['$(inputs.a !== null)', ['a -> c', 'b -> c']],
     ['"${return inputs.a && !inputs.b;}"', ['a -> c', 'b -> c FAILED']],
+    ['$(!!inputs.a)', ['a -> c', 'b -> c']],
   ])('becomes edges: %s', (when, expected) => {
     expect(edges(when)).toEqual(expected);
+  });
+
+  /** A step whose output is of a type, and one with a condition on it. */
+  const onOutput = (type: string, when: string, glob = 'a.txt'): string =>
+    workflowOf(
+      `${stepOf('a', 'in: []').replace('type: File', `type: ${type}`).replace('a.txt', glob)}${stepOf('c', `in: { a: a/file }\nwhen: ${when}`)}`,
+    );
+
+  it.each(['boolean', 'int', 'string', 'Any', '"File?"', '"File[]?"'])(
+    'is refused if the value of a result decides, and not the end of its step: %s',
+    (type) => {
+      for (const when of ['$(inputs.a)', '$(!inputs.a)', '$(inputs.a !== null)'])
+        expect(refused('cwl', { 'graph.cwl': onOutput(type, when, '"*.txt"') })).toEqual([
+          expect.stringMatching(
+            /^steps\.c\.when: the value of inputs\.a is known only when a has run .*; use self\.a for the success/,
+          ),
+        ]);
+      const bySelf = onOutput(type, '$(!self.a)', '"*.txt"');
+      expect(edgesOf(imported('cwl', { 'graph.cwl': bySelf }))).toEqual(['a -> c FAILED']);
+    },
+  );
+
+  it.each(['File', 'Directory', '"File[]"'])('may be about files that exist if a step succeeds: %s', (type) => {
+    const text = onOutput(type, '$(inputs.a !== null)', '"*.txt"');
+    expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['a -> c']);
+  });
+
+  it('is refused if it is about an optional file, whose name is known', () => {
+    expect(refused('cwl', { 'graph.cwl': onOutput('"File?"', '$(inputs.a !== null)') })).toEqual([
+      expect.stringContaining('the value of inputs.a is known only when a has run'),
+    ]);
+  });
+
+  it('is refused if a step that is skipped would have no edge for it', () => {
+    const steps = (when: string): string =>
+      workflowOf(
+        `${stepOf('a', 'in: []')}${stepOf('b', 'in: { a: a/file }\nwhen: $(!inputs.a)')}${stepOf('c', `in: { b: b/file }\nwhen: ${when}`)}`,
+      );
+    expect(refused('cwl', { 'graph.cwl': steps('$(!inputs.b)') })).toEqual([
+      expect.stringMatching(/^steps\.c\.when: holds also if b is skipped/),
+    ]);
+    expect(edgesOf(imported('cwl', { 'graph.cwl': steps('$(!self.b)') }))).toContain('b -> c FAILED');
+    expect(edgesOf(imported('cwl', { 'graph.cwl': steps('$(inputs.b)') }))).toContain('b -> c');
   });
 
   it('needs one of several edges for ||', () => {
@@ -43,6 +87,8 @@ describe('a condition on results of steps', () => {
     ['$(inputs.a == null)', 'computes with values that are not known on import'],
     ['$(inputs.a > 3)', 'computes with values that are not known on import'],
     ['$(inputs.a && (inputs.b || !inputs.a))', 'mixes && and || over results of steps'],
+    ['$(runtime.a)', 'runtime.a is not known in a condition'],
+    ['$(a)', 'a is not known in a condition'],
     ['$(inputs.a.size())', 'the condition is not supported'],
     ['"${ var x = 1; return x; }"', 'the condition is not supported'],
   ])('is refused where no edge says the same: %s', (when, problem) => {
@@ -92,6 +138,16 @@ describe('a condition on inputs', () => {
   ])('is decided on import: %s', (when, isMet) => {
     expect(names(when)).toEqual(isMet ? ['a', 'c'] : ['a']);
   });
+
+  it.each([['inputs.n == "4"'], ['inputs.n != true'], ['0 == false']])(
+    'is refused if it compares values of two types, which JavaScript converts: %s',
+    (condition) => {
+      expect(() => names(`'$(${condition})'`)).toThrow(/of different types .*; use === and !==/);
+      expect(names(`'$(${condition.replace(/([!=]=)/, '$1=')})'`)).toEqual(
+        condition.includes('!') ? ['a', 'c'] : ['a'],
+      );
+    },
+  );
 
   it('must be true or false', () => {
     expect(() => names('$(inputs.n)')).toThrow(

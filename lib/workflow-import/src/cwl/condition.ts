@@ -2,6 +2,7 @@
 import type { DraftNode } from '../graph/draft.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
+import type { CwlContext } from './context.js';
 import { Evaluator } from './evaluate.js';
 import { type Expression, parseExpression } from './parse-expression.js';
 import { FileValue, isList, producersOf, shown, UnknownValue, type Value } from './values.js';
@@ -10,11 +11,18 @@ import { FileValue, isList, producersOf, shown, UnknownValue, type Value } from 
 export interface Literal {
   readonly nodes: readonly DraftNode[];
   readonly condition: 'SUCCEEDED' | 'FAILED';
+  /** True if it is about the value of an input, and not about the end of the step. */
+  readonly isOfInput: boolean;
 }
 
-/** Result of a condition: decided, or conditions on steps of which all or one must hold. */
-export type Decision =
-  { readonly isMet: boolean } | { readonly literals: readonly Literal[]; readonly needed: 'ALL' | 'ONE' };
+/** Result of a condition. */
+export type Decision = { readonly isMet: boolean } | Conditions;
+
+/** Conditions on steps, of which all or one must hold. */
+export interface Conditions {
+  readonly literals: readonly Literal[];
+  readonly needed: 'ALL' | 'ONE';
+}
 
 type Outcome = { readonly value: Value } | { readonly pending: Formula };
 
@@ -23,13 +31,14 @@ type Formula =
   | { readonly kind: 'and' | 'or'; readonly of: readonly Formula[] };
 
 /**
- * Decides a condition. A result stands for the success of its step, as in pchain, where the values are called
- * `self.x`. Undefined if it is refused.
+ * Decides a condition. `self.x` is the success of the step that gives `x`, as in pchain. `inputs.x` is the
+ * value, as in CWL: it can be a condition only if it is a file that exists exactly if the step succeeds.
+ * Undefined if it is refused.
  */
 export function decide(
   at: Located,
   inputs: ReadonlyMap<string, Value>,
-  refusals: Refusals,
+  { refusals, conditional }: Pick<CwlContext, 'refusals' | 'conditional'>,
 ): Decision | undefined {
   const text = /^\s*\$(?:\(([\s\S]*)\)|\{\s*return\s+([^;]*);?\s*\})\s*$/.exec(at.text ?? '');
   const parsed = text ? parseExpression(text[1] ?? text[2] ?? '') : undefined;
@@ -46,10 +55,26 @@ export function decide(
     refusals.refuse(at, `the condition is ${shown(value)}`, 'it must be true or false');
     return undefined;
   }
-  return decisionOf(outcome.pending, at, refusals);
+  const decision = decisionOf(outcome.pending, at, refusals);
+  return decision && isOfEnds(decision.literals, at, { refusals, conditional }) ? decision : undefined;
 }
 
-function decisionOf(formula: Formula, at: Located, refusals: Refusals): Decision | undefined {
+/** The absence of a file is the failure of its step only if this step cannot be skipped. */
+function isOfEnds(
+  literals: readonly Literal[],
+  at: Located,
+  { refusals, conditional }: Pick<CwlContext, 'refusals' | 'conditional'>,
+): boolean {
+  const skipped = literals.find(
+    ({ nodes, condition, isOfInput }) => isOfInput && condition === 'FAILED' && conditional.hasAny(nodes),
+  );
+  if (!skipped) return true;
+  const label = skipped.nodes[0]?.label ?? '';
+  refusals.refuse(at, `holds also if ${label} is skipped, which no edge says`, 'use self for its failure');
+  return false;
+}
+
+function decisionOf(formula: Formula, at: Located, refusals: Refusals): Conditions | undefined {
   if (formula.kind === 'literal') return checked([formula.literal], 'ALL', at, refusals);
   const literals = formula.of.flatMap((part) => (part.kind === 'literal' ? [part.literal] : []));
   if (literals.length < formula.of.length) {
@@ -64,7 +89,7 @@ function checked(
   needed: 'ALL' | 'ONE',
   at: Located,
   refusals: Refusals,
-): Decision | undefined {
+): Conditions | undefined {
   for (const { nodes, condition } of literals)
     if (nodes.length !== 1 && (condition === 'FAILED' || needed === 'ONE')) {
       refusals.refuse(
@@ -100,13 +125,26 @@ class Condition {
   }
 
   #reference(reference: Extract<Expression, { kind: 'reference' }>): Outcome | undefined {
-    const [name, ...rest] = reference.path;
+    const { root, path } = reference;
+    if (root !== 'inputs' && root !== 'self') {
+      const advice = 'use inputs, or self for the success of steps';
+      this.#refusals.refuse(this.#at, `${[root, ...path].join('.')} is not known in a condition`, advice);
+      return undefined;
+    }
+    const [name, ...rest] = path;
     let value = name === undefined ? undefined : this.#inputs.get(String(name));
     for (const part of rest)
       value = value !== undefined && isList(value) && typeof part === 'number' ? value[part] : undefined;
     if (value !== undefined && isPending(value)) {
-      const nodes = producersOf(value);
-      return { pending: { kind: 'literal', literal: { nodes, condition: 'SUCCEEDED' } } };
+      const [nodes, isOfInput] = [producersOf(value), root === 'inputs'];
+      if (!isOfInput || isPresent(value))
+        return { pending: { kind: 'literal', literal: { nodes, condition: 'SUCCEEDED', isOfInput } } };
+      this.#refusals.refuse(
+        this.#at,
+        `the value of ${[root, ...path].join('.')} is known only when ${nodes[0]?.label ?? 'the step'} has run`,
+        `use ${['self', ...path].join('.')} for the success of the step`,
+      );
+      return undefined;
     }
     const known = this.#evaluator.reference(this.#at, { ...reference, root: 'inputs' });
     return known === undefined ? undefined : { value: known };
@@ -142,6 +180,8 @@ class Condition {
   }
 
   #known(sign: string, left: Value, right: Value): Outcome | undefined {
+    const isExact = sign.length === 3 || left === null || right === null || typeof left === typeof right;
+    if (/^[=!]=/.test(sign) && !isExact) return this.#compares('use === and !== for values of one type');
     if (sign.startsWith('==')) return { value: left === right };
     if (sign.startsWith('!=')) return { value: left !== right };
     if (typeof left === 'string' && typeof right === 'string') {
@@ -153,11 +193,11 @@ class Condition {
     return { value: computed(sign, left, right) };
   }
 
-  #compares(): undefined {
+  #compares(advice = 'only the success of a step can be a condition'): undefined {
     this.#refusals.refuse(
       this.#at,
       'computes with values that are not known on import, or are of different types',
-      'only the success of a step can be a condition',
+      advice,
     );
     return undefined;
   }
@@ -170,6 +210,14 @@ function isPending(value: Value): boolean {
   return isList(value) && value.length > 0 && value.every(isPending);
 }
 
+/** True if the value exists exactly if its steps succeed. */
+function isPresent(value: Value): boolean {
+  // What was refused before is not refused again.
+  if (value instanceof UnknownValue) return value.isPresent || value.reason === undefined;
+  if (value instanceof FileValue) return !value.isOptional;
+  return isList(value) && value.every(isPresent);
+}
+
 function isTrue(value: Value): boolean {
   return value !== null && value !== false && value !== 0 && value !== '';
 }
@@ -177,9 +225,9 @@ function isTrue(value: Value): boolean {
 function negated(formula: Formula): Formula {
   if (formula.kind !== 'literal')
     return { kind: formula.kind === 'and' ? 'or' : 'and', of: formula.of.map(negated) };
-  const { nodes, condition } = formula.literal;
-  const other = condition === 'FAILED' ? 'SUCCEEDED' : 'FAILED';
-  return { kind: 'literal', literal: { nodes, condition: other } };
+  const { literal } = formula;
+  const condition = literal.condition === 'FAILED' ? 'SUCCEEDED' : 'FAILED';
+  return { kind: 'literal', literal: { ...literal, condition } };
 }
 
 function compared(sign: string, difference: number): boolean {

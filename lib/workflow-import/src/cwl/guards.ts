@@ -1,13 +1,10 @@
 /** Conditions of steps as edges of their nodes. */
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
 import type { Located } from '../text/located.js';
-import type { Decision } from './condition.js';
+import type { Conditions } from './condition.js';
 import type { CwlContext, Guard } from './context.js';
 import type { Given } from './tool.js';
 import { isList, producersOf, UnknownValue, type Value } from './values.js';
-
-/** Conditions on results of steps. */
-type Conditions = Extract<Decision, { readonly literals: unknown }>;
 
 /**
  * The conditions of a step together with those around it. Results that may not exist are taken out of the

@@ -64,7 +64,8 @@ function boundOutput(
   of: OutputsOf,
   { evaluator, refusals }: { readonly evaluator: Evaluator; readonly refusals: Refusals },
 ): Value {
-  const later = (reason: string): Value => new UnknownValue(of.node, `${at.shown} ${reason}`);
+  const isPresent = types.length > 0 && types.every(isFiles);
+  const later = (reason: string): Value => new UnknownValue(of.node, `${at.shown} ${reason}`, isPresent);
   const binding = at.member('outputBinding');
   if (binding) refuseOthers(binding, bindingFields, refusals);
   for (const key of ['outputEval', 'loadContents'] as const)
@@ -91,6 +92,11 @@ function namesOf(glob: Located, evaluator: Evaluator, refusals: Refusals): reado
   if (names.length === values.length) return names;
   if (!values.includes(undefined)) refusals.refuse(glob, 'is not a name or a list of names');
   return undefined;
+}
+
+/** True for files, folders and lists of them. */
+function isFiles({ name, items = [] }: CwlType): boolean {
+  return name === 'array' ? items.length > 0 && items.every(isFiles) : name === 'File' || name === 'Directory';
 }
 
 /** Files of an output; undefined if its type has none. */

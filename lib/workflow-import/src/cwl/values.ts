@@ -36,10 +36,13 @@ export class UnknownValue {
   readonly from: DraftNode | undefined;
   /** Reason why it is not known; undefined if it was refused before. */
   readonly reason: string | undefined;
+  /** True for files and folders, and lists of them, that exist if the node succeeds. */
+  readonly isPresent: boolean;
 
-  constructor(from?: DraftNode, reason?: string) {
+  constructor(from?: DraftNode, reason?: string, isPresent = false) {
     this.from = from;
     this.reason = reason;
+    this.isPresent = isPresent;
   }
 }
 

@@ -178,7 +178,7 @@ function addInstance(
   if (!when) return addProcess(process, given, scope, context);
   const { refusals } = context;
   const values = new Map([...given].map(([name, { value }]) => [name, value]));
-  const decision = decide(when, values, refusals);
+  const decision = decide(when, values, context);
   if (!decision) return undefined;
   if ('isMet' in decision) {
     if (decision.isMet) return addProcess(process, given, scope, context);
