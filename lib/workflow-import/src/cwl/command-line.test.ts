@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { commandOf, imported, refused } from '../testing.fixture.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { commandOf, imported, nodeOf, refused } from '../testing.fixture.js';
 
 const tool = (inputs: string, more = ''): string =>
   `cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: run\n${more}\ninputs:\n${inputs.replace(/^/gm, '  ')}\noutputs: {}\n`;
@@ -61,14 +65,113 @@ describe('commandWords', () => {
 arguments: [{ valueFrom: '| sort', shellQuote: false }, "it's"]`;
     expect(wordsOf('x: { type: string, default: a b, inputBinding: { position: -1 } }', {}, more)).toEqual([
       '-c',
-      `set -e\nrun 'a b' | sort 'it'\\''s'`,
+      `run 'a b' | sort 'it'\\''s'`,
     ]);
+  });
+
+  it('sends the streams of a whole shell command to files, and lets it go on after a failure within', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'command-line-'));
+    try {
+      const more = `requirements: { ShellCommandRequirement: {} }
+stdin: $(inputs.x.path)
+stdout: out.txt
+stderr: err.txt
+arguments: [{ valueFrom: 'x in.txt; echo oops >&2; cat; echo "it''s"', shellQuote: false }]`;
+      const values = { x: { class: 'File', location: 'http://data.test/in.txt' } };
+      const text = tool('x: File', more).replace('baseCommand: run', 'baseCommand: [grep, -c]');
+      const command = commandOf(
+        imported('cwl', { 'tool.cwl': text, 'in.json': JSON.stringify(values) }, { inputs: 'in.json' }),
+        'tool',
+      );
+      writeFileSync(join(folder, 'in.txt'), 'y\n');
+      const [program = '', ...rest] = command;
+      expect(execFileSync(program, rest, { cwd: folder, encoding: 'utf8' })).toBe('');
+      expect(readFileSync(join(folder, 'out.txt'), 'utf8')).toBe("0\ny\nit's\n");
+      expect(readFileSync(join(folder, 'err.txt'), 'utf8')).toBe('oops\n');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('sends streams to files', () => {
     const more = 'stdin: $(inputs.x.path)\nstdout: out.txt\nstderr: err.txt';
     const values = { x: { class: 'File', location: 'http://data.test/x.txt' } };
     expect(wordsOf('x: File', values, more)).toEqual(['-c', 'set -e\nrun < x.txt > out.txt 2> err.txt']);
+  });
+
+  it('reads an input of the type stdin as its standard input', () => {
+    const values = { x: { class: 'File', location: 'http://data.test/x.txt' } };
+    expect(wordsOf('x: stdin', values)).toEqual(['-c', 'set -e\nrun < x.txt']);
+    const problems = (inputs: string, more = ''): readonly string[] =>
+      refused(
+        'cwl',
+        { 'tool.cwl': tool(inputs, more), 'in.json': JSON.stringify({ ...values, y: values.x }) },
+        { inputs: 'in.json' },
+      );
+    const [first, ...others] = problems('x: stdin\ny: stdin');
+    expect([first, others]).toEqual([expect.stringMatching(/^inputs\.y: is a second standard input/), []]);
+    expect(problems('x: stdin', 'stdin: x.txt')).toEqual([
+      expect.stringMatching(/^inputs\.x: is a second standard input .*; leave out stdin/),
+    ]);
+    expect(problems('x: { type: stdin, inputBinding: {} }')).toEqual([
+      expect.stringMatching(/^inputs\.x\.inputBinding: is not allowed for the type stdin/),
+    ]);
+  });
+
+  it.each([
+    ["'s/\\\\/x/'", 's/\\\\/x/'],
+    ["'C:\\\\data\\\\x'", 'C:\\\\data\\\\x'],
+    ["'$HOME \\\\ $(inputs.n)'", '$HOME \\ 7'],
+    ['"$(inputs.n)\\n"', '7'],
+    ['" a$(inputs.n) b\\n"', 'a7 b'],
+    ['" no reference\\n"', ' no reference\n'],
+  ])('changes only texts with references: %s', (argument, word) => {
+    expect(wordsOf('n: int', { n: 7 }, `arguments: [${argument}]`)).toEqual([word]);
+  });
+
+  it('keeps the type of a value whose reference stands in lines', () => {
+    const more = 'requirements:\n  ResourceRequirement:\n    ramMin: |\n      $(inputs.n)';
+    const files = { 'tool.cwl': tool('n: { type: int, default: 4096 }', more) };
+    expect(nodeOf(imported('cwl', files), 'tool').requirements).toMatchObject({ memoryMiB: 4096 });
+  });
+
+  it.each([
+    [
+      'an enumeration',
+      '{ type: { type: enum, symbols: [a], inputBinding: { prefix: --e } } }',
+      'a',
+      ['--e', 'a', 'z'],
+    ],
+    [
+      'an optional enumeration after others',
+      '{ type: ["null", { type: enum, symbols: [a], inputBinding: { prefix: --e, position: 2 } }] }',
+      'a',
+      ['z', '--e', 'a'],
+    ],
+    ['its own value', '{ type: int, inputBinding: { position: $(self) } }', 3, ['z', '3']],
+    ['a position of null', '{ type: int, inputBinding: { position: $(inputs.none) } }', 3, ['3', 'z']],
+  ])('takes binding and position from a type or value: %s', (_what, x, value, words) => {
+    const inputs = `x: ${x}\nz: { type: string, default: z, inputBinding: { position: 1 } }\nnone: int?`;
+    expect(wordsOf(inputs, { x: value })).toEqual(words);
+  });
+
+  it.each([
+    [
+      '{ type: { type: array, items: string, inputBinding: { prefix: -e, position: 5 } } }',
+      'x.type.inputBinding.position: is not supported within a list',
+    ],
+    [
+      '{ type: { type: enum, symbols: [a], inputBinding: {} }, inputBinding: {} }',
+      'x.type.inputBinding: is a second binding',
+    ],
+    [
+      '{ type: { type: array, items: { type: enum, symbols: [a], inputBinding: { prefix: -e } } } }',
+      'x.type.items.inputBinding: is a second binding',
+    ],
+  ])('refuses bindings within types whose place on the command line is not clear: %s', (x, problem) => {
+    const values = JSON.stringify({ x: x.includes('array') ? ['a'] : 'a' });
+    const files = { 'tool.cwl': tool(`x: ${x}`), 'in.json': values };
+    expect(refused('cwl', files, { inputs: 'in.json' })).toEqual([expect.stringContaining(problem)]);
   });
 
   it('fetches the files that belong to another', () => {

@@ -51,9 +51,13 @@ export function commandWords(
     ...inputs.flatMap((input) => {
       const binding = input.at.member('inputBinding');
       const type = typeFor(input.value, input.types);
+      binder.checkTypes(input.types, binding);
       if (!binding && !type?.binding) return [];
-      const words = binder.input(input, type, binding);
-      return [{ position: binding ? binder.positionOf(binding) : 0, rank: 1, key: input.name, words }];
+      // The binding of a list is one of its entries.
+      const own = binding ?? (type?.items ? undefined : type?.binding);
+      const words = binder.input(input, type, own);
+      const position = own ? binder.positionOf(own, input.value) : 0;
+      return [{ position, rank: 1, key: input.name, words }];
     }),
   ];
   entries.sort(
@@ -77,10 +81,12 @@ class Binder {
     this.#refusals = refusals;
   }
 
-  positionOf(at: Located): number {
+  /** Position of a binding, whose expression may name the value. */
+  positionOf(at: Located, self: Value = null): number {
     const position = at.member('position');
     if (!position) return 0;
-    const value = this.#evaluator.valueOf(position);
+    const value = this.#evaluator.with(self).valueOf(position);
+    if (value === null) return 0;
     if (typeof value === 'number') return value;
     if (value !== undefined) this.#refusals.invalid(position, 'a whole number');
     return 0;
@@ -93,6 +99,34 @@ class Binder {
     }
     const value = this.#evaluator.valueOf(at.place('valueFrom'));
     return value === undefined ? [] : this.#words(value, { binding: withoutValue(at), at });
+  }
+
+  /** Refuses bindings within types that give a value a second place, or entries of a list one of their own. */
+  checkTypes(types: readonly CwlType[], outer: Located | undefined): void {
+    for (const { binding, items } of types) {
+      if (items) {
+        const position = binding?.member('position');
+        if (position)
+          this.#refusals.refuse(position, 'is not supported within a list', 'give it to the input');
+        this.checkItems(items);
+      } else if (binding && outer) this.#refuseSecond(binding);
+    }
+  }
+
+  /** Entries have the binding of their list. */
+  checkItems(types: readonly CwlType[]): void {
+    for (const { binding, items } of types) {
+      if (items) this.checkTypes([{ name: 'array', items, ...(binding ? { binding } : {}) }], undefined);
+      else if (binding) this.#refuseSecond(binding);
+    }
+  }
+
+  #refuseSecond(binding: Located): void {
+    this.#refusals.refuse(
+      binding,
+      'is a second binding of the same value',
+      'give one to the input or its list',
+    );
   }
 
   input(

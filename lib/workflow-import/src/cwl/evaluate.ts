@@ -147,7 +147,10 @@ export class Evaluator {
 type Part = { readonly text: string } | { readonly expression: string };
 
 /** Texts and expressions of a value, in their order; undefined if it has JavaScript in braces. */
-export function partsOf(text: string): readonly Part[] | undefined {
+export function partsOf(whole: string): readonly Part[] | undefined {
+  if (!/\$[({]/.test(whole)) return [{ text: whole }];
+  // Blanks around references do not count: a text in lines has a line break at its end.
+  const text = whole.trim();
   const parts: Part[] = [];
   let plain = '';
   for (let at = 0; at < text.length;) {

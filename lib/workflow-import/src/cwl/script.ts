@@ -35,16 +35,18 @@ export function payloadOf(program: Program): Payload {
   };
   const [command, ...rest] = words;
   const isPlain =
-    !hasShell && outputs.length === 0 && folders === undefined && Object.values(streams).every((one) => !one);
+    outputs.length === 0 && folders === undefined && Object.values(streams).every((one) => !one);
+  if (isPlain && hasShell) return { command: '/bin/sh', arguments: ['-c', commandLine(words)], ...files };
   if (isPlain && command) return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
   return { command: '/bin/sh', arguments: ['-c', scriptOf(program)], ...files };
 }
 
 /** The script: it ends with the exit code of the command if that fails. */
 function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Program): string {
-  const command = words
-    .map(({ text, isQuoted }) => (hasShell && !isQuoted ? text : shellQuoted(text)))
-    .join(' ');
+  // A shell of its own: streams are those of the whole command, and it does not end at a failure within.
+  const command = hasShell
+    ? `/bin/sh -c ${shellQuoted(commandLine(words))}`
+    : words.map(({ text }) => shellQuoted(text)).join(' ');
   const redirect = (sign: string, name: string | undefined): string =>
     name === undefined ? '' : ` ${sign} ${shellQuoted(name)}`;
   const line = `${command}${redirect('<', streams.stdin)}${redirect('>', streams.stdout)}${redirect('2>', streams.stderr)}`;
@@ -66,6 +68,11 @@ function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Progra
     ...copies,
     'ln -sfn "$RHIZOME_ATTEMPT_ID" "$folder/out"',
   ].join('\n');
+}
+
+/** The text that a shell runs. */
+function commandLine(words: readonly Word[]): string {
+  return words.map(({ text, isQuoted }) => (isQuoted ? shellQuoted(text) : text)).join(' ');
 }
 
 /** Path of a file that a node leaves in its folder. */

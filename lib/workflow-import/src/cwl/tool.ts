@@ -13,7 +13,7 @@ import { outputsOf, streamsOf } from './outputs.js';
 import { resourcesOf, type ToolResources, withRequirements } from './requirements.js';
 import { payloadOf, type Program } from './script.js';
 import { typeFor, typesOf, typeText } from './types.js';
-import { fetchedIn, FileValue, producersOf, shown, type Value } from './values.js';
+import { fetchedIn, FileValue, producersOf, shown, UnknownValue, type Value } from './values.js';
 
 const toolFields = new Set([
   ...['inputs', 'outputs', 'requirements', 'hints', 'baseCommand', 'arguments'],
@@ -44,12 +44,11 @@ export function addTool(
     sharedFolder === undefined
       ? undefined
       : { shared: sharedFolder, own: `${sharedFolder}/${folderName(name)}` };
-  const stdin = tool.member('stdin');
   const streams = streamsOf(tool, evaluator, refusals);
   const program: ToolNode['program'] = {
     words: commandWords(tool, inputs, evaluator, refusals),
     hasShell,
-    streams: { ...streams, stdin: stdin && evaluator.textOf(stdin) },
+    streams: { ...streams, stdin: standardInput(tool, inputs, evaluator, refusals) },
     inputs: fetchedFiles(inputs, tool, refusals),
     outputs: [],
     folders,
@@ -138,6 +137,26 @@ function toolInputs(
     }
     return { name, at, given: place, types, value };
   });
+}
+
+/** File that the tool reads as its standard input; undefined for none. */
+function standardInput(
+  tool: Located,
+  inputs: readonly ToolInput[],
+  evaluator: Evaluator,
+  refusals: Refusals,
+): string | undefined {
+  const given = tool.member('stdin');
+  const [input, other] = inputs.filter(({ types }) => types.some(({ name }) => name === 'stdin'));
+  if (!input) return given && evaluator.textOf(given);
+  const second = given ? input : other;
+  if (second)
+    refusals.refuse(second.at, 'is a second standard input', `leave out ${given ? 'stdin' : 'one'}`);
+  const binding = input.at.member('inputBinding');
+  if (binding) refusals.refuse(binding, 'is not allowed for the type stdin', 'use the type File');
+  const { value } = input;
+  if (value instanceof UnknownValue) return evaluator.refuseUnknown(input.given, value);
+  return value instanceof FileValue ? evaluator.pathOf(input.given, value) : undefined;
 }
 
 /** Files that a worker fetches, with those that belong to them. */
