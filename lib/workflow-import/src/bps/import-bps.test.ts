@@ -119,8 +119,38 @@ describe('an import of a graph of BPS', () => {
     };
     expect(edgesOf(imported('bps', { 'graph.json': group(true) }))).toEqual(['a -> b', 'b -> c', 'c -> d']);
     expect(edgesOf(imported('bps', { 'graph.json': group(false) }))).toEqual([
-      ...['a -> b', 'b -> c', 'c -> d ENDED'],
+      ...['a -> b', 'b -> c', 'b -> d ENDED', 'c -> d ENDED'],
     ]);
+  });
+
+  it('lets what follows a group wait for all its jobs, if the group does not block', () => {
+    const { graph: head, ...inner } = JSON.parse(
+      graph(
+        ['a', 'b', 'c'].map((name) => simple(name)),
+        [
+          ['a', 'b'],
+          ['c', 'b'],
+        ],
+      ),
+    ) as { graph: object };
+    const text = graph(
+      [{ id: 'g', job: { ...inner, graph: { ...head, blocking: false } } }, simple('d')],
+      [['g', 'd']],
+    );
+    expect(edgesOf(imported('bps', { 'graph.json': text }))).toEqual([
+      ...['a -> b', 'c -> b', 'a -> d ENDED', 'b -> d ENDED', 'c -> d ENDED'],
+    ]);
+  });
+
+  it('passes edges through many layers of nodes that do nothing', () => {
+    const layers = Array.from({ length: 30 }, (_, layer) => [`${layer}:0`, `${layer}:1`, `${layer}:2`]);
+    const noops = layers.flat().map((id) => ({ id, job: { name: id, label: 'noop', node_type: 1 } }));
+    const edges = layers.flatMap((layer, at) =>
+      layer.flatMap((to) => (layers[at - 1] ?? ['a']).map((from) => [from, to] as const)),
+    );
+    const last = (layers.at(-1) ?? []).map((from) => [from, 'b'] as const);
+    const text = graph([simple('a'), ...noops, simple('b')], [...edges, ...last]);
+    expect(edgesOf(imported('bps', { 'graph.json': text }))).toEqual(['a -> b']);
   });
 
   it('runs the commands before and after a job, and keeps its exit code', () => {

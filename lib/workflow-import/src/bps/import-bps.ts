@@ -211,7 +211,8 @@ class EdgeResolver {
       { from: succeeded, condition: 'SUCCEEDED' },
       { from: ended, condition: 'ENDED' },
     ];
-    const edges = [...own, ...passed].filter(({ from }) => from.length > 0);
+    // Layers of nodes that do nothing pass the same edges on many ways.
+    const edges = [...new Set([...own, ...passed])].filter(({ from }) => from.length > 0);
     this.#known.set(name, edges);
     return edges;
   }
@@ -221,15 +222,12 @@ class EdgeResolver {
 function placeOf(job: Located, own: readonly DraftNode[]): Place {
   const isGroup = job.member('nodes') !== undefined;
   const before = new Set(own.flatMap(({ edges }) => edges.flatMap(({ from }) => from)));
-  // A group that does not block lets the next one run, whatever has failed in it.
-  const isBlocking = !isGroup || job.member('graph')?.member('blocking')?.value !== false;
-  return {
-    heads: own.filter(({ edges }) => edges.length === 0),
-    tails: {
-      from: own.filter((node) => !before.has(node)),
-      condition: isBlocking ? 'SUCCEEDED' : 'ENDED',
-    },
-  };
+  const heads = own.filter(({ edges }) => edges.length === 0);
+  // A group that does not block lets the next one run, whatever has failed in it, once all its jobs have
+  // ended: after a failure, the last ones are skipped while others still run.
+  if (isGroup && job.member('graph')?.member('blocking')?.value === false)
+    return { heads, tails: { from: own, condition: 'ENDED' } };
+  return { heads, tails: { from: own.filter((node) => !before.has(node)), condition: 'SUCCEEDED' } };
 }
 
 /** True for a node that only orders others. */
