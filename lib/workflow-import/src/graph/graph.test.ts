@@ -62,6 +62,13 @@ describe('finishWorkflow', () => {
     expect(edgesOf(made([...first, node]))).toEqual(['a -> c']);
   });
 
+  it('takes a failure for the stricter condition, too', () => {
+    const a = draft('a', 'first');
+    const node = draft('c', 'second');
+    node.edges.push({ from: [a], condition: 'FAILED' }, { from: [a], condition: 'ENDED' });
+    expect(edgesOf(made([a, node]))).toEqual(['a -> c FAILED']);
+  });
+
   it('joins ten thousand nodes with ten thousand others in bounded time and memory', () => {
     const many = Array.from({ length: 10_000 }, (_, at) => draft(`a${at}`, 'many'));
     const more = Array.from({ length: 10_000 }, (_, at) => draft(`b${at}`, 'more', many));

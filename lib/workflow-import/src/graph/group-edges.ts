@@ -71,8 +71,11 @@ function singleEdges(
   const single = new Map<DraftNode, EdgeCondition>();
   for (const group of edges)
     if (!isGrouped(group))
-      // Success is the stricter condition: a node that has succeeded has ended.
-      for (const node of group.from) if (single.get(node) !== 'SUCCEEDED') single.set(node, group.condition);
+      // Success and failure are the stricter conditions: a node that has succeeded or failed has ended.
+      for (const node of group.from) {
+        const before = single.get(node);
+        if (before === undefined || before === 'ENDED') single.set(node, group.condition);
+      }
   return single;
 }
 

@@ -70,18 +70,63 @@ interface Given {
 function addEdges(at: Located, { nodes }: IddsPart, { isTrue, parts, refusals }: Given): void {
   const conditions = at.member('_conditions')?.entries() ?? [];
   const edges = conditions.map((one) => edgeOf(one, { isTrue, parts, refusals }));
+  if (edges.length === 0) refusals.refuse(at.place('_conditions'), 'has no conditions', 'name a work');
   const known = edges.filter((edge) => edge !== undefined);
-  if (known.length < edges.length) return;
+  if (known.length === 0 || known.length < edges.length || !namesOnce(known, at, refusals)) return;
   const operator = at.member('operator')?.member('attributes')?.member('_name_')?.text;
   const isOr = operator === 'Or' && known.length > 1;
   if (isOr && known.some(({ from }) => from.length !== 1)) {
     refusals.refuse(at, 'Or over tasks of several jobs is not supported', 'use AndCondition');
     return;
   }
+  const includes = membership();
   for (const node of nodes) {
+    if (node.needed !== undefined || (isOr && node.edges.length > 0)) {
+      refusals.refuse(at, `Or is not supported for jobs with dependencies, such as ${node.name}`);
+      return;
+    }
+    const never = contradiction([...node.edges, ...known], includes);
+    if (never)
+      refusals.refuse(at, `can never hold for ${node.name}, which needs the success of ${never.name}`);
+    if (never) return;
     node.edges.push(...known);
     if (isOr) node.needed = 1;
   }
+}
+
+/** A job can have one edge to another: two different conditions on its end would become one. */
+function namesOnce(edges: readonly DraftEdges[], at: Located, refusals: Refusals): boolean {
+  const conditions = new Map<DraftNode, EdgeCondition>();
+  for (const { from, condition } of edges)
+    for (const node of from) {
+      const before = conditions.get(node);
+      if (before !== undefined && before !== condition) {
+        refusals.refuse(at, `has two conditions on ${node.name}`, 'name each work once');
+        return false;
+      }
+      conditions.set(node, condition);
+    }
+  return true;
+}
+
+type Includes = (from: readonly DraftNode[], node: DraftNode) => boolean;
+
+/** Lists are shared by many nodes: a set of each is made once. */
+function membership(): Includes {
+  const sets = new Map<readonly DraftNode[], ReadonlySet<DraftNode>>();
+  return (from, node) => {
+    const known = sets.get(from) ?? new Set(from);
+    sets.set(from, known);
+    return known.has(node);
+  };
+}
+
+/** The node whose success and failure are both needed; undefined if there is none. */
+function contradiction(edges: readonly DraftEdges[], includes: Includes): DraftNode | undefined {
+  const failed = edges.flatMap(({ from, condition }) => (condition === 'FAILED' ? from : []));
+  return failed.find((node) =>
+    edges.some(({ from, condition }) => condition === 'SUCCEEDED' && includes(from, node)),
+  );
 }
 
 function edgeOf(at: Located, { isTrue, parts, refusals }: Given): DraftEdges | undefined {

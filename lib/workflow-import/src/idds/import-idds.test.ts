@@ -127,18 +127,68 @@ describe('an import of a workflow of iDDS', () => {
     expect(nodeOf(made, 'three:three').needed).toBe(1);
   });
 
-  it('refuses dependencies of jobs that Or starts', () => {
-    const [one, two] = ['one', 'two'].map((name) => work(name, [{ name }]));
-    const three = work('three', [{ name: 'three', dependencies: [['one', 'one']] }]);
-    const conditions = [
-      ['one', 'is_finished'],
-      ['two', 'is_failed'],
-    ] as const;
-    const any = workflowOf({ one: one as object, two: two as object, three }, [
-      condition(conditions, ['three'], { operator: 'Or' }),
+  const [one, two] = ['one', 'two'].map((name) => work(name, [{ name }])) as [object, object];
+  const xy = (task: string, more: readonly (readonly [string, string])[] = []): object =>
+    work(task, [{ name: 'x' }, { name: 'y', dependencies: [[task, 'x'], ...more] }]);
+  const or = (first: string, second: string, target: string): object =>
+    condition(
+      [
+        [first, 'is_finished'],
+        [second, 'is_failed'],
+      ],
+      [target],
+      { operator: 'Or' },
+    );
+
+  it('refuses Or for jobs that have dependencies, too, also in a workflow within', () => {
+    const problem =
+      /^attributes\S*\._conditions\.c0\.attributes: Or is not supported for jobs with dependencies, such as three:y/;
+    const direct = workflowOf({ one, two, three: xy('three') }, [or('one', 'two', 'three')]);
+    const within = workflowOf({ one, two, three: workflowOf({ inner: xy('three') }) }, [
+      or('one', 'two', 'three'),
     ]);
-    expect(refused('idds', text(any))).toEqual([
-      expect.stringMatching(/dependencies\.0: a job that Or starts cannot have dependencies/),
+    for (const one of [direct, within])
+      expect(refused('idds', text(one))).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('refuses conditions for jobs that start by Or', () => {
+    const inner = workflowOf(
+      { a: work('a', [{ name: 'a' }]), b: work('b', [{ name: 'b' }]), c: work('c', [{ name: 'c' }]) },
+      [or('a', 'b', 'c')],
+    );
+    const outer = workflowOf({ one, inner }, [condition([['one', 'is_finished']], ['inner'])]);
+    expect(refused('idds', text(outer))).toEqual([
+      expect.stringMatching(/Or is not supported for jobs with dependencies, such as c/),
+    ]);
+  });
+
+  it.each([
+    ['Or', 'is_finished', 'is_failed'],
+    ['And', 'is_failed', 'is_terminated'],
+    ['And', 'is_finished', 'is_failed'],
+  ])('refuses two conditions on one job: %s of %s and %s', (operator, first, second) => {
+    const both = condition(
+      [
+        ['one', first],
+        ['one', second],
+      ],
+      ['two'],
+      { operator },
+    );
+    expect(refused('idds', text(workflowOf({ one, two }, [both])))).toEqual([
+      expect.stringMatching(/c0\.attributes: has two conditions on one:one .*; name each work once/),
+    ]);
+  });
+
+  it('refuses a failure of a job that is needed, and a condition without conditions', () => {
+    const never = workflowOf({ one, three: xy('three', [['one', 'one']]) }, [
+      condition([['one', 'is_failed']], ['three']),
+    ]);
+    expect(refused('idds', text(never))).toEqual([
+      expect.stringMatching(/c0\.attributes: can never hold for three:y, which needs the success of one:one/),
+    ]);
+    expect(refused('idds', text(workflowOf({ one, two }, [condition([], ['two'])])))).toEqual([
+      expect.stringMatching(/c0\.attributes\._conditions: has no conditions/),
     ]);
   });
 

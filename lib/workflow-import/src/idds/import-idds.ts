@@ -27,7 +27,7 @@ export function importIdds(
   const whole = new Located(source);
   const reader = new IddsReader(refusals);
   const part = reader.part(whole);
-  reader.addDependencies();
+  reader.addEdges();
   const template = templateOf(whole);
   const stem = request.file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
   const own = template?.member('_name')?.text ?? template?.member('name')?.text;
@@ -47,6 +47,8 @@ function templateOf(at: Located): Located | undefined {
 class IddsReader {
   readonly #refusals: Refusals;
   readonly #tasks = new Map<string, IddsTask>();
+  /** Workflows with their parts, the inner ones first. */
+  readonly #workflows: { readonly at: Located; readonly parts: ReadonlyMap<string, IddsPart> }[] = [];
 
   constructor(refusals: Refusals) {
     this.#refusals = refusals;
@@ -72,12 +74,17 @@ class IddsReader {
       const part = this.part(work, depth + 1);
       if (part) parts.set(work.name, part);
     }
-    addConditions(template, parts, this.#refusals);
+    this.#workflows.push({ at: template, parts });
     return { nodes: [...parts.values()].flatMap(({ nodes }) => nodes) };
   }
 
-  /** Adds the edges between jobs, once all tasks are known. */
-  addDependencies(): void {
+  /** Adds the edges between jobs, once all tasks are known, and then those of conditions, which depend on them. */
+  addEdges(): void {
+    this.#addDependencies();
+    for (const { at, parts } of this.#workflows) addConditions(at, parts, this.#refusals);
+  }
+
+  #addDependencies(): void {
     for (const { needs } of this.#tasks.values())
       for (const [node, named] of needs) {
         if (this.#refusals.isFull) return;
@@ -92,9 +99,6 @@ class IddsReader {
               'a dependency names a task of the file and one of its jobs',
             );
         }
-        const [first] = named;
-        if (first && node.needed !== undefined)
-          this.#refusals.refuse(first.at, 'a job that Or starts cannot have dependencies of its own');
         const edges: DraftEdges = { from, condition: 'SUCCEEDED' };
         if (from.length > 0) node.edges.push(edges);
       }
