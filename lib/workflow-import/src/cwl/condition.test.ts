@@ -44,10 +44,13 @@ describe('a condition on results of steps', () => {
     },
   );
 
-  it.each(['File', 'Directory', '"File[]"'])('may be about files that exist if a step succeeds: %s', (type) => {
-    const text = onOutput(type, '$(inputs.a !== null)', '"*.txt"');
-    expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['a -> c']);
-  });
+  it.each(['File', 'Directory', '"File[]"'])(
+    'may be about files that exist if a step succeeds: %s',
+    (type) => {
+      const text = onOutput(type, '$(inputs.a !== null)', '"*.txt"');
+      expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['a -> c']);
+    },
+  );
 
   it('is refused if it is about an optional file, whose name is known', () => {
     expect(refused('cwl', { 'graph.cwl': onOutput('"File?"', '$(inputs.a !== null)') })).toEqual([
@@ -116,6 +119,64 @@ describe('a condition on results of steps', () => {
     ]);
     const one = text.replace('$(!inputs.a)', '$(!inputs.a[1])');
     expect(edgesOf(imported('cwl', { 'graph.cwl': one }))).toEqual(['a.1 -> c FAILED', 'a.0 -> c']);
+  });
+});
+
+describe('a result of a step that may be skipped', () => {
+  /** A step that runs if another fails, and one that takes its file as an input of a type. */
+  const after = (input: string, type: string, more = ''): string =>
+    workflowOf(
+      `${stepOf('a', 'in: []')}${stepOf('b', 'in: { a: a/file }\nwhen: $(!inputs.a)')}${stepOf('c', `in: { ${input} }${more}`).replace("x: 'Any?'", `x: ${type}`)}`,
+    );
+  const problem = 'is null if the step that gives it is skipped, which is not known on import';
+
+  it.each([
+    ['an optional file', 'x: b/file', '"File?"', 'steps.c.in.x'],
+    ['anything or null', 'x: b/file', '[Any, "null"]', 'steps.c.in.x'],
+    ['a default of the step', 'x: { source: b/file, default: hello }', 'Any', 'steps.c.in.x.default'],
+    [
+      'a default of the tool',
+      'x: b/file',
+      '{ type: File, default: { class: File, location: "http://d.test/f" } }',
+      'steps.c.in.x',
+    ],
+    ['merged results', 'x: { source: [a/file, b/file] }', '"File[]"', 'steps.c.in.x'],
+    [
+      'results in one list',
+      'x: { source: [a/file, b/file], linkMerge: merge_flattened }',
+      '"File[]"',
+      'steps.c.in.x',
+    ],
+    ['an input that the tool does not have', 'z: b/file', '"Any?"', 'steps.c.in.z'],
+  ])('is refused where a tool would run with null: %s', (_what, input, type, at) => {
+    expect(refused('cwl', { 'graph.cwl': after(input, type) })).toEqual([
+      expect.stringContaining(`${at}: ${problem}`),
+    ]);
+  });
+
+  it('is refused as an input with a default of a workflow', () => {
+    const inner = workflowOf(stepOf('i', 'in: { x: v }'), { inputs: 'v: { type: Any, default: 1 }' });
+    const text = `${after('x: a/file', '"Any?"')}  d:\n    run: inner.cwl\n    in: { v: b/file }\n    out: []\n`;
+    expect(refused('cwl', { 'graph.cwl': text, 'inner.cwl': inner })).toContainEqual(
+      expect.stringContaining(`steps.d.in.v: ${problem}`),
+    );
+  });
+
+  it('lets the step that needs it be skipped with it if it is a required file', () => {
+    const made = edgesOf(imported('cwl', { 'graph.cwl': after('x: b/file', 'File') }));
+    expect(made).toEqual(['a -> b FAILED', 'b -> c']);
+  });
+
+  it('may be optional in steps that run under the same condition', () => {
+    const inner = workflowOf(`${stepOf('x', 'in: []')}${stepOf('y', 'in: { x: [x/file, x/file] }')}`);
+    const outer = workflowOf(
+      `${stepOf('a', 'in: []')}inner:\n  run: inner.cwl\n  in: { a: a/file }\n  out: []\n  when: $(!inputs.a)\n`,
+    );
+    expect(edgesOf(imported('cwl', { 'outer.cwl': outer, 'inner.cwl': inner }))).toContain(
+      'inner/x -> inner/y',
+    );
+    const same = after('x: b/file', '"File?"', '\nwhen: $(inputs.x)');
+    expect(edgesOf(imported('cwl', { 'graph.cwl': same }))).toContain('b -> c');
   });
 });
 

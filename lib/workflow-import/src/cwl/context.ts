@@ -28,22 +28,56 @@ export interface CwlContext {
   readonly conditional: ConditionalNodes;
 }
 
-/** Nodes that may be skipped when the workflow runs. */
+type Causes = ReadonlySet<DraftEdges>;
+
+const none: Causes = new Set();
+
+/** Nodes that may be skipped when the workflow runs: those with an edge on a failure, and what depends on them. */
 export class ConditionalNodes {
-  readonly #nodes = new Set<DraftNode>();
-  readonly #known = new WeakMap<readonly DraftNode[], boolean>();
+  /** The edges on failures because of which a node may be skipped. */
+  readonly #causes = new Map<DraftNode, Causes>();
+  readonly #known = new WeakMap<readonly DraftNode[], Causes>();
 
+  /** Takes up a node, after those that it depends on. */
   add(node: DraftNode): void {
-    this.#nodes.add(node);
+    const own = node.edges.filter(({ condition }) => condition === 'FAILED');
+    const causes = joined([new Set(own), ...node.edges.map(({ from }) => this.#causesOf(from))]);
+    if (causes.size > 0) this.#causes.set(node, causes);
   }
 
-  /** True if one of the nodes is among them. Lists are shared by many nodes, and looked through once. */
+  /** True if one of the nodes is among them. */
   hasAny(nodes: readonly DraftNode[]): boolean {
-    if (this.#nodes.size === 0) return false;
-    const known = this.#known.get(nodes) ?? nodes.some((node) => this.#nodes.has(node));
-    this.#known.set(nodes, known);
-    return known;
+    return this.#causesOf(nodes).size > 0;
   }
+
+  /** True if one of the nodes may be skipped while what the guard lets run is not. */
+  hasAnyBeyond(nodes: readonly DraftNode[], guard: Guard): boolean {
+    const causes = this.#causesOf(nodes);
+    if (causes.size === 0) return false;
+    // None of several conditions is sure if one of them is enough.
+    const edges = guard.needed === undefined ? guard.edges : [];
+    const held = edges.filter(({ condition }) => condition === 'SUCCEEDED').map(({ from }) => from);
+    const shared = joined([new Set(edges), ...held.map((from) => this.#causesOf(from))]);
+    return [...causes].some((cause) => !shared.has(cause));
+  }
+
+  /** Lists are shared by many nodes, and looked through once. */
+  #causesOf(nodes: readonly DraftNode[]): Causes {
+    if (this.#causes.size === 0) return none;
+    const known = this.#known.get(nodes);
+    if (known) return known;
+    const causes = joined(nodes.map((node) => this.#causes.get(node) ?? none));
+    this.#known.set(nodes, causes);
+    return causes;
+  }
+}
+
+/** All of the sets; one of them if it has everything, so that long chains share it. */
+function joined(sets: readonly Causes[]): Causes {
+  const filled = [...new Set(sets)].filter(({ size }) => size > 0);
+  const [largest = none, ...others] = filled.sort((a, b) => b.size - a.size);
+  const isWhole = others.every((set) => [...set].every((cause) => largest.has(cause)));
+  return isWhole ? largest : new Set(filled.flatMap((set) => [...set]));
 }
 
 /** Conditions under which a process runs. */

@@ -1,11 +1,11 @@
 /** Inputs of steps: what their sources give, merged and chosen from. */
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
-import type { CwlContext } from './context.js';
+import type { CwlContext, Guard } from './context.js';
 import { Evaluator } from './evaluate.js';
 import { type Named, refuseOthers } from './fields.js';
 import { valueAt } from './job-order.js';
-import type { Given } from './tool.js';
+import { type Given, refuseMaybeNull } from './tool.js';
 import { isList, producersOf, UnknownValue, type Value } from './values.js';
 
 const inputFields = new Set([
@@ -33,6 +33,8 @@ export interface KnownValues {
   readonly values: ReadonlyMap<string, Value>;
   /** Id of the workflow. */
   readonly workflow: string;
+  /** Conditions under which the workflow runs. */
+  readonly guard: Guard;
 }
 
 /** Value of an input of a step, before `scatter` and `valueFrom`. */
@@ -42,8 +44,12 @@ export function sourceValue({ at }: Named, known: KnownValues, context: CwlConte
   const contents = at.member('loadContents');
   if (contents?.value === true) refusals.refuse(contents, 'contents of files are not read on import');
   const value = linked(at, 'source', known, context);
-  if (value !== null) return value;
   const byDefault = at.member('default');
+  if (byDefault && context.conditional.hasAnyBeyond(producersOf(value), known.guard)) {
+    refuseMaybeNull(byDefault, refusals);
+    return new UnknownValue();
+  }
+  if (value !== null) return value;
   return byDefault ? (valueAt(byDefault, context) ?? new UnknownValue()) : null;
 }
 
@@ -69,16 +75,21 @@ export function linked(
   if (merge?.text === 'merge_flattened') value = flattened(values);
   else if (merge && merge.text !== 'merge_nested') refusals.invalid(merge, 'merge_nested or merge_flattened');
   const pick = at.member('pickValue');
-  return pick ? picked(pick, value, context) : value;
+  return pick ? picked(pick, value, known, context) : value;
 }
 
 function flattened(values: readonly Value[]): Value {
   return values.flatMap((value) => (isList(value) ? [...value] : [value]));
 }
 
-function picked(pick: Located, value: Value, { refusals, conditional }: CwlContext): Value {
+function picked(
+  pick: Located,
+  value: Value,
+  { guard }: KnownValues,
+  { refusals, conditional }: CwlContext,
+): Value {
   const all = isList(value) ? value : [value];
-  if (all.some((entry) => conditional.hasAny(producersOf(entry)))) {
+  if (all.some((entry) => conditional.hasAnyBeyond(producersOf(entry), guard))) {
     refusals.refuse(
       pick,
       'chooses from results of steps of which it is not known on import whether they run',

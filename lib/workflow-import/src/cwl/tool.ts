@@ -13,7 +13,7 @@ import { outputsOf, streamsOf } from './outputs.js';
 import { resourcesOf, type ToolResources, withRequirements } from './requirements.js';
 import { payloadOf, type Program } from './script.js';
 import { typeFor, typesOf, typeText } from './types.js';
-import { fetchedIn, FileValue, producersOf, shown, UnknownValue, type Value } from './values.js';
+import { fetchedIn, FileValue, isList, producersOf, shown, UnknownValue, type Value } from './values.js';
 
 const toolFields = new Set([
   ...['inputs', 'outputs', 'requirements', 'hints', 'baseCommand', 'arguments'],
@@ -38,6 +38,7 @@ export function addTool(
   refuseOthers(tool, toolFields, refusals);
   refuseCodes(tool, refusals);
   const inputs = toolInputs(tool, given, context);
+  refuseSkipped(given, inputs, scope, context);
   const { evaluator, job, image, environment, hasShell } = resourcesFor(tool, inputs, scope, context);
   const name = context.names.give(scope.name);
   const folders =
@@ -61,7 +62,7 @@ export function addTool(
   const entry = { node, program };
   context.tools.push(entry);
   context.toolOf.set(node, entry);
-  if (isConditional(node, context)) context.conditional.add(node);
+  context.conditional.add(node);
   return outputsOf(tool, { node, folder: folders?.own }, streams, { evaluator, refusals });
 }
 
@@ -111,9 +112,31 @@ function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]
   };
 }
 
-/** True if the node may be skipped when the workflow runs. */
-function isConditional({ edges }: DraftNode, { conditional }: CwlContext): boolean {
-  return edges.some(({ from, condition }) => condition === 'FAILED' || conditional.hasAny(from));
+/**
+ * Refuses results of steps that may be skipped while the tool is not: it would run with null, and here it would
+ * be skipped, too. A required file is nothing that could be null.
+ */
+function refuseSkipped(
+  given: ReadonlyMap<string, Given>,
+  inputs: readonly ToolInput[],
+  { guard }: Scope,
+  { refusals, conditional }: CwlContext,
+): void {
+  for (const [name, { value, at }] of given) {
+    if (!conditional.hasAnyBeyond(producersOf(value), guard)) continue;
+    const input = inputs.find((one) => one.name === name);
+    const isRequired = input && !isList(value) && !input.at.member('default') && !typeFor(null, input.types);
+    if (!isRequired) refuseMaybeNull(at, refusals);
+  }
+}
+
+/** Refuses a result that may be null when the workflow runs. */
+export function refuseMaybeNull(at: Located, refusals: Refusals): void {
+  refusals.refuse(
+    at,
+    'is null if the step that gives it is skipped, which is not known on import',
+    'pass it as one required file, without a default',
+  );
 }
 
 function toolInputs(

@@ -17,8 +17,8 @@ import {
   sourceValue,
   withValueFrom,
 } from './step-inputs.js';
-import { addTool, type Given } from './tool.js';
-import { UnknownValue, type Value } from './values.js';
+import { addTool, type Given, refuseMaybeNull } from './tool.js';
+import { producersOf, UnknownValue, type Value } from './values.js';
 
 const workflowFields = new Set(['inputs', 'outputs', 'requirements', 'hints', 'steps']);
 const stepFields = new Set(['in', 'out', 'requirements', 'hints', 'run', 'when', 'scatter', 'scatterMethod']);
@@ -56,9 +56,10 @@ function addWorkflow(
   const { refusals } = context;
   refuseOthers(at, workflowFields, refusals);
   const own = { ...scope, held: withRequirements(scope.held, at, refusals) };
-  const known = { values: new Map<string, Value>(), workflow: nameOfId(at.member('id')?.text ?? '') };
+  const workflow = nameOfId(at.member('id')?.text ?? '');
+  const known = { values: new Map<string, Value>(), workflow, guard: scope.guard };
   for (const { name, at: input } of namedEntries(at.member('inputs'), 'id', refusals))
-    known.values.set(name, inputValue(input, given.get(name), context));
+    known.values.set(name, inputValue(input, given.get(name), scope, context));
   for (const step of orderedSteps(at, known.workflow, context)) {
     const outputs = addStep(step, known, own, context);
     for (const { name, at: output } of outsOf(step.at, context))
@@ -72,9 +73,11 @@ function addWorkflow(
   );
 }
 
-function inputValue(at: Located, given: Given | undefined, context: CwlContext): Value {
-  if (given && given.value !== null) return given.value;
+function inputValue(at: Located, given: Given | undefined, { guard }: Scope, context: CwlContext): Value {
   const byDefault = at.member('default');
+  if (given && byDefault && context.conditional.hasAnyBeyond(producersOf(given.value), guard))
+    refuseMaybeNull(given.at, context.refusals);
+  if (given && given.value !== null) return given.value;
   if (byDefault) return valueAt(byDefault, context) ?? new UnknownValue();
   const type = at.isMap ? at.member('type') : at;
   const isOptional = JSON.stringify(type?.value ?? null).match(/\?"|"null"|"Any"/) !== null;
