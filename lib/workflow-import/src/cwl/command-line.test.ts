@@ -185,6 +185,62 @@ arguments: [{ valueFrom: 'x in.txt; echo oops >&2; cat; echo "it''s"', shellQuot
     ]);
   });
 
+  it('fetches the files that belong to the input of a workflow', () => {
+    const workflow = [
+      ...['cwlVersion: v1.2', 'class: Workflow', 'outputs: {}'],
+      'inputs: { x: { type: "File[]", secondaryFiles: [.bai] } }',
+      'steps: { s: { run: tool.cwl, in: { x: x }, out: [] } }',
+    ].join('\n');
+    const file = (name: string, more: object = {}): object => ({
+      ...{ class: 'File', location: `https://data.test/${name}`, ...more },
+    });
+    const b = file('b.bam?signed=1', { basename: 'b.bam', secondaryFiles: [file('b.bam.bai?signed=2')] });
+    const locations = (values: readonly object[]): readonly string[] | undefined =>
+      nodeOf(
+        imported(
+          'cwl',
+          {
+            'flow.cwl': workflow,
+            'tool.cwl': tool('x: { type: "File[]", secondaryFiles: [^.dict], inputBinding: {} }'),
+            'in.json': JSON.stringify({ x: values }),
+          },
+          { inputs: 'in.json' },
+        ),
+        's',
+      ).payload?.inputs?.map(({ location }) => location.slice('https://data.test/'.length));
+    expect(locations([file('a.bam')])).toEqual(['a.bam', 'a.bam.bai', 'a.dict']);
+    expect(() => locations([b])).toThrow(
+      /x: the address of "b.bam" does not tell that of its \^\.dict \(flow.cwl:5:36\); give both/,
+    );
+    const dict = file('b.dict?signed=3');
+    const both = { ...b, secondaryFiles: [file('b.bam.bai?signed=2'), dict] };
+    expect(locations([both])).toEqual(['b.bam?signed=1', 'b.bam.bai?signed=2', 'b.dict?signed=3']);
+  });
+
+  it('keeps the files that belong to an output of the whole', () => {
+    const text = (secondary: string): string =>
+      tool('{}')
+        .replace('inputs:\n  {}', 'inputs: {}')
+        .replace(
+          'outputs: {}',
+          `outputs: { o: { type: File, outputBinding: { glob: d/f.bam }, secondaryFiles: ${secondary} } }`,
+        );
+    const { payload } = nodeOf(
+      imported('cwl', { 'tool.cwl': text('[.bai, { pattern: ^.csi, required: true }]') }),
+      'tool',
+    );
+    expect(payload?.outputs).toEqual(['f.bam.bai', 'f.csi', 'f.bam']);
+    expect(payload?.arguments?.[1]).toContain('cp -- d/f.bam.bai "$RHIZOME_OUTPUTS"');
+    expect(refused('cwl', { 'tool.cwl': text('[.bai?]') })).toEqual([
+      expect.stringMatching(
+        /^outputs\.o: is "f\.bam\.bai", which is optional; outputs of jobs are files that must exist/,
+      ),
+    ]);
+    expect(refused('cwl', { 'tool.cwl': text('["$(self.basename).x"]') })).toEqual([
+      expect.stringMatching(/^outputs\.o\.secondaryFiles\.0: is not supported .*; use a suffix/),
+    ]);
+  });
+
   it.each([
     ['int', '"three"', '"three" is not a value for inputs.x'],
     ['string', '3', '3 is not a value for inputs.x'],

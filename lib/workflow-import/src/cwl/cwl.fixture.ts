@@ -109,7 +109,7 @@ outputs:
 export const alignInputs = `samples:
   - { class: File, location: https://data.test/run1/a.fq }
   - { class: File, location: https://data.test/run1/b.fq }
-  - { class: File, path: /shared/raw/c.fq }
+  - { class: File, path: /shared/run7/raw/c.fq }
 reference: { class: File, location: file:///shared/ref/hg.fa }
 report: true
 `;

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { commandOf, edgesOf, imported, nodeOf, refused, tried } from '../testing.fixture.js';
 import { alignFiles, stepOf, trimTool, workflowOf } from './cwl.fixture.js';
@@ -31,10 +35,13 @@ describe('an import of a workflow in CWL', () => {
         'shared=/shared/run7',
         'test -d "$shared" || { echo "$shared is not a folder that this payload can write" >&2; exit 1; }',
         'folder=/shared/run7/align.2',
-        'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
-        'cd "$folder/$RHIZOME_ATTEMPT_ID"',
+        'own="$RHIZOME_JOB_ID.$RHIZOME_ATTEMPT_ID"',
+        'mkdir -p "$folder/$own"',
+        'cd "$folder/$own"',
         'align -r /shared/ref/hg.fa /shared/run7/trim.2/out/c.trimmed.fq > c.trimmed.sam',
-        'ln -sfn "$RHIZOME_ATTEMPT_ID" "$folder/out"',
+        'case "$(readlink "$folder/out")" in "$RHIZOME_JOB_ID".*) exit 0 ;; esac',
+        'ln -sfn "$own" "$folder/.$own"',
+        'mv -fT "$folder/.$own" "$folder/out" || ln -sfn "$own" "$folder/out"',
       ].join('\n'),
     ]);
     expect(commandOf(workflow, 'join')[2]).toContain(
@@ -92,6 +99,51 @@ describe('an import of a workflow in CWL', () => {
       expect.stringMatching(/^steps\.join\.in\.parts: a File of align cannot be passed .*align\.cwl:46:7/),
       expect.stringMatching(/^steps\.report\.in\.result: a File of join cannot be passed/),
     ]);
+  });
+
+  it('keeps the result of the first attempt of a job, and replaces that of another job', () => {
+    const shared = mkdtempSync(join(tmpdir(), 'shared-'));
+    try {
+      const workflow = imported(
+        'cwl',
+        {
+          'tool.cwl': `cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: [printenv, RHIZOME_ATTEMPT_ID]\nstdout: x\ninputs: {}\noutputs: {}`,
+        },
+        { sharedFolder: shared },
+      );
+      const [program = '', ...rest] = commandOf(workflow, 'tool');
+      const run = (job: string, attempt: string): string => {
+        const env = { ...process.env, RHIZOME_JOB_ID: job, RHIZOME_ATTEMPT_ID: attempt };
+        execFileSync(program, rest, { env });
+        return readFileSync(join(shared, 'tool/out/x'), 'utf8').trim();
+      };
+      expect([run('job_1', 'a'), run('job_1', 'b'), run('job_2', 'c'), run('job_2', 'd')]).toEqual([
+        ...['a', 'a', 'c', 'c'],
+      ]);
+      expect(readdirSync(join(shared, 'tool')).sort()).toEqual([
+        ...['job_1.a', 'job_1.b', 'job_2.c', 'job_2.d', 'out'],
+      ]);
+    } finally {
+      rmSync(shared, { recursive: true });
+    }
+  });
+
+  it.each([
+    ['/shared/raw/c.fq', undefined],
+    ['/cvmfs/raw/c.fq', '/shared/run7'],
+  ])('refuses files for a tool with an image that containers do not see: %s', (path, sharedFolder) => {
+    const files = {
+      'trim.cwl': trimTool,
+      'inputs.json': JSON.stringify({ reads: { class: 'File', path } }),
+    };
+    const request = { inputs: 'inputs.json', readableFolders: ['/shared'], sharedFolder };
+    expect(refused('cwl', files, request)).toEqual([
+      expect.stringContaining(
+        `reads: "${path}" is not seen in containers, and the tool has an image (inputs.json:1:2)`,
+      ),
+    ]);
+    const without = { ...files, 'trim.cwl': trimTool.replace(/ {2}DockerRequirement:\n.*\n/, '') };
+    expect(imported('cwl', without, request).nodes).toHaveLength(1);
   });
 
   it('imports a single tool as one node', () => {

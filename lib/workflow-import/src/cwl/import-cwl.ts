@@ -99,11 +99,13 @@ function keepOutput(value: Value, at: Located, context: CwlContext): void {
   }
   if (!(value instanceof FileValue) || !value.from || value.name === undefined) return;
   if (value.kind === 'Directory' || value.isOptional) {
-    const what = value.kind === 'Directory' ? 'a folder' : 'optional';
+    const what =
+      value.kind === 'Directory' ? 'a folder' : `${JSON.stringify(value.basename)}, which is optional`;
     if (sharedFolder !== undefined) refusals.note(at, `is ${what}, and not an output of a job`);
     else refusals.refuse(at, `is ${what}; outputs of jobs are files that must exist`);
     return;
   }
+  for (const file of value.secondary) keepOutput(file, at, context);
   const outputs = toolOf.get(value.from)?.program.outputs;
   if (!outputs || outputs.includes(value.name)) return;
   const isTaken = outputs.some((name) => name.replace(/^.*\//, '') === value.basename);

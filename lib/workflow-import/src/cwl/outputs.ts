@@ -5,6 +5,7 @@ import type { Located } from '../text/located.js';
 import type { Evaluator } from './evaluate.js';
 import { namedEntries, refuseOthers } from './fields.js';
 import { sharedPath } from './script.js';
+import { type Pattern, patternsOf, suffixed } from './secondary-files.js';
 import { type CwlType, typesOf } from './types.js';
 import { FileValue, isList, UnknownValue, type Value } from './values.js';
 
@@ -79,7 +80,11 @@ function boundOutput(
   if (wild !== undefined) return later(`matches files that are known only when the step has run: ${wild}`);
   const outside = names.find((text) => text.startsWith('/') || text.split('/').includes('..'));
   if (outside !== undefined) return later(`is outside of the folder of the job: ${outside}`);
-  return ofType(names, types, of) ?? later('is known only when the step has run: it is not a file');
+  const patterns = patternsOf(at, refusals, true);
+  return (
+    ofType(names, types, { ...of, patterns }) ??
+    later('is known only when the step has run: it is not a file')
+  );
 }
 
 /** Patterns of an output; undefined if they are refused. */
@@ -96,11 +101,17 @@ function namesOf(glob: Located, evaluator: Evaluator, refusals: Refusals): reado
 
 /** True for files, folders and lists of them. */
 function isFiles({ name, items = [] }: CwlType): boolean {
-  return name === 'array' ? items.length > 0 && items.every(isFiles) : name === 'File' || name === 'Directory';
+  return name === 'array'
+    ? items.length > 0 && items.every(isFiles)
+    : name === 'File' || name === 'Directory';
 }
 
 /** Files of an output; undefined if its type has none. */
-function ofType(names: readonly string[], types: readonly CwlType[], of: OutputsOf): Value | undefined {
+function ofType(
+  names: readonly string[],
+  types: readonly CwlType[],
+  of: OutputsOf & { readonly patterns: readonly Pattern[] },
+): Value | undefined {
   const isOptional = types.some(({ name }) => name === 'null');
   const kind = types.find(({ name }) => name === 'File' || name === 'Directory')?.name;
   const [first] = names;
@@ -116,11 +127,15 @@ function ofType(names: readonly string[], types: readonly CwlType[], of: Outputs
 function fileOf(
   name: string,
   kind: 'File' | 'Directory',
-  { node, folder }: OutputsOf,
+  of: OutputsOf & { readonly patterns?: readonly Pattern[] },
   isOptional = false,
 ): FileValue {
+  const { node, folder, patterns = [] } = of;
   return new FileValue({
     ...{ kind, name, isOptional, from: node, basename: name.slice(name.lastIndexOf('/') + 1) },
     path: folder === undefined ? undefined : sharedPath(folder, name),
+    secondary: patterns.map((pattern) =>
+      fileOf(suffixed(name, pattern), 'File', { node, folder }, isOptional || pattern.isOptional),
+    ),
   });
 }

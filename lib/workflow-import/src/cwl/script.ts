@@ -61,12 +61,17 @@ function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Progra
     'test -d "$shared" || { echo "$shared is not a folder that this payload can write" >&2; exit 1; }',
     `folder=${shellQuoted(folders.own)}`,
     // Attempts of a job may run at the same time: each has a folder, and the link names one that is complete.
-    'mkdir -p "$folder/$RHIZOME_ATTEMPT_ID"',
-    'cd "$folder/$RHIZOME_ATTEMPT_ID"',
+    'own="$RHIZOME_JOB_ID.$RHIZOME_ATTEMPT_ID"',
+    'mkdir -p "$folder/$own"',
+    'cd "$folder/$own"',
     ...links,
     line,
     ...copies,
-    'ln -sfn "$RHIZOME_ATTEMPT_ID" "$folder/out"',
+    // The first attempt of the job: a later one must not change the files that the next jobs read. A rename
+    // leaves no moment without the link; not every mv can do it.
+    'case "$(readlink "$folder/out")" in "$RHIZOME_JOB_ID".*) exit 0 ;; esac',
+    'ln -sfn "$own" "$folder/.$own"',
+    'mv -fT "$folder/.$own" "$folder/out" || ln -sfn "$own" "$folder/out"',
   ].join('\n');
 }
 

@@ -12,8 +12,18 @@ import { valueAt } from './job-order.js';
 import { outputsOf, streamsOf } from './outputs.js';
 import { resourcesOf, type ToolResources, withRequirements } from './requirements.js';
 import { payloadOf, type Program } from './script.js';
+import { patternsOf, withSecondary } from './secondary-files.js';
 import { typeFor, typesOf, typeText } from './types.js';
-import { fetchedIn, FileValue, isList, producersOf, shown, UnknownValue, type Value } from './values.js';
+import {
+  fetchedIn,
+  FileValue,
+  isList,
+  placedIn,
+  producersOf,
+  shown,
+  UnknownValue,
+  type Value,
+} from './values.js';
 
 const toolFields = new Set([
   ...['inputs', 'outputs', 'requirements', 'hints', 'baseCommand', 'arguments'],
@@ -40,6 +50,7 @@ export function addTool(
   const inputs = toolInputs(tool, given, context);
   refuseSkipped(given, inputs, scope, context);
   const { evaluator, job, image, environment, hasShell } = resourcesFor(tool, inputs, scope, context);
+  if (image !== undefined) refuseUnseen(inputs, context);
   const name = context.names.give(scope.name);
   const folders =
     sharedFolder === undefined
@@ -162,6 +173,21 @@ function toolInputs(
   });
 }
 
+/** Containers see no folders of the worker but those that payloads can write. */
+function refuseUnseen(inputs: readonly ToolInput[], { refusals, sharedFolder }: CwlContext): void {
+  for (const { given, value } of inputs) {
+    const unseen = placedIn(value).find(
+      ({ path = '' }) => sharedFolder === undefined || !path.startsWith(`${sharedFolder}/`),
+    );
+    if (unseen)
+      refusals.refuse(
+        given,
+        `${JSON.stringify(unseen.path)} is not seen in containers, and the tool has an image`,
+        'put it into the --shared-folder, give an http(s) URL, or leave out DockerRequirement',
+      );
+  }
+}
+
 /** File that the tool reads as its standard input; undefined for none. */
 function standardInput(
   tool: Located,
@@ -192,42 +218,12 @@ function fetchedFiles(inputs: readonly ToolInput[], tool: Located, refusals: Ref
       refusals.refuse(tool, `has two inputs with the name ${JSON.stringify(file.basename)}`, 'rename one');
     found.set(file.basename, file.location);
   };
-  for (const { at, value } of inputs) {
+  for (const { at, given, value } of inputs) {
     const patterns = patternsOf(at, refusals);
-    for (const file of fetchedIn(value)) {
-      add(file);
-      for (const one of file.secondary) add(one);
-      if (file.secondary.length === 0) for (const pattern of patterns) add(neighbourOf(file, pattern));
-    }
+    for (const file of fetchedIn(withSecondary(value, patterns, given, refusals)))
+      for (const one of [file, ...file.secondary]) add(one);
   }
   return [...found].map(([name, location]) => ({ name, location }));
-}
-
-/** Patterns of the files that must lie next to an input. */
-function patternsOf(at: Located, refusals: Refusals): readonly string[] {
-  const given = at.member('secondaryFiles');
-  if (!given) return [];
-  return (given.isList ? given.entries() : [given]).flatMap((entry) => {
-    const pattern = entry.text ?? entry.member('pattern')?.text;
-    const required = entry.member('required')?.value ?? true;
-    if (pattern !== undefined && !pattern.includes('$') && !pattern.endsWith('?') && required === true)
-      return [pattern];
-    refusals.refuse(entry, 'is not supported', 'use a suffix such as .bai or ^.dict, which must exist');
-    return [];
-  });
-}
-
-/** The file next to another: each `^` removes an extension. */
-function neighbourOf(file: FileValue, pattern: string): FileValue {
-  const carets = /^\^*/.exec(pattern)?.[0].length ?? 0;
-  const change = (text: string): string => {
-    let stem = text;
-    for (let left = carets; left > 0; left -= 1) stem = stem.replace(/\.[^./]*$/, '');
-    return stem + pattern.slice(carets);
-  };
-  const basename = change(file.basename);
-  const location = file.location === undefined ? undefined : change(file.location);
-  return new FileValue({ kind: 'File', basename, path: basename, location });
 }
 
 function refuseCodes(tool: Located, refusals: Refusals): void {

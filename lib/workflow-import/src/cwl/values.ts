@@ -62,17 +62,24 @@ export function producersOf(value: Value): readonly DraftNode[] {
   return nodes;
 }
 
-const fetched = new WeakMap<readonly Value[], readonly FileValue[]>();
-
 /** Files of a value that workers fetch. The same list has the same array of files. */
-export function fetchedIn(value: Value): readonly FileValue[] {
-  if (value instanceof FileValue) return value.location === undefined ? [] : [value];
-  if (value instanceof UnknownValue || !isList(value)) return [];
-  const before = fetched.get(value);
-  if (before) return before;
-  const files = value.flatMap((entry) => fetchedIn(entry));
-  fetched.set(value, files);
-  return files;
+export const fetchedIn = collector(({ location }) => location !== undefined);
+
+/** Files and folders of a value that workers have in folders, and no node writes. */
+export const placedIn = collector(({ location, from }) => location === undefined && from === undefined);
+
+function collector(isWanted: (file: FileValue) => boolean): (value: Value) => readonly FileValue[] {
+  const found = new WeakMap<readonly Value[], readonly FileValue[]>();
+  const filesOf = (value: Value): readonly FileValue[] => {
+    if (value instanceof FileValue) return isWanted(value) ? [value] : [];
+    if (value instanceof UnknownValue || !isList(value)) return [];
+    const before = found.get(value);
+    if (before) return before;
+    const files = value.flatMap((entry) => filesOf(entry));
+    found.set(value, files);
+    return files;
+  };
+  return filesOf;
 }
 
 /** True for a list. */

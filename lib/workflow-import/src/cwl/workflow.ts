@@ -9,6 +9,7 @@ import { guardOf } from './guards.js';
 import { valueAt } from './job-order.js';
 import { withRequirements } from './requirements.js';
 import { instancesOf } from './scatter.js';
+import { patternsOf, withSecondary } from './secondary-files.js';
 import {
   type KnownValues,
   linked,
@@ -74,15 +75,18 @@ function addWorkflow(
 }
 
 function inputValue(at: Located, given: Given | undefined, { guard }: Scope, context: CwlContext): Value {
+  const { refusals } = context;
   const byDefault = at.member('default');
   if (given && byDefault && context.conditional.hasAnyBeyond(producersOf(given.value), guard))
-    refuseMaybeNull(given.at, context.refusals);
-  if (given && given.value !== null) return given.value;
-  if (byDefault) return valueAt(byDefault, context) ?? new UnknownValue();
+    refuseMaybeNull(given.at, refusals);
+  const whole = (value: Value, place: Located): Value =>
+    withSecondary(value, at.isMap ? patternsOf(at, refusals) : [], place, refusals);
+  if (given && given.value !== null) return whole(given.value, given.at);
+  if (byDefault) return whole(valueAt(byDefault, context) ?? new UnknownValue(), byDefault);
   const type = at.isMap ? at.member('type') : at;
   const isOptional = JSON.stringify(type?.value ?? null).match(/\?"|"null"|"Any"/) !== null;
   if (isOptional) return null;
-  context.refusals.refuse(given?.at ?? at, 'has no value', 'give it in the file of --inputs');
+  refusals.refuse(given?.at ?? at, 'has no value', 'give it in the file of --inputs');
   return new UnknownValue();
 }
 
