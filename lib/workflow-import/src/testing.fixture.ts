@@ -1,4 +1,5 @@
 /** Imports of texts for tests. */
+import { Worker } from 'node:worker_threads';
 import { type ImportResult, importWorkflow } from './import-workflow.js';
 import type { ImportFormat, ImportRequest } from './import.types.js';
 import type { ImportedWorkflow, WorkflowNode } from './workflow.types.js';
@@ -33,6 +34,23 @@ export function imported(
   const result = tried(format, files, request);
   if ('refusals' in result) throw new Error(result.refusals.join('\n'));
   return result.workflow;
+}
+
+/**
+ * The workflow of the first file, imported by a thread with little memory.
+ * @throws Error with the refusals, or `ERR_WORKER_OUT_OF_MEMORY`
+ */
+export async function importedWithin(
+  maxOldGenerationSizeMb: number,
+  ...given: Parameters<typeof imported>
+): Promise<ImportedWorkflow> {
+  const code = `const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.url).then(({ imported }) => parentPort.postMessage(imported(...workerData.given)));`;
+  const workerData = { url: import.meta.url, given };
+  const worker = new Worker(code, { eval: true, workerData, resourceLimits: { maxOldGenerationSizeMb } });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve).once('error', reject);
+  });
 }
 
 /** Refusals of the first file. @throws Error if it is imported */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { detectFormat } from '../import-workflow.js';
-import { commandOf, edgesOf, imported, nodeOf, refused, tried } from '../testing.fixture.js';
+import { commandOf, edgesOf, imported, importedWithin, nodeOf, refused, tried } from '../testing.fixture.js';
 
 const job = (name: string, label: string, more: object = {}): object => ({
   id: name,
@@ -183,7 +183,7 @@ describe('an import of a graph of BPS', () => {
     expect(nodeLabels?.[1]).toMatchObject({ requirements: { memoryMiB: 16_384, walltimeSeconds: 3600 } });
   });
 
-  it('imports 20,000 jobs with 100,000 edges in bounded memory', () => {
+  it('imports 20,000 jobs with 100,000 edges in bounded memory', async () => {
     const count = 20_000;
     const many = Array.from({ length: count }, (_, at) =>
       job(`quantum_${at}`, `label${Math.floor(at / 2000)}`),
@@ -193,11 +193,9 @@ describe('an import of a graph of BPS', () => {
       return [`quantum_${to - 2000 + ((Math.floor(at / count) * 7) % 2000)}`, `quantum_${to}`];
     });
     const text = graph(many, links);
-    const before = process.memoryUsage().heapUsed;
-    const workflow = imported('bps', { 'graph.json': text });
+    const workflow = await importedWithin(256, 'bps', { 'graph.json': text });
     expect(workflow.nodes).toHaveLength(count);
     expect(workflow.nodeLabels).toHaveLength(10);
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(400 * 1_048_576);
   });
 });
 

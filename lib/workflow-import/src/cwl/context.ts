@@ -24,6 +24,8 @@ export interface CwlContext {
   readonly readableFolders: readonly string[];
   /** Absolute path of the folder that workers share; undefined for none. */
   readonly sharedFolder: string | undefined;
+  /** Number of workflows and of steps that are left out so far: they have no node, and take time. */
+  readonly withoutNode: { count: number };
   /** Nodes that may be skipped when the workflow runs. */
   readonly conditional: ConditionalNodes;
 }

@@ -23,7 +23,7 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
   const { sharedFolder, readableFolders } = foldersOf(request, process.at, refusals);
   const context: CwlContext = {
     ...{ refusals, files, sharedFolder, readableFolders, names: Names.ofNodes() },
-    ...{ tools: [], toolOf: new Map(), conditional: new ConditionalNodes() },
+    ...{ tools: [], toolOf: new Map(), withoutNode: { count: 0 }, conditional: new ConditionalNodes() },
   };
   const stem = file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
   const isTool = process.at.member('class')?.text === 'CommandLineTool';
@@ -79,6 +79,9 @@ function jobOrder(
   const known = new Set(namedEntries(process.member('inputs'), 'id', refusals).map(({ name }) => name));
   return new Map(
     whole.members().flatMap((at): readonly (readonly [string, Given])[] => {
+      if (at.name === 'cwl:requirements')
+        refusals.refuse(at, 'is not supported', 'write the requirements into the process');
+      else if (at.name.includes(':')) refusals.note(at, 'has no effect');
       if (at.name.includes(':')) return [];
       if (!known.has(at.name)) {
         refusals.note(at, `is not an input; the inputs are ${[...known].join(', ')}`);

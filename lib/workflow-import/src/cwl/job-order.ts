@@ -41,20 +41,29 @@ function fileAt(at: Located, kind: 'File' | 'Directory', places: Places): FileVa
     const file = valueAt(one, places);
     return file instanceof FileValue ? [file] : [];
   });
-  const text = given.text.replace(/^file:\/\//, '');
-  const name = text.replace(/[?#].*$/, '').replace(/\/+$/, '');
+  const text = /^file:\/\//.test(given.text) ? decoded(given.text.slice('file://'.length)) : given.text;
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1];
+  const name = (scheme === undefined ? text : text.replace(/[?#].*$/, '')).replace(/\/+$/, '');
   const basename = at.member('basename')?.text ?? name.slice(name.lastIndexOf('/') + 1);
   if (basename === '' || basename.includes('/')) {
     refusals.refuse(given, 'has no name', 'give it as basename');
     return undefined;
   }
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1];
   if (scheme === undefined) return localFile(given, { kind, basename, secondary }, text, places);
   if (kind === 'File' && /^https?$/i.test(scheme))
     return new FileValue({ kind, basename, secondary, path: basename, location: text });
   const advice = 'workers fetch files from http(s) URLs, or find them in a --readable-folder';
   refusals.refuse(given, `${kind} at ${scheme}:// cannot be fetched`, advice);
   return undefined;
+}
+
+/** The path of a URL. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** A file of this machine: workers have it only if it is in a folder that they all have. */
@@ -65,6 +74,10 @@ function localFile(
   { files, refusals, readableFolders }: Places,
 ): FileValue | undefined {
   const path = files.absolute(text, at.source);
+  if (!path.endsWith(`/${file.basename}`)) {
+    refusals.refuse(at, `is not named ${shortJson(file.basename)}`, 'files in folders cannot be renamed');
+    return undefined;
+  }
   if (readableFolders.some((folder) => path.startsWith(`${folder}/`)))
     return new FileValue({ ...file, path });
   refusals.refuse(

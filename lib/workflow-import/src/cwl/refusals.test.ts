@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { refused } from '../testing.fixture.js';
+import { imported, refused } from '../testing.fixture.js';
 import { stepOf, workflowOf } from './cwl.fixture.js';
 
 const lists = { inputs: 'n: { type: "int[]", default: [1, 2] }\nm: { type: "int[]", default: [3] }' };
@@ -104,6 +104,37 @@ describe('importCwl', () => {
     const refusals = refused('cwl', { 'graph.cwl': workflowOf(steps, lists) });
     expect(refusals).toHaveLength(50);
     expect(refusals[49]).toMatch(/^steps\.s49\.run\.stdin: /);
+  });
+
+  it('makes no instances if one of the lists of a cross product is empty', () => {
+    const values = JSON.stringify(Array.from({ length: 10_000 }, (_, at) => at));
+    const step = stepOf(
+      'a',
+      'in: { x: n, y: n, z: none }\nscatter: [x, y, z]\nscatterMethod: flat_crossproduct',
+    );
+    const text = workflowOf(`${step}${stepOf('b', 'in: []')}`, {
+      inputs: `n: { type: "int[]", default: ${values} }\nnone: { type: "int[]", default: [] }`,
+    });
+    expect(imported('cwl', { 'graph.cwl': text }).nodes.map(({ name }) => name)).toEqual(['b']);
+  });
+
+  it('limits calls of workflows that have no job', () => {
+    const steps = Array.from({ length: 30 }, (_, at) => `s${at}:\n  run: LEVEL\n  in: []\n  out: []`).join(
+      '\n',
+    );
+    const levels = Array.from({ length: 8 }, (_, at) => [
+      ...[
+        `${at}.cwl`,
+        at === 7
+          ? workflowOf('').replace(/steps:\s*/, 'steps: {}')
+          : workflowOf(steps).replaceAll('LEVEL', `${at + 1}.cwl`),
+      ],
+    ]);
+    expect(refused('cwl', Object.fromEntries(levels) as Record<string, string>)).toContainEqual(
+      expect.stringMatching(
+        /^steps\.s\d+: comes after 100000 calls of workflows and steps that are left out/,
+      ),
+    );
   });
 
   it('limits the instances of a step before they are made', () => {

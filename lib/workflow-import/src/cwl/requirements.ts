@@ -69,6 +69,7 @@ export function withRequirements(outer: HeldRequirements, at: Located, refusals:
 
 function isSupported(name: string, at: Located, isHint: boolean, refusals: Refusals): boolean {
   const known = fields.get(name);
+  if (known && isHint) return isWholeHint(at, known, refusals);
   if (known && at.isMap) refuseOthers(at, new Set(known), refusals);
   if (known) return true;
   const library = name === 'InlineJavascriptRequirement' ? at.member('expressionLib') : undefined;
@@ -80,6 +81,13 @@ function isSupported(name: string, at: Located, isHint: boolean, refusals: Refus
   if (isHint && name !== 'loop') refusals.note(at, 'this hint has no effect');
   else refusals.refuse(at, `${name} is not supported`, advices.get(name));
   return false;
+}
+
+/** A hint with something that we do not know has no effect: a part of it could mean something else. */
+function isWholeHint(at: Located, known: readonly string[], refusals: Refusals): boolean {
+  const other = at.members().find(({ name }) => !known.includes(name) && name !== 'class');
+  if (other) refusals.note(at, `this hint has no effect, because of ${other.name}`);
+  return !other;
 }
 
 /** Values that the requirements of a tool give. */

@@ -16,6 +16,7 @@ export function instancesOf(
   const scatter = step.member('scatter');
   if (!scatter) return undefined;
   const entries = scatter.isList ? scatter.entries() : [scatter];
+  if (scatter.isList && entries.length === 0) return undefined;
   const lists = entries.map((entry) => listOf(entry, values, refusals));
   const method = step.member('scatterMethod');
   const name = method?.text ?? 'dotproduct';
@@ -37,7 +38,7 @@ export function instancesOf(
     refusals.refuse(scatter, `${count} instances`, `a workflow has at most ${maxNodes} jobs`);
     return [];
   }
-  if (name === 'flat_crossproduct') return crossed(known, values);
+  if (name === 'flat_crossproduct') return count === 0 ? [] : crossed(known, values);
   const uneven = known.find(({ list }) => list.length !== count);
   if (uneven)
     refusals.refuse(

@@ -25,7 +25,9 @@ export function sourcesOf(at: Located, key: 'source' | 'outputSource'): readonly
  */
 export function sourceName(text: string, workflow: string): string {
   const parts = text.replace(/^[^#]*#/, '').split('/');
-  return (parts.length > 1 && parts[0] === workflow ? parts.slice(1) : parts).join('/');
+  // Without a `#`, the first of two parts is a step, whose name may be that of the workflow.
+  const isWhole = parts[0] === workflow && parts.length > (text.includes('#') ? 1 : 2);
+  return (isWhole ? parts.slice(1) : parts).join('/');
 }
 
 /** Values that a workflow knows, by source. */
@@ -71,7 +73,8 @@ export function linked(
   const merge = at.member('linkMerge');
   const isMany = (at.isMap ? at.member(key) : at)?.isList === true;
   const [first = null] = values;
-  let value: Value = values.length > 1 || (isMany && merge) ? values : first;
+  const isMerged = merge !== undefined && (isMany || values.length === 1);
+  let value: Value = values.length > 1 || isMerged ? values : first;
   if (merge?.text === 'merge_flattened') value = flattened(values);
   else if (merge && merge.text !== 'merge_nested') refusals.invalid(merge, 'merge_nested or merge_flattened');
   const pick = at.member('pickValue');

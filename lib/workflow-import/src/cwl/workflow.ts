@@ -41,6 +41,7 @@ export function addProcess(
   }
   const inner = { ...scope, within: [...scope.within, process.key] };
   if (kind?.text === 'CommandLineTool') return addTool(process, given, inner, context);
+  if (kind?.text === 'Workflow') context.withoutNode.count += 1;
   if (kind?.text === 'Workflow') return addWorkflow(process.at, given, inner, context);
   if (kind)
     refusals.refuse(kind, `${String(kind.value)} is not supported`, 'use CommandLineTool or Workflow');
@@ -161,6 +162,11 @@ function addStep(
   const path = (own: string, outer: string): string => (outer === '' ? own : `${outer}/${own}`);
   const run = (own: ReadonlyMap<string, Value>, suffix: string): ReadonlyMap<string, Value> | undefined => {
     if (context.tools.length > maxNodes || refusals.isFull) return undefined;
+    if (context.withoutNode.count > maxNodes) {
+      const problem = `comes after ${maxNodes} calls of workflows and steps that are left out`;
+      refusals.refuse(at, problem, 'divide the workflow');
+      return undefined;
+    }
     const inner = { ...scope, held, name: path(name + suffix, scope.name), label: path(name, scope.label) };
     return addInstance(at, { process, given: withValueFrom(ins, own, refusals) }, inner, context);
   };
@@ -189,6 +195,7 @@ function addInstance(
   if (!decision) return undefined;
   if ('isMet' in decision) {
     if (decision.isMet) return addProcess(process, given, scope, context);
+    context.withoutNode.count += 1;
     return new Map(outsOf(step, context).map(({ name }) => [name, null]));
   }
   const isTool = process.at.member('class')?.text === 'CommandLineTool';
