@@ -7,7 +7,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 /** A place that payloads must not change. */
 export interface KeptPlace {
   readonly path: string;
-  /** What it is, for a message. */
+  /** Description for a message. */
   readonly what: string;
   /** True if a folder in it may be written, such as one in a folder that payloads may read. */
   readonly mayContain?: boolean;
@@ -22,8 +22,8 @@ const system: readonly KeptPlace[] = [
 const temporary: KeptPlace = { path: '/tmp', what: 'the folder for temporary files', mayContain: true };
 
 /**
- * Checks the folders that payloads may write. Otherwise a payload could change what its pilot trusts, read its
- * key, or replace one folder by a link to another place of the host.
+ * Checks the folders that payloads may write. Otherwise a payload could change what its pilot trusts, read
+ * its key, or replace one folder by a link to another place of the host.
  * @param name name of the setting
  * @throws DomainError CONFIG_INVALID that names the folder and what it must not touch
  */
@@ -67,7 +67,7 @@ function otherIn(folder: string, folders: readonly string[]): string | undefined
   return inner === undefined ? undefined : `contains ${inner}, which payloads may write, too`;
 }
 
-/** Where a path leads, as far as it exists. */
+/** Where a path leads, to the extent that it exists. */
 function realPlace(path: string): string {
   try {
     return realpathSync(path);
@@ -80,7 +80,10 @@ function isIn(path: string, folder: string): boolean {
   return path.startsWith(`${folder}/`);
 }
 
-/** The folders that are there, and are no links: payloads get no others. A file system may be missing for a while. */
+/**
+ * The folders that are there, and are no links: payloads get no others. A file system may be missing for a
+ * while.
+ */
 export async function presentFolders(folders: readonly string[]): Promise<readonly string[]> {
   const present = await Promise.all(
     folders.map(async (folder) => {

@@ -210,7 +210,7 @@ arguments: [{ valueFrom: 'x in.txt; echo oops >&2; cat; echo "it''s"', shellQuot
       ).payload?.inputs?.map(({ location }) => location.slice('https://data.test/'.length));
     expect(locations([file('a.bam')])).toEqual(['a.bam', 'a.bam.bai', 'a.dict']);
     expect(() => locations([b])).toThrow(
-      /x: the address of "b.bam" does not tell that of its \^\.dict \(flow.cwl:5:36\); give both/,
+      /x: the address of "b.bam" does not show that of its \^\.dict \(flow.cwl:5:36\); give both/,
     );
     const dict = file('b.dict?signed=3');
     const both = { ...b, secondaryFiles: [file('b.bam.bai?signed=2'), dict] };

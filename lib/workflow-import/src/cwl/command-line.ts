@@ -101,7 +101,7 @@ class Binder {
     return value === undefined ? [] : this.#words(value, { binding: withoutValue(at), at });
   }
 
-  /** Refuses bindings within types that give a value a second place, or entries of a list one of their own. */
+  /** Refuses bindings within types that give a value a second place, or entries of a list their own. */
   checkTypes(types: readonly CwlType[], outer: Located | undefined): void {
     for (const { binding, items } of types) {
       if (items) {

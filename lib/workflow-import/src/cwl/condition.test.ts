@@ -45,7 +45,7 @@ describe('a condition on results of steps', () => {
   );
 
   it.each(['File', 'Directory', '"File[]"'])(
-    'may be about files that exist if a step succeeds: %s',
+    'becomes an edge if it is about files that exist if a step succeeds: %s',
     (type) => {
       const text = onOutput(type, '$(inputs.a !== null)', '"*.txt"');
       expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['a -> c']);
@@ -167,7 +167,7 @@ describe('a result of a step that may be skipped', () => {
     expect(made).toEqual(['a -> b FAILED', 'b -> c']);
   });
 
-  it('may be optional in steps that run under the same condition', () => {
+  it('can be optional in steps that run under the same condition', () => {
     const inner = workflowOf(`${stepOf('x', 'in: []')}${stepOf('y', 'in: { x: [x/file, x/file] }')}`);
     const outer = workflowOf(
       `${stepOf('a', 'in: []')}inner:\n  run: inner.cwl\n  in: { a: a/file }\n  out: []\n  when: $(!inputs.a)\n`,

@@ -34,7 +34,7 @@ type Causes = ReadonlySet<DraftEdges>;
 
 const none: Causes = new Set();
 
-/** Nodes that may be skipped when the workflow runs: those with an edge on a failure, and what depends on them. */
+/** Nodes that may be skipped when the workflow runs: by an edge on a failure, or with another such node. */
 export class ConditionalNodes {
   /** The edges on failures because of which a node may be skipped. */
   readonly #causes = new Map<DraftNode, Causes>();

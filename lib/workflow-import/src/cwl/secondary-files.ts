@@ -35,8 +35,8 @@ export function suffixed(text: string, { text: pattern }: Pattern): string {
 }
 
 /**
- * The value whose files have those that belong to them, where a worker fetches them. Files in folders lie next
- * to each other.
+ * The value whose files have those that belong to them, where a worker fetches them. Files in folders lie
+ * next to each other.
  * @param given place that the value comes from
  */
 export function withSecondary(
@@ -53,7 +53,7 @@ export function withSecondary(
     const basename = suffixed(value.basename, pattern);
     if (secondary.some((one) => one.basename === basename)) continue;
     if (/[?#]/.test(value.location)) {
-      const problem = `the address of ${JSON.stringify(value.basename)} does not tell that of its ${pattern.text}`;
+      const problem = `the address of ${JSON.stringify(value.basename)} does not show that of its ${pattern.text}`;
       refusals.refuse(given, problem, 'give both, with secondaryFiles');
       continue;
     }

@@ -124,8 +124,8 @@ function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]
 }
 
 /**
- * Refuses results of steps that may be skipped while the tool is not: it would run with null, and here it would
- * be skipped, too. A required file is nothing that could be null.
+ * Refuses results of steps that may be skipped while the tool is not: it would run with null, and here it
+ * would be skipped, too. A required file is nothing that could be null.
  */
 function refuseSkipped(
   given: ReadonlyMap<string, Given>,

@@ -78,7 +78,7 @@ class IddsReader {
     return { nodes: [...parts.values()].flatMap(({ nodes }) => nodes) };
   }
 
-  /** Adds the edges between jobs, once all tasks are known, and then those of conditions, which depend on them. */
+  /** Adds the edges between jobs, once all tasks are known, and then those of conditions. */
   addEdges(): void {
     this.#addDependencies();
     for (const { at, parts } of this.#workflows) addConditions(at, parts, this.#refusals);
