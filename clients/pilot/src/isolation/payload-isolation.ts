@@ -67,6 +67,8 @@ export class PayloadIsolation {
   /** The container runtimes that work here, with the options that they need. */
   readonly containers: ContainerHost;
   readonly #prlimit: string | undefined;
+  /** The search for writable folders that runs now. */
+  #present: Promise<readonly string[]> | undefined;
 
   private constructor(
     options: IsolationOptions,
@@ -108,7 +110,8 @@ export class PayloadIsolation {
 
   /** Folders of the host that a payload may write which starts now, at the same path. */
   writable(): Promise<readonly string[]> {
-    return presentFolders(this.#options.writable);
+    this.#present ??= presentFolders(this.#options.writable).finally(() => (this.#present = undefined));
+    return this.#present;
   }
 
   /** Facts for the worker's registration. */

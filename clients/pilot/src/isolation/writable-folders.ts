@@ -82,17 +82,18 @@ function isIn(path: string, folder: string): boolean {
 
 /**
  * The folders that are there, and are no links: payloads get no others. A file system may be missing for a
- * while.
+ * while. One call at a time waits for a file system that does not answer, so that the others go on.
  */
 export async function presentFolders(folders: readonly string[]): Promise<readonly string[]> {
-  const present = await Promise.all(
-    folders.map(async (folder) => {
-      try {
-        return (await realpath(folder)) === folder && (await stat(folder)).isDirectory();
-      } catch {
-        return false;
-      }
-    }),
-  );
-  return folders.filter((_, at) => present[at]);
+  const present: string[] = [];
+  for (const folder of folders) if (await isPresent(folder)) present.push(folder);
+  return present;
+}
+
+async function isPresent(folder: string): Promise<boolean> {
+  try {
+    return (await realpath(folder)) === folder && (await stat(folder)).isDirectory();
+  } catch {
+    return false;
+  }
 }
