@@ -70,6 +70,15 @@ describe('a condition on results of steps', () => {
     expect(edgesOf(imported('cwl', { 'graph.cwl': steps('$(inputs.b)') }))).toContain('b -> c');
   });
 
+  it('lets a step have the names of files of steps that fail', () => {
+    const name =
+      'a: { source: a/file, valueFrom: $(self.basename) }, b: { source: b/file, valueFrom: $(self.basename) }';
+    const ins = `${name}, x: a/file, y: b/file`;
+    expect(edges('$(!self.x && self.y)', ins)).toEqual(['a -> c FAILED', 'b -> c']);
+    const workflow = imported('cwl', { 'graph.cwl': conditional('$(!self.x || self.y)', ins) });
+    expect([edgesOf(workflow), nodeOf(workflow, 'c').needed]).toEqual([['a -> c FAILED', 'b -> c'], 1]);
+  });
+
   it('needs one of several edges for ||', () => {
     const workflow = imported('cwl', { 'graph.cwl': conditional('$(self.a || !self.b)') });
     expect(edgesOf(workflow)).toEqual(['a -> c', 'b -> c FAILED']);

@@ -25,8 +25,8 @@ export function guardOf(
     refusals.refuse(when, `can never hold: it needs both the success and the failure of ${both.label}`);
     return undefined;
   }
-  for (const [name, { value, at }] of given) {
-    const own = producersOf(value);
+  for (const [name, { value, at, after = [] }] of given) {
+    const own = [...producersOf(value), ...after];
     if (own.some((node) => failed.has(node))) given.set(name, { value: without(value, failed, null), at });
     else if (needed === 'ONE' && own.some((node) => succeeded.has(node))) {
       const absent = new UnknownValue(undefined, `${at.shown} may not exist, because when has ||`);
@@ -34,7 +34,9 @@ export function guardOf(
     }
   }
   if (needed === 'ALL') return { edges: [...outer.edges, ...edges], ...neededOf(outer) };
-  const hasOthers = [...given.values()].some(({ value }) => producersOf(value).length > 0);
+  const hasOthers = [...given.values()].some(
+    ({ value, after = [] }) => producersOf(value).length + after.length > 0,
+  );
   if (isTool && outer.edges.length === 0 && !hasOthers) return { edges, needed: 1 };
   refusals.refuse(
     when,

@@ -245,6 +245,13 @@ ${stepOf('end', 'in: { x: parts/last }')}`,
     expect(edgesOf(workflow)).toEqual(['[many] -> [more]']);
   });
 
+  it('waits for a step of which it takes the name of a file only', () => {
+    const text = workflowOf(
+      `${stepOf('a', 'in: []')}${stepOf('b', 'in: { x: { source: a/file, valueFrom: $(self.basename) } }')}`,
+    );
+    expect(edgesOf(imported('cwl', { 'graph.cwl': text }))).toEqual(['a -> b']);
+  });
+
   it('takes a step for a step, though the workflow has its name', () => {
     const text = workflowOf(
       `${stepOf('align', 'in: []')}${stepOf('b', 'in: { x: align/file, y: "#align/file" }')}`,

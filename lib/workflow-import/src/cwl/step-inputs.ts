@@ -123,7 +123,8 @@ export function withValueFrom(
       const value = values.get(name) ?? null;
       const from = at.member('valueFrom');
       if (!from) return [name, { value, at }];
-      return [name, { value: evaluator.with(value).valueOf(from) ?? new UnknownValue(), at: from }];
+      const evaluated = evaluator.with(value).valueOf(from) ?? new UnknownValue();
+      return [name, { value: evaluated, at: from, after: producersOf(value) }];
     }),
   );
 }

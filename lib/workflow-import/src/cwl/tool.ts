@@ -35,6 +35,8 @@ const inputFields = new Set(['type', 'inputBinding', 'default', 'secondaryFiles'
 export interface Given {
   readonly value: Value;
   readonly at: Located;
+  /** Nodes that give the source, of which the value may be a part that is known already, such as a name. */
+  readonly after?: readonly DraftNode[];
 }
 
 /** Adds the node of a tool. Returns the values of its outputs, by name. */
@@ -112,10 +114,11 @@ export function completeNode({ node, program }: CwlContext['tools'][number]): vo
 
 function nodeOf(at: Located, name: string, scope: Scope, given: readonly Given[]): DraftNode {
   const { edges, needed } = scope.guard;
-  const data = given.flatMap(({ value }) => {
-    const from = producersOf(value);
-    return from.length === 0 ? [] : [{ from, condition: 'SUCCEEDED' as const }];
-  });
+  const data = given.flatMap(({ value, after = [] }) =>
+    [producersOf(value), after].flatMap((from) =>
+      from.length === 0 ? [] : [{ from, condition: 'SUCCEEDED' as const }],
+    ),
+  );
   return {
     ...{ at, name, label: scope.label, edges: [...edges, ...data] },
     ...(needed === undefined ? {} : { needed }),
