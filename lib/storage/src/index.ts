@@ -31,6 +31,7 @@ export { parseSigningKeys } from './credentials.js';
 export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
 export { readSigned, writeSigned } from './http/transfers.js';
 export { withoutCredentials } from './http/http-client.js';
+export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
 export {
   type ServiceMethod,

@@ -2,8 +2,10 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import { FileServiceStorage } from './file-service/file-service-storage.js';
 import { FileServiceSigner } from './file-service/signer.js';
 import { FolderStorage } from './folder/folder-storage.js';
+import { HttpSender } from './http/http-sender.js';
 import { LazyStorage } from './lazy-storage.js';
 import { StorageError } from './storage-error.js';
+import { WebDavStorage } from './webdav/webdav-storage.js';
 import type {
   FolderDefinition,
   S3Definition,
@@ -14,6 +16,8 @@ import type {
 
 export interface StorageDependencies {
   readonly clock?: Clock;
+  /** Certificates in PEM that are trusted in addition, as those of grid authorities. */
+  readonly authorities?: string | undefined;
 }
 
 /**
@@ -23,11 +27,13 @@ export interface StorageDependencies {
 export function openStorage(
   definition: StorageDefinition,
   credential: StorageCredential | undefined,
-  { clock = systemClock }: StorageDependencies = {},
+  { clock = systemClock, authorities }: StorageDependencies = {},
 ): StorageProvider {
   switch (definition.provider) {
     case 'FOLDER':
       return openFolderStorage(definition, credential, clock);
+    case 'WEBDAV':
+      return new WebDavStorage(definition, credential, { http: new HttpSender(authorities), clock });
     case 'S3':
       return openS3Storage(definition, credential, clock);
     default:

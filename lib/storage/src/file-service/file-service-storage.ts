@@ -1,5 +1,5 @@
 import type { Clock } from '@rhizome/clock';
-import { assertOk, readText, send } from '../http/http-client.js';
+import { assertOk, readText, send, drain } from '../http/http-client.js';
 import { readFile, writeFile } from '../http/transfers.js';
 import { assertKey, assertPrefix } from '../keys.js';
 import type { FileServiceSigner } from './signer.js';
@@ -40,7 +40,7 @@ export class FileServiceStorage implements StorageProvider {
   ): Promise<StoredFile> {
     const { sizeBytes, sha256 } = source;
     const url = this.#urlOf('PUT', key, { sizeBytes, sha256 });
-    const headers = await writeFile({ url, headers: ifAbsent ? { 'if-none-match': '*' } : {} }, source, {
+    const headers = await writeFile({ url, headers: ifAbsent ? { 'If-None-Match': '*' } : {} }, source, {
       signal,
     });
     return { key, sizeBytes, sha256, modifiedAt: timeOf(headers['last-modified']) };
@@ -53,7 +53,7 @@ export class FileServiceStorage implements StorageProvider {
   async head(key: string, { signal }: CallOptions = {}): Promise<StoredFile | null> {
     const request = { method: 'HEAD', url: this.#urlOf('GET', key), signal };
     const response = await send(request);
-    await response.body.dump();
+    await drain(response);
     if (response.status === 404) return null;
     await assertOk(response, request);
     const sizeBytes = Number(response.headers['content-length']);
@@ -78,7 +78,7 @@ export class FileServiceStorage implements StorageProvider {
     const request = { method: 'DELETE', url: this.#urlOf('DELETE', key), signal };
     const response = await send(request);
     await assertOk(response, request);
-    await response.body.dump();
+    await drain(response);
   }
 
   async sign(key: string, grant: StorageGrant): Promise<SignedAddress> {

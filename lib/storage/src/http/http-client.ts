@@ -1,8 +1,17 @@
-/** Requests to servers of files: time limits, redirects within bounds, errors by kind. */
-import { Readable } from 'node:stream';
-import { type Dispatcher, errors, request } from 'undici';
+/** Requests to servers of files: time limits, errors by kind. */
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { isStorageError, StorageError, type StorageErrorKind } from '../storage-error.js';
-import { outsideMetadata, RefusedAddress, assertNoMetadata } from './metadata-addresses.js';
+import { assertNoMetadata, lookupOutsideMetadata, RefusedAddress } from './metadata-addresses.js';
 
 /** Time without any data after which a request is given up, in milliseconds. */
 export const idleTimeoutMs = 60_000;
@@ -11,47 +20,86 @@ export interface FileRequest {
   readonly method: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Readable | string | undefined;
+  /** A text, or a function that opens the content; it is called again when the request is repeated. */
+  readonly body?: string | (() => Readable) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Time without any data, in milliseconds; default 60,000. */
   readonly idleMs?: number | undefined;
 }
 
-/** A response that was accepted. */
+/** A response; its body is read to the end, or given up by {@link discard}. */
 export interface FileResponse {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Dispatcher.ResponseData['body'];
+  readonly headers: IncomingHttpHeaders;
+  readonly body: IncomingMessage;
 }
 
+/** Connections, which are kept for further requests. */
+export class Connections {
+  readonly http = new HttpAgent({ keepAlive: true });
+  readonly https: HttpsAgent;
+
+  /** @param authorities certificates in PEM that are trusted in addition */
+  constructor(authorities?: string) {
+    const ca = authorities === undefined ? {} : { ca: [...rootCertificates, authorities] };
+    this.https = new HttpsAgent({ keepAlive: true, ...ca });
+  }
+
+  close(): void {
+    this.http.destroy();
+    this.https.destroy();
+  }
+}
+
+const ownConnections = new Connections();
+
 /**
- * Sends one request, and follows no redirects. Refuses addresses of metadata services.
+ * Sends one request, and follows no redirects. Refuses addresses of metadata services. Names of headers are
+ * sent as they are written, unlike by undici: XRootD 5.5 does not know `content-length` in small letters.
  * @throws StorageError SLOW if there is no connection or no answer; the signal's reason if it aborts
  */
-export async function send({
-  method,
-  url,
-  headers,
-  body,
-  signal,
-  idleMs,
-}: FileRequest): Promise<FileResponse> {
+export async function send(request: FileRequest, connections = ownConnections): Promise<FileResponse> {
+  const { method, url, signal } = request;
   try {
+    signal?.throwIfAborted();
     assertNoMetadata(url);
-    const answer = await request(url, {
-      method: method as Dispatcher.HttpMethod,
-      headers: { ...headers },
-      body: body ?? null,
-      dispatcher: outsideMetadata,
-      headersTimeout: idleMs ?? idleTimeoutMs,
-      bodyTimeout: idleMs ?? idleTimeoutMs,
-      signal: signal ?? null,
-    });
-    return { status: answer.statusCode, headers: answer.headers, body: answer.body };
+    return await exchange(request, connections);
   } catch (error) {
-    if (body instanceof Readable) body.destroy();
     throw connectionError(error, method, url, signal);
   }
+}
+
+function exchange(
+  { method, url, headers, body, signal, idleMs = idleTimeoutMs }: FileRequest,
+  { http, https }: Connections,
+): Promise<FileResponse> {
+  const options = { method, headers: { ...headers }, timeout: idleMs, lookup: lookupOutsideMetadata, signal };
+  const isSecure = new URL(url).protocol === 'https:';
+  const sent = isSecure
+    ? httpsRequest(url, { ...options, agent: https })
+    : httpRequest(url, { ...options, agent: http });
+  const content = typeof body === 'function' ? body() : undefined;
+  return new Promise((resolve, reject) => {
+    sent.on('timeout', () => sent.destroy(new Error(`no data for ${idleMs / 1000} s`)));
+    sent.on('error', (error) => {
+      content?.destroy();
+      reject(error);
+    });
+    sent.on('response', (answer) => {
+      endAfter(answer, sent, content);
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
+    });
+    if (content === undefined) sent.end(typeof body === 'string' ? body : undefined);
+    else content.on('error', (error) => sent.destroy(error)).pipe(sent);
+  });
+}
+
+/** Ends what is still sent when the answer came early, which is a refusal. */
+function endAfter(answer: IncomingMessage, sent: ClientRequest, content: Readable | undefined): void {
+  if (content === undefined || content.readableEnded) return;
+  if ((answer.statusCode ?? 0) < 300) return;
+  content.unpipe(sent).destroy();
+  answer.once('close', () => sent.destroy());
 }
 
 /** An error of a connection as one of a storage. */
@@ -64,9 +112,14 @@ export function connectionError(
   if (signal?.aborted) return signal.reason;
   if (isStorageError(error)) return error;
   const shown = withoutCredentials(url);
-  if (error instanceof RefusedAddress || error instanceof errors.InvalidArgumentError)
+  if (error instanceof RefusedAddress || isInvalidArgument(error))
     return new StorageError('INVALID', `${method} ${shown}: ${error.message}`, { cause: error });
   return new StorageError('SLOW', `${method} ${shown} failed: ${reasonOf(error)}`, { cause: error });
+}
+
+/** True for a URL or a header that cannot be sent. */
+function isInvalidArgument(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^ERR_(INVALID|UNESCAPED)/.test(String(error.code));
 }
 
 function reasonOf(error: unknown): string {
@@ -78,6 +131,17 @@ function reasonOf(error: unknown): string {
 /** A URL without user names, passwords and signatures, for errors. */
 export function withoutCredentials(url: string): string {
   return url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/s, '');
+}
+
+/** An error by the status of an answer. */
+export class StatusError extends StorageError {
+  constructor(
+    kind: StorageErrorKind,
+    message: string,
+    readonly status: number,
+  ) {
+    super(kind, message);
+  }
 }
 
 const kinds: Readonly<Record<number, StorageErrorKind>> = {
@@ -103,6 +167,12 @@ export function discard({ body }: FileResponse): void {
   body.on('error', () => undefined).destroy();
 }
 
+/** Reads an answer to its end without keeping it: the connection can be used again. */
+export async function drain({ body }: FileResponse): Promise<void> {
+  body.resume();
+  await finished(body);
+}
+
 /** Largest part of an answer that is read to explain an error, in bytes. */
 const longestExplanation = 2048;
 
@@ -116,7 +186,7 @@ export async function assertOk(
   const message = `${method} ${withoutCredentials(url)} returned status ${status}${text === '' ? '' : `: ${text}`}`;
   // The protocol of S3 has codes of its own, and some servers send them with status 400.
   const kind = /\bAccessDenied\b/.test(text) ? 'DENIED' : kindOfStatus(status);
-  throw new StorageError(kind, message);
+  throw new StatusError(kind, message, status);
 }
 
 async function explanation(body: FileResponse['body']): Promise<string> {

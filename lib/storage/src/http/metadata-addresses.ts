@@ -17,7 +17,8 @@ export function isMetadataAddress(address: string): boolean {
 
 type Callback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
 
-function lookup(hostname: string, options: LookupOptions, callback: Callback): void {
+/** Looks a name up, and fails with RefusedAddress if it is that of a metadata service. */
+export function lookupOutsideMetadata(hostname: string, options: LookupOptions, callback: Callback): void {
   lookUp(hostname, { ...options, all: true }, (error, addresses) => {
     if (error) return callback(error, []);
     if (addresses.some(({ address }) => isMetadataAddress(address)))
@@ -35,7 +36,7 @@ export class RefusedAddress extends Error {
 }
 
 /** Refuses metadata services by the address that a name resolves to. */
-export const outsideMetadata = new Agent({ connect: { lookup } });
+export const outsideMetadata = new Agent({ connect: { lookup: lookupOutsideMetadata } });
 
 /** Throws for a URL with the address itself, which is not looked up. @throws RefusedAddress */
 export function assertNoMetadata(url: string): void {

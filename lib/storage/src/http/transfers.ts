@@ -1,7 +1,7 @@
 /** Transfers of files over HTTP: by signed addresses, and as a part of providers. */
 import { pipeline, Readable } from 'node:stream';
 import { type ExpectedContent, pieceBytes, VerifiedContent } from '../sources.js';
-import { StorageError } from '../storage-error.js';
+import { isStorageError, StorageError } from '../storage-error.js';
 import {
   assertOk,
   connectionError,
@@ -10,6 +10,7 @@ import {
   type FileResponse,
   send,
   withoutCredentials,
+  drain,
 } from './http-client.js';
 import type { ByteRange, FileBody, FileSource, GetOptions, SignedAddress } from '../storage.types.js';
 
@@ -49,11 +50,11 @@ export async function writeSigned(
 /** Reads a file, or a range of it. @throws StorageError */
 export async function readFile(transfer: Transfer, { range, signal }: GetOptions): Promise<FileBody> {
   const { url, idleMs } = transfer;
-  const headers = { ...transfer.headers, ...(range && { range: headerOf(range) }) };
+  const headers = { ...transfer.headers, ...(range && { Range: headerOf(range) }) };
   const request = { method: 'GET', url, headers, signal, idleMs };
   const response = await (transfer.send ?? send)(request);
   if (response.status === 416) {
-    await response.body.dump();
+    await drain(response);
     throw new StorageError(
       'INVALID',
       `GET ${withoutCredentials(url)}: the range begins after the end of the file`,
@@ -74,31 +75,32 @@ export async function writeFile(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<FileResponse['headers']> {
   const { url, idleMs } = transfer;
-  const content = new VerifiedContent(withoutCredentials(url), source);
-  const from = source.open();
   let fault: unknown;
-  content.once('error', (error) => {
-    if (error instanceof StorageError) fault ??= error;
-  });
-  // A broken connection ends the content first, and by it the source.
-  from.once('error', (error) => {
-    if (content.errored === null) fault ??= error;
-  });
-  const headers = {
-    'content-type': 'application/octet-stream',
-    ...transfer.headers,
-    'content-length': String(source.sizeBytes),
+  const body = (): Readable => {
+    const content = new VerifiedContent(withoutCredentials(url), source);
+    content.once('error', (error) => (fault ??= error));
+    return piped(source.open(), content);
   };
-  const request = { method: 'PUT', url, headers, body: piped(from, content), signal, idleMs };
+  const headers = {
+    'Content-Type': 'application/octet-stream',
+    ...transfer.headers,
+    'Content-Length': String(source.sizeBytes),
+  };
+  const request = { method: 'PUT', url, headers, body, signal, idleMs };
   try {
     const response = await (transfer.send ?? send)(request);
     await assertOk(response, request);
-    await response.body.dump();
+    await drain(response);
     return response.headers;
   } catch (error) {
     // What is wrong with the content explains why the connection broke.
-    throw fault === undefined || signal?.aborted ? error : faultOfSource(fault);
+    throw isStorageError(fault) || isLocal(fault) ? faultOfSource(fault) : error;
   }
+}
+
+/** True if the content itself failed, and not the connection that ended it. */
+function isLocal(fault: unknown): boolean {
+  return fault instanceof Error && 'syscall' in fault && 'path' in fault;
 }
 
 /** An error of the content that is stored. */
