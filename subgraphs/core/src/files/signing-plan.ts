@@ -94,7 +94,13 @@ export function planFiles(
     ...reads.map((read, at) =>
       read.jobId == null
         ? plannedInput(job, own, read.name, at, errors)
-        : plannedOutputOf(parents.get(read.jobId), own, { name: read.name, jobId: read.jobId }, at, errors),
+        : plannedOutputOf(
+            parentOf(job, parents.get(read.jobId)),
+            own,
+            { name: read.name, jobId: read.jobId },
+            at,
+            errors,
+          ),
     ),
     ...plannedWrites(job, own, writes, errors),
   ];
@@ -135,6 +141,14 @@ function plannedInput(
     return undefined;
   }
   return { ...place, name, jobId: null, method: 'GET' };
+}
+
+/** Parents are of the experiment of their children. */
+function parentOf(
+  { experiment }: Pick<JobOfFiles, 'experiment'>,
+  parent: JobWithOutputs | undefined,
+): JobWithOutputs | undefined {
+  return parent?.experiment === experiment ? parent : undefined;
 }
 
 function plannedOutputOf(

@@ -17,6 +17,7 @@ import { storedKey } from '../shared/stored-key.js';
 import { type JobCountsRepository, subtract } from '../jobs/model/job-counts.repository.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from '../jobs/submit/normalise.js';
+import { readableParents } from '../jobs/submit/readable-parents.js';
 import { missingConsent, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
 import { checkSecretIds, lookUpSecrets } from '../jobs/submit/secret-lookup.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
@@ -105,7 +106,10 @@ export class TasksService {
       if (known) return { task: known };
     }
     const secretIds = await this.#secretIds(principal, owners, spec);
-    const { refusals, experiment } = await this.#examine(spec, secretIds, owners.owner);
+    const { refusals, experiment } = await this.#examine(spec, secretIds, {
+      principal,
+      owner: owners.owner,
+    });
     const missing = await missingConsent(owners, spec.experiment, this.#options.consents);
     if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
@@ -193,14 +197,14 @@ export class TasksService {
   async #examine(
     spec: TaskSpec,
     secretIds: SecretIds,
-    owner: string,
+    caller: { readonly principal: Principal; readonly owner: string },
   ): Promise<{ refusals: readonly JobInputError[]; experiment?: ExperimentFacts }> {
     const experiment = await this.#options.experiments.find(spec.experiment);
     const checks = await requirementChecks(
       this.#options,
       experiment,
       [spec.template, ...(spec.variants ?? [])].map(({ requirements }) => requirements),
-      owner,
+      caller.owner,
     );
     const refusals = await checkTask(spec, checks);
     if (refusals.length > 0) return { refusals };
@@ -218,9 +222,9 @@ export class TasksService {
       return { refusals: [refusalOf('SHARE_NOT_FOUND', ['template', 'share'], share, expected)] };
     }
     const external = [...externalParentsOf(spec)];
-    const parents = await this.#options.jobs.parents(external);
+    const parents = await readableParents(this.#options.jobs, caller, external);
     const strange = external.filter((id) => parents.get(id)?.experiment !== experiment.name);
-    const expected = `existing jobs of ${experiment.name}, or #N`;
+    const expected = `jobs of ${experiment.name} that you may read, or #N`;
     return {
       refusals: strange
         .slice(0, 100)

@@ -13,7 +13,7 @@ import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 export type JobProjection = Readonly<Record<string, 1>>;
 
 /** Fields of a parent that its children need. */
-export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
+export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'owner' | 'state'>;
 
 /** Maximum number of documents per insert. */
 const insertBatch = 1000;
@@ -84,7 +84,7 @@ export class JobsRepository {
 
   /** Parents by id. */
   async parents(ids: readonly string[]): Promise<ReadonlyMap<string, ParentFacts>> {
-    const found = await this.find(ids, { experiment: 1, state: 1 });
+    const found = await this.find(ids, { experiment: 1, owner: 1, state: 1 });
     return new Map(found.map((job) => [job._id, job]));
   }
 

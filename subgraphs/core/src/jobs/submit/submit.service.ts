@@ -25,6 +25,7 @@ import { type LiveQuota, payloadBytes } from './live-quota.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from './normalise.js';
 import { checkSecretIds, lookUpSecrets } from './secret-lookup.js';
 import { missingConsent, type Ownership, ownershipOf } from './ownership.js';
+import { readableParents } from './readable-parents.js';
 import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
@@ -133,7 +134,10 @@ export class SubmitService {
     const missing = await missingConsent(owners, input.experiment, this.#options.consents);
     if (missing) return nothing(input, missing);
     const secretIds = await this.#secretIds(principal, owners, input);
-    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment, secretIds, owners.owner);
+    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment, secretIds, {
+      principal,
+      owner: owners.owner,
+    });
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     const refused = new Set(refusedJobs.refused.map(({ index }) => index));
     const accepted = input.jobs.filter((_, index) => !refused.has(index));
@@ -203,15 +207,15 @@ export class SubmitService {
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
     secretIds: SecretIds,
-    owner: string,
+    caller: { readonly principal: Principal; readonly owner: string },
   ): Promise<{ refusedJobs: ShownRefusals; parents: ParentStates }> {
     const [parents, checks] = await Promise.all([
-      this.#options.jobs.parents(externalParents(jobs)),
+      readableParents(this.#options.jobs, caller, externalParents(jobs)),
       requirementChecks(
         this.#options,
         experiment,
         jobs.map(({ requirements }) => requirements),
-        owner,
+        caller.owner,
       ),
     ]);
     const refusedJobs = new RefusedJobs();
@@ -375,7 +379,7 @@ function checkParents(
       if (at >= index) refuse(`a job before position ${index} in the call`);
       else if (refused.has(at)) refuse('a job of the call that is not refused');
     } else if (parents.get(id)?.experiment !== experiment.name)
-      refuse(`an existing job of ${experiment.name}, or #N`);
+      refuse(`a job of ${experiment.name} that you may read, or #N`);
   });
 }
 
