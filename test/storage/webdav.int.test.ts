@@ -117,7 +117,7 @@ describe('a storage by WebDAV with macaroons', () => {
     const without = openStorage({ provider: 'WEBDAV', address }, credential, { authorities });
     await expect(without.get('a')).rejects.toMatchObject({
       kind: 'INVALID',
-      message: 'The token file /nothing cannot be read',
+      message: 'The token file cannot be read',
     });
     await without.close();
   });

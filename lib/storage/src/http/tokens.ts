@@ -57,12 +57,18 @@ export class Tokens {
     return this.#own.token;
   }
 
-  /** Token with one right on one path, such as `storage.read` on `/data/file`. */
+  /**
+   * Token with one right on one path, such as `storage.read` on `/data/file`.
+   * @param path as in a URL: encoded, so that no name adds another right
+   */
   async limited(
     right: 'storage.read' | 'storage.create',
     path: string,
     signal?: AbortSignal,
   ): Promise<IssuedToken> {
+    // A blank separates rights (RFC 6749, section 3.3).
+    if (!/^[\x21\x23-\x5B\x5D-\x7E]+$/.test(path))
+      throw new StorageError('INVALID', `${JSON.stringify(path)} is not encoded as in a URL`);
     if (this.#credential?.kind !== 'TOKEN_SERVICE')
       throw new StorageError('INVALID', 'The credential cannot issue tokens that are limited to one file');
     return this.#issue(this.#credential, `${right}:${path}`, signal);
@@ -115,7 +121,7 @@ function parse(text: string): TokenAnswer {
 /** @throws StorageError INVALID if there is no such file */
 async function readToken(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new StorageError('INVALID', `The token file ${file} cannot be read`, { cause });
+    throw new StorageError('INVALID', `The token file cannot be read`, { cause });
   });
   return text.trim();
 }

@@ -16,7 +16,7 @@ import { sendFollowing } from '../http/redirects.js';
 import { Tokens } from '../http/tokens.js';
 import { readFile, writeFile } from '../http/transfers.js';
 import { assertKey, assertPrefix, encodeKey, ownPrefix } from '../keys.js';
-import { StorageError } from '../storage-error.js';
+import { isStorageError, StorageError } from '../storage-error.js';
 import { type FolderEntry, listFolders } from '../walk.js';
 import { requestMacaroon } from './macaroons.js';
 import { type DavEntry, parseMultistatus, propertiesBody } from './multistatus.js';
@@ -60,6 +60,8 @@ export class WebDavStorage implements StorageProvider {
   readonly #clock: Clock;
   readonly #tokens: Tokens;
   #server: Promise<string> | undefined;
+  /** Collections that are being made. */
+  readonly #making = new Map<string, Promise<void>>();
 
   constructor(
     { address, trustedOrigins = [] }: WebDavDefinition,
@@ -139,7 +141,7 @@ export class WebDavStorage implements StorageProvider {
   }
 
   /** The address with a macaroon of the server, or with a token of the token service. */
-  async sign(key: string, { method, expiresAt, signal }: StorageGrant): Promise<SignedAddress> {
+  async sign(key: string, { method, expiresAt, sha256, signal }: StorageGrant): Promise<SignedAddress> {
     assertKey(key);
     await this.#assertAddressable(key);
     const url = this.#urlOf(key);
@@ -147,9 +149,15 @@ export class WebDavStorage implements StorageProvider {
     if (seconds < 1) throw new StorageError('INVALID', 'expiresAt: must be later than now');
     const { token, until } =
       (await this.#macaroon(url, method, seconds, signal)) ?? (await this.#token(url, method, signal));
+    // The right to write one file is none to make its collection.
+    if (method === 'PUT') await this.#makeCollectionsOnce(key, signal);
     const isEarlier = until !== undefined && until < expiresAt;
-    const headers = { Authorization: `Bearer ${token}` };
-    return { method, url, headers, expiresAt: isEarlier ? until : expiresAt };
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      ...(method === 'PUT' && sha256 !== undefined && digestHeaders(sha256)),
+    };
+    const trustedOrigins = [...this.#trusted];
+    return { method, url, headers, trustedOrigins, expiresAt: isEarlier ? until : expiresAt };
   }
 
   /**
@@ -195,16 +203,36 @@ export class WebDavStorage implements StorageProvider {
     }
   }
 
+  /** As {@link #makeCollections}, but one call for the files that are signed at the same time. */
+  async #makeCollectionsOnce(key: string, signal: AbortSignal | undefined): Promise<void> {
+    const folder = key.slice(0, key.lastIndexOf('/') + 1);
+    const making = this.#making.get(folder) ?? this.#makeCollections(key, signal);
+    this.#making.set(folder, making);
+    try {
+      await making;
+    } finally {
+      if (this.#making.get(folder) === making) this.#making.delete(folder);
+    }
+  }
+
   async #makeCollections(key: string, signal: AbortSignal | undefined): Promise<void> {
     const parts = key.split('/').slice(0, -1);
-    for (let count = 1; count <= parts.length; count += 1) {
-      const url = `${this.#urlOf(parts.slice(0, count).join('/'))}/`;
-      const request = { method: 'MKCOL', url, signal };
-      const response = await this.#send(request);
-      // It exists, or a server forbids to try.
-      if (![405, 409, 403].includes(response.status)) await assertOk(response, request);
-      await drain(response);
-    }
+    const make = (count: number): Promise<boolean> =>
+      this.#makeCollection(parts.slice(0, count).join('/'), signal);
+    // Mostly all but the last ones are there.
+    let count = parts.length;
+    while (count > 0 && !(await make(count))) count -= 1;
+    while (count < parts.length) await make((count += 1));
+  }
+
+  /** @returns false if the collection above it may be missing */
+  async #makeCollection(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const request = { method: 'MKCOL', url: `${this.#urlOf(folder)}/`, signal };
+    const response = await this.#send(request);
+    // It exists, or a server forbids to try.
+    if (![403, 404, 405, 409].includes(response.status)) await assertOk(response, request);
+    await drain(response);
+    return ![404, 409].includes(response.status);
   }
 
   async #move(from: string, to: string, ifAbsent: boolean, signal: AbortSignal | undefined): Promise<void> {
@@ -273,8 +301,14 @@ export class WebDavStorage implements StorageProvider {
 
   async #macaroon(url: string, method: 'GET' | 'PUT', seconds: number, signal: AbortSignal | undefined) {
     const request = { url, method, seconds, headers: await this.#authorization(signal), signal };
-    const token = await requestMacaroon(request, async (sent) => this.#http.send(sent));
-    return token === undefined ? undefined : { token, until: undefined };
+    try {
+      const token = await requestMacaroon(request, async (sent) => this.#http.send(sent));
+      return token === undefined ? undefined : { token, until: undefined };
+    } catch (error) {
+      // A server that knows nothing of macaroons may refuse the request, or answer with a page.
+      if (this.#tokens.canLimit && isStorageError(error, 'DENIED', 'INVALID')) return undefined;
+      throw error;
+    }
   }
 
   async #token(url: string, method: 'GET' | 'PUT', signal: AbortSignal | undefined) {
@@ -284,11 +318,7 @@ export class WebDavStorage implements StorageProvider {
         `${withoutCredentials(this.#base)} issues no macaroons, and its credential is no token service: it cannot grant access to one file`,
       );
     const right = method === 'GET' ? 'storage.read' : 'storage.create';
-    const { token, expiresAt } = await this.#tokens.limited(
-      right,
-      decodeURIComponent(new URL(url).pathname),
-      signal,
-    );
+    const { token, expiresAt } = await this.#tokens.limited(right, new URL(url).pathname, signal);
     return { token, until: expiresAt };
   }
 
