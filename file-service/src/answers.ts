@@ -28,6 +28,7 @@ const statuses: Readonly<Record<StorageErrorKind, number>> = {
   SLOW: 503,
   CORRUPT: 422,
   FULL: 507,
+  TOO_LARGE: 413,
   EXISTS: 412,
   INVALID: 400,
 };

@@ -179,7 +179,7 @@ describe('the file service', () => {
         })
         .catch((error: unknown) => error);
     expect(await upload(started)).toMatchObject({
-      kind: 'FULL',
+      kind: 'TOO_LARGE',
       message: expect.stringContaining('at most 10000000'),
     });
     const full = await start({ reserveBytes: Number.MAX_SAFE_INTEGER });

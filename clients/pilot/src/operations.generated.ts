@@ -918,7 +918,7 @@ export type PilotSignJobFilesMutationVariables = Exact<{
 }>;
 
 
-export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, expiresAt: string, location: string, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, trustedOrigins: Array<string>, expiresAt: string, validSeconds: number, location: string, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotLeaseWorkUnitsMutationVariables = Exact<{
   input: LeaseWorkUnitsInput;
@@ -1065,7 +1065,9 @@ export const PilotSignJobFilesDocument = {"kind":"Document","definitions":[{"kin
 {"kind":"Field","name":{"kind":"Name","value":"url"}},
 {"kind":"Field","name":{"kind":"Name","value":"headers"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
 {"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"validSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"location"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},

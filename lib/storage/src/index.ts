@@ -30,7 +30,8 @@ export { assertKey, assertPrefix, longestKeyBytes } from './keys.js';
 export { parseSigningKeys } from './credentials.js';
 export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
 export { readSigned, writeSigned } from './http/transfers.js';
-export { withoutCredentials } from './http/http-client.js';
+export { send, withoutCredentials } from './http/http-client.js';
+export { sendFollowing } from './http/redirects.js';
 export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
 export {

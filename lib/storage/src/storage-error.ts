@@ -10,15 +10,25 @@ export type StorageErrorKind =
   | 'CORRUPT'
   /** No space is left. */
   | 'FULL'
+  /** The file is larger than the storage permits. */
+  | 'TOO_LARGE'
   /** A file with this key exists. */
   | 'EXISTS'
   /** The request is wrong, or the storage cannot serve it. */
   | 'INVALID';
 
-const helpElsewhere: ReadonlySet<StorageErrorKind> = new Set(['GONE', 'SLOW', 'CORRUPT', 'FULL']);
+const helpElsewhere: ReadonlySet<StorageErrorKind> = new Set([
+  'GONE',
+  'SLOW',
+  'CORRUPT',
+  'FULL',
+  'TOO_LARGE',
+]);
 
 export interface StorageErrorOptions extends ErrorOptions {
   readonly mayHelpElsewhere?: boolean;
+  /** Pause that the server asks for, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** An error of a storage. The message has no credentials and no signatures. */
@@ -26,13 +36,16 @@ export class StorageError extends Error {
   override readonly name = 'StorageError';
   /** True if a copy of the file in another storage, or another storage for a new file, may help. */
   readonly mayHelpElsewhere: boolean;
+  /** Pause that the server asks for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     readonly kind: StorageErrorKind,
     message: string,
-    { mayHelpElsewhere = helpElsewhere.has(kind), ...options }: StorageErrorOptions = {},
+    { mayHelpElsewhere = helpElsewhere.has(kind), retryAfterMs, ...options }: StorageErrorOptions = {},
   ) {
     super(message, options);
+    this.retryAfterMs = retryAfterMs;
     this.mayHelpElsewhere = mayHelpElsewhere;
   }
 }

@@ -30,6 +30,8 @@ export interface FileBody {
   readonly body: Readable;
   /** Size of the whole file, also if only a range of it was asked for. */
   readonly sizeBytes: number;
+  /** Changes when the file is replaced; undefined if the storage does not tell. */
+  readonly version?: string | undefined;
 }
 
 /** Bytes from `start` to `end`, both inclusive and from 0, as in HTTP. */
@@ -51,6 +53,8 @@ export interface PutOptions extends CallOptions {
 
 export interface GetOptions extends CallOptions {
   readonly range?: ByteRange;
+  /** For a range: refuses with CORRUPT or INVALID if the file has another version by now. */
+  readonly ifVersion?: string | undefined;
 }
 
 export interface ListOptions extends CallOptions {
@@ -84,6 +88,8 @@ export interface SignedAddress {
   readonly url: string;
   /** Headers that the request must have. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Origins that receive the headers, too, when the server redirects to them, as its data servers. */
+  readonly trustedOrigins?: readonly string[] | undefined;
   readonly expiresAt: Date;
 }
 

@@ -8236,8 +8236,12 @@ export type SignedFile = {
   readonly sha256?: Maybe<Scalars['String']['output']>;
   /** Size of the file in bytes; null for an input, whose size is not known. */
   readonly sizeBytes?: Maybe<Scalars['SafeInt']['output']>;
+  /** Origins that receive these headers, too, when the server redirects to them, such as its data servers. */
+  readonly trustedOrigins: ReadonlyArray<Scalars['String']['output']>;
   /** URL of the request; as secret as a password. */
   readonly url: Scalars['String']['output'];
+  /** Seconds from now until then, for callers whose clock differs. */
+  readonly validSeconds: Scalars['Int']['output'];
 };
 
 /** A file to read. */
@@ -14514,7 +14518,9 @@ export type SignedFileResolvers<ContextType = Context, ParentType extends Resolv
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   sha256?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   sizeBytes?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
+  trustedOrigins?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   url?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  validSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type SimulatePolicyUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SimulatePolicyUserError'] = ResolversParentTypes['SimulatePolicyUserError']> = {

@@ -1,4 +1,7 @@
+import type { Logger } from '@rhizome/log';
+import type { StorageError } from '@rhizome/storage';
 import { SignedFiles } from '../files/signed-files.js';
+import type { SignFiles } from '../files/signed-files.types.js';
 import { CoreRefused, type CoreProtocol } from '../protocol/core-protocol.js';
 import type { JobReports } from '../report/job-reports.js';
 
@@ -10,8 +13,10 @@ export function jobFiles(
   reports: JobReports,
   core: Pick<CoreProtocol, 'signJobFiles'>,
   onRefused: (refusal: CoreRefused) => void,
+  log: Logger,
 ): SignedFiles {
-  return new SignedFiles(async (files, signal) => {
+  const onFault = ({ message }: StorageError): void => log.warn({ reason: message }, 'transfer repeated');
+  const sign: SignFiles = async (files, signal) => {
     try {
       return await reports.call(
         ({ workerId, signal: until }) => core.signJobFiles(workerId, reports.held, files, until),
@@ -22,5 +27,6 @@ export function jobFiles(
       signal.throwIfAborted();
       throw error;
     }
-  });
+  };
+  return new SignedFiles(sign, { onFault });
 }

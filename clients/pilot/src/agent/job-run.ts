@@ -114,7 +114,8 @@ export class JobRun implements HeldRun {
       log.warn({ reason }, 'job device failed'),
     );
     this.#jobSecrets = new JobSecrets(assignment, this.#reports, services);
-    this.#files = jobFiles(this.#reports, services.core, (refusal) => this.#dropIfVoid(refusal));
+    const onRefused = (refusal: Refusal): void => this.#dropIfVoid(refusal);
+    this.#files = jobFiles(this.#reports, services.core, onRefused, log);
     this.done = this.#run(adopted);
   }
 

@@ -6,6 +6,9 @@ interface Files {
   readonly writes: readonly SignedWrite[];
 }
 
+/** Name of a file of the stage. */
+export type FileName = Pick<SignedRead, 'name'> & Partial<SignedRead>;
+
 /** Time before its end at which an address is renewed: a transfer has to begin in it. */
 const reserveMs = 30_000;
 /** Most files of one call, by the API. */
@@ -15,7 +18,11 @@ const mostFiles = { reads: 1000, writes: 100 };
 export class AddressBook {
   readonly #files: Files;
   readonly #sign: SignFiles;
-  #addresses: Promise<ReadonlyMap<string, FileAddress>> | undefined;
+  #asked: Promise<ReadonlyMap<string, FileAddress>> | undefined;
+  /** The last addresses that core gave. */
+  #known: ReadonlyMap<string, FileAddress> = new Map();
+  /** Files that need no address any more. */
+  readonly #done = new Set<string>();
 
   constructor(files: Partial<Files>, sign: SignFiles) {
     this.#files = { reads: [], writes: [], ...files };
@@ -23,44 +30,56 @@ export class AddressBook {
   }
 
   /** A valid address of a file. @throws CoreRefused; the signal's reason */
-  async of(file: Pick<SignedRead, 'name'> & Partial<SignedRead>, signal: AbortSignal): Promise<FileAddress> {
+  async of(file: FileName, signal: AbortSignal): Promise<FileAddress> {
+    const key = keyOf(file);
+    this.#done.delete(key);
     for (let isNew = false; ; isNew = true) {
-      const asked = this.#addresses;
-      const addresses = asked ?? (this.#addresses = this.#all(signal));
-      const address = await addresses.then(
-        (known) => known.get(keyOf(file)),
-        (error: unknown) => {
-          if (this.#addresses === addresses) this.#addresses = undefined;
-          throw error;
-        },
-      );
-      if (address === undefined) throw new Error(`core has not signed ${JSON.stringify(file.name)}`);
-      if (isNew || asked === undefined || address.expiresAt.getTime() - Date.now() > reserveMs)
-        return address;
+      const asked = this.#asked;
+      const asking = asked ?? (this.#asked = this.#ask(signal));
+      const addresses = await asking.catch((error: unknown) => {
+        this.#drop(asking);
+        throw error;
+      });
+      const address = addresses.get(key);
+      const isLast = isNew || asked === undefined;
+      if (address && (isLast || address.validUntilMs - performance.now() > reserveMs)) return address;
+      if (isLast) throw new Error(`core has not signed ${JSON.stringify(file.name)}`);
       // Several transfers may notice it at once.
-      if (this.#addresses === addresses) this.#addresses = undefined;
+      this.#drop(asking);
     }
   }
 
-  /** Asks for new addresses next time: the storage has refused one. */
-  renew(): void {
-    this.#addresses = undefined;
+  /** Asks for new addresses next time, unless there are some already: the storage has refused this one. */
+  renew(refused: FileAddress): void {
+    if (this.#known.get(keyOf(refused)) === refused) this.#asked = undefined;
   }
 
-  async #all(signal: AbortSignal): Promise<ReadonlyMap<string, FileAddress>> {
+  /** The file was transferred: addresses are renewed without it. */
+  done(file: FileName): void {
+    this.#done.add(keyOf(file));
+  }
+
+  #drop(asked: Promise<unknown>): void {
+    if (this.#asked === asked) this.#asked = undefined;
+  }
+
+  async #ask(signal: AbortSignal): Promise<ReadonlyMap<string, FileAddress>> {
     const found = new Map<string, FileAddress>();
-    const { reads, writes } = this.#files;
+    const isOpen = (file: FileName): boolean => !this.#done.has(keyOf(file));
+    const reads = this.#files.reads.filter(isOpen);
+    const writes = this.#files.writes.filter(isOpen);
     const calls = [
       ...parts(reads, mostFiles.reads).map((part) => ({ reads: part, writes: [] })),
       ...parts(writes, mostFiles.writes).map((part) => ({ reads: [], writes: part })),
     ];
     for (const call of calls)
       for (const address of await this.#sign(call, signal)) found.set(keyOf(address), address);
+    this.#known = found;
     return found;
   }
 }
 
-function keyOf({ name, jobId = null }: Pick<SignedRead, 'name'> & Partial<SignedRead>): string {
+function keyOf({ name, jobId = null }: FileName): string {
   return `${jobId ?? ''}/${name}`;
 }
 

@@ -3,7 +3,8 @@ import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
-import { assertNoMetadata, outsideMetadata } from '@rhizome/storage/metadata-addresses';
+import { isStorageError, send, sendFollowing } from '@rhizome/storage';
+import { assertNoMetadata } from '@rhizome/storage/metadata-addresses';
 import type { FileStore } from './file-store.types.js';
 
 const maxAttempts = 4;
@@ -75,9 +76,15 @@ export class HttpStore implements FileStore {
   }
 }
 
+/** Where downloads follow redirects: to https or within the origin, and the token goes to no other origin. */
+const redirects = {
+  send: async (request: Parameters<typeof send>[0]) => send(request),
+  trustedOrigins: new Set<string>(),
+};
+
 /**
- * Fetches a URL into a file, and removes the file on failure. Follows no redirects, and refuses addresses of
- * metadata services: jobs name the URLs.
+ * Fetches a URL into a file, and removes the file on failure. Refuses addresses of metadata services, also by
+ * redirects: jobs name the URLs.
  * @param token only for the pilot's own store
  */
 export async function download(
@@ -89,16 +96,12 @@ export async function download(
   assertNoMetadata(url);
   try {
     await withTries(signal, async () => {
-      const answer = await request(url, {
-        method: 'GET',
-        headers: authorization(token),
-        dispatcher: outsideMetadata,
-        headersTimeout: idleTimeoutMs,
-        bodyTimeout: idleTimeoutMs,
-        signal,
-      });
-      if (answer.statusCode !== 200) await answer.body.dump();
-      assertOk(answer, 'GET', url);
+      const answer = await sendFollowing(
+        { method: 'GET', url, headers: authorization(token), signal },
+        redirects,
+      );
+      if (answer.status !== 200) answer.body.destroy();
+      assertOk({ statusCode: answer.status }, 'GET', url);
       await pipeline(answer.body, createWriteStream(localPath), { signal });
     });
   } catch (error) {
@@ -125,7 +128,11 @@ export function isNoSuchFile(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
-function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: string): void {
+function assertOk(
+  { statusCode }: Pick<Dispatcher.ResponseData, 'statusCode'>,
+  method: string,
+  url: string,
+): void {
   if (statusCode >= 200 && statusCode < 300) return;
   const message = `${method} ${withoutCredentials(url)} returned status ${statusCode}`;
   const isPassing = statusCode >= 500 || statusCode === 408 || statusCode === 429;
@@ -143,12 +150,15 @@ async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Pr
     try {
       return await transfer();
     } catch (error) {
-      if (attempt === maxAttempts || signal.aborted || error instanceof FinalAnswer || isLocal(error))
-        throw error;
+      if (attempt === maxAttempts || signal.aborted || isFinal(error)) throw error;
       await sleep(backoffMs(attempt, { initialDelayMs: firstPauseMs }), signal);
       signal.throwIfAborted();
     }
   }
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof FinalAnswer || isStorageError(error, 'INVALID') || isLocal(error);
 }
 
 /** True for an error of this host's own disk: another try does not help. */

@@ -13,13 +13,18 @@ const open = new AbortController().signal;
 /** Large enough that a connection breaks in the middle of it. */
 const content = Buffer.alloc(3_000_000, 'larkspur ');
 const storage = new SignedStorage();
-const files = new SignedFiles(storage.sign, 5);
+/** Short pauses; faults that do not pass end a transfer soon. */
+const patience = { pauseMs: 1, passingMs: 100, deniedMs: 100 };
+const files = new SignedFiles(storage.sign, patience);
+/** Repeats for as long as a worker does. */
+const patient = new SignedFiles(storage.sign, { pauseMs: 1 });
+const times = (count: number, fault: Fault): Fault[] => Array.from({ length: count }, () => fault);
 
 describe('SignedReader', () => {
   const target = (): string => join(storage.folder, 'fetched');
   const fetch = (expected = digestOf(content), by: SignFiles = storage.sign): Promise<void> => {
     const read = { name: 'data', jobId: null };
-    return new SignedFiles(by, 5).reader([read]).fetch(read, target(), open, expected);
+    return new SignedFiles(by, patience).reader([read]).fetch(read, target(), open, expected);
   };
   const failure = async (fetching: Promise<void>): Promise<AttemptError> => {
     const error = await fetching.catch((caught: unknown) => caught);
@@ -49,6 +54,68 @@ describe('SignedReader', () => {
     expect(storage.requests.at(-1)).toBe('GET in/data');
   });
 
+  it('follows redirects, as those of a head node', async () => {
+    storage.faults = ['redirect', 'redirect', 'break', 'redirect'];
+    await fetch();
+    expect((await readFile(target())).equals(content)).toBe(true);
+    expect(storage.requests.at(-1)).toMatch(/^GET in\/data from [1-9]\d+$/);
+  });
+
+  it('never joins parts of two versions of a file', async () => {
+    const other = Buffer.alloc(content.length, 'toadflax ');
+    const read = { name: 'data', jobId: null };
+    const replacing: SignFiles = async (...call) => {
+      // The second call comes after the transfer broke off.
+      if (storage.calls === 1) await storage.put('in/data', other);
+      return storage.sign(...call);
+    };
+    storage.faults = ['break'];
+    storage.validSeconds = [10];
+    await new SignedFiles(replacing, patience).reader([read]).fetch(read, target(), open, undefined);
+    expect((await readFile(target())).equals(other)).toBe(true);
+  });
+
+  it('begins again where the storage serves another range', async () => {
+    storage.faults = ['break', 'other range'];
+    await fetch();
+    expect((await readFile(target())).equals(content)).toBe(true);
+    expect(storage.requests).toHaveLength(3);
+  });
+
+  it('gives up a storage that always breaks off and serves no ranges', async () => {
+    storage.faults = Array.from({ length: 2000 }, (_, at) => (at % 2 === 0 ? 'break' : 416));
+    const error = await failure(fetch());
+    expect(error).toMatchObject({ family: 'DATA', retryable: true });
+  });
+
+  it.each([
+    ['a storage that is restarted', 503],
+    ['new keys that a storage has not read yet', 403],
+  ])('waits for %s', async (_, status) => {
+    storage.faults = times(10, status);
+    const read = { name: 'data', jobId: null };
+    await patient.reader([read]).fetch(read, target(), open, digestOf(content));
+    expect(storage.requests).toHaveLength(11);
+  });
+
+  it.each([900, -900])('asks once where the clock of core differs by %i s', async (seconds) => {
+    storage.clockSeconds = seconds;
+    const reads = ['a', 'b', 'c'].map((name) => ({ name, jobId: null }));
+    for (const { name } of reads) await storage.put(`in/${name}`, content);
+    const reader = files.reader(reads);
+    for (const read of reads) await reader.fetch(read, target(), open, undefined);
+    expect(storage.calls).toBe(1);
+  });
+
+  it('asks again for those files only that it has not fetched', async () => {
+    const reads = ['a', 'b', 'c'].map((name) => ({ name, jobId: null }));
+    for (const { name } of reads) await storage.put(`in/${name}`, content);
+    storage.validSeconds = [10, 10];
+    const reader = files.reader(reads);
+    for (const read of reads) await reader.fetch(read, target(), open, undefined);
+    expect(storage.signedNames).toEqual([['a', 'b', 'c'], ['b', 'c'], ['c']]);
+  });
+
   it('asks for another address when one has expired, and before it does', async () => {
     storage.validSeconds = [-5, 600];
     await fetch();
@@ -74,14 +141,13 @@ describe('SignedReader', () => {
     expect(error).toMatchObject({ code: 'INPUT_CORRUPT', message: expect.stringContaining('instead of 7') });
   });
 
-  it.each<[string, readonly Fault[], string, boolean]>([
-    ['is not there', [404], 'INPUT_GONE', false],
-    ['is refused with new addresses, too', [403, 403], 'INPUT_DENIED', false],
-    ['is on a server with faults', [503, 503, 503, 503, 503, 503], 'INPUT_UNREACHABLE', true],
-  ])('fails with a code of its own if a file %s', async (_, given, code, retryable) => {
-    storage.faults = [...given];
+  it.each<[string, number, string, boolean]>([
+    ['is not there', 404, 'INPUT_GONE', false],
+    ['is refused with new addresses, too', 403, 'INPUT_DENIED', true],
+    ['is on a server whose faults do not pass', 503, 'INPUT_UNREACHABLE', true],
+  ])('fails with a code of its own if a file %s', async (_, status, code, retryable) => {
+    storage.faults = times(10_000, status);
     expect(await failure(fetch())).toMatchObject({ family: 'DATA', code, retryable });
-    expect(storage.requests).toHaveLength(given.length);
   });
 
   it.each([
@@ -126,17 +192,59 @@ describe('SignedFiles.store', () => {
     expect(storage.requests).toHaveLength(3);
   });
 
+  it.each([
+    ['is restarted', 503],
+    ['has no space for a while', 507],
+    ['has not read a new key yet', 403],
+  ])('keeps outputs while the storage %s, and stores them then', async (_, status) => {
+    storage.faults = times(10, status);
+    expect(await patient.store(await found(), outputs, open)).toHaveLength(1);
+    expect((await storage.read('out/hist.root')).equals(content)).toBe(true);
+    expect(storage.requests).toHaveLength(11);
+  });
+
+  it('keeps outputs while core cannot use the storage', async () => {
+    let refusals = 0;
+    const replaced: SignFiles = async (...call) => {
+      if ((refusals += 1) > 10) return storage.sign(...call);
+      throw new CoreRefused('STORAGE_UNAVAILABLE', 'its credential is being replaced');
+    };
+    const storing = new SignedFiles(replaced, { pauseMs: 1 }).store(await found(), outputs, open);
+    expect(await storing).toHaveLength(1);
+  });
+
+  it('stops when the job is taken from the worker', async () => {
+    storage.faults = times(100_000, 503);
+    const taken = new AbortController();
+    const onFault = (): void => taken.abort(new Error('taken'));
+    const storing = new SignedFiles(storage.sign, { pauseMs: 1, onFault });
+    await expect(storing.store(await found(), outputs, taken.signal)).rejects.toThrow('taken');
+  });
+
+  it('writes to the server to which it is redirected', async () => {
+    storage.faults = ['redirect', 'redirect'];
+    expect(await files.store(await found(), outputs, open)).toHaveLength(1);
+    expect((await storage.read('out/hist.root')).equals(content)).toBe(true);
+  });
+
   it('returns nothing where core has no storage for them', async () => {
     const none = new SignedFiles(async () => Promise.reject(new CoreRefused('STORAGE_NOT_FOUND', 'none')));
     expect(await none.store(await found(), outputs, open)).toBeUndefined();
   });
 
-  it.each<[readonly Fault[], string]>([
-    [[403, 403], 'OUTPUT_DENIED'],
-    [[507], 'OUTPUT_STORAGE_FULL'],
-    [[503, 503, 503, 503, 503, 503], 'OUTPUT_NOT_STORED'],
-  ])('fails after %j with %s', async (given, code) => {
-    storage.faults = [...given];
+  it('does not repeat an output that is too large', async () => {
+    storage.faults = [413];
+    await expect(files.store(await found(), outputs, open)).rejects.toMatchObject({
+      ...{ family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
+    });
+  });
+
+  it.each([
+    [403, 'OUTPUT_DENIED'],
+    [507, 'OUTPUT_STORAGE_FULL'],
+    [503, 'OUTPUT_NOT_STORED'],
+  ])('fails with status %i that does not pass with %s', async (status, code) => {
+    storage.faults = times(10_000, status);
     await expect(files.store(await found(), outputs, open)).rejects.toMatchObject({
       ...{ family: 'DATA', code, retryable: true },
     });

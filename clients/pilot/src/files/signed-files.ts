@@ -2,11 +2,11 @@ import { isStorageError, StorageError, type StorageErrorKind } from '@rhizome/st
 import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
-import { AddressBook } from './address-book.js';
+import { AddressBook, type FileName } from './address-book.js';
 import type { Digest } from './checksum.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
-import { type AddressOf, fetchSigned, storeSigned } from './signed-transfers.js';
+import { type AddressSource, fetchSigned, type Patience, storeSigned } from './signed-transfers.js';
 import type { StoredFile } from './stored-file.types.js';
 
 /** Kind of an error of an attempt. */
@@ -19,13 +19,14 @@ interface FileError {
 
 const inputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
   GONE: { family: 'DATA', code: 'INPUT_GONE', retryable: false },
-  DENIED: { family: 'DATA', code: 'INPUT_DENIED', retryable: false },
+  DENIED: { family: 'DATA', code: 'INPUT_DENIED', retryable: true },
   SLOW: { family: 'DATA', code: 'INPUT_UNREACHABLE', retryable: true },
   CORRUPT: { family: 'DATA', code: 'INPUT_CORRUPT', retryable: true },
 };
 const outputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
   DENIED: { family: 'DATA', code: 'OUTPUT_DENIED', retryable: true },
   FULL: { family: 'DATA', code: 'OUTPUT_STORAGE_FULL', retryable: true },
+  TOO_LARGE: { family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
 };
 const otherInputError: FileError = { family: 'DATA', code: 'INPUT_UNAVAILABLE', retryable: true };
 const otherOutputError: FileError = { family: 'DATA', code: 'OUTPUT_NOT_STORED', retryable: true };
@@ -35,25 +36,32 @@ const refusals: Readonly<Record<string, StorageErrorKind>> = {
   FILE_FORBIDDEN: 'DENIED',
   STORAGE_NOT_FOUND: 'GONE',
   STORAGE_UNAVAILABLE: 'SLOW',
+  FILE_TOO_LARGE: 'TOO_LARGE',
 };
 
 /** Concurrent transfers of one job. */
 const concurrentTransfers = 8;
 
+const minuteMs = 60_000;
+/** An input that cannot be fetched has cost nothing yet, and another site may reach it. */
+const inputPatience: Patience = { passingMs: 10 * minuteMs, deniedMs: minuteMs, pauseMs: 250 };
+/** An output is the work of the whole attempt: it waits on the disk for a storage that is away for a day. */
+const outputPatience: Patience = { passingMs: 1440 * minuteMs, deniedMs: 15 * minuteMs, pauseMs: 250 };
+
 /** The files of one job that are in storages. */
 export class SignedFiles {
   readonly #sign: SignFiles;
-  readonly #pauseMs: number;
+  readonly #patience: Partial<Patience>;
 
-  /** @param sign asks core for addresses @param pauseMs pause before the first repetition of a transfer */
-  constructor(sign: SignFiles, pauseMs = 250) {
+  /** @param sign asks core for addresses @param patience other values than those for inputs and outputs */
+  constructor(sign: SignFiles, patience: Partial<Patience> = {}) {
     this.#sign = sign;
-    this.#pauseMs = pauseMs;
+    this.#patience = patience;
   }
 
   /** Reads files, whose addresses are asked for with the first one. */
   reader(reads: readonly SignedRead[]): SignedReader {
-    return new SignedReader(new AddressBook({ reads }, this.#sign), this.#pauseMs);
+    return new SignedReader(new AddressBook({ reads }, this.#sign), { ...inputPatience, ...this.#patience });
   }
 
   /**
@@ -68,6 +76,7 @@ export class SignedFiles {
   ): Promise<readonly StoredFile[] | undefined> {
     const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
     const book = new AddressBook({ writes }, this.#sign);
+    const options = { patience: { ...outputPatience, ...this.#patience }, signal };
     const stored: StoredFile[] = [];
     let isStored = true;
     await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
@@ -75,8 +84,9 @@ export class SignedFiles {
       try {
         const { name, sizeBytes, sha256 } = output;
         const { location } = await folder.withFile(output, (path) =>
-          storeSigned(addressesOf(book, output, this.#pauseMs), path, { sizeBytes, sha256 }, signal),
+          storeSigned(addressesOf(book, { name }), path, { sizeBytes, sha256 }, options),
         );
+        book.done({ name });
         stored[at] = { name, location, sizeBytes, sha256 };
       } catch (error) {
         signal.throwIfAborted();
@@ -91,11 +101,11 @@ export class SignedFiles {
 /** Reads files of one job. */
 export class SignedReader {
   readonly #book: AddressBook;
-  readonly #pauseMs: number;
+  readonly #patience: Patience;
 
-  constructor(book: AddressBook, pauseMs: number) {
+  constructor(book: AddressBook, patience: Patience) {
     this.#book = book;
-    this.#pauseMs = pauseMs;
+    this.#patience = patience;
   }
 
   /** @throws AttemptError DATA; the signal's reason */
@@ -106,7 +116,9 @@ export class SignedReader {
     expected: Digest | undefined,
   ): Promise<void> {
     try {
-      await fetchSigned(addressesOf(this.#book, read, this.#pauseMs), localPath, signal, expected);
+      const options = { patience: this.#patience, signal, expected };
+      await fetchSigned(addressesOf(this.#book, read), localPath, options);
+      this.#book.done(read);
     } catch (error) {
       signal.throwIfAborted();
       throw inputError(read, error);
@@ -114,13 +126,11 @@ export class SignedReader {
   }
 }
 
-function addressesOf(
-  book: AddressBook,
-  file: Pick<SignedRead, 'name'> & Partial<SignedRead>,
-  pauseMs: number,
-): AddressOf {
-  const of = (signal: AbortSignal) => book.of(file, signal).catch(asStorageError);
-  return Object.assign(of, { renew: () => book.renew(), pauseMs });
+function addressesOf(book: AddressBook, file: FileName): AddressSource {
+  return {
+    current: async (signal) => book.of(file, signal).catch(asStorageError),
+    renew: (refused) => book.renew(refused),
+  };
 }
 
 /** True if core has no storage for the outputs. */
@@ -138,7 +148,10 @@ function asStorageError(error: unknown): never {
 function inputError({ name, jobId }: SignedRead, error: unknown): AttemptError {
   const shown = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
   const known = isStorageError(error) ? inputErrors[error.kind] : undefined;
-  return attemptError(known ?? otherInputError, `${shown} could not be fetched`, error);
+  // Core refuses what the job may not read; a storage refuses with a wrong key or clock, too.
+  const isFinal = isStorageError(error, 'DENIED') && error.cause instanceof CoreRefused;
+  const kind = { ...(known ?? otherInputError), ...(isFinal && { retryable: false }) };
+  return attemptError(kind, `${shown} could not be fetched`, error);
 }
 
 function outputError(name: string, error: unknown): AttemptError {

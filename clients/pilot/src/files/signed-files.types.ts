@@ -19,6 +19,8 @@ export interface SignedWrite {
 /** Address of a file for some minutes. */
 export interface FileAddress extends SignedAddress, SignedRead {
   readonly location: string;
+  /** Time at which it expires, in ms of the monotonic clock: clocks of hosts differ. */
+  readonly validUntilMs: number;
 }
 
 /**

@@ -7,35 +7,51 @@ import { isStorageError, readSigned, StorageError, writeSigned } from '@rhizome/
 import type { Digest } from './checksum.js';
 import type { FileAddress } from './signed-files.types.js';
 
-/** Gives an address that is valid now. */
-export interface AddressOf {
-  (signal: AbortSignal): Promise<FileAddress>;
-  /** Asks for a new address next time. */
-  readonly renew: () => void;
-  /** Pause before the first repetition of a transfer; later ones are longer. */
-  readonly pauseMs: number;
+/** Addresses of one file. */
+export interface AddressSource {
+  /** One that is valid now. @throws StorageError for a refusal of core */
+  current(signal: AbortSignal): Promise<FileAddress>;
+  /** Asks for another one next time: the storage has refused this one. */
+  renew(refused: FileAddress): void;
 }
 
-/** Tries in a row that transfer nothing. */
-const maxTries = 6;
+/** How long a transfer is repeated. Times count from the first fault after which nothing has arrived. */
+export interface Patience {
+  /** For faults that may pass, in milliseconds. */
+  readonly passingMs: number;
+  /** For refused addresses, in milliseconds: a new key reaches all servers of a storage after some time. */
+  readonly deniedMs: number;
+  /** Pause before the first repetition, in milliseconds; later ones are longer. */
+  readonly pauseMs: number;
+  /** Called before each repetition. */
+  readonly onFault?: ((error: StorageError) => void) | undefined;
+}
+
+/** Longest pause between two tries, in milliseconds, also where a server asks for a longer one. */
+const longestPauseMs = 30_000;
+
+export interface FetchOptions {
+  readonly patience: Patience;
+  readonly signal: AbortSignal;
+  /** Size and checksum, if they are known. */
+  readonly expected?: Digest | undefined;
+}
 
 /**
  * Fetches a file, and removes what there is of it on failure. After a broken connection it continues at the
  * first byte that is missing.
- * @param expected size and checksum, if they are known
  * @throws StorageError; the signal's reason; an error of the local disk
  */
 export async function fetchSigned(
-  addressOf: AddressOf,
+  source: AddressSource,
   localPath: string,
-  signal: AbortSignal,
-  expected?: Digest,
+  { patience, signal, expected }: FetchOptions,
 ): Promise<void> {
   const file = await open(localPath, 'w');
   try {
     const target = new Target(file);
-    await repeated(addressOf, signal, target, async () =>
-      target.fetch(await addressOf(signal), signal, expected),
+    await repeated(source, target, { patience, signal }, async (address) =>
+      target.fetch(address, signal, expected),
     );
     await file.close();
   } catch (error) {
@@ -47,15 +63,14 @@ export async function fetchSigned(
 
 /** Stores a file. @returns the address to which it was written @throws StorageError; the signal's reason */
 export async function storeSigned(
-  addressOf: AddressOf,
+  source: AddressSource,
   localPath: string,
   digest: Digest,
-  signal: AbortSignal,
+  options: Pick<FetchOptions, 'patience' | 'signal'>,
 ): Promise<FileAddress> {
-  const source = { ...digest, open: () => createReadStream(localPath) };
-  return repeated(addressOf, signal, { sizeBytes: 0, restart: async () => undefined }, async () => {
-    const address = await addressOf(signal);
-    await writeSigned(address, source, { signal });
+  const content = { ...digest, open: () => createReadStream(localPath) };
+  return repeated(source, { sizeBytes: 0, restart: async () => undefined }, options, async (address) => {
+    await writeSigned(address, content, { signal: options.signal });
     return address;
   });
 }
@@ -66,6 +81,8 @@ class Target {
   #hash: Hash = createHash('sha256');
   /** Size of the whole file, as the storage reported it first. */
   #total: number | undefined;
+  /** Version of the file of which a part has arrived; undefined if the storage does not tell. */
+  #version: string | undefined;
   sizeBytes = 0;
 
   constructor(file: FileHandle) {
@@ -77,14 +94,18 @@ class Target {
     await this.#file.truncate(0);
     this.#hash = createHash('sha256');
     this.#total = undefined;
+    this.#version = undefined;
     this.sizeBytes = 0;
   }
 
   /** Fetches what is missing. @throws StorageError */
   async fetch(address: FileAddress, signal: AbortSignal, expected: Digest | undefined): Promise<void> {
     if (this.sizeBytes > 0 && this.sizeBytes === this.#total) return this.#check(expected);
-    const range = this.sizeBytes > 0 ? { range: { start: this.sizeBytes } } : {};
-    const { body, sizeBytes } = await readSigned(address, { ...range, signal });
+    const rest = { range: { start: this.sizeBytes }, ifVersion: this.#version };
+    const { body, sizeBytes, version } = await readSigned(address, {
+      ...(this.sizeBytes > 0 && rest),
+      signal,
+    });
     try {
       if (this.#total !== undefined && this.#total !== sizeBytes)
         throw new StorageError(
@@ -92,6 +113,7 @@ class Target {
           `The file has ${sizeBytes} bytes instead of ${this.#total}: it was replaced`,
         );
       this.#total = sizeBytes;
+      this.#version ??= version;
       if (expected && sizeBytes !== expected.sizeBytes)
         throw new StorageError('CORRUPT', `The file has ${sizeBytes} bytes instead of ${expected.sizeBytes}`);
       for await (const piece of body) await this.#append(piece as Buffer);
@@ -127,35 +149,81 @@ interface Progress {
 }
 
 async function repeated<T>(
-  addressOf: AddressOf,
-  signal: AbortSignal,
+  source: AddressSource,
   progress: Progress,
-  transfer: () => Promise<T>,
+  { patience, signal }: Pick<FetchOptions, 'patience' | 'signal'>,
+  transfer: (address: FileAddress) => Promise<T>,
 ): Promise<T> {
-  let [wasDenied, wasCorrupt] = [false, false];
-  for (let tries = 1, got = 0; ; tries += 1) {
+  const faults = new Faults(patience);
+  for (;;) {
+    let address: FileAddress | undefined;
     try {
-      return await transfer();
+      address = await source.current(signal);
+      return await transfer(address);
     } catch (error) {
       signal.throwIfAborted();
       if (!isStorageError(error)) throw error;
-      if (progress.sizeBytes > got) tries = 1;
-      got = progress.sizeBytes;
-      // An address that has expired is refused, and so is one whose storage has got other keys.
-      if (error.kind === 'DENIED' && !wasDenied) {
-        wasDenied = true;
-        addressOf.renew();
-      } else if ((error.kind === 'CORRUPT' && !wasCorrupt) || cannotContinue(error, got)) {
-        wasCorrupt ||= error.kind === 'CORRUPT';
-        await progress.restart();
-        got = 0;
-      } else if (error.kind !== 'SLOW') throw error;
-      if (tries >= maxTries) throw error;
-      await sleep(backoffMs(tries, { initialDelayMs: addressOf.pauseMs }), signal);
+      const answer = faults.add(error, progress.sizeBytes, address !== undefined);
+      if (answer === undefined) throw error;
+      if (address !== undefined && answer === 'RENEW') source.renew(address);
+      if (answer === 'RESTART') await progress.restart();
+      patience.onFault?.(error);
+      await sleep(faults.pauseMs(error), signal);
       signal.throwIfAborted();
     }
   }
 }
 
-/** True if a storage does not serve the rest of a file. */
-const cannotContinue = ({ kind }: StorageError, got: number): boolean => kind === 'INVALID' && got > 0;
+/** The faults of one transfer, and what to do after each. */
+class Faults {
+  readonly #patience: Patience;
+  /** Most bytes that were there: those that arrive again are no progress. */
+  #most = 0;
+  #inARow = 0;
+  #firstAtMs = 0;
+  #wasCorrupt = false;
+
+  constructor(patience: Patience) {
+    this.#patience = patience;
+  }
+
+  /**
+   * @param sizeBytes size of what has arrived
+   * @param isOfStorage false for an error of core, whose refusals are final
+   * @returns undefined if the transfer is not repeated
+   */
+  add(
+    error: StorageError,
+    sizeBytes: number,
+    isOfStorage: boolean,
+  ): 'RENEW' | 'RESTART' | 'REPEAT' | undefined {
+    const nowMs = performance.now();
+    if (sizeBytes > this.#most) [this.#most, this.#inARow] = [sizeBytes, 0];
+    if (this.#inARow === 0) this.#firstAtMs = nowMs;
+    this.#inARow += 1;
+    const isWithin = (limitMs: number): boolean => nowMs - this.#firstAtMs < limitMs;
+    const { passingMs, deniedMs } = this.#patience;
+    switch (error.kind) {
+      case 'DENIED':
+        return isOfStorage && isWithin(deniedMs) ? 'RENEW' : undefined;
+      case 'SLOW':
+      case 'FULL':
+        return isWithin(passingMs) ? 'REPEAT' : undefined;
+      case 'CORRUPT':
+        if (this.#wasCorrupt) return undefined;
+        this.#wasCorrupt = true;
+        return 'RESTART';
+      case 'INVALID':
+        // The storage does not serve the rest of the file.
+        return isOfStorage && sizeBytes > 0 && isWithin(passingMs) ? 'RESTART' : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  pauseMs({ retryAfterMs = 0 }: StorageError): number {
+    const { pauseMs } = this.#patience;
+    const bounds = { initialDelayMs: pauseMs, maxDelayMs: longestPauseMs };
+    return Math.max(backoffMs(this.#inARow, bounds), Math.min(retryAfterMs, longestPauseMs));
+  }
+}

@@ -38,12 +38,14 @@ export interface WorkerError {
 export function addressOf({
   headers,
   expiresAt,
+  validSeconds,
   ...file
 }: PilotSignJobFilesMutation['signJobFiles']['files'][number]): FileAddress {
   return {
     ...file,
     headers: Object.fromEntries(headers.map(({ name, value }) => [name, value])),
     expiresAt: new Date(expiresAt),
+    validUntilMs: performance.now() + validSeconds * 1000,
   };
 }
 

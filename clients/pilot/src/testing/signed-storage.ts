@@ -13,7 +13,7 @@ import type { FileAddress, SignFiles } from '../files/signed-files.types.js';
 const key = Buffer.alloc(32, 7);
 
 /** Fault of the server instead of an answer, once each. */
-export type Fault = number | 'break' | 'no ranges' | 'wrong content';
+export type Fault = number | 'break' | 'no ranges' | 'other range' | 'wrong content' | 'redirect';
 
 /** Size and checksum of content. */
 export function digestOf(content: Buffer): Digest {
@@ -30,6 +30,10 @@ export class SignedStorage {
   calls = 0;
   /** Seconds for which the next addresses are valid. */
   validSeconds: number[] = [];
+  /** Names of the files of each call. */
+  signedNames: string[][] = [];
+  /** Difference between the clocks of core and this host, in seconds. */
+  clockSeconds = 0;
   #server: Server | undefined;
   #storage: StorageProvider | undefined;
 
@@ -49,7 +53,11 @@ export class SignedStorage {
   /** Core: all inputs of a job are in the folder `in`, and its outputs go to the folder `out`. */
   readonly sign: SignFiles = async ({ reads, writes }) => {
     this.calls += 1;
-    const expiresAt = new Date(Date.now() + (this.validSeconds.shift() ?? 600) * 1000);
+    this.signedNames.push([...reads, ...writes].map(({ name }) => name));
+    const validMs = (this.validSeconds.shift() ?? 600) * 1000;
+    const validUntilMs = performance.now() + validMs;
+    const expiresAt = new Date(Date.now() + validMs);
+    const shown = new Date(expiresAt.getTime() + this.clockSeconds * 1000);
     const addressOf = async (
       { name, jobId = null }: { readonly name: string; readonly jobId?: string | null },
       method: 'GET' | 'PUT',
@@ -57,7 +65,8 @@ export class SignedStorage {
     ): Promise<FileAddress> => {
       const place = method === 'GET' ? `in/${name}` : `out/${name}`;
       const signed = await this.#provider.sign(place, { method, expiresAt, ...digest });
-      return { ...signed, name, jobId, location: `rhizome://site/${place}` };
+      const location = `rhizome://site/${place}`;
+      return { ...signed, name, jobId, location, expiresAt: shown, validUntilMs };
     };
     return Promise.all([
       ...reads.map(async (read) => addressOf(read, 'GET')),
@@ -74,6 +83,7 @@ export class SignedStorage {
     this.folder = await mkdtemp(join(tmpdir(), 'signed-'));
     await mkdir(join(this.folder, 'storage'));
     [this.faults, this.requests, this.calls, this.validSeconds] = [[], [], 0, []];
+    [this.signedNames, this.clockSeconds] = [[], 0];
     const server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });
@@ -99,11 +109,14 @@ export class SignedStorage {
     this.requests.push(`${request.method} ${name}${start === undefined ? '' : ` from ${start}`}`);
     const fault = this.faults.shift();
     const status = typeof fault === 'number' ? fault : isSigned(name, url) ? undefined : 403;
-    if (status !== undefined) {
+    if (fault === 'redirect') {
+      request.resume();
+      response.writeHead(307, { location: request.url }).end();
+    } else if (status !== undefined) {
       request.resume();
       response.writeHead(status).end();
     } else if (request.method === 'PUT') await this.#store(name, request, response, fault);
-    else await this.#serve(name, Number(fault === 'no ranges' ? 0 : (start ?? 0)), response, fault);
+    else await this.#serve(name, { start, version: request.headers['if-range'] }, response, fault);
   }
 
   async #store(
@@ -123,15 +136,22 @@ export class SignedStorage {
 
   async #serve(
     name: string,
-    start: number,
+    range: { readonly start: string | undefined; readonly version: string | undefined },
     response: ServerResponse,
     fault: Fault | undefined,
   ): Promise<void> {
     const whole = await this.read(name).catch(() => undefined);
     if (!whole) return void response.writeHead(404).end();
+    const etag = `"${digestOf(whole).sha256}"`;
+    const isWhole = fault === 'no ranges' || fault === 'other range' || (range.version ?? etag) !== etag;
+    const start = isWhole ? 0 : Number(range.start ?? 0);
     const sent = fault === 'wrong content' ? Buffer.alloc(whole.length - start, 'x') : whole.subarray(start);
-    const range = { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` };
-    response.writeHead(start > 0 ? 206 : 200, { 'content-length': sent.length, ...(start > 0 && range) });
+    const isPart = start > 0 || fault === 'other range';
+    response.writeHead(isPart ? 206 : 200, {
+      etag,
+      'content-length': sent.length,
+      ...(isPart && { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` }),
+    });
     if (fault !== 'break') return void response.end(sent);
     await new Promise((resolve) => response.write(sent.subarray(0, 1_000_000), resolve));
     setImmediate(() => response.destroy());

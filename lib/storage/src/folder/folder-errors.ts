@@ -11,7 +11,7 @@ const kinds: Readonly<Record<string, StorageErrorKind>> = {
   EROFS: 'DENIED',
   ENOSPC: 'FULL',
   EDQUOT: 'FULL',
-  EFBIG: 'FULL',
+  EFBIG: 'TOO_LARGE',
   EEXIST: 'EXISTS',
   ENAMETOOLONG: 'INVALID',
 };
@@ -39,6 +39,7 @@ function explanation(kind: StorageErrorKind, code: string): string {
     GONE: 'there is no such file',
     EXISTS: 'a file with this key exists',
     FULL: 'no space is left',
+    TOO_LARGE: 'the file is larger than the file system permits',
     INVALID: 'a part of the key is a file or a link, or the key is a folder',
   };
   return texts[kind] ?? `the file system reports ${code}`;

@@ -10,7 +10,12 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { isStorageError, StorageError, type StorageErrorKind } from '../storage-error.js';
+import {
+  isStorageError,
+  StorageError,
+  type StorageErrorKind,
+  type StorageErrorOptions,
+} from '../storage-error.js';
 import { assertNoMetadata, lookupOutsideMetadata, RefusedAddress } from './metadata-addresses.js';
 
 /** Time without any data after which a request is given up, in milliseconds. */
@@ -139,8 +144,9 @@ export class StatusError extends StorageError {
     kind: StorageErrorKind,
     message: string,
     readonly status: number,
+    options: StorageErrorOptions = {},
   ) {
-    super(kind, message);
+    super(kind, message, options);
   }
 }
 
@@ -151,10 +157,16 @@ const kinds: Readonly<Record<number, StorageErrorKind>> = {
   408: 'SLOW',
   410: 'GONE',
   412: 'EXISTS',
-  413: 'FULL',
+  413: 'TOO_LARGE',
   422: 'CORRUPT',
   429: 'SLOW',
   507: 'FULL',
+};
+
+/** Codes in answers of S3, for which some servers have other statuses. */
+const kindsOfCodes: Readonly<Record<string, StorageErrorKind>> = {
+  AccessDenied: 'DENIED',
+  EntityTooLarge: 'TOO_LARGE',
 };
 
 /** The kind of error of a status of HTTP. */
@@ -178,15 +190,22 @@ const longestExplanation = 2048;
 
 /** Throws for a status other than 2xx, after reading the beginning of the explanation. */
 export async function assertOk(
-  { status, body }: FileResponse,
+  { status, headers, body }: FileResponse,
   { method, url }: Pick<FileRequest, 'method' | 'url'>,
 ): Promise<void> {
   if (status >= 200 && status < 300) return;
   const text = await explanation(body);
   const message = `${method} ${withoutCredentials(url)} returned status ${status}${text === '' ? '' : `: ${text}`}`;
-  // The protocol of S3 has codes of its own, and some servers send them with status 400.
-  const kind = /\bAccessDenied\b/.test(text) ? 'DENIED' : kindOfStatus(status);
-  throw new StatusError(kind, message, status);
+  const code = Object.keys(kindsOfCodes).find((name) => text.includes(name)) ?? '';
+  const kind = kindsOfCodes[code] ?? kindOfStatus(status);
+  throw new StatusError(kind, message, status, { retryAfterMs: pauseOf(headers['retry-after']) });
+}
+
+/** The pause of a header, in milliseconds: it has seconds, or a time. */
+function pauseOf(header: string | string[] | undefined): number | undefined {
+  if (typeof header !== 'string') return undefined;
+  const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return ms > 0 ? ms : undefined;
 }
 
 async function explanation(body: FileResponse['body']): Promise<string> {
@@ -199,11 +218,16 @@ async function explanation(body: FileResponse['body']): Promise<string> {
   } catch {
     // The status is enough.
   }
-  return text
-    .replace(/<[^>]*>/g, ' ')
+  return plainText(text)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim()
     .slice(0, 300);
+}
+
+/** Of an error of S3 only the code and the message: the rest has the key's name and what was signed. */
+function plainText(text: string): string {
+  const parts = ['Code', 'Message'].flatMap((name) => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? []);
+  return parts.length > 0 ? parts.join(': ') : text.replace(/<[^>]*>/g, ' ');
 }
 
 /** Reads a small answer, such as a list. @throws StorageError INVALID if it is longer than the limit */

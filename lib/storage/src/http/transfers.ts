@@ -12,6 +12,8 @@ import {
   withoutCredentials,
   drain,
 } from './http-client.js';
+import { assertDigest } from './digests.js';
+import { sendFollowing } from './redirects.js';
 import type { ByteRange, FileBody, FileSource, GetOptions, SignedAddress } from '../storage.types.js';
 
 /** A request for a file, with the way to send it. */
@@ -28,29 +30,43 @@ export interface Transfer {
  * @throws StorageError
  */
 export async function readSigned(
-  { url, headers }: SignedAddress,
+  address: SignedAddress,
   options: GetOptions = {},
   expected?: ExpectedContent,
 ): Promise<FileBody> {
-  const { body, sizeBytes } = await readFile({ url, headers }, options);
-  if (expected === undefined) return { body, sizeBytes };
+  const { url } = address;
+  const { body, ...file } = await readFile(transferBy(address), options);
+  if (expected === undefined) return { body, ...file };
   const verified = new VerifiedContent(withoutCredentials(url), expected);
-  return { body: piped(body, verified), sizeBytes };
+  return { body: piped(body, verified), ...file };
 }
 
 /** Writes a file by a signed address. @throws StorageError */
 export async function writeSigned(
-  { url, headers }: SignedAddress,
+  address: SignedAddress,
   source: FileSource,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  await writeFile({ url, headers }, source, options);
+  const headers = await writeFile(transferBy(address), source, options);
+  assertDigest(headers, source.sha256, withoutCredentials(address.url));
+}
+
+/** Follows redirects, as of a head node to its data servers. */
+function transferBy({ url, headers, trustedOrigins = [] }: SignedAddress): Transfer {
+  const policy = {
+    send: async (request: FileRequest) => send(request),
+    trustedOrigins: new Set(trustedOrigins),
+  };
+  return { url, headers, send: async (request) => sendFollowing(request, policy) };
 }
 
 /** Reads a file, or a range of it. @throws StorageError */
-export async function readFile(transfer: Transfer, { range, signal }: GetOptions): Promise<FileBody> {
+export async function readFile(
+  transfer: Transfer,
+  { range, ifVersion, signal }: GetOptions,
+): Promise<FileBody> {
   const { url, idleMs } = transfer;
-  const headers = { ...transfer.headers, ...(range && { Range: headerOf(range) }) };
+  const headers = { ...transfer.headers, ...(range && rangeHeaders(range, ifVersion)) };
   const request = { method: 'GET', url, headers, signal, idleMs };
   const response = await (transfer.send ?? send)(request);
   if (response.status === 416) {
@@ -61,11 +77,37 @@ export async function readFile(transfer: Transfer, { range, signal }: GetOptions
     );
   }
   await assertOk(response, request);
-  const sizeBytes = sizeOf(response, url);
-  if (range === undefined || response.headers['content-range'] !== undefined)
-    return { body: bodyOf(response, request), sizeBytes };
-  discard(response);
-  throw new StorageError('INVALID', `GET ${withoutCredentials(url)}: the server does not serve ranges`);
+  try {
+    const version = versionOf(response);
+    if (range !== undefined) assertRange(response, range, url);
+    if (ifVersion !== undefined && version !== undefined && version !== ifVersion)
+      throw new StorageError('CORRUPT', `GET ${withoutCredentials(url)}: the file was replaced`);
+    return { body: bodyOf(response, request), sizeBytes: sizeOf(response, url), version };
+  } catch (error) {
+    discard(response);
+    throw error;
+  }
+}
+
+/** `If-Range` permits only exact versions, and a server that is asked for another one sends the whole file. */
+function rangeHeaders({ start, end }: ByteRange, version: string | undefined): Record<string, string> {
+  const isExact = version !== undefined && !version.startsWith('W/');
+  return { Range: `bytes=${start}-${end ?? ''}`, ...(isExact && { 'If-Range': version }) };
+}
+
+function versionOf({ headers }: FileResponse): string | undefined {
+  const version = headers['etag'] ?? headers['last-modified'];
+  return typeof version === 'string' ? version : undefined;
+}
+
+/** @throws StorageError INVALID for an answer with other bytes */
+function assertRange({ headers }: FileResponse, { start }: ByteRange, url: string): void {
+  const range = headers['content-range'];
+  if (range === undefined)
+    throw new StorageError('INVALID', `GET ${withoutCredentials(url)}: the server does not serve the range`);
+  if (Number(/^bytes (\d+)-/.exec(String(range))?.[1] ?? Number.NaN) === start) return;
+  const shown = JSON.stringify(range);
+  throw new StorageError('INVALID', `GET ${withoutCredentials(url)}: the range begins elsewhere: ${shown}`);
 }
 
 /** Writes a file. @returns headers of the answer @throws StorageError */
@@ -108,10 +150,6 @@ export function faultOfSource(fault: unknown): StorageError {
   if (fault instanceof StorageError) return fault;
   const text = `The content could not be read: ${fault instanceof Error ? fault.message : String(fault)}`;
   return new StorageError('INVALID', text, { cause: fault });
-}
-
-function headerOf({ start, end }: ByteRange): string {
-  return `bytes=${start}-${end ?? ''}`;
 }
 
 /** Size of the whole file. */

@@ -19,7 +19,7 @@ const kinds: Readonly<Record<string, StorageErrorKind>> = {
   IncompleteBody: 'CORRUPT',
   PreconditionFailed: 'EXISTS',
   ConditionalRequestConflict: 'EXISTS',
-  EntityTooLarge: 'FULL',
+  EntityTooLarge: 'TOO_LARGE',
   QuotaExceeded: 'FULL',
   XMinioStorageFull: 'FULL',
   InvalidRange: 'INVALID',

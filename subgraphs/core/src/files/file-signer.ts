@@ -21,7 +21,9 @@ export interface SignedFile {
   readonly method: 'GET' | 'PUT';
   readonly url: string;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly trustedOrigins: readonly string[];
   readonly expiresAt: Date;
+  readonly validSeconds: number;
   readonly location: string;
   readonly sizeBytes: number | null;
   readonly sha256: string | null;
@@ -72,6 +74,8 @@ export class FileSigner {
       const signed = await provider.sign(key, { method, expiresAt, signal, ...content });
       return {
         ...{ name, jobId, method, url: signed.url, expiresAt: signed.expiresAt },
+        trustedOrigins: signed.trustedOrigins ?? [],
+        validSeconds: Math.floor((signed.expiresAt.getTime() - clock.now().getTime()) / 1000),
         headers: Object.entries(signed.headers).map(([header, value]) => ({ name: header, value })),
         location: locationOf(storage._id, key),
         sizeBytes: sizeBytes ?? null,
