@@ -31,6 +31,9 @@ export interface FileServiceOptions {
   readonly metricsTokenFile?: string | undefined;
 }
 
+/** Interval at which abandoned uploads are removed. */
+const abandonedEveryMs = 3_600_000;
+
 /** Serves files of a folder to those who have a signed address. */
 export class FileService {
   readonly metrics = new FileServiceMetrics();
@@ -56,9 +59,21 @@ export class FileService {
   static async open(options: FileServiceOptions): Promise<FileService> {
     await mkdir(options.folder, { recursive: true, mode: 0o750 });
     const storage = new FolderStorage(options.folder);
-    const count = await storage.removeAbandoned(options.clock.now());
-    if (count > 0) options.log.info({ count }, 'abandoned uploads removed');
-    return new FileService(options, storage);
+    const service = new FileService(options, storage);
+    await service.#removeAbandoned(storage);
+    // Those of a service that was restarted at once are too young at its start.
+    setInterval(() => void service.#removeAbandoned(storage), abandonedEveryMs).unref();
+    return service;
+  }
+
+  async #removeAbandoned(storage: FolderStorage): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      const count = await storage.removeAbandoned(clock.now());
+      if (count > 0) log.info({ count }, 'abandoned uploads removed');
+    } catch (err) {
+      log.warn({ err }, 'abandoned uploads not removed');
+    }
   }
 
   /** Accepts no more transfers. */
