@@ -27,6 +27,8 @@ export interface Patience {
   readonly onFault?: ((error: StorageError) => void) | undefined;
 }
 
+/** Restarts of a transfer that are made in any case. */
+const fewRestarts = 3;
 /** Longest pause between two tries, in milliseconds, also where a server asks for a longer one. */
 const longestPauseMs = 30_000;
 
@@ -182,6 +184,7 @@ class Faults {
   #inARow = 0;
   #firstAtMs = 0;
   #wasCorrupt = false;
+  #restarts = 0;
 
   constructor(patience: Patience) {
     this.#patience = patience;
@@ -215,7 +218,9 @@ class Faults {
         return 'RESTART';
       case 'INVALID':
         // The storage does not serve the rest of the file.
-        return isOfStorage && sizeBytes > 0 && isWithin(passingMs) ? 'RESTART' : undefined;
+        if (!isOfStorage || sizeBytes === 0) return undefined;
+        this.#restarts += 1;
+        return this.#restarts <= fewRestarts || isWithin(passingMs) ? 'RESTART' : undefined;
       default:
         return undefined;
     }
