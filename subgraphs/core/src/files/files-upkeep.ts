@@ -4,6 +4,7 @@
  */
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { forEachConcurrently } from '@rhizome/retry';
 import { isTerminal } from '../jobs/model/job-state.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
@@ -41,6 +42,19 @@ const retrySeconds = 3600;
 const keptSeconds = 30 * 86_400;
 /** Longest work on the files of one job. */
 const longestMs = 60_000;
+/** Jobs at the same time. */
+const concurrent = 4;
+/** Failures of a storage in one round after which its other files wait for a later round. */
+const fewFailures = 3;
+/** Time for which the files of an ended job are looked at again: a slow upload of it may end late. */
+const lateSeconds = 86_400;
+
+/** What one round knows. */
+interface Round {
+  readonly known: ReadonlyMap<string, StorageDocument>;
+  /** Number of failures of each storage. */
+  readonly failures: Map<string, number>;
+}
 
 const jobFields = { state: 1, updatedAt: 1, outputs: 1 } as const;
 
@@ -70,6 +84,7 @@ export class FilesUpkeep {
 
   async #round(signal: AbortSignal): Promise<void> {
     const { files, jobs, storages, clock } = this.#options;
+    const failures = new Map<string, number>();
     for (let isFull = true; isFull && !signal.aborted;) {
       const due = await files.due(clock.now(), batchSize);
       isFull = due.length === batchSize;
@@ -80,17 +95,17 @@ export class FilesUpkeep {
         jobFields,
       );
       const byId = new Map(found.map((job) => [job._id, job]));
-      for (const record of due) {
+      await forEachConcurrently(due, concurrent, async (record) => {
         if (signal.aborted) return;
-        await this.#look(record, byId.get(record._id), known, signal);
-      }
+        await this.#look(record, byId.get(record._id), { known, failures }, signal);
+      });
     }
   }
 
   async #look(
     record: JobFilesDocument,
     job: Pick<JobDocument, '_id' | 'state' | 'updatedAt' | 'outputs'> | undefined,
-    storages: ReadonlyMap<string, StorageDocument>,
+    round: Round,
     signal: AbortSignal,
   ): Promise<void> {
     const { files, clock, log, removeAfterSeconds } = this.#options;
@@ -98,24 +113,43 @@ export class FilesUpkeep {
     const later = (seconds: number, isOpen: boolean): Promise<void> =>
       files.postpone(record, { dueAt: new Date(now.getTime() + seconds * 1000), isOpen }, now);
     if (job && !isTerminal(job.state)) return later(retrySeconds, true);
-    const left = job ? removeAfterSeconds - (now.getTime() - job.updatedAt.getTime()) / 1000 : 0;
-    if (left > 0) return later(left, true);
+    const seconds = job ? (now.getTime() - job.updatedAt.getTime()) / 1000 : Infinity;
+    if (seconds < removeAfterSeconds) return later(removeAfterSeconds - seconds, true);
     const kept = new Set(job?.outputs.map(({ location }) => location));
+    let removed = 0;
+    const states = new Set<string>();
+    for (const name of record.storages) {
+      const result = await this.#tryClean(name, record, { ...round, kept }, signal);
+      if (signal.aborted) return;
+      if (typeof result === 'number') removed += result;
+      else states.add(result);
+    }
+    if (removed > 0) log.info({ jobId: record._id, removed }, 'superseded files of a job removed');
+    if (states.has('FAILED')) await later(retrySeconds, true);
+    else if (seconds < removeAfterSeconds + lateSeconds) await later(lateSeconds, kept.size === 0);
+    // Without its storage nothing can be removed; it may be created again.
+    else if (states.has('MISSING') || kept.size > 0) await later(keptSeconds, false);
+    else await files.remove(record);
+  }
+
+  /** @returns the number of files that were removed, or why that was not possible */
+  async #tryClean(
+    name: string,
+    { _id, prefix }: JobFilesDocument,
+    { known, failures, kept }: Round & { readonly kept: ReadonlySet<string> },
+    signal: AbortSignal,
+  ): Promise<number | 'MISSING' | 'FAILED'> {
+    const storage = known.get(name);
+    if (!storage) return 'MISSING';
+    const earlier = failures.get(name) ?? 0;
+    if (earlier >= fewFailures) return 'FAILED';
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(longestMs)]);
-      let removed = 0;
-      for (const name of record.storages) {
-        const storage = storages.get(name);
-        // Without its storage nothing can be removed; it may be created again.
-        if (!storage) return await later(keptSeconds, false);
-        removed += await this.#clean(storage, record.prefix, kept, limit);
-      }
-      if (removed > 0) log.info({ jobId: record._id, removed }, 'superseded files of a job removed');
-      await (kept.size > 0 ? later(keptSeconds, false) : files.remove(record));
+      return await this.#clean(storage, prefix, kept, limit);
     } catch (err) {
-      if (signal.aborted) return;
-      log.warn({ err, jobId: record._id }, 'superseded files of a job not removed');
-      await later(retrySeconds, true);
+      failures.set(name, (failures.get(name) ?? 0) + 1);
+      this.#options.log.warn({ err, jobId: _id }, 'superseded files of a job not removed');
+      return 'FAILED';
     }
   }
 

@@ -25,6 +25,8 @@ let provider: StorageProvider;
 let files: JobFilesRepository;
 /** Thrown by the storage instead of its answer. */
 let fault: StorageError | undefined;
+/** Number of times that the storage was used while it failed. */
+let failed: number;
 
 beforeAll(async () => {
   db = await testDatabase('core');
@@ -34,7 +36,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'upkeep-'));
   provider = openStorage({ provider: 'FOLDER', address: 'http://files.test', folder }, undefined);
-  fault = undefined;
+  [fault, failed] = [undefined, 0];
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -42,11 +44,16 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const ended = () => db.collection<JobDocument>('endedJobs');
 
 /** A job of which attempts 1 to 3 have stored `o`, and attempt 3 counts if the job has ended well. */
-async function given(id: string, state: JobState | undefined, updatedAt = past): Promise<void> {
+async function given(
+  id: string,
+  state: JobState | undefined,
+  updatedAt = past,
+  storages: readonly string[] = ['site'],
+): Promise<void> {
   for (const fence of [1, 2, 3])
     await provider.put(`${owner}/jobs/${id}/${fence}/o`, sourceOfBytes(`of attempt ${fence}`));
-  const record = { jobId: id, storage: 'site', prefix: `${owner}/jobs/${id}/` };
-  await files.open(record, past, past);
+  for (const storage of storages)
+    await files.open({ jobId: id, storage, prefix: `${owner}/jobs/${id}/` }, past, past);
   if (state === undefined) return;
   const location = `rhizome://site/${owner}/jobs/${id}/3/o`;
   const outputs =
@@ -57,12 +64,18 @@ async function given(id: string, state: JobState | undefined, updatedAt = past):
 /** Runs the work until no record is due. */
 async function work(): Promise<void> {
   const site = { _id: 'site', provider: 'FOLDER' } as StorageDocument;
+  const broken = { _id: 'broken', provider: 'FOLDER' } as StorageDocument;
+  const open = async ({ _id }: StorageDocument): Promise<StorageProvider> => {
+    if (_id === 'site' && !fault) return provider;
+    failed += 1;
+    throw fault ?? new StorageError('SLOW', 'no answer');
+  };
   const term = new AbortController();
   const upkeep = new FilesUpkeep({
     files,
     jobs: new JobsRepository(ended()),
-    storages: { allFresh: async () => [site] },
-    opened: { of: async () => (fault ? Promise.reject(fault) : provider) },
+    storages: { allFresh: async () => [site, broken] },
+    opened: { of: open },
     leader: { onGained: (run) => (run(term.signal), () => undefined) },
     ...{ clock: systemClock, log: silentLogger(), removeAfterSeconds: 3600, everyMs: 20 },
   });
@@ -118,6 +131,32 @@ describe('FilesUpkeep', () => {
     await work();
     expect(await left(id)).toEqual(['1/o', '2/o', '3/o']);
     expect(await recordOf(id)).toMatchObject({ isOpen: true });
+  });
+
+  it('cleans the other storages of a job if one was removed', async () => {
+    await given('job_two', 'FAILED', past, ['gone', 'site']);
+    await work();
+    expect(await left('job_two')).toEqual([]);
+    expect(await recordOf('job_two')).toMatchObject({ isOpen: false });
+  });
+
+  it('calls a storage that fails a few times only, and cleans the others', async () => {
+    const ids = Array.from({ length: 50 }, (_, at) => `job_of_broken_${at}`);
+    for (const id of ids) await given(id, 'FAILED', past, ['broken', 'site']);
+    await work();
+    expect(failed).toBeLessThan(10);
+    for (const id of ids) {
+      expect(await left(id)).toEqual([]);
+      expect(await recordOf(id)).toMatchObject({ isOpen: true });
+    }
+  });
+
+  it('looks twice, as an upload may end late', async () => {
+    const hoursAgo = new Date(systemClock.now().getTime() - 2 * 3_600_000);
+    await given('job_late', 'FAILED', hoursAgo);
+    await work();
+    expect(await left('job_late')).toEqual([]);
+    expect(await recordOf('job_late')).toMatchObject({ isOpen: true });
   });
 
   it('looks again later if the storage fails', async () => {
