@@ -41,6 +41,8 @@ export async function readCredential(folder: string | undefined, name: string): 
   if (folder === undefined)
     throw invalid('cannot be read: core has no folder of credentials; set files.credentialFolder');
   const file = join(folder, `${name}.json`);
+  // First, so that a file that is replaced meanwhile is read again the next time.
+  const written = await versionOf(file);
   const content = await readText(file, (code) => invalid(`cannot be read: ${code}`));
   const parsed = schema.safeParse(parseJson(content));
   if (!parsed.success) {
@@ -48,19 +50,20 @@ export async function readCredential(folder: string | undefined, name: string): 
     throw invalid(`is not valid at ${issue?.path.join('.') || 'its beginning'}`);
   }
   const { data } = parsed;
-  const written = await versionOf(file);
   if (data.kind !== 'SIGNING_KEYS') return { credential: data as StorageCredential, version: written };
+  const keysWritten = await versionOf(data.keyFile);
   const lines = await readText(data.keyFile, (code) =>
     invalid(`has a key file that cannot be read: ${code}`),
   );
   const keys = parseSigningKeys(lines);
-  const version = `${written} ${await versionOf(data.keyFile)}`;
+  const version = `${written} ${keysWritten}`;
   return { credential: { kind: 'SIGNING_KEYS', keys }, version };
 }
 
+/** Of a missing file, '' : to read it fails with a better error. */
 async function versionOf(file: string): Promise<string> {
-  const { mtimeMs, ino } = await stat(file);
-  return `${ino}:${mtimeMs}`;
+  const found = await stat(file).catch(() => undefined);
+  return found ? `${found.ino}:${found.mtimeMs}` : '';
 }
 
 async function readText(file: string, failed: (code: string) => StorageError): Promise<string> {

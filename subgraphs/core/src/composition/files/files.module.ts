@@ -40,8 +40,8 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
     ...options.config,
   };
   const { jobs } = stores;
-  const opened = new OpenStorages({ credentialFolder, clock });
-  const signer = new FileSigner({ storages: opened, addressSeconds, clock });
+  const opened = new OpenStorages({ credentialFolder, clock, log });
+  const signer = new FileSigner({ storages: opened, addressSeconds, clock, log });
   const { holder } = fleet.services;
   const signing = new FileSigning({
     ...{ holder, jobs, storages, files, signer, clock },
