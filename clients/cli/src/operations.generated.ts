@@ -2811,6 +2811,8 @@ export type SetStorageInput = {
   isDefault?: boolean | null | undefined;
   /** Checks only: nothing is changed. */
   isDryRun?: boolean | null | undefined;
+  /** Changes `address`, `bucket` or `prefix`, or takes the storage from an experiment, though live jobs need it. */
+  isForced?: boolean | null | undefined;
   /** Largest output, in MiB; no limit without it. */
   maxFileMiB?: number | null | undefined;
   /** Name of the storage. It cannot change. */
@@ -2841,6 +2843,8 @@ export type SetStorageUserErrorCode =
   | 'QUEUE_NOT_FOUND'
   /** The storage has another revision than expected, or other calls keep changing it. */
   | 'REVISION_CONFLICT'
+  /** A live job needs the files where they are. */
+  | 'STORAGE_IN_USE'
   /** The storage does not exist. */
   | 'STORAGE_NOT_FOUND';
 

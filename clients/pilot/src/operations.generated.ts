@@ -711,6 +711,8 @@ export type SignJobFilesUserErrorCode =
   | 'FILE_FORBIDDEN'
   /** The job did not declare the file, or its parent did not store it. */
   | 'FILE_NOT_FOUND'
+  /** The file is larger than its storage permits. */
+  | 'FILE_TOO_LARGE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The job does not exist, or you may not see it. */

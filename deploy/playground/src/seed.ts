@@ -83,11 +83,12 @@ export async function seedQueue(client: ApiClient): Promise<void> {
 
 /** Creates the storage, or gives it the address that its service has now. @throws if core refuses it */
 export async function seedStorage(client: ApiClient, address: string): Promise<void> {
-  const change = { input: { name: playgroundStorage, address } };
+  // The same folder, perhaps by another port.
+  const change = { input: { name: playgroundStorage, address, isForced: true } };
   const { setStorage } = await client.mutate(SeedSetStorageDocument, change, { idempotent: true });
   const isMissing = setStorage.userErrors.some(({ code }) => code === 'STORAGE_NOT_FOUND');
   if (!isMissing) return refuse('the address of the storage', setStorage.userErrors);
-  const storage = { ...change.input, provider: 'FOLDER' as const, credential: playgroundStorage };
+  const storage = { name: playgroundStorage, address, provider: 'FOLDER' as const, credential: playgroundStorage };
   const input = { ...storage, isDefault: true };
   const { createStorage } = await client.mutate(SeedStorageDocument, { input }, { idempotent: true });
   refuse('the storage', createStorage.userErrors);

@@ -8038,6 +8038,8 @@ export type SetStorageInput = {
   readonly isDefault?: InputMaybe<Scalars['Boolean']['input']>;
   /** Checks only: nothing is changed. */
   readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Changes `address`, `bucket` or `prefix`, or takes the storage from an experiment, though live jobs need it. */
+  readonly isForced?: InputMaybe<Scalars['Boolean']['input']>;
   /** Largest output, in MiB; no limit without it. */
   readonly maxFileMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Name of the storage. It cannot change. */
@@ -8088,6 +8090,8 @@ export type SetStorageUserErrorCode =
   | 'QUEUE_NOT_FOUND'
   /** The storage has another revision than expected, or other calls keep changing it. */
   | 'REVISION_CONFLICT'
+  /** A live job needs the files where they are. */
+  | 'STORAGE_IN_USE'
   /** The storage does not exist. */
   | 'STORAGE_NOT_FOUND';
 
@@ -8204,6 +8208,8 @@ export type SignJobFilesUserErrorCode =
   | 'FILE_FORBIDDEN'
   /** The job did not declare the file, or its parent did not store it. */
   | 'FILE_NOT_FOUND'
+  /** The file is larger than its storage permits. */
+  | 'FILE_TOO_LARGE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The job does not exist, or you may not see it. */
@@ -11257,7 +11263,7 @@ export type ResolversTypes = {
   SetStorageInput: SetStorageInput;
   SetStoragePayload: ResolverTypeWrapper<Omit<SetStoragePayload, 'storage' | 'userErrors'> & { storage?: Maybe<ResolversTypes['Storage']>, userErrors: ReadonlyArray<ResolversTypes['SetStorageUserError']> }>;
   SetStorageUserError: ResolverTypeWrapper<Omit<SetStorageUserError, 'code'> & { code: ResolversTypes['SetStorageUserErrorCode'] }>;
-  SetStorageUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'STORAGE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT'>;
+  SetStorageUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'STORAGE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'STORAGE_IN_USE' | 'REVISION_CONFLICT'>;
   Share: ResolverTypeWrapper<ShareMapper>;
   ShareConnection: ResolverTypeWrapper<ShareConnectionMapper>;
   ShareEdge: ResolverTypeWrapper<Omit<ShareEdge, 'node'> & { node: ResolversTypes['Share'] }>;
@@ -11265,7 +11271,7 @@ export type ResolversTypes = {
   SignJobFilesInput: SignJobFilesInput;
   SignJobFilesPayload: ResolverTypeWrapper<Omit<SignJobFilesPayload, 'files' | 'userErrors'> & { files: ReadonlyArray<ResolversTypes['SignedFile']>, userErrors: ReadonlyArray<ResolversTypes['SignJobFilesUserError']> }>;
   SignJobFilesUserError: ResolverTypeWrapper<Omit<SignJobFilesUserError, 'code'> & { code: ResolversTypes['SignJobFilesUserErrorCode'] }>;
-  SignJobFilesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'STORAGE_NOT_FOUND' | 'STORAGE_UNAVAILABLE'>;
+  SignJobFilesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'FILE_TOO_LARGE' | 'STORAGE_NOT_FOUND' | 'STORAGE_UNAVAILABLE'>;
   SignedFile: ResolverTypeWrapper<SignedFileMapper>;
   SignedReadInput: SignedReadInput;
   SignedWriteInput: SignedWriteInput;
@@ -14464,7 +14470,7 @@ export type SetStorageUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SetStorageUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, STORAGE_NOT_FOUND?: any }, ResolversTypes['SetStorageUserErrorCode']>;
+export type SetStorageUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, STORAGE_IN_USE?: any, STORAGE_NOT_FOUND?: any }, ResolversTypes['SetStorageUserErrorCode']>;
 
 export type ShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Share'] = ResolversParentTypes['Share']> = {
   borrowLimitCores?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -14507,7 +14513,7 @@ export type SignJobFilesUserErrorResolvers<ContextType = Context, ParentType ext
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SignJobFilesUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, FILE_FORBIDDEN?: any, FILE_NOT_FOUND?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, STORAGE_NOT_FOUND?: any, STORAGE_UNAVAILABLE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['SignJobFilesUserErrorCode']>;
+export type SignJobFilesUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STALE?: any, FILE_FORBIDDEN?: any, FILE_NOT_FOUND?: any, FILE_TOO_LARGE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, STORAGE_NOT_FOUND?: any, STORAGE_UNAVAILABLE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['SignJobFilesUserErrorCode']>;
 
 export type SignedFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignedFile'] = ResolversParentTypes['SignedFile']> = {
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;

@@ -156,7 +156,10 @@ function inputError({ name, jobId }: SignedRead, error: unknown): AttemptError {
 
 function outputError(name: string, error: unknown): AttemptError {
   const known = isStorageError(error) ? outputErrors[error.kind] : undefined;
-  return attemptError(known ?? otherOutputError, `Output ${JSON.stringify(name)} could not be stored`, error);
+  // What core refuses for its form, it refuses for each attempt.
+  const isFinal = error instanceof CoreRefused && error.code === 'INVALID_VALUE';
+  const kind = { ...(known ?? otherOutputError), ...(isFinal && { retryable: false }) };
+  return attemptError(kind, `Output ${JSON.stringify(name)} could not be stored`, error);
 }
 
 function attemptError({ family, code, retryable }: FileError, text: string, cause: unknown): AttemptError {

@@ -1,7 +1,8 @@
 /** Signs addresses of planned files. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '@rhizome/clock';
-import { isStorageError } from '@rhizome/storage';
-import { forEachConcurrently } from '@rhizome/retry';
+import type { Logger } from '@rhizome/log';
+import { isStorageError, type StorageProvider } from '@rhizome/storage';
 import { locationOf } from '../storages/places.js';
 import type { OpenStorages } from './open-storages.js';
 import type { PlannedFile } from './signing-plan.js';
@@ -12,6 +13,7 @@ export interface FileSignerOptions {
   /** Time for which addresses are valid. */
   readonly addressSeconds: number;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** A file with its address. */
@@ -34,7 +36,10 @@ export interface UnsignedFile {
   readonly reason: string;
 }
 
-/** Concurrent signatures: some providers ask their server for a token. */
+/**
+ * Signatures at the same time, as some providers ask their server for a token, and in one turn of the event
+ * loop, as others compute for a millisecond.
+ */
 const concurrent = 16;
 const longestMs = 10_000;
 
@@ -55,22 +60,32 @@ export class FileSigner {
   async sign(files: readonly PlannedFile[]): Promise<readonly (SignedFile | UnsignedFile)[]> {
     const results: (SignedFile | UnsignedFile)[] = [];
     const signal = AbortSignal.timeout(longestMs);
-    await forEachConcurrently([...files.entries()], concurrent, async ([at, file]) => {
-      results[at] = await this.#sign(file, signal);
-    });
+    for (let first = 0; first < files.length; first += concurrent) {
+      if (first > 0) await turn();
+      const part = files.slice(first, first + concurrent);
+      results.push(...(await Promise.all(part.map(async (file) => this.#sign(file, signal)))));
+    }
     return results;
   }
 
   async #sign(file: PlannedFile, signal: AbortSignal): Promise<SignedFile | UnsignedFile> {
-    const { storages, addressSeconds, clock } = this.#options;
+    const { storages, addressSeconds, clock, log } = this.#options;
     const { storage, key, name, jobId, method, sizeBytes, sha256 } = file;
     const expiresAt = new Date(clock.now().getTime() + addressSeconds * 1000);
     const content = {
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
       ...(sha256 === undefined ? {} : { sha256 }),
     };
+    let provider: StorageProvider;
     try {
-      const provider = await storages.of(storage);
+      provider = await storages.of(storage);
+    } catch (err) {
+      if (!isStorageError(err)) throw err;
+      // Only those who manage storages see the names of credentials.
+      log.warn({ err, storage: storage._id }, 'storage not opened');
+      return { reason: 'it has no valid credential; see the log of core' };
+    }
+    try {
       const signed = await provider.sign(key, { method, expiresAt, signal, ...content });
       return {
         ...{ name, jobId, method, url: signed.url, expiresAt: signed.expiresAt },

@@ -53,11 +53,9 @@ export class JobFilesRepository {
     await this.#files.deleteOne({ _id, revision }, majority);
   }
 
-  /** Ids of jobs that may still write to a storage; at most `limit`. */
-  async openIn(storage: string, limit: number): Promise<readonly string[]> {
-    const found = await this.#files
-      .find({ storages: storage, isOpen: true }, { projection: { _id: 1 }, limit })
-      .toArray();
-    return found.map(({ _id }) => _id);
+  /** Ids of jobs that may still write to a storage, in no order. */
+  async *openIn(storage: string, signal: AbortSignal): AsyncGenerator<string> {
+    const open = { storages: storage, isOpen: true };
+    for await (const { _id } of this.#files.find(open, { projection: { _id: 1 }, signal })) yield _id;
   }
 }

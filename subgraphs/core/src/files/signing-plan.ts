@@ -1,5 +1,6 @@
 /** Pure rules for the files of an attempt: which may be read and written, and where they are. */
 import { type InputError, InputErrors } from '@rhizome/errors';
+import { assertKey } from '@rhizome/storage';
 import type { JobDocument, StoredOutput } from '../jobs/model/job.types.js';
 import {
   isInStorage,
@@ -8,6 +9,7 @@ import {
   outputKey,
   type Place,
   placeOf,
+  problemOf,
   readableForm,
   serves,
   storageForOutputs,
@@ -55,7 +57,7 @@ export interface PlannedFile extends Place<StorageDocument> {
 }
 
 /** Codes of the files of an attempt in addition to `INVALID_VALUE`. */
-export type FileCode = 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'STORAGE_NOT_FOUND';
+export type FileCode = 'FILE_NOT_FOUND' | 'FILE_FORBIDDEN' | 'FILE_TOO_LARGE' | 'STORAGE_NOT_FOUND';
 
 const mostReads = 1000;
 const mostWrites = 100;
@@ -196,6 +198,11 @@ export function placeOfOutput(
   };
 }
 
+/** S3 accepts at most 5 GiB in the one request that an address permits. */
+function largestFileMiB({ provider, maxFileMiB = Infinity }: StorageDocument): number {
+  return provider === 'S3' ? Math.min(maxFileMiB, 5 * 1024) : maxFileMiB;
+}
+
 function plannedWrites(
   job: JobOfFiles,
   storages: readonly StorageDocument[],
@@ -212,21 +219,24 @@ function plannedWrites(
   const attempt = { jobId: job._id, fence: job.fence };
   return writes.flatMap(({ name, sizeBytes, sha256 }, at) => {
     const path = ['writes', at];
-    const { maxFileMiB = Infinity } = storage;
+    const largestMiB = largestFileMiB(storage);
+    const key = outputKey(job, attempt, name);
+    const problem = problemOf(() => assertKey(key));
     if (!job.payload.outputs.includes(name))
       errors.report(
         'FILE_NOT_FOUND',
         [...path, 'name'],
         `${path.join('.')}.name: the job declares no output ${JSON.stringify(name)}`,
       );
-    else if (sizeBytes > maxFileMiB * 1024 ** 2)
+    else if (problem !== undefined) errors.add([...path, 'name'], name, `part of a valid key: ${problem}`);
+    else if (sizeBytes > largestMiB * 1024 ** 2)
       errors.add(
         [...path, 'sizeBytes'],
         sizeBytes,
-        `at most ${maxFileMiB} MiB, the limit of storage ${storage._id}`,
+        `at most ${largestMiB} MiB, the limit of storage ${storage._id}`,
+        'FILE_TOO_LARGE',
       );
     else {
-      const key = outputKey(job, attempt, name);
       return [{ storage, key, name, jobId: null, method: 'PUT' as const, sizeBytes, sha256 }];
     }
     return [];

@@ -7,10 +7,12 @@ import { locationOf } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
 import type { JobFilesRepository } from './job-files.repository.js';
 
-/** Longest time of one search, in milliseconds. */
+/** Longest time of one query, in milliseconds. */
 const longestMs = 5000;
-/** Most jobs that are looked at. */
-const mostJobs = 10_000;
+/** Longest time of a whole search, in milliseconds: about a million jobs. */
+const longestSearchMs = 30_000;
+/** Jobs that one query looks at. */
+const partLength = 1000;
 /** Error code of a search that took too long. */
 const maxTimeExpired = 50;
 
@@ -28,22 +30,23 @@ export class StorageNeeds {
    * Id of a live job that reads from the storage, has files in it that are not registered yet, or whose
    * parent has outputs in it.
    * @param experiments those that use the storage
-   * @returns null if there is none, undefined if the search took too long or there are too many jobs
+   * @returns null if there is none, undefined if the search took too long
    */
   async liveJobOf(
     storage: StorageDocument,
     experiments: readonly string[],
   ): Promise<string | null | undefined> {
+    const signal = AbortSignal.timeout(longestSearchMs);
     const live = { experiment: { $in: [...experiments] }, state: { $in: [...liveStates] } };
     try {
       return (
         (await this.#firstOf({ ...live, 'payload.inputs.location': { $regex: inputsOf(storage) } })) ??
-        (await this.#writer(storage._id)) ??
-        (await this.#child(live, storage._id))
+        (await this.#writer(storage._id, signal)) ??
+        (await this.#child(live, storage._id, signal))
       );
     } catch (error) {
       if (error instanceof MongoServerError && error.code === maxTimeExpired) return undefined;
-      if (error instanceof TooManyJobs) return undefined;
+      if (signal.aborted) return undefined;
       throw error;
     }
   }
@@ -57,39 +60,46 @@ export class StorageNeeds {
     return found?._id ?? null;
   }
 
-  async #writer(storage: string): Promise<string | null> {
-    const ids = await this.#files.openIn(storage, mostJobs + 1);
-    if (ids.length > mostJobs) throw new TooManyJobs();
-    const found = await this.#jobs.findOne(
-      { _id: { $in: [...ids] }, state: { $in: [...liveStates] } },
-      { projection: { _id: 1 }, maxTimeMS: longestMs },
-    );
-    return found?._id ?? null;
+  async #writer(storage: string, signal: AbortSignal): Promise<string | null> {
+    for await (const ids of inParts(this.#files.openIn(storage, signal))) {
+      const found = await this.#jobs.findOne(
+        { _id: { $in: [...ids] }, state: { $in: [...liveStates] } },
+        { projection: { _id: 1 }, maxTimeMS: longestMs },
+      );
+      if (found) return found._id;
+    }
+    return null;
   }
 
-  async #child(live: Filter<JobDocument>, storage: string): Promise<string | null> {
-    const children = await this.#jobs
-      .find(
-        { ...live, 'dependsOn.0': { $exists: true } },
-        {
-          projection: { dependsOn: 1 },
-          hint: jobIndex.experimentState,
-          limit: mostJobs + 1,
-          maxTimeMS: longestMs,
-        },
-      )
-      .toArray();
-    if (children.length > mostJobs) throw new TooManyJobs();
-    const parentIds = [...new Set(children.flatMap(({ dependsOn }) => dependsOn))];
-    const parent = await this.#jobs.findOne(
-      { _id: { $in: parentIds }, 'outputs.location': { $regex: beginning(locationOf(storage, '')) } },
-      { projection: { _id: 1 }, maxTimeMS: longestMs },
+  async #child(live: Filter<JobDocument>, storage: string, signal: AbortSignal): Promise<string | null> {
+    const children = this.#jobs.find(
+      { ...live, 'dependsOn.0': { $exists: true } },
+      { projection: { dependsOn: 1 }, hint: jobIndex.experimentState, signal },
     );
-    return (parent && children.find(({ dependsOn }) => dependsOn.includes(parent._id))?._id) ?? null;
+    for await (const part of inParts(children)) {
+      const parentIds = [...new Set(part.flatMap(({ dependsOn }) => dependsOn))];
+      const parent = await this.#jobs.findOne(
+        { _id: { $in: parentIds }, 'outputs.location': { $regex: beginning(locationOf(storage, '')) } },
+        { projection: { _id: 1 }, maxTimeMS: longestMs },
+      );
+      const child = parent && part.find(({ dependsOn }) => dependsOn.includes(parent._id));
+      if (child) return child._id;
+    }
+    return null;
   }
 }
 
-class TooManyJobs extends Error {}
+/** Entries in parts of limited length. */
+async function* inParts<T>(entries: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let part: T[] = [];
+  for await (const entry of entries) {
+    part.push(entry);
+    if (part.length < partLength) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
+}
 
 /** Locations of inputs in a storage. Addresses of XRootD may be written in several ways. */
 function inputsOf({ _id, provider }: StorageDocument): string {

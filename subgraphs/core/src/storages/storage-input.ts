@@ -21,6 +21,7 @@ export interface CreateStorage extends StorageSettingsInput {
 export interface SetStorage extends StorageSettingsInput {
   readonly name: string;
   readonly expectedRevision?: number | null | undefined;
+  readonly isForced?: boolean | null | undefined;
   readonly isDryRun?: boolean | null | undefined;
 }
 
@@ -75,6 +76,15 @@ export function mergeSettings(
     isDefault: value('isDefault') ?? false,
     sharedPrefixes: [...(value('sharedPrefixes') ?? [])].sort(),
   };
+}
+
+/** Paths of the changes after which files of live jobs may be elsewhere, or may no longer be used. */
+export function movesFiles(current: StorageSettings, next: StorageSettings): readonly string[] {
+  const places = (['address', 'bucket', 'prefix'] as const).filter((name) => current[name] !== next[name]);
+  const isNarrowed =
+    next.experiments.length > 0 &&
+    (current.experiments.length === 0 || current.experiments.some((name) => !next.experiments.includes(name)));
+  return isNarrowed ? [...places, 'experiments'] : places;
 }
 
 /** The settings of a storage, without the rest of the document. */

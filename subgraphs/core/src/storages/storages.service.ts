@@ -8,6 +8,7 @@ import {
   checkSettings,
   type CreateStorage,
   mergeSettings,
+  movesFiles,
   type RemoveStorage,
   type SetStorage,
   settingsOf,
@@ -111,9 +112,9 @@ export class StoragesService {
   }
 
   /** Changes a storage. Jobs that run get addresses by the new settings. */
-  async set(input: SetStorage): Promise<StorageResult<ChangeCode | NameCode>> {
-    const { expectedRevision, isDryRun } = input;
-    return this.#change<NameCode>(input.name, isDryRun === true, async (current, errors) => {
+  async set(input: SetStorage): Promise<StorageResult<ChangeCode | NameCode | 'STORAGE_IN_USE'>> {
+    const { expectedRevision, isDryRun, isForced } = input;
+    return this.#change<NameCode | 'STORAGE_IN_USE'>(input.name, isDryRun === true, async (current, errors) => {
       if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
         const message = `expectedRevision: ${expectedRevision} is outdated; the storage has revision ${current.revision}`;
         errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
@@ -123,6 +124,12 @@ export class StoragesService {
       if (canonicalJson(settings) === canonicalJson(settingsOf(current))) return current;
       checkSettings(errors, current.provider, settings);
       if (errors.isEmpty) await this.#checkNames(errors, settings);
+      const [moved] = isForced === true ? [] : movesFiles(current, settings);
+      if (errors.isEmpty && moved !== undefined) {
+        const reason = await this.#useOf(current);
+        const text = `${moved}: storage "${input.name}" is in use: ${reason}; isForced changes it nevertheless`;
+        if (reason !== undefined) errors.report('STORAGE_IN_USE', [moved], text);
+      }
       return { ...headOf(current), ...settings };
     });
   }
@@ -130,15 +137,19 @@ export class StoragesService {
   /** Removes a storage that no live job needs. Its files stay where they are. */
   async remove({ name, isDryRun }: RemoveStorage): Promise<StorageResult<ChangeCode | 'STORAGE_IN_USE'>> {
     return this.#change<'STORAGE_IN_USE'>(name, isDryRun === true, async (current, errors) => {
-      const user = await this.#options.liveJobOf(current);
-      if (user === null) return { ...current, removedAt: this.#options.clock.now() };
-      const reason =
-        user === undefined
-          ? 'the live jobs could not be searched in time; try again'
-          : `job ${user} needs it; wait for its end, or cancel it`;
+      const reason = await this.#useOf(current);
+      if (reason === undefined) return { ...current, removedAt: this.#options.clock.now() };
       errors.report('STORAGE_IN_USE', ['name'], `name: storage "${name}" cannot be removed: ${reason}`);
       return current;
     });
+  }
+
+  /** Why a storage is in use; undefined if no live job needs it. */
+  async #useOf(storage: StorageDocument): Promise<string | undefined> {
+    const user = await this.#options.liveJobOf(storage);
+    if (user === null) return undefined;
+    if (user !== undefined) return `job ${user} needs it; wait for its end, or cancel it`;
+    return 'there are too many live jobs to search in 30 s; set isDefault to false, and try again later';
   }
 
   async #read(name: string): Promise<StorageDocument | null> {

@@ -255,6 +255,26 @@ describe('submitJobs', () => {
     expect(JSON.stringify(userErrors)).toContain(JSON.stringify(location).slice(1, -1));
   });
 
+  it('refuses names of outputs that no storage permits', async () => {
+    const names = ['a\uFF0Fb', '\u2025', 'a\u2028b', 'é'.repeat(200)];
+    const { userErrors } = await submit([{ name: 'o', payload: { command: 'true', outputs: names } }]);
+    expect((userErrors as unknown as readonly { path: string[] }[]).map(({ path }) => path.at(-1))).toEqual(
+      names.map((_, at) => String(at)),
+    );
+  });
+
+  it('accepts as parents of others only jobs that the caller may read', async () => {
+    // Without workers.
+    const requirements = { queue: 'south' };
+    const submitted = await submit([{ name: 'p', requirements, payload: { command: 'true' } }]);
+    const [{ id }] = submitted['jobs'] as unknown as readonly [{ id: string }];
+    const child = { name: 'c', requirements, dependsOn: [id], payload: { command: 'true' } };
+    const blind = (caller: Principal): Principal => ({ ...caller, actions: ['job:submit'] });
+    expect(codesOf(await submit([child], bob))).toEqual([]);
+    expect(codesOf(await submit([child], blind(ada)))).toEqual([]);
+    expect(codesOf(await submit([child], blind(bob)))).toEqual(['DEPENDENCY_INVALID']);
+  });
+
   it('refuses storages of other experiments', async () => {
     const caller = user('ada', 'beta');
     expect(codesOf(await submit([reading('rhizome://site/beta/ada/x')], caller, 'beta'))).toEqual([
@@ -349,6 +369,10 @@ describe('signJobFiles', () => {
       [{ reads: Array.from({ length: 1001 }, () => ({ name: 'h' })) }, 'INVALID_VALUE'],
     ] as const)
       expect(codesOf(await sign(worker, held, files))).toEqual([code]);
+    await change('setStorage', { name: 'site', maxFileMiB: 1 });
+    const large = { writes: [{ name: 'o', sizeBytes: 2 ** 20 + 1, sha256 }] };
+    expect(codesOf(await sign(worker, held, large))).toEqual(['FILE_TOO_LARGE']);
+    await change('setStorage', { name: 'site', maxFileMiB: null });
     await finish(worker, held, ['o']);
   });
 
@@ -372,6 +396,17 @@ describe('signJobFiles', () => {
     const own = await started(worker, reading(location), bob);
     expect(codesOf(await sign(worker, own, { reads: [{ name: 'in-0' }] }))).toEqual([]);
     for (const held of [child, own]) await report('finishJobs', worker, { ...held, exitCode: 0 });
+  });
+
+  it('names no credential where a storage cannot be opened', async () => {
+    const worker = await workerNamed('host-7');
+    await change('createStorage', { ...site, name: 'closed', isDefault: false, credential: 'unknown-to-all' });
+    const held = await started(worker, reading('rhizome://closed/alpha/shared/x'));
+    const answer = await sign(worker, held, { reads: [{ name: 'in-0' }] });
+    expect(codesOf(answer)).toEqual(['STORAGE_UNAVAILABLE']);
+    expect(JSON.stringify(answer)).not.toMatch(/unknown-to-all|json/);
+    await report('finishJobs', worker, { ...held, exitCode: 0 });
+    await change('removeStorage', { name: 'closed' });
   });
 
   it('checks access again, as the storage is now', async () => {
@@ -415,6 +450,25 @@ describe('Job.outputFiles', () => {
         ...{ method: 'GET', key: `alpha/ada/jobs/${held.id}/${held.fence}/${name}` },
       });
     expect(await core.ask(text, { id: held.id }, user('eve', 'beta'))).toEqual({ job: null });
+  });
+});
+
+describe('setStorage with live jobs', () => {
+  it('is refused for changes after which their files would be elsewhere, unless it is forced', async () => {
+    const worker = await workerNamed('host-6');
+    await change('createStorage', { ...site, name: 'moved', isDefault: false, experiments: [] });
+    const held = await started(worker, reading('rhizome://moved/alpha/shared/x'));
+    const narrowed = await change('setStorage', { name: 'moved', experiments: ['beta'] });
+    expect(codesOf(narrowed)).toEqual(['STORAGE_IN_USE']);
+    const elsewhere = { name: 'moved', address: 'https://other.test' };
+    const refused = await change('setStorage', elsewhere);
+    expect(codesOf(refused)).toEqual(['STORAGE_IN_USE']);
+    expect(JSON.stringify(refused)).toContain(held.id);
+    expect(codesOf(await change('setStorage', { name: 'moved', maxFileMiB: 1 }))).toEqual([]);
+    expect(codesOf(await change('setStorage', { ...elsewhere, isForced: true }))).toEqual([]);
+    await report('finishJobs', worker, { ...held, exitCode: 0 });
+    expect(codesOf(await change('setStorage', { name: 'moved', address }))).toEqual([]);
+    await change('removeStorage', { name: 'moved' });
   });
 });
 

@@ -72,6 +72,7 @@ interface CreateFlags extends SettingsFlags {
 
 interface SetFlags extends SettingsFlags {
   readonly unset: readonly Removable[];
+  readonly force?: boolean;
 }
 
 /** Adds the commands. */
@@ -92,6 +93,7 @@ export function addStorage(program: Command, world: World, finish: Finish): void
     .option('--address <url>', 'new URL')
     .option('--default', 'store the outputs of the jobs of its experiments in it')
     .option('--no-default', 'store outputs elsewhere from now on')
+    .option('--force', 'change where files are searched, or who uses them, though live jobs need the storage')
     .option(
       '--unset <setting>',
       'remove a setting, such as CREDENTIAL; may be repeated',
@@ -182,7 +184,7 @@ async function create(
 async function set(session: Session, name: string, { unset, ...flags }: SetFlags): Promise<ExitCode> {
   const { dryRun: isDryRun = false } = flags;
   const removed = Object.fromEntries(unset.map((flag) => [removable[flag], null]));
-  const input = { name, ...settingsOf(flags), ...removed, isDryRun };
+  const input = { name, ...settingsOf(flags), ...removed, isForced: flags.force === true, isDryRun };
   const { setStorage } = await session.client.mutate(CliSetStorageDocument, { input }, { idempotent: false });
   return printed(session, setStorage, isDryRun, `${name} would be changed`);
 }

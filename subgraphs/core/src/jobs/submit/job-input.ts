@@ -1,5 +1,6 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
-import type { InputErrors } from '@rhizome/errors';
+import { InputErrors } from '@rhizome/errors';
+import { assertKey } from '@rhizome/storage';
 import { checkArguments } from '../../queues/payload-arguments.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
@@ -10,7 +11,7 @@ import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { CheckPlace, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
-import { isInStorage } from '../../storages/places.js';
+import { isInStorage, problemOf } from '../../storages/places.js';
 import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
@@ -210,6 +211,12 @@ type Files = {
   readonly outputs: readonly string[];
 };
 
+function isFileName(name: string): boolean {
+  const errors = new InputErrors();
+  errors.fileName([], name);
+  return errors.isEmpty;
+}
+
 /** Checks file names, which must not leave their folder. */
 function checkFiles(
   { inputs, outputs }: Files,
@@ -235,7 +242,13 @@ function checkFiles(
     inputs.map(({ name }) => name),
   );
   errors.list([...path, 'outputs'], outputs, 100);
-  outputs.forEach((name, position) => errors.fileName([...path, 'outputs', position], name));
+  outputs.forEach((name, position) => {
+    const at = [...path, 'outputs', position];
+    errors.fileName(at, name);
+    // The name of a file in a storage, too.
+    const problem = isFileName(name) ? problemOf(() => assertKey(name)) : undefined;
+    if (problem !== undefined) errors.add(at, name, `a name that storages permit: ${problem}`);
+  });
   errors.distinct([...path, 'outputs'], outputs);
 }
 
