@@ -93,6 +93,14 @@ const systemPackages = [
     present: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
     parts: ['e2e', 'soak'],
   },
+  { name: 'xrootd-server', present: () => existsSync('/usr/bin/xrootd'), parts: ['integration'] },
+  {
+    name: 'xrootd-server-plugins',
+    present: () => existsSync('/usr/share/doc/xrootd-server-plugins'),
+    parts: ['integration'],
+  },
+  { name: 'xrootd-client', present: () => existsSync('/usr/bin/xrdcp'), parts: ['integration'] },
+  { name: 'openssl', present: () => existsSync('/usr/bin/openssl'), parts: ['integration'] },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];
 

@@ -29,7 +29,8 @@ export { isStorageError, StorageError, type StorageErrorKind } from './storage-e
 export { assertKey, assertPrefix, longestKeyBytes } from './keys.js';
 export { parseSigningKeys } from './credentials.js';
 export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
-export { readSigned, writeSigned } from './http/transfers.js';
+export { readSigned, type SignedOptions, writeSigned } from './http/transfers.js';
+export { HttpSender } from './http/http-sender.js';
 export { send, withoutCredentials } from './http/http-client.js';
 export { sendFollowing } from './http/redirects.js';
 export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';

@@ -6,12 +6,14 @@ import { HttpSender } from './http/http-sender.js';
 import { LazyStorage } from './lazy-storage.js';
 import { StorageError } from './storage-error.js';
 import { WebDavStorage } from './webdav/webdav-storage.js';
+import { XRootDStorage } from './xrootd/xrootd-storage.js';
 import type {
   FolderDefinition,
   S3Definition,
   StorageCredential,
   StorageDefinition,
   StorageProvider,
+  XRootDDefinition,
 } from './storage.types.js';
 
 export interface StorageDependencies {
@@ -36,8 +38,8 @@ export function openStorage(
       return new WebDavStorage(definition, credential, { http: new HttpSender(authorities), clock });
     case 'S3':
       return openS3Storage(definition, credential, clock);
-    default:
-      throw new StorageError('INVALID', `${definition.provider} is no kind of storage`);
+    case 'XROOTD':
+      return openXRootDStorage(definition, credential, { clock, authorities });
   }
 }
 
@@ -69,4 +71,20 @@ function openS3Storage(
     const { S3Storage } = await import('./s3/s3-storage.js');
     return new S3Storage(definition, credential, clock);
   });
+}
+
+function openXRootDStorage(
+  definition: XRootDDefinition,
+  credential: StorageCredential | undefined,
+  { clock, authorities }: Required<Pick<StorageDependencies, 'clock'>> & StorageDependencies,
+): StorageProvider {
+  if (credential !== undefined && credential.kind !== 'TOKEN_FILE')
+    throw new StorageError('INVALID', 'A storage of the kind XROOTD needs a credential with a token file');
+  const { webAddress } = definition;
+  const http = new HttpSender(authorities);
+  const web =
+    webAddress === undefined
+      ? undefined
+      : new WebDavStorage({ provider: 'WEBDAV', address: webAddress }, credential, { http, clock });
+  return new XRootDStorage(definition, credential, web);
 }

@@ -122,6 +122,16 @@ export function connectionError(
   return new StorageError('SLOW', `${method} ${shown} failed: ${reasonOf(error)}`, { cause: error });
 }
 
+/** @throws StorageError INVALID for the address of a metadata service */
+export function assertAllowed(url: string, what: string): void {
+  try {
+    assertNoMetadata(url);
+  } catch (cause) {
+    if (!(cause instanceof RefusedAddress)) throw cause;
+    throw new StorageError('INVALID', `${what}: ${cause.message}`, { cause });
+  }
+}
+
 /** True for a URL or a header that cannot be sent. */
 function isInvalidArgument(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && /^ERR_(INVALID|UNESCAPED)/.test(String(error.code));

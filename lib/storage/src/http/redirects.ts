@@ -1,7 +1,12 @@
 import { isIP } from 'node:net';
 import { StorageError } from '../storage-error.js';
-import { discard, type FileRequest, type FileResponse, withoutCredentials } from './http-client.js';
-import { assertNoMetadata } from './metadata-addresses.js';
+import {
+  assertAllowed,
+  discard,
+  type FileRequest,
+  type FileResponse,
+  withoutCredentials,
+} from './http-client.js';
 
 /** Most redirects of one request. */
 const mostRedirects = 5;
@@ -45,7 +50,7 @@ function targetOf(location: string, from: string, origin: string): string {
       'INVALID',
       `${withoutCredentials(from)} redirects to ${shown}; must be an https address`,
     );
-  assertNoMetadata(target.href);
+  assertAllowed(target.href, `${withoutCredentials(from)} redirects to ${shown}`);
   if (isLoopback(target.hostname) && !isLoopback(new URL(origin).hostname))
     throw new StorageError(
       'INVALID',

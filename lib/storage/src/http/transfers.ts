@@ -14,7 +14,21 @@ import {
 } from './http-client.js';
 import { assertDigest } from './digests.js';
 import { sendFollowing } from './redirects.js';
-import type { ByteRange, FileBody, FileSource, GetOptions, SignedAddress } from '../storage.types.js';
+import type { HttpSender } from './http-sender.js';
+import type {
+  ByteRange,
+  CallOptions,
+  FileBody,
+  FileSource,
+  GetOptions,
+  SignedAddress,
+} from '../storage.types.js';
+
+/** Options of a transfer by a signed address. */
+export interface SignedOptions extends CallOptions {
+  /** Connections for servers with certificates of other authorities. */
+  readonly http?: HttpSender | undefined;
+}
 
 /** A request for a file, with the way to send it. */
 export interface Transfer {
@@ -31,11 +45,11 @@ export interface Transfer {
  */
 export async function readSigned(
   address: SignedAddress,
-  options: GetOptions = {},
+  { http, ...options }: GetOptions & SignedOptions = {},
   expected?: ExpectedContent,
 ): Promise<FileBody> {
   const { url } = address;
-  const { body, ...file } = await readFile(transferBy(address), options);
+  const { body, ...file } = await readFile(transferBy(address, http), options);
   if (expected === undefined) return { body, ...file };
   const verified = new VerifiedContent(withoutCredentials(url), expected);
   return { body: piped(body, verified), ...file };
@@ -45,16 +59,19 @@ export async function readSigned(
 export async function writeSigned(
   address: SignedAddress,
   source: FileSource,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  { http, signal }: SignedOptions = {},
 ): Promise<void> {
-  const headers = await writeFile(transferBy(address), source, options);
+  const headers = await writeFile(transferBy(address, http), source, { signal });
   assertDigest(headers, source.sha256, withoutCredentials(address.url));
 }
 
 /** Follows redirects, as of a head node to its data servers. */
-function transferBy({ url, headers, trustedOrigins = [] }: SignedAddress): Transfer {
+function transferBy(
+  { url, headers, trustedOrigins = [] }: SignedAddress,
+  http: HttpSender | undefined,
+): Transfer {
   const policy = {
-    send: async (request: FileRequest) => send(request),
+    send: async (request: FileRequest) => (http ? http.send(request) : send(request)),
     trustedOrigins: new Set(trustedOrigins),
   };
   return { url, headers, send: async (request) => sendFollowing(request, policy) };

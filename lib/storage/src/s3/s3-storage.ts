@@ -11,8 +11,7 @@ import {
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Clock } from '@rhizome/clock';
-import { idleTimeoutMs, withoutCredentials } from '../http/http-client.js';
-import { assertNoMetadata } from '../http/metadata-addresses.js';
+import { assertAllowed, idleTimeoutMs, withoutCredentials } from '../http/http-client.js';
 import { faultOfSource, piped } from '../http/transfers.js';
 import { assertKey, assertPrefix } from '../keys.js';
 import { pieceBytes, VerifiedContent } from '../sources.js';
@@ -53,7 +52,7 @@ export class S3Storage implements StorageProvider {
   readonly #shown: string;
 
   constructor(definition: S3Definition, credential: S3Credential, clock: Clock) {
-    assertNoMetadata(definition.address);
+    assertAllowed(definition.address, 'The address of the storage');
     silenceAdvice();
     this.#client = new S3Client(configOf(definition, credential));
     this.#clock = clock;

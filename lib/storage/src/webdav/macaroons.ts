@@ -6,7 +6,8 @@ import { assertOk, discard, type FileRequest, type FileResponse, readText } from
 const notOffered: ReadonlySet<number> = new Set([400, 404, 405, 415, 501]);
 const longestAnswerBytes = 64 * 1024;
 
-const activities = { GET: 'DOWNLOAD', PUT: 'UPLOAD' } as const;
+// XRootD looks a file up before it sends it.
+export const activities = { GET: 'DOWNLOAD,READ_METADATA', PUT: 'UPLOAD' } as const;
 
 export interface MacaroonRequest {
   readonly url: string;

@@ -18,10 +18,12 @@ import { readFile, writeFile } from '../http/transfers.js';
 import { assertKey, assertPrefix, encodeKey, ownPrefix } from '../keys.js';
 import { isStorageError, StorageError } from '../storage-error.js';
 import { type FolderEntry, listFolders } from '../walk.js';
-import { requestMacaroon } from './macaroons.js';
+import { attenuate } from './attenuation.js';
+import { activities, requestMacaroon } from './macaroons.js';
 import { type DavEntry, parseMultistatus, propertiesBody } from './multistatus.js';
 import { type CopyProgress, followCopy } from './third-party-copy.js';
 import type {
+  ByteRange,
   CallOptions,
   FileBody,
   FileList,
@@ -113,7 +115,8 @@ export class WebDavStorage implements StorageProvider {
     assertKey(key);
     await this.#assertAddressable(key);
     const send = async (request: FileRequest): Promise<FileResponse> => this.#send(request);
-    return readFile({ url: this.#urlOf(key), send }, options);
+    const range = options.range && (await this.#closedRange(key, options.range, options.signal));
+    return readFile({ url: this.#urlOf(key), send }, { signal: options.signal, ...(range && { range }) });
   }
 
   async head(key: string, { signal }: CallOptions = {}): Promise<StoredFile | null> {
@@ -140,7 +143,7 @@ export class WebDavStorage implements StorageProvider {
     await this.#remove(key, options.signal);
   }
 
-  /** The address with a macaroon of the server, or with a token of the token service. */
+  /** The address with a macaroon, the own one with further limits or one of the server, or with a token. */
   async sign(key: string, { method, expiresAt, sha256, signal }: StorageGrant): Promise<SignedAddress> {
     assertKey(key);
     await this.#assertAddressable(key);
@@ -148,7 +151,9 @@ export class WebDavStorage implements StorageProvider {
     const seconds = Math.floor((expiresAt.getTime() - this.#clock.now().getTime()) / 1000);
     if (seconds < 1) throw new StorageError('INVALID', 'expiresAt: must be later than now');
     const { token, until } =
-      (await this.#macaroon(url, method, seconds, signal)) ?? (await this.#token(url, method, signal));
+      (await this.#attenuated(url, method, expiresAt, signal)) ??
+      (await this.#macaroon(url, method, seconds, signal)) ??
+      (await this.#token(url, method, signal));
     // The right to write one file is none to make its collection.
     if (method === 'PUT') await this.#makeCollectionsOnce(key, signal);
     const isEarlier = until !== undefined && until < expiresAt;
@@ -166,6 +171,7 @@ export class WebDavStorage implements StorageProvider {
    */
   async copy(key: string, { direction, url, token, onProgress, signal }: CopyRequest): Promise<void> {
     assertKey(key);
+    if (direction === 'PULL') await this.#makeCollections(key, signal);
     const request = {
       method: 'COPY',
       url: this.#urlOf(key),
@@ -184,6 +190,17 @@ export class WebDavStorage implements StorageProvider {
 
   async close(): Promise<void> {
     this.#http.close();
+  }
+
+  /** XRootD 5.5 sends too little for a range without an end, or with one after the end of the file. */
+  async #closedRange(key: string, range: ByteRange, signal: AbortSignal | undefined): Promise<ByteRange> {
+    if (!(await this.#isXRootD())) return range;
+    const found = await this.head(key, { signal });
+    if (found === null) throw new StorageError('GONE', `${this.#show(key)} does not exist`);
+    const last = found.sizeBytes - 1;
+    if (range.start <= last) return { start: range.start, end: Math.min(range.end ?? last, last) };
+    const text = `${this.#show(key)} has ${found.sizeBytes} bytes; the range begins at ${range.start}`;
+    throw new StorageError('INVALID', text);
   }
 
   async #write(key: string, source: FileSource, signal: AbortSignal | undefined): Promise<void> {
@@ -241,10 +258,13 @@ export class WebDavStorage implements StorageProvider {
     await drain(response);
   }
 
-  /** XRootD does not decode the header, and takes the bytes of the name as they are. */
+  /**
+   * XRootD does not decode the header, and takes the bytes of the name as they are, but cuts off what is not
+   * ASCII at its end: a query protects it.
+   */
   async #destination(key: string): Promise<string> {
     if (!(await this.#isXRootD())) return this.#urlOf(key);
-    return Buffer.from(`${this.#base}/${key}`).toString('latin1');
+    return Buffer.from(`${this.#base}/${key}?x=1`).toString('latin1');
   }
 
   async #remove(key: string, signal: AbortSignal | undefined): Promise<void> {
@@ -297,6 +317,18 @@ export class WebDavStorage implements StorageProvider {
     return parseMultistatus(
       await readText(response, longestListBytes, `The list of ${withoutCredentials(url)}`),
     );
+  }
+
+  /** The own macaroon with the limits of one file, if there is one. */
+  async #attenuated(url: string, method: 'GET' | 'PUT', expiresAt: Date, signal: AbortSignal | undefined) {
+    const caveats = [
+      `activity:${activities[method]}`,
+      `path:${decodeURIComponent(new URL(url).pathname)}`,
+      `before:${expiresAt.toISOString().replace(/\.\d+Z$/, 'Z')}`,
+    ];
+    const own = await this.#tokens.own(signal);
+    const token = own === undefined ? undefined : attenuate(own, caveats);
+    return token === undefined ? undefined : { token, until: undefined };
   }
 
   async #macaroon(url: string, method: 'GET' | 'PUT', seconds: number, signal: AbortSignal | undefined) {
