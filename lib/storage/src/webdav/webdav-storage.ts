@@ -161,8 +161,8 @@ export class WebDavStorage implements StorageProvider {
       Authorization: `Bearer ${token}`,
       ...(method === 'PUT' && sha256 !== undefined && digestHeaders(sha256)),
     };
-    const trustedOrigins = [...this.#trusted];
-    return { method, url, headers, trustedOrigins, expiresAt: isEarlier ? until : expiresAt };
+    const origins = this.#trusted.size > 0 ? { trustedOrigins: [...this.#trusted] } : {};
+    return { method, url, headers, ...origins, expiresAt: isEarlier ? until : expiresAt };
   }
 
   /**
