@@ -88,7 +88,12 @@ export async function seedStorage(client: ApiClient, address: string): Promise<v
   const { setStorage } = await client.mutate(SeedSetStorageDocument, change, { idempotent: true });
   const isMissing = setStorage.userErrors.some(({ code }) => code === 'STORAGE_NOT_FOUND');
   if (!isMissing) return refuse('the address of the storage', setStorage.userErrors);
-  const storage = { name: playgroundStorage, address, provider: 'FOLDER' as const, credential: playgroundStorage };
+  const storage = {
+    name: playgroundStorage,
+    address,
+    provider: 'FOLDER' as const,
+    credential: playgroundStorage,
+  };
   const input = { ...storage, isDefault: true };
   const { createStorage } = await client.mutate(SeedStorageDocument, { input }, { idempotent: true });
   refuse('the storage', createStorage.userErrors);

@@ -116,7 +116,8 @@ export class SignedStorage {
       request.resume();
       response.writeHead(status).end();
     } else if (request.method === 'PUT') await this.#store(name, request, response, fault);
-    else await this.#serve(name, { start, version: request.headers['if-range']?.toString() }, response, fault);
+    else
+      await this.#serve(name, { start, version: request.headers['if-range']?.toString() }, response, fault);
   }
 
   async #store(

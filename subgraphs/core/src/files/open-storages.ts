@@ -1,12 +1,7 @@
 /** Storages that are open: their providers with their credentials. */
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import {
-  openStorage,
-  type StorageDefinition,
-  StorageError,
-  type StorageProvider,
-} from '@rhizome/storage';
+import { openStorage, type StorageDefinition, StorageError, type StorageProvider } from '@rhizome/storage';
 import type { StorageDocument } from '../storages/storage.document.js';
 import { type ReadCredential, readCredential } from './credentials.js';
 

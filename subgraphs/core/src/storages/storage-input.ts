@@ -83,7 +83,8 @@ export function movesFiles(current: StorageSettings, next: StorageSettings): rea
   const places = (['address', 'bucket', 'prefix'] as const).filter((name) => current[name] !== next[name]);
   const isNarrowed =
     next.experiments.length > 0 &&
-    (current.experiments.length === 0 || current.experiments.some((name) => !next.experiments.includes(name)));
+    (current.experiments.length === 0 ||
+      current.experiments.some((name) => !next.experiments.includes(name)));
   return isNarrowed ? [...places, 'experiments'] : places;
 }
 

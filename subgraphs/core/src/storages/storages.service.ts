@@ -114,24 +114,28 @@ export class StoragesService {
   /** Changes a storage. Jobs that run get addresses by the new settings. */
   async set(input: SetStorage): Promise<StorageResult<ChangeCode | NameCode | 'STORAGE_IN_USE'>> {
     const { expectedRevision, isDryRun, isForced } = input;
-    return this.#change<NameCode | 'STORAGE_IN_USE'>(input.name, isDryRun === true, async (current, errors) => {
-      if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
-        const message = `expectedRevision: ${expectedRevision} is outdated; the storage has revision ${current.revision}`;
-        errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
-        return current;
-      }
-      const settings = mergeSettings(current, input);
-      if (canonicalJson(settings) === canonicalJson(settingsOf(current))) return current;
-      checkSettings(errors, current.provider, settings);
-      if (errors.isEmpty) await this.#checkNames(errors, settings);
-      const [moved] = isForced === true ? [] : movesFiles(current, settings);
-      if (errors.isEmpty && moved !== undefined) {
-        const reason = await this.#useOf(current);
-        const text = `${moved}: storage "${input.name}" is in use: ${reason}; isForced changes it nevertheless`;
-        if (reason !== undefined) errors.report('STORAGE_IN_USE', [moved], text);
-      }
-      return { ...headOf(current), ...settings };
-    });
+    return this.#change<NameCode | 'STORAGE_IN_USE'>(
+      input.name,
+      isDryRun === true,
+      async (current, errors) => {
+        if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
+          const message = `expectedRevision: ${expectedRevision} is outdated; the storage has revision ${current.revision}`;
+          errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
+          return current;
+        }
+        const settings = mergeSettings(current, input);
+        if (canonicalJson(settings) === canonicalJson(settingsOf(current))) return current;
+        checkSettings(errors, current.provider, settings);
+        if (errors.isEmpty) await this.#checkNames(errors, settings);
+        const [moved] = isForced === true ? [] : movesFiles(current, settings);
+        if (errors.isEmpty && moved !== undefined) {
+          const reason = await this.#useOf(current);
+          const text = `${moved}: storage "${input.name}" is in use: ${reason}; isForced changes it nevertheless`;
+          if (reason !== undefined) errors.report('STORAGE_IN_USE', [moved], text);
+        }
+        return { ...headOf(current), ...settings };
+      },
+    );
   }
 
   /** Removes a storage that no live job needs. Its files stay where they are. */

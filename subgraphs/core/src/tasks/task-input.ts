@@ -127,7 +127,11 @@ function checkCount(
     if (name !== indexParameter)
       errors.add(['template'], `{{${name}}}`, '{{index}}, the only parameter with `count`');
   }
-  checkFilled(template, count - 1, {}, ['template'], errors, checkPlace);
+  // Places of the first job may belong to another owner than those of the last one.
+  const before = errors.all.length;
+  checkFilled(template, 0, {}, ['template'], errors, checkPlace);
+  if (errors.all.length === before && count > 1)
+    checkFilled(template, count - 1, {}, ['template'], errors, checkPlace);
 }
 
 /** Shape of a job, with the parameters that its texts need. */

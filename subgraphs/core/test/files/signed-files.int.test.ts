@@ -400,7 +400,12 @@ describe('signJobFiles', () => {
 
   it('names no credential where a storage cannot be opened', async () => {
     const worker = await workerNamed('host-7');
-    await change('createStorage', { ...site, name: 'closed', isDefault: false, credential: 'unknown-to-all' });
+    await change('createStorage', {
+      ...site,
+      name: 'closed',
+      isDefault: false,
+      credential: 'unknown-to-all',
+    });
     const held = await started(worker, reading('rhizome://closed/alpha/shared/x'));
     const answer = await sign(worker, held, { reads: [{ name: 'in-0' }] });
     expect(codesOf(answer)).toEqual(['STORAGE_UNAVAILABLE']);
@@ -426,7 +431,19 @@ describe('signJobFiles', () => {
     const forged = { name: 'o', location: 'rhizome://site/alpha/bob/private', sizeBytes: 5, sha256 };
     const refused = await report('finishJobs', worker, { ...held, exitCode: 0, outputs: [forged] });
     expect(codesOf(refused)).toEqual(['INVALID_VALUE']);
-    const tricky = { ...forged, location: `rhizome://site/alpha/bob/jobs/${held.id}/1/private` };
+    const files = `rhizome://site/alpha/ada/jobs/${held.id}`;
+    for (const location of [
+      `${files}/${held.fence}/other`,
+      `${files}/${held.fence + 1}/o`,
+      `${files}/o`,
+      `rhizome://any/alpha/ada/x/jobs/${held.id}/1/o`,
+      `root://host//jobs/${held.id}/1/o`,
+    ]) {
+      const outputs = [{ ...forged, location }];
+      const answer = await report('finishJobs', worker, { ...held, exitCode: 0, outputs });
+      expect(codesOf(answer)).toEqual(['INVALID_VALUE']);
+    }
+    const tricky = { ...forged, location: `rhizome://site/alpha/bob/jobs/${held.id}/1/o` };
     const accepted = await report('finishJobs', worker, { ...held, exitCode: 0, outputs: [tricky] });
     expect(codesOf(accepted)).toEqual([]);
     const text = 'query ($id: ID!) { job(id: $id) { outputFiles { name url } } }';

@@ -79,10 +79,12 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
     const outputPath = [...at, 'outputs', index];
     errors.text([...outputPath, 'name'], output.name, 1, 255);
     errors.text([...outputPath, 'location'], output.location, 1, 4096);
-    const { id } = report;
-    // A worker must not register a file of another job.
-    if (isInStorage(output.location) && !output.location.includes(`/jobs/${id}/`))
-      errors.add([...outputPath, 'location'], output.location, `below jobs/${id}/, the files of the job`);
+    if (isInStorage(output.location) && !isOwnFile(output, report))
+      errors.add(
+        [...outputPath, 'location'],
+        output.location,
+        `rhizome://STORAGE/EXPERIMENT/OWNER/jobs/${report.id}/FENCE/${output.name}, the file of the attempt as it was signed`,
+      );
     errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
     errors.form(
       [...outputPath, 'sha256'],
@@ -91,6 +93,28 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
       '64 hexadecimal digits, lower case',
     );
   });
+}
+
+/**
+ * True for the form of the locations that core signs for an attempt, with its own fence or an earlier one: a
+ * worker must not register another file, and the report cannot be mended later. Experiment and owner are
+ * checked when the file is signed for others.
+ */
+function isOwnFile(
+  { name, location }: { name: string; location: string },
+  { id, fence }: FinishSpec,
+): boolean {
+  const [scheme, empty, storage, experiment, owner, jobs, job, written, ...rest] = location.split('/');
+  return (
+    scheme === 'rhizome:' &&
+    empty === '' &&
+    [storage, experiment, owner].every((part) => part !== undefined && part !== '') &&
+    jobs === 'jobs' &&
+    job === id &&
+    /^\d{1,15}$/.test(written ?? '') &&
+    Number(written) <= fence &&
+    rest.join('/') === name
+  );
 }
 
 /** Adds all errors of a report that an attempt failed. */
