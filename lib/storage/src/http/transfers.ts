@@ -137,8 +137,15 @@ export async function writeFile(
   let fault: unknown;
   const body = (): Readable => {
     const content = new VerifiedContent(withoutCredentials(url), source);
-    content.once('error', (error) => (fault ??= error));
-    return piped(source.open(), content);
+    const from = source.open();
+    content.once('error', (error) => {
+      if (isStorageError(error)) fault ??= error;
+    });
+    // A broken connection ends the content first, and by it the source.
+    from.once('error', (error) => {
+      if (!content.destroyed) fault ??= error;
+    });
+    return piped(from, content);
   };
   const headers = {
     'Content-Type': 'application/octet-stream',
