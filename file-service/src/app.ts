@@ -29,10 +29,9 @@ export interface FileServiceOptions {
   readonly origins?: readonly string[] | undefined;
   readonly openMetrics?: boolean | undefined;
   readonly metricsTokenFile?: string | undefined;
+  /** Interval at which abandoned uploads are removed, in milliseconds; default an hour. */
+  readonly abandonedEveryMs?: number | undefined;
 }
-
-/** Interval at which abandoned uploads are removed. */
-const abandonedEveryMs = 3_600_000;
 
 /** Serves files of a folder to those who have a signed address. */
 export class FileService {
@@ -41,6 +40,7 @@ export class FileService {
   readonly #options: FileServiceOptions;
   readonly #transfers: Transfers;
   #isDraining = false;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(options: FileServiceOptions, storage: FolderStorage) {
     const { folder, clock, bytesPerSecond, largestFileBytes = 5 * 2 ** 40, reserveBytes = 0 } = options;
@@ -62,7 +62,8 @@ export class FileService {
     const service = new FileService(options, storage);
     await service.#removeAbandoned(storage);
     // Those of a service that was restarted at once are too young at its start.
-    setInterval(() => void service.#removeAbandoned(storage), abandonedEveryMs).unref();
+    const { abandonedEveryMs = 3_600_000 } = options;
+    service.#timer = setInterval(() => void service.#removeAbandoned(storage), abandonedEveryMs).unref();
     return service;
   }
 
@@ -79,6 +80,7 @@ export class FileService {
   /** Accepts no more transfers. */
   drain(): void {
     this.#isDraining = true;
+    clearInterval(this.#timer);
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -188,6 +188,24 @@ describe('the file service', () => {
       message: expect.stringContaining('No space is left'),
     });
     await full.close();
+  });
+
+  it('removes what a killed service left, also while it runs', async () => {
+    const running = await start({ abandonedEveryMs: 10 });
+    await running.storage.put('kept', sourceOfBytes('content'));
+    const partial = join(running.folder, '.rhizome-partial', 'left');
+    await writeFile(partial, 'half');
+    const twoDaysAgo = new Date(Date.now() - 2 * 86_400_000);
+    await utimes(partial, twoDaysAgo, twoDaysAgo);
+    await waitFor(
+      'the partial file to be removed',
+      async () => {
+        const names = await readdir(join(running.folder, '.rhizome-partial'));
+        return names.length === 0;
+      },
+      { deadlineMs: 10_000 },
+    );
+    await running.close();
   });
 
   it('keeps nothing of an upload whose client breaks the connection', async () => {
