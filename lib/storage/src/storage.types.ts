@@ -30,7 +30,7 @@ export interface FileBody {
   readonly body: Readable;
   /** Size of the whole file, also if only a range of it was asked for. */
   readonly sizeBytes: number;
-  /** Changes when the file is replaced; undefined if the storage does not tell. */
+  /** Changes when the file is replaced; undefined if the storage does not report it. */
   readonly version?: string | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface AddressSource {
   renew(refused: FileAddress): void;
 }
 
-/** How long a transfer is repeated. Times count from the first fault after which nothing has arrived. */
+/** Limits of the repetition of a transfer. Times count from the first fault after which nothing has arrived. */
 export interface Patience {
   /** For faults that may pass, in milliseconds. */
   readonly passingMs: number;
@@ -83,7 +83,7 @@ class Target {
   #hash: Hash = createHash('sha256');
   /** Size of the whole file, as the storage reported it first. */
   #total: number | undefined;
-  /** Version of the file of which a part has arrived; undefined if the storage does not tell. */
+  /** Version of the file of which a part has arrived; undefined if the storage does not report it. */
   #version: string | undefined;
   sizeBytes = 0;
 

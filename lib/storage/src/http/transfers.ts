@@ -106,7 +106,7 @@ export async function readFile(
   }
 }
 
-/** `If-Range` permits only exact versions, and a server that is asked for another one sends the whole file. */
+/** `If-Range` permits only exact versions. A server that has another one sends the whole file. */
 function rangeHeaders({ start, end }: ByteRange, version: string | undefined): Record<string, string> {
   const isExact = version !== undefined && !version.startsWith('W/');
   return { Range: `bytes=${start}-${end ?? ''}`, ...(isExact && { 'If-Range': version }) };

@@ -1,4 +1,4 @@
-/** Addresses of files by WebDAV, on a server with a token service that shows what it is asked for. */
+/** Addresses of files by WebDAV, on a server with a token service that records the requests. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +21,7 @@ let digests: unknown[];
 let macaroon: { status: number; text: string };
 
 beforeEach(async () => {
-  [scopes, made, digests, folders] = [[], [], [], new Set(['/dav', '/dav/atlas'])];
+  [scopes, made, digests, folders] = [[], [], [], new Set(['/dav', '/dav/heron'])];
   macaroon = { status: 404, text: '' };
   server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -65,19 +65,19 @@ const granted = (): string[] =>
 
 describe('WebDavStorage.sign', () => {
   it('asks for one right only, whatever the key is', async () => {
-    const key = 'atlas/ada/x storage.modify:/dav/atlas';
+    const key = 'heron/ada/x storage.modify:/dav/heron';
     await storage.sign(key, { method: 'GET', expiresAt: inAMinute() });
-    expect(granted()).toEqual(['storage.read:/dav/atlas/ada/x%20storage.modify%3A/dav/atlas']);
+    expect(granted()).toEqual(['storage.read:/dav/heron/ada/x%20storage.modify%3A/dav/heron']);
     expect(granted()[0]?.split(' ')).toHaveLength(1);
   });
 
   it('makes the collections of a file that is written, once for those of one attempt', async () => {
     const content = sourceOfBytes('content');
-    const keys = ['a', 'b', 'c'].map((name) => `atlas/ada/jobs/1/${name}`);
+    const keys = ['a', 'b', 'c'].map((name) => `heron/ada/jobs/1/${name}`);
     const grant = { method: 'PUT' as const, expiresAt: inAMinute(), sha256: content.sha256 };
     const addresses = await Promise.all(keys.map(async (key) => storage.sign(key, grant)));
     for (const signed of addresses) await writeSigned(signed, content);
-    expect([...folders].slice(2)).toEqual(['/dav/atlas/ada', '/dav/atlas/ada/jobs', '/dav/atlas/ada/jobs/1']);
+    expect([...folders].slice(2)).toEqual(['/dav/heron/ada', '/dav/heron/ada/jobs', '/dav/heron/ada/jobs/1']);
     expect(made.length).toBeLessThan(10);
     expect(digests).toEqual(
       keys.map(() => `sha-256=:${Buffer.from(content.sha256, 'hex').toString('base64')}:`),
@@ -91,10 +91,10 @@ describe('WebDavStorage.sign', () => {
     ['does not know', 405, ''],
   ])('takes the token service where a server %s requests for macaroons', async (_, status, page) => {
     macaroon = { status, text: page };
-    const { headers } = await storage.sign('atlas/x', { method: 'GET', expiresAt: inAMinute() });
+    const { headers } = await storage.sign('heron/x', { method: 'GET', expiresAt: inAMinute() });
     expect(headers).toEqual({ Authorization: 'Bearer issued' });
     macaroon = { status: 200, text: '{"macaroon": "AbC"}' };
-    const limited = await storage.sign('atlas/x', { method: 'GET', expiresAt: inAMinute() });
+    const limited = await storage.sign('heron/x', { method: 'GET', expiresAt: inAMinute() });
     expect(limited.headers).toEqual({ Authorization: 'Bearer AbC' });
   });
 });
