@@ -46,10 +46,10 @@ const longestMs = 60_000;
 const concurrent = 4;
 /** Failures of a storage in one round after which its other files wait for a later round. */
 const fewFailures = 3;
-/** Time for which the files of an ended job are looked at again: a slow upload of it may end late. */
+/** Time for which the files of an ended job are checked again: a slow upload of it may end late. */
 const lateSeconds = 86_400;
 
-/** What one round knows. */
+/** Knowledge of one round. */
 interface Round {
   readonly known: ReadonlyMap<string, StorageDocument>;
   /** Number of failures of each storage. */

@@ -148,7 +148,7 @@ export class StoragesService {
     });
   }
 
-  /** Why a storage is in use; undefined if no live job needs it. */
+  /** The reason why a storage is in use; undefined if no live job needs it. */
   async #useOf(storage: StorageDocument): Promise<string | undefined> {
     const user = await this.#options.liveJobOf(storage);
     if (user === null) return undefined;
