@@ -11,13 +11,17 @@ export async function experimentFacts(
   { experiments, shares, storages }: Pick<Directories, 'experiments' | 'shares' | 'storages'>,
   name: string,
 ): Promise<ExperimentFacts | null> {
-  const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
+  const [experiment, leaves, all] = await Promise.all([
+    experiments.find(name),
+    shares.ofExperiment(name),
+    storages.allFresh(),
+  ]);
   return (
     experiment && {
       name,
       shares: leaves.map(({ path }) => path),
       continuity: experiment.continuity,
-      storages: storages.all().filter((storage) => serves(storage, name)),
+      storages: all.filter((storage) => serves(storage, name)),
     }
   );
 }
