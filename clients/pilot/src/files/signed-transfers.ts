@@ -15,7 +15,7 @@ export interface AddressSource {
   renew(refused: FileAddress): void;
 }
 
-/** Limits of the repetition of a transfer. Times count from the first fault after which nothing has arrived. */
+/** Limits of the repetition of a transfer, from the first fault after which nothing has arrived. */
 export interface Patience {
   /** For faults that may pass, in milliseconds. */
   readonly passingMs: number;
