@@ -4,7 +4,7 @@ import { assertKey, assertPrefix, compareKeys } from './keys.js';
 describe('assertKey', () => {
   it.each([
     'a',
-    'atlas/anna/jobs/job_1/3/histogram of µ.root',
+    'larks/anna/jobs/job_1/3/histogram of µ.root',
     '.hidden',
     '...',
     'a..b/c.',
