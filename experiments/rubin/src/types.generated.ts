@@ -391,7 +391,7 @@ export type RubinQuantumInput = {
 /** Report of a program about a quantum of its cluster. */
 export type RubinQuantumReport = {
   readonly __typename?: 'RubinQuantumReport';
-  /** 0 if the quantum has succeeded; it then counts as such even if the job fails. */
+  /** Exit code of the quantum: 0 if it has succeeded; it then counts as such even if the job fails. */
   readonly exitCode: Scalars['Int']['output'];
   /** Duration of the quantum, in seconds; null if the program did not say. */
   readonly seconds?: Maybe<Scalars['Float']['output']>;
