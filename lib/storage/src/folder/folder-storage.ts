@@ -155,7 +155,7 @@ export class FolderStorage implements StorageProvider {
 
   async #place(
     key: string,
-    { path }: PartialFile,
+    { file, path }: PartialFile,
     { sizeBytes, sha256 }: VerifiedContent,
     { ifAbsent = false, signal }: PutOptions,
   ): Promise<StoredFile> {
@@ -169,7 +169,7 @@ export class FolderStorage implements StorageProvider {
             // A link to the file is made only if the name is free; a new name replaces what was there.
             await (ifAbsent ? link(path, target) : rename(path, target));
             await folder.sync();
-            return { key, sizeBytes, modifiedAt: new Date((await statOf(target)).modifiedAt), sha256 };
+            return { key, sizeBytes, modifiedAt: (await file.stat()).mtime, sha256 };
           },
           true,
         );
@@ -203,15 +203,6 @@ export class FolderStorage implements StorageProvider {
     } catch (error) {
       throw folderError(error, action, key);
     }
-  }
-}
-
-async function statOf(path: string): Promise<Omit<OpenFile, 'file'>> {
-  const file = await openPlainFile(path);
-  try {
-    return describe(await file.stat({ bigint: true }));
-  } finally {
-    await file.close();
   }
 }
 
