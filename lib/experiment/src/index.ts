@@ -18,6 +18,7 @@ export {
   type SubmissionDocument,
   type SubmissionsDeclaration,
   type SubmissionStage,
+  type WorkflowEnd,
 } from './submissions/submission.document.js';
 export { givenResources, type JobResources, jobResourcesSchema } from './input/job-resources.js';
 export {

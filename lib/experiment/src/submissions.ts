@@ -22,6 +22,7 @@ import { type Alongside, type AmountsOf, Ledger } from './following/ledger.repos
 import { type NodeStateDocument, nodeStatesCollection } from './following/node-state.document.js';
 import { deadLettersCollection } from './following/dead-letter.document.js';
 import { takeJobs } from './following/snapshot.js';
+import { noteEnds } from './following/workflow-ends.js';
 import type { ExperimentOptions, Following } from './module.js';
 import type { InputFault } from './input/experiment-input-errors.js';
 import type { PathRule } from './submissions/core-task.js';
@@ -121,20 +122,8 @@ export interface Submissions<T extends SubmissionDocument, C, E extends string =
 export function createSubmissions<T extends SubmissionDocument, C, E extends string = never>(
   options: SubmissionsOptions<T, C, E>,
 ): Submissions<T, C, E> {
-  const {
-    db,
-    clock,
-    ids,
-    core,
-    experiment,
-    definition,
-    label,
-    rules,
-    pathRules,
-    amountsOf = () => ({}),
-    alongside,
-    recorded,
-  } = options;
+  const { db, clock, ids, core, experiment, definition, label, rules, pathRules } = options;
+  const { amountsOf = () => ({}), alongside, recorded } = options;
   const log = options.log.child({ part: 'submissions' });
   const submissions = new SubmissionsRepository(db, definition);
   const ledger = new Ledger({ db, definition, amountsOf, alongside, clock });
@@ -171,7 +160,9 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
   const { signal } = stopping;
   const healed = (submission: T): Promise<void> =>
     takeJobs({ core, submissions, ledger }, submission, signal);
-  const sweep = { submissions, submitter, healed, recorded, log, everyMs: options.sweepMs ?? 15_000 };
+  const ends = () => noteEnds({ core, submissions, clock }, signal);
+  const everyMs = options.sweepMs ?? 15_000;
+  const sweep = { submissions, submitter, healed, recorded, log, everyMs, ends };
   let sweeping: Promise<void> | undefined;
   return {
     submit: (request) => submitter.submit(request),
@@ -184,7 +175,11 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
       load: (positions) => ledger.outcomes(positions),
     }),
     nodeStates: (id, from, to) => ledger.nodeStates(id, from, to),
-    retry: (submission, request) => retryInCore({ core, pathRules }, submission, request),
+    async retry(submission, request) {
+      // Before the call: if events are lost after it, the snapshot must not leave the submission out.
+      await submissions.reopened(submission._id, clock.now());
+      return retryInCore({ core, pathRules }, submission, request);
+    },
     changes: (id, after, until) => feed.changes(id, after, until),
     async start() {
       follower.start();

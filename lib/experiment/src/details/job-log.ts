@@ -4,8 +4,8 @@ import { ExperimentJobLogDocument } from '../operations.generated.js';
 
 /** Longest line that is returned, in characters; longer ones are left out. */
 const maxLineLength = 8192;
-/** Pages of a log that are read at most. */
-const maxPages = 200;
+/** Pages of a log that are read at most. One of 50 chunks of 64 KiB is not too large, however escaped. */
+const maxPages = 4000;
 
 /** An attempt of a job. */
 export interface LoggedAttempt {

@@ -6,7 +6,9 @@ import { coreIdOf, type SubmissionDocument } from '../submissions/submission.doc
 /** Fields of a submission that no longer change once core has it: all but its progress. */
 export type FixedPart<T extends SubmissionDocument> = Omit<T, (typeof changingFields)[number]>;
 
-const changingFields = ['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts'] as const;
+const changingFields = [
+  ...(['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts', 'workflowEnd'] as const),
+] as const;
 const changing: ReadonlySet<string> = new Set(changingFields);
 
 /** Most submissions that are kept; above it, the least recently used one is removed. */

@@ -158,6 +158,13 @@ describe('Ledger', () => {
       { _id: 'a/0000001', run: last, before: again, spent: { coreSeconds: 12, lostCoreSeconds: 12 } },
     ]);
     expect(await ledger.nodeStates('a', 0, 1)).toEqual([]);
+    // The end of a job and the next job of the node come together.
+    const ended = { ...last, jobRevision: 4, state: 'FAILED', coreSeconds: 3, lostCoreSeconds: 3 };
+    const next = run('job_4', 1);
+    await ledger.record([next, ended].map(of), 'c3');
+    expect(await ledger.nodeStates('a', 0, 2)).toMatchObject([
+      { run: next, before: ended, spent: { coreSeconds: 15, lostCoreSeconds: 15 } },
+    ]);
   });
 
   it('ignores a job that belongs to no submission, whatever its label says', async () => {

@@ -12,7 +12,7 @@ import {
   streamPlacesCollection,
   type StreamPlaceDocument,
 } from './job-state.document.js';
-import { isNewerRun, spentBy } from './node-run.js';
+import { nextRuns, type NodeRuns, newestOfJobs } from './node-run.js';
 import { type NodeRun, nodeStatesCollection, type NodeStateDocument } from './node-state.document.js';
 import { maxDeadLetters, deadLettersCollection, type DeadLetterDocument } from './dead-letter.document.js';
 
@@ -187,29 +187,36 @@ export class Ledger<T extends SubmissionDocument> {
     submissions: ReadonlyMap<string, T>,
     session: ClientSession,
   ): Promise<void> {
-    const newest = new Map<string, NodeNews<T>>();
+    const runs = new Map<string, NodeNews<T>[]>();
     for (const { submissionId, index, run } of facts) {
       const id = positionId(submissionId, index);
       const submission = submissions.get(submissionId);
-      if (submission && run && isNewerRun(run, newest.get(id)?.run))
-        newest.set(id, { submission, index, run });
+      if (!submission || !run) continue;
+      const others = runs.get(id);
+      if (others) others.push({ submission, index, run });
+      else runs.set(id, [{ submission, index, run }]);
     }
-    if (newest.size === 0) return;
-    const found = await this.#nodes.find({ _id: { $in: [...newest.keys()] } }, { session }).toArray();
+    if (runs.size === 0) return;
+    const found = await this.#nodes.find({ _id: { $in: [...runs.keys()] } }, { session }).toArray();
     const known = new Map(found.map((node) => [node._id, node]));
     const updatedAt = this.#options.clock.now();
     const { schemaVersion } = nodeStatesCollection;
     const changed = new Set<string>();
     const news: NodeNews<T>[] = [];
-    const writes = [...newest].flatMap(([_id, one]) => {
-      const { submission, run } = one;
+    const writes = [...runs].flatMap(([_id, ofNode]) => {
       const old = known.get(_id);
-      if (!isNewerRun(run, old?.run)) return [];
-      changed.add(submission._id);
-      news.push(one);
-      const earlier = old && old.run.jobId !== run.jobId ? { before: old.run, spent: spentBy(old) } : {};
+      let node: NodeRuns | undefined = old;
+      // One job after another: what the earlier ones took does not depend on what came together.
+      for (const one of newestOfJobs(ofNode)) {
+        const next = nextRuns(node, one.run);
+        if (next && next.run === one.run) news.push(one);
+        node = next ?? node;
+      }
+      if (!node || node === old) return [];
+      for (const { submission } of ofNode) changed.add(submission._id);
+      const { run, before, spent } = node;
       const update = {
-        $set: { run, updatedAt, ...earlier },
+        $set: { run, updatedAt, ...(before ? { before } : {}), ...(spent ? { spent } : {}) },
         $setOnInsert: { schemaVersion },
         $inc: { revision: 1 },
       };
@@ -218,7 +225,11 @@ export class Ledger<T extends SubmissionDocument> {
     if (writes.length === 0) return;
     await this.#nodes.bulkWrite(writes, { session });
     const filter = { _id: { $in: [...changed] } } as unknown as Filter<T>;
-    const touch = { $inc: { revision: 1 }, $set: { updatedAt } } as unknown as UpdateFilter<T>;
+    const touch = {
+      $inc: { revision: 1 },
+      $set: { updatedAt },
+      $unset: { workflowEnd: '' },
+    } as unknown as UpdateFilter<T>;
     await this.#submissions.updateMany(filter, touch, { session });
     await this.#options.alongside?.(news, session);
   }

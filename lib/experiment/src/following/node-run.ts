@@ -38,6 +38,39 @@ export function isNewerRun(run: NodeRun, known: NodeRun | undefined): boolean {
   return run.jobId === known.jobId ? run.jobRevision > known.jobRevision : run.jobId > known.jobId;
 }
 
+/** The part of a node that its jobs determine. */
+export type NodeRuns = Pick<NodeStateDocument, 'run' | 'before' | 'spent'>;
+
+/** The newest revision of each job, in the order of the jobs. */
+export function newestOfJobs<N extends { readonly run: NodeRun }>(ofNode: readonly N[]): readonly N[] {
+  const newest = new Map<string, N>();
+  for (const one of ofNode) {
+    const known = newest.get(one.run.jobId);
+    if (!known || one.run.jobRevision > known.run.jobRevision) newest.set(one.run.jobId, one);
+  }
+  return [...newest.values()].sort((a, b) => (a.run.jobId < b.run.jobId ? -1 : 1));
+}
+
+/**
+ * The jobs of a node with one more, or with a later revision of the newest one or of the one before;
+ * undefined if it says nothing new.
+ */
+export function nextRuns(known: NodeRuns | undefined, run: NodeRun): NodeRuns | undefined {
+  if (!known) return { run };
+  const { before, spent } = known;
+  if (isNewerRun(run, known.run))
+    return run.jobId === known.run.jobId
+      ? { ...known, run }
+      : { run, before: known.run, spent: spentBy(known) };
+  if (run.jobId !== before?.jobId || run.jobRevision <= before.jobRevision) return undefined;
+  const more = (name: keyof SpentSeconds): number =>
+    Math.max(0, (spent?.[name] ?? 0) + run[name] - before[name]);
+  return {
+    ...{ run: known.run, before: run },
+    spent: { coreSeconds: more('coreSeconds'), lostCoreSeconds: more('lostCoreSeconds') },
+  };
+}
+
 /** Time of all jobs of a node so far. */
 export function spentBy({ run, spent }: Pick<NodeStateDocument, 'run' | 'spent'>): SpentSeconds {
   return {

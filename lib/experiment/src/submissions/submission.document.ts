@@ -19,6 +19,12 @@ export const submissionStages = ['SUBMITTING', 'OPEN', 'DONE'] as const;
 /** One of {@link submissionStages}. */
 export type SubmissionStage = (typeof submissionStages)[number];
 
+/** Ends of workflows in core. */
+export const workflowEnds = ['SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
+
+/** One of {@link workflowEnds}. */
+export type WorkflowEnd = (typeof workflowEnds)[number];
+
 /**
  * Something that was submitted to an experiment and that core does as one task, or as one workflow.
  * Experiments add fields of their own.
@@ -42,6 +48,8 @@ export interface SubmissionDocument {
   readonly taskId?: string;
   /** The workflow in core, for submissions that become workflows; absent while SUBMITTING. */
   readonly workflowId?: string;
+  /** State in which the workflow has ended in core, as last asked; absent while any job of it changes. */
+  readonly workflowEnd?: WorkflowEnd;
   /** Jobs of the task, or nodes of the workflow. */
   readonly totalJobs: number;
   /** Derived from events: jobs that FINISHED, by position in the task or workflow. */
@@ -110,7 +118,9 @@ export function defineSubmissions<T extends SubmissionDocument>(
         digest: { bsonType: 'string' },
         stage: { enum: [...submissionStages] },
         taskId: { bsonType: 'string' },
-        ...(areWorkflows ? { workflowId: { bsonType: 'string' } } : {}),
+        ...(areWorkflows
+          ? { workflowId: { bsonType: 'string' }, workflowEnd: { enum: [...workflowEnds] } }
+          : {}),
         totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
         finishedJobs: count,
         lostJobs: count,

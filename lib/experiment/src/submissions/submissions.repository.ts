@@ -6,8 +6,8 @@ import {
   keysetPage,
   type KeysetPage,
 } from '@rhizome/mongo';
-import type { ClientSession, Collection, Db, Filter } from 'mongodb';
-import type { SubmissionDocument, SubmissionStage } from './submission.document.js';
+import type { ClientSession, Collection, Db, Filter, UpdateFilter } from 'mongodb';
+import type { SubmissionDocument, SubmissionStage, WorkflowEnd } from './submission.document.js';
 
 /** Documents of a submission in the experiment's own collections, written and deleted together with it. */
 export interface SubmissionParts<T extends SubmissionDocument> {
@@ -71,6 +71,31 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
   /** Submissions in a stage behind an id, by id. */
   inStage(stage: SubmissionStage, behind: string, limit: number): Promise<readonly T[]> {
     return this.#all({ stage, _id: { $gt: behind } }, limit);
+  }
+
+  /** Submissions behind an id whose workflows core has, and was not seen to have ended, by id. */
+  inWorkflows(behind: string, limit: number): Promise<readonly T[]> {
+    const filter = { stage: 'OPEN', _id: { $gt: behind }, workflowId: { $exists: true } };
+    return this.#all({ ...filter, workflowEnd: { $exists: false } }, limit);
+  }
+
+  /** Notes the end of a workflow in core, unless the submission has changed since it was read. */
+  async endNoted({ _id, revision }: T, workflowEnd: WorkflowEnd, now: Date): Promise<void> {
+    const filter = { _id, revision, stage: 'OPEN' } as unknown as Filter<T>;
+    const stage = { $cond: [{ $eq: ['$finishedJobs', '$totalJobs'] }, 'DONE', 'OPEN'] };
+    const update = { workflowEnd, stage, updatedAt: now, revision: { $add: ['$revision', 1] } };
+    await this.#submissions.updateOne(filter, [{ $set: update }], majority);
+  }
+
+  /** OPEN or DONE → OPEN: nodes of the workflow are about to run again. */
+  async reopened(_id: string, now: Date): Promise<void> {
+    const filter = { _id, stage: { $ne: 'SUBMITTING' } } as unknown as Filter<T>;
+    const update = {
+      $set: { stage: 'OPEN', updatedAt: now },
+      $unset: { workflowEnd: '' },
+      $inc: { revision: 1 },
+    } as unknown as UpdateFilter<T>;
+    await this.#submissions.updateOne(filter, update, majority);
   }
 
   /** A page, newest first, of those with these values. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */

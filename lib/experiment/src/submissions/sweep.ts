@@ -11,6 +11,8 @@ export interface SweepOptions<T extends SubmissionDocument, C> {
   readonly submitter: Pick<Submitter<T, C, string>, 'submitToCore'>;
   /** Called for each submission that was submitted late: events of its jobs may have been missed. */
   readonly healed: (submission: T) => Promise<void>;
+  /** Notes which workflows have ended in core. */
+  readonly ends: () => Promise<void>;
   /** Called in each round. */
   readonly recorded?: (() => void) | undefined;
   readonly log: Logger;
@@ -31,6 +33,11 @@ export async function sweepWhile<T extends SubmissionDocument, C>(
       await round(options, signal);
     } catch (error) {
       options.log.warn({ err: error }, 'sweep of submissions failed; it is retried');
+    }
+    try {
+      await options.ends();
+    } catch (error) {
+      if (!signal.aborted) options.log.warn({ err: error }, 'ends of workflows unknown; this is retried');
     }
   } while (await sleep(options.everyMs, signal));
 }
