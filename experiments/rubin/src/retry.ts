@@ -51,7 +51,7 @@ export async function checkRetry(
     memoryFactor != null ? { factor: memoryFactor } : memoryMiB != null ? { memoryMiB } : undefined;
   return {
     request: {
-      idempotencyKey,
+      ...{ subject: principal.subject, idempotencyKey },
       ...(nodes ? { nodes } : {}),
       ...(memory ? { requirements: { memory } } : {}),
     },

@@ -88,13 +88,18 @@ export async function findWork(
   return job?.workflowId == null ? undefined : { workflowId: job.workflowId };
 }
 
-/** Asks core. @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE */
-export async function asked<R>(ask: () => Promise<R>): Promise<R> {
+const kept = 'The submission is kept and submitted later; retry with the same key.';
+
+/**
+ * Asks core. @param hope what the caller can expect if it cannot be reached
+ * @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE
+ */
+export async function asked<R>(ask: () => Promise<R>, hope = kept): Promise<R> {
   try {
     return await ask();
   } catch (error) {
     if (!isRhizomeApiError(error)) throw error;
-    throw error.code === 'FORBIDDEN' ? forbidden(error) : unavailable(error);
+    throw error.code === 'FORBIDDEN' ? forbidden(error) : unavailable(error, hope);
   }
 }
 
@@ -104,8 +109,8 @@ function forbidden(cause: Error): DomainError {
   return new DomainError('FORBIDDEN', text, { service: 'core' }, { cause });
 }
 
-function unavailable(cause: Error): DomainError {
-  const text = 'Core cannot be reached. The submission is kept and submitted later; retry with the same key.';
+function unavailable(cause: Error, hope = kept): DomainError {
+  const text = `Core cannot be reached. ${hope}`;
   return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'core' }, { cause });
 }
 

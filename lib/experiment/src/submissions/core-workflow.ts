@@ -36,16 +36,20 @@ const maxPartLength = 4_000_000;
 /**
  * Submits the workflow of a submission under a key that is derived from the submission, and its parts under
  * their numbers. Each call may be repeated, so after a crash all of it is repeated, and gives one workflow.
- * If core refuses a part, the workflow is cancelled before the answer.
+ * If core refuses a part, the workflow is cancelled before the answer. If core cancelled an earlier one
+ * because no part came for long, the submission begins again under the next key.
+ * @param attempt number of the beginning, from 1
  * @throws DomainError SERVICE_UNAVAILABLE if core does not respond, FORBIDDEN if the experiment's token may
  *   not submit
  */
 export async function submitWorkflowToCore(
   options: CoreSubmitOptions,
   { _id: id, submittedBy }: Pick<SubmissionDocument, '_id' | 'submittedBy'>,
-  { nodes, ...beginning }: CoreWorkflow,
+  submitted: CoreWorkflow,
+  attempt = 1,
 ): Promise<CoreAnswer> {
   const { core, experiment, label } = options;
+  const { nodes, ...beginning } = submitted;
   const parts = partsOf(nodes);
   const isSealed = parts.length === 1;
   const input = {
@@ -53,16 +57,20 @@ export async function submitWorkflowToCore(
     nodes: isSealed ? nodes : [],
     isSealed,
     labels: [...(beginning.labels ?? []), { key: label, value: id }],
-    ...{ experiment, idempotencyKey: id, onBehalfOf: submittedBy },
+    ...{ experiment, idempotencyKey: attempt === 1 ? id : `${id}/${attempt}`, onBehalfOf: submittedBy },
   };
   const { submitWorkflow } = await asked(() =>
     core.mutate(ExperimentSubmitWorkflowDocument, { input }, { idempotent: true, ...attemptOptions }),
   );
   const { workflow, userErrors } = submitWorkflow;
   if (!workflow) {
-    if (userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
-      return knownWorkflow(options, id, beginning.name);
-    return refused(userErrors, options);
+    if (!userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
+      return refused(userErrors, options);
+    const known = await knownWorkflow(options, id, beginning.name);
+    if (known !== 'EXPIRED') return known;
+    return attempt < maxAttempts
+      ? submitWorkflowToCore(options, { _id: id, submittedBy }, submitted, attempt + 1)
+      : refused([cancelled], options);
   }
   if (workflow.state !== 'OPEN') return { workflowId: workflow.id };
   let from = 0;
@@ -79,19 +87,32 @@ export async function submitWorkflowToCore(
  * Finds the workflow that core has for the key of a submission and does not return: it was cancelled before
  * it was sealed, or an earlier version of the experiment described it otherwise.
  */
-async function knownWorkflow(options: CoreSubmitOptions, id: string, name: string): Promise<CoreAnswer> {
+async function knownWorkflow(
+  options: CoreSubmitOptions,
+  id: string,
+  name: string,
+): Promise<CoreAnswer | 'EXPIRED'> {
   const { core, experiment, label } = options;
   const { workflows } = await asked(() =>
     core.query(ExperimentWorkflowsNamedDocument, { experiment, name }, attemptOptions),
   );
-  const found = workflows.nodes.find(({ labels }) =>
+  // The newest first.
+  const own = workflows.nodes.filter(({ labels }) =>
     labels.some(({ key, value }) => key === label && value === id),
   );
-  if (found?.sealedAt != null) return { workflowId: found.id };
-  return found?.state === 'CANCELLED' ? refused([cancelled], options) : workOfLabel(options, id);
+  const sealed = own.find(({ sealedAt }) => sealedAt !== null);
+  if (sealed) return { workflowId: sealed.id };
+  const [found] = own;
+  if (found?.state !== 'CANCELLED') return workOfLabel(options, id);
+  return found.cancellation?.by.subject === cleaner ? 'EXPIRED' : refused([cancelled], options);
 }
 
-/** A part was refused before a crash, or core waited for parts too long. */
+/** The part of core that cancels workflows whose parts do not come. */
+const cleaner = 'system:workflows';
+/** Beginnings of a workflow at most. */
+const maxAttempts = 20;
+
+/** A part was refused before a crash, or someone cancelled it. */
 const cancelled: Fault = {
   message: 'the workflow was cancelled before all of it was stored; submit it again',
   path: [],
