@@ -55,7 +55,7 @@ export function quantumResolvers(
   };
   const node = async (quantum: QuantumDocument, context: Context) => {
     const found = await campaignOf(quantum, context);
-    return found ? quantumRun(found.campaign, found.index) : undefined;
+    return found ? quantumRun(found.campaign, found.index) : {};
   };
   return {
     RubinQuantum: {
@@ -66,12 +66,12 @@ export function quantumResolvers(
         const found = await campaignOf(quantum, context);
         return found ? quantumState(found.campaign, found.index) : null;
       },
-      run: async (quantum, _args, context) => (await node(quantum, context))?.run ?? null,
+      run: async (quantum, _args, context) => (await node(quantum, context)).run ?? null,
       report: async (quantum, _args, context) => {
         const found = await campaignOf(quantum, context);
         return found?.campaign.reports.get(found.index) ?? null;
       },
-      previousRun: async (quantum, _args, context) => (await node(quantum, context))?.before ?? null,
+      previousRun: async (quantum, _args, context) => (await node(quantum, context)).before ?? null,
       blockedBy: async (quantum, _args, context) => {
         const found = await campaignOf(quantum, context);
         if (!found || quantumState(found.campaign, found.index) !== 'BLOCKED') return [];

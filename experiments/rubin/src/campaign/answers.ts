@@ -1,6 +1,6 @@
 /** Answers about a workflow: failures, blockers, sites, durations, cost. Pure. */
 import { type NodeRun, spentBy } from '@rhizome/experiment';
-import { type Campaign, memoryOf, quantumRun, quantumState } from './campaign.js';
+import { type Campaign, firstUndone, memoryOf, quantaByNode, quantumRun, quantumState } from './campaign.js';
 
 /** Quanta that have failed with the same error. */
 export interface FailureGroup {
@@ -25,7 +25,7 @@ export interface SiteEnds {
 const maxGroups = 100;
 const maxNames = 50;
 const maxSamples = 10;
-/** Failed quanta whose followers are counted: those with most direct followers. */
+/** Failed nodes whose followers are counted: those with most direct followers. */
 const maxBlockers = 200;
 
 /** Failed quanta by code of the error and exit code, the most frequent first. */
@@ -36,7 +36,7 @@ export function failuresOf(campaign: Campaign): readonly FailureGroup[] {
   >();
   campaign.graph.labelOf.forEach((label, index) => {
     if (quantumState(campaign, index) !== 'FAILED') return;
-    const run = quantumRun(campaign, index)?.run;
+    const { run } = quantumRun(campaign, index);
     if (!run) return;
     const exitCode = campaign.reports.get(index)?.exitCode ?? run.exitCode ?? null;
     const key = `${run.errorCode ?? ''} ${exitCode ?? ''}`;
@@ -60,29 +60,37 @@ export function failuresOf(campaign: Campaign): readonly FailureGroup[] {
     }));
 }
 
-/** Failed and cancelled quanta with the number of quanta that they block, those that block most first. */
+/**
+ * Failed and cancelled quanta with the number of quanta that they block, those that block most first. A
+ * cluster blocks as a whole, and is named by its first quantum that has not succeeded.
+ */
 export function blockersIn(
   campaign: Campaign,
   limit: number,
 ): readonly { readonly index: number; readonly blockedQuanta: number }[] {
-  const { graph } = campaign;
-  const followers: number[][] = graph.needs.map(() => []);
-  graph.needs.forEach((needs, index) => {
-    for (const need of needs) followers[need]?.push(index);
+  const { graph, states } = campaign;
+  const quanta = quantaByNode(graph);
+  const blocked: number[][] = graph.nodeNeeds.map(() => []);
+  graph.nodeNeeds.forEach((needs, node) => {
+    if (states[node] === 'BLOCKED') for (const need of needs) blocked[need]?.push(node);
   });
-  const blocked = (index: number): readonly number[] =>
-    (followers[index] ?? []).filter((other) => quantumState(campaign, other) === 'BLOCKED');
-  return endedBadly(campaign)
-    .map((index) => ({ index, direct: blocked(index).length }))
-    .filter(({ direct }) => direct > 0)
-    .sort((a, b) => b.direct - a.direct)
+  const next = (node: number): readonly number[] => blocked[node] ?? [];
+  return graph.nodeNeeds
+    .flatMap((_needs, node) => {
+      const isStopped = states[node] === 'FAILED' || states[node] === 'CANCELLED';
+      return isStopped && next(node).length > 0 ? [node] : [];
+    })
+    .sort((a, b) => next(b).length - next(a).length)
     .slice(0, maxBlockers)
-    .map(({ index }) => ({ index, blockedQuanta: reached(index, blocked) }))
+    .map((node) => ({
+      index: firstUndone(campaign, quanta[node] ?? []),
+      blockedQuanta: reached(node, next).reduce((sum, other) => sum + (quanta[other]?.length ?? 0), 0),
+    }))
     .sort((a, b) => b.blockedQuanta - a.blockedQuanta || a.index - b.index)
     .slice(0, limit);
 }
 
-function reached(from: number, next: (index: number) => readonly number[]): number {
+function reached(from: number, next: (node: number) => readonly number[]): readonly number[] {
   const seen = new Set<number>();
   const way = [from];
   for (let at = way.pop(); at !== undefined; at = way.pop())
@@ -91,15 +99,7 @@ function reached(from: number, next: (index: number) => readonly number[]): numb
       seen.add(other);
       way.push(other);
     }
-  return seen.size;
-}
-
-/** Positions of the quanta that failed or were cancelled. */
-function endedBadly(campaign: Campaign): readonly number[] {
-  return campaign.graph.labelOf.flatMap((_label, index) => {
-    const state = quantumState(campaign, index);
-    return state === 'FAILED' || state === 'CANCELLED' ? [index] : [];
-  });
+  return [...seen];
 }
 
 /** Quanta that a retry of all failures would run. */
@@ -193,7 +193,7 @@ function largest(
 /** Positions of retried quanta that ended otherwise, or with another memory or error, than before. */
 export function changedIn(campaign: Campaign, limit: number): readonly number[] {
   const found = campaign.graph.nodeOf.flatMap((node, index) => {
-    const state = campaign.runs.get(node);
+    const state = campaign.reset.has(node) ? undefined : campaign.runs.get(node);
     return state?.before && differs(state.run, state.before) ? [index] : [];
   });
   return found.slice(0, limit);

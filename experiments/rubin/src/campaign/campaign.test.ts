@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { NodeRun, NodeStateDocument } from '@rhizome/experiment';
+import type { NodeRun, NodeStateDocument, WorkflowEnd } from '@rhizome/experiment';
 import {
   blockersIn,
   changedIn,
@@ -10,7 +10,16 @@ import {
   retryPreview,
   sitesOf,
 } from './answers.js';
-import { blockersOf, type Campaign, graphOf, positionsIn, statesOf } from './campaign.js';
+import {
+  blockersOf,
+  type Campaign,
+  campaignOf,
+  graphOf,
+  positionsIn,
+  statesOf,
+  quantumRun,
+  quantumState,
+} from './campaign.js';
 import { labelProgress, reportRows, reportText, wholeProgress } from './progress.js';
 
 const now = new Date('2030-01-01T02:00:00Z');
@@ -28,6 +37,7 @@ function campaign(
   jobs: Readonly<Record<string, NodeRun>>,
   before: Readonly<Record<string, NodeRun>> = {},
   reports: Campaign['reports'] = new Map(),
+  end?: WorkflowEnd,
 ): Campaign {
   const quanta = texts.map((text) => {
     const [, label = '', name = '', needs = ''] = /^(\w+):(\w+)<?(.*)$/.exec(text) ?? [];
@@ -41,8 +51,13 @@ function campaign(
     if (!job) return;
     runs.set(index, { run: job, ...(earlier ? { before: earlier } : {}) } as NodeStateDocument);
   });
-  const workflow = { _id: 'w', memoryMiB: 4000, totalQuanta: quanta.length };
-  return { workflow, graph, runs, states: statesOf(graph, runs), reports, now };
+  const workflow = {
+    _id: 'w',
+    memoryMiB: 4000,
+    totalQuanta: quanta.length,
+    ...(end ? { workflowEnd: end } : {}),
+  };
+  return { ...campaignOf({ workflow, graph, runs, reports }), now };
 }
 
 const texts = ['isr:a', 'isr:b', 'isr:c', 'cal:d<a', 'cal:e<b', 'cal:f<c', 'coadd:g<d,e,f', 'coadd:h<g'];
@@ -78,6 +93,75 @@ describe('the state of a quantum', () => {
   });
 });
 
+describe('a node that runs again', () => {
+  const chain = ['isr:a', 'cal:b<a', 'coadd:c<b'];
+  const at = (time: number, state: string): NodeRun => run(state, { jobId: `job_01J000000${time}X` });
+
+  it('takes with it all that need it, until they have new jobs', () => {
+    const again = campaign(chain, { a: at(4, 'RUNNING'), b: at(2, 'FINISHED'), c: at(3, 'FINISHED') });
+    expect(again.states).toEqual(['RUNNING', 'WAITING', 'WAITING']);
+    expect(quantumRun(again, 1)).toEqual({ before: at(2, 'FINISHED') });
+    expect(labelProgress(again)[1]).toMatchObject({ pending: 0, counts: { WAITING: 1 } });
+    const next = campaign(chain, { a: at(4, 'FINISHED'), b: at(5, 'FINISHED'), c: at(3, 'FINISHED') });
+    expect(next.states).toEqual(['SUCCEEDED', 'SUCCEEDED', 'READY']);
+  });
+
+  it('blocks them if it fails', () => {
+    const again = campaign(chain, { a: at(4, 'FAILED'), b: at(2, 'FINISHED'), c: at(3, 'FINISHED') });
+    expect(again.states).toEqual(['FAILED', 'BLOCKED', 'BLOCKED']);
+    expect(blockersIn(again, 10)).toEqual([{ index: 0, blockedQuanta: 2 }]);
+    expect(retryPreview(again)).toMatchObject({ failed: 1, blocked: 2 });
+  });
+});
+
+describe('a workflow that has ended in core', () => {
+  const ends = (end: WorkflowEnd) => campaign(texts, { a: run('FINISHED'), b: failed }, {}, new Map(), end);
+
+  it('has cancelled what had no job, or blocked it before', () => {
+    const cancelled = ends('CANCELLED');
+    expect(cancelled.states).toEqual([
+      ...['SUCCEEDED', 'FAILED', 'CANCELLED', 'CANCELLED', 'BLOCKED', 'CANCELLED', 'BLOCKED', 'BLOCKED'],
+    ]);
+    expect(wholeProgress(cancelled).estimatedEndAt).toBeNull();
+    expect(reportRows(cancelled)[0]).toMatchObject({ ready: 0, unready: 0, deleted: 1 });
+    expect(retryPreview(cancelled)).toMatchObject({ failed: 4, blocked: 3 });
+  });
+
+  it('has ended by hand what had no job, if it was not cancelled', () => {
+    expect(ends('FAILED').states.slice(2, 6)).toEqual(['CANCELLED', 'CANCELLED', 'BLOCKED', 'BLOCKED']);
+    const done = campaign(['isr:a', 'cal:b<a'], { a: run('FINISHED') }, {}, new Map(), 'SUCCEEDED');
+    expect(done.states).toEqual(['SUCCEEDED', 'SUCCEEDED']);
+  });
+});
+
+it('names what blocks also if that is in a cluster, or needs only what a failed cluster has done', () => {
+  const clustered = [
+    ...[0, 0].map((node, at) => ({ name: `a${at}`, label: 'isr', dataId: '', node, needs: [] })),
+    ...[1, 1].map((node, at) => ({
+      name: `c${at}`,
+      label: 'cal',
+      dataId: '',
+      node,
+      needs: at ? [] : ['a0'],
+    })),
+  ];
+  const graph = graphOf(clustered);
+  const read = campaignOf({
+    ...{ graph, workflow: { _id: 'w', memoryMiB: 4000, totalQuanta: 4 } },
+    runs: new Map([[0, { run: failed } as NodeStateDocument]]),
+    reports: new Map([
+      [0, { exitCode: 0 }],
+      [1, { exitCode: 7 }],
+    ]),
+  });
+  const of = { ...read, now };
+  expect([0, 1, 2, 3].map((index) => quantumState(of, index))).toEqual([
+    ...['SUCCEEDED', 'FAILED', 'BLOCKED', 'BLOCKED'],
+  ]);
+  expect(blockersIn(of, 10)).toEqual([{ index: 1, blockedQuanta: 2 }]);
+  expect([2, 3].map((index) => blockersOf(of, index, 10))).toEqual([[1], [1]]);
+});
+
 it('takes a quantum as done that its program reports so, though the job of its cluster failed', () => {
   const reports = new Map([
     [0, { exitCode: 0 }],
@@ -103,6 +187,17 @@ describe('a campaign answers ten questions: it', () => {
     // Two quanta have ended in an hour, and three can still run.
     expect(wholeProgress(some).estimatedEndAt).toEqual(hoursAgo(-1.5));
     expect(wholeProgress(campaign(texts, {})).estimatedEndAt).toBeNull();
+    // Two more ended a week ago: what counts is the pace of the last day.
+    const old = run('FINISHED', { startedAt: hoursAgo(170), endedAt: hoursAgo(169) });
+    const retried = campaign(texts, {
+      a: old,
+      b: old,
+      c: run('FINISHED', { endedAt: now }),
+      d: run('RUNNING'),
+    });
+    expect(wholeProgress(retried).estimatedEndAt).toEqual(hoursAgo(-5));
+    const idle = campaign(texts, { a: old, b: old });
+    expect(wholeProgress(idle).estimatedEndAt).toEqual(hoursAgo(-510));
   });
 
   it('names what blocks, and what a blocked quantum waits for (3)', () => {

@@ -1,5 +1,5 @@
 /** The quanta of a workflow with their states, derived from the jobs of its nodes. Pure. */
-import type { NodeRun, NodeStateDocument } from '@rhizome/experiment';
+import type { NodeRun, NodeStateDocument, WorkflowEnd } from '@rhizome/experiment';
 import type { QuantumReport } from '../reports/quantum-report.js';
 import type { RubinQuantumState } from '../types.generated.js';
 import type { Quantum, WorkflowDocument } from '../workflow.document.js';
@@ -24,15 +24,21 @@ export interface Campaign {
   readonly graph: CampaignGraph;
   /** By position of the node. */
   readonly runs: ReadonlyMap<number, NodeStateDocument>;
+  /** Nodes that wait for a new job: what they need runs again, or has. */
+  readonly reset: ReadonlySet<number>;
   /** Of nodes. */
   readonly states: readonly RubinQuantumState[];
   /** Of programs about the quanta of clusters, by position of the quantum. */
   readonly reports: ReadonlyMap<number, QuantumReport>;
+  /** Time of the question. */
   readonly now: Date;
 }
 
 /** Fields of a workflow that its progress needs. */
-export type CampaignWorkflow = Pick<WorkflowDocument, '_id' | 'memoryMiB' | 'labels' | 'totalQuanta'>;
+export type CampaignWorkflow = Pick<
+  WorkflowDocument,
+  '_id' | 'memoryMiB' | 'labels' | 'totalQuanta' | 'workflowEnd'
+>;
 
 /** The graph of stored quanta, in order. */
 export function graphOf(quanta: readonly Omit<Quantum, 'dataId'>[]): CampaignGraph {
@@ -62,20 +68,70 @@ export function graphOf(quanta: readonly Omit<Quantum, 'dataId'>[]): CampaignGra
 /** States that keep what needs the node from running. */
 const stopped: ReadonlySet<RubinQuantumState> = new Set(['FAILED', 'CANCELLED', 'BLOCKED']);
 
-/** States of nodes, each after those that it needs. */
+/** A campaign as it was read, with the states that follow. */
+export function campaignOf(read: Omit<Campaign, 'reset' | 'states' | 'now'>): Omit<Campaign, 'now'> {
+  const { graph, runs, workflow } = read;
+  const reset = resetNodes(graph, runs);
+  return { ...read, reset, states: statesOf(graph, runs, reset, workflow.workflowEnd) };
+}
+
+/**
+ * Nodes whose jobs count no longer: core runs a node again after those that it needs, so one of these has a
+ * later job, or waits for one. Each node is after those that it needs.
+ */
+function resetNodes(
+  { nodeNeeds }: Pick<CampaignGraph, 'nodeNeeds'>,
+  runs: ReadonlyMap<number, NodeStateDocument>,
+): ReadonlySet<number> {
+  const reset = new Set<number>();
+  nodeNeeds.forEach((needs, node) => {
+    const own = runs.get(node)?.run;
+    if (!own) return;
+    const isLate = (need: number): boolean => {
+      const other = runs.get(need)?.run;
+      return reset.has(need) || (other !== undefined && timePart(other) > timePart(own));
+    };
+    if (needs.some(isLate)) reset.add(node);
+  });
+  return reset;
+}
+
+/** Ids of jobs are ordered by time, which is what they begin with. */
+function timePart({ jobId }: NodeRun): string {
+  const from = jobId.indexOf('_') + 1;
+  return jobId.slice(from, from + 10);
+}
+
+/** States of nodes, each after those that it needs. @param end of the workflow in core, if it has ended */
 export function statesOf(
   { nodeNeeds }: Pick<CampaignGraph, 'nodeNeeds'>,
   runs: ReadonlyMap<number, NodeStateDocument>,
+  reset: ReadonlySet<number> = new Set(),
+  end?: WorkflowEnd,
 ): readonly RubinQuantumState[] {
   const states: RubinQuantumState[] = [];
   nodeNeeds.forEach((needs, node) => {
-    const run = runs.get(node)?.run;
+    const run = reset.has(node) ? undefined : runs.get(node)?.run;
     if (run) states.push(stateOf(run));
+    else if (end !== undefined) states.push(endWithoutJob(needs, states, end));
     else if (needs.some((need) => stopped.has(states[need] ?? 'WAITING'))) states.push('BLOCKED');
     else if (needs.every((need) => states[need] === 'SUCCEEDED')) states.push('READY');
     else states.push('WAITING');
   });
   return states;
+}
+
+/** State of a node that had no job when the workflow ended. */
+function endWithoutJob(
+  needs: readonly number[],
+  states: readonly RubinQuantumState[],
+  end: WorkflowEnd,
+): RubinQuantumState {
+  const isAny = (state: RubinQuantumState) => needs.some((need) => states[need] === state);
+  if (isAny('FAILED') || isAny('BLOCKED')) return 'BLOCKED';
+  // In a workflow that was not cancelled, single nodes were ended by hand.
+  if (end === 'SUCCEEDED') return 'SUCCEEDED';
+  return end === 'FAILED' && isAny('CANCELLED') ? 'BLOCKED' : 'CANCELLED';
 }
 
 function stateOf({ state, isHeld }: NodeRun): RubinQuantumState {
@@ -105,8 +161,14 @@ export function quantumState({ graph, states, reports }: Campaign, index: number
 }
 
 /** Job of a quantum, and the one before. */
-export function quantumRun({ graph, runs }: Campaign, index: number): NodeStateDocument | undefined {
-  return runs.get(graph.nodeOf[index] ?? index);
+export function quantumRun(
+  { graph, runs, reset }: Campaign,
+  index: number,
+): Partial<Pick<NodeStateDocument, 'run' | 'before'>> {
+  const node = graph.nodeOf[index] ?? index;
+  const known = runs.get(node);
+  if (!known) return {};
+  return reset.has(node) ? { before: known.run } : known;
 }
 
 /** Memory with which the jobs of a label start, in MiB. */
@@ -133,18 +195,36 @@ export function positionsIn(
 
 /** Positions of the first failed or cancelled quanta because of which a quantum is blocked. */
 export function blockersOf(campaign: Campaign, index: number, limit: number): readonly number[] {
-  const { graph } = campaign;
+  const { graph, states } = campaign;
+  const from = graph.nodeOf[index] ?? index;
   const found: number[] = [];
-  const seen = new Set<number>([index]);
-  const way = [index];
+  const seen = new Set<number>([from]);
+  const way = [from];
+  // A job blocks others as a whole, also those that need only what it has done.
   for (let at = way.pop(); at !== undefined && found.length < limit; at = way.pop()) {
-    for (const need of graph.needs[at] ?? []) {
+    for (const need of graph.nodeNeeds[at] ?? []) {
       if (seen.has(need)) continue;
       seen.add(need);
-      const state = quantumState(campaign, need);
+      const state = states[need];
       if (state === 'FAILED' || state === 'CANCELLED') found.push(need);
       else if (state === 'BLOCKED') way.push(need);
     }
   }
-  return found.slice(0, limit).sort((a, b) => a - b);
+  const quanta = quantaByNode(graph);
+  return found
+    .slice(0, limit)
+    .map((node) => firstUndone(campaign, quanta[node] ?? []))
+    .sort((a, b) => a - b);
+}
+
+/** Positions of the quanta of each node. */
+export function quantaByNode({ nodeOf }: CampaignGraph): readonly (readonly number[])[] {
+  const quanta: number[][] = [];
+  nodeOf.forEach((node, index) => (quanta[node] ??= []).push(index));
+  return quanta;
+}
+
+/** The first quantum of a node that has not succeeded; the first of all, if all are reported as done. */
+export function firstUndone(campaign: Campaign, quanta: readonly number[]): number {
+  return quanta.find((index) => quantumState(campaign, index) !== 'SUCCEEDED') ?? quanta[0] ?? 0;
 }

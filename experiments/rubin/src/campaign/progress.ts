@@ -1,5 +1,5 @@
 /** Progress of a workflow: numbers of quanta by label, the end to expect, the report of BPS. Pure. */
-import { spentBy } from '@rhizome/experiment';
+import { type NodeRun, spentBy } from '@rhizome/experiment';
 import { type Campaign, memoryOf, quantumState } from './campaign.js';
 import type { RubinQuantumState } from '../types.generated.js';
 
@@ -36,8 +36,18 @@ interface Tally {
   pending: number;
   escalated: number;
   coreSeconds: number;
+  /** Start of the first job. */
+  since: number;
+  readonly recent: Pace;
+}
+
+/** Ends of quanta in the last day, and the start of the first job that ended then or still runs. */
+interface Pace {
+  ended: number;
   since: number;
 }
+
+const dayMs = 86_400_000;
 
 const noCounts: Readonly<Record<RubinQuantumState, number>> = {
   WAITING: 0,
@@ -65,6 +75,8 @@ export function wholeProgress(campaign: Campaign): LabelProgress {
     all.escalated += tally.escalated;
     all.coreSeconds += tally.coreSeconds;
     all.since = Math.min(all.since, tally.since);
+    all.recent.ended += tally.recent.ended;
+    all.recent.since = Math.min(all.recent.since, tally.recent.since);
     for (const state of Object.keys(noCounts) as RubinQuantumState[])
       all.counts[state] += tally.counts[state];
   }
@@ -72,7 +84,7 @@ export function wholeProgress(campaign: Campaign): LabelProgress {
 }
 
 function talliesOf(campaign: Campaign): readonly Tally[] {
-  const { graph, runs } = campaign;
+  const { graph, runs, reset, now } = campaign;
   const tallies = graph.labels.map(emptyTally);
   const memory = graph.labels.map((label) => memoryOf(campaign, label));
   const isCounted = new Set<number>();
@@ -86,7 +98,8 @@ function talliesOf(campaign: Campaign): readonly Tally[] {
     tally.expected += 1;
     tally.counts[state] += 1;
     if (!known || !run) return;
-    if (state === 'READY') tally.pending += 1;
+    if (!reset.has(node)) notePace(tally, state, run, now);
+    if (state === 'READY' && !reset.has(node)) tally.pending += 1;
     if (run.memoryMiB > (memory[label] ?? Infinity)) tally.escalated += 1;
     // The quanta of a cluster have one job.
     if (isCounted.has(node)) return;
@@ -97,6 +110,13 @@ function talliesOf(campaign: Campaign): readonly Tally[] {
   return tallies;
 }
 
+function notePace({ recent }: Tally, state: RubinQuantumState, run: NodeRun, now: Date): void {
+  const { startedAt, endedAt = now } = run;
+  if (!startedAt || now.getTime() - endedAt.getTime() > dayMs) return;
+  recent.since = Math.min(recent.since, startedAt.getTime());
+  if (state === 'SUCCEEDED' || state === 'FAILED' || state === 'CANCELLED') recent.ended += 1;
+}
+
 function emptyTally(): Tally {
   return {
     expected: 0,
@@ -105,21 +125,26 @@ function emptyTally(): Tally {
     escalated: 0,
     coreSeconds: 0,
     since: Infinity,
+    recent: { ended: 0, since: Infinity },
   };
 }
 
 function progressOf(label: string, tally: Tally, now: Date): LabelProgress {
-  const { expected, counts, pending, escalated, coreSeconds, since } = tally;
+  const { expected, counts, pending, escalated, coreSeconds } = tally;
   return {
     ...{ label, expected, counts, pending, escalated },
     coreHours: coreSeconds / 3600,
-    estimatedEndAt: endAt(counts, since, now),
+    estimatedEndAt: endAt(tally, now),
   };
 }
 
-/** The end at the pace since the first quantum started; null if none has ended, or none is left. */
-function endAt(counts: Tally['counts'], since: number, now: Date): Date | null {
-  const ended = counts.SUCCEEDED + counts.FAILED + counts.CANCELLED;
+/**
+ * The end at the pace of the last day, or since the first quantum started if none has ended in that time;
+ * null if none has ended, or none is left.
+ */
+function endAt({ counts, recent, since: first }: Tally, now: Date): Date | null {
+  const all = counts.SUCCEEDED + counts.FAILED + counts.CANCELLED;
+  const { ended, since } = recent.ended > 0 ? recent : { ended: all, since: first };
   const left = counts.WAITING + counts.READY + counts.RUNNING + counts.HELD;
   const elapsed = now.getTime() - since;
   if (ended === 0 || left === 0 || !(elapsed > 0)) return null;
