@@ -13,6 +13,8 @@ export interface QuantumReportDocument {
   readonly attempts: number;
   /** Present while its logs are to be read. */
   readonly isDue?: true;
+  /** Number of failures to read them while those of others could be read. */
+  readonly tries?: number;
   /** By position of the quantum. */
   readonly quanta: readonly StoredReport[];
 }
@@ -36,6 +38,7 @@ export const quantumReportsCollection = defineCollection<QuantumReportDocument>(
       jobId: { bsonType: 'string' },
       attempts: { bsonType: 'number', minimum: 0 },
       isDue: { enum: [true] },
+      tries: { bsonType: 'int', minimum: 0 },
       quanta: {
         bsonType: 'array',
         maxItems: 500,

@@ -11,6 +11,8 @@ export interface NamedReport extends QuantumReport {
   readonly name: string;
 }
 
+/** Exit codes are numbers of 32 bits. */
+const maxCode = 2 ** 31;
 const marker = '"rubinQuantum"';
 
 /** The report in a line such as `{"rubinQuantum":"isr-1","exitCode":0}`; undefined for other lines. */
@@ -24,9 +26,11 @@ export function reportIn(line: string): NamedReport | undefined {
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
   const { rubinQuantum: name, exitCode, seconds } = parsed as Record<string, unknown>;
-  if (typeof name !== 'string' || !Number.isInteger(exitCode)) return undefined;
+  if (typeof name !== 'string' || typeof exitCode !== 'number' || !Number.isInteger(exitCode))
+    return undefined;
+  if (exitCode < -maxCode || exitCode >= maxCode) return undefined;
   const isDuration = typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0;
-  return { name, exitCode: exitCode as number, ...(isDuration ? { seconds } : {}) };
+  return { name, exitCode, ...(isDuration ? { seconds } : {}) };
 }
 
 /** Adds a report. A quantum that is done stays done: a later attempt need not run it again. */

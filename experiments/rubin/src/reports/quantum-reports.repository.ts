@@ -34,7 +34,7 @@ export class QuantumReportsRepository {
       const _id = idOf(submission._id, index);
       const { jobId, attempts } = run;
       const update = {
-        $set: { jobId, attempts, isDue: true as const, updatedAt },
+        $set: { jobId, attempts, isDue: true as const, tries: 0, updatedAt },
         $setOnInsert: { schemaVersion, quanta: [] },
         $inc: { revision: 1 },
       };
@@ -46,6 +46,12 @@ export class QuantumReportsRepository {
   /** Clusters whose logs are to be read, behind an id. */
   due(behind: string, limit: number): Promise<readonly QuantumReportDocument[]> {
     return this.#reports.find({ isDue: true, _id: { $gt: behind } }, { sort: { _id: 1 }, limit }).toArray();
+  }
+
+  /** Counts a failure to read logs. */
+  async failed({ _id, revision }: QuantumReportDocument): Promise<void> {
+    const update = { $inc: { tries: 1, revision: 1 }, $set: { updatedAt: this.#clock.now() } };
+    await this.#reports.updateOne({ _id, revision, isDue: true }, update);
   }
 
   /**

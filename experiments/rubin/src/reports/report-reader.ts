@@ -16,6 +16,8 @@ export interface ReportReaderOptions extends Pick<ExperimentOptions, 'core' | 'l
 }
 
 const pageSize = 50;
+/** Failures to read the logs of a cluster, after which only what was known of it is kept. */
+const maxTries = 20;
 
 /** One reading at a time; a call during one makes it look again. */
 export class ReportReader {
@@ -47,18 +49,49 @@ export class ReportReader {
     try {
       while (this.#isAskedAgain && !signal.aborted) {
         this.#isAskedAgain = false;
+        const unread: QuantumReportDocument[] = [];
+        let read = 0;
         let behind = '';
         for (;;) {
           const page = await reports.due(behind, pageSize);
-          for (const due of page) if (!signal.aborted) await reports.store(due, await this.#read(due));
+          for (const due of page) {
+            if (signal.aborted) return;
+            if (await this.#take(due)) read += 1;
+            else unread.push(due);
+          }
           const last = page.at(-1);
-          if (!last || page.length < pageSize || signal.aborted) break;
+          if (!last || page.length < pageSize) break;
           behind = last._id;
         }
+        // If none could be read, that says nothing about single logs.
+        if (read > 0) for (const due of unread) await this.#count(due);
       }
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'reports of quanta could not be read; this is retried');
     }
+  }
+
+  /** Reads and stores; one that cannot be read must not hold up the others. @returns false if it cannot */
+  async #take(due: QuantumReportDocument): Promise<boolean> {
+    const { reports, log } = this.#options;
+    try {
+      await reports.store(due, await this.#read(due));
+      return true;
+    } catch (error) {
+      const { _id, jobId } = due;
+      if (!this.#stopping.signal.aborted)
+        log.warn({ err: error, cluster: _id, jobId }, 'log of a cluster could not be read; this is retried');
+      return false;
+    }
+  }
+
+  /** Counts a failure; after the last, the cluster keeps the reports that it has. */
+  async #count(due: QuantumReportDocument): Promise<void> {
+    const { reports, log } = this.#options;
+    const { _id, jobId, tries = 0, quanta } = due;
+    if (tries + 1 < maxTries) return reports.failed(due);
+    log.error({ cluster: _id, jobId, tries: tries + 1 }, 'log of a cluster given up as unreadable');
+    await reports.store(due, quanta);
   }
 
   async #read(due: QuantumReportDocument): Promise<readonly StoredReport[]> {
