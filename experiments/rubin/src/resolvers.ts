@@ -28,6 +28,8 @@ import { checkWorkflow } from './workflow-input.js';
 
 const experiment = 'rubin';
 const maxQuantaAtOnce = 1000;
+/** Labels of a filter at most. */
+const maxLabels = 200;
 const read = { action: 'task:read', experiment } as const;
 
 const answers = {
@@ -94,6 +96,14 @@ function bounded(limit: number | null | undefined): number {
   throw new DomainError('BAD_USER_INPUT', text, { field: 'limit', value });
 }
 
+/** @throws DomainError BAD_USER_INPUT */
+function checkFilter(filter: { labels?: readonly string[] | null } | null | undefined): void {
+  const value = filter?.labels?.length ?? 0;
+  if (value <= maxLabels) return;
+  const text = `filter.labels: ${value} labels are not valid; must be at most ${maxLabels}`;
+  throw new DomainError('BAD_USER_INPUT', text, { field: 'filter.labels', value });
+}
+
 function quantaOfJob(
   { submission, index }: JobPosition<WorkflowDocument>,
   context: Context,
@@ -147,6 +157,7 @@ export const resolvers: Resolvers = {
     id: ({ _id }) => _id,
     quanta: async (of, { first, after, filter }, context) => {
       const page = { first: first ?? 100, after, maxFirst: maxQuantaAtOnce };
+      checkFilter(filter);
       const campaign = filter && (await context.campaigns.of(of));
       if (!campaign)
         return positionsPage({ totalCount: filter ? 0 : of.totalQuanta, ...page }, (from, count) =>

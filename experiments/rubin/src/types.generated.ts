@@ -258,7 +258,7 @@ export type RubinLabelCount = {
 
 /** Resources of the quanta of one label. A field that is not set has the workflow's value. */
 export type RubinLabelInput = {
-  /** Dimensions, at most 32: only quanta with the same values of these are run by one job. */
+  /** Dimensions, at most 32, which all quanta of the label have: only quanta with the same values of these are run by one job. */
   readonly clusterBy?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Cores of each job, 1 to 4096. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
@@ -268,15 +268,15 @@ export type RubinLabelInput = {
   readonly label: Scalars['String']['input'];
   /** Largest number of attempts of each job, 1 to 20; by default 3. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
-  /** Largest memory to which it grows, in MiB; by default only what workers offer limits it. */
+  /** Largest memory to which it grows, in MiB, more than `memoryMiB`; by default only what workers offer limits it. */
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Factor by which the memory grows after an attempt that exceeded it, 1.01 to 10; by default it does not grow. */
+  /** Factor by which the memory grows after an attempt that exceeded it, 1.01 to 10; needs more than one attempt. By default it does not grow. */
   readonly memoryFactor?: InputMaybe<Scalars['Float']['input']>;
   /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /**
-   * Largest number of quanta that one job runs, 1 to 500; by default 1. The program gets `--data-id` and `--quantum` for
-   * each of them.
+   * Largest number of quanta that one job runs, 1 to 500; by default 1, or 200 with `clusterBy`. The program gets
+   * `--data-id` and `--quantum` for each of them.
    */
   readonly quantaPerJob?: InputMaybe<Scalars['Int']['input']>;
   /** Longest time of each job, in seconds. */

@@ -51,7 +51,7 @@ function checkFinalJob({ finalJob }: SubmitRubinWorkflowInput, check: Errors): v
   check.resources(['finalJob'], { memoryMiB, walltimeSeconds });
 }
 
-function checkLabels({ labels, quanta }: SubmitRubinWorkflowInput, check: Errors): void {
+function checkLabels({ labels, quanta, memoryMiB }: SubmitRubinWorkflowInput, check: Errors): void {
   const given = labels ?? [];
   check.list(['labels'], given, maxLabels);
   const used = new Set(quanta.map(({ label }) => label));
@@ -66,6 +66,8 @@ function checkLabels({ labels, quanta }: SubmitRubinWorkflowInput, check: Errors
     seen.add(entry.label);
     check.resources(path, entry);
     checkJobsOfLabel(path, entry, check);
+    checkGrowth(path, { ...entry, memoryMiB: entry.memoryMiB ?? memoryMiB ?? 4000 }, check);
+    checkDimensions(path, entry, quanta, check);
   });
 }
 
@@ -77,6 +79,34 @@ function checkJobsOfLabel(path: (string | number)[], entry: RubinLabelInput, che
     check.add([...path, 'maxMemoryMiB'], entry.maxMemoryMiB, 'absent without a `memoryFactor`');
   check.int([...path, 'quantaPerJob'], entry.quantaPerJob, 1, 500);
   check.distinct([...path, 'clusterBy'], entry.clusterBy ?? [], maxDimensions);
+}
+
+/** Memory that is to grow must be able to. */
+function checkGrowth(path: (string | number)[], entry: RubinLabelInput, check: Errors): void {
+  const { memoryFactor, maxAttempts, memoryMiB, maxMemoryMiB } = entry;
+  if (memoryFactor == null) return;
+  if (maxAttempts === 1)
+    check.add([...path, 'maxAttempts'], maxAttempts, 'more than 1 if there is a `memoryFactor`');
+  if (maxMemoryMiB != null && memoryMiB != null && maxMemoryMiB >= 1 && maxMemoryMiB <= memoryMiB)
+    check.add([...path, 'maxMemoryMiB'], maxMemoryMiB, `more than the memory to start with, ${memoryMiB}`);
+}
+
+/** Quanta without one of the dimensions would all share jobs. */
+function checkDimensions(
+  path: (string | number)[],
+  { label, clusterBy }: RubinLabelInput,
+  quanta: readonly RubinQuantumInput[],
+  check: Errors,
+): void {
+  (clusterBy ?? []).slice(0, maxDimensions).forEach((name, index) => {
+    const without = quanta.find(
+      (quantum) =>
+        quantum.label === label && !(quantum.dimensions ?? []).some(({ dimension }) => dimension === name),
+    );
+    if (!without) return;
+    const wanted = `a dimension of all quanta of the label; "${without.name}" has none of this name`;
+    check.add([...path, 'clusterBy', index], name, wanted);
+  });
 }
 
 function checkQuanta(quanta: readonly RubinQuantumInput[], check: Errors): void {

@@ -106,6 +106,28 @@ describe('workflow', () => {
     ]);
   });
 
+  it('runs the quanta with the same dimensions in one job, also without a number', () => {
+    const of = (name: string, visit: string) => ({
+      ...quantum(name),
+      dimensions: [{ dimension: 'visit', value: visit }],
+    });
+    const quanta = [of('a', '1'), of('b', '2'), of('c', '1')];
+    const labels = [{ label: 'isr', clusterBy: ['visit'] }];
+    expect(faults({ quanta, labels })).toEqual([]);
+    expect(described({ quanta, labels }).nodeSizes).toEqual([2, 1]);
+    const many = Array.from({ length: 201 }, (_, at) => of(`q${at}`, '1'));
+    expect(faults({ quanta: many, labels })).toEqual([]);
+    expect(described({ quanta: many, labels }).nodeSizes).toEqual([200, 1]);
+  });
+
+  it('refuses to cluster by a dimension that a quantum of the label does not have', () => {
+    const visit = [{ dimension: 'visit', value: '1' }];
+    const quanta = [{ ...quantum('a'), dimensions: visit }, quantum('b')];
+    const [fault] = checkWorkflow({ ...input, quanta, labels: [{ label: 'isr', clusterBy: ['visit'] }] });
+    expect(fault).toMatchObject({ path: ['labels', '0', 'clusterBy', '0'], code: 'INVALID_VALUE' });
+    expect(fault?.message).toContain('"b" has none of this name');
+  });
+
   it('refuses clusters that need each other', () => {
     const between = { ...quantum('between', 'a'), label: 'calibrate' };
     const quanta = [quantum('a'), between, quantum('b', 'between')];
@@ -140,6 +162,14 @@ describe('workflow', () => {
     [{ labels: [{ label: 'isr', cores: 4097 }] }, ['labels.0.cores', 'INVALID_VALUE']],
     [{ labels: [{ label: 'isr', memoryFactor: 1 }] }, ['labels.0.memoryFactor', 'INVALID_VALUE']],
     [{ labels: [{ label: 'isr', maxMemoryMiB: 1 }] }, ['labels.0.maxMemoryMiB', 'INVALID_VALUE']],
+    [
+      { labels: [{ label: 'isr', memoryFactor: 2, maxMemoryMiB: 4000 }] },
+      ['labels.0.maxMemoryMiB', 'INVALID_VALUE'],
+    ],
+    [
+      { labels: [{ label: 'isr', memoryFactor: 2, maxAttempts: 1 }] },
+      ['labels.0.maxAttempts', 'INVALID_VALUE'],
+    ],
     [{ labels: [{ label: 'isr', quantaPerJob: 0 }] }, ['labels.0.quantaPerJob', 'INVALID_VALUE']],
     [{ finalJob: { command: '' } }, ['finalJob.command', 'INVALID_VALUE']],
     [{ quanta: [quantum('a'), quantum('a')] }, ['quanta.1.name', 'INVALID_VALUE']],

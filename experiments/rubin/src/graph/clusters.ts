@@ -11,10 +11,13 @@ interface ClusteredQuantum extends GraphNode {
 /** Rule by which the quanta of a label share jobs. */
 export interface Clustering {
   readonly label: string;
-  /** 1 unless given. */
+  /** 1 unless given, or {@link byDimensions} if there are dimensions. */
   readonly quantaPerJob?: number | null | undefined;
   readonly clusterBy?: readonly string[] | null | undefined;
 }
+
+/** Quanta of a job at most, if only dimensions say which share one: its arguments can name as many. */
+const byDimensions = 200;
 
 /** A node: one quantum, or a cluster with a name of its own. */
 export interface ClusterNode<Q> {
@@ -47,8 +50,9 @@ export function clustersOf<Q extends ClusteredQuantum>(
   for (const quantum of quanta) {
     const { label, name } = quantum;
     const clustering = byLabel.get(label);
-    const size = clustering?.quantaPerJob ?? 1;
-    const key = JSON.stringify([label, ...valuesOf(quantum, clustering?.clusterBy ?? [])]);
+    const dimensions = clustering?.clusterBy ?? [];
+    const size = clustering?.quantaPerJob ?? (dimensions.length > 0 ? byDimensions : 1);
+    const key = JSON.stringify([label, ...valuesOf(quantum, dimensions)]);
     let node = size > 1 ? open.get(key) : undefined;
     if (!node || node.quanta.length >= size) {
       const number = (clusters.get(label) ?? 0) + 1;
