@@ -4,6 +4,17 @@ import { type ApiClient, RhizomeApiError } from '@rhizome/client';
 /** When mutations are lost: before the server sees them, or with their answers. */
 export type Loss = 'request' | 'answer';
 
+/** Passes everything through, but fails to read one thing, by its id. */
+export function blindFor(client: ApiClient, id: string): ApiClient {
+  return {
+    ...losing(client, 'request', Infinity),
+    query: (document, variables, call) =>
+      (variables as { readonly id?: string } | undefined)?.id === id
+        ? Promise.reject(new RhizomeApiError({ code: 'INTERNAL', message: 'the answer is too large' }))
+        : client.query(document, variables, call),
+  };
+}
+
 /** Passes everything through, but loses mutations: each, or all after the first ones. */
 export function losing(client: ApiClient, loss: Loss, after = 0): ApiClient {
   let sent = 0;

@@ -1,60 +1,13 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { digestOf } from '@rhizome/digest';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import type { AnyData } from '../e2e/system/api.js';
-import { losing } from './faulty-client.js';
+import { blindFor, losing } from './faulty-client.js';
+import { answers, cancelInCore, quantum, retry, show, submit, wanted } from './rubin-calls.js';
 import { type System, type RunningExperiment, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
-const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
-  submitRubinWorkflow(input: $input) { workflow { id totalQuanta workflow { id } } userErrors { code path message } }
-}`;
-const retry = `mutation ($input: RetryRubinWorkflowInput!) {
-  retryRubinWorkflow(input: $input) { workflow { id } userErrors { code path message } }
-}`;
-const show = `query ($id: ID!) {
-  rubin { workflow(id: $id) {
-    finishedQuanta quanta { totalCount nodes { name needs } } few: quanta(first: 1) { edges { cursor node { name } } pageInfo { hasNextPage endCursor } }
-    task { id }
-    workflow { state nodes(first: 100) { nodes { name state isFinal neededEdges job { state rubin { quantum { name label dataId } quanta { name } workflow { pipeline } } } } } }
-  } }
-}`;
-const answers = `query ($id: ID!) {
-  rubin { workflow(id: $id) {
-    labels { label expected succeeded failed blocked running waiting ready escalated }
-    failures { code count samples { name dataId run { errorMessage job { name } } } }
-    blockers { blockedQuanta quantum { name } }
-    retryPreview { failed blocked labels { label count } }
-    cost { coreHours lostCoreHours } sites { site { name } succeeded failed } longestQuanta { name } estimatedEndAt
-    escalatedQuanta { name run { memoryMiB } } changedQuanta { name state previousRun { errorCode } }
-    blocked: quanta(filter: { states: [BLOCKED] }) { totalCount nodes { name blockedBy { name } } }
-    reports: quanta { nodes { name report { exitCode seconds } } }
-    report { rows { label succeeded failed pruned expected } text }
-  } }
-}`;
-
-const quantum = (name: string, ...needs: string[]) => ({
-  name,
-  label: name.replace(/\d/, ''),
-  dataId: `visit=${name}`,
-  needs,
-});
-const wanted = (key: string, more: object = {}) => ({
-  idempotencyKey: key,
-  name: 'u/hsc/run7',
-  pipeline: 'DRP',
-  // In no order on purpose.
-  quanta: [
-    quantum('coadd', 'calibrate1', 'calibrate2'),
-    quantum('calibrate1', 'isr1'),
-    quantum('isr1'),
-    quantum('calibrate2', 'isr2'),
-    quantum('isr2'),
-  ],
-  command: 'pipetask',
-  arguments: ['run'],
-  ...more,
-});
 const deadline = { deadlineMs: 60_000 };
 
 let system: System;
@@ -180,6 +133,17 @@ describe('a workflow', () => {
     const quanta = [quantum('isr1'), quantum('isr2'), quantum('isr3')];
     const labels = [{ label: 'isr', quantaPerJob: 3, maxAttempts: 1 }];
     const { workflow } = await submitted(wanted('reports', { quanta, labels }));
+    // A log before it that cannot be read.
+    const reported = running.db.collection<{ _id: string }>('quantumReports');
+    const other = await running.db.collection('workflows').findOne({ idempotencyKey: 'clusters' });
+    const clusters = await shown(String(other?._id));
+    const unreadable = { _id: `${String(other?._id)}/0000000`, schemaVersion: 1, revision: 1 };
+    const { id: jobId } = clusters.workflow.nodes.nodes[0].job;
+    await reported.deleteOne({ _id: unreadable._id });
+    await reported.insertOne({
+      ...{ ...unreadable, updatedAt: new Date(), jobId, attempts: 1, isDue: true, quanta: [] },
+    } as never);
+    await running.restart(blindFor(system.service('rubin'), jobId));
     const jobs = await worker.acquire(1);
     await worker.print(jobs, [
       'processing',
@@ -196,6 +160,9 @@ describe('a workflow', () => {
       ['isr2', { exitCode: 7, seconds: 1 }],
       ['isr3', null],
     ]);
+    expect(await reported.findOne({ _id: unreadable._id })).toMatchObject({ isDue: true });
+    await reported.deleteOne({ _id: unreadable._id });
+    await running.restart();
     expect((await retried({ workflowId: workflow.id, idempotencyKey: 'rest' })).userErrors).toEqual([]);
     expect((await runAll(workflow.id)).map(({ name }) => name)).toEqual(['isr~0001']);
     await finished(workflow.id, 3);
@@ -225,9 +192,7 @@ describe('a workflow', () => {
     expect((await system.ask(known)).data.workflows.nodes).toMatchObject([
       { id: workflow.workflow.id, counts: { total: 2600 } },
     ]);
-    const cancel =
-      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
-    await system.ask(cancel, { id: workflow.workflow.id });
+    await system.ask(cancelInCore, { id: workflow.workflow.id });
   });
 
   it('is refused if core cancelled it before all of its parts came', async () => {
@@ -238,12 +203,56 @@ describe('a workflow', () => {
     const open = '{ workflows(filter: { names: ["stopped"] }) { nodes { id state } } }';
     const [workflow] = (await system.ask(open)).data.workflows.nodes;
     expect(workflow.state).toBe('OPEN');
-    const cancel =
-      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
-    await system.ask(cancel, { id: workflow.id });
+    await system.ask(cancelInCore, { id: workflow.id });
     // The sweep of the new process submits what was left.
     await running.restart();
     await waitFor('the removal', async () => (await written('stopped'))[0] === 0, deadline);
+  });
+
+  it('begins again if core dropped it because no part came for a day', async () => {
+    const quanta = Array.from({ length: 2600 }, (_, at) => ({ ...quantum(`isr${at}`), label: 'isr' }));
+    const late = wanted('late', { name: 'late', quanta });
+    await running.restart(losing(system.service('rubin'), 'request', 2));
+    expect((await submitted(late)).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    const known = '{ workflows(filter: { names: ["late"] }) { nodes { id state counts { total } } } }';
+    const [dropped] = (await system.ask(known)).data.workflows.nodes;
+    await system.ask(cancelInCore, { id: dropped.id });
+    // As core does it after a day.
+    await system.core.db
+      .collection<{ _id: string }>('workflows')
+      .updateOne({ _id: dropped.id }, { $set: { 'cancel.by': 'system:workflows' } });
+    await running.restart();
+    const { workflow } = await submitted(late);
+    const [newest, ...others] = (await system.ask(known)).data.workflows.nodes;
+    expect(others).toMatchObject([{ id: dropped.id, state: 'CANCELLED' }]);
+    expect(newest).toMatchObject({ id: workflow.workflow.id, counts: { total: 2600 } });
+    await system.ask(cancelInCore, { id: newest.id });
+  });
+
+  it('shows what core cancelled before it had a job', async () => {
+    const { workflow } = await submitted(wanted('ended'));
+    await waitFor(
+      'the first jobs',
+      async () => (await answered(workflow.id)).labels[0].ready === 2,
+      deadline,
+    );
+    await system.ask(cancelInCore, { id: workflow.workflow.id });
+    await answeredWith('the end of the jobs', workflow.id, ({ labels: of }) => of[0].cancelled === 2);
+    await waitFor(
+      'the end of the workflow',
+      async () => (await shown(workflow.id)).workflow.state === 'CANCELLED',
+      deadline,
+    );
+    // The sweep of the new process asks core at once.
+    await running.restart();
+    const found = await answeredWith('the end', workflow.id, ({ labels: of }) => of[1].cancelled === 2);
+    expect(found.labels).toMatchObject([
+      { label: 'isr', cancelled: 2, ready: 0 },
+      { label: 'calibrate', cancelled: 2, waiting: 0, blocked: 0 },
+      { label: 'coadd', cancelled: 1, waiting: 0, blocked: 0 },
+    ]);
+    expect(found.estimatedEndAt).toBeNull();
+    expect(found.retryPreview).toMatchObject({ failed: 5, blocked: 0 });
   });
 
   it('is placed on workers with its release, and explains that', async () => {
@@ -260,9 +269,7 @@ describe('a workflow', () => {
     );
     const text = expect.stringContaining('rubin-release=w_2030_12');
     expect(job).toEqual({ requirements: { selector }, rubin: { placement: [{ text, selector }] } });
-    const cancel =
-      'mutation ($id: ID!) { cancelWorkflow(input: { workflowId: $id }) { userErrors { message } } }';
-    await system.ask(cancel, { id: workflow.workflow.id });
+    await system.ask(cancelInCore, { id: workflow.workflow.id });
   });
 
   it.each([
@@ -344,6 +351,23 @@ describe('a workflow of the version before', () => {
     ).toMatchObject({ schemaVersion: 1, totalQuanta: 2 });
     const input = { workflowId: 'rubinWorkflow_0', idempotencyKey: 'old' };
     expect((await retried(input)).userErrors).toMatchObject([{ code: 'WORKFLOW_STATE_CONFLICT' }]);
+  });
+
+  it('answers the call that submitted it, which a client repeats', async () => {
+    const collection = running.db.collection('workflows');
+    const { idempotencyKey, name, pipeline, command, ...rest } = wanted('repeated');
+    // As the service of that time had it, with the defaults of its schema.
+    const defaults = { memoryMiB: 4000, walltimeSeconds: 7200, labels: [] };
+    const digest = digestOf({ name, pipeline, command, ...rest, ...defaults });
+    const one = await collection.findOne({ idempotencyKey: 'graph' });
+    await collection.updateOne(
+      { idempotencyKey: 'old' },
+      { $set: { idempotencyKey, digest, submittedBy: String(one?.['submittedBy']) } },
+      { bypassDocumentValidation: true },
+    );
+    const { workflow, userErrors } = await submitted(wanted('repeated'));
+    expect(userErrors).toEqual([]);
+    expect(workflow).toMatchObject({ id: 'rubinWorkflow_0' });
   });
 
   it('is not submitted again if a crash left it before its task was noted', async () => {
@@ -451,7 +475,26 @@ describe('the retry of a workflow', () => {
   it('runs named quanta again, and what needs them', async () => {
     const input = { workflowId: id, idempotencyKey: 'named', quanta: ['calibrate2'] };
     expect((await retried(input)).userErrors).toEqual([]);
+    // What succeeded before counts no longer.
+    const jobs = await worker.acquire(1);
+    expect(jobs.map(({ name }) => name)).toEqual(['calibrate2']);
+    await worker.fail(jobs);
+    const found = await answeredWith('the failure', id, ({ labels: of }) => of[1].failed === 1);
+    expect(found.labels[2]).toMatchObject({ label: 'coadd', succeeded: 0, blocked: 1 });
+    expect(found.blockers).toEqual([{ blockedQuanta: 1, quantum: { name: 'calibrate2' } }]);
+    await worker.finish(await worker.acquire(1));
+    await waitFor('the end', async () => (await shown(id)).workflow.state === 'FAILED', deadline);
+    expect((await retried({ workflowId: id, idempotencyKey: 'rest' })).userErrors).toEqual([]);
     expect((await runAll(id)).map(({ name }) => name)).toEqual(['calibrate2', 'coadd', '~final']);
+    await answeredWith('the end of all', id, ({ labels: of }) => of[2].succeeded === 1);
+  });
+
+  it('says that a retry is not repeated if core did not answer', async () => {
+    await running.restart(losing(system.service('rubin'), 'request'));
+    const { errors } = await retried({ workflowId: id, idempotencyKey: 'lost' });
+    expect(errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
+    expect(errors[0].message).toContain('is not repeated; call again with the same key');
+    await running.restart();
   });
 
   it.each([
