@@ -1,5 +1,4 @@
 import { expect, it } from '@jest/globals';
-import { systemClock } from '@rhizome/clock';
 import { Campaigns, type CampaignsOptions } from './campaigns.js';
 import type { WorkflowDocument } from '../workflow.document.js';
 
@@ -21,7 +20,7 @@ function counted() {
     },
   };
   const quanta = { graph: () => Promise.resolve([{ name: 'a', label: 'isr', needs: [] }]) };
-  const clock = { now: () => systemClock.now(), monotonicMs: () => times.now };
+  const clock = { now: () => new Date('2030-01-01T00:00:00Z'), monotonicMs: () => times.now };
   const times = { now: 0 };
   const campaigns = new Campaigns({ workflows, quanta, reports: { of: () => Promise.reject() }, clock });
   const settle = async (answers: readonly (Promise<unknown> | null)[]) => {

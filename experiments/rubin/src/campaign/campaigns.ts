@@ -3,8 +3,7 @@
  * were asked for last; progress is read once for each revision of a workflow, and of a large one that changes
  * all the time only as often as it takes little of this process.
  */
-import type { Clock } from '@rhizome/clock';
-import type { Submissions } from '@rhizome/experiment';
+import type { ExperimentOptions, Submissions } from '@rhizome/experiment';
 import { TurnsByKey } from '@rhizome/retry';
 import { type Campaign, campaignOf, type CampaignGraph, graphOf } from './campaign.js';
 import type { QuantaRepository } from '../quanta.repository.js';
@@ -24,7 +23,7 @@ export interface CampaignsOptions {
   readonly workflows: Pick<Submissions<WorkflowDocument, WorkflowContent>, 'nodeStates'>;
   readonly quanta: Pick<QuantaRepository, 'graph'>;
   readonly reports: Pick<QuantumReportsRepository, 'of'>;
-  readonly clock: Clock;
+  readonly clock: ExperimentOptions['clock'];
 }
 
 /** Workflows whose graphs are kept: a graph of 20,000 quanta takes about 4 MB. */
