@@ -4,7 +4,10 @@
 import Sequencer from '@jest/test-sequencer';
 import { builtFile } from './test-files.mjs';
 
-/** Sources of tests that take more than half a minute, the longest first. */
+/**
+ * Sources of tests that take more than half a minute, the longest first; those that mostly wait are mixed with
+ * those that compute.
+ */
 export const longTests = [
   'test/e2e/cli/cli.e2e.ts',
   'test/e2e/new-experiment/new-experiment.e2e.ts',
@@ -34,15 +37,19 @@ export const longTests = [
   'test/e2e/tour/tour.e2e.ts',
   'test/e2e/restart-of-everything/restart.e2e.ts',
   'subgraphs/core/test/workers/lease-clock-store.int.test.ts',
-  'subgraphs/core/test/workers/preemption.int.test.ts',
-  'lib/mongo/src/server/start.int.test.ts',
   'test/security/permissions/permissions.int.test.ts',
+  'test/experiments/epic-live.int.test.ts',
+  'test/experiments/rubin.int.test.ts',
+  'subgraphs/core/test/workers/preemption.int.test.ts',
+  'test/experiments/larkspur.int.test.ts',
+  'lib/mongo/src/server/start.int.test.ts',
+  'test/security/non-interference.int.test.ts',
   'clients/pilot/src/checkpoints/checkpoints.int.test.ts',
+  'subgraphs/core/test/history/defects.int.test.ts',
   'lib/mongo/src/binary/resolve.int.test.ts',
+  'test/storage/xrootd.int.test.ts',
   'clients/pilot/src/agent/notice.int.test.ts',
   'clients/pilot/src/agent/core-unreachable.int.test.ts',
-  'test/experiments/larkspur.int.test.ts',
-  'test/security/non-interference.int.test.ts',
 ];
 const positions = new Map(longTests.map((source, position) => [builtFile(source), position]));
 
