@@ -552,7 +552,7 @@ export type CreateStorageInput = {
   credential?: string | null | undefined;
   /** Names of the experiments that use the storage; an empty list means all. */
   experiments?: Array<string> | null | undefined;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   isDefault?: boolean | null | undefined;
   /** Checks only: nothing is created. */
   isDryRun?: boolean | null | undefined;
@@ -564,7 +564,7 @@ export type CreateStorageInput = {
   prefix?: string | null | undefined;
   /** Protocol of the storage; it cannot change. */
   provider: StorageProvider;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   queueNames?: Array<string> | null | undefined;
   /** Region of an S3 server; by default `us-east-1`. */
   region?: string | null | undefined;
@@ -574,7 +574,7 @@ export type CreateStorageInput = {
   siteName?: string | null | undefined;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;
 };
 
@@ -2807,7 +2807,7 @@ export type SetStorageInput = {
   expectedRevision?: number | null | undefined;
   /** Names of the experiments that use the storage; an empty list means all. */
   experiments?: Array<string> | null | undefined;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   isDefault?: boolean | null | undefined;
   /** Checks only: nothing is changed. */
   isDryRun?: boolean | null | undefined;
@@ -2819,7 +2819,7 @@ export type SetStorageInput = {
   name: string;
   /** Beginning of all keys in the bucket, without `/` at its end. */
   prefix?: string | null | undefined;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   queueNames?: Array<string> | null | undefined;
   /** Region of an S3 server; by default `us-east-1`. */
   region?: string | null | undefined;
@@ -2829,7 +2829,7 @@ export type SetStorageInput = {
   siteName?: string | null | undefined;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;
 };
 
@@ -3555,9 +3555,9 @@ export type WorkflowNodeInput = {
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   name: string;
   /**
-   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
-   * submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node also
-   * waits until all nodes that are not final have ended; this edge is not counted here.
+   * Number of edges to the node whose conditions must be met; all by default. An edge between labels counts as one. The node
+   * is submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node
+   * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
   /** Program that the job runs; required unless the label has one. */

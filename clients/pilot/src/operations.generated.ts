@@ -734,7 +734,7 @@ export type SignedReadInput = {
   name: string;
 };
 
-/** A file to write. Its address accepts only this content. */
+/** A file to write. Its address accepts only this content, except at servers of WebDAV. */
 export type SignedWriteInput = {
   /** Name of a declared output. */
   name: string;

@@ -119,7 +119,7 @@ export type CreateStorageInput = {
   credential?: string | null | undefined;
   /** Names of the experiments that use the storage; an empty list means all. */
   experiments?: Array<string> | null | undefined;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   isDefault?: boolean | null | undefined;
   /** Checks only: nothing is created. */
   isDryRun?: boolean | null | undefined;
@@ -131,7 +131,7 @@ export type CreateStorageInput = {
   prefix?: string | null | undefined;
   /** Protocol of the storage; it cannot change. */
   provider: StorageProvider;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   queueNames?: Array<string> | null | undefined;
   /** Region of an S3 server; by default `us-east-1`. */
   region?: string | null | undefined;
@@ -141,7 +141,7 @@ export type CreateStorageInput = {
   siteName?: string | null | undefined;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;
 };
 
@@ -694,7 +694,7 @@ export type SetStorageInput = {
   expectedRevision?: number | null | undefined;
   /** Names of the experiments that use the storage; an empty list means all. */
   experiments?: Array<string> | null | undefined;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   isDefault?: boolean | null | undefined;
   /** Checks only: nothing is changed. */
   isDryRun?: boolean | null | undefined;
@@ -706,7 +706,7 @@ export type SetStorageInput = {
   name: string;
   /** Beginning of all keys in the bucket, without `/` at its end. */
   prefix?: string | null | undefined;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   queueNames?: Array<string> | null | undefined;
   /** Region of an S3 server; by default `us-east-1`. */
   region?: string | null | undefined;
@@ -716,7 +716,7 @@ export type SetStorageInput = {
   siteName?: string | null | undefined;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;
 };
 

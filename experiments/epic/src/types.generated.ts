@@ -66,12 +66,12 @@ export type AnnounceEpicLiveRunUserErrorCode =
   | 'INVALID_VALUE'
   /** A live run of this number was announced with another input, or by another principal. */
   | 'RUN_NUMBER_TAKEN'
-  /** As many live runs as may be processed at a time have not ended. */
+  /** The largest number of live runs that have not ended is reached. */
   | 'TOO_MANY_RUNS';
 
 /** A state of a facet to announce. */
 export type AnnounceEpicRunStateInput = {
-  /** Time from which the facet is in this state, at most a minute from now. With the facet, it identifies the announcement. */
+  /** Time from which the facet is in this state: in the past, or at most a minute in the future. With the facet, it identifies the announcement. */
   readonly at: Scalars['DateTime']['input'];
   /** The facet. */
   readonly facet: EpicFacetName;
@@ -326,7 +326,7 @@ export type EpicFrameProgress = {
   readonly lastAnnouncedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Largest number of a frame; null before the first one. */
   readonly lastNumber?: Maybe<Scalars['Int']['output']>;
-  /** Frames that are missing between announced ones. */
+  /** Frames that are missing between the smallest and the largest announced number. */
   readonly missing: Scalars['Int']['output'];
   /** Frames for each second, over the newest 100 frames by their times of recording; null with fewer than two. */
   readonly ratePerSecond?: Maybe<Scalars['Float']['output']>;
@@ -355,7 +355,7 @@ export type EpicJob = PlacementExplained & {
 /** The pool and the fleet of a path in a queue, or in any queue. */
 export type EpicLane = {
   readonly __typename?: 'EpicLane';
-  /** Depth: hours in which all workers that the lane may have work off what waits; null before the first result. */
+  /** Depth: hours that `maximum` workers need for the slices that were published and have not ended; null before the first result. */
   readonly depthHours?: Maybe<Scalars['Float']['output']>;
   /** State of the feed. */
   readonly feed: EpicFeed;
@@ -379,7 +379,7 @@ export type EpicLane = {
   readonly workers: EpicLaneWorkers;
 };
 
-/** Workers of a lane. */
+/** Workers of a lane: the jobs of its fleet. */
 export type EpicLaneWorkers = {
   readonly __typename?: 'EpicLaneWorkers';
   /** Most workers that the lane may have. */
@@ -397,7 +397,7 @@ export type EpicLaneWorkers = {
 /** Latency of results, in seconds, from histograms with steps of 10 %. */
 export type EpicLatency = {
   readonly __typename?: 'EpicLatency';
-  /** Physical minimum: the time of work that 5 % of the slices stay below, which remains if nothing else takes time. */
+  /** Physical minimum: the 5th percentile of the time of work, which remains if nothing else takes time. */
   readonly minimum: Scalars['Float']['output'];
   /** Median from recording to result. */
   readonly p50: Scalars['Float']['output'];
@@ -525,9 +525,12 @@ export type EpicLiveRun = Node & {
   readonly decisions: EpicFeedDecisionConnection;
   /** The detector's configuration, such as `epic_craterlake_18x275`. */
   readonly detectorConfiguration: Scalars['String']['output'];
-  /** Time at which all slices had ended and the fleets were gone; null before. */
+  /**
+   * Time at which the run ended: its slices had ended and its fleets were gone. Ten minutes after `closesAt`, slices that no
+   * worker holds no longer count. Null before.
+   */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Current state of each facet that has been announced. */
+  /** The three facets, with their owners and current states. */
   readonly facets: ReadonlyArray<EpicFacet>;
   /** Super time frames that were announced. */
   readonly frames: EpicFrameProgress;
@@ -541,7 +544,7 @@ export type EpicLiveRun = Node & {
   readonly phase: EpicLiveRunPhase;
   /** Time since which the run is in the phase. */
   readonly phaseSince: Scalars['DateTime']['output'];
-  /** Error that keeps slices from workers, for example a queue that does not exist; null if there is none. */
+  /** Reason for which lanes take no slices, such as a fleet that core refuses or that a person drained; null if there is none. */
   readonly problem?: Maybe<Scalars['String']['output']>;
   /** The run's number; unique among live runs. */
   readonly runNumber: Scalars['Int']['output'];
@@ -903,7 +906,7 @@ export type EpicTimeFrameInput = {
 
 export type Job = {
   readonly __typename?: 'Job';
-  /** Details of a job of the task of a run; null for workers of live runs, and for jobs of other experiments. */
+  /** Details of a job of the task of an `EpicRun`; null for jobs of the fleets of live runs, and for jobs of other experiments. */
   readonly epic?: Maybe<EpicJob>;
   readonly id: Scalars['ID']['output'];
   readonly task?: Maybe<Task>;

@@ -256,13 +256,13 @@ export type RubinLabelCount = {
   readonly label: Scalars['String']['output'];
 };
 
-/** Resources of the quanta of one label. A field that is not set has the workflow's value. */
+/** Resources and attempts of the jobs of one label. `memoryMiB` and `walltimeSeconds` are by default those of the workflow. */
 export type RubinLabelInput = {
   /** Dimensions, at most 32, which all quanta of the label have: only quanta with the same values of these are run by one job. */
   readonly clusterBy?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Cores of each job, 1 to 4096. */
+  /** Cores of each job, 1 to 4096; by default 1. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
-  /** Scratch space of each job, in MiB. */
+  /** Scratch space of each job, in MiB; by default 1024. */
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The label, which some quanta of the workflow have. */
   readonly label: Scalars['String']['input'];
@@ -294,7 +294,10 @@ export type RubinLabelProgress = {
   readonly coreHours: Scalars['Float']['output'];
   /** Quanta whose memory has grown. */
   readonly escalated: Scalars['Int']['output'];
-  /** Time at which the last quantum ends at the pace so far; null if none has ended, or none is left that can run. */
+  /**
+   * Time at which the last quantum ends at the pace of the label in the last day, or in all its time if no quantum ended in
+   * the last day; null if none has ended, or none is left that can run.
+   */
   readonly estimatedEndAt?: Maybe<Scalars['DateTime']['output']>;
   /** Number of quanta. */
   readonly expected: Scalars['Int']['output'];
@@ -304,7 +307,7 @@ export type RubinLabelProgress = {
   readonly held: Scalars['Int']['output'];
   /** The label. */
   readonly label: Scalars['String']['output'];
-  /** Quanta that nothing keeps from running except free resources. */
+  /** Quanta that wait only for their jobs to start. */
   readonly ready: Scalars['Int']['output'];
   /** Quanta that run. */
   readonly running: Scalars['Int']['output'];
@@ -374,7 +377,7 @@ export type RubinQuantumFilter = {
 /** A node of a quantum graph: one step of processing for one piece of data. */
 export type RubinQuantumInput = {
   /**
-   * Data that the quantum works on, 1 to 1024 characters. By default it is made from `dimensions`, one of which is
+   * Data that the quantum works on, 1 to 1024 characters. By default it is made from `dimensions`; one of the two fields is
    * required.
    */
   readonly dataId?: InputMaybe<Scalars['String']['input']>;
@@ -436,7 +439,7 @@ export type RubinQuantumState =
   | 'FAILED'
   /** Its job is held. */
   | 'HELD'
-  /** Nothing keeps it from running except free resources. */
+  /** It waits only for its job to start. */
   | 'READY'
   /** Its job runs. */
   | 'RUNNING'
@@ -491,7 +494,7 @@ export type RubinReportRow = {
   readonly label: Scalars['String']['output'];
   /** Quanta whose jobs wait. */
   readonly pending: Scalars['Int']['output'];
-  /** Quanta that failed ones block. */
+  /** Quanta that are blocked by others that failed or were cancelled. */
   readonly pruned: Scalars['Int']['output'];
   /** Quanta that core submits next. */
   readonly ready: Scalars['Int']['output'];
@@ -538,11 +541,14 @@ export type RubinWorkflow = Node & {
   readonly cost: RubinCost;
   /** Quanta whose memory has grown beyond that of their label, the largest first. */
   readonly escalatedQuanta: ReadonlyArray<RubinQuantum>;
-  /** Time at which the workflow ends if it goes on at its pace so far; null if no quantum has ended, or none can run any more. */
+  /**
+   * Time at which the workflow ends at the pace of the last day, or of all its time if no quantum ended in the last day;
+   * null if no quantum has ended, or none can run any more.
+   */
   readonly estimatedEndAt?: Maybe<Scalars['DateTime']['output']>;
   /** Errors because of which quanta have failed, the most frequent first; at most 100. */
   readonly failures: ReadonlyArray<RubinFailure>;
-  /** Quanta that have finished so far. Each counts once, and those of a cluster when its job has finished. */
+  /** Quanta whose jobs have FINISHED so far, each counted once. Quanta that only a report of their program calls done are not counted. */
   readonly finishedQuanta: Scalars['Int']['output'];
   /** Opaque identifier, `rubinWorkflow_…`. */
   readonly id: Scalars['ID']['output'];
@@ -706,7 +712,7 @@ export type SubmitRubinWorkflowUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** Core refused the task for another reason, which the message gives. */
+  /** Core refused the workflow for another reason, which the message gives. */
   | 'REFUSED_BY_CORE'
   /** The experiment has no such share. */
   | 'SHARE_NOT_FOUND';

@@ -786,9 +786,9 @@ export type WorkflowNodeInput = {
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   name: string;
   /**
-   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
-   * submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node also
-   * waits until all nodes that are not final have ended; this edge is not counted here.
+   * Number of edges to the node whose conditions must be met; all by default. An edge between labels counts as one. The node
+   * is submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node
+   * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   needed?: number | null | undefined;
   /** Program that the job runs; required unless the label has one. */

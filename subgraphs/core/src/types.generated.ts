@@ -1139,7 +1139,7 @@ export type CreateStorageInput = {
   readonly credential?: InputMaybe<Scalars['String']['input']>;
   /** Names of the experiments that use the storage; an empty list means all. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   readonly isDefault?: InputMaybe<Scalars['Boolean']['input']>;
   /** Checks only: nothing is created. */
   readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
@@ -1151,7 +1151,7 @@ export type CreateStorageInput = {
   readonly prefix?: InputMaybe<Scalars['String']['input']>;
   /** Protocol of the storage; it cannot change. */
   readonly provider: StorageProvider;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   readonly queueNames?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Region of an S3 server; by default `us-east-1`. */
   readonly region?: InputMaybe<Scalars['String']['input']>;
@@ -1161,7 +1161,7 @@ export type CreateStorageInput = {
   readonly siteName?: InputMaybe<Scalars['String']['input']>;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   readonly webAddress?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -2426,8 +2426,8 @@ export type FinishTaskUserErrorCode =
   | 'TASK_STATE_CONFLICT';
 
 /**
- * A standing set of jobs that work on the units of a pool. Their number follows the lag of the pool; lost and ended jobs
- * are replaced.
+ * A standing set of jobs that work on the units of a pool. Their number follows the lag (see `targetLagSeconds`); lost and
+ * ended jobs are replaced.
  */
 export type Fleet = Node & {
   readonly __typename?: 'Fleet';
@@ -2475,8 +2475,8 @@ export type Fleet = Node & {
 
 
 /**
- * A standing set of jobs that work on the units of a pool. Their number follows the lag of the pool; lost and ended jobs
- * are replaced.
+ * A standing set of jobs that work on the units of a pool. Their number follows the lag (see `targetLagSeconds`); lost and
+ * ended jobs are replaced.
  */
 export type FleetdecisionsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
@@ -2695,8 +2695,9 @@ export type FleetSettings = {
   /** Queues of the jobs with the most jobs in each; empty for any queue without a limit. */
   readonly queues: ReadonlyArray<FleetQueueLimit>;
   /**
-   * Lag in seconds above which jobs are added; below half of it, some may be removed. The lag is the age of the oldest
-   * waiting unit, or the time that the running jobs need for the waiting units if that is longer.
+   * Lag in seconds above which jobs are added; below half of it, some may be removed. The lag of a fleet is the age of the
+   * oldest unit that can be leased, or the time that the running jobs need for all waiting units if that is longer.
+   * `WorkPool.lagSeconds` is another lag.
    */
   readonly targetLagSeconds: Scalars['Int']['output'];
   /** Least time after a change of the wanted number of jobs before the lag may raise it. */
@@ -8034,7 +8035,7 @@ export type SetStorageInput = {
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
   /** Names of the experiments that use the storage; an empty list means all. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   readonly isDefault?: InputMaybe<Scalars['Boolean']['input']>;
   /** Checks only: nothing is changed. */
   readonly isDryRun?: InputMaybe<Scalars['Boolean']['input']>;
@@ -8046,7 +8047,7 @@ export type SetStorageInput = {
   readonly name: Scalars['String']['input'];
   /** Beginning of all keys in the bucket, without `/` at its end. */
   readonly prefix?: InputMaybe<Scalars['String']['input']>;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   readonly queueNames?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Region of an S3 server; by default `us-east-1`. */
   readonly region?: InputMaybe<Scalars['String']['input']>;
@@ -8056,7 +8057,7 @@ export type SetStorageInput = {
   readonly siteName?: InputMaybe<Scalars['String']['input']>;
   /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
   readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** URL by which a folder of XRootD is reached over HTTP; without it, workers need the client of XRootD. */
+  /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   readonly webAddress?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -8258,7 +8259,7 @@ export type SignedReadInput = {
   readonly name: Scalars['String']['input'];
 };
 
-/** A file to write. Its address accepts only this content. */
+/** A file to write. Its address accepts only this content, except at servers of WebDAV. */
 export type SignedWriteInput = {
   /** Name of a declared output. */
   readonly name: Scalars['String']['input'];
@@ -8410,7 +8411,7 @@ export type Storage = Node & {
   readonly experiments: ReadonlyArray<Experiment>;
   /** Opaque identifier, `storage_…`. */
   readonly id: Scalars['ID']['output'];
-  /** True if its experiments store the outputs of their jobs in it. */
+  /** True if jobs of its experiments store their outputs in it, in the queues of `queueNames`. */
   readonly isDefault: Scalars['Boolean']['output'];
   /** Largest output, in MiB; null for no limit. */
   readonly maxFileMiB?: Maybe<Scalars['Int']['output']>;
@@ -8420,7 +8421,7 @@ export type Storage = Node & {
   readonly prefix?: Maybe<Scalars['String']['output']>;
   /** Protocol of the storage. */
   readonly provider: StorageProvider;
-  /** Names of the queues whose jobs store their outputs in it; an empty list means all. */
+  /** Names of the queues for which `isDefault` holds; an empty list means all. */
   readonly queueNames: ReadonlyArray<Scalars['String']['output']>;
   /** Region of an S3 server; null for the usual one and for other storages. */
   readonly region?: Maybe<Scalars['String']['output']>;
@@ -10437,9 +10438,9 @@ export type WorkflowNodeInput = {
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   readonly name: Scalars['String']['input'];
   /**
-   * Number of edges to the node whose conditions must be met, edges between labels included; all by default. The node is
-   * submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node also
-   * waits until all nodes that are not final have ended; this edge is not counted here.
+   * Number of edges to the node whose conditions must be met; all by default. An edge between labels counts as one. The node
+   * is submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node
+   * also waits until all nodes that are not final have ended; this edge is not counted here.
    */
   readonly needed?: InputMaybe<Scalars['Int']['input']>;
   /** Program that the job runs; required unless the label has one. */

@@ -220,6 +220,17 @@ export function badInputStories(transport: TransportKind): void {
       await waitFor('the jobs of all tasks', async () => (await expanding()) + (await left()) === 0, {
         deadlineMs: 10_000,
       });
+      // Experiments note the first job of each workflow when its event arrives.
+      await waitFor('the jobs of the first quanta', async () => !(await firstJobs()).includes(null), {
+        deadlineMs: 10_000,
+      });
+    }
+
+    async function firstJobs(): Promise<readonly (object | null)[]> {
+      type Quanta = { readonly quanta: { readonly nodes: readonly { readonly run: object | null }[] } };
+      const query = '{ rubin { workflows { nodes { quanta(first: 1) { nodes { run { job { id } } } } } } } }';
+      const { rubin } = await system.api().data<{ rubin: { workflows: { nodes: Quanta[] } } }>(query);
+      return rubin.workflows.nodes.flatMap(({ quanta }) => quanta.nodes.map(({ run }) => run));
     }
 
     async function expanding(): Promise<number> {

@@ -232,7 +232,8 @@ it('links the account of a second login to the session, and unlinks it', async (
   const question = page.getByRole('group', { name: 'Link' });
   await question.getByText(`fay-2 at ${laboratory.issuer}`, { exact: false }).waitFor();
   // The session is that of the first account, and the address has lost the proof.
-  expect([await page.locator('.who').innerText(), page.url()]).toEqual([own, `${origin}/identities`]);
+  await page.locator('.who', { hasText: own }).waitFor();
+  expect(page.url()).toBe(`${origin}/identities`);
   await question.getByRole('button', { name: 'Link this account' }).click();
   const table = page.getByRole('table', { name: 'Linked identities' });
   const other = table.locator('tr', { hasText: `fay-2 at ${laboratory.issuer}` });
