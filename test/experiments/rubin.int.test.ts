@@ -298,6 +298,17 @@ describe('a workflow', () => {
     expect(await written('bad')).toEqual(before);
   });
 
+  it('takes at most 200 labels in a filter of quanta', async () => {
+    const query = `query ($id: ID!, $labels: [String!]) {
+      rubin { workflow(id: $id) { quanta(filter: { labels: $labels }) { totalCount } } }
+    }`;
+    const one = await running.db.collection('workflows').findOne({ idempotencyKey: 'graph' });
+    const ask = (count: number) =>
+      system.ask(query, { id: String(one?._id), labels: Array.from({ length: count }, () => 'isr') });
+    expect((await ask(200)).data.rubin.workflow.quanta.totalCount).toBe(2);
+    expect((await ask(201)).errors).toMatchObject([{ code: 'BAD_USER_INPUT' }]);
+  });
+
   it('refuses a cycle and names it', async () => {
     const { userErrors } = await submitted(
       wanted('circle', { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] }),
