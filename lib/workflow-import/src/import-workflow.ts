@@ -14,9 +14,6 @@ export type ImportResult =
   | { readonly workflow: ImportedWorkflow; readonly notes: readonly string[] }
   | { readonly refusals: readonly string[] };
 
-/** Reason why a pickle is refused. */
-const pickleAdvice =
-  'is a pickle of Python, which is not read because it can run programs; write the graph as JSON with the script in docs/how-to/import-workflows.md';
 const submitAdvice =
   'is a BPS submit file, which has no graph; run `bps prepare` with `saveGenericWorkflow: true`, write the graph as JSON, and give this file as --inputs';
 
@@ -35,11 +32,6 @@ function imported(
   const { file, read } = request;
   const place = { file, line: 1, column: 1 };
   try {
-    const bytes = read(file);
-    if (!('problem' in bytes) && isPickle(bytes)) {
-      refusals.fault({ problem: pickleAdvice, place });
-      return undefined;
-    }
     if (format === 'cwl') return importCwl(request, refusals);
     const source = openText(file, read, refusals);
     if (!source) return undefined;

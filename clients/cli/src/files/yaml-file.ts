@@ -21,23 +21,39 @@ export function readYamlFile<Schema extends z.ZodType>(
   schema: Schema,
   kind: string,
 ): z.infer<Schema> {
-  const document = readYaml(path, cwd);
+  return validYaml(readText(path, cwd), path, schema, kind);
+}
+
+/**
+ * Validates the text of a file.
+ * @param kind what the file describes, for the message
+ * @throws CliError that lists every error with its path
+ */
+export function validYaml<Schema extends z.ZodType>(
+  text: string,
+  path: string,
+  schema: Schema,
+  kind: string,
+): z.infer<Schema> {
+  const document = parsed(text, path);
   const result = schema.safeParse(document);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `  ${faultOf(issue, document)}`);
   throw new CliError(exitCodes.usage, `${path} is not a valid ${kind}:\n${faults.join('\n')}`);
 }
 
-function readYaml(path: string, cwd: string): unknown {
-  let text: string;
+function readText(path: string, cwd: string): string {
   try {
-    text = readFileSync(resolve(cwd, path), 'utf8');
+    return readFileSync(resolve(cwd, path), 'utf8');
   } catch (error) {
     throw new CliError(
       exitCodes.usage,
       `${path} cannot be read: ${(error as Error).message.replace(/, open .*/, '')}`,
     );
   }
+}
+
+function parsed(text: string, path: string): unknown {
   const json = path.endsWith('.json') ? parsedJson(text) : undefined;
   if (json) return json.value;
   try {

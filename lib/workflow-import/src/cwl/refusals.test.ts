@@ -71,6 +71,17 @@ describe('importCwl', () => {
     expect(refused('cwl', { 'graph.cwl': text })).toEqual([refusal]);
   });
 
+  it('says of each file that it is a pickle', () => {
+    const files = {
+      'graph.cwl': workflowOf('a:\n  run: tool.cwl\n  in: []\n  out: []'),
+      ...{ 'tool.cwl': new Uint8Array([0x80, 0x04, 0x95]), 'in.json': new Uint8Array([0x80, 0x02]) },
+    };
+    expect(refused('cwl', files, { inputs: 'in.json' })).toEqual([
+      expect.stringMatching(/^is a pickle of Python.*\(in\.json:1:1\)$/),
+      expect.stringMatching(/^is a pickle of Python.*\(tool\.cwl:1:1\)$/),
+    ]);
+  });
+
   it.each([
     [
       'requirements: { InitialWorkDirRequirement: { listing: [] } }',

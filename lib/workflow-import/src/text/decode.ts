@@ -7,6 +7,9 @@ import type { SourceText } from './source.types.js';
 /** First byte of what `pickle` of Python writes, in each of its protocols since the second. */
 const pickleMark = 0x80;
 const newestPickle = 5;
+/** Reason why a pickle is refused. */
+const pickleAdvice =
+  'is a pickle of Python, which is not read because it can run programs; write the graph as JSON with the script in docs/how-to/import-workflows.md';
 
 /** True for the contents of a file that Python has pickled. */
 export function isPickle(bytes: Uint8Array): boolean {
@@ -29,6 +32,10 @@ export function openText(path: string, read: ReadFile, refusals: Refusals): Sour
   const bytes = read(path);
   if ('problem' in bytes) {
     refusals.fault({ problem: `cannot be read: ${bytes.problem}`, place });
+    return undefined;
+  }
+  if (isPickle(bytes)) {
+    refusals.fault({ problem: pickleAdvice, place });
     return undefined;
   }
   const text = decoded(bytes);

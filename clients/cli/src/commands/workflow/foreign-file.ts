@@ -2,12 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type * as ImportLibrary from '@rhizome/workflow-import';
-import type { ImportFormat, ImportRequest } from '@rhizome/workflow-import';
+import type { ImportFormat, ImportRequest, ReadFile } from '@rhizome/workflow-import';
 import { CliError, exitCodes } from '../../exit-codes.js';
 import { givenFlags } from '../../flags/flags.js';
 import type { SubmitWorkflowInput } from '../../operations.generated.js';
 import type { Output } from '../../output.js';
-import { readWorkflowFile } from './workflow-file.js';
+import { workflowOf } from './workflow-file.js';
 
 /** The library, loaded when it is first needed: most commands start without its YAML parser. */
 const importLibrary = async (): Promise<typeof ImportLibrary> => import('@rhizome/workflow-import');
@@ -49,10 +49,11 @@ export async function readAnyFile(
   { cwd, output }: { readonly cwd: string; readonly output: Output },
 ): Promise<FileWorkflow> {
   const { path, id } = dividedPath(file, cwd);
-  const format = flags.format ?? (await detected(path, cwd));
+  const read = readingOnce(path, reader(cwd));
+  const format = flags.format ?? (await detected(path, read));
   if (format === 'rhizome') {
     const [given] = givenFlags(flags, flagsOfImports);
-    if (given === undefined) return readWorkflowFile(file, cwd);
+    if (given === undefined) return workflowOf(Buffer.from(bytesOf(file, read)).toString(), file);
     throw new CliError(exitCodes.usage, `${given} is only for files of other systems`);
   }
   const [other] = givenFlags(flags, unusedBy[format]);
@@ -60,11 +61,7 @@ export async function readAnyFile(
   const { experiment, readableFolder: readableFolders, ...rest } = flags;
   if (experiment === undefined)
     throw new CliError(exitCodes.usage, `--experiment is missing: a ${format} file does not name one`);
-  return imported(
-    format,
-    { ...rest, readableFolders, file: path, id, experiment, cwd, read: reader(cwd) },
-    output,
-  );
+  return imported(format, { ...rest, readableFolders, file: path, id, experiment, cwd, read }, output);
 }
 
 async function imported(
@@ -89,14 +86,25 @@ function dividedPath(file: string, cwd: string): { readonly path: string; readon
   return { path: file.slice(0, at), id: file.slice(at + 1) };
 }
 
-async function detected(path: string, cwd: string): Promise<(typeof fileFormats)[number]> {
+async function detected(path: string, read: ReadFile): Promise<(typeof fileFormats)[number]> {
   const { detectFormat } = await importLibrary();
-  const bytes = reader(cwd)(path);
-  if ('problem' in bytes) throw new CliError(exitCodes.usage, `${path} cannot be read: ${bytes.problem}`);
-  return detectFormat(bytes, path) ?? 'rhizome';
+  return detectFormat(bytesOf(path, read), path) ?? 'rhizome';
 }
 
-function reader(cwd: string): ImportRequest['read'] {
+/** @throws CliError if the file cannot be read */
+function bytesOf(path: string, read: ReadFile): Uint8Array {
+  const bytes = read(path);
+  if ('problem' in bytes) throw new CliError(exitCodes.usage, `${path} cannot be read: ${bytes.problem}`);
+  return bytes;
+}
+
+/** Keeps one file: it may be a pipe, which is empty when it is read again. */
+function readingOnce(path: string, read: ReadFile): ReadFile {
+  let kept: ReturnType<ReadFile> | undefined;
+  return (wanted) => (wanted === path ? (kept ??= read(path)) : read(wanted));
+}
+
+function reader(cwd: string): ReadFile {
   return (path) => {
     try {
       return readFileSync(resolve(cwd, path));

@@ -1,6 +1,6 @@
-/** YAML or JSON file of one workflow, in the form of the API with short forms. The server checks the rest. */
+/** YAML or JSON text of one workflow, in the form of the API with short forms. The server checks the rest. */
 import { z } from 'zod';
-import { readYamlFile } from '../../files/yaml-file.js';
+import { validYaml } from '../../files/yaml-file.js';
 import type { SubmitWorkflowInput } from '../../operations.generated.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -69,9 +69,10 @@ const workflowFile = z.strictObject({
 });
 
 /**
- * Reads the file.
+ * Reads the text of a file.
+ * @param path of the file, for messages
  * @throws CliError that lists every error with its path
  */
-export function readWorkflowFile(path: string, cwd: string): Omit<SubmitWorkflowInput, 'idempotencyKey'> {
-  return readYamlFile(path, cwd, workflowFile, 'workflow') as Omit<SubmitWorkflowInput, 'idempotencyKey'>;
+export function workflowOf(text: string, path: string): Omit<SubmitWorkflowInput, 'idempotencyKey'> {
+  return validYaml(text, path, workflowFile, 'workflow') as Omit<SubmitWorkflowInput, 'idempotencyKey'>;
 }
