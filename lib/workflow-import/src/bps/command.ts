@@ -1,4 +1,5 @@
 /** Command lines of BPS jobs: placeholders, values and files. */
+import { FetchedFiles } from '../fetched-files.js';
 import type { Refusals } from '../refusals.js';
 import { commandLine } from '../shell.js';
 import type { Located } from '../text/located.js';
@@ -15,7 +16,7 @@ export function bpsPayload(job: Located, files: BpsFiles, refusals: Refusals): P
     refusals.refuse(job.place('executable'), 'is missing', 'a job must have a program');
     return undefined;
   }
-  const inputs = new Map<string, string>();
+  const inputs = new FetchedFiles(job, refusals);
   const command = new BpsCommand(job, files, inputs, refusals);
   const path = fetched(program.text, inputs) ?? command.text(program);
   const given = job.member('arguments');
@@ -29,19 +30,20 @@ export function bpsPayload(job: Located, files: BpsFiles, refusals: Refusals): P
     ...(before === undefined ? [] : [before]),
     ...(after === undefined ? [line] : [line, 'code=$?', after, 'exit $code']),
   ];
+  const fetchedInputs = inputs.list();
   return {
     ...commandLine(lines.join('\n'), '/bin/sh'),
     ...(variables.plain.length > 0 ? { environment: variables.plain } : {}),
-    ...(inputs.size > 0 ? { inputs: [...inputs].map(([name, location]) => ({ name, location })) } : {}),
+    ...(fetchedInputs.length > 0 ? { inputs: fetchedInputs } : {}),
   };
 }
 
 /** Path at which a job finds a file that a worker fetches; undefined for another file. */
-function fetched(location: string, inputs: Map<string, string>): string | undefined {
+function fetched(location: string, inputs: FetchedFiles): string | undefined {
   if (!/^https?:\/\//.test(location)) return undefined;
   const name = location.replace(/[?#].*$/, '').replace(/^.*\//, '');
   if (name === '') return undefined;
-  inputs.set(name, location);
+  inputs.add(name, location);
   return name;
 }
 
@@ -54,11 +56,11 @@ interface Variables {
 class BpsCommand {
   readonly #job: Located;
   readonly #files: BpsFiles;
-  readonly #inputs: Map<string, string>;
+  readonly #inputs: FetchedFiles;
   readonly #values: Located | undefined;
   readonly #refusals: Refusals;
 
-  constructor(job: Located, files: BpsFiles, inputs: Map<string, string>, refusals: Refusals) {
+  constructor(job: Located, files: BpsFiles, inputs: FetchedFiles, refusals: Refusals) {
     this.#job = job;
     this.#files = files;
     this.#inputs = inputs;

@@ -227,6 +227,15 @@ describe('importBps', () => {
       'nodes.a.job.arguments: the file "x" is not known (graph.json:27:4); add it to graph.files',
     ],
     [
+      'two files with the same name',
+      graph([simple('a', 'a', { arguments: '<FILE:x> <FILE:y>' })], [], {
+        files: ['x', 'y'].map((name) => ({
+          ...{ name, src_uri: `https://store.test/${name}/data.txt`, wms_transfer: true },
+        })),
+      }),
+      'nodes.a.job: has two inputs with the name "data.txt" (graph.json:22:4); rename one',
+    ],
+    [
       'an unknown placeholder',
       graph([simple('a', 'a', { arguments: '<WMS:slot>' })]),
       'nodes.a.job.arguments: <WMS:slot> is not known (graph.json:27:4); only <WMS:attemptNum> is',

@@ -1,4 +1,5 @@
 /** Tools: each becomes a node. */
+import { FetchedFiles } from '../fetched-files.js';
 import type { DraftNode } from '../graph/draft.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
@@ -213,20 +214,14 @@ function standardInput(
 
 /** Files that a worker fetches, with those that belong to them. */
 function fetchedFiles(inputs: readonly ToolInput[], tool: Located, refusals: Refusals): Program['inputs'] {
-  const found = new Map<string, string>();
-  const add = (file: FileValue): void => {
-    if (file.location === undefined) return;
-    const before = found.get(file.basename);
-    if (before !== undefined && before !== file.location)
-      refusals.refuse(tool, `has two inputs with the name ${JSON.stringify(file.basename)}`, 'rename one');
-    found.set(file.basename, file.location);
-  };
+  const files = new FetchedFiles(tool, refusals);
   for (const { at, given, value } of inputs) {
     const patterns = patternsOf(at, refusals);
     for (const file of fetchedIn(withSecondary(value, patterns, given, refusals)))
-      for (const one of [file, ...file.secondary]) add(one);
+      for (const { basename, location } of [file, ...file.secondary])
+        if (location !== undefined) files.add(basename, location);
   }
-  return [...found].map(([name, location]) => ({ name, location }));
+  return files.list();
 }
 
 function refuseCodes(tool: Located, refusals: Refusals): void {
