@@ -18,7 +18,13 @@ export function bpsPayload(job: Located, files: BpsFiles, refusals: Refusals): P
   }
   const inputs = new FetchedFiles(job, refusals);
   const command = new BpsCommand(job, files, inputs, refusals);
-  const path = fetched(program.text, inputs) ?? command.text(program);
+  if (isAddress(program.text))
+    refusals.refuse(
+      program,
+      'is a program with an address, and files that workers fetch are not executable',
+      'give its path on the workers, or let a shell there run it as <FILE:…>',
+    );
+  const path = command.text(program);
   const given = job.member('arguments');
   const line = `${path ?? ''} ${(given && command.text(given)) ?? ''}`.trim();
   const variables = command.environment();
@@ -40,11 +46,16 @@ export function bpsPayload(job: Located, files: BpsFiles, refusals: Refusals): P
 
 /** Path at which a job finds a file that a worker fetches; undefined for another file. */
 function fetched(location: string, inputs: FetchedFiles): string | undefined {
-  if (!/^https?:\/\//.test(location)) return undefined;
+  if (!isAddress(location)) return undefined;
   const name = location.replace(/[?#].*$/, '').replace(/^.*\//, '');
   if (name === '') return undefined;
   inputs.add(name, location);
   return name;
+}
+
+/** True for the address of a file that a worker can fetch. */
+function isAddress(location: string): boolean {
+  return /^https?:\/\//.test(location);
 }
 
 interface Variables {

@@ -217,6 +217,11 @@ describe('importBps', () => {
       'nodes.a.job.executable: is missing (graph.json:25:4); a job must have a program',
     ],
     [
+      'a program with an address',
+      graph([simple('a', 'a', { executable: { src_uri: 'https://store.test/run.sh' } })]),
+      'nodes.a.job.executable.src_uri: is a program with an address, and files that workers fetch are not executable (graph.json:26:5); give its path on the workers, or let a shell there run it as <FILE:…>',
+    ],
+    [
       'a value that is missing',
       graph([simple('a', 'a', { arguments: '{nodeId}' })]),
       'nodes.a.job.arguments: {nodeId} has no value in cmdvals (graph.json:27:4)',
