@@ -79,8 +79,11 @@ class BpsCommand {
     this.#refusals = refusals;
   }
 
-  /** A text without placeholders: `<FILE:…>`, `<ENV:…>`, `<WMS:…>`, and `{…}` as Python's format has them. */
-  text(at: Located): string | undefined {
+  /**
+   * A text without placeholders: `<FILE:…>`, `<ENV:…>`, `<WMS:…>`, and `{…}` as Python's format has them.
+   * @param isQuoted true for a text between double quotes, in which a shell replaces the placeholders alone
+   */
+  text(at: Located, isQuoted = false): string | undefined {
     const { text } = at;
     if (text === undefined) {
       this.#refusals.invalid(at, 'a text');
@@ -92,9 +95,11 @@ class BpsCommand {
       if (!value) this.#refusals.refuse(at, `${all} has no value in cmdvals`);
       return value ? String(value.value) : all;
     });
-    return filled.replace(/<(FILE|ENV|WMS):([^>]+)>/g, (all, kind: string, name: string) => {
+    const literal = (part: string): string => (isQuoted ? part.replace(/["\\`$]/g, String.raw`\$&`) : part);
+    return filled.replace(/<(FILE|ENV|WMS):([^>]+)>|["\\`$]/g, (all, kind?: string, name = '') => {
+      if (kind === undefined) return literal(all);
       if (kind === 'ENV') return `\${${name}}`;
-      if (kind === 'FILE') return this.#file(at, name);
+      if (kind === 'FILE') return literal(this.#file(at, name));
       if (name === 'attemptNum') return '${RHIZOME_ATTEMPT}';
       this.#refusals.refuse(at, `${all} is not known`, 'only <WMS:attemptNum> is');
       return all;
@@ -105,10 +110,11 @@ class BpsCommand {
     const variables: Variables = { plain: [], exported: [] };
     for (const at of this.#job.member('environment')?.members() ?? []) {
       const text = at.text ?? String(at.value);
-      const value = this.text(at.with(text)) ?? '';
+      const isExported = /<(ENV|WMS):/.test(text);
+      const value = this.text(at.with(text), isExported) ?? '';
       if (!/^(?!RHIZOME_)[A-Za-z_]\w*$/.test(at.name))
         this.#refusals.refuse(at, `${JSON.stringify(at.name)} is not a name for a variable of a job`);
-      else if (/<(ENV|WMS):/.test(text)) variables.exported.push(`export ${at.name}="${value}"`);
+      else if (isExported) variables.exported.push(`export ${at.name}="${value}"`);
       else variables.plain.push({ name: at.name, value });
     }
     return variables;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { detectFormat } from '../import-workflow.js';
 import { commandOf, edgesOf, imported, importedWithin, nodeOf, refused, tried } from '../testing.fixture.js';
@@ -164,6 +165,18 @@ describe('an import of a graph of BPS', () => {
       'export HOME_DIR="${HOME}/x"\necho start\nrun a\ncode=$?\necho end\nexit $code',
     );
     expect(nodeOf(workflow, 'a').payload?.environment).toEqual([{ name: 'PLAIN', value: '1' }]);
+  });
+
+  it('passes on values with variables of the worker as they are, but for the variables', () => {
+    const literal = 'a"b `echo c` $(echo d) ${HOME} \\ e';
+    const more = {
+      ...{ executable: { src_uri: 'printenv' }, arguments: 'PLACE', cmdvals: { literal } },
+      environment: { PLACE: '{literal} <ENV:WORKER>' },
+    };
+    const workflow = imported('bps', { 'graph.json': graph([simple('a', 'a', more)]) });
+    const [program = '', ...rest] = commandOf(workflow, 'a');
+    const env = { PATH: process.env['PATH'], WORKER: 'w "1"' };
+    expect(execFileSync(program, rest, { env, encoding: 'utf8' })).toBe(`${literal} w "1"\n`);
   });
 
   it('takes requests by label from a submit file', () => {
