@@ -49,12 +49,23 @@ function imported(
 /** Words without which a file has none of the formats: most files need not be parsed for this. */
 const marks = /cwlVersion|idds\.|directed|links|pipelineYaml/;
 
-/** Format that the contents of a file show; undefined for another, such as our own. */
-export function detectFormat(bytes: Uint8Array, path: string): ImportFormat | undefined {
+/**
+ * Format that the contents of a file show; undefined for another, such as our own. Refusals for a text that
+ * could have one of the formats, and cannot be read.
+ */
+export function detectFormat(
+  bytes: Uint8Array,
+  path: string,
+): ImportFormat | { readonly refusals: readonly string[] } | undefined {
   if (isPickle(bytes)) return 'bps';
   const text = decoded(bytes);
   const source = text !== undefined && marks.test(text) ? readText(path, text) : undefined;
-  if (!source || 'faults' in source) return undefined;
+  if (!source) return undefined;
+  if ('faults' in source) {
+    const refusals = new Refusals();
+    for (const fault of source.faults) refusals.fault(fault);
+    return { refusals: refusals.list() };
+  }
   const whole = new Located(source);
   if (whole.member('cwlVersion')) return 'cwl';
   if (whole.member('class') && whole.member('module')?.text?.startsWith('idds.') === true) return 'idds';

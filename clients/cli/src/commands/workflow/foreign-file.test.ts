@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { type FileFlags, readAnyFile } from './foreign-file.js';
 
 describe('a workflow file', () => {
   let cwd: string;
@@ -32,5 +34,19 @@ describe('a workflow file', () => {
     expect(stdout).toBe(
       'dry run  night: 1 nodes with 1 labels, 0 edges and 0 edges between labels, in 1 call\n',
     );
+  });
+
+  it('shows the syntax error of a file that may be of another system', async () => {
+    writeFileSync(join(cwd, 'a.cwl'), 'cwlVersion: v1.2\nclass: [Workflow\n');
+    const output = { json: false, stream: new PassThrough(), errors: new PassThrough() };
+    const failure = async (flags: FileFlags): Promise<string> =>
+      readAnyFile('a.cwl', flags, { cwd, output }).then(
+        () => 'read',
+        (error: unknown) => (error as Error).message,
+      );
+    expect(await failure({ experiment: 'demo' })).toMatch(
+      /^a\.cwl cannot be imported:\n\s+not YAML: .*\(a\.cwl:3:1\)$/,
+    );
+    expect(await failure({})).toMatch(/^a\.cwl is not YAML: /);
   });
 });

@@ -50,10 +50,11 @@ export async function readAnyFile(
 ): Promise<FileWorkflow> {
   const { path, id } = dividedPath(file, cwd);
   const read = readingOnce(path, reader(cwd));
-  const format = flags.format ?? (await detected(path, read));
-  if (format === 'rhizome') {
+  const format = flags.format ?? (await detected(path, read)) ?? 'rhizome';
+  if (format === 'rhizome' || typeof format === 'object') {
     const [given] = givenFlags(flags, flagsOfImports);
     if (given === undefined) return workflowOf(Buffer.from(bytesOf(file, read)).toString(), file);
+    if (typeof format === 'object') throw cannotBeImported(path, format.refusals);
     throw new CliError(exitCodes.usage, `${given} is only for files of other systems`);
   }
   const [other] = givenFlags(flags, unusedBy[format]);
@@ -71,12 +72,14 @@ async function imported(
 ): Promise<FileWorkflow> {
   const { importWorkflow } = await importLibrary();
   const result = importWorkflow(format, request);
-  if ('refusals' in result) {
-    const list = result.refusals.map((refusal) => `  ${refusal}`).join('\n');
-    throw new CliError(exitCodes.usage, `${request.file} cannot be imported:\n${list}`);
-  }
+  if ('refusals' in result) throw cannotBeImported(request.file, result.refusals);
   for (const note of result.notes) errors.write(`note: ${note}\n`);
   return result.workflow as FileWorkflow;
+}
+
+function cannotBeImported(path: string, refusals: readonly string[]): CliError {
+  const list = refusals.map((refusal) => `  ${refusal}`).join('\n');
+  return new CliError(exitCodes.usage, `${path} cannot be imported:\n${list}`);
 }
 
 /** The path of a file, and the id of a process in it, as in `graph.cwl#main`. */
@@ -86,9 +89,12 @@ function dividedPath(file: string, cwd: string): { readonly path: string; readon
   return { path: file.slice(0, at), id: file.slice(at + 1) };
 }
 
-async function detected(path: string, read: ReadFile): Promise<(typeof fileFormats)[number]> {
+async function detected(
+  path: string,
+  read: ReadFile,
+): Promise<ReturnType<typeof ImportLibrary.detectFormat>> {
   const { detectFormat } = await importLibrary();
-  return detectFormat(bytesOf(path, read), path) ?? 'rhizome';
+  return detectFormat(bytesOf(path, read), path);
 }
 
 /** @throws CliError if the file cannot be read */
