@@ -1,6 +1,6 @@
 /** Outputs of tools: the files that are known before the tool runs. */
 import type { DraftNode } from '../graph/draft.js';
-import type { Refusals } from '../refusals.js';
+import { type Refusals, shortJson } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import type { Evaluator } from './evaluate.js';
 import { namedEntries, refuseOthers } from './fields.js';
@@ -28,13 +28,21 @@ export interface Streams {
 export function streamsOf(tool: Located, evaluator: Evaluator, refusals: Refusals): Streams {
   const nameOf = (stream: 'stdout' | 'stderr'): string | undefined => {
     const given = tool.member(stream);
-    if (given) return evaluator.textOf(given);
+    if (given) return streamName(given, evaluator, refusals);
     const isKept = namedEntries(tool.member('outputs'), 'id', refusals).some(
       ({ at }) => (at.text ?? at.member('type')?.text) === stream,
     );
     return isKept ? `${stream}.txt` : undefined;
   };
   return { stdout: nameOf('stdout'), stderr: nameOf('stderr') };
+}
+
+/** Name of a file in the folder of the tool; undefined if it is refused. */
+function streamName(at: Located, evaluator: Evaluator, refusals: Refusals): string | undefined {
+  const name = evaluator.textOf(at);
+  if (name === undefined || !(name.includes('/') || name === '.' || name === '..')) return name;
+  refusals.refuse(at, `${shortJson(name)} is not the name of a file`, 'give one without a folder');
+  return undefined;
 }
 
 /** Values of the outputs, by name. */

@@ -98,6 +98,8 @@ describe('importCwl', () => {
     ['arguments: ["${return 1}"]', 'the JavaScript ${return 1} is not supported'],
     ['arguments: [$(inputs.none)]', 'inputs.none is not known'],
     ['arguments: [$(runtime.tmpdir)]', 'runtime.tmpdir is not known'],
+    ['stdout: ../../x', '"../../x" is not the name of a file'],
+    ['stderr: ..', '".." is not the name of a file'],
     ['successCodes: [0, 3]', 'successCodes: is not supported'],
     ['colour: red', 'colour: is not supported'],
   ])('refuses in a tool: %s', (line, problem) => {
