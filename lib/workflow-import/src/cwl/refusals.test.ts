@@ -50,6 +50,11 @@ describe('importCwl', () => {
       'steps.a: depends on its own output (graph.cwl:6:3)',
     ],
     [
+      'a command of which nothing is left',
+      'cwlVersion: v1.2\nclass: CommandLineTool\narguments: [$(inputs.x)]\ninputs: { x: string? }\noutputs: {}',
+      'the whole: has no command (graph.cwl:1:1); give a baseCommand',
+    ],
+    [
       'a file that does not exist',
       workflowOf('a:\n  run: tools/none.cwl\n  in: []\n  out: []'),
       'cannot be read: no such file (tools/none.cwl:1:1)',

@@ -68,8 +68,7 @@ export function addTool(
     outputs: [],
     folders,
   };
-  if (!tool.member('baseCommand') && !tool.member('arguments') && program.words.length === 0)
-    refusals.refuse(tool, 'has no command', 'give a baseCommand');
+  if (program.words.length === 0) refusals.refuse(tool, 'has no command', 'give a baseCommand');
   const node = nodeOf(tool, name, scope, [...given.values()]);
   const extra = { ...(image === undefined ? {} : { image }), ...(environment ? { environment } : {}) };
   node.job = { ...job, payload: { command: 'none', ...extra } };
