@@ -53,7 +53,7 @@ export async function tryFile(
 function countsOf({ nodes, groupEdges }: FileWorkflow): Counts {
   return {
     nodes: nodes.length,
-    labels: new Set(nodes.map(({ label }) => label)).size,
+    labels: new Set(nodes.flatMap(({ label }) => label ?? [])).size,
     edges: nodes.reduce((sum, { dependsOn }) => sum + (dependsOn?.length ?? 0), 0),
     groupEdges: groupEdges?.length ?? 0,
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { tryFile } from './convert.js';
 import { type FileFlags, readAnyFile } from './foreign-file.js';
 
 describe('a workflow file', () => {
@@ -34,6 +35,16 @@ describe('a workflow file', () => {
     expect(stdout).toBe(
       'dry run  night: 1 nodes with 1 labels, 0 edges and 0 edges between labels, in 1 call\n',
     );
+  });
+
+  it('counts the labels that nodes name', async () => {
+    writeFileSync(
+      join(cwd, 'file.yaml'),
+      'experiment: demo\nname: night\nnodes: [{ name: a }, { name: b, label: x }, { name: c, label: x }]\n',
+    );
+    const output = { json: true, stream: new PassThrough(), errors: new PassThrough() };
+    await tryFile('file.yaml', {}, { cwd, output });
+    expect(JSON.parse(String(output.stream.read()))).toMatchObject({ nodes: 3, labels: 1 });
   });
 
   it('shows the syntax error of a file that may be of another system', async () => {
