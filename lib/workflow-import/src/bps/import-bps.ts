@@ -1,12 +1,13 @@
 /** Import of generic workflows of BPS, as graphs in the node-link form of NetworkX. */
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
-import { finishWorkflow } from '../graph/finish.js';
+import { finishWorkflow, headOf } from '../graph/finish.js';
 import type { ImportRequest } from '../import.types.js';
 import { attemptsOf, priorityOf, wholeNumber } from '../numbers.js';
 import type { Refusals } from '../refusals.js';
 import { openText } from '../text/decode.js';
 import { Located } from '../text/located.js';
 import type { SourceText } from '../text/source.types.js';
+import { withoutAbsent } from '../without-absent.js';
 import type { ImportedWorkflow, JobPart, Requirements } from '../workflow.types.js';
 import { type BpsFiles, bpsPayload } from './command.js';
 import { BpsRequests } from './requests.js';
@@ -45,7 +46,7 @@ export function importBps(
 ): ImportedWorkflow | undefined {
   const whole = new Located(source);
   const graph = whole.member('graph');
-  const { inputs, experiment, share } = request;
+  const { inputs } = request;
   const requests = new BpsRequests(
     inputs === undefined ? undefined : openText(inputs, request.read, refusals),
     refusals,
@@ -54,10 +55,7 @@ export function importBps(
   const drafts = [...reader.graph(whole, false)];
   const final = graph?.member('final');
   if (final) drafts.push(...(final.member('nodes') ? reader.graph(final, true) : reader.job(final, true)));
-  const stem = request.file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
-  const name = request.name ?? graph?.member('name')?.text ?? stem;
-  const head = { experiment, name, ...(share === undefined ? {} : { share }) };
-  return finishWorkflow(drafts, head, refusals, whole);
+  return finishWorkflow(drafts, headOf(request, graph?.member('name')?.text), refusals, whole);
 }
 
 function filesOf(graph: Located | undefined, refusals: Refusals): BpsFiles {
@@ -119,7 +117,7 @@ class BpsReader {
     }
     for (const field of unused) {
       const value = this.#requests.field(job, label, field);
-      if (value && !isEmpty(value)) refusals.note(field, reasons.get(field) ?? 'has no effect');
+      if (value && !value.isEmpty) refusals.note(field, reasons.get(field) ?? 'has no effect');
     }
     if (!payload) return [];
     return [{ ...{ at: job, name, label, isFinal, edges: [] }, job: { ...this.#part(job, label), payload } }];
@@ -241,14 +239,4 @@ function isNoop(job: Located): boolean {
       job.member('arguments') === undefined &&
       job.member('quanta_counts') === undefined)
   );
-}
-
-function isEmpty({ value }: Located): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-}
-
-function withoutAbsent<Fields extends object>(fields: {
-  readonly [Key in keyof Fields]: Fields[Key] | undefined;
-}): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
 }

@@ -1,7 +1,7 @@
 /** Import of CWL. */
 import { isAbsolute } from 'node:path';
 import type { ImportRequest } from '../import.types.js';
-import { finishWorkflow } from '../graph/finish.js';
+import { finishWorkflow, headOf, stemOf } from '../graph/finish.js';
 import { Names } from '../graph/names.js';
 import type { Refusals } from '../refusals.js';
 import { Located } from '../text/located.js';
@@ -16,7 +16,7 @@ import { addProcess } from './workflow.js';
 
 /** Imports the process of a file. Undefined if there are refusals. */
 export function importCwl(request: ImportRequest, refusals: Refusals): ImportedWorkflow | undefined {
-  const { file, id, inputs, read, cwd, experiment, share } = request;
+  const { file, id, inputs, read, cwd } = request;
   const files = new CwlFiles(read, cwd, refusals);
   const process = files.process(file, id);
   if (!process) return undefined;
@@ -25,7 +25,7 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
     ...{ refusals, files, sharedFolder, readableFolders, names: Names.ofNodes() },
     ...{ tools: [], toolOf: new Map(), withoutNode: { count: 0 }, conditional: new ConditionalNodes() },
   };
-  const stem = file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
+  const stem = stemOf(file);
   const isTool = process.at.member('class')?.text === 'CommandLineTool';
   const given = jobOrder(inputs, process.at, context);
   const scope = {
@@ -36,10 +36,9 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
   for (const { name, at } of namedEntries(process.at.member('outputs'), 'id', refusals))
     keepOutput(outputs.get(name) ?? null, at, context);
   for (const entry of context.tools) completeNode(entry);
-  const head = { experiment, name: request.name ?? stem, ...(share === undefined ? {} : { share }) };
   return finishWorkflow(
     context.tools.map(({ node }) => node),
-    head,
+    headOf(request),
     refusals,
     process.at,
   );

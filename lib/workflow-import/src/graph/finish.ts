@@ -1,4 +1,5 @@
 /** Makes the workflow of the nodes that an import has collected. */
+import type { ImportRequest } from '../import.types.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import type { Dependency, ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
@@ -20,6 +21,19 @@ export interface Head {
   readonly experiment: string;
   readonly name: string;
   readonly share?: string;
+}
+
+/** Name of a file without folder and ending. */
+export function stemOf(file: string): string {
+  return file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
+}
+
+/**
+ * The values that a request gives.
+ * @param ownName name of the workflow in its file
+ */
+export function headOf({ experiment, name, share, file }: ImportRequest, ownName?: string): Head {
+  return { experiment, name: name ?? ownName ?? stemOf(file), ...(share === undefined ? {} : { share }) };
 }
 
 /** The workflow; undefined if there are refusals. Labels of the drafts are made valid in place. */

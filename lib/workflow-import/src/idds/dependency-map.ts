@@ -13,21 +13,18 @@ export function jobsOf(work: Located, refusals: Refusals): Located | undefined {
   const given = work.member('_dependency_map') ?? work.member('dependency_map');
   if (!given) return work.place('_dependency_map').with([]);
   if (given.text?.startsWith(packedMark) === true) {
-    const jobs = unpacked(given.text.slice(packedMark.length));
-    if (Array.isArray(jobs)) return given.with(jobs);
-    if (!isEmptyMap(jobs)) refusals.refuse(given, 'cannot be unpacked', 'write it as a list of jobs');
-    return isEmptyMap(jobs) ? given.with([]) : undefined;
+    const jobs = given.with(unpacked(given.text.slice(packedMark.length)));
+    if (jobs.isList) return jobs;
+    if (jobs.isEmpty) return given.with([]);
+    refusals.refuse(given, 'cannot be unpacked', 'write it as a list of jobs');
+    return undefined;
   }
   if (given.isList) return given;
-  if (isEmptyMap(given.value)) return given.with([]);
+  if (given.isEmpty) return given.with([]);
   const file = given.member('idds_dependency_map_file');
   if (file) refusals.refuse(file, 'is a file of the iDDS server', 'write the list of jobs in its place');
   else refusals.invalid(given, 'a list of jobs');
   return undefined;
-}
-
-function isEmptyMap(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 function unpacked(text: string): unknown {

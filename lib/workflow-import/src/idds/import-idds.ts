@@ -1,6 +1,6 @@
 /** Import of workflows of iDDS, as `json_dumps` of iDDS writes them. */
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
-import { finishWorkflow } from '../graph/finish.js';
+import { finishWorkflow, headOf } from '../graph/finish.js';
 import type { ImportRequest } from '../import.types.js';
 import { type Refusals, shortJson } from '../refusals.js';
 import { Located } from '../text/located.js';
@@ -29,13 +29,8 @@ export function importIdds(
   const part = reader.part(whole);
   reader.addEdges();
   const template = templateOf(whole);
-  const stem = request.file.replace(/^.*\//, '').replace(/\.[^.]+$/, '') || 'workflow';
   const own = template?.member('_name')?.text ?? template?.member('name')?.text;
-  const head = {
-    ...{ experiment: request.experiment, name: request.name ?? own ?? stem },
-    ...(request.share === undefined ? {} : { share: request.share }),
-  };
-  return finishWorkflow(part?.nodes ?? [], head, refusals, whole);
+  return finishWorkflow(part?.nodes ?? [], headOf(request, own), refusals, whole);
 }
 
 /** Template of a workflow; undefined for a work. */
@@ -64,7 +59,7 @@ class IddsReader {
     }
     for (const [key, reason] of refused) {
       const given = template.member(key);
-      if (given && !isEmpty(given.value)) this.#refusals.refuse(given, reason);
+      if (given && !given.isEmpty) this.#refusals.refuse(given, reason);
     }
     const works = template.member('_works') ?? template.member('works');
     if (!works?.isMap) this.#refusals.invalid(works ?? template.place('_works'), 'a map of works');
@@ -112,8 +107,4 @@ class IddsReader {
     this.#tasks.set(task.name, task);
     return { nodes: task.nodes };
   }
-}
-
-function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

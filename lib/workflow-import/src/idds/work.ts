@@ -3,6 +3,7 @@ import type { DraftNode } from '../graph/draft.js';
 import { attemptsOf, priorityOf, wholeNumber } from '../numbers.js';
 import { type Refusals, shortJson } from '../refusals.js';
 import type { Located } from '../text/located.js';
+import { withoutAbsent } from '../without-absent.js';
 import type { JobPart, Payload, Requirements } from '../workflow.types.js';
 import { jobsOf } from './dependency-map.js';
 
@@ -101,20 +102,16 @@ function partOf(at: Located, refusals: Refusals): JobPart {
   const [cores, memoryMiB, walltimeSeconds] = [
     ...['core_count', 'task_rss', 'maxWalltime'].map((key) => amount(key)),
   ];
-  const requirements: Requirements = {
-    ...(cores === undefined ? {} : { cores }),
-    ...(memoryMiB === undefined ? {} : { memoryMiB }),
-    ...(walltimeSeconds === undefined ? {} : { walltimeSeconds }),
-    ...(queue === undefined || queue === '' ? {} : { queue }),
-  };
+  const requirements: Requirements = withoutAbsent({
+    ...{ cores, memoryMiB, walltimeSeconds },
+    queue: queue === '' ? undefined : queue,
+  });
   noteUnused(at, refusals);
-  const priority = priorityOf(at.member('task_priority'), refusals);
-  const retry = attemptsOf(at.member('maxAttempt') ?? at.member('num_retries'), refusals);
-  return {
-    ...(priority === undefined ? {} : { priority }),
-    ...(retry ? { retry } : {}),
-    ...(Object.keys(requirements).length > 0 ? { requirements } : {}),
-  };
+  return withoutAbsent({
+    priority: priorityOf(at.member('task_priority'), refusals),
+    retry: attemptsOf(at.member('maxAttempt') ?? at.member('num_retries'), refusals),
+    requirements: Object.keys(requirements).length > 0 ? requirements : undefined,
+  });
 }
 
 function noteUnused(at: Located, refusals: Refusals): void {

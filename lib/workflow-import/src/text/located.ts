@@ -54,6 +54,11 @@ export class Located {
     return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
   }
 
+  /** True for a map and a list without members. */
+  get isEmpty(): boolean {
+    return typeof this.value === 'object' && this.value !== null && Object.keys(this.value).length === 0;
+  }
+
   /** A member that is neither absent nor null. */
   member(key: string): Located | undefined {
     if (!this.isMap || !Object.hasOwn(this.value as object, key)) return undefined;
