@@ -1,7 +1,7 @@
 /** Command lines of BPS jobs: placeholders, values and files. */
 import { FetchedFiles } from '../fetched-files.js';
 import type { Refusals } from '../refusals.js';
-import { commandLine } from '../shell.js';
+import { commandLine, isVariableName } from '../shell.js';
 import type { Located } from '../text/located.js';
 import type { Payload } from '../workflow.types.js';
 
@@ -112,9 +112,8 @@ class BpsCommand {
       const text = at.text ?? String(at.value);
       const isExported = /<(ENV|WMS):/.test(text);
       const value = this.text(at.with(text), isExported) ?? '';
-      if (!/^(?!RHIZOME_)[A-Za-z_]\w*$/.test(at.name))
-        this.#refusals.refuse(at, `${JSON.stringify(at.name)} is not a name for a variable of a job`);
-      else if (isExported) variables.exported.push(`export ${at.name}="${value}"`);
+      if (!isVariableName(at.name, at, this.#refusals)) continue;
+      if (isExported) variables.exported.push(`export ${at.name}="${value}"`);
       else variables.plain.push({ name: at.name, value });
     }
     return variables;

@@ -1,5 +1,6 @@
 /** Requirements and hints of processes: which of them hold, and what becomes of them. */
 import type { Refusals } from '../refusals.js';
+import { isVariableName } from '../shell.js';
 import type { Located } from '../text/located.js';
 import type { Payload, Requirements } from '../workflow.types.js';
 import type { Evaluator } from './evaluate.js';
@@ -169,9 +170,6 @@ function imageOf(at: Located | undefined, refusals: Refusals): string | undefine
   return image?.text;
 }
 
-/** Names that a job may set. */
-const variableName = /^(?!RHIZOME_)[A-Za-z_]\w*$/;
-
 function environmentOf(
   at: Located | undefined,
   evaluator: Evaluator,
@@ -191,9 +189,8 @@ function environmentOf(
         value: member.member('envValue') ?? member,
       }));
   return pairs.flatMap(({ name, text, value }) => {
-    if (!variableName.test(text))
-      refusals.refuse(name, `${JSON.stringify(text)} is not a name for a variable of a job`);
+    const isValid = isVariableName(text, name, refusals);
     const content = evaluator.textOf(value);
-    return content === undefined ? [] : [{ name: text, value: content }];
+    return !isValid || content === undefined ? [] : [{ name: text, value: content }];
   });
 }

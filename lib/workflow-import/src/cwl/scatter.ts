@@ -2,6 +2,7 @@
 import { maxNodes } from '../graph/finish.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
+import { nameOfId } from './fields.js';
 import { isList, UnknownValue, type Value } from './values.js';
 
 /** Values of the inputs of the instances; undefined if the step is not scattered. */
@@ -60,7 +61,7 @@ function listOf(
   values: ReadonlyMap<string, Value>,
   refusals: Refusals,
 ): ScatteredList | undefined {
-  const name = (at.text ?? '').replace(/^.*[#/]/, '');
+  const name = nameOfId(at.text ?? '');
   const list = values.get(name);
   if (list !== undefined && isList(list)) return { name, list };
   if (list instanceof UnknownValue) {

@@ -1,4 +1,5 @@
 /** Programs of jobs: the command itself, or a small shell script around it. */
+import { shellQuoted } from '../shell.js';
 import type { Payload } from '../workflow.types.js';
 import type { Word } from './command-line.js';
 
@@ -36,7 +37,7 @@ export function payloadOf(program: Program): Payload {
   const [command, ...rest] = words;
   const isPlain =
     outputs.length === 0 && folders === undefined && Object.values(streams).every((one) => !one);
-  if (isPlain && hasShell) return { command: '/bin/sh', arguments: ['-c', commandLine(words)], ...files };
+  if (isPlain && hasShell) return { command: '/bin/sh', arguments: ['-c', shellText(words)], ...files };
   if (isPlain && command) return { command: command.text, arguments: rest.map(({ text }) => text), ...files };
   return { command: '/bin/sh', arguments: ['-c', scriptOf(program)], ...files };
 }
@@ -45,7 +46,7 @@ export function payloadOf(program: Program): Payload {
 function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Program): string {
   // A shell of its own: streams are those of the whole command, and it does not end at a failure within.
   const command = hasShell
-    ? `/bin/sh -c ${shellQuoted(commandLine(words))}`
+    ? `/bin/sh -c ${shellQuoted(shellText(words))}`
     : words.map(({ text }) => shellQuoted(text)).join(' ');
   const redirect = (sign: string, name: string | undefined): string =>
     name === undefined ? '' : ` ${sign} ${shellQuoted(name)}`;
@@ -76,18 +77,13 @@ function scriptOf({ words, hasShell, streams, inputs, outputs, folders }: Progra
 }
 
 /** The text that a shell runs. */
-function commandLine(words: readonly Word[]): string {
+function shellText(words: readonly Word[]): string {
   return words.map(({ text, isQuoted }) => (isQuoted ? shellQuoted(text) : text)).join(' ');
 }
 
 /** Path of a file that a node leaves in its folder. */
 export function sharedPath(folder: string, name: string): string {
   return `${folder}/out/${name}`;
-}
-
-/** A word of a shell. */
-export function shellQuoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function baseName(path: string): string {

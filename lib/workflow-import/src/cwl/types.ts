@@ -1,6 +1,7 @@
 /** Types of parameters. */
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
+import { nameOfId } from './fields.js';
 import { FileValue, isList, UnknownValue, type Value } from './values.js';
 
 /** One of the types that a parameter may have. */
@@ -36,7 +37,7 @@ export function typesOf(at: Located, refusals: Refusals, depth = 0): readonly Cw
   }
   if (kind?.text === 'enum') {
     const symbols = (at.member('symbols')?.entries() ?? []).flatMap(({ text: symbol }) =>
-      symbol === undefined ? [] : [symbol.replace(/^.*[#/]/, '')],
+      symbol === undefined ? [] : [nameOfId(symbol)],
     );
     return [{ name: 'enum', symbols, ...(binding ? { binding } : {}) }];
   }
