@@ -10,7 +10,8 @@ import { inSandbox, type HostView, type SandboxedSpec, type SandboxPrograms } fr
 /** Programs are taken from these folders, and not from a search path that others may change. */
 const programFolders = ['/usr/bin', '/bin', '/usr/local/bin'];
 
-const rootLinks = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+/** Folders of programs and libraries, which are links into `/usr` in many distributions. */
+export const rootLinks: readonly string[] = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
 /** Parts of `/etc` that programs need: no file that may hold a password, a key or a token. */
 const readableOfEtc = [
@@ -23,7 +24,7 @@ const readableOfEtc = [
 ].map((name) => `/etc/${name}`);
 
 /** Software that sites provide for payloads, and the kernel's description of the hardware. */
-const readableFolders = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
+export const readableFolders: readonly string[] = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
 
 /** Options of a sandbox. */
 export interface SandboxOptions {

@@ -3,6 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import { realpathSync, statSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { readableFolders, rootLinks } from './sandbox.js';
 
 /** A place that payloads must not change. */
 export interface KeptPlace {
@@ -14,8 +15,9 @@ export interface KeptPlace {
 }
 
 const system: readonly KeptPlace[] = [
-  ...['/bin', '/boot', '/cvmfs', '/dev', '/etc', '/lib', '/lib32', '/lib64', '/libx32', '/opt/rocm'],
-  ...['/proc', '/root', '/run', '/sbin', '/sys', '/usr', '/var'],
+  ...rootLinks,
+  ...readableFolders,
+  ...['/boot', '/dev', '/etc', '/proc', '/root', '/run', '/var'],
 ].map((path) => ({ path, what: 'a folder of the operating system' }));
 
 /** Payloads have their own `/tmp`. */
@@ -28,7 +30,9 @@ const temporary: KeptPlace = { path: '/tmp', what: 'the folder for temporary fil
  * @throws DomainError CONFIG_INVALID that names the folder and what it must not touch
  */
 export function assertWritable(folders: readonly string[], kept: readonly KeptPlace[], name: string): void {
-  const places = [...system, temporary, ...kept.filter(({ path }) => isAbsolute(path) && path !== '/')];
+  if (folders.length === 0) return;
+  const given = kept.filter(({ path }) => isAbsolute(path) && path !== '/');
+  const places = [...system, temporary, ...given].map(withPaths);
   for (const folder of folders) {
     const fault =
       faultOf(folder) ??
@@ -52,8 +56,21 @@ function faultOf(folder: string): string | undefined {
   }
 }
 
-function conflictWith(folder: string, { path, what, mayContain = false }: KeptPlace): string | undefined {
-  for (const place of new Set([resolve(path), realPlace(resolve(path))])) {
+interface ResolvedPlace extends KeptPlace {
+  /** The path, and where it leads. */
+  readonly paths: ReadonlySet<string>;
+}
+
+function withPaths(place: KeptPlace): ResolvedPlace {
+  const path = resolve(place.path);
+  return { ...place, paths: new Set([path, realPlace(path)]) };
+}
+
+function conflictWith(
+  folder: string,
+  { paths, what, mayContain = false }: ResolvedPlace,
+): string | undefined {
+  for (const place of paths) {
     if (place === folder) return `is ${what}`;
     if (isIn(place, folder)) return `contains ${place}, ${what}`;
     if (!mayContain && isIn(folder, place)) return `is in ${place}, ${what}`;
