@@ -34,8 +34,6 @@ interface Place {
   readonly heads: readonly DraftNode[];
   /** Nodes that come last in it. */
   readonly tails: DraftEdges;
-  /** For a node that does nothing: names of the nodes before it. */
-  readonly before?: string[];
 }
 
 /** Imports a graph. Undefined if there are refusals. */

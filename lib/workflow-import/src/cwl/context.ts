@@ -85,7 +85,7 @@ function joined(sets: readonly Causes[]): Causes {
 /** Conditions under which a process runs. */
 export interface Guard {
   readonly edges: readonly DraftEdges[];
-  /** 1 if one of them is enough; undefined for all. */
+  /** 1 if one of them is enough, which only the guard of a tool has; undefined for all. */
   readonly needed?: number;
 }
 

@@ -33,7 +33,7 @@ export function guardOf(
       given.set(name, { value: without(value, succeeded, absent), at });
     }
   }
-  if (needed === 'ALL') return { edges: [...outer.edges, ...edges], ...neededOf(outer) };
+  if (needed === 'ALL') return { edges: [...outer.edges, ...edges] };
   const hasOthers = [...given.values()].some(
     ({ value, after = [] }) => producersOf(value).length + after.length > 0,
   );
@@ -51,8 +51,4 @@ function without(value: Value, nodes: ReadonlySet<DraftNode>, other: Value): Val
   if (isList(value)) return value.map((entry) => without(entry, nodes, other));
   const [from] = producersOf(value);
   return from && nodes.has(from) ? other : value;
-}
-
-function neededOf({ needed }: Guard): Pick<Guard, 'needed'> {
-  return needed === undefined ? {} : { needed };
 }

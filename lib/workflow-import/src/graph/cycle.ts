@@ -1,7 +1,7 @@
 /** Cycles of a graph. */
 import type { DraftNode } from './draft.js';
 
-/** Nodes of a cycle, in the order of the edges; undefined if there is none. Final nodes have no edges. */
+/** Nodes of a cycle, in the order of the edges; undefined if there is none. */
 export function cycleOf(nodes: readonly DraftNode[]): readonly DraftNode[] | undefined {
   const state = new Map<DraftNode, 'OPEN' | 'DONE'>();
   // Nodes share arrays of parents: each array is followed once.

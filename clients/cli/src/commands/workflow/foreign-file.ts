@@ -13,7 +13,9 @@ import { workflowOf } from './workflow-file.js';
 const importLibrary = async (): Promise<typeof ImportLibrary> => import('@rhizome/workflow-import');
 
 /** Formats of files; `rhizome` is our own. */
-export const fileFormats = ['rhizome', 'cwl', 'bps', 'idds'] as const;
+export const fileFormats = ['rhizome', 'cwl', 'bps', 'idds'] as const satisfies readonly (
+  ImportFormat | 'rhizome'
+)[];
 
 /** Flags of commands that read a file. */
 export interface FileFlags {
