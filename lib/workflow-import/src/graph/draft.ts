@@ -22,3 +22,17 @@ export interface DraftNode {
   needed?: number;
   job: JobPart & { readonly payload: Payload };
 }
+
+/** Nodes by label, in their order, and labels in that of their first nodes. */
+export type NodesByLabel = ReadonlyMap<string, readonly DraftNode[]>;
+
+/** Groups nodes by their labels. */
+export function byLabel(nodes: readonly DraftNode[]): NodesByLabel {
+  const members = new Map<string, DraftNode[]>();
+  for (const node of nodes) {
+    const known = members.get(node.label);
+    if (known) known.push(node);
+    else members.set(node.label, [node]);
+  }
+  return members;
+}

@@ -4,7 +4,7 @@ import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import type { Dependency, ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
 import { cycleOf } from './cycle.js';
-import type { DraftNode } from './draft.js';
+import { byLabel, type DraftNode, type NodesByLabel } from './draft.js';
 import { arrangeEdges, dependenciesOf } from './group-edges.js';
 import { Names } from './names.js';
 
@@ -85,10 +85,11 @@ function arranged(
 ): ImportedWorkflow | undefined {
   const names = Names.ofNodes();
   const nameOf = new Map(drafts.map((draft) => [draft, names.give(draft.name)]));
-  const labels = labelsOf(drafts);
+  const members = byLabel(drafts);
+  const labels = labelsOf(members);
   if (labels.size > maxLabels)
     refusals.refuse(whole, `${labels.size} labels`, `a workflow has at most ${maxLabels}`);
-  const { groupEdges, ofNode } = arrangeEdges(drafts);
+  const { groupEdges, ofNode } = arrangeEdges(members);
   const nodes: WorkflowNode[] = [];
   for (let [at, count] = [0, 0]; at < drafts.length && count <= maxEdges; at += 1) {
     const draft = drafts[at] as DraftNode;
@@ -127,17 +128,11 @@ function nodeOf(
 const parts = ['priority', 'requirements', 'payload', 'retry'] as const;
 
 /** Parts that all nodes with a label have in common, by label. */
-function labelsOf(drafts: readonly DraftNode[]): ReadonlyMap<string, JobPart> {
-  const jobs = new Map<string, JobPart[]>();
-  for (const { label, job } of drafts) {
-    const known = jobs.get(label);
-    if (known) known.push(job);
-    else jobs.set(label, [job]);
-  }
+function labelsOf(members: NodesByLabel): ReadonlyMap<string, JobPart> {
   let given = 0;
   return new Map(
-    [...jobs].map(([label, own]) => {
-      const common = commonPart(own);
+    [...members].map(([label, own]) => {
+      const common = commonPart(own.map(({ job }) => job));
       given += Object.keys(common).length > 0 ? 1 : 0;
       return [label, given <= maxNodeLabels ? common : {}];
     }),

@@ -1,6 +1,6 @@
 /** Edges between labels in place of edges from each node to each. */
 import type { Dependency, EdgeCondition, GroupEdge } from '../workflow.types.js';
-import type { DraftEdges, DraftNode } from './draft.js';
+import type { DraftEdges, DraftNode, NodesByLabel } from './draft.js';
 
 /** Edges of a workflow. */
 export interface ArrangedEdges {
@@ -16,13 +16,7 @@ const maxGroupEdges = 1000;
  * Finds the edges from all nodes with one label to each node with another, by the array that these nodes
  * share: ten thousand nodes which depend on ten thousand others cost twenty thousand steps.
  */
-export function arrangeEdges(nodes: readonly DraftNode[]): ArrangedEdges {
-  const members = new Map<string, DraftNode[]>();
-  for (const node of nodes) {
-    const known = members.get(node.label);
-    if (known) known.push(node);
-    else members.set(node.label, [node]);
-  }
+export function arrangeEdges(members: NodesByLabel): ArrangedEdges {
   const wholes = new WeakMap<readonly DraftNode[], string | false>();
   const wholeLabel = (from: readonly DraftNode[]): string | undefined => {
     const known = wholes.get(from) ?? wholeOf(from, members);
@@ -56,7 +50,7 @@ function sharedEdges(nodes: readonly DraftNode[]): readonly DraftEdges[] {
 }
 
 /** The label whose nodes these are, all of them; false if there is none. */
-function wholeOf(from: readonly DraftNode[], members: ReadonlyMap<string, DraftNode[]>): string | false {
+function wholeOf(from: readonly DraftNode[], members: NodesByLabel): string | false {
   const label = from[0]?.label;
   const all = label === undefined ? undefined : members.get(label);
   if (label === undefined || !all || from.some((node) => node.label !== label || node.isFinal === true))
