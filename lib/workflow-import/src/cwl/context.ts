@@ -2,6 +2,7 @@
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
 import type { Names } from '../graph/names.js';
 import type { Refusals } from '../refusals.js';
+import type { Named } from './fields.js';
 import type { CwlFiles } from './files.js';
 import type { HeldRequirements } from './requirements.js';
 import type { Program } from './script.js';
@@ -24,6 +25,8 @@ export interface CwlContext {
   readonly readableFolders: readonly string[];
   /** Absolute path of the folder that workers share; undefined for none. */
   readonly sharedFolder: string | undefined;
+  /** Steps of workflows in their order, by key of the process: it is the same for all instances. */
+  readonly orders: Map<string, readonly Named[]>;
   /** Number of workflows and of steps that are left out so far: they have no node, and take time. */
   readonly withoutNode: { count: number };
   /** Nodes that may be skipped when the workflow runs. */

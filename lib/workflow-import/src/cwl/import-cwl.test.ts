@@ -245,6 +245,15 @@ ${stepOf('end', 'in: { x: parts/last }')}`,
     expect(edgesOf(workflow)).toEqual(['[many] -> [more]']);
   });
 
+  it('puts steps after those that they need, however they are written', () => {
+    const steps = ['c b', 'b a', 'a', 'd'].map((text) => {
+      const [name = '', needed] = text.split(' ');
+      return stepOf(name, needed === undefined ? 'in: []' : `in: { x: ${needed}/file }`);
+    });
+    const { nodes } = imported('cwl', { 'graph.cwl': workflowOf(steps.join('')) });
+    expect(nodes.map(({ name }) => name)).toEqual(['a', 'd', 'b', 'c']);
+  });
+
   it('waits for a step of which it takes the name of a file only', () => {
     const text = workflowOf(
       `${stepOf('a', 'in: []')}${stepOf('b', 'in: { x: { source: a/file, valueFrom: $(self.basename) } }')}`,

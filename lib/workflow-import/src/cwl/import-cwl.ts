@@ -23,7 +23,8 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
   const { sharedFolder, readableFolders } = foldersOf(request, process.at, refusals);
   const context: CwlContext = {
     ...{ refusals, files, sharedFolder, readableFolders, names: Names.ofNodes() },
-    ...{ tools: [], toolOf: new Map(), withoutNode: { count: 0 }, conditional: new ConditionalNodes() },
+    ...{ tools: [], toolOf: new Map(), orders: new Map(), withoutNode: { count: 0 } },
+    conditional: new ConditionalNodes(),
   };
   const stem = stemOf(file);
   const isTool = process.at.member('class')?.text === 'CommandLineTool';

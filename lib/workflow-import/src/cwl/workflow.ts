@@ -1,5 +1,6 @@
 /** Workflows: their steps, in the order of their sources. */
 import { maxNodes } from '../graph/finish.js';
+import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import { decide } from './condition.js';
 import type { CwlContext, Guard, Scope } from './context.js';
@@ -42,7 +43,7 @@ export function addProcess(
   const inner = { ...scope, within: [...scope.within, process.key] };
   if (kind?.text === 'CommandLineTool') return addTool(process, given, inner, context);
   if (kind?.text === 'Workflow') context.withoutNode.count += 1;
-  if (kind?.text === 'Workflow') return addWorkflow(process.at, given, inner, context);
+  if (kind?.text === 'Workflow') return addWorkflow(process, given, inner, context);
   if (kind)
     refusals.refuse(kind, `${String(kind.value)} is not supported`, 'use CommandLineTool or Workflow');
   else refusals.invalid(process.at.place('class'), 'CommandLineTool or Workflow');
@@ -50,7 +51,7 @@ export function addProcess(
 }
 
 function addWorkflow(
-  at: Located,
+  { at, key }: CwlProcess,
   given: ReadonlyMap<string, Given>,
   scope: Scope,
   context: CwlContext,
@@ -62,7 +63,9 @@ function addWorkflow(
   const known = { values: new Map<string, Value>(), workflow, guard: scope.guard };
   for (const { name, at: input } of namedEntries(at.member('inputs'), 'id', refusals))
     known.values.set(name, inputValue(input, given.get(name), scope, context));
-  for (const step of orderedSteps(at, known.workflow, context)) {
+  const steps = context.orders.get(key) ?? orderedSteps(at, known.workflow, context);
+  context.orders.set(key, steps);
+  for (const step of steps) {
     const outputs = addStep(step, known, own, context);
     for (const { name, at: output } of outsOf(step.at, context))
       known.values.set(`${step.name}/${name}`, outputOf(outputs, name, output, context));
@@ -111,37 +114,53 @@ function outputOf(
   return new UnknownValue();
 }
 
-/** Steps, each after those whose outputs it needs. */
+/**
+ * Steps, each after those whose outputs it needs: in turns, of which each goes through the steps as they are
+ * written, and takes those that need no other any more.
+ */
 function orderedSteps(at: Located, workflow: string, { refusals }: CwlContext): readonly Named[] {
   const steps = namedEntries(at.member('steps'), 'id', refusals);
   const names = new Set(steps.map(({ name }) => name));
-  const waiting = new Map(
-    steps.map((step) => {
-      const sources = namedEntries(step.at.member('in'), 'id', refusals).flatMap((input) =>
-        sourcesOf(input.at, 'source'),
-      );
-      const before = sources.map(({ text }) => sourceName(text ?? '', workflow).split('/'));
-      return [
-        step,
-        new Set(before.flatMap(([name = '', out]) => (out !== undefined && names.has(name) ? [name] : []))),
-      ];
-    }),
-  );
-  const ordered: Named[] = [];
-  const done = new Set<string>();
-  while (waiting.size > 0) {
-    const before = ordered.length;
-    for (const [step, needs] of waiting)
-      if ([...needs].every((name) => done.has(name))) {
-        ordered.push(step);
-        done.add(step.name);
-        waiting.delete(step);
-      }
-    if (ordered.length > before) continue;
-    for (const { at: step } of waiting.keys()) refusals.refuse(step, 'depends on its own output');
-    break;
+  const followers = new Map<string, WaitingStep[]>([...names].map((name) => [name, []]));
+  const waiting = steps.map((step, index): WaitingStep => {
+    const needs = neededSteps(step, workflow, names, refusals);
+    const entry = { ...step, index, open: needs.size, turn: 0 };
+    for (const name of needs) followers.get(name)?.push(entry);
+    return entry;
+  });
+  const ordered = waiting.filter(({ open }) => open === 0);
+  for (const { name, index, turn } of ordered) {
+    for (const next of followers.get(name) ?? []) {
+      next.turn = Math.max(next.turn, index > next.index ? turn + 1 : turn);
+      next.open -= 1;
+      if (next.open === 0) ordered.push(next);
+    }
+    followers.delete(name);
   }
-  return ordered;
+  for (const { open, at: step } of waiting) if (open > 0) refusals.refuse(step, 'depends on its own output');
+  return ordered.sort((a, b) => a.turn - b.turn || a.index - b.index);
+}
+
+interface WaitingStep extends Named {
+  /** Position in the text. */
+  readonly index: number;
+  /** Number of steps that it waits for. */
+  open: number;
+  turn: number;
+}
+
+/** Names of the steps whose outputs a step needs. */
+function neededSteps(
+  { at }: Named,
+  workflow: string,
+  names: ReadonlySet<string>,
+  refusals: Refusals,
+): ReadonlySet<string> {
+  const sources = namedEntries(at.member('in'), 'id', refusals).flatMap((input) =>
+    sourcesOf(input.at, 'source'),
+  );
+  const before = sources.map(({ text }) => sourceName(text ?? '', workflow).split('/'));
+  return new Set(before.flatMap(([name = '', out]) => (out !== undefined && names.has(name) ? [name] : [])));
 }
 
 /** Adds the nodes of a step. Returns the values of its outputs; undefined if it is refused. */
