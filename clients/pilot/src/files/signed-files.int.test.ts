@@ -203,6 +203,13 @@ describe('SignedFiles.store', () => {
     expect(storage.requests).toHaveLength(11);
   });
 
+  it('waits for new keys also after a storage was away for longer than for them', async () => {
+    storage.faults = [...times(10, 503), 403, 503, 403];
+    const waiting = new SignedFiles(storage.sign, { pauseMs: 1, deniedMs: 1 });
+    expect(await waiting.store(await found(), outputs, open)).toHaveLength(1);
+    expect(storage.requests).toHaveLength(14);
+  });
+
   it('keeps outputs while core cannot use the storage', async () => {
     let refusals = 0;
     const replaced: SignFiles = async (...call) => {

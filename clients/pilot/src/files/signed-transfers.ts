@@ -19,7 +19,10 @@ export interface AddressSource {
 export interface Patience {
   /** For faults that may pass, in milliseconds. */
   readonly passingMs: number;
-  /** For refused addresses, in milliseconds: a new key reaches all servers of a storage after some time. */
+  /**
+   * For refused addresses, in milliseconds since the first refusal after a fault of another kind: a new key
+   * reaches all servers of a storage after some time.
+   */
   readonly deniedMs: number;
   /** Pause before the first repetition, in milliseconds; later ones are longer. */
   readonly pauseMs: number;
@@ -183,6 +186,8 @@ class Faults {
   #most = 0;
   #inARow = 0;
   #firstAtMs = 0;
+  /** Time of the first of the refusals in a row: a storage that was away may refuse for a while, too. */
+  #deniedAtMs: number | undefined;
   #wasCorrupt = false;
   #restarts = 0;
 
@@ -202,13 +207,14 @@ class Faults {
   ): 'RENEW' | 'RESTART' | 'REPEAT' | undefined {
     const nowMs = performance.now();
     if (sizeBytes > this.#most) [this.#most, this.#inARow] = [sizeBytes, 0];
-    if (this.#inARow === 0) this.#firstAtMs = nowMs;
+    if (this.#inARow === 0) [this.#firstAtMs, this.#deniedAtMs] = [nowMs, undefined];
     this.#inARow += 1;
-    const isWithin = (limitMs: number): boolean => nowMs - this.#firstAtMs < limitMs;
+    this.#deniedAtMs = error.kind === 'DENIED' ? (this.#deniedAtMs ?? nowMs) : undefined;
+    const isWithin = (limitMs: number, sinceMs = this.#firstAtMs): boolean => nowMs - sinceMs < limitMs;
     const { passingMs, deniedMs } = this.#patience;
     switch (error.kind) {
       case 'DENIED':
-        return isOfStorage && isWithin(deniedMs) ? 'RENEW' : undefined;
+        return isOfStorage && isWithin(deniedMs, this.#deniedAtMs) ? 'RENEW' : undefined;
       case 'SLOW':
       case 'FULL':
         return isWithin(passingMs) ? 'REPEAT' : undefined;
