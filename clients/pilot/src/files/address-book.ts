@@ -11,8 +11,11 @@ export type FileName = Pick<SignedRead, 'name'> & Partial<SignedRead>;
 
 /** Time before its end at which an address is renewed: a transfer has to begin in it. */
 const reserveMs = 30_000;
-/** Most files of one call, by the API. */
-const mostFiles = { reads: 1000, writes: 100 };
+/**
+ * Most files of one call. The API permits 1000 reads, but core signs all within some seconds or refuses all,
+ * and some storages ask a server for each file.
+ */
+const mostFiles = 100;
 
 /** Addresses of the files of one stage, which are renewed together. */
 export class AddressBook {
@@ -69,8 +72,8 @@ export class AddressBook {
     const reads = this.#files.reads.filter(isOpen);
     const writes = this.#files.writes.filter(isOpen);
     const calls = [
-      ...parts(reads, mostFiles.reads).map((part) => ({ reads: part, writes: [] })),
-      ...parts(writes, mostFiles.writes).map((part) => ({ reads: [], writes: part })),
+      ...parts(reads, mostFiles).map((part) => ({ reads: part, writes: [] })),
+      ...parts(writes, mostFiles).map((part) => ({ reads: [], writes: part })),
     ];
     for (const call of calls)
       for (const address of await this.#sign(call, signal)) found.set(keyOf(address), address);

@@ -107,6 +107,14 @@ describe('SignedReader', () => {
     expect(storage.calls).toBe(1);
   });
 
+  it('asks for the addresses of many files in several calls', async () => {
+    const reads = Array.from({ length: 250 }, (_, at) => ({ name: `part-${at}`, jobId: null }));
+    const [read = { name: '', jobId: null }] = reads.slice(-1);
+    await storage.put(`in/${read.name}`, content);
+    await files.reader(reads).fetch(read, target(), open, undefined);
+    expect(storage.signedNames.map(({ length }) => length)).toEqual([100, 100, 50]);
+  });
+
   it('asks again for those files only that it has not fetched', async () => {
     const reads = ['a', 'b', 'c'].map((name) => ({ name, jobId: null }));
     for (const { name } of reads) await storage.put(`in/${name}`, content);

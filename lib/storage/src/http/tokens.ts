@@ -26,6 +26,8 @@ export class Tokens {
   readonly #credential: StorageCredential | undefined;
   readonly #dependencies: TokenDependencies;
   #own: (IssuedToken & { readonly renewAt: number }) | undefined;
+  /** The own token that is being issued, for all who wait for one. */
+  #renewing: Promise<string> | undefined;
 
   /** @throws StorageError INVALID for a credential without tokens */
   constructor(credential: StorageCredential | undefined, dependencies: TokenDependencies) {
@@ -50,11 +52,10 @@ export class Tokens {
     if (credential?.kind === 'TOKEN_FILE') return readToken(credential.file);
     if (credential?.kind !== 'TOKEN_SERVICE') return undefined;
     const now = this.#dependencies.clock.now().getTime();
-    if (this.#own === undefined || this.#own.renewAt <= now) {
-      const issued = await this.#issue(credential, 'storage.read:/ storage.modify:/', signal);
-      this.#own = { ...issued, renewAt: now + (issued.expiresAt.getTime() - now) * renewAfter };
-    }
-    return this.#own.token;
+    if (this.#own !== undefined && this.#own.renewAt > now) return this.#own.token;
+    signal?.throwIfAborted();
+    this.#renewing ??= this.#renew(credential, now).finally(() => (this.#renewing = undefined));
+    return unlessAborted(this.#renewing, signal);
   }
 
   /**
@@ -72,6 +73,12 @@ export class Tokens {
     if (this.#credential?.kind !== 'TOKEN_SERVICE')
       throw new StorageError('INVALID', 'The credential cannot issue tokens that are limited to one file');
     return this.#issue(this.#credential, `${right}:${path}`, signal);
+  }
+
+  async #renew(credential: TokenServiceCredential, now: number): Promise<string> {
+    const issued = await this.#issue(credential, 'storage.read:/ storage.modify:/', undefined);
+    this.#own = { ...issued, renewAt: now + (issued.expiresAt.getTime() - now) * renewAfter };
+    return issued.token;
   }
 
   async #issue(
@@ -101,6 +108,21 @@ export class Tokens {
     if (token === undefined || granted.split(' ').some((one) => !scope.split(' ').includes(one)))
       throw new StorageError('DENIED', `The token service did not issue a token for ${scope}`);
     return { token, expiresAt: new Date(this.#dependencies.clock.now().getTime() + seconds * 1000) };
+  }
+}
+
+/** Waits for what others wait for, too: the signal ends this wait only. */
+async function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return shared;
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([shared, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

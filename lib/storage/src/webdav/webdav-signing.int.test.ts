@@ -19,16 +19,24 @@ let made: string[];
 let digests: unknown[];
 /** Answer to a request for a macaroon. */
 let macaroon: { status: number; text: string };
+/** Called with each request for a token. */
+let onToken: () => void;
+/** Requests for macaroons. */
+let asked: number;
+/** The monotonic clock of the storage. */
+let monotonicMs: number;
 
 beforeEach(async () => {
   [scopes, made, digests, folders] = [[], [], [], new Set(['/dav', '/dav/heron'])];
   macaroon = { status: 404, text: '' };
+  [asked, monotonicMs, onToken] = [0, 0, () => undefined];
   server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const definition = { provider: 'WEBDAV', address: `${address}/dav`, trustedOrigins: ['https://pool.test'] };
   const client = { tokenUrl: `${address}/token`, clientId: 'core', clientSecret: 'secret' };
-  storage = openStorage(definition as never, { kind: 'TOKEN_SERVICE', ...client });
+  const clock = { now: () => new Date(), monotonicMs: () => monotonicMs };
+  storage = openStorage(definition as never, { kind: 'TOKEN_SERVICE', ...client }, { clock });
 });
 afterEach(async () => {
   await storage.close();
@@ -44,9 +52,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (path === '/token') {
     const scope = new URLSearchParams(body).get('scope') ?? '';
     scopes.push(scope);
+    onToken();
     return end(200, JSON.stringify({ access_token: 'issued', expires_in: 600, scope }));
   }
-  if (request.method === 'POST') return end(macaroon.status, macaroon.text);
+  if (request.method === 'POST') {
+    asked += 1;
+    return end(macaroon.status, macaroon.text);
+  }
   if (request.method === 'MKCOL') {
     made.push(path);
     if (folders.has(path)) return end(405);
@@ -91,10 +103,36 @@ describe('WebDavStorage.sign', () => {
     ['does not know', 405, ''],
   ])('takes the token service where a server %s requests for macaroons', async (_, status, page) => {
     macaroon = { status, text: page };
-    const { headers } = await storage.sign('heron/x', { method: 'GET', expiresAt: inAMinute() });
-    expect(headers).toEqual({ Authorization: 'Bearer issued' });
+    const grant = { method: 'GET' as const, expiresAt: inAMinute() };
+    for (const key of ['heron/x', 'heron/y', 'heron/z']) {
+      const { headers } = await storage.sign(key, grant);
+      expect(headers).toEqual({ Authorization: 'Bearer issued' });
+    }
+    expect(asked).toBe(1);
     macaroon = { status: 200, text: '{"macaroon": "AbC"}' };
-    const limited = await storage.sign('heron/x', { method: 'GET', expiresAt: inAMinute() });
+    monotonicMs += 300_000;
+    const limited = await storage.sign('heron/x', grant);
     expect(limited.headers).toEqual({ Authorization: 'Bearer AbC' });
+  });
+
+  it('asks for one own token for all files that are signed at the same time', async () => {
+    const keys = Array.from({ length: 16 }, (_, at) => `heron/${at}`);
+    const grant = { method: 'GET' as const, expiresAt: inAMinute() };
+    await Promise.all(keys.map(async (key) => storage.sign(key, grant)));
+    expect(scopes).toHaveLength(keys.length + 1);
+    expect(granted()).toHaveLength(keys.length);
+  });
+
+  it('gives a token to others when one of those who wait for it gives up', async () => {
+    const grant = { method: 'GET' as const, expiresAt: inAMinute() };
+    const [gone, reason] = [new AbortController(), new Error('gone')];
+    onToken = () => gone.abort(reason);
+    const given = [
+      storage.sign('heron/a', { ...grant, signal: gone.signal }),
+      storage.sign('heron/b', grant),
+    ];
+    const [first, second] = await Promise.allSettled(given);
+    expect(first).toEqual({ status: 'rejected', reason });
+    expect(second?.status).toBe('fulfilled');
   });
 });

@@ -43,6 +43,8 @@ import type {
 const longestListBytes = 64 * 1024 * 1024;
 /** Time for the removal of a file that was not stored whole, in milliseconds. */
 const cleanUpMs = 10_000;
+/** Time after which a server is asked again that has issued no macaroon, in milliseconds. */
+const askAgainMs = 300_000;
 
 /** A copy between this storage and another server. */
 export interface CopyRequest extends CallOptions {
@@ -62,6 +64,8 @@ export class WebDavStorage implements StorageProvider {
   readonly #clock: Clock;
   readonly #tokens: Tokens;
   #server: Promise<string> | undefined;
+  /** Time at which the server is asked for macaroons again, by the monotonic clock. */
+  #askAgainAtMs = 0;
   /** Collections that are being made. */
   readonly #making = new Map<string, Promise<void>>();
 
@@ -332,15 +336,18 @@ export class WebDavStorage implements StorageProvider {
   }
 
   async #macaroon(url: string, method: 'GET' | 'PUT', seconds: number, signal: AbortSignal | undefined) {
+    const { canLimit } = this.#tokens;
+    if (canLimit && this.#clock.monotonicMs() < this.#askAgainAtMs) return undefined;
     const request = { url, method, seconds, headers: await this.#authorization(signal), signal };
     try {
       const token = await requestMacaroon(request, async (sent) => this.#http.send(sent));
-      return token === undefined ? undefined : { token, until: undefined };
+      if (token !== undefined) return { token, until: undefined };
     } catch (error) {
       // A server that knows nothing of macaroons may refuse the request, or answer with a page.
-      if (this.#tokens.canLimit && isStorageError(error, 'DENIED', 'INVALID')) return undefined;
-      throw error;
+      if (!canLimit || !isStorageError(error, 'DENIED', 'INVALID')) throw error;
     }
+    this.#askAgainAtMs = this.#clock.monotonicMs() + askAgainMs;
+    return undefined;
   }
 
   async #token(url: string, method: 'GET' | 'PUT', signal: AbortSignal | undefined) {

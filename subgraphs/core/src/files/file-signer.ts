@@ -2,6 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { forEachConcurrently } from '@rhizome/retry';
 import { isStorageError, type StorageProvider } from '@rhizome/storage';
 import { locationOf } from '../storages/places.js';
 import type { OpenStorages } from './open-storages.js';
@@ -51,20 +52,14 @@ export class FileSigner {
     this.#options = options;
   }
 
-  /** Time for which addresses are valid. */
-  get addressSeconds(): number {
-    return this.#options.addressSeconds;
-  }
-
   /** One entry per file, in order. */
   async sign(files: readonly PlannedFile[]): Promise<readonly (SignedFile | UnsignedFile)[]> {
     const results: (SignedFile | UnsignedFile)[] = [];
     const signal = AbortSignal.timeout(longestMs);
-    for (let first = 0; first < files.length; first += concurrent) {
-      if (first > 0) await turn();
-      const part = files.slice(first, first + concurrent);
-      results.push(...(await Promise.all(part.map(async (file) => this.#sign(file, signal)))));
-    }
+    await forEachConcurrently([...files.entries()], concurrent, async ([at, file]) => {
+      if (at >= concurrent) await turn();
+      results[at] = await this.#sign(file, signal);
+    });
     return results;
   }
 

@@ -93,4 +93,21 @@ describe('FileSigner', () => {
     expect(signed.filter((one) => 'url' in one)).toHaveLength(200);
     expect(turns).toBeGreaterThanOrEqual(10);
   });
+
+  it('signs other files while one takes long, and returns all in order', async () => {
+    const names = Array.from({ length: 40 }, (_, at) => `file-${at}`);
+    let begun = 0;
+    let release = (): void => undefined;
+    const othersBegun = new Promise<void>((resolve) => (release = resolve));
+    const of = async (one: StorageDocument) => {
+      begun += 1;
+      if (begun === names.length) release();
+      if (begun === 1) await othersBegun;
+      return opened.of(one);
+    };
+    const signer = new FileSigner({ storages: { of }, addressSeconds: 60, clock, log });
+    const file = { storage: storage(1), key: 'a', jobId: null, method: 'GET' };
+    const signed = await signer.sign(names.map((name) => ({ ...file, name }) as PlannedFile));
+    expect(signed.map((one) => ('name' in one ? one.name : one.reason))).toEqual(names);
+  });
 });
