@@ -1,6 +1,5 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, link, rename, rmdir, unlink } from 'node:fs/promises';
-import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { assertKey, assertPrefix } from '../keys.js';
 import { type ExpectedContent, pieceBytes, VerifiedContent } from '../sources.js';
@@ -8,6 +7,7 @@ import { StorageError } from '../storage-error.js';
 import { listFolders } from '../walk.js';
 import { folderError } from './folder-errors.js';
 import { type FileServiceSigner, signedBy } from '../file-service/signer.js';
+import { writerOf } from './file-writer.js';
 import { FolderTree } from './folder-tree.js';
 import { openPlainFile, pathOf } from './open-folder.js';
 import { createPartial, type PartialFile, removeAbandoned } from './partial-files.js';
@@ -209,23 +209,6 @@ export class FolderStorage implements StorageProvider {
 function describe({ size, ino, mtime, mtimeNs }: BigIntStats): Omit<OpenFile, 'file'> {
   const version = [ino, size, mtimeNs].map((part) => part.toString(36)).join('-');
   return { sizeBytes: Number(size), modifiedAt: mtime, version };
-}
-
-/** Writes each piece to the file, and leaves it open. */
-function writerOf(file: FileHandle): Writable {
-  return new Writable({
-    highWaterMark: pieceBytes,
-    write(piece: Buffer, _encoding, callback) {
-      writeAll(file, piece).then(
-        () => callback(),
-        (error: unknown) => callback(error as Error),
-      );
-    },
-  });
-}
-
-async function writeAll(file: FileHandle, piece: Buffer): Promise<void> {
-  for (let at = 0; at < piece.length;) at += (await file.write(piece, at)).bytesWritten;
 }
 
 /** Reads a part of a file and closes it at the end. */
