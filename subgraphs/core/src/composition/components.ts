@@ -78,7 +78,7 @@ export function createComponents(options: CoreOptions): Components {
     stores: smallStores,
     ...{ clock, ids, log, events },
     hasLiveJobs: hasLiveJobs(stores, held, standing),
-    liveJobOf: (storage, experiments) => needs.liveJobOf(storage, experiments),
+    liveJobOf: (storage, experiments, kept) => needs.liveJobOf(storage, experiments, kept),
   });
   const metrics = new CoreMetrics(clock);
   const store = observedStore(stores.transitions, metrics, clock);

@@ -27,10 +27,14 @@ export interface DirectoriesOptions {
   readonly events: DirectoryEvents;
   /** Returns true if a share has a job that is not terminal, according to the store. */
   readonly hasLiveJobs: (experiment: string, share: string) => Promise<boolean>;
-  /** Id of a live job that needs a storage; null if none does, undefined if that is not known in time. */
+  /**
+   * Id of a live job that needs a storage; null if none does, undefined if that is not known in time. Jobs of
+   * the kept experiments are left out.
+   */
   readonly liveJobOf: (
     storage: StorageDocument,
     experiments: readonly string[],
+    kept: readonly string[],
   ) => Promise<string | null | undefined>;
 }
 
@@ -82,9 +86,10 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
       const found = await queues.freshByNames(names);
       return new Set(names.filter((_name, at) => !found[at]));
     },
-    liveJobOf: async (storage) => {
+    liveJobOf: async (storage, kept) => {
       const all = (await experiments.all()).map(({ _id }) => _id);
-      return liveJobOf(storage, storage.experiments.length > 0 ? storage.experiments : all);
+      const users = storage.experiments.length > 0 ? storage.experiments : all;
+      return liveJobOf(storage, users, kept);
     },
   });
   return {

@@ -30,18 +30,21 @@ export class StorageNeeds {
    * Id of a live job that reads from the storage, has files in it that are not registered yet, or whose
    * parent has outputs in it.
    * @param experiments those that use the storage
+   * @param kept experiments whose jobs are left out
    * @returns null if there is none, undefined if the search took too long
    */
   async liveJobOf(
     storage: StorageDocument,
     experiments: readonly string[],
+    kept: readonly string[],
   ): Promise<string | null | undefined> {
     const signal = AbortSignal.timeout(longestSearchMs);
-    const live = { experiment: { $in: [...experiments] }, state: { $in: [...liveStates] } };
+    const users = experiments.filter((name) => !kept.includes(name));
+    const live = { experiment: { $in: users }, state: { $in: [...liveStates] } };
     try {
       return (
         (await this.#firstOf({ ...live, 'payload.inputs.location': { $regex: inputsOf(storage) } })) ??
-        (await this.#writer(storage._id, signal)) ??
+        (await this.#writer(storage._id, kept, signal)) ??
         (await this.#child(live, storage._id, signal))
       );
     } catch (error) {
@@ -60,10 +63,12 @@ export class StorageNeeds {
     return found?._id ?? null;
   }
 
-  async #writer(storage: string, signal: AbortSignal): Promise<string | null> {
+  /** Also of an experiment that uses the storage no longer: its files are still there. */
+  async #writer(storage: string, kept: readonly string[], signal: AbortSignal): Promise<string | null> {
+    const live = { experiment: { $nin: [...kept] }, state: { $in: [...liveStates] } };
     for await (const ids of inParts(this.#files.openIn(storage, signal))) {
       const found = await this.#jobs.findOne(
-        { _id: { $in: [...ids] }, state: { $in: [...liveStates] } },
+        { ...live, _id: { $in: [...ids] } },
         { projection: { _id: 1 }, maxTimeMS: longestMs },
       );
       if (found) return found._id;

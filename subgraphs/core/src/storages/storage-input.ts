@@ -78,7 +78,10 @@ export function mergeSettings(
   };
 }
 
-/** Paths of the changes after which files of live jobs may be elsewhere, or may no longer be used. */
+/**
+ * Paths of the changes after which files of live jobs may be elsewhere, or may no longer be used:
+ * `experiments` is the last one.
+ */
 export function movesFiles(current: StorageSettings, next: StorageSettings): readonly string[] {
   const places = (['address', 'bucket', 'prefix'] as const).filter((name) => current[name] !== next[name]);
   const isNarrowed =

@@ -23,8 +23,14 @@ export interface StoragesOptions {
   readonly missingExperiments: (names: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Filters the names by those that are not queues. */
   readonly missingQueues: (names: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** Id of a live job that needs a storage; null if none does, undefined if that is not known in time. */
-  readonly liveJobOf: (storage: StorageDocument) => Promise<string | null | undefined>;
+  /**
+   * Id of a live job that needs a storage; null if none does, undefined if that is not known in time. Jobs of
+   * the kept experiments are left out.
+   */
+  readonly liveJobOf: (
+    storage: StorageDocument,
+    kept: readonly string[],
+  ) => Promise<string | null | undefined>;
   readonly clock: Clock;
 }
 
@@ -129,7 +135,8 @@ export class StoragesService {
         if (errors.isEmpty) await this.#checkNames(errors, settings);
         const [moved] = isForced === true ? [] : movesFiles(current, settings);
         if (errors.isEmpty && moved !== undefined) {
-          const reason = await this.#useOf(current);
+          // A storage that only loses experiments goes on to serve the others.
+          const reason = await this.#useOf(current, moved === 'experiments' ? settings.experiments : []);
           const text = `${moved}: storage "${input.name}" is in use: ${reason}; isForced changes it nevertheless`;
           if (reason !== undefined) errors.report('STORAGE_IN_USE', [moved], text);
         }
@@ -148,9 +155,9 @@ export class StoragesService {
     });
   }
 
-  /** The reason why a storage is in use; undefined if no live job needs it. */
-  async #useOf(storage: StorageDocument): Promise<string | undefined> {
-    const user = await this.#options.liveJobOf(storage);
+  /** The reason why a storage is in use; undefined if no live job needs it, those of kept ones left out. */
+  async #useOf(storage: StorageDocument, kept: readonly string[] = []): Promise<string | undefined> {
+    const user = await this.#options.liveJobOf(storage, kept);
     if (user === null) return undefined;
     if (user !== undefined) return `job ${user} needs it; wait for its end, or cancel it`;
     return 'there are too many live jobs to search in 30 s; set isDefault to false, and try again later';

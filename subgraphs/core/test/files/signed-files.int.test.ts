@@ -487,6 +487,19 @@ describe('setStorage with live jobs', () => {
     expect(codesOf(await change('setStorage', { name: 'moved', address }))).toEqual([]);
     await change('removeStorage', { name: 'moved' });
   });
+
+  it('is not refused for jobs of an experiment that keeps the storage', async () => {
+    const worker = await workerNamed('host-8');
+    const shared = { ...site, name: 'shared', isDefault: false, experiments: ['alpha', 'beta'] };
+    await change('createStorage', shared);
+    const held = await started(worker, reading('rhizome://shared/alpha/shared/x'));
+    expect(codesOf(await change('setStorage', { name: 'shared', experiments: ['beta'] }))).toEqual([
+      'STORAGE_IN_USE',
+    ]);
+    expect(codesOf(await change('setStorage', { name: 'shared', experiments: ['alpha'] }))).toEqual([]);
+    await report('finishJobs', worker, { ...held, exitCode: 0 });
+    await change('removeStorage', { name: 'shared' });
+  });
 });
 
 describe('removeStorage', () => {
