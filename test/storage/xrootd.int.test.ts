@@ -49,6 +49,14 @@ describe('a storage by XRootD', () => {
       expect(() => openStorage({ provider: 'XROOTD', address }, undefined)).toThrow(/is no root/);
   });
 
+  it('takes a scheme in capitals, as core does', async () => {
+    const address = `${server.url.replace('root', 'ROOT')}/data`;
+    const credential = { kind: 'TOKEN_FILE', file: server.tokenFile } as const;
+    const storage = openStorage({ provider: 'XROOTD', address }, credential);
+    await storage.put('capitals', sourceOfBytes('content'));
+    expect(await storage.head('capitals')).toMatchObject({ sizeBytes: 7 });
+  });
+
   it('leaves no files under temporary names', async () => {
     const names = await readdir(server.folder, { recursive: true });
     expect(names.filter((name) => name.includes('.rhizome-'))).toEqual([]);

@@ -45,13 +45,13 @@ export class XRootDStorage implements StorageProvider {
     credential: TokenFileCredential | undefined,
     web?: StorageProvider,
   ) {
-    const [, server, folder = ''] = /^((?:x?roots?):\/\/[^/?#@]+)(?:\/{1,2}([^?#]*))?$/.exec(address) ?? [];
+    const [, server, folder = ''] = /^((?:x?roots?):\/\/[^/?#@]+)(?:\/{1,2}([^?#]*))?$/i.exec(address) ?? [];
     if (server === undefined)
       throw new StorageError(
         'INVALID',
         `${withoutCredentials(address)} is no root:// or xroots:// URL of a folder`,
       );
-    this.#server = server;
+    this.#server = server.replace(/^\w+/, (scheme) => scheme.toLowerCase());
     this.#folder = `/${folder}`.replace(/\/+$/, '');
     this.#tokenFile = credential?.file;
     this.#web = web;
