@@ -33,6 +33,9 @@ export interface FileServiceOptions {
   readonly abandonedEveryMs?: number | undefined;
 }
 
+/** Completes the addresses of requests, which have a path only. */
+const ownOrigin = 'http://localhost';
+
 /** Serves files of a folder to those who have a signed address. */
 export class FileService {
   readonly metrics = new FileServiceMetrics();
@@ -84,8 +87,9 @@ export class FileService {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const isSigned = url.searchParams.has('signature');
+    const { method = '', url: target = '/' } = request;
+    const url = URL.canParse(target, ownOrigin) ? new URL(target, ownOrigin) : undefined;
+    const isSigned = url === undefined || url.searchParams.has('signature');
     if (!isSigned && (await this.#answerAsService(url.pathname, request, response))) return;
     const startedMs = this.#options.clock.monotonicMs();
     const { log } = this.#options;
@@ -96,6 +100,7 @@ export class FileService {
     });
     let reason: string | undefined;
     try {
+      if (url === undefined) throw new Refusal(400, 'The address of the request is not a valid URL');
       await this.#transfer(url, { request, response, signal: controller.signal });
     } catch (error) {
       const refusal = refusalOf(error);
@@ -103,12 +108,12 @@ export class FileService {
       if (refusal.status === 500 && !controller.signal.aborted) log.error({ err: error }, 'request failed');
       refuse(request, response, refusal);
     }
-    const { method = '' } = request;
     const status = controller.signal.aborted ? 499 : response.statusCode;
     this.metrics.requests.inc({ method: known(method), status });
     const ms = Math.round(this.#options.clock.monotonicMs() - startedMs);
     // The query is left out: it is a credential.
-    log.info({ method, path: url.pathname, status, reason, ms, peer }, 'request answered');
+    const path = url?.pathname ?? target.replace(/\?.*$/s, '');
+    log.info({ method, path, status, reason, ms, peer }, 'request answered');
   }
 
   async #transfer(url: URL, exchange: Exchange): Promise<void> {

@@ -234,6 +234,23 @@ describe('the file service', () => {
     expect(await body.text()).toMatch(/rhizome_storage_requests_total\{method="PUT",status="201"\} \d/);
   });
 
+  it('refuses a path that is no URL like other bad requests', async () => {
+    const { hostname, port } = new URL(started.served.url);
+    const status = await new Promise((resolve, reject) => {
+      const sent = httpRequest({ hostname, port, path: '//?signature=x' }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      sent.on('error', reject).end();
+    });
+    expect(status).toBe(400);
+    const isLine = (text: string): boolean => text.includes('"path":"//"');
+    await waitFor('a line', () => started.lines.some(isLine), { deadlineMs: 5000 });
+    const line = JSON.parse(started.lines.find(isLine) ?? '{}') as object;
+    expect(line).toMatchObject({ method: 'GET', status: 400, msg: 'request answered' });
+    expect(started.lines.join('')).not.toContain('request failed');
+  });
+
   it('reports its health', async () => {
     for (const path of ['/healthz', '/readyz']) {
       const { statusCode, body } = await request(`${started.served.url}${path}`);
