@@ -11,17 +11,13 @@ export async function experimentFacts(
   { experiments, shares, storages }: Pick<Directories, 'experiments' | 'shares' | 'storages'>,
   name: string,
 ): Promise<ExperimentFacts | null> {
-  const [experiment, leaves, all] = await Promise.all([
-    experiments.find(name),
-    shares.ofExperiment(name),
-    storages.allFresh(),
-  ]);
+  const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
   return (
     experiment && {
       name,
       shares: leaves.map(({ path }) => path),
       continuity: experiment.continuity,
-      storages: all.filter((storage) => serves(storage, name)),
+      storages: async () => (await storages.allFresh()).filter((storage) => serves(storage, name)),
     }
   );
 }

@@ -15,8 +15,8 @@ export interface ExperimentFacts {
   readonly shares: readonly string[];
   /** Defaults and bounds for the continuity of its jobs. */
   readonly continuity?: ContinuityPolicy | undefined;
-  /** Storages that it uses. */
-  readonly storages?: readonly StorageFacts[] | undefined;
+  /** Reads the storages that it uses, as stored now. */
+  readonly storages?: (() => Promise<readonly StorageFacts[]>) | undefined;
 }
 
 /** Experiments with their shares as stored now, including changes by other processes. */

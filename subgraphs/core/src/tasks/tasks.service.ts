@@ -200,11 +200,12 @@ export class TasksService {
     caller: { readonly principal: Principal; readonly owner: string },
   ): Promise<{ refusals: readonly JobInputError[]; experiment?: ExperimentFacts }> {
     const experiment = await this.#options.experiments.find(spec.experiment);
+    const shapes = [spec.template, ...(spec.variants ?? [])];
     const checks = await requirementChecks(
       this.#options,
       experiment,
-      [spec.template, ...(spec.variants ?? [])].map(({ requirements }) => requirements),
-      caller.owner,
+      shapes.map(({ requirements }) => requirements),
+      { owner: caller.owner, payloads: shapes.map(({ payload }) => payload) },
     );
     const refusals = await checkTask(spec, checks);
     if (refusals.length > 0) return { refusals };

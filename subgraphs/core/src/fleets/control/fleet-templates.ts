@@ -66,12 +66,10 @@ export class FleetTemplates {
     const errors = new InputErrors<FleetInputCode>();
     const experiment = await this.experiment(name);
     const named = settings.queues.map(({ queue }) => ({ queue }));
-    const checks = await requirementChecks(
-      this.#options,
-      experiment,
-      [job?.requirements, ...named],
-      principal.subject,
-    );
+    const checks = await requirementChecks(this.#options, experiment, [job?.requirements, ...named], {
+      owner: principal.subject,
+      payloads: [job?.payload],
+    });
     checkSettings(errors, settings, checks.queue);
     if (job) checkFleetJob(errors, job, settings, checks);
     if (!job?.payload.secrets || !errors.isEmpty) return errors.all;

@@ -1,8 +1,8 @@
 /** Checks of selectors, queues and places of files, prepared once for all jobs of a call. */
 import type { ContinuityPolicy } from '../../shared/continuity.js';
-import { problemOfInput } from '../../storages/places.js';
+import { isInStorage, problemOfInput } from '../../storages/places.js';
 import type { ExperimentFacts, QueueDirectory } from '../ports.js';
-import type { RequirementsSpec } from './submit.types.js';
+import type { PayloadSpec, RequirementsSpec } from './submit.types.js';
 
 /** Returns whether a selector can be used, and if not, the reason. */
 export type CheckSelector = (text: string) =>
@@ -16,6 +16,9 @@ export type CheckSelector = (text: string) =>
 /** Returns what would be right instead of a location in a storage; undefined if the job may read it. */
 export type CheckPlace = (location: string) => string | undefined;
 
+/** Beginning of a location whose scheme a parameter may complete. */
+const unknownScheme = /^(?:(?!\/\/).)*?\{\{/s;
+
 /** Checks that need more than the requirement itself. */
 export interface RequirementChecks {
   readonly selector: CheckSelector;
@@ -27,20 +30,28 @@ export interface RequirementChecks {
   readonly place?: CheckPlace | undefined;
 }
 
+/** Payloads whose places are checked. */
+export interface OwnedPayloads {
+  /** Subject of the owner of the jobs. */
+  readonly owner: string;
+  /** Parameters need not be filled in. */
+  readonly payloads: readonly (PayloadSpec | null | undefined)[];
+}
+
 /**
  * Prepares the checks for jobs of an experiment.
  * @param experiment null if there is no such experiment: queues and places are then not checked
- * @param owner of the jobs; undefined if there are no payloads
+ * @param owned undefined if there are no payloads
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
   experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages'> | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
-  owner?: string,
+  owned?: OwnedPayloads,
 ): Promise<RequirementChecks> {
   const names = new Set<string>();
   for (const spec of specs) if (spec?.queue != null) names.add(spec.queue);
-  const place = experiment && owner !== undefined ? placeCheck(experiment, owner) : undefined;
+  const place = experiment && owned ? await placeCheck(experiment, owned) : undefined;
   const checks = { selector: checkSelector, continuity: experiment?.continuity, place };
   if (experiment === null || names.size === 0) return { ...checks, queue: () => undefined };
   const admitted = await queues.admitted([...names], experiment.name);
@@ -52,9 +63,14 @@ export async function requirementChecks(
   return { ...checks, queue: (name) => (admitted.has(name) ? undefined : wanted()) };
 }
 
-function placeCheck(
-  { name, storages = [] }: Pick<ExperimentFacts, 'name' | 'storages'>,
-  owner: string,
-): CheckPlace {
-  return (location) => problemOfInput({ experiment: name, owner }, location, storages);
+/** Most jobs have no input in a storage: storages are then not read. */
+async function placeCheck(
+  { name, storages }: Pick<ExperimentFacts, 'name' | 'storages'>,
+  { owner, payloads }: OwnedPayloads,
+): Promise<CheckPlace> {
+  const isNeeded = payloads.some((payload) =>
+    payload?.inputs?.some(({ location }) => isInStorage(location) || unknownScheme.test(location)),
+  );
+  const found = isNeeded ? ((await storages?.()) ?? []) : [];
+  return (location) => problemOfInput({ experiment: name, owner }, location, found);
 }

@@ -215,7 +215,7 @@ export class SubmitService {
         this.#options,
         experiment,
         jobs.map(({ requirements }) => requirements),
-        caller.owner,
+        { owner: caller.owner, payloads: jobs.map(({ payload }) => payload) },
       ),
     ]);
     const refusedJobs = new RefusedJobs();

@@ -76,7 +76,9 @@ export class NodeExaminer {
     const labels = [...given.labels.values()];
     const all = [...labels, ...given.nodes];
     const required = all.map(({ requirements }) => requirements);
-    const checks = await requirementChecks(this.#options, experiment, required, owners.owner);
+    const payloads = all.map(({ payload }) => payload);
+    const owned = { owner: owners.owner, payloads };
+    const checks = await requirementChecks(this.#options, experiment, required, owned);
     checkRest(checks);
     const bytes = await checkNodes(given, errors, checks);
     if (!experiment) errors.add(['experiment'], name, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
@@ -87,7 +89,6 @@ export class NodeExaminer {
       return undefined;
     }
     const { owner, submittedBy } = owners;
-    const payloads = all.map(({ payload }) => payload);
     const secretIds = await lookUpSecrets(
       this.#options,
       { principal, owner, submittedBy, experiment: name },
