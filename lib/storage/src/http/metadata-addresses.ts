@@ -1,7 +1,6 @@
 /** Addresses of metadata services, which give the credentials of a machine to its programs. */
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
-import { Agent } from 'undici';
 
 const metadata = new BlockList();
 metadata.addSubnet('169.254.0.0', 16, 'ipv4');
@@ -34,9 +33,6 @@ export class RefusedAddress extends Error {
     super(`${host} is the address of a metadata service`);
   }
 }
-
-/** Refuses metadata services by the address that a name resolves to. */
-export const outsideMetadata = new Agent({ connect: { lookup: lookupOutsideMetadata } });
 
 /** Throws for a URL with the address itself, which is not looked up. @throws RefusedAddress */
 export function assertNoMetadata(url: string): void {
