@@ -1,9 +1,8 @@
 /** Transfers by signed addresses: repeated after faults that may pass, continued where they broke off. */
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
-import { isStorageError, readSigned, StorageError, writeSigned } from '@rhizome/storage';
+import { isStorageError, readSigned, sourceOfFile, StorageError, writeSigned } from '@rhizome/storage';
 import type { Digest } from './checksum.js';
 import type { FileAddress } from './signed-files.types.js';
 
@@ -73,7 +72,7 @@ export async function storeSigned(
   digest: Digest,
   options: Pick<FetchOptions, 'patience' | 'signal'>,
 ): Promise<FileAddress> {
-  const content = { ...digest, open: () => createReadStream(localPath) };
+  const content = sourceOfFile(localPath, digest);
   return repeated(source, { sizeBytes: 0, restart: async () => undefined }, options, async (address) => {
     await writeSigned(address, content, { signal: options.signal });
     return address;
