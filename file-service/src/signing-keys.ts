@@ -13,13 +13,14 @@ export class SigningKeyFile {
   readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
   #keys: readonly Uint8Array[];
-  #changed: number;
+  /** Stamp of the file that has them. */
+  #stamp: string;
 
-  private constructor(file: PrivateFile, log: Logger, keys: readonly Uint8Array[], changed: number) {
+  private constructor(file: PrivateFile, log: Logger, keys: readonly Uint8Array[], stamp: string) {
     this.#file = file;
     this.#log = log;
     this.#keys = keys;
-    this.#changed = changed;
+    this.#stamp = stamp;
     this.#timer = setInterval(() => void this.look(), lookMs).unref();
   }
 
@@ -30,8 +31,10 @@ export class SigningKeyFile {
   static async open(path: string, log: Logger): Promise<SigningKeyFile> {
     const create = (): string => `${randomBytes(32).toString('base64')}\n`;
     const file = { path, field: 'keyFile', expected: 'keys of 32 bytes in base64, one a line', create };
+    // First, so that a file that is replaced meanwhile is read again.
+    const found = await stampOf(path).catch(() => undefined);
     const keys = parseSigningKeys(await readPrivateFile(file));
-    return new SigningKeyFile(file, log, keys, (await stat(path)).mtimeMs);
+    return new SigningKeyFile(file, log, keys, found ?? (await stampOf(path)));
   }
 
   get keys(): readonly Uint8Array[] {
@@ -41,10 +44,10 @@ export class SigningKeyFile {
   /** Reads the keys again if the file changed; while it cannot be used, the old ones stay. */
   async look(): Promise<void> {
     try {
-      const { mtimeMs } = await stat(this.#file.path);
-      if (mtimeMs === this.#changed) return;
+      const stamp = await stampOf(this.#file.path);
+      if (stamp === this.#stamp) return;
       this.#keys = parseSigningKeys(await readPrivateFile(this.#file));
-      this.#changed = mtimeMs;
+      this.#stamp = stamp;
       this.#log.info({ count: this.#keys.length }, 'signing keys replaced');
     } catch (error) {
       this.#log.warn({ err: error, file: this.#file.path }, 'signing keys could not be read');
@@ -54,4 +57,10 @@ export class SigningKeyFile {
   close(): void {
     clearInterval(this.#timer);
   }
+}
+
+/** Differs for a file that was replaced or written. */
+async function stampOf(path: string): Promise<string> {
+  const { ino, mtimeMs } = await stat(path);
+  return `${ino}:${mtimeMs}`;
 }
