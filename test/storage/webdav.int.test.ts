@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  HttpSender,
+  Connections,
   isStorageError,
   openStorage,
   readSigned,
@@ -49,10 +49,10 @@ describeStorage('WebDAV by XRootD', async () => ({ storage: open() }), {
 
 describe('a storage by WebDAV with macaroons', () => {
   let storage: StorageProvider;
-  let http: HttpSender;
+  let http: Connections;
   beforeAll(() => {
     storage = open();
-    http = new HttpSender(xrootd.certificate);
+    http = new Connections(xrootd.certificate);
   });
   afterAll(async () => {
     await storage.close();

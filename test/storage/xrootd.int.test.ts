@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HttpSender, openStorage, readSigned, sourceOfBytes, type StorageProvider } from '@rhizome/storage';
+import { Connections, openStorage, readSigned, sourceOfBytes, type StorageProvider } from '@rhizome/storage';
 import { describeStorage } from '@rhizome/testkit/storage';
 import { serveByXRootD, type XRootDServer } from './xrootd-server.js';
 
@@ -27,7 +27,7 @@ describe('a storage by XRootD', () => {
     const storage = open(`${server.webUrl}/data`);
     await storage.put('a/b', sourceOfBytes('content'));
     const address = await storage.sign('a/b', { method: 'GET', expiresAt: new Date(Date.now() + 60_000) });
-    const http = new HttpSender(server.certificate);
+    const http = new Connections(server.certificate);
     expect(await text((await readSigned(address, { http })).body)).toBe('content');
     http.close();
     await storage.close();

@@ -26,18 +26,13 @@ export {
 } from './storage.types.js';
 export { openStorage, type StorageDependencies } from './open-storage.js';
 export { isStorageError, StorageError, type StorageErrorKind } from './storage-error.js';
-export { assertKey, assertPrefix, longestKeyBytes } from './keys.js';
+export { assertKey } from './keys.js';
 export { parseSigningKeys } from './credentials.js';
-export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile, VerifiedContent } from './sources.js';
+export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile } from './sources.js';
 export { readSigned, type SignedOptions, writeSigned } from './http/transfers.js';
-export { HttpSender } from './http/http-sender.js';
-export { send, withoutCredentials } from './http/http-client.js';
+export { digestHeaders, digestOf } from './http/digests.js';
+export { Connections, send, withoutCredentials } from './http/http-client.js';
 export { sendFollowing } from './http/redirects.js';
 export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
-export {
-  type ServiceMethod,
-  type SignedRequest,
-  smallestKeyBytes,
-  verifyRequest,
-} from './file-service/signature.js';
+export { type SignedRequest, verifyRequest } from './file-service/signature.js';

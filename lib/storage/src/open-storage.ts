@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import { FileServiceStorage } from './file-service/file-service-storage.js';
 import { FileServiceSigner } from './file-service/signer.js';
 import { FolderStorage } from './folder/folder-storage.js';
-import { HttpSender } from './http/http-sender.js';
+import { Connections } from './http/http-client.js';
 import { LazyStorage } from './lazy-storage.js';
 import { StorageError } from './storage-error.js';
 import { WebDavStorage } from './webdav/webdav-storage.js';
@@ -35,7 +35,7 @@ export function openStorage(
     case 'FOLDER':
       return openFolderStorage(definition, credential, clock);
     case 'WEBDAV':
-      return new WebDavStorage(definition, credential, { http: new HttpSender(authorities), clock });
+      return new WebDavStorage(definition, credential, { http: new Connections(authorities), clock });
     case 'S3':
       return openS3Storage(definition, credential, clock);
     case 'XROOTD':
@@ -81,7 +81,7 @@ function openXRootDStorage(
   if (credential !== undefined && credential.kind !== 'TOKEN_FILE')
     throw new StorageError('INVALID', 'A storage of the kind XROOTD needs a credential with a token file');
   const { webAddress } = definition;
-  const http = new HttpSender(authorities);
+  const http = new Connections(authorities);
   const web =
     webAddress === undefined
       ? undefined

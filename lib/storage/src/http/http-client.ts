@@ -39,7 +39,7 @@ export interface FileResponse {
   readonly body: IncomingMessage;
 }
 
-/** Connections, which are kept for further requests. */
+/** Connections of one storage, which are kept for further requests. */
 export class Connections {
   readonly http = new HttpAgent({ keepAlive: true });
   readonly https: HttpsAgent;
@@ -48,6 +48,11 @@ export class Connections {
   constructor(authorities?: string) {
     const ca = authorities === undefined ? {} : { ca: [...rootCertificates, authorities] };
     this.https = new HttpsAgent({ keepAlive: true, ...ca });
+  }
+
+  /** As {@link send}. */
+  async send(request: FileRequest): Promise<FileResponse> {
+    return send(request, this);
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { isStorageError, StorageError } from '../storage-error.js';
 import {
   assertOk,
   connectionError,
+  type Connections,
   discard,
   type FileRequest,
   type FileResponse,
@@ -14,7 +15,6 @@ import {
 } from './http-client.js';
 import { assertDigest } from './digests.js';
 import { sendFollowing } from './redirects.js';
-import type { HttpSender } from './http-sender.js';
 import type {
   ByteRange,
   CallOptions,
@@ -27,7 +27,7 @@ import type {
 /** Options of a transfer by a signed address. */
 export interface SignedOptions extends CallOptions {
   /** Connections for servers with certificates of other authorities. */
-  readonly http?: HttpSender | undefined;
+  readonly http?: Connections | undefined;
 }
 
 /** A request for a file, with the way to send it. */
@@ -68,7 +68,7 @@ export async function writeSigned(
 /** Follows redirects, as of a head node to its data servers. */
 function transferBy(
   { url, headers, trustedOrigins = [] }: SignedAddress,
-  http: HttpSender | undefined,
+  http: Connections | undefined,
 ): Transfer {
   const policy = {
     send: async (request: FileRequest) => (http ? http.send(request) : send(request)),

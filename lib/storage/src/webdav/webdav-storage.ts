@@ -3,6 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import { assertDigest, digestHeaders, wantDigest } from '../http/digests.js';
 import {
   assertOk,
+  type Connections,
   discard,
   type FileRequest,
   type FileResponse,
@@ -11,7 +12,6 @@ import {
   withoutCredentials,
   drain,
 } from '../http/http-client.js';
-import { type HttpSender } from '../http/http-sender.js';
 import { sendFollowing } from '../http/redirects.js';
 import { Tokens } from '../http/tokens.js';
 import { readFile, writeFile } from '../http/transfers.js';
@@ -60,7 +60,7 @@ export interface CopyRequest extends CallOptions {
 export class WebDavStorage implements StorageProvider {
   readonly #base: string;
   readonly #trusted: ReadonlySet<string>;
-  readonly #http: HttpSender;
+  readonly #http: Connections;
   readonly #clock: Clock;
   readonly #tokens: Tokens;
   #server: Promise<string> | undefined;
@@ -72,7 +72,7 @@ export class WebDavStorage implements StorageProvider {
   constructor(
     { address, trustedOrigins = [] }: WebDavDefinition,
     credential: StorageCredential | undefined,
-    { http, clock }: { readonly http: HttpSender; readonly clock: Clock },
+    { http, clock }: { readonly http: Connections; readonly clock: Clock },
   ) {
     this.#base = address.replace(/\/+$/, '');
     this.#trusted = new Set(trustedOrigins.map((origin) => new URL(origin).origin));
