@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
-import { isStorageError, send, sendFollowing } from '@rhizome/storage';
+import { isStorageError, send, sendFollowing, withoutCredentials } from '@rhizome/storage';
 import { assertNoMetadata } from '@rhizome/storage/metadata-addresses';
 import type { FileStore } from './file-store.types.js';
 
@@ -77,10 +77,7 @@ export class HttpStore implements FileStore {
 }
 
 /** Where downloads follow redirects: to https or within the origin, and the token goes to no other origin. */
-const redirects = {
-  send: async (request: Parameters<typeof send>[0]) => send(request),
-  trustedOrigins: new Set<string>(),
-};
+const redirects = { send, trustedOrigins: new Set<string>() };
 
 /**
  * Fetches a URL into a file, and removes the file on failure. Refuses addresses of metadata services, also by
@@ -137,11 +134,6 @@ function assertOk(
   const message = `${method} ${withoutCredentials(url)} returned status ${statusCode}`;
   const isPassing = statusCode >= 500 || statusCode === 408 || statusCode === 429;
   throw isPassing ? new Error(message) : new FinalAnswer(message, statusCode);
-}
-
-/** A URL without user names, passwords and signatures, for error messages. */
-export function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//').replace(/[?#].*$/s, '');
 }
 
 /** Errors of the network and of the server may pass; all others are final. */

@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
+import { withoutCredentials } from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile } from './checksum.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
-import { download, withoutCredentials } from './http-store.js';
+import { download } from './http-store.js';
 import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
