@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { SignedRequest } from '@rhizome/storage';
+import { digestOf, type SignedRequest } from '@rhizome/storage';
 import { Refusal } from './answers.js';
 
 /** Size and digest of an upload before it arrives. */
@@ -28,19 +28,10 @@ export function declaredContent(headers: IncomingHttpHeaders, signed: SignedRequ
       400,
       `Content-Length: ${sizeBytes} is not the signed size; must be ${signed.sizeBytes}`,
     );
-  const sent = digestOf(headers);
+  // An upload has the whole file.
+  const sent = digestOf(headers, ['repr-digest', 'content-digest', 'digest']);
   const signedDigest = signed.sha256?.toLowerCase();
   if (sent !== undefined && signedDigest !== undefined && sent !== signedDigest)
     throw new Refusal(400, `The digest of the request is not the signed one; must be ${signedDigest}`);
   return { sizeBytes, sha256: signedDigest ?? sent };
-}
-
-function digestOf(headers: IncomingHttpHeaders): string | undefined {
-  const fields = [headers['repr-digest'], headers['content-digest'], headers['digest']];
-  const texts = fields.flatMap((field) => field ?? []);
-  for (const text of texts) {
-    const found = /(?:^|,)\s*sha-256=:?([A-Za-z0-9+/]{43}=):?\s*(?:,|$)/i.exec(text)?.[1];
-    if (found !== undefined) return Buffer.from(found, 'base64').toString('hex');
-  }
-  return undefined;
 }

@@ -3,7 +3,13 @@ import { statfs } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline as pipeStreams, Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type FolderStorage, pieceBytes, readerOf, type SignedRequest } from '@rhizome/storage';
+import {
+  digestHeaders,
+  type FolderStorage,
+  pieceBytes,
+  readerOf,
+  type SignedRequest,
+} from '@rhizome/storage';
 import { Refusal, sendJson, writeHead } from './answers.js';
 import { isUnchanged, rangeOf, tagOf } from './byte-ranges.js';
 import { declaredContent } from './declared-content.js';
@@ -86,11 +92,10 @@ export class Transfers {
     const ifAbsent = request.headers['if-none-match'] === '*';
     const stored = await storage.put(signed.key, { ...content, open }, { ifAbsent, signal });
     metrics.bytes.inc({ direction: 'in' }, stored.sizeBytes);
-    const digest = Buffer.from(stored.sha256 ?? '', 'hex').toString('base64');
     writeHead(response, 201, {
       'content-length': 0,
       'last-modified': stored.modifiedAt?.toUTCString(),
-      'repr-digest': `sha-256=:${digest}:`,
+      'repr-digest': digestHeaders(stored.sha256 ?? '')['Repr-Digest'],
     });
     response.end();
   }
