@@ -126,11 +126,13 @@ export class InputErrors<C extends string = never> {
     else if (value.includes('\0')) this.add(path, value, 'a text without NUL characters');
   }
 
-  /** The name of one file, which cannot lead out of its folder. */
-  fileName(path: InputPath, name: string): void {
+  /** The name of one file, which cannot lead out of its folder. @returns false if it is not valid */
+  fileName(path: InputPath, name: string): boolean {
     const isName = fileName.test(name) && name !== '.' && name !== '..';
+    const hasControls = controls.test(name);
     if (!isName) this.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
-    else if (controls.test(name)) this.add(path, name, 'a file name without control characters');
+    else if (hasControls) this.add(path, name, 'a file name without control characters');
+    return isName && !hasControls;
   }
 
   /** A text of a form. @param expected completes "must be …" */

@@ -57,9 +57,10 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
   }
 
   /** The name of one file. */
-  override fileName(path: InputPath, name: string, known: readonly string[] = []): void {
-    super.fileName(path, name);
+  override fileName(path: InputPath, name: string, known: readonly string[] = []): boolean {
+    const isName = super.fileName(path, name);
     this.parameters(path, name, known);
+    return isName;
   }
 
   /** Amounts of resources, where they are there. */

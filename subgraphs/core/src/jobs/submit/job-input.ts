@@ -1,5 +1,5 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
-import { InputErrors } from '@rhizome/errors';
+import type { InputErrors } from '@rhizome/errors';
 import { assertKey } from '@rhizome/storage';
 import { checkArguments } from '../../queues/payload-arguments.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
@@ -211,12 +211,6 @@ type Files = {
   readonly outputs: readonly string[];
 };
 
-function isFileName(name: string): boolean {
-  const errors = new InputErrors();
-  errors.fileName([], name);
-  return errors.isEmpty;
-}
-
 /** Checks file names, which must not leave their folder. */
 function checkFiles(
   { inputs, outputs }: Files,
@@ -244,9 +238,9 @@ function checkFiles(
   errors.list([...path, 'outputs'], outputs, 100);
   outputs.forEach((name, position) => {
     const at = [...path, 'outputs', position];
-    errors.fileName(at, name);
+    const isFileName = errors.fileName(at, name);
     // The name of a file in a storage, too.
-    const problem = isFileName(name) ? problemOf(() => assertKey(name)) : undefined;
+    const problem = isFileName ? problemOf(() => assertKey(name)) : undefined;
     if (problem !== undefined) errors.add(at, name, `a name that storages permit: ${problem}`);
   });
   errors.distinct([...path, 'outputs'], outputs);
