@@ -1,10 +1,4 @@
-import type { FileAddress, SignedRead, SignedWrite, SignFiles } from './signed-files.types.js';
-
-/** Files of one call. */
-interface Files {
-  readonly reads: readonly SignedRead[];
-  readonly writes: readonly SignedWrite[];
-}
+import type { FileAddress, FilesToSign, SignedRead, SignFiles } from './signed-files.types.js';
 
 /** Name of a file of the stage. */
 export type FileName = Pick<SignedRead, 'name'> & Partial<SignedRead>;
@@ -19,7 +13,7 @@ const mostFiles = 100;
 
 /** Addresses of the files of one stage, which are renewed together. */
 export class AddressBook {
-  readonly #files: Files;
+  readonly #files: FilesToSign;
   readonly #sign: SignFiles;
   #asked: Promise<ReadonlyMap<string, FileAddress>> | undefined;
   /** The last addresses that core gave. */
@@ -27,7 +21,7 @@ export class AddressBook {
   /** Files that need no address any more. */
   readonly #done = new Set<string>();
 
-  constructor(files: Partial<Files>, sign: SignFiles) {
+  constructor(files: Partial<FilesToSign>, sign: SignFiles) {
     this.#files = { reads: [], writes: [], ...files };
     this.#sign = sign;
   }

@@ -16,6 +16,12 @@ export interface SignedWrite {
   readonly sha256: string;
 }
 
+/** Files of one call for addresses. */
+export interface FilesToSign {
+  readonly reads: readonly SignedRead[];
+  readonly writes: readonly SignedWrite[];
+}
+
 /** Address of a file for some minutes. */
 export interface FileAddress extends SignedAddress, SignedRead {
   readonly location: string;
@@ -27,7 +33,4 @@ export interface FileAddress extends SignedAddress, SignedRead {
  * Asks core for addresses, first of the files to read; waits while core is out of reach.
  * @throws CoreRefused; the signal's reason
  */
-export type SignFiles = (
-  files: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
-  signal: AbortSignal,
-) => Promise<readonly FileAddress[]>;
+export type SignFiles = (files: FilesToSign, signal: AbortSignal) => Promise<readonly FileAddress[]>;

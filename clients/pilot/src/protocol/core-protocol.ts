@@ -1,4 +1,4 @@
-import type { FileAddress, SignedRead, SignedWrite } from '../files/signed-files.types.js';
+import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
 import type { Checkpoint, Progress } from '../checkpoints/checkpoint.types.js';
 import type { InputFile, ParentOutputs, StoredFile } from '../files/stored-file.types.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
@@ -264,7 +264,7 @@ export interface CoreProtocol {
   signJobFiles(
     workerId: string,
     job: HeldJob,
-    files: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
+    files: FilesToSign,
     signal: AbortSignal,
   ): Promise<readonly FileAddress[]>;
   /** Returns a token for the payload of an attempt that this worker holds. */

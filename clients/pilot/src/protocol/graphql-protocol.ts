@@ -19,7 +19,7 @@ import {
   PilotStartJobsDocument,
   PilotWorkerCommandsDocument,
 } from '../operations.generated.js';
-import type { FileAddress, SignedRead, SignedWrite } from '../files/signed-files.types.js';
+import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
 import { sorted } from './call-errors.js';
 import {
   CoreRefused,
@@ -270,7 +270,7 @@ export class GraphqlProtocol implements CoreProtocol {
   async signJobFiles(
     workerId: string,
     { jobId, fence }: HeldJob,
-    { reads, writes }: { readonly reads: readonly SignedRead[]; readonly writes: readonly SignedWrite[] },
+    { reads, writes }: FilesToSign,
     signal: AbortSignal,
   ): Promise<readonly FileAddress[]> {
     const input = { workerId, jobId, fence, reads: [...reads], writes: [...writes] };

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { DeviceUseInput, JobMetricsInput } from '../operations.generated.js';
+import type { FilesToSign } from '../files/signed-files.types.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
@@ -182,9 +183,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
         await core.appendJobLog(input.workerId, input, input.chunks);
         return {};
       }, {}),
-    signJobFiles: async ({
-      input,
-    }: Input<HeldJob & Parameters<ScriptedCore['signJobFiles']>[2] & { workerId: string }>) =>
+    signJobFiles: async ({ input }: Input<HeldJob & FilesToSign & { workerId: string }>) =>
       orRefused(
         async () => {
           const files = await core.signJobFiles(input.workerId, input, input);

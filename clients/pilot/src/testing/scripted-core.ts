@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FileAddress } from '../files/signed-files.types.js';
+import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { UnitCalls } from '../protocol/unit-calls.js';
@@ -308,17 +308,10 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   /** Addresses of files, as the test scripts them; without a script, there is no storage. */
-  sign: (
-    job: HeldJob,
-    files: Parameters<CoreProtocol['signJobFiles']>[2],
-  ) => Promise<readonly FileAddress[]> = async () =>
+  sign: (job: HeldJob, files: FilesToSign) => Promise<readonly FileAddress[]> = async () =>
     Promise.reject(new CoreRefused('STORAGE_NOT_FOUND', 'No storage takes the outputs.'));
 
-  async signJobFiles(
-    workerId: string,
-    job: HeldJob,
-    files: Parameters<CoreProtocol['signJobFiles']>[2],
-  ): Promise<readonly FileAddress[]> {
+  async signJobFiles(workerId: string, job: HeldJob, files: FilesToSign): Promise<readonly FileAddress[]> {
     return this.#answer('signJobFiles', async () => {
       const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
       if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
