@@ -6,7 +6,7 @@ import { DomainError } from '@rhizome/errors';
 import { type Logger, createLogger, logFile, logUnhandledRejections } from '@rhizome/log';
 import { freePort, type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
-import { describeEnd } from './processes/child-process.js';
+import { endOf } from './processes/child-process.js';
 import { filesFolder, type RunningFileService } from './services/file-service.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Shutdown } from './shutdown.js';
@@ -213,8 +213,8 @@ class Playground {
     const { startFileService } = await import('./deferred-imports.js');
     const service = await startFileService(this.#world.options.data);
     this.#shutdown.add('the file service', () => service.stop(fileServiceGraceMs));
-    void service.exited.then((end) => {
-      if (!service.isAsked) this.#failure.abort(new Error(`The file service ${describeEnd(end)}`));
+    void service.exited.then(() => {
+      if (!service.isAsked) this.#failure.abort(new Error(endOf(service)));
     });
     return service;
   }

@@ -136,3 +136,9 @@ export function lastLines(child: Child, count = 8): string {
     .map((line) => `  ${line.slice(0, 500)}`)
     .join('\n');
 }
+
+/** Text for people about a process that ended, with its log. */
+export function endOf(child: Child): string {
+  const { name, pid, end = { code: null, signal: null }, logFile } = child;
+  return `${name} (process ${pid}) ${describeEnd(end)}; its log is ${logFile}:\n${lastLines(child)}`;
+}

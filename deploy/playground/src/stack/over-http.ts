@@ -3,7 +3,7 @@
  * cluster.
  */
 import { executionMode } from '../config.js';
-import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
+import { endOf } from '../processes/child-process.js';
 import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/start-services.js';
 import type { Service } from '../services/service.js';
 import { registerFound, type RunningStack, type StackOptions } from './stack.js';
@@ -141,8 +141,4 @@ class StartedServices {
     for (const group of ['gateway', 'experiment', 'core'] as const)
       await Promise.all(this.group(group).map((service) => service.stop(graceMs)));
   }
-}
-
-function endOf(service: Child): string {
-  return `${service.name} (process ${service.pid}) ${describeEnd(service.end ?? { code: null, signal: null })}; its log is ${service.logFile}:\n${lastLines(service)}`;
 }
