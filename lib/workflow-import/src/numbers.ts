@@ -4,6 +4,9 @@ import type { Located } from './text/located.js';
 
 /** Largest number of attempts of a job. */
 const maxAttempts = 20;
+/** Limits of the growth of memory in core. */
+const leastMemoryFactor = 1.01;
+const largestMemoryFactor = 10;
 const maxPriority = 1000;
 
 /** A whole number, also one that is written as a text; undefined if it is absent or refused. */
@@ -41,4 +44,17 @@ export function attemptsOf(
   const attempts = Math.max(1, Math.min(maxAttempts, given + more));
   if (attempts !== given + more) refusals.note(at, `${given + more} attempts become ${attempts}`);
   return { maxAttempts: attempts };
+}
+
+/** Factor by which memory grows, in the range of core; undefined if it does not grow. */
+export function memoryFactorOf(at: Located | undefined, refusals: Refusals): number | undefined {
+  if (!at) return undefined;
+  const factor = Number(at.value);
+  if (!(factor >= 1)) {
+    refusals.invalid(at, 'a number, at least 1');
+    return undefined;
+  }
+  if (factor < leastMemoryFactor) return undefined;
+  if (factor > largestMemoryFactor) refusals.note(at, `${factor} becomes ${largestMemoryFactor}`);
+  return Math.min(factor, largestMemoryFactor);
 }

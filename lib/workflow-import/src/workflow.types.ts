@@ -34,7 +34,14 @@ export interface JobPart {
   readonly priority?: number;
   readonly requirements?: Requirements;
   readonly payload?: Payload;
-  readonly retry?: { readonly maxAttempts: number };
+  readonly retry?: Retry;
+}
+
+/** Attempts, and growth of the memory after those that exceeded it. */
+export interface Retry {
+  readonly maxAttempts?: number;
+  readonly memoryFactor?: number;
+  readonly maxMemoryMiB?: number;
 }
 
 /** An edge that leads to a node. */

@@ -66,7 +66,10 @@ describe('an import of a graph of BPS', () => {
 
   it('gives labels the requests and retries of their jobs', () => {
     expect(workflow.nodeLabels).toEqual([
-      { label: 'isr', requirements: { cores: 1, memoryMiB: 2048 }, retry: { maxAttempts: 6 } },
+      {
+        ...{ label: 'isr', requirements: { cores: 1, memoryMiB: 2048 } },
+        retry: { maxAttempts: 6, memoryFactor: 2 },
+      },
       expect.objectContaining({ label: 'coadd', requirements: { cores: 1, memoryMiB: 16_384 } }),
     ]);
   });
@@ -82,11 +85,23 @@ describe('an import of a graph of BPS', () => {
     ]);
   });
 
+  it('lets the memory grow by a factor and up to a maximum', () => {
+    const grown = (fields: object): string => graph([simple('a', 'x', { number_of_retries: 1, ...fields })]);
+    const retryOf = (fields: object) => nodeOf(imported('bps', { 'graph.json': grown(fields) }), 'a').retry;
+    expect(retryOf({ memory_multiplier: 1.5, request_memory_max: 16_000 })).toEqual({
+      ...{ maxAttempts: 2, memoryFactor: 1.5, maxMemoryMiB: 16_000 },
+    });
+    expect(retryOf({ memory_multiplier: 1, request_memory_max: 16_000 })).toEqual({ maxAttempts: 2 });
+    expect(retryOf({ memory_multiplier: 50 })).toEqual({ maxAttempts: 2, memoryFactor: 10 });
+    expect(refused('bps', { 'graph.json': grown({ memory_multiplier: 'much' }) }).join()).toMatch(
+      /memory_multiplier.*a number, at least 1/,
+    );
+  });
+
   it('notes each field that has no effect once', () => {
     const result = tried('bps', { 'graph.json': graph(nodes, edges) });
     expect('notes' in result && result.notes).toEqual([
       'tags: has no effect',
-      expect.stringMatching(/^memory_multiplier: has no effect; a policy/),
       expect.stringMatching(/^retry_unless_exit: /),
     ]);
   });
@@ -190,7 +205,7 @@ describe('an import of a graph of BPS', () => {
     const files = { 'graph.json': graph(nodes, edges), 'submit.yaml': submit };
     const { nodeLabels } = imported('bps', files, { inputs: 'submit.yaml' });
     expect(nodeLabels?.[0]).toEqual({
-      ...{ label: 'isr', priority: 1000, retry: { maxAttempts: 3 } },
+      ...{ label: 'isr', priority: 1000, retry: { maxAttempts: 3, memoryFactor: 2 } },
       requirements: { cores: 1, memoryMiB: 6000, walltimeSeconds: 3600 },
     });
     expect(nodeLabels?.[1]).toMatchObject({ requirements: { memoryMiB: 16_384, walltimeSeconds: 3600 } });

@@ -2,28 +2,26 @@
 import type { DraftEdges, DraftNode } from '../graph/draft.js';
 import { finishWorkflow, headOf } from '../graph/finish.js';
 import type { ImportRequest } from '../import.types.js';
-import { attemptsOf, priorityOf, wholeNumber } from '../numbers.js';
+import { attemptsOf, memoryFactorOf, priorityOf, wholeNumber } from '../numbers.js';
 import type { Refusals } from '../refusals.js';
 import { openText } from '../text/decode.js';
 import { Located } from '../text/located.js';
 import type { SourceText } from '../text/source.types.js';
 import { withoutAbsent } from '../without-absent.js';
-import type { ImportedWorkflow, JobPart, Requirements } from '../workflow.types.js';
+import type { ImportedWorkflow, JobPart, Requirements, Retry } from '../workflow.types.js';
 import { type BpsFiles, bpsPayload } from './command.js';
 import { BpsRequests } from './requests.js';
 
 /** Fields that have no effect here. */
 const unused = [
   ...['tags', 'compute_site', 'compute_cloud', 'accounting_group', 'accounting_user', 'mail_to'],
-  ...['when_to_mail', 'category', 'concurrency_limit', 'profile', 'attrs', 'memory_multiplier'],
-  ...['request_memory_max', 'retry_unless_exit'],
+  ...['when_to_mail', 'category', 'concurrency_limit', 'profile', 'attrs', 'retry_unless_exit'],
 ];
-const byRule =
-  'has no effect; a policy of the experiment can say so for all jobs, with rules for exit codes and memory';
 const reasons: ReadonlyMap<string, string> = new Map([
-  ['memory_multiplier', byRule],
-  ['request_memory_max', byRule],
-  ['retry_unless_exit', byRule],
+  [
+    'retry_unless_exit',
+    'has no effect; a policy of the experiment can forbid retries for exit codes of all jobs',
+  ],
 ]);
 
 /** Nodes by name. A node that does nothing stands for those before it. */
@@ -135,9 +133,20 @@ class BpsReader {
     });
     return withoutAbsent({
       priority: priorityOf(field('priority'), this.#refusals),
-      retry: attemptsOf(field('number_of_retries'), this.#refusals, 1),
+      retry: this.#retry(field),
       requirements: Object.keys(requirements).length > 0 ? requirements : undefined,
     });
+  }
+
+  #retry(field: (name: string) => Located | undefined): Retry | undefined {
+    const memoryFactor = memoryFactorOf(field('memory_multiplier'), this.#refusals);
+    const most = wholeNumber(field('request_memory_max'), this.#refusals, { min: 1 });
+    const retry = withoutAbsent({
+      ...attemptsOf(field('number_of_retries'), this.#refusals, 1),
+      memoryFactor,
+      maxMemoryMiB: memoryFactor === undefined ? undefined : most,
+    });
+    return Object.keys(retry).length > 0 ? retry : undefined;
   }
 
   #nameOf(entry: Located, job: Located): string | undefined {
