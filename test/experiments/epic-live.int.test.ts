@@ -333,6 +333,41 @@ describe('a lane that takes no slices', () => {
     expect(ended.problem).toMatch(/run-22-fast/);
   });
 
+  it('has its pool closed with the run if core refuses its fleet', async () => {
+    const input = { experiment: 'epic', name: 'another' };
+    const { pool } = await mutate(system, 'createWorkPool', input, 'pool { id }');
+    const job = { name: 'another', payload: { command: 'true' }, requirements: {} };
+    await mutate(system, 'createFleet', { poolId: pool.id, name: 'run-27-fast', settings: {}, job });
+    await announce(27);
+    const refused = await until(27, 'a problem', (run) => run.problem !== null);
+    expect(refused.problem).toMatch(/run-27-fast: core refused createFleet/);
+    const [lane] = refused.paths[0].lanes;
+    expect(lane).toMatchObject({ poolId: expect.stringMatching(/^pool_/), fleetId: null });
+    expect((await poolOf(lane.poolId)).state).toBe('OPEN');
+    await daq(27, 'ENDED', 10);
+    await endOf(27);
+    expect((await poolOf(lane.poolId)).state).toBe('CLOSED');
+  });
+
+  it('is given up when the run is overdue if core refuses to close it, and the others are closed', async () => {
+    await south();
+    await announce(28, two);
+    const isReady = (run: AnyData) => run.paths[0].lanes.every(({ fleetId }: AnyData) => fleetId !== null);
+    const ready = await until(28, 'fleets', isReady);
+    const runs = running.db.collection('liveRuns');
+    await running.service.stop();
+    await runs.updateOne({ runNumber: 28 }, { $set: { 'paths.FAST.lanes.0.poolId': 'pool_none' } });
+    await running.restart();
+    await daq(28, 'ENDED', 10);
+    const found = await until(28, 'a problem', (run) => run.problem !== null);
+    expect(found.problem).toMatch(/run-28-fast end: core refused closeWorkPool/);
+    const { poolId } = ready.paths[0].lanes[1];
+    await waitFor('the end of the other', async () => (await poolOf(poolId)).state === 'CLOSED', minute);
+    expect((await shown(28)).endedAt).toBeNull();
+    await runs.updateOne({ runNumber: 28 }, { $set: { closesAt: new Date(Date.now() - 660_000) } });
+    expect((await endOf(28)).problem).toMatch(/run-28-fast end/);
+  });
+
   it('gives its frames to another one if its pool is closed before they are published', async () => {
     await south();
     await announce(23, two);

@@ -1,4 +1,5 @@
 /** Refusals by core, by part of the work for a run: a part that is refused does not stop the others. */
+import { isRhizomeApiError } from '@rhizome/client';
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { LiveRunDocument } from '../model/live-run.document.js';
@@ -40,7 +41,7 @@ export class Problems {
       this.#refused.delete(part);
       return done;
     } catch (error) {
-      if (!(error instanceof CoreRefusal)) throw error;
+      if (!isRefusal(error)) throw error;
       if (known?.message !== error.message)
         log.warn({ err: error, part }, 'core refuses work for a live run');
       this.#refused.set(part, { message: error.message, until: clock.monotonicMs() + pauseMs });
@@ -68,4 +69,9 @@ export class Problems {
     const update = text === '' ? { $unset: { problem: '' as const } } : { $set: { problem: text } };
     await runs.change(_id, {}, update, clock.now());
   }
+}
+
+/** True if core refused a call for its input, or for lack of rights. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof CoreRefusal || (isRhizomeApiError(error) && error.code === 'FORBIDDEN');
 }

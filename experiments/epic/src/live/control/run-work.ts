@@ -6,7 +6,7 @@
 import type { ApiClient } from '@rhizome/client';
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import type { LiveRunDocument } from '../model/live-run.document.js';
+import type { Lane, LiveRunDocument } from '../model/live-run.document.js';
 import type { PathName } from '../model/live-run.types.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
@@ -99,27 +99,29 @@ export class RunWork {
 
   /** Creates the pool and the fleet of a lane, and begins to follow its results. */
   async #setUp(place: LanePlace): Promise<void> {
-    const { lane, settings, run } = place;
-    if (lane.poolId === undefined || lane.fleetId === undefined) {
-      const { core, runs, clock } = this.#options;
-      const site = lane.queue === null ? undefined : await core.siteOf(lane.queue);
-      const poolId = lane.poolId ?? (await core.createPool(place));
+    const { core } = this.#options;
+    const { poolId, fleetId, queue } = place.lane;
+    // Stored before the fleet, which core may refuse: the pool is closed with the run.
+    if (poolId === undefined) return this.#found(place, { poolId: await core.createPool(place) });
+    if (fleetId === undefined) {
+      const site = queue === null ? undefined : await core.siteOf(queue);
       const fleet = await core.createFleet(place, poolId);
-      const found = {
-        poolId,
-        fleetId: fleet.id,
-        fleetOwner: fleet.owner,
-        ...(site === undefined ? {} : { site }),
-      };
-      const set = Object.entries(found).map(([field, value]) => [laneField(place, field), value]);
-      await runs.change(run._id, {}, { $set: Object.fromEntries(set) }, clock.now());
-      return this.#setUp({ ...place, lane: { ...lane, ...found } });
+      const known = site === undefined ? {} : { site };
+      return this.#found(place, { fleetId: fleet.id, fleetOwner: fleet.owner, ...known });
     }
-    await this.#prewarm(place, lane.fleetId, settings.prewarmedWorkers);
+    await this.#prewarm(place, fleetId, place.settings.prewarmedWorkers);
     const id = resultsId(place);
     if (this.#isStopped || this.#followers.has(id)) return;
     const { client, results, clock, log } = this.#options;
-    this.#followers.set(id, new ResultsFollower({ core: client, results, clock, log }, place, lane.poolId));
+    this.#followers.set(id, new ResultsFollower({ core: client, results, clock, log }, place, poolId));
+  }
+
+  /** Stores what core has created for a lane, and goes on with it. */
+  async #found(place: LanePlace, found: Partial<Lane>): Promise<void> {
+    const { runs, clock } = this.#options;
+    const set = Object.entries(found).map(([field, value]) => [laneField(place, field), value]);
+    await runs.change(place.run._id, {}, { $set: Object.fromEntries(set) }, clock.now());
+    await this.#setUp({ ...place, lane: { ...place.lane, ...found } });
   }
 
   async #prewarm(place: LanePlace, fleetId: string, workers: number): Promise<void> {
@@ -160,9 +162,12 @@ export class RunWork {
     this.#observedAt = clock.monotonicMs();
   }
 
-  /** Closes a completed run: for frames, then its pools, and at last the run itself. */
+  /**
+   * Closes a completed run: for frames, then its pools, and at last the run itself. What core refuses to close
+   * keeps it from ending until it is overdue.
+   */
   async #end(run: LiveRunDocument): Promise<void> {
-    const { runs, core, clock } = this.#options;
+    const { runs, clock } = this.#options;
     const now = clock.now();
     if (run.stage === 'OPEN') {
       if (run.closesAt && now >= run.closesAt)
@@ -172,16 +177,26 @@ export class RunWork {
     const isLate = isOverdue(run, now);
     if (!(Object.keys(run.paths) as PathName[]).every((path) => isFed(run, path, isLate))) return;
     const lanes = lanesOf(run);
+    const givenUp = new Set<LanePlace>();
     for (const place of lanes) {
-      const { poolId, isPoolClosed } = place.lane;
-      if (poolId === undefined || isPoolClosed) continue;
-      await core.closePool(poolId);
-      await runs.change(run._id, {}, { $set: { [laneField(place, 'isPoolClosed')]: true } }, now);
+      const isClosed = await this.#problems.note(`${laneName(place)} end`, () => this.#close(place));
+      if (!isClosed && isLate) givenUp.add(place);
     }
-    if (!lanes.every(({ lane }) => hasEnded(lane, isLate))) return;
+    if (!lanes.every((place) => givenUp.has(place) || hasEnded(place.lane, isLate))) return;
     const counted = await Promise.all(lanes.map((place) => this.#isCounted(place)));
     if (!counted.every(Boolean)) return;
     await runs.change(run._id, { stage: 'CLOSED' }, { $set: { stage: 'ENDED', endedAt: now } }, now);
+  }
+
+  /** Closes the pool of a lane, if there is one. @returns true */
+  async #close(place: LanePlace): Promise<boolean> {
+    const { runs, core, clock } = this.#options;
+    const { poolId, isPoolClosed } = place.lane;
+    if (poolId === undefined || isPoolClosed) return true;
+    await core.closePool(poolId);
+    const closed = { $set: { [laneField(place, 'isPoolClosed')]: true } };
+    await runs.change(place.run._id, {}, closed, clock.now());
+    return true;
   }
 
   /** True if the sums have all results that core has counted, or if the rest has not come for a minute. */
