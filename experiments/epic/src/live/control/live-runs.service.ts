@@ -2,7 +2,7 @@
 import { can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { isRhizomeApiError } from '@rhizome/client';
-import { ExperimentInputErrors, type InputFault } from '@rhizome/experiment';
+import type { InputFault } from '@rhizome/experiment';
 import type {
   AnnounceEpicLiveRunInput,
   AnnounceEpicLiveRunUserErrorCode,
@@ -15,7 +15,14 @@ import type {
 import { afterAnnouncement } from '../model/facets.js';
 import { type BreakerDocument } from '../model/feed-collections.js';
 import { type EntryDocument, entriesCollection } from '../model/live-collections.js';
-import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from '../model/live-input.js';
+import {
+  checkFrames,
+  checkLiveRun,
+  checkSiteFeed,
+  checkState,
+  newLiveRun,
+  unknownQueues,
+} from '../model/live-input.js';
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import { type LiveRunsRepository, maxActiveRuns } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
@@ -52,11 +59,12 @@ export class LiveRuns {
     readonly run: LiveRunDocument | null;
     readonly userErrors: Faults<AnnounceEpicLiveRunUserErrorCode>;
   }> {
-    const { runs, clock, ids, changed } = this.#options;
+    const { runs, core, clock, ids, changed } = this.#options;
     const faults = checkLiveRun(input);
     if (faults.length > 0) return { run: null, userErrors: faults };
     const known = await runs.ofNumber(input.runNumber);
-    const unknown = known ? [] : await this.#unknownQueues(input);
+    const hasQueue = (queue: string) => core.hasQueue(queue).catch(passing);
+    const unknown = known ? [] : await unknownQueues(input, hasQueue);
     if (unknown.length > 0) return { run: null, userErrors: unknown };
     const run = newLiveRun(input, { id: ids.next('epicLiveRun'), subject, now: clock.now() });
     if (!known && (await runs.isFull())) return { run: null, userErrors: [tooMany(input.runNumber)] };
@@ -68,18 +76,6 @@ export class LiveRuns {
     if (stored?.digest === run.digest) return { run: stored, userErrors: [] };
     const message = `runNumber: live run ${input.runNumber} was announced with another input or by another principal; must be a number that was not used`;
     return { run: null, userErrors: [{ path: ['runNumber'], code: 'RUN_NUMBER_TAKEN', message }] };
-  }
-
-  /** Errors for queues that core does not have. If it does not answer, they are a problem of the run. */
-  async #unknownQueues({ paths }: AnnounceEpicLiveRunInput): Promise<Faults<never>> {
-    const { core } = this.#options;
-    const check = new ExperimentInputErrors();
-    for (const [at, { queues }] of paths.entries())
-      for (const [index, queue] of (queues ?? []).entries()) {
-        const isThere = await core.hasQueue(queue).catch(passing);
-        if (isThere === false) check.add(['paths', at, 'queues', index], queue, 'the name of a queue');
-      }
-    return check.faults;
   }
 
   /**
@@ -226,6 +222,7 @@ function entryOf(
   return { entry, patch: { facets, phase, phaseSince, entriesOf, ...(closesAt ? { closesAt } : {}) } };
 }
 
+/** If core does not answer, that is a problem of the run. */
 function passing(error: unknown): undefined {
   if (!isRhizomeApiError(error)) throw error;
 }

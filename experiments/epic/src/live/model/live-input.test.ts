@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AnnounceEpicLiveRunInput, EpicLivePathInput } from '../../types.generated.js';
-import { checkFrames, checkLiveRun, checkSiteFeed, checkState, newLiveRun } from './live-input.js';
+import {
+  checkFrames,
+  checkLiveRun,
+  checkSiteFeed,
+  checkState,
+  newLiveRun,
+  unknownQueues,
+} from './live-input.js';
 
 const now = new Date(1_000_000);
 const path = (more: Partial<EpicLivePathInput> = {}): EpicLivePathInput => ({
@@ -39,6 +46,23 @@ describe('checkLiveRun', () => {
     [input({}, { owners: [{ facet: 'DAQ', subject: '' }] }), ['owners.0.subject']],
   ])('reports the errors of %j: %j', (wanted, expected) => {
     expect(paths(checkLiveRun(wanted))).toEqual(expected);
+  });
+});
+
+describe('unknownQueues', () => {
+  it('asks for each queue once, for all at the same time, and passes what is unknown', async () => {
+    const asked: string[] = [];
+    const answers: (() => void)[] = [];
+    const two = [path({ queues: ['a', 'b'] }), path({ name: 'FULL', queues: ['b', 'none', 'silent'] })];
+    const found = unknownQueues(input({}, { paths: two }), (queue) => {
+      asked.push(queue);
+      return new Promise((resolve) =>
+        answers.push(() => resolve(queue === 'silent' ? undefined : queue !== 'none')),
+      );
+    });
+    expect(asked).toEqual(['a', 'b', 'none', 'silent']);
+    for (const answer of answers) answer();
+    expect(paths(await found)).toEqual(['paths.1.queues.1']);
   });
 });
 

@@ -83,6 +83,23 @@ function checkPath(path: EpicLivePathInput, at: number, check: ExperimentInputEr
     check.add(under('highMarkHours'), highMarkHours, `at least \`lowMarkHours\`, ${lowMarkHours}`);
 }
 
+/**
+ * Errors for queues that are not there. Each is asked for once, and all at the same time.
+ * @param hasQueue undefined if that is unknown now
+ */
+export async function unknownQueues(
+  { paths }: Pick<AnnounceEpicLiveRunInput, 'paths'>,
+  hasQueue: (queue: string) => Promise<boolean | undefined>,
+): Promise<readonly InputFault<never>[]> {
+  const check = new ExperimentInputErrors();
+  const names = [...new Set(paths.flatMap(({ queues }) => queues ?? []))];
+  const found = new Map(await Promise.all(names.map(async (name) => [name, await hasQueue(name)] as const)));
+  for (const [at, { queues }] of paths.entries())
+    for (const [index, queue] of (queues ?? []).entries())
+      if (found.get(queue) === false) check.add(['paths', at, 'queues', index], queue, 'the name of a queue');
+  return check.faults;
+}
+
 /** Marks of a path: the full path has some unless others are given. */
 function marksOf({ name, lowMarkHours, highMarkHours }: EpicLivePathInput) {
   const [low, high] = name === 'FULL' ? [8, 24] : [null, null];
