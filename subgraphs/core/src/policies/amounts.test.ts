@@ -48,6 +48,23 @@ describe('decideFailure with offers', () => {
     });
   });
 
+  it('limits the memory that a retry policy lets grow, and states it', () => {
+    const retry = { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: [], memoryFactor: 4 };
+    const limits = [{ rule: 'retry policy', field: 'memoryMiB', wanted: 4096, limit: 3000 }];
+    const grown = decided([], { job: { retry }, offers: [offer(1500), offer(3000)] });
+    expect(grown.requirements?.requirements.memoryMiB).toBe(3000);
+    expect(grown.decision).toMatchObject({
+      outcome: 'RETRY',
+      reason:
+        'The retry policy of the job allows attempt 2 of 3, with more memory; the retry policy asked for memoryMiB 4096; the job is offered at most 3000',
+      limits,
+    });
+    expect(decided([], { job: { retry }, offers: [offer(1024)] })).toMatchObject({
+      after: { to: 'FAILED' },
+      decision: { outcome: 'FAIL', limits: [{ ...limits[0], limit: 1024 }] },
+    });
+  });
+
   it('limits nothing while offers are unknown, and nothing that shrinks', () => {
     expect(retried({ memory: { factor: 4 } }, { offers: [] }).decision?.limits).toBeUndefined();
     const { requirements, decision } = retried({ memory: { value: 100 } }, { offers: [offer(50)] });

@@ -5,9 +5,16 @@
 import { isPlannedEnd, isUncounted } from '@rhizome/errors';
 import { isCanary } from '../jobs/model/canary-owner.js';
 import { classIdOf } from '../jobs/model/requirement-class-id.js';
-import type { StoredDecision, StoredEffect, StoredLimit } from '../jobs/model/decision.types.js';
+import type {
+  StoredAvoidance,
+  StoredChange,
+  StoredDecision,
+  StoredEffect,
+  StoredLimit,
+} from '../jobs/model/decision.types.js';
 import { maxAttempts } from '../jobs/transitions/attempt-updates.js';
 import {
+  type AfterFailure,
   backoffSeconds,
   countedAttempts,
   decideAfterFailure,
@@ -145,12 +152,10 @@ function retry(
   facts: FailureFacts,
   action: RetryAction,
   by: DecidedBy,
-  { policies, now, limits }: World,
+  world: World,
 ): FailureDecision | undefined {
   const { job, attempt } = facts;
-  const offers = changesAmounts(action) ? facts.offers?.() : undefined;
-  const { changes, limits: found } = changesOf(action, job.requirements, offers);
-  limits.push(...found.map((limit) => ({ rule: by.rule, ...limit })));
+  const changes = changesBy(by.rule, action, facts, world);
   // Its amounts have reached their limits: the next rule decides.
   if (changesAmounts(action) && changes.length === 0) return undefined;
   const most = Math.min(action.maxAttempts ?? job.retry.maxAttempts, maxAttempts);
@@ -159,53 +164,90 @@ function retry(
     return { after: { to: 'FAILED' }, decision: { outcome: 'FAIL', ...by, reason, changes: [] } };
   }
   const seconds = action.backoffSeconds ?? backoffSeconds(job.retry, attempt);
-  const from = new Date(now.getTime() + Math.round(seconds * 1000));
   const isRequired = action.anotherHostSeconds !== undefined || action.anotherSiteSeconds !== undefined;
-  const avoid = isRequired
-    ? requiredElsewhere(facts, action, from)
-    : preferredElsewhere(facts, placementOf(policies), from);
-  const reason = `Rule "${by.rule}" allows attempt ${attempt + 1} of ${most}`;
-  const requirements = withChanges(job.requirements, changes);
-  const backoff = seconds > 0 ? { notBefore: from } : {};
+  const from = later(world.now, seconds);
+  return repeated(facts, world, {
+    ...{ after: afterSeconds(seconds, from), changes, by },
+    ...(isRequired ? { avoid: requiredElsewhere(facts, action, from) } : {}),
+    reason: `Rule "${by.rule}" allows attempt ${attempt + 1} of ${most}`,
+  });
+}
+
+/** Changes of requirements; the amounts that are not offered are noted. @param name who asks for them */
+function changesBy(
+  name: string,
+  action: RetryAction,
+  { job, offers }: FailureFacts,
+  { limits }: World,
+): readonly StoredChange[] {
+  const found = changesOf(action, job.requirements, changesAmounts(action) ? offers?.() : undefined);
+  limits.push(...found.limits.map((limit) => ({ rule: name, ...limit })));
+  return found.changes;
+}
+
+/** Another attempt, and why. */
+interface Repetition {
+  readonly after: Exclude<AfterFailure, { readonly to: 'FAILED' }>;
+  /** Where it must not run; where it preferably does not, unless given. */
+  readonly avoid?: StoredAvoidance | undefined;
+  readonly changes: readonly StoredChange[];
+  /** The rule; the retry policy of the job, unless given. */
+  readonly by?: DecidedBy;
+  readonly reason: string;
+}
+
+function repeated(facts: FailureFacts, { policies, now }: World, repetition: Repetition): FailureDecision {
+  const { after, changes, by = { evidence: [] }, reason } = repetition;
+  const backoff = 'notBefore' in after ? { notBefore: after.notBefore } : {};
+  const avoid =
+    'avoid' in repetition
+      ? repetition.avoid
+      : preferredElsewhere(facts, placementOf(policies), backoff.notBefore ?? now);
+  const elsewhere = avoid ? { avoid } : {};
+  const requirements = withChanges(facts.job.requirements, changes);
   return {
-    after: seconds > 0 ? { to: 'PENDING', notBefore: from } : { to: 'ACTIVATED' },
-    ...(avoid ? { avoid } : {}),
+    after,
+    ...elsewhere,
     ...(changes.length > 0 ? { requirements: { requirements, classId: classIdOf(requirements) } } : {}),
-    decision: { outcome: 'RETRY', ...by, reason, changes, ...backoff, ...(avoid ? { avoid } : {}) },
+    decision: { outcome: 'RETRY', ...by, reason, changes, ...backoff, ...elsewhere },
   };
 }
+
+function later(now: Date, seconds: number): Date {
+  return new Date(now.getTime() + Math.round(seconds * 1000));
+}
+
+function afterSeconds(seconds: number, notBefore: Date): Repetition['after'] {
+  return seconds > 0 ? { to: 'PENDING', notBefore } : { to: 'ACTIVATED' };
+}
+
+/** Name under which amounts are limited that the retry policy of the job asked for. */
+const retryPolicyName = 'retry policy';
 
 /**
  * Another attempt with more memory, by the retry policy of the job; undefined if it does not say so, or the
  * memory cannot grow.
  */
-function growMemory(facts: FailureFacts, { policies, now }: World): FailureDecision | undefined {
+function growMemory(facts: FailureFacts, world: World): FailureDecision | undefined {
   const { job, attempt, end } = facts;
   const { memoryFactor: factor, maxMemoryMiB: max, maxAttempts: most } = job.retry;
   if (factor === undefined || end.error.code !== 'MEMORY_EXCEEDED' || attempt >= most) return undefined;
   const action = { memory: { factor, ...(max === undefined ? {} : { max }) } };
-  const { changes } = changesOf(action, job.requirements, facts.offers?.());
+  const changes = changesBy(retryPolicyName, action, facts, world);
   if (changes.length === 0) return undefined;
   const seconds = backoffSeconds(job.retry, attempt);
-  const from = new Date(now.getTime() + Math.round(seconds * 1000));
-  const avoid = preferredElsewhere(facts, placementOf(policies), from);
-  const requirements = withChanges(job.requirements, changes);
-  const elsewhere = avoid ? { avoid } : {};
-  const backoff = seconds > 0 ? { notBefore: from } : {};
-  const reason = `The retry policy of the job allows attempt ${attempt + 1} of ${most}, with more memory`;
-  return {
-    after: seconds > 0 ? { to: 'PENDING', notBefore: from } : { to: 'ACTIVATED' },
-    ...elsewhere,
-    requirements: { requirements, classId: classIdOf(requirements) },
-    decision: { outcome: 'RETRY', reason, evidence: [], changes, ...backoff, ...elsewhere },
-  };
+  return repeated(facts, world, {
+    after: afterSeconds(seconds, later(world.now, seconds)),
+    changes,
+    reason: `The retry policy of the job allows attempt ${attempt + 1} of ${most}, with more memory`,
+  });
 }
 
 function decideByDefault(facts: FailureFacts, world: World): FailureDecision {
   const grown = growMemory(facts, world);
   if (grown) return grown;
-  const { policies, now, limits, effects } = world;
-  const { job, end } = facts;
+  const { now, limits, effects } = world;
+  const { job, end, attempt } = facts;
   const after = decideAfterFailure(job, end.error, now);
   const hasFindings = limits.length + effectsAt(after, effects).length > 0;
   if (after.to === 'FAILED') {
@@ -214,16 +256,9 @@ function decideByDefault(facts: FailureFacts, world: World): FailureDecision {
       ? { after, decision: { outcome: 'FAIL', reason, evidence: [], changes: [] } }
       : { after };
   }
-  const backoff = 'notBefore' in after ? { notBefore: after.notBefore } : {};
-  const avoid = preferredElsewhere(facts, placementOf(policies), backoff.notBefore ?? now);
-  if (!avoid && !hasFindings) return { after };
-  const reason = `The retry policy of the job allows attempt ${facts.attempt + 1} of ${job.retry.maxAttempts}`;
-  const elsewhere = avoid ? { avoid } : {};
-  return {
-    after,
-    ...elsewhere,
-    decision: { outcome: 'RETRY', reason, evidence: [], changes: [], ...backoff, ...elsewhere },
-  };
+  const reason = `The retry policy of the job allows attempt ${attempt + 1} of ${job.retry.maxAttempts}`;
+  const again = repeated(facts, world, { after, changes: [], reason });
+  return again.avoid || hasFindings ? again : { after };
 }
 
 /** Effects at the next state of the job: only a job that fails is retried later. */
@@ -248,7 +283,7 @@ function withLimits(found: FailureDecision, limits: readonly StoredLimit[]): Fai
   if (limits.length === 0 || !found.decision) return found;
   const texts = limits.map(
     ({ rule, field, wanted, limit }) =>
-      `rule "${rule}" asked for ${field} ${wanted}; the job is offered at most ${limit}`,
+      `${rule === retryPolicyName ? `the ${rule}` : `rule "${rule}"`} asked for ${field} ${wanted}; the job is offered at most ${limit}`,
   );
   return {
     ...found,

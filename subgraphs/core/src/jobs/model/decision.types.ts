@@ -75,6 +75,7 @@ export interface StoredChange {
 
 /** Amount that a rule asked for, and the largest one that was offered to the job then. */
 export interface StoredLimit {
+  /** Name of the rule, or of the retry policy of the job. */
   readonly rule: string;
   readonly field: ChangeableAmount;
   readonly wanted: number;
