@@ -7,6 +7,7 @@ import type { LiveRunDocument } from '../model/live-run.document.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
 import { CoreCalls } from './core-calls.js';
+import type { Breakers } from './run-observer.js';
 import { RunWork } from './run-work.js';
 
 /** Dependencies of {@link LiveSupervisor}. */
@@ -49,6 +50,8 @@ export class LiveSupervisor {
   readonly #core: CoreCalls;
   readonly #stopping = new AbortController();
   readonly #held = new Map<string, Held>();
+  /** Monotonic times at which claims were tried that others had, by run. */
+  readonly #triedAt = new Map<string, number>();
   /** Ends of work whose claim was lost. */
   readonly #leaving = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
@@ -92,7 +95,8 @@ export class LiveSupervisor {
       try {
         const active = await runs.active();
         this.#leaveOthers(active);
-        await Promise.all(active.map((run) => this.#take(run)));
+        const breakers = this.#breakersOnce();
+        await Promise.all(active.map((run) => this.#take(run, breakers)));
       } catch (error) {
         log.warn({ err: error }, 'live runs could not be read; they are read again');
       }
@@ -100,9 +104,16 @@ export class LiveSupervisor {
     }
   }
 
+  /** Breakers, which all runs share: read at most once for a look. */
+  #breakersOnce(): Breakers {
+    let read: ReturnType<Breakers> | undefined;
+    return () => (read ??= this.#options.results.breakers());
+  }
+
   #leaveOthers(active: readonly LiveRunDocument[]): void {
     const ids = new Set(active.map(({ _id }) => _id));
     for (const [runId, held] of this.#held) if (!ids.has(runId)) this.#leave(runId, held, true);
+    for (const runId of this.#triedAt.keys()) if (!ids.has(runId)) this.#triedAt.delete(runId);
   }
 
   /**
@@ -126,22 +137,29 @@ export class LiveSupervisor {
   }
 
   /** Works for a run unless another process does, or a step of this one is under way. */
-  async #take(run: LiveRunDocument): Promise<void> {
-    const { runs, clock } = this.#options;
-    const known = this.#held.get(run._id);
-    const now = clock.monotonicMs();
-    if (!known || now - known.claimedAt >= claimEveryMs) {
-      if (!(await runs.claim(run._id, this.#holder))) {
-        if (known) this.#leave(run._id, known, false);
-        return;
-      }
-    }
-    const held = known ?? this.#newWork(run._id);
-    if (!known || now - known.claimedAt >= claimEveryMs) held.claimedAt = now;
+  async #take(run: LiveRunDocument, breakers: Breakers): Promise<void> {
+    const held = await this.#claimed(run._id);
+    if (!held) return;
     this.#attempt(held.steering, run, () => held.work.steer(run));
     this.#attempt(held.stepping, run, async () => {
-      if (await held.work.step(run)) this.#again();
+      if (await held.work.step(run, breakers)) this.#again();
     });
+  }
+
+  /** The work for a run that this process has a claim to; claims are taken and prolonged now and then. */
+  async #claimed(runId: string): Promise<Held | undefined> {
+    const { runs, clock } = this.#options;
+    const known = this.#held.get(runId);
+    const now = clock.monotonicMs();
+    if (now - (known?.claimedAt ?? this.#triedAt.get(runId) ?? -Infinity) < claimEveryMs) return known;
+    if (!(await runs.claim(runId, this.#holder))) {
+      this.#triedAt.set(runId, now);
+      if (known) this.#leave(runId, known, false);
+      return undefined;
+    }
+    const held = known ?? this.#newWork(runId);
+    held.claimedAt = now;
+    return held;
   }
 
   #newWork(runId: string): Held {

@@ -31,6 +31,9 @@ const failuresEveryMs = 5000;
 /** Core keeps hours for longer, but a call covers 31 days. */
 const maxPeriodMs = 30 * 24 * hourMs;
 
+/** Reads the breakers of all sites. */
+export type Breakers = () => Promise<readonly BreakerDocument[]>;
+
 interface Sample extends SiteAttempts {
   readonly site: string;
   readonly at: number;
@@ -47,7 +50,11 @@ export class RunObserver {
   }
 
   /** Reads and stores. @returns fleets by identifier */
-  async observe(run: LiveRunDocument, memory: RunMemory): Promise<ReadonlyMap<string, LaneState>> {
+  async observe(
+    run: LiveRunDocument,
+    memory: RunMemory,
+    readBreakers: Breakers,
+  ): Promise<ReadonlyMap<string, LaneState>> {
     const { core, results, runs, clock } = this.#options;
     const lanes = lanesOf(run).filter(({ lane }) => lane.fleetId !== undefined);
     const states = await core.laneStates(lanes.flatMap(({ lane }) => lane.poolId ?? []));
@@ -71,8 +78,7 @@ export class RunObserver {
     if (seen.length > 0 && (await runs.change(run._id, isUncounted, { $set: set, $inc: inc }, now)))
       for (const [place, observed] of seen) this.#sample(place, observed);
     memory.results = await results.ofRuns([run._id]);
-    const breakers = await results.breakers();
-    memory.breakers = new Map(breakers.map((breaker) => [breaker._id, breaker]));
+    memory.breakers = new Map((await readBreakers()).map((breaker) => [breaker._id, breaker]));
     await this.#moveBreakers(run, memory.breakers, now);
     await this.#readFailures(run, memory, now);
     return byFleet;

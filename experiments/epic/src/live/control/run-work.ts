@@ -16,7 +16,7 @@ import { laneField, lanesOf, type RunMemory } from './lane-view.js';
 import { hasEnded, isFed, isOverdue } from './lane-end.js';
 import { Problems } from './problems.js';
 import { ResultsFollower, resultsId } from './results-follower.js';
-import { RunObserver } from './run-observer.js';
+import { type Breakers, RunObserver } from './run-observer.js';
 
 /** Dependencies of {@link RunWork}. */
 export interface RunWorkOptions {
@@ -59,14 +59,19 @@ export class RunWork {
     this.#problems = new Problems(options);
   }
 
-  /** Does what the run needs now. @returns true if there may be more to do at once */
-  async step(run: LiveRunDocument): Promise<boolean> {
+  /**
+   * Does what the run needs now.
+   * @param run as it was read a moment ago
+   * @returns true if there may be more to do at once
+   */
+  async step(run: LiveRunDocument, breakers: Breakers): Promise<boolean> {
     const problems = this.#problems;
-    for (const place of lanesOf(run)) await problems.note(laneName(place), () => this.#setUp(place));
-    let current = await this.#read();
+    let hasChanged = false;
+    for (const place of lanesOf(run))
+      hasChanged = ((await problems.note(laneName(place), () => this.#setUp(place))) ?? true) || hasChanged;
+    let current = hasChanged ? await this.#read() : run;
     if (!current) return false;
-    await this.#observe(current);
-    current = (await this.#read()) ?? current;
+    if (await this.#observe(current, breakers)) current = (await this.#read()) ?? current;
     const lanes = lanesOf(current);
     for (const place of lanes) problems.noteClosed(place);
     let hasMore = false;
@@ -97,8 +102,11 @@ export class RunWork {
     return (await this.#options.runs.find([this.#runId]))[0];
   }
 
-  /** Creates the pool and the fleet of a lane, and begins to follow its results. */
-  async #setUp(place: LanePlace): Promise<void> {
+  /**
+   * Creates the pool and the fleet of a lane, and begins to follow its results.
+   * @returns true if the stored run has changed
+   */
+  async #setUp(place: LanePlace): Promise<boolean> {
     const { core } = this.#options;
     const { poolId, fleetId, queue } = place.lane;
     // Stored before the fleet, which core may refuse: the pool is closed with the run.
@@ -109,30 +117,35 @@ export class RunWork {
       const known = site === undefined ? {} : { site };
       return this.#found(place, { fleetId: fleet.id, fleetOwner: fleet.owner, ...known });
     }
-    await this.#prewarm(place, fleetId, place.settings.prewarmedWorkers);
+    const hasChanged = await this.#prewarm(place, fleetId, place.settings.prewarmedWorkers);
     const id = resultsId(place);
-    if (this.#isStopped || this.#followers.has(id)) return;
+    if (this.#isStopped || this.#followers.has(id)) return hasChanged;
     const { client, results, clock, log } = this.#options;
     this.#followers.set(id, new ResultsFollower({ core: client, results, clock, log }, place, poolId));
+    return hasChanged;
   }
 
-  /** Stores what core has created for a lane, and goes on with it. */
-  async #found(place: LanePlace, found: Partial<Lane>): Promise<void> {
+  /** Stores what core has created for a lane, and goes on with it. @returns true */
+  async #found(place: LanePlace, found: Partial<Lane>): Promise<boolean> {
     const { runs, clock } = this.#options;
     const set = Object.entries(found).map(([field, value]) => [laneField(place, field), value]);
     await runs.change(place.run._id, {}, { $set: Object.fromEntries(set) }, clock.now());
     await this.#setUp({ ...place, lane: { ...place.lane, ...found } });
+    return true;
   }
 
-  async #prewarm(place: LanePlace, fleetId: string, workers: number): Promise<void> {
+  /** Requests workers for a run that is imminent. @returns true if the stored run has changed */
+  async #prewarm(place: LanePlace, fleetId: string, workers: number): Promise<boolean> {
     const { core, runs, clock } = this.#options;
     const { run, lane } = place;
     const now = clock.now().getTime();
-    if (run.phase !== 'IMMINENT' || workers === 0 || now > run.createdAt.getTime() + prewarmAtMostMs) return;
-    if (lane.prewarmedUntil && lane.prewarmedUntil.getTime() > now + renewMs) return;
+    if (run.phase !== 'IMMINENT' || workers === 0) return false;
+    if (now > run.createdAt.getTime() + prewarmAtMostMs) return false;
+    if (lane.prewarmedUntil && lane.prewarmedUntil.getTime() > now + renewMs) return false;
     const until = new Date(now + prewarmMs);
     await core.prewarm(fleetId, workers, until);
     await runs.change(run._id, {}, { $set: { [laneField(place, 'prewarmedUntil')]: until } }, clock.now());
+    return true;
   }
 
   /** Pauses or resumes the fleet by the phase. A person's is left alone while it is the latest decision. */
@@ -155,11 +168,13 @@ export class RunWork {
     await runs.change(run._id, {}, { $set: { [laneField(place, 'fleetState')]: wanted } }, clock.now());
   }
 
-  async #observe(run: LiveRunDocument): Promise<void> {
+  /** Looks at core now and then. @returns true if it did: the stored run may have changed */
+  async #observe(run: LiveRunDocument, breakers: Breakers): Promise<boolean> {
     const { clock } = this.#options;
-    if (clock.monotonicMs() - this.#observedAt < observeEveryMs) return;
-    this.#fleets = await this.#observer.observe(run, this.#memory);
+    if (clock.monotonicMs() - this.#observedAt < observeEveryMs) return false;
+    this.#fleets = await this.#observer.observe(run, this.#memory, breakers);
     this.#observedAt = clock.monotonicMs();
+    return true;
   }
 
   /**

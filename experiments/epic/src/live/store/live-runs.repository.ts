@@ -107,6 +107,8 @@ export class LiveRunsRepository {
       { $set: { holder, until, revision: { $add: ['$revision', 1] } } },
     ]);
     if (matchedCount === 1) return true;
+    // Without it, each look of a spare process would be an insertion that fails.
+    if (await this.#claims.findOne({ _id: runId }, { projection: { _id: 1 } })) return false;
     const isNew = await this.#claims
       .insertOne({ _id: runId, schemaVersion, revision: 1, holder, until: new Date(0) })
       .then(
