@@ -1,7 +1,6 @@
 /** Checks of the input of a submission. */
 import { ExperimentInputErrors, type InputFault } from '@rhizome/experiment';
-import { clustersOf } from './graph/clusters.js';
-import { inOrder } from './graph/quantum-graph.js';
+import { plannedNodes } from './graph/planned-nodes.js';
 import type { RubinLabelInput, RubinQuantumInput, SubmitRubinWorkflowInput } from './types.generated.js';
 import { maxQuanta } from './workflow.document.js';
 
@@ -54,7 +53,12 @@ function checkFinalJob({ finalJob }: SubmitRubinWorkflowInput, check: Errors): v
 function checkLabels({ labels, quanta, memoryMiB }: SubmitRubinWorkflowInput, check: Errors): void {
   const given = labels ?? [];
   check.list(['labels'], given, maxLabels);
-  const used = new Set(quanta.map(({ label }) => label));
+  const used = new Map<string, RubinQuantumInput[]>();
+  for (const quantum of quanta) {
+    const ofLabel = used.get(quantum.label);
+    if (ofLabel) ofLabel.push(quantum);
+    else used.set(quantum.label, [quantum]);
+  }
   if (used.size > maxUsedLabels)
     check.add(['quanta'], `${used.size} labels`, `at most ${maxUsedLabels} labels`);
   const seen = new Set<string>();
@@ -67,7 +71,7 @@ function checkLabels({ labels, quanta, memoryMiB }: SubmitRubinWorkflowInput, ch
     check.resources(path, entry);
     checkJobsOfLabel(path, entry, check);
     checkGrowth(path, { ...entry, memoryMiB: entry.memoryMiB ?? memoryMiB ?? 4000 }, check);
-    checkDimensions(path, entry, quanta, check);
+    checkDimensions(path, entry, used.get(entry.label) ?? [], check);
   });
 }
 
@@ -94,14 +98,13 @@ function checkGrowth(path: (string | number)[], entry: RubinLabelInput, check: E
 /** Quanta without one of the dimensions would all share jobs. */
 function checkDimensions(
   path: (string | number)[],
-  { label, clusterBy }: RubinLabelInput,
-  quanta: readonly RubinQuantumInput[],
+  { clusterBy }: RubinLabelInput,
+  ofLabel: readonly RubinQuantumInput[],
   check: Errors,
 ): void {
   (clusterBy ?? []).slice(0, maxDimensions).forEach((name, index) => {
-    const without = quanta.find(
-      (quantum) =>
-        quantum.label === label && !(quantum.dimensions ?? []).some(({ dimension }) => dimension === name),
+    const without = ofLabel.find(
+      ({ dimensions }) => !(dimensions ?? []).some(({ dimension }) => dimension === name),
     );
     if (!without) return;
     const wanted = `a dimension of all quanta of the label; "${without.name}" has none of this name`;
@@ -163,23 +166,21 @@ function checkDataId(
 
 /** Checks that nothing needs itself, neither quanta nor their clusters, and what jobs become of them. */
 function checkOrder({ quanta, labels, ...input }: SubmitRubinWorkflowInput, check: Errors): void {
-  const ordered = inOrder(quanta);
-  if ('circle' in ordered) {
-    const position = quanta.findIndex(({ name }) => name === ordered.circle[0]);
-    const text = 'quanta that do not need each other in a circle';
-    check.add(['quanta', position, 'needs'], shown(ordered.circle), text, 'GRAPH_CIRCULAR');
-    return;
-  }
-  const clustered = clustersOf(ordered.order, labels ?? []);
-  if ('circle' in clustered) {
-    const text = 'clusters of quanta that do not need each other in a circle: let fewer quanta share a job';
-    check.add(['labels'], shown(clustered.circle), text, 'GRAPH_CIRCULAR');
+  const planned = plannedNodes({ quanta, labels });
+  if ('circle' in planned) {
+    const { circle, areClusters } = planned;
+    const position = quanta.findIndex(({ name }) => name === circle[0]);
+    const text = areClusters
+      ? 'clusters of quanta that do not need each other in a circle: let fewer quanta share a job'
+      : 'quanta that do not need each other in a circle';
+    const path = areClusters ? ['labels'] : ['quanta', position, 'needs'];
+    check.add(path, shown(circle), text, 'GRAPH_CIRCULAR');
     return;
   }
   const given = input.arguments ?? [];
   const own = bytesOf([input.command, ...given]);
   let all = 0;
-  for (const { label, quanta: inNode } of clustered.nodes) {
+  for (const { label, quanta: inNode } of planned.nodes) {
     const count = given.length + 2 + 4 * inNode.length;
     const bytes = own + inNode.reduce((sum, quantum) => sum + bytesOf(argumentsOf(quantum)), 0);
     all += bytes;

@@ -8,9 +8,8 @@ import {
   workerLabel,
   type WorkflowRules,
 } from '@rhizome/experiment';
-import { clustersOf } from './graph/clusters.js';
+import { plannedNodes } from './graph/planned-nodes.js';
 import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
-import { inOrder } from './graph/quantum-graph.js';
 import type {
   PlacementRule,
   RubinLabelInput,
@@ -46,13 +45,10 @@ export function orderedQuanta({
   );
 }
 
-function nodesOf({ quanta, labels }: Pick<WorkflowContent, 'quanta' | 'labels'>) {
-  const ordered = inOrder(quanta);
-  if ('circle' in ordered) throw new Error(`a circle that was not refused: ${ordered.circle.join(' → ')}`);
-  const clustered = clustersOf(ordered.order, labels ?? []);
-  if ('circle' in clustered)
-    throw new Error(`a circle of clusters that was not refused: ${clustered.circle.join(' → ')}`);
-  return clustered.nodes;
+function nodesOf(content: Pick<WorkflowContent, 'quanta' | 'labels'>) {
+  const planned = plannedNodes(content);
+  if ('nodes' in planned) return planned.nodes;
+  throw new Error(`a circle that was not refused: ${planned.circle.join(' → ')}`);
 }
 
 /** Maps workflows to workflows of core: a node per quantum or cluster. */
