@@ -626,56 +626,56 @@ export type EpicCreatePoolMutationVariables = Exact<{
 }>;
 
 
-export type EpicCreatePoolMutation = { createWorkPool: { pool: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: CreateWorkPoolUserErrorCode }> } };
+export type EpicCreatePoolMutation = { createWorkPool: { pool: { id: string } | null, userErrors: Array<{ message: string, code: CreateWorkPoolUserErrorCode }> } };
 
 export type EpicCreateFleetMutationVariables = Exact<{
   input: CreateFleetInput;
 }>;
 
 
-export type EpicCreateFleetMutation = { createFleet: { fleet: { id: string, owner: { subject: string } } | null, userErrors: Array<{ message: string, path: Array<string>, code: CreateFleetUserErrorCode }> } };
+export type EpicCreateFleetMutation = { createFleet: { fleet: { id: string, owner: { subject: string } } | null, userErrors: Array<{ message: string, code: CreateFleetUserErrorCode }> } };
 
 export type EpicPrewarmFleetMutationVariables = Exact<{
   input: PrewarmFleetInput;
 }>;
 
 
-export type EpicPrewarmFleetMutation = { prewarmFleet: { userErrors: Array<{ message: string, path: Array<string>, code: PrewarmFleetUserErrorCode }> } };
+export type EpicPrewarmFleetMutation = { prewarmFleet: { userErrors: Array<{ message: string, code: PrewarmFleetUserErrorCode }> } };
 
 export type EpicPauseFleetMutationVariables = Exact<{
   input: PauseFleetInput;
 }>;
 
 
-export type EpicPauseFleetMutation = { pauseFleet: { userErrors: Array<{ message: string, path: Array<string>, code: PauseFleetUserErrorCode }> } };
+export type EpicPauseFleetMutation = { pauseFleet: { userErrors: Array<{ message: string, code: PauseFleetUserErrorCode }> } };
 
 export type EpicResumeFleetMutationVariables = Exact<{
   input: ResumeFleetInput;
 }>;
 
 
-export type EpicResumeFleetMutation = { resumeFleet: { userErrors: Array<{ message: string, path: Array<string>, code: ResumeFleetUserErrorCode }> } };
+export type EpicResumeFleetMutation = { resumeFleet: { userErrors: Array<{ message: string, code: ResumeFleetUserErrorCode }> } };
 
 export type EpicPublishUnitsMutationVariables = Exact<{
   input: PublishWorkUnitsInput;
 }>;
 
 
-export type EpicPublishUnitsMutation = { publishWorkUnits: { unitIds: Array<string>, repeatedCount: number, retryAfterSeconds: number | null, userErrors: Array<{ message: string, path: Array<string>, code: PublishWorkUnitsUserErrorCode }> } };
+export type EpicPublishUnitsMutation = { publishWorkUnits: { retryAfterSeconds: number | null, userErrors: Array<{ message: string, code: PublishWorkUnitsUserErrorCode }> } };
 
 export type EpicClosePoolMutationVariables = Exact<{
   input: CloseWorkPoolInput;
 }>;
 
 
-export type EpicClosePoolMutation = { closeWorkPool: { userErrors: Array<{ message: string, path: Array<string>, code: CloseWorkPoolUserErrorCode }> } };
+export type EpicClosePoolMutation = { closeWorkPool: { userErrors: Array<{ message: string, code: CloseWorkPoolUserErrorCode }> } };
 
 export type EpicLaneStatesQueryVariables = Exact<{
   poolIds: Array<string> | string;
 }>;
 
 
-export type EpicLaneStatesQuery = { fleets: { nodes: Array<{ id: string, state: FleetState, targetJobs: number, jobCounts: { waiting: number, running: number }, latestDecision: { reason: FleetReason, message: string, decidedBy: { subject: string } } | null, pool: { id: string, state: WorkPoolState, lagSeconds: number, counts: { waiting: number, leased: number, completed: number, dead: number, failedAttempts: number } } }> } };
+export type EpicLaneStatesQuery = { fleets: { nodes: Array<{ id: string, state: FleetState, targetJobs: number, jobCounts: { waiting: number, running: number }, latestDecision: { reason: FleetReason, message: string, decidedBy: { subject: string } } | null, pool: { state: WorkPoolState, lagSeconds: number, counts: { waiting: number, leased: number, completed: number, dead: number, failedAttempts: number } } }> } };
 
 export type EpicFailedAttemptsQueryVariables = Exact<{
   run: string;
@@ -710,30 +710,21 @@ export type EpicAnnounceFramesMutation = { announceEpicTimeFrames: { userErrors:
 
 export const EpicCreatePoolDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicCreatePool"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateWorkPoolInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createWorkPool"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"pool"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicCreatePoolMutation, EpicCreatePoolMutationVariables>;
 export const EpicCreateFleetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicCreateFleet"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateFleetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createFleet"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fleet"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicCreateFleetMutation, EpicCreateFleetMutationVariables>;
 export const EpicPrewarmFleetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicPrewarmFleet"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PrewarmFleetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"prewarmFleet"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicPrewarmFleetMutation, EpicPrewarmFleetMutationVariables>;
 export const EpicPauseFleetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicPauseFleet"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PauseFleetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"pauseFleet"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicPauseFleetMutation, EpicPauseFleetMutationVariables>;
 export const EpicResumeFleetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicResumeFleet"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ResumeFleetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"resumeFleet"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicResumeFleetMutation, EpicResumeFleetMutationVariables>;
-export const EpicPublishUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicPublishUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PublishWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"publishWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"unitIds"}},
-{"kind":"Field","name":{"kind":"Name","value":"repeatedCount"}},
-{"kind":"Field","name":{"kind":"Name","value":"retryAfterSeconds"}},
+export const EpicPublishUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicPublishUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"PublishWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"publishWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"retryAfterSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicPublishUnitsMutation, EpicPublishUnitsMutationVariables>;
 export const EpicClosePoolDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"EpicClosePool"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CloseWorkPoolInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"closeWorkPool"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
-{"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<EpicClosePoolMutation, EpicClosePoolMutationVariables>;
 export const EpicLaneStatesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"EpicLaneStates"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"poolIds"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fleets"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"poolIds"},"value":{"kind":"Variable","name":{"kind":"Name","value":"poolIds"}}}]}},
 {"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"40"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
@@ -744,8 +735,7 @@ export const EpicLaneStatesDocument = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"latestDecision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"decidedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"pool"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
-{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"pool"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"lagSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"waiting"}},
 {"kind":"Field","name":{"kind":"Name","value":"leased"}},
