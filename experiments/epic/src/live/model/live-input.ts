@@ -90,7 +90,7 @@ function checkPath(path: EpicLivePathInput, at: number, check: ExperimentInputEr
 export async function unknownQueues(
   { paths }: Pick<AnnounceEpicLiveRunInput, 'paths'>,
   hasQueue: (queue: string) => Promise<boolean | undefined>,
-): Promise<readonly InputFault<never>[]> {
+): Promise<Faults> {
   const check = new ExperimentInputErrors();
   const names = [...new Set(paths.flatMap(({ queues }) => queues ?? []))];
   const found = new Map(await Promise.all(names.map(async (name) => [name, await hasQueue(name)] as const)));
