@@ -204,6 +204,12 @@ describe('a workflow', () => {
     const [workflow] = (await system.ask(open)).data.workflows.nodes;
     expect(workflow.state).toBe('OPEN');
     await system.ask(cancelInCore, { id: workflow.id });
+    // Names repeat: more than a page of newer workflows have this one.
+    const inCore = system.core.db.collection<{ _id: string }>('workflows');
+    const one = await inCore.findOne({ _id: workflow.id });
+    await inCore.insertMany(
+      Array.from({ length: 101 }, (_, at) => ({ ...one, _id: `${workflow.id}${at}`, labels: [] })),
+    );
     // The sweep of the new process submits what was left.
     await running.restart();
     await waitFor('the removal', async () => (await written('stopped'))[0] === 0, deadline);

@@ -882,10 +882,11 @@ export type ExperimentSubmitWorkflowMutation = { submitWorkflow: { workflow: { i
 export type ExperimentWorkflowsNamedQueryVariables = Exact<{
   experiment: string;
   name: string;
+  after?: string | null | undefined;
 }>;
 
 
-export type ExperimentWorkflowsNamedQuery = { workflows: { nodes: Array<{ id: string, state: WorkflowState, sealedAt: string | null, cancellation: { by: { subject: string } } | null, labels: Array<{ key: string, value: string }> }> } };
+export type ExperimentWorkflowsNamedQuery = { workflows: { nodes: Array<{ id: string, state: WorkflowState, sealedAt: string | null, cancellation: { by: { subject: string } } | null, labels: Array<{ key: string, value: string }> }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
 
 export type ExperimentAppendNodesMutationVariables = Exact<{
   input: AppendWorkflowNodesInput;
@@ -915,7 +916,7 @@ export type ExperimentRetryWorkflowMutationVariables = Exact<{
 
 export type ExperimentRetryWorkflowMutation = { retryWorkflow: { workflow: { id: string } | null, userErrors: Array<{ message: string, path: Array<string>, code: RetryWorkflowUserErrorCode }> } };
 
-export type ExperimentNodeJobFragment = { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null };
+export type ExperimentNodeJobFragment = { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null };
 
 export type ExperimentWorkflowStateQueryVariables = Exact<{
   id: string;
@@ -930,7 +931,7 @@ export type ExperimentWorkflowJobsQueryVariables = Exact<{
 }>;
 
 
-export type ExperimentWorkflowJobsQuery = { workflow: { nodes: { nodes: Array<{ job: { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
+export type ExperimentWorkflowJobsQuery = { workflow: { nodes: { nodes: Array<{ job: { id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export type ExperimentWorkflowJobEventsSubscriptionVariables = Exact<{
   experiment: string;
@@ -939,7 +940,7 @@ export type ExperimentWorkflowJobEventsSubscriptionVariables = Exact<{
 }>;
 
 
-export type ExperimentWorkflowJobEventsSubscription = { jobStateChanged: { cursor: string, event: { state: JobState, revision: number, job: { taskIndex: number | null, id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, task: { id: string } | null, labels: Array<{ key: string, value: string }>, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ sentAt: string, startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { cpuSeconds: number | null, wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } } | null } };
+export type ExperimentWorkflowJobEventsSubscription = { jobStateChanged: { cursor: string, event: { state: JobState, revision: number, job: { taskIndex: number | null, id: string, state: JobState, revision: number, workflowId: string | null, workflowIndex: number | null, exitCode: number | null, task: { id: string } | null, labels: Array<{ key: string, value: string }>, hold: { at: string } | null, requirements: { cores: number, memoryMiB: number }, attempts: Array<{ startedAt: string | null, endedAt: string | null, outcome: JobState | null, site: { name: string } | null, metrics: { wallSeconds: number | null, peakMemoryMiB: number | null } | null }>, error: { code: string, message: string } | null } } | null } };
 
 export type ExperimentJobLogQueryVariables = Exact<{
   id: string;
@@ -958,13 +959,11 @@ export const ExperimentNodeJobFragmentDoc = {"kind":"Document","definitions":[{"
 {"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
 {"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
-{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"outcome"}},
 {"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
-{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
 {"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
@@ -1006,14 +1005,18 @@ export const ExperimentSubmitWorkflowDocument = {"kind":"Document","definitions"
 {"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentSubmitWorkflowMutation, ExperimentSubmitWorkflowMutationVariables>;
 export const ExperimentWorkflowsNamedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExperimentWorkflowsNamed"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
-{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflows"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}]}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflows"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"experiments"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}]}},
 {"kind":"ObjectField","name":{"kind":"Name","value":"names"},"value":{"kind":"ListValue","values":[{"kind":"Variable","name":{"kind":"Name","value":"name"}}]}}]}},
-{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"sealedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
-{"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkflowsNamedQuery, ExperimentWorkflowsNamedQueryVariables>;
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]} as unknown as DocumentNode<ExperimentWorkflowsNamedQuery, ExperimentWorkflowsNamedQueryVariables>;
 export const ExperimentAppendNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ExperimentAppendNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendWorkflowNodesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendWorkflowNodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}},
@@ -1044,13 +1047,11 @@ export const ExperimentWorkflowJobsDocument = {"kind":"Document","definitions":[
 {"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
 {"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
-{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"outcome"}},
 {"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
-{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
 {"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
@@ -1075,13 +1076,11 @@ export const ExperimentWorkflowJobEventsDocument = {"kind":"Document","definitio
 {"kind":"Field","name":{"kind":"Name","value":"hold"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cores"}},
 {"kind":"Field","name":{"kind":"Name","value":"memoryMiB"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"sentAt"}},
-{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"startedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"outcome"}},
 {"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cpuSeconds"}},
-{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"metrics"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"wallSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"peakMemoryMiB"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"exitCode"}},
 {"kind":"Field","name":{"kind":"Name","value":"error"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},

@@ -120,6 +120,8 @@ export class RecordedCore {
   isForbidden = false;
   /** Number of next calls of `submitTask` that fail. */
   failures = 0;
+  /** Name of the task that cannot be submitted now. */
+  unavailable: string | undefined;
   /** Calls of `submitTask`. */
   calls = 0;
   /** Where streams were opened; null for those from the present. */
@@ -135,6 +137,7 @@ export class RecordedCore {
   submit(input: SubmitTaskInput) {
     this.calls += 1;
     if (this.isForbidden) throw new DomainError('FORBIDDEN', 'job:submit in "probe" is missing');
+    if (input.name === this.unavailable) throw new DomainError('SERVICE_UNAVAILABLE', 'not this one');
     if (this.failures > 0) {
       this.failures -= 1;
       throw new DomainError('SERVICE_UNAVAILABLE', 'not now');

@@ -160,6 +160,20 @@ describe('submission', () => {
     });
   });
 
+  it('is submitted by the sweep although another one before it cannot be', async () => {
+    system.core.failures = Infinity;
+    for (const key of ['first', 'second'])
+      await expect(submit(key)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await probes.stop();
+    system.core.failures = 0;
+    system.core.unavailable = 'first';
+    probes = await openProbes(db, system.client, { sweepMs: 20 });
+    await probes.start();
+    await waitFor('the task of the second', () => system.core.tasks.size === 1, { deadlineMs: 60_000 });
+    system.core.unavailable = undefined;
+    await waitFor('the task of the first', () => system.core.tasks.size === 2, { deadlineMs: 60_000 });
+  });
+
   it('is found by its label if an earlier version described it differently', async () => {
     system.core.failures = 0;
     const probe = await accepted('k');

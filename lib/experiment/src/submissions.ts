@@ -22,7 +22,7 @@ import { type Alongside, type AmountsOf, Ledger } from './following/ledger.repos
 import { type NodeStateDocument, nodeStatesCollection } from './following/node-state.document.js';
 import { deadLettersCollection } from './following/dead-letter.document.js';
 import { takeJobs } from './following/snapshot.js';
-import { noteEnds } from './following/workflow-ends.js';
+import { WorkflowEnds } from './following/workflow-ends.js';
 import type { ExperimentOptions, Following } from './module.js';
 import type { InputFault } from './input/experiment-input-errors.js';
 import type { PathRule } from './submissions/core-task.js';
@@ -160,7 +160,8 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
   const { signal } = stopping;
   const healed = (submission: T): Promise<void> =>
     takeJobs({ core, submissions, ledger }, submission, signal);
-  const ends = () => noteEnds({ core, submissions, clock }, signal);
+  const workflowEnds = new WorkflowEnds({ core, submissions, clock });
+  const ends = () => workflowEnds.note(signal);
   const everyMs = options.sweepMs ?? 15_000;
   const sweep = { submissions, submitter, healed, recorded, log, everyMs, ends };
   let sweeping: Promise<void> | undefined;

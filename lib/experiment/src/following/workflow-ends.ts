@@ -2,6 +2,7 @@
 import type { ApiClient } from '@rhizome/client';
 import type { Clock } from '@rhizome/clock';
 import { ExperimentWorkflowStateDocument, type WorkflowState } from '../operations.generated.js';
+import { Rounds } from '../submissions/rounds.js';
 import {
   type SubmissionDocument,
   type WorkflowEnd,
@@ -9,36 +10,37 @@ import {
 } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
 
-/** Dependencies of {@link noteEnds}. */
+/** Dependencies of {@link WorkflowEnds}. */
 export interface WorkflowEndsOptions<T extends SubmissionDocument> {
   readonly core: ApiClient;
   readonly submissions: SubmissionsRepository<T>;
   readonly clock: Clock;
 }
 
-const pageSize = 100;
+export class WorkflowEnds<T extends SubmissionDocument> {
+  readonly #options: WorkflowEndsOptions<T>;
+  readonly #rounds: Rounds<T>;
 
-/**
- * Notes the ends of workflows. Any later change of one of their jobs removes the note, and the next call asks
- * again. @throws RhizomeApiError
- */
-export async function noteEnds<T extends SubmissionDocument>(
-  { core, submissions, clock }: WorkflowEndsOptions<T>,
-  signal: AbortSignal,
-): Promise<void> {
-  let behind = '';
-  for (;;) {
-    const page = await submissions.inWorkflows(behind, pageSize);
-    for (const submission of page) {
-      const { workflowId } = submission;
-      if (signal.aborted || workflowId === undefined) return;
-      const { workflow } = await core.query(ExperimentWorkflowStateDocument, { id: workflowId }, { signal });
-      const end = workflow ? endOf(workflow.state) : undefined;
-      if (end !== undefined) await submissions.endNoted(submission, end, clock.now());
-    }
-    const last = page.at(-1);
-    if (!last || page.length < pageSize) return;
-    behind = last._id;
+  constructor(options: WorkflowEndsOptions<T>) {
+    this.#options = options;
+    this.#rounds = new Rounds((behind, limit) => options.submissions.inWorkflows(behind, limit));
+  }
+
+  /**
+   * Notes the ends of workflows. Any later change of one of their jobs removes the note, and the next call
+   * asks again. Behind a workflow that cannot be read, the next call goes on. @throws RhizomeApiError
+   */
+  note(signal: AbortSignal): Promise<void> {
+    return this.#rounds.next((submission) => this.#ask(submission, signal), signal);
+  }
+
+  async #ask(submission: T, signal: AbortSignal): Promise<void> {
+    const { core, submissions, clock } = this.#options;
+    const { workflowId } = submission;
+    if (workflowId === undefined) return;
+    const { workflow } = await core.query(ExperimentWorkflowStateDocument, { id: workflowId }, { signal });
+    const end = workflow ? endOf(workflow.state) : undefined;
+    if (end !== undefined) await submissions.endNoted(submission, end, clock.now());
   }
 }
 

@@ -6,6 +6,8 @@ import {
   ExperimentSealWorkflowDocument,
   ExperimentSubmitWorkflowDocument,
   ExperimentWorkflowsNamedDocument,
+  type ExperimentWorkflowsNamedQuery,
+  type ExperimentWorkflowsNamedQueryVariables,
   type SubmitWorkflowInput,
   type WorkflowNodeInput,
 } from '../operations.generated.js';
@@ -92,19 +94,35 @@ async function knownWorkflow(
   id: string,
   name: string,
 ): Promise<CoreAnswer | 'EXPIRED'> {
-  const { core, experiment, label } = options;
-  const { workflows } = await asked(() =>
-    core.query(ExperimentWorkflowsNamedDocument, { experiment, name }, attemptOptions),
-  );
-  // The newest first.
-  const own = workflows.nodes.filter(({ labels }) =>
-    labels.some(({ key, value }) => key === label && value === id),
-  );
+  const own = await workflowsOf(options, id, name);
   const sealed = own.find(({ sealedAt }) => sealedAt !== null);
   if (sealed) return { workflowId: sealed.id };
   const [found] = own;
   if (found?.state !== 'CANCELLED') return workOfLabel(options, id);
   return found.cancellation?.by.subject === cleaner ? 'EXPIRED' : refused([cancelled], options);
+}
+
+/**
+ * Workflows of core with the label of a submission, the newest first. Any number of others may have their
+ * name; what is older than the page with the first of them was given up for it.
+ */
+async function workflowsOf(
+  { core, experiment, label }: CoreSubmitOptions,
+  id: string,
+  name: string,
+): Promise<ExperimentWorkflowsNamedQuery['workflows']['nodes']> {
+  let after: string | null = null;
+  do {
+    const variables: ExperimentWorkflowsNamedQueryVariables = { experiment, name, after };
+    const { workflows } = await asked(() =>
+      core.query(ExperimentWorkflowsNamedDocument, variables, attemptOptions),
+    );
+    const { nodes, pageInfo } = workflows;
+    const own = nodes.filter(({ labels }) => labels.some(({ key, value }) => key === label && value === id));
+    if (own.length > 0) return own;
+    after = pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null;
+  } while (after !== null);
+  return [];
 }
 
 /** The part of core that cancels workflows whose parts do not come. */

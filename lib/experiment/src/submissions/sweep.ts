@@ -1,6 +1,7 @@
 /** Submits what a crash or an unreachable core left behind. */
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
+import { Rounds } from './rounds.js';
 import type { SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { Submitter } from './submitter.js';
@@ -20,17 +21,16 @@ export interface SweepOptions<T extends SubmissionDocument, C> {
   readonly everyMs: number;
 }
 
-const pageSize = 100;
-
 /** Runs a sweep at once and then periodically until the signal aborts. Never rejects. */
 export async function sweepWhile<T extends SubmissionDocument, C>(
   options: SweepOptions<T, C>,
   signal: AbortSignal,
 ): Promise<void> {
+  const left = new Rounds<T>((behind, limit) => options.submissions.inStage('SUBMITTING', behind, limit));
   do {
     try {
       options.recorded?.();
-      await round(options, signal);
+      await left.next((submission) => heal(options, submission), signal);
     } catch (error) {
       options.log.warn({ err: error }, 'sweep of submissions failed; it is retried');
     }
@@ -42,23 +42,13 @@ export async function sweepWhile<T extends SubmissionDocument, C>(
   } while (await sleep(options.everyMs, signal));
 }
 
-/** Submits all submissions that core has not accepted. Stops at the first that cannot be submitted now. */
-async function round<T extends SubmissionDocument, C>(
-  { submissions, submitter, healed, log }: SweepOptions<T, C>,
-  signal: AbortSignal,
+/** Submits one that core has not accepted. */
+async function heal<T extends SubmissionDocument, C>(
+  { submitter, healed, log }: SweepOptions<T, C>,
+  submission: T,
 ): Promise<void> {
-  let behind = '';
-  for (;;) {
-    const page = await submissions.inStage('SUBMITTING', behind, pageSize);
-    for (const submission of page) {
-      if (signal.aborted) return;
-      const result = await submitter.submitToCore(submission);
-      if ('faults' in result) {
-        log.warn({ submission: submission._id, faults: result.faults }, 'submission rejected by core');
-      } else await healed(result.submission);
-    }
-    const last = page.at(-1);
-    if (!last || page.length < pageSize) return;
-    behind = last._id;
-  }
+  const result = await submitter.submitToCore(submission);
+  if ('faults' in result)
+    log.warn({ submission: submission._id, faults: result.faults }, 'submission rejected by core');
+  else await healed(result.submission);
 }
