@@ -1,16 +1,11 @@
 /** Resolvers of quanta and of the answers about them. */
-import type { SubmissionEntity } from '@rhizome/experiment';
+import { positionOf, type SubmissionEntity } from '@rhizome/experiment';
 import { byKey, defineLoader } from '@rhizome/subgraph';
 import { blockersOf, type Campaign, quantumRun, quantumState } from './campaign/campaign.js';
 import type { Context } from './context.js';
 import { reportText } from './campaign/progress.js';
 import type { Resolvers } from './types.generated.js';
-import {
-  placeOfQuantum,
-  type QuantumDocument,
-  quantumId,
-  type WorkflowDocument,
-} from './workflow.document.js';
+import { type QuantumDocument, quantumId, type WorkflowDocument } from './workflow.document.js';
 
 /** Quanta that block one, at most. */
 const maxBlockedBy = 10;
@@ -48,7 +43,7 @@ export function quantumResolvers(
   workflow: SubmissionEntity<WorkflowDocument, Context>,
 ): Pick<Resolvers, Types> {
   const campaignOf = async (quantum: QuantumDocument, { loaders, campaigns }: Context) => {
-    const { workflowId, index } = placeOfQuantum(quantum);
+    const { parentId: workflowId, index } = positionOf(quantum);
     const of = await loaders.load(workflow.loader, workflowId);
     const campaign = of && (await campaigns.of(of));
     return campaign ? { campaign, index } : null;

@@ -166,12 +166,3 @@ export const quantaCollection = defineCollection<QuantumDocument>({
 export function quantumId(workflowId: string, index: number): string {
   return `${workflowId}/${String(index).padStart(5, '0')}`;
 }
-
-/** Workflow and position of a stored quantum. */
-export function placeOfQuantum({ _id }: Pick<QuantumDocument, '_id'>): {
-  readonly workflowId: string;
-  readonly index: number;
-} {
-  const at = _id.lastIndexOf('/');
-  return { workflowId: _id.slice(0, at), index: Number(_id.slice(at + 1)) };
-}

@@ -26,7 +26,7 @@ export const workflowLabel = 'rubin-workflow';
 export type WorkflowContent = Omit<SubmitRubinWorkflowInput, 'idempotencyKey'>;
 
 /** Name of the node of the final job; quanta have no tilde in their names. */
-export const finalNode = '~final';
+const finalNode = '~final';
 
 /** The quanta as they are stored: in order, those of a node together. */
 export function orderedQuanta({

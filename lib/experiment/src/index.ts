@@ -29,6 +29,7 @@ export {
 } from './submissions/core-task.js';
 export type { CoreNode, CoreWorkflow } from './submissions/core-workflow.js';
 export type { RetryRequest } from './submissions/core-retry.js';
+export { isCursorLost } from './following/follower.js';
 export { spentBy } from './following/node-run.js';
 export type { NodeRun, NodeStateDocument } from './following/node-state.document.js';
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
@@ -50,7 +51,7 @@ export {
 } from './details/submission-entity.js';
 export { type LoggedAttempt, outputLines } from './details/job-log.js';
 export type { Alongside, Amounts, AmountsOf, NodeNews } from './following/ledger.repository.js';
-export type { JobOutcome } from './following/job-state.document.js';
+export { type JobOutcome, positionId, positionOf } from './following/job-state.document.js';
 export {
   ExperimentInputErrors,
   type InputFault,

@@ -3,7 +3,7 @@
  * were asked for last; progress is read once for each revision of a workflow, and of a large one that changes
  * all the time only as often as it takes little of this process.
  */
-import type { ExperimentOptions, Submissions } from '@rhizome/experiment';
+import { type ExperimentOptions, positionOf, type Submissions } from '@rhizome/experiment';
 import { TurnsByKey } from '@rhizome/retry';
 import { type Campaign, campaignOf, type CampaignGraph, graphOf } from './campaign.js';
 import type { QuantaRepository } from '../quanta.repository.js';
@@ -107,7 +107,7 @@ export class Campaigns {
       workflows.nodeStates(_id, 0, totalJobs),
       nodeSizes ? repository.of(_id) : new Map<number, QuantumReport>(),
     ]);
-    const runs = new Map(found.map((node) => [Number(node._id.slice(_id.length + 1)), node]));
+    const runs = new Map(found.map((node) => [positionOf(node).index, node]));
     return campaignOf({ workflow, graph, runs, reports });
   }
 

@@ -1,5 +1,5 @@
 /** The only code that touches reports about the quanta of clusters. */
-import type { ExperimentOptions, NodeNews } from '@rhizome/experiment';
+import { type ExperimentOptions, type NodeNews, positionId, positionOf } from '@rhizome/experiment';
 import { collection } from '@rhizome/mongo';
 import type { ClientSession, Collection, Db } from 'mongodb';
 import {
@@ -31,7 +31,7 @@ export class QuantumReportsRepository {
     const { schemaVersion } = quantumReportsCollection;
     const writes = news.flatMap(({ submission, index, run }) => {
       if (!ended.has(run.state) || run.attempts === 0 || quantaAt(submission, index) < 2) return [];
-      const _id = idOf(submission._id, index);
+      const _id = positionId(submission._id, index);
       const { jobId, attempts } = run;
       const update = {
         $set: { jobId, attempts, isDue: true as const, tries: 0, updatedAt },
@@ -73,7 +73,7 @@ export class QuantumReportsRepository {
           const { modifiedCount } = await this.#reports.updateOne(filter, update, { session });
           if (modifiedCount === 0) return;
           await collection(this.#db, workflowsCollection).updateOne(
-            { _id: placeOf(due).workflowId },
+            { _id: positionOf(due).parentId },
             { $inc: { revision: 1 }, $set: { updatedAt } },
             { session },
           );
@@ -85,21 +85,8 @@ export class QuantumReportsRepository {
 
   /** Reports of a workflow by position of the quantum. */
   async of(workflowId: string): Promise<ReadonlyMap<number, QuantumReport>> {
-    const _id = { $gte: idOf(workflowId, 0), $lte: idOf(workflowId, 9_999_999) };
+    const _id = { $gte: positionId(workflowId, 0), $lte: positionId(workflowId, 9_999_999) };
     const found = await this.#reports.find({ _id }, { projection: { quanta: 1 } }).toArray();
     return new Map(found.flatMap(({ quanta }) => quanta.map(({ index, ...report }) => [index, report])));
   }
-}
-
-/** Workflow and position of the node of a report. */
-export function placeOf({ _id }: Pick<QuantumReportDocument, '_id'>): {
-  readonly workflowId: string;
-  readonly node: number;
-} {
-  const at = _id.lastIndexOf('/');
-  return { workflowId: _id.slice(0, at), node: Number(_id.slice(at + 1)) };
-}
-
-function idOf(workflowId: string, node: number): string {
-  return `${workflowId}/${String(node).padStart(7, '0')}`;
 }

@@ -1,9 +1,9 @@
 /** Reads the logs of clusters whose jobs have ended, and stores the reports about their quanta. */
-import { type ExperimentOptions, outputLines } from '@rhizome/experiment';
+import { type ExperimentOptions, outputLines, positionOf } from '@rhizome/experiment';
 import type { QuantaRepository } from '../quanta.repository.js';
 import type { QuantumReportDocument, StoredReport } from './quantum-report.document.js';
 import { addReport, type QuantumReport, reportIn } from './quantum-report.js';
-import { placeOf, type QuantumReportsRepository } from './quantum-reports.repository.js';
+import type { QuantumReportsRepository } from './quantum-reports.repository.js';
 import { firstQuantumAt, quantaAt } from '../workflow.js';
 import type { WorkflowDocument } from '../workflow.document.js';
 
@@ -96,7 +96,7 @@ export class ReportReader {
 
   async #read(due: QuantumReportDocument): Promise<readonly StoredReport[]> {
     const { core, quanta, workflowOf } = this.#options;
-    const { workflowId, node } = placeOf(due);
+    const { parentId: workflowId, index: node } = positionOf(due);
     const workflow = await workflowOf(workflowId);
     if (!workflow) return [];
     const found = new Map<string, QuantumReport>();

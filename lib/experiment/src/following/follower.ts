@@ -111,7 +111,7 @@ export class JobFollower<T extends SubmissionDocument> {
       } catch (error) {
         if (signal.aborted) return;
         log.warn({ err: error }, 'event stream failed; it is opened again');
-        if (isLost(error) || (error !== this.#fault && (await this.#isStuck(error))))
+        if (isCursorLost(error) || (error !== this.#fault && (await this.#isStuck(error))))
           await ledger.forgetCursor().catch(() => undefined);
       }
       this.#isFollowing = false;
@@ -241,6 +241,7 @@ export class JobFollower<T extends SubmissionDocument> {
   }
 }
 
-function isLost(error: unknown): boolean {
+/** True if a stream cannot continue from its cursor. */
+export function isCursorLost(error: unknown): boolean {
   return isRhizomeApiError(error) && lostCodes.includes(error.code);
 }

@@ -70,3 +70,12 @@ export const streamPlacesCollection = defineCollection<StreamPlaceDocument>({
 export function positionId(submissionId: string, index: number): string {
   return `${submissionId}/${String(index).padStart(7, '0')}`;
 }
+
+/** Submission, or what else has parts by position, and the position of an id. */
+export function positionOf({ _id }: { readonly _id: string }): {
+  readonly parentId: string;
+  readonly index: number;
+} {
+  const at = _id.lastIndexOf('/');
+  return { parentId: _id.slice(0, at), index: Number(_id.slice(at + 1)) };
+}

@@ -2,8 +2,9 @@
  * Follows the results of one lane through core's stream. The cursor is stored together with what was derived
  * from the results before it, so that each slice counts once, also after a crash.
  */
-import { type ApiClient, isRhizomeApiError } from '@rhizome/client';
+import type { ApiClient } from '@rhizome/client';
 import type { Clock } from '@rhizome/clock';
+import { isCursorLost } from '@rhizome/experiment';
 import type { Logger } from '@rhizome/log';
 import { Backoff, sleep } from '@rhizome/retry';
 import {
@@ -19,7 +20,7 @@ import type { LanePlace } from './core-calls.js';
 
 type Message = EpicCompletedUnitsSubscription['workUnitCompleted'];
 /** Units that one job completed together. */
-export type CompletedEvent = NonNullable<Message['event']>;
+type CompletedEvent = NonNullable<Message['event']>;
 
 /** Dependencies of {@link ResultsFollower}. */
 export interface ResultsFollowerOptions {
@@ -28,8 +29,6 @@ export interface ResultsFollowerOptions {
   readonly clock: Clock;
   readonly log: Logger;
 }
-
-const lostCodes: readonly string[] = ['CURSOR_EXPIRED', 'CURSOR_INVALID'];
 
 /** Identifier of the results of a lane. */
 export function resultsId({ run, path, index }: Pick<LanePlace, 'run' | 'path' | 'index'>): string {
@@ -66,7 +65,7 @@ export class ResultsFollower {
         isLost = false;
       } catch (error) {
         if (signal.aborted) return;
-        isLost = isRhizomeApiError(error) && lostCodes.includes(error.code);
+        isLost = isCursorLost(error);
         this.#options.log.warn(
           { err: error, poolId: this.#poolId },
           'stream of results failed; it is opened again',

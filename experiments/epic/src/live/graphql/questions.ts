@@ -1,6 +1,7 @@
 /** Answers about runs that are derived from stored numbers. All are pure. */
 import type { ResultsDocument } from '../model/live-collections.js';
 import type { LaneObservation, LiveRunDocument } from '../model/live-run.document.js';
+import { maxSlowest } from '../model/result-sums.js';
 import type { PathName } from '../model/live-run.types.js';
 import { lanesOfPath } from '../control/lane-view.js';
 
@@ -47,7 +48,7 @@ export function slowestOf(results: readonly Pick<ResultsDocument, 'slowest'>[]) 
   return results
     .flatMap(({ slowest }) => slowest)
     .sort((one, other) => other.seconds - one.seconds)
-    .slice(0, 20);
+    .slice(0, maxSlowest);
 }
 
 /** Cost of a path. */

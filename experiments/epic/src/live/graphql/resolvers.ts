@@ -54,12 +54,11 @@ const resultsLoader = defineLoader<string, readonly ResultsDocument[], Context>(
 });
 
 /** Times of the newest frames, by run and number of announced frames. */
-const newestLoader = defineLoader<string, readonly Date[], Context>({
+const newestLoader = defineLoader<FramePlace, readonly Date[], Context>({
   name: 'EpicLiveRun.newestFrames',
+  cacheKey: placeKey,
   load: async (places, { live }) => {
-    const intervals = places
-      .map(placeOf)
-      .map(({ runId, sequence: to }) => ({ runId, from: to - ratedFrames + 1, to }));
+    const intervals = places.map(({ runId, sequence: to }) => ({ runId, from: to - ratedFrames + 1, to }));
     const frames = await live.runs.timesOfFrames(intervals);
     return intervals.map(({ runId, from, to }) =>
       frames
@@ -70,24 +69,25 @@ const newestLoader = defineLoader<string, readonly Date[], Context>({
 });
 
 /** Times at which frames were announced, by run and position in the order of announcement. */
-const announcedLoader = defineLoader<string, Date, Context>({
+const announcedLoader = defineLoader<FramePlace, Date, Context>({
   name: 'EpicLiveRun.announcedAt',
+  cacheKey: placeKey,
   load: async (places, { live }) => {
-    const intervals = places
-      .map(placeOf)
-      .map(({ runId, sequence }) => ({ runId, from: sequence, to: sequence }));
+    const intervals = places.map(({ runId, sequence }) => ({ runId, from: sequence, to: sequence }));
     const frames = await live.runs.timesOfFrames(intervals);
-    const times = new Map(frames.map((frame) => [placeKey(frame.runId, frame.sequence), frame.announcedAt]));
-    return places.map((place) => times.get(place) ?? null);
+    const times = new Map(frames.map((frame) => [placeKey(frame), frame.announcedAt]));
+    return places.map((place) => times.get(placeKey(place)) ?? null);
   },
 });
 
-/** Key of a position in the order of announcement. */
-const placeKey = (runId: string, sequence: number): string => `${runId}/${sequence}`;
+/** A position in the order of announcement. */
+interface FramePlace {
+  readonly runId: string;
+  readonly sequence: number;
+}
 
-function placeOf(key: string): { readonly runId: string; readonly sequence: number } {
-  const at = key.lastIndexOf('/');
-  return { runId: key.slice(0, at), sequence: Number(key.slice(at + 1)) };
+function placeKey({ runId, sequence }: FramePlace): string {
+  return `${runId}/${sequence}`;
 }
 
 async function resultsOf(
@@ -190,7 +190,7 @@ export const liveTypes: Pick<Resolvers, Types> = {
     lastNumber: ({ frames }) => frames.highest ?? null,
     lastAnnouncedAt: ({ frames }) => frames.lastAnnouncedAt ?? null,
     ratePerSecond: async ({ _id, frames }, _args, { loaders }) =>
-      rateOf((await loaders.load(newestLoader, placeKey(_id, frames.announced))) ?? []),
+      rateOf((await loaders.load(newestLoader, { runId: _id, sequence: frames.announced })) ?? []),
     missing: ({ frames }) => missingFrames(frames),
     gaps: ({ frames }) => frames.gaps.map(([first, last]) => ({ first, last })),
   },
@@ -205,7 +205,7 @@ export const liveTypes: Pick<Resolvers, Types> = {
     feedLagSeconds: async ({ run, name }, _args, { live, loaders }) => {
       const fed = run.paths[name]?.fed ?? 0;
       if (fed >= run.frames.announced) return 0;
-      const next = await loaders.load(announcedLoader, placeKey(run._id, fed + 1));
+      const next = await loaders.load(announcedLoader, { runId: run._id, sequence: fed + 1 });
       return next ? Math.max(0, (live.clock.now().getTime() - next.getTime()) / 1000) : 0;
     },
     lanes: ({ run, name }) => [...lanesOfPath(run, name)],

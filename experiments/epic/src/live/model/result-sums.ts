@@ -19,7 +19,7 @@ export interface CompletedUnits {
 }
 
 /** Slow slices that are kept. */
-const maxSlowest = 20;
+export const maxSlowest = 20;
 /** Sites with sums of their own; further ones count as unknown. */
 const maxSites = 200;
 
