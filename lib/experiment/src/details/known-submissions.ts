@@ -7,7 +7,13 @@ import { coreIdOf, type SubmissionDocument } from '../submissions/submission.doc
 export type FixedPart<T extends SubmissionDocument> = Omit<T, (typeof changingFields)[number]>;
 
 const changingFields = [
-  ...(['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts', 'workflowEnd'] as const),
+  'revision',
+  'updatedAt',
+  'stage',
+  'finishedJobs',
+  'lostJobs',
+  'amounts',
+  'workflowEnd',
 ] as const;
 const changing: ReadonlySet<string> = new Set(changingFields);
 

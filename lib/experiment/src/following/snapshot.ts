@@ -46,22 +46,17 @@ async function takeTaskJobs<T extends SubmissionDocument>(
   { _id, taskId }: { readonly _id: string; readonly taskId: string },
   signal: AbortSignal,
 ): Promise<void> {
-  let after: string | null = null;
-  do {
-    if (signal.aborted) return;
-    const variables: { id: string; after: string | null } = { id: taskId, after };
-    const { task } = await core.query(ExperimentTaskJobsDocument, variables, { signal });
-    if (!task) return;
+  await takePages(ledger, signal, async (after) => {
+    const { task } = await core.query(ExperimentTaskJobsDocument, { id: taskId, after }, { signal });
+    if (!task) return null;
     const { nodes, pageInfo } = task.jobs;
-    await ledger.record(
-      nodes.flatMap(({ id, taskIndex, revision, state }): JobFact[] =>
-        taskIndex == null
-          ? []
-          : [{ submissionId: _id, coreId: taskId, index: taskIndex, jobId: id, revision, state }],
-      ),
+    const facts = nodes.flatMap(({ id, taskIndex, revision, state }): JobFact[] =>
+      taskIndex == null
+        ? []
+        : [{ submissionId: _id, coreId: taskId, index: taskIndex, jobId: id, revision, state }],
     );
-    after = pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null;
-  } while (after !== null);
+    return { facts, pageInfo };
+  });
 }
 
 async function takeNodeJobs<T extends SubmissionDocument>(
@@ -69,22 +64,41 @@ async function takeNodeJobs<T extends SubmissionDocument>(
   { _id, workflowId }: { readonly _id: string; readonly workflowId: string },
   signal: AbortSignal,
 ): Promise<void> {
+  await takePages(ledger, signal, async (after) => {
+    const { workflow } = await core.query(
+      ExperimentWorkflowJobsDocument,
+      { id: workflowId, after },
+      { signal },
+    );
+    if (!workflow) return null;
+    const { nodes, pageInfo } = workflow.nodes;
+    const facts = nodes.flatMap(({ job }): JobFact[] => {
+      if (job?.workflowIndex == null) return [];
+      const { id: jobId, workflowIndex: index, revision, state } = job;
+      return [{ submissionId: _id, coreId: workflowId, index, jobId, revision, state, run: nodeRunOf(job) }];
+    });
+    return { facts, pageInfo };
+  });
+}
+
+/** A page of jobs. */
+interface JobPage {
+  readonly facts: readonly JobFact[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor?: string | null };
+}
+
+/** Takes in all pages. @param read the page behind a cursor; null if core has not what it is read of */
+async function takePages<T extends SubmissionDocument>(
+  ledger: SnapshotOptions<T>['ledger'],
+  signal: AbortSignal,
+  read: (after: string | null) => Promise<JobPage | null>,
+): Promise<void> {
   let after: string | null = null;
   do {
     if (signal.aborted) return;
-    const variables: { id: string; after: string | null } = { id: workflowId, after };
-    const { workflow } = await core.query(ExperimentWorkflowJobsDocument, variables, { signal });
-    if (!workflow) return;
-    const { nodes, pageInfo } = workflow.nodes;
-    await ledger.record(
-      nodes.flatMap(({ job }): JobFact[] => {
-        if (job?.workflowIndex == null) return [];
-        const { id: jobId, workflowIndex: index, revision, state } = job;
-        return [
-          { submissionId: _id, coreId: workflowId, index, jobId, revision, state, run: nodeRunOf(job) },
-        ];
-      }),
-    );
-    after = pageInfo.hasNextPage ? (pageInfo.endCursor ?? null) : null;
+    const page: JobPage | null = await read(after);
+    if (!page) return;
+    await ledger.record(page.facts);
+    after = page.pageInfo.hasNextPage ? (page.pageInfo.endCursor ?? null) : null;
   } while (after !== null);
 }
