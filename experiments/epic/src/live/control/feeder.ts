@@ -8,7 +8,7 @@ import { decisionsCollection } from '../model/feed-collections.js';
 import { slicesOf } from '../model/frame-numbers.js';
 import type { FeedIntent, LiveRunDocument } from '../model/live-run.document.js';
 import type { PathName } from '../model/live-run.types.js';
-import { decideFeed, depthHours, type FeedDecision, isFed, nextLane } from '../model/regulator.js';
+import { decideFeed, type FeedDecision, isFed, nextLane } from '../model/regulator.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
 import { type CoreCalls, CoreRefusal, type LanePlace } from './core-calls.js';
@@ -83,7 +83,6 @@ export class Feeder {
   ): number | undefined {
     return nextLane(
       lanesOfPath(run, name).map((place, index) => {
-        const view = viewOf(place, memory);
         const id = resultsId(place);
         const decision = decisions[index];
         const isProbeOut = this.#probes.get(id) === this.#breakerTime(place, memory);
@@ -91,7 +90,7 @@ export class Feeder {
         const { observed, published } = place.lane;
         return {
           isFed: isReady && decision !== undefined && isFed(decision, isProbeOut),
-          depthHours: depthHours(view),
+          depthHours: decision?.depthHours ?? null,
           open: published - (observed?.completed ?? 0),
         };
       }),

@@ -2,7 +2,7 @@
 import type { ApiClient } from '@rhizome/client';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import { sleep } from '@rhizome/retry';
+import { Backoff, sleep } from '@rhizome/retry';
 import type { LiveRunDocument } from '../model/live-run.document.js';
 import type { LiveRunsRepository } from '../store/live-runs.repository.js';
 import type { ResultsRepository } from '../store/results.repository.js';
@@ -24,11 +24,11 @@ export interface LiveSupervisorOptions {
 const lookEveryMs = 250;
 const claimEveryMs = 1500;
 /** Pauses after failures of the work for a run, in milliseconds. */
-const pauses = { first: 250, longest: 5000 } as const;
+const pauses = { initialDelayMs: 250, maxDelayMs: 5000 } as const;
 
 /** One kind of work for a run: a failure delays the next attempt. */
 interface Attempts {
-  failures: number;
+  readonly backoff: Backoff;
   retryAt: number;
   running: Promise<void> | undefined;
 }
@@ -42,7 +42,11 @@ interface Held {
   readonly stepping: Attempts;
 }
 
-const noAttempts = (): Attempts => ({ failures: 0, retryAt: 0, running: undefined });
+const noAttempts = (): Attempts => ({
+  backoff: new Backoff(pauses),
+  retryAt: 0,
+  running: undefined,
+});
 
 export class LiveSupervisor {
   readonly #options: LiveSupervisorOptions;
@@ -180,12 +184,10 @@ export class LiveSupervisor {
     const { clock, log } = this.#options;
     try {
       await work();
-      attempts.failures = 0;
+      attempts.backoff.reset();
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      attempts.failures += 1;
-      const pause = Math.min(pauses.longest, pauses.first * 2 ** (attempts.failures - 1));
-      attempts.retryAt = clock.monotonicMs() + pause;
+      attempts.retryAt = clock.monotonicMs() + attempts.backoff.next();
       log.warn({ err: error, runNumber: run.runNumber }, 'work for a live run failed; it is repeated');
     }
   }

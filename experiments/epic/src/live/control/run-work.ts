@@ -178,8 +178,8 @@ export class RunWork {
   }
 
   /**
-   * Closes a completed run: for frames, then its pools, and at last the run itself. What core refuses to close
-   * keeps it from ending until it is overdue.
+   * Closes a completed run: for frames, then its pools, and at last the run itself. What core refuses to
+   * close keeps it from ending until it is overdue.
    */
   async #end(run: LiveRunDocument): Promise<void> {
     const { runs, clock } = this.#options;

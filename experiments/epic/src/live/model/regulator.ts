@@ -99,7 +99,7 @@ export interface SiteAttempts {
 /** Failures in a minute from which a breaker may open. */
 const leastFailures = 5;
 /** Time for which a breaker stays open before a frame is tried, in milliseconds. */
-export const breakerOpenMs = 60_000;
+const breakerOpenMs = 60_000;
 
 /**
  * The next state of the breaker of a site; undefined if it stays. A person's hold is not changed.
