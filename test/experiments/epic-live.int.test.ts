@@ -5,23 +5,23 @@ import { createIds, systemClock } from '@rhizome/clock';
 import { experiment } from '@rhizome/epic';
 import { silentLogger } from '@rhizome/log';
 import { waitFor } from '@rhizome/testkit';
-import type { AnyData } from '../e2e/system/api.js';
+import { type AnyData, mutationText } from '../e2e/system/api.js';
 import { losing } from './faulty-client.js';
-import { show } from './live-run-query.js';
+import { fast, liveRunCalls, minute } from './live-run-calls.js';
 import { document, mutate, type RunningExperiment, type System, startTestSystem } from './test-system.js';
 import { startWorker } from './worker.js';
 
-const minute = { deadlineMs: 60_000 };
 let started = 0;
 beforeEach(() => {
   started = Date.now();
 });
-/** A time of the run, in seconds after its beginning. */
-const at = (seconds: number): string => new Date(started + seconds * 1000).toISOString();
-
 let system: System;
 let running: RunningExperiment;
 let attempt: Principal;
+const { at, announce, state, daq, frame, frames, shown, until, poolOf, fleetOf } = liveRunCalls(
+  () => system,
+  () => started,
+);
 
 beforeAll(async () => {
   system = await startTestSystem([experiment]);
@@ -45,47 +45,6 @@ async function standingJob(): Promise<Principal> {
   });
 }
 
-const fast = (more: object = {}) => ({ name: 'FAST', command: 'reco', maxWorkers: 4, ...more });
-const announce = async (runNumber: number, more: object = {}, token?: string): Promise<AnyData> => {
-  const text = `mutation ($input: AnnounceEpicLiveRunInput!) { announceEpicLiveRun(input: $input) {
-    run { id phase } userErrors { code path message } } }`;
-  const input = { runNumber, detectorConfiguration: 'epic', settleSeconds: 0, paths: [fast()], ...more };
-  return (await system.ask(text, { input }, token)).data.announceEpicLiveRun;
-};
-const state = async (runNumber: number, more: object, token?: string): Promise<AnyData> => {
-  const text = `mutation ($input: AnnounceEpicRunStateInput!) { announceEpicRunState(input: $input) {
-    run { phase } entry { sequence isLate phase } userErrors { code path message } } }`;
-  const answer = await system.ask(text, { input: { runNumber, ...more } }, token);
-  return answer.data?.announceEpicRunState ?? answer.errors;
-};
-const daq = (runNumber: number, of: string, seconds: number): Promise<AnyData> =>
-  state(runNumber, { facet: 'DAQ', state: of, at: at(seconds) });
-const frame = (number: number, more: object = {}) => ({
-  ...{ number, location: `/stf/${number}`, bytes: 2000, recordedAt: at(number * 0.6) },
-  ...more,
-});
-const frames = async (runNumber: number, all: readonly object[], token?: string): Promise<AnyData> => {
-  const text = `mutation ($input: AnnounceEpicTimeFramesInput!) { announceEpicTimeFrames(input: $input) {
-    announcedCount repeatedCount userErrors { code path message } } }`;
-  return (await system.ask(text, { input: { runNumber, frames: all } }, token)).data.announceEpicTimeFrames;
-};
-const shown = async (run: number): Promise<AnyData> => (await system.ask(show, { run })).data.epic.liveRun;
-const until = (run: number, what: string, fits: (shown: AnyData) => unknown): Promise<AnyData> =>
-  waitFor(
-    what,
-    async () => {
-      const found = await shown(run);
-      return fits(found) ? found : undefined;
-    },
-    minute,
-  );
-const poolOf = async (id: string): Promise<AnyData> =>
-  (await system.ask('query ($id: ID!) { workPool(id: $id) { state counts { waiting completed } } }', { id }))
-    .data.workPool;
-const fleetOf = async (id: string): Promise<AnyData> =>
-  (await system.ask('query ($id: ID!) { fleet(id: $id) { state prewarm { jobs } targetJobs } }', { id })).data
-    .fleet;
-
 /** Leases units of a pool and reports them. @returns their keys */
 async function work(
   pool: string,
@@ -96,8 +55,7 @@ async function work(
     units { id fence key payload } userErrors { message } } }`;
   const leased = await system.askSubgraph('core', lease, { input: { pool, max } }, attempt);
   const { units } = leased.data.leaseWorkUnits;
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const report = `mutation ($input: ${type}!) { ${field}(input: $input) { acceptedIds userErrors { message } } }`;
+  const report = mutationText(field, 'acceptedIds userErrors { message }');
   const seconds = field === 'completeWorkUnits' ? { seconds: 0.01 } : {};
   const reports = units.map(({ id, fence }: AnyData) => ({ id, fence, ...seconds }));
   if (units.length > 0) await system.askSubgraph('core', report, { input: { units: reports } }, attempt);

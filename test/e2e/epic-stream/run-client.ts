@@ -2,7 +2,7 @@
 import { createClient, type ApiClient } from '@rhizome/client';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { document } from '../../experiments/test-system.js';
-import type { AnyData } from '../system/api.js';
+import { type AnyData, mutationText } from '../system/api.js';
 
 const fields = `id phase phaseSince endedAt problem
   frames { announced missing ratePerSecond }
@@ -32,8 +32,7 @@ export class RunClient {
 
   /** Calls a mutation, which may be repeated. @throws Error if it is refused */
   async change(field: string, input: object, select = ''): Promise<AnyData> {
-    const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-    const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message } } }`;
+    const text = mutationText(field, `${select} userErrors { code message }`);
     const variables = { input: { runNumber: this.runNumber, ...input } };
     const answer = (await this.#client.mutate(document(text), variables, { idempotent: true })) as AnyData;
     if (answer[field].userErrors.length > 0) throw new Error(JSON.stringify(answer[field].userErrors));
