@@ -5,8 +5,8 @@ import Sequencer from '@jest/test-sequencer';
 import { builtFile } from './test-files.mjs';
 
 /**
- * Sources of tests that take more than half a minute, the longest first; those that mostly wait are mixed with
- * those that compute.
+ * Sources of tests that take more than half a minute, the longest first; those that mostly wait are mixed
+ * with those that compute.
  */
 export const longTests = [
   'test/e2e/cli/cli.e2e.ts',
