@@ -11,7 +11,7 @@
 // test:loaded`): no test may depend on the speed of the machine. `npm run soak` runs the long tests
 // (*.soak.ts), which `npm test` leaves out.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,18 +91,24 @@ const systemPackages = [
   {
     name: 'python3-venv',
     present: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
-    parts: ['e2e', 'soak'],
+    parts: ['integration', 'e2e', 'soak'],
   },
   { name: 'xrootd-server', present: () => existsSync('/usr/bin/xrootd'), parts: ['integration'] },
   {
     name: 'xrootd-server-plugins',
-    present: () => existsSync('/usr/share/doc/xrootd-server-plugins'),
+    present: () => isInLibraries('libXrdHttp-5.so'),
     parts: ['integration'],
   },
   { name: 'xrootd-client', present: () => existsSync('/usr/bin/xrdcp'), parts: ['integration'] },
   { name: 'openssl', present: () => existsSync('/usr/bin/openssl'), parts: ['integration'] },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];
+
+/** True if a plug-in is in a folder of libraries; `ldconfig` does not list plug-ins. */
+function isInLibraries(name) {
+  const folders = ['/usr/lib64', ...readdirSync('/usr/lib').map((one) => join('/usr/lib', one))];
+  return folders.some((folder) => existsSync(join(folder, name)));
+}
 
 function sharedLibrary(name) {
   const { stdout, status } = spawnSync('ldconfig', ['-p'], {
