@@ -13,15 +13,13 @@ import {
   drain,
 } from '../http/http-client.js';
 import { sendFollowing } from '../http/redirects.js';
-import { Tokens } from '../http/tokens.js';
 import { readFile, writeFile } from '../http/transfers.js';
 import { assertKey, assertPrefix, encodeKey, ownPrefix } from '../keys.js';
-import { isStorageError, StorageError } from '../storage-error.js';
+import { StorageError } from '../storage-error.js';
 import { type FolderEntry, listFolders } from '../walk.js';
-import { attenuate } from './attenuation.js';
-import { activities, requestMacaroon } from './macaroons.js';
 import { type DavEntry, parseMultistatus, propertiesBody } from './multistatus.js';
 import { type CopyProgress, followCopy } from './third-party-copy.js';
+import { WebDavRights } from './webdav-rights.js';
 import type {
   ByteRange,
   CallOptions,
@@ -43,8 +41,6 @@ import type {
 const longestListBytes = 64 * 1024 * 1024;
 /** Time for the removal of a file that was not stored whole, in milliseconds. */
 const cleanUpMs = 10_000;
-/** Time after which a server is asked again that has issued no macaroon, in milliseconds. */
-const askAgainMs = 300_000;
 
 /** A copy between this storage and another server. */
 export interface CopyRequest extends CallOptions {
@@ -62,10 +58,8 @@ export class WebDavStorage implements StorageProvider {
   readonly #trusted: ReadonlySet<string>;
   readonly #http: Connections;
   readonly #clock: Clock;
-  readonly #tokens: Tokens;
+  readonly #rights: WebDavRights;
   #server: Promise<string> | undefined;
-  /** Time at which the server is asked for macaroons again, by the monotonic clock. */
-  #askAgainAtMs = 0;
   /** Collections that are being made. */
   readonly #making = new Map<string, Promise<void>>();
 
@@ -78,7 +72,7 @@ export class WebDavStorage implements StorageProvider {
     this.#trusted = new Set(trustedOrigins.map((origin) => new URL(origin).origin));
     this.#http = http;
     this.#clock = clock;
-    this.#tokens = new Tokens(credential, { send: async (request) => http.send(request), clock });
+    this.#rights = new WebDavRights(this.#base, credential, { http, clock });
   }
 
   async put(
@@ -154,10 +148,7 @@ export class WebDavStorage implements StorageProvider {
     const url = this.#urlOf(key);
     const seconds = Math.floor((expiresAt.getTime() - this.#clock.now().getTime()) / 1000);
     if (seconds < 1) throw new StorageError('INVALID', 'expiresAt: must be later than now');
-    const { token, until } =
-      (await this.#attenuated(url, method, expiresAt, signal)) ??
-      (await this.#macaroon(url, method, seconds, signal)) ??
-      (await this.#token(url, method, signal));
+    const { token, until } = await this.#rights.ofFile({ url, method, expiresAt, seconds, signal });
     // The right to write one file is none to make its collection.
     if (method === 'PUT') await this.#makeCollectionsOnce(key, signal);
     const isEarlier = until !== undefined && until < expiresAt;
@@ -323,44 +314,6 @@ export class WebDavStorage implements StorageProvider {
     );
   }
 
-  /** The own macaroon with the limits of one file, if there is one. */
-  async #attenuated(url: string, method: 'GET' | 'PUT', expiresAt: Date, signal: AbortSignal | undefined) {
-    const caveats = [
-      `activity:${activities[method]}`,
-      `path:${decodeURIComponent(new URL(url).pathname)}`,
-      `before:${expiresAt.toISOString().replace(/\.\d+Z$/, 'Z')}`,
-    ];
-    const own = await this.#tokens.own(signal);
-    const token = own === undefined ? undefined : attenuate(own, caveats);
-    return token === undefined ? undefined : { token, until: undefined };
-  }
-
-  async #macaroon(url: string, method: 'GET' | 'PUT', seconds: number, signal: AbortSignal | undefined) {
-    const { canLimit } = this.#tokens;
-    if (canLimit && this.#clock.monotonicMs() < this.#askAgainAtMs) return undefined;
-    const request = { url, method, seconds, headers: await this.#authorization(signal), signal };
-    try {
-      const token = await requestMacaroon(request, async (sent) => this.#http.send(sent));
-      if (token !== undefined) return { token, until: undefined };
-    } catch (error) {
-      // A server that knows nothing of macaroons may refuse the request, or answer with a page.
-      if (!canLimit || !isStorageError(error, 'DENIED', 'INVALID')) throw error;
-    }
-    this.#askAgainAtMs = this.#clock.monotonicMs() + askAgainMs;
-    return undefined;
-  }
-
-  async #token(url: string, method: 'GET' | 'PUT', signal: AbortSignal | undefined) {
-    if (!this.#tokens.canLimit)
-      throw new StorageError(
-        'INVALID',
-        `${withoutCredentials(this.#base)} issues no macaroons, and its credential is no token service: it cannot grant access to one file`,
-      );
-    const right = method === 'GET' ? 'storage.read' : 'storage.create';
-    const { token, expiresAt } = await this.#tokens.limited(right, new URL(url).pathname, signal);
-    return { token, until: expiresAt };
-  }
-
   /** Sends a request and accepts only 2xx. */
   async #call(request: FileRequest): Promise<FileResponse> {
     const response = await this.#send(request);
@@ -370,15 +323,9 @@ export class WebDavStorage implements StorageProvider {
 
   async #send(request: FileRequest): Promise<FileResponse> {
     request.signal?.throwIfAborted();
-    const headers = { ...(await this.#authorization(request.signal)), ...request.headers };
+    const headers = { ...(await this.#rights.headers(request.signal)), ...request.headers };
     const send = async (sent: FileRequest): Promise<FileResponse> => this.#http.send(sent);
     return sendFollowing({ ...request, headers }, { send, trustedOrigins: this.#trusted });
-  }
-
-  async #authorization(signal: AbortSignal | undefined): Promise<Record<string, string>> {
-    const token = await this.#tokens.own(signal);
-    // XRootD distinguishes cases here.
-    return token === undefined ? {} : { Authorization: `Bearer ${token}` };
   }
 
   /** XRootD cuts a name at `?`, also where it is encoded. */
