@@ -11,6 +11,7 @@ import {
   workerLabel,
 } from '@rhizome/experiment';
 import type { RunDocument } from './run.document.js';
+import { checkRunIdentity } from './run-identity.js';
 import type { EpicRunPhase, PlacementRule, SubmitEpicRunInput } from './types.generated.js';
 
 /** The label by which a job names its run. */
@@ -41,14 +42,7 @@ export function framesOf(run: Pick<RunDocument, 'superTimeFrames' | 'framesPerGr
 export function checkRun(input: SubmitEpicRunInput): readonly InputFault<'INVALID_VALUE'>[] {
   const check = new ExperimentInputErrors();
   check.usual(input);
-  check.int(['runNumber'], input.runNumber, 1, 2_147_483_647);
-  const configuration = '1 to 127 letters, digits, `_`, `-`, `.`';
-  check.form(
-    ['detectorConfiguration'],
-    input.detectorConfiguration,
-    /^[A-Za-z0-9_.-]{1,127}$/,
-    configuration,
-  );
+  checkRunIdentity(input, check);
   check.int(['superTimeFrames'], input.superTimeFrames, 1, 10_000_000);
   check.int(['framesPerGroup'], input.framesPerGroup, 1, 10_000_000);
   check.program(['command'], input.command);

@@ -1,6 +1,7 @@
 /** Checks of what is announced, and the documents that follow from it. */
 import { digestOf } from '@rhizome/digest';
 import { ExperimentInputErrors, type InputFault } from '@rhizome/experiment';
+import { checkRunIdentity, maxRunNumber } from '../../run-identity.js';
 import type {
   AnnounceEpicLiveRunInput,
   AnnounceEpicRunStateInput,
@@ -21,21 +22,13 @@ import { facetNames, facetStates, type FacetName, type PathName, regulatorName }
 
 type Faults = readonly InputFault<'INVALID_VALUE'>[];
 
-const maxRunNumber = 2_147_483_647;
 const maxWorkers = 2000;
 const aheadMs = 60_000;
 
 /** Everything that is wrong with the announcement of a run. */
 export function checkLiveRun(input: AnnounceEpicLiveRunInput): Faults {
   const check = new ExperimentInputErrors();
-  check.int(['runNumber'], input.runNumber, 1, maxRunNumber);
-  const configuration = '1 to 127 letters, digits, `_`, `-`, `.`';
-  check.form(
-    ['detectorConfiguration'],
-    input.detectorConfiguration,
-    /^[A-Za-z0-9_.-]{1,127}$/,
-    configuration,
-  );
+  checkRunIdentity(input, check);
   check.int(['slicesPerFrame'], input.slicesPerFrame, 1, 200);
   check.int(['settleSeconds'], input.settleSeconds, 0, 3600);
   const owners = input.owners ?? [];
