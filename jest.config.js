@@ -1,3 +1,5 @@
+import { packageRoots } from './tools/test-files.mjs';
+
 // Tests run from the built packages, so that they test what is shipped. The suffix is the price: .test.ts
 // needs nothing, .int.test.ts a real mongod, sockets or child processes, .e2e.ts our own programs as
 // processes, .soak.ts a long time. The timeout catches tests that hang; it does not measure speed. Jest reads
@@ -8,17 +10,7 @@ const common = {
   testRunner: '<rootDir>/tools/jest/test-runner.mjs',
   setupFilesAfterEnv: ['<rootDir>/lib/testkit/dist/jest/each-file.js'],
   transform: {},
-  roots: [
-    'lib',
-    'schema',
-    'subgraphs',
-    'experiments',
-    'gateway',
-    'file-service',
-    'clients',
-    'deploy',
-    'test',
-  ].map((d) => `<rootDir>/${d}`),
+  roots: packageRoots.map((folder) => `<rootDir>/${folder}`),
   modulePathIgnorePatterns: ['/\\.rhizome/'],
 };
 const built = (suffix) => `**/{dist,dist-test}/**/*${suffix}`;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 
 /** Folders that hold packages; `test` is a package whose sources are not below `src`. */
-const packageRoots = [
+export const packageRoots = [
   'lib',
   'schema',
   'subgraphs',
