@@ -1,6 +1,7 @@
 /** The command line as one tree of commands. */
 import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
+import { addAdmin } from './commands/admin/admin.js';
 import { addAudit } from './commands/audit.js';
 import { addAccess } from './commands/access.js';
 import { addAuth } from './commands/auth.js';
@@ -125,6 +126,7 @@ function createProgram(world: World, finish: Finish): Command {
     addSchema,
     addAudit,
     addExperiment,
+    addAdmin,
   ])
     add(program, world, finish);
   program

@@ -1,0 +1,11 @@
+/** `rhizome admin`: set up and maintain a deployment. */
+import type { Command } from 'commander';
+import type { World } from '../../command.js';
+import type { Finish } from '../../flags/flags.js';
+import { addKeys } from './keys.js';
+
+/** Adds the commands. */
+export function addAdmin(program: Command, world: World, finish: Finish): void {
+  const group = program.command('admin').description('set up and maintain a deployment');
+  addKeys(group, world, finish);
+}
