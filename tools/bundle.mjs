@@ -119,7 +119,7 @@ const optional = [
 ];
 
 /** Packages with a native part, which stays where npm put it. */
-const native = ['@graphql-hive/router-query-planner'];
+export const native = ['@graphql-hive/router-query-planner'];
 
 /**
  * Gives modules that use `import.meta.url` the address that they would have outside of the bundle: those of

@@ -149,8 +149,15 @@ function provideSystemPackages() {
 function usesPythonPrograms() {
   const sources = selection ?? testSources(root);
   return sources.some(
-    (source) => /^test\/(security\/programs|storage)\//.test(source) && parts.includes(projectOf(source)),
+    (source) =>
+      /^test\/(security\/programs|storage|deploy)\//.test(source) && parts.includes(projectOf(source)),
   );
+}
+
+/** True if a selected test renders the chart. */
+function usesHelm() {
+  const sources = selection ?? testSources(root);
+  return sources.some((source) => source.startsWith('test/deploy/') && parts.includes(projectOf(source)));
 }
 
 /** Keeps every core busy until this process ends. */
@@ -318,6 +325,7 @@ if (
 ) {
   await checksAtOnce([
     ...(parts.includes('lint') ? lintChecks : []),
+    ...(usesHelm() ? [['helm', 'tools/helm.mjs']] : []),
     ...(usesPythonPrograms() ? [['python', 'tools/python.mjs']] : []),
     ...(parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')
       ? [['mongod', 'lib/mongo/dist/fetch.js']]
