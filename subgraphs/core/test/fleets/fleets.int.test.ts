@@ -27,7 +27,7 @@ beforeAll(async () => {
   core = await startCore({ config });
   await seed(core, lastingLeases);
   second = await startCore({ db: core.db, config });
-  worker = await FleetWorker.join(core, 'crew');
+  worker = await FleetWorker.join([core, second], 'crew');
 });
 
 /** Jobs of a fleet in the store, by state. */

@@ -112,8 +112,9 @@ export class FleetWorker {
     this.#calls = calls;
   }
 
-  static async join(core: TestCore, name: string): Promise<FleetWorker> {
-    const calls = await WorkerCalls.register(core, name, holder, { isolation: ['NAMESPACES'] });
+  /** @param cores processes of core, of which any may lead */
+  static async join(cores: readonly TestCore[], name: string): Promise<FleetWorker> {
+    const calls = await WorkerCalls.register(cores, name, holder, { isolation: ['NAMESPACES'] });
     expect(calls.id).toBe(workerId);
     return new FleetWorker(calls);
   }

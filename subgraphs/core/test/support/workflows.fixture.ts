@@ -84,8 +84,9 @@ export class Crew {
     this.#calls = calls;
   }
 
-  static async join(core: TestCore, name: string): Promise<Crew> {
-    return new Crew(await WorkerCalls.register(core, name, pilotOf('north')));
+  /** @param cores processes of core, of which any may lead */
+  static async join(cores: readonly TestCore[], name: string): Promise<Crew> {
+    return new Crew(await WorkerCalls.register(cores, name, pilotOf('north')));
   }
 
   /** Speaks with another process from now on. */
