@@ -354,9 +354,11 @@ describe('a lane that takes no slices', () => {
     const { fleetId } = paths[0].lanes[0];
     await mutate(system, 'drainFleet', { fleetId, reason: 'test' });
     await waitFor('the end of the fleet', async () => (await fleetOf(fleetId)).state === 'ENDED', minute);
-    const held = await until(24, 'a held lane', (run) => run.paths[0].lanes[0].feed.reason === 'LANE_CLOSED');
+    // Stored after the decision that holds the lane.
+    const closed = 'run-24-fast: its pool or its fleet was closed or drained';
+    const held = await until(24, 'a problem', (run) => run.problem?.includes(closed));
     await frames(24, [frame(1)]);
-    expect(held.problem).toMatch(/run-24-fast: its pool or its fleet was closed or drained/);
+    expect(held.paths[0].lanes[0].feed.reason).toBe('LANE_CLOSED');
     expect((await state(24, { facet: 'OPERATOR', state: 'END', at: at(12) })).run.phase).toBe('COMPLETED');
     const runs = running.db.collection('liveRuns');
     await until(
