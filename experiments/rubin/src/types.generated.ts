@@ -662,7 +662,7 @@ export type Site = {
 export type SubmitRubinWorkflowInput = {
   /** Arguments of the program before `--label`, `--data-id` and `--quantum`. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** The program that runs a quantum; it gets `--label`, `--data-id` and `--quantum`. */
+  /** Program that runs quanta; it gets `--label` once, and `--data-id` and `--quantum` for each quantum of the job. */
   readonly command: Scalars['String']['input'];
   /** Job that runs after all others have ended, in any state; none by default. */
   readonly finalJob?: InputMaybe<RubinFinalJobInput>;
