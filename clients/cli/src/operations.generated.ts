@@ -1488,9 +1488,12 @@ export type JobPayloadInput = {
 /** Condition that the worker of a job should meet. */
 export type JobPreferenceInput = {
   /**
-   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
-   * be used. A condition that reads a value which the worker did not report is not met.
+   * A CEL expression over `worker` and `queue`, as for `selector`, and over `measured`: the ended attempts of jobs with
+   * the same requirements and preferences. For the queue of the worker, `measured` has `finished`, `failed`,
+   * `successRate` (0 to 1) and `speed` (the mean time of all finished attempts, divided by the mean time at the queue);
+   * for its site `siteFinished`, `siteFailed` and `siteSuccessRate`; for its host `hostFinished`, `hostFailed`,
+   * `hostSuccessRate` and `hostSpeed`. A condition that reads an unknown value is not met: rates and speeds are unknown
+   * until an attempt has ended there.
    */
   expression: string;
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -4451,7 +4454,7 @@ export type CliWhyQueryVariables = Exact<{
 }>;
 
 
-export type CliWhyQuery = { job: { id: string, name: string, state: JobState, sharePath: string, priority: number, notBefore: string | null, hold: { reason: string, by: { subject: string } } | null, dependsOn: Array<{ id: string, name: string, state: JobState }>, requirements: { preferences: Array<{ expression: string }> }, attempts: Array<{ number: number, preferenceScore: number | null, metPreferences: Array<number> }>, pending: { summary: string, mostFailed: string | null, queuesConsidered: number, workersConsidered: number, devicesConsidered: number, workersThatFit: number, workersFreeNow: number, position: number | null, isPositionEstimated: boolean, isShareBorrowing: boolean, constraints: Array<{ constraint: string, queuesThatPass: number, workersThatPass: number, devicesThatPass: number, queuesTogether: number, workersTogether: number, devicesTogether: number, reasons: Array<string> }>, relaxations: Array<{ constraint: string, change: string, queuesGained: number, workersGained: number, devicesGained: number }>, wait: { kind: WaitEstimateKind, seconds: number | null, lowSeconds: number | null, highSeconds: number | null, basedOnGrants: number, reason: string } } | null } | null };
+export type CliWhyQuery = { job: { id: string, name: string, state: JobState, sharePath: string, priority: number, notBefore: string | null, hold: { reason: string, by: { subject: string } } | null, dependsOn: Array<{ id: string, name: string, state: JobState }>, requirements: { preferences: Array<{ expression: string, weight: number }> }, attempts: Array<{ number: number, preferenceScore: number | null, metPreferences: Array<number> }>, pending: { summary: string, mostFailed: string | null, queuesConsidered: number, workersConsidered: number, devicesConsidered: number, workersThatFit: number, workersFreeNow: number, position: number | null, isPositionEstimated: boolean, isShareBorrowing: boolean, constraints: Array<{ constraint: string, queuesThatPass: number, workersThatPass: number, devicesThatPass: number, queuesTogether: number, workersTogether: number, devicesTogether: number, reasons: Array<string> }>, preferences: Array<{ expression: string, weight: number, share: number, workersThatMeet: number }>, relaxations: Array<{ constraint: string, change: string, queuesGained: number, workersGained: number, devicesGained: number }>, wait: { kind: WaitEstimateKind, seconds: number | null, lowSeconds: number | null, highSeconds: number | null, basedOnGrants: number, reason: string } } | null } | null };
 
 export type CliSubmitJobsMutationVariables = Exact<{
   input: SubmitJobsInput;
@@ -7405,7 +7408,8 @@ export const CliWhyDocument = {"kind":"Document","definitions":[{"kind":"Operati
 {"kind":"Field","name":{"kind":"Name","value":"dependsOn"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"preferences"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"expression"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"requirements"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"preferences"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"expression"}},
+{"kind":"Field","name":{"kind":"Name","value":"weight"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"attempts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},
 {"kind":"Field","name":{"kind":"Name","value":"preferenceScore"}},
 {"kind":"Field","name":{"kind":"Name","value":"metPreferences"}}]}},
@@ -7427,6 +7431,10 @@ export const CliWhyDocument = {"kind":"Document","definitions":[{"kind":"Operati
 {"kind":"Field","name":{"kind":"Name","value":"workersTogether"}},
 {"kind":"Field","name":{"kind":"Name","value":"devicesTogether"}},
 {"kind":"Field","name":{"kind":"Name","value":"reasons"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"preferences"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"expression"}},
+{"kind":"Field","name":{"kind":"Name","value":"weight"}},
+{"kind":"Field","name":{"kind":"Name","value":"share"}},
+{"kind":"Field","name":{"kind":"Name","value":"workersThatMeet"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"relaxations"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"constraint"}},
 {"kind":"Field","name":{"kind":"Name","value":"change"}},
 {"kind":"Field","name":{"kind":"Name","value":"queuesGained"}},

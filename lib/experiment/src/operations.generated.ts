@@ -279,9 +279,12 @@ export type JobPayloadInput = {
 /** Condition that the worker of a job should meet. */
 export type JobPreferenceInput = {
   /**
-   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
-   * be used. A condition that reads a value which the worker did not report is not met.
+   * A CEL expression over `worker` and `queue`, as for `selector`, and over `measured`: the ended attempts of jobs with
+   * the same requirements and preferences. For the queue of the worker, `measured` has `finished`, `failed`,
+   * `successRate` (0 to 1) and `speed` (the mean time of all finished attempts, divided by the mean time at the queue);
+   * for its site `siteFinished`, `siteFailed` and `siteSuccessRate`; for its host `hostFinished`, `hostFailed`,
+   * `hostSuccessRate` and `hostSpeed`. A condition that reads an unknown value is not met: rates and speeds are unknown
+   * until an attempt has ended there.
    */
   expression: string;
   /** Weight, 1 to 100, relative to the other preferences of the job. */

@@ -4231,6 +4231,8 @@ export type JobPending = {
   readonly mostFailed?: Maybe<Scalars['String']['output']>;
   /** Number of ready jobs ahead of this one in its share; null if unknown. */
   readonly position?: Maybe<Scalars['Int']['output']>;
+  /** Preferences of the job with the workers that meet them, in the order of `JobRequirements.preferences`. */
+  readonly preferences: ReadonlyArray<PendingPreference>;
   /** Queues that are online and admit the experiment. */
   readonly queuesConsidered: Scalars['Int']['output'];
   /** Changes of a single constraint with which more workers could run the job, the smallest first; at most five. */
@@ -4270,9 +4272,12 @@ export type JobPreference = {
 /** Condition that the worker of a job should meet. */
 export type JobPreferenceInput = {
   /**
-   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
-   * be used. A condition that reads a value which the worker did not report is not met.
+   * A CEL expression over `worker` and `queue`, as for `selector`, and over `measured`: the ended attempts of jobs with
+   * the same requirements and preferences. For the queue of the worker, `measured` has `finished`, `failed`,
+   * `successRate` (0 to 1) and `speed` (the mean time of all finished attempts, divided by the mean time at the queue);
+   * for its site `siteFinished`, `siteFailed` and `siteSuccessRate`; for its host `hostFinished`, `hostFailed`,
+   * `hostSuccessRate` and `hostSpeed`. A condition that reads an unknown value is not met: rates and speeds are unknown
+   * until an attempt has ended there.
    */
   readonly expression: Scalars['String']['input'];
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -5506,6 +5511,19 @@ export type PendingConstraint = {
   readonly workersThatPass: Scalars['Int']['output'];
   /** Workers that meet this constraint and all before it. */
   readonly workersTogether: Scalars['Int']['output'];
+};
+
+/** One preference of a job. */
+export type PendingPreference = {
+  readonly __typename?: 'PendingPreference';
+  /** The condition, a CEL expression. */
+  readonly expression: Scalars['String']['output'];
+  /** Weight of the condition, divided by the weight of all preferences of the job. */
+  readonly share: Scalars['Float']['output'];
+  /** Weight of the condition. */
+  readonly weight: Scalars['Int']['output'];
+  /** Workers that meet all constraints, regardless of free capacity, and meet the condition. */
+  readonly workersThatMeet: Scalars['Int']['output'];
 };
 
 /** A change of one constraint with which more workers could run the job. */
@@ -11087,6 +11105,7 @@ export type ResolversTypes = {
   PayloadExitInput: PayloadExitInput;
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
+  PendingPreference: ResolverTypeWrapper<PendingPreference>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
   PinHostInput: PinHostInput;
   PinHostPayload: ResolverTypeWrapper<Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['PinHostUserError']> }>;
@@ -11702,6 +11721,7 @@ export type ResolversParentTypes = {
   PauseWorkflowUserError: PauseWorkflowUserError;
   PayloadExitInput: PayloadExitInput;
   PendingConstraint: PendingConstraint;
+  PendingPreference: PendingPreference;
   PendingRelaxation: PendingRelaxation;
   PinHostInput: PinHostInput;
   PinHostPayload: Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['PinHostUserError']> };
@@ -13380,6 +13400,7 @@ export type JobPendingResolvers<ContextType = Context, ParentType extends Resolv
   isShareBorrowing?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   mostFailed?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   position?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  preferences?: Resolver<ReadonlyArray<ResolversTypes['PendingPreference']>, ParentType, ContextType>;
   queuesConsidered?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   relaxations?: Resolver<ReadonlyArray<ResolversTypes['PendingRelaxation']>, ParentType, ContextType>;
   summary?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -13685,6 +13706,13 @@ export type PendingConstraintResolvers<ContextType = Context, ParentType extends
   workersThatFailFirst?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersTogether?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PendingPreferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingPreference'] = ResolversParentTypes['PendingPreference']> = {
+  expression?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  share?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
+  weight?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  workersThatMeet?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type PendingRelaxationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingRelaxation'] = ResolversParentTypes['PendingRelaxation']> = {
@@ -15531,6 +15559,7 @@ export type Resolvers<ContextType = Context> = {
   PauseWorkflowUserErrorCode?: PauseWorkflowUserErrorCodeResolvers;
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
+  PendingPreference?: PendingPreferenceResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
   PinHostPayload?: PinHostPayloadResolvers<ContextType>;
   PinHostUserError?: PinHostUserErrorResolvers<ContextType>;

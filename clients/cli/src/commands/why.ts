@@ -70,6 +70,18 @@ type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
 function printPending(output: Output, share: string, pending: Pending): void {
   printLine(output, pending.summary);
   if (pending.workersConsidered > 0) printWorkers(output, pending);
+  if (pending.preferences.length > 0) {
+    printTable(
+      output,
+      ['PREFERENCE', 'WEIGHT', 'SHARE', 'WORKERS'],
+      pending.preferences.map(({ expression, weight, share, workersThatMeet }) => [
+        expression,
+        String(weight),
+        `${Math.round(share * 100)} %`,
+        `${workersThatMeet}/${pending.workersThatFit}`,
+      ]),
+    );
+  }
   if (pending.relaxations.length > 0) {
     printTable(
       output,

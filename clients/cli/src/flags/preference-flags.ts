@@ -28,16 +28,23 @@ export interface PreferredAttempt {
 /** Prints how well the workers of the attempts met the preferences of the job. */
 export function printPreferences(
   output: Output,
-  preferences: readonly { readonly expression: string }[],
+  preferences: readonly { readonly expression: string; readonly weight: number }[],
   attempts: readonly PreferredAttempt[],
 ): void {
+  const total = preferences.reduce((sum, { weight }) => sum + weight, 0);
   for (const { number, preferenceScore: score, metPreferences } of attempts) {
     if (score === null) continue;
-    const met = metPreferences.flatMap((at) => preferences[at]?.expression ?? []);
-    const which = met.length === 0 ? '' : `: ${met.join('; ')}`;
+    const terms = preferences.map(
+      ({ expression, weight }, at) =>
+        `${metPreferences.includes(at) ? '+' : '-'}${percent(weight / total)} ${expression}`,
+    );
     printLine(
       output,
-      `The worker of attempt ${number} meets ${Math.round(score * 100)} % of the preferences${which}`,
+      `The worker of attempt ${number} meets ${percent(score)} of the preferences: ${terms.join('; ')}`,
     );
   }
+}
+
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
 }

@@ -15,6 +15,7 @@ import { ConsentsService } from '../consents/consents.service.js';
 import { createJobDomain, type JobDomain, quotaOf } from './job-domain.js';
 import { logHeads } from '../jobs/logs/log-tails.js';
 import { canariesModule, type CanariesModule } from './canaries/canaries.module.js';
+import { classRecordStore } from './fleet-stores.repository.js';
 import { type HostsModule, hostsModule } from './hosts.module.js';
 import { HostBook } from '../workers/hosts/host-book.js';
 import { type PoliciesModule, policiesModule } from './policies.module.js';
@@ -113,7 +114,9 @@ export function createComponents(options: CoreOptions): Components {
   const { wasted } = stores;
   const bulk = () => jobs.bulk;
   const repository = smallStores.hosts;
-  const hosts = hostsModule({ ...following, repository, wasted, bulk, book, queues, fleet, limits });
+  const records = classRecordStore(db);
+  const judged = { repository, records, wasted, bulk, book, queues, fleet, limits };
+  const hosts = hostsModule({ ...following, ...judged });
   const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
   const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
   const units = unitsOf(options, { events, directories, stores, gates });

@@ -22,6 +22,8 @@ import {
   leaseClockCollection,
 } from '../workers/lease-clock/lease-clock.document.js';
 import { LeaseClockRepository } from '../workers/lease-clock/lease-clock.repository.js';
+import { classRecordsCollection } from '../workers/measured/class-record.document.js';
+import { ClassRecordsRepository } from '../workers/measured/class-records.repository.js';
 import { WorkersRepository } from '../workers/workers.repository.js';
 
 /** Core's database. */
@@ -32,6 +34,7 @@ export interface FleetStores {
   readonly jobs: SchedulerJobsRepository;
   readonly readyJobs: ReadyJobsRepository;
   readonly classes: RequirementClassesRepository;
+  readonly classRecords: ClassRecordsRepository;
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
   readonly unreachable: UnreachableLeasesRepository;
@@ -49,6 +52,7 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     jobs: new SchedulerJobsRepository(collection(db, jobsCollection)),
     readyJobs: new ReadyJobsRepository(collection(db, jobsCollection)),
     classes: new RequirementClassesRepository(collection(db, requirementClassesCollection)),
+    classRecords: classRecordStore(db),
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
     unreachable: new UnreachableLeasesRepository(collection(db, leasesCollection), storeTime),
@@ -64,4 +68,9 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     progress: new JobProgressRepository(collection(db, jobProgressCollection)),
     holds: new PreemptionHoldsRepository(collection(db, preemptionHoldsCollection)),
   };
+}
+
+/** Records of classes. */
+export function classRecordStore(db: FleetDatabase): ClassRecordsRepository {
+  return new ClassRecordsRepository(collection(db, classRecordsCollection));
 }

@@ -20,6 +20,7 @@ import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-ho
 import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { Adoptions } from '../workers/adoption/adoptions.js';
 import { ContinuedJobs } from '../workers/adoption/continued-jobs.js';
+import { classRecordsCollection } from '../workers/measured/class-record.document.js';
 import { lostTimesCollection } from '../workers/adoption/lost-time.document.js';
 import { WorkerReturns } from '../workers/adoption/worker-returns.js';
 import { AcquireService } from '../workers/acquire.service.js';
@@ -72,6 +73,7 @@ export const fleetCollections = [
   jobProgressCollection,
   canariesCollection,
   preemptionHoldsCollection,
+  classRecordsCollection,
 ] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */
@@ -325,7 +327,7 @@ function createComponents({
   brokerTtlMs = 5000,
 }: FleetOptions) {
   const stores = fleetStores(db, storeTime, brokerTtlMs);
-  const classes = new RequirementClasses(stores.classes);
+  const classes = new RequirementClasses(stores.classes, stores.classRecords);
   const registry = new WorkerRegistry(stores.workers, log);
   const directory = {
     queues: async () => queues(),

@@ -1,4 +1,4 @@
-/** Assembles the watch over hosts and the service of them. */
+/** Assembles the watch over hosts, what is measured for classes there, and the service of hosts. */
 import { createPrincipal, never } from '@rhizome/authz';
 import type { BulkService } from '../jobs/bulk/bulk.service.js';
 import type { HostRetry } from '../workers/hosts/host.document.js';
@@ -8,6 +8,8 @@ import type { HostBook } from '../workers/hosts/host-book.js';
 import { defaultHostLimits, judge, type HostLimits } from '../workers/hosts/host-state.js';
 import { HostWatch, type HostWatchOptions } from '../workers/hosts/host-watch.js';
 import { WastedAttempts, type WastedAttemptsOptions } from '../workers/hosts/wasted-attempts.js';
+import { ClassRecordWork } from '../workers/measured/class-record-work.js';
+import type { ClassRecordsRepository } from '../workers/measured/class-records.repository.js';
 import type { HostsRepository } from '../workers/hosts/hosts.repository.js';
 import { type HostLoad, HostsService } from '../workers/hosts/hosts.service.js';
 import type { QueueHost } from '../scheduler/cache/host-standing.types.js';
@@ -15,12 +17,14 @@ import type { QueueHost } from '../scheduler/cache/host-standing.types.js';
 /** Hosts that are not healthy. */
 export interface HostsModule {
   readonly watch: HostWatch;
+  readonly measuring: ClassRecordWork;
   readonly service: HostsService;
 }
 
 /** Dependencies of {@link hostsModule}. */
 export interface HostsModuleOptions extends Pick<HostWatchOptions, 'stream' | 'consumers' | 'clock' | 'log'> {
   readonly repository: HostsRepository;
+  readonly records: ClassRecordsRepository;
   readonly book: HostBook;
   readonly wasted: WastedAttemptsOptions['jobs'];
   /** Retries jobs; exists when the first host is judged. */
@@ -38,6 +42,7 @@ export function hostsModule({
   limits,
   wasted: jobs,
   bulk,
+  records,
   ...shared
 }: HostsModuleOptions): HostsModule {
   const { cache } = fleet.services;
@@ -55,6 +60,7 @@ export function hostsModule({
       },
       limits: { ...defaultHostLimits, ...limits },
     }),
+    measuring: new ClassRecordWork({ ...shared, records, leader: fleet.leadership }),
     service: new HostsService({ ...shared, queues, loadOf: (host) => loadOf(cache, host) }),
   };
 }

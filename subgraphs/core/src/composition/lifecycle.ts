@@ -54,6 +54,7 @@ export class Lifecycle {
     jobs.start();
     failures.work.start();
     hosts.watch.start();
+    hosts.measuring.start();
     canaries.runner.start();
     units.start(fleet.leadership);
     workflows.start();
@@ -91,6 +92,7 @@ export class Lifecycle {
     await jobs.stop();
     await failures.work.stop();
     await hosts.watch.stop();
+    await hosts.measuring.stop();
     await canaries.runner.stop();
     await units.stop();
     await workflows.stop();

@@ -17,6 +17,7 @@ import { jobFilesCollection } from '../files/job-files.document.js';
 import { storagesCollection } from '../storages/storage.document.js';
 import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
+import { classRecordsCollection } from '../workers/measured/class-record.document.js';
 import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
@@ -217,6 +218,12 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const added = [storagesCollection, jobFilesCollection];
       await ensureCollections(db, added as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0034-records-of-classes',
+    up: async (db) => {
+      await ensureCollections(db, [classRecordsCollection] as readonly CollectionDefinition[]);
     },
   },
 ];

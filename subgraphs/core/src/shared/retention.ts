@@ -11,6 +11,8 @@ export const retention = {
   endedWorker: 30 * 86_400,
   /** Counts of failures by hour, after the hour. */
   failureHours: 30 * 86_400,
+  /** Record of the attempts of a requirement class, after the last one. */
+  classRecord: 30 * 86_400,
   /** Downtime after its end. */
   downtime: 30 * 86_400,
   /** Part of a workflow; a workflow is sealed, or cancelled, within 7 days. */

@@ -25,13 +25,13 @@ const jobRows = (at: string): readonly Row[] => [
   ['a queue that there is not', `${at}.requirements.queue`, 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
   ['a selector that does not parse', `${at}.requirements.selector`, 'worker.', { code: 'SELECTOR_INVALID' }],
   [
-    'a preference for one host',
+    'a preference for a value that is not measured',
     `${at}.requirements.preferences`,
-    [{ expression: 'worker.host == "a"' }],
+    [{ expression: 'measured.colour == "red"' }],
     {
       at: `${at}.requirements.preferences.0.expression`,
       code: 'SELECTOR_INVALID',
-      names: 'a condition without worker.host',
+      names: 'known attributes',
     },
   ],
   ['a selector that is no condition', `${at}.requirements.selector`, '1 + 1', { code: 'SELECTOR_INVALID' }],

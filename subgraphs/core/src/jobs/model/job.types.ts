@@ -221,6 +221,16 @@ export interface StoredFailure {
   readonly at: Date;
 }
 
+/** Place and duration of an ended attempt of a job with preferences. */
+export interface StoredRun {
+  /** Name of the queue of the attempt. */
+  readonly queue?: string;
+  readonly host?: string;
+  readonly site?: string;
+  /** Time from its start, or from its grant if it never started, to its end. */
+  readonly seconds: number;
+}
+
 /** Code of time for which the payload of a superseded attempt ran after core had given the attempt up. */
 export const supersededCode = 'SUPERSEDED';
 
@@ -321,6 +331,8 @@ export interface StoredLastEvent {
   readonly preemption?: PreemptedFor;
   /** Attempt that this event ended without success. */
   readonly failure?: StoredFailure;
+  /** Attempt that this event ended; only of jobs with preferences. */
+  readonly run?: StoredRun;
   /** Ended attempt that is valid again by this event: its failure no longer counts. */
   readonly revoked?: StoredFailure;
 }

@@ -8,8 +8,10 @@ import type { JobInputErrorCode } from './job-input-error.types.js';
 function errorsOf(over: Partial<JobSpec>): string[][] {
   const errors = new InputErrors<JobInputErrorCode>();
   checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], errors, {
-    selector: (text) =>
-      text === 'bad' ? { message: 'a CEL condition' } : { ok: true, isOfShape: text !== 'of a host' },
+    selector: (text, use = 'SELECTOR') => {
+      const isBad = text === 'bad' || (use === 'SELECTOR' && text.startsWith('measured.'));
+      return isBad ? { message: 'a CEL condition' } : { ok: true };
+    },
     queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
     place: (location) => problemOfInput({ experiment: 'alpha', owner: 'ada' }, location, []),
   });
@@ -197,15 +199,15 @@ describe('checkJob', () => {
     [[{ expression: 'a', weight: 0 }], 'requirements.preferences.0.weight', 'at least 1'],
     [[{ expression: 'a', weight: 101 }], 'requirements.preferences.0.weight', 'at most 100'],
     [[{ expression: 'bad' }], 'requirements.preferences.0.expression', 'a CEL condition'],
-    [
-      [{ expression: 'of a host' }],
-      'requirements.preferences.0.expression',
-      'a condition without worker.host',
-    ],
   ])('refuses preferences %j', (preferences, path, expected) => {
     const [error] = errorsOf(needs({ preferences }));
     expect(error?.[0]?.startsWith(path)).toBe(true);
     expect(error?.[2]).toContain(expected);
+  });
+
+  it('allows measured values in preferences only', () => {
+    expect(errorsOf(needs({ preferences: [{ expression: 'measured.speed > 1.0' }] }))).toEqual([]);
+    expect(errorsOf(needs({ selector: 'measured.speed > 1.0' }))[0]?.[1]).toBe('SELECTOR_INVALID');
   });
 
   it('gives the reason for an unusable selector', () => {

@@ -91,7 +91,6 @@ export function checkRequirements(
 /** Most preferences of a job. */
 const mostPreferences = 8;
 
-/** They are decided for a shape, not for each worker: the scheduler orders many workers in one pass. */
 function checkPreferences(
   preferences: readonly PreferenceSpec[],
   path: Path,
@@ -105,15 +104,9 @@ function checkPreferences(
   );
   preferences.forEach(({ expression, weight }, at) => {
     errors.int([...path, at, 'weight'], weight ?? 1, 1, 100);
-    const answer = checks.selector(expression.trim());
-    const expected =
-      answer.ok !== true
-        ? answer.message
-        : answer.isOfShape === false
-          ? 'a condition without worker.host, name, version, cores, memoryMiB, diskMiB and labels'
-          : undefined;
-    if (expected !== undefined)
-      errors.add([...path, at, 'expression'], expression, expected, 'SELECTOR_INVALID');
+    const answer = checks.selector(expression.trim(), 'PREFERENCE');
+    if (answer.ok !== true)
+      errors.add([...path, at, 'expression'], expression, answer.message, 'SELECTOR_INVALID');
   });
 }
 

@@ -4,14 +4,11 @@ import { isInStorage, problemOfInput } from '../../storages/places.js';
 import type { ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { PayloadSpec, RequirementsSpec } from './submit.types.js';
 
-/** Returns whether a selector can be used, and if not, the reason. */
-export type CheckSelector = (text: string) =>
-  | {
-      readonly ok: true;
-      /** True if all workers of a shape give the same answer. */
-      readonly isOfShape?: boolean;
-    }
-  | { readonly ok?: false; readonly message: string };
+/** Returns whether a selector or a preference can be used, and if not, the reason. */
+export type CheckSelector = (
+  text: string,
+  use?: 'SELECTOR' | 'PREFERENCE',
+) => { readonly ok: true } | { readonly ok?: false; readonly message: string };
 
 /** Returns what would be right instead of a location in a storage; undefined if the job may read it. */
 export type CheckPlace = (location: string) => string | undefined;

@@ -1,4 +1,4 @@
-/** Parts of an event that report an attempt that ended without success, or that is valid again. */
+/** Parts of an event that report an attempt that ended, or that is valid again. */
 import { isHeld, isTerminal } from '../model/job-state.js';
 import type { Plain, TransitionGroup } from './transition-group.types.js';
 
@@ -28,6 +28,18 @@ export function failureOf({ edge: { from, to }, shape, at }: TransitionGroup, va
       },
     },
   };
+}
+
+/** Place and duration of the open attempt, if the transition ends it and the job has preferences. */
+export function runOf({ edge: { from, to }, shape, at }: TransitionGroup): Plain {
+  if (shape.adopts || !isHeld(from) || isHeld(to)) return {};
+  const run = {
+    $let: {
+      vars: { attempt: { $last: '$attempts' } },
+      in: { host: '$$attempt.host', site: '$$attempt.site', queue: '$queue', seconds: secondsTo(at) },
+    },
+  };
+  return { run: { $cond: [{ $gt: ['$requirements.preferences', null] }, run, '$$REMOVE'] } };
 }
 
 /** The failure of an attempt that is valid again; left out if the attempt had not ended. */

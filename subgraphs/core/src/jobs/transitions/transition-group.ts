@@ -12,7 +12,7 @@ import type { StoredTransition } from '../model/job.types.js';
 import { shareKey } from '../model/new-job.js';
 import { adopting, granting } from './attempt-updates.js';
 import { bumpsGeneration, moving, nextGeneration } from './waiting-changes.js';
-import { failureOf, revokedOf } from './failure-event.js';
+import { failureOf, revokedOf, runOf } from './failure-event.js';
 import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { TransitionRequest } from './transition.types.js';
 import { countingUncounted, uncountedEndOf } from './uncounted-ends.js';
@@ -217,7 +217,13 @@ function core(group: TransitionGroup, value: Value): Plain {
     last: {
       $mergeObjects: [
         alternating,
-        { ...entry, ...keysOfEvent(group, value), ...failureOf(group, value), ...revokedOf(group, value) },
+        {
+          ...entry,
+          ...keysOfEvent(group, value),
+          ...failureOf(group, value),
+          ...runOf(group),
+          ...revokedOf(group, value),
+        },
       ],
     },
   };

@@ -2,7 +2,6 @@
  * Cached decisions about classes: for all workers of a shape, and for those that a selector distinguishes.
  */
 import { type DeviceMatch, matchDevices } from '../../gpus/verdict/device-match.js';
-import type { PreferenceScore } from '../../jobs/model/job.types.js';
 import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
@@ -48,9 +47,6 @@ export class ShapeEligibility {
   /** By the index of the class; valid only if the class fits. */
   readonly #devices: (DeviceMatch | undefined)[] = [];
 
-  /** By the index of the class. */
-  readonly #scores: { readonly serial: number; readonly value: PreferenceScore }[] = [];
-
   /** @param candidate any worker of the shape */
   constructor(profile: WorkerProfile) {
     this.#profile = profile;
@@ -67,20 +63,6 @@ export class ShapeEligibility {
     if (gpu === undefined) return undefined;
     if (cls.index < 0) return this.fits(cls) ? matchDevices(gpu, this.#profile.devices()) : undefined;
     return this.fits(cls) ? this.#devices[cls.index] : undefined;
-  }
-
-  /** Preferences of a class that the shape meets; undefined if the class has none. */
-  preference({ index, serial, preferences }: RequirementClass): PreferenceScore | undefined {
-    if (!preferences) return undefined;
-    const known = index < 0 ? undefined : this.#scores[index];
-    if (known?.serial === serial) return known.value;
-    const view = this.#profile.view();
-    const met = preferences.flatMap(({ selector }, at) => (selector.accepts(view) ? [at] : []));
-    const all = preferences.reduce((sum, { weight }) => sum + weight, 0);
-    const own = met.reduce((sum, at) => sum + (preferences[at]?.weight ?? 0), 0);
-    const value = { score: own / all, met };
-    if (index >= 0) this.#scores[index] = { serial, value };
-    return value;
   }
 
   #decide({ index, shapeConstraints, requirements: { gpu } }: RequirementClass): boolean {

@@ -9,6 +9,7 @@ import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligi
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
+import { PreferenceScores } from './preference-scores.js';
 import {
   allHealthy,
   hostKeyOf,
@@ -20,6 +21,7 @@ import { SharedDevices } from './shared-devices.js';
 import { RecentlyIdleHosts } from '../placement/recently-idle-hosts.js';
 import { isPartition, wholeGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { type Totals, unknownShare } from '../placement/share-order.js';
+import type { PreferenceScore } from '../../jobs/model/job.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { SetsByKey } from '../../shared/sets-by-key.js';
@@ -40,10 +42,12 @@ const spareShapes = 64;
 interface Labelled {
   readonly key: string;
   readonly answers: Eligibility;
+  readonly scores: PreferenceScores;
   users: number;
 }
 
 interface KnownShape extends Shape {
+  readonly scores: PreferenceScores;
   readonly answers: ShapeEligibility;
   readonly labelled: Map<string, Labelled>;
   /** Number of devices that are neither slices nor partitions, nor divided. */
@@ -238,9 +242,11 @@ export class Fleet {
     const key = canonicalJson([queue.id, queue.revision, platform, devices.key, ...(hasKey ? ['key'] : [])]);
     const known = this.#shapes.get(key);
     if (known) return known;
-    const answers = new ShapeEligibility(profileOf(facts, queue, devices));
+    const profile = profileOf(facts, queue, devices);
+    const answers = new ShapeEligibility(profile);
     const shape: KnownShape = {
       key,
+      scores: new PreferenceScores(profile),
       queue,
       hasDevices: devices.facts.length > 0,
       wholeDevices: devices.facts.filter(
@@ -252,7 +258,6 @@ export class Fleet {
       users: 0,
       mayFit: (cls) => answers.fits(cls),
       deviceMatch: (cls) => answers.devices(cls),
-      preference: (cls) => answers.preference(cls),
     };
     this.#shapes.set(key, shape);
     return shape;
@@ -275,7 +280,10 @@ function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled 
   const key = canonicalJson(profile.worker.labels);
   let known = labelled.get(key);
   // Selectors that read only labels can be evaluated against any of them.
-  if (!known) labelled.set(key, (known = { key, answers: selectorEligibility(profile), users: 0 }));
+  if (!known) {
+    const [answers, scores] = [selectorEligibility(profile), new PreferenceScores(profile)];
+    labelled.set(key, (known = { key, answers, scores, users: 0 }));
+  }
   return known;
 }
 
@@ -288,14 +296,23 @@ function workerOf({
   const { facts, shape, labelled, profile } = parts;
   const queueHost = queueHostOf(parts);
   let own: Eligibility | undefined;
+  let ownScores: PreferenceScores | undefined;
   const selected = (cls: RequirementClass): boolean => {
     const scope = cls.selector?.scope ?? 'SHAPE';
     if (scope === 'SHAPE') return true;
     if (scope === 'LABELS') return labelled.answers.isYes(cls);
     return (own ??= selectorEligibility(profile)).isYes(cls);
   };
+  const preference = (cls: RequirementClass): PreferenceScore | undefined => {
+    if (!cls.preferences) return undefined;
+    const { scope } = cls.preferences;
+    if (scope === 'SHAPE') return shape.scores.of(cls);
+    if (scope === 'LABELS') return labelled.scores.of(cls);
+    return (ownScores ??= new PreferenceScores(profile)).of(cls);
+  };
   const worker: KnownWorker = {
     ...parts,
+    preference,
     equivalenceKey: (scope) => (scope === 'SHAPE' ? shape : scope === 'LABELS' ? labelled : worker),
     fits: (cls) => hasAmounts(facts.hardware, cls.requirements) && shape.answers.fits(cls) && selected(cls),
     standing: (atMs) => hosts.of(queueHost, atMs),

@@ -28,8 +28,6 @@ export interface Shape {
   mayFit(cls: RequirementClass): boolean;
   /** Devices that serve the class; undefined if it requires none or none serves. */
   deviceMatch(cls: RequirementClass): DeviceMatch | undefined;
-  /** Preferences of a class that its workers meet; undefined if the class has none. */
-  preference(cls: RequirementClass): PreferenceScore | undefined;
 }
 
 /** A live worker in the fleet. */
@@ -47,6 +45,8 @@ export interface FleetWorker {
   equivalenceKey(scope: SelectorScope): object;
   /** Returns true if the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
+  /** Preferences of a class that the worker meets; undefined if the class has none. */
+  preference(cls: RequirementClass): PreferenceScore | undefined;
   /** State of its host at a time; undefined if the host is healthy. */
   standing(atMs: number): HostStanding | undefined;
 }

@@ -72,6 +72,8 @@ interface Term {
 
 /** Interval at which unused requirement classes are dropped. */
 const pruneMs = 10_000;
+/** Interval between two reads of what was measured for classes, in milliseconds. */
+const recordsMs = 5000;
 
 /** Grants jobs while this process leads, and explains why jobs wait. */
 export class SchedulerService {
@@ -83,6 +85,7 @@ export class SchedulerService {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
+  #recordsReadAt = Number.NEGATIVE_INFINITY;
   /** Number of open requests to read jobs again. */
   #rereadsDue = 0;
   #isRereading = false;
@@ -367,6 +370,7 @@ export class SchedulerService {
         await this.#options.cache.refresh();
         this.#term?.dispatcher.prune();
         this.#pruneClasses();
+        await this.#readRecords();
         if (!this.#term) return;
         await this.#term.throttle.step();
         await this.#preempt();
@@ -380,6 +384,17 @@ export class SchedulerService {
     await this.#term?.preemptor
       .step()
       .catch((err: unknown) => this.#options.log.warn({ err }, 'jobs could not be preempted'));
+  }
+
+  /** Figures of classes only order workers: jobs are placed by the last ones while they cannot be read. */
+  async #readRecords(): Promise<void> {
+    const { classes, clock, log } = this.#options;
+    const now = clock.monotonicMs();
+    if (now - this.#recordsReadAt < recordsMs) return;
+    this.#recordsReadAt = now;
+    await classes
+      .readRecords()
+      .catch((err: unknown) => log.warn({ err }, 'records of classes could not be read'));
   }
 
   #pruneClasses(): void {

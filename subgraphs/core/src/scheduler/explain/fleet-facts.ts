@@ -8,7 +8,7 @@ import { type EquivalentWorkers, equivalentWorkers, secondsLeft } from '../cache
 import { isAmount } from '../requirements/constraints.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
-import type { ConstraintFacts, FleetFacts } from './pending.types.js';
+import type { ConstraintFacts, FleetFacts, PreferenceFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
@@ -55,7 +55,27 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
     workersThatFit: sum(fitting, ({ workers }) => workers.length),
     workersFreeNow: sum(fitting, (group) => freeNow(group, cls, experiment, ledger)),
     relaxations: relaxationsOf(cls, standings, wallMs),
+    preferences: preferenceFacts(cls, fitting),
   };
+}
+
+/** Preferences of the class in its order. @param fitting workers that could run it when empty */
+function preferenceFacts(
+  cls: RequirementClass,
+  fitting: readonly EquivalentWorkers[],
+): readonly PreferenceFacts[] {
+  const { preferences } = cls;
+  if (!preferences) return [];
+  const meet = preferences.terms.map(() => 0);
+  for (const { workers } of fitting)
+    for (const worker of workers)
+      for (const at of worker.preference(cls)?.met ?? []) meet[at] = (meet[at] ?? 0) + 1;
+  return preferences.terms.map(({ selector: { text }, weight }, at) => ({
+    expression: text,
+    weight,
+    share: weight / preferences.totalWeight,
+    workersThatMeet: meet[at] ?? 0,
+  }));
 }
 
 function freeNow(

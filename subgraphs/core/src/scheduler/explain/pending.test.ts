@@ -246,6 +246,20 @@ describe('explainPending', () => {
     expect(explain({}).summary).toMatch(/^Ready/);
   });
 
+  it('lists preferences with their share, and the workers that could run the job and meet them', () => {
+    hosts(2, 'queue_1', [], 8);
+    hosts(3, 'queue_2', [], 32);
+    const preferences = [
+      { expression: 'queue.name == "second"', weight: 3 },
+      { expression: 'worker.host in ["worker_1", "worker_3"]', weight: 1 },
+    ];
+    expect(explain({ cores: 16, preferences }).preferences).toEqual([
+      { expression: 'queue.name == "second"', weight: 3, share: 0.75, workersThatMeet: 3 },
+      { expression: preferences[1]?.expression, weight: 1, share: 0.25, workersThatMeet: 1 },
+    ]);
+    expect(explain({ cores: 16 }).preferences).toEqual([]);
+  });
+
   it('counts workers with free capacity by the ledger', () => {
     hosts(2, 'queue_1', [{}]);
     ledger.add(anEntry({ workerId: 'worker_1', deviceIds: ['worker_1-0'] }));

@@ -36,6 +36,16 @@ export interface Relaxation {
   readonly devicesGained: number;
 }
 
+/** A preference with the number of workers that meet it. */
+export interface PreferenceFacts {
+  readonly expression: string;
+  readonly weight: number;
+  /** Part of the weight of all preferences. */
+  readonly share: number;
+  /** Workers that could run the job when empty, and meet the preference. */
+  readonly workersThatMeet: number;
+}
+
 /** Estimated waiting time of a job. */
 export interface WaitEstimate {
   readonly kind: 'ESTIMATED' | 'UNKNOWN';
@@ -56,6 +66,7 @@ export interface FleetFacts {
   readonly workersThatFit: number;
   readonly workersFreeNow: number;
   readonly relaxations: readonly Relaxation[];
+  readonly preferences: readonly PreferenceFacts[];
 }
 
 /** Position of a job in its share. */

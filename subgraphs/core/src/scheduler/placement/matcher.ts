@@ -83,6 +83,7 @@ class Pass {
 
   run(): PassResult {
     const classes = this.#collect();
+    this.#round.distinguish(classes);
     if (classes.size > 0) this.#addCandidates(minimumDemand([...classes, ...this.#priced()]));
     if (this.#round.isOpen) this.#serve();
     for (const [window, jobs] of this.#passedOver) window.passOver(jobs);
@@ -241,7 +242,7 @@ class Pass {
     const gpus = chargeOf(requirements.gpu, placement);
     const { worker, index } = placement.candidate;
     const { ids } = worker.devices;
-    const preference = worker.shape.preference(cls);
+    const preference = worker.preference(cls);
     const entry: LedgerEntry = {
       jobId: job.id,
       workerId: worker.facts.id,

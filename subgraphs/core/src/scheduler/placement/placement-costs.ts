@@ -11,7 +11,6 @@ import type { FreeCapacity, Bucket } from './placement.types.js';
 import type { CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { Shape } from '../cache/fleet.types.js';
 
 /** A bucket in which the next job of a class fits, with its cost. */
 export interface ScoredBucket {
@@ -59,7 +58,7 @@ export class PlacementCosts {
     if (gpu === undefined && !bucket.takesCpuOnly) return undefined;
     // Optional GPUs are left out if their charge, which is at most one for each, may exceed the limit.
     const mayHaveGpus = !gpu?.optional || group.allowance.admitsGpus(experiment, gpu.count);
-    const preferred = preferenceCost(cls, group.shape);
+    const preferred = preferenceCost(cls, group);
     const best = gpu && match && mayHaveGpus && this.#best(cls, gpu, match, group, bucket);
     if (best) return preferred === 0 ? best : { ...best, cost: best.cost + preferred };
     if (gpu !== undefined && !gpu.optional) return undefined;
@@ -105,16 +104,19 @@ export class PlacementCosts {
 }
 
 /** Minimum cost of a job of the class in any bucket of the group. */
-export function leastCost(cls: RequirementClass, shape: Shape, match: DeviceMatch | undefined): number {
+export function leastCost(
+  cls: RequirementClass,
+  group: CandidateGroup,
+  match: DeviceMatch | undefined,
+): number {
   const { gpu } = cls.requirements;
-  const preferred = preferenceCost(cls, shape);
+  const preferred = preferenceCost(cls, group);
   if (gpu && match) return (match.ranks[match.positions[0] ?? 0] ?? 0) * rankWeight + preferred;
-  return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight + preferred;
+  return ((gpu === undefined ? 0 : 1) + (group.shape.hasDevices ? 1 : 0)) * tierWeight + preferred;
 }
 
-/** Cost of the preferences that the shape does not meet; 0 for a class without any. */
-function preferenceCost(cls: RequirementClass, shape: Shape): number {
+/** Cost of the preferences that the workers of the group do not meet; 0 for a class without any. */
+function preferenceCost(cls: RequirementClass, group: CandidateGroup): number {
   if (!cls.preferences) return 0;
-  const { score } = shape.preference(cls) ?? { score: 1 };
-  return Math.round((1 - score) * scoreSteps) * stepWeight;
+  return Math.round((1 - group.preferenceScore(cls)) * scoreSteps) * stepWeight;
 }

@@ -1,6 +1,9 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { oneGpu, type Passes, passes } from '../../../test/support/passes.fixture.js';
-import { aWorker } from '../../../test/support/scheduler.fixture.js';
+import { aQueue, aWorker } from '../../../test/support/scheduler.fixture.js';
+import { CandidateGroups } from './candidate-group.js';
+import { QueueAllowance } from './queue-limits.js';
+import type { SelectorView } from '../requirements/selector.js';
 
 let fleet: Passes['fleet'];
 let ledger: Passes['ledger'];
@@ -29,6 +32,67 @@ describe('placement by preferences', () => {
     expect(placed(3)).toEqual({ amd: 2, old: 1 });
     const scores = [...ledger.entries()].map(({ workerId, preference }) => [workerId, preference?.score]);
     expect(Object.fromEntries(scores)).toEqual({ new: 1, amd: 0.25, old: 0 });
+  });
+
+  it('distinguishes workers of one shape by host and labels, and evaluates no preference for each job', () => {
+    const evaluated = jest.fn();
+    for (const [id, rack] of [
+      ['a', 'r1'],
+      ['b', 'r2'],
+      ['c', 'r2'],
+    ] as const)
+      fleet.set(aWorker({ id, host: id, name: id, labels: [{ key: 'rack', value: rack }] }));
+    const preferences = [
+      { expression: 'worker.labels.rack == "r2"', weight: 2 },
+      { expression: 'worker.host == "b"', weight: 1 },
+    ];
+    const cls = ready(20, { cores: 1, preferences });
+    for (const { selector } of cls.preferences?.terms ?? []) {
+      const { accepts } = selector;
+      Object.assign(selector, { accepts: (view: SelectorView) => (evaluated(), accepts(view)) });
+    }
+    const placed = Object.entries(pass()).map(([id, jobs]) => [id, jobs.length]);
+    expect(Object.fromEntries(placed)).toEqual({ b: 8, c: 8, a: 4 });
+    const scores = [...ledger.entries()].map(({ workerId, preference }) => [workerId, preference?.met]);
+    expect(Object.fromEntries(scores)).toEqual({ b: [0, 1], c: [0], a: [] });
+    // Two terms on three workers.
+    expect(evaluated).toHaveBeenCalledTimes(6);
+  });
+
+  it('keeps the number of groups bounded, and every worker usable', () => {
+    for (let at = 0; at < 100; at += 1)
+      fleet.set(aWorker({ id: `w${at}`, host: `w${at}`, name: `w${at}`, hardware: { cores: 1 } }));
+    // Each of the hosts meets other preferences.
+    const classes = Array.from({ length: 7 }, (_, digit) => {
+      const hosts = Array.from({ length: 100 }, (_, at) => at).filter((at) => (at >> digit) % 2 === 1);
+      const names = hosts.map((at) => `"w${at}"`).join(', ');
+      return ready(1, { cores: 1, preferences: [{ expression: `worker.host in [${names}]`, weight: 1 }] });
+    });
+    const groups = new CandidateGroups(classes);
+    const allowance = new QueueAllowance(aQueue({}), ledger);
+    for (const worker of fleet.workers()) groups.groupOf({ worker, request: {} }, allowance);
+    expect(groups.all).toHaveLength(65);
+    ready(93, { cores: 1 });
+    expect(Object.keys(pass())).toHaveLength(100);
+  });
+
+  it('follows what was measured for the class at queues and hosts', () => {
+    for (const id of ['bad', 'good']) fleet.set(aWorker({ id, host: id, name: id, hardware: { cores: 2 } }));
+    const preferences = [{ expression: 'measured.hostSuccessRate > 0.9', weight: 1 }];
+    const place = (failing: string): Readonly<Record<string, number>> => {
+      const cls = ready(1, { cores: 1, preferences });
+      if (!cls.preferences) throw new Error('the class has no preferences');
+      const { name: queue, site } = aQueue({});
+      const hosts = ['bad', 'good'].map((host) => ({
+        ...{ queue, host, finished: 1, seconds: 10 },
+        failed: host === failing ? 1 : 0,
+      }));
+      const queues = [{ queue, site, finished: 2, failed: 1, seconds: 20 }];
+      cls.preferences.record = { revision: failing === 'bad' ? 1 : 2, queues, hosts };
+      return Object.fromEntries(Object.entries(pass()).map(([id, jobs]) => [id, jobs.length]));
+    };
+    expect(place('bad')).toEqual({ good: 1 });
+    expect(place('good')).toEqual({ bad: 1 });
   });
 
   it('prefers among GPU hosts before it chooses the best fit, and never takes a GPU host for it', () => {

@@ -19,12 +19,11 @@ import {
   wholeFree,
 } from './capacity-rules.js';
 import type { Candidate, Placement, Bucket } from './placement.types.js';
-import { OrderedBuckets } from './ordered-buckets.js';
 import { QueueAllowance, type QueueSums } from './queue-limits.js';
-import { bucketOf, type CandidateGroup } from './candidate-group.js';
+import { bucketOf, type CandidateGroup, CandidateGroups } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
-import type { FleetWorker, Shape } from '../cache/fleet.types.js';
+import type { FleetWorker } from '../cache/fleet.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
 /** A candidate with its group. */
@@ -65,8 +64,7 @@ interface ScoredPlacement {
 
 /** Finds and books placements among the candidates of one pass. */
 export class PlacementRound {
-  readonly #groups: CandidateGroup[] = [];
-  readonly #groupsByShape = new Map<Shape, Map<string, CandidateGroup>>();
+  #groups = new CandidateGroups();
   readonly #allowances = new Map<string, QueueAllowance>();
   readonly #searches = new Map<RequirementClass, Map<string, ClassSearch>>();
   readonly #exhausted = new Map<RequirementClass, Set<string>>();
@@ -83,24 +81,19 @@ export class PlacementRound {
     this.#costs = new PlacementCosts(this.#prices);
   }
 
+  /** Distinguishes the candidates by the preferences of these classes. Called before candidates are added. */
+  distinguish(classes: Iterable<RequirementClass>): void {
+    this.#groups = new CandidateGroups(classes);
+  }
+
   /**
    * Adds a candidate, unless its queue may run no more jobs; the later of two requests of one worker replaces
    * the earlier.
    */
   addCandidate(candidate: Candidate, sums: QueueSums): void {
-    const { shape } = candidate.worker;
-    const { experiments } = candidate.request;
-    const allowance = this.#allowanceOf(shape.queue, sums);
+    const allowance = this.#allowanceOf(candidate.worker.shape.queue, sums);
     if (!allowance.isOpen) return;
-    let ofShape = this.#groupsByShape.get(shape);
-    if (!ofShape) this.#groupsByShape.set(shape, (ofShape = new Map()));
-    const key = experiments?.join(' ') ?? '*';
-    let group = ofShape.get(key);
-    if (!group) {
-      group = { shape, experiments, allowance, log: [], buckets: new Map(), order: new OrderedBuckets() };
-      ofShape.set(key, group);
-      this.#groups.push(group);
-    }
+    const group = this.#groups.groupOf(candidate, allowance);
     const before = this.#grouped.get(candidate.worker);
     if (before) this.#leave(before.group, before.candidate);
     else this.#openCandidates += 1;
@@ -111,7 +104,7 @@ export class PlacementRound {
   /** Called when all candidates are added: computes prices if there is a choice. */
   ready(): void {
     if (this.#openCandidates < 2) return;
-    const withDevices = this.#groups.filter(({ shape }) => shape.hasDevices);
+    const withDevices = this.#groups.all.filter(({ shape }) => shape.hasDevices);
     this.#prices.begin(
       withDevices.flatMap(({ shape, buckets }) =>
         [...buckets.values()].flat().map((bucket) => ({ shape, bucket })),
@@ -276,7 +269,7 @@ export class PlacementRound {
     this.#hasPerHostSelectors ||= hasPerHostSelector(cls);
     let search = ofClass.get(experiment);
     if (!search) {
-      const groups = this.#groups.flatMap((group) => {
+      const groups = this.#groups.all.flatMap((group) => {
         const { shape, experiments } = group;
         const admits = shape.queue.experiments;
         const isAdmitted = admits.length === 0 || admits.includes(experiment);
@@ -284,7 +277,7 @@ export class PlacementRound {
         // Capacity only shrinks in a pass: a group without capacity now is not checked again.
         if (!group.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const match = shape.deviceMatch(cls);
-        const least = leastCost(cls, shape, match);
+        const least = leastCost(cls, group, match);
         return [{ group, match, least, now: least, at: 0 }];
       });
       groups.sort((a, b) => a.least - b.least);

@@ -4,13 +4,26 @@
  */
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { constraintsOf, shapeConstraintsOf } from './constraints.js';
-import { compileSelector, type Selector } from './selector.js';
+import { compileSelector, type ConditionUse, type Selector, type SelectorScope } from './selector.js';
+import type { ClassRecord } from './measured.js';
 import type { Constraint } from './constraint.types.js';
 
 /** A condition that a worker should meet. */
 export interface ClassPreference {
   readonly selector: Selector;
   readonly weight: number;
+}
+
+/** Preferences of a class, compiled. */
+export interface ClassPreferences {
+  /** In the order of the requirements. */
+  readonly terms: readonly ClassPreference[];
+  readonly totalWeight: number;
+  /** Set of workers with the same score: the smallest of the terms. */
+  readonly scope: SelectorScope;
+  readonly readsMeasured: boolean;
+  /** Record of the class as last read; undefined if nothing was, or no term reads it. */
+  record: ClassRecord | undefined;
 }
 
 /** A class prepared for matching. */
@@ -28,8 +41,8 @@ export interface RequirementClass {
   readonly serial: number;
   readonly requirements: StoredRequirements;
   readonly selector?: Selector;
-  /** Compiled preferences, in the order of the requirements; left out if there are none. */
-  readonly preferences?: readonly ClassPreference[];
+  /** Left out if there are none. */
+  readonly preferences?: ClassPreferences;
   /** All constraints, for explanations. */
   readonly constraints: readonly Constraint[];
   /** Constraints that all workers of one shape meet or none, except those on devices. */
@@ -46,7 +59,8 @@ export function prepareClass(
   requirements: StoredRequirements,
   serial = 0,
 ): RequirementClass {
-  const selector = requirements.selector === undefined ? undefined : compileOrNothing(requirements.selector);
+  const { selector: text } = requirements;
+  const selector = text === undefined ? undefined : compileOrNothing(text, 'SELECTOR');
   return {
     id,
     index,
@@ -61,17 +75,26 @@ export function prepareClass(
 
 function preferencesOf({ preferences }: StoredRequirements): Pick<RequirementClass, 'preferences'> {
   if (!preferences) return {};
-  const compiled = preferences.map(({ expression, weight }) => ({
-    selector: compileOrNothing(expression),
+  const terms = preferences.map(({ expression, weight }) => ({
+    selector: compileOrNothing(expression, 'PREFERENCE'),
     weight,
   }));
-  return { preferences: compiled };
+  const scopes = new Set(terms.map(({ selector }) => selector.scope));
+  return {
+    preferences: {
+      terms,
+      totalWeight: terms.reduce((sum, { weight }) => sum + weight, 0),
+      scope: scopes.has('WORKER') ? 'WORKER' : scopes.has('LABELS') ? 'LABELS' : 'SHAPE',
+      readsMeasured: terms.some(({ selector }) => selector.readsMeasured),
+      record: undefined,
+    },
+  };
 }
 
-function compileOrNothing(text: string): Selector {
+function compileOrNothing(text: string, use: ConditionUse): Selector {
   try {
-    return compileSelector(text);
+    return compileSelector(text, undefined, use);
   } catch {
-    return { text, scope: 'SHAPE', accepts: () => false };
+    return { text, scope: 'SHAPE', readsMeasured: false, accepts: () => false };
   }
 }

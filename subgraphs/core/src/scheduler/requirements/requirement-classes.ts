@@ -2,8 +2,9 @@
  * Requirement classes in memory, prepared for matching: read from the store on demand, and forgotten when
  * unused for a while. The store keeps them all.
  */
-import { prepareClass, type RequirementClass } from './requirement-class.js';
+import { type ClassPreferences, prepareClass, type RequirementClass } from './requirement-class.js';
 import type { RequirementClassesRepository } from './requirement-classes.repository.js';
+import type { ClassRecord } from './measured.js';
 import type { RequirementClassDocument } from '../../jobs/model/requirement-class.document.js';
 
 interface Known {
@@ -18,9 +19,18 @@ interface Known {
 const keptMs = 60_000;
 const maxSerial = 2 ** 29;
 
+/** Reads what was measured for classes. */
+export interface ClassRecords {
+  /** Records of those of the classes that have one. */
+  find(classIds: readonly string[]): Promise<ReadonlyMap<string, ClassRecord>>;
+}
+
+const noRecords: ClassRecords = { find: () => Promise.resolve(new Map()) };
+
 /** Requirement classes by id. */
 export class RequirementClasses {
   readonly #repository: Pick<RequirementClassesRepository, 'findMany'>;
+  readonly #records: ClassRecords;
   readonly #known = new Map<string, Known>();
   readonly #loading = new Map<string, Promise<void>>();
   /** Ids of pending `load` calls: classes that a part of a call has read stay until all of it is read. */
@@ -29,8 +39,10 @@ export class RequirementClasses {
   #nextIndex = 0;
   #nextSerial = 1;
 
-  constructor(repository: Pick<RequirementClassesRepository, 'findMany'>) {
+  /** @param records without them, nothing was measured for any class */
+  constructor(repository: Pick<RequirementClassesRepository, 'findMany'>, records = noRecords) {
     this.#repository = repository;
+    this.#records = records;
   }
 
   /** Returns the class, or undefined if it is not in memory. */
@@ -84,20 +96,45 @@ export class RequirementClasses {
     }
   }
 
+  /** Reads again what was measured for the classes whose preferences read it. */
+  async readRecords(): Promise<void> {
+    const reading = [...this.#known.values()].flatMap(({ cls }) => measuredPreferences(cls));
+    if (reading.length === 0) return;
+    const found = await this.#records.find(reading.map(({ id }) => id));
+    for (const { id, preferences } of reading) preferences.record = found.get(id);
+  }
+
   #read(ids: readonly string[]): Promise<void> {
     const reading = this.#repository
       .findMany(ids)
-      .then((documents) => documents.forEach((document) => this.#add(document)))
+      .then((documents) => this.#addAll(documents))
       .finally(() => ids.forEach((id) => this.#loading.delete(id)));
     for (const id of ids) this.#loading.set(id, reading);
     return reading;
   }
 
-  #add({ _id, requirements }: RequirementClassDocument): void {
+  async #addAll(documents: readonly RequirementClassDocument[]): Promise<void> {
+    const reading = documents.flatMap(({ _id, requirements }) =>
+      requirements.preferences ? measuredPreferences(prepareClass(_id, -1, requirements)) : [],
+    );
+    const found = reading.length === 0 ? undefined : await this.#records.find(reading.map(({ id }) => id));
+    for (const document of documents) this.#add(document, found?.get(document._id));
+  }
+
+  #add({ _id, requirements }: RequirementClassDocument, record: ClassRecord | undefined): void {
     if (this.#known.has(_id)) return;
     const index = this.#freeIndexes.pop() ?? this.#nextIndex++;
     const cls = prepareClass(_id, index, requirements, this.#nextSerial);
+    if (cls.preferences) cls.preferences.record = record;
     this.#nextSerial = (this.#nextSerial + 1) % maxSerial;
     this.#known.set(_id, { cls, isRequested: true, usedAt: 0 });
   }
+}
+
+/** The preferences of the class, if they read what was measured for it. */
+function measuredPreferences({ id, preferences }: RequirementClass): readonly {
+  readonly id: string;
+  readonly preferences: ClassPreferences;
+}[] {
+  return preferences?.readsMeasured ? [{ id, preferences }] : [];
 }

@@ -107,6 +107,18 @@ describe('a selector', () => {
     expect(compileSelector(text).scope).toBe(scope);
   });
 
+  it.each([
+    ['measured.finished >= 5 && measured.speed > 1.2', 'SHAPE'],
+    ['measured.siteSuccessRate > 0.9', 'SHAPE'],
+    ['measured.hostSpeed > 1.0', 'WORKER'],
+    ['measured.failed == 0 && worker.labels.rack == "r1"', 'LABELS'],
+    ['dyn(measured) == dyn(worker.network)', 'WORKER'],
+  ])('reads measured values in preferences: %s', (text, scope) => {
+    const { scope: found, readsMeasured } = compileSelector(text, 'preferences', 'PREFERENCE');
+    expect([found, readsMeasured]).toEqual([scope, true]);
+    expect(() => compileSelector(text)).toThrow(/known attributes/);
+  });
+
   it('looks at each label at most once for each of its parts, however long it is', () => {
     const longest = Array.from(
       { length: 4 },

@@ -1,17 +1,19 @@
 /**
  * Selectors: CEL expressions over the published attributes of a worker and its queue. They are checked at
  * submit: they must parse, be a condition, and have bounded cost for any worker. An unknown attribute makes
- * its comparison fail: unknown values never satisfy.
+ * its comparison fail: unknown values never satisfy. Preferences may also read what was measured for the
+ * class of the job.
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
 import { celCondition, celLimits } from '../../shared/cel/cel-condition.js';
 import { isCelNode } from '../../shared/cel/cel-syntax.js';
+import { isOfHost, measuredSchema } from './measured.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-const environment = new Environment({ limits: celLimits })
+const selectors = new Environment({ limits: celLimits })
   .registerVariable({
     name: 'worker',
     schema: {
@@ -38,6 +40,10 @@ const environment = new Environment({ limits: celLimits })
     name: 'queue',
     schema: { name: 'string', site: 'string', executor: 'string', labels: 'map<string, string>' },
   });
+const preferences = selectors.clone().registerVariable({ name: 'measured', schema: measuredSchema });
+
+/** Use of a condition: for workers that a job needs, or for those that it prefers. */
+export type ConditionUse = 'SELECTOR' | 'PREFERENCE';
 
 /** Attributes of one worker for selectors; created by {@link selectorView}. */
 export type SelectorView = Readonly<Record<string, unknown>>;
@@ -52,6 +58,8 @@ export type SelectorScope = 'SHAPE' | 'LABELS' | 'WORKER';
 export interface Selector {
   readonly text: string;
   readonly scope: SelectorScope;
+  /** True if it reads what was measured for the class of the job. */
+  readonly readsMeasured: boolean;
   /** Returns true if the worker is accepted; an unknown attribute or a failed evaluation accepts nothing. */
   accepts(view: SelectorView): boolean;
 }
@@ -60,25 +68,28 @@ const maxCompiled = 10_000;
 const compiled = new LRUCache<string, Selector>({ maxSize: maxCompiled, sizeCalculation: () => 1 });
 
 /**
- * Checks and compiles a selector; the same text is compiled once.
+ * Checks and compiles a condition; the same text is compiled once for each use.
  * @param field path of the text in the input, for the message
  * @throws DomainError SELECTOR_INVALID with the expected form
  */
-export function compileSelector(text: string, field = 'selector'): Selector {
-  const known = compiled.get(text);
+export function compileSelector(text: string, field = 'selector', use: ConditionUse = 'SELECTOR'): Selector {
+  const key = `${use} ${text}`;
+  const known = compiled.get(key);
   if (known) return known;
-  const selector = compile(text, field);
-  compiled.set(text, selector);
+  const selector = compile(text, field, use);
+  compiled.set(key, selector);
   return selector;
 }
 
-function compile(text: string, field: string): Selector {
+function compile(text: string, field: string, use: ConditionUse): Selector {
+  const environment = use === 'SELECTOR' ? selectors : preferences;
   const condition = celCondition(environment, text, 'a worker', 'worker.cores >= 8');
   if ('expected' in condition) throw refused(text, field, condition.expected);
-  const { readsWorker, readsLabels } = readsOf(condition.ast);
+  const { readsWorker, readsLabels, readsMeasured } = readsOf(condition.ast);
   return {
     text,
     scope: readsWorker ? 'WORKER' : readsLabels ? 'LABELS' : 'SHAPE',
+    readsMeasured,
     accepts: (view) => condition.isMet(view),
   };
 }
@@ -86,14 +97,15 @@ function compile(text: string, field: string): Selector {
 interface Reads {
   readsWorker: boolean;
   readsLabels: boolean;
+  readsMeasured: boolean;
 }
 
-/** Attributes in which workers of one shape may differ. */
+/** Attributes of `worker` in which workers of one shape may differ. */
 const ownFields = new Set(['host', 'name', 'version', 'cores', 'memoryMiB', 'diskMiB']);
 
 /** Attributes of `worker` that are read. */
 function readsOf(ast: unknown): Reads {
-  const reads: Reads = { readsWorker: false, readsLabels: false };
+  const reads: Reads = { readsWorker: false, readsLabels: false, readsMeasured: false };
   walk(ast, reads);
   return reads;
 }
@@ -104,20 +116,29 @@ function walk(node: unknown, reads: Reads): void {
     return;
   }
   if (!isCelNode(node)) return;
-  if (isMember(node)) {
+  if (isMemberOf('worker', node)) {
     if (ownFields.has(node.args[1])) reads.readsWorker = true;
     if (node.args[1] === 'labels') reads.readsLabels = true;
     return;
   }
+  if (isMemberOf('measured', node)) {
+    reads.readsMeasured = true;
+    if (isOfHost(node.args[1])) reads.readsWorker = true;
+    return;
+  }
   // `worker` as a whole: the attributes it depends on are unknown.
   if (node.op === 'id' && node.args === 'worker') reads.readsWorker = true;
+  if (node.op === 'id' && node.args === 'measured') reads.readsWorker = reads.readsMeasured = true;
   walk(node.args, reads);
 }
 
-function isMember(node: { op: string; args: unknown }): node is { op: string; args: [unknown, string] } {
+function isMemberOf(
+  variable: 'worker' | 'measured',
+  node: { op: string; args: unknown },
+): node is { op: string; args: [unknown, string] } {
   if (node.op !== '.' || !Array.isArray(node.args)) return false;
   const [target, name] = node.args as unknown[];
-  return isCelNode(target) && target.op === 'id' && target.args === 'worker' && typeof name === 'string';
+  return isCelNode(target) && target.op === 'id' && target.args === variable && typeof name === 'string';
 }
 
 function refused(text: string, field: string, expected: string): DomainError {

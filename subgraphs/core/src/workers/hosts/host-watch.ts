@@ -5,7 +5,6 @@
  * begins again with them.
  */
 import type { Clock } from '@rhizome/clock';
-import { isPlannedEnd, isUncounted, jobErrorsOfCore } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { isCanary } from '../../jobs/model/canary-owner.js';
 import { isHeld } from '../../jobs/model/job-state.js';
@@ -18,6 +17,7 @@ import { keepFollowing } from '../../shared/keep-following.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 import type { HostBook } from './host-book.js';
 import { HostChanges } from './host-changes.js';
+import { mayBeOfHost } from './host-failure.js';
 import { HostJudge } from './host-judge.js';
 import type { HostLimits, HostPlace } from './host-state.js';
 import type { HostsRepository } from './hosts.repository.js';
@@ -173,11 +173,8 @@ class WatchedAttempts {
   }
 
   /** True for a failure that the host may have caused: fast, and neither a limit nor a lost contact. */
-  #countsAgainst({ family, code, seconds }: StoredFailure): boolean {
-    if (family === undefined || family === 'LIMIT' || jobErrorsOfCore.includes(code)) return false;
-    const error = { family, code, retryable: true };
-    const isFast = seconds <= this.#options.limits.fastSeconds;
-    return isFast && !isUncounted(error) && !isPlannedEnd(error);
+  #countsAgainst(failure: StoredFailure): boolean {
+    return failure.seconds <= this.#options.limits.fastSeconds && mayBeOfHost(failure);
   }
 }
 

@@ -1,0 +1,61 @@
+/** Changes of the records of classes that events make. Pure. */
+import { isCanary } from '../../jobs/model/canary-owner.js';
+import type { JobEvent } from '../../jobs/model/job-event.types.js';
+import type { ClassRecord, MeasuredAttempts } from '../../scheduler/requirements/measured.js';
+import { mayBeOfHost } from '../hosts/host-failure.js';
+import { maxHosts, maxQueues } from './class-record.document.js';
+
+/** An ended attempt that counts. */
+export interface EndedRun {
+  /** Position of its event in the stream. */
+  readonly token: string;
+  readonly classId: string;
+  readonly queue: string;
+  readonly site: string;
+  readonly host: string;
+  readonly hasFinished: boolean;
+  readonly seconds: number;
+}
+
+/** Part of a record that events change. */
+export type RecordCounts = Pick<ClassRecord, 'queues' | 'hosts'>;
+
+/** The attempt that an event ended, if its job has preferences and its end says something about the place. */
+export function endedRun({ token, last }: JobEvent): EndedRun | undefined {
+  const { run, to, failure, classId } = last;
+  if (!run || isCanary(last)) return undefined;
+  const { queue, site = '', host, seconds } = run;
+  const hasFinished = to === 'FINISHED';
+  if (queue === undefined || host === undefined) return undefined;
+  if (!hasFinished && !(failure && mayBeOfHost(failure))) return undefined;
+  return { token, classId, queue, site, host, hasFinished, seconds: Math.max(0, seconds) };
+}
+
+/** Adds an attempt. The entries of its queue and host become the last ones, and the oldest are left out. */
+export function withRun({ queues, hosts }: RecordCounts, run: EndedRun): RecordCounts {
+  const { queue, site, host } = run;
+  const isQueue = (one: { readonly queue: string }): boolean => one.queue === queue;
+  const isHost = (one: RecordCounts['hosts'][number]): boolean => one.queue === queue && one.host === host;
+  return {
+    queues: moved(queues, isQueue, (old) => ({ queue, site, ...added(old, run) }), maxQueues),
+    hosts: moved(hosts, isHost, (old) => ({ queue, host, ...added(old, run) }), maxHosts),
+  };
+}
+
+function moved<T>(
+  all: readonly T[],
+  isOwn: (one: T) => boolean,
+  next: (old: T | undefined) => T,
+  most: number,
+): readonly T[] {
+  const others = all.filter((one) => !isOwn(one));
+  return [...others, next(all.find(isOwn))].slice(-most);
+}
+
+function added(
+  { finished, failed, seconds }: MeasuredAttempts = { finished: 0, failed: 0, seconds: 0 },
+  run: EndedRun,
+): MeasuredAttempts {
+  if (!run.hasFinished) return { finished, failed: failed + 1, seconds };
+  return { finished: finished + 1, failed, seconds: seconds + run.seconds };
+}
