@@ -57,22 +57,31 @@ export class CandidateGroups {
     let ofShape = this.#byShape.get(shape);
     if (!ofShape) this.#byShape.set(shape, (ofShape = new Map()));
     const plain = experiments?.join(' ') ?? '*';
-    const scores = this.#hostClasses.map((cls) => worker.preference(cls)?.score ?? 0);
-    const key = scores.length === 0 ? plain : `${plain} ${scores.join(' ')}`;
+    const isDivided = this.#hostClasses.length > 0;
+    const key = isDivided ? `${plain} ${this.#scoresOf(worker)}` : plain;
     const known = ofShape.get(key);
     if (known) return known;
-    const isMixed = scores.length > 0 && this.#hostGroups >= maxHostGroups;
+    const isMixed = isDivided && this.#hostGroups >= maxHostGroups;
     const mixed = isMixed ? ofShape.get(plain) : undefined;
     if (mixed) return mixed;
     const compared = new Set(isMixed ? [] : this.#hostClasses);
     const group: CandidateGroup = {
-      ...{ shape, experiments, allowance, log: [], buckets: new Map(), order: new OrderedBuckets() },
+      shape,
+      experiments,
+      allowance,
+      log: [],
+      buckets: new Map(),
+      order: new OrderedBuckets(),
       preferenceScore: (cls) => scoreIn(worker, compared, cls),
     };
     ofShape.set(isMixed ? plain : key, group);
     this.all.push(group);
-    if (scores.length > 0) this.#hostGroups += 1;
+    if (isDivided) this.#hostGroups += 1;
     return group;
+  }
+
+  #scoresOf(worker: FleetWorker): string {
+    return this.#hostClasses.map((cls) => worker.preference(cls)?.score ?? 0).join(' ');
   }
 }
 
