@@ -131,8 +131,11 @@ export class WebEndpoints {
     assertNotOfOtherSite(attempt.request);
     const spent = this.#attempts.charge(attempt);
     if (spent) throw spent;
-    const to = queryOf(attempt.request).get('to') ?? '/';
-    const { address, loginState } = await this.#begin(attempt, { to, linkTo: null });
+    const { request } = attempt;
+    const to = queryOf(request).get('to') ?? '/';
+    const { webSessions } = this.#options.identity;
+    const previous = webSessions.idOf(cookieOf(request, sessionCookie) ?? '');
+    const { address, loginState } = await this.#begin(attempt, { to, linkTo: null, previous });
     return redirect(address, [loginState]);
   }
 
@@ -142,8 +145,12 @@ export class WebEndpoints {
    */
   async #link(attempt: Attempt): Promise<Page> {
     const id = await this.#ownSession(attempt);
-    const linkTo = await this.#options.identity.links.loginOfSession(id);
-    const { address, loginState } = await this.#begin(attempt, { to: linkPage, linkTo });
+    attempt.action = 'auth.startLink';
+    const { links, webSessions } = this.#options.identity;
+    const linkTo = await links.loginOfSession(id);
+    const { address, loginState } = await this.#begin(attempt, { to: linkPage, linkTo, previous: null });
+    const session = await webSessions.find(id);
+    this.#attempts.record(attempt, session ? humanHolder(session.principalId) : null);
     const { headers, ...page } = json({ address });
     return { ...page, headers: { ...headers, 'set-cookie': [loginState] } };
   }
@@ -166,7 +173,7 @@ export class WebEndpoints {
     attempt.action = 'auth.login';
     // Not a guess: the state is in a sealed cookie, and the issuer verifies the code.
     await this.#attempts.admit(attempt, { holder: undefined });
-    const { identity, token, to, linkTo } = await webLogin.end(
+    const { identity, token, to, linkTo, previous } = await webLogin.end(
       cookieOf(request, loginCookie) ?? '',
       queryOf(request).toString(),
     );
@@ -178,8 +185,8 @@ export class WebEndpoints {
       // Behind `#`, which no server logs.
       return redirect(`${to}#link=${links.proofFor(linkTo, identity, token)}`, [loggedIn]);
     }
-    const previous = cookieOf(request, sessionCookie);
-    if (previous !== undefined) await webSessions.end(previous);
+    const replaced = previous === null ? undefined : await webSessions.end(previous);
+    if (replaced) this.#attempts.record({ ...attempt, action: 'auth.logout' }, replaced);
     const id = await webSessions.start(identity);
     this.#attempts.succeeded(attempt, [claimedBySession(id)]);
     this.#attempts.record(attempt, humanHolder(identity.principalId));

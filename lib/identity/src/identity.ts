@@ -136,7 +136,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     keys,
     groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
     links: new LinksService({
-      ...{ ...common, links: store.links, principals: store.principals },
+      ...{ ...common, links: store.links, principals: store.principals, issuers },
       ...{ visiblePrincipals: principals, sessions: webSessions, encryption, log },
     }),
     elevations: new ElevationsService({ ...common, elevations, people, tokens, sessions: webSessions, log }),

@@ -125,18 +125,40 @@ it('ends the session by its button, also for a copy of the cookie', async () => 
   await page.getByRole('button', { name: 'Leave' }).click();
   await page.getByRole('link', { name: 'institute' }).waitFor();
   expect(await sessionCookie(page.context())).toBeUndefined();
+  expect(await statusWith(cookie?.value ?? '')).toBe(401);
+});
+
+it('ends the earlier session of the browser at its next login, and records it', async () => {
+  const { page } = await openPage(browser, origin);
+  await logIn(page, 'coe');
+  const subject = await page.locator('.who').innerText();
+  const earlier = await idOf(page);
+  // The issuer remembers the login, and asks for consent only.
+  await page.goto(`${origin}/auth/login?issuer=institute&to=/`);
+  await page.waitForURL(/interaction/);
+  await page.locator('button[type=submit]').click();
+  await page.locator('.who', { hasText: subject }).waitFor();
+  const id = await idOf(page);
+  expect(id).not.toBe(earlier);
+  expect([await statusWith(earlier), await statusWith(id)]).toEqual([401, 200]);
+  const [logout] = await inAudit('auth.logout');
+  expect(logout?.actor.subject).toBe(subject);
+});
+
+/** Status of the answer to a request with the cookie of a session. */
+async function statusWith(session: string): Promise<number> {
   const response = await fetch(`${origin}/graphql`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      cookie: `${cookieName}=${cookie?.value}`,
+      cookie: `${cookieName}=${session}`,
       'x-rhizome-csrf': '1',
       origin,
     },
     body: JSON.stringify({ query: '{ viewer { subject } }' }),
   });
-  expect(response.status).toBe(401);
-});
+  return response.status;
+}
 
 it('ends the session when the principal is revoked, in the open page', async () => {
   const { page } = await openPage(browser, origin);
@@ -247,6 +269,8 @@ it('links the account of a second login to the session, and unlinks it', async (
     actor: { subject: own },
     targets: { ids: expect.arrayContaining(['fay-2']) },
   });
+  const [start] = await inAudit('auth.startLink');
+  expect(start?.actor.subject).toBe(own);
   const [login] = await inAudit('auth.link');
   expect(await other.getAttribute('data-identity')).toBe(login?.actor.subject);
   await other.getByRole('button', { name: /^Unlink/ }).click();

@@ -9,48 +9,63 @@ import { openText, sealText } from '../tokens/sealed-text.js';
 
 /** An identity that somebody has shown to be theirs. */
 export interface ShownIdentity extends Pick<OutsideIdentity, 'principalId' | 'kind'> {
+  /** The `iss` of its issuer. */
+  readonly issuer: string;
   /** Time at which its issuer issued the token, in seconds since 1970. */
   readonly issuedAt: number;
+  /** Latest time at which somebody logged in for it, in milliseconds since 1970. */
+  readonly shownAt: number;
   /** Digest of the token, which counts once. */
   readonly tokenDigest: string;
 }
 
+/** Session to which a proof belongs. */
+interface ProofContext {
+  /** The login of the session. */
+  readonly family: string;
+  readonly encryption: KeyEncryption;
+}
+
 const prefix = 'link';
 
-/** The identity of a token that was accepted. */
-export function shownBy({ principalId, kind, claims }: OutsideIdentity, token: string): ShownIdentity {
+/** The identity of a token that was accepted. @param shownAt by default, the second in which it was issued */
+export function shownBy(
+  { principalId, kind, claims, issuer: { issuer } }: OutsideIdentity,
+  token: string,
+  shownAt?: number,
+): ShownIdentity {
   // What the signature covers: other bytes in its own place do not make another proof.
   const tokenDigest = digestOfText(token.slice(0, token.lastIndexOf('.')));
-  return { principalId, kind, issuedAt: Number(claims['iat']), tokenDigest };
+  const issuedAt = Number(claims['iat']);
+  // Issuers round to seconds.
+  return { principalId, kind, issuer, issuedAt, tokenDigest, shownAt: shownAt ?? issuedAt * 1000 + 999 };
 }
 
 /**
  * The proof for a session. It has the parts of a JWT, and names the account in plain text like a token does:
  * the audit log reads it there.
- * @param family the login of the session
  */
 export function sealProof(
   identity: OutsideIdentity,
   token: string,
-  { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
+  { family, encryption, now }: ProofContext & { readonly now: Date },
 ): string {
   const { displayName: name, subject: sub } = identity;
   const account = encoded(
     JSON.stringify({ iss: identity.issuer.issuer, sub, ...(name !== null && { name }) }),
   );
-  const sealed = sealText(encryption, shownBy(identity, token), contextOf(account, family));
+  const sealed = sealText(encryption, shownBy(identity, token, now.getTime()), contextOf(account, family));
   return `${prefix}.${account}.${encoded(sealed)}`;
 }
 
 /** The identity that a proof shows; undefined if it was not made for the session. */
-export function openProof(
-  proof: string,
-  { family, encryption }: { readonly family: string; readonly encryption: KeyEncryption },
-): ShownIdentity | undefined {
+export function openProof(proof: string, { family, encryption }: ProofContext): ShownIdentity | undefined {
   const [head, account = '', sealed = '', ...others] = proof.split('.');
   if (head !== prefix || others.length > 0) return undefined;
   const text = Buffer.from(sealed, 'base64url').toString();
-  return openText(encryption, text, contextOf(account, family)) as ShownIdentity | undefined;
+  const shown = openText(encryption, text, contextOf(account, family)) as Partial<ShownIdentity> | undefined;
+  // A proof of an earlier release names no issuer.
+  return shown?.issuer === undefined ? undefined : (shown as ShownIdentity);
 }
 
 const contextOf = (account: string, family: string): string => `link ${family} ${account}`;

@@ -16,12 +16,18 @@ export interface LinkRequest {
   readonly personId: string;
   /** Id of the proof, which can be used once. */
   readonly proofId: string;
-  /** Time after which the proof is not accepted in any case. */
-  readonly proofEndsAt: Date;
+  /** Latest time at which somebody logged in for the proof. */
+  readonly shownAt: Date;
 }
 
+/** Greatest age of the token that proves the second identity, in seconds. */
+export const proofSeconds = 600;
+/** Kept longer than a token is accepted: clocks differ. */
+const keptMs = 2 * proofSeconds * 1000;
+
 /** Reasons for which nothing was written. */
-export type LinkFault = 'SUSPENDED' | 'PROOF_USED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
+export type LinkFault =
+  'SUSPENDED' | 'PROOF_USED' | 'PROOF_OUTDATED' | 'ALREADY_LINKED' | 'TOO_MANY_IDENTITIES';
 
 const unlinked: UpdateFilter<PrincipalDocument> = { $unset: { personId: '', linkedAt: '' } };
 
@@ -52,11 +58,12 @@ export class LinksRepository {
   }
 
   async #link(
-    { principalId, otherId, personId: fresh, proofId, proofEndsAt }: LinkRequest,
+    { principalId, otherId, personId: fresh, proofId, shownAt }: LinkRequest,
     now: Date,
     session: ClientSession,
   ): Promise<LinkFault | undefined> {
     const ids = [principalId, otherId];
+    const expiresAt = new Date(now.getTime() + keptMs);
     // The write first: the documents are read as they are after all transactions before this one.
     await touchPrincipals(this.#principals, { _id: { $in: ids } }, now, session);
     const found = await this.#principals.find({ _id: { $in: ids } }, { session }).toArray();
@@ -64,7 +71,7 @@ export class LinksRepository {
     if (!own || !other) throw new TypeError('A principal vanished');
     if (own.isSuspended || other.isSuspended) return this.#abort(session, 'SUSPENDED');
     if (own.personId !== undefined && own.personId === other.personId) {
-      const proof = { $setOnInsert: { schemaVersion: 1, expiresAt: proofEndsAt } };
+      const proof = { $setOnInsert: { schemaVersion: 1, expiresAt } };
       await this.#usedProofs.updateOne({ _id: proofId }, proof, { session, upsert: true });
       return undefined;
     }
@@ -73,8 +80,9 @@ export class LinksRepository {
     await touchPrincipals(this.#principals, { personId, _id: { $nin: ids } }, now, session);
     const before = await this.#principals.countDocuments({ personId }, { session });
     if (before >= maxIdentities) return this.#abort(session, 'TOO_MANY_IDENTITIES');
-    const proof = { _id: proofId, schemaVersion: 1, expiresAt: proofEndsAt };
-    await this.#usedProofs.insertOne(proof, { session });
+    await this.#usedProofs.insertOne({ _id: proofId, schemaVersion: 1, expiresAt }, { session });
+    const ends = { _id: { $in: ids.map(endOf) }, expiresAt: { $gt: new Date(shownAt.getTime() + keptMs) } };
+    if (await this.#usedProofs.findOne(ends, { session })) return this.#abort(session, 'PROOF_OUTDATED');
     const linked = { $set: { personId, linkedAt: now, schemaVersion: 2 } };
     await this.#principals.updateOne({ _id: otherId }, linked, { session });
     if (own.personId === undefined)
@@ -87,7 +95,10 @@ export class LinksRepository {
     return fault;
   }
 
-  /** Removes the links of a principal. Null if it has none. */
+  /**
+   * Removes the links of a principal. Null if it has none. Proofs from before it no longer count, for as long
+   * as they could: else one that was not used yet would renew the link.
+   */
   unlink(principalId: string, now: Date): Promise<PrincipalDocument | null> {
     return inTransaction(this.#db, async (session) => {
       await touchPrincipals(this.#principals, { _id: principalId }, now, session);
@@ -99,7 +110,12 @@ export class LinksRepository {
       const left = await this.#principals.countDocuments({ personId }, { session });
       // One identity alone is a person without links.
       if (left === 1) await this.#principals.updateMany({ personId }, unlinked, { session });
+      const end = { $set: { schemaVersion: 1, expiresAt: new Date(now.getTime() + keptMs) } };
+      await this.#usedProofs.updateOne({ _id: endOf(principalId) }, end, { session, upsert: true });
       return found;
     });
   }
 }
+
+/** Id of the record of the latest end of a link of a principal; its expiry shows the time. */
+const endOf = (principalId: string): string => `unlink ${principalId}`;

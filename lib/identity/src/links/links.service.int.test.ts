@@ -260,6 +260,17 @@ describe('linkIdentity of the session of a browser', () => {
     expect(await links.loginOfSession(id)).toBe(login);
   });
 
+  it('is refused after the issuer of the second identity was disabled', async () => {
+    const { outside, links } = system.identity;
+    const { principal, login } = await sessionOf('joe');
+    const token = await proofOf('joe-2');
+    const proof = links.proofFor(login, await outside.accept(token), token);
+    await trustSecond(false);
+    expect((await link(principal, proof)).codes).toEqual(['TOKEN_NOT_ACCEPTED']);
+    await trustSecond();
+    expect((await link(principal, proof)).codes).toEqual([]);
+  });
+
   it('is refused after the second identity was suspended, and to a session that has ended', async () => {
     const { outside, links, tokens, webSessions } = system.identity;
     const { id, principal, login } = await sessionOf('jan');
@@ -274,6 +285,33 @@ describe('linkIdentity of the session of a browser', () => {
 });
 
 describe('the end of a link', () => {
+  it('ends all proofs from before it, of either identity, that were not used yet', async () => {
+    const { first, id, other } = await linkedPair('rob');
+    const old = await proofOf('rob-2', { iat: seconds(-5) });
+    const oldOfFirst = await system.issuer.issue({ sub: 'rob', client_id: undefined, iat: seconds(-5) });
+    await system.identity.links.unlink(id, await now(first.token));
+    expect((await link(await now(first.token), old)).codes).toEqual(['TOKEN_TOO_OLD']);
+    expect((await link(await now(other), oldOfFirst)).codes).toEqual(['TOKEN_TOO_OLD']);
+    expect((await link(await now(first.token), await proofOf('rob-2'))).codes).toEqual([]);
+  });
+
+  it('ends the proofs of sessions to the millisecond', async () => {
+    const { outside, links, webSessions } = system.identity;
+    const { first, id } = await linkedPair('ron');
+    const token = await system.issuer.issue({ sub: 'ron', client_id: undefined });
+    const session = await webSessions.start(await outside.accept(token));
+    const login = await links.loginOfSession(session);
+    const inSession = await now(await webSessions.tokenOf(session));
+    const prove = async (): Promise<string> => {
+      const proof = await proofOf('ron-2');
+      return links.proofFor(login, await outside.accept(proof), proof);
+    };
+    const unused = await prove();
+    await links.unlink(id, await now(first.token));
+    expect((await link(inSession, unused)).codes).toEqual(['TOKEN_TOO_OLD']);
+    expect((await link(inSession, await prove())).codes).toEqual([]);
+  });
+
   it('takes what came through an identity that is suspended, for as long as it is', async () => {
     const { first, id, other } = await linkedPair('sue');
     await waitFor('the link', async () => (await linkedOf(first.token)) !== undefined, patience);

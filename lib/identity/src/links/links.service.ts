@@ -9,6 +9,7 @@ import {
   isDomainError,
 } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import type { IssuersRepository } from '../issuers/issuers.repository.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
 import type { IdentityDocument, PrincipalDocument } from '../principals/principal.document.js';
 import type { PrincipalsRepository } from '../principals/principals.repository.js';
@@ -16,7 +17,7 @@ import type { PrincipalsService } from '../principals/principals.service.js';
 import { sessionEnded, type WebSessions } from '../sessions/web-sessions.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
 import { openProof, sealProof, type ShownIdentity, shownBy } from './link-proofs.js';
-import type { LinksRepository } from './links.repository.js';
+import { type LinksRepository, proofSeconds } from './links.repository.js';
 
 /** Reasons to refuse a link, besides invalid values. */
 export type LinkCode =
@@ -45,6 +46,7 @@ export interface LinksOptions {
   readonly links: LinksRepository;
   readonly principals: Pick<PrincipalsRepository, 'principal' | 'identitiesOf' | 'identitiesOfPeople'>;
   readonly visiblePrincipals: Pick<PrincipalsService, 'principal' | 'identitiesOf'>;
+  readonly issuers: Pick<IssuersRepository, 'byIssuer'>;
   readonly outside: Pick<OutsideTokens, 'accept'>;
   readonly sessions: Pick<WebSessions, 'ofPrincipal' | 'find' | 'currentElevation'>;
   readonly encryption: KeyEncryption;
@@ -53,15 +55,15 @@ export interface LinksOptions {
   readonly log: Logger;
 }
 
-/** Greatest age of the token that proves the second identity, in seconds. */
-const proofSeconds = 600;
-/** Kept longer than a token is accepted: clocks differ. */
-const proofKeptMs = 2 * proofSeconds * 1000;
 const personSubject = /^usr_[0-9A-Z]{26}$/;
 
 const faults = {
   SUSPENDED: ['TOKEN_NOT_ACCEPTED', 'token: its identity or yours is suspended'],
   PROOF_USED: ['TOKEN_USED', 'token: it was used for a link before; log in with the second identity again'],
+  PROOF_OUTDATED: [
+    'TOKEN_TOO_OLD',
+    'token: it is from before the end of a link of its identity or yours; log in with the second identity again',
+  ],
   ALREADY_LINKED: [
     'ALREADY_LINKED',
     'token: its identity is linked to identities other than yours; end that link first',
@@ -97,8 +99,8 @@ export class LinksService {
     const { principalId: otherId, tokenDigest } = identity;
     const now = clock.now();
     const proofId = `link ${tokenDigest}`;
-    const proofEndsAt = new Date(now.getTime() + proofKeptMs);
-    const request = { principalId: by.subject, otherId, personId: ids.next('person'), proofId, proofEndsAt };
+    const shownAt = new Date(identity.shownAt);
+    const request = { principalId: by.subject, otherId, personId: ids.next('person'), proofId, shownAt };
     const fault = await links.link(request, now);
     if (fault) {
       const [code, message] = faults[fault];
@@ -127,7 +129,8 @@ export class LinksService {
    * only.
    */
   proofFor(family: string, identity: OutsideIdentity, token: string): string {
-    return sealProof(identity, token, { family, encryption: this.#options.encryption });
+    const { encryption, clock } = this.#options;
+    return sealProof(identity, token, { family, encryption, now: clock.now() });
   }
 
   /** The identity that a token proves; undefined with an error if it cannot be linked. */
@@ -164,10 +167,13 @@ export class LinksService {
   }
 
   async #ofSession(proof: string, family: string): Promise<ShownIdentity | DomainError> {
-    const { principals, encryption } = this.#options;
+    const { principals, issuers, encryption } = this.#options;
     const shown = openProof(proof, { family, encryption });
     if (!shown)
       return new DomainError('UNAUTHENTICATED', 'it is no proof for this session; start the link again');
+    // The issuer may have been disabled since, because others can make tokens in its name.
+    if (!(await issuers.byIssuer(shown.issuer))?.isEnabled)
+      return new DomainError('FORBIDDEN', `the issuer ${shown.issuer} is disabled`);
     const found = await principals.principal(shown.principalId);
     if (found && !found.isSuspended) return shown;
     return new DomainError('FORBIDDEN', `Principal "${shown.principalId}" is suspended`);

@@ -3,7 +3,7 @@ import { defineCollection } from '@rhizome/mongo';
 
 /** A proof that was used. */
 export interface UsedProofDocument {
-  /** `<thumbprint> <jti>` */
+  /** `<thumbprint> <jti>`, `link <digest>` of a token, or `unlink <principalId>` for the end of a link. */
   readonly _id: string;
   readonly schemaVersion: number;
   /** Time after which no gateway accepts the proof in any case. */

@@ -11,6 +11,8 @@ import { openText, sealText } from '../tokens/sealed-text.js';
 export const loginSeconds = 600;
 /** Time for which the metadata of an issuer is kept, in milliseconds. */
 const metadataMs = 10 * 60_000;
+/** Greatest difference between the clocks of issuer and gateway, in milliseconds. */
+const clockToleranceMs = 60_000;
 const sealContext = 'web login';
 
 /** Ports of {@link WebLogin}. */
@@ -36,6 +38,8 @@ export interface LoginEnd {
   readonly token: string;
   /** The login of the session that links the identity; null for a login that starts a session. */
   readonly linkTo: string | null;
+  /** The session that the browser had when the login began; null for none. */
+  readonly previous: string | null;
   /** Path of the page to return to. */
   readonly to: string;
 }
@@ -48,11 +52,17 @@ export interface LoginPurpose {
   readonly redirectUri: string;
   /** The login of the session that links the identity; null for a login that starts a session. */
   readonly linkTo: string | null;
+  /**
+   * Id of the session that the browser has now, and that the new one replaces; null for none. The browser
+   * does not send its cookie when it comes back from the issuer.
+   */
+  readonly previous: string | null;
 }
 
-interface State extends Omit<LoginPurpose, 'linkTo'> {
-  /** Undefined in a state of an earlier release. */
+interface State extends Omit<LoginPurpose, 'linkTo' | 'previous'> {
+  /** Undefined in a state of an earlier release, as `previous`. */
   readonly linkTo?: string | null;
+  readonly previous?: string | null;
   readonly issuer: string;
   readonly state: string;
   readonly nonce: string;
@@ -76,7 +86,8 @@ export class WebLogin {
   }
 
   /** @throws DomainError BAD_REQUEST for an unknown issuer, SERVICE_UNAVAILABLE if it does not answer */
-  async begin(name: string, { to, redirectUri, linkTo }: LoginPurpose): Promise<LoginStart> {
+  async begin(name: string, { to, redirectUri, ...sessions }: LoginPurpose): Promise<LoginStart> {
+    const { linkTo } = sessions;
     const offer = await this.#offer(name);
     const config = await this.#configuration(offer);
     const verifier = oidc.randomPKCECodeVerifier();
@@ -84,8 +95,8 @@ export class WebLogin {
     const address = oidc.buildAuthorizationUrl(config, {
       scope: offer.login?.scopes.join(' ') ?? 'openid',
       ...targetOf(offer),
-      // The issuer may know this browser as somebody else.
-      ...(linkTo !== null && { prompt: 'login' }),
+      // The issuer may know this browser as somebody else. With `max_age`, it says when it asked for a login.
+      ...(linkTo !== null && { prompt: 'login', max_age: String(loginSeconds) }),
       redirect_uri: redirectUri,
       code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
@@ -93,7 +104,7 @@ export class WebLogin {
       nonce,
     });
     const until = this.#options.now().getTime() + loginSeconds * 1000;
-    const purpose = { to: pathOf(to), redirectUri, linkTo };
+    const purpose = { to: pathOf(to), redirectUri, ...sessions };
     const kept: State = { issuer: name, state, nonce, verifier, until, ...purpose };
     return { address: address.href, state: sealText(this.#options.encryption, kept, sealContext) };
   }
@@ -122,7 +133,9 @@ export class WebLogin {
     // Else an issuer could answer with a token of another one.
     if (identity.issuer.issuer !== offer.issuer)
       throw new DomainError('UNAUTHENTICATED', `The token is not of the issuer ${offer.issuer}`);
-    return { identity, token, to: state.to, linkTo: state.linkTo ?? null };
+    const { linkTo = null, previous = null, until } = state;
+    if (linkTo !== null) assertLoggedInAgain(tokens.claims(), new Date(until - loginSeconds * 1000));
+    return { identity, token, to: state.to, linkTo, previous };
   }
 
   async #offer(name: string): Promise<LoginOffer> {
@@ -157,6 +170,21 @@ export class WebLogin {
       'The login took too long, or began in another browser; try again',
     );
   }
+}
+
+/**
+ * Refuses a login that the issuer remembered. Issuers that do not say when somebody logged in are trusted to
+ * have asked.
+ * @param claims of the ID token
+ * @param began time at which the login began
+ * @throws DomainError UNAUTHENTICATED
+ */
+export function assertLoggedInAgain(claims: { readonly auth_time?: unknown } | undefined, began: Date): void {
+  const at = Number(claims?.auth_time ?? NaN) * 1000;
+  if (!(at < began.getTime() - clockToleranceMs)) return;
+  const when = new Date(at).toISOString();
+  const text = `The issuer remembered a login of ${when} and did not ask for another one; log out there, and try again`;
+  throw new DomainError('UNAUTHENTICATED', text);
 }
 
 /** Parameters by which issuers put the gateway into the audience: RFC 8707, and the older `audience`. */

@@ -90,6 +90,11 @@ export class WebSessions {
     return (await issuing).accessToken;
   }
 
+  /** The text if it has the form of a session's id, or null. */
+  idOf(text: string): string | null {
+    return form.test(text) ? text : null;
+  }
+
   /** True if there is a session with this id, which may have ended. */
   async isKnown(id: string): Promise<boolean> {
     const { sessions, encryption } = this.#options;

@@ -18,7 +18,7 @@ import { type JobCountsRepository, subtract } from '../jobs/model/job-counts.rep
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from '../jobs/submit/normalise.js';
 import { readableParents } from '../jobs/submit/readable-parents.js';
-import { missingConsent, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
+import { missingConsent, otherIdentities, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
 import { checkSecretIds, lookUpSecrets } from '../jobs/submit/secret-lookup.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
@@ -113,7 +113,9 @@ export class TasksService {
     const missing = await missingConsent(owners, spec.experiment, this.#options.consents);
     if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
-    if (!reserved) await this.#options.quota.charge(experiment.name, owners.owner, usageOf(spec));
+    const { owner } = owners;
+    const linked = otherIdentities(principal, owner);
+    if (!reserved) await this.#options.quota.charge(experiment.name, owner, usageOf(spec), linked);
     reserved ??= await submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrincipal } from '@rhizome/authz';
 import { aSpec, freshKey, someone, testDomain, type TestProcess } from '../support/job-domain.fixture.js';
 
 // Limits of live jobs with a store; the rules themselves are in live-quota.test.ts.
@@ -33,6 +34,15 @@ describe('limits of live jobs', () => {
       details: { field },
     });
     expect((await submit(other, 'alpha', 5)).jobs).toHaveLength(5);
+  });
+
+  it('counts the jobs of linked identities once for their person', async () => {
+    const two = createPrincipal({ ...someone, subject: 'usr_second', linked: [someone.subject] });
+    const task = { experiment: 'alpha', idempotencyKey: 'second', name: 'task', template: aSpec(), count: 1 };
+    // The first identity has as many live jobs as it may have.
+    await expect(other.domain.tasks.submit(two, task)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    const alone = createPrincipal({ ...someone, subject: 'usr_second' });
+    expect(await other.domain.tasks.submit(alone, task)).toMatchObject({ task: { owner: 'usr_second' } });
   });
 
   it('counts bytes of payloads, by experiment', async () => {

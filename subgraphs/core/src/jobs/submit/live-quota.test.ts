@@ -23,8 +23,13 @@ function quotaWith(stored: Record<string, LiveUsage> | Error = {}) {
     clock: { now: () => new Date(state.nowMs), monotonicMs: () => state.nowMs },
     log: silentLogger(),
   });
-  const charge = async (owner: string, jobs: number, bytes = 0): Promise<unknown> =>
-    quota.charge('alpha', owner, { jobs, bytes }).then(
+  const charge = async (
+    owner: string,
+    jobs: number,
+    bytes = 0,
+    linked: readonly string[] = [],
+  ): Promise<unknown> =>
+    quota.charge('alpha', owner, { jobs, bytes }, linked).then(
       () => 'accepted',
       (error: { details: { field: unknown } }) => error.details.field,
     );
@@ -38,6 +43,14 @@ describe('LiveQuota', () => {
     expect(await charge('alice', 1, 1001)).toBe('quotas.liveBytesPerOwner');
     expect(await charge('alice', 10)).toBe('quotas.liveJobsPerExperiment');
     expect(await charge('alice', 9)).toBe('accepted');
+  });
+
+  it('counts the jobs of all identities of a person for the limits of the owner', async () => {
+    const { charge } = quotaWith({ alice: { jobs: 6, bytes: 0 } });
+    expect(await charge('alice-2', 5, 0, ['alice'])).toBe('quotas.liveJobsPerOwner');
+    expect(await charge('alice-2', 4, 0, ['alice'])).toBe('accepted');
+    expect(await charge('alice', 1, 0, ['alice-2'])).toBe('quotas.liveJobsPerOwner');
+    expect(await charge('alice-2', 1)).toBe('accepted');
   });
 
   it('adds what is submitted to what the store had, without another look', async () => {

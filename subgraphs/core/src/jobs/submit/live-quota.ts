@@ -57,21 +57,31 @@ export class LiveQuota {
     this.#options = options;
   }
 
-  /** Counts a submit of an owner. @throws DomainError LIMIT_EXCEEDED, with the name of the limit */
-  async charge(experiment: string, owner: string, added: LiveUsage): Promise<void> {
+  /**
+   * Counts a submit of an owner.
+   * @param linked other identities of the same person, whose jobs count for the limits of the owner
+   * @throws DomainError LIMIT_EXCEEDED, with the name of the limit
+   */
+  async charge(
+    experiment: string,
+    owner: string,
+    added: LiveUsage,
+    linked: readonly string[] = [],
+  ): Promise<void> {
+    const owners = [owner, ...linked];
     let known = this.#known.get(experiment);
     const age = known ? this.#nowMs() - known.readAtMs : Infinity;
-    const seemsFull = known !== undefined && this.#exceeded(known, owner, added) !== undefined;
+    const seemsFull = known !== undefined && this.#exceeded(known, owners, added) !== undefined;
     if (!known || age > longestMs || (seemsFull && age > shortestMs)) known = await this.#read(experiment);
-    const error = this.#exceeded(known, owner, added);
+    const error = this.#exceeded(known, owners, added);
     if (error) throw error;
     known.owners.set(owner, sum(known.owners.get(owner) ?? none, added));
     known.all = sum(known.all, added);
   }
 
-  #exceeded(known: Known, owner: string, added: LiveUsage): DomainError | undefined {
+  #exceeded(known: Known, owners: readonly string[], added: LiveUsage): DomainError | undefined {
     const { limits } = this.#options;
-    const own = sum(known.owners.get(owner) ?? none, added);
+    const own = owners.reduce((all, owner) => sum(all, known.owners.get(owner) ?? none), added);
     const all = sum(known.all, added);
     return (
       over('liveJobsPerOwner', own.jobs, limits) ??

@@ -1,6 +1,6 @@
 /** Owner of submitted jobs: the caller, or the user that a service submits for. */
 import { InputErrors } from '@rhizome/errors';
-import { assertCan, type Principal } from '@rhizome/authz';
+import { assertCan, owns, type Principal } from '@rhizome/authz';
 import type { SubmissionConsents } from '../ports.js';
 import type { JobValueError, JobValueErrorCode } from './job-input-error.types.js';
 
@@ -23,6 +23,12 @@ export async function missingConsent(
     path: ['onBehalfOf'],
     message: `onBehalfOf: ${JSON.stringify(owner)} has not allowed experiment "${experiment}" to submit for them, or may not submit; they allow it with the mutation allowSubmissionOnBehalf`,
   };
+}
+
+/** Other identities of the owner, if the owner is the caller: their live jobs have common limits. */
+export function otherIdentities(principal: Principal, owner: string): readonly string[] {
+  if (!owns(principal, owner)) return [];
+  return [principal.subject, ...(principal.linked ?? [])].filter((identity) => identity !== owner);
 }
 
 /** Determines the owner. @throws DomainError FORBIDDEN if the caller may not submit for others */

@@ -24,7 +24,7 @@ import { newJobDocument } from '../model/new-job.js';
 import { type LiveQuota, payloadBytes } from './live-quota.js';
 import { normalisePayload, normaliseRetry, type SecretIds } from './normalise.js';
 import { checkSecretIds, lookUpSecrets } from './secret-lookup.js';
-import { missingConsent, type Ownership, ownershipOf } from './ownership.js';
+import { missingConsent, otherIdentities, type Ownership, ownershipOf } from './ownership.js';
 import { readableParents } from './readable-parents.js';
 import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
@@ -141,10 +141,12 @@ export class SubmitService {
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     const refused = new Set(refusedJobs.refused.map(({ index }) => index));
     const accepted = input.jobs.filter((_, index) => !refused.has(index));
-    await this.#options.quota.charge(experiment.name, owners.owner, {
+    const usage = {
       jobs: accepted.length,
       bytes: accepted.reduce((all, { payload }) => all + payloadBytes(payload), 0),
-    });
+    };
+    const { owner } = owners;
+    await this.#options.quota.charge(experiment.name, owner, usage, otherIdentities(principal, owner));
     const reserved = await this.#options.submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,

@@ -5,7 +5,7 @@ import { digestInTurns, isDigestOf } from '@rhizome/digest';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
-import { ownershipOf } from '../../jobs/submit/ownership.js';
+import { otherIdentities, ownershipOf } from '../../jobs/submit/ownership.js';
 import { type SubmissionDocument, submissionSchemaVersion } from '../../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../../jobs/submit/submissions.repository.js';
 import { keyReused, listed, shareOf } from '../../jobs/submit/submit.service.js';
@@ -111,7 +111,7 @@ export class WorkflowSubmits {
     }
     const examined = await this.#examine(principal, owners, spec);
     if ('userErrors' in examined) return refused(examined.userErrors);
-    if (!reserved) await this.#charge(spec, owners, examined);
+    if (!reserved) await this.#charge(principal, spec, owners, examined);
     reserved ??= await submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,
@@ -130,6 +130,7 @@ export class WorkflowSubmits {
 
   /** Charges nodes, and what is stored for the seal. @throws DomainError LIMIT_EXCEEDED */
   async #charge(
+    principal: Principal,
     { experiment, nodes }: WorkflowSpec,
     { owner }: Owners,
     { bytes, plan: { part }, pieceBytes }: Examined,
@@ -142,7 +143,8 @@ export class WorkflowSubmits {
       const expected = `fewer than ${maxUnsealed}`;
       throw new DomainError('LIMIT_EXCEEDED', text, { field: 'isSealed', value: open, expected });
     }
-    await quota.charge(experiment, owner, { jobs: nodes.length, bytes: bytes + pieceBytes });
+    const usage = { jobs: nodes.length, bytes: bytes + pieceBytes };
+    await quota.charge(experiment, owner, usage, otherIdentities(principal, owner));
   }
 
   async #examine(
