@@ -13,6 +13,8 @@ import { IdentitiesPage, type Linking } from './pages/identities.js';
 import { JobPage } from './pages/job.js';
 import { JobsPage } from './pages/jobs.js';
 import { OverviewPage } from './pages/overview.js';
+import { QueuePage } from './pages/queue.js';
+import { QueuesPage } from './pages/queues.js';
 import { TaskPage } from './pages/task.js';
 import { WorkflowPage } from './pages/workflow.js';
 import { WorkflowsPage } from './pages/workflows.js';
@@ -147,6 +149,7 @@ function Frame({ api, linking, onLeave }: FrameProps) {
         <ConnectionBadge connection={api.connection} />
         <Link to="/jobs">Jobs</Link>
         <Link to="/workflows">Workflows</Link>
+        <Link to="/queues">Queues</Link>
         <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
         <span className="grow" />
@@ -173,6 +176,8 @@ function Page({ linking }: { linking: Linking | null }) {
   if (route.page === 'jobs') return <JobsPage />;
   if (route.page === 'workflows') return <WorkflowsPage />;
   if (route.page === 'workflow') return <WorkflowPage key={route.id} id={route.id} />;
+  if (route.page === 'queues') return <QueuesPage />;
+  if (route.page === 'queue') return <QueuePage key={route.id} name={route.id} />;
   if (route.page === 'errors') return <ErrorsPage />;
   if (route.page === 'identities') return <IdentitiesPage linking={linking} />;
   if (route.page === 'audit') return <AuditPage />;

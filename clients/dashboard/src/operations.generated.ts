@@ -78,6 +78,26 @@ export type AuditResult =
   /** No outcome is stored: the call still runs, or the gateway ended before the call did. */
   | 'UNKNOWN';
 
+/** End of a canary job. */
+export type CanaryOutcome =
+  /** It was cancelled, or closed by core. */
+  | 'CANCELLED'
+  /** It failed. */
+  | 'FAILED'
+  /** It finished. */
+  | 'SUCCEEDED';
+
+/** State of a downtime. */
+export type DowntimeState =
+  /** It has begun. */
+  | 'ACTIVE'
+  /** It was cancelled, or the list that it was imported from no longer has it. */
+  | 'CANCELLED'
+  /** It has ended. */
+  | 'ENDED'
+  /** It has not begun. */
+  | 'PLANNED';
+
 /**
  * Conditions on failures; all that are given must hold, and the values of a list are alternatives, at most 100
  * each. The same restrictions on combinations apply as for `ErrorGrouping`.
@@ -130,6 +150,17 @@ export type GrantableRole =
   | 'SERVICE'
   /** Submits jobs and tasks, and manages its own. */
   | 'USER';
+
+/** State of a host. */
+export type HostState =
+  /** It gets no jobs. */
+  | 'EXCLUDED'
+  /** Its exclusion is over: it gets one job at a time, which costs the job no attempt if it fails. */
+  | 'HALF_OPEN'
+  /** It gets jobs like any other host. */
+  | 'HEALTHY'
+  /** Some jobs failed on it within a minute: it gets one job at a time, until one lasts, and for at most 10 minutes. */
+  | 'SUSPECT';
 
 /** Cause of an error. */
 export type JobErrorFamily =
@@ -277,6 +308,19 @@ export type PrincipalKind =
   | 'PILOT'
   /** A service, such as that of an experiment. */
   | 'SERVICE';
+
+/** State of a queue, in the terms of PanDA. */
+export type QueueState =
+  /** Treated as TEST: accepts only jobs that name the queue. Running jobs continue. */
+  | 'BROKEROFF'
+  /** Accepts no new work. Its workers drain. */
+  | 'OFFLINE'
+  /** Accepts work. */
+  | 'ONLINE'
+  /** Accepts no new work. Running jobs continue. */
+  | 'PAUSED'
+  /** Accepts only jobs that name the queue. */
+  | 'TEST';
 
 /** Role of a principal in an experiment: a set of permissions. */
 export type Role =
@@ -611,6 +655,33 @@ export type WorkflowNodeDetailsQueryVariables = Exact<{
 
 export type WorkflowNodeDetailsQuery = { workflow: { id: string, nodes: { nodes: Array<{ run: number, reason: string | null, jobId: string | null, submittedAt: string | null, endedAt: string | null, neededEdges: number, metEdges: number, lostEdges: number, id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState, endedBy: { subject: string } | null, dependents: { totalCount: number | null, nodes: Array<{ condition: WorkflowEdgeCondition, node: { id: string, name: string, label: string | null, isFinal: boolean, depth: number, state: WorkflowNodeState } }> } }> } } | null };
 
+export type QueueSummaryFragment = { id: string, name: string, state: QueueState, stateReason: string | null, site: { name: string }, health: { canaryCount: number, successFraction: number | null, problem: string | null, hostProblem: string | null, latest: { outcome: CanaryOutcome, endedAt: string, hostName: string | null, errorCode: string | null, job: { id: string } | null } | null } | null };
+
+export type QueuesPageQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type QueuesPageQuery = { queues: { nodes: Array<{ id: string, name: string, state: QueueState, stateReason: string | null, site: { name: string }, health: { canaryCount: number, successFraction: number | null, problem: string | null, hostProblem: string | null, latest: { outcome: CanaryOutcome, endedAt: string, hostName: string | null, errorCode: string | null, job: { id: string } | null } | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type DowntimeRowFragment = { id: string, startsAt: string, endsAt: string, reason: string, state: DowntimeState, site: { name: string } | null, declaredBy: { subject: string } };
+
+export type QueuePageQueryVariables = Exact<{
+  name: string;
+  names: Array<string> | string;
+}>;
+
+
+export type QueuePageQuery = { queue: { stateChangedAt: string, id: string, name: string, state: QueueState, stateReason: string | null, stateChangedBy: { subject: string }, workers: { totalCount: number | null }, site: { name: string }, health: { canaryCount: number, successFraction: number | null, problem: string | null, hostProblem: string | null, latest: { outcome: CanaryOutcome, endedAt: string, hostName: string | null, errorCode: string | null, job: { id: string } | null } | null } | null } | null, hosts: { nodes: Array<{ id: string, name: string, state: HostState, since: string, until: string | null, reason: string, decidedBy: { subject: string } }>, pageInfo: { hasNextPage: boolean } }, downtimes: { nodes: Array<{ id: string, startsAt: string, endsAt: string, reason: string, state: DowntimeState, site: { name: string } | null, declaredBy: { subject: string } }> }, past: { nodes: Array<{ id: string, startsAt: string, endsAt: string, reason: string, state: DowntimeState, site: { name: string } | null, declaredBy: { subject: string } }> } };
+
+export type QueueMovesSubscriptionVariables = Exact<{
+  names: Array<string> | string;
+  after?: string | null | undefined;
+}>;
+
+
+export type QueueMovesSubscription = { queueChanged: { cursor: string, event: { queue: { id: string, revision: number } } | null } };
+
 export type JobSummaryFragment = { id: string, name: string, state: JobState, attempt: number, updatedAt: string, experiment: { name: string } };
 
 export type JobChangeFragment = { state: JobState, previousState: JobState | null, attempt: number, reason: string | null, at: string, revision: number };
@@ -672,6 +743,27 @@ export const NodeMarkFragmentDoc = {"kind":"Document","definitions":[{"kind":"Fr
 {"kind":"Field","name":{"kind":"Name","value":"isFinal"}},
 {"kind":"Field","name":{"kind":"Name","value":"depth"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}}]}}]} as unknown as DocumentNode<NodeMarkFragment, unknown>;
+export const QueueSummaryFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"QueueSummary"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},
+{"kind":"Field","name":{"kind":"Name","value":"health"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"latest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostName"}},
+{"kind":"Field","name":{"kind":"Name","value":"errorCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"canaryCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"successFraction"}},
+{"kind":"Field","name":{"kind":"Name","value":"problem"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostProblem"}}]}}]}}]} as unknown as DocumentNode<QueueSummaryFragment, unknown>;
+export const DowntimeRowFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DowntimeRow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Downtime"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"startsAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endsAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"declaredBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}}]} as unknown as DocumentNode<DowntimeRowFragment, unknown>;
 export const JobChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobStateEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"previousState"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},
@@ -1052,3 +1144,67 @@ export const WorkflowNodeDetailsDocument = {"kind":"Document","definitions":[{"k
 {"kind":"Field","name":{"kind":"Name","value":"isFinal"}},
 {"kind":"Field","name":{"kind":"Name","value":"depth"}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}}]}}]} as unknown as DocumentNode<WorkflowNodeDetailsQuery, WorkflowNodeDetailsQueryVariables>;
+export const QueuesPageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"QueuesPage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queues"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"QueueSummary"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"QueueSummary"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},
+{"kind":"Field","name":{"kind":"Name","value":"health"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"latest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostName"}},
+{"kind":"Field","name":{"kind":"Name","value":"errorCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"canaryCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"successFraction"}},
+{"kind":"Field","name":{"kind":"Name","value":"problem"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostProblem"}}]}}]}}]} as unknown as DocumentNode<QueuesPageQuery, QueuesPageQueryVariables>;
+export const QueuePageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"QueuePage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"name"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"names"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"Variable","name":{"kind":"Name","value":"name"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"QueueSummary"}},
+{"kind":"Field","name":{"kind":"Name","value":"stateChangedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"stateChangedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"workers"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"1"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"hosts"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"queues"},"value":{"kind":"Variable","name":{"kind":"Name","value":"names"}}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"since"}},
+{"kind":"Field","name":{"kind":"Name","value":"until"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"decidedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"downtimes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"queues"},"value":{"kind":"Variable","name":{"kind":"Name","value":"names"}}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DowntimeRow"}}]}}]}},
+{"kind":"Field","alias":{"kind":"Name","value":"past"},"name":{"kind":"Name","value":"downtimes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"queues"},"value":{"kind":"Variable","name":{"kind":"Name","value":"names"}}},
+{"kind":"ObjectField","name":{"kind":"Name","value":"states"},"value":{"kind":"ListValue","values":[{"kind":"EnumValue","value":"ENDED"},
+{"kind":"EnumValue","value":"CANCELLED"}]}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"DowntimeRow"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"QueueSummary"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},
+{"kind":"Field","name":{"kind":"Name","value":"health"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"latest"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"outcome"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostName"}},
+{"kind":"Field","name":{"kind":"Name","value":"errorCode"}},
+{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"canaryCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"successFraction"}},
+{"kind":"Field","name":{"kind":"Name","value":"problem"}},
+{"kind":"Field","name":{"kind":"Name","value":"hostProblem"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"DowntimeRow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Downtime"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"startsAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endsAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"declaredBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}}]} as unknown as DocumentNode<QueuePageQuery, QueuePageQueryVariables>;
+export const QueueMovesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"QueueMoves"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"names"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queueChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"ObjectValue","fields":[{"kind":"ObjectField","name":{"kind":"Name","value":"names"},"value":{"kind":"Variable","name":{"kind":"Name","value":"names"}}}]}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"event"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]}}]}}]}}]} as unknown as DocumentNode<QueueMovesSubscription, QueueMovesSubscriptionVariables>;

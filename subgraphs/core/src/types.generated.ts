@@ -6736,11 +6736,13 @@ export type QueueFilter = {
   readonly states?: InputMaybe<ReadonlyArray<QueueState>>;
 };
 
-/** Health of a queue as its canary jobs show it. Jobs that test single hosts are left out. */
+/** Health of a queue as its canary jobs show it. Jobs that test single hosts are left out, except in `hostProblem`. */
 export type QueueHealth = {
   readonly __typename?: 'QueueHealth';
   /** Number of canary jobs that finished or failed since `since`, among the latest 100; without tests of hosts. */
   readonly canaryCount: Scalars['Int']['output'];
+  /** Reason for which core could not submit the latest test of a host; null if it could, or if the queue has no canary jobs now. */
+  readonly hostProblem?: Maybe<Scalars['String']['output']>;
   /** Result of the latest job; null before the first has ended. */
   readonly latest?: Maybe<CanaryResult>;
   /** Time at which core submitted the canary job that waits or runs; null if there is none. Tests of hosts do not count. */
@@ -14069,6 +14071,7 @@ export type QueueExperimentLimitsResolvers<ContextType = Context, ParentType ext
 
 export type QueueHealthResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueHealth'] = ResolversParentTypes['QueueHealth']> = {
   canaryCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  hostProblem?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   latest?: Resolver<Maybe<ResolversTypes['CanaryResult']>, ParentType, ContextType>;
   openSince?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   problem?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;

@@ -5,6 +5,7 @@ import { pilot, startStage } from './stage.js';
 import './moving.stories.js';
 import './session.stories.js';
 import './errors.stories.js';
+import './queues.stories.js';
 import './workflows.stories.js';
 import './jobs.stories.js';
 import './lease-clock.stories.js';

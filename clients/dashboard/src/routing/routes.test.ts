@@ -6,6 +6,8 @@ it.each([
   ['/tasks/task_1', { page: 'task', id: 'task_1' }],
   ['/jobs/job_1/', { page: 'job', id: 'job_1' }],
   ['/errors', { page: 'errors' }],
+  ['/queues', { page: 'queues' }],
+  ['/queues/north', { page: 'queue', id: 'north' }],
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
   ['/identities', { page: 'identities' }],

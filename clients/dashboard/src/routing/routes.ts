@@ -5,6 +5,8 @@ export type Route =
   | { readonly page: 'job'; readonly id: string }
   | { readonly page: 'jobs' }
   | { readonly page: 'errors' }
+  | { readonly page: 'queues' }
+  | { readonly page: 'queue'; readonly id: string }
   | { readonly page: 'audit' }
   | { readonly page: 'identities' }
   | { readonly page: 'workflows' }
@@ -13,13 +15,14 @@ export type Route =
   | { readonly page: 'nowhere'; readonly path: string };
 
 /** Views without an id, by their path. */
-const listPages = ['jobs', 'workflows', 'errors', 'audit', 'identities'] as const;
+const listPages = ['jobs', 'workflows', 'queues', 'errors', 'audit', 'identities'] as const;
 
 /** Views of an object, by the path before its id. */
 const objectPages: ReadonlyMap<string, Extract<Route, { readonly id: string }>['page']> = new Map([
   ['tasks', 'task'],
   ['jobs', 'job'],
   ['workflows', 'workflow'],
+  ['queues', 'queue'],
   ['audit', 'auditEntry'],
 ]);
 
@@ -38,6 +41,8 @@ export function routeOf(path: string): Route {
 export const taskPath = (id: string): string => `/tasks/${encodeURIComponent(id)}`;
 export const auditEntryPath = (id: string): string => `/audit/${encodeURIComponent(id)}`;
 export const workflowPath = (id: string): string => `/workflows/${encodeURIComponent(id)}`;
+/** A queue is found by its name. */
+export const queuePath = (name: string): string => `/queues/${encodeURIComponent(name)}`;
 export const jobPath = (id: string): string => `/jobs/${encodeURIComponent(id)}`;
 
 function decoded(text: string): string {

@@ -16,7 +16,7 @@ export function canaryFields({
   canary,
   health,
 }: Pick<CliQueueDetailsFragment, 'canary' | 'health'>): readonly (readonly [string, string | null])[] {
-  const { latest = null, openSince = null, problem = null } = health ?? {};
+  const { latest = null, openSince = null, problem = null, hostProblem = null } = health ?? {};
   return [
     ['canary', canary ? canaryText(canary) : 'off'],
     ...(health
@@ -25,6 +25,7 @@ export function canaryFields({
           ['latest canary', latest && latestText(latest)] as const,
           ['open canary', openSince && `since ${openSince}`] as const,
           ['canary problem', problem] as const,
+          ['host test problem', hostProblem] as const,
         ]
       : []),
   ];

@@ -221,9 +221,10 @@ describe('healthOf', () => {
     });
   });
 
-  it('has the error of the latest submit, unless the queue has no canary jobs any more', () => {
-    const document = aDocument({ problem: aProblem() });
-    expect(healthOf(document, true, begin).problem).toBe(aProblem().message);
-    expect(healthOf(document, false, begin).problem).toBeNull();
+  it('has the errors of the latest submits, unless the queue has no canary jobs any more', () => {
+    const document = aDocument({ problem: aProblem(), hostProblem: aProblem({ message: 'no such share' }) });
+    const problems = { problem: aProblem().message, hostProblem: 'no such share' };
+    expect(healthOf(document, true, begin)).toMatchObject(problems);
+    expect(healthOf(document, false, begin)).toMatchObject({ problem: null, hostProblem: null });
   });
 });

@@ -244,6 +244,7 @@ export interface QueueHealth {
   /** Begin of the window. */
   readonly since: Date;
   readonly problem: string | null;
+  readonly hostProblem: string | null;
 }
 
 /**
@@ -251,7 +252,7 @@ export interface QueueHealth {
  * canary jobs has no problem with them: the results are its history.
  */
 export function healthOf(
-  { open, results, problem }: CanaryDocument,
+  { open, results, problem, hostProblem }: CanaryDocument,
   hasCanaries: boolean,
   now: Date,
 ): QueueHealth {
@@ -265,5 +266,6 @@ export function healthOf(
     successFraction: counted.length === 0 ? null : succeeded / counted.length,
     since,
     problem: (hasCanaries && problem?.message) || null,
+    hostProblem: (hasCanaries && hostProblem?.message) || null,
   };
 }
