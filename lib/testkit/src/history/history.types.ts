@@ -15,6 +15,7 @@ export interface StoredEvent {
   readonly actor: string;
   readonly attempt: number;
   readonly experiment: string;
+  readonly owner?: string;
   readonly share: string;
   readonly queue?: string;
   readonly previousQueue?: string;

@@ -9,11 +9,15 @@ const endedTaskStates: ReadonlySet<string> = new Set([...finalStates, 'DONE']);
 const keyOf = (...parts: readonly (string | null | undefined)[]): string =>
   parts.map((part) => part ?? '-').join(' ');
 
+/** Owner of canary jobs, which the counts leave out. */
+const canaryOwner = 'system:canaries';
+
 /** The stored counts are the sum of all events up to their position, each counted once. */
 export function* countsMatchEvents({ counts, writes, logs, jobs, hasAllWrites }: History): Generator<Fact> {
   if (!counts || !hasAllWrites || [...jobs.keys()].some((id) => !logs.has(id))) return;
   const newest = new Map<string, StoredEvent>();
-  for (const { jobId, last, token } of writes) if (last && token <= counts.token) newest.set(jobId, last);
+  for (const { jobId, last, token } of writes)
+    if (last && token <= counts.token && last.owner !== canaryOwner) newest.set(jobId, last);
   const due = countBy(newest.values(), ({ experiment, share, queue, gpu, to }) =>
     keyOf(experiment, share, queue, gpu?.model, to),
   );
