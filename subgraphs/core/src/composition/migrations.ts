@@ -20,6 +20,7 @@ import { canariesCollection } from '../workers/canaries/canary.document.js';
 import { classRecordsCollection } from '../workers/measured/class-record.document.js';
 import { hostsCollection } from '../workers/hosts/host.document.js';
 import { downtimesCollection } from '../queues/downtimes/downtime.document.js';
+import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { unitCollections } from '../units/unit-collections.js';
@@ -221,9 +222,10 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
-    id: '0034-records-of-classes',
+    id: '0034-records-and-expiry-of-classes',
     up: async (db) => {
-      await ensureCollections(db, [classRecordsCollection] as readonly CollectionDefinition[]);
+      const changed = [classRecordsCollection, requirementClassesCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
 ];

@@ -13,6 +13,8 @@ export const retention = {
   failureHours: 30 * 86_400,
   /** Record of the attempts of a requirement class, after the last one. */
   classRecord: 30 * 86_400,
+  /** Requirement class of tests of a host, after the latest test; a canary job waits for a day at most. */
+  hostTestClass: 30 * 86_400,
   /** Downtime after its end. */
   downtime: 30 * 86_400,
   /** Part of a workflow; a workflow is sealed, or cancelled, within 7 days. */

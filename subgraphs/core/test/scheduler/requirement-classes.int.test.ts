@@ -111,6 +111,32 @@ describe('RequirementClasses', () => {
   });
 });
 
+describe('ClassesRepository', () => {
+  it('lets the classes of tests of hosts expire after the latest test, unless other jobs use them', async () => {
+    const stored = collection(db, requirementClassesCollection);
+    const repository = new ClassesRepository(stored);
+    const classOf = (host: string) => {
+      const requirements = someRequirements({ selector: `worker.host == "${host}"` });
+      return [classIdOf(requirements), requirements] as const;
+    };
+    const [tested, shared] = [classOf('tested'), classOf('shared')];
+    const expiry = async ([id]: typeof tested) => (await stored.findOne({ _id: id }))?.expiresAt;
+    const at = (day: number): Date => new Date(Date.UTC(2030, 0, day));
+    await repository.ensureForTests(new Map([tested, shared]), at(1));
+    expect(await expiry(tested)).toEqual(at(31));
+    await repository.ensure(new Map([shared]), at(2));
+    await repository.ensureForTests(new Map([tested, shared]), at(3));
+    await repository.ensureForTests(new Map([tested]), at(2));
+    expect(await expiry(tested)).toEqual(at(33));
+    expect((await stored.findOne({ _id: shared[0] }))?.requirements).toEqual(shared[1]);
+    expect(await expiry(shared)).toBeUndefined();
+    // The store has removed it since this process has stored it.
+    await stored.deleteOne({ _id: tested[0] });
+    await repository.ensureForTests(new Map([tested]), at(4));
+    expect(await expiry(tested)).toEqual(at(34));
+  });
+});
+
 describe('the scheduler', () => {
   it('keeps the classes of ready and held jobs, and no others', async () => {
     const clock = manualClock();

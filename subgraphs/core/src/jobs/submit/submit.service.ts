@@ -18,6 +18,7 @@ import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
 import { insertBatches } from './insert-batches.js';
 import { checkJob, sibling } from './job-input.js';
+import { isCanary } from '../model/canary-owner.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
@@ -284,7 +285,9 @@ export class SubmitService {
       };
       documents.push(newJobDocument(made, now));
     }
-    await this.#options.classes.ensure(classOf.classes, now);
+    const { classes } = this.#options;
+    const isHostTest = isCanary(owners) && documents.some(({ requirements }) => requirements.selector);
+    await (isHostTest ? classes.ensureForTests(classOf.classes, now) : classes.ensure(classOf.classes, now));
     return documents;
   }
 
