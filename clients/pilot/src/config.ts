@@ -197,6 +197,7 @@ function pilotOptions(
     batchJobId: settings.batchJobId ?? batchJobId,
     lifetimeSeconds: settings.lifetimeSeconds ?? null,
     drainSeconds: settings.drainSeconds ?? null,
+    idleSeconds: settings.idleSeconds ?? null,
     graceSeconds: settings.graceSeconds,
     payloadsEnd: settings.endWithPilot,
     captureLimits: { head: settings.logLimitKib * 1024, tail: 64 * 1024, buffer: 1024 * 1024 },

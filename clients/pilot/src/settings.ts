@@ -127,6 +127,11 @@ export const settingsSchema = z.object({
     .min(1)
     .optional()
     .describe('time until the pilot must have ended (default: no limit)'),
+  idleSeconds: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('time without a job after which the pilot drains (default: no limit)'),
   drainSeconds: z.int().min(0).optional().describe('time for jobs to end after SIGTERM (default: no limit)'),
   graceSeconds: z
     .number()

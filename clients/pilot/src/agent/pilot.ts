@@ -21,6 +21,7 @@ import { Supervisors } from '../supervisor/supervisors.js';
 import { HeldJobs } from './held-jobs.js';
 import { adoptAttempts } from './adopt-attempts.js';
 import { JobRun } from './job-run.js';
+import { watchIdleness } from './idle-end.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
 
@@ -48,6 +49,8 @@ export interface PilotOptions {
   readonly batchJobId?: string | undefined;
   /** Time until the pilot must have ended; null for no limit. */
   readonly lifetimeSeconds: number | null;
+  /** Time without a job after which it drains; null or undefined for no limit. */
+  readonly idleSeconds?: number | null;
   /** Time that jobs get to end when the pilot drains; null for no limit. */
   readonly drainSeconds: number | null;
   /** Time between SIGTERM and SIGKILL of a payload. */
@@ -102,6 +105,7 @@ export class Pilot {
   async run(): Promise<void> {
     const lifetime = this.#armLifetime();
     const devices = this.#deviceMonitor();
+    let endWatch: (() => void) | undefined;
     try {
       await mkdir(this.#options.host.scratch, { recursive: true });
       const [hostFacts] = await Promise.all([findHostFacts(this.#options.host), devices.start()]);
@@ -115,11 +119,13 @@ export class Pilot {
       const slots = new Slots(facts, () => usable(devices.devices));
       const services = this.#services({ supervisors, spool, slots }, devices, isolation);
       await this.#adoptAttempts(services);
+      endWatch = this.#watchIdleness(slots);
       for (let end = ''; end !== 'DRAINED' && !this.#idle.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
       if (!this.#idle.signal.aborted || error !== this.#idle.signal.reason) throw error;
     } finally {
+      endWatch?.();
       await this.#endJobs();
       lifetime?.cancel();
       this.#drainTimer?.cancel();
@@ -324,6 +330,12 @@ export class Pilot {
       remainingSeconds: () => this.#remainingSeconds(),
       log: this.#log,
     };
+  }
+
+  #watchIdleness(slots: Slots): (() => void) | undefined {
+    const { idleSeconds } = this.#options;
+    if (idleSeconds == null) return undefined;
+    return watchIdleness(slots, idleSeconds, () => this.drain(`it had no job for ${idleSeconds} s`));
   }
 
   #remainingSeconds(): number | null {
