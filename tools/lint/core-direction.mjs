@@ -1,12 +1,12 @@
 // The direction of imports between the folders of core, as zones of `import-x/no-restricted-paths`.
 //
-// composition → */graphql → events, files, hardware → workers → scheduler → fleets →
+// composition → */graphql → events, files, hardware, pilots → workers → scheduler → fleets →
 // tasks, units, workflows → policies → jobs →
 // queues, shares, experiments, access, consents, secrets, storages → gpus → shared
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [
-  ['events', 'files', 'hardware'],
+  ['events', 'files', 'hardware', 'pilots'],
   ['workers'],
   ['scheduler'],
   ['fleets'],
@@ -20,7 +20,7 @@ const levels = [
 
 const source = 'subgraphs/core/src';
 const direction =
-  'composition → */graphql → events, files, hardware → workers → scheduler → fleets → tasks, units, workflows → policies → jobs → queues, shares, experiments, access, consents, secrets, storages → gpus → shared';
+  'composition → */graphql → events, files, hardware, pilots → workers → scheduler → fleets → tasks, units, workflows → policies → jobs → queues, shares, experiments, access, consents, secrets, storages → gpus → shared';
 
 /** Modules that no domain may import: those that know all domains. */
 const roots = [`${source}/*.ts`, `${source}/composition/**`];

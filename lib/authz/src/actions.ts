@@ -75,6 +75,8 @@ export const coreActions = [
   'membership:set',
   /** Invites workers, and decides about their enrolments. */
   'worker:enrol',
+  /** Asks how many pilots a queue needs, and records those that an executor starts. */
+  'pilot:request',
   /** Revokes tokens of others, and rotates the keys that sign them. */
   'token:revoke',
   /** Reads the audit log. */
@@ -148,6 +150,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:setState',
     'worker:drain',
     'worker:enrol',
+    'pilot:request',
     'storage:manage',
     'operation:trace',
     'metrics:scrape',

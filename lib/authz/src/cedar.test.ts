@@ -38,7 +38,8 @@ permit (principal, action in [
   Action::"job:grantAccess", Action::"pool:close",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
-  Action::"worker:enrol", Action::"storage:manage", Action::"audit:read", Action::"service:read", Action::"policy:set"
+  Action::"worker:enrol", Action::"pilot:request", Action::"storage:manage", Action::"audit:read",
+  Action::"service:read", Action::"policy:set"
 ], resource) when { resource in principal.OPERATOR };
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",

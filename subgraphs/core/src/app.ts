@@ -29,6 +29,7 @@ import { typeDefs } from './typeDefs.generated.js';
 import { unitPolicies, unitResolvers } from './units/graphql/resolvers.js';
 import { fleetPolicies, fleetResolvers } from './fleets/graphql/resolvers.js';
 import { fleetStreamPolicies, fleetStreamResolvers } from './events/graphql/fleet-resolvers.js';
+import { pilotPolicies, pilotResolvers } from './pilots/graphql/resolvers.js';
 import { workflowPolicies, workflowResolvers } from './workflows/graphql/resolvers.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { hostPolicies, hostResolvers } from './workers/graphql/host-resolvers.js';
@@ -83,6 +84,7 @@ export const corePolicies: Policies = {
   ...workflowStreamPolicies,
   ...fleetPolicies,
   ...fleetStreamPolicies,
+  ...pilotPolicies,
   ...workerPolicies,
   ...filePolicies,
   ...leaseClockPolicies,
@@ -123,6 +125,7 @@ export function buildCore(options: CoreOptions): Core {
       workflowStreamResolvers,
       fleetResolvers,
       fleetStreamResolvers,
+      pilotResolvers,
       workerResolvers,
       fileResolvers,
       leaseClockResolvers,

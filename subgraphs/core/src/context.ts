@@ -30,6 +30,7 @@ import type { TaskChanges } from './tasks/changes/task-changes.service.js';
 import type { ScoutingCommands } from './tasks/scouts/scouting-commands.service.js';
 import type { UnitServices } from './units/unit-services.types.js';
 import type { JobFleetServices } from './fleets/fleet-services.types.js';
+import type { PilotServices } from './pilots/pilot-services.types.js';
 import type { WorkflowServices } from './workflows/workflow-services.types.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
@@ -102,6 +103,8 @@ export interface CoreServices {
   readonly workflows: WorkflowServices;
   /** Standing sets of jobs for pools of work units. */
   readonly fleets: JobFleetServices;
+  /** Pilots that executors start on batch systems. */
+  readonly pilots: PilotServices;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

@@ -18,6 +18,7 @@ import type { HostMapper, HostConnectionMapper, HostEvidenceMapper, HostPinMappe
 import type { JobAccessMapper, JobAccessConnectionMapper } from './access/graphql/schema.mappers.js';
 import type { JobCheckpointMapper, JobProgressMapper } from './jobs/graphql/checkpoints.mappers.js';
 import type { OutputFileMapper, SignedFileMapper } from './files/graphql/schema.mappers.js';
+import type { PilotMapper, PilotClassDemandMapper, PilotConnectionMapper, PilotDemandMapper, PilotDemandResultMapper } from './pilots/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, QueueExperimentLimitsMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
@@ -4844,6 +4845,16 @@ export type Mutation = {
   readonly reportEndedBatchJobs: ReportEndedBatchJobsPayload;
   /** Reports that a gateway accepts pilots. Only gateways may call it: each does so every second. */
   readonly reportGateway: ReportGatewayPayload;
+  /**
+   * Records the states of pilots, and keeps the right of the instance to request pilots of the queue. You need
+   * `pilot:request` in all experiments that the queue admits.
+   */
+  readonly reportPilots: PilotsPayload;
+  /**
+   * Records pilots that an executor is about to submit, so that none is submitted twice and no demand is answered twice. You
+   * need `pilot:request` in all experiments that the queue admits.
+   */
+  readonly requestPilots: PilotsPayload;
   /** Lets dead letters wait again. Their attempts are counted from zero. */
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused fleet. */
@@ -5167,6 +5178,16 @@ export type MutationreportEndedBatchJobsArgs = {
 
 export type MutationreportGatewayArgs = {
   input: ReportGatewayInput;
+};
+
+
+export type MutationreportPilotsArgs = {
+  input: ReportPilotsInput;
+};
+
+
+export type MutationrequestPilotsArgs = {
+  input: RequestPilotsInput;
 };
 
 
@@ -5539,6 +5560,209 @@ export type PendingRelaxation = {
   readonly queuesGained: Scalars['Int']['output'];
   /** Workers that would fit after the change and do not fit now. */
   readonly workersGained: Scalars['Int']['output'];
+};
+
+/**
+ * A pilot that an executor requested for waiting jobs and starts on a batch system. Its worker registers with the id of the
+ * pilot as `batchJobId`.
+ */
+export type Pilot = {
+  readonly __typename?: 'Pilot';
+  /** Name under which the pilots of one request are submitted together. */
+  readonly batch: Scalars['String']['output'];
+  /** Id in the batch system; null before it is known. */
+  readonly batchJobId?: Maybe<Scalars['String']['output']>;
+  /** Time of the last report. */
+  readonly changedAt: Scalars['DateTime']['output'];
+  /** Requirement class of the jobs for which it was requested. */
+  readonly classId: Scalars['ID']['output'];
+  /** Name of the executor that requested it. */
+  readonly executor: Scalars['String']['output'];
+  /** Experiment of these jobs; null if it was removed, or if you may not see it. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of that experiment. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Opaque identifier, `pilot_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Number of waiting jobs that it is expected to take. */
+  readonly jobsPerPilot: Scalars['Int']['output'];
+  /** Number of the pilot in its request, from 0. */
+  readonly number: Scalars['Int']['output'];
+  /** Reason of the state, as the batch system gives it; null if unknown. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** Time of the request. */
+  readonly requestedAt: Scalars['DateTime']['output'];
+  /** Name of the pilot's shape in the configuration of the executor. */
+  readonly shape: Scalars['String']['output'];
+  /** Current state, as the executor reported it last. */
+  readonly state: PilotState;
+  /** Its worker; null until `pilotDemand` has seen it, and 30 days after the worker ended. */
+  readonly worker?: Maybe<Worker>;
+};
+
+/** Jobs of a requirement class and an experiment that wait, and what will take them. */
+export type PilotClassDemand = {
+  readonly __typename?: 'PilotClassDemand';
+  /** The requirement class. */
+  readonly classId: Scalars['ID']['output'];
+  /** Number of jobs that these pilots are expected to take. */
+  readonly comingJobs: Scalars['Int']['output'];
+  /** Number of pilots that were requested for them in any queue and whose workers have not registered. */
+  readonly comingPilots: Scalars['Int']['output'];
+  /** Cores of a job. */
+  readonly cores: Scalars['Int']['output'];
+  /** The experiment; null if it was removed, or if you may not see it. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of the experiment. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Number of workers in all queues that could start one of them now. */
+  readonly freeWorkers: Scalars['Int']['output'];
+  /** GPUs of a job. */
+  readonly gpus: Scalars['Int']['output'];
+  /** True if more jobs may wait: at most 20,000 of a class and share are counted. */
+  readonly isAtLeast: Scalars['Boolean']['output'];
+  /** Number of these jobs that run on such a pilot at the same time; null if no shape serves them. */
+  readonly jobsPerPilot?: Maybe<Scalars['Int']['output']>;
+  /** Memory of a job, in MiB. */
+  readonly memoryMiB: Scalars['Int']['output'];
+  /** Jobs that neither free workers nor coming pilots will take. */
+  readonly missingJobs: Scalars['Int']['output'];
+  /** Time at which the oldest of them was submitted; null if unknown. */
+  readonly oldestSubmittedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Reason why no shape serves them, such as the constraint that the last one does not meet; null if one serves them. */
+  readonly reason?: Maybe<Scalars['String']['output']>;
+  /** Name of the first shape that serves them; null if none does. */
+  readonly shape?: Maybe<Scalars['String']['output']>;
+  /** Number of jobs that are ready, without those of tasks that are paused or at their limit. */
+  readonly waitingJobs: Scalars['Int']['output'];
+  /** Walltime of a job, in seconds. */
+  readonly walltimeSeconds: Scalars['Int']['output'];
+};
+
+/** A page of pilots, the newest first. */
+export type PilotConnection = {
+  readonly __typename?: 'PilotConnection';
+  /** The pilots with their cursors. */
+  readonly edges: ReadonlyArray<PilotEdge>;
+  /** The pilots. */
+  readonly nodes: ReadonlyArray<Pilot>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of pilots in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Demand for pilots of a queue. */
+export type PilotDemand = {
+  readonly __typename?: 'PilotDemand';
+  /** Classes with jobs that wait and may run in the queue, those with the most missing jobs first; at most 200. */
+  readonly classes: ReadonlyArray<PilotClassDemand>;
+  /** Number of further classes. */
+  readonly classesLeftOut: Scalars['Int']['output'];
+  /** Time of the answer. */
+  readonly measuredAt: Scalars['DateTime']['output'];
+};
+
+/** The queue and the pilots that its site can start. */
+export type PilotDemandInput = {
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+  /** Pilots that the site can start, 1 to 20, in the order in which they are preferred. */
+  readonly shapes: ReadonlyArray<PilotShapeInput>;
+};
+
+/** Result of `pilotDemand`. */
+export type PilotDemandResult = {
+  readonly __typename?: 'PilotDemandResult';
+  /** The demand; null if the input has errors. */
+  readonly demand?: Maybe<PilotDemand>;
+  /** Errors in the input; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PilotUserError>;
+};
+
+/** A pilot on a page. */
+export type PilotEdge = {
+  readonly __typename?: 'PilotEdge';
+  /** Cursor of the pilot, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The pilot. */
+  readonly node: Pilot;
+};
+
+/** State of one pilot. ENDED and REFUSED are final. */
+export type PilotReportInput = {
+  /** Id in the batch system, 1 to 128 characters; not changed if left out. */
+  readonly batchJobId?: InputMaybe<Scalars['String']['input']>;
+  /** The pilot. */
+  readonly id: Scalars['ID']['input'];
+  /** Reason of the state, 1 to 500 characters. */
+  readonly reason?: InputMaybe<Scalars['String']['input']>;
+  /** Its state; REQUESTED is not reported. */
+  readonly state: PilotState;
+};
+
+/** A pilot that a site can start: what its worker would report. Facts that are not stated count as unknown. */
+export type PilotShapeInput = {
+  /** Devices of the worker, at most 256. Without a health they serve no job. */
+  readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
+  /** Hardware that the worker would offer. */
+  readonly hardware: WorkerHardwareInput;
+  /** Labels of the worker, at most 64. */
+  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
+  /** Time from the start of a pilot to its end, in seconds, 1 to 2592000. Jobs with a longer walltime are not for it. */
+  readonly lifetimeSeconds: Scalars['Int']['input'];
+  /** Name of 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit; each once. */
+  readonly name: Scalars['String']['input'];
+};
+
+/** State of a pilot. */
+export type PilotState =
+  /** It has ended. */
+  | 'ENDED'
+  /** The batch system holds it back. */
+  | 'HELD'
+  /** It waits in the batch system. */
+  | 'PENDING'
+  /** The batch system has refused it. */
+  | 'REFUSED'
+  /** It was requested, and may or may not have been submitted. */
+  | 'REQUESTED'
+  /** The batch system runs it. */
+  | 'RUNNING'
+  /** The batch system has accepted it. */
+  | 'SUBMITTED'
+  /** The batch system does not list it. It may still run. */
+  | 'UNKNOWN';
+
+/** An error in an input about pilots. */
+export type PilotUserError = UserError & {
+  readonly __typename?: 'PilotUserError';
+  /** Code of the error, for programs. */
+  readonly code: PilotUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error in an input about pilots. */
+export type PilotUserErrorCode =
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Another instance requests the pilots of the queue. */
+  | 'NOT_LEADING'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
+
+/** Result of `requestPilots` and `reportPilots`. */
+export type PilotsPayload = {
+  readonly __typename?: 'PilotsPayload';
+  /** The pilots that were requested, or those whose states were recorded. */
+  readonly pilots: ReadonlyArray<Pilot>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<PilotUserError>;
 };
 
 /** A host to keep in or out. */
@@ -6275,6 +6499,11 @@ export type Query = {
   readonly jobs: JobConnection;
   /** Clock that decides when the leases of workers end. Requires `service:read` (OPERATOR, ADMIN). */
   readonly leaseClock: LeaseClock;
+  /**
+   * Demand for pilots of a queue, by requirement class and experiment. You need `pilot:request` in all experiments that the
+   * queue admits.
+   */
+  readonly pilotDemand: PilotDemandResult;
   /** Policies that you may see, by scope. */
   readonly policies: PolicyConnection;
   /** The policy of an experiment, a queue or a task; null if it has none, or you may not see it. */
@@ -6432,6 +6661,11 @@ export type QueryjobsArgs = {
 };
 
 
+export type QuerypilotDemandArgs = {
+  input: PilotDemandInput;
+};
+
+
 export type QuerypoliciesArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -6582,6 +6816,11 @@ export type Queue = Node & {
   readonly limits: QueueLimits;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['output'];
+  /**
+   * Pilots that executors requested, newest first; null unless you have `pilot:request` in all experiments that the queue
+   * admits.
+   */
+  readonly pilots?: Maybe<PilotConnection>;
   /** Revision of the queue; grows by one with each change. */
   readonly revision: Scalars['Int']['output'];
   /** Site that the queue belongs to. */
@@ -6596,6 +6835,14 @@ export type Queue = Node & {
   readonly stateReason?: Maybe<Scalars['String']['output']>;
   /** Live workers of the queue. */
   readonly workers: WorkerConnection;
+};
+
+
+/** A named entry point to resources at a site, with limits, a state and the experiments it admits. */
+export type QueuepilotsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  states?: InputMaybe<ReadonlyArray<PilotState>>;
 };
 
 
@@ -7197,6 +7444,42 @@ export type ReportGatewayUserError = UserError & {
 export type ReportGatewayUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** States of pilots, as the batch system says. */
+export type ReportPilotsInput = {
+  /** The running executor, 1 to 100 characters. */
+  readonly instance: Scalars['String']['input'];
+  /** Time for which no other instance may request pilots of the queue, in seconds, 5 to 3600. */
+  readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** The pilots, each once, at most 1000; may be empty. */
+  readonly pilots: ReadonlyArray<PilotReportInput>;
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+};
+
+/** Pilots to request. */
+export type RequestPilotsInput = {
+  /** Requirement class of the waiting jobs. */
+  readonly classId: Scalars['ID']['input'];
+  /** Number of pilots, 1 to 1000. */
+  readonly count: Scalars['Int']['input'];
+  /** Name of the executor: 1 to 63 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  readonly executor: Scalars['String']['input'];
+  /** Experiment of these jobs. */
+  readonly experiment: Scalars['String']['input'];
+  /** Idempotency key of 1 to 200 characters. A repeated call returns the same pilots, until 30 days after their end. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /** The running executor, 1 to 100 characters. One instance at a time requests the pilots of a queue. */
+  readonly instance: Scalars['String']['input'];
+  /** Number of waiting jobs that one pilot is expected to take, 1 to 65535. */
+  readonly jobsPerPilot: Scalars['Int']['input'];
+  /** Most pilots of the queue that have not ended, with these: 1 to 100,000. Fewer are given, or none, above it. */
+  readonly maxOpenPilots: Scalars['Int']['input'];
+  /** Name of the queue. */
+  readonly queue: Scalars['String']['input'];
+  /** Name of the pilots' shape. */
+  readonly shape: Scalars['String']['input'];
+};
 
 /** A requirement that a rule changed. */
 export type RequirementChange = {
@@ -10717,6 +11000,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<PauseFleetUserError, 'code'> & { code: _RefType['PauseFleetUserErrorCode'] } & { __typename: 'PauseFleetUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
     | ( Omit<PauseWorkflowUserError, 'code'> & { code: _RefType['PauseWorkflowUserErrorCode'] } & { __typename: 'PauseWorkflowUserError' } )
+    | ( Omit<PilotUserError, 'code'> & { code: _RefType['PilotUserErrorCode'] } & { __typename: 'PilotUserError' } )
     | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
     | ( Omit<PrewarmFleetUserError, 'code'> & { code: _RefType['PrewarmFleetUserErrorCode'] } & { __typename: 'PrewarmFleetUserError' } )
     | ( Omit<PublishWorkUnitsUserError, 'code'> & { code: _RefType['PublishWorkUnitsUserErrorCode'] } & { __typename: 'PublishWorkUnitsUserError' } )
@@ -11109,6 +11393,19 @@ export type ResolversTypes = {
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
   PendingPreference: ResolverTypeWrapper<PendingPreference>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
+  Pilot: ResolverTypeWrapper<PilotMapper>;
+  PilotClassDemand: ResolverTypeWrapper<PilotClassDemandMapper>;
+  PilotConnection: ResolverTypeWrapper<PilotConnectionMapper>;
+  PilotDemand: ResolverTypeWrapper<PilotDemandMapper>;
+  PilotDemandInput: PilotDemandInput;
+  PilotDemandResult: ResolverTypeWrapper<PilotDemandResultMapper>;
+  PilotEdge: ResolverTypeWrapper<Omit<PilotEdge, 'node'> & { node: ResolversTypes['Pilot'] }>;
+  PilotReportInput: PilotReportInput;
+  PilotShapeInput: PilotShapeInput;
+  PilotState: ResolverTypeWrapper<'REQUESTED' | 'SUBMITTED' | 'PENDING' | 'RUNNING' | 'HELD' | 'UNKNOWN' | 'ENDED' | 'REFUSED'>;
+  PilotUserError: ResolverTypeWrapper<Omit<PilotUserError, 'code'> & { code: ResolversTypes['PilotUserErrorCode'] }>;
+  PilotUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'NOT_LEADING' | 'IDEMPOTENCY_KEY_REUSED'>;
+  PilotsPayload: ResolverTypeWrapper<Omit<PilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversTypes['Pilot']>, userErrors: ReadonlyArray<ResolversTypes['PilotUserError']> }>;
   PinHostInput: PinHostInput;
   PinHostPayload: ResolverTypeWrapper<Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['PinHostUserError']> }>;
   PinHostUserError: ResolverTypeWrapper<Omit<PinHostUserError, 'code'> & { code: ResolversTypes['PinHostUserErrorCode'] }>;
@@ -11207,6 +11504,8 @@ export type ResolversTypes = {
   ReportGatewayPayload: ResolverTypeWrapper<Omit<ReportGatewayPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['ReportGatewayUserError']> }>;
   ReportGatewayUserError: ResolverTypeWrapper<Omit<ReportGatewayUserError, 'code'> & { code: ResolversTypes['ReportGatewayUserErrorCode'] }>;
   ReportGatewayUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
+  ReportPilotsInput: ReportPilotsInput;
+  RequestPilotsInput: RequestPilotsInput;
   RequirementChange: ResolverTypeWrapper<RequirementChange>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
@@ -11725,6 +12024,17 @@ export type ResolversParentTypes = {
   PendingConstraint: PendingConstraint;
   PendingPreference: PendingPreference;
   PendingRelaxation: PendingRelaxation;
+  Pilot: PilotMapper;
+  PilotClassDemand: PilotClassDemandMapper;
+  PilotConnection: PilotConnectionMapper;
+  PilotDemand: PilotDemandMapper;
+  PilotDemandInput: PilotDemandInput;
+  PilotDemandResult: PilotDemandResultMapper;
+  PilotEdge: Omit<PilotEdge, 'node'> & { node: ResolversParentTypes['Pilot'] };
+  PilotReportInput: PilotReportInput;
+  PilotShapeInput: PilotShapeInput;
+  PilotUserError: PilotUserError;
+  PilotsPayload: Omit<PilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversParentTypes['Pilot']>, userErrors: ReadonlyArray<ResolversParentTypes['PilotUserError']> };
   PinHostInput: PinHostInput;
   PinHostPayload: Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['PinHostUserError']> };
   PinHostUserError: PinHostUserError;
@@ -11805,6 +12115,8 @@ export type ResolversParentTypes = {
   ReportGatewayInput: ReportGatewayInput;
   ReportGatewayPayload: Omit<ReportGatewayPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportGatewayUserError']> };
   ReportGatewayUserError: ReportGatewayUserError;
+  ReportPilotsInput: ReportPilotsInput;
+  RequestPilotsInput: RequestPilotsInput;
   RequirementChange: RequirementChange;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
@@ -13606,6 +13918,8 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportCheckpoints?: Resolver<ResolversTypes['ReportCheckpointsPayload'], ParentType, ContextType, RequireFields<MutationreportCheckpointsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
+  reportPilots?: Resolver<ResolversTypes['PilotsPayload'], ParentType, ContextType, RequireFields<MutationreportPilotsArgs, 'input'>>;
+  requestPilots?: Resolver<ResolversTypes['PilotsPayload'], ParentType, ContextType, RequireFields<MutationrequestPilotsArgs, 'input'>>;
   resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
   resumeFleet?: Resolver<ResolversTypes['ResumeFleetPayload'], ParentType, ContextType, RequireFields<MutationresumeFleetArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
@@ -13723,6 +14037,83 @@ export type PendingRelaxationResolvers<ContextType = Context, ParentType extends
   devicesGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   queuesGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersGained?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PilotResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Pilot'] = ResolversParentTypes['Pilot']> = {
+  batch?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  batchJobId?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  changedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  classId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  executor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  jobsPerPilot?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  requestedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  shape?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['PilotState'], ParentType, ContextType>;
+  worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
+};
+
+export type PilotClassDemandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotClassDemand'] = ResolversParentTypes['PilotClassDemand']> = {
+  classId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  comingJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  comingPilots?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  cores?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  freeWorkers?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  gpus?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  isAtLeast?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  jobsPerPilot?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  missingJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  oldestSubmittedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  shape?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  waitingJobs?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  walltimeSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PilotConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotConnection'] = ResolversParentTypes['PilotConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['PilotEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Pilot']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type PilotDemandResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotDemand'] = ResolversParentTypes['PilotDemand']> = {
+  classes?: Resolver<ReadonlyArray<ResolversTypes['PilotClassDemand']>, ParentType, ContextType>;
+  classesLeftOut?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  measuredAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type PilotDemandResultResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotDemandResult'] = ResolversParentTypes['PilotDemandResult']> = {
+  demand?: Resolver<Maybe<ResolversTypes['PilotDemand']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PilotUserError']>, ParentType, ContextType>;
+};
+
+export type PilotEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotEdge'] = ResolversParentTypes['PilotEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Pilot'], ParentType, ContextType>;
+};
+
+export type PilotStateResolvers = EnumResolverSignature<{ ENDED?: any, HELD?: any, PENDING?: any, REFUSED?: any, REQUESTED?: any, RUNNING?: any, SUBMITTED?: any, UNKNOWN?: any }, ResolversTypes['PilotState']>;
+
+export type PilotUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotUserError'] = ResolversParentTypes['PilotUserError']> = {
+  code?: Resolver<ResolversTypes['PilotUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PilotUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, NOT_LEADING?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['PilotUserErrorCode']>;
+
+export type PilotsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotsPayload'] = ResolversParentTypes['PilotsPayload']> = {
+  pilots?: Resolver<ReadonlyArray<ResolversTypes['Pilot']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PilotUserError']>, ParentType, ContextType>;
 };
 
 export type PinHostPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PinHostPayload'] = ResolversParentTypes['PinHostPayload']> = {
@@ -13978,6 +14369,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   jobCounts?: Resolver<ReadonlyArray<ResolversTypes['JobCount']>, ParentType, ContextType, Partial<QueryjobCountsArgs>>;
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
   leaseClock?: Resolver<ResolversTypes['LeaseClock'], ParentType, ContextType>;
+  pilotDemand?: Resolver<ResolversTypes['PilotDemandResult'], ParentType, ContextType, RequireFields<QuerypilotDemandArgs, 'input'>>;
   policies?: Resolver<ResolversTypes['PolicyConnection'], ParentType, ContextType, RequireFields<QuerypoliciesArgs, 'first'>>;
   policy?: Resolver<Maybe<ResolversTypes['Policy']>, ParentType, ContextType, RequireFields<QuerypolicyArgs, 'scope'>>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType, RequireFields<QueryqueueArgs, 'name'>>;
@@ -14017,6 +14409,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
   limits?: Resolver<ResolversTypes['QueueLimits'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  pilots?: Resolver<Maybe<ResolversTypes['PilotConnection']>, ParentType, ContextType, RequireFields<QueuepilotsArgs, 'first'>>;
   revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   site?: Resolver<ResolversTypes['Site'], ParentType, ContextType>;
   state?: Resolver<ResolversTypes['QueueState'], ParentType, ContextType>;
@@ -14863,7 +15256,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveStorageUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloseWorkPoolUserError' | 'CompleteWorkUnitsUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PilotUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveStorageUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -15564,6 +15957,16 @@ export type Resolvers<ContextType = Context> = {
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingPreference?: PendingPreferenceResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
+  Pilot?: PilotResolvers<ContextType>;
+  PilotClassDemand?: PilotClassDemandResolvers<ContextType>;
+  PilotConnection?: PilotConnectionResolvers<ContextType>;
+  PilotDemand?: PilotDemandResolvers<ContextType>;
+  PilotDemandResult?: PilotDemandResultResolvers<ContextType>;
+  PilotEdge?: PilotEdgeResolvers<ContextType>;
+  PilotState?: PilotStateResolvers;
+  PilotUserError?: PilotUserErrorResolvers<ContextType>;
+  PilotUserErrorCode?: PilotUserErrorCodeResolvers;
+  PilotsPayload?: PilotsPayloadResolvers<ContextType>;
   PinHostPayload?: PinHostPayloadResolvers<ContextType>;
   PinHostUserError?: PinHostUserErrorResolvers<ContextType>;
   PinHostUserErrorCode?: PinHostUserErrorCodeResolvers;

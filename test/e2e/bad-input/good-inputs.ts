@@ -183,6 +183,18 @@ export function goodInputs({
       { workerId, jobs: [{ ...refOf(held.log), checkpoints: [checkpoint] }] },
     ],
     drainWorker: ['DrainWorkerInput', { workerId, reason: 'for the story' }],
+    requestPilots: [
+      'RequestPilotsInput',
+      {
+        ...{ queue: queueName, executor: 'site', instance: 'site 1', experiment: 'atlas', shape: 'small' },
+        ...{ classId: `class_${'0'.repeat(26)}`, jobsPerPilot: 1, count: 1, maxOpenPilots: 1 },
+        idempotencyKey: 'pilots',
+      },
+    ],
+    reportPilots: [
+      'ReportPilotsInput',
+      { queue: queueName, instance: 'site 1', pilots: [{ id: 'pilot_0', state: 'PENDING' }] },
+    ],
     reportEndedBatchJobs: ['ReportEndedBatchJobsInput', { queue: queueName, batchJobIds: ['none'] }],
     appendJobLog: [
       'AppendJobLogInput',

@@ -13,6 +13,7 @@ const tooMany = (entry: object): Row => [
 const noJob: Row = ['a job that is not there', 'jobs.0.id', nobody, { code: 'JOB_NOT_FOUND' }];
 const oldFence: Row = ['a fence of the past', 'jobs.0.fence', 1, { code: 'FENCE_STALE', names: 'job_' }];
 
+const pilot = { id: 'pilot_1', state: 'PENDING' };
 const gpu = { id: 'GPU-1', vendor: 'NVIDIA', model: 'm' };
 
 const register = casesOf('registerWorker', 'INVALID_VALUE', [
@@ -116,6 +117,28 @@ const life = [
   ...casesOf('drainWorker', 'INVALID_VALUE', [
     noWorker,
     ['a reason that is too long', 'reason', text(501), { names: '(501 characters)' }],
+  ]),
+  ...casesOf('requestPilots', 'INVALID_VALUE', [
+    ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+    ['a name of an executor with a blank', 'executor', 'a b'],
+    ['an empty instance', 'instance', ''],
+    ['an id that is none of a class', 'classId', 'class_1'],
+    ['an empty experiment', 'experiment', ''],
+    ['a shape with a slash', 'shape', 'a/b'],
+    ['no jobs of a pilot', 'jobsPerPilot', 0],
+    ['no pilots', 'count', 0],
+    ['too many pilots', 'count', 1001],
+    ['no open pilots', 'maxOpenPilots', 0],
+    ['an empty key', 'idempotencyKey', ''],
+  ]),
+  ...casesOf('reportPilots', 'INVALID_VALUE', [
+    ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],
+    ['an empty instance', 'instance', ''],
+    ['too short a lease', 'leaseSeconds', 4],
+    ['a pilot twice', 'pilots', [pilot, pilot], { at: 'pilots.1', names: '"pilot_1"' }],
+    ['a state that is not reported', 'pilots.0.state', 'REQUESTED'],
+    ['an empty id of a batch job', 'pilots.0.batchJobId', ''],
+    ['a reason that is too long', 'pilots.0.reason', text(501), { names: '(501 characters)' }],
   ]),
   ...casesOf('reportEndedBatchJobs', 'INVALID_VALUE', [
     ['a queue that is not there', 'queue', 'nowhere', { code: 'QUEUE_NOT_FOUND' }],

@@ -112,6 +112,12 @@ const ofCore: readonly Read[] = [
     '{ explainRequirements(input: { experiment: "atlas" }) { pending { summary } userErrors { code } } }',
     { marks: () => ['"summary"'] },
   ),
+  query(
+    'pilotDemand',
+    `query ($n: String!) { pilotDemand(input: { queue: $n, shapes: [{ name: "small", lifetimeSeconds: 600,
+      hardware: { architecture: "x86_64", cores: 1, memoryMiB: 512, diskMiB: 512 } }] }) { demand { measuredAt } userErrors { code } } }`,
+    { variables: ({ queue }) => ({ n: queue }), marks: () => ['"measuredAt"'] },
+  ),
   query('hardwareMap', '{ hardwareMap { sites { queues { name } } } }', { isShown: false }),
   query('hardwareExport', '{ hardwareExport(queues: ["citadel"]) { name } }', { openTo: pilots }),
   query('gpuModels', '{ gpuModels { name } }', { isShown: false }),

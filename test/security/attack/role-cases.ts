@@ -121,6 +121,11 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     jobs: [{ ...held(system), checkpoints: [] }],
   }),
   drainWorker: ({ targets }) => ({ workerId: targets.worker, reason: 'attack' }),
+  requestPilots: ({ targets }) => ({
+    ...{ queue: targets.queue, executor: 'attack', instance: 'attack', experiment: 'atlas', shape: 'small' },
+    ...{ classId: `class_${'0'.repeat(26)}`, jobsPerPilot: 1, count: 1, maxOpenPilots: 1, ...key },
+  }),
+  reportPilots: ({ targets }) => ({ queue: targets.queue, instance: 'attack', pilots: [] }),
   reportEndedBatchJobs: ({ targets }) => ({ queue: targets.queue, batchJobIds: ['attack'] }),
   appendJobLog: ({ targets }) => ({
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },

@@ -67,6 +67,8 @@ const reports = [
   'appendJobLog',
   'drainWorker',
   'reportEndedBatchJobs',
+  'requestPilots',
+  'reportPilots',
 ];
 
 const foreign: readonly AttackCase[] = reports.map((mutation) => {

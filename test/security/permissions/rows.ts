@@ -101,6 +101,12 @@ export const rows: Rows = [
     'query ($n: String!) { explainRequirements(input: { experiment: $n }) { userErrors { code } } }',
     ({ experiment }) => ({ n: experiment }),
   ),
+  query(
+    'pilotDemand',
+    `query ($n: String!) { pilotDemand(input: { queue: $n, shapes: [{ name: "small", lifetimeSeconds: 600,
+      hardware: { architecture: "x86_64", cores: 1, memoryMiB: 512, diskMiB: 512 } }] }) { userErrors { code } } }`,
+    ({ queue }) => ({ n: queue }),
+  ),
   query('hardwareMap', '{ hardwareMap { sites { site { name } } } }'),
   query('hardwareExport', 'query ($n: [String!]!) { hardwareExport(queues: $n) { name } }', ({ queue }) => ({
     n: [queue],
@@ -346,6 +352,11 @@ export const rows: Rows = [
   })),
   mutation('drainWorker', ({ worker }) => ({ workerId: worker.id, reason: 'test' })),
   mutation('reportEndedBatchJobs', ({ queue }) => ({ queue, batchJobIds: ['none'] })),
+  mutation('requestPilots', ({ queue, experiment }, caller, target) => ({
+    ...{ queue, experiment, executor: 'site', instance: 'site 1', shape: 'small', jobsPerPilot: 1, count: 1 },
+    ...{ classId: `class_${'0'.repeat(26)}`, maxOpenPilots: 1, idempotencyKey: key(caller, target) },
+  })),
+  mutation('reportPilots', ({ queue }) => ({ queue, instance: 'site 1', pilots: [] })),
 ];
 
 /** A request for secrets, signed by the key of the worker. */

@@ -37,6 +37,9 @@ import { type JobFleetsModule, jobFleetsModule } from './fleets/job-fleets.modul
 import { FleetGates } from '../fleets/gate/fleet-gates.js';
 import { type FilesModule, filesModule } from './files/files.module.js';
 import { fileStores } from './files/file-stores.repository.js';
+import type { PilotServices } from '../pilots/pilot-services.types.js';
+import { pilotStores } from './pilots/pilot-stores.repository.js';
+import { pilotsModule } from './pilots/pilots.module.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -61,6 +64,7 @@ export interface Components {
   readonly fleets: JobFleetsModule;
   readonly gates: FleetGates;
   readonly files: FilesModule;
+  readonly pilots: PilotServices;
 }
 
 /** Creates the components. */
@@ -124,10 +128,14 @@ export function createComponents(options: CoreOptions): Components {
     ...{ stores, files: jobFiles, storages: directories.storages, fleet, clock, log },
     config: config?.files,
   });
+  const pilots = pilotsModule({
+    ...{ stores: pilotStores(db), queues: queueLookup(directories), fleet, clock, ids },
+    ownUrl: config?.advertisedUrl,
+  });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
-    ...{ failures, hosts, canaries, units, gates, files },
+    ...{ failures, hosts, canaries, units, gates, files, pilots },
   };
   const others = { metrics, events, writer, ...domains };
   const charged = {

@@ -26,6 +26,7 @@ export function servicesOf(
     workflows,
     fleets,
     files,
+    pilots,
   }: Components,
   clock: Clock,
 ): CoreServices {
@@ -72,6 +73,7 @@ export function servicesOf(
     units,
     workflows,
     fleets,
+    pilots,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
       experiment: (name) => experimentFacts({ experiments, shares, storages }, name),

@@ -133,6 +133,8 @@ export interface FleetOptions {
 /** Scheduler and workers of one process. */
 export interface FleetModule {
   readonly services: FleetServices;
+  /** Requirement classes in memory. */
+  readonly classes: RequirementClasses;
   /** Amounts that the live workers offer. */
   readonly offers: WorkerOffers;
   readonly leadership: BrokerLeadership;
@@ -219,6 +221,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
   const services = servicesOf(options, components, scheduler, leadership);
   return {
     services,
+    classes,
     offers: new WorkerOffers({ fleet: cache.fleet, classes, clock }),
     leadership,
     leaseWatch,

@@ -25,6 +25,7 @@ import { jobsCollection } from '../jobs/model/job.document.js';
 import { policiesCollection, policyVersionsCollection } from '../policies/policy.document.js';
 import { unitCollections } from '../units/unit-collections.js';
 import { jobFleetCollections } from '../fleets/fleet-collections.js';
+import { pilotCollections } from '../pilots/model/pilot.document.js';
 import { workflowCollections } from '../workflows/workflow-collections.js';
 import { tasksCollection } from '../tasks/task.document.js';
 import { queuesCollection } from '../queues/queue.document.js';
@@ -41,6 +42,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...unitCollections,
   ...workflowCollections,
   ...jobFleetCollections,
+  ...pilotCollections,
   jobFilesCollection,
 ] as readonly CollectionDefinition[];
 
@@ -222,6 +224,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0032-pilots',
+    up: async (db) => {
+      await ensureCollections(db, pilotCollections as readonly CollectionDefinition[]);
+      },
+    },
+    {
     id: '0034-records-and-expiry-of-classes',
     up: async (db) => {
       const changed = [classRecordsCollection, requirementClassesCollection];

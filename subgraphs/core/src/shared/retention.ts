@@ -9,6 +9,8 @@ export const retention = {
   bulkOperation: 30 * 86_400,
   /** Worker after its end; attempts show it until then. */
   endedWorker: 30 * 86_400,
+  /** Pilot of an executor after its end. */
+  endedPilot: 30 * 86_400,
   /** Counts of failures by hour, after the hour. */
   failureHours: 30 * 86_400,
   /** Record of the attempts of a requirement class, after the last one. */

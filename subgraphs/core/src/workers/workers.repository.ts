@@ -115,6 +115,19 @@ export class WorkersRepository {
       .toArray();
   }
 
+  /** The newest worker of each of these batch jobs of a queue, by batch job; ended ones included. */
+  async ofBatchJobs(queueId: string, batchJobIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = await this.#workers
+      .find(
+        { queueId, batchJobId: { $exists: true, $in: [...batchJobIds] } },
+        { hint: 'queueId_batchJobId_idx' },
+      )
+      .sort({ _id: 1 })
+      .project<{ readonly _id: string; readonly batchJobId: string }>({ batchJobId: 1 })
+      .toArray();
+    return new Map(found.map(({ _id, batchJobId }) => [batchJobId, _id]));
+  }
+
   /** All workers that have not ended, unreachable ones included. */
   findAllOpen(): Promise<WorkerDocument[]> {
     return this.#workers.find({ state: { $in: [...openWorkerStates] } }, { hint: 'state_idx' }).toArray();

@@ -333,6 +333,26 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     got: ({ reportEndedBatchJobs }: Reported) => reportEndedBatchJobs?.userErrors.length === 0,
     outcomes: 'r a r r r r',
   },
+  'Mutation.requestPilots': {
+    text: `${input('requestPilots')} { pilots { id } userErrors { code message } } }`,
+    variables: () => ({
+      input: {
+        ...{ queue: 'north', executor: 'site', instance: 'site 1', experiment: 'alpha', shape: 'small' },
+        ...{ classId: `class_${'0'.repeat(26)}`, jobsPerPilot: 1, count: 1, maxOpenPilots: 1 },
+        idempotencyKey: 'pilots',
+      },
+    }),
+    got: ({ requestPilots }: { requestPilots?: { userErrors: unknown[] } }) =>
+      requestPilots?.userErrors.length === 0,
+    outcomes: 'r a r r r r',
+  },
+  'Mutation.reportPilots': {
+    text: `${input('reportPilots')} { pilots { id } userErrors { code message } } }`,
+    variables: () => ({ input: { queue: 'north', instance: 'site 1', pilots: [] } }),
+    got: ({ reportPilots }: { reportPilots?: { userErrors: unknown[] } }) =>
+      reportPilots?.userErrors.length === 0,
+    outcomes: 'r a r r r r',
+  },
   'Mutation.reportGateway': {
     text: `${input('reportGateway')} { reportedAt } }`,
     variables: () => ({ input: { isAcceptingPilots: false } }),

@@ -98,6 +98,12 @@ export const queryRows: Readonly<Record<string, Row>> = {
   'Query.gpuModels': { text: '{ gpuModels { name } }', outcomes: 'a a a a a a' },
   'Query.gpuModel': { text: '{ gpuModel(name: "T4") { name } }', outcomes: 'a a a a a a' },
   'Query.cudaReleases': { text: '{ cudaReleases { version } }', outcomes: 'a a a a a a' },
+  'Query.pilotDemand': {
+    text: `{ pilotDemand(input: { queue: "north", shapes: [{ name: "small", lifetimeSeconds: 600, hardware:
+      { architecture: "x86_64", cores: 1, memoryMiB: 512, diskMiB: 512 } }] }) { demand { classesLeftOut } userErrors { message } } }`,
+    got: ({ pilotDemand }: { pilotDemand?: { demand: unknown } }) => pilotDemand?.demand != null,
+    outcomes: 'r a r r r r',
+  },
   'Query.explainRequirements': {
     text: '{ explainRequirements(input: { experiment: "alpha" }) { pending { summary } userErrors { message } } }',
     outcomes: 'r r r r r a',

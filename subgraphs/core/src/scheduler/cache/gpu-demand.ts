@@ -183,16 +183,25 @@ function weighted(hosts: readonly HostKind[]): readonly (HostKind & { readonly w
   return common.map((host) => ({ ...host, weight: (hostWeight * gpusOf(host)) / all }));
 }
 
-function jobsIn(capacity: HostCapacity, { requirements }: RequirementClass, match: DeviceMatch): number {
+/**
+ * Number of jobs of a class that fit in a capacity together.
+ * @param match devices that serve; undefined if none are needed
+ */
+export function jobsIn(
+  capacity: HostCapacity,
+  { requirements }: Pick<RequirementClass, 'requirements'>,
+  match: DeviceMatch | undefined,
+): number {
   const { cores, memoryMiB, diskMiB, gpu } = requirements;
   const most = Math.min(
     Math.floor(capacity.cores / cores),
     Math.floor(capacity.memoryMiB / memoryMiB),
     diskMiB > 0 ? Math.floor(capacity.diskMiB / diskMiB) : Infinity,
   );
-  return most <= 0 || gpu === undefined
-    ? 0
-    : Math.min(most, 0xff_ff, devicesFor(gpu, match, capacity.devices));
+  if (most <= 0) return 0;
+  const byDevices =
+    gpu === undefined || match === undefined ? most : devicesFor(gpu, match, capacity.devices);
+  return Math.min(most, byDevices, 0xff_ff);
 }
 
 function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceMatch, { free }: DeviceCapacity): number {

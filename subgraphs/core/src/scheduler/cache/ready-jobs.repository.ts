@@ -84,6 +84,25 @@ export class ReadyJobsRepository {
     return found;
   }
 
+  /** Number and smallest id of the ready jobs of a kind, read up to a limit in the order of the index. */
+  async count(
+    { classId, share }: ReadyKind,
+    limit: number,
+  ): Promise<{ readonly jobs: number; readonly oldestId: string | undefined }> {
+    const [found] = await this.#jobs
+      .aggregate<{ readonly jobs: number; readonly oldestId: string }>(
+        [
+          { $match: { state: 'ACTIVATED', classId, share } },
+          { $sort: { priority: -1, _id: 1 } },
+          { $limit: limit },
+          { $group: { _id: null, jobs: { $sum: 1 }, oldestId: { $min: '$_id' } } },
+        ],
+        { hint: readyIndex },
+      )
+      .toArray();
+    return { jobs: found?.jobs ?? 0, oldestId: found?.oldestId };
+  }
+
   /** Ready jobs among these, as stored now. */
   readyByIds(ids: readonly string[]): Promise<readonly ReadyJobOfKind[]> {
     return this.#readyOfKinds({ _id: { $in: [...ids] }, state: 'ACTIVATED' }, '_id_', ids.length);

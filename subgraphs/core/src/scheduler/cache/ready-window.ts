@@ -82,6 +82,14 @@ export class ReadyWindow {
     return this.#jobs[this.#jobs.length - 1];
   }
 
+  /** The smallest id in the window, which is that of its oldest job. */
+  get oldestId(): string | undefined {
+    return this.#jobs.reduce<string | undefined>(
+      (oldest, { id }) => (oldest === undefined || id < oldest ? id : oldest),
+      undefined,
+    );
+  }
+
   /** Returns true if the job is in the window. */
   has(jobId: string): boolean {
     return this.#ids.has(jobId);

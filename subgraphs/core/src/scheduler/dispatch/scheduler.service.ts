@@ -12,6 +12,7 @@ import { GrantWriter } from './grant-writer.js';
 import type { BrokerLeadership } from '../leader/leadership.js';
 import type { Usage } from '../cache/usage.js';
 import { GrantHistory } from '../cache/grant-history.js';
+import { type WaitingJobs, WaitingJobsCounter } from '../demand/waiting-jobs.js';
 import {
   JobExplainer,
   type JobExplainerOptions,
@@ -92,10 +93,12 @@ export class SchedulerService {
   /** Grants observed by this process, including those of other leaders. */
   readonly #history: GrantHistory;
   readonly #explainer: JobExplainer;
+  readonly #waiting: WaitingJobsCounter;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#history = new GrantHistory(options.clock.monotonicMs());
+    this.#waiting = new WaitingJobsCounter({ jobs: options.readyJobs, clock: options.clock });
     this.#explainer = new JobExplainer(
       options,
       () => this.#term && { feed: this.#term.dispatcher.feed, history: this.#history },
@@ -179,6 +182,15 @@ export class SchedulerService {
   /** Explains why a new job with these requirements would wait. */
   explain(requested: RequestedRequirements): Promise<PendingFacts> {
     return this.#explainer.explain(requested);
+  }
+
+  /**
+   * Ready jobs by class and share, without those of tasks that are paused or at their limit.
+   * @returns undefined while this process does not lead, or has not found all kinds of ready jobs yet
+   */
+  async waiting(): Promise<readonly WaitingJobs[] | undefined> {
+    const { feed } = this.#term?.dispatcher ?? {};
+    return this.isLeading && feed?.isWarm ? this.#waiting.count(feed.windows) : undefined;
   }
 
   /** Current usage of a share. */

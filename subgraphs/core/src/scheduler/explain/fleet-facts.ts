@@ -78,6 +78,18 @@ function preferenceFacts(
   }));
 }
 
+/** Number of workers in all queues that could start a job of the class now. */
+export function workersFreeNow(
+  cls: RequirementClass,
+  experiment: string,
+  { fleet, ledger, wallMs }: FactsWorld,
+): number {
+  const groups = equivalentWorkers(fleet, experiment, cls, wallMs);
+  return sum(groups, (group) =>
+    !group.endsTooSoon && group.one.fits(cls) ? freeNow(group, cls, experiment, ledger) : 0,
+  );
+}
+
 function freeNow(
   { one, workers }: EquivalentWorkers,
   cls: RequirementClass,
