@@ -197,7 +197,7 @@ export default tseslint.config(
     rules: restrict(
       mongodb,
       zone(
-        ['core', 'gateway', 'schema', 'pilot', 'cli', 'playground', ...experiments],
+        ['core', 'gateway', 'schema', 'pilot', 'executor', 'cli', 'playground', ...experiments],
         'lib is the floor: nothing above it may be imported here.',
       ),
     ),
@@ -209,7 +209,7 @@ export default tseslint.config(
     files: ['lib/experiment/**/*.{repository,document}.ts', 'lib/experiment/**/*.test.ts'],
     rules: restrict(
       zone(
-        ['core', 'gateway', 'schema', 'pilot', 'cli', 'playground', ...experiments],
+        ['core', 'gateway', 'schema', 'pilot', 'executor', 'cli', 'playground', ...experiments],
         'lib is the floor: nothing above it may be imported here.',
       ),
     ),
@@ -220,7 +220,7 @@ export default tseslint.config(
       ...restrict(
         mongodb,
         zone(
-          ['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments],
+          ['gateway', 'client', 'pilot', 'executor', 'cli', 'playground', ...experiments],
           'Core knows no experiment, no gateway and no client: they know core.',
         ),
       ),
@@ -237,7 +237,7 @@ export default tseslint.config(
     ],
     rules: restrict(
       zone(
-        ['gateway', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        ['gateway', 'client', 'pilot', 'executor', 'cli', 'playground', ...experiments],
         'Core knows no experiment, no gateway and no client: they know core.',
       ),
     ),
@@ -253,7 +253,7 @@ export default tseslint.config(
         experiments.filter((other) => other !== name),
         'An experiment does not know another: what both need belongs to core or to the graph.',
       ),
-      zone(['schema', 'pilot', 'cli', 'playground'], 'An experiment imports lib/* only.'),
+      zone(['schema', 'pilot', 'executor', 'cli', 'playground'], 'An experiment imports lib/* only.'),
     ];
     return [
       { files: [`experiments/${name}/**/*.ts`], rules: restrict(mongodb, ...zones) },
@@ -271,7 +271,7 @@ export default tseslint.config(
     rules: restrict(
       mongodb,
       zone(
-        ['core', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        ['core', 'client', 'pilot', 'executor', 'cli', 'playground', ...experiments],
         'The gateway knows subgraphs by the supergraph alone.',
       ),
     ),
@@ -280,7 +280,7 @@ export default tseslint.config(
     files: ['gateway/**/*.{repository,document}.ts'],
     rules: restrict(
       zone(
-        ['core', 'client', 'pilot', 'cli', 'playground', ...experiments],
+        ['core', 'client', 'pilot', 'executor', 'cli', 'playground', ...experiments],
         'The gateway knows subgraphs by the supergraph alone.',
       ),
     ),

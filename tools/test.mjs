@@ -100,6 +100,8 @@ const systemPackages = [
     parts: ['integration'],
   },
   { name: 'xrootd-client', present: () => existsSync('/usr/bin/xrdcp'), parts: ['integration'] },
+  { name: 'slurm-wlm', present: () => existsSync('/usr/bin/sbatch'), parts: ['e2e', 'soak'] },
+  { name: 'munge', present: () => existsSync('/usr/sbin/munged'), parts: ['e2e', 'soak'] },
   { name: 'openssl', present: () => existsSync('/usr/bin/openssl'), parts: ['integration'] },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];

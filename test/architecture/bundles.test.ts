@@ -34,6 +34,7 @@ it('bundles every service, client program and the playground', () => {
   expect(bundled).toEqual(
     expect.arrayContaining([
       'clients/cli',
+      'clients/executor',
       'clients/pilot',
       'deploy/playground',
       'file-service',

@@ -25,6 +25,7 @@ describe('documents', () => {
       'subgraphs/core',
       'clients/cli',
       'clients/dashboard',
+      'clients/executor',
       'clients/pilot',
       'deploy/playground',
     ];

@@ -54,7 +54,7 @@ export async function prepareWork(api: Pick<Api, 'change'>): Promise<void> {
 
 /** The clients of this repository may send only what their builds have registered; others send anything. */
 function ownManifests(): Pick<GatewayOptions, 'persistedOperations'> {
-  const manifests = ['cli', 'dashboard', 'pilot'].map((name) => {
+  const manifests = ['cli', 'dashboard', 'executor', 'pilot'].map((name) => {
     const file = join(root, 'clients', name, 'dist', 'operation-manifest.json');
     return { client: `rhizome-${name}`, only: true, operations: readManifest(file) };
   });

@@ -1,0 +1,79 @@
+/** Runs the cycles of all queues until it is stopped. */
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import { sleep } from '@rhizome/retry';
+import { randomUUID } from 'node:crypto';
+import type { ApiClient } from '@rhizome/client';
+import type { ExecutorConfig } from '../config.js';
+import { CoreCalls } from './core-calls.js';
+import { providerOf } from './providers.js';
+import { type CycleFigures, QueueCycle } from './queue-cycle.js';
+
+/** Dependencies of {@link Executor}. */
+export interface ExecutorOptions {
+  readonly config: ExecutorConfig;
+  readonly client: ApiClient;
+  /** Environment of the commands of batch systems. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly onCycle?: (queue: string, figures: CycleFigures) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface CycleOfQueue {
+  readonly queue: string;
+  readonly cycle: QueueCycle;
+}
+
+const releaseMs = 5000;
+/** Limits of leases, in seconds. */
+const [shortestLease, longestLease] = [5, 3600];
+
+/** Starts pilots for the queues of a configuration. */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #cycles: readonly CycleOfQueue[];
+
+  constructor(options: ExecutorOptions) {
+    const { config, client, environment, clock, log } = options;
+    this.#options = options;
+    const keys = randomUUID();
+    const instance = `${config.name} ${keys}`;
+    this.#cycles = config.queues.map((settings) => ({
+      queue: settings.queue,
+      cycle: new QueueCycle({
+        settings,
+        core: new CoreCalls(client, { queue: settings.queue, executor: config.name, instance }),
+        provider: providerOf(config, settings, environment),
+        leaseSeconds: Math.min(longestLease, Math.max(shortestLease, Math.ceil(4 * config.cycleSeconds))),
+        keys,
+        clock,
+        log,
+      }),
+    }));
+  }
+
+  /** Runs until it is stopped. Pilots run on. */
+  async run(stop: AbortSignal): Promise<void> {
+    await Promise.all(this.#cycles.map((one) => this.#runQueue(one, stop)));
+  }
+
+  async #runQueue({ queue, cycle }: CycleOfQueue, stop: AbortSignal): Promise<void> {
+    const { config, clock, log, onCycle } = this.#options;
+    const never = new AbortController().signal;
+    while (!stop.aborted) {
+      const begunAt = clock.monotonicMs();
+      try {
+        // A cycle that has begun to submit ends, so that core knows what was submitted.
+        const figures = await cycle.run(never);
+        onCycle?.(queue, figures);
+      } catch (error) {
+        log.warn({ queue, reason: (error as Error).message }, 'cycle failed');
+      }
+      await sleep(Math.max(0, config.cycleSeconds * 1000 - (clock.monotonicMs() - begunAt)), stop);
+    }
+    await cycle
+      .release(AbortSignal.timeout(releaseMs))
+      .catch((error: unknown) => log.warn({ queue, reason: (error as Error).message }, 'queue not released'));
+  }
+}

@@ -1,0 +1,64 @@
+/** Creates the provider of a queue. */
+import type { DeepReadonly } from '@rhizome/config';
+import type { ExecutorConfig } from '../config.js';
+import { ProcessProvider } from '../providers/processes/processes.js';
+import type { Provider, ScriptOf } from '../providers/provider.types.js';
+import { CommandRunner } from '../providers/run-command.js';
+import { SlurmProvider } from '../providers/slurm/slurm.js';
+import type { QueueSettings, ShapeSettings } from '../settings.js';
+import { pilotScript } from './pilot-script.js';
+
+/** Creates the provider of a queue. @param environment environment of its commands */
+export function providerOf(
+  config: ExecutorConfig,
+  queue: DeepReadonly<QueueSettings>,
+  environment: NodeJS.ProcessEnv,
+): Provider {
+  const { provider } = queue;
+  const runner = new CommandRunner(provider.commandSeconds, environment);
+  const script = scriptOf(config, queue);
+  switch (provider.kind) {
+    case 'slurm': {
+      const { partition, account, qos, logFolder, arguments: further } = provider;
+      return new SlurmProvider({ runner, script, partition, account, qos, logFolder, arguments: further });
+    }
+    case 'local':
+      return new ProcessProvider({ runner, script, folder: provider.folder, shell: ['sh', '-s'] });
+    case 'ssh':
+      return new ProcessProvider({ runner, script, folder: provider.folder, shell: sshCommand(provider) });
+  }
+}
+
+function sshCommand({
+  host,
+  port,
+  keyFile,
+  knownHostsFile,
+  arguments: further,
+}: Extract<DeepReadonly<QueueSettings>['provider'], { kind: 'ssh' }>): readonly string[] {
+  return [
+    ...['ssh', '-T', '-p', String(port), '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes'],
+    ...(keyFile === undefined ? [] : ['-i', keyFile]),
+    ...(knownHostsFile === undefined ? [] : ['-o', `UserKnownHostsFile=${knownHostsFile}`]),
+    ...further,
+    ...['--', host, 'exec sh -s'],
+  ];
+}
+
+/** The script of a batch: the resources that a worker offers are those of its shape. */
+function scriptOf({ url, insecureTransport }: ExecutorConfig, queue: DeepReadonly<QueueSettings>): ScriptOf {
+  const { idleSeconds, drainSeconds, command, arguments: further } = queue.pilot;
+  return (batch, numberVariable) => {
+    const { cores, memoryMiB, diskMiB, labels } = shapeOf(queue.shapes, batch.resources.shape);
+    return pilotScript({
+      ...{ command, arguments: further, url, queue: queue.queue, isInsecure: insecureTransport },
+      ...{ cores, memoryMiB, diskMiB, labels, idleSeconds, drainSeconds },
+    })(batch, numberVariable);
+  };
+}
+
+function shapeOf(shapes: DeepReadonly<readonly ShapeSettings[]>, name: string): DeepReadonly<ShapeSettings> {
+  const shape = shapes.find((one) => one.name === name);
+  if (shape) return shape;
+  throw new Error(`shape ${name} is not configured`);
+}
