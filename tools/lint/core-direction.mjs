@@ -1,8 +1,4 @@
 // The direction of imports between the folders of core, as zones of `import-x/no-restricted-paths`.
-//
-// composition → */graphql → events, files, hardware, pilots → workers → scheduler → fleets →
-// tasks, units, workflows → policies → jobs →
-// queues, shares, experiments, access, consents, secrets, storages → gpus → shared
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [
@@ -11,7 +7,7 @@ const levels = [
   ['scheduler'],
   ['fleets'],
   ['tasks', 'units', 'workflows'],
-  ['policies'],
+  ['datasets', 'policies'],
   ['jobs'],
   ['queues', 'shares', 'experiments', 'access', 'consents', 'secrets', 'storages'],
   ['gpus'],
@@ -19,8 +15,7 @@ const levels = [
 ];
 
 const source = 'subgraphs/core/src';
-const direction =
-  'composition → */graphql → events, files, hardware, pilots → workers → scheduler → fleets → tasks, units, workflows → policies → jobs → queues, shares, experiments, access, consents, secrets, storages → gpus → shared';
+const direction = ['composition', '*/graphql', ...levels.map((folders) => folders.join(', '))].join(' → ');
 
 /** Modules that no domain may import: those that know all domains. */
 const roots = [`${source}/*.ts`, `${source}/composition/**`];

@@ -356,6 +356,11 @@ export type JobPayloadInput = {
   keptCheckpoints?: number | null | undefined;
   /** Notice that the payload receives before its end; none by default. */
   notice?: JobNoticeInput | null | undefined;
+  /**
+   * Datasets that outputs are added to once the job is FINISHED: open ones of the experiment that belong to the owner of
+   * the job. The name of the file in the dataset is `JOB/OUTPUT`.
+   */
+  outputDatasets?: Array<OutputDatasetInput> | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
@@ -458,6 +463,14 @@ export type OnDisconnect =
   | 'CONTINUE'
   /** The payload ends with the lease of the worker. */
   | 'STOP';
+
+/** A dataset that an output is added to. */
+export type OutputDatasetInput = {
+  /** The dataset. */
+  datasetId: string;
+  /** Declared name of the output, as in `outputs`. */
+  output: string;
+};
 
 /** A fleet to pause. */
 export type PauseFleetInput = {

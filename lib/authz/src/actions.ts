@@ -93,6 +93,10 @@ export const coreActions = [
   'storage:read',
   /** Creates, changes and removes storages; only in all experiments. */
   'storage:manage',
+  /** Reads datasets and the records of their files. */
+  'dataset:read',
+  /** Creates, fills, closes and removes one's own datasets. */
+  'dataset:write',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;
@@ -117,6 +121,7 @@ const readers: readonly CoreAction[] = [
   'experiment:read',
   'share:read',
   'storage:read',
+  'dataset:read',
   'events:read',
   'schema:read',
 ];
@@ -132,6 +137,7 @@ const submitters: readonly CoreAction[] = [
   'pool:close',
   'policy:set',
   'secret:set',
+  'dataset:write',
 ];
 
 const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {

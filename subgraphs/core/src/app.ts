@@ -21,6 +21,7 @@ import { policyPolicies, policyResolvers } from './policies/graphql/resolvers.js
 import { queuePolicies, queueResolvers } from './queues/graphql/resolvers.js';
 import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { storagePolicies, storageResolvers } from './storages/graphql/resolvers.js';
+import { datasetPolicies, datasetResolvers } from './datasets/graphql/resolvers.js';
 import { filePolicies, fileResolvers } from './files/graphql/resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
@@ -68,6 +69,7 @@ export const corePolicies: Policies = {
   ...secretPolicies,
   ...sharePolicies,
   ...storagePolicies,
+  ...datasetPolicies,
   ...queuePolicies,
   ...downtimePolicies,
   ...policyPolicies,
@@ -107,6 +109,7 @@ export function buildCore(options: CoreOptions): Core {
       secretResolvers,
       shareResolvers,
       storageResolvers,
+      datasetResolvers,
       queueResolvers,
       canaryResolvers,
       downtimeResolvers,

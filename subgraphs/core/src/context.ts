@@ -28,6 +28,7 @@ import type { SecretsService } from './secrets/secrets.service.js';
 import type { TaskCommands } from './tasks/control/task-commands.service.js';
 import type { TaskChanges } from './tasks/changes/task-changes.service.js';
 import type { ScoutingCommands } from './tasks/scouts/scouting-commands.service.js';
+import type { DatasetServices } from './datasets/dataset-services.types.js';
 import type { UnitServices } from './units/unit-services.types.js';
 import type { JobFleetServices } from './fleets/fleet-services.types.js';
 import type { PilotServices } from './pilots/pilot-services.types.js';
@@ -105,6 +106,8 @@ export interface CoreServices {
   readonly fleets: JobFleetServices;
   /** Pilots that executors start on batch systems. */
   readonly pilots: PilotServices;
+  /** Named sets of files. */
+  readonly datasets: DatasetServices;
   /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],

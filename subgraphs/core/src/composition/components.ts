@@ -40,6 +40,8 @@ import { fileStores } from './files/file-stores.repository.js';
 import type { PilotServices } from '../pilots/pilot-services.types.js';
 import { pilotStores } from './pilots/pilot-stores.repository.js';
 import { pilotsModule } from './pilots/pilots.module.js';
+import { type DatasetsModule, datasetsModule } from './datasets/datasets.module.js';
+import { serves } from '../storages/places.js';
 
 /** Components with a life cycle. */
 export interface Components {
@@ -65,6 +67,7 @@ export interface Components {
   readonly gates: FleetGates;
   readonly files: FilesModule;
   readonly pilots: PilotServices;
+  readonly datasets: DatasetsModule;
 }
 
 /** Creates the components. */
@@ -132,10 +135,14 @@ export function createComponents(options: CoreOptions): Components {
     ...{ stores: pilotStores(db), queues: queueLookup(directories), fleet, clock, ids },
     ownUrl: config?.advertisedUrl,
   });
+  const datasets = datasetsModule({
+    ...{ db, experimentExists, leader: fleet.leadership, clock, ids, log },
+    storages: async (name) => (await directories.storages.allFresh()).filter((one) => serves(one, name)),
+  });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
-    ...{ failures, hosts, canaries, units, gates, files, pilots },
+    ...{ failures, hosts, canaries, units, gates, files, pilots, datasets },
   };
   const others = { metrics, events, writer, ...domains };
   const charged = {
@@ -186,6 +193,7 @@ function workflowsOf(
     secrets,
     writer,
     fleet,
+    datasets,
   }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
   { stores, graphs, quota }: Charged,
 ): WorkflowsModule {
@@ -193,7 +201,7 @@ function workflowsOf(
   return workflowsModule({
     ...{ stores: graphs, jobs, classes, submissions, quota, writer, access, consents },
     ...{ checkSelector, clock, ids, log },
-    ...directoriesForJobs(directories),
+    ...directoriesForJobs(directories, { datasets }),
     secrets: secrets.service,
     whyNoWorker: async (requirements, share, priority) => {
       const { scheduler } = fleet.services;
@@ -208,14 +216,22 @@ function workflowsOf(
 
 function jobFleetsOf(
   { db, clock, ids, log, config }: CoreOptions,
-  { directories, consents, secrets, writer, fleet, units }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
+  {
+    directories,
+    consents,
+    secrets,
+    writer,
+    fleet,
+    units,
+    datasets,
+  }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
   { stores, standing, quota }: Charged,
 ): JobFleetsModule {
   const { jobs, classes } = stores;
   return jobFleetsModule({
     ...{ stores: standing, units, unitStores: unitStores(db), jobs, classes, quota, writer, consents },
     ...{ checkSelector, clock, ids, log },
-    ...directoriesForJobs(directories),
+    ...directoriesForJobs(directories, { datasets }),
     secrets: secrets.service,
     leader: fleet.leadership,
     config: config?.fleets,
@@ -223,10 +239,14 @@ function jobFleetsOf(
 }
 
 /** Experiments and queues as submits need them. */
-function directoriesForJobs({ experiments, shares, queues, storages }: Directories) {
+function directoriesForJobs(
+  { experiments, shares, queues, storages }: Directories,
+  { datasets }: Pick<Components, 'datasets'>,
+) {
+  const sources = { experiments, shares, storages, datasets: datasets.facts };
   return {
     experiments: {
-      find: (name: string) => experimentFacts({ experiments, shares, storages }, name),
+      find: (name: string) => experimentFacts(sources, name),
       names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
@@ -362,14 +382,15 @@ function jobsOf(
     fleet,
     workflows,
     fleets,
+    datasets,
   }: Omit<Components, 'jobs'>,
   { stores, quota }: Charged,
 ): JobDomain {
   return createJobDomain({
     stores,
     writer,
-    ...directoriesForJobs(directories),
-    handlers: [workflows.handler, fleets.handler],
+    ...directoriesForJobs(directories, { datasets }),
+    handlers: [workflows.handler, fleets.handler, datasets.handler],
     quota,
     access,
     consents,

@@ -27,6 +27,7 @@ export function servicesOf(
     fleets,
     files,
     pilots,
+    datasets,
   }: Components,
   clock: Clock,
 ): CoreServices {
@@ -74,9 +75,11 @@ export function servicesOf(
     workflows,
     fleets,
     pilots,
+    datasets,
     pending: (jobs, caller) => fleet.services.explanations.pending(jobs, caller),
     explain: explainer({
-      experiment: (name) => experimentFacts({ experiments, shares, storages }, name),
+      experiment: (name) =>
+        experimentFacts({ experiments, shares, storages, datasets: datasets.facts }, name),
       queues: queueDirectory(queues),
       checkSelector,
       explain: (asked, input, caller) => fleet.services.explanations.explain(asked, input, caller),

@@ -6,9 +6,14 @@ import type { Directories } from './directories.js';
 import { serves } from '../storages/places.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
+/** Sources of the properties of experiments. */
+export interface ExperimentSources extends Pick<Directories, 'experiments' | 'shares' | 'storages'> {
+  readonly datasets: NonNullable<ExperimentFacts['datasets']>;
+}
+
 /** Experiment with its shares as stored now, or null. */
 export async function experimentFacts(
-  { experiments, shares, storages }: Pick<Directories, 'experiments' | 'shares' | 'storages'>,
+  { experiments, shares, storages, datasets }: ExperimentSources,
   name: string,
 ): Promise<ExperimentFacts | null> {
   const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
@@ -18,6 +23,7 @@ export async function experimentFacts(
       shares: leaves.map(({ path }) => path),
       continuity: experiment.continuity,
       storages: async () => (await storages.allFresh()).filter((storage) => serves(storage, name)),
+      datasets,
     }
   );
 }

@@ -43,6 +43,7 @@ export class Lifecycle {
       fleets,
       gates,
       files,
+      datasets,
     } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock, isCreatedLatest: true });
     await ensureCollections(db, coreCollections, { log });
@@ -61,6 +62,7 @@ export class Lifecycle {
     fleets.start();
     secrets.start(fleet.leadership);
     files.start();
+    datasets.start();
     await fleet.start();
     this.isStarted = true;
     log.info('core started');
@@ -84,6 +86,7 @@ export class Lifecycle {
       fleets,
       gates,
       files,
+      datasets,
     } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
@@ -99,6 +102,7 @@ export class Lifecycle {
     await fleets.stop();
     await secrets.stop();
     await files.stop();
+    await datasets.stop();
     suspendedTasks.stop();
     limitedTasks.stop();
     gates.stop();

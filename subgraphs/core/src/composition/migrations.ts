@@ -14,6 +14,7 @@ import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { jobFilesCollection } from '../files/job-files.document.js';
+import { datasetCollections } from '../datasets/dataset-collections.js';
 import { storagesCollection } from '../storages/storage.document.js';
 import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
@@ -44,6 +45,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...jobFleetCollections,
   ...pilotCollections,
   jobFilesCollection,
+  ...datasetCollections,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -227,13 +229,19 @@ export const coreMigrations: readonly Migration[] = [
     id: '0032-pilots',
     up: async (db) => {
       await ensureCollections(db, pilotCollections as readonly CollectionDefinition[]);
-      },
     },
-    {
+  },
+  {
     id: '0034-records-and-expiry-of-classes',
     up: async (db) => {
       const changed = [classRecordsCollection, requirementClassesCollection];
       await ensureCollections(db, changed as readonly CollectionDefinition[]);
+    },
+  },
+  {
+    id: '0033-datasets',
+    up: async (db) => {
+      await ensureCollections(db, datasetCollections as readonly CollectionDefinition[]);
     },
   },
 ];

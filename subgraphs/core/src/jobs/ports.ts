@@ -17,6 +17,16 @@ export interface ExperimentFacts {
   readonly continuity?: ContinuityPolicy | undefined;
   /** Reads the storages that it uses, as stored now. */
   readonly storages?: (() => Promise<readonly StorageFacts[]>) | undefined;
+  /** Reads datasets by id, those of other experiments, too; in no order. */
+  readonly datasets?: ((ids: readonly string[]) => Promise<readonly DatasetFacts[]>) | undefined;
+}
+
+/** Properties of a dataset that a submit needs. */
+export interface DatasetFacts {
+  readonly _id: string;
+  readonly experiment: string;
+  readonly owner: string;
+  readonly state: 'OPEN' | 'CLOSED' | 'REMOVING';
 }
 
 /** Experiments with their shares as stored now, including changes by other processes. */

@@ -113,7 +113,7 @@ function checkVariants(
     const path = ['variants', position];
     if (name != null) errors.text([...path, 'name'], name, 1, 255);
     if (requirements) checkRequirements(requirements, [...path, 'requirements'], errors, checks);
-    if (payload) checkPayload(payload, [...path, 'payload'], errors, checks.place);
+    if (payload) checkPayload(payload, [...path, 'payload'], errors, checks.place, checks.dataset);
   });
 }
 

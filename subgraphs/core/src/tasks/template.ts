@@ -10,7 +10,10 @@ export const indexParameter = 'index';
 /** Texts of a template in which parameters are replaced. */
 export interface TemplateTexts {
   readonly name: string;
-  readonly payload: Pick<StoredPayload, 'arguments' | 'environment' | 'inputs' | 'outputs'>;
+  readonly payload: Pick<
+    StoredPayload,
+    'arguments' | 'environment' | 'inputs' | 'outputs' | 'outputDatasets'
+  >;
 }
 
 /** Names of all parameters in the texts. */
@@ -30,6 +33,7 @@ export function textsOf({ name, payload }: JobSpec): TemplateTexts {
       environment: payload.environment ?? [],
       inputs: payload.inputs ?? [],
       outputs: payload.outputs ?? [],
+      ...(payload.outputDatasets ? { outputDatasets: payload.outputDatasets } : {}),
     },
   };
 }
@@ -62,6 +66,9 @@ export function fillIn<T extends TemplateTexts>(
       })),
       inputs: payload.inputs.map(({ name: file, location }) => ({ name: file, location: fill(location) })),
       outputs: payload.outputs.map(fill),
+      ...(payload.outputDatasets && {
+        outputDatasets: payload.outputDatasets.map((one) => ({ ...one, output: fill(one.output) })),
+      }),
     },
   };
 }

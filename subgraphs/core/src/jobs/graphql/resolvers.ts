@@ -164,6 +164,7 @@ export const jobResolvers: Pick<
     isTokenRequired: ({ token }) => token ?? false,
     notice: ({ notice }) => notice ?? null,
     keptCheckpoints: ({ keptCheckpoints }) => keptCheckpoints ?? defaultKeptCheckpoints,
+    outputDatasets: ({ outputDatasets }) => outputDatasets ?? [],
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },
   JobRequirements: {

@@ -53,6 +53,8 @@ export interface StoredPayload {
   readonly image?: string;
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
   readonly outputs: readonly string[];
+  /** Datasets that outputs are added to once the job is FINISHED; absent for none. */
+  readonly outputDatasets?: readonly StoredOutputDataset[];
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;
@@ -60,6 +62,13 @@ export interface StoredPayload {
   readonly keptCheckpoints?: number;
   /** Notice before the end; absent if the job asks for none. */
   readonly notice?: StoredNotice;
+}
+
+/** Dataset that an output is added to. */
+export interface StoredOutputDataset {
+  /** Declared name of the output. */
+  readonly output: string;
+  readonly datasetId: string;
 }
 
 /** Notice that a payload receives before its end. */
@@ -327,6 +336,8 @@ export interface StoredLastEvent {
   readonly avoid?: StoredAvoidance;
   readonly workerId?: string;
   readonly fence: number;
+  /** Set by the end of a job that names datasets for its outputs. */
+  readonly hasOutputDatasets?: true;
   /** Set by the announcement that the attempt ends for another job. */
   readonly preemption?: PreemptedFor;
   /** Attempt that this event ended without success. */
@@ -360,7 +371,8 @@ export interface JobDocument {
   /**
    * Look-up keys in one multikey index: `o:<experiment>:<owner>`, `s:<share>`, `l:<experiment>:key=value` for
    * labels, `p:<job id>` for each unfinished parent (kept by a job that was closed because of it), `b:<ISO
-   * time>` while a backoff runs and no worker holds the job.
+   * time>` while a backoff runs and no worker holds the job, `d:<dataset id>` until its outputs are added to
+   * the dataset, or it has ended without any.
    */
   readonly lookup: readonly string[];
   readonly requirements: StoredRequirements;

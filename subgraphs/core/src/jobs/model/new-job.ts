@@ -66,6 +66,7 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
       shareKey(job.share),
       ...labelTexts.map((label) => labelKey(job.experiment, label)),
       ...waitingFor.map(parentKey),
+      ...datasetKeys(job.payload),
     ],
     requirements: job.requirements,
     classId: job.classId,
@@ -120,6 +121,15 @@ export function labelKey(experiment: string, label: string): string {
 /** Look-up key of a parent that the job waits for. */
 export function parentKey(parentId: string): string {
   return `p:${parentId}`;
+}
+
+/** Look-up key of a dataset that the job adds outputs to. */
+export function datasetKey(datasetId: string): string {
+  return `d:${datasetId}`;
+}
+
+function datasetKeys({ outputDatasets = [] }: Pick<StoredPayload, 'outputDatasets'>): readonly string[] {
+  return [...new Set(outputDatasets.map(({ datasetId }) => datasetKey(datasetId)))];
 }
 
 /** Look-up key of the retried jobs of a task. */

@@ -9,7 +9,7 @@ import { checkGpu } from './gpu-input.js';
 import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
-import type { CheckPlace, RequirementChecks } from './requirement-checks.js';
+import type { CheckDataset, CheckPlace, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import { isInStorage, problemOf } from '../../storages/places.js';
 import type { JobValueErrors } from './job-input-error.types.js';
@@ -41,7 +41,7 @@ export function checkJob(job: JobSpec, path: Path, errors: JobValueErrors, check
   errors.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   errors.labels([...path, 'labels'], job.labels ?? [], 32);
   if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], errors, checks);
-  checkPayload(job.payload, [...path, 'payload'], errors, checks.place);
+  checkPayload(job.payload, [...path, 'payload'], errors, checks.place, checks.dataset);
   const { notice } = job.payload;
   if (notice) {
     const walltimeSeconds = job.requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
@@ -136,6 +136,7 @@ export function checkPayload(
   path: Path,
   errors: JobValueErrors,
   checkPlace?: CheckPlace,
+  checkDataset?: CheckDataset,
 ): void {
   const { command, image } = spec;
   const given = {
@@ -166,6 +167,7 @@ export function checkPayload(
   );
   errors.int([...path, 'keptCheckpoints'], spec.keptCheckpoints, 1, mostKeptCheckpoints);
   checkFiles(given, path, errors, checkPlace);
+  checkOutputDatasets(spec, path, errors, checkDataset);
   checkSecrets(spec, path, errors);
 }
 
@@ -237,6 +239,28 @@ function checkFiles(
     if (problem !== undefined) errors.add(at, name, `a name that storages permit: ${problem}`);
   });
   errors.distinct([...path, 'outputs'], outputs);
+}
+
+/** Checks the datasets of outputs, each of which goes to one at most. */
+function checkOutputDatasets(
+  { outputs, outputDatasets }: PayloadSpec,
+  path: Path,
+  errors: JobValueErrors,
+  checkDataset: CheckDataset = () => undefined,
+): void {
+  const at = [...path, 'outputDatasets'];
+  const declared = new Set(outputs);
+  (outputDatasets ?? []).forEach(({ output, datasetId }, position) => {
+    if (!declared.has(output))
+      errors.add([...at, position, 'output'], output, 'one of `outputs`, as it is written there');
+    const expected = checkDataset(datasetId);
+    if (expected !== undefined) errors.add([...at, position, 'datasetId'], datasetId, expected);
+  });
+  errors.distinct(
+    at,
+    (outputDatasets ?? []).map(({ output }) => output),
+    100,
+  );
 }
 
 /** Checks a retry policy. */

@@ -115,6 +115,9 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     ...known({ image: spec.image }),
     inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
     outputs: [...(spec.outputs ?? [])],
+    ...(spec.outputDatasets?.length
+      ? { outputDatasets: spec.outputDatasets.map(({ output, datasetId }) => ({ output, datasetId })) }
+      : {}),
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
     ...asked('token', spec.isTokenRequired),
     ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),

@@ -13,6 +13,9 @@ export type CheckSelector = (
 /** Returns what would be right instead of a location in a storage; undefined if the job may read it. */
 export type CheckPlace = (location: string) => string | undefined;
 
+/** Returns what would be right instead of a dataset for outputs; undefined if the jobs may add to it. */
+export type CheckDataset = (datasetId: string) => string | undefined;
+
 /** Beginning of a location whose scheme a parameter may complete. */
 const unknownScheme = /^(?:(?!\/\/).)*?\{\{/s;
 
@@ -25,6 +28,8 @@ export interface RequirementChecks {
   readonly continuity?: ContinuityPolicy | undefined;
   /** Absent where no payload is checked. */
   readonly place?: CheckPlace | undefined;
+  /** Absent where no payload is checked. */
+  readonly dataset?: CheckDataset | undefined;
 }
 
 /** Payloads whose places are checked. */
@@ -42,14 +47,15 @@ export interface OwnedPayloads {
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
-  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages'> | null,
+  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages' | 'datasets'> | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
   owned?: OwnedPayloads,
 ): Promise<RequirementChecks> {
   const names = new Set<string>();
   for (const spec of specs) if (spec?.queue != null) names.add(spec.queue);
   const place = experiment && owned ? await placeCheck(experiment, owned) : undefined;
-  const checks = { selector: checkSelector, continuity: experiment?.continuity, place };
+  const dataset = experiment && owned ? await datasetCheck(experiment, owned) : undefined;
+  const checks = { selector: checkSelector, continuity: experiment?.continuity, place, dataset };
   if (experiment === null || names.size === 0) return { ...checks, queue: () => undefined };
   const admitted = await queues.admitted([...names], experiment.name);
   const wanted = (): string => {
@@ -58,6 +64,23 @@ export async function requirementChecks(
     return `an existing queue that admits ${experiment.name}: ${listed === '' ? 'none exists yet' : listed}`;
   };
   return { ...checks, queue: (name) => (admitted.has(name) ? undefined : wanted()) };
+}
+
+/** Datasets are read once for a call, and only if a payload names some. */
+async function datasetCheck(
+  { name, datasets }: Pick<ExperimentFacts, 'name' | 'datasets'>,
+  { owner, payloads }: OwnedPayloads,
+): Promise<CheckDataset> {
+  const ids = new Set(
+    payloads.flatMap((payload) => payload?.outputDatasets?.map(({ datasetId }) => datasetId) ?? []),
+  );
+  const found = ids.size > 0 ? ((await datasets?.([...ids])) ?? []) : [];
+  const usable = new Set(
+    found
+      .filter((one) => one.experiment === name && one.owner === owner && one.state === 'OPEN')
+      .map(({ _id }) => _id),
+  );
+  return (id) => (usable.has(id) ? undefined : `an open dataset of ${name} that belongs to ${owner}`);
 }
 
 /** Most jobs have no input in a storage: storages are then not read. */

@@ -268,11 +268,15 @@ function keysOfEvent({ edge, shape }: TransitionGroup, value: Value): Plain {
     notBefore:
       shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
     avoid: shape.avoids ? value('avoid') : '$avoid',
+    ...(isTerminal(edge.to) ? { hasOutputDatasets: namesDatasets } : {}),
     ...(shape.preempts ? { preemption: value('preemption') } : {}),
     workerId: assigns ? value('workerId') : '$workerId',
     fence: assigns ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
 }
+
+/** Absent for a job whose outputs are added to no dataset. */
+const namesDatasets = { $cond: [{ $gt: ['$payload.outputDatasets', null] }, { $literal: true }, '$$REMOVE'] };
 
 /** Previous GPUs: null if there were none, absent if they are the same. */
 function previousGpu(granted: unknown): Plain {

@@ -1,0 +1,57 @@
+/** Assembles datasets: their services, the registration of outputs, and the upkeep on the leader. */
+import { collection } from '@rhizome/mongo';
+import type { Clock, Ids } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import type { Db } from 'mongodb';
+import { DatasetFilesRepository } from '../../datasets/dataset-files.repository.js';
+import { DatasetFilesService, type DatasetFilesOptions } from '../../datasets/dataset-files.service.js';
+import { DatasetJobs } from '../../datasets/dataset-jobs.repository.js';
+import type { DatasetServices } from '../../datasets/dataset-services.types.js';
+import { DatasetUpkeep } from '../../datasets/dataset-upkeep.js';
+import { DatasetsRepository } from '../../datasets/datasets.repository.js';
+import { DatasetsService } from '../../datasets/datasets.service.js';
+import { OutputRegistration } from '../../datasets/output-registration.js';
+import { jobsCollection } from '../../jobs/model/job.document.js';
+import type { EventHandler } from '../../jobs/transitions/event-work.js';
+import type { ExperimentFacts } from '../../jobs/ports.js';
+import type { LeaderWork } from '../../shared/leader-task.js';
+
+/** Dependencies of {@link datasetsModule}. */
+export interface DatasetsModuleOptions {
+  readonly db: Db;
+  readonly storages: DatasetFilesOptions['storages'];
+  readonly experimentExists: (name: string) => Promise<boolean>;
+  readonly leader: LeaderWork;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Datasets with their background work. */
+export interface DatasetsModule extends DatasetServices {
+  /** Receives the events of jobs on the leader. */
+  readonly handler: EventHandler;
+  /** Datasets as submits need them. */
+  readonly facts: NonNullable<ExperimentFacts['datasets']>;
+  /** Starts the background work, which runs on the leader. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** Creates the services. */
+export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
+  const { db, storages, experimentExists, leader, clock, ids, log } = options;
+  const repository = new DatasetsRepository(db);
+  const entries = new DatasetFilesRepository(db);
+  const jobs = new DatasetJobs(collection(db, jobsCollection));
+  const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
+  const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
+  return {
+    datasets: new DatasetsService({ datasets: repository, jobs, outputs, experimentExists, clock, ids }),
+    files: new DatasetFilesService({ datasets: repository, files: entries, storages, clock }),
+    handler: outputs,
+    facts: (datasetIds) => repository.findMany(datasetIds),
+    start: () => upkeep.start(),
+    stop: () => upkeep.stop(),
+  };
+}

@@ -1,0 +1,193 @@
+/** Access to the collection of files of datasets. Files and the totals of their dataset change together. */
+import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { ClientSession, Collection, Db, Filter } from 'mongodb';
+import { type DatasetDocument, datasetsCollection, type DatasetState } from './dataset.document.js';
+import {
+  type DatasetFileDocument,
+  datasetFileSchemaVersion,
+  datasetFilesCollection,
+  type FileFacts,
+  fileIdOf,
+  type ReplicaState,
+  type StoredReplica,
+} from './dataset-file.document.js';
+
+/** A file to add. */
+export interface NewFile extends FileFacts {
+  readonly replicas: readonly StoredReplica[];
+}
+
+/** Result of an addition. */
+export interface Addition {
+  /** The dataset after it; null if it is in none of the accepted states, or gone: nothing was added. */
+  readonly dataset: DatasetDocument | null;
+  /** Number of added files. */
+  readonly added: number;
+  /** Files with names of the addition that were there before. */
+  readonly known: readonly DatasetFileDocument[];
+}
+
+/** Filter of the files of a dataset; absent fields do not filter. */
+export interface FileFilter {
+  readonly names?: readonly string[] | null | undefined;
+  readonly namePrefix?: string | null | undefined;
+  readonly keys?: readonly string[] | null | undefined;
+  readonly jobIds?: readonly string[] | null | undefined;
+  readonly replicaStates?: readonly ReplicaState[] | null | undefined;
+}
+
+/** Most files of one transaction. */
+export const filesAtOnce = 1000;
+const majority = { writeConcern: { w: 'majority' } } as const;
+const transaction = { ...majority, readConcern: { level: 'snapshot' } } as const;
+const pageIndex = 'datasetId_position_uq';
+/** Longest time of a page of files, in milliseconds. */
+const longestPageMs = 5000;
+
+/** Stored files. */
+export class DatasetFilesRepository {
+  readonly #db: Db;
+  readonly #datasets: Collection<DatasetDocument>;
+  readonly #files: Collection<DatasetFileDocument>;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.#datasets = collection(db, datasetsCollection);
+    this.#files = collection(db, datasetFilesCollection);
+  }
+
+  /**
+   * Adds files with different names, at most {@link filesAtOnce}; those whose names are there are left as
+   * they are. The transaction writes the dataset, too, so additions to a dataset follow one another.
+   * @param states in which the dataset takes files
+   */
+  add(
+    datasetId: string,
+    files: readonly NewFile[],
+    states: readonly DatasetState[],
+    now: Date,
+  ): Promise<Addition> {
+    return this.#db.client.withSession((session) =>
+      session.withTransaction(() => this.#add(datasetId, files, states, { session, now }), transaction),
+    );
+  }
+
+  async #add(
+    datasetId: string,
+    files: readonly NewFile[],
+    states: readonly DatasetState[],
+    { session, now }: { readonly session: ClientSession; readonly now: Date },
+  ): Promise<Addition> {
+    const dataset = await this.#datasets.findOne({ _id: datasetId }, { session });
+    if (!dataset || !states.includes(dataset.state)) return { dataset: null, added: 0, known: [] };
+    const ids = files.map(({ name }) => fileIdOf(datasetId, name));
+    const known = await this.#files.find({ _id: { $in: ids } }, { session }).toArray();
+    const names = new Set(known.map(({ name }) => name));
+    const missing = files.filter(({ name }) => !names.has(name));
+    if (missing.length === 0) return { dataset, added: 0, known };
+    const { totals } = dataset;
+    const documents = missing.map((file, at) => documentOf(datasetId, totals.files + at, file, now));
+    await this.#files.insertMany(documents, { session });
+    const changed = await this.#datasets.findOneAndUpdate(
+      { _id: datasetId },
+      {
+        $inc: {
+          revision: 1,
+          'totals.files': missing.length,
+          'totals.bytes': missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+          'totals.events': missing.reduce((sum, { events = 0 }) => sum + events, 0),
+        },
+        $set: { updatedAt: now },
+      },
+      { session, returnDocument: 'after' },
+    );
+    return { dataset: changed, added: missing.length, known };
+  }
+
+  /** Files of a dataset by name, in no order. */
+  named(datasetId: string, names: readonly string[]): Promise<readonly DatasetFileDocument[]> {
+    const ids = names.map((name) => fileIdOf(datasetId, name));
+    return this.#files.find({ _id: { $in: ids } }, { readConcern: 'majority' }).toArray();
+  }
+
+  /** Sets the replicas of a file. @returns false if the file was written since it was read */
+  async setReplicas(
+    { _id, revision }: Pick<DatasetFileDocument, '_id' | 'revision'>,
+    replicas: readonly StoredReplica[],
+    now: Date,
+  ): Promise<boolean> {
+    const { matchedCount } = await this.#files.updateOne(
+      { _id, revision },
+      { $set: { replicas, updatedAt: now }, $inc: { revision: 1 } },
+      majority,
+    );
+    return matchedCount === 1;
+  }
+
+  /** Deletes files of a dataset that is being removed, at most `limit`. @returns their number */
+  async drop(datasetId: string, limit: number): Promise<number> {
+    const found = await this.#files
+      .find({ datasetId }, { projection: { _id: 1 }, sort: { position: 1 }, limit, hint: pageIndex })
+      .toArray();
+    if (found.length === 0) return 0;
+    await this.#files.deleteMany({ _id: { $in: found.map(({ _id }) => _id) } }, majority);
+    return found.length;
+  }
+
+  /** A page of the files of a dataset, in the order in which they were added. @throws DomainError */
+  page(
+    datasetId: string,
+    wanted: FileFilter,
+    page: { readonly first: number; readonly after: string | null | undefined },
+  ): Promise<KeysetPage<DatasetFileDocument>> {
+    return keysetPage({
+      collection: this.#files,
+      filter: conditionOf(datasetId, wanted),
+      order: [{ field: 'position', direction: 1 }],
+      maxTimeMs: longestPageMs,
+      ...page,
+    });
+  }
+}
+
+function documentOf(
+  datasetId: string,
+  position: number,
+  { name, sizeBytes, digest, events, key, metadata, jobId, replicas }: NewFile,
+  now: Date,
+): DatasetFileDocument {
+  return {
+    _id: fileIdOf(datasetId, name),
+    schemaVersion: datasetFileSchemaVersion,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+    datasetId,
+    position,
+    name,
+    sizeBytes,
+    ...(digest === undefined ? {} : { digest }),
+    ...(events === undefined ? {} : { events }),
+    ...(key === undefined ? {} : { key }),
+    metadata,
+    ...(jobId === undefined ? {} : { jobId }),
+    replicas,
+  };
+}
+
+function conditionOf(
+  datasetId: string,
+  { names, namePrefix, keys, jobIds, replicaStates }: FileFilter,
+): Filter<DatasetFileDocument> {
+  const prefix = namePrefix == null || namePrefix === '' ? null : fileIdOf(datasetId, namePrefix);
+  return {
+    $and: [
+      { datasetId },
+      ...(names ? [{ _id: { $in: names.map((name) => fileIdOf(datasetId, name)) } }] : []),
+      ...(prefix === null ? [] : [{ _id: { $gte: prefix, $lt: `${prefix}\u{10FFFF}` } }]),
+      ...(keys ? [{ key: { $in: [...keys] } }] : []),
+      ...(jobIds ? [{ jobId: { $in: [...jobIds] } }] : []),
+      ...(replicaStates ? [{ 'replicas.state': { $in: [...replicaStates] } }] : []),
+    ],
+  } as Filter<DatasetFileDocument>;
+}

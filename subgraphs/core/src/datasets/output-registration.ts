@@ -1,0 +1,71 @@
+/**
+ * Adds the outputs of finished jobs to datasets. A job that names datasets carries a look-up key until its
+ * outputs are added: it is removed afterwards, so that after a crash the outputs are added again, which changes
+ * nothing. So each output counts once, whoever adds it and however often.
+ */
+import type { Clock } from '@rhizome/clock';
+import type { Logger } from '@rhizome/log';
+import type { JobEvent } from '../jobs/model/job-event.types.js';
+import { isTerminal } from '../jobs/model/job-state.js';
+import type { EventHandler } from '../jobs/transitions/event-work.js';
+import type { DatasetJobs } from './dataset-jobs.repository.js';
+import { type DatasetFilesRepository, filesAtOnce } from './dataset-files.repository.js';
+import { entriesOf } from './output-entries.js';
+
+/** Dependencies of {@link OutputRegistration}. */
+export interface OutputRegistrationOptions {
+  readonly files: Pick<DatasetFilesRepository, 'add'>;
+  readonly jobs: Pick<DatasetJobs, 'ended' | 'unregistered' | 'registered'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Jobs that are read together: their outputs stay in memory. */
+const jobsAtOnce = 100;
+
+/** Adds outputs, from the event stream on the leader, and before a dataset is closed. */
+export class OutputRegistration implements EventHandler {
+  readonly name = 'datasets';
+  readonly #options: OutputRegistrationOptions;
+
+  constructor(options: OutputRegistrationOptions) {
+    this.#options = options;
+  }
+
+  async handle(events: readonly JobEvent[], signal: AbortSignal): Promise<void> {
+    const ids = events.flatMap(({ jobId, last: { to, hasOutputDatasets } }) =>
+      hasOutputDatasets === true && isTerminal(to) ? [jobId] : [],
+    );
+    await this.#register([...new Set(ids)], signal);
+  }
+
+  /** Without a position in the stream, the look-up keys say which jobs are missing. */
+  recover(signal: AbortSignal): Promise<void> {
+    return this.registerEnded(undefined, signal);
+  }
+
+  /** Adds the outputs of all jobs that have ended: to one dataset, or to any. */
+  async registerEnded(datasetId: string | undefined, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const ids = await this.#options.jobs.unregistered(datasetId, jobsAtOnce);
+      await this.#register(ids, signal);
+      if (ids.length < jobsAtOnce || signal?.aborted === true) return;
+    }
+  }
+
+  async #register(ids: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const { files, jobs, clock, log } = this.#options;
+    for (let start = 0; start < ids.length && signal?.aborted !== true; start += jobsAtOnce) {
+      const ended = await jobs.ended(ids.slice(start, start + jobsAtOnce));
+      if (ended.length === 0) continue;
+      for (const [datasetId, entries] of entriesOf(ended))
+        for (let from = 0; from < entries.length; from += filesAtOnce) {
+          const some = entries.slice(from, from + filesAtOnce);
+          // A dataset that was closed while a job was submitted takes its outputs nevertheless.
+          const { dataset } = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
+          if (!dataset) log.warn({ datasetId, files: some.length }, 'outputs of a removed dataset not added');
+        }
+      await jobs.registered(ended);
+    }
+  }
+}
