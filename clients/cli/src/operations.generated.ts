@@ -71,6 +71,25 @@ export type AddRobotKeyUserErrorCode =
   /** Five keys of the robot have not ended; end one of them first. */
   | 'TOO_MANY_KEYS';
 
+/** Files to add to a dataset. */
+export type AppendDatasetFilesInput = {
+  /** The dataset, which must be OPEN. */
+  datasetId: string;
+  /** The files, 1 to 10,000, with at most 8 MiB of text together. */
+  files: Array<DatasetFileInput>;
+};
+
+/** Code of an error of `appendDatasetFiles`. */
+export type AppendDatasetFilesUserErrorCode =
+  /** The dataset is not OPEN. */
+  | 'DATASET_CLOSED'
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** The dataset has a different file with this name. */
+  | 'FILE_CONFLICT'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
+
 /** Nodes to append to a workflow that was submitted with `isSealed: false`. */
 export type AppendWorkflowNodesInput = {
   /**
@@ -418,6 +437,21 @@ export type ClearHostUserErrorCode =
   /** The host is being changed by other calls. */
   | 'REVISION_CONFLICT';
 
+/** A dataset to close. */
+export type CloseDatasetInput = {
+  /** The dataset. */
+  datasetId: string;
+};
+
+/** Code of an error of `closeDataset`. */
+export type CloseDatasetUserErrorCode =
+  /** A live job may still add outputs to the dataset. */
+  | 'DATASET_IN_USE'
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
+
 /** A pool to close. */
 export type CloseWorkPoolInput = {
   /** The pool. */
@@ -444,6 +478,25 @@ export type ContinuityPolicyInput = {
   /** Shortest time until another worker gets a job whose payload runs on, in seconds, 0 to 34560000. */
   minReassignAfterSeconds?: number | null | undefined;
 };
+
+/** A dataset to create. */
+export type CreateDatasetInput = {
+  /** Name of the experiment that owns the files. */
+  experiment: string;
+  /** Keys and values, at most 32. */
+  metadata?: Array<LabelInput> | null | undefined;
+  /** Name, unique in the experiment: 1 to 255 letters, digits, `.`, `_`, `:`, `/`, `+`, `-`, beginning with a letter or digit. */
+  name: string;
+};
+
+/** Code of an error of `createDataset`. */
+export type CreateDatasetUserErrorCode =
+  /** The experiment has another dataset with this name. */
+  | 'DATASET_NAME_TAKEN'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** A fleet to create. */
 export type CreateFleetInput = {
@@ -633,6 +686,59 @@ export type CudaRequirementInput = {
   /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   sassTargets?: Array<string> | null | undefined;
 };
+
+/** Conditions on files of a dataset; all must hold. */
+export type DatasetFileFilter = {
+  /** Identifiers of the jobs that produced them, at most 1000. */
+  jobIds?: Array<string> | null | undefined;
+  /** Keys, at most 1000. */
+  keys?: Array<string> | null | undefined;
+  /** Beginning of the names. */
+  namePrefix?: string | null | undefined;
+  /** Names, at most 1000. */
+  names?: Array<string> | null | undefined;
+  /** States, one of which a copy must have. */
+  replicaStates?: Array<FileReplicaState> | null | undefined;
+};
+
+/** A file to add to a dataset. */
+export type DatasetFileInput = {
+  /** Digest as `ALGORITHM:HEX` in lower case, with sha256, sha512, md5 or adler32. */
+  digest?: string | null | undefined;
+  /** Number of events, at most 1,000,000,000. */
+  eventCount?: number | null | undefined;
+  /** Text of 1 to 255 characters by which tasks group files. */
+  key?: string | null | undefined;
+  /** Keys and values, at most 16. */
+  metadata?: Array<LabelInput> | null | undefined;
+  /** Name, unique in the dataset: at most 512 bytes, of parts of at most 255 bytes between `/`, not beginning with `job_`. */
+  name: string;
+  /** Copies of the file, at most 20. */
+  replicas?: Array<FileReplicaInput> | null | undefined;
+  /** Size, at most 16 TiB. */
+  sizeBytes: number;
+};
+
+/** Conditions on datasets; all must hold. */
+export type DatasetFilter = {
+  /** Names of experiments, at most 1000. */
+  experiments?: Array<string> | null | undefined;
+  /** Names of datasets, at most 1000. */
+  names?: Array<string> | null | undefined;
+  /** Subjects of owners, at most 1000. */
+  owners?: Array<string> | null | undefined;
+  /** States. */
+  states?: Array<DatasetState> | null | undefined;
+};
+
+/** State of a dataset. */
+export type DatasetState =
+  /** No further file is added, apart from outputs of jobs that were submitted or retried at the same time as it was closed. */
+  | 'CLOSED'
+  /** Files can be added. */
+  | 'OPEN'
+  /** It is being removed with the records of its files. */
+  | 'REMOVING';
 
 /** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
@@ -954,6 +1060,25 @@ export type FileReferenceInput = {
   /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
 };
+
+/** A copy of a file. */
+export type FileReplicaInput = {
+  /** `rhizome://STORAGE/KEY` or another location in a storage that jobs of the dataset's owner may read, or an `http://` or `https://` URL. */
+  location: string;
+  /** State of the copy. */
+  state?: FileReplicaState | null | undefined;
+};
+
+/** State of a copy of a file. */
+export type FileReplicaState =
+  /** It can be read. */
+  | 'AVAILABLE'
+  /** It is being deleted. */
+  | 'BEING_DELETED'
+  /** It is lost. */
+  | 'LOST'
+  /** It cannot be read now, for example because it is on tape. */
+  | 'UNAVAILABLE';
 
 /** The task to finish. */
 export type FinishTaskInput = {
@@ -2231,6 +2356,23 @@ export type ReleaseJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** A dataset to remove. */
+export type RemoveDatasetInput = {
+  /** The dataset. */
+  datasetId: string;
+  /** Checks only: nothing is removed. The totals of the dataset say what would be. */
+  isDryRun?: boolean | null | undefined;
+};
+
+/** Code of an error of `removeDataset`. */
+export type RemoveDatasetUserErrorCode =
+  /** A live job may still add outputs to the dataset. */
+  | 'DATASET_IN_USE'
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
+
 /** A storage to remove. */
 export type RemoveStorageInput = {
   /** Checks only: nothing is removed. */
@@ -2707,6 +2849,35 @@ export type SecretScope =
   | 'EXPERIMENT'
   /** A user. Jobs that the user owns may use the secret if the user submitted them, or if the user's consent for the submitting service names the secret. */
   | 'USER';
+
+/** A copy of a file, which is added unless the file has it. */
+export type SetDatasetReplicaInput = {
+  /** Name of the file. */
+  fileName: string;
+  /** `rhizome://STORAGE/KEY` or another location in a storage that jobs of the dataset's owner may read, or an `http://` or `https://` URL. */
+  location: string;
+  /** State of the copy. */
+  state?: FileReplicaState | null | undefined;
+};
+
+/** Copies of files of a dataset. */
+export type SetDatasetReplicasInput = {
+  /** The dataset. */
+  datasetId: string;
+  /** The copies, 1 to 1000. */
+  replicas: Array<SetDatasetReplicaInput>;
+};
+
+/** Code of an error of `setDatasetReplicas`. */
+export type SetDatasetReplicasUserErrorCode =
+  /** The dataset does not exist, or you may not see it. */
+  | 'DATASET_NOT_FOUND'
+  /** The dataset has no file with this name. */
+  | 'FILE_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Other calls keep changing the file. */
+  | 'REVISION_CONFLICT';
 
 /** A group to create, change or remove. */
 export type SetGroupInput = {
@@ -3671,6 +3842,69 @@ export type CliAuditEntriesQueryVariables = Exact<{
 
 
 export type CliAuditEntriesQuery = { auditEntries: { nodes: Array<{ kind: AuditEntryKind, experimentName: string | null, requestId: string, record: string, id: string, at: string, action: string, result: AuditResult, codes: Array<string>, repeatCount: number, actor: { kind: PrincipalKind, subject: string, human: { subject: string } | null } | null, client: { name: string, address: string | null }, targets: { count: number, ids: Array<string> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null };
+
+export type CliDatasetFragment = { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> };
+
+export type CliDatasetsQueryVariables = Exact<{
+  filter?: DatasetFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliDatasetsQuery = { datasets: { nodes: Array<{ id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type CliDatasetQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliDatasetQuery = { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null };
+
+export type CliDatasetFilesQueryVariables = Exact<{
+  id: string;
+  filter?: DatasetFileFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliDatasetFilesQuery = { dataset: { files: { nodes: Array<{ name: string, sizeBytes: number, digest: string | null, eventCount: number | null, key: string | null, jobId: string | null, addedAt: string, metadata: Array<{ key: string, value: string }>, replicas: Array<{ location: string, storageName: string | null, state: FileReplicaState }> }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } } | null };
+
+export type CliCreateDatasetMutationVariables = Exact<{
+  input: CreateDatasetInput;
+}>;
+
+
+export type CliCreateDatasetMutation = { createDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CreateDatasetUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliAppendDatasetFilesMutationVariables = Exact<{
+  input: AppendDatasetFilesInput;
+}>;
+
+
+export type CliAppendDatasetFilesMutation = { appendDatasetFiles: { addedCount: number, repeatedCount: number, userErrors: Array<{ code: AppendDatasetFilesUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliSetDatasetReplicasMutationVariables = Exact<{
+  input: SetDatasetReplicasInput;
+}>;
+
+
+export type CliSetDatasetReplicasMutation = { setDatasetReplicas: { files: Array<{ name: string }>, userErrors: Array<{ code: SetDatasetReplicasUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliCloseDatasetMutationVariables = Exact<{
+  input: CloseDatasetInput;
+}>;
+
+
+export type CliCloseDatasetMutation = { closeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CloseDatasetUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliRemoveDatasetMutationVariables = Exact<{
+  input: RemoveDatasetInput;
+}>;
+
+
+export type CliRemoveDatasetMutation = { removeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: RemoveDatasetUserErrorCode, message: string, path: Array<string> }> } };
 
 export type CliErrorsQueryVariables = Exact<{
   filter?: ErrorFilter | null | undefined;
@@ -4655,6 +4889,18 @@ export const CliJobAccessFragmentDoc = {"kind":"Document","definitions":[{"kind"
 {"kind":"Field","name":{"kind":"Name","value":"level"}},
 {"kind":"Field","name":{"kind":"Name","value":"reason"}},
 {"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliJobAccessFragment, unknown>;
+export const CliDatasetFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliDatasetFragment, unknown>;
 export const CliContinuityPolicyFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliContinuityPolicy"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"ContinuityPolicy"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"defaultContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"maxContinueSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"defaultReassignAfterSeconds"}},
@@ -5235,6 +5481,114 @@ export const CliAuditEntriesDocument = {"kind":"Document","definitions":[{"kind"
 {"kind":"Field","name":{"kind":"Name","value":"human"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"count"}},
 {"kind":"Field","name":{"kind":"Name","value":"ids"}}]}}]}}]} as unknown as DocumentNode<CliAuditEntriesQuery, CliAuditEntriesQueryVariables>;
+export const CliDatasetsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDatasets"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"DatasetFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasets"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDataset"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliDatasetsQuery, CliDatasetsQueryVariables>;
+export const CliDatasetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDataset"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDataset"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliDatasetQuery, CliDatasetQueryVariables>;
+export const CliDatasetFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliDatasetFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"DatasetFileFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"files"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"digest"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"jobId"}},
+{"kind":"Field","name":{"kind":"Name","value":"replicas"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"location"}},
+{"kind":"Field","name":{"kind":"Name","value":"storageName"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"addedAt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliDatasetFilesQuery, CliDatasetFilesQueryVariables>;
+export const CliCreateDatasetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCreateDataset"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateDatasetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createDataset"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDataset"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliCreateDatasetMutation, CliCreateDatasetMutationVariables>;
+export const CliAppendDatasetFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliAppendDatasetFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AppendDatasetFilesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"appendDatasetFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"addedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"repeatedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliAppendDatasetFilesMutation, CliAppendDatasetFilesMutationVariables>;
+export const CliSetDatasetReplicasDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetDatasetReplicas"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetDatasetReplicasInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setDatasetReplicas"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"files"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliSetDatasetReplicasMutation, CliSetDatasetReplicasMutationVariables>;
+export const CliCloseDatasetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCloseDataset"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CloseDatasetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"closeDataset"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDataset"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliCloseDatasetMutation, CliCloseDatasetMutationVariables>;
+export const CliRemoveDatasetDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRemoveDataset"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RemoveDatasetInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"removeDataset"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"dataset"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliDataset"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"eventCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"closedAt"}}]}}]} as unknown as DocumentNode<CliRemoveDatasetMutation, CliRemoveDatasetMutationVariables>;
 export const CliErrorsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliErrors"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"ListType","type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ErrorGrouping"}}}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"limit"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},

@@ -30,6 +30,7 @@ import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
 import { addStatus } from './commands/site/status.js';
+import { addDataset } from './commands/dataset/dataset.js';
 import { addStorage } from './commands/storage/storage.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
@@ -117,6 +118,7 @@ function createProgram(world: World, finish: Finish): Command {
     addHost,
     addStatus,
     addStorage,
+    addDataset,
     addEnrolment,
     addShares,
     addGpus,

@@ -12,7 +12,7 @@ const policies = `
 permit (principal, action in [
   Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
   Action::"experiment:read", Action::"share:read", Action::"storage:read", Action::"events:read", Action::"schema:read",
-  Action::"pool:read"
+  Action::"pool:read", Action::"dataset:read"
 ], resource) when {
   resource in principal.READER || resource in principal.USER || resource in principal.PRODUCTION ||
   resource in principal.OPERATOR || resource in principal.SERVICE
@@ -21,7 +21,7 @@ permit (principal, action in [
 permit (principal, action in [
   Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
   Action::"job:grantAccess", Action::"policy:set", Action::"secret:set", Action::"pool:publish",
-  Action::"pool:close"
+  Action::"pool:close", Action::"dataset:write"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
@@ -61,7 +61,7 @@ forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {
     Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
     Action::"experiment:read", Action::"share:read", Action::"storage:read", Action::"events:read", Action::"schema:read",
     Action::"subgraph:read", Action::"identity:read", Action::"audit:read",
-    Action::"service:read", Action::"pool:read"
+    Action::"service:read", Action::"pool:read", Action::"dataset:read"
   ]
 };
 forbid (principal, action, resource)

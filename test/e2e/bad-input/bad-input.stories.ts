@@ -150,6 +150,15 @@ export function badInputStories(transport: TransportKind): void {
           { poolId: pool.id, name: 'given', settings, job: { name: 'given', payload: smallJob.payload } },
           'fleet { id }',
         );
+      const { dataset } = await system
+        .api()
+        .change<{ dataset: { id: string } }>(
+          'createDataset',
+          { experiment: 'larkspur', name: 'given' },
+          'dataset { id }',
+        );
+      const files = [{ name: 'given', sizeBytes: 1 }];
+      await system.api().change('appendDatasetFiles', { datasetId: dataset.id, files });
       const node = { payload: { command: 'true' }, requirements: far.requirements };
       const nodes = [
         { ...node, name: 'first' },
@@ -192,6 +201,7 @@ export function badInputStories(transport: TransportKind): void {
         downtimeId: downtime.id,
         poolId: pool.id,
         fleetId: fleet.id,
+        datasetId: dataset.id,
         workflowId: workflow.id,
         openWorkflowId: openWorkflow.id,
         rubinWorkflowId: rubinWorkflow.id,

@@ -5,6 +5,7 @@ import { experiments } from './core/experiment-cases.js';
 import { policies } from './core/policy-cases.js';
 import { downtimes, hosts, queues } from './core/queue-cases.js';
 import { units } from './core/unit-cases.js';
+import { datasets } from './core/dataset-cases.js';
 import { fleets } from './core/fleet-cases.js';
 import { storages } from './core/storage-cases.js';
 import { workflows } from './core/workflow-cases.js';
@@ -23,6 +24,7 @@ export const coreCases: readonly BadInput[] = [
   ...experiments,
   ...units,
   ...workflows,
+  ...datasets,
   ...fleets,
   ...storages,
 ];

@@ -26,6 +26,8 @@ export interface Given {
   readonly accessId: string;
   /** A pool of work units. */
   readonly poolId: string;
+  /** A dataset with the file "given". */
+  readonly datasetId: string;
   /** A fleet without jobs. */
   readonly fleetId: string;
   /** A workflow whose node "given" waits for another. */
@@ -69,6 +71,7 @@ export function goodInputs({
   workflowId,
   openWorkflowId,
   rubinWorkflowId,
+  datasetId,
 }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
@@ -130,6 +133,14 @@ export function goodInputs({
         job: { ...smallJob, requirements: {} },
       },
     ],
+    createDataset: ['CreateDatasetInput', { experiment: 'larkspur', name: randomUUID(), metadata: [] }],
+    appendDatasetFiles: ['AppendDatasetFilesInput', { datasetId, files: [{ name: 'a', sizeBytes: 1 }] }],
+    setDatasetReplicas: [
+      'SetDatasetReplicasInput',
+      { datasetId, replicas: [{ fileName: 'given', location: 'https://files.test/given' }] },
+    ],
+    closeDataset: ['CloseDatasetInput', { datasetId }],
+    removeDataset: ['RemoveDatasetInput', { datasetId, isDryRun: true }],
     updateFleet: ['UpdateFleetInput', { fleetId, settings: { max: 5 } }],
     pauseFleet: ['PauseFleetInput', { fleetId, reason: 'for the story' }],
     resumeFleet: ['ResumeFleetInput', { fleetId }],

@@ -37,9 +37,9 @@ const schemaReaders: readonly Caller[] = ['operator', 'admin', 'agent', 'service
 /** Identifiers and names of atlas. */
 const ofAtlas: Marks = ({ targets }) => {
   const { job, held, task, queue, worker, secret, operation, auditEntry, atlasTask } = targets;
-  const { pool, fleet, unit, workflow } = targets;
+  const { pool, fleet, unit, workflow, dataset } = targets;
   const ids = [job, held.job.id, task, queue, worker, secret, operation, auditEntry, atlasTask];
-  return [...ids, pool, fleet, unit, workflow, '"atlas"', '"atlas/'];
+  return [...ids, pool, fleet, unit, workflow, dataset, '"atlas"', '"atlas/'];
 };
 
 const query = (field: string, text: string, more: Omit<Read, 'fields' | 'text'> = {}): Read => ({
@@ -96,6 +96,8 @@ const ofCore: readonly Read[] = [
   query('tasks', '{ tasks { nodes { id } } }'),
   byId('workflow', 'workflow'),
   query('workflows', '{ workflows { nodes { id } } }', { marks: ({ targets }) => [targets.workflow] }),
+  byId('dataset', 'dataset'),
+  query('datasets', '{ datasets { nodes { id } } }', { marks: ({ targets }) => [targets.dataset] }),
   byId('fleet', 'fleet'),
   query('fleets', '{ fleets { nodes { id } } }', { marks: ({ targets }) => [targets.fleet] }),
   byId('workPool', 'pool'),

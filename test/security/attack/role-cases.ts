@@ -58,6 +58,16 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ workflowId: targets.workflow, nodes: ['guarded'], state: 'SUCCEEDED', reason: 'attack' },
   }),
   createWorkPool: () => ({ experiment: 'atlas', name: 'mine' }),
+  createDataset: () => ({ experiment: 'atlas', name: 'mine' }),
+  appendDatasetFiles: ({ targets }) => ({
+    ...{ datasetId: targets.dataset, files: [{ name: 'attack', sizeBytes: 1 }] },
+  }),
+  setDatasetReplicas: ({ targets }) => ({
+    datasetId: targets.dataset,
+    replicas: [{ fileName: 'guarded', location: 'https://evil.example/x' }],
+  }),
+  closeDataset: ({ targets }) => ({ datasetId: targets.dataset }),
+  removeDataset: ({ targets }) => ({ datasetId: targets.dataset }),
   createFleet: ({ targets }) => ({
     ...{ poolId: targets.pool, name: 'mine', job: { name: 'mine', payload: { command: 'true' } } },
   }),
@@ -225,6 +235,7 @@ export const refusals = [
     'POOL_NOT_FOUND',
     'WORKFLOW_NOT_FOUND',
     'FLEET_NOT_FOUND',
+    'DATASET_NOT_FOUND',
   ],
 ];
 

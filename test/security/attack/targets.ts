@@ -22,6 +22,8 @@ export interface Targets {
   readonly workflow: string;
   /** A fleet without jobs, of the pool. */
   readonly fleet: string;
+  /** A dataset with one file. */
+  readonly dataset: string;
   /** A pool of work units, and a unit that waits in it. */
   readonly pool: string;
   readonly unit: string;
@@ -108,6 +110,13 @@ export async function prepareTargets(
     { poolId: pool.id, name: 'guarded', settings, job: { name: 'guarded', payload: { command: 'true' } } },
     'fleet { id }',
   );
+  const { dataset } = await api.change<{ dataset: { id: string } }>(
+    'createDataset',
+    { experiment: 'atlas', name: 'guarded' },
+    'dataset { id }',
+  );
+  const files = [{ name: 'guarded', sizeBytes: 1 }];
+  await api.change('appendDatasetFiles', { datasetId: dataset.id, files });
   const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
   await api.change('holdJobs', hold);
   // A change that ends within its call returns no operation, although it is recorded.
@@ -125,6 +134,7 @@ export async function prepareTargets(
     workflow: workflow.id,
     pool: pool.id,
     fleet: fleet.id,
+    dataset: dataset.id,
     unit: published.unitIds[0] ?? '',
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),

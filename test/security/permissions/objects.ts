@@ -33,6 +33,8 @@ export interface Objects {
   readonly workflowId: string;
   /** A workflow that is not sealed. */
   readonly openWorkflowId: string;
+  /** A dataset with the file "given". */
+  readonly datasetId: string;
   readonly poolId: string;
   readonly fleetId: string;
   /** Two units that wait in the pool. */
@@ -131,6 +133,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     ...{ ownRobotId: robot.id, ownRobotKeyId: robot.keyId },
     ...{ issuer, enrolmentId, ownSecretId: String(created.id), accessId: String(access.id) },
     ...(await poolOf(system, caller, target)),
+    datasetId: await datasetOf(system, caller, target),
     workflowId: await workflowOf(system, caller, target),
     openWorkflowId: await workflowOf(system, caller, target, { isSealed: false }),
     ...{ jobId, taskId },
@@ -262,6 +265,19 @@ async function poolOf(
   await pools.updateOne({ _id: poolId }, { $set: { owner } });
   const [unitId, secondUnitId] = (unitIds as readonly unknown[]).map(String);
   return { poolId, fleetId, unitId: unitId ?? '', secondUnitId: secondUnitId ?? '' };
+}
+
+/** A dataset with one file, with the owner that the target names. */
+async function datasetOf(system: System, caller: Caller, target: Target): Promise<string> {
+  const input = { experiment: experimentOf(target), name: `for-${caller}-${target}`.toLowerCase() };
+  const { dataset } = await mutate(system, 'createDataset', input, 'dataset { id }');
+  const datasetId = String(dataset.id);
+  const files = [{ name: 'given', sizeBytes: 1 }];
+  await mutate(system, 'appendDatasetFiles', { datasetId, files }, 'addedCount');
+  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  const datasets = system.core.db.collection<{ _id: string }>('datasets');
+  await datasets.updateOne({ _id: datasetId }, { $set: { owner } });
+  return datasetId;
 }
 
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {

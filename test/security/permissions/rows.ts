@@ -75,6 +75,12 @@ export const rows: Rows = [
     'query ($n: [String!]) { workflows(filter: { experiments: $n }) { nodes { id } } }',
     ({ experiment }) => ({ n: [experiment] }),
   ),
+  query('dataset', 'query ($id: ID!) { dataset(id: $id) { id } }', ({ datasetId }) => ({ id: datasetId })),
+  query(
+    'datasets',
+    'query ($n: [String!]) { datasets(filter: { experiments: $n }) { nodes { id } } }',
+    ({ experiment }) => ({ n: [experiment] }),
+  ),
   query('fleet', 'query ($id: ID!) { fleet(id: $id) { id } }', ({ fleetId }) => ({ id: fleetId })),
   query(
     'fleets',
@@ -184,6 +190,18 @@ export const rows: Rows = [
     experiment,
     name: `of-${caller}-${target}`.toLowerCase(),
   })),
+  mutation('createDataset', ({ experiment }, caller, target) => ({
+    experiment,
+    name: `of-${caller}-${target}`.toLowerCase(),
+  })),
+  mutation('appendDatasetFiles', ({ datasetId }) => ({
+    ...{ datasetId, files: [{ name: 'tested', sizeBytes: 1 }] },
+  })),
+  mutation('setDatasetReplicas', ({ datasetId }) => ({
+    ...{ datasetId, replicas: [{ fileName: 'given', location: 'https://files.test/given' }] },
+  })),
+  mutation('closeDataset', ({ datasetId }) => ({ datasetId })),
+  mutation('removeDataset', ({ datasetId }) => ({ datasetId, isDryRun: true })),
   mutation('createFleet', ({ poolId }, caller, target) => ({
     ...{ poolId, name: `of-${caller}-${target}`.toLowerCase(), job: { name: 'x', payload } },
   })),

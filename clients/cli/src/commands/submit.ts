@@ -43,6 +43,7 @@ interface SubmitFlags extends JobContinuityFlags, NoticeFlags, SizeFlags {
   readonly secretFile: readonly JobSecretInput[];
   readonly jobToken?: boolean;
   readonly output: readonly string[];
+  readonly outputDataset: readonly Pair[];
   readonly after: readonly string[];
   readonly attempts?: number;
   readonly image?: string;
@@ -104,6 +105,12 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
       '-o, --output <name>',
       'file that the job writes to its output folder; may be repeated',
       collect,
+      [],
+    )
+    .option(
+      '--output-dataset <output=dataset>',
+      'dataset, by its id, that an output is added to; may be repeated',
+      collectPairs,
       [],
     )
     .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
@@ -211,6 +218,9 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
       arguments: args,
       environment: flags.env.map(({ key, value }) => ({ name: key, value })),
       outputs: [...flags.output],
+      ...(flags.outputDataset.length > 0 && {
+        outputDatasets: flags.outputDataset.map(({ key, value }) => ({ output: key, datasetId: value })),
+      }),
       secrets: [...flags.secretVariable, ...flags.secretFile],
       ...(flags.jobToken === true && { isTokenRequired: true }),
       ...(flags.image === undefined ? {} : { image: flags.image }),

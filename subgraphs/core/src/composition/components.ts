@@ -40,6 +40,7 @@ import { fileStores } from './files/file-stores.repository.js';
 import type { PilotServices } from '../pilots/pilot-services.types.js';
 import { pilotStores } from './pilots/pilot-stores.repository.js';
 import { pilotsModule } from './pilots/pilots.module.js';
+import { datasetStores } from './datasets/dataset-stores.repository.js';
 import { type DatasetsModule, datasetsModule } from './datasets/datasets.module.js';
 import { serves } from '../storages/places.js';
 
@@ -136,7 +137,7 @@ export function createComponents(options: CoreOptions): Components {
     ownUrl: config?.advertisedUrl,
   });
   const datasets = datasetsModule({
-    ...{ db, experimentExists, leader: fleet.leadership, clock, ids, log },
+    ...{ stores: datasetStores(db), experimentExists, leader: fleet.leadership, clock, ids, log },
     storages: async (name) => (await directories.storages.allFresh()).filter((one) => serves(one, name)),
   });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });

@@ -15,8 +15,8 @@ export function maySeeDataset(
 }
 
 /**
- * Returns the dataset if the principal may change it: its owner, and those who manage the jobs of others. Adds
- * an error if the principal does not see it.
+ * Returns the dataset if the principal may change it: its owner, and those who manage the jobs of others.
+ * Adds an error if the principal does not see it.
  * @throws DomainError FORBIDDEN
  */
 export function manageable(

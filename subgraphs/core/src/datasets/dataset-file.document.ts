@@ -1,6 +1,6 @@
 /** Stored form of a file of a dataset. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
-import type { Metadatum } from './dataset.document.js';
+import type { StoredLabel } from '../shared/label.types.js';
 
 /** States of a replica. */
 export const replicaStates = ['AVAILABLE', 'UNAVAILABLE', 'LOST', 'BEING_DELETED'] as const;
@@ -28,7 +28,7 @@ export interface FileFacts {
   readonly events?: number;
   /** Text by which tasks group files. */
   readonly key?: string;
-  readonly metadata: readonly Metadatum[];
+  readonly metadata: readonly StoredLabel[];
   /** Id of the job that produced it. */
   readonly jobId?: string;
 }

@@ -1,20 +1,30 @@
 /** Pure checks of inputs about datasets and their files. */
 import type { InputErrors } from '@rhizome/errors';
 import { assertKey } from '@rhizome/storage';
-import { isInStorage, type PlaceOwner, placeOf, problemOf, problemOfInput, type StorageFacts } from '../storages/places.js';
-import type { Metadatum } from './dataset.document.js';
+import {
+  isInStorage,
+  type PlaceOwner,
+  placeOf,
+  problemOf,
+  problemOfInput,
+  type StorageFacts,
+} from '../storages/places.js';
+import type { StoredLabel } from '../shared/label.types.js';
 import { type DatasetFileDocument, mostReplicas, type ReplicaState } from './dataset-file.document.js';
 import type { NewFile } from './dataset-files.repository.js';
 
 type Maybe<T> = T | null | undefined;
-type Errors = Pick<InputErrors<string>, 'add' | 'form' | 'labels' | 'int' | 'list' | 'distinct' | 'text' | 'line'>;
+type Errors = Pick<
+  InputErrors<string>,
+  'add' | 'form' | 'labels' | 'int' | 'list' | 'distinct' | 'text' | 'line'
+>;
 type Path = readonly (string | number)[];
 
 /** Dataset to create. */
 export interface CreateDataset {
   readonly experiment: string;
   readonly name: string;
-  readonly metadata?: Maybe<readonly Metadatum[]>;
+  readonly metadata?: Maybe<readonly StoredLabel[]>;
 }
 
 /** A copy of a file as the caller states it. */
@@ -30,7 +40,7 @@ export interface DatasetFileSpec {
   readonly digest?: Maybe<string>;
   readonly eventCount?: Maybe<number>;
   readonly key?: Maybe<string>;
-  readonly metadata?: Maybe<readonly Metadatum[]>;
+  readonly metadata?: Maybe<readonly StoredLabel[]>;
   readonly replicas?: Maybe<readonly ReplicaSpec[]>;
 }
 

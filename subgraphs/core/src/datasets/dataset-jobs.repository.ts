@@ -1,4 +1,6 @@
-/** Jobs that name datasets for their outputs, by a look-up key that they lose once their outputs are added. */
+/**
+ * Jobs that name datasets for their outputs, by a look-up key that they lose once their outputs are added.
+ */
 import type { Collection, Filter } from 'mongodb';
 import { jobIndex } from '../jobs/model/job.document.js';
 import { liveStates, terminalStates } from '../jobs/model/job-state.js';
@@ -20,9 +22,7 @@ export class DatasetJobs {
   /** Ended jobs by id, with what they add. */
   ended(ids: readonly string[]): Promise<readonly EndedWriter[]> {
     const filter = { _id: { $in: [...ids] }, state: { $in: [...terminalStates] } };
-    return this.#jobs
-      .find(filter, { projection: endedWriterFields, readConcern: 'majority' })
-      .toArray();
+    return this.#jobs.find(filter, { projection: endedWriterFields, readConcern: 'majority' }).toArray();
   }
 
   /** Ids of ended jobs whose outputs may not be added yet: to one dataset, or to any. */
@@ -38,7 +38,9 @@ export class DatasetJobs {
 
   /** Removes the look-up keys of jobs whose outputs are added. */
   async registered(jobs: readonly EndedWriter[]): Promise<void> {
-    const ids = jobs.flatMap(({ payload }) => payload.outputDatasets?.map(({ datasetId }) => datasetId) ?? []);
+    const ids = jobs.flatMap(
+      ({ payload }) => payload.outputDatasets?.map(({ datasetId }) => datasetId) ?? [],
+    );
     const keys = [...new Set(ids)].map(datasetKey);
     await this.#jobs.updateMany(
       { _id: { $in: jobs.map(({ _id }) => _id) }, state: { $in: [...terminalStates] } },
@@ -48,7 +50,12 @@ export class DatasetJobs {
   }
 
   async #ids(filter: Filter<JobDocument>, limit: number): Promise<string[]> {
-    const options = { projection: { _id: 1 }, limit, hint: jobIndex.lookup, readConcern: 'majority' } as const;
+    const options = {
+      projection: { _id: 1 },
+      limit,
+      hint: jobIndex.lookup,
+      readConcern: 'majority',
+    } as const;
     return (await this.#jobs.find(filter, options).toArray()).map(({ _id }) => _id);
   }
 }

@@ -1,17 +1,12 @@
 /** Stored form of a dataset. Its files are documents of their own. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
+import type { StoredLabel } from '../shared/label.types.js';
 
 /** States of a dataset. */
 export const datasetStates = ['OPEN', 'CLOSED', 'REMOVING'] as const;
 
 /** One of {@link datasetStates}. */
 export type DatasetState = (typeof datasetStates)[number];
-
-/** A key and its value. */
-export interface Metadatum {
-  readonly key: string;
-  readonly value: string;
-}
 
 /** Sums over the files of a dataset. */
 export interface DatasetTotals {
@@ -32,7 +27,7 @@ export interface DatasetDocument {
   /** Subject of the owner. */
   readonly owner: string;
   readonly state: DatasetState;
-  readonly metadata: readonly Metadatum[];
+  readonly metadata: readonly StoredLabel[];
   /** Written in one transaction with the files, so that each file counts once. */
   readonly totals: DatasetTotals;
   readonly closedAt?: Date;

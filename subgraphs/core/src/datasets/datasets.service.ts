@@ -91,7 +91,7 @@ export class DatasetsService {
     if (!dataset) return { dataset: null, userErrors: errors.all };
     if (dataset.state !== 'OPEN') return { dataset, userErrors: [] };
     if (await this.#isInUse(errors, dataset)) return { dataset: null, userErrors: errors.all };
-    // No further job ends from here on, and those that have ended keep their look-up keys until they are done.
+    // No further job ends from here on, and those that have ended keep their keys until they are done.
     await outputs.registerEnded(datasetId);
     const now = clock.now();
     const closed = await datasets.move(datasetId, ['OPEN'], { state: 'CLOSED', closedAt: now }, now);
@@ -126,10 +126,7 @@ export class DatasetsService {
   }
 
   /** Datasets by id, in the same order; null for those that the principal may not see. */
-  async findMany(
-    ids: readonly string[],
-    principal: Principal,
-  ): Promise<readonly (DatasetDocument | null)[]> {
+  async findMany(ids: readonly string[], principal: Principal): Promise<readonly (DatasetDocument | null)[]> {
     const found = await this.#options.datasets.findMany(ids);
     const visible = new Map(found.map((one) => [one._id, maySeeDataset(principal, one) ? one : null]));
     return ids.map((id) => visible.get(id) ?? null);

@@ -14,8 +14,8 @@ export const endedWriterFields = {
 } as const;
 
 /**
- * Files by dataset. Their names follow from the job and the output, so that a job which is looked at again,
- * also by another process, gives the same names. A job that did not finish gives none.
+ * Files by dataset. Their names follow from the job and the output, so that a job which is read again, also
+ * by another process, gives the same names. A job that did not finish gives none.
  */
 export function entriesOf(jobs: readonly EndedWriter[]): ReadonlyMap<string, readonly NewFile[]> {
   const byDataset = new Map<string, NewFile[]>();

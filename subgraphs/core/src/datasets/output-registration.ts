@@ -1,7 +1,8 @@
 /**
- * Adds the outputs of finished jobs to datasets. A job that names datasets carries a look-up key until its
- * outputs are added: it is removed afterwards, so that after a crash the outputs are added again, which changes
- * nothing. So each output counts once, whoever adds it and however often.
+ * Adds the outputs of finished jobs to datasets. A job that names datasets has a look-up key of each. The
+ * keys are removed after the outputs are added, so that after a crash they are added again, which changes
+ * nothing.
+ * So each output counts once, no matter which process adds it and how often.
  */
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';

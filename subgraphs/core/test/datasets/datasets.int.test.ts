@@ -69,8 +69,8 @@ const fileAt = (at: number): object => ({
 });
 const files = (count: number): readonly object[] => Array.from({ length: count }, (_, at) => fileAt(at));
 
-describe('datasets', () => {
-  it('are the same dataset for a repeated creation, and refuse another one of the name', async () => {
+describe('a dataset', () => {
+  it('returns the same dataset for a repeated creation, and refuses another one of the name', async () => {
     const input = { experiment: 'alpha', name: 'mc.1', metadata: [{ key: 'run', value: '1' }] };
     const first = await change('createDataset', input);
     expect(first).toMatchObject({ dataset: { state: 'OPEN', name: 'mc.1' }, userErrors: [] });
@@ -80,7 +80,7 @@ describe('datasets', () => {
     expect(await change('createDataset', input, bob)).toMatchObject(taken);
   });
 
-  it('count each file once, however often and by however many calls it is added', async () => {
+  it('counts each file once, however often and by however many calls it is added', async () => {
     const datasetId = await newDataset();
     const all = files(2500);
     const calls = [all, all.slice(0, 1500), [...all].reverse(), all.slice(1000)];
@@ -96,7 +96,7 @@ describe('datasets', () => {
     expect(again).toMatchObject({ addedCount: 0, repeatedCount: 2500 });
   });
 
-  it('refuse a different file of the same name, and add nothing of the call', async () => {
+  it('refuses a different file of the same name, and adds nothing of the call', async () => {
     const datasetId = await newDataset();
     await change('appendDatasetFiles', { datasetId, files: files(3) });
     const changed = { ...fileAt(2), sizeBytes: 101 };
@@ -125,14 +125,14 @@ describe('datasets', () => {
       { replicas: [{ location: 'file:///etc/passwd' }] },
       ['files', '0', 'replicas', '0', 'location'],
     ],
-  ])('refuse %s', async (_, wrong, path) => {
+  ])('refuses %s', async (_, wrong, path) => {
     const datasetId = await newDataset();
     const answer = await change('appendDatasetFiles', { datasetId, files: [{ ...fileAt(0), ...wrong }] });
     expect(answer).toMatchObject({ dataset: null, userErrors: [{ code: 'INVALID_VALUE', path }] });
     expect(await read(datasetId)).toMatchObject({ fileCount: 0 });
   });
 
-  it('take files from their owner and from those who manage jobs of others alone', async () => {
+  it('takes files from its owner and from those who manage jobs of others alone', async () => {
     const datasetId = await newDataset();
     const input = { datasetId, files: files(1) };
     expect(await change('appendDatasetFiles', input, bob)).toEqual({ refused: 'FORBIDDEN' });
@@ -144,7 +144,7 @@ describe('datasets', () => {
     expect(await change('appendDatasetFiles', input, admin)).toMatchObject({ addedCount: 1 });
   });
 
-  it('take no further file once they are closed, and accept a repeated call', async () => {
+  it('takes no further file once it is closed, and accepts a repeated call', async () => {
     const datasetId = await newDataset();
     await change('appendDatasetFiles', { datasetId, files: files(2) });
     const closed = { dataset: { state: 'CLOSED', fileCount: 2 }, userErrors: [] };
@@ -157,7 +157,7 @@ describe('datasets', () => {
     expect(repeated).toMatchObject({ repeatedCount: 2, userErrors: [] });
   });
 
-  it('set states of copies, and add copies', async () => {
+  it('sets states of copies, and adds copies', async () => {
     const datasetId = await newDataset();
     await change('appendDatasetFiles', { datasetId, files: files(1) });
     const location = 'rhizome://site/alpha/ada/data/0.root';
@@ -183,7 +183,7 @@ describe('datasets', () => {
     });
   });
 
-  it('show what a removal would remove, and are gone after it', async () => {
+  it('shows what a removal would remove, and is gone after it', async () => {
     const datasetId = await newDataset();
     await change('appendDatasetFiles', { datasetId, files: files(1200) });
     expect(await change('removeDataset', { datasetId, isDryRun: true })).toMatchObject({
@@ -234,8 +234,8 @@ async function held(workerId: string): Promise<{ readonly id: string; readonly f
   return job;
 }
 
-describe('outputs of jobs', () => {
-  it('are in their dataset once the job is FINISHED, those of failed attempts never', async () => {
+describe('an output of a job', () => {
+  it('is in its dataset once the job is FINISHED, that of a failed attempt never', async () => {
     const datasetId = await newDataset();
     const workerId = await register(core, 'north', 'w1');
     expect(await submit(writing(datasetId))).toMatchObject({ userErrors: [] });
@@ -251,7 +251,7 @@ describe('outputs of jobs', () => {
       userErrors: [{ code: 'DATASET_IN_USE' }],
     });
     await report('finishJobs', workerId, { ...second, outputs: outputsOf(second) });
-    // No wait: whoever closes a dataset has all outputs of jobs that have ended.
+    // No wait: a closed dataset has all outputs of jobs that have ended.
     const closed = await change('closeDataset', { datasetId }, ada, other);
     expect(closed).toMatchObject({ dataset: { state: 'CLOSED', fileCount: 1 } });
     const location = `rhizome://site/alpha/ada/jobs/${second.id}/${second.fence}/hits`;
@@ -268,7 +268,7 @@ describe('outputs of jobs', () => {
     });
   });
 
-  it('follow from the event stream without a call', async () => {
+  it('follows from the event stream without a call', async () => {
     const datasetId = await newDataset();
     const workerId = await register(core, 'north', 'w2');
     await submit(writing(datasetId));
@@ -278,12 +278,7 @@ describe('outputs of jobs', () => {
   });
 
   it.each<[string, (datasetId: string) => object, Principal, readonly string[]]>([
-    [
-      'of another owner',
-      writing,
-      bob,
-      ['jobs', '0', 'payload', 'outputDatasets', '0', 'datasetId'],
-    ],
+    ['of another owner', writing, bob, ['jobs', '0', 'payload', 'outputDatasets', '0', 'datasetId']],
     [
       'that is not there',
       () => writing('dataset_nowhere'),
@@ -297,7 +292,7 @@ describe('outputs of jobs', () => {
       ada,
       ['jobs', '0', 'payload', 'outputDatasets', '0', 'output'],
     ],
-  ])('are refused for a dataset %s', async (_, job, caller, path) => {
+  ])('is refused for a dataset %s', async (_, job, caller, path) => {
     const answer = await submit(job(await newDataset()), caller);
     expect(answer).toMatchObject({ jobs: [null], userErrors: [{ code: 'INVALID_VALUE', path }] });
   });

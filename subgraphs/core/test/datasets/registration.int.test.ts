@@ -75,7 +75,14 @@ async function ended(
   await jobs().insertMany(
     ids.map((id) =>
       aJob(id, {
-        payload: { command: 'true', arguments: [], environment: [], inputs: [], outputs: ['x', 'y'], outputDatasets },
+        payload: {
+          command: 'true',
+          arguments: [],
+          environment: [],
+          inputs: [],
+          outputs: ['x', 'y'],
+          outputDatasets,
+        },
         document: {
           state,
           outputs: ['x', 'y'].map((output) => ({
@@ -98,7 +105,8 @@ const eventsOf = (ids: readonly string[], to: JobState = 'FINISHED'): readonly J
     last: { ...aJob(jobId).last, from: 'RUNNING', to, hasOutputDatasets: true },
   }));
 
-const totalsOf = async (id: string) => (await collection(db, datasetsCollection).findOne({ _id: id }))?.totals;
+const totalsOf = async (id: string) =>
+  (await collection(db, datasetsCollection).findOne({ _id: id }))?.totals;
 const filesOf = async (datasetId: string) =>
   (await collection(db, datasetFilesCollection).find({ datasetId }).sort({ position: 1 }).toArray()).map(
     ({ name, position }) => ({ name, position }),

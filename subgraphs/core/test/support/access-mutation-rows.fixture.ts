@@ -56,6 +56,12 @@ const workflowChange = (field: string, more: object = {}): Row => ({
   outcomes: 'r r r e e r',
 });
 
+const datasetChange = (field: string, more: object = {}): Row => ({
+  text: `${input(field)} { userErrors { code } } }`,
+  variables: ({ datasetId }) => ({ input: { datasetId, ...more } }),
+  got: (answer: { [field: string]: { userErrors: unknown[] } }) => answer[field]?.userErrors.length === 0,
+  outcomes: 'r r r e e r',
+});
 const fleetChange = (field: string, more: object = {}): Row => ({
   text: `${input(field)} { fleet { id } userErrors { code } } }`,
   variables: ({ fleetId }) => ({ input: { fleetId, ...more } }),
@@ -223,6 +229,19 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.markWorkflowNodes': workflowChange('markWorkflowNodes', {
     ...{ nodes: ['later'], state: 'SKIPPED', reason: 'because' },
   }),
+  'Mutation.createDataset': {
+    text: `${input('createDataset')} { dataset { id } } }`,
+    variables: () => ({ input: { experiment: 'alpha', name: 'ours' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.appendDatasetFiles': datasetChange('appendDatasetFiles', {
+    files: [{ name: 'ours', sizeBytes: 1 }],
+  }),
+  'Mutation.setDatasetReplicas': datasetChange('setDatasetReplicas', {
+    replicas: [{ fileName: 'given', location: 'https://files.test/ours' }],
+  }),
+  'Mutation.closeDataset': datasetChange('closeDataset'),
+  'Mutation.removeDataset': datasetChange('removeDataset'),
   'Mutation.createFleet': {
     text: `${input('createFleet')} { fleet { id } } }`,
     variables: ({ poolId }) => ({

@@ -47,6 +47,16 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ workflows }: { workflows: { nodes: unknown[] } }) => workflows.nodes.length > 0,
     outcomes: 'r r e e e a',
   },
+  'Query.dataset': {
+    text: 'query ($id: ID!) { dataset(id: $id) { id } }',
+    variables: ({ datasetId }) => ({ id: datasetId }),
+    outcomes: 'r r e e e a',
+  },
+  'Query.datasets': {
+    text: '{ datasets { nodes { id } } }',
+    got: ({ datasets }: { datasets: { nodes: unknown[] } }) => datasets.nodes.length > 0,
+    outcomes: 'r r e e e a',
+  },
   'Query.fleet': {
     text: 'query ($id: ID!) { fleet(id: $id) { id } }',
     variables: ({ fleetId }) => ({ id: fleetId }),

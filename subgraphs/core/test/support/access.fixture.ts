@@ -28,6 +28,8 @@ export interface World extends TestCore {
   readonly accessId: string;
   /** A workflow, whose node "later" waits for another. */
   readonly workflowId: string;
+  /** A dataset with the file "given". */
+  readonly datasetId: string;
   /** A fleet without jobs. */
   readonly fleetId: string;
   /** A pool of work units, and a unit that waits in it. */
@@ -214,7 +216,10 @@ async function records({
   ask,
   db,
 }: TestCore & { readonly db: TestDatabase }): Promise<
-  Pick<World, 'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId' | 'workflowId' | 'fleetId'>
+  Pick<
+    World,
+    'taskId' | 'operationId' | 'downtimeId' | 'poolId' | 'unitId' | 'workflowId' | 'fleetId' | 'datasetId'
+  >
 > {
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
@@ -279,6 +284,19 @@ async function records({
     { input: { poolId, name: 'fleet', settings: { targetLagSeconds: 86_400 }, job: { name: 'x', ...node } } },
   );
   const fleetId = String(createFleet?.['fleet']?.['id']);
+  const datasetId = await datasetOf({ ask });
   const operationId = String(operation?._id);
-  return { taskId, operationId, downtimeId, poolId, unitId, workflowId, fleetId };
+  return { taskId, operationId, downtimeId, poolId, unitId, workflowId, fleetId, datasetId };
+}
+
+async function datasetOf({ ask }: Pick<TestCore, 'ask'>): Promise<string> {
+  const { createDataset } = await ask(
+    'mutation { createDataset(input: { experiment: "alpha", name: "given" }) { dataset { id } } }',
+  );
+  const id = String(createDataset?.['dataset']?.['id']);
+  await ask(
+    'mutation ($id: ID!) { appendDatasetFiles(input: { datasetId: $id, files: [{ name: "given", sizeBytes: 1 }] }) { userErrors { message } } }',
+    { id },
+  );
+  return id;
 }

@@ -2,14 +2,13 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { printErrors, type Session } from '../../command.js';
-import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import { fileLines } from '../../files/file-lines.js';
+import { type ExitCode, exitCodes } from '../../exit-codes.js';
+import { jsonLineBatches } from '../../files/json-line-batches.js';
 import { CliPublishUnitsDocument, type WorkUnitInput } from '../../operations.generated.js';
 import { printJson, printLine } from '../../output.js';
 
-/** Bounds of a batch; the gateway accepts more in one call. */
+/** Most units of a batch; the gateway accepts more in one call. */
 const maxUnits = 5000;
-const maxCharacters = 4 * 1_048_576;
 
 /** Publishes units. A repeated run publishes only what is not published yet. */
 export async function publish(
@@ -20,7 +19,11 @@ export async function publish(
 ): Promise<ExitCode> {
   let publishedCount = 0;
   let repeatedCount = 0;
-  for await (const units of batchesOf(resolve(cwd, file))) {
+  const lines = {
+    ...{ file: resolve(cwd, file), most: maxUnits, key: 'key' },
+    expected: 'a JSON object with a key and a payload or a reference',
+  };
+  for await (const units of jsonLineBatches<WorkUnitInput>(lines)) {
     for (;;) {
       const input = { poolId, units };
       const { publishWorkUnits } = await client.mutate(
@@ -45,35 +48,4 @@ export async function publish(
   if (output.json) printJson(output, { publishedCount, repeatedCount });
   else printLine(output, `${publishedCount} published, ${repeatedCount} published before`);
   return exitCodes.ok;
-}
-
-async function* batchesOf(file: string): AsyncGenerator<WorkUnitInput[]> {
-  let batch: WorkUnitInput[] = [];
-  let characters = 0;
-  let number = 0;
-  for await (const line of fileLines(file)) {
-    number += 1;
-    if (line.trim() === '') continue;
-    if (batch.length >= maxUnits || (batch.length > 0 && characters + line.length > maxCharacters)) {
-      yield batch;
-      batch = [];
-      characters = 0;
-    }
-    batch.push(unitIn(line, file, number));
-    characters += line.length;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function unitIn(line: string, file: string, number: number): WorkUnitInput {
-  try {
-    const unit: unknown = JSON.parse(line);
-    if (typeof unit === 'object' && unit !== null && 'key' in unit) return unit as WorkUnitInput;
-  } catch {
-    // Answered below.
-  }
-  throw new CliError(
-    exitCodes.usage,
-    `${file}: line ${number} is not valid; must be a JSON object with a key and a payload or a reference`,
-  );
 }

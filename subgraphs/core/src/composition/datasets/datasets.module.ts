@@ -1,24 +1,19 @@
 /** Assembles datasets: their services, the registration of outputs, and the upkeep on the leader. */
-import { collection } from '@rhizome/mongo';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import type { Db } from 'mongodb';
-import { DatasetFilesRepository } from '../../datasets/dataset-files.repository.js';
 import { DatasetFilesService, type DatasetFilesOptions } from '../../datasets/dataset-files.service.js';
-import { DatasetJobs } from '../../datasets/dataset-jobs.repository.js';
 import type { DatasetServices } from '../../datasets/dataset-services.types.js';
 import { DatasetUpkeep } from '../../datasets/dataset-upkeep.js';
-import { DatasetsRepository } from '../../datasets/datasets.repository.js';
 import { DatasetsService } from '../../datasets/datasets.service.js';
 import { OutputRegistration } from '../../datasets/output-registration.js';
-import { jobsCollection } from '../../jobs/model/job.document.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import type { ExperimentFacts } from '../../jobs/ports.js';
 import type { LeaderWork } from '../../shared/leader-task.js';
+import type { DatasetStores } from './dataset-stores.repository.js';
 
 /** Dependencies of {@link datasetsModule}. */
 export interface DatasetsModuleOptions {
-  readonly db: Db;
+  readonly stores: DatasetStores;
   readonly storages: DatasetFilesOptions['storages'];
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly leader: LeaderWork;
@@ -40,10 +35,8 @@ export interface DatasetsModule extends DatasetServices {
 
 /** Creates the services. */
 export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
-  const { db, storages, experimentExists, leader, clock, ids, log } = options;
-  const repository = new DatasetsRepository(db);
-  const entries = new DatasetFilesRepository(db);
-  const jobs = new DatasetJobs(collection(db, jobsCollection));
+  const { stores, storages, experimentExists, leader, clock, ids, log } = options;
+  const { datasets: repository, files: entries, jobs } = stores;
   const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
   const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
   return {

@@ -3,6 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { connection, defineLoader } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
+import { loadJob } from '../../jobs/graphql/job-loader.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { DatasetDocument } from '../dataset.document.js';
 
@@ -13,7 +14,8 @@ type Types =
   | 'DatasetConnection'
   | 'DatasetFile'
   | 'DatasetFileConnection'
-  | 'FileReplica';
+  | 'FileReplica'
+  | 'OutputDataset';
 
 /** Loads datasets by id; null if the principal may not see it. */
 const datasetLoader = defineLoader<string, DatasetDocument, Context>({
@@ -56,10 +58,14 @@ export const datasetResolvers: Pick<Resolvers, Types> = {
     digest: ({ digest }) => digest ?? null,
     eventCount: ({ events }) => events ?? null,
     key: ({ key }) => key ?? null,
+    job: ({ jobId }, _args, context, info) => (jobId === undefined ? null : loadJob(jobId, context, info)),
     jobId: ({ jobId }) => jobId ?? null,
     addedAt: ({ createdAt }) => createdAt,
   },
   DatasetFileConnection: connection,
+  OutputDataset: {
+    dataset: ({ datasetId }, _args, { loaders }) => loaders.load(datasetLoader, datasetId),
+  },
   FileReplica: { storageName: ({ storage }) => storage ?? null },
 };
 
