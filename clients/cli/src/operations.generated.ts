@@ -731,6 +731,17 @@ export type DatasetFilter = {
   states?: Array<DatasetState> | null | undefined;
 };
 
+/** Measure by which the files of a dataset are divided into jobs. */
+export type DatasetSplit =
+  /** Size of the files. */
+  | 'BYTES'
+  /** Number of events. Files whose number is unknown count as 0. */
+  | 'EVENTS'
+  /** Number of files. */
+  | 'FILES'
+  /** Files with the same key belong to one job, or to several if there are more than 1000. Each file has a key. */
+  | 'KEY';
+
 /** State of a dataset. */
 export type DatasetState =
   /** No further file is added, apart from outputs of jobs that were submitted or retried at the same time as it was closed. */
@@ -3169,7 +3180,7 @@ export type SubmitTaskInput = {
   failureLimit?: TaskFailureLimitInput | null | undefined;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
-  /** The jobs: a number of equal ones, or one for each set of parameters. */
+  /** The jobs: a number of equal ones, one for each set of parameters, or those for a dataset. */
   jobs: TaskJobsInput;
   /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null for no limit. */
   maxRunningJobs?: number | null | undefined;
@@ -3313,6 +3324,25 @@ export type TaskChangesInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
+/**
+ * Division of the files of a closed dataset into jobs. Each file is an input of one job, under its name with `_` for `/`;
+ * the inputs of the template come in addition. Texts of the template may contain `{{key}}`, `{{fileCount}}` and
+ * `{{eventCount}}` of the job. A job is created once each of its files has an available copy.
+ */
+export type TaskDatasetInput = {
+  /** Measure of a job. */
+  by?: DatasetSplit | null | undefined;
+  /** The dataset: a closed one of the experiment whose files the jobs may read. */
+  datasetId: string;
+  /** Largest number of jobs, 1 to 1,000,000; the files after them are left out. By default all files are processed. */
+  maxJobs?: number | null | undefined;
+  /**
+   * Most files (1 to 1000), events or bytes of a job, in the order in which the files were added. A file is not divided:
+   * one that is larger has a job of its own. By default one file; required with EVENTS and BYTES, absent with KEY.
+   */
+  perJob?: number | null | undefined;
+};
+
 /** Command that a limit of failures gives. */
 export type TaskFailureAction =
   /** Abort, like `abortTask`. */
@@ -3349,8 +3379,10 @@ export type TaskFilter = {
 /** The jobs of a task. */
 export type TaskJobsInput =
   {   /** The number of equal jobs, 1 to 1,000,000. */
-  count: number; parameterSets?: never; }
-  |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
+  count: number; dataset?: never; parameterSets?: never; }
+  |  { count?: never;   /** Jobs for the files of a closed dataset. */
+  dataset: TaskDatasetInput; parameterSets?: never; }
+  |  { count?: never; dataset?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
 
 /**
@@ -4651,7 +4683,7 @@ export type CliShowTaskQueryVariables = Exact<{
 }>;
 
 
-export type CliShowTaskQuery = { task: { maxRunningJobs: number | null, id: string, name: string, state: TaskState, createdAt: string, endedAt: string | null, control: { action: TaskAction, at: string, reason: string | null, by: { subject: string } } | null, failureLimit: { maxFailedJobs: number | null, maxFailedFraction: number | null, minEndedJobs: number, action: TaskFailureAction } | null, scouts: { summary: string, result: { finishedCount: number, shapes: Array<{ variant: number | null, finishedCount: number, amounts: Array<{ field: string, before: number, after: number, limit: number | null, isOverridden: boolean, use: { measuredCount: number, used: number, most: number } | null }>, outputBytes: { measuredCount: number, used: number, most: number } | null }> } | null } | null, changes: Array<{ at: string, reason: string | null, changedJobCount: number, keptJobCount: number, endedAt: string | null, by: { subject: string }, values: Array<{ field: TaskValue, before: string | null, after: string | null }> }>, owner: { subject: string }, experiment: { name: string }, progress: { totalJobs: number, createdJobs: number, finishedFraction: number, endedFraction: number, counts: Array<{ state: JobState, count: number }> } } | null };
+export type CliShowTaskQuery = { task: { maxRunningJobs: number | null, id: string, name: string, state: TaskState, createdAt: string, endedAt: string | null, dataset: { datasetId: string, by: DatasetSplit, perJob: number | null, fileCount: number, awaited: { summary: string } | null } | null, control: { action: TaskAction, at: string, reason: string | null, by: { subject: string } } | null, failureLimit: { maxFailedJobs: number | null, maxFailedFraction: number | null, minEndedJobs: number, action: TaskFailureAction } | null, scouts: { summary: string, result: { finishedCount: number, shapes: Array<{ variant: number | null, finishedCount: number, amounts: Array<{ field: string, before: number, after: number, limit: number | null, isOverridden: boolean, use: { measuredCount: number, used: number, most: number } | null }>, outputBytes: { measuredCount: number, used: number, most: number } | null }> } | null } | null, changes: Array<{ at: string, reason: string | null, changedJobCount: number, keptJobCount: number, endedAt: string | null, by: { subject: string }, values: Array<{ field: TaskValue, before: string | null, after: string | null }> }>, owner: { subject: string }, experiment: { name: string }, progress: { totalJobs: number, createdJobs: number, finishedFraction: number, endedFraction: number, counts: Array<{ state: JobState, count: number }> } } | null };
 
 export type CliLogQueryVariables = Exact<{
   id: string;
@@ -7620,6 +7652,11 @@ export const CliShowJobDocument = {"kind":"Document","definitions":[{"kind":"Ope
 {"kind":"Field","name":{"kind":"Name","value":"fractionPerHour"}},
 {"kind":"Field","name":{"kind":"Name","value":"expectedEndAt"}}]}}]} as unknown as DocumentNode<CliShowJobQuery, CliShowJobQueryVariables>;
 export const CliShowTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliShowTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliTaskLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"dataset"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"datasetId"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"}},
+{"kind":"Field","name":{"kind":"Name","value":"perJob"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"awaited"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"summary"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"control"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"action"}},
 {"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"at"}},

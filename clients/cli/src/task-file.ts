@@ -1,7 +1,7 @@
 /** YAML file of one task for `submit -f`. All errors are reported together. */
 import { z } from 'zod';
 import { gpuSection } from './flags/gpu-requirement.js';
-import type { SubmitTaskInput } from './operations.generated.js';
+import type { SubmitTaskInput, TaskDatasetInput } from './operations.generated.js';
 import { noticeSignals, onDisconnects } from './states.js';
 import { readYamlFile } from './files/yaml-file.js';
 
@@ -18,6 +18,15 @@ const taskFile = z
     count: z.int().min(1).max(1_000_000).optional(),
     /** One job for each entry; `{{name}}` is replaced by its value. */
     parameters: z.array(keyed).min(1).optional(),
+    /** Jobs for the files of a closed dataset. */
+    dataset: z
+      .strictObject({
+        id: z.string(),
+        by: z.enum(['FILES', 'EVENTS', 'BYTES', 'KEY']).optional(),
+        perJob: z.int().optional(),
+        maxJobs: z.int().optional(),
+      })
+      .optional(),
     command: z.string(),
     arguments: texts.default([]),
     environment: keyed.default({}),
@@ -102,8 +111,8 @@ const taskFile = z
       })
       .optional(),
   })
-  .refine(({ count, parameters }) => (count === undefined) !== (parameters === undefined), {
-    message: 'give either count or parameters',
+  .refine((file) => [file.count, file.parameters, file.dataset].filter(Boolean).length === 1, {
+    message: 'give one of count, parameters and dataset',
   });
 
 /**
@@ -112,7 +121,7 @@ const taskFile = z
  */
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
   const file = readYamlFile(path, cwd, taskFile, 'task');
-  const { count, parameters, experiment, name, share, priority, retry, continuity, ...rest } = file;
+  const { count, parameters, dataset, experiment, name, share, priority, retry, continuity, ...rest } = file;
   const { scouts, failureLimit, maxRunningJobs, ...job } = rest;
   const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
   const set = (values: Readonly<Record<string, string>>) => ({
@@ -124,7 +133,11 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
     ...(scouts === undefined ? {} : { scouts }),
     ...(failureLimit === undefined ? {} : { failureLimit }),
     ...(maxRunningJobs === undefined ? {} : { maxRunningJobs }),
-    jobs: parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 },
+    jobs: dataset
+      ? { dataset: inputOf(dataset) }
+      : parameters
+        ? { parameterSets: parameters.map(set) }
+        : { count: count ?? 1 },
     template: {
       name,
       labels: pairs(job.labels).map(([key, value]) => ({ key, value })),
@@ -148,4 +161,8 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
       ...(continuity === undefined ? {} : { continuity }),
     },
   };
+}
+
+function inputOf({ id, ...split }: NonNullable<z.infer<typeof taskFile>['dataset']>): TaskDatasetInput {
+  return { datasetId: id, ...split };
 }

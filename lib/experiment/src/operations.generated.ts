@@ -112,6 +112,17 @@ export type CudaRequirementInput = {
   sassTargets?: Array<string> | null | undefined;
 };
 
+/** Measure by which the files of a dataset are divided into jobs. */
+export type DatasetSplit =
+  /** Size of the files. */
+  | 'BYTES'
+  /** Number of events. Files whose number is unknown count as 0. */
+  | 'EVENTS'
+  /** Number of files. */
+  | 'FILES'
+  /** Files with the same key belong to one job, or to several if there are more than 1000. Each file has a key. */
+  | 'KEY';
+
 /** One environment variable. */
 export type EnvironmentVariableInput = {
   /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
@@ -597,7 +608,7 @@ export type SubmitTaskInput = {
   failureLimit?: TaskFailureLimitInput | null | undefined;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
-  /** The jobs: a number of equal ones, or one for each set of parameters. */
+  /** The jobs: a number of equal ones, one for each set of parameters, or those for a dataset. */
   jobs: TaskJobsInput;
   /** Maximum number of jobs that workers hold at a time, 1 to 1,000,000; null for no limit. */
   maxRunningJobs?: number | null | undefined;
@@ -707,6 +718,25 @@ export type SubmitWorkflowUserErrorCode =
   /** The workflow has too many nodes, edges or bytes. */
   | 'WORKFLOW_TOO_LARGE';
 
+/**
+ * Division of the files of a closed dataset into jobs. Each file is an input of one job, under its name with `_` for `/`;
+ * the inputs of the template come in addition. Texts of the template may contain `{{key}}`, `{{fileCount}}` and
+ * `{{eventCount}}` of the job. A job is created once each of its files has an available copy.
+ */
+export type TaskDatasetInput = {
+  /** Measure of a job. */
+  by?: DatasetSplit | null | undefined;
+  /** The dataset: a closed one of the experiment whose files the jobs may read. */
+  datasetId: string;
+  /** Largest number of jobs, 1 to 1,000,000; the files after them are left out. By default all files are processed. */
+  maxJobs?: number | null | undefined;
+  /**
+   * Most files (1 to 1000), events or bytes of a job, in the order in which the files were added. A file is not divided:
+   * one that is larger has a job of its own. By default one file; required with EVENTS and BYTES, absent with KEY.
+   */
+  perJob?: number | null | undefined;
+};
+
 /** Command that a limit of failures gives. */
 export type TaskFailureAction =
   /** Abort, like `abortTask`. */
@@ -731,8 +761,10 @@ export type TaskFailureLimitInput = {
 /** The jobs of a task. */
 export type TaskJobsInput =
   {   /** The number of equal jobs, 1 to 1,000,000. */
-  count: number; parameterSets?: never; }
-  |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
+  count: number; dataset?: never; parameterSets?: never; }
+  |  { count?: never;   /** Jobs for the files of a closed dataset. */
+  dataset: TaskDatasetInput; parameterSets?: never; }
+  |  { count?: never; dataset?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
 
 /**

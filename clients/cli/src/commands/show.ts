@@ -190,6 +190,7 @@ function failureLimitText({ action, maxFailedJobs, maxFailedFraction, minEndedJo
 
 type FailureLimit = NonNullable<NonNullable<CliShowTaskQuery['task']>['failureLimit']>;
 
+type TaskDataset = NonNullable<NonNullable<CliShowTaskQuery['task']>['dataset']>;
 type TaskCommand = NonNullable<NonNullable<CliShowTaskQuery['task']>['control']>;
 
 async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {
@@ -207,6 +208,8 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['owner', task.owner.subject],
     ['state', task.state],
     ['command', task.control && commandText(task.control)],
+    ['dataset', task.dataset && datasetText(task.dataset)],
+    ['waits for', task.dataset?.awaited?.summary],
     ['failure limit', task.failureLimit && failureLimitText(task.failureLimit)],
     ['running limit', task.maxRunningJobs],
     ['scouts', task.scouts?.summary],
@@ -222,4 +225,8 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     printScoutResult(output, task.scouts.result);
   }
   return exitCodes.ok;
+}
+
+function datasetText({ datasetId, by, perJob, fileCount }: TaskDataset): string {
+  return `${datasetId}, ${fileCount} files by ${by}${perJob === null ? '' : `=${perJob}`}`;
 }

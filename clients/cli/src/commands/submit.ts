@@ -5,6 +5,7 @@ import { type Session, type World, printErrors, withSession } from '../command.j
 import { type JobContinuityFlags, jobContinuityOf, withJobContinuity } from '../flags/continuity-flags.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectPairs, givenFlags, wholeNumber } from '../flags/flags.js';
+import { type DatasetFlags, datasetOf, withDataset } from '../flags/dataset-flags.js';
 import { collectGpu, type GpuFlags, gpuRequirementOf } from '../flags/gpu-requirement.js';
 import {
   CliSubmitJobsDocument,
@@ -21,7 +22,7 @@ import { type SizeFlags, sizeOf, withSize } from '../flags/size-flags.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
-interface SubmitFlags extends JobContinuityFlags, NoticeFlags, SizeFlags {
+interface SubmitFlags extends DatasetFlags, JobContinuityFlags, NoticeFlags, SizeFlags {
   readonly file?: string;
   readonly experiment?: string;
   readonly name?: string;
@@ -69,17 +70,17 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option(
       '--scouts <n>',
-      'with --count: number of jobs that run first; the requirements of the others follow from their use',
+      'with --count or --dataset: number of jobs that run first; the requirements of the others follow from their use',
       wholeNumber(1, 1000),
     )
     .option(
       '--max-failed <n>',
-      'with --count: more failed jobs than this pause the task',
+      'with --count or --dataset: more failed jobs than this pause the task',
       wholeNumber(0, 1_000_000),
     )
     .option(
       '--max-running <n>',
-      'with --count: run at most this number of jobs at a time',
+      'with --count or --dataset: run at most this number of jobs at a time',
       wholeNumber(1, 1_000_000),
     )
     .option('--share <path>', 'share to charge')
@@ -115,7 +116,7 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
     .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20));
-  withNotice(withJobContinuity(command))
+  withNotice(withJobContinuity(withDataset(command)))
     .option('--image <image>', 'container image')
     .option('--key <key>', 'idempotency key: the same key never submits twice')
     .option('-w, --watch', 'watch until the end');
@@ -156,7 +157,11 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
   if (!flags.experiment)
     throw new CliError(exitCodes.usage, 'submit needs --experiment NAME, or a file with -f');
   const job = jobOf(words, flags);
-  if (flags.count !== undefined) {
+  const dataset = datasetOf(flags);
+  if (dataset && flags.count !== undefined)
+    throw new CliError(exitCodes.usage, 'Give --count or --dataset, not both');
+  const jobs = dataset ? { dataset } : flags.count === undefined ? undefined : { count: flags.count };
+  if (jobs) {
     return submitTask(
       session,
       {
@@ -164,7 +169,7 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
         idempotencyKey: key,
         name: job.name,
         template: job,
-        jobs: { count: flags.count },
+        jobs,
         ...(flags.scouts === undefined ? {} : { scouts: { count: flags.scouts } }),
         ...(flags.maxFailed === undefined ? {} : { failureLimit: { maxFailedJobs: flags.maxFailed } }),
         ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
@@ -173,7 +178,7 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
     );
   }
   if (flags.scouts !== undefined || flags.maxFailed !== undefined || flags.maxRunning !== undefined)
-    throw new CliError(exitCodes.usage, '--scouts, --max-failed and --max-running need --count');
+    throw new CliError(exitCodes.usage, '--scouts, --max-failed and --max-running need --count or --dataset');
   return submitJob(session, flags.experiment, key, job, flags);
 }
 

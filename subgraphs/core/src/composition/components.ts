@@ -136,10 +136,7 @@ export function createComponents(options: CoreOptions): Components {
     ...{ stores: pilotStores(db), queues: queueLookup(directories), fleet, clock, ids },
     ownUrl: config?.advertisedUrl,
   });
-  const datasets = datasetsModule({
-    ...{ stores: datasetStores(db), experimentExists, leader: fleet.leadership, clock, ids, log },
-    storages: async (name) => (await directories.storages.allFresh()).filter((one) => serves(one, name)),
-  });
+  const datasets = datasetsOf(options, { directories, stores, fleet });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
@@ -236,6 +233,23 @@ function jobFleetsOf(
     secrets: secrets.service,
     leader: fleet.leadership,
     config: config?.fleets,
+  });
+}
+
+function datasetsOf(
+  { db, clock, ids, log }: CoreOptions,
+  {
+    directories: { experiments, storages },
+    stores: { tasks },
+    fleet,
+  }: Pick<Components, 'directories' | 'fleet'> & { readonly stores: Pick<JobStores, 'tasks'> },
+): DatasetsModule {
+  return datasetsModule({
+    ...{ stores: datasetStores(db), leader: fleet.leadership, clock, ids, log },
+    experimentExists: async (name) => (await experiments.find(name)) !== null,
+    storages: async (name) => (await storages.allFresh()).filter((one) => serves(one, name)),
+    readingTask: (datasetId) => tasks.needsDataset(datasetId),
+    onReplicas: (datasetId) => tasks.filesChanged(datasetId, clock.now()),
   });
 }
 
@@ -391,6 +405,7 @@ function jobsOf(
     stores,
     writer,
     ...directoriesForJobs(directories, { datasets }),
+    files: datasets.taskFiles,
     handlers: [workflows.handler, fleets.handler, datasets.handler],
     quota,
     access,

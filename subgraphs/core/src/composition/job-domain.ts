@@ -4,6 +4,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { Completion } from '../tasks/completion.js';
 import { Expansion } from '../tasks/expansion.js';
+import type { TaskFiles } from '../tasks/files/task-files.js';
 import { TaskUpkeep } from '../tasks/task-upkeep.js';
 import { TasksService } from '../tasks/tasks.service.js';
 import { TaskCommands } from '../tasks/control/task-commands.service.js';
@@ -54,6 +55,8 @@ export interface JobDomainOptions {
   readonly access: JobAccess;
   readonly secrets: JobSecrets;
   readonly checkSelector: CheckSelector;
+  /** Files of datasets for the jobs of tasks. */
+  readonly files: TaskFiles;
   readonly stream: JobEventStream;
   readonly leader: LeaderWork;
   /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
@@ -183,13 +186,24 @@ function controlOf({ stores, clock, onTaskCommand = async () => undefined }: Job
 }
 
 function expansionOf(
-  { stores, leader, processId: runnerId, clock, log, stepSize }: JobDomainOptions,
+  { stores, files, leader, processId: runnerId, clock, log, stepSize }: JobDomainOptions,
   dependencies: Dependencies,
   onComplete: (taskId: string) => Promise<void>,
 ): Expansion {
   const { tasks, jobs } = stores;
   const step = stepSize === undefined ? {} : { stepSize };
-  return new Expansion({ tasks, jobs, dependencies, leader, onComplete, runnerId, clock, log, ...step });
+  return new Expansion({
+    tasks,
+    jobs,
+    dependencies,
+    files,
+    leader,
+    onComplete,
+    runnerId,
+    clock,
+    log,
+    ...step,
+  });
 }
 
 /** Scouts of tasks. @param expand begins to create the other jobs of a task */
@@ -282,6 +296,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       consents,
       secrets,
       expansion,
+      files: options.files,
       checkSelector,
       quota,
       liveCounts: options.liveCounts,

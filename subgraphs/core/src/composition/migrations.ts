@@ -241,7 +241,8 @@ export const coreMigrations: readonly Migration[] = [
   {
     id: '0033-datasets',
     up: async (db) => {
-      await ensureCollections(db, datasetCollections as readonly CollectionDefinition[]);
+      const changed = [tasksCollection, ...datasetCollections] as readonly CollectionDefinition[];
+      await ensureCollections(db, changed, { repair: true });
     },
   },
 ];

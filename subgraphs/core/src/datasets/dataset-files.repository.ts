@@ -36,11 +36,25 @@ export interface FileFilter {
   readonly replicaStates?: readonly ReplicaState[] | null | undefined;
 }
 
+/** A file as tasks divide them. */
+export type ListedFile = Pick<DatasetFileDocument, 'position' | 'name' | 'sizeBytes' | 'events' | 'key'> & {
+  readonly replicas: readonly Pick<StoredReplica, 'location'>[];
+};
+
+/** Files of a dataset from one position to another, both included. */
+export interface Between {
+  readonly from: number;
+  readonly to: number;
+  /** Only files with this key. */
+  readonly key?: string;
+}
+
 /** Most files of one transaction. */
 export const filesAtOnce = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 const transaction = { ...majority, readConcern: { level: 'snapshot' } } as const;
 const pageIndex = 'datasetId_position_uq';
+const keyIndex = 'datasetId_key_position_idx';
 /** Longest time of a page of files, in milliseconds. */
 const longestPageMs = 5000;
 
@@ -108,6 +122,27 @@ export class DatasetFilesRepository {
   named(datasetId: string, names: readonly string[]): Promise<readonly DatasetFileDocument[]> {
     const ids = names.map((name) => fileIdOf(datasetId, name));
     return this.#files.find({ _id: { $in: ids } }, { readConcern: 'majority' }).toArray();
+  }
+
+  /**
+   * All files of a dataset, in the order of their positions.
+   * @param byKey those with a key, in the order of keys, then positions
+   */
+  listed(datasetId: string, byKey: boolean): AsyncIterable<ListedFile> {
+    const filter = byKey ? { datasetId, key: { $exists: true } } : { datasetId };
+    return this.#files.find<ListedFile>(filter, {
+      projection: { _id: 0, position: 1, name: 1, sizeBytes: 1, events: 1, key: 1, 'replicas.location': 1 },
+      sort: byKey ? { key: 1, position: 1 } : { position: 1 },
+      hint: byKey ? keyIndex : pageIndex,
+    });
+  }
+
+  /** Files of a dataset in a range of positions, in order. */
+  between(datasetId: string, { from, to, key }: Between): Promise<readonly DatasetFileDocument[]> {
+    const ofKey = key === undefined ? {} : { key };
+    const filter = { datasetId, ...ofKey, position: { $gte: from, $lte: to } };
+    const hint = key === undefined ? pageIndex : keyIndex;
+    return this.#files.find(filter, { sort: { position: 1 }, hint }).toArray();
   }
 
   /** Sets the replicas of a file. @returns false if the file was written since it was read */

@@ -30,6 +30,8 @@ export interface DatasetFilesOptions {
   readonly files: DatasetFilesRepository;
   /** Storages that an experiment uses, as stored now. */
   readonly storages: (experiment: string) => Promise<readonly StorageFacts[]>;
+  /** Called after copies of files were added or changed. */
+  readonly onReplicas: (datasetId: string) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -174,6 +176,7 @@ export class DatasetFilesService {
       if (!changed) return refused();
       written.push(changed);
     }
+    await this.#options.onReplicas(datasetId);
     return { files: written, userErrors: [] };
   }
 

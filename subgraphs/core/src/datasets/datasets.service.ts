@@ -18,6 +18,8 @@ export interface DatasetsOptions {
   readonly jobs: Pick<DatasetJobs, 'live'>;
   readonly outputs: Pick<OutputRegistration, 'registerEnded'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
+  /** Id of a task whose jobs are still to get files of the dataset; undefined if there is none. */
+  readonly readingTask: (datasetId: string) => Promise<string | undefined>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -112,6 +114,12 @@ export class DatasetsService {
     const dataset = manageable(errors, principal, await datasets.find(datasetId), datasetId);
     if (!dataset) return { dataset: null, userErrors: errors.all };
     if (await this.#isInUse(errors, dataset)) return { dataset: null, userErrors: errors.all };
+    const task = await this.#options.readingTask(datasetId);
+    if (task !== undefined) {
+      const message = `datasetId: not all jobs of task ${task} have got their files of dataset "${dataset.name}" yet; wait for them, or abort the task`;
+      errors.report('DATASET_IN_USE', ['datasetId'], message);
+      return { dataset: null, userErrors: errors.all };
+    }
     if (isDryRun === true) return { dataset, userErrors: [] };
     const removed = await datasets.move(datasetId, ['OPEN', 'CLOSED'], { state: 'REMOVING' }, clock.now());
     return { dataset: removed ?? dataset, userErrors: [] };

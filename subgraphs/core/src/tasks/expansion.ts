@@ -9,6 +9,8 @@ import { repeat, LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
+import type { AwaitedFiles } from './files/task-dataset.types.js';
+import type { JobFiles, TaskFiles } from './files/task-files.js';
 import { fillIn } from './template.js';
 
 /** Dependencies of {@link Expansion}. */
@@ -16,6 +18,8 @@ export interface ExpansionOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
   readonly dependencies: Dependencies;
+  /** Files of datasets. */
+  readonly files: Pick<TaskFiles, 'ofJobs'>;
   readonly leader: LeaderWork;
   /** Called when all jobs of a task exist, or its scouts; they may have ended by then. */
   readonly onComplete: (taskId: string) => Promise<void>;
@@ -29,6 +33,16 @@ export interface ExpansionOptions {
   readonly sweepMs?: number;
 }
 
+/** Result of a step. */
+interface Step {
+  /** All jobs with smaller positions exist. */
+  readonly upTo: number;
+  /** Set if the job at this position waits for files. */
+  readonly awaited?: AwaitedFiles;
+}
+
+/** Time after which files that a job waits for are checked again, in milliseconds. */
+const awaitMs = 10_000;
 /** Number of tasks that this process expands concurrently. */
 const maxAtOnce = 4;
 
@@ -97,8 +111,11 @@ export class Expansion {
       let created = task.createdJobs;
       while (created < last) {
         if (this.#sweeps.stopping.aborted) return;
-        const upTo = Math.min(created + stepSize, last);
-        await this.#step(task, created, upTo);
+        const { upTo, awaited } = await this.#step(task, created, Math.min(created + stepSize, last));
+        if (upTo === created && awaited) {
+          const nextAt = new Date(clock.now().getTime() + awaitMs);
+          return await tasks.awaitFiles(id, runnerId, { ...awaited, nextAt }, clock.now());
+        }
         created = upTo;
         const generation = await tasks.created(id, runnerId, created, created === last, clock.now());
         if (generation === null) return;
@@ -115,12 +132,20 @@ export class Expansion {
     await onComplete(id);
   }
 
-  /** Creates the jobs from one position up to, but not including, another. */
-  async #step(task: TaskDocument, from: number, upTo: number): Promise<void> {
-    const { tasks, jobs, dependencies, clock } = this.#options;
-    const sets = task.hasParameters ? await tasks.sets(task._id, from, upTo - from) : undefined;
-    if (sets && sets.length !== upTo - from)
-      throw new Error(`task ${task._id}: parameter sets ${from} to ${upTo - 1} are not complete`);
+  /**
+   * Creates the jobs from one position up to, but not including, another, or fewer of them if they have many
+   * files.
+   */
+  async #step(task: TaskDocument, from: number, wanted: number): Promise<Step> {
+    const { tasks, jobs, dependencies, files, clock } = this.#options;
+    const sets = task.hasParameters ? await tasks.sets(task._id, from, wanted - from) : undefined;
+    if (sets && sets.length !== wanted - from)
+      throw new Error(`task ${task._id}: parameter sets ${from} to ${wanted - 1} are not complete`);
+    const read =
+      task.dataset && sets
+        ? await files.ofJobs(task.dataset.datasetId, sets, from, task.state === 'STOPPING')
+        : undefined;
+    const upTo = read ? from + read.jobs.length : wanted;
     const idAt = batchJobIds(task._id, task.createdAt);
     const parentsAt = (index: number): readonly string[] => {
       const own = sets?.[index - from]?.dependsOn ?? [];
@@ -135,10 +160,12 @@ export class Expansion {
     const documents = positions.map((index) => {
       const dependsOn = parentsAt(index);
       const waitingFor = dependsOn.filter((parent) => !finished.has(parent));
-      return jobAt(task, index, sets?.[index - from], { id: idAt(index), dependsOn, waitingFor }, now);
+      const own = { id: idAt(index), dependsOn, waitingFor };
+      return jobAt(task, index, { set: sets?.[index - from], files: read?.jobs[index - from] }, own, now);
     });
     await jobs.insertNew(documents);
     await dependencies.checkAgain(documents.flatMap(({ waitingFor }) => waitingFor));
+    return { upTo, ...(read?.awaited && { awaited: read.awaited }) };
   }
 
   async #finished(parents: ReadonlySet<string>): Promise<ReadonlySet<string>> {
@@ -150,7 +177,7 @@ export class Expansion {
 function jobAt(
   task: TaskDocument,
   index: number,
-  set: StoredParameterSet | undefined,
+  { set, files }: { readonly set: StoredParameterSet | undefined; readonly files: JobFiles | undefined },
   taskPart: {
     readonly id: string;
     readonly dependsOn: readonly string[];
@@ -172,7 +199,8 @@ function jobAt(
   const shape = set?.variant === undefined ? template : variants[set.variant];
   if (!shape)
     throw new Error(`task ${task._id}: job ${index} refers to variant ${set?.variant}, which does not exist`);
-  const { name, payload } = fillIn(shape, index, set?.parameters ?? {});
+  const { name, payload: filled } = fillIn(shape, index, { ...set?.parameters, ...files?.parameters });
+  const payload = files ? { ...filled, inputs: [...filled.inputs, ...files.inputs] } : filled;
   const { requirements, classId } = shape;
   const { retry } = template;
   return newJobDocument(

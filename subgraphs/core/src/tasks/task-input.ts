@@ -6,6 +6,9 @@ import type { CheckPlace, RequirementChecks } from '../jobs/submit/requirement-c
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { checkFailureLimit } from './limits/failure-limit.js';
 import { mostRunningJobs } from './changes/task-change-input.js';
+import { checkTaskDataset } from './files/task-dataset-input.js';
+import type { TaskDatasetSpec } from './files/task-dataset.types.js';
+import { fileParameters } from './files/task-files.js';
 import { checkScouts } from './scouts/scout-input.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
@@ -44,7 +47,8 @@ export async function checkTask(
   checkFailureLimit(task.failureLimit, errors, ['failureLimit']);
   if (task.maxRunningJobs != null) errors.int(['maxRunningJobs'], task.maxRunningJobs, 1, mostRunningJobs);
   if (!errors.isEmpty) return errors.all.slice(0, maxRefusals);
-  if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, errors, checks.place);
+  if (task.dataset) checkDatasetTask(task.template, task.dataset, errors, checks.place);
+  else if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, errors, checks.place);
   else checkCount(task.template, task.count ?? 0, errors, checks.place);
   return errors.all.slice(0, maxRefusals);
 }
@@ -71,9 +75,9 @@ export function externalParentsOf({ template, parameterSets }: TaskSpec): Readon
   return ids;
 }
 
-function checkSize({ parameterSets, count, template }: TaskSpec, errors: JobInputErrors): void {
-  if ((parameterSets == null) === (count == null)) {
-    errors.add(['jobs'], count ?? null, 'either `count` or `parameterSets`');
+function checkSize({ parameterSets, count, dataset, template }: TaskSpec, errors: JobInputErrors): void {
+  if ([parameterSets, count, dataset].filter((given) => given != null).length !== 1) {
+    errors.add(['jobs'], count ?? null, 'one of `count`, `parameterSets` and `dataset`');
   } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
     errors.add(
       setsPath,
@@ -132,6 +136,22 @@ function checkCount(
   checkFilled(template, 0, {}, ['template'], errors, checkPlace);
   if (errors.all.length === before && count > 1)
     checkFilled(template, count - 1, {}, ['template'], errors, checkPlace);
+}
+
+/** Checks a template whose jobs get files of a dataset, with values of the first job. */
+function checkDatasetTask(
+  template: JobSpec,
+  dataset: TaskDatasetSpec,
+  errors: JobInputErrors,
+  checkPlace: CheckPlace | undefined,
+): void {
+  checkTaskDataset(dataset, template.payload.inputs?.length ?? 0, errors);
+  const known = [indexParameter, ...fileParameters];
+  for (const name of parametersOf(textsOf(template)))
+    if (!known.includes(name))
+      errors.add(['template'], `{{${name}}}`, `one of ${known.map((one) => `{{${one}}}`).join(', ')}`);
+  const values = Object.fromEntries(fileParameters.map((name) => [name, '1']));
+  if (errors.isEmpty) checkFilled(template, 0, values, ['template'], errors, checkPlace);
 }
 
 /** Shape of a job, with the parameters that its texts need. */

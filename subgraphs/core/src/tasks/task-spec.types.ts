@@ -1,4 +1,5 @@
 /** Tasks as callers describe them, unchecked. */
+import type { TaskDatasetSpec } from './files/task-dataset.types.js';
 import type { FailureLimitSpec } from './limits/failure-limit.js';
 import type { ScoutsSpec } from './scouts/scout-input.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec } from '../jobs/submit/submit.types.js';
@@ -12,8 +13,8 @@ export interface ParameterSetSpec {
 }
 
 /**
- * Task to submit. Exactly one of `parameterSets` and `count` is given; both are in `jobs` of the caller's
- * input.
+ * Task to submit. Exactly one of `parameterSets`, `count` and `dataset` is given; they are in `jobs` of the
+ * caller's input.
  */
 export interface TaskSpec {
   readonly experiment: string;
@@ -23,6 +24,8 @@ export interface TaskSpec {
   readonly variants?: readonly VariantSpec[] | null | undefined;
   readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
   readonly count?: number | null | undefined;
+  /** Closed dataset whose files the jobs process. */
+  readonly dataset?: TaskDatasetSpec | null | undefined;
   /** Jobs that run first; their use decides about the requirements of the others. */
   readonly scouts?: ScoutsSpec | null | undefined;
   /** Failures after which the task is paused or stopped. */

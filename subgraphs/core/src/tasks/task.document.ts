@@ -4,6 +4,7 @@ import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jo
 import type { OpenTaskChange, StoredTaskChange } from './changes/task-change.types.js';
 import { keptTaskChanges } from './changes/task-change.types.js';
 import type { EndedJobs, StoredFailureLimit } from './limits/failure-limit.types.js';
+import type { FileRange, StoredTaskDataset } from './files/task-dataset.types.js';
 import type { StoredScouts } from './scouts/scouts.types.js';
 
 /** States of a task. */
@@ -97,6 +98,8 @@ export interface TaskDocument {
   readonly totalJobs: number;
   /** All jobs with smaller positions exist. */
   readonly createdJobs: number;
+  /** Dataset whose files the jobs process; absent for none. */
+  readonly dataset?: StoredTaskDataset;
   /** Scouts and what followed from their use; absent for a task without scouts. */
   readonly scouts?: StoredScouts;
   /** Number of jobs that may exist before the scouts have ended; absent if all may. */
@@ -144,6 +147,7 @@ export const taskFactsProjection = {
   state: 1,
   totalJobs: 1,
   createdJobs: 1,
+  dataset: 1,
   scouts: 1,
   createUpTo: 1,
   failureLimit: 1,
@@ -204,6 +208,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       state: { enum: [...taskStates] },
       totalJobs: { bsonType: 'int', minimum: 1, maximum: 1_000_000 },
       createdJobs: { bsonType: 'int', minimum: 0, maximum: 1_000_000 },
+      dataset: { bsonType: 'object' },
       scouts: { bsonType: 'object' },
       createUpTo: { bsonType: 'int', minimum: 1, maximum: 1000 },
       failureLimit: { bsonType: 'object' },
@@ -252,6 +257,8 @@ export interface StoredParameterSet {
   readonly dependsOn?: readonly string[];
   /** Position in the variants of the task. */
   readonly variant?: number;
+  /** Files of the dataset of the task. */
+  readonly files?: FileRange;
 }
 
 /** Parameter sets of consecutive jobs of a task. */

@@ -13,6 +13,7 @@ import {
   openTaskStates,
   type TaskState,
 } from './task.document.js';
+import type { StoredTaskDataset } from './files/task-dataset.types.js';
 import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
 
 /** Time after which a runner that has not reported is replaced, in milliseconds. */
@@ -72,9 +73,13 @@ export class TasksRepository {
   }
 
   /** Writes parameter sets in pieces. Existing pieces are rewritten, so that all have the same age. */
-  async storeSets(taskId: string, sets: Iterable<StoredParameterSet>, now: Date): Promise<void> {
+  async storeSets(
+    taskId: string,
+    sets: Iterable<StoredParameterSet> | AsyncIterable<StoredParameterSet>,
+    now: Date,
+  ): Promise<void> {
     let pieces: ParameterChunkDocument[] = [];
-    for (const piece of piecesOf(taskId, sets, now)) {
+    for await (const piece of piecesOf(taskId, sets, now)) {
       pieces.push(piece);
       if (pieces.length < piecesAtOnce) continue;
       await this.#store(pieces);
@@ -187,8 +192,15 @@ export class TasksRepository {
   /** Ids of tasks with missing jobs that no process creates. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
+    const isDue = {
+      $or: [
+        { 'dataset.awaited': { $exists: false } },
+        { 'dataset.awaited.nextAt': { $lte: now } },
+        { state: 'STOPPING' as const },
+      ],
+    };
     const found = await this.#tasks
-      .find({ ...isExpanding, ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+      .find({ ...isExpanding, $and: [free, isDue] }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
       .toArray();
     return found.map(({ _id }) => _id);
   }
@@ -237,7 +249,7 @@ export class TasksRepository {
             ...(isComplete ? { state: completed } : { 'runner.until': until }),
           },
         },
-        ...(isComplete ? [{ $unset: 'runner' }] : []),
+        { $unset: ['dataset.awaited', ...(isComplete ? ['runner'] : [])] },
       ],
       {
         projection: { generation: 1 },
@@ -246,6 +258,36 @@ export class TasksRepository {
       },
     );
     return found && (found.generation ?? 0);
+  }
+
+  /** Records files that the next job waits for. */
+  async awaitFiles(
+    id: string,
+    runnerId: string,
+    awaited: NonNullable<StoredTaskDataset['awaited']>,
+    now: Date,
+  ): Promise<void> {
+    await this.#tasks.updateOne(
+      { _id: id, 'runner.id': runnerId, dataset: { $exists: true } },
+      { $set: { 'dataset.awaited': awaited, updatedAt: now }, $inc: { revision: 1 } },
+      { writeConcern: { w: 'majority' } },
+    );
+  }
+
+  /** Lets tasks that wait for files of the dataset check them at once. */
+  async filesChanged(datasetId: string, now: Date): Promise<void> {
+    const filter = { ...needsSets, 'dataset.datasetId': datasetId, 'dataset.awaited': { $exists: true } };
+    await this.#tasks.updateMany(
+      filter,
+      { $set: { 'dataset.awaited.nextAt': now } },
+      { hint: 'state_idx', writeConcern: { w: 'majority' } },
+    );
+  }
+
+  /** Id of a task whose jobs are still to get files of the dataset; undefined if there is none. */
+  async needsDataset(datasetId: string): Promise<string | undefined> {
+    const filter = { ...needsSets, 'dataset.datasetId': datasetId };
+    return (await this.#tasks.findOne(filter, { projection: { _id: 1 }, hint: 'state_idx' }))?._id;
   }
 
   /** Open tasks after an id whose jobs all exist, in order. */
@@ -303,11 +345,11 @@ function piecesFilter(taskId: string) {
   return { _id: { $gte: chunkId(taskId, 0), $lte: chunkId(taskId, 9_999_999) } };
 }
 
-function* piecesOf(
+async function* piecesOf(
   taskId: string,
-  sets: Iterable<StoredParameterSet>,
+  sets: Iterable<StoredParameterSet> | AsyncIterable<StoredParameterSet>,
   createdAt: Date,
-): Generator<ParameterChunkDocument> {
+): AsyncGenerator<ParameterChunkDocument> {
   const piece = (first: number, some: readonly StoredParameterSet[]): ParameterChunkDocument => ({
     _id: chunkId(taskId, first),
     schemaVersion: parameterChunkSchemaVersion,
@@ -320,7 +362,7 @@ function* piecesOf(
   let some: StoredParameterSet[] = [];
   let characters = 0;
   let first = 0;
-  for (const set of sets) {
+  for await (const set of sets) {
     const size = sizeOf(set);
     if (some.length > 0 && (some.length >= chunkSets || characters + size > chunkCharacters)) {
       yield piece(first, some);
@@ -338,8 +380,8 @@ function chunkId(taskId: string, first: number): string {
   return `${taskId}/${String(first).padStart(7, '0')}`;
 }
 
-function sizeOf({ parameters, dependsOn = [] }: StoredParameterSet): number {
-  let size = 40;
+function sizeOf({ parameters, dependsOn = [], files }: StoredParameterSet): number {
+  let size = files ? 120 + (files.key?.length ?? 0) : 40;
   for (const [name, value] of Object.entries(parameters)) size += name.length + value.length + 16;
   for (const id of dependsOn) size += id.length + 12;
   return size;

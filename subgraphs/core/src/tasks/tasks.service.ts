@@ -35,6 +35,8 @@ import {
   type TaskProgressFacts,
 } from './task.document.js';
 import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.js';
+import type { DatasetPlan, TaskFiles } from './files/task-files.js';
+import type { StoredTaskDataset, TaskDatasetSpec } from './files/task-dataset.types.js';
 import type { TasksRepository } from './tasks.repository.js';
 import { normaliseFailureLimit } from './limits/failure-limit.js';
 import { normaliseScouts } from './scouts/scout-input.js';
@@ -54,6 +56,8 @@ export interface TasksServiceOptions {
   readonly consents: SubmissionConsents;
   readonly secrets: JobSecrets;
   readonly expansion: Expansion;
+  /** Files of datasets. */
+  readonly files: TaskFiles;
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
   /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
@@ -64,6 +68,14 @@ export interface TasksServiceOptions {
 
 /** The task, or the errors because of which it was refused. */
 export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly JobInputError[] };
+
+/** Facts of the store that a new task needs. */
+interface CreationFacts {
+  readonly experiment: ExperimentFacts;
+  readonly secretIds: SecretIds;
+  /** Absent without a dataset. */
+  readonly plan: DatasetPlan | undefined;
+}
 
 /** Filter of tasks; absent fields do not filter. */
 export interface TaskFilterSpec {
@@ -114,8 +126,11 @@ export class TasksService {
     if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
     const { owner } = owners;
+    const planned = await this.#plan(principal, owner, spec);
+    if (planned.refusals.length > 0) return { refusals: planned.refusals };
+    const { plan } = planned;
     const linked = otherIdentities(principal, owner);
-    if (!reserved) await this.#options.quota.charge(experiment.name, owner, usageOf(spec), linked);
+    if (!reserved) await this.#options.quota.charge(experiment.name, owner, usageOf(spec, plan), linked);
     reserved ??= await submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,
@@ -128,7 +143,7 @@ export class TasksService {
     });
     if (!isDigestOf(reserved.digest, submitted, digest))
       return { refusals: [keyReused(spec.idempotencyKey)] };
-    return { task: await this.#create(owners, spec, { experiment, secretIds }, reserved) };
+    return { task: await this.#create(owners, spec, { experiment, secretIds, plan }, reserved) };
   }
 
   /** Tasks by id, one entry per id; null if it does not exist or the principal may not read it. */
@@ -236,14 +251,28 @@ export class TasksService {
     };
   }
 
+  /** Jobs for the dataset of a task; undefined without one. */
+  async #plan(
+    principal: Principal,
+    owner: string,
+    { experiment, dataset, template }: TaskSpec,
+  ): Promise<{ readonly refusals: readonly JobInputError[]; readonly plan?: DatasetPlan }> {
+    if (!dataset) return { refusals: [] };
+    const errors = new InputErrors<JobInputErrorCode>();
+    const ownInputs = template.payload.inputs?.length ?? 0;
+    const caller = { principal, owner, experiment, ownInputs };
+    const plan = await this.#options.files.plan(dataset, caller, errors);
+    return { refusals: errors.all, ...(plan && { plan }) };
+  }
+
   async #create(
     owners: Exclude<Ownership, { readonly refusal: JobInputError }>,
     spec: TaskSpec,
-    { experiment, secretIds }: { readonly experiment: ExperimentFacts; readonly secretIds: SecretIds },
+    { experiment, secretIds, plan }: CreationFacts,
     reserved: { readonly batchId: string; readonly createdAt: Date },
   ): Promise<TaskDocument> {
-    const { tasks, classes, expansion, clock } = this.#options;
-    const { template, parameterSets, count } = spec;
+    const { tasks, classes, expansion, files, clock } = this.#options;
+    const { template, parameterSets, count, dataset } = spec;
     const classOf = classifier(experiment.continuity);
     const [shape, ...variants] = shapesOf(spec).map((job) => ({
       name: job.name,
@@ -252,9 +281,11 @@ export class TasksService {
     }));
     if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
-    const totalJobs = parameterSets?.length ?? count ?? 0;
+    const totalJobs = plan?.jobs ?? parameterSets?.length ?? count ?? 0;
     const scouts = normaliseScouts(spec.scouts, totalJobs);
-    if (parameterSets) await tasks.storeSets(reserved.batchId, storedSets(parameterSets), clock.now());
+    const ownInputs = template.payload.inputs?.length ?? 0;
+    const sets = dataset ? files.sets(dataset, ownInputs) : parameterSets && storedSets(parameterSets);
+    if (sets) await tasks.storeSets(reserved.batchId, sets, clock.now());
     const task = await tasks.create({
       _id: reserved.batchId,
       schemaVersion: taskSchemaVersion,
@@ -276,10 +307,11 @@ export class TasksService {
         dependsOn: [...(template.dependsOn ?? [])],
       },
       ...(variants.length > 0 ? { variants } : {}),
-      hasParameters: parameterSets != null,
+      hasParameters: sets != null,
       state: scouts ? 'SCOUTING' : 'EXPANDING',
       totalJobs,
       createdJobs: 0,
+      ...(dataset && plan && { dataset: storedDataset(dataset, plan) }),
       ...(scouts && { scouts, createUpTo: scouts.count }),
       ...(spec.maxRunningJobs == null ? {} : { maxRunningJobs: spec.maxRunningJobs }),
       ...(spec.failureLimit && { failureLimit: normaliseFailureLimit(spec.failureLimit) }),
@@ -326,11 +358,25 @@ function parentPath({ template, parameterSets }: TaskSpec, parentId: string): re
   return [...setsPath, String(set), 'dependsOn'];
 }
 
+/** Typical size of an input in a payload. */
+const bytesOfInput = 250;
+
 /** Jobs of a task, and the bytes of their payloads. */
-function usageOf({ template, parameterSets, count }: TaskSpec): {
+function usageOf(
+  { template, parameterSets, count }: TaskSpec,
+  plan: DatasetPlan | undefined,
+): {
   readonly jobs: number;
   readonly bytes: number;
 } {
-  const jobs = parameterSets?.length ?? count ?? 0;
-  return { jobs, bytes: jobs * payloadBytes(template.payload) };
+  const jobs = plan?.jobs ?? parameterSets?.length ?? count ?? 0;
+  return { jobs, bytes: jobs * payloadBytes(template.payload) + (plan?.files ?? 0) * bytesOfInput };
+}
+
+function storedDataset(
+  { datasetId, by, perJob }: TaskDatasetSpec,
+  { files }: DatasetPlan,
+): StoredTaskDataset {
+  const ofKey = by === 'KEY';
+  return { datasetId, by: by ?? 'FILES', ...(ofKey ? {} : { perJob: perJob ?? 1 }), files };
 }

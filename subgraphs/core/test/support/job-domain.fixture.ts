@@ -11,6 +11,9 @@ import { eventCollections, eventStores } from '../../src/composition/event-store
 import { EventsService } from '../../src/events/events.service.js';
 import type { ExperimentFacts, JobEventStream, SubmissionConsents } from '../../src/jobs/ports.js';
 import { createJobDomain, type JobDomainOptions, type JobDomain } from '../../src/composition/job-domain.js';
+import { datasetStores } from '../../src/composition/datasets/dataset-stores.repository.js';
+import { datasetCollections } from '../../src/datasets/dataset-collections.js';
+import { TaskFiles } from '../../src/tasks/files/task-files.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobCollections, jobStores, type JobStores } from '../../src/composition/job-stores.repository.js';
@@ -106,7 +109,7 @@ export const idsOf = (jobs: readonly ({ readonly _id: string } | null)[]): strin
 /** Creates a store with the experiments "alpha" and "beta". */
 export async function testDomain(name: string): Promise<TestDomain> {
   const db = await testDatabase(name);
-  await ensureCollections(db, [...jobCollections, ...eventCollections]);
+  await ensureCollections(db, [...jobCollections, ...eventCollections, ...datasetCollections]);
   const facts = ['alpha', 'beta'].map(
     (experiment) =>
       [experiment, { name: experiment, shares: [`${experiment}/default`, `${experiment}/other`] }] as const,
@@ -156,6 +159,7 @@ async function startProcess(
   });
   await events.start();
   const domain = createJobDomain({
+    files: new TaskFiles({ ...datasetStores(db), storages: async () => [] }),
     stores,
     writer,
     experiments: {

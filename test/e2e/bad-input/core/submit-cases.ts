@@ -139,6 +139,18 @@ export const tasks = casesOf('submitTask', 'INVALID_VALUE', [
   ],
   ['no sets', 'jobs', { parameterSets: [] }, { at: 'jobs.parameterSets', names: '0 sets' }],
   [
+    'an unknown dataset',
+    'jobs',
+    { dataset: { datasetId: 'dataset_nowhere' } },
+    { at: 'jobs.dataset.datasetId', names: 'dataset_nowhere' },
+  ],
+  [
+    'jobs without files',
+    'jobs',
+    { dataset: { datasetId: 'dataset_nowhere', perJob: 0 } },
+    { at: 'jobs.dataset.perJob', names: '0' },
+  ],
+  [
     'a parameter with a blank in its name',
     'jobs',
     { parameterSets: [{ parameters: [{ name: 'a b', value: '' }] }] },

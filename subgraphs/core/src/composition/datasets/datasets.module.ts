@@ -4,11 +4,12 @@ import type { Logger } from '@rhizome/log';
 import { DatasetFilesService, type DatasetFilesOptions } from '../../datasets/dataset-files.service.js';
 import type { DatasetServices } from '../../datasets/dataset-services.types.js';
 import { DatasetUpkeep } from '../../datasets/dataset-upkeep.js';
-import { DatasetsService } from '../../datasets/datasets.service.js';
+import { type DatasetsOptions, DatasetsService } from '../../datasets/datasets.service.js';
 import { OutputRegistration } from '../../datasets/output-registration.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import type { ExperimentFacts } from '../../jobs/ports.js';
 import type { LeaderWork } from '../../shared/leader-task.js';
+import { TaskFiles } from '../../tasks/files/task-files.js';
 import type { DatasetStores } from './dataset-stores.repository.js';
 
 /** Dependencies of {@link datasetsModule}. */
@@ -16,6 +17,8 @@ export interface DatasetsModuleOptions {
   readonly stores: DatasetStores;
   readonly storages: DatasetFilesOptions['storages'];
   readonly experimentExists: (name: string) => Promise<boolean>;
+  readonly readingTask: DatasetsOptions['readingTask'];
+  readonly onReplicas: DatasetFilesOptions['onReplicas'];
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -28,6 +31,8 @@ export interface DatasetsModule extends DatasetServices {
   readonly handler: EventHandler;
   /** Datasets as submits need them. */
   readonly facts: NonNullable<ExperimentFacts['datasets']>;
+  /** Files for the jobs of tasks. */
+  readonly taskFiles: TaskFiles;
   /** Starts the background work, which runs on the leader. */
   start(): void;
   stop(): Promise<void>;
@@ -35,14 +40,17 @@ export interface DatasetsModule extends DatasetServices {
 
 /** Creates the services. */
 export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
-  const { stores, storages, experimentExists, leader, clock, ids, log } = options;
+  const { stores, storages, experimentExists, readingTask, onReplicas, leader, clock, ids, log } = options;
   const { datasets: repository, files: entries, jobs } = stores;
   const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
   const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
   return {
-    datasets: new DatasetsService({ datasets: repository, jobs, outputs, experimentExists, clock, ids }),
-    files: new DatasetFilesService({ datasets: repository, files: entries, storages, clock }),
+    datasets: new DatasetsService({
+      ...{ datasets: repository, jobs, outputs, experimentExists, readingTask, clock, ids },
+    }),
+    files: new DatasetFilesService({ datasets: repository, files: entries, storages, onReplicas, clock }),
     handler: outputs,
+    taskFiles: new TaskFiles({ datasets: repository, files: entries, storages }),
     facts: (datasetIds) => repository.findMany(datasetIds),
     start: () => upkeep.start(),
     stop: () => upkeep.stop(),

@@ -1,11 +1,10 @@
 /** Resolvers of datasets: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
-import { connection, defineLoader } from '@rhizome/subgraph';
-import type { Context } from '../../context.js';
+import { connection } from '@rhizome/subgraph';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import type { Resolvers } from '../../types.generated.js';
-import type { DatasetDocument } from '../dataset.document.js';
+import { datasetLoader } from './dataset-loader.js';
 
 type Types =
   | 'Query'
@@ -16,12 +15,6 @@ type Types =
   | 'DatasetFileConnection'
   | 'FileReplica'
   | 'OutputDataset';
-
-/** Loads datasets by id; null if the principal may not see it. */
-const datasetLoader = defineLoader<string, DatasetDocument, Context>({
-  name: 'Dataset',
-  load: (ids, { core, principal }) => core.datasets.datasets.findMany(ids, principal),
-});
 
 const mutations: Resolvers['Mutation'] = {
   createDataset: (_parent, { input }, { core, principal }) => core.datasets.datasets.create(principal, input),

@@ -241,6 +241,9 @@ function checkFiles(
   errors.distinct([...path, 'outputs'], outputs);
 }
 
+/** Most datasets of a job: each is a look-up key of its document. */
+const mostDatasets = 20;
+
 /** Checks the datasets of outputs, each of which goes to one at most. */
 function checkOutputDatasets(
   { outputs, outputDatasets }: PayloadSpec,
@@ -261,6 +264,9 @@ function checkOutputDatasets(
     (outputDatasets ?? []).map(({ output }) => output),
     100,
   );
+  const datasets = new Set(outputDatasets?.map(({ datasetId }) => datasetId));
+  if (datasets.size > mostDatasets)
+    errors.add(at, `${datasets.size} datasets`, `at most ${mostDatasets} different datasets`);
 }
 
 /** Checks a retry policy. */

@@ -3,11 +3,13 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
+import { datasetLoader } from '../../datasets/graphql/dataset-loader.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import { jobProjection } from '../../jobs/graphql/job-fields.js';
 import { loadJobs } from '../../jobs/graphql/job-loader.js';
 import { jobStates } from '../../jobs/model/job-state.js';
 import type { StateCounts } from '../../jobs/ports.js';
+import { plural } from '../../shared/plural.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { TaskFacts } from '../task.document.js';
@@ -17,7 +19,15 @@ import { fractionsOf } from '../tasks.service.js';
 /** Resolvers of this folder's SDL. */
 export const taskResolvers: Pick<
   Resolvers,
-  'Query' | 'Mutation' | 'Task' | 'TaskCommand' | 'TaskCommandEffect' | 'TaskConnection' | 'TaskProgress'
+  | 'AwaitedFiles'
+  | 'Query'
+  | 'Mutation'
+  | 'Task'
+  | 'TaskCommand'
+  | 'TaskCommandEffect'
+  | 'TaskConnection'
+  | 'TaskDataset'
+  | 'TaskProgress'
 > = {
   Query: {
     task: (_parent, { id }, { loaders }) => loaders.load(taskLoader, id),
@@ -68,6 +78,19 @@ export const taskResolvers: Pick<
     jobs: ({ jobIds }, _args, context, info) => loadJobs(jobIds, context, info),
   },
   TaskConnection: connection,
+  TaskDataset: {
+    dataset: ({ datasetId }, _args, { loaders }) => loaders.load(datasetLoader, datasetId),
+    perJob: ({ perJob }) => perJob ?? null,
+    fileCount: ({ files }) => files,
+    awaited: ({ awaited }) => awaited ?? null,
+  },
+  AwaitedFiles: {
+    taskIndex: ({ index }) => index,
+    fileCount: ({ files }) => files,
+    unavailableCount: ({ unavailable }) => unavailable,
+    summary: ({ index, files, unavailable }) =>
+      `${unavailable} of ${plural(files, 'input')} of job ${index} ${unavailable === 1 ? 'is' : 'are'} not available yet`,
+  },
   TaskProgress: {
     counts: ({ states }) => countsOf(states),
     finishedFraction: (progress) => fractionsOf(progress).finished,

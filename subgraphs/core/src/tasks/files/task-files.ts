@@ -1,0 +1,234 @@
+/** Files of a dataset for the jobs of a task: their division at the submission, and the inputs of jobs. */
+import { can, type Principal } from '@rhizome/authz';
+import { InputErrors } from '@rhizome/errors';
+import type { DatasetFileDocument } from '../../datasets/dataset-file.document.js';
+import type { DatasetFilesRepository, ListedFile } from '../../datasets/dataset-files.repository.js';
+import type { DatasetDocument } from '../../datasets/dataset.document.js';
+import type { DatasetsRepository } from '../../datasets/datasets.repository.js';
+import { isAvailable } from '../../datasets/replicas.js';
+import type { StoredPayload } from '../../jobs/model/job.types.js';
+import type { JobInputErrorCode, JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
+import { isInStorage, type PlaceOwner, problemOfInput, type StorageFacts } from '../../storages/places.js';
+import type { StoredParameterSet } from '../task.document.js';
+import { fileRanges, type SplitRule } from './file-ranges.js';
+import { inputNames } from './input-names.js';
+import type { AwaitedFiles, FileRange, TaskDatasetSpec } from './task-dataset.types.js';
+
+/** Dependencies of {@link TaskFiles}. */
+export interface TaskFilesOptions {
+  readonly datasets: Pick<DatasetsRepository, 'find'>;
+  readonly files: Pick<DatasetFilesRepository, 'listed' | 'between'>;
+  /** Storages that an experiment uses, as stored now. */
+  readonly storages: (experiment: string) => Promise<readonly StorageFacts[]>;
+}
+
+/** Jobs of a task that processes a dataset. */
+export interface DatasetPlan {
+  readonly jobs: number;
+  readonly files: number;
+}
+
+/** Files of one job, as inputs and parameters. */
+export interface JobFiles {
+  readonly inputs: StoredPayload['inputs'];
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Files of consecutive jobs, up to the first whose files are not available. */
+export interface FilesOfJobs {
+  readonly jobs: readonly JobFiles[];
+  readonly awaited?: AwaitedFiles;
+}
+
+/** Most jobs of a task. */
+const mostJobs = 1_000_000;
+/** Most inputs of a job. */
+export const mostInputs = 1000;
+/** Most files of jobs that are created together: their inputs are in memory. */
+export const filesAtOnce = 5000;
+/** Most jobs that are created together: with KEY, each is read alone. */
+const jobsAtOnce = 500;
+/** Most files that errors name. */
+const mostNamed = 10;
+const path = ['jobs', 'dataset'] as const;
+/** Parameters that the files of a job give. */
+export const fileParameters: readonly string[] = ['key', 'fileCount', 'eventCount'];
+
+/** Divides datasets, and reads the files of jobs. */
+export class TaskFiles {
+  readonly #options: TaskFilesOptions;
+
+  constructor(options: TaskFilesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Counts the jobs for a dataset, and checks that they may read its files. The dataset is closed, so its
+   * files stay the same. @param ownInputs number of inputs of the template
+   */
+  async plan(
+    spec: TaskDatasetSpec,
+    caller: PlaceOwner & { readonly principal: Principal; readonly ownInputs: number },
+    errors: JobInputErrors,
+  ): Promise<DatasetPlan | undefined> {
+    const dataset = await this.#options.datasets.find(spec.datasetId);
+    const expected = expectedDataset(dataset, caller);
+    if (!dataset || expected !== undefined) {
+      errors.add([...path, 'datasetId'], spec.datasetId, expected ?? 'a dataset that you may read');
+      return undefined;
+    }
+    const readable = new ReadableFiles(caller, await this.#options.storages(caller.experiment), errors);
+    const rule = ruleOf(spec, caller.ownInputs);
+    let jobs = 0;
+    let files = 0;
+    const listed = readable.checked(this.#options.files.listed(dataset._id, rule.by === 'KEY'));
+    for await (const range of fileRanges(listed, rule)) {
+      jobs += 1;
+      files += range.files;
+      if (jobs >= (spec.maxJobs ?? mostJobs + 1)) break;
+      if (jobs > mostJobs) break;
+      if (readable.isRefused) return undefined;
+    }
+    if (readable.isRefused) return undefined;
+    if (jobs > mostJobs)
+      errors.add([...path, 'perJob'], spec.perJob ?? null, `so large that at most ${mostJobs} jobs result`);
+    if (spec.maxJobs == null && files < dataset.totals.files && errors.isEmpty)
+      errors.add(
+        [...path, 'by'],
+        'KEY',
+        `another division: only ${files} of ${dataset.totals.files} files have a key`,
+      );
+    return errors.isEmpty ? { jobs, files } : undefined;
+  }
+
+  /** Parameter sets of the jobs, each with its range of files. */
+  async *sets(spec: TaskDatasetSpec, ownInputs: number): AsyncGenerator<StoredParameterSet> {
+    const rule = ruleOf(spec, ownInputs);
+    let jobs = 0;
+    const listed = this.#options.files.listed(spec.datasetId, rule.by === 'KEY');
+    for await (const files of fileRanges(listed, rule)) {
+      yield { parameters: {}, files };
+      jobs += 1;
+      if (jobs >= (spec.maxJobs ?? mostJobs)) return;
+    }
+  }
+
+  /**
+   * Files of consecutive jobs, of {@link filesAtOnce} files together, or of the first job.
+   * @param first position of the first job
+   * @param isStopping the jobs will not run: they need no files
+   */
+  async ofJobs(
+    datasetId: string,
+    sets: readonly StoredParameterSet[],
+    first: number,
+    isStopping: boolean,
+  ): Promise<FilesOfJobs> {
+    const ranges = rangesTogether(sets);
+    if (isStopping) return { jobs: ranges.map((range) => filesOf(range, [])) };
+    const jobs: JobFiles[] = [];
+    for (const [at, files] of (await this.#read(datasetId, ranges)).entries()) {
+      const range = ranges[at] as FileRange;
+      const unavailable = range.files - files.filter(isAvailable).length;
+      if (unavailable > 0) return { jobs, awaited: { index: first + at, files: range.files, unavailable } };
+      jobs.push(filesOf(range, files));
+    }
+    return { jobs };
+  }
+
+  /** Files of ranges, in order. Ranges without keys follow one another, and are read together. */
+  async #read(
+    datasetId: string,
+    ranges: readonly FileRange[],
+  ): Promise<readonly (readonly DatasetFileDocument[])[]> {
+    const { files } = this.#options;
+    const [start, end] = [ranges[0], ranges.at(-1)];
+    if (!start || !end) return [];
+    if (start.key !== undefined) return Promise.all(ranges.map((range) => files.between(datasetId, range)));
+    const all = await files.between(datasetId, { from: start.from, to: end.to });
+    // Positions are consecutive.
+    return ranges.map(({ from, to }) => all.slice(from - start.from, to - start.from + 1));
+  }
+}
+
+/** Ranges of the first sets, of {@link filesAtOnce} files together, or of the first set. */
+function rangesTogether(sets: readonly StoredParameterSet[]): readonly FileRange[] {
+  const ranges: FileRange[] = [];
+  let count = 0;
+  for (const { files } of sets) {
+    if (!files) break;
+    count += files.files;
+    if (ranges.length > 0 && (count > filesAtOnce || ranges.length >= jobsAtOnce)) break;
+    ranges.push(files);
+  }
+  return ranges;
+}
+
+function expectedDataset(
+  dataset: DatasetDocument | null,
+  { principal, experiment }: { readonly principal: Principal; readonly experiment: string },
+): string | undefined {
+  const isVisible = dataset?.experiment === experiment && can(principal, 'dataset:read', experiment);
+  if (!isVisible) return `a dataset of ${experiment} that you may read`;
+  if (dataset.state !== 'CLOSED') return 'a closed dataset; close it first';
+  return dataset.totals.files === 0 ? 'a dataset with files' : undefined;
+}
+
+function ruleOf({ by, perJob }: TaskDatasetSpec, ownInputs: number): SplitRule {
+  return { by: by ?? 'FILES', perJob: perJob ?? 1, mostFiles: mostInputs - ownInputs };
+}
+
+/** Checks that jobs of an owner may read a copy of each file. */
+class ReadableFiles {
+  readonly #owner: PlaceOwner;
+  readonly #storages: readonly StorageFacts[];
+  readonly #errors: JobInputErrors;
+  #refused = 0;
+
+  constructor(owner: PlaceOwner, storages: readonly StorageFacts[], errors: JobInputErrors) {
+    this.#owner = owner;
+    this.#storages = storages;
+    this.#errors = errors;
+  }
+
+  /** True once enough files were refused. */
+  get isRefused(): boolean {
+    return this.#refused >= mostNamed;
+  }
+
+  async *checked(files: AsyncIterable<ListedFile>): AsyncGenerator<ListedFile> {
+    for await (const file of files) {
+      this.#check(file);
+      yield file;
+    }
+  }
+
+  #check({ name, replicas }: ListedFile): void {
+    if (replicas.length === 0 || this.isRefused) return;
+    const problems = replicas.map(({ location }) =>
+      isInStorage(location) ? problemOfInput(this.#owner, location, this.#storages) : undefined,
+    );
+    const [problem] = problems;
+    if (problem === undefined || problems.includes(undefined)) return;
+    this.#refused += 1;
+    const own = new InputErrors<JobInputErrorCode>();
+    own.add([...path, 'datasetId'], `${name} at ${replicas[0]?.location}`, problem);
+    for (const { code, path: at, message } of own.all) this.#errors.report(code, at, message);
+  }
+}
+
+/** An available copy of each file as an input. */
+function filesOf(range: FileRange, files: readonly DatasetFileDocument[]): JobFiles {
+  const names = inputNames(files.map(({ name }) => name));
+  const inputs = files.map(({ replicas }, at) => ({
+    name: names[at] ?? '',
+    location: replicas.find(({ state }) => state === 'AVAILABLE')?.location ?? '',
+  }));
+  const events = files.reduce((sum, { events: own = 0 }) => sum + own, 0);
+  const parameters = {
+    key: range.key ?? '',
+    fileCount: String(range.files),
+    eventCount: String(events),
+  };
+  return { inputs, parameters };
+}
