@@ -1613,8 +1613,8 @@ export type JobPayloadInput = {
   /** Notice that the payload receives before its end; none by default. */
   notice?: JobNoticeInput | null | undefined;
   /**
-   * Datasets that outputs are added to once the job is FINISHED: open ones of the experiment that belong to the owner of
-   * the job. The name of the file in the dataset is `JOB/OUTPUT`.
+   * Datasets that outputs are added to once the job is FINISHED: at most 20 open ones of the experiment that belong to
+   * the owner of the job. The name of the file in the dataset is `JOB/OUTPUT`.
    */
   outputDatasets?: Array<OutputDatasetInput> | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
@@ -3334,6 +3334,11 @@ export type TaskDatasetInput = {
   by?: DatasetSplit | null | undefined;
   /** The dataset: a closed one of the experiment whose files the jobs may read. */
   datasetId: string;
+  /**
+   * Weight, 0 to 100, of the preference for queues at the sites whose storages have available copies of the most bytes of
+   * a job. It orders workers that have free capacity, like the preferences of the template, and delays no job; 0 for none.
+   */
+  localityWeight?: number | null | undefined;
   /** Largest number of jobs, 1 to 1,000,000; the files after them are left out. By default all files are processed. */
   maxJobs?: number | null | undefined;
   /**

@@ -25,6 +25,7 @@ const taskFile = z
         by: z.enum(['FILES', 'EVENTS', 'BYTES', 'KEY']).optional(),
         perJob: z.int().optional(),
         maxJobs: z.int().optional(),
+        localityWeight: z.int().optional(),
       })
       .optional(),
     command: z.string(),

@@ -357,8 +357,8 @@ export type JobPayloadInput = {
   /** Notice that the payload receives before its end; none by default. */
   notice?: JobNoticeInput | null | undefined;
   /**
-   * Datasets that outputs are added to once the job is FINISHED: open ones of the experiment that belong to the owner of
-   * the job. The name of the file in the dataset is `JOB/OUTPUT`.
+   * Datasets that outputs are added to once the job is FINISHED: at most 20 open ones of the experiment that belong to
+   * the owner of the job. The name of the file in the dataset is `JOB/OUTPUT`.
    */
   outputDatasets?: Array<OutputDatasetInput> | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */

@@ -9,6 +9,7 @@ export interface DatasetFlags {
   readonly dataset?: string;
   readonly split?: Pick<TaskDatasetInput, 'by' | 'perJob'>;
   readonly maxJobs?: number;
+  readonly locality?: number;
 }
 
 const splits: readonly DatasetSplit[] = ['FILES', 'EVENTS', 'BYTES', 'KEY'];
@@ -29,6 +30,11 @@ export function withDataset(command: Command): Command {
       '--max-jobs <n>',
       'with --dataset: largest number of jobs; the files after them are left out',
       wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--locality <weight>',
+      'with --dataset: weight of the preference for queues near the files, 0 to 100 (default: 10)',
+      wholeNumber(0, 100),
     );
 }
 
@@ -41,10 +47,14 @@ function splitOf(text: string): NonNullable<DatasetFlags['split']> {
 }
 
 /** Dataset of the flags; undefined without one. @throws CliError for flags that need `--dataset` */
-export function datasetOf({ dataset, split, maxJobs }: DatasetFlags): TaskDatasetInput | undefined {
+export function datasetOf({ dataset, split, maxJobs, locality }: DatasetFlags): TaskDatasetInput | undefined {
   if (dataset !== undefined)
-    return { datasetId: dataset, ...split, ...(maxJobs === undefined ? {} : { maxJobs }) };
-  if (split !== undefined || maxJobs !== undefined)
-    throw new CliError(exitCodes.usage, '--split and --max-jobs need --dataset');
+    return {
+      ...{ datasetId: dataset, ...split },
+      ...(maxJobs === undefined ? {} : { maxJobs }),
+      ...(locality === undefined ? {} : { localityWeight: locality }),
+    };
+  if (split !== undefined || maxJobs !== undefined || locality !== undefined)
+    throw new CliError(exitCodes.usage, '--split, --max-jobs and --locality need --dataset');
   return undefined;
 }

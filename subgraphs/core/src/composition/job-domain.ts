@@ -190,19 +190,10 @@ function expansionOf(
   dependencies: Dependencies,
   onComplete: (taskId: string) => Promise<void>,
 ): Expansion {
-  const { tasks, jobs } = stores;
+  const { tasks, jobs, classes } = stores;
   const step = stepSize === undefined ? {} : { stepSize };
   return new Expansion({
-    tasks,
-    jobs,
-    dependencies,
-    files,
-    leader,
-    onComplete,
-    runnerId,
-    clock,
-    log,
-    ...step,
+    ...{ tasks, jobs, classes, dependencies, files, leader, onComplete, runnerId, clock, log, ...step },
   });
 }
 

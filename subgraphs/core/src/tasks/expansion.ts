@@ -4,11 +4,13 @@ import type { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { batchJobIds } from '../jobs/model/job-ids.js';
 import { sibling } from '../jobs/submit/job-input.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
+import type { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { repeat, LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
+import { nearTo } from './files/locality.js';
 import type { AwaitedFiles } from './files/task-dataset.types.js';
 import type { JobFiles, TaskFiles } from './files/task-files.js';
 import { fillIn } from './template.js';
@@ -17,6 +19,7 @@ import { fillIn } from './template.js';
 export interface ExpansionOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
+  readonly classes: Pick<ClassesRepository, 'ensure'>;
   readonly dependencies: Dependencies;
   /** Files of datasets. */
   readonly files: Pick<TaskFiles, 'ofJobs'>;
@@ -137,14 +140,11 @@ export class Expansion {
    * files.
    */
   async #step(task: TaskDocument, from: number, wanted: number): Promise<Step> {
-    const { tasks, jobs, dependencies, files, clock } = this.#options;
+    const { tasks, jobs, classes, dependencies, files, clock } = this.#options;
     const sets = task.hasParameters ? await tasks.sets(task._id, from, wanted - from) : undefined;
     if (sets && sets.length !== wanted - from)
       throw new Error(`task ${task._id}: parameter sets ${from} to ${wanted - 1} are not complete`);
-    const read =
-      task.dataset && sets
-        ? await files.ofJobs(task.dataset.datasetId, sets, from, task.state === 'STOPPING')
-        : undefined;
+    const read = task.dataset && sets ? await files.ofJobs(task, sets, from) : undefined;
     const upTo = read ? from + read.jobs.length : wanted;
     const idAt = batchJobIds(task._id, task.createdAt);
     const parentsAt = (index: number): readonly string[] => {
@@ -163,6 +163,8 @@ export class Expansion {
       const own = { id: idAt(index), dependsOn, waitingFor };
       return jobAt(task, index, { set: sets?.[index - from], files: read?.jobs[index - from] }, own, now);
     });
+    if (task.dataset?.localityWeight !== undefined)
+      await classes.ensure(new Map(documents.map((job) => [job.classId, job.requirements])), now);
     await jobs.insertNew(documents);
     await dependencies.checkAgain(documents.flatMap(({ waitingFor }) => waitingFor));
     return { upTo, ...(read?.awaited && { awaited: read.awaited }) };
@@ -201,7 +203,10 @@ function jobAt(
     throw new Error(`task ${task._id}: job ${index} refers to variant ${set?.variant}, which does not exist`);
   const { name, payload: filled } = fillIn(shape, index, { ...set?.parameters, ...files?.parameters });
   const payload = files ? { ...filled, inputs: [...filled.inputs, ...files.inputs] } : filled;
-  const { requirements, classId } = shape;
+  const weight = task.dataset?.localityWeight;
+  const sites = files?.sites ?? [];
+  const { requirements, classId } =
+    weight !== undefined && sites.length > 0 ? nearTo(shape, sites, weight) : shape;
   const { retry } = template;
   return newJobDocument(
     {

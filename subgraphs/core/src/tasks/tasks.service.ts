@@ -373,10 +373,19 @@ function usageOf(
   return { jobs, bytes: jobs * payloadBytes(template.payload) + (plan?.files ?? 0) * bytesOfInput };
 }
 
+/** Weight of the preference for queues near the files of a job, unless the task states another. */
+const usualLocality = 10;
+
 function storedDataset(
-  { datasetId, by, perJob }: TaskDatasetSpec,
+  { datasetId, by, perJob, localityWeight }: TaskDatasetSpec,
   { files }: DatasetPlan,
 ): StoredTaskDataset {
-  const ofKey = by === 'KEY';
-  return { datasetId, by: by ?? 'FILES', ...(ofKey ? {} : { perJob: perJob ?? 1 }), files };
+  const weight = localityWeight ?? usualLocality;
+  return {
+    datasetId,
+    by: by ?? 'FILES',
+    ...(by === 'KEY' ? {} : { perJob: perJob ?? 1 }),
+    files,
+    ...(weight > 0 ? { localityWeight: weight } : {}),
+  };
 }

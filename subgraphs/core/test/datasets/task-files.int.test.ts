@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import { type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
+import { compileSelector } from '../../src/scheduler/requirements/selector.js';
+import { admin, type Answer, seed, startCore, type TestCore } from '../support/core.fixture.js';
 
 const limit = { deadlineMs: 60_000 };
 const user = (subject: string): Principal => testPrincipal({ subject, grants: { alpha: 'USER' } });
@@ -63,7 +64,7 @@ async function submit(of: object, template: object = {}, caller = ada): Promise<
   return change('submitTask', input, 'task { id progress { totalJobs } }', caller);
 }
 
-const taskText = `query ($id: ID!) { task(id: $id) { state progress { totalJobs createdJobs } dataset { datasetId by perJob fileCount dataset { name } awaited { taskIndex fileCount unavailableCount summary } }
+const taskText = `query ($id: ID!) { task(id: $id) { state progress { totalJobs createdJobs } dataset { datasetId by perJob fileCount localityWeight dataset { name } awaited { taskIndex fileCount unavailableCount summary } }
   jobs(first: 100) { nodes { taskIndex payload { arguments inputs { name location } } } } } }`;
 const read = async (id: string): Promise<Answer> => (await core.ask(taskText, { id }, ada))['task'] as Answer;
 
@@ -99,7 +100,7 @@ describe('submitTask with a dataset', () => {
     expect(locationsOf(jobs)).toEqual(all.map(({ name }) => place(name)));
     expect(jobs[0]?.payload.inputs[0]?.name).toBe('f_0000');
     expect((await read(String(answer['task']?.['id'])))['dataset']).toEqual({
-      ...{ datasetId, by: 'FILES', perJob: 10, fileCount: 25, awaited: null },
+      ...{ datasetId, by: 'FILES', perJob: 10, fileCount: 25, localityWeight: 10, awaited: null },
       dataset: { name: expect.any(String) },
     });
   });
@@ -125,6 +126,43 @@ describe('submitTask with a dataset', () => {
     expect(jobs.map(({ payload }) => payload.arguments)).toEqual([['run-0'], ['run-1'], ['run-2']]);
     expect(sizesOf(jobs)).toEqual([3, 2, 2]);
     expect(new Set(locationsOf(jobs)).size).toBe(7);
+  });
+
+  it('prefers queues at the sites with the most bytes of a job, unless told not to', async () => {
+    for (const [name, siteName] of Object.entries({ east: 'BNL', west: 'SLAC' }))
+      await change(
+        'createStorage',
+        { name, siteName, provider: 'FOLDER', address: 'https://files.test', experiments: ['alpha'] },
+        'storage { name }',
+        admin,
+      );
+    const at = (storage: string, name: string) => ({ location: `rhizome://${storage}/alpha/ada/${name}` });
+    const copies = [['east'], ['east', 'west'], ['west'], ['site']];
+    const datasetId = await dataset(
+      files(4, (position) => ({
+        replicas: (copies[position] ?? []).map((storage) => at(storage, String(position))),
+      })),
+    );
+    const preferencesOf = async (answer: Answer): Promise<unknown> => {
+      await jobsOf(answer);
+      const text =
+        'query ($id: ID!) { task(id: $id) { jobs { nodes { requirements { preferences { expression weight } } } } } }';
+      const { task } = await core.ask(text, { id: answer['task']?.['id'] }, ada);
+      const nodes = task?.['jobs']?.['nodes'] as unknown as readonly Answer[];
+      return nodes.map(({ requirements }) => requirements?.['preferences']);
+    };
+    const near = (...sites: readonly string[]) => [
+      { expression: `queue.site in ${JSON.stringify(sites)}`, weight: 10 },
+    ];
+    expect(await preferencesOf(await submit({ datasetId }))).toEqual([
+      near('BNL'),
+      near('BNL', 'SLAC'),
+      near('SLAC'),
+      [],
+    ]);
+    expect(await preferencesOf(await submit({ datasetId, localityWeight: 0 }))).toEqual([[], [], [], []]);
+    // A preference may not read in what workers of a shape differ.
+    expect(compileSelector(near('BNL', 'a "b"')[0]?.expression ?? '').scope).toBe('SHAPE');
   });
 
   it('leaves out the files after the largest number of jobs', async () => {

@@ -9,13 +9,13 @@ import { OutputRegistration } from '../../datasets/output-registration.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import type { ExperimentFacts } from '../../jobs/ports.js';
 import type { LeaderWork } from '../../shared/leader-task.js';
-import { TaskFiles } from '../../tasks/files/task-files.js';
+import { TaskFiles, type TaskFilesOptions } from '../../tasks/files/task-files.js';
 import type { DatasetStores } from './dataset-stores.repository.js';
 
 /** Dependencies of {@link datasetsModule}. */
 export interface DatasetsModuleOptions {
   readonly stores: DatasetStores;
-  readonly storages: DatasetFilesOptions['storages'];
+  readonly storages: TaskFilesOptions['storages'];
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly readingTask: DatasetsOptions['readingTask'];
   readonly onReplicas: DatasetFilesOptions['onReplicas'];

@@ -11,7 +11,7 @@ const mostBytes = 1_125_899_906_842_624;
 
 /** @param ownInputs number of inputs of the template */
 export function checkTaskDataset(
-  { by, perJob, maxJobs }: TaskDatasetSpec,
+  { by, perJob, maxJobs, localityWeight }: TaskDatasetSpec,
   ownInputs: number,
   errors: JobInputErrors,
 ): void {
@@ -23,6 +23,7 @@ export function checkTaskDataset(
       `at most ${mostInputs - 1} entries`,
     );
   if (maxJobs != null) errors.int([...path, 'maxJobs'], maxJobs, 1, mostJobs);
+  errors.int([...path, 'localityWeight'], localityWeight, 0, 100);
   if (by === 'KEY') {
     if (perJob != null) errors.add([...path, 'perJob'], perJob, 'absent with KEY');
     return;

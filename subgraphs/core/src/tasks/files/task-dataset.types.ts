@@ -13,6 +13,8 @@ export interface TaskDatasetSpec {
   /** Files, events or bytes of a job; absent with KEY. */
   readonly perJob?: number | null | undefined;
   readonly maxJobs?: number | null | undefined;
+  /** Weight of the preference for queues near the files; 0 for none. */
+  readonly localityWeight?: number | null | undefined;
 }
 
 /** Files of one job: those of the dataset from one position to another, both included. */
@@ -41,6 +43,8 @@ export interface StoredTaskDataset {
   readonly perJob?: number;
   /** Number of files that the jobs process together. */
   readonly files: number;
+  /** Weight of the preference for queues near the files; absent for none. */
+  readonly localityWeight?: number;
   /** Absent if nothing is waited for. */
   readonly awaited?: AwaitedFiles & {
     /** Time at which the files are checked next. */

@@ -9,7 +9,9 @@ import { isAvailable } from '../../datasets/replicas.js';
 import type { StoredPayload } from '../../jobs/model/job.types.js';
 import type { JobInputErrorCode, JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
 import { isInStorage, type PlaceOwner, problemOfInput, type StorageFacts } from '../../storages/places.js';
-import type { StoredParameterSet } from '../task.document.js';
+import type { StorageDocument } from '../../storages/storage.document.js';
+import type { StoredParameterSet, TaskDocument } from '../task.document.js';
+import { nearSites } from './locality.js';
 import { fileRanges, type SplitRule } from './file-ranges.js';
 import { inputNames } from './input-names.js';
 import type { AwaitedFiles, FileRange, TaskDatasetSpec } from './task-dataset.types.js';
@@ -19,8 +21,11 @@ export interface TaskFilesOptions {
   readonly datasets: Pick<DatasetsRepository, 'find'>;
   readonly files: Pick<DatasetFilesRepository, 'listed' | 'between'>;
   /** Storages that an experiment uses, as stored now. */
-  readonly storages: (experiment: string) => Promise<readonly StorageFacts[]>;
+  readonly storages: (experiment: string) => Promise<readonly SitedStorage[]>;
 }
+
+/** A storage, and the site that is near to it. */
+export type SitedStorage = StorageFacts & Pick<StorageDocument, 'site'>;
 
 /** Jobs of a task that processes a dataset. */
 export interface DatasetPlan {
@@ -32,6 +37,8 @@ export interface DatasetPlan {
 export interface JobFiles {
   readonly inputs: StoredPayload['inputs'];
   readonly parameters: Readonly<Record<string, string>>;
+  /** Sites with the most bytes; none if locality does not count, or sites are unknown. */
+  readonly sites: readonly string[];
 }
 
 /** Files of consecutive jobs, up to the first whose files are not available. */
@@ -116,22 +123,30 @@ export class TaskFiles {
   /**
    * Files of consecutive jobs, of {@link filesAtOnce} files together, or of the first job.
    * @param first position of the first job
-   * @param isStopping the jobs will not run: they need no files
    */
   async ofJobs(
-    datasetId: string,
+    { experiment, state, dataset }: Pick<TaskDocument, 'experiment' | 'state' | 'dataset'>,
     sets: readonly StoredParameterSet[],
     first: number,
-    isStopping: boolean,
   ): Promise<FilesOfJobs> {
+    const { datasetId = '', localityWeight } = dataset ?? {};
     const ranges = rangesTogether(sets);
-    if (isStopping) return { jobs: ranges.map((range) => filesOf(range, [])) };
+    // The jobs will not run: they need no files.
+    if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [])) };
+    const storages = localityWeight === undefined ? [] : await this.#options.storages(experiment);
+    const sites = new Map(storages.map(({ _id, site }) => [_id, site]));
     const jobs: JobFiles[] = [];
     for (const [at, files] of (await this.#read(datasetId, ranges)).entries()) {
       const range = ranges[at] as FileRange;
       const unavailable = range.files - files.filter(isAvailable).length;
       if (unavailable > 0) return { jobs, awaited: { index: first + at, files: range.files, unavailable } };
-      jobs.push(filesOf(range, files));
+      jobs.push(
+        filesOf(
+          range,
+          files,
+          nearSites(files, (storage) => sites.get(storage)),
+        ),
+      );
     }
     return { jobs };
   }
@@ -218,7 +233,11 @@ class ReadableFiles {
 }
 
 /** An available copy of each file as an input. */
-function filesOf(range: FileRange, files: readonly DatasetFileDocument[]): JobFiles {
+function filesOf(
+  range: FileRange,
+  files: readonly DatasetFileDocument[],
+  sites: readonly string[],
+): JobFiles {
   const names = inputNames(files.map(({ name }) => name));
   const inputs = files.map(({ replicas }, at) => ({
     name: names[at] ?? '',
@@ -230,5 +249,5 @@ function filesOf(range: FileRange, files: readonly DatasetFileDocument[]): JobFi
     fileCount: String(range.files),
     eventCount: String(events),
   };
-  return { inputs, parameters };
+  return { inputs, parameters, sites };
 }

@@ -82,6 +82,7 @@ export const taskResolvers: Pick<
     dataset: ({ datasetId }, _args, { loaders }) => loaders.load(datasetLoader, datasetId),
     perJob: ({ perJob }) => perJob ?? null,
     fileCount: ({ files }) => files,
+    localityWeight: ({ localityWeight }) => localityWeight ?? 0,
     awaited: ({ awaited }) => awaited ?? null,
   },
   AwaitedFiles: {
