@@ -36,3 +36,14 @@ export { sendFollowing } from './http/redirects.js';
 export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
 export { type SignedRequest, verifyRequest } from './file-service/signature.js';
+export {
+  checkManifest,
+  type ManifestFile,
+  type ManifestLink,
+  type ManifestPart,
+  mostManifestEntries,
+  parseManifest,
+  problemOfLink,
+  problemOfPath,
+  type UploadManifest,
+} from './uploads/manifest.js';
