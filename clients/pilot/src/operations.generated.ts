@@ -695,7 +695,7 @@ export type SignJobFilesInput = {
   fence: number;
   /** The job, by id. */
   jobId: string;
-  /** Files to read: declared inputs that are in a storage, and outputs of parents, at most 1000. */
+  /** Files to read: declared inputs that are in a storage, outputs of parents, and parts of the upload, at most 1000. */
   reads?: Array<SignedReadInput> | null | undefined;
   /** The worker that holds the attempt. */
   workerId: string;
@@ -730,8 +730,10 @@ export type SignJobFilesUserErrorCode =
 export type SignedReadInput = {
   /** Parent that made the file; null for a declared input. */
   jobId?: string | null | undefined;
-  /** Name of a declared input, or of an output of a parent. */
+  /** Name of a declared input, or of an output of a parent; for an upload, the SHA-256 of a part, or `manifest` for its manifest. */
   name: string;
+  /** Upload of the job, of which a part is read; null for other files. */
+  uploadId?: string | null | undefined;
 };
 
 /** A file to write. Its address accepts only this content, except at servers of WebDAV. */
@@ -871,7 +873,7 @@ export type PilotAcquireJobsMutationVariables = Exact<{
 }>;
 
 
-export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, continueSeconds: number, deviceIds: Array<string>, checkpoints: Array<{ attempt: number, step: number | null, fraction: number | null, madeAt: string, files: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, isNetworkRequired: boolean, gpu: { partition: { timeShare: { thousandths: number } | null } | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, isTokenRequired: boolean, keptCheckpoints: number, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }>, notice: { seconds: number, signal: NoticeSignal, checkpointExitCode: number | null } | null, secrets: Array<{ secretId: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: AcquireJobsUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, continueSeconds: number, deviceIds: Array<string>, checkpoints: Array<{ attempt: number, step: number | null, fraction: number | null, madeAt: string, files: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, isNetworkRequired: boolean, gpu: { partition: { timeShare: { thousandths: number } | null } | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, uploadId: string | null, isTokenRequired: boolean, keptCheckpoints: number, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }>, notice: { seconds: number, signal: NoticeSignal, checkpointExitCode: number | null } | null, secrets: Array<{ secretId: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: AcquireJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotStartJobsMutationVariables = Exact<{
   input: StartJobsInput;
@@ -920,7 +922,7 @@ export type PilotSignJobFilesMutationVariables = Exact<{
 }>;
 
 
-export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, trustedOrigins: Array<string>, expiresAt: string, validSeconds: number, location: string, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, trustedOrigins: Array<string>, expiresAt: string, validSeconds: number, location: string, sizeBytes: number | null, sha256: string | null, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotLeaseWorkUnitsMutationVariables = Exact<{
   input: LeaseWorkUnitsInput;
@@ -1023,6 +1025,7 @@ export const PilotAcquireJobsDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"inputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"location"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"outputs"}},
+{"kind":"Field","name":{"kind":"Name","value":"uploadId"}},
 {"kind":"Field","name":{"kind":"Name","value":"isTokenRequired"}},
 {"kind":"Field","name":{"kind":"Name","value":"notice"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"seconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"signal"}},
@@ -1070,7 +1073,9 @@ export const PilotSignJobFilesDocument = {"kind":"Document","definitions":[{"kin
 {"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
 {"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"validSeconds"}},
-{"kind":"Field","name":{"kind":"Name","value":"location"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"location"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotSignJobFilesMutation, PilotSignJobFilesMutationVariables>;

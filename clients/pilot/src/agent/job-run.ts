@@ -5,6 +5,7 @@ import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
 import { type AttemptFolders, removeFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut } from '../files/staging.js';
+import { stageUpload } from '../files/uploads/stage-upload.js';
 import type { StoredFile } from '../files/stored-file.types.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf } from '../payload/conclusion.js';
@@ -324,14 +325,20 @@ export class JobRun implements HeldRun {
 
   /** Fetches the inputs; reports STARTING first if there are any. */
   async #prepare({ scratch, process }: SupervisorClient): Promise<void> {
-    const { payload, parents, attemptId, checkpoints } = this.assignment;
+    const { payload, requirements, parents, attemptId, checkpoints } = this.assignment;
     const folders = scratch.foldersOf(attemptId);
     // An image that no runtime here can run is reported before anything is fetched for it.
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
-    const isFetching = payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
+    const { uploadId } = payload;
+    const isFetching =
+      uploadId != null || payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
     if (isFetching || checkpoints.length > 0) await this.#results.start({ phase: 'STARTING' }, this.#stopped);
+    const inputNames = payload.inputs.map(({ name }) => name);
+    const { diskMiB } = requirements;
     const fetch = async (): Promise<void> => {
+      if (uploadId != null)
+        await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
       await stageIn(plan, folders, { store: this.#services.store, signed: this.#files }, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
     };

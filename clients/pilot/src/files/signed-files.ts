@@ -145,8 +145,9 @@ function asStorageError(error: unknown): never {
   throw kind === undefined ? error : new StorageError(kind, (error as Error).message, { cause: error });
 }
 
-function inputError({ name, jobId }: SignedRead, error: unknown): AttemptError {
-  const shown = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
+function inputError({ name, jobId, uploadId }: SignedRead, error: unknown): AttemptError {
+  const input = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
+  const shown = uploadId === undefined ? input : `Part ${name} of upload ${uploadId}`;
   const known = isStorageError(error) ? inputErrors[error.kind] : undefined;
   // Core refuses what the job may not read; a storage refuses with a wrong key or clock, too.
   const isFinal = isStorageError(error, 'DENIED') && error.cause instanceof CoreRefused;

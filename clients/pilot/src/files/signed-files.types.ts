@@ -1,11 +1,14 @@
 /** Files in storages that core has signed addresses for. */
 import type { SignedAddress } from '@rhizome/storage';
+import type { Digest } from './checksum.js';
 
 /** A file to read: a declared input, or an output of a parent. */
 export interface SignedRead {
   readonly name: string;
   /** Parent that made it; null for a declared input. */
   readonly jobId: string | null;
+  /** Upload of the job, of which a part is read. */
+  readonly uploadId?: string;
 }
 
 /** An output to write. */
@@ -27,6 +30,8 @@ export interface FileAddress extends SignedAddress, SignedRead {
   readonly location: string;
   /** Time at which it expires, in ms of the monotonic clock: clocks of hosts differ. */
   readonly validUntilMs: number;
+  /** Size and checksum, if core knows them. */
+  readonly digest?: Digest | undefined;
 }
 
 /**

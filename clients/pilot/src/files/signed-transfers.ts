@@ -55,7 +55,7 @@ export async function fetchSigned(
   try {
     const target = new Target(file);
     await repeated(source, target, { patience, signal }, async (address) =>
-      target.fetch(address, signal, expected),
+      target.fetch(address, signal, expected ?? address.digest),
     );
     await file.close();
   } catch (error) {

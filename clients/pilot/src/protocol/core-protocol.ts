@@ -102,6 +102,8 @@ export interface Assignment {
     readonly image: string | null;
     readonly inputs: readonly InputFile[];
     readonly outputs: readonly string[];
+    /** Upload whose files it needs; null, or absent in records of earlier versions, for none. */
+    readonly uploadId?: string | null;
     /** Secrets that the payload receives, by id. */
     readonly secretIds: readonly string[];
     /** True if the payload receives a token that reads its job. */

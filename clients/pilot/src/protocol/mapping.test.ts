@@ -53,6 +53,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         image: null,
         inputs: [],
         outputs: [],
+        uploadId: null,
         secrets: [],
         isTokenRequired: false,
         notice: null,

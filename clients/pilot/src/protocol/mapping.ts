@@ -39,6 +39,8 @@ export function addressOf({
   headers,
   expiresAt,
   validSeconds,
+  sizeBytes,
+  sha256,
   ...file
 }: PilotSignJobFilesMutation['signJobFiles']['files'][number]): FileAddress {
   return {
@@ -46,6 +48,7 @@ export function addressOf({
     headers: Object.fromEntries(headers.map(({ name, value }) => [name, value])),
     expiresAt: new Date(expiresAt),
     validUntilMs: performance.now() + validSeconds * 1000,
+    digest: sizeBytes === null || sha256 === null ? undefined : { sizeBytes, sha256 },
   };
 }
 

@@ -187,7 +187,12 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       orRefused(
         async () => {
           const files = await core.signJobFiles(input.workerId, input, input);
-          return { files: files.map(({ headers, ...file }) => ({ ...file, headers: pairsOf(headers) })) };
+          return {
+            files: files.map(({ headers, digest, ...file }) => ({
+              ...{ ...file, headers: pairsOf(headers) },
+              ...{ sizeBytes: digest?.sizeBytes ?? null, sha256: digest?.sha256 ?? null },
+            })),
+          };
         },
         { files: [] },
       ),
