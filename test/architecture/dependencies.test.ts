@@ -29,6 +29,7 @@ const allowed: Readonly<Record<string, string>> = {
   graphql: 'parsing, validation, execution',
   'graphql-jit': 'compiled subgraph documents in process',
   'graphql-ws': 'streams over WebSocket',
+  ignore: 'patterns of .rhizomeignore',
   jose: 'tokens',
   'lru-cache': 'bounded maps',
   mongodb: 'the store',

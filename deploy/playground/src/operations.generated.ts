@@ -376,6 +376,8 @@ export type JobPayloadInput = {
    * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
+  /** Upload whose files the payload finds in its working folder: one of the owner for the experiment, complete. It is fetched before the inputs. */
+  uploadId?: string | null | undefined;
 };
 
 /** Condition that the worker of a job should meet. */

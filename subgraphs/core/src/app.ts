@@ -23,6 +23,7 @@ import { sharePolicies, shareResolvers } from './shares/graphql/resolvers.js';
 import { storagePolicies, storageResolvers } from './storages/graphql/resolvers.js';
 import { datasetPolicies, datasetResolvers } from './datasets/graphql/resolvers.js';
 import { filePolicies, fileResolvers } from './files/graphql/resolvers.js';
+import { uploadPolicies, uploadResolvers } from './files/graphql/upload-resolvers.js';
 import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { scoutPolicies, scoutResolvers } from './tasks/graphql/scout-resolvers.js';
 import { taskChangePolicies, taskChangeResolvers } from './tasks/graphql/change-resolvers.js';
@@ -89,6 +90,7 @@ export const corePolicies: Policies = {
   ...pilotPolicies,
   ...workerPolicies,
   ...filePolicies,
+  ...uploadPolicies,
   ...leaseClockPolicies,
   ...hostPolicies,
   ...gpuPolicies,
@@ -131,6 +133,7 @@ export function buildCore(options: CoreOptions): Core {
       pilotResolvers,
       workerResolvers,
       fileResolvers,
+      uploadResolvers,
       leaseClockResolvers,
       hostResolvers,
       gpuResolvers,

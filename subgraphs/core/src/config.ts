@@ -3,6 +3,7 @@ import { assertSecureListening, assertSecureTransport, gatewayKeySettings } from
 import { defaultSecretLimits } from './secrets/secrets.service.js';
 import { defaultQuotas } from './jobs/submit/live-quota.js';
 import { defaultFiles } from './files/files-config.js';
+import { defaultUploads } from './files/uploads/uploads-config.js';
 import {
   type DeepReadonly,
   loadConfig,
@@ -141,6 +142,20 @@ const schema = z.strictObject({
       addressSeconds: z.int().min(60).max(3600).default(defaultFiles.addressSeconds),
       /** Seconds after the end of a job after which files of its superseded attempts are removed. */
       removeAfterSeconds: z.int().min(3600).max(31_536_000).default(defaultFiles.removeAfterSeconds),
+      uploads: z
+        .strictObject({
+          /** MiB that the uploads of a user in an experiment may have; parts that they share count once. */
+          ownerMib: z.int().min(1).max(1_073_741_824).default(defaultUploads.ownerMib),
+          /** MiB that all uploads of an experiment may have. */
+          experimentMib: z.int().min(1).max(1_073_741_824).default(defaultUploads.experimentMib),
+          /** Files that the uploads of a user in an experiment may have. */
+          ownerFiles: z.int().min(1).max(2_147_483_647).default(defaultUploads.ownerFiles),
+          /** Files that all uploads of an experiment may have. */
+          experimentFiles: z.int().min(1).max(2_147_483_647).default(defaultUploads.experimentFiles),
+          /** Days for which an upload is kept after its latest use. */
+          keepDays: z.int().min(1).max(3650).default(defaultUploads.keepDays),
+        })
+        .prefault({}),
     })
     .prefault({}),
 });

@@ -24,12 +24,13 @@ import { workerCases } from './worker-cases.js';
 const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases, ...identityCases];
 
 /**
- * Mutations that need an endpoint, an earlier schema or a store of identities; other tests cover their good
+ * Mutations that need an endpoint, an earlier schema, a store of identities or a storage; other tests cover their good
  * inputs.
  */
 // Secrets are delivered to the credential of a worker only, gateways report themselves, payloads work on
 // units, and the table is sent by a user.
 const goodElsewhere = [
+  ...['createUpload', 'completeUpload', 'removeUpload'],
   'publishSchema',
   'rollbackSchema',
   'withdrawSubgraph',

@@ -218,6 +218,15 @@ export function goodInputs({
     ],
     setStorage: ['SetStorageInput', { name: 'given', siteName: 'POLE' }],
     removeStorage: ['RemoveStorageInput', { name: 'given', isDryRun: true }],
+    createUpload: [
+      'CreateUploadInput',
+      {
+        ...{ experiment: 'rubin', name: 'analysis', fileCount: 1 },
+        ...{ manifest: aPart, parts: [aPart] },
+      },
+    ],
+    completeUpload: ['CompleteUploadInput', { id: 'upload_nowhere' }],
+    removeUpload: ['RemoveUploadInput', { id: 'upload_nowhere' }],
     signJobFiles: [
       'SignJobFilesInput',
       { workerId, jobId: held.log.job.id, fence: held.log.fence, reads: [], writes: [] },
@@ -233,6 +242,8 @@ export function goodInputs({
     ...schemaInputs(),
   };
 }
+
+const aPart = { sizeBytes: 1, sha256: 'ab'.repeat(32) };
 
 const checkpoint = {
   attempt: 1,

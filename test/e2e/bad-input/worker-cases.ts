@@ -225,6 +225,14 @@ const reports = [
       { at: 'reads.0.name', code: 'FILE_NOT_FOUND', names: '../x' },
     ],
     [
+      ...([
+        'a part of an upload that the job has not',
+        'reads',
+        [{ name: 'manifest', uploadId: 'upload_x' }],
+      ] as const),
+      { at: 'reads.0.uploadId', code: 'FILE_NOT_FOUND', names: 'upload_x' },
+    ],
+    [
       ...(['a digest that is none', 'writes', [{ name: 'o', sizeBytes: 1, sha256: 'z' }]] as const),
       { at: 'writes.0.sha256', names: '"z"' },
     ],

@@ -127,6 +127,8 @@ const ofCore: readonly Read[] = [
   query('cudaReleases', '{ cudaReleases { version } }', { isShown: false }),
   query('leaseClock', '{ leaseClock { state } }', { isShown: false }),
   byId('secret', 'secret'),
+  query('upload', '{ upload(id: "upload_nowhere") { id } }', { isShown: false }),
+  query('uploads', '{ uploads { nodes { id } } }', { isShown: false }),
   // Those of the playground serve all experiments.
   query('storage', '{ storage(name: "of-atlas") { experiments { name } } }', { isShown: false }),
   query('storages', '{ storages { nodes { experiments { name } } } }', { isShown: false }),

@@ -152,6 +152,12 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   createStorage: () => ({ name: 'mine', provider: 'FOLDER', address: 'https://evil.example' }),
   setStorage: () => ({ name: 'playground', address: 'https://evil.example' }),
   removeStorage: () => ({ name: 'playground' }),
+  createUpload: () => ({
+    ...{ experiment: 'atlas', name: 'of an attacker', fileCount: 1, parts: [] },
+    manifest: { sizeBytes: 1, sha256: 'ab'.repeat(32) },
+  }),
+  completeUpload: () => ({ id: 'upload_nowhere' }),
+  removeUpload: () => ({ id: 'upload_nowhere' }),
   signJobFiles: ({ targets }) => ({
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
     reads: [{ name: 'x' }],
@@ -223,6 +229,7 @@ export const refusals = [
     'ENROLMENT_NOT_FOUND',
     'ISSUER_NOT_FOUND',
     'SECRET_NOT_FOUND',
+    'UPLOAD_NOT_FOUND',
     'GROUP_NOT_FOUND',
     'NOT_ELEVATABLE',
     'ACCESS_NOT_FOUND',

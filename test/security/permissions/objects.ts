@@ -35,6 +35,7 @@ export interface Objects {
   readonly openWorkflowId: string;
   /** A dataset with the file "given". */
   readonly datasetId: string;
+  readonly uploadId: string;
   readonly poolId: string;
   readonly fleetId: string;
   /** Two units that wait in the pool. */
@@ -137,6 +138,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     workflowId: await workflowOf(system, caller, target),
     openWorkflowId: await workflowOf(system, caller, target, { isSealed: false }),
     ...{ jobId, taskId },
+    uploadId: await uploadOf(system, caller, target),
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
   };
@@ -278,6 +280,21 @@ async function datasetOf(system: System, caller: Caller, target: Target): Promis
   const datasets = system.core.db.collection<{ _id: string }>('datasets');
   await datasets.updateOne({ _id: datasetId }, { $set: { owner } });
   return datasetId;
+}
+
+/** An upload that is complete. */
+async function uploadOf(system: System, caller: Caller, target: Target): Promise<string> {
+  const experiment = experimentOf(target);
+  const _id = `upload_of-${caller}-${target}`.toLowerCase();
+  const now = new Date();
+  await system.core.db.collection<{ _id: string }>('uploads').insertOne({
+    ...{ _id, schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, experiment },
+    ...{ owner: target === 'own' ? subjectOf(caller) : otherOwner, name: 'x', state: 'READY' },
+    ...{ storage: `of-${experiment}`, digest: _id, fileCount: 1, partCount: 1, sizeBytes: 1 },
+    ...{ parts: [{ sizeBytes: 1, sha256: 'ab'.repeat(32) }], lastUsedAt: now },
+    expiresAt: new Date(now.getTime() + 86_400_000),
+  } as { _id: string });
+  return _id;
 }
 
 async function sharedOf(system: System, experiment: 'alpha' | 'beta') {

@@ -291,6 +291,17 @@ export const rows: Rows = [
     template: { name: 'x', payload, requirements: { cores: 4096 } },
     onBehalfOf,
   })),
+  query('upload', 'query ($id: ID!) { upload(id: $id) { id } }', ({ uploadId: id }) => ({ id })),
+  query('uploads', '{ uploads(first: 100) { nodes { id } } }', undefined, {
+    found: ({ nodes }, { uploadId }) =>
+      (nodes as readonly { id: string }[]).some(({ id }) => id === uploadId),
+  }),
+  mutation('createUpload', ({ experiment }, caller, target) => ({
+    ...{ experiment, name: key(caller, target), fileCount: 1, parts: [] },
+    manifest: { sizeBytes: 1, sha256: 'cd'.repeat(32) },
+  })),
+  mutation('completeUpload', ({ uploadId: id }) => ({ id })),
+  mutation('removeUpload', ({ uploadId: id }) => ({ id })),
   mutation('allowSubmissionOnBehalf', ({ experiment }) => ({ experiment })),
   mutation('withdrawSubmissionConsent', ({ experiment }) => ({ experiment })),
   query('jobAccess', '{ jobAccess(first: 100) { nodes { id } } }', undefined, {

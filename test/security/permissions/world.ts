@@ -59,7 +59,7 @@ export async function startWorld(): Promise<World> {
   for (const [experiment, name] of Object.entries(queues)) {
     await mutate(system, 'createQueue', { name, site: 'POLE', experiments: [experiment], limits });
     const storage = { name: `of-${experiment}`, provider: 'FOLDER', address: 'https://files.test' };
-    await mutate(system, 'createStorage', { ...storage, experiments: [experiment] });
+    await mutate(system, 'createStorage', { ...storage, experiments: [experiment], isDefault: true });
   }
   await system.allow('alpha', await system.tokens.human(otherOwner, { alpha: 'USER' }));
   const tokens = new Map<string, Promise<string>>();

@@ -82,7 +82,8 @@ export function createComponents(options: CoreOptions): Components {
   const graphs = workflowStores(db);
   const { workflows: held } = graphs;
   const standing = jobFleetStores(db);
-  const { files: jobFiles, needs } = fileStores(db);
+  const storedFiles = fileStores(db);
+  const { needs } = storedFiles;
   const directories = directoriesOf({
     stores: smallStores,
     ...{ clock, ids, log, events },
@@ -129,7 +130,8 @@ export function createComponents(options: CoreOptions): Components {
   const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
   const units = unitsOf(options, { events, directories, stores, gates });
   const files = filesModule({
-    ...{ stores, files: jobFiles, storages: directories.storages, fleet, clock, log },
+    ...{ stores, files: storedFiles, storages: directories.storages, experimentExists },
+    ...{ fleet, clock, ids, log },
     config: config?.files,
   });
   const pilots = pilotsModule({
@@ -192,6 +194,7 @@ function workflowsOf(
     writer,
     fleet,
     datasets,
+    files,
   }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
   { stores, graphs, quota }: Charged,
 ): WorkflowsModule {
@@ -199,7 +202,7 @@ function workflowsOf(
   return workflowsModule({
     ...{ stores: graphs, jobs, classes, submissions, quota, writer, access, consents },
     ...{ checkSelector, clock, ids, log },
-    ...directoriesForJobs(directories, { datasets }),
+    ...directoriesForJobs(directories, { datasets, files }),
     secrets: secrets.service,
     whyNoWorker: async (requirements, share, priority) => {
       const { scheduler } = fleet.services;
@@ -222,6 +225,7 @@ function jobFleetsOf(
     fleet,
     units,
     datasets,
+    files,
   }: Omit<Components, 'jobs' | 'workflows' | 'fleets'>,
   { stores, standing, quota }: Charged,
 ): JobFleetsModule {
@@ -229,7 +233,7 @@ function jobFleetsOf(
   return jobFleetsModule({
     ...{ stores: standing, units, unitStores: unitStores(db), jobs, classes, quota, writer, consents },
     ...{ checkSelector, clock, ids, log },
-    ...directoriesForJobs(directories, { datasets }),
+    ...directoriesForJobs(directories, { datasets, files }),
     secrets: secrets.service,
     leader: fleet.leadership,
     config: config?.fleets,
@@ -256,12 +260,12 @@ function datasetsOf(
 /** Experiments and queues as submits need them. */
 function directoriesForJobs(
   { experiments, shares, queues, storages }: Directories,
-  { datasets }: Pick<Components, 'datasets'>,
+  { datasets, files }: Pick<Components, 'datasets' | 'files'>,
 ) {
   const sources = { experiments, shares, storages, datasets: datasets.facts };
   return {
     experiments: {
-      find: (name: string) => experimentFacts(sources, name),
+      find: (name: string) => experimentFacts(sources, name, files.uploadUses),
       names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
@@ -398,13 +402,14 @@ function jobsOf(
     workflows,
     fleets,
     datasets,
+    files,
   }: Omit<Components, 'jobs'>,
   { stores, quota }: Charged,
 ): JobDomain {
   return createJobDomain({
     stores,
     writer,
-    ...directoriesForJobs(directories, { datasets }),
+    ...directoriesForJobs(directories, { datasets, files }),
     files: datasets.taskFiles,
     handlers: [workflows.handler, fleets.handler, datasets.handler],
     quota,

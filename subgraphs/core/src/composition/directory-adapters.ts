@@ -3,6 +3,7 @@ import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
 import type { QueueDocument } from '../queues/queue.document.js';
 import type { QueueLookup } from '../workers/worker-directory.service.js';
 import type { Directories } from './directories.js';
+import type { UploadUses } from '../files/uploads/upload-uses.js';
 import { serves } from '../storages/places.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
@@ -15,6 +16,7 @@ export interface ExperimentSources extends Pick<Directories, 'experiments' | 'sh
 export async function experimentFacts(
   { experiments, shares, storages, datasets }: ExperimentSources,
   name: string,
+  uploads?: Pick<UploadUses, 'usable'>,
 ): Promise<ExperimentFacts | null> {
   const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
   return (
@@ -24,6 +26,7 @@ export async function experimentFacts(
       continuity: experiment.continuity,
       storages: async () => (await storages.allFresh()).filter((storage) => serves(storage, name)),
       datasets,
+      uploads: uploads && ((owner, ids) => uploads.usable({ owner, experiment: name }, ids)),
     }
   );
 }

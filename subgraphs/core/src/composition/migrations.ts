@@ -15,6 +15,7 @@ import { fleetCollections } from './fleet.module.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { jobFilesCollection } from '../files/job-files.document.js';
 import { datasetCollections } from '../datasets/dataset-collections.js';
+import { uploadPartsCollection, uploadsCollection } from '../files/uploads/upload.document.js';
 import { storagesCollection } from '../storages/storage.document.js';
 import { preemptionHoldsCollection } from '../scheduler/preemption/preemption-hold.document.js';
 import { canariesCollection } from '../workers/canaries/canary.document.js';
@@ -46,6 +47,8 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...pilotCollections,
   jobFilesCollection,
   ...datasetCollections,
+  uploadsCollection,
+  uploadPartsCollection,
 ] as readonly CollectionDefinition[];
 
 /**
@@ -226,16 +229,16 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
-    id: '0032-pilots',
+    id: '0029-uploads',
     up: async (db) => {
-      await ensureCollections(db, pilotCollections as readonly CollectionDefinition[]);
+      const added = [uploadsCollection, uploadPartsCollection];
+      await ensureCollections(db, added as readonly CollectionDefinition[]);
     },
   },
   {
-    id: '0034-records-and-expiry-of-classes',
+    id: '0032-pilots',
     up: async (db) => {
-      const changed = [classRecordsCollection, requirementClassesCollection];
-      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+      await ensureCollections(db, pilotCollections as readonly CollectionDefinition[]);
     },
   },
   {
@@ -243,6 +246,13 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       const changed = [tasksCollection, ...datasetCollections] as readonly CollectionDefinition[];
       await ensureCollections(db, changed, { repair: true });
+    },
+  },
+  {
+    id: '0034-records-and-expiry-of-classes',
+    up: async (db) => {
+      const changed = [classRecordsCollection, requirementClassesCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
     },
   },
 ];

@@ -16,12 +16,15 @@ import {
   checkRequests,
   type FileCode,
   type FileRequests,
+  type JobOfFiles,
   type JobWithOutputs,
   planFiles,
   type PlannedFile,
   type ReadRequest,
   type WriteRequest,
 } from './signing-plan.js';
+import type { UploadDocument } from './uploads/upload.document.js';
+import type { UploadUses } from './uploads/upload-uses.js';
 
 /** Dependencies of {@link FileSigning}. */
 export interface FileSigningOptions {
@@ -29,6 +32,7 @@ export interface FileSigningOptions {
   readonly jobs: Pick<JobsRepository, 'find'>;
   readonly storages: Pick<StoragesService, 'all' | 'allFresh'>;
   readonly files: Pick<JobFilesRepository, 'open'>;
+  readonly uploads: Pick<UploadUses, 'forJob'>;
   readonly signer: FileSigner;
   /** Time after which the files of a job are looked at. */
   readonly lookAfterSeconds: number;
@@ -64,6 +68,7 @@ const jobFields = {
     dependsOn: 1,
   } as const),
   'payload.inputs': 1,
+  'payload.uploadId': 1,
   'payload.outputs': 1,
 } as const;
 const parentFields = { experiment: 1, owner: 1, outputs: 1 } as const;
@@ -85,8 +90,11 @@ export class FileSigning {
     const [job] = await this.#options.jobs.find([spec.jobId], jobFields);
     const isHolder = job && job.workerId === spec.workerId && job.fence === spec.fence && isHeld(job.state);
     if (!isHolder || !mayActFor(principal, 'job:report', job.share)) return refused([ended(spec)]);
-    const parents = await this.#parents(job.dependsOn, requests);
-    const planned = await this.#plan((storages) => planFiles(job, parents, storages, requests));
+    const [parents, upload] = await Promise.all([
+      this.#parents(job.dependsOn, requests),
+      this.#upload(job, requests),
+    ]);
+    const planned = await this.#plan((storages) => planFiles(job, { parents, upload }, storages, requests));
     if ('problems' in planned) return refused(planned.problems);
     await this.#record(job, planned);
     return resultOf(await this.#options.signer.sign(planned), requests);
@@ -97,6 +105,16 @@ export class FileSigning {
     const { storages } = this.#options;
     const planned = plan(storages.all());
     return 'problems' in planned ? plan(await storages.allFresh()) : planned;
+  }
+
+  /** The upload of the job, if the requests name it; counts as a use of it. */
+  async #upload(
+    { owner, experiment, payload }: JobOfFiles,
+    { reads }: FileRequests,
+  ): Promise<UploadDocument | undefined> {
+    const { uploadId } = payload;
+    if (uploadId === undefined || !reads.some((read) => read.uploadId === uploadId)) return undefined;
+    return this.#options.uploads.forJob({ owner, experiment }, uploadId);
   }
 
   async #parents(

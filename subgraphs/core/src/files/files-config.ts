@@ -1,3 +1,5 @@
+import { defaultUploads, type UploadsConfig } from './uploads/uploads-config.js';
+
 /** Configuration of files of jobs. */
 export interface FilesConfig {
   /** Folder of the credentials of storages; undefined without any. */
@@ -8,7 +10,12 @@ export interface FilesConfig {
   readonly removeAfterSeconds: number;
   /** Interval at which the leader looks for them, in milliseconds. */
   readonly everyMs: number;
+  /** Limits and lifetimes of uploads. */
+  readonly uploads: Partial<UploadsConfig>;
 }
 
 /** Defaults of {@link FilesConfig}. */
-export const defaultFiles: FilesConfig = { addressSeconds: 900, removeAfterSeconds: 86_400, everyMs: 60_000 };
+export const defaultFiles: FilesConfig = {
+  ...{ addressSeconds: 900, removeAfterSeconds: 86_400, everyMs: 60_000 },
+  uploads: defaultUploads,
+};

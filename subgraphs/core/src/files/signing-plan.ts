@@ -15,12 +15,17 @@ import {
   storageForOutputs,
 } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
+import { largestFileMiB } from './largest-file.js';
+import { type PlannedPart, planPart } from './uploads/part-plan.js';
+import type { UploadDocument } from './uploads/upload.document.js';
 
 /** File that a worker asks to read. */
 export interface ReadRequest {
   readonly name: string;
   /** Parent that made it; absent or null for a declared input. */
   readonly jobId?: string | null | undefined;
+  /** Upload of the job of which a part is read; absent or null for other files. */
+  readonly uploadId?: string | null | undefined;
 }
 
 /** Output that a worker asks to write. */
@@ -41,7 +46,7 @@ export type JobOfFiles = Pick<
   JobDocument,
   '_id' | 'experiment' | 'owner' | 'queue' | 'fence' | 'dependsOn'
 > & {
-  readonly payload: Pick<JobDocument['payload'], 'inputs' | 'outputs'>;
+  readonly payload: Pick<JobDocument['payload'], 'inputs' | 'outputs' | 'uploadId'>;
 };
 
 /** A job with its stored outputs. */
@@ -79,31 +84,32 @@ export function checkRequests({ reads, writes }: FileRequests): readonly InputEr
   return errors.all.slice(0, mostErrors);
 }
 
+/** Stored facts that the requests name. */
+export interface NamedFacts {
+  /** Parents of the job, by id. */
+  readonly parents: ReadonlyMap<string, JobWithOutputs>;
+  /** Upload of the job, if it exists. */
+  readonly upload: UploadDocument | undefined;
+}
+
 /**
  * Finds the places of the files.
- * @param parents those parents of the job that the requests name
  * @returns the files in the order of the requests, or the errors because of which none may be signed
  */
 export function planFiles(
   job: JobOfFiles,
-  parents: ReadonlyMap<string, JobWithOutputs>,
+  { parents, upload }: NamedFacts,
   storages: readonly StorageDocument[],
   { reads, writes }: FileRequests,
 ): readonly PlannedFile[] | { readonly problems: readonly InputError<FileCode>[] } {
   const errors = new InputErrors<FileCode>();
   const own = storages.filter((storage) => serves(storage, job.experiment));
   const files = [
-    ...reads.map((read, at) =>
-      read.jobId == null
-        ? plannedInput(job, own, read.name, at, errors)
-        : plannedOutputOf(
-            parentOf(job, parents.get(read.jobId)),
-            own,
-            { name: read.name, jobId: read.jobId },
-            at,
-            errors,
-          ),
-    ),
+    ...reads.map(({ name, jobId, uploadId }, at) => {
+      if (uploadId != null) return plannedPart(planPart(job, { name, uploadId }, upload, own), at, errors);
+      if (jobId == null) return plannedInput(job, own, name, at, errors);
+      return plannedOutputOf(parentOf(job, parents.get(jobId)), own, { name, jobId }, at, errors);
+    }),
     ...plannedWrites(job, own, writes, errors),
   ];
   const planned = files.filter((file) => file !== undefined);
@@ -143,6 +149,13 @@ function plannedInput(
     return undefined;
   }
   return { ...place, name, jobId: null, method: 'GET' };
+}
+
+function plannedPart(part: PlannedPart, at: number, errors: InputErrors<FileCode>): PlannedFile | undefined {
+  if (!('code' in part)) return { ...part, jobId: null, method: 'GET' };
+  const path = ['reads', at, part.field];
+  errors.report(part.code, path, `${path.join('.')}: ${part.message}`);
+  return undefined;
 }
 
 /** Parents are of the experiment of their children. */
@@ -196,11 +209,6 @@ export function placeOfOutput(
     expected: `below ${jobPrefix(job, job._id)}, the files of job ${job._id}`,
     code: 'FILE_FORBIDDEN',
   };
-}
-
-/** S3 accepts at most 5 GiB in the one request that an address permits. */
-function largestFileMiB({ provider, maxFileMiB = Infinity }: StorageDocument): number {
-  return provider === 'S3' ? Math.min(maxFileMiB, 5 * 1024) : maxFileMiB;
 }
 
 function plannedWrites(

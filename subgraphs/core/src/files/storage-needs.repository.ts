@@ -6,6 +6,7 @@ import type { JobDocument } from '../jobs/model/job.types.js';
 import { locationOf } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
 import type { JobFilesRepository } from './job-files.repository.js';
+import type { UploadsRepository } from './uploads/uploads.repository.js';
 
 /** Longest time of one query, in milliseconds. */
 const longestMs = 5000;
@@ -20,15 +21,21 @@ const maxTimeExpired = 50;
 export class StorageNeeds {
   readonly #jobs: Collection<JobDocument>;
   readonly #files: Pick<JobFilesRepository, 'openIn'>;
+  readonly #uploads: Pick<UploadsRepository, 'idsIn'>;
 
-  constructor(jobs: Collection<JobDocument>, files: Pick<JobFilesRepository, 'openIn'>) {
+  constructor(
+    jobs: Collection<JobDocument>,
+    files: Pick<JobFilesRepository, 'openIn'>,
+    uploads: Pick<UploadsRepository, 'idsIn'>,
+  ) {
     this.#jobs = jobs;
     this.#files = files;
+    this.#uploads = uploads;
   }
 
   /**
-   * Id of a live job that reads from the storage, has files in it that are not registered yet, or whose
-   * parent has outputs in it.
+   * Id of a live job that reads from the storage, has an upload or files in it that are not registered yet,
+   * or whose parent has outputs in it.
    * @param experiments those that use the storage
    * @param kept experiments whose jobs are left out
    * @returns null if there is none, undefined if the search took too long
@@ -44,6 +51,7 @@ export class StorageNeeds {
     try {
       return (
         (await this.#firstOf({ ...live, 'payload.inputs.location': { $regex: inputsOf(storage) } })) ??
+        (await this.#userOfUploads(live, storage._id, signal)) ??
         (await this.#writer(storage._id, kept, signal)) ??
         (await this.#child(live, storage._id, signal))
       );
@@ -61,6 +69,18 @@ export class StorageNeeds {
       maxTimeMS: longestMs,
     });
     return found?._id ?? null;
+  }
+
+  async #userOfUploads(
+    live: Filter<JobDocument>,
+    storage: string,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    for await (const ids of inParts(this.#uploads.idsIn(storage, signal))) {
+      const found = await this.#firstOf({ ...live, 'payload.uploadId': { $in: [...ids] } });
+      if (found !== null) return found;
+    }
+    return null;
   }
 
   /** Also of an experiment that uses the storage no longer: its files are still there. */

@@ -19,6 +19,8 @@ export interface ExperimentFacts {
   readonly storages?: (() => Promise<readonly StorageFacts[]>) | undefined;
   /** Reads datasets by id, those of other experiments, too; in no order. */
   readonly datasets?: ((ids: readonly string[]) => Promise<readonly DatasetFacts[]>) | undefined;
+  /** Finds which of the uploads jobs of the owner may use; keeps them for some days. */
+  readonly uploads?: ((owner: string, ids: readonly string[]) => Promise<ReadonlySet<string>>) | undefined;
 }
 
 /** Properties of a dataset that a submit needs. */

@@ -117,7 +117,7 @@ function checkVariants(
     const path = ['variants', position];
     if (name != null) errors.text([...path, 'name'], name, 1, 255);
     if (requirements) checkRequirements(requirements, [...path, 'requirements'], errors, checks);
-    if (payload) checkPayload(payload, [...path, 'payload'], errors, checks.place, checks.dataset);
+    if (payload) checkPayload(payload, [...path, 'payload'], errors, checks);
   });
 }
 
@@ -244,7 +244,7 @@ function checkFilled(
 ): void {
   const { name, payload } = fillIn(textsOf(template), index, values);
   errors.text([...path, 'name'], name, 1, 255);
-  checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], errors, checkPlace);
+  checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], errors, { place: checkPlace });
 }
 
 /** The place of a location with parameters is known once they are filled in. */

@@ -377,6 +377,28 @@ export const mutationRows: Readonly<Record<string, Row>> = {
     variables: () => ({ input: { isAcceptingPilots: false } }),
     outcomes: 'r r r r r r',
   },
+  'Mutation.createUpload': {
+    text: `${input('createUpload')} { upload { id } } }`,
+    variables: () => ({
+      input: {
+        ...{ experiment: 'alpha', name: 'x', fileCount: 1, parts: [] },
+        manifest: { sizeBytes: 1, sha256: 'ab'.repeat(32) },
+      },
+    }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.completeUpload': {
+    text: `${input('completeUpload')} { upload { id } } }`,
+    variables: () => ({ input: { id: 'upload_nowhere' } }),
+    got: ({ completeUpload }: { completeUpload: { upload: object | null } }) => completeUpload.upload,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.removeUpload': {
+    text: `${input('removeUpload')} { upload { id } } }`,
+    variables: () => ({ input: { id: 'upload_nowhere' } }),
+    got: ({ removeUpload }: { removeUpload: { upload: object | null } }) => removeUpload.upload,
+    outcomes: 'r r r e e r',
+  },
   'Mutation.signJobFiles': workerReport('signJobFiles', (world, caller) => {
     const { id, fence } = held(world, caller);
     return { workerId: world.workerId, jobId: id, fence };

@@ -176,6 +176,12 @@ export const queryRows: Readonly<Record<string, Row>> = {
     got: ({ secrets }: { secrets: { nodes: unknown[] } }) => secrets.nodes.length > 0,
     outcomes: 'r r r e e r',
   },
+  'Query.upload': { text: '{ upload(id: "upload_nowhere") { id } }', outcomes: 'r r r e e r' },
+  'Query.uploads': {
+    text: '{ uploads { nodes { id } } }',
+    got: ({ uploads }: { uploads: { nodes: unknown[] } }) => uploads.nodes.length > 0,
+    outcomes: 'r r r e e r',
+  },
   // A pilot with the token of its queue has no credential of its own.
   'Query.heldAttempt': {
     text: 'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',

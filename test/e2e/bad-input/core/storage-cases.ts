@@ -35,4 +35,18 @@ export const storages = [
     ['an old revision', 'expectedRevision', 99, { code: 'REVISION_CONFLICT' }],
   ]),
   ...casesOf('removeStorage', 'STORAGE_NOT_FOUND', [noStorage]),
+  ...casesOf('createUpload', 'INVALID_VALUE', [
+    ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
+    ['no name', 'name', '', { names: '""' }],
+    ['too many files', 'fileCount', 100_001],
+    ['an empty manifest', 'manifest.sizeBytes', 0],
+    ['a part that is too large', 'parts.0.sizeBytes', 2 ** 31],
+    ['a digest that is none', 'parts.0.sha256', 'AB'.repeat(32), { names: '"ABAB' }],
+    [
+      ...(['an experiment without a default storage', 'experiment', 'larkspur'] as const),
+      { code: 'STORAGE_NOT_FOUND' },
+    ],
+  ]),
+  ...casesOf('completeUpload', 'UPLOAD_NOT_FOUND', [['an unknown upload', 'id', 'upload_other']]),
+  ...casesOf('removeUpload', 'UPLOAD_NOT_FOUND', [['an unknown upload', 'id', 'upload_other']]),
 ];

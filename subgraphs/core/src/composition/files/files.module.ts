@@ -1,32 +1,41 @@
 /** Assembles files of jobs: the addresses of storages, and the work that removes what nobody needs. */
-import type { Clock } from '@rhizome/clock';
+import type { Clock, Ids } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import type { FileServices } from '../../files/file-services.types.js';
 import { FileSigner } from '../../files/file-signer.js';
 import { FileSigning } from '../../files/file-signing.service.js';
 import { defaultFiles, type FilesConfig } from '../../files/files-config.js';
 import { FilesUpkeep } from '../../files/files-upkeep.js';
-import type { JobFilesRepository } from '../../files/job-files.repository.js';
 import { OpenStorages } from '../../files/open-storages.js';
 import { OutputFiles } from '../../files/output-files.js';
+import { defaultUploads } from '../../files/uploads/uploads-config.js';
+import { UploadLimits } from '../../files/uploads/upload-limits.js';
+import { UploadUses } from '../../files/uploads/upload-uses.js';
+import { UploadsService } from '../../files/uploads/uploads.service.js';
+import { UploadsUpkeep } from '../../files/uploads/uploads-upkeep.js';
 import type { StoragesService } from '../../storages/storages.service.js';
 import type { FleetModule } from '../fleet.module.js';
 import type { JobStores } from '../job-stores.repository.js';
+import type { FileStores } from './file-stores.repository.js';
 
 /** Dependencies of {@link filesModule}. */
 export interface FilesModuleOptions {
   readonly stores: Pick<JobStores, 'jobs'>;
-  readonly files: JobFilesRepository;
+  readonly files: FileStores;
   readonly storages: StoragesService;
+  readonly experimentExists: (name: string) => Promise<boolean>;
   readonly fleet: FleetModule;
   readonly config: Partial<FilesConfig> | undefined;
   readonly clock: Clock;
+  readonly ids: Ids;
   readonly log: Logger;
 }
 
 /** Files of jobs with their background work. */
 export interface FilesModule {
   readonly services: FileServices;
+  /** Looks up uploads for jobs. */
+  readonly uploadUses: UploadUses;
   /** Starts the background work, which runs on the leader. */
   start(): void;
   stop(): Promise<void>;
@@ -34,28 +43,45 @@ export interface FilesModule {
 
 /** Creates the services of files. */
 export function filesModule(options: FilesModuleOptions): FilesModule {
-  const { stores, files, storages, fleet, clock, log } = options;
-  const { credentialFolder, addressSeconds, removeAfterSeconds, everyMs } = {
+  const { stores, storages, experimentExists, fleet, clock, ids, log } = options;
+  const { files, uploads, uploadParts: parts, uploadUsers: users } = options.files;
+  const { credentialFolder, addressSeconds, removeAfterSeconds, everyMs, ...config } = {
     ...defaultFiles,
     ...options.config,
   };
+  const limits = { ...defaultUploads, ...config.uploads };
+  const { keepDays } = limits;
   const { jobs } = stores;
+  const uploadUses = new UploadUses({ uploads, keepDays, clock });
   const opened = new OpenStorages({ credentialFolder, clock, log });
   const signer = new FileSigner({ storages: opened, addressSeconds, clock, log });
   const { holder } = fleet.services;
   const signing = new FileSigning({
-    ...{ holder, jobs, storages, files, signer, clock },
+    ...{ holder, jobs, storages, files, signer, clock, uploads: uploadUses },
     lookAfterSeconds: removeAfterSeconds,
   });
   const upkeep = new FilesUpkeep({
     ...{ files, jobs, storages, opened, clock, log, removeAfterSeconds, everyMs },
     leader: fleet.leadership,
   });
+  const uploadsUpkeep = new UploadsUpkeep({
+    ...{ uploads, parts, users, storages, opened, clock, log, everyMs },
+    leader: fleet.leadership,
+  });
+  const uploadsService = new UploadsService({
+    ...{ uploads, parts, storages, opened, signer, experimentExists, keepDays, clock, ids },
+    limits: new UploadLimits({ uploads, parts, limits }),
+    liveJobOf: (upload) => users.liveJobOf(upload),
+  });
   return {
-    services: { signing, outputs: new OutputFiles({ storages, signer }) },
-    start: () => upkeep.start(),
+    services: { signing, outputs: new OutputFiles({ storages, signer }), uploads: uploadsService },
+    uploadUses,
+    start() {
+      upkeep.start();
+      uploadsUpkeep.start();
+    },
     async stop() {
-      await upkeep.stop();
+      await Promise.all([upkeep.stop(), uploadsUpkeep.stop()]);
       await opened.close();
     },
   };

@@ -162,6 +162,7 @@ export const jobResolvers: Pick<
     environment: ({ environment, job: of }, _args, { core, principal }) =>
       core.jobs.maySeeEnvironment(principal, of) ? environment : null,
     isTokenRequired: ({ token }) => token ?? false,
+    uploadId: ({ uploadId }) => uploadId ?? null,
     notice: ({ notice }) => notice ?? null,
     keptCheckpoints: ({ keptCheckpoints }) => keptCheckpoints ?? defaultKeptCheckpoints,
     outputDatasets: ({ outputDatasets }) => outputDatasets ?? [],

@@ -55,6 +55,8 @@ export interface StoredPayload {
   readonly outputs: readonly string[];
   /** Datasets that outputs are added to once the job is FINISHED; absent for none. */
   readonly outputDatasets?: readonly StoredOutputDataset[];
+  /** Upload whose files are in the working folder. */
+  readonly uploadId?: string;
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;

@@ -9,7 +9,7 @@ import { checkGpu } from './gpu-input.js';
 import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
-import type { CheckDataset, CheckPlace, RequirementChecks } from './requirement-checks.js';
+import type { PayloadChecks, CheckPlace, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import { isInStorage, problemOf } from '../../storages/places.js';
 import type { JobValueErrors } from './job-input-error.types.js';
@@ -41,7 +41,7 @@ export function checkJob(job: JobSpec, path: Path, errors: JobValueErrors, check
   errors.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
   errors.labels([...path, 'labels'], job.labels ?? [], 32);
   if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], errors, checks);
-  checkPayload(job.payload, [...path, 'payload'], errors, checks.place, checks.dataset);
+  checkPayload(job.payload, [...path, 'payload'], errors, checks);
   const { notice } = job.payload;
   if (notice) {
     const walltimeSeconds = job.requirements?.walltimeSeconds ?? defaultWalltimeSeconds;
@@ -130,15 +130,14 @@ function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobValueError
     );
 }
 
-/** Checks a payload. @param checkPlace absent where places cannot be checked yet */
+/** Checks a payload. */
 export function checkPayload(
   spec: PayloadSpec,
   path: Path,
   errors: JobValueErrors,
-  checkPlace?: CheckPlace,
-  checkDataset?: CheckDataset,
+  checks: PayloadChecks = {},
 ): void {
-  const { command, image } = spec;
+  const { command, image, uploadId } = spec;
   const given = {
     arguments: spec.arguments ?? [],
     environment: spec.environment ?? [],
@@ -166,8 +165,10 @@ export function checkPayload(
     given.environment.map(({ name }) => name),
   );
   errors.int([...path, 'keptCheckpoints'], spec.keptCheckpoints, 1, mostKeptCheckpoints);
-  checkFiles(given, path, errors, checkPlace);
-  checkOutputDatasets(spec, path, errors, checkDataset);
+  checkFiles(given, path, errors, checks.place);
+  checkOutputDatasets(spec, path, errors, checks.dataset);
+  const expected = uploadId == null ? undefined : checks.upload?.(uploadId);
+  if (uploadId != null && expected !== undefined) errors.add([...path, 'uploadId'], uploadId, expected);
   checkSecrets(spec, path, errors);
 }
 

@@ -118,6 +118,7 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     ...(spec.outputDatasets?.length
       ? { outputDatasets: spec.outputDatasets.map(({ output, datasetId }) => ({ output, datasetId })) }
       : {}),
+    ...known({ uploadId: spec.uploadId }),
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
     ...asked('token', spec.isTokenRequired),
     ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),

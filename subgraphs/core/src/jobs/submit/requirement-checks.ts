@@ -19,17 +19,29 @@ export type CheckDataset = (datasetId: string) => string | undefined;
 /** Beginning of a location whose scheme a parameter may complete. */
 const unknownScheme = /^(?:(?!\/\/).)*?\{\{/s;
 
+/** Returns what would be right instead of an upload; undefined if the job may use it. */
+export type CheckUpload = (id: string) => string | undefined;
+
+/** Most uploads of one call that are looked up. */
+const mostUploads = 1000;
+
+/** Checks of payloads that need more than the payload itself. */
+export interface PayloadChecks {
+  /** Absent where places cannot be checked yet. */
+  readonly place?: CheckPlace | undefined;
+  /** Absent where no payload is checked. */
+  readonly dataset?: CheckDataset | undefined;
+  /** Absent where no payload is checked. */
+  readonly upload?: CheckUpload | undefined;
+}
+
 /** Checks that need more than the requirement itself. */
-export interface RequirementChecks {
+export interface RequirementChecks extends PayloadChecks {
   readonly selector: CheckSelector;
   /** Expected queue names; undefined if the queue can be used. */
   readonly queue: (name: string) => string | undefined;
   /** Defaults and bounds of the experiment for the continuity of its jobs. */
   readonly continuity?: ContinuityPolicy | undefined;
-  /** Absent where no payload is checked. */
-  readonly place?: CheckPlace | undefined;
-  /** Absent where no payload is checked. */
-  readonly dataset?: CheckDataset | undefined;
 }
 
 /** Payloads whose places are checked. */
@@ -47,7 +59,7 @@ export interface OwnedPayloads {
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
-  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages' | 'datasets'> | null,
+  experiment: Pick<ExperimentFacts, 'name' | 'continuity' | 'storages' | 'datasets' | 'uploads'> | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
   owned?: OwnedPayloads,
 ): Promise<RequirementChecks> {
@@ -55,7 +67,8 @@ export async function requirementChecks(
   for (const spec of specs) if (spec?.queue != null) names.add(spec.queue);
   const place = experiment && owned ? await placeCheck(experiment, owned) : undefined;
   const dataset = experiment && owned ? await datasetCheck(experiment, owned) : undefined;
-  const checks = { selector: checkSelector, continuity: experiment?.continuity, place, dataset };
+  const upload = experiment && owned ? await uploadCheck(experiment, owned) : undefined;
+  const checks = { selector: checkSelector, continuity: experiment?.continuity, place, dataset, upload };
   if (experiment === null || names.size === 0) return { ...checks, queue: () => undefined };
   const admitted = await queues.admitted([...names], experiment.name);
   const wanted = (): string => {
@@ -93,4 +106,13 @@ async function placeCheck(
   );
   const found = isNeeded ? ((await storages?.()) ?? []) : [];
   return (location) => problemOfInput({ experiment: name, owner }, location, found);
+}
+
+async function uploadCheck(
+  { name, uploads }: Pick<ExperimentFacts, 'name' | 'uploads'>,
+  { owner, payloads }: OwnedPayloads,
+): Promise<CheckUpload> {
+  const ids = new Set(payloads.flatMap((payload) => payload?.uploadId ?? []));
+  const found = ids.size > 0 ? await uploads?.(owner, [...ids].slice(0, mostUploads)) : undefined;
+  return (id) => (found?.has(id) ? undefined : `a complete upload of ${owner} for ${name}, not expired`);
 }

@@ -98,6 +98,7 @@ export interface PayloadSpec {
   readonly inputs?: Maybe<readonly { readonly name: string; readonly location: string }[]>;
   readonly outputs?: Maybe<readonly string[]>;
   readonly outputDatasets?: Maybe<readonly { readonly output: string; readonly datasetId: string }[]>;
+  readonly uploadId?: Maybe<string>;
   readonly secrets?: Maybe<readonly JobSecretSpec[]>;
   readonly isTokenRequired?: Maybe<boolean>;
   readonly notice?: Maybe<NoticeSpec>;

@@ -96,7 +96,7 @@ function checkNodeLabels(
     errors.int([...path, 'failureLimit'], given.failureLimit, 1, 1_000_000);
     const own = new InputErrors<JobValueErrorCode>();
     if (given.requirements) checkRequirements(given.requirements, [...path, 'requirements'], own, checks);
-    if (given.payload) checkPayload(given.payload, [...path, 'payload'], own, checks.place, checks.dataset);
+    if (given.payload) checkPayload(given.payload, [...path, 'payload'], own, checks);
     if (given.payload) checkJobNotice({ ...given, payload: given.payload }, path, own);
     if (given.retry) checkRetry(given.retry, [...path, 'retry'], own);
     for (const { code, path: at, message } of own.all) errors.report(code, at, message);
