@@ -465,6 +465,25 @@ export type CloseWorkPoolUserErrorCode =
   /** The pool does not exist, or you may not see it. */
   | 'POOL_NOT_FOUND';
 
+/** An upload to complete. */
+export type CompleteUploadInput = {
+  /** The upload, by id. */
+  id: string;
+};
+
+/** Code of an error of `completeUpload`. */
+export type CompleteUploadUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A part is not in the storage, or has another size or digest there. `createUpload` gives an address for it. */
+  | 'PART_MISSING'
+  /** The storage of the upload was removed. */
+  | 'STORAGE_NOT_FOUND'
+  /** The storage cannot be used now, or has no valid credential. */
+  | 'STORAGE_UNAVAILABLE'
+  /** The upload does not exist, or belongs to somebody else. */
+  | 'UPLOAD_NOT_FOUND';
+
 /** Defaults and bounds for the continuity of jobs. A field that is not set keeps its value in an update; null removes it. */
 export type ContinuityPolicyInput = {
   /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
@@ -643,6 +662,38 @@ export type CreateStorageUserErrorCode =
   | 'REVISION_CONFLICT'
   /** A storage with this name exists, with other settings. */
   | 'STORAGE_NAME_TAKEN';
+
+/**
+ * An upload to create. The manifest describes the files, and the parts in their order are the contents of the files one
+ * after another; the how-to page "Run a folder" has the format.
+ */
+export type CreateUploadInput = {
+  /** Experiment whose jobs may use it. */
+  experiment: string;
+  /** Number of files, at most 100000. */
+  fileCount: number;
+  /** The manifest. */
+  manifest: UploadPartInput;
+  /** Name for people, 1 to 255 characters. */
+  name: string;
+  /** The parts of the content, at most 1000. */
+  parts: Array<UploadPartInput>;
+};
+
+/** Code of an error of `createUpload`. */
+export type CreateUploadUserErrorCode =
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A part is being removed from the storage. Repeat the call in some minutes. */
+  | 'REVISION_CONFLICT'
+  /** The experiment has no default storage. */
+  | 'STORAGE_NOT_FOUND'
+  /** The storage cannot be used now, or has no valid credential. */
+  | 'STORAGE_UNAVAILABLE'
+  /** Your uploads, or all of the experiment, would be too large or have too many files. */
+  | 'UPLOAD_LIMIT_EXCEEDED';
 
 /** A pool to create. */
 export type CreateWorkPoolInput = {
@@ -1624,6 +1675,8 @@ export type JobPayloadInput = {
    * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
+  /** Upload whose files the payload finds in its working folder: one of the owner for the experiment, complete. It is fetched before the inputs. */
+  uploadId?: string | null | undefined;
 };
 
 /** Condition that the worker of a job should meet. */
@@ -2402,6 +2455,23 @@ export type RemoveStorageUserErrorCode =
   | 'STORAGE_IN_USE'
   /** The storage does not exist. */
   | 'STORAGE_NOT_FOUND';
+
+/** An upload to remove. */
+export type RemoveUploadInput = {
+  /** The upload, by id. */
+  id: string;
+};
+
+/** Code of an error of `removeUpload`. */
+export type RemoveUploadUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The upload was used meanwhile. */
+  | 'REVISION_CONFLICT'
+  /** A live job uses the upload. */
+  | 'UPLOAD_IN_USE'
+  /** The upload does not exist, or belongs to somebody else. */
+  | 'UPLOAD_NOT_FOUND';
 
 /** Batch jobs of a queue that have ended. */
 export type ReportEndedBatchJobsInput = {
@@ -3562,6 +3632,21 @@ export type UpdateQueueUserErrorCode =
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
+/** A part of an upload. */
+export type UploadPartInput = {
+  /** SHA-256, in hexadecimal, lower case. */
+  sha256: string;
+  /** Size in bytes, 1 to 1 GiB; at most 32 MiB for a manifest. */
+  sizeBytes: number;
+};
+
+/** State of an upload. */
+export type UploadState =
+  /** Parts may be missing; jobs cannot use it yet. */
+  | 'OPEN'
+  /** All parts are in the storage. */
+  | 'READY';
+
 /** Kind of an estimate of a waiting time. */
 export type WaitEstimateKind =
   /** The waiting time is estimated: `seconds` and its bounds are set. */
@@ -3968,6 +4053,51 @@ export type CliUpdateExperimentMutationVariables = Exact<{
 
 
 export type CliUpdateExperimentMutation = { updateExperiment: { experiment: { name: string, title: string, description: string | null, revision: number, createdAt: string, shares: Array<{ path: string }>, continuity: { defaultContinueSeconds: number | null, maxContinueSeconds: number | null, defaultReassignAfterSeconds: number | null, minReassignAfterSeconds: number | null, maxReassignAfterSeconds: number | null } } | null, userErrors: Array<{ message: string, path: Array<string>, code: UpdateExperimentUserErrorCode }> } };
+
+export type CliUploadFragment = { id: string, name: string, state: UploadState, fileCount: number, sizeBytes: number, lastUsedAt: string, expiresAt: string };
+
+export type CliCreateUploadMutationVariables = Exact<{
+  input: CreateUploadInput;
+}>;
+
+
+export type CliCreateUploadMutation = { createUpload: { missingCount: number, upload: { id: string, name: string, state: UploadState, fileCount: number, sizeBytes: number, lastUsedAt: string, expiresAt: string } | null, missing: Array<{ name: string, url: string, trustedOrigins: Array<string>, expiresAt: string, validSeconds: number, sizeBytes: number | null, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: CreateUploadUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliCompleteUploadMutationVariables = Exact<{
+  input: CompleteUploadInput;
+}>;
+
+
+export type CliCompleteUploadMutation = { completeUpload: { upload: { id: string, name: string, state: UploadState, fileCount: number, sizeBytes: number, lastUsedAt: string, expiresAt: string } | null, userErrors: Array<{ code: CompleteUploadUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliRemoveUploadMutationVariables = Exact<{
+  input: RemoveUploadInput;
+}>;
+
+
+export type CliRemoveUploadMutation = { removeUpload: { upload: { id: string, name: string, state: UploadState, fileCount: number, sizeBytes: number, lastUsedAt: string, expiresAt: string } | null, userErrors: Array<{ code: RemoveUploadUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliUploadsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type CliUploadsQuery = { uploads: { nodes: Array<{ id: string, name: string, state: UploadState, fileCount: number, sizeBytes: number, lastUsedAt: string, expiresAt: string, experiment: { name: string } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type CliJobOutputsQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliJobOutputsQuery = { job: { id: string, state: JobState, outputFiles: Array<{ name: string, sizeBytes: number, sha256: string, url: string | null }> } | null };
+
+export type CliTaskOutputsQueryVariables = Exact<{
+  id: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliTaskOutputsQuery = { task: { id: string, jobs: { nodes: Array<{ id: string, taskIndex: number | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export type CliFleetDecisionFragment = { decidedAt: string, reason: FleetReason, message: string, targetJobs: number, previousTargetJobs: number, waitingUnits: number | null, lagSeconds: number | null, startedJobs: number, releasedJobs: number, cancelledJobs: number, decidedBy: { id: string } };
 
@@ -4955,6 +5085,13 @@ export const CliExperimentDetailsFragmentDoc = {"kind":"Document","definitions":
 {"kind":"Field","name":{"kind":"Name","value":"defaultReassignAfterSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"minReassignAfterSeconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"maxReassignAfterSeconds"}}]}}]} as unknown as DocumentNode<CliExperimentDetailsFragment, unknown>;
+export const CliUploadFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliUpload"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Upload"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliUploadFragment, unknown>;
 export const CliFleetDecisionFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliFleetDecision"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"FleetDecision"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"decidedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"reason"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
@@ -5692,6 +5829,74 @@ export const CliUpdateExperimentDocument = {"kind":"Document","definitions":[{"k
 {"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"shares"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"continuity"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliContinuityPolicy"}}]}}]}}]} as unknown as DocumentNode<CliUpdateExperimentMutation, CliUpdateExperimentMutationVariables>;
+export const CliCreateUploadDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCreateUpload"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateUploadInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createUpload"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"upload"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliUpload"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"missing"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}},
+{"kind":"Field","name":{"kind":"Name","value":"headers"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"trustedOrigins"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"validSeconds"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"missingCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliUpload"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Upload"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliCreateUploadMutation, CliCreateUploadMutationVariables>;
+export const CliCompleteUploadDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCompleteUpload"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CompleteUploadInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"completeUpload"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"upload"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliUpload"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliUpload"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Upload"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliCompleteUploadMutation, CliCompleteUploadMutationVariables>;
+export const CliRemoveUploadDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRemoveUpload"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RemoveUploadInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"removeUpload"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"upload"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliUpload"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliUpload"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Upload"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliRemoveUploadMutation, CliRemoveUploadMutationVariables>;
+export const CliUploadsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliUploads"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"uploads"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliUpload"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliUpload"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Upload"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"fileCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"lastUsedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}}]} as unknown as DocumentNode<CliUploadsQuery, CliUploadsQueryVariables>;
+export const CliJobOutputsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliJobOutputs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"outputFiles"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}}]}}]}}]} as unknown as DocumentNode<CliJobOutputsQuery, CliJobOutputsQueryVariables>;
+export const CliTaskOutputsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliTaskOutputs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"states"},"value":{"kind":"ListValue","values":[{"kind":"EnumValue","value":"FINISHED"}]}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"taskIndex"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliTaskOutputsQuery, CliTaskOutputsQueryVariables>;
 export const CliFleetsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliFleets"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"FleetFilter"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fleets"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},

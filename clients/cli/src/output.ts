@@ -192,3 +192,8 @@ export function bar(part: number, width: number): string {
   const filled = Math.max(0, Math.min(width, Math.round(part * width)));
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;
 }
+
+/** A word for a number of things. */
+export function plural(count: number, word: string): string {
+  return count === 1 ? word : `${word}s`;
+}

@@ -18,6 +18,9 @@ import { addIdentity } from './commands/login/identity.js';
 import { addLinks } from './commands/login/links.js';
 import { addLogin } from './commands/login/login.js';
 import { addRobots } from './commands/login/robots.js';
+import { addFetch } from './commands/files/fetch.js';
+import { addRun } from './commands/files/run.js';
+import { addUploads } from './commands/files/uploads.js';
 import { addLogs } from './commands/logs.js';
 import { addPolicy } from './commands/policy/policy.js';
 import { addHost } from './commands/site/host.js';
@@ -94,6 +97,9 @@ function createProgram(world: World, finish: Finish): Command {
     addRobots,
     addAuth,
     addSubmit,
+    addRun,
+    addFetch,
+    addUploads,
     addList,
     addShow,
     addWatch,

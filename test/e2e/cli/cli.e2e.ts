@@ -3,6 +3,7 @@
 import { beforeAll } from '@jest/globals';
 import { startStage } from './stage.js';
 import './submit.stories.js';
+import './files.stories.js';
 import './inspect.stories.js';
 import './change.stories.js';
 import './exit-codes.stories.js';

@@ -68,9 +68,14 @@ async function readPages(
 }
 
 /**
- * The stream is opened before the log is read, so nothing is missed; chunks that both bring are printed once.
+ * Prints the log of a job as it is written, until the job ends. The stream is opened before the log is read,
+ * so nothing is missed; chunks that both bring are printed once.
  */
-async function followLog(session: Session, id: string, attempt: number | undefined): Promise<ExitCode> {
+export async function followLog(
+  session: Session,
+  id: string,
+  attempt: number | undefined,
+): Promise<ExitCode> {
   await findJob(session, id);
   const { client, output } = session;
   const stream = client.subscribeResumable(

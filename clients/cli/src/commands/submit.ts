@@ -22,14 +22,10 @@ import { type SizeFlags, sizeOf, withSize } from '../flags/size-flags.js';
 import { readTaskFile } from '../task-file.js';
 import { watchJob, watchTask } from './watch.js';
 
-interface SubmitFlags extends DatasetFlags, JobContinuityFlags, NoticeFlags, SizeFlags {
-  readonly file?: string;
+/** Flags of one job. */
+export interface JobFlags extends JobContinuityFlags, NoticeFlags, SizeFlags {
   readonly experiment?: string;
   readonly name?: string;
-  readonly count?: number;
-  readonly scouts?: number;
-  readonly maxFailed?: number;
-  readonly maxRunning?: number;
   readonly share?: string;
   readonly priority?: number;
   readonly label: readonly Pair[];
@@ -49,6 +45,14 @@ interface SubmitFlags extends DatasetFlags, JobContinuityFlags, NoticeFlags, Siz
   readonly attempts?: number;
   readonly image?: string;
   readonly key?: string;
+}
+
+interface SubmitFlags extends DatasetFlags, JobFlags {
+  readonly file?: string;
+  readonly count?: number;
+  readonly scouts?: number;
+  readonly maxFailed?: number;
+  readonly maxRunning?: number;
   readonly watch?: boolean;
 }
 
@@ -61,8 +65,6 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .argument('[command...]', 'command and its arguments')
     .option('-f, --file <file>', 'YAML file of one task')
-    .option('-e, --experiment <name>', 'experiment of the job')
-    .option('--name <name>', 'name of the job (default: the command)')
     .option(
       '-c, --count <n>',
       'number of identical jobs to submit as one task; {{index}} is replaced in arguments',
@@ -82,7 +84,18 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
       '--max-running <n>',
       'with --count or --dataset: run at most this number of jobs at a time',
       wholeNumber(1, 1_000_000),
-    )
+    );
+  withDataset(withJob(command)).option('-w, --watch', 'watch until the end');
+  command.action((words: readonly string[], flags: SubmitFlags) =>
+    finish(withSession(command, world, (session) => submit(session, words, flags))),
+  );
+}
+
+/** Adds the flags of one job. */
+export function withJob(command: Command): Command {
+  command
+    .option('-e, --experiment <name>', 'experiment of the job')
+    .option('--name <name>', 'name of the job (default: the command)')
     .option('--share <path>', 'share to charge')
     .option('--priority <n>', 'priority from -1000 to 1000; larger runs earlier', wholeNumber(-1000, 1000))
     .option('-l, --label <key=value>', 'label; may be repeated', collectPairs, []);
@@ -116,13 +129,9 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
     )
     .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
     .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20));
-  withNotice(withJobContinuity(withDataset(command)))
+  return withNotice(withJobContinuity(command))
     .option('--image <image>', 'container image')
-    .option('--key <key>', 'idempotency key: the same key never submits twice')
-    .option('-w, --watch', 'watch until the end');
-  command.action((words: readonly string[], flags: SubmitFlags) =>
-    finish(withSession(command, world, (session) => submit(session, words, flags))),
-  );
+    .option('--key <key>', 'idempotency key: the same key never submits twice');
 }
 
 /** Requirements of the job. */
@@ -199,7 +208,8 @@ function refuseFlagsWithFile(words: readonly string[], flags: SubmitFlags): void
   );
 }
 
-function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobInput {
+/** The job that words and flags describe. @throws CliError without a command */
+export function jobOf([command, ...args]: readonly string[], flags: JobFlags): JobInput {
   if (command === undefined)
     throw new CliError(
       exitCodes.usage,
@@ -249,7 +259,7 @@ function collectSecrets(as: NonNullable<JobSecretInput['as']>) {
   };
 }
 
-function gpuOf({ gpus, gpu }: SubmitFlags): Pick<NonNullable<JobInput['requirements']>, 'gpu'> {
+function gpuOf({ gpus, gpu }: JobFlags): Pick<NonNullable<JobInput['requirements']>, 'gpu'> {
   if (gpus === undefined) return gpu === undefined ? {} : { gpu: gpuRequirementOf(gpu) };
   if (gpu?.count !== undefined) throw new CliError(exitCodes.usage, 'Give --gpus or --gpu count=, not both');
   return { gpu: { ...gpuRequirementOf(gpu ?? {}), count: gpus } };

@@ -4,7 +4,7 @@ import type {
   CliSchemaCheckFragment,
   CliSchemaVersionFragment,
 } from '../../operations.generated.js';
-import { type Output, printLine } from '../../output.js';
+import { type Output, printLine, plural } from '../../output.js';
 
 type Use = NonNullable<CliSchemaChangeFragment['use']>;
 
@@ -50,8 +50,4 @@ export function versionText({ number, kind, subgraphName, restoredFrom }: CliSch
   if (kind === 'ROLLBACK') return `version ${number}: ${whose} as in version ${restoredFrom}`;
   if (kind === 'WITHDRAWAL') return `version ${number}: without ${whose}`;
   return `version ${number}: ${kind === 'BASELINE' ? 'baseline' : whose}`;
-}
-
-function plural(count: number, word: string): string {
-  return count === 1 ? word : `${word}s`;
 }

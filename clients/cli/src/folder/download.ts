@@ -1,0 +1,181 @@
+/** Downloads of single files by signed addresses: continued, verified, and never in place of another file. */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { sleep } from '@rhizome/retry';
+import { isStorageError, problemOfPath, readSigned, StorageError } from '@rhizome/storage';
+
+/** A file to download. */
+export interface FileToFetch {
+  /** Path below the target folder, as the server names it. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Options of {@link download}. */
+export interface DownloadOptions {
+  /** Folder for the files. */
+  readonly folder: string;
+  /** Replaces a file that is there. */
+  readonly isForced: boolean;
+  readonly signal: AbortSignal;
+  /** An address of the file. @param isRefused asks for another one: the storage has refused the last one */
+  readonly address: (isRefused: boolean) => Promise<string>;
+  readonly onBytes?: ((count: number) => void) | undefined;
+  /** Pause before the first repetition, in milliseconds. */
+  readonly pauseMs?: number;
+}
+
+/** A file is there that the download would replace, or its name leads elsewhere. */
+export class NotWritten extends Error {}
+
+const mostTries = 5;
+
+/**
+ * Downloads a file. What an earlier attempt has left in a file `.NAME.….part` is not fetched again.
+ * @returns true if it was fetched, false if the same file is there already
+ * @throws NotWritten; StorageError; the signal's reason; an error of the disk
+ */
+export async function download(file: FileToFetch, options: DownloadOptions): Promise<boolean> {
+  const { folder, isForced, signal } = options;
+  const place = await placeOf(file.path, folder);
+  const there = await lstat(place).catch(() => undefined);
+  if (there && (await isSameFile(place, file, signal))) return false;
+  if (there?.isDirectory()) throw new NotWritten('a folder with this name exists');
+  if (there && !isForced) throw new NotWritten('another file with this name exists; --force replaces it');
+  const part = join(dirname(place), `.${basename(place).slice(0, 200)}.${file.sha256.slice(0, 12)}.part`);
+  await fetchPart(part, file, options);
+  if (isForced) await rename(part, place);
+  else {
+    await link(part, place).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw new NotWritten('another file with this name has appeared; --force replaces it');
+    });
+    await unlink(part);
+  }
+  return true;
+}
+
+/** The place of a file below the folder; its parents are made, and none of them is a link. */
+async function placeOf(path: string, folder: string): Promise<string> {
+  const problem = problemOfPath(path);
+  if (problem !== undefined) throw new NotWritten(`the name ${problem}`);
+  await mkdir(folder, { recursive: true });
+  let parent = folder;
+  for (const name of path.split('/').slice(0, -1)) {
+    parent = join(parent, name);
+    await mkdir(parent).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+    if (!(await lstat(parent)).isDirectory()) throw new NotWritten(`${parent} is no folder`);
+  }
+  return join(folder, path);
+}
+
+async function isSameFile(
+  place: string,
+  { sizeBytes, sha256 }: FileToFetch,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await lstat(place);
+  if (!found.isFile() || found.size !== sizeBytes) return false;
+  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return (await hashOf(file, signal)).digest('hex') === sha256;
+  } finally {
+    await file.close();
+  }
+}
+
+async function fetchPart(part: string, file: FileToFetch, options: DownloadOptions): Promise<void> {
+  const { signal, pauseMs = 500 } = options;
+  const handle = await open(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+  let isRefused = false;
+  let wasCorrupt = false;
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await fetchRest(handle, file, options, isRefused);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isStorageError(error)) throw error;
+        const isRepeated =
+          tries < mostTries &&
+          (error.kind === 'SLOW' ||
+            (error.kind === 'DENIED' && !isRefused) ||
+            (['CORRUPT', 'INVALID'].includes(error.kind) && !wasCorrupt));
+        if (['CORRUPT', 'INVALID'].includes(error.kind)) {
+          await handle.truncate(0);
+          wasCorrupt = true;
+        }
+        if (!isRepeated) throw error;
+        isRefused = error.kind === 'DENIED';
+        if (error.kind === 'SLOW') await sleep(pauseMs * 2 ** tries, signal);
+        signal.throwIfAborted();
+      }
+    }
+  } catch (error) {
+    // What is wrong is not continued.
+    if (isStorageError(error, 'CORRUPT', 'GONE')) await rm(part, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function fetchRest(
+  handle: FileHandle,
+  { sizeBytes, sha256 }: FileToFetch,
+  { signal, address, onBytes }: DownloadOptions,
+  isRefused: boolean,
+): Promise<void> {
+  let { size } = await handle.stat();
+  if (size > sizeBytes) {
+    await handle.truncate(0);
+    size = 0;
+  }
+  const hash = await hashOf(handle, signal);
+  if (size < sizeBytes) {
+    const url = await address(isRefused);
+    const signed = { method: 'GET' as const, url, headers: {}, expiresAt: new Date(Date.now() + 60_000) };
+    const { body, ...found } = await readSigned(signed, {
+      ...(size > 0 && { range: { start: size } }),
+      signal,
+    });
+    try {
+      if (found.sizeBytes !== sizeBytes)
+        throw new StorageError('CORRUPT', `The file has ${found.sizeBytes} bytes instead of ${sizeBytes}`);
+      for await (const bytes of body) {
+        const piece = bytes as Buffer;
+        for (let done = 0; done < piece.length;)
+          done += (await handle.write(piece, done, piece.length - done, size + done)).bytesWritten;
+        hash.update(piece);
+        size += piece.length;
+        onBytes?.(piece.length);
+        if (size > sizeBytes) throw new StorageError('CORRUPT', `The file has more than ${sizeBytes} bytes`);
+      }
+    } finally {
+      body.destroy();
+    }
+    if (size < sizeBytes) throw new StorageError('SLOW', 'The transfer ended early');
+  }
+  const digest = hash.digest('hex');
+  if (digest !== sha256)
+    throw new StorageError('CORRUPT', `The file has the SHA-256 ${digest} instead of ${sha256}`);
+}
+
+/** Hash of what a file has. */
+async function hashOf(handle: FileHandle, signal: AbortSignal): Promise<ReturnType<typeof createHash>> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(1024 ** 2);
+  for (let at = 0; ;) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+    signal.throwIfAborted();
+    if (bytesRead === 0) return hash;
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}
