@@ -27,6 +27,18 @@ export {
 export { openStorage, type StorageDependencies } from './open-storage.js';
 export { isStorageError, StorageError, type StorageErrorKind } from './storage-error.js';
 export { assertKey } from './keys.js';
+export {
+  assertDeclaredOutput,
+  assertOutputPath,
+  isDeclaredBy,
+  kindOfOutput,
+  longestOutputBytes,
+  mostOutputPathBytes,
+  mostOutputPatterns,
+  mostOutputs,
+  type OutputKind,
+  searchOf,
+} from './declared-outputs.js';
 export { parseSigningKeys } from './credentials.js';
 export { type ExpectedContent, pieceBytes, sourceOfBytes, sourceOfFile } from './sources.js';
 export { readSigned, type SignedOptions, writeSigned } from './http/transfers.js';

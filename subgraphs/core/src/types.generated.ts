@@ -2184,6 +2184,8 @@ export type FailJobInput = {
   readonly id: Scalars['ID']['input'];
   /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
+  /** Locations of the outputs that the attempt keeps (`keepOnFailure`), at most 100. */
+  readonly outputs?: InputMaybe<ReadonlyArray<JobOutputInput>>;
 };
 
 /** A report that attempts failed. */
@@ -2323,7 +2325,7 @@ export type FinishJobInput = {
   readonly id: Scalars['ID']['input'];
   /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
-  /** Locations of the declared outputs; the phase FINISHED requires all of them. */
+  /** Locations of the outputs, at most 1000; the phase FINISHED requires all declared files, and one of each declared pattern. */
   readonly outputs?: InputMaybe<ReadonlyArray<JobOutputInput>>;
   /** Phase of the end. A job without declared outputs is FINISHED at once. */
   readonly phase?: InputMaybe<FinishPhase>;
@@ -3485,7 +3487,10 @@ export type Job = Node & {
   readonly name: Scalars['String']['output'];
   /** Time before which the job is not started (backoff between attempts); null if it need not wait. */
   readonly notBefore?: Maybe<Scalars['DateTime']['output']>;
-  /** Stored outputs with addresses for some minutes; empty until the job is FINISHED. For lists of jobs, select `outputs` instead. */
+  /**
+   * Stored outputs with addresses for some minutes; empty until the job is FINISHED. For lists of jobs, select `outputs`
+   * instead.
+   */
   readonly outputFiles: ReadonlyArray<OutputFile>;
   /** Declared outputs that the worker registered; empty until then. */
   readonly outputs: ReadonlyArray<JobOutput>;
@@ -3557,6 +3562,15 @@ export type JoblogArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   attempt?: InputMaybe<Scalars['Int']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+/**
+ * One payload to run. It belongs to one experiment, waits for its parents, is sent to a worker of a queue, and
+ * may be tried several times; a terminal job never changes its state again.
+ */
+export type JoboutputFilesArgs = {
+  attempt?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /**
@@ -3691,6 +3705,8 @@ export type JobAttempt = {
   readonly isGivenBack: Scalars['Boolean']['output'];
   /** True if the attempt tests a host on which other jobs have failed. If it fails, it does not count as one of the job's attempts. */
   readonly isHostTest: Scalars['Boolean']['output'];
+  /** Outputs that the failed attempt kept (`keepOnFailure`); the files are removed 30 days after the end of the job. */
+  readonly keptOutputs: ReadonlyArray<JobOutput>;
   /** Time from the start of the payload to the return of its worker, in seconds, if another attempt had begun in the meantime. Null for other attempts. */
   readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Way in which the memory limit of the payload is enforced; null until it starts, and if the pilot did not report it. */
@@ -4137,7 +4153,7 @@ export type JobOutput = {
   readonly __typename?: 'JobOutput';
   /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   readonly location: Scalars['String']['output'];
-  /** The declared name. */
+  /** Path of the file in the output folder. */
   readonly name: Scalars['String']['output'];
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['output'];
@@ -4149,7 +4165,7 @@ export type JobOutput = {
 export type JobOutputInput = {
   /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   readonly location: Scalars['String']['input'];
-  /** The declared name. */
+  /** Path of the file in the output folder. */
   readonly name: Scalars['String']['input'];
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['input'];
@@ -4177,11 +4193,13 @@ export type JobPayload = {
   readonly inputs: ReadonlyArray<FileReference>;
   /** True if the payload receives a token with which it can read its own job and work on work units. */
   readonly isTokenRequired: Scalars['Boolean']['output'];
+  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist. */
+  readonly keepOnFailure: ReadonlyArray<Scalars['String']['output']>;
   /** Number of newest checkpoints that are kept. */
   readonly keptCheckpoints: Scalars['Int']['output'];
   /** Notice that the payload receives before its end; null for none. */
   readonly notice?: Maybe<JobNotice>;
-  /** Names of files that the payload must leave in its output folder. */
+  /** Files, folders (`results/`) and patterns (`plots/*.png`) that the payload must leave in its output folder. */
   readonly outputs: ReadonlyArray<Scalars['String']['output']>;
   /** Secrets that the payload receives, without their values. */
   readonly secrets: ReadonlyArray<JobSecret>;
@@ -4204,11 +4222,18 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   readonly isTokenRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  readonly keepOnFailure?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   readonly keptCheckpoints?: InputMaybe<Scalars['Int']['input']>;
   /** Notice that the payload receives before its end; none by default. */
   readonly notice?: InputMaybe<JobNoticeInput>;
-  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  /**
+   * Files that the payload must leave in its output folder, at most 100 entries of at most 512 bytes: a path
+   * (`hist.txt`, `plots/a.png`), a folder with all that is below it (`results/`), or a pattern (`plots/*.png`), of which
+   * at least one file must exist; at most 16 patterns. In them, `*` and `?` stand for characters other than `/`, and the part `**` for
+   * any number of folders. An attempt stores at most 1000 files.
+   */
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /**
    * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
@@ -5333,7 +5358,9 @@ export type OutputFile = {
   readonly __typename?: 'OutputFile';
   /** Time at which the URL expires; null without one, and for a URL that does not expire. */
   readonly expiresAt?: Maybe<Scalars['DateTime']['output']>;
-  /** The declared name. */
+  /** Location of the file, which other jobs of the owner may name as an input. */
+  readonly location: Scalars['String']['output'];
+  /** Path of the file in the output folder. */
   readonly name: Scalars['String']['output'];
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['output'];
@@ -8480,7 +8507,7 @@ export type SignJobFilesInput = {
   readonly reads?: InputMaybe<ReadonlyArray<SignedReadInput>>;
   /** The worker that holds the attempt. */
   readonly workerId: Scalars['ID']['input'];
-  /** Declared outputs to write, at most 100. */
+  /** Outputs to write, at most 100. */
   readonly writes?: InputMaybe<ReadonlyArray<SignedWriteInput>>;
 };
 
@@ -8564,7 +8591,7 @@ export type SignedReadInput = {
 
 /** A file to write. Its address accepts only this content, except at servers of WebDAV. */
 export type SignedWriteInput = {
-  /** Name of a declared output. */
+  /** Path of the file in the output folder: a declared one, or one in a declared folder or of a declared pattern. */
   readonly name: Scalars['String']['input'];
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['input'];
@@ -13473,7 +13500,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   notBefore?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  outputFiles?: Resolver<ReadonlyArray<ResolversTypes['OutputFile']>, ParentType, ContextType>;
+  outputFiles?: Resolver<ReadonlyArray<ResolversTypes['OutputFile']>, ParentType, ContextType, Partial<JoboutputFilesArgs>>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['JobOutput']>, ParentType, ContextType>;
   owner?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   payload?: Resolver<ResolversTypes['JobPayload'], ParentType, ContextType>;
@@ -13561,6 +13588,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   isGivenBack?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isHostTest?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  keptOutputs?: Resolver<ReadonlyArray<ResolversTypes['JobOutput']>, ParentType, ContextType>;
   lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   memoryLimit?: Resolver<Maybe<ResolversTypes['MemoryLimitMethod']>, ParentType, ContextType>;
   metPreferences?: Resolver<ReadonlyArray<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -13701,6 +13729,7 @@ export type JobPayloadResolvers<ContextType = Context, ParentType extends Resolv
   image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   inputs?: Resolver<ReadonlyArray<ResolversTypes['FileReference']>, ParentType, ContextType>;
   isTokenRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  keepOnFailure?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   keptCheckpoints?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   notice?: Resolver<Maybe<ResolversTypes['JobNotice']>, ParentType, ContextType>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
@@ -13954,6 +13983,7 @@ export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP
 
 export type OutputFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OutputFile'] = ResolversParentTypes['OutputFile']> = {
   expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  location?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   sha256?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;

@@ -41,6 +41,7 @@ export interface JobFlags extends JobContinuityFlags, NoticeFlags, SizeFlags {
   readonly jobToken?: boolean;
   readonly output: readonly string[];
   readonly outputDataset: readonly Pair[];
+  readonly keepOnFailure: readonly string[];
   readonly after: readonly string[];
   readonly attempts?: number;
   readonly image?: string;
@@ -117,7 +118,13 @@ export function withJob(command: Command): Command {
     .option('--job-token', 'give the job a token that reads the job itself (RHIZOME_JOB_TOKEN)')
     .option(
       '-o, --output <name>',
-      'file that the job writes to its output folder; may be repeated',
+      'file (hist.txt), folder (plots/) or pattern (plots/*.png) that the job writes to its output folder; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--keep-on-failure <name>',
+      'one of the outputs whose files are stored if an attempt fails, too; may be repeated',
       collect,
       [],
     )
@@ -236,6 +243,7 @@ export function jobOf([command, ...args]: readonly string[], flags: JobFlags): J
       ...(flags.outputDataset.length > 0 && {
         outputDatasets: flags.outputDataset.map(({ key, value }) => ({ output: key, datasetId: value })),
       }),
+      ...(flags.keepOnFailure.length > 0 && { keepOnFailure: [...flags.keepOnFailure] }),
       secrets: [...flags.secretVariable, ...flags.secretFile],
       ...(flags.jobToken === true && { isTokenRequired: true }),
       ...(flags.image === undefined ? {} : { image: flags.image }),

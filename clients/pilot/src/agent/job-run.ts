@@ -2,9 +2,10 @@ import type { Logger } from '@rhizome/log';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
 import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
+import { AttemptOutputs } from '../files/attempt-outputs.js';
 import { type AttemptFolders, removeFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
-import { findOutputs, stageIn, stageOut } from '../files/staging.js';
+import { stageIn } from '../files/staging.js';
 import { stageUpload } from '../files/uploads/stage-upload.js';
 import type { StoredFile } from '../files/stored-file.types.js';
 import { AttemptError } from '../payload/attempt-error.js';
@@ -42,6 +43,9 @@ import { type EndPhase, ProgressRecorder } from './progress-recorder.js';
 import { repeatInSilence } from './repeat-in-silence.js';
 import { ResultReports } from './result-reports.js';
 import { payloadLimits, startPayload, type PayloadDefaults } from './start-payload.js';
+
+/** Longest time for which outputs of a failed attempt are stored, in milliseconds: its job waits for it. */
+const keepMs = 120_000;
 
 /** Services that a job run uses. */
 export interface JobRunServices extends PayloadDefaults {
@@ -319,8 +323,18 @@ export class JobRun implements HeldRun {
     const { checkpointExitCode } = this.assignment.payload.notice ?? {};
     const failure =
       timedOut ?? (await this.#devices.attribute(failureOf(result, limits, checkpointExitCode)));
-    if (failure !== undefined) await this.#results.fail(failure, exitCode, signal, result.usage);
-    else await this.#finish(outputs, exitCode ?? 0, result.usage);
+    const own = new AttemptOutputs(this.assignment, outputs, this.#files, this.#services);
+    if (failure === undefined) return this.#finish(own, exitCode ?? 0, result.usage);
+    const kept = await this.#keep(own, failure);
+    await this.#results.fail(failure, { exitCode, signal, usage: result.usage, outputs: kept });
+  }
+
+  /** Where core cannot be reached, nothing can be stored. */
+  async #keep(outputs: AttemptOutputs, { family, code }: AttemptError): Promise<readonly StoredFile[]> {
+    if (code === 'CONTACT_LOST') return [];
+    // A host that ends the attempt has no more time than for the end of the payload.
+    const limitMs = family === 'WORKER' ? this.#services.graceSeconds * 1000 : keepMs;
+    return outputs.keep(limitMs, this.#dropped.signal);
   }
 
   /** Fetches the inputs; reports STARTING first if there are any. */
@@ -371,30 +385,30 @@ export class JobRun implements HeldRun {
     return payload;
   }
 
-  async #finish(folder: OutputFolder, exitCode: number, usage: Usage): Promise<void> {
-    const { payload, jobId, attemptId } = this.assignment;
+  async #finish(outputs: AttemptOutputs, exitCode: number, usage: Usage): Promise<void> {
+    const { payload } = this.assignment;
     const { signal } = this.#dropped;
-    const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): JobRecord => ({
+    const report = (phase: FinishReport['phase'], stored: readonly StoredFile[] = []): JobRecord => ({
       kind: 'FINISH',
-      report: { phase, exitCode, usage, outputs },
+      report: { phase, exitCode, usage, outputs: stored },
     });
     let stored: readonly StoredFile[] = [];
     try {
       if (payload.outputs.length > 0) {
         await this.#enter('HOLDING', report);
-        const found = await findOutputs(payload.outputs, folder, signal);
+        const found = await outputs.find(signal);
         await this.#enter('TRANSFERRING', report);
-        const { store, usesStorages } = this.#services;
-        const send = async (): Promise<readonly StoredFile[]> =>
-          (usesStorages ? await this.#files.store(found, folder, signal) : undefined) ??
-          stageOut(found, folder, { jobId, attemptId }, store, signal);
+        const send = async (): Promise<readonly StoredFile[]> => outputs.store(found, signal);
         stored = await repeatInSilence(send, this.#services, this.#stopped);
       }
       await this.#results.finish(report('FINISHED', stored));
       await this.#checkpoints?.removeAll();
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
-      await this.#results.fail(error, exitCode, null, usage);
+      // What could not be stored is not tried again.
+      const isFound = ['OUTPUT_MISSING', 'OUTPUT_LIMIT_EXCEEDED'].includes(error.code);
+      const kept = isFound ? await this.#keep(outputs, error) : [];
+      await this.#results.fail(error, { exitCode, signal: null, usage, outputs: kept });
     }
   }
 
@@ -414,7 +428,8 @@ export class JobRun implements HeldRun {
     const failure = known
       ? error
       : new AttemptError('WORKER', 'PILOT_FAULT', `Internal error of the pilot: ${String(error)}`, true);
-    await this.#results.fail(failure, null, null, null).catch((fault: unknown) => {
+    const unknown = { exitCode: null, signal: null, usage: null };
+    await this.#results.fail(failure, unknown).catch((fault: unknown) => {
       if (!this.isDropped) log.error({ err: fault }, 'attempt failure not reported');
     });
   }

@@ -84,6 +84,50 @@ describe('findOutputs', () => {
   });
 });
 
+describe('a failed attempt', () => {
+  const declared = { outputs: ['hist.txt', 'logs/'], keepOnFailure: ['logs/'] };
+  const failed = async (shell: string, job: object = {}): Promise<FailReport> => {
+    setup.core.add({
+      jobId: 'job_a',
+      shell: `mkdir -p "$RHIZOME_OUTPUTS/logs"; cd "$RHIZOME_OUTPUTS"; echo fit > logs/fit.log; ${shell}`,
+      payload: declared,
+      ...job,
+    });
+    setup.start({ isolation: withoutIsolation });
+    await setup.core.until('job_a ends', setup.ended('job_a'));
+    return setup.detailOf<FailReport>('failed', 'job_a');
+  };
+
+  it.each([
+    ['its payload fails', 'echo half > hist.txt; exit 3', {}, 'EXIT_CODE'],
+    ['its payload is killed at its walltime', 'exec sleep 30', { walltimeSeconds: 1 }, 'WALLTIME_EXCEEDED'],
+    ['an output is missing', 'true', {}, 'OUTPUT_MISSING'],
+    ['an output cannot be stored', 'ln -s /etc/passwd hist.txt', {}, 'OUTPUT_MISSING'],
+  ])('keeps the outputs that its job wants to be kept if %s', async (_, shell, job, code) => {
+    const { error, outputs } = await failed(shell, job);
+    expect(error.code).toBe(code);
+    expect(outputs).toMatchObject([
+      { name: 'logs/fit.log', location: expect.stringMatching(/^job_a\/.*\/logs\/fit.log$/), sizeBytes: 4 },
+    ]);
+    expect(await storedTexts()).toEqual(['fit\n']);
+  });
+
+  it('leaves out what cannot be stored, and is reported', async () => {
+    const { error, outputs } = await failed('ln -s /etc/passwd logs/link; mkfifo logs/fifo; exit 3');
+    expect(error.code).toBe('EXIT_CODE');
+    expect(outputs).toMatchObject([{ name: 'logs/fit.log' }]);
+    expect(await storedTexts()).toEqual(['fit\n']);
+  });
+
+  it('keeps nothing if its payload replaced the output folder', async () => {
+    const { error, outputs } = await failed(
+      'cd /; rm -r "$RHIZOME_OUTPUTS"; ln -s "$HOST" "$RHIZOME_OUTPUTS"; exit 3',
+    );
+    expect([error.code, outputs]).toEqual(['EXIT_CODE', []]);
+    expect(await storedTexts()).toEqual([]);
+  });
+});
+
 describe('removeFolder', () => {
   it('changes no folder of the host through a link', async () => {
     await link(join(host, 'token'), join(host, 'other'));

@@ -1,7 +1,6 @@
 import type { Logger } from '@rhizome/log';
 import { AttemptError } from '../payload/attempt-error.js';
-import type { Usage } from '../payload/usage-meter.js';
-import type { HeldJob, Refusal, StartReport } from '../protocol/core-protocol.js';
+import type { FailReport, HeldJob, Refusal, StartReport } from '../protocol/core-protocol.js';
 import type { JobReports } from '../report/job-reports.js';
 import type { ReportResult } from '../report/reporter.js';
 import type { JobRecord } from '../spool/spool.types.js';
@@ -48,16 +47,11 @@ export class ResultReports {
     this.#hasReportedEnd = true;
   }
 
-  async fail(
-    error: AttemptError,
-    exitCode: number | null,
-    signal: string | null,
-    usage: Usage | null,
-  ): Promise<void> {
+  async fail(error: AttemptError, end: Omit<FailReport, keyof HeldJob | 'error'>): Promise<void> {
     const { family, code, message, retryable } = error;
     this.#log.info({ family, code, reason: message }, 'attempt failed');
     const reported = { family, code, message: message.slice(0, 2000), retryable };
-    await this.finish({ kind: 'FAIL', report: { exitCode, signal, error: reported, usage } });
+    await this.finish({ kind: 'FAIL', report: { ...end, error: reported } });
   }
 
   /**

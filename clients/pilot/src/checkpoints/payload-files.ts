@@ -3,8 +3,8 @@ import { normalize } from 'node:path';
 import {
   type FolderIdentity,
   identityOfFolder,
+  openFileBelow,
   openFolder,
-  openPlainFile,
   pathOf,
   refusalOfFile,
   reopenFolder,
@@ -68,21 +68,12 @@ export class PayloadFiles {
     const clean = normalize(path);
     const prefix = this.#prefixes.find((one) => clean.startsWith(one));
     if (prefix === undefined || clean.includes('\0')) throw new FileRefused(path, outside);
-    const names = clean.slice(prefix.length).split('/');
-    const last = names.pop();
-    if (last === undefined || last === '') throw new FileRefused(path, 'it is not a regular file');
-    let folder = this.#root;
+    const relative = clean.slice(prefix.length);
+    if (relative === '' || relative.endsWith('/')) throw new FileRefused(path, 'it is not a regular file');
     try {
-      for (const name of names) {
-        const next = await openFolder(`${pathOf(folder)}/${name}`);
-        if (folder !== this.#root) await folder.close();
-        folder = next;
-      }
-      return await openPlainFile(`${pathOf(folder)}/${last}`);
+      return await openFileBelow(this.#root, relative);
     } catch (error) {
       throw new FileRefused(path, reasonOf(error));
-    } finally {
-      if (folder !== this.#root) await folder.close();
     }
   }
 }

@@ -1,16 +1,28 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  link,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { openFileStore } from './file-store.js';
-import { OutputFolder } from './output-folder.js';
+import { type FoundOutput, OutputFolder } from './output-folder.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
-import { findOutputs, stageIn, stageOut } from './staging.js';
+import { findOutputs } from './find-outputs.js';
+import { stageIn, stageOut } from './staging.js';
 import { SignedFiles } from './signed-files.js';
 import type { FileStore } from './file-store.types.js';
 
@@ -43,6 +55,11 @@ afterEach(async () => {
   await outputFolder.close();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** Finds outputs of a job that may have four files, of 5 MiB together. */
+async function find(entries: readonly string[]): Promise<readonly FoundOutput[]> {
+  return findOutputs(entries, outputFolder, { files: 4, bytes: 5 * 1024 ** 2 }, open);
+}
 
 /** A server that keeps files in a folder, as WebDAV servers and object stores do for PUT and GET. */
 async function serveFiles(): Promise<string> {
@@ -83,8 +100,10 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     const big = Buffer.alloc(3_000_000, 'x');
     await writeFile(join(folders.outputs, 'events €.bin'), big);
     await writeFile(join(folders.outputs, 'empty'), '');
-    const found = await findOutputs(['events €.bin', 'empty'], outputFolder, open);
-    const stored = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    const found = await find(['events €.bin', 'empty']);
+    const stored = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, {
+      signal: open,
+    });
     expect(stored).toEqual([
       {
         name: 'events €.bin',
@@ -117,16 +136,14 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 
   it('keeps no partial files, and no attempt replaces the files of another', async () => {
     await writeFile(join(folders.outputs, 'a'), 'first');
-    const found = await findOutputs(['a'], outputFolder, open);
-    const [first] = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    const found = await find(['a']);
+    const [first] = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, {
+      signal: open,
+    });
     await writeFile(join(folders.outputs, 'a'), 'second');
-    await stageOut(
-      await findOutputs(['a'], outputFolder, open),
-      outputFolder,
-      { jobId: 'job_p', attemptId: 'att_2' },
-      store,
-      open,
-    );
+    await stageOut(await find(['a']), outputFolder, { jobId: 'job_p', attemptId: 'att_2' }, store, {
+      signal: open,
+    });
     await store.get(first?.location ?? '', join(folder, 'fetched'), open);
     expect(await readFile(join(folder, 'fetched'), 'utf8')).toBe('first');
     const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.part'));
@@ -157,11 +174,11 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
   it('fails the attempt if a file differs from what its parent stored', async () => {
     await writeFile(join(folders.outputs, 'a'), 'content');
     const stored = await stageOut(
-      await findOutputs(['a'], outputFolder, open),
+      await find(['a']),
       outputFolder,
       { jobId: 'job_p', attemptId: 'att_1' },
       store,
-      open,
+      { signal: open },
     );
     const outputs = stored.map((file) => ({ ...file, sha256: sha256('other') }));
     await expect(
@@ -249,7 +266,7 @@ describe('a file server', () => {
 describe('findOutputs', () => {
   it('names all outputs that are missing', async () => {
     await writeFile(join(folders.outputs, 'there'), '');
-    await expect(findOutputs(['a', 'there', 'b'], outputFolder, open)).rejects.toMatchObject({
+    await expect(find(['a', 'there', 'b'])).rejects.toMatchObject({
       code: 'OUTPUT_MISSING',
       message: 'Declared outputs are missing, or are not regular files in the output folder: "a", "b"',
     });
@@ -258,8 +275,108 @@ describe('findOutputs', () => {
   it('refuses links, folders and files outside of the output folder', async () => {
     await symlink('/etc/hostname', join(folders.outputs, 'link'));
     await mkdir(join(folders.outputs, 'folder'));
-    for (const name of ['link', 'folder', '../inputs.json', '..', '']) {
-      await expect(findOutputs([name], outputFolder, open)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
-    }
+    await symlink('folder', join(folders.outputs, 'to-folder'));
+    await writeFile(join(folders.outputs, 'folder', 'file'), '');
+    const refused = [
+      'link',
+      'folder',
+      '../inputs.json',
+      '..',
+      '',
+      'to-folder/file',
+      'to-folder/',
+      '../*',
+      '/',
+    ];
+    for (const name of refused) await expect(find([name])).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
+  });
+
+  describe('of folders and patterns', () => {
+    const make = async (...paths: readonly string[]): Promise<void> => {
+      for (const path of paths) {
+        await mkdir(dirname(join(folders.outputs, path)), { recursive: true });
+        await writeFile(join(folders.outputs, path), path);
+      }
+    };
+    const names = async (entries: readonly string[]): Promise<readonly string[]> =>
+      (await find(entries)).map(({ name }) => name);
+
+    it('finds what they contain, each file once', async () => {
+      await make('plots/b.png', 'plots/a.png', 'plots/log', 'plots/old/c.png', 'x.root', 'other/file');
+      expect(await names(['plots/*.png'])).toEqual(['plots/a.png', 'plots/b.png']);
+      expect(await names(['plots/', 'plots/*.png'])).toEqual(
+        ['a.png', 'b.png', 'log', 'old/c.png'].map((name) => `plots/${name}`),
+      );
+      expect(await names(['x.root', '**/*.png'])).toEqual([
+        ...['x.root', 'plots/a.png', 'plots/b.png', 'plots/old/c.png'],
+      ]);
+      expect(await names(['*/*/*.png'])).toEqual(['plots/old/c.png']);
+    });
+
+    it('accepts an empty folder, and no folder or pattern without anything', async () => {
+      await mkdir(join(folders.outputs, 'empty'));
+      expect(await names(['empty/'])).toEqual([]);
+      await expect(find(['gone/', 'gone/*.png', '*.png'])).rejects.toMatchObject({
+        code: 'OUTPUT_MISSING',
+        message: expect.stringContaining(
+          '"gone/", "gone/*.png" (no file matches), "*.png" (no file matches)',
+        ),
+      });
+    });
+
+    it('follows no link, and refuses those that match', async () => {
+      await make('results/a', 'file');
+      await symlink('/etc', join(folders.outputs, 'results', 'etc'));
+      await link(join(folders.outputs, 'file'), join(folders.outputs, 'results', 'hard'));
+      await expect(find(['results/'])).rejects.toMatchObject({
+        code: 'OUTPUT_MISSING',
+        message: expect.stringMatching(/"results\/etc" \(it is a link\), "results\/hard" \(it has several/),
+      });
+      expect(await names(['results/a*'])).toEqual(['results/a']);
+      await expect(find(['**/hostname'])).rejects.toMatchObject({
+        message: expect.stringContaining('no file matches'),
+      });
+    });
+
+    it('refuses more files and more bytes than the job may store, without reading them', async () => {
+      await make('a/1', 'a/2', 'a/3', 'a/4', 'a/5');
+      await expect(find(['a/'])).rejects.toMatchObject({
+        ...{ family: 'DATA', code: 'OUTPUT_LIMIT_EXCEEDED', retryable: false },
+        message: 'Outputs exceed a limit: "a/5" (more than 4 files)',
+      });
+      await truncate(join(folders.outputs, 'a', '1'), 2 ** 40);
+      await expect(find(['a/1'])).rejects.toMatchObject({
+        message:
+          'Outputs exceed a limit: "a/1" (all outputs together have more than 5 MiB, the scratch space of the job)',
+      });
+    });
+
+    it('refuses a tree that is deeper than it may be', async () => {
+      await make(`${'d/'.repeat(40)}x`);
+      await expect(find(['**/x'])).rejects.toMatchObject({ code: 'OUTPUT_LIMIT_EXCEEDED' });
+    });
+
+    it('passes them to a child with their folders', async () => {
+      await make('plots/a.png', 'plots/old/c.png');
+      const store = openFileStore(join(folder, 'store'));
+      const attempt = { jobId: 'job_p', attemptId: 'att_1' };
+      const stored = await stageOut(await find(['plots/']), outputFolder, attempt, store, { signal: open });
+      expect(stored.map(({ location }) => location)).toEqual([
+        ...['job_p/att_1/plots/a.png', 'job_p/att_1/plots/old/c.png'],
+      ]);
+      const plan = { inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] };
+      await stageIn(plan, folders, { store, signed }, open);
+      const path = join(folders.inputs, 'job_p', 'plots', 'old', 'c.png');
+      expect(await readFile(path, 'utf8')).toBe('plots/old/c.png');
+      const outside = stored.map((file) => ({ ...file, name: '../../x' }));
+      await expect(
+        stageIn(
+          { ...plan, parents: [{ jobId: 'job_p', outputs: outside }] },
+          folders,
+          { store, signed },
+          open,
+        ),
+      ).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    });
   });
 });

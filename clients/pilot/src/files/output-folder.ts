@@ -2,17 +2,19 @@ import { dirname } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { checksumFile, type Digest } from './checksum.js';
-import { isPlainName } from './file-store.js';
+import { assertDeclaredOutput, assertOutputPath, isStorageError } from '@rhizome/storage';
 import {
   type FolderIdentity,
+  openFileBelow,
   openFolder,
-  openPlainFile,
   pathOf,
   refusalOfFile,
 } from '@rhizome/storage/open-folder';
+import { pathsOf, SearchEnded, type SearchLimits } from './output-search.js';
 
 /** A declared output that exists, with its checksum. */
 export interface FoundOutput extends Digest {
+  /** Path in the folder, with `/`. */
   readonly name: string;
   /** Inode of the file that was read. */
   readonly inode: bigint;
@@ -23,7 +25,12 @@ export interface RefusedOutput {
   readonly name: string;
   /** Undefined if there is no such file. */
   readonly reason: string | undefined;
+  /** True if it exceeds a limit of the outputs of an attempt. */
+  readonly isOverLimit?: boolean;
 }
+
+/** Returns why no more files of this size are stored; undefined if it may be. */
+export type Budget = (sizeBytes: number) => string | undefined;
 
 /**
  * The folder for the outputs of one attempt. It is opened before the payload starts and stays open: whatever
@@ -83,15 +90,32 @@ export class OutputFolder {
     }
   }
 
+  /**
+   * Paths of what an entry declares, which need not be regular files, or why they cannot be searched.
+   */
+  async search(entry: string, limits: SearchLimits): Promise<readonly string[] | RefusedOutput> {
+    const problem = problemOf(() => assertDeclaredOutput(entry));
+    if (problem !== undefined) return { name: entry, reason: problem };
+    try {
+      return await pathsOf(this.#folder, entry, limits);
+    } catch (error) {
+      limits.signal.throwIfAborted();
+      return refusalOf(entry, error);
+    }
+  }
+
   /** Reads an output for its checksum, or returns why it cannot be one. */
-  async find(name: string, signal: AbortSignal): Promise<FoundOutput | RefusedOutput> {
-    if (!isPlainName(name)) return { name, reason: undefined };
+  async find(name: string, budget: Budget, signal: AbortSignal): Promise<FoundOutput | RefusedOutput> {
+    const problem = problemOf(() => assertOutputPath(name));
+    if (problem !== undefined) return { name, reason: problem };
     const file = await this.#open(name).catch((error: unknown) => refusalOf(name, error));
     if (!('fd' in file)) return file;
     try {
       const found = await file.stat({ bigint: true });
       const reason = this.#refusal(found);
       if (reason !== undefined) return { name, reason };
+      const excess = budget(Number(found.size));
+      if (excess !== undefined) return { name, reason: excess, isOverLimit: true };
       return { name, inode: found.ino, ...(await checksumFile(pathOf(file), signal)) };
     } finally {
       await file.close();
@@ -114,11 +138,22 @@ export class OutputFolder {
   }
 
   async #open(name: string): Promise<FileHandle> {
-    return openPlainFile(`${pathOf(this.#folder)}/${name}`);
+    return openFileBelow(this.#folder, name);
   }
 
   #refusal(file: BigIntStats): string | undefined {
     return refusalOfFile(file, this.#identity.dev);
+  }
+}
+
+/** Message of the error that a check throws; undefined if it throws none. */
+function problemOf(check: () => void): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (!isStorageError(error, 'INVALID')) throw error;
+    return error.message;
   }
 }
 
@@ -127,8 +162,10 @@ function refusalOf(name: string, error: unknown): RefusedOutput {
   const reasons: Readonly<Record<string, string | undefined>> = {
     ENOENT: undefined,
     ELOOP: 'it is a link',
+    ENOTDIR: 'a part of its path is a link or no folder',
     EACCES: 'it may not be read',
     ENXIO: 'it is not a regular file',
   };
+  if (error instanceof SearchEnded) return { name, reason: error.message, isOverLimit: true };
   return { name, reason: code in reasons ? reasons[code] : code };
 }

@@ -185,14 +185,14 @@ describe('SignedFiles.store', () => {
   });
   afterEach(() => outputs.close());
   const found = async () => {
-    const output = await outputs.find('hist.root', open);
+    const output = await outputs.find('hist.root', () => undefined, open);
     if (!('sha256' in output)) throw new Error('not found');
     return [output];
   };
 
   it('stores outputs whole after faults that pass, and returns their locations', async () => {
     storage.faults = ['break', 503];
-    const stored = await files.store(await found(), outputs, open);
+    const stored = await files.store(await found(), outputs, { signal: open });
     expect(stored).toEqual([
       { name: 'hist.root', location: 'rhizome://site/out/hist.root', ...digestOf(content) },
     ]);
@@ -206,7 +206,7 @@ describe('SignedFiles.store', () => {
     ['has not read a new key yet', 403],
   ])('keeps outputs while the storage %s, and stores them then', async (_, status) => {
     storage.faults = times(10, status);
-    expect(await patient.store(await found(), outputs, open)).toHaveLength(1);
+    expect(await patient.store(await found(), outputs, { signal: open })).toHaveLength(1);
     expect((await storage.read('out/hist.root')).equals(content)).toBe(true);
     expect(storage.requests).toHaveLength(11);
   });
@@ -214,7 +214,7 @@ describe('SignedFiles.store', () => {
   it('waits for new keys also after a storage was away for longer than for them', async () => {
     storage.faults = [...times(10, 503), 403, 503, 403];
     const waiting = new SignedFiles(storage.sign, { pauseMs: 1, deniedMs: 1 });
-    expect(await waiting.store(await found(), outputs, open)).toHaveLength(1);
+    expect(await waiting.store(await found(), outputs, { signal: open })).toHaveLength(1);
     expect(storage.requests).toHaveLength(14);
   });
 
@@ -224,7 +224,7 @@ describe('SignedFiles.store', () => {
       if ((refusals += 1) > 10) return storage.sign(...call);
       throw new CoreRefused('STORAGE_UNAVAILABLE', 'its credential is being replaced');
     };
-    const storing = new SignedFiles(replaced, { pauseMs: 1 }).store(await found(), outputs, open);
+    const storing = new SignedFiles(replaced, { pauseMs: 1 }).store(await found(), outputs, { signal: open });
     expect(await storing).toHaveLength(1);
   });
 
@@ -233,23 +233,31 @@ describe('SignedFiles.store', () => {
     const taken = new AbortController();
     const onFault = (): void => taken.abort(new Error('taken'));
     const storing = new SignedFiles(storage.sign, { pauseMs: 1, onFault });
-    await expect(storing.store(await found(), outputs, taken.signal)).rejects.toThrow('taken');
+    await expect(storing.store(await found(), outputs, { signal: taken.signal })).rejects.toThrow('taken');
+  });
+
+  it('leaves out what cannot be stored, if asked to', async () => {
+    storage.faults = [413];
+    const failures: string[] = [];
+    const onFailed = ({ code }: { readonly code: string }): void => void failures.push(code);
+    expect(await files.store(await found(), outputs, { signal: open, onFailed })).toEqual([]);
+    expect(failures).toEqual(['OUTPUT_TOO_LARGE']);
   });
 
   it('writes to the server to which it is redirected', async () => {
     storage.faults = ['redirect', 'redirect'];
-    expect(await files.store(await found(), outputs, open)).toHaveLength(1);
+    expect(await files.store(await found(), outputs, { signal: open })).toHaveLength(1);
     expect((await storage.read('out/hist.root')).equals(content)).toBe(true);
   });
 
   it('returns nothing where core has no storage for them', async () => {
     const none = new SignedFiles(async () => Promise.reject(new CoreRefused('STORAGE_NOT_FOUND', 'none')));
-    expect(await none.store(await found(), outputs, open)).toBeUndefined();
+    expect(await none.store(await found(), outputs, { signal: open })).toBeUndefined();
   });
 
   it('does not repeat an output that is too large', async () => {
     storage.faults = [413];
-    await expect(files.store(await found(), outputs, open)).rejects.toMatchObject({
+    await expect(files.store(await found(), outputs, { signal: open })).rejects.toMatchObject({
       ...{ family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
     });
   });
@@ -260,7 +268,7 @@ describe('SignedFiles.store', () => {
     [503, 'OUTPUT_NOT_STORED'],
   ])('fails with status %i that does not pass with %s', async (status, code) => {
     storage.faults = times(10_000, status);
-    await expect(files.store(await found(), outputs, open)).rejects.toMatchObject({
+    await expect(files.store(await found(), outputs, { signal: open })).rejects.toMatchObject({
       ...{ family: 'DATA', code, retryable: true },
     });
   });

@@ -48,6 +48,15 @@ const inputPatience: Patience = { passingMs: 10 * minuteMs, deniedMs: minuteMs, 
 /** An output is the work of the whole attempt: it waits on the disk for a storage that is away for a day. */
 const outputPatience: Patience = { passingMs: 1440 * minuteMs, deniedMs: 15 * minuteMs, pauseMs: 250 };
 
+/** Options for storing outputs. */
+export interface StoreOptions {
+  readonly signal: AbortSignal;
+  /** Other limits of the repetition than those for outputs. */
+  readonly patience?: Partial<Patience>;
+  /** Gets each file that could not be stored, which is left out then; without it, the first one is thrown. */
+  readonly onFailed?: ((failure: AttemptError) => void) | undefined;
+}
+
 /** The files of one job that are in storages. */
 export class SignedFiles {
   readonly #sign: SignFiles;
@@ -72,12 +81,12 @@ export class SignedFiles {
   async store(
     outputs: readonly FoundOutput[],
     folder: OutputFolder,
-    signal: AbortSignal,
+    { signal, patience, onFailed }: StoreOptions,
   ): Promise<readonly StoredFile[] | undefined> {
     const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
     const book = new AddressBook({ writes }, this.#sign);
-    const options = { patience: { ...outputPatience, ...this.#patience }, signal };
-    const stored: StoredFile[] = [];
+    const options = { patience: { ...outputPatience, ...patience, ...this.#patience }, signal };
+    const stored: (StoredFile | undefined)[] = [];
     let isStored = true;
     await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
       if (!isStored) return;
@@ -89,12 +98,15 @@ export class SignedFiles {
         book.done({ name });
         stored[at] = { name, location, sizeBytes, sha256 };
       } catch (error) {
-        signal.throwIfAborted();
         if (isWithoutStorage(error)) isStored = false;
-        else throw outputError(output.name, error);
+        else if (onFailed) onFailed(outputError(output.name, error));
+        else {
+          signal.throwIfAborted();
+          throw outputError(output.name, error);
+        }
       }
     });
-    return isStored ? stored : undefined;
+    return isStored ? stored.filter((file) => file !== undefined) : undefined;
   }
 }
 

@@ -1,15 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
-import { withoutCredentials } from '@rhizome/storage';
+import { assertOutputPath, withoutCredentials } from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile } from './checksum.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download } from './http-store.js';
-import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';
+import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
-import type { SignedFiles, SignedReader } from './signed-files.js';
+import type { SignedFiles, SignedReader, StoreOptions } from './signed-files.js';
 import type { InputFile, ParentOutputs, StoredFile } from './stored-file.types.js';
 
 /** Files that a job reads. */
@@ -59,14 +59,15 @@ export async function stageIn(
     ...plan.inputs.map((file) => ({ file, folder: folders.work, jobId: null })),
     ...parents.flatMap(({ jobId, outputs, folder }) => outputs.map((file) => ({ file, folder, jobId }))),
   ];
-  for (const { file } of wanted) assertFetchable(file);
+  for (const { file, jobId } of wanted) assertFetchable(file, jobId);
   const inStorages = wanted.filter(({ file }) => isInStorage(file));
   const reader = signed.reader(inStorages.map(({ file: { name }, jobId }) => ({ name, jobId })));
-  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder, jobId }) =>
-    isInStorage(file)
+  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder, jobId }) => {
+    if (file.name.includes('/')) await mkdir(dirname(join(folder, file.name)), { recursive: true });
+    await (isInStorage(file)
       ? fetchSigned(file, { folder, jobId }, reader, signal)
-      : fetchInput(file, folder, store, signal),
-  );
+      : fetchInput(file, folder, store, signal));
+  });
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
       jobId,
@@ -79,15 +80,27 @@ export async function stageIn(
 }
 
 /** Fails before anything is fetched: another attempt would fail the same way. */
-function assertFetchable({ name, location }: InputFile): void {
+function assertFetchable({ name, location }: InputFile, jobId: string | null): void {
   const input = `Input ${JSON.stringify(name)}`;
   const invalid = (reason: string): AttemptError => new AttemptError('DATA', 'INPUT_INVALID', reason, false);
-  if (!isPlainName(name)) throw invalid(`${input}: the name is not a file name; must be without "/"`);
+  if (jobId === null && !isPlainName(name))
+    throw invalid(`${input}: the name is not a file name; must be without "/"`);
+  if (jobId !== null && !isOutputPath(name))
+    throw invalid(`${input} of job ${jobId}: the name is not a path in the output folder`);
   const scheme = schemeOf(location);
   if (scheme === undefined || scheme === 'http' || scheme === 'https' || storageSchemes.has(scheme)) return;
   throw invalid(
     `${input}: workers cannot fetch from ${scheme}://; the location must be an http(s) URL, a location in a storage, or a path in the file store`,
   );
+}
+
+function isOutputPath(name: string): boolean {
+  try {
+    assertOutputPath(name);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isInStorage = ({ location }: InputFile): boolean => storageSchemes.has(schemeOf(location));
@@ -131,35 +144,6 @@ async function fetchInput(
 }
 
 /**
- * Finds all declared outputs.
- * @throws AttemptError DATA OUTPUT_MISSING that lists all that are missing or not regular files
- */
-export async function findOutputs(
-  names: readonly string[],
-  folder: OutputFolder,
-  signal: AbortSignal,
-): Promise<readonly FoundOutput[]> {
-  const missing = (message: string): AttemptError =>
-    new AttemptError('DATA', 'OUTPUT_MISSING', message, true);
-  if (!(await folder.isInPlace()))
-    throw missing('No output is stored: the payload replaced the output folder, or a folder above it');
-  const results: (FoundOutput | RefusedOutput)[] = [];
-  await forEachConcurrently([...names.entries()], concurrentTransfers, async ([index, name]) => {
-    results[index] = await folder.find(name, signal);
-  });
-  const found = results.filter((result): result is FoundOutput => 'sha256' in result);
-  const refused = results.filter((result): result is RefusedOutput => !('sha256' in result));
-  if (refused.length === 0) return found;
-  const list = refused.map(({ name, reason }) => {
-    const shown = JSON.stringify(name);
-    return reason === undefined ? shown : `${shown} (${reason})`;
-  });
-  throw missing(
-    `Declared outputs are missing, or are not regular files in the output folder: ${list.join(', ')}`,
-  );
-}
-
-/**
  * Stores outputs under keys of this attempt alone: a late attempt never replaces files of another.
  * @throws AttemptError DATA OUTPUT_NOT_STORED
  */
@@ -168,23 +152,31 @@ export async function stageOut(
   folder: OutputFolder,
   attempt: { readonly jobId: string; readonly attemptId: string },
   store: FileStore,
-  signal: AbortSignal,
+  { signal, onFailed }: Pick<StoreOptions, 'signal' | 'onFailed'>,
 ): Promise<readonly StoredFile[]> {
   const stored = outputs.map((output) => ({
     ...output,
-    location: placeOf(attempt.jobId, attempt.attemptId, output.name),
+    location: placeOf(attempt.jobId, attempt.attemptId, ...output.name.split('/')),
   }));
+  const failed = new Set<string>();
   await forEachConcurrently(stored, concurrentTransfers, async ({ location, ...output }) => {
     const { name } = output;
     try {
       await folder.withFile(output, async (path) => store.put(path, location, signal));
     } catch (error) {
-      signal.throwIfAborted();
       const message = `Output ${JSON.stringify(name)} could not be stored as ${location}: ${reasonOf(error)}`;
-      throw new AttemptError('DATA', 'OUTPUT_NOT_STORED', message, true, { cause: error });
+      const failure = new AttemptError('DATA', 'OUTPUT_NOT_STORED', message, true, { cause: error });
+      if (!onFailed) {
+        signal.throwIfAborted();
+        throw failure;
+      }
+      failed.add(name);
+      onFailed(failure);
     }
   });
-  return stored.map(({ name, location, sizeBytes, sha256 }) => ({ name, location, sizeBytes, sha256 }));
+  return stored
+    .filter(({ name }) => !failed.has(name))
+    .map(({ name, location, sizeBytes, sha256 }) => ({ name, location, sizeBytes, sha256 }));
 }
 
 function reasonOf(error: unknown): string {

@@ -101,9 +101,12 @@ export interface Assignment {
     readonly environment: readonly { readonly name: string; readonly value: string }[];
     readonly image: string | null;
     readonly inputs: readonly InputFile[];
+    /** Files, folders and patterns. */
     readonly outputs: readonly string[];
     /** Upload whose files it needs; null, or absent in records of earlier versions, for none. */
     readonly uploadId?: string | null;
+    /** Entries that are stored if the attempt fails, too; absent in records of earlier versions. */
+    readonly keepOnFailure?: readonly string[];
     /** Secrets that the payload receives, by id. */
     readonly secretIds: readonly string[];
     /** True if the payload receives a token that reads its job. */
@@ -188,6 +191,8 @@ export interface FailReport extends HeldJob {
     readonly retryable: boolean;
   };
   readonly usage: Usage | null;
+  /** Outputs that are kept; absent for none. */
+  readonly outputs?: readonly StoredFile[];
 }
 
 /** The error of a refused report: `code` is one of the API's. */

@@ -54,6 +54,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         inputs: [],
         outputs: [],
         uploadId: null,
+        keepOnFailure: [],
         secrets: [],
         isTokenRequired: false,
         notice: null,

@@ -171,7 +171,15 @@ export function finishInput({ jobId, fence, phase, exitCode, usage, outputs }: F
   };
 }
 
-export function failInput({ jobId, fence, exitCode, signal, error, usage }: FailReport): FailJobInput {
+export function failInput({
+  jobId,
+  fence,
+  exitCode,
+  signal,
+  error,
+  usage,
+  outputs = [],
+}: FailReport): FailJobInput {
   const { retryable, ...rest } = error;
   const failure = { ...rest, isRetryable: retryable };
   return {
@@ -180,6 +188,7 @@ export function failInput({ jobId, fence, exitCode, signal, error, usage }: Fail
     exit: exitOf(exitCode, signal),
     error: failure,
     metrics: usage === null ? null : metricsInput(usage),
+    outputs: outputs.map((output) => ({ ...output })),
   };
 }
 

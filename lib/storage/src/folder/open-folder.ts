@@ -23,6 +23,38 @@ export async function openPlainFile(path: string): Promise<FileHandle> {
   return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 }
 
+/**
+ * Opens a folder below another one. No part of its path may be a link.
+ * @throws the error of the operating system
+ */
+export async function openFolderBelow(root: FileHandle, parts: readonly string[]): Promise<FileHandle> {
+  let folder = await openFolder(`${pathOf(root)}/.`);
+  for (const part of parts) {
+    const above = folder;
+    try {
+      folder = await openFolder(`${pathOf(above)}/${part}`);
+    } finally {
+      await above.close();
+    }
+  }
+  return folder;
+}
+
+/**
+ * Opens a file below a folder, to read it. No part of its path may be a link.
+ * @throws the error of the operating system
+ */
+export async function openFileBelow(root: FileHandle, path: string): Promise<FileHandle> {
+  const parts = path.split('/');
+  const name = parts.pop() ?? '';
+  const folder = await openFolderBelow(root, parts);
+  try {
+    return await openPlainFile(`${pathOf(folder)}/${name}`);
+  } finally {
+    await folder.close();
+  }
+}
+
 /** Writes a file that does not exist yet. @throws the error of the operating system */
 export async function writeNewFile(path: string, text: string): Promise<void> {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;

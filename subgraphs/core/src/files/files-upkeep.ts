@@ -12,6 +12,7 @@ import { LeaderTask, type LeaderWork, repeat } from '../shared/leader-task.js';
 import { locationOf } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
 import type { StoragesService } from '../storages/storages.service.js';
+import { type JobOfKeptOutputs, keptOutputsOf, keptSeconds } from './kept-outputs.js';
 import type { JobFilesDocument } from './job-files.document.js';
 import type { JobFilesRepository } from './job-files.repository.js';
 import type { OpenStorages } from './open-storages.js';
@@ -38,8 +39,6 @@ export interface FilesUpkeepOptions {
 const batchSize = 100;
 /** Time after which a job is checked that has not ended, or whose storage failed. */
 const retrySeconds = 3600;
-/** Time after which the files of an ended job are checked: its documents may have been deleted. */
-const keptSeconds = 30 * 86_400;
 /** Longest work on the files of one job. */
 const longestMs = 60_000;
 /** Jobs at the same time. */
@@ -56,7 +55,10 @@ interface Round {
   readonly failures: Map<string, number>;
 }
 
-const jobFields = { state: 1, updatedAt: 1, outputs: 1 } as const;
+const jobFields = {
+  ...({ state: 1, updatedAt: 1, outputs: 1 } as const),
+  ...({ 'attempts.number': 1, 'attempts.keptOutputs': 1 } as const),
+} as const;
 
 /** The work of the leader. */
 export class FilesUpkeep {
@@ -104,7 +106,7 @@ export class FilesUpkeep {
 
   async #look(
     record: JobFilesDocument,
-    job: Pick<JobDocument, '_id' | 'state' | 'updatedAt' | 'outputs'> | undefined,
+    job: (JobOfKeptOutputs & Pick<JobDocument, '_id' | 'outputs'>) | undefined,
     round: Round,
     signal: AbortSignal,
   ): Promise<void> {
@@ -115,7 +117,8 @@ export class FilesUpkeep {
     if (job && !isTerminal(job.state)) return later(retrySeconds, true);
     const seconds = job ? (now.getTime() - job.updatedAt.getTime()) / 1000 : Infinity;
     if (seconds < removeAfterSeconds) return later(removeAfterSeconds - seconds, true);
-    const kept = new Set(job?.outputs.map(({ location }) => location));
+    const registered = job ? [...job.outputs, ...keptOutputsOf(job, now)] : [];
+    const kept = new Set(registered.map(({ location }) => location));
     let removed = 0;
     const states = new Set<string>();
     for (const name of record.storages) {

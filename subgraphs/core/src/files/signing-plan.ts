@@ -1,6 +1,6 @@
 /** Pure rules for the files of an attempt: which may be read and written, and where they are. */
 import { type InputError, InputErrors } from '@rhizome/errors';
-import { assertKey } from '@rhizome/storage';
+import { assertKey, isDeclaredBy } from '@rhizome/storage';
 import type { JobDocument, StoredOutput } from '../jobs/model/job.types.js';
 import {
   isInStorage,
@@ -230,7 +230,7 @@ function plannedWrites(
     const largestMiB = largestFileMiB(storage);
     const key = outputKey(job, attempt, name);
     const problem = problemOf(() => assertKey(key));
-    if (!job.payload.outputs.includes(name))
+    if (!job.payload.outputs.some((entry) => isDeclaredBy(name, entry)))
       errors.report(
         'FILE_NOT_FOUND',
         [...path, 'name'],

@@ -12,7 +12,7 @@ export interface TemplateTexts {
   readonly name: string;
   readonly payload: Pick<
     StoredPayload,
-    'arguments' | 'environment' | 'inputs' | 'outputs' | 'outputDatasets'
+    'arguments' | 'environment' | 'inputs' | 'outputs' | 'keepOnFailure' | 'outputDatasets'
   >;
 }
 
@@ -34,6 +34,7 @@ export function textsOf({ name, payload }: JobSpec): TemplateTexts {
       inputs: payload.inputs ?? [],
       outputs: payload.outputs ?? [],
       ...(payload.outputDatasets ? { outputDatasets: payload.outputDatasets } : {}),
+      ...(payload.keepOnFailure?.length && { keepOnFailure: payload.keepOnFailure }),
     },
   };
 }
@@ -69,6 +70,7 @@ export function fillIn<T extends TemplateTexts>(
       ...(payload.outputDatasets && {
         outputDatasets: payload.outputDatasets.map((one) => ({ ...one, output: fill(one.output) })),
       }),
+      ...(payload.keepOnFailure && { keepOnFailure: payload.keepOnFailure.map(fill) }),
     },
   };
 }

@@ -114,6 +114,29 @@ describe('FilesUpkeep', () => {
     },
   );
 
+  it('keeps what a failed attempt keeps for 30 days', async () => {
+    const daysAgo = (days: number): Date => new Date(systemClock.now().getTime() - days * 86_400_000);
+    const kept = (id: string) => [
+      {
+        ...{ name: 'o', location: `rhizome://site/${owner}/jobs/${id}/2/o` },
+        ...{ sizeBytes: 12, sha256: 'ab'.repeat(32) },
+      },
+    ];
+    for (const [id, days] of [
+      ['job_kept', 29],
+      ['job_over', 31],
+    ] as const) {
+      await given(id, 'FAILED', daysAgo(days));
+      const [attempt] = [{ number: 2, keptOutputs: kept(id) }];
+      await ended().updateOne({ _id: id }, { $set: { attempts: [attempt] as never } });
+    }
+    await work();
+    expect(await left('job_kept')).toEqual(['2/o']);
+    expect(await recordOf('job_kept')).toMatchObject({ isOpen: false });
+    expect(await left('job_over')).toEqual([]);
+    expect(await recordOf('job_over')).toBeNull();
+  });
+
   it('removes all files of a job whose documents were deleted', async () => {
     await given('job_deleted', undefined);
     await work();

@@ -1,154 +1,29 @@
 /** Storages, and the files of jobs in them: access to places, and the addresses by which workers use them. */
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
-import { systemClock } from '@rhizome/clock';
-import { verifyRequest } from '@rhizome/storage';
-import { type TestDatabase, testPrincipal } from '@rhizome/testkit';
-import { registration } from '../support/access.fixture.js';
-import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from '../support/core.fixture.js';
-
-const key = randomBytes(32);
-const address = 'https://files.test:4200';
-const sha256 = 'ab'.repeat(32);
-const capacity = { cores: 8, memoryMiB: 10_000, diskMiB: 10_000 };
-
-let folder: string;
-let core: TestCore;
-let db: TestDatabase;
-let other: TestCore;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'storages-'));
-  await writeFile(join(folder, 'keys'), `${key.toString('base64')}\n`, { mode: 0o600 });
-  const credential = { kind: 'SIGNING_KEYS', keyFile: join(folder, 'keys') };
-  await writeFile(join(folder, 'files.json'), JSON.stringify(credential), { mode: 0o600 });
-  const config = { files: { credentialFolder: folder, addressSeconds: 300 } };
-  const started = await startCore({ config });
-  core = started;
-  ({ db } = started);
-  other = await startCore({ db: started.db, config });
-  await seed(core);
-  const text =
-    'mutation { registerExperiment(input: { name: "beta", title: "Beta" }) { userErrors { message } } }';
-  await core.ask(text);
-  await core.ask(
-    'mutation { createQueue(input: { name: "south", site: "Pole" }) { userErrors { message } } }',
-  );
-  expect(codesOf(await change('createStorage', site))).toEqual([]);
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const site = {
-  ...{ name: 'site', provider: 'FOLDER', address, credential: 'files', isDefault: true },
-  ...{ experiments: ['alpha'], sharedPrefixes: ['calibration/'] },
-};
-const user = (subject: string, experiment = 'alpha'): Principal =>
-  testPrincipal({ subject, grants: { [experiment]: 'USER' } });
-const ada = user('ada');
-const bob = user('bob');
-
-async function change(field: string, input: object, caller = admin, by = core): Promise<Answer> {
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const text = `mutation ($i: ${type}!) { ${field}(input: $i) { storage { name isDefault credential revision } userErrors { code path message } } }`;
-  return answerOf(await by.run(text, { i: input }, caller));
-}
-
-/** The answer of the only root field, or the code of its error. */
-function answerOf({ data, errors }: Awaited<ReturnType<TestCore['run']>>): Answer {
-  if (errors?.[0]) return { code: errors[0].extensions?.['code'] } as unknown as Answer;
-  return Object.values(JSON.parse(JSON.stringify(data)) as Record<string, Answer>)[0] as Answer;
-}
-
-const codesOf = (answer: Answer | undefined): unknown =>
-  (answer?.['userErrors'] as unknown as readonly { code: string }[] | undefined)?.map(({ code }) => code);
-
-async function submit(
-  jobs: readonly object[],
-  caller = ada,
-  experiment = 'alpha',
-  by = core,
-): Promise<Answer> {
-  const text =
-    'mutation ($i: SubmitJobsInput!) { submitJobs(input: $i) { jobs { id } userErrors { code path message } } }';
-  const input = { experiment, idempotencyKey: randomBytes(8).toString('hex'), jobs };
-  return answerOf(await by.run(text, { i: input }, caller));
-}
-
-const reading = (...locations: readonly string[]): object => ({
-  // Without workers.
-  ...{ name: 'reader', requirements: { queue: 'south' } },
-  payload: { command: 'true', inputs: locations.map((location, at) => ({ name: `in-${at}`, location })) },
-});
-
-interface Held {
-  readonly id: string;
-  readonly fence: number;
-}
-
-/** A worker of the queue. */
-async function workerNamed(name: string): Promise<string> {
-  const text =
-    'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }';
-  const hardware = { architecture: 'x86_64', ...capacity };
-  const input = { ...registration('north', name), hardware };
-  const { registerWorker } = await core.ask(text, { input }, pilotOf('north'));
-  return String(registerWorker?.['worker']?.['id']);
-}
-
-/** Submits a job and starts it on the worker. */
-async function started(workerId: string, job: object, caller = ada): Promise<Held> {
-  const submitted = await submit([{ ...job, requirements: { queue: 'north' } }], caller);
-  expect(codesOf(submitted)).toEqual([]);
-  const text =
-    'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { fence job { id } } userErrors { message } } }';
-  const input = { workerId, count: 1, free: capacity, waitSeconds: 20 };
-  const { acquireJobs } = await core.ask(text, { input }, pilotOf('north'));
-  const [granted] = acquireJobs?.['assignments'] as unknown as readonly Answer[];
-  const held = { id: String(granted?.['job']?.['id']), fence: Number(granted?.['fence']) };
-  await report('startJobs', workerId, { ...held, phase: 'RUNNING' });
-  return held;
-}
-
-async function report(field: string, workerId: string, job: object): Promise<Answer> {
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const text = `mutation ($i: ${type}!) { ${field}(input: $i) { acceptedIds userErrors { code message } } }`;
-  return answerOf(await core.run(text, { i: { workerId, jobs: [job] } }, pilotOf('north')));
-}
-
-async function sign(
-  workerId: string,
-  { id: jobId, fence }: Held,
-  files: object,
-  caller = pilotOf('north'),
-): Promise<Answer> {
-  const text =
-    'mutation ($i: SignJobFilesInput!) { signJobFiles(input: $i) { files { name jobId method url location expiresAt sizeBytes sha256 } userErrors { code path message } } }';
-  return answerOf(await core.run(text, { i: { workerId, jobId, fence, ...files } }, caller));
-}
-
-/** The request that an address permits. @throws StorageError for a wrong signature */
-function grantOf(url: string): object {
-  const { origin, pathname, searchParams } = new URL(url);
-  expect(origin).toBe(address);
-  return verifyRequest(decodeURIComponent(pathname.slice(1)), searchParams, {
-    keys: [key],
-    now: systemClock.now(),
-  });
-}
-
-/** Ends a job with outputs under the locations that were signed. */
-async function finish(workerId: string, held: Held, names: readonly string[]): Promise<Answer> {
-  const writes = names.map((name) => ({ name, sizeBytes: 5, sha256 }));
-  const { files } = await sign(workerId, held, { writes });
-  const outputs = (files as unknown as readonly { name: string; location: string }[]).map(
-    ({ name, location }) => ({ name, location, sizeBytes: 5, sha256 }),
-  );
-  return report('finishJobs', workerId, { ...held, exitCode: 0, outputs });
-}
+import { testPrincipal } from '@rhizome/testkit';
+import { admin, type Answer, pilotOf } from '../support/core.fixture.js';
+import {
+  ada,
+  address,
+  answerOf,
+  bob,
+  change,
+  codesOf,
+  core,
+  finish,
+  grantOf,
+  other,
+  reading,
+  report,
+  sha256,
+  sign,
+  site,
+  started,
+  submit,
+  user,
+  workerNamed,
+} from '../support/files.fixture.js';
 
 describe('createStorage', () => {
   it('returns the same storage to a repeated call, and refuses its name with other settings', async () => {
@@ -349,7 +224,7 @@ describe('signJobFiles', () => {
       ...{ fileCount: 1, partCount: 1, sizeBytes: 7, parts: [{ sizeBytes: 7, sha256 }] },
       ...{ lastUsedAt: now, expiresAt: new Date(now.getTime() + 86_400_000) },
     };
-    await db.collection<typeof ofAda>('uploads').insertOne(ofAda);
+    await core.db.collection<typeof ofAda>('uploads').insertOne(ofAda);
     const job = { name: 'u', payload: { command: 'true', uploadId: ofAda._id } };
     const [ofBob, unknown] = [
       await submit([job], bob),
@@ -370,7 +245,7 @@ describe('signJobFiles', () => {
       expect(file).toMatchObject({ method: 'GET', sizeBytes: 7, sha256 });
       expect(grantOf(file['url'] ?? '')).toMatchObject({ key: `alpha/ada/uploads/${sha256}` });
     }
-    await db.collection<typeof ofAda>('uploads').deleteOne({ _id: ofAda._id });
+    await core.db.collection<typeof ofAda>('uploads').deleteOne({ _id: ofAda._id });
     expect(codesOf(await sign(worker, held, { reads }))).toEqual(['FILE_NOT_FOUND', 'FILE_NOT_FOUND']);
     expect(codesOf(await finish(worker, held, []))).toEqual([]);
   });
@@ -486,23 +361,6 @@ describe('signJobFiles', () => {
     expect(await core.ask(text, { id: held.id }, ada)).toEqual({
       job: { outputFiles: [{ name: 'o', url: null }] },
     });
-  });
-});
-
-describe('Job.outputFiles', () => {
-  it('has addresses for those who may read the job', async () => {
-    const worker = await workerNamed('host-3');
-    const held = await started(worker, { name: 'o', payload: { command: 'true', outputs: ['a', 'b'] } });
-    await finish(worker, held, ['a', 'b']);
-    const text = 'query ($id: ID!) { job(id: $id) { outputFiles { name sizeBytes sha256 url expiresAt } } }';
-    const { job } = await core.ask(text, { id: held.id }, bob);
-    const found = job?.['outputFiles'] as unknown as readonly { name: string; url: string }[];
-    expect(found).toMatchObject(['a', 'b'].map((name) => ({ name, sizeBytes: 5, sha256 })));
-    for (const { name, url } of found)
-      expect(grantOf(url)).toMatchObject({
-        ...{ method: 'GET', key: `alpha/ada/jobs/${held.id}/${held.fence}/${name}` },
-      });
-    expect(await core.ask(text, { id: held.id }, user('eve', 'beta'))).toEqual({ job: null });
   });
 });
 

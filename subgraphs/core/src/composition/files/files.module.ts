@@ -74,7 +74,7 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
     liveJobOf: (upload) => users.liveJobOf(upload),
   });
   return {
-    services: { signing, outputs: new OutputFiles({ storages, signer }), uploads: uploadsService },
+    services: { signing, outputs: new OutputFiles({ storages, signer, clock }), uploads: uploadsService },
     uploadUses,
     start() {
       upkeep.start();

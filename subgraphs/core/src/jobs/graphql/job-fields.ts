@@ -34,7 +34,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   error: ['error'],
   metrics: ['metrics'],
   outputs: ['outputs'],
-  outputFiles: ['outputs'],
+  outputFiles: ['outputs', 'attempts', 'updatedAt'],
   log: ['attempt', 'attempts', 'queueId'],
   transitions: ['transitions'],
   createdAt: ['createdAt'],

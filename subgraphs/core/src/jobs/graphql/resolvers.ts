@@ -163,6 +163,7 @@ export const jobResolvers: Pick<
       core.jobs.maySeeEnvironment(principal, of) ? environment : null,
     isTokenRequired: ({ token }) => token ?? false,
     uploadId: ({ uploadId }) => uploadId ?? null,
+    keepOnFailure: ({ keepOnFailure }) => keepOnFailure ?? [],
     notice: ({ notice }) => notice ?? null,
     keptCheckpoints: ({ keptCheckpoints }) => keptCheckpoints ?? defaultKeptCheckpoints,
     outputDatasets: ({ outputDatasets }) => outputDatasets ?? [],
@@ -191,6 +192,7 @@ export const jobResolvers: Pick<
     isGivenBack: ({ uncounted }) => uncounted === 'BAD_HOST',
     memoryLimit: ({ memoryLimit }) => memoryLimit ?? null,
     preemption: ({ preemption }) => preemption ?? null,
+    keptOutputs: ({ keptOutputs }) => keptOutputs ?? [],
   },
   BulkOperation: {
     id: ({ _id }) => _id,

@@ -52,11 +52,14 @@ export interface StoredPayload {
   readonly environment: readonly { readonly name: string; readonly value: string }[];
   readonly image?: string;
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
+  /** Files, folders and patterns. */
   readonly outputs: readonly string[];
   /** Datasets that outputs are added to once the job is FINISHED; absent for none. */
   readonly outputDatasets?: readonly StoredOutputDataset[];
   /** Upload whose files are in the working folder. */
   readonly uploadId?: string;
+  /** Entries of `outputs` that failed attempts keep, too; absent for none. */
+  readonly keepOnFailure?: readonly string[];
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;
@@ -134,8 +137,9 @@ export interface StoredMetrics {
   readonly isPartial: boolean;
 }
 
-/** Declared output and its location. */
+/** Output and its location. */
 export interface StoredOutput {
+  /** Path in the output folder. */
   readonly name: string;
   readonly location: string;
   readonly sizeBytes: number;
@@ -193,6 +197,8 @@ export interface StoredAttempt {
   readonly metrics?: StoredMetrics;
   /** Absent if the retry policy of the job decided alone. */
   readonly decision?: StoredDecision;
+  /** Outputs of a failed attempt; absent if it kept none. */
+  readonly keptOutputs?: readonly StoredOutput[];
   /** Times without contact that apply to the attempt; absent for {@link defaultContinuity}. */
   readonly continuity?: Continuity;
   /** Set when core gave up the attempt while its payload may still run. */

@@ -1,6 +1,6 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
 import type { InputErrors } from '@rhizome/errors';
-import { assertKey } from '@rhizome/storage';
+import { assertDeclaredOutput, kindOfOutput, mostOutputPatterns } from '@rhizome/storage';
 import { checkArguments } from '../../queues/payload-arguments.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
@@ -143,6 +143,7 @@ export function checkPayload(
     environment: spec.environment ?? [],
     inputs: spec.inputs ?? [],
     outputs: spec.outputs ?? [],
+    keepOnFailure: spec.keepOnFailure ?? [],
   };
   errors.line([...path, 'command'], command, 1, 4096);
   if (image != null) errors.line([...path, 'image'], image, 1, 1024);
@@ -205,11 +206,12 @@ function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors:
 type Files = {
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
   readonly outputs: readonly string[];
+  readonly keepOnFailure: readonly string[];
 };
 
 /** Checks file names, which must not leave their folder. */
 function checkFiles(
-  { inputs, outputs }: Files,
+  { inputs, outputs, keepOnFailure }: Files,
   path: Path,
   errors: JobValueErrors,
   checkPlace: CheckPlace = () => undefined,
@@ -233,13 +235,20 @@ function checkFiles(
   );
   errors.list([...path, 'outputs'], outputs, 100);
   outputs.forEach((name, position) => {
-    const at = [...path, 'outputs', position];
-    const isFileName = errors.fileName(at, name);
-    // The name of a file in a storage, too.
-    const problem = isFileName ? problemOf(() => assertKey(name)) : undefined;
-    if (problem !== undefined) errors.add(at, name, `a name that storages permit: ${problem}`);
+    const problem = problemOf(() => assertDeclaredOutput(name));
+    if (problem !== undefined)
+      errors.add([...path, 'outputs', position], name, `a path, a folder or a pattern: ${problem}`);
   });
   errors.distinct([...path, 'outputs'], outputs);
+  const patterns = outputs.filter((entry) => kindOfOutput(entry) === 'PATTERN').length;
+  if (patterns > mostOutputPatterns)
+    errors.add([...path, 'outputs'], `${patterns} patterns`, `at most ${mostOutputPatterns} patterns`);
+  const kept = [...path, 'keepOnFailure'];
+  errors.list(kept, keepOnFailure, 100);
+  keepOnFailure.forEach((name, position) => {
+    if (!outputs.includes(name)) errors.add([...kept, position], name, 'an entry of `outputs`');
+  });
+  errors.distinct(kept, keepOnFailure);
 }
 
 /** Most datasets of a job: each is a look-up key of its document. */

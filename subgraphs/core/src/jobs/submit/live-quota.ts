@@ -145,13 +145,14 @@ export function payloadBytes({
   image,
   inputs,
   outputs,
+  keepOnFailure,
 }: PayloadSpec): number {
   let bytes = 100 + textOf(image) + textOf(command);
   for (const text of given ?? []) bytes += textOf(text);
   for (const { name, value } of environment ?? []) bytes += textOf(name) + textOf(value);
   for (const file of inputs ?? [])
     bytes += Object.values(file).reduce<number>((all, text) => all + textOf(text), 0);
-  for (const output of outputs ?? []) bytes += textOf(output);
+  for (const output of [...(outputs ?? []), ...(keepOnFailure ?? [])]) bytes += textOf(output);
   return bytes;
 }
 

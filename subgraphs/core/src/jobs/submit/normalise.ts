@@ -119,6 +119,7 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
       ? { outputDatasets: spec.outputDatasets.map(({ output, datasetId }) => ({ output, datasetId })) }
       : {}),
     ...known({ uploadId: spec.uploadId }),
+    ...(spec.keepOnFailure?.length ? { keepOnFailure: [...spec.keepOnFailure] } : {}),
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
     ...asked('token', spec.isTokenRequired),
     ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),

@@ -99,6 +99,7 @@ export interface PayloadSpec {
   readonly outputs?: Maybe<readonly string[]>;
   readonly outputDatasets?: Maybe<readonly { readonly output: string; readonly datasetId: string }[]>;
   readonly uploadId?: Maybe<string>;
+  readonly keepOnFailure?: Maybe<readonly string[]>;
   readonly secrets?: Maybe<readonly JobSecretSpec[]>;
   readonly isTokenRequired?: Maybe<boolean>;
   readonly notice?: Maybe<NoticeSpec>;

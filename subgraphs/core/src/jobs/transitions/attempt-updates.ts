@@ -53,7 +53,7 @@ export function adopting({ edge: { from }, shape }: TransitionGroup, value: Valu
   };
   // The job for which a given-away attempt was to end has got a place since.
   const wasGivenAway = isWaiting(from) || from === 'SENT';
-  const ended = ['endedAt', 'outcome', 'error', 'unreachable', 'decision'];
+  const ended = ['endedAt', 'outcome', 'error', 'unreachable', 'decision', 'keptOutputs'];
   const adopted = [...ended, ...(wasGivenAway ? ['preemption'] : [])].reduce<Plain>(
     (input, field) => ({ $unsetField: { field, input } }),
     { $mergeObjects: [own, valid] },

@@ -310,6 +310,7 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
           error: value('error'),
           metrics: value('metrics'),
           decision: value('decision'),
+          keptOutputs: value('keptOutputs'),
         }
       : {}),
   };

@@ -62,6 +62,8 @@ export interface AttemptEndChange {
   readonly metrics?: StoredMetrics;
   /** Decision about the failed attempt. */
   readonly decision?: StoredDecision;
+  /** Outputs that the failed attempt keeps. */
+  readonly keptOutputs?: readonly StoredOutput[];
 }
 
 /** Requirements of the next attempt, with their class; the class must be stored. */

@@ -3,7 +3,7 @@ import type { Collection } from 'mongodb';
 import type { Continuity } from '../../shared/continuity.js';
 import type { FailedJob } from '../../policies/failure.types.js';
 import { heldStates, preemptedStates } from '../../jobs/model/job-state.js';
-import type { JobDocument, StoredPreemption } from '../../jobs/model/job.types.js';
+import type { JobDocument, StoredPayload, StoredPreemption } from '../../jobs/model/job.types.js';
 import type { HeldForRequeue } from '../dispatch/requeue-grants.js';
 
 const lastDevices = { $last: '$attempts.deviceIds' };
@@ -107,7 +107,7 @@ const failedFields = {
 /** Facts against which a worker's report of a job is checked. */
 export type ReportedJob = Pick<JobDocument, 'state' | 'fence' | 'workerId' | 'share'> &
   FailedJob & {
-    readonly payload: { readonly outputs: readonly string[] };
+    readonly payload: Pick<StoredPayload, 'outputs' | 'keepOnFailure'>;
     readonly last: { readonly reason?: string };
   };
 
@@ -165,6 +165,7 @@ export class SchedulerJobsRepository {
         workerId: 1,
         share: 1,
         'payload.outputs': 1,
+        'payload.keepOnFailure': 1,
         'last.reason': 1,
       })
       .toArray();

@@ -1,5 +1,12 @@
 /** Validates reports about jobs, and converts them to their stored form. */
 import { type InputErrors, jobErrorsOfCore } from '@rhizome/errors';
+import {
+  isDeclaredBy,
+  kindOfOutput,
+  longestOutputBytes,
+  mostOutputPathBytes,
+  mostOutputs,
+} from '@rhizome/storage';
 import type {
   JobErrorFamily,
   MemoryLimitMethod,
@@ -59,9 +66,12 @@ export interface FailSpec {
     readonly isRetryable?: Maybe<boolean>;
   };
   readonly metrics?: Maybe<MetricsSpec>;
+  readonly outputs?: Maybe<readonly StoredOutput[]>;
 }
 
 const maxAmount = Number.MAX_SAFE_INTEGER;
+/** Most outputs that a failed attempt keeps: its job may have twenty attempts. */
+const mostKeptOutputs = 100;
 /** Most seconds of processors or of time in a report. */
 const maxSeconds = 1e12;
 
@@ -69,30 +79,7 @@ const maxSeconds = 1e12;
 export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): void {
   errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
   checkMetrics(errors, [...at, 'metrics'], report.metrics);
-  const outputs = report.outputs ?? [];
-  errors.distinct(
-    [...at, 'outputs'],
-    outputs.map(({ name }) => name),
-    100,
-  );
-  outputs.forEach((output, index) => {
-    const outputPath = [...at, 'outputs', index];
-    errors.text([...outputPath, 'name'], output.name, 1, 255);
-    errors.text([...outputPath, 'location'], output.location, 1, 4096);
-    if (isInStorage(output.location) && !isOwnFile(output, report))
-      errors.add(
-        [...outputPath, 'location'],
-        output.location,
-        `rhizome://STORAGE/EXPERIMENT/OWNER/jobs/${report.id}/FENCE/${output.name}, the file of the attempt as it was signed`,
-      );
-    errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
-    errors.form(
-      [...outputPath, 'sha256'],
-      output.sha256,
-      /^[0-9a-f]{64}$/,
-      '64 hexadecimal digits, lower case',
-    );
-  });
+  checkOutputs(errors, at, report, mostOutputs);
 }
 
 /**
@@ -102,7 +89,7 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
  */
 function isOwnFile(
   { name, location }: { name: string; location: string },
-  { id, fence }: FinishSpec,
+  { id, fence }: Pick<FinishSpec, 'id' | 'fence'>,
 ): boolean {
   const [scheme, empty, storage, experiment, owner, jobs, job, written, ...rest] = location.split('/');
   return (
@@ -142,6 +129,7 @@ export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void
       'up to 2000 characters',
     );
   checkMetrics(errors, [...at, 'metrics'], report.metrics);
+  checkOutputs(errors, at, report, mostKeptOutputs);
 }
 
 function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>): void {
@@ -153,32 +141,91 @@ function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>
   errors.number([...at, 'gpuUtilisation'], metrics.gpuUtilisation, { min: 0, max: 1 });
 }
 
+/** Checks the form of reported outputs. */
+function checkOutputs(
+  errors: InputErrors,
+  at: Path,
+  report: Pick<FinishSpec, 'id' | 'fence' | 'outputs'>,
+  most: number,
+): void {
+  const outputs = report.outputs ?? [];
+  errors.distinct(
+    [...at, 'outputs'],
+    outputs.map(({ name }) => name),
+    most,
+  );
+  const bytes = outputs.reduce((sum, { name }) => sum + Buffer.byteLength(name), 0);
+  if (bytes > mostOutputPathBytes)
+    errors.add(
+      [...at, 'outputs'],
+      `${bytes} bytes of names`,
+      `at most ${mostOutputPathBytes} bytes of names together`,
+    );
+  outputs.forEach((output, index) => {
+    const outputPath = [...at, 'outputs', index];
+    errors.text([...outputPath, 'name'], output.name, 1, longestOutputBytes);
+    errors.text([...outputPath, 'location'], output.location, 1, 4096);
+    if (isInStorage(output.location) && !isOwnFile(output, report))
+      errors.add(
+        [...outputPath, 'location'],
+        output.location,
+        `rhizome://STORAGE/EXPERIMENT/OWNER/jobs/${report.id}/FENCE/${output.name}, the file of the attempt as it was signed`,
+      );
+    errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
+    errors.form(
+      [...outputPath, 'sha256'],
+      output.sha256,
+      /^[0-9a-f]{64}$/,
+      '64 hexadecimal digits, lower case',
+    );
+  });
+}
+
+/** Returns the error if a failed attempt keeps an output that the job does not keep then. */
+export function undeclaredKept(
+  report: FailSpec,
+  kept: readonly string[],
+  index: number,
+): WorkerProblem<never> | undefined {
+  return undeclared(report.outputs ?? [], kept, index, 'is not kept of failed attempts', 'keeps none');
+}
+
+function undeclared(
+  outputs: readonly StoredOutput[],
+  entries: readonly string[],
+  index: number,
+  fault: string,
+  none: string,
+): WorkerProblem<never> | undefined {
+  const unknown = outputs.find(({ name }) => !entries.some((entry) => isDeclaredBy(name, entry)));
+  if (!unknown) return undefined;
+  const expected = entries.length > 0 ? `one of ${entries.join(', ')}` : `none: the job ${none}`;
+  return {
+    code: 'INVALID_VALUE',
+    path: ['jobs', String(index), 'outputs'],
+    message: `jobs.${index}.outputs: ${JSON.stringify(unknown.name)} ${fault}; must be ${expected}`,
+  };
+}
+
 /**
- * Returns the error if a job would be FINISHED without all declared outputs, or an output was never declared.
+ * Returns the error if a job would be FINISHED without all declared files and one file of each pattern, or an
+ * output was never declared. A folder may be empty.
  */
 export function missingOutput(
   report: FinishSpec,
   declared: readonly string[],
   index: number,
 ): WorkerProblem<'OUTPUT_MISSING'> | undefined {
-  const given = new Set((report.outputs ?? []).map(({ name }) => name));
-  const path = ['jobs', String(index), 'outputs'];
-  const unknown = [...given].find((name) => !declared.includes(name));
-  if (unknown !== undefined) {
-    const expected =
-      declared.length > 0 ? `one of ${declared.join(', ')}` : 'none: the job declares no outputs';
-    return {
-      code: 'INVALID_VALUE',
-      path,
-      message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; must be ${expected}`,
-    };
-  }
-  const missing =
-    (report.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter((name) => !given.has(name)) : [];
+  const outputs = report.outputs ?? [];
+  const problem = undeclared(outputs, declared, index, 'was not declared', 'declares no outputs');
+  if (problem) return problem;
+  const isMissing = (entry: string): boolean =>
+    kindOfOutput(entry) !== 'FOLDER' && !outputs.some(({ name }) => isDeclaredBy(name, entry));
+  const missing = (report.phase ?? 'FINISHED') === 'FINISHED' ? declared.filter(isMissing) : [];
   if (missing.length === 0) return undefined;
   return {
     code: 'OUTPUT_MISSING',
-    path,
+    path: ['jobs', String(index), 'outputs'],
     message: `jobs.${index}.outputs: ${missing.join(', ')} missing; all declared outputs are needed for FINISHED`,
   };
 }
@@ -193,6 +240,7 @@ export function storedFailure({
   exit,
   error,
   metrics,
+  outputs,
 }: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
   const { family, code, message, isRetryable } = error;
   return {
@@ -200,11 +248,12 @@ export function storedFailure({
     ...(exit?.signal ? { signal: exit.signal } : {}),
     error: { family, code, message, retryable: isRetryable ?? true },
     ...(metrics ? { metrics: storedMetrics(metrics) } : {}),
+    ...(outputs?.length ? { keptOutputs: storedOutputs({ outputs }) } : {}),
   };
 }
 
 /** Stored form of outputs. */
-export function storedOutputs({ outputs }: FinishSpec): readonly StoredOutput[] {
+export function storedOutputs({ outputs }: Pick<FinishSpec, 'outputs'>): readonly StoredOutput[] {
   return (outputs ?? []).map(({ name, location, sizeBytes, sha256 }) => ({
     name,
     location,

@@ -25,6 +25,7 @@ import {
   storedEnd,
   storedFailure,
   storedOutputs,
+  undeclaredKept,
 } from './report-input.js';
 import { checkCheckpoints, type CheckpointsSpec, storedCheckpoint } from './progress-input.js';
 import { planCheckpoints, planFail, planFinish, planStart, type ReportStep } from './report-plans.js';
@@ -127,6 +128,7 @@ export class ReportsService {
     const { accepted, errors } = await this.#report(principal, workerId, reports, {
       needs: 'all',
       check: (report, at, found) => checkFail(found, at, report),
+      refuse: (report, { full }, index) => undeclaredKept(report, full?.payload.keepOnFailure ?? [], index),
       prepare: async (open) => {
         const failures = open.flatMap(({ report, known: { full, state } }) =>
           full && isHeld(state) ? [{ job: full, end: storedFailure(report) }] : [],
