@@ -192,6 +192,7 @@ function pilotOptions(
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,
+    allowedNetworks: settings.allowNetwork,
     usesStorages: settings.useStorages ?? settings.store === undefined,
     storeToken: storeTokenOf(settings),
     batchJobId: settings.batchJobId ?? batchJobId,

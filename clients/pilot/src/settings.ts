@@ -1,12 +1,21 @@
 /** The settings of the pilot: their names, their values and what the help says about them. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AllowedNetworks } from '@rhizome/storage';
 import { z } from 'zod';
 import { schemeOf } from './files/file-store.js';
 import { isolationModes } from './isolation/payload-isolation.js';
 
 /** Beginning of the variables of the settings. */
 export const variablePrefix = 'RHIZOME_PILOT_';
+
+function isNetwork(entry: string): boolean {
+  try {
+    return Boolean(new AllowedNetworks([entry]));
+  } catch {
+    return false;
+  }
+}
 
 /** Every setting, as an option of the command line and as a variable RHIZOME_PILOT_…; the option wins. */
 export const settingsSchema = z.object({
@@ -44,6 +53,13 @@ export const settingsSchema = z.object({
     .min(1)
     .optional()
     .describe('file with the bearer token of a store by URL; read again before each transfer'),
+  allowNetwork: z
+    .array(z.string().refine(isNetwork, 'expected a network such as 10.0.0.0/8, an address or a host name'))
+    .max(64)
+    .default([])
+    .describe(
+      'private network (10.1.0.0/16), address or host from which files of jobs may be fetched, and where they may be stored; may be repeated. Public addresses are allowed, those of metadata services never',
+    ),
   cores: z.int().min(1).max(4096).optional().describe('cores to offer (default: all)'),
   memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB (default: all)'),
   diskMib: z

@@ -82,7 +82,7 @@ export function startPilots(options: PilotOptions): Pilots {
   const pilots = pilotNames(count).map((name, index) => {
     const who = ['--credential-file', credentialFileOf(data, name), '--name', name];
     // Checkpoints are in the store, outputs in the storage.
-    const files = ['--store', join(data, 'store'), '--use-storages', 'true'];
+    const files = ['--store', join(data, 'store'), '--use-storages', 'true', '--allow-network', '127.0.0.1'];
     const place = ['--scratch', join(folder, name), ...files];
     const shown = readable.flatMap((path) => ['--readable-folder', path]);
     const batchJobId = `${name}-${randomUUID()}`;

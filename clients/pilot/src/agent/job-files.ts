@@ -1,5 +1,5 @@
 import type { Logger } from '@rhizome/log';
-import type { StorageError } from '@rhizome/storage';
+import type { Connections, StorageError } from '@rhizome/storage';
 import { SignedFiles } from '../files/signed-files.js';
 import type { SignFiles } from '../files/signed-files.types.js';
 import { CoreRefused, type CoreProtocol } from '../protocol/core-protocol.js';
@@ -7,11 +7,13 @@ import type { JobReports } from '../report/job-reports.js';
 
 /**
  * The files of a job that are in storages.
+ * @param connections to servers that the site allows
  * @param onRefused called with a refusal of core; drops the job if it is no longer this worker's
  */
 export function jobFiles(
   reports: JobReports,
   core: Pick<CoreProtocol, 'signJobFiles'>,
+  connections: Connections,
   onRefused: (refusal: CoreRefused) => void,
   log: Logger,
 ): SignedFiles {
@@ -28,5 +30,5 @@ export function jobFiles(
       throw error;
     }
   };
-  return new SignedFiles(sign, { onFault });
+  return new SignedFiles(sign, { onFault }, connections);
 }

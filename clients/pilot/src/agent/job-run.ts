@@ -1,4 +1,5 @@
 import type { Logger } from '@rhizome/log';
+import type { Connections } from '@rhizome/storage';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
 import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
@@ -56,6 +57,8 @@ export interface JobRunServices extends PayloadDefaults {
   readonly store: FileStore;
   /** True if outputs go to a storage of core where it has one, and to the store otherwise. */
   readonly usesStorages: boolean;
+  /** Connections to servers that the site allows. */
+  readonly connections: Connections;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -120,7 +123,7 @@ export class JobRun implements HeldRun {
     );
     this.#jobSecrets = new JobSecrets(assignment, this.#reports, services);
     const onRefused = (refusal: Refusal): void => this.#dropIfVoid(refusal);
-    this.#files = jobFiles(this.#reports, services.core, onRefused, log);
+    this.#files = jobFiles(this.#reports, services.core, services.connections, onRefused, log);
     this.done = this.#run(adopted);
   }
 
@@ -353,7 +356,8 @@ export class JobRun implements HeldRun {
     const fetch = async (): Promise<void> => {
       if (uploadId != null)
         await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
-      await stageIn(plan, folders, { store: this.#services.store, signed: this.#files }, this.#stopped);
+      const { store, connections } = this.#services;
+      await stageIn(plan, folders, { store, connections, signed: this.#files }, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
     };
     await repeatInSilence(fetch, this.#services, this.#stopped);

@@ -1,5 +1,6 @@
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { AllowedNetworks, Connections } from '@rhizome/storage';
 import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -43,6 +44,8 @@ export interface PilotOptions {
   readonly store: string;
   /** True if outputs go to a storage of core where it has one, and to the store otherwise. */
   readonly usesStorages?: boolean;
+  /** Private networks and hosts that files may be fetched from and stored at: see `AllowedNetworks`. */
+  readonly allowedNetworks?: readonly string[];
   /** Gives the bearer token of the store; undefined for one that asks for none. */
   readonly storeToken?: (() => string) | undefined;
   /** Batch job that runs the pilot, by the id of the batch system; undefined without one. */
@@ -309,6 +312,7 @@ export class Pilot {
       host,
       store,
       usesStorages = false,
+      allowedNetworks = [],
       graceSeconds,
       captureLimits,
       longestIdlePauseMs,
@@ -321,6 +325,7 @@ export class Pilot {
       devices,
       store: openFileStore(store, this.#options.storeToken),
       usesStorages,
+      connections: new Connections(undefined, new AllowedNetworks(allowedNetworks)),
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,

@@ -18,6 +18,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { AllowedNetworks, Connections } from '@rhizome/storage';
 import { openFileStore } from './file-store.js';
 import { type FoundOutput, OutputFolder } from './output-folder.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
@@ -29,6 +30,7 @@ import type { FileStore } from './file-store.types.js';
 const open = new AbortController().signal;
 /** No file of these tests is in a storage. */
 const signed = new SignedFiles(async () => []);
+const connections = new Connections(undefined, new AllowedNetworks(['127.0.0.1']));
 let folder: string;
 let folders: AttemptFolders;
 let scratch: Scratch;
@@ -117,7 +119,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     await stageIn(
       { inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] },
       child,
-      { store, signed },
+      { store, signed, connections },
       open,
     );
     expect(big.equals(await readFile(join(child.inputs, 'job_p', 'events €.bin')))).toBe(true);
@@ -161,7 +163,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
   it('fails the attempt with the name of a missing file', async () => {
     const missing = { name: 'gone', location: 'job_p/att_1/gone' };
     await expect(
-      stageIn({ inputs: [missing], parents: [] }, folders, { store, signed }, open),
+      stageIn({ inputs: [missing], parents: [] }, folders, { store, signed, connections }, open),
     ).rejects.toMatchObject({
       family: 'DATA',
       code: 'INPUT_UNAVAILABLE',
@@ -182,7 +184,12 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     );
     const outputs = stored.map((file) => ({ ...file, sha256: sha256('other') }));
     await expect(
-      stageIn({ inputs: [], parents: [{ jobId: 'job_p', outputs }] }, folders, { store, signed }, open),
+      stageIn(
+        { inputs: [], parents: [{ jobId: 'job_p', outputs }] },
+        folders,
+        { store, signed, connections },
+        open,
+      ),
     ).rejects.toMatchObject({
       code: 'INPUT_CORRUPT',
     });
@@ -200,7 +207,9 @@ describe('stageIn', () => {
         { name: 'bad', location },
       ];
       const scheme = location.split(':')[0]?.toLowerCase();
-      await expect(stageIn({ inputs, parents: [] }, folders, { store, signed }, open)).rejects.toMatchObject({
+      await expect(
+        stageIn({ inputs, parents: [] }, folders, { store, signed, connections }, open),
+      ).rejects.toMatchObject({
         family: 'DATA',
         code: 'INPUT_INVALID',
         message: `Input "bad": workers cannot fetch from ${scheme}://; the location must be an http(s) URL, a location in a storage, or a path in the file store`,
@@ -230,7 +239,7 @@ describe('a file server', () => {
     const staging = stageIn(
       { inputs: [{ name: 'x', location }], parents: [] },
       folders,
-      { store: openFileStore(folder), signed },
+      { store: openFileStore(folder), signed, connections },
       open,
     );
     const error: unknown = await staging.catch((caught: unknown) => caught);
@@ -246,8 +255,20 @@ describe('a file server', () => {
     await store.put(new URL(import.meta.url).pathname, 'data.json', open);
     await store.get('data.json', join(folder, 'copy'), open);
     const input = { name: 'in.json', location: `${url}data.json` };
-    await stageIn({ inputs: [input], parents: [] }, folders, { store, signed }, open);
+    await stageIn({ inputs: [input], parents: [] }, folders, { store, signed, connections }, open);
     expect(tokens).toEqual(['Bearer token-1', 'Bearer token-2', undefined]);
+  });
+
+  it('is not asked for inputs at an address that the site does not allow', async () => {
+    const url = await serveFiles();
+    const inputs = [{ name: 'in.json', location: `${url}data.json` }];
+    const closed = new Connections(undefined, new AllowedNetworks([]));
+    const sources = { store: openFileStore(folder), signed, connections: closed };
+    await expect(stageIn({ inputs, parents: [] }, folders, sources, open)).rejects.toMatchObject({
+      ...{ family: 'DATA', code: 'INPUT_ADDRESS_REFUSED', retryable: true },
+      message: expect.stringContaining('127.0.0.1 is this machine'),
+    });
+    expect(requests).toEqual([]);
   });
 
   it('provides declared inputs by URL', async () => {
@@ -256,7 +277,7 @@ describe('a file server', () => {
     await stageIn(
       { inputs: [{ name: 'in.json', location: `${url}data.json` }], parents: [] },
       folders,
-      { store: openFileStore(folder), signed },
+      { store: openFileStore(folder), signed, connections },
       open,
     );
     expect(await readdir(folders.work)).toEqual(['in.json']);
@@ -365,7 +386,7 @@ describe('findOutputs', () => {
         ...['job_p/att_1/plots/a.png', 'job_p/att_1/plots/old/c.png'],
       ]);
       const plan = { inputs: [], parents: [{ jobId: 'job_p', outputs: stored }] };
-      await stageIn(plan, folders, { store, signed }, open);
+      await stageIn(plan, folders, { store, signed, connections }, open);
       const path = join(folders.inputs, 'job_p', 'plots', 'old', 'c.png');
       expect(await readFile(path, 'utf8')).toBe('plots/old/c.png');
       const outside = stored.map((file) => ({ ...file, name: '../../x' }));
@@ -373,7 +394,7 @@ describe('findOutputs', () => {
         stageIn(
           { ...plan, parents: [{ jobId: 'job_p', outputs: outside }] },
           folders,
-          { store, signed },
+          { store, signed, connections },
           open,
         ),
       ).rejects.toMatchObject({ code: 'INPUT_INVALID' });

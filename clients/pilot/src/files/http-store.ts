@@ -3,8 +3,14 @@ import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
-import { isStorageError, send, sendFollowing, withoutCredentials } from '@rhizome/storage';
-import { assertNoMetadata } from '@rhizome/storage/metadata-addresses';
+import {
+  Connections,
+  type FileRequest,
+  type FileResponse,
+  isStorageError,
+  sendFollowing,
+  withoutCredentials,
+} from '@rhizome/storage';
 import type { FileStore } from './file-store.types.js';
 
 const maxAttempts = 4;
@@ -50,7 +56,7 @@ export class HttpStore implements FileStore {
   }
 
   async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
-    await download(this.#urlOf(place), localPath, signal, this.#token);
+    await download(this.#urlOf(place), localPath, storeConnections, signal, this.#token);
   }
 
   async remove(place: string, signal: AbortSignal): Promise<void> {
@@ -76,21 +82,25 @@ export class HttpStore implements FileStore {
   }
 }
 
-/** Where downloads follow redirects: to https or within the origin, and the token goes to no other origin. */
-const redirects = { send, trustedOrigins: new Set<string>() };
+/** Connections to the store itself, which the site has chosen: it may be in a private network. */
+const storeConnections = new Connections();
 
 /**
- * Fetches a URL into a file, and removes the file on failure. Refuses addresses of metadata services, also by
- * redirects: jobs name the URLs.
+ * Fetches a URL into a file, and removes the file on failure. Follows redirects to https or within the
+ * origin; the token goes to no other origin.
+ * @param connections their policy decides which addresses are refused, also by redirects
  * @param token only for the pilot's own store
+ * @throws StorageError INVALID for an address that is refused
  */
 export async function download(
   url: string,
   localPath: string,
+  connections: Connections,
   signal: AbortSignal,
   token?: StoreToken,
 ): Promise<void> {
-  assertNoMetadata(url);
+  const send = async (request: FileRequest): Promise<FileResponse> => connections.send(request);
+  const redirects = { send, trustedOrigins: new Set<string>() };
   try {
     await withTries(signal, async () => {
       const answer = await sendFollowing(

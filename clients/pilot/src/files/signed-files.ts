@@ -1,4 +1,10 @@
-import { isStorageError, StorageError, type StorageErrorKind } from '@rhizome/storage';
+import {
+  type Connections,
+  isRefusedAddress,
+  isStorageError,
+  StorageError,
+  type StorageErrorKind,
+} from '@rhizome/storage';
 import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
@@ -6,7 +12,13 @@ import { AddressBook, type FileName } from './address-book.js';
 import type { Digest } from './checksum.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
-import { type AddressSource, fetchSigned, type Patience, storeSigned } from './signed-transfers.js';
+import {
+  type AddressSource,
+  fetchSigned,
+  type FetchOptions,
+  type Patience,
+  storeSigned,
+} from './signed-transfers.js';
 import type { StoredFile } from './stored-file.types.js';
 
 /** Kind of an error of an attempt. */
@@ -28,6 +40,8 @@ const outputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
   FULL: { family: 'DATA', code: 'OUTPUT_STORAGE_FULL', retryable: true },
   TOO_LARGE: { family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
 };
+/** Another site may permit the address. */
+const refusedAddress: FileError = { family: 'DATA', code: 'INPUT_ADDRESS_REFUSED', retryable: true };
 const otherInputError: FileError = { family: 'DATA', code: 'INPUT_UNAVAILABLE', retryable: true };
 const otherOutputError: FileError = { family: 'DATA', code: 'OUTPUT_NOT_STORED', retryable: true };
 /** Refusals of core as errors of a storage. */
@@ -61,16 +75,23 @@ export interface StoreOptions {
 export class SignedFiles {
   readonly #sign: SignFiles;
   readonly #patience: Partial<Patience>;
+  readonly #http: Connections | undefined;
 
-  /** @param sign asks core for addresses @param patience other values than those for inputs and outputs */
-  constructor(sign: SignFiles, patience: Partial<Patience> = {}) {
+  /**
+   * @param sign asks core for addresses
+   * @param patience other values than those for inputs and outputs
+   * @param http connections with the addresses that the site allows
+   */
+  constructor(sign: SignFiles, patience: Partial<Patience> = {}, http?: Connections) {
     this.#sign = sign;
     this.#patience = patience;
+    this.#http = http;
   }
 
   /** Reads files, whose addresses are asked for with the first one. */
   reader(reads: readonly SignedRead[]): SignedReader {
-    return new SignedReader(new AddressBook({ reads }, this.#sign), { ...inputPatience, ...this.#patience });
+    const patience = { ...inputPatience, ...this.#patience };
+    return new SignedReader(new AddressBook({ reads }, this.#sign), { patience, http: this.#http });
   }
 
   /**
@@ -85,7 +106,8 @@ export class SignedFiles {
   ): Promise<readonly StoredFile[] | undefined> {
     const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
     const book = new AddressBook({ writes }, this.#sign);
-    const options = { patience: { ...outputPatience, ...patience, ...this.#patience }, signal };
+    const times = { ...outputPatience, ...patience, ...this.#patience };
+    const options = { patience: times, signal, http: this.#http };
     const stored: (StoredFile | undefined)[] = [];
     let isStored = true;
     await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
@@ -113,11 +135,11 @@ export class SignedFiles {
 /** Reads files of one job. */
 export class SignedReader {
   readonly #book: AddressBook;
-  readonly #patience: Patience;
+  readonly #options: Pick<FetchOptions, 'patience' | 'http'>;
 
-  constructor(book: AddressBook, patience: Patience) {
+  constructor(book: AddressBook, options: Pick<FetchOptions, 'patience' | 'http'>) {
     this.#book = book;
-    this.#patience = patience;
+    this.#options = options;
   }
 
   /** @throws AttemptError DATA; the signal's reason */
@@ -128,7 +150,7 @@ export class SignedReader {
     expected: Digest | undefined,
   ): Promise<void> {
     try {
-      const options = { patience: this.#patience, signal, expected };
+      const options = { ...this.#options, signal, expected };
       await fetchSigned(addressesOf(this.#book, read), localPath, options);
       this.#book.done(read);
     } catch (error) {
@@ -160,7 +182,8 @@ function asStorageError(error: unknown): never {
 function inputError({ name, jobId, uploadId }: SignedRead, error: unknown): AttemptError {
   const input = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
   const shown = uploadId === undefined ? input : `Part ${name} of upload ${uploadId}`;
-  const known = isStorageError(error) ? inputErrors[error.kind] : undefined;
+  const ofStorage = isStorageError(error) ? inputErrors[error.kind] : undefined;
+  const known = isRefusedAddress(error) ? refusedAddress : ofStorage;
   // Core refuses what the job may not read; a storage refuses with a wrong key or clock, too.
   const isFinal = isStorageError(error, 'DENIED') && error.cause instanceof CoreRefused;
   const kind = { ...(known ?? otherInputError), ...(isFinal && { retryable: false }) };

@@ -2,7 +2,14 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
-import { isStorageError, readSigned, sourceOfFile, StorageError, writeSigned } from '@rhizome/storage';
+import {
+  type Connections,
+  isStorageError,
+  readSigned,
+  sourceOfFile,
+  StorageError,
+  writeSigned,
+} from '@rhizome/storage';
 import type { Digest } from './checksum.js';
 import type { FileAddress } from './signed-files.types.js';
 
@@ -37,6 +44,8 @@ const longestPauseMs = 30_000;
 export interface FetchOptions {
   readonly patience: Patience;
   readonly signal: AbortSignal;
+  /** Connections with a policy for addresses; by default, only those of metadata services are refused. */
+  readonly http?: Connections | undefined;
   /** Size and checksum, if they are known. */
   readonly expected?: Digest | undefined;
 }
@@ -49,13 +58,13 @@ export interface FetchOptions {
 export async function fetchSigned(
   source: AddressSource,
   localPath: string,
-  { patience, signal, expected }: FetchOptions,
+  { patience, signal, expected, http }: FetchOptions,
 ): Promise<void> {
   const file = await open(localPath, 'w');
   try {
     const target = new Target(file);
     await repeated(source, target, { patience, signal }, async (address) =>
-      target.fetch(address, signal, expected ?? address.digest),
+      target.fetch(address, { signal, http }, expected ?? address.digest),
     );
     await file.close();
   } catch (error) {
@@ -70,11 +79,11 @@ export async function storeSigned(
   source: AddressSource,
   localPath: string,
   digest: Digest,
-  options: Pick<FetchOptions, 'patience' | 'signal'>,
+  options: Omit<FetchOptions, 'expected'>,
 ): Promise<FileAddress> {
   const content = sourceOfFile(localPath, digest);
   return repeated(source, { sizeBytes: 0, restart: async () => undefined }, options, async (address) => {
-    await writeSigned(address, content, { signal: options.signal });
+    await writeSigned(address, content, { signal: options.signal, http: options.http });
     return address;
   });
 }
@@ -103,12 +112,16 @@ class Target {
   }
 
   /** Fetches what is missing. @throws StorageError */
-  async fetch(address: FileAddress, signal: AbortSignal, expected: Digest | undefined): Promise<void> {
+  async fetch(
+    address: FileAddress,
+    options: Pick<FetchOptions, 'signal' | 'http'>,
+    expected: Digest | undefined,
+  ): Promise<void> {
     if (this.sizeBytes > 0 && this.sizeBytes === this.#total) return this.#check(expected);
     const rest = { range: { start: this.sizeBytes }, ifVersion: this.#version };
     const { body, sizeBytes, version } = await readSigned(address, {
       ...(this.sizeBytes > 0 && rest),
-      signal,
+      ...options,
     });
     try {
       if (this.#total !== undefined && this.#total !== sizeBytes)

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
-import { assertOutputPath, withoutCredentials } from '@rhizome/storage';
+import { assertOutputPath, type Connections, isRefusedAddress, withoutCredentials } from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile } from './checksum.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
@@ -24,6 +24,8 @@ export interface InputSources {
   readonly store: FileStore;
   /** Storages, by addresses that core signs. */
   readonly signed: SignedFiles;
+  /** Connections to the servers that jobs name. */
+  readonly connections: Connections;
 }
 
 /** Schemes of locations in storages. */
@@ -47,7 +49,7 @@ const concurrentTransfers = 8;
 export async function stageIn(
   plan: StageInPlan,
   folders: AttemptFolders,
-  { store, signed }: InputSources,
+  { store, signed, connections }: InputSources,
   signal: AbortSignal,
 ): Promise<void> {
   const parents = plan.parents.map((parent) => ({
@@ -66,7 +68,7 @@ export async function stageIn(
     if (file.name.includes('/')) await mkdir(dirname(join(folder, file.name)), { recursive: true });
     await (isInStorage(file)
       ? fetchSigned(file, { folder, jobId }, reader, signal)
-      : fetchInput(file, folder, store, signal));
+      : fetchInput(file, folder, { store, connections }, signal));
   });
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
@@ -118,23 +120,19 @@ async function fetchSigned(
 async function fetchInput(
   file: InputFile | StoredFile,
   folder: string,
-  store: FileStore,
+  { store, connections }: Pick<InputSources, 'store' | 'connections'>,
   signal: AbortSignal,
 ): Promise<void> {
   const shown = `Input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
   const target = join(folder, file.name);
   try {
-    if (schemeOf(file.location) !== undefined) await download(file.location, target, signal);
+    if (schemeOf(file.location) !== undefined) await download(file.location, target, connections, signal);
     else await store.get(file.location, target, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw new AttemptError(
-      'DATA',
-      'INPUT_UNAVAILABLE',
-      `${shown} could not be fetched: ${reasonOf(error)}`,
-      true,
-      { cause: error },
-    );
+    const code = isRefusedAddress(error) ? 'INPUT_ADDRESS_REFUSED' : 'INPUT_UNAVAILABLE';
+    const message = `${shown} could not be fetched: ${reasonOf(error)}`;
+    throw new AttemptError('DATA', code, message, true, { cause: error });
   }
   if (!('sha256' in file)) return;
   const found = await checksumFile(target, signal);

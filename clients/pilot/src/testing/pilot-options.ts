@@ -36,6 +36,7 @@ export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOpt
     isolation: { ...testIsolation, readable: [folder] },
     gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 100 },
     store: join(folder, 'store'),
+    allowedNetworks: ['127.0.0.1'],
     lifetimeSeconds: null,
     drainSeconds: null,
     graceSeconds: 0.5,

@@ -16,6 +16,7 @@ import {
   type StorageErrorKind,
   type StorageErrorOptions,
 } from '../storage-error.js';
+import type { AddressPolicy } from './allowed-networks.js';
 import { assertNoMetadata, lookupOutsideMetadata, RefusedAddress } from './metadata-addresses.js';
 
 /** Time without any data after which a request is given up, in milliseconds. */
@@ -44,8 +45,14 @@ export class Connections {
   readonly http = new HttpAgent({ keepAlive: true });
   readonly https: HttpsAgent;
 
-  /** @param authorities certificates in PEM that are trusted in addition */
-  constructor(authorities?: string) {
+  /**
+   * @param authorities certificates in PEM that are trusted in addition
+   * @param policy addresses that requests may reach; by default, all except those of metadata services
+   */
+  constructor(
+    authorities?: string,
+    readonly policy: AddressPolicy = outsideMetadata,
+  ) {
     const ca = authorities === undefined ? {} : { ca: [...rootCertificates, authorities] };
     this.https = new HttpsAgent({ keepAlive: true, ...ca });
   }
@@ -61,18 +68,23 @@ export class Connections {
   }
 }
 
+const outsideMetadata: AddressPolicy = {
+  assertAllowed: assertNoMetadata,
+  lookup: lookupOutsideMetadata,
+};
 const ownConnections = new Connections();
 
 /**
- * Sends one request, and follows no redirects. Refuses addresses of metadata services. Names of headers are
- * sent as they are written, unlike by undici: XRootD 5.5 does not know `content-length` in small letters.
+ * Sends one request, and follows no redirects. Refuses addresses that the policy of the connections does not
+ * allow. Names of headers are sent as they are written, unlike by undici: XRootD 5.5 does not know
+ * `content-length` in small letters.
  * @throws StorageError SLOW if there is no connection or no answer; the signal's reason if it aborts
  */
 export async function send(request: FileRequest, connections = ownConnections): Promise<FileResponse> {
   const { method, url, signal } = request;
   try {
     signal?.throwIfAborted();
-    assertNoMetadata(url);
+    connections.policy.assertAllowed(url);
     return await exchange(request, connections);
   } catch (error) {
     throw connectionError(error, method, url, signal);
@@ -81,9 +93,9 @@ export async function send(request: FileRequest, connections = ownConnections): 
 
 function exchange(
   { method, url, headers, body, signal, idleMs = idleTimeoutMs }: FileRequest,
-  { http, https }: Connections,
+  { http, https, policy: { lookup } }: Connections,
 ): Promise<FileResponse> {
-  const options = { method, headers: { ...headers }, timeout: idleMs, lookup: lookupOutsideMetadata, signal };
+  const options = { method, headers: { ...headers }, timeout: idleMs, lookup, signal };
   const isSecure = new URL(url).protocol === 'https:';
   const sent = isSecure
     ? httpsRequest(url, { ...options, agent: https })

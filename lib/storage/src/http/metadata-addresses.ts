@@ -27,11 +27,17 @@ export function lookupOutsideMetadata(hostname: string, options: LookupOptions, 
   });
 }
 
-/** An address from which inputs are not fetched. */
+/** An address that requests may not reach. */
 export class RefusedAddress extends Error {
-  constructor(host: string) {
-    super(`${host} is the address of a metadata service`);
+  /** @param kind description of the address */
+  constructor(host: string, kind = 'the address of a metadata service') {
+    super(`${host} is ${kind}`);
   }
+}
+
+/** True for an error because of an address that requests may not reach. */
+export function isRefusedAddress(error: unknown): boolean {
+  return error instanceof RefusedAddress || (error instanceof Error && isRefusedAddress(error.cause));
 }
 
 /** Throws for a URL with the address itself, which is not looked up. @throws RefusedAddress */
