@@ -50,7 +50,19 @@ const taskFile = z
         checkpointExitCode: z.int().optional(),
       })
       .optional(),
-    inputs: z.array(z.strictObject({ name: z.string(), location: z.string() })).default([]),
+    inputs: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          location: z.string(),
+          otherLocations: z.array(z.string()).optional(),
+          sizeBytes: z.int().optional(),
+          checksums: z
+            .array(z.strictObject({ kind: z.enum(['SHA256', 'MD5', 'ADLER32']), value: z.string() }))
+            .optional(),
+        }),
+      )
+      .default([]),
     outputs: z.array(z.string()).default([]),
     outputDatasets: keyed.default({}),
     keepOnFailure: z.array(z.string()).optional(),

@@ -196,12 +196,38 @@ export type ExplainRequirementsInput = {
   share?: string | null | undefined;
 };
 
+/** Digest of a file. */
+export type FileChecksumInput = {
+  /** Kind of the digest. */
+  kind: FileChecksumKind;
+  /** The digest, in hexadecimal with small letters. */
+  value: string;
+};
+
+/** Kind of a digest of a file. */
+export type FileChecksumKind =
+  /** Adler-32, of 8 digits; it finds damage, not forgery. */
+  | 'ADLER32'
+  /** MD5, of 32 digits; it finds damage, not forgery. */
+  | 'MD5'
+  /** SHA-256, of 64 digits. */
+  | 'SHA256';
+
 /** A file to fetch. */
 export type FileReferenceInput = {
+  /** Digests of the file, which the worker checks; one of each kind. */
+  checksums?: Array<FileChecksumInput> | null | undefined;
   /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   location: string;
   /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
+  /**
+   * Other places of the same file, at most 9, each a URL or a file in a storage, as `location` then is, too. The worker
+   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, and then URLs.
+   */
+  otherLocations?: Array<string> | null | undefined;
+  /** Size of the file in bytes, which the worker checks; null if it is not known. */
+  sizeBytes?: number | null | undefined;
 };
 
 /** Part of a device that a job needs: exactly one of these. */

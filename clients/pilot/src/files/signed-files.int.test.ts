@@ -7,6 +7,8 @@ import { CoreRefused } from '../protocol/core-protocol.js';
 import { digestOf, type Fault, SignedStorage } from '../testing/signed-storage.js';
 import { OutputFolder } from './output-folder.js';
 import { SignedFiles } from './signed-files.js';
+import type { Digest } from './checksum.js';
+import type { ExpectedContent } from './content-check.js';
 import type { SignFiles } from './signed-files.types.js';
 
 const open = new AbortController().signal;
@@ -22,9 +24,14 @@ const times = (count: number, fault: Fault): Fault[] => Array.from({ length: cou
 
 describe('SignedReader', () => {
   const target = (): string => join(storage.folder, 'fetched');
-  const fetch = (expected = digestOf(content), by: SignFiles = storage.sign): Promise<void> => {
+  const known = ({ sizeBytes, sha256 }: Digest): ExpectedContent => ({
+    sizeBytes,
+    checksums: [{ kind: 'SHA256', value: sha256 }],
+  });
+  const fetch = (digest = digestOf(content), by: SignFiles = storage.sign): Promise<void> => {
     const read = { name: 'data', jobId: null };
-    return new SignedFiles(by, patience).reader([read]).fetch(read, target(), open, expected);
+    const expected = known(digest);
+    return new SignedFiles(by, patience).reader([read]).fetch(read, target(), open, { expected });
   };
   const failure = async (fetching: Promise<void>): Promise<AttemptError> => {
     const error = await fetching.catch((caught: unknown) => caught);
@@ -71,7 +78,7 @@ describe('SignedReader', () => {
     };
     storage.faults = ['break'];
     storage.validSeconds = [10];
-    await new SignedFiles(replacing, patience).reader([read]).fetch(read, target(), open, undefined);
+    await new SignedFiles(replacing, patience).reader([read]).fetch(read, target(), open);
     expect((await readFile(target())).equals(other)).toBe(true);
   });
 
@@ -94,7 +101,7 @@ describe('SignedReader', () => {
   ])('waits for %s', async (_, status) => {
     storage.faults = times(10, status);
     const read = { name: 'data', jobId: null };
-    await patient.reader([read]).fetch(read, target(), open, digestOf(content));
+    await patient.reader([read]).fetch(read, target(), open, { expected: known(digestOf(content)) });
     expect(storage.requests).toHaveLength(11);
   });
 
@@ -103,7 +110,7 @@ describe('SignedReader', () => {
     const reads = ['a', 'b', 'c'].map((name) => ({ name, jobId: null }));
     for (const { name } of reads) await storage.put(`in/${name}`, content);
     const reader = files.reader(reads);
-    for (const read of reads) await reader.fetch(read, target(), open, undefined);
+    for (const read of reads) await reader.fetch(read, target(), open);
     expect(storage.calls).toBe(1);
   });
 
@@ -111,7 +118,7 @@ describe('SignedReader', () => {
     const reads = Array.from({ length: 250 }, (_, at) => ({ name: `part-${at}`, jobId: null }));
     const [read = { name: '', jobId: null }] = reads.slice(-1);
     await storage.put(`in/${read.name}`, content);
-    await files.reader(reads).fetch(read, target(), open, undefined);
+    await files.reader(reads).fetch(read, target(), open);
     expect(storage.signedNames.map(({ length }) => length)).toEqual([100, 100, 50]);
   });
 
@@ -120,7 +127,7 @@ describe('SignedReader', () => {
     for (const { name } of reads) await storage.put(`in/${name}`, content);
     storage.validSeconds = [10, 10];
     const reader = files.reader(reads);
-    for (const read of reads) await reader.fetch(read, target(), open, undefined);
+    for (const read of reads) await reader.fetch(read, target(), open);
     expect(storage.signedNames).toEqual([['a', 'b', 'c'], ['b', 'c'], ['c']]);
   });
 
@@ -132,7 +139,7 @@ describe('SignedReader', () => {
     for (const { name } of reads) await storage.put(`in/${name}`, content);
     storage.validSeconds = [10];
     const reader = files.reader(reads);
-    for (const read of reads) await reader.fetch(read, target(), open, undefined);
+    for (const read of reads) await reader.fetch(read, target(), open);
     expect(storage.calls).toBe(4);
   });
 
@@ -167,6 +174,63 @@ describe('SignedReader', () => {
     const refusing: SignFiles = async () => Promise.reject(new CoreRefused(refusal, 'not this one'));
     const error = await failure(fetch(digestOf(content), refusing));
     expect(error).toMatchObject({ code, retryable, message: expect.stringContaining('not this one') });
+  });
+
+  describe('of a file with several places', () => {
+    const read = { name: 'data', jobId: null };
+    const expected = known(digestOf(content));
+    const fetchOf = (places: number): Promise<void> =>
+      files.reader([read]).fetch(read, target(), open, { expected, places });
+
+    it.each<[string, Fault[]]>([
+      ['has lost it', [404]],
+      ['refuses access', [403]],
+      ['is away for longer than it is waited for', [503]],
+      ['has another content twice', ['wrong content', 'wrong content']],
+    ])('takes the next place if the first one %s', async (_, faults) => {
+      await storage.put('in/data.1', content);
+      storage.faults = faults;
+      const impatient = new SignedFiles(storage.sign, { ...patience, passingMs: 0, deniedMs: 0 });
+      const reader = impatient.reader([read]);
+      await reader.fetch(read, target(), open, { expected, places: 3 });
+      expect((await readFile(target())).equals(content)).toBe(true);
+      expect(storage.requests.at(-1)).toBe('GET in/data.1');
+    });
+
+    it('takes the next place if core cannot sign the first one', async () => {
+      await storage.put('in/data.1', content);
+      const by: SignFiles = async (wanted, signal) => {
+        if (wanted.reads.every(({ source = 0 }) => source > 0)) return storage.sign(wanted, signal);
+        throw new CoreRefused('FILE_FORBIDDEN', 'not this one');
+      };
+      await new SignedFiles(by, patience).reader([read]).fetch(read, target(), open, { expected, places: 2 });
+      expect(storage.requests).toEqual(['GET in/data.1']);
+    });
+
+    it.each<[string, Fault[], string, boolean]>([
+      ['all have lost it', [404, 404], 'INPUT_GONE', false],
+      ['all refuse access', times(10_000, 403), 'INPUT_DENIED', true],
+      [
+        'one is away and one has lost it',
+        [...times(1, 404), ...times(10_000, 503)],
+        'INPUT_UNREACHABLE',
+        true,
+      ],
+    ])('fails with the error that another attempt may not meet if %s', async (_, faults, code, retryable) => {
+      storage.faults = faults;
+      expect(await failure(fetchOf(2))).toMatchObject({ family: 'DATA', code, retryable });
+    });
+
+    it('asks core for no other place after a refusal that concerns the job', async () => {
+      let calls = 0;
+      const by: SignFiles = async () => {
+        calls += 1;
+        throw new CoreRefused('FENCE_STALE', 'taken');
+      };
+      const reader = new SignedFiles(by, patience).reader([read]);
+      await expect(reader.fetch(read, target(), open, { places: 3 })).rejects.toThrow('taken');
+      expect(calls).toBe(1);
+    });
   });
 
   it('names no signature in an error', async () => {

@@ -9,7 +9,7 @@ import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { AddressBook, type FileName } from './address-book.js';
-import type { Digest } from './checksum.js';
+import type { ExpectedContent } from './content-check.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
 import {
@@ -59,6 +59,10 @@ const concurrentTransfers = 8;
 const minuteMs = 60_000;
 /** An input that cannot be fetched has cost nothing yet, and another site may reach it. */
 const inputPatience: Patience = { passingMs: 10 * minuteMs, deniedMs: minuteMs, pauseMs: 250 };
+/** Time for faults that may pass while another place of the file is left. */
+const firstPassingMs = minuteMs / 2;
+/** Kinds of errors of places, from those that stay to those that another attempt may not meet. */
+const hopes: readonly StorageErrorKind[] = ['GONE', 'DENIED', 'INVALID', 'CORRUPT', 'SLOW'];
 /** An output is the work of the whole attempt: it waits on the disk for a storage that is away for a day. */
 const outputPatience: Patience = { passingMs: 1440 * minuteMs, deniedMs: 15 * minuteMs, pauseMs: 250 };
 
@@ -91,7 +95,9 @@ export class SignedFiles {
   /** Reads files, whose addresses are asked for with the first one. */
   reader(reads: readonly SignedRead[]): SignedReader {
     const patience = { ...inputPatience, ...this.#patience };
-    return new SignedReader(new AddressBook({ reads }, this.#sign), { patience, http: this.#http });
+    const bookOf = (...some: readonly SignedRead[]): AddressBook =>
+      new AddressBook({ reads: some }, this.#sign);
+    return new SignedReader(bookOf(...reads), bookOf, { patience, http: this.#http });
   }
 
   /**
@@ -132,32 +138,73 @@ export class SignedFiles {
   }
 }
 
+/** Options of a fetch. */
+export interface ReadOptions {
+  /** Size and checksums that are known. */
+  readonly expected?: ExpectedContent | undefined;
+  /** Number of places of the file; 1 by default. */
+  readonly places?: number;
+}
+
 /** Reads files of one job. */
 export class SignedReader {
   readonly #book: AddressBook;
+  readonly #bookOf: (read: SignedRead) => AddressBook;
   readonly #options: Pick<FetchOptions, 'patience' | 'http'>;
 
-  constructor(book: AddressBook, options: Pick<FetchOptions, 'patience' | 'http'>) {
+  /** @param bookOf addresses of one file, for another of its places */
+  constructor(
+    book: AddressBook,
+    bookOf: (read: SignedRead) => AddressBook,
+    options: Pick<FetchOptions, 'patience' | 'http'>,
+  ) {
     this.#book = book;
+    this.#bookOf = bookOf;
     this.#options = options;
   }
 
-  /** @throws AttemptError DATA; the signal's reason */
+  /**
+   * Fetches a file from the nearest of its places, and from the next after one that fails.
+   * @throws AttemptError DATA; the signal's reason
+   */
   async fetch(
     read: SignedRead,
     localPath: string,
     signal: AbortSignal,
-    expected: Digest | undefined,
+    { expected, places = 1 }: ReadOptions = {},
   ): Promise<void> {
-    try {
-      const options = { ...this.#options, signal, expected };
-      await fetchSigned(addressesOf(this.#book, read), localPath, options);
-      this.#book.done(read);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw inputError(read, error);
+    const failures: unknown[] = [];
+    for (let source = 0; source < places; source += 1) {
+      const book = source === 0 ? this.#book : this.#bookOf({ ...read, source });
+      const patience = source < places - 1 ? shorter(this.#options.patience) : this.#options.patience;
+      try {
+        await fetchSigned(addressesOf(book, read), localPath, {
+          ...{ ...this.#options, patience, signal, expected },
+        });
+        return this.#book.done(read);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(error);
+        // A place that fails must not fail the calls for other files.
+        if (source === 0) this.#book.done(read);
+        // An error of this host, or a job that is no longer held.
+        if (!isStorageError(error)) break;
+        if (source < places - 1) patience.onFault?.(error);
+      }
     }
+    throw inputError(read, mostHopeful(failures));
   }
+}
+
+function shorter({ passingMs, ...patience }: Patience): Patience {
+  return { ...patience, passingMs: Math.min(passingMs, firstPassingMs), deniedMs: 0 };
+}
+
+/** The failure of several places that says most about another attempt: it may find a slow one awake. */
+function mostHopeful(failures: readonly unknown[]): unknown {
+  const rank = (error: unknown): number =>
+    isStorageError(error) ? hopes.indexOf(error.kind) : Number.MAX_SAFE_INTEGER;
+  return [...failures].sort((a, b) => rank(b) - rank(a))[0];
 }
 
 function addressesOf(book: AddressBook, file: FileName): AddressSource {

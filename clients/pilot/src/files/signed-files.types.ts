@@ -9,6 +9,8 @@ export interface SignedRead {
   readonly jobId: string | null;
   /** Upload of the job, of which a part is read. */
   readonly uploadId?: string;
+  /** Number of places of a declared input that have failed; absent for none. */
+  readonly source?: number;
 }
 
 /** An output to write. */

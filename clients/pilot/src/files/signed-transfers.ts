@@ -1,5 +1,4 @@
 /** Transfers by signed addresses: repeated after faults that may pass, continued where they broke off. */
-import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import {
@@ -11,6 +10,7 @@ import {
   writeSigned,
 } from '@rhizome/storage';
 import type { Digest } from './checksum.js';
+import { ContentCheck, type ExpectedContent } from './content-check.js';
 import type { FileAddress } from './signed-files.types.js';
 
 /** Addresses of one file. */
@@ -46,8 +46,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
   /** Connections with a policy for addresses; by default, only those of metadata services are refused. */
   readonly http?: Connections | undefined;
-  /** Size and checksum, if they are known. */
-  readonly expected?: Digest | undefined;
+  /** Size and checksums that are known. */
+  readonly expected?: ExpectedContent | undefined;
 }
 
 /**
@@ -62,9 +62,9 @@ export async function fetchSigned(
 ): Promise<void> {
   const file = await open(localPath, 'w');
   try {
-    const target = new Target(file);
+    const target = new Target(file, expected);
     await repeated(source, target, { patience, signal }, async (address) =>
-      target.fetch(address, { signal, http }, expected ?? address.digest),
+      target.fetch(address, { signal, http }),
     );
     await file.close();
   } catch (error) {
@@ -91,33 +91,40 @@ export async function storeSigned(
 /** The part of a file that has arrived. */
 class Target {
   readonly #file: FileHandle;
-  #hash: Hash = createHash('sha256');
+  #expected: ExpectedContent;
+  #content: ContentCheck;
   /** Size of the whole file, as the storage reported it first. */
   #total: number | undefined;
   /** Version of the file of which a part has arrived; undefined if the storage does not report it. */
   #version: string | undefined;
   sizeBytes = 0;
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, expected: ExpectedContent = {}) {
     this.#file = file;
+    this.#expected = expected;
+    this.#content = new ContentCheck(expected);
   }
 
   /** Drops everything that has arrived. */
   async restart(): Promise<void> {
     await this.#file.truncate(0);
-    this.#hash = createHash('sha256');
+    this.#content = new ContentCheck(this.#expected);
     this.#total = undefined;
     this.#version = undefined;
     this.sizeBytes = 0;
   }
 
+  /** Takes the content that the address names, if no other is expected. */
+  #expect(digest: Digest | undefined): void {
+    if (digest === undefined || this.sizeBytes > 0 || Object.keys(this.#expected).length > 0) return;
+    this.#expected = { sizeBytes: digest.sizeBytes, checksums: [{ kind: 'SHA256', value: digest.sha256 }] };
+    this.#content = new ContentCheck(this.#expected);
+  }
+
   /** Fetches what is missing. @throws StorageError */
-  async fetch(
-    address: FileAddress,
-    options: Pick<FetchOptions, 'signal' | 'http'>,
-    expected: Digest | undefined,
-  ): Promise<void> {
-    if (this.sizeBytes > 0 && this.sizeBytes === this.#total) return this.#check(expected);
+  async fetch(address: FileAddress, options: Pick<FetchOptions, 'signal' | 'http'>): Promise<void> {
+    this.#expect(address.digest);
+    if (this.sizeBytes > 0 && this.sizeBytes === this.#total) return this.#check();
     const rest = { range: { start: this.sizeBytes }, ifVersion: this.#version };
     const { body, sizeBytes, version } = await readSigned(address, {
       ...(this.sizeBytes > 0 && rest),
@@ -131,14 +138,15 @@ class Target {
         );
       this.#total = sizeBytes;
       this.#version ??= version;
-      if (expected && sizeBytes !== expected.sizeBytes)
-        throw new StorageError('CORRUPT', `The file has ${sizeBytes} bytes instead of ${expected.sizeBytes}`);
+      const { sizeBytes: expected } = this.#expected;
+      if (expected != null && sizeBytes !== expected)
+        throw new StorageError('CORRUPT', `The file has ${sizeBytes} bytes instead of ${expected}`);
       for await (const piece of body) await this.#append(piece as Buffer);
     } finally {
       body.destroy();
     }
     if (this.sizeBytes < sizeBytes) throw new StorageError('SLOW', 'The transfer ended early');
-    this.#check(expected);
+    this.#check();
   }
 
   async #append(piece: Buffer): Promise<void> {
@@ -146,16 +154,15 @@ class Target {
       const { bytesWritten } = await this.#file.write(piece, at, piece.length - at, this.sizeBytes + at);
       at += bytesWritten;
     }
-    this.#hash.update(piece);
+    this.#content.update(piece);
     this.sizeBytes += piece.length;
     if (this.#total !== undefined && this.sizeBytes > this.#total)
       throw new StorageError('CORRUPT', `The file has more than ${this.#total} bytes`);
   }
 
-  #check(expected: Digest | undefined): void {
-    const sha256 = this.#hash.copy().digest('hex');
-    if (!expected || sha256 === expected.sha256) return;
-    throw new StorageError('CORRUPT', `The file has the SHA-256 ${sha256} instead of ${expected.sha256}`);
+  #check(): void {
+    const problem = this.#content.problem();
+    if (problem !== undefined) throw new StorageError('CORRUPT', `The file ${problem}`);
   }
 }
 

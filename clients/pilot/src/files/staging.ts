@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
 import { assertOutputPath, type Connections, isRefusedAddress, withoutCredentials } from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
-import { checksumFile } from './checksum.js';
+import { type ExpectedContent, problemOfFile } from './content-check.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download } from './http-store.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
@@ -62,11 +62,11 @@ export async function stageIn(
     ...parents.flatMap(({ jobId, outputs, folder }) => outputs.map((file) => ({ file, folder, jobId }))),
   ];
   for (const { file, jobId } of wanted) assertFetchable(file, jobId);
-  const inStorages = wanted.filter(({ file }) => isInStorage(file));
-  const reader = signed.reader(inStorages.map(({ file: { name }, jobId }) => ({ name, jobId })));
+  const signedFiles = wanted.filter(({ file }) => isSigned(file));
+  const reader = signed.reader(signedFiles.map(({ file: { name }, jobId }) => ({ name, jobId })));
   await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder, jobId }) => {
     if (file.name.includes('/')) await mkdir(dirname(join(folder, file.name)), { recursive: true });
-    await (isInStorage(file)
+    await (isSigned(file)
       ? fetchSigned(file, { folder, jobId }, reader, signal)
       : fetchInput(file, folder, { store, connections }, signal));
   });
@@ -105,7 +105,16 @@ function isOutputPath(name: string): boolean {
   }
 }
 
-const isInStorage = ({ location }: InputFile): boolean => storageSchemes.has(schemeOf(location));
+/** True for a file that core signs addresses of: it is in a storage, or has several places. */
+const isSigned = ({ location, otherLocations = [] }: InputFile): boolean =>
+  otherLocations.length > 0 || storageSchemes.has(schemeOf(location));
+
+/** Known facts about the content of a file. */
+function expectedOf(file: InputFile | StoredFile): ExpectedContent {
+  const { sizeBytes = null } = file;
+  if ('sha256' in file) return { sizeBytes, checksums: [{ kind: 'SHA256', value: file.sha256 }] };
+  return { sizeBytes, checksums: file.checksums ?? [] };
+}
 
 async function fetchSigned(
   file: InputFile | StoredFile,
@@ -113,8 +122,9 @@ async function fetchSigned(
   reader: SignedReader,
   signal: AbortSignal,
 ): Promise<void> {
-  const expected = 'sha256' in file ? { sizeBytes: file.sizeBytes, sha256: file.sha256 } : undefined;
-  await reader.fetch({ name: file.name, jobId }, join(folder, file.name), signal, expected);
+  const places = 1 + ('otherLocations' in file ? (file.otherLocations ?? []).length : 0);
+  const options = { expected: expectedOf(file), places };
+  await reader.fetch({ name: file.name, jobId }, join(folder, file.name), signal, options);
 }
 
 async function fetchInput(
@@ -134,11 +144,10 @@ async function fetchInput(
     const message = `${shown} could not be fetched: ${reasonOf(error)}`;
     throw new AttemptError('DATA', code, message, true, { cause: error });
   }
-  if (!('sha256' in file)) return;
-  const found = await checksumFile(target, signal);
-  if (found.sha256 === file.sha256 && found.sizeBytes === file.sizeBytes) return;
-  const difference = `${found.sizeBytes} bytes with SHA-256 ${found.sha256} instead of ${file.sizeBytes} bytes with ${file.sha256}`;
-  throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} has ${difference}`, true);
+  const expected = expectedOf(file);
+  if (expected.sizeBytes == null && expected.checksums?.length === 0) return;
+  const problem = await problemOfFile(target, expected, signal);
+  if (problem !== undefined) throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} ${problem}`, true);
 }
 
 /**

@@ -1,15 +1,22 @@
 /** Files that jobs name. */
 import type { Digest } from './checksum.js';
+import type { Checksum } from './content-check.js';
 
 /** A file that the payload finds, by name, in its working folder. */
 export interface InputFile {
   readonly name: string;
   /** An http(s) URL, a location in a storage, or a key in the file store. */
   readonly location: string;
+  /** Other places of the file; absent for none. */
+  readonly otherLocations?: readonly string[];
+  /** Null or absent if it is not known. */
+  readonly sizeBytes?: number | null;
+  /** Digests of an input; absent for none. */
+  readonly checksums?: readonly Checksum[];
 }
 
 /** An output with its key in the store. */
-export interface StoredFile extends InputFile, Digest {}
+export interface StoredFile extends Pick<InputFile, 'name' | 'location'>, Digest {}
 
 /** A parent of the job, with its outputs. */
 export interface ParentOutputs {

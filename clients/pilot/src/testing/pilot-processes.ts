@@ -63,7 +63,18 @@ export function pilotProcesses(): PilotProcesses {
   const run = (before: readonly string[], more: readonly string[]): PilotProcess => {
     const place = (name: string): string => join(folder, name);
     const places = ['--scratch', place('scratch'), '--store', place('store'), '--token-file', place('token')];
-    const args = ['--url', gateway.url, '--queue', 'q', '--grace-seconds', '0.5', ...places, ...more];
+    const networks = ['--allow-network', '127.0.0.1'];
+    const args = [
+      '--url',
+      gateway.url,
+      '--queue',
+      'q',
+      '--grace-seconds',
+      '0.5',
+      ...places,
+      ...networks,
+      ...more,
+    ];
     const child = spawn(process.execPath, [pilotProgram, ...before, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: '/usr/local/bin:/usr/bin:/bin', RHIZOME_PILOT_CORES: '3', SECRET_OF_THE_PILOT: 'x' },

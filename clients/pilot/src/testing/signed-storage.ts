@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStorage, sourceOfBytes, type StorageProvider, verifyRequest } from '@rhizome/storage';
 import type { Digest } from '../files/checksum.js';
-import type { FileAddress, SignFiles } from '../files/signed-files.types.js';
+import type { FileAddress, SignedRead, SignFiles } from '../files/signed-files.types.js';
 
 const key = Buffer.alloc(32, 7);
 
@@ -50,7 +50,10 @@ export class SignedStorage {
     return readFile(join(this.folder, 'storage', name));
   }
 
-  /** Core: all inputs of a job are in the folder `in`, and its outputs go to the folder `out`. */
+  /**
+   * Core: all inputs of a job are in the folder `in`, their other places with a number at the end, and its
+   * outputs go to the folder `out`.
+   */
   readonly sign: SignFiles = async ({ reads, writes }) => {
     this.calls += 1;
     this.signedNames.push([...reads, ...writes].map(({ name }) => name));
@@ -59,11 +62,11 @@ export class SignedStorage {
     const expiresAt = new Date(Date.now() + validMs);
     const shown = new Date(expiresAt.getTime() + this.clockSeconds * 1000);
     const addressOf = async (
-      { name, jobId = null }: { readonly name: string; readonly jobId?: string | null },
+      { name, jobId = null, source = 0 }: Partial<SignedRead> & Pick<SignedRead, 'name'>,
       method: 'GET' | 'PUT',
       digest: Partial<Digest> = {},
     ): Promise<FileAddress> => {
-      const place = method === 'GET' ? `in/${name}` : `out/${name}`;
+      const place = method === 'GET' ? `in/${name}${source > 0 ? `.${source}` : ''}` : `out/${name}`;
       const signed = await this.#provider.sign(place, { method, expiresAt, ...digest });
       const location = `rhizome://site/${place}`;
       return { ...signed, name, jobId, location, expiresAt: shown, validUntilMs };

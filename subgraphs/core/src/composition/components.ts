@@ -132,6 +132,7 @@ export function createComponents(options: CoreOptions): Components {
   const files = filesModule({
     ...{ stores, files: storedFiles, storages: directories.storages, experimentExists },
     ...{ fleet, clock, ids, log },
+    siteOf: (queue) => directories.queues.all().find(({ name }) => name === queue)?.site,
     config: config?.files,
   });
   const pilots = pilotsModule({

@@ -44,6 +44,9 @@ export interface UnsignedFile {
 const concurrent = 16;
 const longestMs = 10_000;
 
+/** Parts of the address of a file at a URL. */
+const unsigned = { headers: [], trustedOrigins: [] };
+
 /** Signs files. */
 export class FileSigner {
   readonly #options: FileSignerOptions;
@@ -65,8 +68,14 @@ export class FileSigner {
 
   async #sign(file: PlannedFile, signal: AbortSignal): Promise<SignedFile | UnsignedFile> {
     const { storages, addressSeconds, clock, log } = this.#options;
-    const { storage, key, name, jobId, method, sizeBytes, sha256 } = file;
     const expiresAt = new Date(clock.now().getTime() + addressSeconds * 1000);
+    const { name, jobId, method, sizeBytes, sha256 } = file;
+    const known = { name, jobId, method, sizeBytes: sizeBytes ?? null, sha256: sha256 ?? null };
+    if ('url' in file) {
+      const { url } = file;
+      return { ...known, url, location: url, ...unsigned, expiresAt, validSeconds: addressSeconds };
+    }
+    const { storage, key } = file;
     const content = {
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
       ...(sha256 === undefined ? {} : { sha256 }),
@@ -83,13 +92,11 @@ export class FileSigner {
     try {
       const signed = await provider.sign(key, { method, expiresAt, signal, ...content });
       return {
-        ...{ name, jobId, method, url: signed.url, expiresAt: signed.expiresAt },
+        ...{ ...known, url: signed.url, expiresAt: signed.expiresAt },
         trustedOrigins: signed.trustedOrigins ?? [],
         validSeconds: Math.floor((signed.expiresAt.getTime() - clock.now().getTime()) / 1000),
         headers: Object.entries(signed.headers).map(([header, value]) => ({ name: header, value })),
         location: locationOf(storage._id, key),
-        sizeBytes: sizeBytes ?? null,
-        sha256: sha256 ?? null,
       };
     } catch (error) {
       if (isStorageError(error)) return { reason: error.message };

@@ -11,6 +11,7 @@ import type { JobHolder } from '../workers/reports/job-holder.js';
 import { mayActFor } from '../workers/worker-access.js';
 import type { AccessCode } from '../workers/worker-errors.js';
 import type { FileSigner, SignedFile } from './file-signer.js';
+import type { SiteOf } from './input-sources.js';
 import type { JobFilesRepository } from './job-files.repository.js';
 import {
   checkRequests,
@@ -34,6 +35,8 @@ export interface FileSigningOptions {
   readonly files: Pick<JobFilesRepository, 'open'>;
   readonly uploads: Pick<UploadUses, 'forJob'>;
   readonly signer: FileSigner;
+  /** Site of a queue in memory. */
+  readonly siteOf: SiteOf;
   /** Time after which the files of a job are looked at. */
   readonly lookAfterSeconds: number;
   readonly clock: Clock;
@@ -94,7 +97,10 @@ export class FileSigning {
       this.#parents(job.dependsOn, requests),
       this.#upload(job, requests),
     ]);
-    const planned = await this.#plan((storages) => planFiles(job, { parents, upload }, storages, requests));
+    const { siteOf } = this.#options;
+    const planned = await this.#plan((storages) =>
+      planFiles(job, { parents, upload }, { storages, siteOf }, requests),
+    );
     if ('problems' in planned) return refused(planned.problems);
     await this.#record(job, planned);
     return resultOf(await this.#options.signer.sign(planned), requests);
@@ -133,8 +139,8 @@ export class FileSigning {
     planned: readonly PlannedFile[],
   ): Promise<void> {
     const { files, clock, lookAfterSeconds } = this.#options;
-    const written = planned.find(({ method }) => method === 'PUT');
-    if (!written) return;
+    const written = planned.find((file) => file.method === 'PUT' && 'storage' in file);
+    if (!written || !('storage' in written)) return;
     const now = clock.now();
     const dueAt = new Date(now.getTime() + lookAfterSeconds * 1000);
     const record = { jobId: job._id, storage: written.storage._id, prefix: jobPrefix(job, job._id) };

@@ -1,16 +1,15 @@
 /** Pure rules for the files of an attempt: which may be read and written, and where they are. */
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { assertKey, isDeclaredBy } from '@rhizome/storage';
-import type { JobDocument, StoredOutput } from '../jobs/model/job.types.js';
+import type { JobDocument, StoredInput, StoredOutput } from '../jobs/model/job.types.js';
 import {
   isInStorage,
   jobPrefix,
-  mayRead,
+  locationsOf,
   outputKey,
   type Place,
   placeOf,
   problemOf,
-  readableForm,
   serves,
   storageForOutputs,
 } from '../storages/places.js';
@@ -18,6 +17,7 @@ import type { StorageDocument } from '../storages/storage.document.js';
 import { largestFileMiB } from './largest-file.js';
 import { type PlannedPart, planPart } from './uploads/part-plan.js';
 import type { UploadDocument } from './uploads/upload.document.js';
+import { type InputSource, type SiteOf, sourcesOf } from './input-sources.js';
 
 /** File that a worker asks to read. */
 export interface ReadRequest {
@@ -26,6 +26,8 @@ export interface ReadRequest {
   readonly jobId?: string | null | undefined;
   /** Upload of the job of which a part is read; absent or null for other files. */
   readonly uploadId?: string | null | undefined;
+  /** Number of places of a declared input that have failed. */
+  readonly source?: number | null | undefined;
 }
 
 /** Output that a worker asks to write. */
@@ -52,13 +54,22 @@ export type JobOfFiles = Pick<
 /** A job with its stored outputs. */
 export type JobWithOutputs = Pick<JobDocument, '_id' | 'experiment' | 'owner' | 'outputs'>;
 
-/** A file to sign. */
-export interface PlannedFile extends Place<StorageDocument> {
+/** A file to sign: in a storage, or at a URL that needs no signature. */
+export type PlannedFile = InputSource & PlannedContent;
+
+/** A planned file apart from its place. */
+export interface PlannedContent {
   readonly name: string;
   readonly jobId: string | null;
   readonly method: 'GET' | 'PUT';
   readonly sizeBytes?: number;
   readonly sha256?: string;
+}
+
+/** Storages, and sites of queues. */
+export interface SigningFacts {
+  readonly storages: readonly StorageDocument[];
+  readonly siteOf: SiteOf;
 }
 
 /** Codes of the files of an attempt in addition to `INVALID_VALUE`. */
@@ -72,6 +83,7 @@ const mostErrors = 100;
 export function checkRequests({ reads, writes }: FileRequests): readonly InputError[] {
   const errors = new InputErrors();
   errors.list(['reads'], reads, mostReads);
+  reads.slice(0, mostReads).forEach(({ source }, at) => errors.int(['reads', at, 'source'], source, 0, 9));
   errors.distinct(
     ['writes'],
     writes.map(({ name }) => name),
@@ -99,15 +111,16 @@ export interface NamedFacts {
 export function planFiles(
   job: JobOfFiles,
   { parents, upload }: NamedFacts,
-  storages: readonly StorageDocument[],
+  { storages, siteOf }: SigningFacts,
   { reads, writes }: FileRequests,
 ): readonly PlannedFile[] | { readonly problems: readonly InputError<FileCode>[] } {
   const errors = new InputErrors<FileCode>();
   const own = storages.filter((storage) => serves(storage, job.experiment));
   const files = [
-    ...reads.map(({ name, jobId, uploadId }, at) => {
+    ...reads.map((read, at) => {
+      const { name, jobId, uploadId } = read;
       if (uploadId != null) return plannedPart(planPart(job, { name, uploadId }, upload, own), at, errors);
-      if (jobId == null) return plannedInput(job, own, name, at, errors);
+      if (jobId == null) return plannedInput(job, { storages: own, siteOf }, read, at, errors);
       return plannedOutputOf(parentOf(job, parents.get(jobId)), own, { name, jobId }, at, errors);
     }),
     ...plannedWrites(job, own, writes, errors),
@@ -118,8 +131,8 @@ export function planFiles(
 
 function plannedInput(
   { payload: { inputs }, ...job }: JobOfFiles,
-  storages: readonly StorageDocument[],
-  name: string,
+  { storages, siteOf }: SigningFacts,
+  { name, source: given }: ReadRequest,
   at: number,
   errors: InputErrors<FileCode>,
 ): PlannedFile | undefined {
@@ -133,22 +146,30 @@ function plannedInput(
     );
     return undefined;
   }
-  const { location } = input;
-  if (!isInStorage(location)) {
+  if (locationsOf(input).length === 1 && !isInStorage(input.location)) {
     const text = `${path.join('.')}: input ${JSON.stringify(name)} is not in a storage; fetch it from its location`;
     errors.report('INVALID_VALUE', path, text);
     return undefined;
   }
-  const place = placeOf(location, storages);
-  if ('expected' in place) {
-    errors.add(path, location, place.expected, 'STORAGE_NOT_FOUND');
-    return undefined;
-  }
-  if (!mayRead(job, place)) {
-    errors.add(path, location, readableForm(job, place.storage), 'FILE_FORBIDDEN');
-    return undefined;
-  }
-  return { ...place, name, jobId: null, method: 'GET' };
+  const { sources, unreadable } = sourcesOf(job, input, storages, siteOf);
+  const failed = given ?? 0;
+  const source = sources[failed];
+  const [first] = unreadable;
+  if (source) return { ...source, name, jobId: null, method: 'GET', ...contentOf(input) };
+  if (sources.length === 0 && first) errors.add(path, first.location, first.expected, first.code);
+  else
+    errors.report(
+      'FILE_NOT_FOUND',
+      path,
+      `${path.join('.')}: input ${JSON.stringify(name)} has ${sources.length} places that the job may read, and ${failed} have failed`,
+    );
+  return undefined;
+}
+
+/** Declared content of an input. */
+function contentOf({ sizeBytes, checksums = [] }: StoredInput): Pick<PlannedContent, 'sizeBytes' | 'sha256'> {
+  const sha256 = checksums.find(({ kind }) => kind === 'SHA256')?.value;
+  return { ...(sizeBytes === undefined ? {} : { sizeBytes }), ...(sha256 === undefined ? {} : { sha256 }) };
 }
 
 function plannedPart(part: PlannedPart, at: number, errors: InputErrors<FileCode>): PlannedFile | undefined {

@@ -50,7 +50,13 @@ export class StorageNeeds {
     const live = { experiment: { $in: users }, state: { $in: [...liveStates] } };
     try {
       return (
-        (await this.#firstOf({ ...live, 'payload.inputs.location': { $regex: inputsOf(storage) } })) ??
+        (await this.#firstOf({
+          ...live,
+          $or: [
+            { 'payload.inputs.location': { $regex: inputsOf(storage) } },
+            { 'payload.inputs.otherLocations': { $regex: inputsOf(storage) } },
+          ],
+        })) ??
         (await this.#userOfUploads(live, storage._id, signal)) ??
         (await this.#writer(storage._id, kept, signal)) ??
         (await this.#child(live, storage._id, signal))

@@ -38,6 +38,14 @@ export function isInStorage(location: string): boolean {
 
 const isXrootd = (location: string): boolean => /^x?roots?:\/\//i.test(location);
 
+/** All places of an input, as they were declared. */
+export function locationsOf(input: {
+  readonly location: string;
+  readonly otherLocations?: readonly string[] | null | undefined;
+}): readonly string[] {
+  return [input.location, ...(input.otherLocations ?? [])];
+}
+
 /** The location of a place, as jobs name it. */
 export function locationOf(storage: string, key: string): string {
   return `${scheme}${storage}/${key}`;

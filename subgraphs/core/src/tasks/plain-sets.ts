@@ -3,7 +3,7 @@
  * result takes a hundred times as long. Sets that are not plain get the full check. Pure.
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
-import { isInStorage } from '../storages/places.js';
+import { isInStorage, locationsOf } from '../storages/places.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-spec.types.js';
 
@@ -56,15 +56,19 @@ function longestValue(spec: JobSpec): number {
   // File names must be unique and must not be those of folders.
   if (payload.outputs.some((text) => placeholdersIn(text) > 0)) return 0;
   // A value may complete a scheme, and only some schemes are accepted.
-  if (payload.inputs.some(({ location }) => filledScheme.test(location))) return 0;
+  const locations = payload.inputs.flatMap(locationsOf);
+  if (locations.some((location) => filledScheme.test(location))) return 0;
   // A value may name the place of another owner.
-  if (payload.inputs.some(({ location }) => isInStorage(location) && placeholdersIn(location) > 0)) return 0;
+  if (locations.some((location) => isInStorage(location) && placeholdersIn(location) > 0)) return 0;
+  // Places of one input must differ.
+  if (payload.inputs.some(({ otherLocations }) => otherLocations?.some((one) => placeholdersIn(one) > 0)))
+    return 0;
   // The position may be appended to the name.
   if (name.length + 1 + indexLength > 255) return 0;
   const each = [
     spareLength(`${name} `, 255 - indexLength),
     ...payload.environment.map(({ value }) => spareLength(value, 32_768)),
-    ...payload.inputs.map(({ location }) => spareLength(location, 4096)),
+    ...locations.map((location) => spareLength(location, 4096)),
     // Texts together: harmless characters are one byte each.
     spareLengthTogether(payload.arguments, 131_072, (text) => Buffer.byteLength(text) + 1),
     spareLengthTogether(

@@ -1,6 +1,8 @@
 /** Pure rules of task templates: which parameters are replaced, and where. */
 import type { StoredPayload } from '../jobs/model/job.types.js';
+import { storedInput } from '../jobs/submit/normalise.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
+import { locationsOf } from '../storages/places.js';
 
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 
@@ -31,7 +33,7 @@ export function textsOf({ name, payload }: JobSpec): TemplateTexts {
     payload: {
       arguments: payload.arguments ?? [],
       environment: payload.environment ?? [],
-      inputs: payload.inputs ?? [],
+      inputs: (payload.inputs ?? []).map(storedInput),
       outputs: payload.outputs ?? [],
       ...(payload.outputDatasets ? { outputDatasets: payload.outputDatasets } : {}),
       ...(payload.keepOnFailure?.length && { keepOnFailure: payload.keepOnFailure }),
@@ -65,7 +67,11 @@ export function fillIn<T extends TemplateTexts>(
         name: variable,
         value: fill(value),
       })),
-      inputs: payload.inputs.map(({ name: file, location }) => ({ name: file, location: fill(location) })),
+      inputs: payload.inputs.map(({ location, otherLocations, ...input }) => ({
+        ...input,
+        location: fill(location),
+        ...(otherLocations && { otherLocations: otherLocations.map(fill) }),
+      })),
       outputs: payload.outputs.map(fill),
       ...(payload.outputDatasets && {
         outputDatasets: payload.outputDatasets.map((one) => ({ ...one, output: fill(one.output) })),
@@ -79,6 +85,6 @@ function* allTexts({ name, payload }: TemplateTexts): Generator<string> {
   yield name;
   yield* payload.arguments;
   for (const { value } of payload.environment) yield value;
-  for (const { location } of payload.inputs) yield location;
+  yield* payload.inputs.flatMap(locationsOf);
   yield* payload.outputs;
 }

@@ -309,6 +309,23 @@ describe('signJobFiles', () => {
     for (const held of [child, own]) await report('finishJobs', worker, { ...held, exitCode: 0 });
   });
 
+  it('signs the nearest place of an input, and then the others', async () => {
+    const location = 'https://data.test/x';
+    const checksums = [{ kind: 'SHA256', value: sha256 }];
+    const near = 'rhizome://site/alpha/shared/x';
+    const input = { name: 'x', location, otherLocations: [near], sizeBytes: 5, checksums };
+    const held = await started(worker, { name: 's', payload: { command: 'true', inputs: [input] } });
+    const read = async (source: number): Promise<Answer> =>
+      sign(worker, held, { reads: [{ name: 'x', source }] });
+    expect((await read(0))['files']).toMatchObject([{ method: 'GET', location: near, sizeBytes: 5, sha256 }]);
+    expect((await read(1))['files']).toMatchObject([{ method: 'GET', location, url: location }]);
+    expect(codesOf(await read(2))).toEqual(['FILE_NOT_FOUND']);
+    expect(codesOf(await read(-1))).toEqual(['INVALID_VALUE']);
+    const removal = await change('removeStorage', { name: 'site' });
+    expect(codesOf(removal)).toEqual(['STORAGE_IN_USE']);
+    await report('finishJobs', worker, { ...held, exitCode: 0 });
+  });
+
   it('names no credential where a storage cannot be opened', async () => {
     const worker = await workerNamed('host-7');
     await change('createStorage', {

@@ -6,6 +6,7 @@ import { FileSigner } from '../../files/file-signer.js';
 import { FileSigning } from '../../files/file-signing.service.js';
 import { defaultFiles, type FilesConfig } from '../../files/files-config.js';
 import { FilesUpkeep } from '../../files/files-upkeep.js';
+import type { SiteOf } from '../../files/input-sources.js';
 import { OpenStorages } from '../../files/open-storages.js';
 import { OutputFiles } from '../../files/output-files.js';
 import { defaultUploads } from '../../files/uploads/uploads-config.js';
@@ -25,6 +26,8 @@ export interface FilesModuleOptions {
   readonly storages: StoragesService;
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly fleet: FleetModule;
+  /** Site of a queue in memory. */
+  readonly siteOf: SiteOf;
   readonly config: Partial<FilesConfig> | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -43,7 +46,7 @@ export interface FilesModule {
 
 /** Creates the services of files. */
 export function filesModule(options: FilesModuleOptions): FilesModule {
-  const { stores, storages, experimentExists, fleet, clock, ids, log } = options;
+  const { stores, storages, experimentExists, fleet, siteOf, clock, ids, log } = options;
   const { files, uploads, uploadParts: parts, uploadUsers: users } = options.files;
   const { credentialFolder, addressSeconds, removeAfterSeconds, everyMs, ...config } = {
     ...defaultFiles,
@@ -57,7 +60,7 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
   const signer = new FileSigner({ storages: opened, addressSeconds, clock, log });
   const { holder } = fleet.services;
   const signing = new FileSigning({
-    ...{ holder, jobs, storages, files, signer, clock, uploads: uploadUses },
+    ...{ holder, jobs, storages, files, signer, clock, siteOf, uploads: uploadUses },
     lookAfterSeconds: removeAfterSeconds,
   });
   const upkeep = new FilesUpkeep({

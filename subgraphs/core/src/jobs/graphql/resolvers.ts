@@ -129,6 +129,7 @@ export const jobResolvers: Pick<
   | 'JobError'
   | 'JobHold'
   | 'JobTransition'
+  | 'FileReference'
   | 'JobPayload'
   | 'JobRequirements'
   | 'JobAttempt'
@@ -158,6 +159,11 @@ export const jobResolvers: Pick<
   JobError: { isRetryable: ({ retryable }) => retryable },
   JobTransition: { actor: ({ actor: subject }) => ({ subject }) },
   JobHold: { by: ({ by: subject }) => ({ subject }) },
+  FileReference: {
+    otherLocations: ({ otherLocations }) => otherLocations ?? [],
+    sizeBytes: ({ sizeBytes }) => sizeBytes ?? null,
+    checksums: ({ checksums }) => checksums ?? [],
+  },
   JobPayload: {
     environment: ({ environment, job: of }, _args, { core, principal }) =>
       core.jobs.maySeeEnvironment(principal, of) ? environment : null,

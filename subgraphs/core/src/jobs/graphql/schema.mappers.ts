@@ -7,6 +7,7 @@ import type { JobView } from '../model/job-visibility.js';
 import type {
   JobDocument,
   StoredAttempt,
+  StoredInput,
   StoredJobError,
   StoredPayload,
   StoredTransition,
@@ -21,6 +22,7 @@ export type JobErrorMapper = StoredJobError;
 export type JobHoldMapper = NonNullable<JobDocument['hold']>;
 export type JobTransitionMapper = StoredTransition;
 export type JobAttemptMapper = StoredAttempt;
+export type FileReferenceMapper = StoredInput;
 /** Payload and its job, which determines who may read the environment. */
 export interface JobPayloadMapper extends StoredPayload {
   readonly job: JobView;

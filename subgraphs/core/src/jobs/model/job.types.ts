@@ -51,7 +51,7 @@ export interface StoredPayload {
   readonly arguments: readonly string[];
   readonly environment: readonly { readonly name: string; readonly value: string }[];
   readonly image?: string;
-  readonly inputs: readonly { readonly name: string; readonly location: string }[];
+  readonly inputs: readonly StoredInput[];
   /** Files, folders and patterns. */
   readonly outputs: readonly string[];
   /** Datasets that outputs are added to once the job is FINISHED; absent for none. */
@@ -75,6 +75,28 @@ export interface StoredOutputDataset {
   readonly output: string;
   readonly datasetId: string;
 }
+
+/** File that a payload reads. */
+export interface StoredInput {
+  readonly name: string;
+  readonly location: string;
+  /** Other places of the file; absent for none. */
+  readonly otherLocations?: readonly string[];
+  /** Absent if it is not known. */
+  readonly sizeBytes?: number;
+  /** Absent for none. */
+  readonly checksums?: readonly StoredChecksum[];
+}
+
+/** Digest of a file. */
+export interface StoredChecksum {
+  readonly kind: ChecksumKind;
+  /** In hexadecimal. */
+  readonly value: string;
+}
+
+/** Kind of a digest. */
+export type ChecksumKind = 'SHA256' | 'MD5' | 'ADLER32';
 
 /** Notice that a payload receives before its end. */
 export interface StoredNotice {

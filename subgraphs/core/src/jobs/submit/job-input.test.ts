@@ -18,6 +18,7 @@ function errorsOf(over: Partial<JobSpec>): string[][] {
   return errors.all.map(({ path, code, message }) => [path.slice(2).join('.'), code, message]);
 }
 const needs = (requirements: RequirementsSpec) => ({ requirements });
+const several = { name: 'x', location: 'https://data.test/x' };
 const runs = (payload: Partial<PayloadSpec>) => ({ payload: { command: 'c', ...payload } });
 
 describe('checkJob', () => {
@@ -153,6 +154,29 @@ describe('checkJob', () => {
     ],
     [runs({ inputs: [{ name: '../x', location: '/a' }] }), 'payload.inputs.0.name', 'without `/`'],
     [runs({ inputs: [{ name: 'x', location: '' }] }), 'payload.inputs.0.location', '1 to 4096'],
+    [
+      runs({ inputs: [{ ...several, otherLocations: ['a/path'] }] }),
+      'payload.inputs.0.otherLocations.0',
+      'as all places of one input',
+    ],
+    [
+      runs({ inputs: [{ ...several, otherLocations: [several.location] }] }),
+      'payload.inputs.0.otherLocations.1',
+      'must be unique',
+    ],
+    [
+      runs({
+        inputs: [{ ...several, otherLocations: Array.from({ length: 10 }, (_, at) => `http://${at}/`) }],
+      }),
+      'payload.inputs.0.otherLocations',
+      'at most 9',
+    ],
+    [
+      runs({ inputs: [{ ...several, checksums: [{ kind: 'ADLER32', value: 'ABCDEF01' }] }] }),
+      'payload.inputs.0.checksums.0.value',
+      '8 hexadecimal digits, lower case',
+    ],
+    [runs({ inputs: [{ ...several, sizeBytes: -1 }] }), 'payload.inputs.0.sizeBytes', 'at least 0'],
     [
       runs({ inputs: [{ name: 'x', location: 'root://eos.test//a' }] }),
       'payload.inputs.0.location',

@@ -1,6 +1,5 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
 import type { InputErrors } from '@rhizome/errors';
-import { assertDeclaredOutput, kindOfOutput, mostOutputPatterns } from '@rhizome/storage';
 import { checkArguments } from '../../queues/payload-arguments.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkContinuity } from '../../shared/continuity.js';
@@ -9,9 +8,9 @@ import { checkGpu } from './gpu-input.js';
 import { mostKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
-import type { PayloadChecks, CheckPlace, RequirementChecks } from './requirement-checks.js';
+import type { CheckDataset, PayloadChecks, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
-import { isInStorage, problemOf } from '../../storages/places.js';
+import { checkFiles } from '../model/file-input.js';
 import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
@@ -27,10 +26,6 @@ export const mostEnvironmentCharacters = 1_048_576;
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const variableForm = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
 const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
-
-/** Schemes of URLs that workers fetch inputs from without a storage. */
-const fetchedSchemes = new Set(['http', 'https']);
-const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' or ');
 
 /** Dependency on a job of the same call or task, by its position. */
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
@@ -203,52 +198,13 @@ function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors:
   );
 }
 
-type Files = {
-  readonly inputs: readonly { readonly name: string; readonly location: string }[];
-  readonly outputs: readonly string[];
-  readonly keepOnFailure: readonly string[];
-};
-
-/** Checks file names, which must not leave their folder. */
-function checkFiles(
-  { inputs, outputs, keepOnFailure }: Files,
-  path: Path,
-  errors: JobValueErrors,
-  checkPlace: CheckPlace = () => undefined,
-): void {
-  errors.list([...path, 'inputs'], inputs, 1000);
-  inputs.forEach(({ name, location }, position) => {
-    errors.fileName([...path, 'inputs', position, 'name'], name);
-    const at = [...path, 'inputs', position, 'location'];
-    errors.line(at, location, 1, 4096);
-    const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location) ?? [];
-    const expected = isInStorage(location)
-      ? checkPlace(location)
-      : scheme !== undefined && !fetchedSchemes.has(scheme.toLowerCase())
-        ? `a URL that begins with ${schemesText}, rhizome://STORAGE/KEY, or a path in the file store`
-        : undefined;
-    if (expected !== undefined) errors.add(at, location, expected);
-  });
-  errors.distinct(
-    [...path, 'inputs'],
-    inputs.map(({ name }) => name),
-  );
-  errors.list([...path, 'outputs'], outputs, 100);
-  outputs.forEach((name, position) => {
-    const problem = problemOf(() => assertDeclaredOutput(name));
-    if (problem !== undefined)
-      errors.add([...path, 'outputs', position], name, `a path, a folder or a pattern: ${problem}`);
-  });
-  errors.distinct([...path, 'outputs'], outputs);
-  const patterns = outputs.filter((entry) => kindOfOutput(entry) === 'PATTERN').length;
-  if (patterns > mostOutputPatterns)
-    errors.add([...path, 'outputs'], `${patterns} patterns`, `at most ${mostOutputPatterns} patterns`);
-  const kept = [...path, 'keepOnFailure'];
-  errors.list(kept, keepOnFailure, 100);
-  keepOnFailure.forEach((name, position) => {
-    if (!outputs.includes(name)) errors.add([...kept, position], name, 'an entry of `outputs`');
-  });
-  errors.distinct(kept, keepOnFailure);
+/** Checks a retry policy. */
+export function checkRetry(spec: RetrySpec, path: Path, errors: JobValueErrors): void {
+  errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
+  errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
+  errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });
+  errors.number([...path, 'memoryFactor'], spec.memoryFactor, { min: 1.01, max: 10 });
+  errors.int([...path, 'maxMemoryMiB'], spec.maxMemoryMiB ?? 1, 1, 16_777_216);
 }
 
 /** Most datasets of a job: each is a look-up key of its document. */
@@ -277,13 +233,4 @@ function checkOutputDatasets(
   const datasets = new Set(outputDatasets?.map(({ datasetId }) => datasetId));
   if (datasets.size > mostDatasets)
     errors.add(at, `${datasets.size} datasets`, `at most ${mostDatasets} different datasets`);
-}
-
-/** Checks a retry policy. */
-export function checkRetry(spec: RetrySpec, path: Path, errors: JobValueErrors): void {
-  errors.int([...path, 'maxAttempts'], spec.maxAttempts ?? 1, 1, 20);
-  errors.int([...path, 'backoffSeconds'], spec.backoffSeconds ?? 0, 0, 86_400);
-  errors.number([...path, 'backoffFactor'], spec.backoffFactor, { min: 1, max: 10 });
-  errors.number([...path, 'memoryFactor'], spec.memoryFactor, { min: 1.01, max: 10 });
-  errors.int([...path, 'maxMemoryMiB'], spec.maxMemoryMiB ?? 1, 1, 16_777_216);
 }

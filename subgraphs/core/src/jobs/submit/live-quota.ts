@@ -2,6 +2,7 @@ import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { LiveUsage } from '../model/job.types.js';
+import { locationsOf } from '../../storages/places.js';
 import type { PayloadSpec } from './submit.types.js';
 
 /** Limits of live jobs and of the bytes of their payloads. */
@@ -151,7 +152,7 @@ export function payloadBytes({
   for (const text of given ?? []) bytes += textOf(text);
   for (const { name, value } of environment ?? []) bytes += textOf(name) + textOf(value);
   for (const file of inputs ?? [])
-    bytes += Object.values(file).reduce<number>((all, text) => all + textOf(text), 0);
+    bytes += [file.name, ...locationsOf(file)].reduce((all, text) => all + textOf(text), 64);
   for (const output of [...(outputs ?? []), ...(keepOnFailure ?? [])]) bytes += textOf(output);
   return bytes;
 }

@@ -4,6 +4,7 @@
  */
 import type {
   JobErrorFamily,
+  StoredInput,
   StoredJobSecret,
   StoredNotice,
   StoredPayload,
@@ -17,6 +18,7 @@ import { defaultKeptCheckpoints } from '../checkpoints/kept-checkpoints.js';
 import { anyRuntime } from '../model/platforms.js';
 import type {
   GpuSpec,
+  InputSpec,
   JobSecretSpec,
   PayloadSpec,
   PreferenceSpec,
@@ -113,7 +115,7 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     arguments: [...(spec.arguments ?? [])],
     environment: (spec.environment ?? []).map(({ name, value }) => ({ name, value })),
     ...known({ image: spec.image }),
-    inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
+    inputs: (spec.inputs ?? []).map(storedInput),
     outputs: [...(spec.outputs ?? [])],
     ...(spec.outputDatasets?.length
       ? { outputDatasets: spec.outputDatasets.map(({ output, datasetId }) => ({ output, datasetId })) }
@@ -124,6 +126,23 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     ...asked('token', spec.isTokenRequired),
     ...(spec.notice ? { notice: storedNotice(spec.notice) } : {}),
     ...keptCheckpoints(spec),
+  };
+}
+
+/** Stored form of an input. */
+export function storedInput({
+  name,
+  location,
+  otherLocations,
+  sizeBytes,
+  checksums,
+}: InputSpec): StoredInput {
+  return {
+    name,
+    location,
+    ...(otherLocations?.length ? { otherLocations: [...otherLocations] } : {}),
+    ...known({ sizeBytes }),
+    ...(checksums?.length ? { checksums: checksums.map(({ kind, value }) => ({ kind, value })) } : {}),
   };
 }
 

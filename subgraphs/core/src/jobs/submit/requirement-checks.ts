@@ -1,6 +1,6 @@
 /** Checks of selectors, queues and places of files, prepared once for all jobs of a call. */
 import type { ContinuityPolicy } from '../../shared/continuity.js';
-import { isInStorage, problemOfInput } from '../../storages/places.js';
+import { isInStorage, locationsOf, problemOfInput } from '../../storages/places.js';
 import type { ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { PayloadSpec, RequirementsSpec } from './submit.types.js';
 
@@ -102,7 +102,9 @@ async function placeCheck(
   { owner, payloads }: OwnedPayloads,
 ): Promise<CheckPlace> {
   const isNeeded = payloads.some((payload) =>
-    payload?.inputs?.some(({ location }) => isInStorage(location) || unknownScheme.test(location)),
+    payload?.inputs
+      ?.flatMap(locationsOf)
+      .some((location) => isInStorage(location) || unknownScheme.test(location)),
   );
   const found = isNeeded ? ((await storages?.()) ?? []) : [];
   return (location) => problemOfInput({ experiment: name, owner }, location, found);

@@ -1,6 +1,6 @@
 /** Input and result of a submit, independent of GraphQL. */
 import type { SecretScope } from '../../secrets/secret.document.js';
-import type { JobErrorFamily, SecretDelivery } from '../model/job.types.js';
+import type { JobErrorFamily, SecretDelivery, StoredChecksum } from '../model/job.types.js';
 import type { ContinuitySpec } from '../../shared/continuity.js';
 import type { NoticeSpec } from '../../shared/notice.js';
 import type { JobInputError } from './job-input-error.types.js';
@@ -95,7 +95,7 @@ export interface PayloadSpec {
   readonly arguments?: Maybe<readonly string[]>;
   readonly environment?: Maybe<readonly { readonly name: string; readonly value: string }[]>;
   readonly image?: Maybe<string>;
-  readonly inputs?: Maybe<readonly { readonly name: string; readonly location: string }[]>;
+  readonly inputs?: Maybe<readonly InputSpec[]>;
   readonly outputs?: Maybe<readonly string[]>;
   readonly outputDatasets?: Maybe<readonly { readonly output: string; readonly datasetId: string }[]>;
   readonly uploadId?: Maybe<string>;
@@ -104,6 +104,15 @@ export interface PayloadSpec {
   readonly isTokenRequired?: Maybe<boolean>;
   readonly notice?: Maybe<NoticeSpec>;
   readonly keptCheckpoints?: Maybe<number>;
+}
+
+/** Input as the caller describes it. */
+export interface InputSpec {
+  readonly name: string;
+  readonly location: string;
+  readonly otherLocations?: Maybe<readonly string[]>;
+  readonly sizeBytes?: Maybe<number>;
+  readonly checksums?: Maybe<readonly StoredChecksum[]>;
 }
 
 /** Secret as the caller names it. */

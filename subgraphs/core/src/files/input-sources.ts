@@ -1,0 +1,75 @@
+/** Pure rules for the places of an input: which a job may read, and in which order. */
+import type { StoredInput } from '../jobs/model/job.types.js';
+import {
+  isInStorage,
+  locationsOf,
+  mayRead,
+  type Place,
+  type PlaceOwner,
+  placeOf,
+  readableForm,
+} from '../storages/places.js';
+import type { StorageDocument } from '../storages/storage.document.js';
+
+/** Place of an input: in a storage, or at a URL that needs no signature. */
+export type InputSource = Place<StorageDocument> | { readonly url: string };
+
+/** Reason why a place of an input cannot be read. */
+export interface UnreadableSource {
+  readonly location: string;
+  readonly expected: string;
+  readonly code: 'STORAGE_NOT_FOUND' | 'FILE_FORBIDDEN';
+}
+
+/** Job that reads an input. */
+export interface InputReader extends PlaceOwner {
+  /** Name of its queue. */
+  readonly queue?: string | undefined;
+}
+
+/** Name of the site of a queue; undefined if the queue is unknown. */
+export type SiteOf = (queue: string) => string | undefined;
+
+/**
+ * Places of an input that the job may read, the nearest first: in storages of its queue, of another queue of
+ * its site, of all queues, of queues elsewhere, and then URLs; among equals as they were declared.
+ * @param storages those that the experiment uses
+ */
+export function sourcesOf(
+  reader: InputReader,
+  input: Pick<StoredInput, 'location' | 'otherLocations'>,
+  storages: readonly StorageDocument[],
+  siteOf: SiteOf,
+): { readonly sources: readonly InputSource[]; readonly unreadable: readonly UnreadableSource[] } {
+  const sources: { readonly source: InputSource; readonly distance: number }[] = [];
+  const unreadable: UnreadableSource[] = [];
+  for (const location of locationsOf(input)) {
+    const source = sourceAt(reader, location, storages);
+    if ('expected' in source) unreadable.push(source);
+    else sources.push({ source, distance: distanceOf(source, reader.queue, siteOf) });
+  }
+  const ordered = sources.sort((a, b) => a.distance - b.distance).map(({ source }) => source);
+  return { sources: ordered, unreadable };
+}
+
+function sourceAt(
+  reader: InputReader,
+  location: string,
+  storages: readonly StorageDocument[],
+): InputSource | UnreadableSource {
+  if (!isInStorage(location)) return { url: location };
+  const place = placeOf(location, storages);
+  if ('expected' in place) return { location, ...place, code: 'STORAGE_NOT_FOUND' };
+  if (mayRead(reader, place)) return place;
+  return { location, expected: readableForm(reader, place.storage), code: 'FILE_FORBIDDEN' };
+}
+
+function distanceOf(source: InputSource, queue: string | undefined, siteOf: SiteOf): number {
+  if ('url' in source) return 4;
+  const { queues } = source.storage;
+  if (queues.length === 0) return 2;
+  if (queue === undefined) return 3;
+  if (queues.includes(queue)) return 0;
+  const site = siteOf(queue);
+  return site !== undefined && queues.some((other) => siteOf(other) === site) ? 1 : 3;
+}
