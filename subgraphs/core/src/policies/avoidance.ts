@@ -18,6 +18,9 @@ export function requiredElsewhere(
   return avoid && { ...avoid, isRequired: true };
 }
 
+/** Codes of failures that another site may not have: its network reaches other places, or it allows them. */
+const errorsOfSites: ReadonlySet<string> = new Set(['INPUT_UNREACHABLE', 'INPUT_ADDRESS_REFUSED']);
+
 /** Hosts and sites that the next attempt prefers not to go to: another host first, then another site. */
 export function preferredElsewhere(
   facts: FailureFacts,
@@ -33,7 +36,8 @@ export function preferredElsewhere(
       // The last attempt is the one that has just failed.
       (index === length - 1 || (error !== undefined && !saysNothing(error))),
   ).length;
-  const sites = failuresThere >= otherSiteAfter ? otherSiteSeconds : 0;
+  const isOfSite = errorsOfSites.has(facts.end.error.code);
+  const sites = isOfSite || failuresThere >= otherSiteAfter ? otherSiteSeconds : 0;
   return avoiding(facts, { hosts: otherHostSeconds, sites }, Math.max(otherHostSeconds, sites), from);
 }
 
