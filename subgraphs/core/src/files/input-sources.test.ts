@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { StorageDocument } from '../storages/storage.document.js';
 import { sourcesOf } from './input-sources.js';
 
-const storage = (name: string, queues: readonly string[] = []): StorageDocument =>
+const storage = (name: string, queues: readonly string[] = [], site?: string): StorageDocument =>
   ({
-    ...{ _id: name, provider: 'FOLDER', address: 'https://files.test', queues },
+    ...{ _id: name, provider: 'FOLDER', address: 'https://files.test', queues, site },
     ...{ experiments: [], isDefault: false, sharedPrefixes: [] },
   }) as unknown as StorageDocument;
 const storages = [
@@ -32,6 +32,13 @@ describe('sourcesOf', () => {
     expect(ordered(all)).toEqual(['here', 'nearby', 'everywhere', 'far', url]);
     expect(ordered(all, 'south')).toEqual(['far', 'everywhere', 'here', 'nearby', url]);
     expect(ordered(all, 'unknown')).toEqual(['everywhere', 'far', 'here', 'nearby', url]);
+  });
+
+  it('takes a storage of the site for near, and one of another site for far', () => {
+    const some = [storage('cape', [], 'Cape'), storage('all'), storage('pole', [], 'Pole')];
+    const [location = '', ...otherLocations] = some.map(({ _id }) => at(_id));
+    const { sources } = sourcesOf(ada, { location, otherLocations }, some, siteOf);
+    expect(sources).toMatchObject(['pole', 'all', 'cape'].map((_id) => ({ storage: { _id } })));
   });
 
   it('keeps the declared order of places that are equally near', () => {

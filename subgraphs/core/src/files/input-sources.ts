@@ -31,8 +31,9 @@ export interface InputReader extends PlaceOwner {
 export type SiteOf = (queue: string) => string | undefined;
 
 /**
- * Places of an input that the job may read, the nearest first: in storages of its queue, of another queue of
- * its site, of all queues, of queues elsewhere, and then URLs; among equals as they were declared.
+ * Places of an input that the job may read, the nearest first: in storages of its queue, of its site or
+ * another queue there, of no place, of queues and sites elsewhere, and then URLs; among equals as they were
+ * declared.
  * @param storages those that the experiment uses
  */
 export function sourcesOf(
@@ -66,10 +67,10 @@ function sourceAt(
 
 function distanceOf(source: InputSource, queue: string | undefined, siteOf: SiteOf): number {
   if ('url' in source) return 4;
-  const { queues } = source.storage;
-  if (queues.length === 0) return 2;
-  if (queue === undefined) return 3;
-  if (queues.includes(queue)) return 0;
-  const site = siteOf(queue);
-  return site !== undefined && queues.some((other) => siteOf(other) === site) ? 1 : 3;
+  const { queues, site: near } = source.storage;
+  if (queue !== undefined && queues.includes(queue)) return 0;
+  const site = queue === undefined ? undefined : siteOf(queue);
+  const isAtSite = near === site || queues.some((other) => siteOf(other) === site);
+  if (site !== undefined && isAtSite) return 1;
+  return queues.length === 0 && near === undefined ? 2 : 3;
 }
