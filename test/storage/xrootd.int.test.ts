@@ -1,7 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Connections, openStorage, readSigned, sourceOfBytes, type StorageProvider } from '@rhizome/storage';
+import {
+  Connections,
+  openStorage,
+  readSigned,
+  sourceOfBytes,
+  type StorageProvider,
+  writeSigned,
+} from '@rhizome/storage';
 import { describeStorage } from '@rhizome/testkit/storage';
 import { serveByXRootD, type XRootDServer } from './xrootd-server.js';
 
@@ -33,6 +40,21 @@ describe('a storage by XRootD', () => {
     await storage.close();
     const signing = open().sign('a/b', { method: 'GET', expiresAt: new Date(Date.now() + 60_000) });
     await expect(signing).rejects.toThrow(/set webAddress/);
+  });
+
+  it('removes files that were stored by signed addresses, also with names that its client does not take', async () => {
+    const storage = open(`${server.webUrl}/data`);
+    const http = new Connections(server.certificate);
+    const key = "plots/fit of 'Z' & more";
+    const expiresAt = new Date(Date.now() + 60_000);
+    await writeSigned(await storage.sign(key, { method: 'PUT', expiresAt }), sourceOfBytes('content'), {
+      http,
+    });
+    expect((await storage.list('plots/')).files).toMatchObject([{ key, sizeBytes: 7 }]);
+    await storage.delete(key);
+    expect((await storage.list('plots/')).files).toEqual([]);
+    http.close();
+    await storage.close();
   });
 
   it('reports a server that is gone', async () => {

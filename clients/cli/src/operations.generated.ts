@@ -644,7 +644,7 @@ export type CreateStorageInput = {
   sharedPrefixes?: Array<string> | null | undefined;
   /** Name of the site that is near to it. */
   siteName?: string | null | undefined;
-  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  /** Origins that get the credential when a WebDAV server, or XRootD over HTTP, redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
   /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;
@@ -1142,7 +1142,7 @@ export type FileReferenceInput = {
   name: string;
   /**
    * Other places of the same file, at most 9, each a URL or a file in a storage, as `location` then is, too. The worker
-   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, and then URLs.
+   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, elsewhere, and then URLs.
    */
   otherLocations?: Array<string> | null | undefined;
   /** Size of the file in bytes, which the worker checks; null if it is not known. */
@@ -3121,7 +3121,7 @@ export type SetStorageInput = {
   sharedPrefixes?: Array<string> | null | undefined;
   /** Name of the site that is near to it. */
   siteName?: string | null | undefined;
-  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  /** Origins that get the credential when a WebDAV server, or XRootD over HTTP, redirects to them, such as its data servers, at most 20. */
   trustedOrigins?: Array<string> | null | undefined;
   /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   webAddress?: string | null | undefined;

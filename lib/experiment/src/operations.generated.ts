@@ -158,7 +158,7 @@ export type FileReferenceInput = {
   name: string;
   /**
    * Other places of the same file, at most 9, each a URL or a file in a storage, as `location` then is, too. The worker
-   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, and then URLs.
+   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, elsewhere, and then URLs.
    */
   otherLocations?: Array<string> | null | undefined;
   /** Size of the file in bytes, which the worker checks; null if it is not known. */

@@ -80,11 +80,14 @@ function openXRootDStorage(
 ): StorageProvider {
   if (credential !== undefined && credential.kind !== 'TOKEN_FILE')
     throw new StorageError('INVALID', 'A storage of the kind XROOTD needs a credential with a token file');
-  const { webAddress } = definition;
+  const { webAddress, trustedOrigins } = definition;
   const http = new Connections(authorities);
   const web =
     webAddress === undefined
       ? undefined
-      : new WebDavStorage({ provider: 'WEBDAV', address: webAddress }, credential, { http, clock });
+      : new WebDavStorage({ provider: 'WEBDAV', address: webAddress, trustedOrigins }, credential, {
+          http,
+          clock,
+        });
   return new XRootDStorage(definition, credential, web);
 }

@@ -151,6 +151,8 @@ export interface XRootDDefinition {
   readonly address: string;
   /** URL of the same folder by WebDAV, where the server has it: for addresses with a limited right. */
   readonly webAddress?: string | undefined;
+  /** Other origins that get the credential when the server of `webAddress` redirects to them. */
+  readonly trustedOrigins?: readonly string[] | undefined;
 }
 
 /** Settings of a storage for its provider. */

@@ -1160,7 +1160,7 @@ export type CreateStorageInput = {
   readonly sharedPrefixes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Name of the site that is near to it. */
   readonly siteName?: InputMaybe<Scalars['String']['input']>;
-  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  /** Origins that get the credential when a WebDAV server, or XRootD over HTTP, redirects to them, such as its data servers, at most 20. */
   readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   readonly webAddress?: InputMaybe<Scalars['String']['input']>;
@@ -2349,7 +2349,7 @@ export type FileReferenceInput = {
   readonly name: Scalars['String']['input'];
   /**
    * Other places of the same file, at most 9, each a URL or a file in a storage, as `location` then is, too. The worker
-   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, and then URLs.
+   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, elsewhere, and then URLs.
    */
   readonly otherLocations?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Size of the file in bytes, which the worker checks; null if it is not known. */
@@ -8426,7 +8426,7 @@ export type SetStorageInput = {
   readonly sharedPrefixes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Name of the site that is near to it. */
   readonly siteName?: InputMaybe<Scalars['String']['input']>;
-  /** Origins that get the credential when a WebDAV server redirects to them, such as its data servers, at most 20. */
+  /** Origins that get the credential when a WebDAV server, or XRootD over HTTP, redirects to them, such as its data servers, at most 20. */
   readonly trustedOrigins?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** URL by which a folder of XRootD is reached over HTTP; without it, core cannot sign addresses, and workers cannot use the storage. */
   readonly webAddress?: InputMaybe<Scalars['String']['input']>;
@@ -8804,7 +8804,7 @@ export type Storage = Node & {
   readonly sharedPrefixes: ReadonlyArray<Scalars['String']['output']>;
   /** Site that is near to it; null if none was given. */
   readonly site?: Maybe<Site>;
-  /** Origins that get the credential when a WebDAV server redirects to them. */
+  /** Origins that get the credential when a WebDAV server, or XRootD over HTTP, redirects to them. */
   readonly trustedOrigins: ReadonlyArray<Scalars['String']['output']>;
   /** Time of the latest change. */
   readonly updatedAt: Scalars['DateTime']['output'];

@@ -126,6 +126,8 @@ export class XRootDStorage implements StorageProvider {
   }
 
   async delete(key: string, { signal }: CallOptions = {}): Promise<void> {
+    // Files that were stored by signed addresses may have names that the programs do not take.
+    if (this.#web !== undefined && notAddressable.test(key)) return this.#web.delete(key, { signal });
     const path = this.#pathOf(key);
     await this.#run(['rm', path], `Removing ${this.#server}/${path}`, signal).catch((error: unknown) => {
       if (!isStorageError(error, 'GONE')) throw error;

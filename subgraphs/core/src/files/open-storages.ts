@@ -120,6 +120,6 @@ function definitionOf({
     case 'WEBDAV':
       return { provider, address, trustedOrigins };
     case 'XROOTD':
-      return { provider, address, webAddress };
+      return { provider, address, webAddress, trustedOrigins };
   }
 }

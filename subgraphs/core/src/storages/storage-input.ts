@@ -52,7 +52,7 @@ const providersOf: Readonly<Partial<Record<keyof StorageSettings, readonly Stora
   region: ['S3'],
   prefix: ['S3'],
   webAddress: ['XROOTD'],
-  trustedOrigins: ['WEBDAV'],
+  trustedOrigins: ['WEBDAV', 'XROOTD'],
 };
 
 /** Settings after a change of the given ones. */
