@@ -136,6 +136,7 @@ describe('a field that refers to an object', () => {
   const keysAlone: Readonly<Record<string, string>> = {
     'BulkRefusal.jobId': 'the job may not exist',
     'HostEvidence.jobIds': 'operators of queues may not read jobs of all owners',
+    'JobNodeFile.jobId': 'those who read the file need nothing else of the job',
     'JobPreemption.jobId': 'the owner of one job may not read the other',
     'QueueCanary.sharePath': 'those who see the queue may not read the share',
     'SignedFile.jobId': 'the worker that gets the address has the job already',

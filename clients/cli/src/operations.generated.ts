@@ -118,6 +118,8 @@ export type AppendWorkflowNodesUserErrorCode =
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
+  /** A node reads an output that its source does not declare. */
+  | 'FILE_NOT_DECLARED'
   /** You may not complete the workflow: only its submitter adds nodes. */
   | 'FORBIDDEN'
   /** The idempotency key was used before with other content. */
@@ -2920,6 +2922,8 @@ export type SealWorkflowUserErrorCode =
   | 'CONSENT_MISSING'
   /** The graph has a cycle. The message names its nodes. */
   | 'CYCLE'
+  /** A node reads an output that its source does not declare. */
+  | 'FILE_NOT_DECLARED'
   /** You may not complete the workflow: only its submitter seals it. */
   | 'FORBIDDEN'
   /** The workflow has no nodes, or a number of edges between labels is out of range. */
@@ -3358,6 +3362,8 @@ export type SubmitWorkflowUserErrorCode =
   | 'CYCLE'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
+  /** A node reads an output that its source does not declare. */
+  | 'FILE_NOT_DECLARED'
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
@@ -3865,6 +3871,29 @@ export type WorkflowMark =
   /** They count as done. */
   | 'SUCCEEDED';
 
+/**
+ * An output that the job of a node reads: of one node, or of all nodes with a label that are not final. A payload finds it in
+ * its working folder.
+ */
+export type WorkflowNodeFileInput = {
+  /**
+   * Name of the file of a node; the name of the output by default. With `label`, name of the folder with the files
+   * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
+   */
+  as?: string | null | undefined;
+  /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
+  isOptional?: boolean | null | undefined;
+  /**
+   * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
+   * unless that is final. Nodes that did not store the output are left out.
+   */
+  label?: string | null | undefined;
+  /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
+  node?: string | null | undefined;
+  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  output: string;
+};
+
 /** Conditions on nodes; all must hold. */
 export type WorkflowNodeFilter = {
   /** Labels, at most 1000; an empty one for nodes without a label. */
@@ -3883,6 +3912,11 @@ export type WorkflowNodeFilter = {
 export type WorkflowNodeInput = {
   /** Edges that lead to the node, each from another node. */
   dependsOn?: Array<WorkflowDependencyInput> | null | undefined;
+  /**
+   * Outputs of other nodes that the job reads, at most 1000; a node reads at most 10,000 files in all. A node without a list
+   * has that of its label.
+   */
+  inputs?: Array<WorkflowNodeFileInput> | null | undefined;
   /** The node runs after all nodes that are not final have ended, in any state. They cannot depend on it. */
   isFinal?: boolean | null | undefined;
   /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
@@ -3909,6 +3943,8 @@ export type WorkflowNodeInput = {
 export type WorkflowNodeLabelInput = {
   /** Number of failed nodes at which the workflow is paused, 1 to 1,000,000; by default it goes on. */
   failureLimit?: number | null | undefined;
+  /** Outputs of other nodes that the nodes read which give no list of their own, at most 100. */
+  inputs?: Array<WorkflowNodeFileInput> | null | undefined;
   /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
   label: string;
   /** Most nodes that may be submitted at a time, 1 to 1,000,000; by default there is no limit. */

@@ -50,6 +50,13 @@ export interface Dependency {
   readonly condition?: EdgeCondition;
 }
 
+/** Output of a node that another reads. */
+export interface NodeInput {
+  readonly node: string;
+  readonly output: string;
+  readonly as?: string;
+}
+
 /** A node. */
 export interface WorkflowNode extends JobPart {
   readonly name: string;
@@ -57,6 +64,7 @@ export interface WorkflowNode extends JobPart {
   readonly isFinal?: boolean;
   readonly dependsOn?: readonly Dependency[];
   readonly needed?: number;
+  readonly inputs?: readonly NodeInput[];
 }
 
 /** Defaults of the nodes with a label. */

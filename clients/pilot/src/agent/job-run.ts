@@ -8,7 +8,7 @@ import { type AttemptFolders, removeFolders, type Scratch } from '../files/scrat
 import { OutputFolder } from '../files/output-folder.js';
 import { stageIn } from '../files/staging.js';
 import { stageUpload } from '../files/uploads/stage-upload.js';
-import type { StoredFile } from '../files/stored-file.types.js';
+import type { NodeFile, StoredFile } from '../files/stored-file.types.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf } from '../payload/conclusion.js';
 import type { EndReason } from '../payload/notice.js';
@@ -16,6 +16,7 @@ import type { Usage } from '../payload/usage-meter.js';
 import {
   type Assignment,
   type CoreProtocol,
+  CoreRefused,
   type FinishReport,
   type HeldJob,
   type Refusal,
@@ -346,16 +347,21 @@ export class JobRun implements HeldRun {
     const folders = scratch.foldersOf(attemptId);
     // An image that no runtime here can run is reported before anything is fetched for it.
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
-    const plan = { inputs: payload.inputs, parents };
     const { uploadId } = payload;
+    const readsNodes = payload.readsNodes === true;
     const isFetching =
-      uploadId != null || payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0);
+      uploadId != null ||
+      payload.inputs.length > 0 ||
+      readsNodes ||
+      parents.some(({ outputs }) => outputs.length > 0);
     if (isFetching || checkpoints.length > 0) await this.#results.start({ phase: 'STARTING' }, this.#stopped);
     const inputNames = payload.inputs.map(({ name }) => name);
     const { diskMiB } = requirements;
     const fetch = async (): Promise<void> => {
       if (uploadId != null)
         await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
+      const nodeFiles = readsNodes ? await this.#nodeFiles() : [];
+      const plan = { inputs: payload.inputs, parents, nodeFiles };
       const { store, connections } = this.#services;
       await stageIn(plan, folders, { store, connections, signed: this.#files }, this.#stopped);
       await this.#checkpoints?.restore(this.#stopped);
@@ -369,6 +375,21 @@ export class JobRun implements HeldRun {
     this.#secrets = await this.#jobSecrets.receive(folders, host, this.#stopped, (refusal) =>
       this.#dropIfVoid(refusal),
     );
+  }
+
+  /** Asks core for the files of other nodes; waits while it is out of reach. */
+  async #nodeFiles(): Promise<readonly NodeFile[]> {
+    const { core } = this.#services;
+    try {
+      return await this.#reports.call(
+        ({ signal }) => core.nodeFiles(this.#reports.held, signal),
+        this.#stopped,
+      );
+    } catch (error) {
+      if (error instanceof CoreRefused) this.#dropIfVoid(error);
+      this.#stopped.throwIfAborted();
+      throw error;
+    }
   }
 
   async #startPayload(supervisor: SupervisorClient): Promise<PayloadHandle> {

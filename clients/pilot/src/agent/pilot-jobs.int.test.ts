@@ -55,6 +55,27 @@ describe('a job', () => {
     expect(await readFile(join(setup.folder, 'store', outputs[0]?.location ?? ''), 'utf8')).toBe('content\n');
   });
 
+  it('reads the files of other nodes of its workflow, of which core gives a page at a time', async () => {
+    setup.core.add({
+      jobId: 'job_p',
+      shell: 'echo content > "$RHIZOME_OUTPUTS/data.txt"',
+      payload: { outputs: ['data.txt'] },
+    });
+    setup.start();
+    await setup.core.until('job_p ends', setup.ended('job_p'));
+    const { outputs } = setup.detailOf<FinishReport>('FINISHED', 'job_p');
+    const [output = null] = outputs;
+    const files = Array.from({ length: 101 }, (_, at) => ({
+      path: `fits/${at}`,
+      ...{ node: `n${at}`, name: 'data.txt', isOptional: false, jobId: 'job_p', output },
+    }));
+    setup.core.filesOfNodes.set('job_c', files);
+    setup.core.add({ jobId: 'job_c', shell: 'ls fits | wc -l; cat fits/100', payload: { readsNodes: true } });
+    await setup.core.until('job_c ends', setup.ended('job_c'));
+    expect(setup.core.about('job_c')).toEqual(['sent', 'STARTING', 'RUNNING', 'FINISHED']);
+    expect(setup.core.logOf('job_c')).toMatch(/^\s*101\ncontent\n$/);
+  });
+
   it.each<[string, Omit<ScriptedJob, 'jobId'>, object]>([
     [
       'its exit code',

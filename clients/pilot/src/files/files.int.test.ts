@@ -136,6 +136,45 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     });
   });
 
+  it('puts files of other nodes into the working folder, and leaves out optional ones', async () => {
+    await writeFile(join(folders.outputs, 'fit.root'), 'fit');
+    const found = await findOutputs(['fit.root'], outputFolder, open);
+    const [output = null] = await stageOut(
+      found,
+      outputFolder,
+      { jobId: 'job_p', attemptId: 'att_1' },
+      store,
+      open,
+    );
+    const file = { node: 'a', name: 'fit.root', isOptional: false, jobId: 'job_p', output };
+    const missing = { ...file, path: 'fits/1-fit.root', node: 'b', jobId: null, output: null };
+    const child = await scratch.makeFolders('att_3');
+    const nodeFiles = [
+      { ...file, path: 'one.root' },
+      { ...file, path: 'fits/0-fit.root' },
+      { ...missing, isOptional: true },
+    ];
+    const plan = { inputs: [], parents: [] };
+    await stageIn({ ...plan, nodeFiles }, child, { store, signed }, open);
+    expect(await readFile(join(child.work, 'one.root'), 'utf8')).toBe('fit');
+    expect(await readdir(join(child.work, 'fits'))).toEqual(['0-fit.root']);
+    expect(JSON.parse(await readFile(child.inputsManifest, 'utf8'))).toMatchObject({
+      nodes: [
+        { node: 'a', name: 'fit.root', path: join(child.work, 'one.root'), sha256: sha256('fit') },
+        { node: 'a', path: join(child.work, 'fits', '0-fit.root') },
+      ],
+    });
+    await expect(
+      stageIn({ ...plan, nodeFiles: [missing] }, child, { store, signed }, open),
+    ).rejects.toMatchObject({
+      ...{ family: 'DATA', code: 'INPUT_MISSING', retryable: false },
+      message: 'Input "fits/1-fit.root": node "b" has stored no output "fit.root"',
+    });
+    await expect(
+      stageIn({ ...plan, nodeFiles: [{ ...file, path: '../x' }] }, child, { store, signed }, open),
+    ).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+  });
+
   it('keeps no partial files, and no attempt replaces the files of another', async () => {
     await writeFile(join(folders.outputs, 'a'), 'first');
     const found = await find(['a']);

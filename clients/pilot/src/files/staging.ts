@@ -10,12 +10,14 @@ import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
 import type { SignedFiles, SignedReader, StoreOptions } from './signed-files.js';
-import type { InputFile, ParentOutputs, StoredFile } from './stored-file.types.js';
+import type { InputFile, NodeFile, ParentOutputs, StoredFile } from './stored-file.types.js';
 
 /** Files that a job reads. */
 export interface StageInPlan {
   readonly inputs: readonly InputFile[];
   readonly parents: readonly ParentOutputs[];
+  /** Files of other nodes of the workflow. */
+  readonly nodeFiles?: readonly NodeFile[];
 }
 
 /** Where files are read from. */
@@ -40,10 +42,19 @@ const storageSchemes: ReadonlySet<string | undefined> = new Set([
 /** Concurrent transfers of one job. */
 const concurrentTransfers = 8;
 
+/** A file to fetch. */
+interface Wanted {
+  readonly file: InputFile | StoredFile;
+  readonly target: string;
+  /** Job that stored it; null for a declared input. */
+  readonly jobId: string | null;
+}
+
 /**
- * Fetches declared inputs into the working folder and the outputs of each parent into a folder of its own,
- * checks the latter against their reported checksums, and writes the manifest: `{"parents": [{"jobId",
- * "folder", "files": [{"name", "sizeBytes", "sha256"}]}], "inputs": [{"name", "path"}]}`.
+ * Fetches declared inputs and files of other nodes into the working folder, and the outputs of each parent
+ * into a folder of its own, checks the latter two against their reported checksums, and writes the manifest:
+ * `{"parents": [{"jobId", "folder", "files": [{"name", "sizeBytes", "sha256"}]}], "inputs": [{"name",
+ * "path"}], "nodes": [{"node", "name", "path", "sizeBytes", "sha256"}]}`, the last only if there are some.
  * @throws AttemptError DATA that names the file
  */
 export async function stageIn(
@@ -57,18 +68,22 @@ export async function stageIn(
     folder: join(folders.inputs, placeOf(parent.jobId)),
   }));
   for (const { folder } of parents) await mkdir(folder, { recursive: true });
-  const wanted = [
-    ...plan.inputs.map((file) => ({ file, folder: folders.work, jobId: null })),
-    ...parents.flatMap(({ jobId, outputs, folder }) => outputs.map((file) => ({ file, folder, jobId }))),
+  const ofNodes = await nodeFilesIn(plan.nodeFiles ?? [], folders.work);
+  const wanted: readonly Wanted[] = [
+    ...plan.inputs.map((file) => ({ file, target: join(folders.work, file.name), jobId: null })),
+    ...parents.flatMap(({ jobId, outputs, folder }) =>
+      outputs.map((file) => ({ file, target: join(folder, file.name), jobId })),
+    ),
+    ...ofNodes,
   ];
   for (const { file, jobId } of wanted) assertFetchable(file, jobId);
   const signedFiles = wanted.filter(({ file }) => isSigned(file));
   const reader = signed.reader(signedFiles.map(({ file: { name }, jobId }) => ({ name, jobId })));
-  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, folder, jobId }) => {
-    if (file.name.includes('/')) await mkdir(dirname(join(folder, file.name)), { recursive: true });
+  await forEachConcurrently(wanted, concurrentTransfers, async ({ file, target, jobId }) => {
+    if (file.name.includes('/')) await mkdir(dirname(target), { recursive: true });
     await (isSigned(file)
-      ? fetchSigned(file, { folder, jobId }, reader, signal)
-      : fetchInput(file, folder, { store, connections }, signal));
+      ? fetchSigned(file, { target, jobId }, reader, signal)
+      : fetchInput(file, target, { store, connections }, signal));
   });
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
@@ -77,8 +92,45 @@ export async function stageIn(
       files: outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 })),
     })),
     inputs: plan.inputs.map(({ name }) => ({ name, path: join(folders.work, name) })),
+    ...(ofNodes.length === 0
+      ? {}
+      : {
+          nodes: ofNodes.map(({ node, target: path, file: { name, sizeBytes, sha256 } }) => ({
+            ...{ node, name, path, sizeBytes, sha256 },
+          })),
+        }),
   };
   await writeFile(folders.inputsManifest, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/**
+ * Files of other nodes that exist, and the folders for them.
+ * @throws AttemptError DATA INPUT_MISSING, INPUT_INVALID
+ */
+async function nodeFilesIn(
+  files: readonly NodeFile[],
+  work: string,
+): Promise<readonly (Wanted & { readonly node: string; readonly file: StoredFile })[]> {
+  const found = files.flatMap(({ path, node, name, isOptional, jobId, output }) => {
+    if (path.split('/').length > 2 || !path.split('/').every(isPlainName))
+      throw new AttemptError(
+        'DATA',
+        'INPUT_INVALID',
+        `Input ${JSON.stringify(path)} is not a name, or a folder and a name`,
+        false,
+      );
+    if (output && jobId !== null) return [{ file: output, target: join(work, path), jobId, node }];
+    if (isOptional) return [];
+    throw new AttemptError(
+      'DATA',
+      'INPUT_MISSING',
+      `Input ${JSON.stringify(path)}: node ${JSON.stringify(node)} has stored no output ${JSON.stringify(name)}`,
+      false,
+    );
+  });
+  for (const folder of new Set(found.map(({ target }) => dirname(target))))
+    await mkdir(folder, { recursive: true });
+  return found;
 }
 
 /** Fails before anything is fetched: another attempt would fail the same way. */
@@ -118,23 +170,22 @@ function expectedOf(file: InputFile | StoredFile): ExpectedContent {
 
 async function fetchSigned(
   file: InputFile | StoredFile,
-  { folder, jobId }: { readonly folder: string; readonly jobId: string | null },
+  { target, jobId }: Omit<Wanted, 'file'>,
   reader: SignedReader,
   signal: AbortSignal,
 ): Promise<void> {
   const places = 1 + ('otherLocations' in file ? (file.otherLocations ?? []).length : 0);
   const options = { expected: expectedOf(file), places };
-  await reader.fetch({ name: file.name, jobId }, join(folder, file.name), signal, options);
+  await reader.fetch({ name: file.name, jobId }, target, signal, options);
 }
 
 async function fetchInput(
   file: InputFile | StoredFile,
-  folder: string,
+  target: string,
   { store, connections }: Pick<InputSources, 'store' | 'connections'>,
   signal: AbortSignal,
 ): Promise<void> {
   const shown = `Input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
-  const target = join(folder, file.name);
   try {
     if (schemeOf(file.location) !== undefined) await download(file.location, target, connections, signal);
     else await store.get(file.location, target, signal);

@@ -18,6 +18,21 @@ export interface InputFile {
 /** An output with its key in the store. */
 export interface StoredFile extends Pick<InputFile, 'name' | 'location'>, Digest {}
 
+/** A file that the job reads from another node of its workflow. */
+export interface NodeFile {
+  /** In the working folder: a name, or a folder and a name. */
+  readonly path: string;
+  /** Name of the node. */
+  readonly node: string;
+  /** Declared name of the output. */
+  readonly name: string;
+  /** True if the payload also runs without it. */
+  readonly isOptional: boolean;
+  /** Job that stored it; null if there is none. */
+  readonly jobId: string | null;
+  readonly output: StoredFile | null;
+}
+
 /** A parent of the job, with its outputs. */
 export interface ParentOutputs {
   readonly jobId: string;

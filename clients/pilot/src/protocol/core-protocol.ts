@@ -1,6 +1,6 @@
 import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
 import type { Checkpoint, Progress } from '../checkpoints/checkpoint.types.js';
-import type { InputFile, ParentOutputs, StoredFile } from '../files/stored-file.types.js';
+import type { InputFile, NodeFile, ParentOutputs, StoredFile } from '../files/stored-file.types.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';
@@ -107,6 +107,8 @@ export interface Assignment {
     readonly uploadId?: string | null;
     /** Entries that are stored if the attempt fails, too; absent in records of earlier versions. */
     readonly keepOnFailure?: readonly string[];
+    /** True if it reads files of other nodes; absent in records of earlier versions. */
+    readonly readsNodes?: boolean;
     /** Secrets that the payload receives, by id. */
     readonly secretIds: readonly string[];
     /** True if the payload receives a token that reads its job. */
@@ -274,6 +276,8 @@ export interface CoreProtocol {
     files: FilesToSign,
     signal: AbortSignal,
   ): Promise<readonly FileAddress[]>;
+  /** Returns the files that a job reads from other nodes of its workflow. */
+  nodeFiles(job: HeldJob, signal: AbortSignal): Promise<readonly NodeFile[]>;
   /** Returns a token for the payload of an attempt that this worker holds. */
   attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken>;
   /** Calls about work units by the attempt that has the token, never by this worker. */

@@ -12,6 +12,7 @@ import {
   PilotFailJobsDocument,
   PilotFinishJobsDocument,
   PilotHeartbeatDocument,
+  PilotNodeFilesDocument,
   PilotRedeemSecretsDocument,
   PilotRegisterWorkerDocument,
   PilotReportCheckpointsDocument,
@@ -20,6 +21,7 @@ import {
   PilotWorkerCommandsDocument,
 } from '../operations.generated.js';
 import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
+import type { NodeFile } from '../files/stored-file.types.js';
 import { sorted } from './call-errors.js';
 import {
   CoreRefused,
@@ -279,6 +281,20 @@ export class GraphqlProtocol implements CoreProtocol {
     );
     throwFirst(signJobFiles.userErrors);
     return signJobFiles.files.map(addressOf);
+  }
+
+  async nodeFiles({ jobId: id }: HeldJob, signal: AbortSignal): Promise<readonly NodeFile[]> {
+    const files: NodeFile[] = [];
+    for (let after: string | null = null; ;) {
+      const { job } = await this.#answered(signal, () =>
+        this.#client.query(PilotNodeFilesDocument, { id, after }, { signal }),
+      );
+      if (!job) throw new CoreRefused('JOB_NOT_FOUND', `Job "${id}" not found.`);
+      files.push(...job.nodeFiles.nodes);
+      const { hasNextPage, endCursor } = job.nodeFiles.pageInfo;
+      if (!hasNextPage) return files;
+      after = endCursor;
+    }
   }
 
   async attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken> {

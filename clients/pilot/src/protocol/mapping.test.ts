@@ -55,6 +55,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         outputs: [],
         uploadId: null,
         keepOnFailure: [],
+        nodeInputs: [],
         secrets: [],
         isTokenRequired: false,
         notice: null,

@@ -123,9 +123,9 @@ function assignmentOf(
 ): Assignment {
   const { id, name, dependsOn } = job;
   const { gpu, ...requirements } = job.requirements;
-  const { secrets, ...others } = job.payload;
+  const { secrets, nodeInputs, ...others } = job.payload;
   const secretIds = [...new Set(secrets.map(({ secretId }) => secretId))];
-  const payload = { ...others, environment, secretIds };
+  const payload = { ...others, environment, secretIds, readsNodes: nodeInputs.length > 0 };
   const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
   const sharesDevices = gpu?.partition?.timeShare != null;
   return {

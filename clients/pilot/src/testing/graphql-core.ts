@@ -196,12 +196,23 @@ function rootOf(core: ScriptedCore): Record<string, object> {
         },
         { files: [] },
       ),
+    job: ({ id }: { id: string }) => ({ nodeFiles: nodeFilesOf(core, id) }),
     drainWorker: async ({ input }: Input<{ workerId: string; reason: string; hasEnded: boolean }>) =>
       orRefused(async () => {
         await core.drainWorker(input.workerId, input.reason, input.hasEnded);
         return {};
       }, {}),
     workerCommands: ({ workerId }: { workerId: string }) => commandsOf(core, workerId),
+  };
+}
+
+/** Pages of the files that a job reads from other nodes. */
+function nodeFilesOf(core: ScriptedCore, jobId: string) {
+  return async ({ first, after }: { first: number; after: string | null }) => {
+    const files = await core.nodeFiles({ jobId });
+    const end = Number(after ?? 0) + first;
+    const pageInfo = { hasNextPage: end < files.length, endCursor: String(end) };
+    return { nodes: files.slice(Number(after ?? 0), end), pageInfo };
   };
 }
 
@@ -255,8 +266,9 @@ function apiAssignment({
   continueSeconds,
   checkpoints,
 }: Assignment): object {
-  const { secretIds, ...rest } = payload;
-  const apiPayload = { ...rest, secrets: secretIds.map((secretId) => ({ secretId })) };
+  const { secretIds, readsNodes, ...rest } = payload;
+  const secrets = secretIds.map((secretId) => ({ secretId }));
+  const apiPayload = { ...rest, secrets, nodeInputs: readsNodes === true ? [{ as: 'x' }] : [] };
   const dependsOn = parents.map((parent) => ({ id: parent.jobId, outputs: parent.outputs }));
   return {
     fence,

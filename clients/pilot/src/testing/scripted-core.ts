@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
+import type { NodeFile } from '../files/stored-file.types.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { UnitCalls } from '../protocol/unit-calls.js';
@@ -317,6 +318,13 @@ export class ScriptedCore implements CoreProtocol {
       if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
       return this.sign(job, files);
     });
+  }
+
+  /** Files that jobs read from other nodes, by job. */
+  readonly filesOfNodes = new Map<string, readonly NodeFile[]>();
+
+  async nodeFiles({ jobId }: Pick<HeldJob, 'jobId'>): Promise<readonly NodeFile[]> {
+    return this.#answer('nodeFiles', () => this.filesOfNodes.get(jobId) ?? []);
   }
 
   async attemptToken({ jobId, fence }: HeldJob): Promise<AttemptToken> {

@@ -25,6 +25,8 @@ export interface CwlContext {
   readonly readableFolders: readonly string[];
   /** Absolute path of the folder that workers share; undefined for none. */
   readonly sharedFolder: string | undefined;
+  /** Number of outputs that nodes read from others so far. */
+  readonly passed: { count: number };
   /** Steps of workflows in their order, by key of the process: it is the same for all instances. */
   readonly orders: Map<string, readonly Named[]>;
   /** Number of workflows and of steps that are left out so far: they have no node, and take time. */

@@ -2,6 +2,7 @@
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
 import { type Expression, parseExpression } from './parse-expression.js';
+import type { PassedFiles } from './passed-files.js';
 import { FileValue, isList, shown, UnknownValue, type Value } from './values.js';
 
 /** Names that expressions can refer to. */
@@ -9,6 +10,8 @@ export interface Names {
   readonly inputs: ReadonlyMap<string, Value>;
   readonly self?: Value;
   readonly runtime?: ReadonlyMap<string, Value>;
+  /** Gives files of other steps a path; absent where none can be passed. */
+  readonly passed?: PassedFiles;
 }
 
 /** Evaluates expressions at a construct. What cannot be evaluated is refused there. */
@@ -125,7 +128,8 @@ export class Evaluator {
 
   /** Path of a file for a command; undefined if it is refused. */
   pathOf(at: Located, file: FileValue): string | undefined {
-    if (file.path !== undefined) return file.path;
+    const path = file.path ?? this.#names.passed?.pathOf(file);
+    if (path !== undefined) return path;
     const whose = file.from ? `a ${file.kind} of ${file.from.label}` : shown(file);
     this.#refusals.refuse(
       at,

@@ -88,16 +88,58 @@ describe('an import of a workflow in CWL', () => {
     expect(names).not.toContain('report');
   });
 
-  it('refuses files between jobs without a folder for them, at each place', () => {
+  it('passes files between jobs as outputs of nodes without a folder for them', () => {
     const { 'inputs.yaml': inputs, ...files } = alignFiles;
     const remote = String(inputs).replaceAll(
       /(path: |location: file:\/\/)\/shared/g,
       'location: https://data.test',
     );
-    expect(refused('cwl', { ...files, 'inputs.yaml': remote }, { inputs: 'inputs.yaml' })).toEqual([
-      'steps.align.in.reads: a File of trim cannot be passed to another job (flows/align.cwl:32:7); give a folder that payloads can write on all workers as --shared-folder',
-      expect.stringMatching(/^steps\.join\.in\.parts: a File of align cannot be passed .*align\.cwl:46:7/),
-      expect.stringMatching(/^steps\.report\.in\.result: a File of join cannot be passed/),
+    const passed = imported('cwl', { ...files, 'inputs.yaml': remote }, { inputs: 'inputs.yaml' });
+    expect(nodeOf(passed, 'trim.0').payload?.outputs).toEqual(['a.trimmed.fq']);
+    expect(nodeOf(passed, 'align.0').inputs).toEqual([{ node: 'trim.0', output: 'a.trimmed.fq' }]);
+    expect(commandOf(passed, 'align.0')[2]).toContain('align -r hg.fa a.trimmed.fq > a.trimmed.sam');
+    expect(nodeOf(passed, 'join').inputs).toEqual(
+      ['a', 'b', 'c'].map((sample, at) => ({ node: `align.${at}`, output: `${sample}.trimmed.sam` })),
+    );
+    expect(edgesOf(passed)).toEqual(edgesOf(workflow));
+  });
+
+  it('gives files of one name different ones, and passes only what a command names', () => {
+    const named = (name: string, more: string): string =>
+      stepOf(name, more).replace(`${name}.txt`, 'out.txt');
+    const steps = `${named('a', 'in: {}')}${named('b', 'in: { x: a/file }')}c:
+  run:
+    class: CommandLineTool
+    baseCommand: cat
+    inputs: { one: { type: File, inputBinding: {} }, two: { type: File, inputBinding: {} } }
+    outputs: {}
+  out: []
+  in: { one: a/file, two: b/file }
+`;
+    const passed = imported('cwl', { 'two.cwl': workflowOf(steps) });
+    expect(nodeOf(passed, 'b').inputs).toBeUndefined();
+    expect(nodeOf(passed, 'c').inputs).toEqual([
+      { node: 'a', output: 'out.txt' },
+      { node: 'b', output: 'out.txt', as: '1-out.txt' },
+    ]);
+    expect(commandOf(passed, 'c')).toEqual(['cat', 'out.txt', '1-out.txt']);
+  });
+
+  it('refuses folders between jobs without a folder for them', () => {
+    const step = stepOf('a', 'in: {}').replace('type: File', 'type: Directory');
+    const steps = `${step}b:
+  run:
+    class: CommandLineTool
+    baseCommand: ls
+    inputs: { one: { type: Directory, inputBinding: {} } }
+    outputs: {}
+  out: []
+  in: { one: a/file }
+`;
+    expect(refused('cwl', { 'two.cwl': workflowOf(steps) })).toEqual([
+      expect.stringMatching(
+        /^steps\.b\.in\.one: a Directory of a cannot be passed to another job \(two\.cwl:\d+:\d+\); give a folder/,
+      ),
     ]);
   });
 

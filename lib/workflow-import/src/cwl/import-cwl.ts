@@ -23,7 +23,7 @@ export function importCwl(request: ImportRequest, refusals: Refusals): ImportedW
   const { sharedFolder, readableFolders } = foldersOf(request, process.at, refusals);
   const context: CwlContext = {
     ...{ refusals, files, sharedFolder, readableFolders, names: Names.ofNodes() },
-    ...{ tools: [], toolOf: new Map(), orders: new Map(), withoutNode: { count: 0 } },
+    ...{ tools: [], toolOf: new Map(), orders: new Map(), withoutNode: { count: 0 }, passed: { count: 0 } },
     conditional: new ConditionalNodes(),
   };
   const stem = stemOf(file);

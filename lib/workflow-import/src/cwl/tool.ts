@@ -11,6 +11,7 @@ import { Evaluator } from './evaluate.js';
 import { namedEntries, refuseOthers } from './fields.js';
 import { valueAt } from './job-order.js';
 import { outputsOf, streamsOf } from './outputs.js';
+import { PassedFiles } from './passed-files.js';
 import { resourcesOf, type ToolResources, withRequirements } from './requirements.js';
 import { payloadOf, type Program } from './script.js';
 import { patternsOf, withSecondary } from './secondary-files.js';
@@ -50,9 +51,15 @@ export function addTool(
   const { refusals, sharedFolder } = context;
   refuseOthers(tool, toolFields, refusals);
   refuseCodes(tool, refusals);
+  const passed = new PassedFiles(context, fetchedNames(given));
   const inputs = toolInputs(tool, given, context);
   refuseSkipped(given, inputs, scope, context);
-  const { evaluator, job, image, environment, hasShell } = resourcesFor(tool, inputs, scope, context);
+  const { evaluator, job, image, environment, hasShell } = resourcesFor(
+    tool,
+    { inputs, passed },
+    scope,
+    context,
+  );
   if (image !== undefined) refuseUnseen(inputs, context);
   const name = context.names.give(scope.name);
   const folders =
@@ -72,6 +79,7 @@ export function addTool(
   const node = nodeOf(tool, name, scope, [...given.values()]);
   const extra = { ...(image === undefined ? {} : { image }), ...(environment ? { environment } : {}) };
   node.job = { ...job, payload: { command: 'none', ...extra } };
+  if (passed.reads.length > 0) node.reads = passed.reads;
   const entry = { node, program };
   context.tools.push(entry);
   context.toolOf.set(node, entry);
@@ -88,13 +96,13 @@ interface ToolJob extends ToolResources {
 /** Resources of a tool, whose expressions may name its inputs, and whose amounts commands may name. */
 function resourcesFor(
   tool: Located,
-  inputs: readonly ToolInput[],
+  { inputs, passed }: { readonly inputs: readonly ToolInput[]; readonly passed: PassedFiles },
   scope: Scope,
   { refusals }: CwlContext,
 ): ToolJob {
   const values = new Map(inputs.map(({ name, value }) => [name, value]));
   const held = withRequirements(scope.held, tool, refusals);
-  const resources = resourcesOf(held, new Evaluator(refusals, { inputs: values }), refusals);
+  const resources = resourcesOf(held, new Evaluator(refusals, { inputs: values, passed }), refusals);
   const { requirements } = resources;
   const runtime = new Map<string, Value>([
     ['cores', requirements?.cores ?? 1],
@@ -102,7 +110,7 @@ function resourcesFor(
     // The command runs in the folder of its outputs.
     ['outdir', '.'],
   ]);
-  const evaluator = new Evaluator(refusals, { inputs: values, runtime });
+  const evaluator = new Evaluator(refusals, { inputs: values, runtime, passed });
   return { ...resources, evaluator, job: requirements ? { requirements } : {} };
 }
 
@@ -150,6 +158,16 @@ export function refuseMaybeNull(at: Located, refusals: Refusals): void {
     at,
     'is null if the step that gives it is skipped, which is not known on import',
     'pass it as one required file, without a default',
+  );
+}
+
+/** Names of files that the worker fetches into the same folder. */
+function fetchedNames(given: ReadonlyMap<string, Given>): readonly string[] {
+  return [...given.values()].flatMap(({ value }) =>
+    fetchedIn(value).flatMap(({ basename, secondary }) => [
+      basename,
+      ...secondary.map((one) => one.basename),
+    ]),
   );
 }
 

@@ -8,6 +8,14 @@ export interface DraftEdges {
   readonly condition: EdgeCondition;
 }
 
+/** Output of another node that a node reads. */
+export interface DraftRead {
+  readonly from: DraftNode;
+  readonly output: string;
+  /** Name of the file in the working folder. */
+  readonly as: string;
+}
+
 /** A node to be. */
 export interface DraftNode {
   /** The construct that it stands for. */
@@ -18,6 +26,8 @@ export interface DraftNode {
   label: string;
   readonly isFinal?: boolean;
   readonly edges: DraftEdges[];
+  /** Outputs that it reads from others, on which it depends. */
+  reads?: readonly DraftRead[];
   /** Number of edges whose conditions must be met; all by default. */
   needed?: number;
   job: JobPart & { readonly payload: Payload };

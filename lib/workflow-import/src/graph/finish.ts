@@ -2,7 +2,14 @@
 import type { ImportRequest } from '../import.types.js';
 import type { Refusals } from '../refusals.js';
 import type { Located } from '../text/located.js';
-import type { Dependency, ImportedWorkflow, JobPart, NodeLabel, WorkflowNode } from '../workflow.types.js';
+import type {
+  Dependency,
+  ImportedWorkflow,
+  JobPart,
+  NodeInput,
+  NodeLabel,
+  WorkflowNode,
+} from '../workflow.types.js';
 import { cycleOf } from './cycle.js';
 import { byLabel, type DraftNode, type NodesByLabel } from './draft.js';
 import { arrangeEdges, dependenciesOf } from './group-edges.js';
@@ -97,7 +104,11 @@ function arranged(
     count += dependsOn.length;
     if (count > maxEdges)
       refusals.refuse(whole, `more than ${maxEdges} dependencies`, `a workflow has at most ${maxEdges}`);
-    nodes.push(nodeOf(draft, nameOf.get(draft) ?? draft.name, { dependsOn, label: labels.get(draft.label) }));
+    const inputs = inputsOf(draft, (node) => nameOf.get(node) ?? node.name);
+    nodes.push({
+      ...nodeOf(draft, nameOf.get(draft) ?? draft.name, { dependsOn, label: labels.get(draft.label) }),
+      ...(inputs.length > 0 ? { inputs } : {}),
+    });
   }
   if (!refusals.isEmpty) return undefined;
   const nodeLabels = [...labels]
@@ -109,6 +120,13 @@ function arranged(
     nodes,
     ...(groupEdges.length > 0 ? { groupEdges } : {}),
   };
+}
+
+function inputsOf({ reads = [] }: DraftNode, nameOf: (node: DraftNode) => string): readonly NodeInput[] {
+  return reads.map(({ from, output, as }) => ({
+    ...{ node: nameOf(from), output },
+    ...(as === output ? {} : { as }),
+  }));
 }
 
 function nodeOf(

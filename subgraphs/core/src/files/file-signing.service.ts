@@ -3,6 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { InputError } from '@rhizome/errors';
 import { isHeld } from '../jobs/model/job-state.js';
+import type { JobDocument } from '../jobs/model/job.types.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { jobPrefix } from '../storages/places.js';
 import type { StorageDocument } from '../storages/storage.document.js';
@@ -73,8 +74,9 @@ const jobFields = {
   'payload.inputs': 1,
   'payload.uploadId': 1,
   'payload.outputs': 1,
+  'payload.nodeInputs': 1,
 } as const;
-const parentFields = { experiment: 1, owner: 1, outputs: 1 } as const;
+const parentFields = { experiment: 1, owner: 1, outputs: 1, workflow: 1 } as const;
 
 /** Signs files of attempts. A repeated call signs them again. */
 export class FileSigning {
@@ -94,7 +96,7 @@ export class FileSigning {
     const isHolder = job && job.workerId === spec.workerId && job.fence === spec.fence && isHeld(job.state);
     if (!isHolder || !mayActFor(principal, 'job:report', job.share)) return refused([ended(spec)]);
     const [parents, upload] = await Promise.all([
-      this.#parents(job.dependsOn, requests),
+      this.#parents(job, requests),
       this.#upload(job, requests),
     ]);
     const { siteOf } = this.#options;
@@ -123,14 +125,22 @@ export class FileSigning {
     return this.#options.uploads.forJob({ owner, experiment }, uploadId);
   }
 
+  /** Jobs whose outputs the job may read: its parents, and nodes of the workflow that its node reads from. */
   async #parents(
-    dependsOn: readonly string[],
+    { dependsOn, payload: { nodeInputs } }: Pick<JobDocument, 'dependsOn' | 'payload'>,
     { reads }: FileRequests,
   ): Promise<ReadonlyMap<string, JobWithOutputs>> {
-    const named = new Set(reads.map(({ jobId }) => jobId));
-    const ids = dependsOn.filter((id) => named.has(id));
-    const found = ids.length > 0 ? await this.#options.jobs.find(ids, parentFields) : [];
-    return new Map(found.map((parent) => [parent._id, parent]));
+    const parents = new Set(dependsOn);
+    const outputs = new Set(nodeInputs?.files.map(({ output }) => output));
+    const ids = reads.flatMap(({ jobId, name }) =>
+      jobId != null && (parents.has(jobId) || outputs.has(name)) ? [jobId] : [],
+    );
+    const found = ids.length > 0 ? await this.#options.jobs.find([...new Set(ids)], parentFields) : [];
+    const readable = found.filter(
+      ({ _id, workflow }) =>
+        parents.has(_id) || (workflow !== undefined && workflow.id === nodeInputs?.workflowId),
+    );
+    return new Map(readable.map((parent) => [parent._id, parent]));
   }
 
   /** Before the first address is given, so that no file is forgotten, whatever happens next. */

@@ -4,6 +4,7 @@ import type { WorkflowParts } from './parts/workflow-parts.service.js';
 import type { WorkflowSeals } from './parts/workflow-seal.service.js';
 import type { WorkflowSubmits } from './submit/workflow-submit.service.js';
 import type { LabelLayers } from './views/label-layers.js';
+import type { NodeFiles } from './views/node-files.js';
 import type { Workflows } from './views/workflows.service.js';
 
 /** Services of workflows. */
@@ -14,4 +15,5 @@ export interface WorkflowServices {
   readonly commands: WorkflowCommands;
   readonly views: Workflows;
   readonly labelLayers: LabelLayers;
+  readonly files: NodeFiles;
 }

@@ -26,10 +26,20 @@ const dependency = z.union([
   z.strictObject({ node: z.string(), condition }),
 ]);
 
+/** Output of a node, or of all nodes with a label. */
+const input = z.strictObject({
+  node: z.string().optional(),
+  label: z.string().optional(),
+  output: z.string(),
+  as: z.string().optional(),
+  isOptional: z.boolean().optional(),
+});
+
 const job = {
   priority: z.int().optional(),
   requirements: z.looseObject({}).optional(),
   payload: payload.optional(),
+  inputs: z.array(input).optional(),
   retry: z.looseObject({}).optional(),
 };
 

@@ -17,6 +17,7 @@ import {
   type WorkflowSubmitsOptions,
 } from '../../workflows/submit/workflow-submit.service.js';
 import { LabelLayers } from '../../workflows/views/label-layers.js';
+import { NodeFiles } from '../../workflows/views/node-files.js';
 import { Workflows } from '../../workflows/views/workflows.service.js';
 import type { WorkflowServices } from '../../workflows/workflow-services.types.js';
 import type { WorkflowStores } from './workflow-stores.repository.js';
@@ -74,6 +75,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     labelLayers: new LabelLayers({ nodes, edges }),
+    files: new NodeFiles({ workflows, nodes, jobs }),
     handler: work,
     start() {
       work.start();

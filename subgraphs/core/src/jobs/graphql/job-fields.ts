@@ -35,6 +35,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   metrics: ['metrics'],
   outputs: ['outputs'],
   outputFiles: ['outputs', 'attempts', 'updatedAt'],
+  nodeFiles: ['payload'],
   log: ['attempt', 'attempts', 'queueId'],
   transitions: ['transitions'],
   createdAt: ['createdAt'],

@@ -171,6 +171,11 @@ export const jobResolvers: Pick<
     uploadId: ({ uploadId }) => uploadId ?? null,
     keepOnFailure: ({ keepOnFailure }) => keepOnFailure ?? [],
     notice: ({ notice }) => notice ?? null,
+    nodeInputs: ({ nodeInputs }) =>
+      (nodeInputs?.files ?? []).map(({ node, label, isOptional, ...file }) => ({
+        ...{ node: node ?? null, label: label ?? null, isOptional: isOptional ?? false },
+        ...file,
+      })),
     keptCheckpoints: ({ keptCheckpoints }) => keptCheckpoints ?? defaultKeptCheckpoints,
     outputDatasets: ({ outputDatasets }) => outputDatasets ?? [],
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),

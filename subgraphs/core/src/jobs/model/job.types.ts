@@ -60,6 +60,8 @@ export interface StoredPayload {
   readonly uploadId?: string;
   /** Entries of `outputs` that failed attempts keep, too; absent for none. */
   readonly keepOnFailure?: readonly string[];
+  /** Outputs of nodes of a workflow that the job reads; absent for none. */
+  readonly nodeInputs?: StoredNodeInputs;
   readonly secrets?: readonly StoredJobSecret[];
   /** The payload receives a token that reads its job. */
   readonly token?: true;
@@ -97,6 +99,26 @@ export interface StoredChecksum {
 
 /** Kind of a digest. */
 export type ChecksumKind = 'SHA256' | 'MD5' | 'ADLER32';
+
+/** Outputs of nodes of one workflow that a job reads. They are looked up when a worker asks for them. */
+export interface StoredNodeInputs {
+  readonly workflowId: string;
+  /** At most 1000. */
+  readonly files: readonly StoredNodeInput[];
+}
+
+/** Output of a node, or of all nodes with a label that are not final. */
+export interface StoredNodeInput {
+  /** Name of the node; absent with `label`. */
+  readonly node?: string;
+  readonly label?: string;
+  /** Declared name of the output. */
+  readonly output: string;
+  /** Name of the file of a node, or of the folder with the files of a label. */
+  readonly as: string;
+  /** The job runs without the file if the node has not stored it. */
+  readonly isOptional?: true;
+}
 
 /** Notice that a payload receives before its end. */
 export interface StoredNotice {

@@ -18,6 +18,9 @@ import { workflowLoader } from './workflow-loader.js';
 type Types =
   | 'Query'
   | 'Mutation'
+  | 'Job'
+  | 'JobNodeFile'
+  | 'JobNodeFileConnection'
   | 'Workflow'
   | 'WorkflowCommand'
   | 'WorkflowConnection'
@@ -119,6 +122,15 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
     markWorkflowNodes: (_parent, { input }, { core, principal }) =>
       core.workflows.commands.mark(principal, input),
   },
+  Job: {
+    nodeFiles: (job, { first, after }, { core }) =>
+      core.workflows.files.of(job, { first: first ?? 50, after }),
+  },
+  JobNodeFile: {
+    jobId: ({ jobId }) => jobId ?? null,
+    output: ({ output }) => output ?? null,
+  },
+  JobNodeFileConnection: connection,
   Workflow: workflow,
   WorkflowCommand: {
     by: ({ by: subject }) => ({ subject }),

@@ -3,6 +3,7 @@ import type { KeysetPage, PositionsPage } from '@rhizome/mongo';
 import type { NodeDocument } from '../model/node.document.js';
 import type { StoredWorkflowCommand, WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeCounts, StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
+import type { NodeFile } from '../views/node-files.js';
 import type { LabelLayerView } from '../views/label-layers.js';
 import type { Dependent, LayerView, NodeView } from '../views/workflows.service.js';
 
@@ -18,3 +19,5 @@ export type WorkflowGroupEdgeMapper = StoredGroupEdge;
 export type WorkflowCommandMapper = StoredWorkflowCommand;
 export type WorkflowDependentConnectionMapper = PositionsPage<Dependent>;
 export type WorkflowDependentMapper = Dependent;
+export type JobNodeFileMapper = NodeFile;
+export type JobNodeFileConnectionMapper = PositionsPage<NodeFile>;

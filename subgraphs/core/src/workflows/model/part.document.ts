@@ -1,5 +1,6 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import { retention } from '../../shared/retention.js';
+import type { FileNeeds } from '../submit/node-files.js';
 import type { GroupEdgeSpec, NodeLabelSpec } from '../submit/workflow-spec.types.js';
 
 /** Nodes in their order, at most 1000. */
@@ -45,8 +46,14 @@ export interface GroupEdgesContent {
   readonly groupEdges: readonly GroupEdgeSpec[];
 }
 
+/** Outputs that nodes of the part read, each once. */
+export interface FilesContent extends FileNeeds {
+  readonly kind: 'FILES';
+}
+
 /** Content of a piece. */
-export type PartContent = NamesContent | EdgesContent | ClassesContent | LabelContent | GroupEdgesContent;
+export type PartContent =
+  NamesContent | EdgesContent | ClassesContent | LabelContent | GroupEdgesContent | FilesContent;
 
 /** Piece of a part. */
 export interface PartDocument {

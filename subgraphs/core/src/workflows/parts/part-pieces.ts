@@ -4,10 +4,12 @@ import { bytesOf, encodeTarget } from '../model/edges.js';
 import {
   bytesPerEdge,
   type EdgesContent,
+  type FilesContent,
   type NamesContent,
   type PartContent,
 } from '../model/part.document.js';
 import { placeOf } from '../submit/graph-input.js';
+import { fileNeeds } from '../submit/node-files.js';
 import type { ExaminedNodes } from '../submit/node-examiner.js';
 import { type GivenNodes, jobOf, nodesPerTurn } from '../submit/workflow-input.js';
 import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
@@ -28,6 +30,8 @@ const nodesPerPiece = 1000;
 /** Size at which a piece with edges ends, about in bytes; a name of a node has at most 800. */
 const edgeBytesPerPiece = 1_048_576;
 const classesPerPiece = 10_000;
+const filesPerPiece = 1000;
+const labelsPerPiece = 50;
 
 /**
  * Pieces of a part: names and places, edges, requirement classes, and those of the beginning. They are made
@@ -40,6 +44,7 @@ export async function* piecesOf(
   for (let start = 0; start < nodes.length; start += nodesPerPiece)
     yield namesOf(first + start, nodes.slice(start, start + nodesPerPiece));
   yield* edgesOf(first, nodes);
+  yield* filesOf(nodes, labels);
   const classes = new Map<string, number>();
   for (const [at, node] of nodes.entries()) {
     if (at % nodesPerTurn === nodesPerTurn - 1) await turn();
@@ -56,6 +61,15 @@ export async function* piecesOf(
   if (!head) return;
   for (const label of labels.values()) yield { kind: 'LABEL', label };
   if (head.groupEdges.length > 0) yield { kind: 'GROUP_EDGES', groupEdges: head.groupEdges };
+}
+
+/** Names and outputs have at most some 1000 characters together, and a reader at most 100 labels. */
+function* filesOf(nodes: readonly NodeSpec[], known: GivenNodes['labels']): Generator<FilesContent> {
+  const { files, labels } = fileNeeds(nodes, known);
+  for (let start = 0; start < files.length; start += filesPerPiece)
+    yield { kind: 'FILES', files: files.slice(start, start + filesPerPiece), labels: [] };
+  for (let start = 0; start < labels.length; start += labelsPerPiece)
+    yield { kind: 'FILES', files: [], labels: labels.slice(start, start + labelsPerPiece) };
 }
 
 function namesOf(first: number, nodes: readonly NodeSpec[]): NamesContent {

@@ -14,6 +14,7 @@ import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions } from '../submit/node-examiner.js';
 import { type GivenNodes, maxErrors, maxNodesPerPart, nodeText, sliceMs } from '../submit/workflow-input.js';
+import { withFileEdges } from '../submit/node-files.js';
 import type { NodeSpec, PartSpec } from '../submit/workflow-spec.types.js';
 import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { PartErrorCode } from './part-errors.js';
@@ -93,7 +94,12 @@ export class WorkflowParts {
     const { pieces, clock } = this.#options;
     const used = new Set(nodes.slice(0, maxNodesPerPart).flatMap(({ label }) => label ?? []));
     const { labels, groupEdges } = await readHead(pieces, workflow._id, [...used]);
-    const given = { nodes, labels, areLabelsStored: true, counts: { min: 1, max: maxNodesPerPart } };
+    const given = {
+      nodes: withFileEdges(nodes, labels),
+      labels,
+      areLabelsStored: true,
+      counts: { min: 1, max: maxNodesPerPart },
+    };
     const submitter = { principal, owners: workflow, experiment: workflow.experiment };
     const examined = await this.#examiner.examine(submitter, given, errors);
     if (!examined) return undefined;

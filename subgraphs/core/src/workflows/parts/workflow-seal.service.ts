@@ -26,6 +26,7 @@ import {
   placementWarnings,
   type PlacementSources,
 } from '../submit/placement.js';
+import { checkFileNeeds, type FileSources } from '../submit/node-files.js';
 import { maxErrors, sliceMs } from '../submit/workflow-input.js';
 import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { SealErrorCode } from './part-errors.js';
@@ -150,8 +151,26 @@ export class WorkflowSeals {
     const groupEdges = await readGroupEdges(pieces, _id);
     const graph = await readGraph(pieces, workflow, errors, slices);
     const plan = graph && (await planGraph({ ...graph, labels, groupEdges }, errors, slices));
+    if (plan) await this.#checkFiles(workflow, plan, errors);
     const kinds = await this.#kinds(workflow, errors);
     return plan && errors.isEmpty ? { edges: graph.edges, plan, kinds } : undefined;
+  }
+
+  /** Checks what nodes read from others. */
+  async #checkFiles(
+    { _id, parts = [] }: WorkflowDocument,
+    plan: GraphPlan,
+    errors: SealErrors,
+  ): Promise<void> {
+    const { pieces, nodes } = this.#options;
+    const sources: FileSources = {
+      outputsOf: (names) => nodes.outputsOf(_id, names),
+      hasOutput: (label, output) => nodes.hasOutput(_id, label, output),
+    };
+    for await (const needs of pieces.pieces(_id, 'FILES', { from: 0, to: parts.length - 1 })) {
+      if (errors.all.length >= maxErrors) return;
+      await checkFileNeeds(needs, plan, sources, errors);
+    }
   }
 
   /**

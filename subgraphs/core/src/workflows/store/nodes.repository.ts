@@ -49,6 +49,8 @@ export interface NodeRequirements {
 
 const insertBatch = 1000;
 const namesPerRead = 1000;
+/** A node declares up to 100 outputs. */
+const outputsPerRead = 100;
 const submittedPage = 1000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
@@ -93,6 +95,41 @@ export class NodesRepository {
       for await (const { name, index } of found) positions.set(name, index);
     }
     return positions;
+  }
+
+  /** Declared outputs of the nodes with these names. */
+  async outputsOf(
+    workflowId: string,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const outputs = new Map<string, readonly string[]>();
+    const projection = { _id: 0, name: 1, 'job.payload.outputs': 1 } as const;
+    for (let start = 0; start < names.length; start += outputsPerRead) {
+      const some = names.slice(start, start + outputsPerRead);
+      const found = this.#nodes.find({ workflowId, name: { $in: some } }, { projection });
+      for await (const { name, job } of found) outputs.set(name, job.payload.outputs);
+    }
+    return outputs;
+  }
+
+  /** True if a node with this label that is not final declares the output. */
+  async hasOutput(workflowId: string, label: string, output: string): Promise<boolean> {
+    const filter = { workflowId, label, isFinal: false, 'job.payload.outputs': output };
+    return (
+      (await this.#nodes.findOne(filter, { projection: { _id: 1 }, hint: 'workflowId_label_idx' })) !== null
+    );
+  }
+
+  /** Nodes with a label that are not final, in order, from a position among them on. */
+  async labelled(
+    workflowId: string,
+    label: string,
+    { from, count }: { readonly from: number; readonly count: number },
+  ): Promise<readonly NodeFacts[]> {
+    const order = { sort: { _id: 1 }, skip: from, limit: count, hint: 'workflowId_label_idx' } as const;
+    return this.#nodes
+      .find({ workflowId, label, isFinal: false }, { projection: nodeFields, ...order })
+      .toArray();
   }
 
   /** Names and requirements of nodes, in no order. */

@@ -8,6 +8,7 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PlannedNode } from './graph-input.js';
 import type { ExaminedNodes } from './node-examiner.js';
+import { inputsOf, storedInputs } from './node-files.js';
 import { type GivenNodes, jobOf } from './workflow-input.js';
 
 /** Dependencies of {@link NodeWriter}. */
@@ -59,7 +60,10 @@ export class NodeWriter {
           state: waitingState({ ...place, met: 0, lost: 0 }),
           job: {
             ...classOf(job),
-            payload: normalisePayload(job.payload, secretIds),
+            payload: {
+              ...normalisePayload(job.payload, secretIds),
+              ...storedInputs(workflowId, inputsOf(node, labels)),
+            },
             retry: normaliseRetry(job.retry),
             priority: job.priority ?? priority,
           },

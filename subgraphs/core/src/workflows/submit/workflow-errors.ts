@@ -3,7 +3,12 @@ import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.
 
 /** Code of an error of a graph. */
 export type GraphErrorCode =
-  'WORKFLOW_TOO_LARGE' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE';
+  | 'WORKFLOW_TOO_LARGE'
+  | 'NODE_NOT_FOUND'
+  | 'LABEL_NOT_FOUND'
+  | 'CYCLE'
+  | 'NODE_UNREACHABLE'
+  | 'FILE_NOT_DECLARED';
 
 /** Code of an error because of which nodes are refused. */
 export type WorkflowErrorCode =

@@ -8,8 +8,9 @@ import { defaultWalltimeSeconds } from '../../jobs/submit/normalise.js';
 import type { RequirementChecks } from '../../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../../jobs/submit/submit.types.js';
 import type { JobValueErrorCode } from '../../jobs/submit/job-input-error.types.js';
+import { checkInputs, inputBytes, inputsOf, placeOfInput } from './node-files.js';
 import type { WorkflowErrors } from './workflow-errors.js';
-import type { NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
+import type { NodeInputSpec, NodeLabelSpec, NodeSpec, WorkflowSpec } from './workflow-spec.types.js';
 
 /** Most nodes of one call. */
 export const maxNodesPerCall = 20_000;
@@ -99,6 +100,7 @@ function checkNodeLabels(
     if (given.payload) checkPayload(given.payload, [...path, 'payload'], own, checks);
     if (given.payload) checkJobNotice({ ...given, payload: given.payload }, path, own);
     if (given.retry) checkRetry(given.retry, [...path, 'retry'], own);
+    if (given.inputs) checkInputs(given.inputs, path, own);
     for (const { code, path: at, message } of own.all) errors.report(code, at, message);
   });
 }
@@ -136,6 +138,8 @@ export async function checkNodes(
     for (const { code, path, message } of own.all) errors.report(code, path, `${nodeText(node)}: ${message}`);
     bytes += payloadBytes(node.payload ?? emptyPayload);
     stored += payloadBytes(jobOf(node, labels)?.payload ?? emptyPayload);
+    bytes += inputBytes(node.inputs ?? []);
+    stored += inputBytes(inputsOf(node, labels));
     if (bytes <= maxBytesPerCall && stored <= maxStoredBytes) continue;
     const expected =
       bytes > maxBytesPerCall
@@ -157,7 +161,9 @@ function checkNode(
   const path = ['nodes', position];
   checkNodeName([...path, 'name'], node.name, errors);
   if (node.label != null) checkLabelName([...path, 'label'], node.label, errors);
+  if (node.inputs) checkInputs(node.inputs, path, errors);
   const job = jobOf(node, labels);
+  if (job) checkInputNames(job.payload, inputsOf(node, labels), path, errors);
   if (!job) {
     errors.add([...path, 'payload'], node.payload ?? null, 'given by the node or its label');
     return;
@@ -168,6 +174,17 @@ function checkNode(
   checkJob({ ...job, name: 'node', requirements, payload: own, retry }, path, errors, checks);
   // The notice may be the label's, and the walltime the node's, or the other way round.
   if (payload || requirements) checkJobNotice(job, path, errors);
+}
+
+/** Both are files of the working folder. */
+function checkInputNames(
+  { inputs: own }: JobSpec['payload'],
+  inputs: readonly NodeInputSpec[],
+  path: InputPath,
+  errors: InputErrors<JobValueErrorCode>,
+): void {
+  if (!own?.length || inputs.length === 0) return;
+  errors.distinct([...path, 'inputs'], [...own.map(({ name }) => name), ...inputs.map(placeOfInput)]);
 }
 
 function checkJobNotice(

@@ -10,6 +10,15 @@ export interface EdgeSpec {
   readonly condition?: Maybe<EdgeCondition>;
 }
 
+/** Output of a node, or of all nodes with a label, that the job of another node reads. */
+export interface NodeInputSpec {
+  readonly node?: Maybe<string>;
+  readonly label?: Maybe<string>;
+  readonly output: string;
+  readonly as?: Maybe<string>;
+  readonly isOptional?: Maybe<boolean>;
+}
+
 /** Node. */
 export interface NodeSpec {
   readonly name: string;
@@ -21,6 +30,7 @@ export interface NodeSpec {
   readonly priority?: Maybe<number>;
   readonly requirements?: Maybe<RequirementsSpec>;
   readonly payload?: Maybe<PayloadSpec>;
+  readonly inputs?: Maybe<readonly NodeInputSpec[]>;
   readonly retry?: Maybe<RetrySpec>;
 }
 
@@ -30,6 +40,7 @@ export interface NodeLabelSpec {
   readonly priority?: Maybe<number>;
   readonly requirements?: Maybe<RequirementsSpec>;
   readonly payload?: Maybe<PayloadSpec>;
+  readonly inputs?: Maybe<readonly NodeInputSpec[]>;
   readonly retry?: Maybe<RetrySpec>;
   readonly maxSubmitted?: Maybe<number>;
   readonly failureLimit?: Maybe<number>;

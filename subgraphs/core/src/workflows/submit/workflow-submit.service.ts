@@ -22,8 +22,10 @@ import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { planWorkflow, type WorkflowPlan } from './graph-input.js';
 import { checkGroupEdges } from './group-edges.js';
+import { checkFileNeeds, fileNeeds, withFileEdges } from './node-files.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions, type Owners } from './node-examiner.js';
 import { NodeWriter } from './node-writer.js';
+import { sourcesIn } from './file-sources.js';
 import { maxWarned, type NodeKind, placementWarnings, type PlacementSources } from './placement.js';
 import type { WorkflowError, WorkflowErrorCode } from './workflow-errors.js';
 import {
@@ -156,7 +158,8 @@ export class WorkflowSubmits {
     const isSealed = spec.isSealed !== false;
     const labels = new Map((spec.nodeLabels ?? []).map((label) => [label.label, label]));
     const counts = { min: isSealed ? 1 : 0, max: maxNodesPerCall };
-    const given: GivenNodes = { nodes: spec.nodes, labels, counts };
+    const nodes = withFileEdges(spec.nodes, labels);
+    const given: GivenNodes = { nodes, labels, counts };
     const submitter = { principal, owners, experiment: spec.experiment };
     const found = await this.#examiner.examine(submitter, given, errors, (checks) => {
       checkHead(spec, errors, checks);
@@ -173,9 +176,8 @@ export class WorkflowSubmits {
       );
     const groupEdges = spec.groupEdges ?? [];
     const slices = new TimeSlices(this.#options.clock, sliceMs);
-    const whole = isSealed
-      ? await planWorkflow(spec.nodes, { labels, groupEdges }, errors, slices)
-      : undefined;
+    const whole = isSealed ? await planWorkflow(nodes, { labels, groupEdges }, errors, slices) : undefined;
+    if (whole) await checkFileNeeds(fileNeeds(nodes, labels), whole, sourcesIn(nodes, labels), errors);
     if (!isSealed) await checkGroupEdges(groupEdges, errors, slices);
     const part = isSealed ? undefined : await planPart(given, groupEdges, errors, slices);
     await this.#examiner.checkLimits(given, classOf, errors);
