@@ -483,6 +483,18 @@ export type RetryMemoryInput =
   |  { factor?: never;   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB: number; };
 
+/** Changed program of jobs that are repeated. */
+export type RetryPayloadInput = {
+  /** Arguments of the program, instead of the previous ones: at most 1000, together at most 128 KiB. */
+  arguments?: Array<string> | null | undefined;
+  /** The program, by path or by name on the worker's PATH. */
+  command?: string | null | undefined;
+  /** Environment variables that are added, or that replace variables of the same name. */
+  environment?: Array<RetryVariableInput> | null | undefined;
+  /** Container image. Jobs that had none need a worker with a container runtime. */
+  image?: string | null | undefined;
+};
+
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Factor by which each wait is longer than the one before, 1 to 10. */
@@ -516,6 +528,14 @@ export type RetryRequirementsInput = {
   walltime?: RetryWalltimeInput | null | undefined;
 };
 
+/** An environment variable of jobs that are repeated. */
+export type RetryVariableInput = {
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
+  name: string;
+  /** The value, up to 32768 characters; null removes the variable. */
+  value?: string | null | undefined;
+};
+
 /** New walltime of jobs that are repeated. */
 export type RetryWalltimeInput =
   {   /** Multiple of the previous walltime, above 0 and at most 100. The product is rounded up, and is at most 34560000 seconds. */
@@ -535,6 +555,8 @@ export type RetryWorkflowInput = {
    * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
    */
   nodes?: Array<string> | null | undefined;
+  /** Changed program of the same nodes. What is left out stays as it was. */
+  payload?: RetryPayloadInput | null | undefined;
   /**
    * Changed resources of the nodes that have failed or are named. Nodes behind them run again as they were. What is left out
    * stays as it was.

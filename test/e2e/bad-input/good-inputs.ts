@@ -121,6 +121,7 @@ export function goodInputs({
     resumeWorkflow: ['ResumeWorkflowInput', { workflowId }],
     cancelWorkflow: ['CancelWorkflowInput', { workflowId, nodes: ['given'] }],
     retryWorkflow: ['RetryWorkflowInput', { workflowId }],
+    cloneWorkflow: ['CloneWorkflowInput', { workflowId, ...key() }],
     markWorkflowNodes: [
       'MarkWorkflowNodesInput',
       { workflowId, nodes: ['given'], state: 'SKIPPED', reason: 'for the story' },

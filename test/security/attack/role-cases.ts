@@ -54,6 +54,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   cancelWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   retryWorkflow: ({ targets }) => ({ workflowId: targets.workflow }),
   retryRubinWorkflow: ({ targets }) => ({ ...key, workflowId: targets.rubinWorkflow }),
+  cloneWorkflow: ({ targets }) => ({ ...key, workflowId: targets.workflow }),
   markWorkflowNodes: ({ targets }) => ({
     ...{ workflowId: targets.workflow, nodes: ['guarded'], state: 'SUCCEEDED', reason: 'attack' },
   }),

@@ -182,6 +182,7 @@ export const rows: Rows = [
   mutation('pauseWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('resumeWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('retryWorkflow', ({ workflowId }) => ({ workflowId })),
+  mutation('cloneWorkflow', ({ workflowId }, caller) => ({ workflowId, idempotencyKey: `of-${caller}` })),
   mutation('markWorkflowNodes', ({ workflowId }) => ({
     ...{ workflowId, nodes: ['later'], state: 'SUCCEEDED', reason: 'test' },
   })),

@@ -4,25 +4,16 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, collectPairs, type Finish, type Pair } from '../flags/flags.js';
-import { CliRetryJobsDocument, type JobState, type RetryChangesInput } from '../operations.generated.js';
+import { type ChangeFlags, changesOf, withChanges } from '../flags/change-flags.js';
+import type { Finish } from '../flags/flags.js';
+import { CliRetryJobsDocument, type JobState } from '../operations.generated.js';
 import { printJson, printLine } from '../output.js';
-import {
-  type RequirementChangeFlags,
-  requirementChangesOf,
-  withRequirementChanges,
-} from '../flags/requirement-change-flags.js';
 
-interface RetryFlags extends RequirementChangeFlags {
+interface RetryFlags extends ChangeFlags {
   readonly task?: string;
   readonly dependents?: boolean;
   readonly checkpoints?: boolean;
   readonly key?: string;
-  readonly image?: string;
-  readonly command?: string;
-  readonly argument: readonly string[];
-  readonly env: readonly Pair[];
-  readonly unsetEnv: readonly string[];
 }
 
 const failedStates: JobState[] = [...failedJobStates];
@@ -38,12 +29,7 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
     .option('--checkpoints', 'continue from the checkpoints also with another image or command')
     .option('--no-checkpoints', 'begin at the start')
     .option('--key <key>', 'idempotency key: the same key never retries twice');
-  withRequirementChanges(command)
-    .option('--image <image>', 'other container image')
-    .option('--command <program>', 'other program')
-    .option('--argument <text>', 'argument instead of the previous ones; may be repeated', collect, [])
-    .option('--env <name=value>', 'environment variable to set; may be repeated', collectPairs, [])
-    .option('--unset-env <name>', 'environment variable to remove; may be repeated', collect, []);
+  withChanges(command);
   command.action((ids: readonly string[], flags: RetryFlags) =>
     finish(withSession(command, world, (session) => retry(session, ids, flags))),
   );
@@ -70,25 +56,4 @@ async function retry(
   if (output.json) printJson(output, { jobs: retryJobs.jobs, result: retryJobs.result });
   else for (const job of retryJobs.jobs) printLine(output, `${job.id}  retries ${job.retryOf?.id ?? '?'}`);
   return retryJobs.result && retryJobs.result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
-}
-
-/** Changes that the flags ask for; undefined without any. */
-function changesOf(flags: RetryFlags): RetryChangesInput | undefined {
-  const { image, command, argument, env, unsetEnv } = flags;
-  const environment = [
-    ...env.map(({ key: name, value }) => ({ name, value })),
-    ...unsetEnv.map((name) => ({ name, value: null })),
-  ];
-  const requirements = requirementChangesOf(flags);
-  const payload = {
-    ...(command !== undefined && { command }),
-    ...(argument.length > 0 && { arguments: [...argument] }),
-    ...(image !== undefined && { image }),
-    ...(environment.length > 0 && { environment }),
-  };
-  const changes = {
-    ...(requirements && { requirements }),
-    ...(Object.keys(payload).length > 0 && { payload }),
-  };
-  return Object.keys(changes).length > 0 ? changes : undefined;
 }

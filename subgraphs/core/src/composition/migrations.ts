@@ -236,6 +236,12 @@ export const coreMigrations: readonly Migration[] = [
     },
   },
   {
+    id: '0031-workflows-that-grow',
+    up: async (db) => {
+      await ensureCollections(db, workflowCollections as readonly CollectionDefinition[], { repair: true });
+    },
+  },
+  {
     id: '0032-pilots',
     up: async (db) => {
       await ensureCollections(db, pilotCollections as readonly CollectionDefinition[]);

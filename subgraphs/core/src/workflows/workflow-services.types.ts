@@ -1,4 +1,5 @@
 /** Services of workflows for resolvers. Types only. */
+import type { WorkflowClones } from './clone/workflow-clone.service.js';
 import type { WorkflowCommands } from './control/workflow-commands.service.js';
 import type { WorkflowParts } from './parts/workflow-parts.service.js';
 import type { WorkflowSeals } from './parts/workflow-seal.service.js';
@@ -13,6 +14,7 @@ export interface WorkflowServices {
   readonly parts: WorkflowParts;
   readonly seals: WorkflowSeals;
   readonly commands: WorkflowCommands;
+  readonly clones: WorkflowClones;
   readonly views: Workflows;
   readonly labelLayers: LabelLayers;
   readonly files: NodeFiles;

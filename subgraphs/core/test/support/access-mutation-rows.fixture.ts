@@ -226,6 +226,7 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.resumeWorkflow': workflowChange('resumeWorkflow'),
   'Mutation.cancelWorkflow': workflowChange('cancelWorkflow', { nodes: ['later'] }),
   'Mutation.retryWorkflow': workflowChange('retryWorkflow'),
+  'Mutation.cloneWorkflow': workflowChange('cloneWorkflow', { idempotencyKey: 'clone' }),
   'Mutation.markWorkflowNodes': workflowChange('markWorkflowNodes', {
     ...{ nodes: ['later'], state: 'SKIPPED', reason: 'because' },
   }),

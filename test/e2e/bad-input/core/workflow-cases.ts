@@ -57,6 +57,15 @@ export const workflows = [
       { at: 'requirements.queue', code: 'QUEUE_NOT_FOUND', names: '"nowhere"' },
     ],
   ]),
+  ...casesOf('cloneWorkflow', 'INVALID_VALUE', [
+    noWorkflow,
+    ['no name', 'name', ''],
+    ['too high a priority', 'priority', 1001, { names: '1001' }],
+    [
+      ...(['a label of no node', 'nodeLabels', [{ label: 'nobody' }]] as const),
+      { at: 'nodeLabels.0.label', code: 'LABEL_NOT_FOUND', names: '"nobody"' },
+    ],
+  ]),
   ...casesOf('markWorkflowNodes', 'INVALID_VALUE', [
     noWorkflow,
     ['no node', 'nodes', [], { names: '0 entries' }],

@@ -99,7 +99,8 @@ async function submitInParts(
   );
 }
 
-function printAnswer(output: Session['output'], { workflow, warnings, userErrors }: Answer): ExitCode {
+/** Prints the id of a new workflow with its warnings, or the errors because of which there is none. */
+export function printAnswer(output: Session['output'], { workflow, warnings, userErrors }: Answer): ExitCode {
   if (!workflow) {
     printErrors(output, userErrors);
     return exitCodes.failed;

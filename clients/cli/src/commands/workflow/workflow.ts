@@ -13,18 +13,15 @@ import {
   type CliWorkflowFragment,
   type MarkWorkflowNodesInput,
 } from '../../operations.generated.js';
-import {
-  type RequirementChangeFlags,
-  requirementChangesOf,
-  withRequirementChanges,
-} from '../../flags/requirement-change-flags.js';
+import { type ChangeFlags, changesOf, withChanges } from '../../flags/change-flags.js';
+import { addClone } from './clone.js';
 import { convert, tryFile, withoutGateway } from './convert.js';
 import { type FileFlags, fileFormats } from './foreign-file.js';
 import { list, show, tree } from './show.js';
 import { submitWorkflow } from './submit.js';
 import { watchWorkflow } from './watch.js';
 
-interface Flags extends RequirementChangeFlags {
+interface Flags extends ChangeFlags {
   readonly node: readonly string[];
   readonly reason?: string;
   readonly final?: boolean;
@@ -51,6 +48,7 @@ export function addWorkflow(program: Command, world: World, finish: Finish): voi
   addReads(group, world, finish);
   addSubmits(group, world, finish);
   addChanges(group, world, finish);
+  addClone(group, world, finish);
 }
 
 function addSubmits(group: Command, world: World, finish: Finish): void {
@@ -172,11 +170,10 @@ function addChanges(group: Command, world: World, finish: Finish): void {
     ofWorkflow(group.command('retry')),
     'run this node and all nodes that depend on it again; may be repeated',
   ).description('run again what failed or was cancelled, and what was skipped because of it');
-  withRequirementChanges(retrying).option('--key <key>', 'idempotency key: the same key never retries twice');
+  withChanges(retrying).option('--key <key>', 'idempotency key: the same key never retries twice');
   add(retrying, async (client, workflowId, { node, key = randomUUID(), ...flags }) => {
     // Without a key, a repetition might meet nodes that have failed again.
-    const requirements = requirementChangesOf(flags);
-    const input = { workflowId, nodes: nodesOf(node), requirements, idempotencyKey: key };
+    const input = { workflowId, nodes: nodesOf(node), ...changesOf(flags), idempotencyKey: key };
     return (await client.mutate(CliRetryWorkflowDocument, { input }, idempotent)).retryWorkflow;
   });
   const marking = withNodes(ofWorkflow(group.command('mark')), 'a node; may be repeated')

@@ -1,6 +1,7 @@
 /** Assembles workflows: their services, and the work on the leader. */
 import type { LeaderWork } from '../../shared/leader-task.js';
 import type { EventHandler } from '../../jobs/transitions/event-work.js';
+import { WorkflowClones } from '../../workflows/clone/workflow-clone.service.js';
 import { WorkflowCommands } from '../../workflows/control/workflow-commands.service.js';
 import type { WorkflowCommandsOptions } from '../../workflows/control/workflow-commands.service.js';
 import { PartStore } from '../../workflows/parts/part-store.js';
@@ -73,6 +74,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
       ...{ workflows, nodes, journal, writer, stops, access, quota, clock },
       ...{ classes: options.classes, queues: options.queues },
     }),
+    clones: new WorkflowClones({ ...options, ...own }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     labelLayers: new LabelLayers({ nodes, edges }),
     files: new NodeFiles({ workflows, nodes, jobs }),

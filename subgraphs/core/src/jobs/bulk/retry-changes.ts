@@ -53,12 +53,17 @@ export function checkRetryChanges(
   errors: JobInputErrors,
 ): void {
   checkRequirementChanges(requirements, ['changes', 'requirements'], errors);
+  checkPayloadChanges(payload, ['changes', 'payload'], errors);
+}
+
+/** Checks a changed program at a path of the input. */
+export function checkPayloadChanges(
+  payload: PayloadChanges,
+  path: readonly string[],
+  errors: JobInputErrors,
+): void {
   const environment = payload.environment?.map(({ name, value }) => ({ name, value: value ?? '' }));
-  checkPayload(
-    { ...payload, command: payload.command ?? 'unchanged', environment },
-    ['changes', 'payload'],
-    errors,
-  );
+  checkPayload({ ...payload, command: payload.command ?? 'unchanged', environment }, path, errors);
 }
 
 /** Checks changed requirements at a path of the input. */
@@ -101,7 +106,10 @@ export function changedJob(
 }
 
 /** Reason why a job cannot have its variables and the changed ones together; undefined if it can. */
-export function environmentProblem(before: StoredPayload, changes: PayloadChanges): string | undefined {
+export function environmentProblem(
+  before: Pick<StoredPayload, 'environment' | 'secrets'>,
+  changes: PayloadChanges,
+): string | undefined {
   if (changes.environment === undefined) return undefined;
   const environment = environmentWith(before, changes.environment);
   if (environment.length > mostVariables)
@@ -152,7 +160,7 @@ function payloadWith(before: StoredPayload, changes: PayloadChanges): StoredPayl
 
 /** Changed variables keep their position; new ones follow. */
 function environmentWith(
-  { environment }: StoredPayload,
+  { environment }: Pick<StoredPayload, 'environment'>,
   changes: NonNullable<PayloadChanges['environment']>,
 ): StoredPayload['environment'] {
   const values = new Map<string, string | null>(environment.map(({ name, value }) => [name, value]));

@@ -14,7 +14,7 @@ describe('NodeChanges', () => {
     );
     const read: string[] = [];
     const changes = new NodeChanges({
-      nodes: { classes: async () => new Map(kinds) },
+      nodes: { classes: async () => new Map(kinds), environments: async function* () {} },
       classes: { ensure: async () => undefined },
       queues: {
         idOf: async () => null,
@@ -29,7 +29,7 @@ describe('NodeChanges', () => {
     });
     const errors = new InputErrors<NodeChangeCode>();
     const workflow = { _id: 'workflow_1' } as WorkflowDocument;
-    const wanted = { queue: 'main', memory: { factor: 2 } };
+    const wanted = { requirements: { queue: 'main', memory: { factor: 2 } } };
     expect(await changes.of(workflow, [0, 1, 2], wanted, errors)).toBeUndefined();
     expect(errors.all.map(({ message }) => message)).toEqual([
       'Node "n2" would require memoryMiB 10000; queue "main" permits at most 4000',

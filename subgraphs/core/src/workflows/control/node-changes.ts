@@ -1,9 +1,11 @@
-/** Other requirements for nodes that run again. */
+/** Other requirements, and another program, for nodes that run again. */
 import type { Clock } from '@rhizome/clock';
 import { InputErrors } from '@rhizome/errors';
 import {
+  checkPayloadChanges,
   checkRequirementChanges,
-  type RequirementChanges,
+  environmentProblem,
+  type RetryChanges,
   requirementsWith,
 } from '../../jobs/bulk/retry-changes.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -15,11 +17,11 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { ChangedClass, ChangedNodes } from '../model/workflow.types.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import { boundsOnce, exceededLimit, limitText } from '../submit/placement.js';
-import { maxErrors } from '../submit/workflow-input.js';
+import { maxErrors, nodeText } from '../submit/workflow-input.js';
 
 /** Dependencies of {@link NodeChanges}. */
 export interface NodeChangesOptions {
-  readonly nodes: Pick<NodesRepository, 'classes'>;
+  readonly nodes: Pick<NodesRepository, 'classes' | 'environments'>;
   readonly classes: Pick<ClassesRepository, 'ensure'>;
   readonly queues: QueueDirectory;
   readonly clock: Clock;
@@ -35,7 +37,7 @@ type ChangeErrors = Pick<InputErrors<NodeChangeCode>, 'report' | 'isEmpty'> & {
 /** Most requirement classes of the nodes that one retry changes. */
 const maxClasses = 100;
 
-/** Changes requirements. */
+/** Changes nodes. */
 export class NodeChanges {
   readonly #options: NodeChangesOptions;
 
@@ -46,27 +48,29 @@ export class NodeChanges {
   /** Checks changes apart from the nodes. */
   async check(
     { experiment }: WorkflowDocument,
-    changes: RequirementChanges,
+    { requirements = {}, payload }: RetryChanges,
     errors: ChangeErrors,
   ): Promise<void> {
     const own = new InputErrors<JobInputErrorCode>();
-    checkRequirementChanges(changes, ['requirements'], own);
+    checkRequirementChanges(requirements, ['requirements'], own);
+    if (payload) checkPayloadChanges(payload, ['payload'], own);
     for (const { path, message } of own.all) errors.report('INVALID_VALUE', path, message);
-    const { queue } = changes;
+    const { queue } = requirements;
     if (queue == null || !errors.isEmpty) return;
     if ((await this.#options.queues.admitted([queue], experiment)).has(queue)) return;
     const text = `requirements.queue: ${JSON.stringify(queue.slice(0, 63))} does not exist, or does not admit ${experiment}`;
     errors.report('QUEUE_NOT_FOUND', ['requirements', 'queue'], text);
   }
 
-  /** Nodes with the requirements that they get, whose classes are stored; undefined if there are errors. */
+  /** Nodes with what they get, whose classes are stored; undefined for errors, or if nothing changes. */
   async of(
     { _id }: WorkflowDocument,
     nodes: readonly number[],
-    changes: RequirementChanges,
+    { requirements: wanted = {}, payload }: RetryChanges,
     errors: ChangeErrors,
   ): Promise<ChangedNodes | undefined> {
     const { classes, clock } = this.#options;
+    if (payload?.environment) await this.#checkEnvironments(_id, nodes, payload, errors);
     const queues = boundsOnce(this.#options.queues);
     const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
     if (before.size > maxClasses) {
@@ -76,7 +80,7 @@ export class NodeChanges {
     const changed: ChangedClass[] = [];
     for (const [from, { node, requirements }] of before) {
       if (errors.all.length >= maxErrors) break;
-      const after = requirementsWith(requirements, changes, false);
+      const after = requirementsWith(requirements, wanted, payload?.image !== undefined);
       const over = await exceededLimit(queues, after);
       if (over) {
         const text = limitText(node, over, 'would require');
@@ -85,8 +89,23 @@ export class NodeChanges {
       const to = classIdOf(after);
       if (to !== from) changed.push({ from, to, requirements: after });
     }
-    if (!errors.isEmpty || changed.length === 0) return undefined;
+    if (!errors.isEmpty || (changed.length === 0 && !payload)) return undefined;
     await classes.ensure(new Map(changed.map(({ to, requirements }) => [to, requirements])), clock.now());
-    return { nodes: bitsOfNodes(new Set(nodes)), classes: changed };
+    return { nodes: bitsOfNodes(new Set(nodes)), classes: changed, ...(payload ? { payload } : {}) };
+  }
+
+  /** Refuses variables that a node cannot have besides its own. */
+  async #checkEnvironments(
+    workflowId: string,
+    nodes: readonly number[],
+    changes: NonNullable<RetryChanges['payload']>,
+    errors: ChangeErrors,
+  ): Promise<void> {
+    for await (const { name, payload } of this.#options.nodes.environments(workflowId, nodes)) {
+      if (errors.all.length >= maxErrors) return;
+      const problem = environmentProblem(payload, changes);
+      if (problem !== undefined)
+        errors.report('INVALID_VALUE', ['payload', 'environment'], `${nodeText({ name })} ${problem}`);
+    }
   }
 }

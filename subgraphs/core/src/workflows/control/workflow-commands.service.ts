@@ -3,7 +3,7 @@ import type { CoreAction, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
-import type { RequirementChanges } from '../../jobs/bulk/retry-changes.js';
+import type { RetryChanges } from '../../jobs/bulk/retry-changes.js';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { keyReused } from '../../jobs/submit/submit.service.js';
@@ -60,7 +60,7 @@ export interface WorkflowCommand {
 interface RetryContent {
   readonly nodes?: Maybe<readonly string[]>;
   /** Changes of the nodes that failed or are named. */
-  readonly requirements?: RequirementChanges | undefined;
+  readonly changes?: RetryChanges | undefined;
 }
 
 /** Codes of a retry in addition to INVALID_VALUE. */
@@ -176,7 +176,7 @@ export class WorkflowCommands {
     command: WorkflowCommand & RetryContent & { readonly idempotencyKey?: Maybe<string> },
   ): Promise<WorkflowCommandResult<RetryCode>> {
     const charge = this.#chargeOnce();
-    const { requirements } = command;
+    const { changes } = command;
     return this.#run<RetryCode>(principal, 'job:retry', command, async (workflow, errors) => {
       // The digest of a list takes time: only callers who may retry have it made, of a bounded list.
       if (command.nodes) errors.list(['nodes'], command.nodes, maxNamed, 1);
@@ -189,7 +189,7 @@ export class WorkflowCommands {
       }
       const retries = key && { retries: [...(workflow.retries ?? []), key].slice(-maxRetries) };
       if (!mayBegin(workflow)) return conflict(errors, workflow, 'retry it', 'RUNNING, PAUSED or ended');
-      if (requirements) await this.#changes.check(workflow, requirements, errors);
+      if (changes) await this.#changes.check(workflow, changes, errors);
       if (!errors.isEmpty) return undefined;
       const named = command.nodes && (await this.#named(workflow, command.nodes, errors));
       if (command.nodes && !named) return undefined;
@@ -202,7 +202,7 @@ export class WorkflowCommands {
       if (seeds.length === 0) return retries && { patch: retries };
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
-      const changed = requirements && (await this.#changes.of(workflow, seeds, requirements, errors));
+      const changed = changes && (await this.#changes.of(workflow, seeds, changes, errors));
       if (!errors.isEmpty) return undefined;
       await charge(workflow, graph, reset);
       const { groups, groupEdges } = recount(graph, reset, []);
@@ -352,10 +352,10 @@ function resetOf(
 /** Key of a retry as it is stored; undefined without one. */
 function retryKeyOf(
   { subject }: Principal,
-  { idempotencyKey, nodes, requirements }: RetryContent & { readonly idempotencyKey?: Maybe<string> },
+  { idempotencyKey, nodes, changes }: RetryContent & { readonly idempotencyKey?: Maybe<string> },
 ): StoredRetry | undefined {
   if (idempotencyKey == null) return undefined;
-  return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes, requirements }) };
+  return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes, ...changes }) };
 }
 
 function reportReused(errors: Pick<InputErrors<RetryCode>, 'report'>, key: string): void {

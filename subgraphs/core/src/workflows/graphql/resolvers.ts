@@ -4,7 +4,7 @@ import { connection } from '@rhizome/subgraph';
 import { DomainError } from '@rhizome/errors';
 import type { Context } from '../../context.js';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
-import { requirementChangesOf } from '../../jobs/graphql/retry-changes-input.js';
+import { requirementChangesOf, retryChangesOf } from '../../jobs/graphql/retry-changes-input.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
@@ -63,6 +63,8 @@ const workflow: NonNullable<Resolvers['Workflow']> = {
   pause: ({ pause }) => pause ?? null,
   cancellation: ({ cancel }) => cancel ?? null,
   partCount: ({ partCount }) => partCount ?? 0,
+  clonedFrom: ({ clonedFrom }, _args, { loaders }) =>
+    clonedFrom === undefined ? null : loaders.load(workflowLoader, clonedFrom),
   sealedAt: ({ sealedAt }) => sealedAt ?? null,
   endedAt: ({ endedAt }) => endedAt ?? null,
   nodes: (of, { filter, first, after }, { core }) =>
@@ -114,10 +116,18 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
       nodes
         ? core.workflows.commands.cancelNodes(principal, { ...command, nodes })
         : core.workflows.commands.cancel(principal, command),
-    retryWorkflow: (_parent, { input: { requirements, ...command } }, { core, principal }) =>
+    retryWorkflow: (_parent, { input: { requirements, payload, ...command } }, { core, principal }) =>
       core.workflows.commands.retry(principal, {
         ...command,
-        requirements: requirementChangesOf(requirements),
+        changes: retryChangesOf({ requirements, payload }),
+      }),
+    cloneWorkflow: (_parent, { input: { nodeLabels, ...spec } }, { core, principal }) =>
+      core.workflows.clones.clone(principal, {
+        ...spec,
+        nodeLabels: nodeLabels?.map(({ requirements, ...label }) => ({
+          ...label,
+          requirements: requirementChangesOf(requirements),
+        })),
       }),
     markWorkflowNodes: (_parent, { input }, { core, principal }) =>
       core.workflows.commands.mark(principal, input),
@@ -182,6 +192,7 @@ export const workflowPolicies: Policies = {
   'Mutation.cancelWorkflow': { action: 'job:cancel' },
   'Mutation.retryWorkflow': { action: 'job:retry' },
   'Mutation.markWorkflowNodes': { action: 'job:retry' },
+  'Mutation.cloneWorkflow': { action: 'task:submit' },
   'Workflow.__resolveReference': { action: 'task:read' },
   'Workflow.share': shareOfPolicy,
 };

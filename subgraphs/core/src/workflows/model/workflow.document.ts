@@ -72,6 +72,8 @@ export interface WorkflowDocument {
   readonly open?: StoredStep;
   /** Until then, the leader takes no step, so that a command which lost against its steps may be recorded. */
   readonly claimedUntil?: Date;
+  /** Workflow whose graph it repeats. */
+  readonly clonedFrom?: string;
   readonly sealedAt?: Date;
   readonly endedAt?: Date;
   /** Latest pause; absent while the workflow is not paused. */
@@ -104,6 +106,7 @@ export const workflowFields = {
   groups: 1,
   groupEdges: 1,
   step: 1,
+  clonedFrom: 1,
   sealedAt: 1,
   endedAt: 1,
   pause: 1,
@@ -122,8 +125,8 @@ export const maxParts = 201;
 /** Most retries with keys that are kept. */
 export const maxRetries = 100;
 
-/** Version of the stored form; version 2 added parts and retries. */
-export const workflowSchemaVersion = 2;
+/** Version of the stored form; version 2 added parts and retries, version 3 clones. */
+export const workflowSchemaVersion = 3;
 
 /** Workflows of all experiments. */
 export const workflowsCollection = defineCollection<WorkflowDocument>({
@@ -169,6 +172,7 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       step: count,
       open: { bsonType: 'object', required: ['kind', 'at'] },
       claimedUntil: { bsonType: 'date' },
+      clonedFrom: text,
       sealedAt: { bsonType: 'date' },
       endedAt: { bsonType: 'date' },
       pause: { bsonType: 'object' },

@@ -1,5 +1,6 @@
 /** Words of workflows: states, conditions and steps, as they are stored. */
 
+import type { PayloadChanges } from '../../jobs/bulk/retry-changes.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 
 /** States of a workflow. */
@@ -121,11 +122,13 @@ export interface ChangedClass {
   readonly requirements: StoredRequirements;
 }
 
-/** Nodes that get other requirements. */
+/** Nodes that get other requirements, or another program. */
 export interface ChangedNodes {
   /** One bit for each. */
   readonly nodes: Uint8Array;
   readonly classes: readonly ChangedClass[];
+  /** Absent in steps that leave the program as it is. */
+  readonly payload?: PayloadChanges;
 }
 
 /**
@@ -144,7 +147,7 @@ export type StepContent =
       readonly marks: readonly NodeEnd[];
       /** Principal that asked for it; absent in steps of earlier versions. */
       readonly by?: string;
-      /** Nodes among these that get other requirements. */
+      /** Nodes among these that get other requirements, or another program. */
       readonly changed?: ChangedNodes;
     };
 

@@ -1,7 +1,7 @@
 /** Access to the nodes of workflows: reads, inserts, and ends of jobs. Steps have their own repository. */
 import { collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import type { Collection, Db, Filter } from 'mongodb';
-import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import type { StoredPayload, StoredRequirements } from '../../jobs/model/job.types.js';
 import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
 import {
   nodeFields,
@@ -51,7 +51,10 @@ const insertBatch = 1000;
 const namesPerRead = 1000;
 /** A node declares up to 100 outputs. */
 const outputsPerRead = 100;
+/** An environment may have hundreds of kilobytes. */
+const environmentsPerRead = 50;
 const submittedPage = 1000;
+const wholePerPage = 500;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /** Stored nodes. */
@@ -139,6 +142,33 @@ export class NodesRepository {
     return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
   }
 
+  /** Requirement classes of the nodes with each label, each with one of the nodes. */
+  async *kindsByLabel(
+    workflowId: string,
+  ): AsyncGenerator<NodeRequirements & { readonly label: string; readonly classId: string }> {
+    const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
+    const found = this.#nodes.aggregate<{
+      readonly _id: { readonly label: string; readonly classId: string };
+      readonly name: string;
+      readonly requirements: StoredRequirements;
+    }>([
+      { $match: { _id: rangeOf(workflowId) } },
+      { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
+    ]);
+    for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
+  }
+
+  /** The first nodes of a workflow with their jobs, in order, in pages of which the driver holds one. */
+  async *whole(workflowId: string, count: number): AsyncGenerator<readonly NodeDocument[]> {
+    const filter = { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } };
+    const cursor = this.#nodes.find(filter, { sort: { _id: 1 }, batchSize: wholePerPage });
+    try {
+      while (await cursor.hasNext()) yield cursor.readBufferedDocuments();
+    } finally {
+      await cursor.close();
+    }
+  }
+
   /** Requirement classes of nodes, each with one of them; at most `limit`. */
   async classes(
     workflowId: string,
@@ -162,6 +192,22 @@ export class NodesRepository {
         classes.set(_id, classes.get(_id) ?? { node: { name }, requirements });
     }
     return classes;
+  }
+
+  /** Environment and secrets of nodes, in no order. */
+  async *environments(
+    workflowId: string,
+    nodes: readonly number[],
+  ): AsyncGenerator<{
+    readonly name: string;
+    readonly payload: Pick<StoredPayload, 'environment' | 'secrets'>;
+  }> {
+    const projection = { name: 1, 'job.payload.environment': 1, 'job.payload.secrets': 1 } as const;
+    for (let start = 0; start < nodes.length; start += environmentsPerRead) {
+      const ids = nodes.slice(start, start + environmentsPerRead).map((node) => nodeIdOf(workflowId, node));
+      const found = await this.#nodes.find({ _id: { $in: ids } }, { projection }).toArray();
+      for (const { name, job } of found) yield { name, payload: job.payload };
+    }
   }
 
   /** Sets the depths of the nodes of a workflow that is being sealed; they are 0 before. */

@@ -4,6 +4,7 @@
  */
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db, Document, Filter } from 'mongodb';
+import type { PayloadChanges } from '../../jobs/bulk/retry-changes.js';
 import { nodeIdOf, type NodeDocument, nodesCollection } from '../model/node.document.js';
 import { nodesFromBits } from '../model/node-bits.js';
 import type { ChangedNodes, NodeEnd, StepContent } from '../model/workflow.types.js';
@@ -184,13 +185,30 @@ function idsOf(workflowId: string, nodes: readonly number[]): string[] {
 /** One if a node was submitted; the number of its runs grows by it. */
 const ran = { $cond: [{ $eq: [{ $type: '$submittedAt' }, 'missing'] }, 0, 1] };
 
-/** Expression of the job of a node, with the requirements of its new class. */
-function jobIn({ classes }: ChangedNodes): Document {
+/** Expression of the job of a node, with the requirements of its new class, and another program. */
+function jobIn({ classes, payload }: ChangedNodes): Document {
+  const changed = payload ? { payload: payloadIn(payload) } : {};
+  if (classes.length === 0) return { $mergeObjects: ['$job', changed] };
   const branches = classes.map(({ from, to, requirements }) => ({
     case: { $eq: ['$job.classId', from] },
     then: { $literal: { classId: to, requirements } },
   }));
-  return { $mergeObjects: ['$job', { $switch: { branches, default: {} } }] };
+  return { $mergeObjects: ['$job', { $switch: { branches, default: {} } }, changed] };
+}
+
+function payloadIn({ command, arguments: given, image, environment }: PayloadChanges): Document {
+  const values = {
+    ...(command === undefined ? {} : { command }),
+    ...(given === undefined ? {} : { arguments: given }),
+    ...(image === undefined ? {} : { image }),
+  };
+  if (!environment) return { $mergeObjects: ['$job.payload', { $literal: values }] };
+  const names = { $literal: environment.map(({ name }) => name) };
+  const isKept = { $not: [{ $in: ['$$this.name', names] }] };
+  const kept = { $filter: { input: '$job.payload.environment', cond: isKept } };
+  const added = { $literal: environment.filter(({ value }) => value !== null) };
+  const variables = { environment: { $concatArrays: [kept, added] } };
+  return { $mergeObjects: ['$job.payload', { $literal: values }, variables] };
 }
 
 function* pagesOf(nodes: readonly number[]): Generator<readonly number[]> {
