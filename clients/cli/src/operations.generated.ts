@@ -439,6 +439,55 @@ export type ClearHostUserErrorCode =
   /** The host is being changed by other calls. */
   | 'REVISION_CONFLICT';
 
+/** A workflow to clone, with changes of the clone. */
+export type CloneWorkflowInput = {
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same clone. Keys are kept for 30 days. */
+  idempotencyKey: string;
+  /** Labels of the jobs, at most 32, instead of those of the workflow. */
+  labels?: Array<LabelInput> | null | undefined;
+  /** Name of the clone, 1 to 200 characters; that of the workflow by default. */
+  name?: string | null | undefined;
+  /** Changes of the nodes with a label, at most 500. */
+  nodeLabels?: Array<CloneWorkflowLabelInput> | null | undefined;
+  /** Priority of the jobs within the share, -1000 to 1000. Nodes whose priority was another than that of the workflow keep it. */
+  priority?: number | null | undefined;
+  /** The workflow. It must be sealed. */
+  workflowId: string;
+};
+
+/** Changes of the nodes with a label in a clone. What is left out stays as it was. */
+export type CloneWorkflowLabelInput = {
+  /** Label of the nodes. */
+  label: string;
+  /** Priority of their jobs within the share, -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** Changed resources of their jobs. */
+  requirements?: RetryRequirementsInput | null | undefined;
+};
+
+/** Code of an error of `cloneWorkflow`. */
+export type CloneWorkflowUserErrorCode =
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** You may not clone the workflow: it belongs to somebody else. */
+  | 'FORBIDDEN'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** No node has the label. */
+  | 'LABEL_NOT_FOUND'
+  /** A node would require more than its queue permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** The share of the workflow does not exist any more. */
+  | 'SHARE_NOT_FOUND'
+  /** The workflow does not exist, or you may not see it. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT';
+
 /** A dataset to close. */
 export type CloseDatasetInput = {
   /** The dataset. */
@@ -1687,6 +1736,8 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  keepOnFailure?: Array<string> | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   keptCheckpoints?: number | null | undefined;
   /** Notice that the payload receives before its end; none by default. */
@@ -1696,7 +1747,12 @@ export type JobPayloadInput = {
    * the owner of the job. The name of the file in the dataset is `JOB/OUTPUT`.
    */
   outputDatasets?: Array<OutputDatasetInput> | null | undefined;
-  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  /**
+   * Files that the payload must leave in its output folder, at most 100 entries of at most 512 bytes: a path
+   * (`hist.txt`, `plots/a.png`), a folder with all that is below it (`results/`), or a pattern (`plots/*.png`), of which
+   * at least one file must exist; at most 16 patterns. In them, `*` and `?` stand for characters other than `/`, and the part `**` for
+   * any number of folders. An attempt stores at most 1000 files.
+   */
   outputs?: Array<string> | null | undefined;
   /**
    * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
@@ -2717,6 +2773,8 @@ export type RetryWorkflowInput = {
    * all nodes run again that have failed or were cancelled, and those that were skipped because of them.
    */
   nodes?: Array<string> | null | undefined;
+  /** Changed program of the same nodes. What is left out stays as it was. */
+  payload?: RetryPayloadInput | null | undefined;
   /**
    * Changed resources of the nodes that have failed or are named. Nodes behind them run again as they were. What is left out
    * stays as it was.
@@ -4832,6 +4890,13 @@ export type CliMarkWorkflowNodesMutationVariables = Exact<{
 
 
 export type CliMarkWorkflowNodesMutation = { markWorkflowNodes: { workflow: { id: string, name: string, state: WorkflowState, criticalPathNodes: number, endedFraction: number, estimatedEndAt: string | null, createdAt: string, endedAt: string | null, experiment: { name: string }, owner: { id: string }, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number }, pause: { reason: string | null } | null, cancellation: { reason: string | null } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: MarkWorkflowNodesUserErrorCode }> } };
+
+export type CliCloneWorkflowMutationVariables = Exact<{
+  input: CloneWorkflowInput;
+}>;
+
+
+export type CliCloneWorkflowMutation = { cloneWorkflow: { warnings: Array<string>, workflow: { id: string, name: string, state: WorkflowState, criticalPathNodes: number, endedFraction: number, estimatedEndAt: string | null, createdAt: string, endedAt: string | null, experiment: { name: string }, owner: { id: string }, counts: { total: number, waiting: number, submitted: number, succeeded: number, failed: number, skipped: number, cancelled: number }, pause: { reason: string | null } | null, cancellation: { reason: string | null } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: CloneWorkflowUserErrorCode }> } };
 
 export type CliJobLineFragment = { exitCode: number | null, sharePath: string, priority: number, createdAt: string, id: string, name: string, state: JobState, attempt: number, updatedAt: string, owner: { subject: string }, queue: { name: string } | null, experiment: { name: string } };
 
@@ -7724,6 +7789,30 @@ export const CliMarkWorkflowNodesDocument = {"kind":"Document","definitions":[{"
 {"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
 {"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliMarkWorkflowNodesMutation, CliMarkWorkflowNodesMutationVariables>;
+export const CliCloneWorkflowDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCloneWorkflow"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CloneWorkflowInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cloneWorkflow"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workflow"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliWorkflow"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"warnings"}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliWorkflow"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Workflow"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"counts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"total"}},
+{"kind":"Field","name":{"kind":"Name","value":"waiting"}},
+{"kind":"Field","name":{"kind":"Name","value":"submitted"}},
+{"kind":"Field","name":{"kind":"Name","value":"succeeded"}},
+{"kind":"Field","name":{"kind":"Name","value":"failed"}},
+{"kind":"Field","name":{"kind":"Name","value":"skipped"}},
+{"kind":"Field","name":{"kind":"Name","value":"cancelled"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"criticalPathNodes"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},
+{"kind":"Field","name":{"kind":"Name","value":"estimatedEndAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"pause"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"cancellation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}}]}}]}}]} as unknown as DocumentNode<CliCloneWorkflowMutation, CliCloneWorkflowMutationVariables>;
 export const CliViewerDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliViewer"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"viewer"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}},
 {"kind":"Field","name":{"kind":"Name","value":"kind"}},
 {"kind":"Field","name":{"kind":"Name","value":"actsFor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},

@@ -221,6 +221,8 @@ export type FailJobInput = {
   id: string;
   /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
+  /** Locations of the outputs that the attempt keeps (`keepOnFailure`), at most 100. */
+  outputs?: Array<JobOutputInput> | null | undefined;
 };
 
 /** A report that attempts failed. */
@@ -275,6 +277,15 @@ export type FailedWorkUnitInput = {
   message?: string | null | undefined;
 };
 
+/** Kind of a digest of a file. */
+export type FileChecksumKind =
+  /** Adler-32, of 8 digits; it finds damage, not forgery. */
+  | 'ADLER32'
+  /** MD5, of 32 digits; it finds damage, not forgery. */
+  | 'MD5'
+  /** SHA-256, of 64 digits. */
+  | 'SHA256';
+
 /** HTTP method by which a file is transferred. */
 export type FileMethod =
   /** Reads the file. */
@@ -292,7 +303,7 @@ export type FinishJobInput = {
   id: string;
   /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
-  /** Locations of the declared outputs; the phase FINISHED requires all of them. */
+  /** Locations of the outputs, at most 1000; the phase FINISHED requires all declared files, and one of each declared pattern. */
   outputs?: Array<JobOutputInput> | null | undefined;
   /** Phase of the end. A job without declared outputs is FINISHED at once. */
   phase?: FinishPhase | null | undefined;
@@ -469,7 +480,7 @@ export type JobMetricsInput = {
 export type JobOutputInput = {
   /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
   location: string;
-  /** The declared name. */
+  /** Path of the file in the output folder. */
   name: string;
   /** SHA-256 of the file, in hexadecimal. */
   sha256: string;
@@ -695,11 +706,14 @@ export type SignJobFilesInput = {
   fence: number;
   /** The job, by id. */
   jobId: string;
-  /** Files to read: declared inputs that are in a storage, outputs of parents, and parts of the upload, at most 1000. */
+  /**
+   * Files to read: declared inputs that are in a storage or have several places, outputs of parents, and parts of the
+   * upload, at most 1000.
+   */
   reads?: Array<SignedReadInput> | null | undefined;
   /** The worker that holds the attempt. */
   workerId: string;
-  /** Declared outputs to write, at most 100. */
+  /** Outputs to write, at most 100. */
   writes?: Array<SignedWriteInput> | null | undefined;
 };
 
@@ -732,13 +746,15 @@ export type SignedReadInput = {
   jobId?: string | null | undefined;
   /** Name of a declared input, or of an output of a parent; for an upload, the SHA-256 of a part, or `manifest` for its manifest. */
   name: string;
+  /** Number of places of a declared input that have failed: the nearest of the others is signed. */
+  source?: number | null | undefined;
   /** Upload of the job, of which a part is read; null for other files. */
   uploadId?: string | null | undefined;
 };
 
 /** A file to write. Its address accepts only this content, except at servers of WebDAV. */
 export type SignedWriteInput = {
-  /** Name of a declared output. */
+  /** Path of the file in the output folder: a declared one, or one in a declared folder or of a declared pattern. */
   name: string;
   /** SHA-256 of the file, in hexadecimal. */
   sha256: string;
@@ -873,7 +889,7 @@ export type PilotAcquireJobsMutationVariables = Exact<{
 }>;
 
 
-export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, continueSeconds: number, deviceIds: Array<string>, checkpoints: Array<{ attempt: number, step: number | null, fraction: number | null, madeAt: string, files: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, isNetworkRequired: boolean, gpu: { partition: { timeShare: { thousandths: number } | null } | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, uploadId: string | null, isTokenRequired: boolean, keptCheckpoints: number, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string }>, notice: { seconds: number, signal: NoticeSignal, checkpointExitCode: number | null } | null, secrets: Array<{ secretId: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: AcquireJobsUserErrorCode, message: string, path: Array<string> }> } };
+export type PilotAcquireJobsMutation = { acquireJobs: { assignments: Array<{ fence: number, attempt: number, attemptId: string, continueSeconds: number, deviceIds: Array<string>, checkpoints: Array<{ attempt: number, step: number | null, fraction: number | null, madeAt: string, files: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }>, job: { id: string, name: string, requirements: { cores: number, memoryMiB: number, diskMiB: number, walltimeSeconds: number, containerRuntime: string | null, isNetworkRequired: boolean, gpu: { partition: { timeShare: { thousandths: number } | null } | null } | null }, payload: { command: string, arguments: Array<string>, image: string | null, outputs: Array<string>, uploadId: string | null, keepOnFailure: Array<string>, isTokenRequired: boolean, keptCheckpoints: number, environment: Array<{ name: string, value: string }> | null, inputs: Array<{ name: string, location: string, otherLocations: Array<string>, sizeBytes: number | null, checksums: Array<{ kind: FileChecksumKind, value: string }> }>, nodeInputs: Array<{ as: string }>, notice: { seconds: number, signal: NoticeSignal, checkpointExitCode: number | null } | null, secrets: Array<{ secretId: string }> }, dependsOn: Array<{ id: string, outputs: Array<{ name: string, location: string, sizeBytes: number, sha256: string }> }> } }>, userErrors: Array<{ code: AcquireJobsUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotStartJobsMutationVariables = Exact<{
   input: StartJobsInput;
@@ -923,6 +939,14 @@ export type PilotSignJobFilesMutationVariables = Exact<{
 
 
 export type PilotSignJobFilesMutation = { signJobFiles: { files: Array<{ name: string, jobId: string | null, method: FileMethod, url: string, trustedOrigins: Array<string>, expiresAt: string, validSeconds: number, location: string, sizeBytes: number | null, sha256: string | null, headers: Array<{ name: string, value: string }> }>, userErrors: Array<{ code: SignJobFilesUserErrorCode, message: string, path: Array<string> }> } };
+
+export type PilotNodeFilesQueryVariables = Exact<{
+  id: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type PilotNodeFilesQuery = { job: { nodeFiles: { nodes: Array<{ path: string, node: string, name: string, isOptional: boolean, jobId: string | null, output: { name: string, location: string, sizeBytes: number, sha256: string } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export type PilotLeaseWorkUnitsMutationVariables = Exact<{
   input: LeaseWorkUnitsInput;
@@ -1023,9 +1047,15 @@ export const PilotAcquireJobsDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"image"}},
 {"kind":"Field","name":{"kind":"Name","value":"inputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
-{"kind":"Field","name":{"kind":"Name","value":"location"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"location"}},
+{"kind":"Field","name":{"kind":"Name","value":"otherLocations"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"checksums"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"kind"}},
+{"kind":"Field","name":{"kind":"Name","value":"value"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"outputs"}},
 {"kind":"Field","name":{"kind":"Name","value":"uploadId"}},
+{"kind":"Field","name":{"kind":"Name","value":"keepOnFailure"}},
+{"kind":"Field","name":{"kind":"Name","value":"nodeInputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"as"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"isTokenRequired"}},
 {"kind":"Field","name":{"kind":"Name","value":"notice"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"seconds"}},
 {"kind":"Field","name":{"kind":"Name","value":"signal"}},
@@ -1079,6 +1109,19 @@ export const PilotSignJobFilesDocument = {"kind":"Document","definitions":[{"kin
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
 {"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotSignJobFilesMutation, PilotSignJobFilesMutationVariables>;
+export const PilotNodeFilesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"PilotNodeFiles"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"job"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodeFiles"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},
+{"kind":"Field","name":{"kind":"Name","value":"node"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"isOptional"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobId"}},
+{"kind":"Field","name":{"kind":"Name","value":"output"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"location"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]} as unknown as DocumentNode<PilotNodeFilesQuery, PilotNodeFilesQueryVariables>;
 export const PilotLeaseWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotLeaseWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leaseWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"units"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"fence"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},

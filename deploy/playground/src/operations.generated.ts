@@ -386,6 +386,8 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  keepOnFailure?: Array<string> | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   keptCheckpoints?: number | null | undefined;
   /** Notice that the payload receives before its end; none by default. */
@@ -395,7 +397,12 @@ export type JobPayloadInput = {
    * the owner of the job. The name of the file in the dataset is `JOB/OUTPUT`.
    */
   outputDatasets?: Array<OutputDatasetInput> | null | undefined;
-  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  /**
+   * Files that the payload must leave in its output folder, at most 100 entries of at most 512 bytes: a path
+   * (`hist.txt`, `plots/a.png`), a folder with all that is below it (`results/`), or a pattern (`plots/*.png`), of which
+   * at least one file must exist; at most 16 patterns. In them, `*` and `?` stand for characters other than `/`, and the part `**` for
+   * any number of folders. An attempt stores at most 1000 files.
+   */
   outputs?: Array<string> | null | undefined;
   /**
    * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
