@@ -138,13 +138,13 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 
   it('puts files of other nodes into the working folder, and leaves out optional ones', async () => {
     await writeFile(join(folders.outputs, 'fit.root'), 'fit');
-    const found = await findOutputs(['fit.root'], outputFolder, open);
+    const found = await find(['fit.root']);
     const [output = null] = await stageOut(
       found,
       outputFolder,
       { jobId: 'job_p', attemptId: 'att_1' },
       store,
-      open,
+      { signal: open },
     );
     const file = { node: 'a', name: 'fit.root', isOptional: false, jobId: 'job_p', output };
     const missing = { ...file, path: 'fits/1-fit.root', node: 'b', jobId: null, output: null };
@@ -155,7 +155,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
       { ...missing, isOptional: true },
     ];
     const plan = { inputs: [], parents: [] };
-    await stageIn({ ...plan, nodeFiles }, child, { store, signed }, open);
+    await stageIn({ ...plan, nodeFiles }, child, { store, signed, connections }, open);
     expect(await readFile(join(child.work, 'one.root'), 'utf8')).toBe('fit');
     expect(await readdir(join(child.work, 'fits'))).toEqual(['0-fit.root']);
     expect(JSON.parse(await readFile(child.inputsManifest, 'utf8'))).toMatchObject({
@@ -165,13 +165,13 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
       ],
     });
     await expect(
-      stageIn({ ...plan, nodeFiles: [missing] }, child, { store, signed }, open),
+      stageIn({ ...plan, nodeFiles: [missing] }, child, { store, signed, connections }, open),
     ).rejects.toMatchObject({
       ...{ family: 'DATA', code: 'INPUT_MISSING', retryable: false },
       message: 'Input "fits/1-fit.root": node "b" has stored no output "fit.root"',
     });
     await expect(
-      stageIn({ ...plan, nodeFiles: [{ ...file, path: '../x' }] }, child, { store, signed }, open),
+      stageIn({ ...plan, nodeFiles: [{ ...file, path: '../x' }] }, child, { store, signed, connections }, open),
     ).rejects.toMatchObject({ code: 'INPUT_INVALID' });
   });
 

@@ -11,6 +11,7 @@ import {
   change,
   codesOf,
   core,
+  db,
   finish,
   grantOf,
   other,
@@ -224,7 +225,7 @@ describe('signJobFiles', () => {
       ...{ fileCount: 1, partCount: 1, sizeBytes: 7, parts: [{ sizeBytes: 7, sha256 }] },
       ...{ lastUsedAt: now, expiresAt: new Date(now.getTime() + 86_400_000) },
     };
-    await core.db.collection<typeof ofAda>('uploads').insertOne(ofAda);
+    await db.collection<typeof ofAda>('uploads').insertOne(ofAda);
     const job = { name: 'u', payload: { command: 'true', uploadId: ofAda._id } };
     const [ofBob, unknown] = [
       await submit([job], bob),
@@ -245,7 +246,7 @@ describe('signJobFiles', () => {
       expect(file).toMatchObject({ method: 'GET', sizeBytes: 7, sha256 });
       expect(grantOf(file['url'] ?? '')).toMatchObject({ key: `alpha/ada/uploads/${sha256}` });
     }
-    await core.db.collection<typeof ofAda>('uploads').deleteOne({ _id: ofAda._id });
+    await db.collection<typeof ofAda>('uploads').deleteOne({ _id: ofAda._id });
     expect(codesOf(await sign(worker, held, { reads }))).toEqual(['FILE_NOT_FOUND', 'FILE_NOT_FOUND']);
     expect(codesOf(await finish(worker, held, []))).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { systemClock } from '@rhizome/clock';
 import { verifyRequest } from '@rhizome/storage';
-import { testPrincipal } from '@rhizome/testkit';
+import { type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { registration } from './access.fixture.js';
 import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from './core.fixture.js';
 
@@ -18,6 +18,7 @@ const capacity = { cores: 8, memoryMiB: 10_000, diskMiB: 10_000 };
 
 export let folder: string;
 export let core: TestCore;
+export let db: TestDatabase;
 export let other: TestCore;
 
 beforeAll(async () => {
@@ -28,6 +29,7 @@ beforeAll(async () => {
   const config = { files: { credentialFolder: folder, addressSeconds: 300 } };
   const started = await startCore({ config });
   core = started;
+  ({ db } = started);
   other = await startCore({ db: started.db, config });
   await seed(core);
   const text =

@@ -13,7 +13,7 @@ beforeAll(async () => {
   core = first;
   await seed(core, lastingLeases);
   second = await startCore({ db: first.db });
-  crew = await Crew.join(core, 'crew');
+  crew = await Crew.join([core, second], 'crew');
 });
 
 const submit = (name: string, nodes: readonly object[], rest: object = {}): Promise<TestWorkflow> =>

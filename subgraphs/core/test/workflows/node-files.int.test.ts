@@ -35,7 +35,7 @@ beforeAll(async () => {
     { i: { ...site, credential: 'files', isDefault: true, experiments: ['alpha'] } },
     admin,
   );
-  worker = await WorkerCalls.register(core, 'reader', pilotOf('north'));
+  worker = await WorkerCalls.register([core], 'reader', pilotOf('north'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -103,7 +103,9 @@ async function unpack(
   const fetching: Promise<string>[] = [];
   const fetchPart = async (part: ManifestPart, at: number): Promise<string> => {
     const path = join(place, `part-${at}`);
-    await reader.fetch({ name: part.sha256, jobId: null, uploadId }, path, until, part);
+    const { sizeBytes, sha256 } = part;
+    const expected = { sizeBytes, checksums: [{ kind: 'SHA256', value: sha256 } as const] };
+    await reader.fetch({ name: part.sha256, jobId: null, uploadId }, path, until, { expected });
     return path;
   };
   try {
