@@ -24,8 +24,8 @@ import { workerCases } from './worker-cases.js';
 const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases, ...identityCases];
 
 /**
- * Mutations that need an endpoint, an earlier schema, a store of identities or a storage; other tests cover their good
- * inputs.
+ * Mutations that need an endpoint, an earlier schema, a store of identities or a storage; other tests cover
+ * their good inputs.
  */
 // Secrets are delivered to the credential of a worker only, gateways report themselves, payloads work on
 // units, and the table is sent by a user.

@@ -287,13 +287,14 @@ async function uploadOf(system: System, caller: Caller, target: Target): Promise
   const experiment = experimentOf(target);
   const _id = `upload_of-${caller}-${target}`.toLowerCase();
   const now = new Date();
-  await system.core.db.collection<{ _id: string }>('uploads').insertOne({
+  const upload = {
     ...{ _id, schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, experiment },
     ...{ owner: target === 'own' ? subjectOf(caller) : otherOwner, name: 'x', state: 'READY' },
     ...{ storage: `of-${experiment}`, digest: _id, fileCount: 1, partCount: 1, sizeBytes: 1 },
     ...{ parts: [{ sizeBytes: 1, sha256: 'ab'.repeat(32) }], lastUsedAt: now },
     expiresAt: new Date(now.getTime() + 86_400_000),
-  } as { _id: string });
+  };
+  await system.core.db.collection<typeof upload>('uploads').insertOne(upload);
   return _id;
 }
 

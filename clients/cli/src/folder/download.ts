@@ -46,7 +46,8 @@ export async function download(file: FileToFetch, options: DownloadOptions): Pro
   if (there && (await isSameFile(place, file, signal))) return false;
   if (there?.isDirectory()) throw new NotWritten('a folder with this name exists');
   if (there && !isForced) throw new NotWritten('another file with this name exists; --force replaces it');
-  const part = join(dirname(place), `.${basename(place).slice(0, 200)}.${file.sha256.slice(0, 12)}.part`);
+  const id = createHash('sha256').update(`${file.path}\n${file.sha256}`).digest('hex').slice(0, 12);
+  const part = join(dirname(place), `.${basename(place).slice(0, 50)}.${id}.part`);
   await fetchPart(part, file, options);
   if (isForced) await rename(part, place);
   else {

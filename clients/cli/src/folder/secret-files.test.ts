@@ -52,13 +52,7 @@ describe('secretByContent', () => {
   });
 
   it('accepts certificates, public keys and other text', () => {
-    for (const text of [
-      '-----BEGIN CERTIFICATE-----',
-      '-----BEGIN PUBLIC KEY-----',
-      'AKIA',
-      'ghp_short',
-      '',
-    ])
+    for (const text of ['-----BEGIN CERTIFICATE-----', '-----BEGIN PUBLIC KEY-----', 'AKIA', 'ghp_short', ''])
       expect(secretByContent(Buffer.from(text))).toBeUndefined();
   });
 });

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { DeviceUseInput, JobMetricsInput } from '../operations.generated.js';
-import type { FilesToSign } from '../files/signed-files.types.js';
+import type { FileAddress, FilesToSign } from '../files/signed-files.types.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
@@ -122,6 +122,11 @@ type ApiReport = {
 
 const never = new AbortController().signal;
 
+const apiFile = ({ headers, digest, ...file }: FileAddress): object => ({
+  ...{ ...file, headers: pairsOf(headers) },
+  ...{ sizeBytes: digest?.sizeBytes ?? null, sha256: digest?.sha256 ?? null },
+});
+
 /** The pilots' part of the API, by the script. */
 function rootOf(core: ScriptedCore): Record<string, object> {
   const held = ({ id, exit, ...rest }: ApiReport): HeldJob & Record<string, unknown> => ({
@@ -187,12 +192,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       orRefused(
         async () => {
           const files = await core.signJobFiles(input.workerId, input, input);
-          return {
-            files: files.map(({ headers, digest, ...file }) => ({
-              ...{ ...file, headers: pairsOf(headers) },
-              ...{ sizeBytes: digest?.sizeBytes ?? null, sha256: digest?.sha256 ?? null },
-            })),
-          };
+          return { files: files.map(apiFile) };
         },
         { files: [] },
       ),

@@ -11,7 +11,6 @@ import {
   change,
   codesOf,
   core,
-  db,
   finish,
   grantOf,
   other,
@@ -215,40 +214,6 @@ describe('signJobFiles', () => {
     expect(seconds).toBeGreaterThan(290);
     expect(seconds).toBeLessThan(400);
     expect(codesOf(await finish(worker, held, ['hist.root']))).toEqual([]);
-  });
-
-  it('gives the holder addresses of the parts of the upload, which must be of the owner', async () => {
-    const now = new Date();
-    const ofAda = {
-      ...{ _id: 'upload_of-ada', schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
-      ...{ experiment: 'alpha', owner: 'ada', name: 'x', storage: 'site', digest: 'x', state: 'READY' },
-      ...{ fileCount: 1, partCount: 1, sizeBytes: 7, parts: [{ sizeBytes: 7, sha256 }] },
-      ...{ lastUsedAt: now, expiresAt: new Date(now.getTime() + 86_400_000) },
-    };
-    await db.collection<typeof ofAda>('uploads').insertOne(ofAda);
-    const job = { name: 'u', payload: { command: 'true', uploadId: ofAda._id } };
-    const [ofBob, unknown] = [
-      await submit([job], bob),
-      await submit([{ ...job, payload: { ...job.payload, uploadId: 'upload_other' } }]),
-    ];
-    expect(ofBob['userErrors']).toMatchObject([
-      {
-        path: ['jobs', '0', 'payload', 'uploadId'],
-        message:
-          'jobs.0.payload.uploadId: "upload_of-ada" is not valid; must be a complete upload of bob for alpha, not expired',
-      },
-    ]);
-    expect(codesOf(unknown)).toEqual(['INVALID_VALUE']);
-    const held = await started(worker, job);
-    const reads = ['manifest', sha256].map((name) => ({ name, uploadId: ofAda._id }));
-    const { files } = await sign(worker, held, { reads });
-    for (const file of files as unknown as readonly Record<string, string>[]) {
-      expect(file).toMatchObject({ method: 'GET', sizeBytes: 7, sha256 });
-      expect(grantOf(file['url'] ?? '')).toMatchObject({ key: `alpha/ada/uploads/${sha256}` });
-    }
-    await db.collection<typeof ofAda>('uploads').deleteOne({ _id: ofAda._id });
-    expect(codesOf(await sign(worker, held, { reads }))).toEqual(['FILE_NOT_FOUND', 'FILE_NOT_FOUND']);
-    expect(codesOf(await finish(worker, held, []))).toEqual([]);
   });
 
   it('refuses other workers, other fences, and attempts that have ended', async () => {

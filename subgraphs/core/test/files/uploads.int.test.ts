@@ -127,8 +127,8 @@ async function ready(owner: Principal | undefined, ...texts: readonly string[]):
   return upload as UploadDocument;
 }
 
-describe('createUpload and completeUpload', () => {
-  it('ask for each part once, and renew addresses without what has arrived', async () => {
+describe('UploadsService', () => {
+  it('asks for each part once, and renews addresses without what has arrived', async () => {
     const spec = specOf('first', 'second');
     const first = await service.create(ada as Principal, spec);
     expect(first).toMatchObject({ missingCount: 3, upload: { state: 'OPEN', partCount: 3 } });
@@ -159,7 +159,7 @@ describe('createUpload and completeUpload', () => {
     });
   });
 
-  it('ask only for what no other upload of the owner has', async () => {
+  it('asks only for what no other upload of the owner has', async () => {
     await ready(ada, 'shared', 'old');
     const { missing } = await service.create(ada as Principal, specOf('shared', 'new'));
     expect(missing.map(({ sha256 }) => sha256)).toEqual([
@@ -170,7 +170,7 @@ describe('createUpload and completeUpload', () => {
     expect(ofBob.missingCount).toBe(3);
   });
 
-  it('do not accept a part with another size or digest', async () => {
+  it('accepts no part of another size', async () => {
     const { _id } = await created(ada, 'right');
     await provider.put(keyOf(ada, 'right'), sourceOfBytes('a longer one'));
     const { userErrors } = await service.complete(ada as Principal, _id);
@@ -179,7 +179,7 @@ describe('createUpload and completeUpload', () => {
     );
   });
 
-  it('are for the owner alone', async () => {
+  it('keeps uploads of others out of sight', async () => {
     const { _id } = await ready(ada, 'of ada');
     expect(await service.find(bob as Principal, _id)).toBeNull();
     expect((await service.list(bob as Principal, { first: 10 })).nodes).toEqual([]);
@@ -196,7 +196,7 @@ describe('createUpload and completeUpload', () => {
     );
   });
 
-  it('refuse what exceeds a limit, with the figures', async () => {
+  it('refuses what exceeds a limit, with the figures', async () => {
     service = serviceWith({ ownerMib: 1, ownerFiles: 3 });
     const large = { ...specOf('a', 'b'), parts: [{ sizeBytes: 2 ** 20, sha256: 'ab'.repeat(32) }] };
     const { upload, userErrors } = await service.create(ada as Principal, large);
@@ -217,7 +217,7 @@ describe('createUpload and completeUpload', () => {
     await created(ada, 'a', 'b');
   });
 
-  it('say that the storage cannot be used', async () => {
+  it('says that the storage cannot be used', async () => {
     const away = { of: async () => Promise.reject(new StorageError('SLOW', 'no answer')) };
     const { _id } = await created(ada, 'a');
     service = serviceWith({}, away);

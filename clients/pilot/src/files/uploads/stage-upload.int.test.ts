@@ -71,7 +71,7 @@ describe('stageUpload', () => {
     expect(await readdir(folders.root)).toEqual(['work']);
   });
 
-  it('may be repeated', async () => {
+  it('leaves nothing of an earlier try', async () => {
     await given();
     await stage();
     await writeFile(join(folders.work, 'lib', 'left'), 'of the first try');
