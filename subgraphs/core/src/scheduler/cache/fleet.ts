@@ -38,6 +38,9 @@ const memorySteps = 16;
 /** Number of unused device shapes kept for workers that return. */
 const spareShapes = 64;
 
+/** Most classes whose scores are kept for a single worker: more than one pass compares. */
+const maxOwnScores = 32;
+
 /** Workers of a shape with equal labels. */
 interface Labelled {
   readonly key: string;
@@ -308,7 +311,7 @@ function workerOf({
     const { scope } = cls.preferences;
     if (scope === 'SHAPE') return shape.scores.of(cls);
     if (scope === 'LABELS') return labelled.scores.of(cls);
-    return (ownScores ??= new PreferenceScores(profile)).of(cls);
+    return (ownScores ??= new PreferenceScores(profile, maxOwnScores)).of(cls);
   };
   const worker: KnownWorker = {
     ...parts,

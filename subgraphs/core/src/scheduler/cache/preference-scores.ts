@@ -14,12 +14,14 @@ interface KnownScore {
 /** Scores by class. Each is evaluated once, and again when what was measured for the class has changed. */
 export class PreferenceScores {
   readonly #profile: WorkerProfile;
-  /** By the index of the class. Few classes have preferences. */
+  readonly #maxKnown: number;
+  /** By the index of the class. */
   readonly #known = new Map<number, KnownScore>();
 
-  /** @param profile any of the workers */
-  constructor(profile: WorkerProfile) {
+  /** @param profile any of the workers @param maxKnown most classes whose scores are kept */
+  constructor(profile: WorkerProfile, maxKnown = 10_000) {
     this.#profile = profile;
+    this.#maxKnown = maxKnown;
   }
 
   /** Preferences of a class that the workers meet; undefined if the class has none. */
@@ -29,7 +31,9 @@ export class PreferenceScores {
     const known = this.#known.get(index);
     if (known?.serial === serial && known.revision === revision && index >= 0) return known.value;
     const value = this.#scoreOf(preferences);
-    if (index >= 0) this.#known.set(index, { serial, revision, value });
+    if (index < 0) return value;
+    if (this.#known.size >= this.#maxKnown && !this.#known.has(index)) this.#known.clear();
+    this.#known.set(index, { serial, revision, value });
     return value;
   }
 

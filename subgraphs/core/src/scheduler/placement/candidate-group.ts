@@ -64,7 +64,7 @@ export class CandidateGroups {
     const isMixed = isDivided && this.#hostGroups >= maxHostGroups;
     const mixed = isMixed ? ofShape.get(plain) : undefined;
     if (mixed) return mixed;
-    const compared = new Set(isMixed ? [] : this.#hostClasses);
+    const compared = new Set((isMixed ? [] : this.#hostClasses).map(({ preferences }) => preferences));
     const group: CandidateGroup = {
       shape,
       experiments,
@@ -85,10 +85,17 @@ export class CandidateGroups {
   }
 }
 
-/** Score of a class for all workers of a group. @param compared classes that distinguish its workers */
-function scoreIn(one: FleetWorker, compared: ReadonlySet<RequirementClass>, cls: RequirementClass): number {
+/**
+ * Score of a class for all workers of a group.
+ * @param compared preferences by which groups differ; a class without its optional GPUs has the same ones
+ */
+function scoreIn(
+  one: FleetWorker,
+  compared: ReadonlySet<RequirementClass['preferences']>,
+  cls: RequirementClass,
+): number {
   if (!cls.preferences) return 1;
-  if (cls.preferences.scope !== 'SHAPE' && !compared.has(cls)) return 0;
+  if (cls.preferences.scope !== 'SHAPE' && !compared.has(cls.preferences)) return 0;
   return one.preference(cls)?.score ?? 1;
 }
 
