@@ -24,7 +24,11 @@ export interface ChangeFollowerOptions {
   readonly refresh: (changed?: readonly ChangedDocument[]) => Promise<void>;
 }
 
-const pollEveryMs = 100;
+/**
+ * Time between two polls, in milliseconds. A gateway polls its registry, revocations and rights: ten times a
+ * second was half of the commands of an idle system.
+ */
+const pollEveryMs = 250;
 /** Maximum number of changed documents that are named; more count as all. */
 const maxNamed = 10_000;
 
