@@ -22,6 +22,8 @@ export interface LiveSupervisorOptions {
 
 /** Time between looks at the runs, in milliseconds: another process may have received an announcement. */
 const lookEveryMs = 250;
+/** The same while there is no run. */
+const lookForRunsEveryMs = 1000;
 const claimEveryMs = 1500;
 /** Pauses after failures of the work for a run, in milliseconds. */
 const pauses = { initialDelayMs: 250, maxDelayMs: 5000 } as const;
@@ -96,15 +98,17 @@ export class LiveSupervisor {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       this.#waiting = new AbortController();
+      let pauseMs = lookEveryMs;
       try {
         const active = await runs.active();
+        if (active.length === 0) pauseMs = lookForRunsEveryMs;
         this.#leaveOthers(active);
         const breakers = this.#breakersOnce();
         await Promise.all(active.map((run) => this.#take(run, breakers)));
       } catch (error) {
         log.warn({ err: error }, 'live runs could not be read; they are read again');
       }
-      await sleep(lookEveryMs, this.#waiting.signal);
+      await sleep(pauseMs, this.#waiting.signal);
     }
   }
 
