@@ -496,7 +496,7 @@ export type CloseDatasetInput = {
 
 /** Code of an error of `closeDataset`. */
 export type CloseDatasetUserErrorCode =
-  /** A live job may still add outputs to the dataset. */
+  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
@@ -2514,7 +2514,7 @@ export type RemoveDatasetInput = {
 
 /** Code of an error of `removeDataset`. */
 export type RemoveDatasetUserErrorCode =
-  /** A live job may still add outputs to the dataset. */
+  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
@@ -4085,7 +4085,7 @@ export type CliAuditEntriesQueryVariables = Exact<{
 
 export type CliAuditEntriesQuery = { auditEntries: { nodes: Array<{ kind: AuditEntryKind, experimentName: string | null, requestId: string, record: string, id: string, at: string, action: string, result: AuditResult, codes: Array<string>, repeatCount: number, actor: { kind: PrincipalKind, subject: string, human: { subject: string } | null } | null, client: { name: string, address: string | null }, targets: { count: number, ids: Array<string> } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null };
 
-export type CliDatasetFragment = { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> };
+export type CliDatasetFragment = { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> };
 
 export type CliDatasetsQueryVariables = Exact<{
   filter?: DatasetFilter | null | undefined;
@@ -4094,14 +4094,14 @@ export type CliDatasetsQueryVariables = Exact<{
 }>;
 
 
-export type CliDatasetsQuery = { datasets: { nodes: Array<{ id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+export type CliDatasetsQuery = { datasets: { nodes: Array<{ id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
 
 export type CliDatasetQueryVariables = Exact<{
   id: string;
 }>;
 
 
-export type CliDatasetQuery = { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null };
+export type CliDatasetQuery = { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> } | null };
 
 export type CliDatasetFilesQueryVariables = Exact<{
   id: string;
@@ -4118,7 +4118,7 @@ export type CliCreateDatasetMutationVariables = Exact<{
 }>;
 
 
-export type CliCreateDatasetMutation = { createDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CreateDatasetUserErrorCode, message: string, path: Array<string> }> } };
+export type CliCreateDatasetMutation = { createDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CreateDatasetUserErrorCode, message: string, path: Array<string> }> } };
 
 export type CliAppendDatasetFilesMutationVariables = Exact<{
   input: AppendDatasetFilesInput;
@@ -4139,14 +4139,14 @@ export type CliCloseDatasetMutationVariables = Exact<{
 }>;
 
 
-export type CliCloseDatasetMutation = { closeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CloseDatasetUserErrorCode, message: string, path: Array<string> }> } };
+export type CliCloseDatasetMutation = { closeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: CloseDatasetUserErrorCode, message: string, path: Array<string> }> } };
 
 export type CliRemoveDatasetMutationVariables = Exact<{
   input: RemoveDatasetInput;
 }>;
 
 
-export type CliRemoveDatasetMutation = { removeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { id: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: RemoveDatasetUserErrorCode, message: string, path: Array<string> }> } };
+export type CliRemoveDatasetMutation = { removeDataset: { dataset: { id: string, name: string, state: DatasetState, fileCount: number, sizeBytes: number, eventCount: number, createdAt: string, closedAt: string | null, experiment: { name: string }, owner: { subject: string }, metadata: Array<{ key: string, value: string }> } | null, userErrors: Array<{ code: RemoveDatasetUserErrorCode, message: string, path: Array<string> }> } };
 
 export type CliErrorsQueryVariables = Exact<{
   filter?: ErrorFilter | null | undefined;
@@ -5186,7 +5186,7 @@ export const CliJobAccessFragmentDoc = {"kind":"Document","definitions":[{"kind"
 export const CliDatasetFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
@@ -5792,7 +5792,7 @@ export const CliDatasetsDocument = {"kind":"Document","definitions":[{"kind":"Op
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
@@ -5805,7 +5805,7 @@ export const CliDatasetDocument = {"kind":"Document","definitions":[{"kind":"Ope
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
@@ -5840,7 +5840,7 @@ export const CliCreateDatasetDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
@@ -5865,7 +5865,7 @@ export const CliCloseDatasetDocument = {"kind":"Document","definitions":[{"kind"
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},
@@ -5881,7 +5881,7 @@ export const CliRemoveDatasetDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliDataset"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Dataset"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
-{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"metadata"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},
 {"kind":"Field","name":{"kind":"Name","value":"value"}}]}},

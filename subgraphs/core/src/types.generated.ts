@@ -1010,7 +1010,7 @@ export type CloseDatasetUserError = UserError & {
 
 /** Code of an error of `closeDataset`. */
 export type CloseDatasetUserErrorCode =
-  /** A live job may still add outputs to the dataset. */
+  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'
@@ -8101,7 +8101,7 @@ export type RemoveDatasetUserError = UserError & {
 
 /** Code of an error of `removeDataset`. */
 export type RemoveDatasetUserErrorCode =
-  /** A live job may still add outputs to the dataset. */
+  /** A live job, or a task with jobs that do not exist yet, may still add outputs to the dataset, or read its files. */
   | 'DATASET_IN_USE'
   /** The dataset does not exist, or you may not see it. */
   | 'DATASET_NOT_FOUND'

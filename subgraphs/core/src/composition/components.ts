@@ -253,7 +253,7 @@ function datasetsOf(
     ...{ stores: datasetStores(db), leader: fleet.leadership, clock, ids, log },
     experimentExists: async (name) => (await experiments.find(name)) !== null,
     storages: async (name) => (await storages.allFresh()).filter((one) => serves(one, name)),
-    readingTask: (datasetId) => tasks.needsDataset(datasetId),
+    taskOf: (datasetId, use) => tasks.needsDataset(datasetId, use),
     onReplicas: (datasetId) => tasks.filesChanged(datasetId, clock.now()),
   });
 }

@@ -36,15 +36,11 @@ export class DatasetJobs {
     return (await this.#ids({ lookup: datasetKey(datasetId), state: { $in: [...liveStates] } }, 1))[0];
   }
 
-  /** Removes the look-up keys of jobs whose outputs are added. */
-  async registered(jobs: readonly EndedWriter[]): Promise<void> {
-    const ids = jobs.flatMap(
-      ({ payload }) => payload.outputDatasets?.map(({ datasetId }) => datasetId) ?? [],
-    );
-    const keys = [...new Set(ids)].map(datasetKey);
+  /** Removes the look-up keys of ended jobs whose outputs are added. */
+  async registered(ids: readonly string[]): Promise<void> {
     await this.#jobs.updateMany(
-      { _id: { $in: jobs.map(({ _id }) => _id) }, state: { $in: [...terminalStates] } },
-      { $pull: { lookup: { $in: keys } } },
+      { _id: { $in: [...ids] }, state: { $in: [...terminalStates] } },
+      { $pull: { lookup: anyKey } },
       { writeConcern: { w: 'majority' } },
     );
   }

@@ -18,8 +18,11 @@ export interface DatasetsOptions {
   readonly jobs: Pick<DatasetJobs, 'live'>;
   readonly outputs: Pick<OutputRegistration, 'registerEnded'>;
   readonly experimentExists: (name: string) => Promise<boolean>;
-  /** Id of a task whose jobs are still to get files of the dataset; undefined if there is none. */
-  readonly readingTask: (datasetId: string) => Promise<string | undefined>;
+  /**
+   * Id of a task with jobs that do not exist yet and will read files of the dataset, or add outputs to it;
+   * undefined if there is none.
+   */
+  readonly taskOf: (datasetId: string, use: 'READS' | 'ADDS') => Promise<string | undefined>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -114,9 +117,9 @@ export class DatasetsService {
     const dataset = manageable(errors, principal, await datasets.find(datasetId), datasetId);
     if (!dataset) return { dataset: null, userErrors: errors.all };
     if (await this.#isInUse(errors, dataset)) return { dataset: null, userErrors: errors.all };
-    const task = await this.#options.readingTask(datasetId);
+    const task = await this.#options.taskOf(datasetId, 'READS');
     if (task !== undefined) {
-      const message = `datasetId: not all jobs of task ${task} have got their files of dataset "${dataset.name}" yet; wait for them, or abort the task`;
+      const message = `datasetId: not all jobs of task ${task} have their files of dataset "${dataset.name}" yet; wait for them, or abort the task`;
       errors.report('DATASET_IN_USE', ['datasetId'], message);
       return { dataset: null, userErrors: errors.all };
     }
@@ -126,9 +129,13 @@ export class DatasetsService {
   }
 
   async #isInUse(errors: InputErrors<EndDatasetCode>, { _id, name }: DatasetDocument): Promise<boolean> {
-    const job = await this.#options.jobs.live(_id);
-    if (job === undefined) return false;
-    const message = `datasetId: job ${job} may still add outputs to dataset "${name}"; wait for its end, or cancel it`;
+    const { jobs, taskOf } = this.#options;
+    // Tasks come first: jobs that they create meanwhile are live, or have ended, when these are searched.
+    const task = await taskOf(_id, 'ADDS');
+    const job = task === undefined ? await jobs.live(_id) : undefined;
+    if (task === undefined && job === undefined) return false;
+    const user = task === undefined ? `job ${job}` : `task ${task}, not all of whose jobs exist yet,`;
+    const message = `datasetId: ${user} may still add outputs to dataset "${name}"; wait for its end, or cancel it`;
     errors.report('DATASET_IN_USE', ['datasetId'], message);
     return true;
   }

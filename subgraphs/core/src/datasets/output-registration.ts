@@ -66,7 +66,7 @@ export class OutputRegistration implements EventHandler {
           const { dataset } = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
           if (!dataset) log.warn({ datasetId, files: some.length }, 'outputs of a removed dataset not added');
         }
-      await jobs.registered(ended);
+      await jobs.registered(ended.map(({ _id }) => _id));
     }
   }
 }

@@ -284,9 +284,17 @@ export class TasksRepository {
     );
   }
 
-  /** Id of a task whose jobs are still to get files of the dataset; undefined if there is none. */
-  async needsDataset(datasetId: string): Promise<string | undefined> {
-    const filter = { ...needsSets, 'dataset.datasetId': datasetId };
+  /**
+   * Id of a task with jobs that do not exist yet and will read files of the dataset, or add outputs to it;
+   * undefined if there is none.
+   */
+  async needsDataset(datasetId: string, use: 'READS' | 'ADDS'): Promise<string | undefined> {
+    const added = 'payload.outputDatasets.datasetId';
+    const uses =
+      use === 'READS'
+        ? { 'dataset.datasetId': datasetId }
+        : { $or: [{ [`template.${added}`]: datasetId }, { [`variants.${added}`]: datasetId }] };
+    const filter = { ...needsSets, ...uses } as Filter<TaskDocument>;
     return (await this.#tasks.findOne(filter, { projection: { _id: 1 }, hint: 'state_idx' }))?._id;
   }
 

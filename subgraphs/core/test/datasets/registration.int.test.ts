@@ -44,7 +44,7 @@ function registration(killAfter = Infinity): OutputRegistration {
     jobs: {
       ended: (ids) => found.ended(ids),
       unregistered: (...wanted) => found.unregistered(...wanted),
-      registered: async (ended) => written(await found.registered(ended)),
+      registered: async (done) => written(await found.registered(done)),
     },
     clock: systemClock,
     log: silentLogger(),

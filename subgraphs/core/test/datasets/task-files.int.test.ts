@@ -128,8 +128,8 @@ describe('submitTask with a dataset', () => {
     expect(new Set(locationsOf(jobs)).size).toBe(7);
   });
 
-  it('prefers queues at the sites with the most bytes of a job, unless told not to', async () => {
-    for (const [name, siteName] of Object.entries({ east: 'BNL', west: 'SLAC' }))
+  it('prefers queues at the sites with the most bytes of a job, unless the weight is 0', async () => {
+    for (const [name, siteName] of Object.entries({ east: 'BNL', west: 'CERN' }))
       await change(
         'createStorage',
         { name, siteName, provider: 'FOLDER', address: 'https://files.test', experiments: ['alpha'] },
@@ -156,8 +156,8 @@ describe('submitTask with a dataset', () => {
     ];
     expect(await preferencesOf(await submit({ datasetId }))).toEqual([
       near('BNL'),
-      near('BNL', 'SLAC'),
-      near('SLAC'),
+      near('BNL', 'CERN'),
+      near('CERN'),
       [],
     ]);
     expect(await preferencesOf(await submit({ datasetId, localityWeight: 0 }))).toEqual([[], [], [], []]);
@@ -174,7 +174,10 @@ describe('submitTask with a dataset', () => {
   it('creates a job once its files are available, and says how many are not', async () => {
     const lost = { replicas: [{ location: place('f/0002'), state: 'UNAVAILABLE' }] };
     const datasetId = await dataset(files(6, (at) => (at === 2 ? lost : {})));
-    const answer = await submit({ datasetId, perJob: 2 });
+    const target = await dataset(files(1), false);
+    const outputDatasets = [{ output: 'x', datasetId: target }];
+    const payload = { command: 'true', outputs: ['x'], outputDatasets };
+    const answer = await submit({ datasetId, perJob: 2 }, { payload });
     const id = String(answer['task']?.['id']);
     await waitFor('the first job', async () => (await read(id))['dataset']?.['awaited'] !== null, limit);
     expect(await read(id)).toMatchObject({
@@ -187,9 +190,13 @@ describe('submitTask with a dataset', () => {
         },
       },
     });
-    expect(await change('removeDataset', { datasetId }, 'dataset { id }')).toMatchObject({
-      userErrors: [{ code: 'DATASET_IN_USE', message: expect.stringContaining(id) }],
-    });
+    for (const [field, of] of [
+      ['removeDataset', datasetId],
+      ['closeDataset', target],
+    ] as const)
+      expect(await change(field, { datasetId: of }, 'dataset { id }')).toMatchObject({
+        userErrors: [{ code: 'DATASET_IN_USE', message: expect.stringContaining(id) }],
+      });
     const copy = { fileName: 'f/0002', location: place('f/0002'), state: 'AVAILABLE' };
     await change('setDatasetReplicas', { datasetId, replicas: [copy] }, 'files { name }');
     const jobs = await jobsOf(answer);

@@ -166,7 +166,7 @@ async function show({ client, output }: Session, id: string): Promise<ExitCode> 
       ['dataset', dataset.id],
       ['name', dataset.name],
       ['experiment', dataset.experiment.name],
-      ['owner', dataset.owner.id],
+      ['owner', dataset.owner.subject],
       ['state', dataset.state],
       ...dataset.metadata.map(({ key, value }) => [key, value] as const),
       ['files', dataset.fileCount],

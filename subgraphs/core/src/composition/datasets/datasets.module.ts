@@ -17,7 +17,7 @@ export interface DatasetsModuleOptions {
   readonly stores: DatasetStores;
   readonly storages: TaskFilesOptions['storages'];
   readonly experimentExists: (name: string) => Promise<boolean>;
-  readonly readingTask: DatasetsOptions['readingTask'];
+  readonly taskOf: DatasetsOptions['taskOf'];
   readonly onReplicas: DatasetFilesOptions['onReplicas'];
   readonly leader: LeaderWork;
   readonly clock: Clock;
@@ -40,13 +40,13 @@ export interface DatasetsModule extends DatasetServices {
 
 /** Creates the services. */
 export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
-  const { stores, storages, experimentExists, readingTask, onReplicas, leader, clock, ids, log } = options;
+  const { stores, storages, experimentExists, taskOf, onReplicas, leader, clock, ids, log } = options;
   const { datasets: repository, files: entries, jobs } = stores;
   const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
   const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
   return {
     datasets: new DatasetsService({
-      ...{ datasets: repository, jobs, outputs, experimentExists, readingTask, clock, ids },
+      ...{ datasets: repository, jobs, outputs, experimentExists, taskOf, clock, ids },
     }),
     files: new DatasetFilesService({ datasets: repository, files: entries, storages, onReplicas, clock }),
     handler: outputs,

@@ -3,7 +3,7 @@ import { normaliseRequirements } from '../../jobs/submit/normalise.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 import { type LocatedFile, nearSites, nearTo } from './locality.js';
 
-const sites: Readonly<Record<string, string>> = { east: 'BNL', 'east-2': 'BNL', west: 'SLAC', far: 'CERN' };
+const sites: Readonly<Record<string, string>> = { east: 'BNL', 'east-2': 'BNL', west: 'CERN', far: 'Pole' };
 const siteOf = (storage: string): string | undefined => sites[storage];
 const file = (sizeBytes: number, ...storages: readonly string[]): LocatedFile => ({
   sizeBytes,
@@ -12,13 +12,13 @@ const file = (sizeBytes: number, ...storages: readonly string[]): LocatedFile =>
 
 describe('nearSites', () => {
   it('returns the site with the most bytes, each file once', () => {
-    expect(nearSites([file(10, 'east', 'east-2'), file(15, 'west')], siteOf)).toEqual(['SLAC']);
+    expect(nearSites([file(10, 'east', 'east-2'), file(15, 'west')], siteOf)).toEqual(['CERN']);
   });
 
   it('returns all sites with the same bytes, in order', () => {
     expect(nearSites([file(10, 'west', 'east'), file(5, 'east', 'west'), file(2, 'far')], siteOf)).toEqual([
       'BNL',
-      'SLAC',
+      'CERN',
     ]);
   });
 
