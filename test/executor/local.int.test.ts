@@ -42,6 +42,13 @@ describe('an executor', () => {
     expect(await pilotsOf(system)).toHaveLength(before.length);
   });
 
+  it('starts none in a queue whose pilots another system starts', async () => {
+    const ofQueue = (name: string) => system.admin.change('updateQueue', { name: 'north', executor: name });
+    await ofQueue('KUBERNETES');
+    await executor.line(/queue north has the executor KUBERNETES; must be DIRECT/, 60_000);
+    await ofQueue('DIRECT');
+  });
+
   it('is the only one for a queue, and hands it over when it is stopped', async () => {
     const other = await startExecutor(system, settings, 'other');
     await other.line(/"msg":"another executor starts the pilots"/, 60_000);

@@ -22,6 +22,7 @@ const ended = ({ state }: { readonly state: string }): boolean => state === 'END
 
 beforeAll(async () => {
   [system, slurm] = await Promise.all([startExecutorSystem('slurm'), startSlurm()]);
+  await system.admin.change('updateQueue', { name: 'north', executor: 'SLURM' });
 });
 
 describe('an executor on Slurm', () => {

@@ -2350,9 +2350,12 @@ export type QueueCanaryInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** System by which a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
+/**
+ * System by which a site starts the workers of a queue. `rhizome-executor` starts pilots of a queue only by this system;
+ * selectors can read it as `queue.executor`.
+ */
 export type QueueExecutor =
-  /** Started by hand or by a service. */
+  /** Started by hand, by a service, or as processes of a host. */
   | 'DIRECT'
   /** Started as HTCondor jobs. */
   | 'HTCONDOR'

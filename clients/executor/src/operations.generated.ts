@@ -190,6 +190,20 @@ export type ProcessContainment =
    */
   | 'PROCESS_MARKS';
 
+/**
+ * System by which a site starts the workers of a queue. `rhizome-executor` starts pilots of a queue only by this system;
+ * selectors can read it as `queue.executor`.
+ */
+export type QueueExecutor =
+  /** Started by hand, by a service, or as processes of a host. */
+  | 'DIRECT'
+  /** Started as HTCondor jobs. */
+  | 'HTCONDOR'
+  /** Started as Kubernetes pods. */
+  | 'KUBERNETES'
+  /** Started as Slurm jobs. */
+  | 'SLURM';
+
 /** Batch jobs of a queue that have ended. */
 export type ReportEndedBatchJobsInput = {
   /** Ids of the batch jobs, as the pilots reported them; at most 1000. */
@@ -299,7 +313,7 @@ export type ExecutorPilotsQueryVariables = Exact<{
 }>;
 
 
-export type ExecutorPilotsQuery = { queue: { id: string, pilots: { nodes: Array<{ id: string, batch: string, number: number, executor: string, classId: string, experimentName: string, shape: string, jobsPerPilot: number, state: PilotState, reason: string | null, batchJobId: string | null, requestedAt: string, changedAt: string, worker: { id: string, state: WorkerState, registeredAt: string, lastSeenAt: string } | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null } | null };
+export type ExecutorPilotsQuery = { queue: { id: string, executor: QueueExecutor, pilots: { nodes: Array<{ id: string, batch: string, number: number, executor: string, classId: string, experimentName: string, shape: string, jobsPerPilot: number, state: PilotState, reason: string | null, batchJobId: string | null, requestedAt: string, changedAt: string, worker: { id: string, state: WorkerState, registeredAt: string, lastSeenAt: string } | null }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null } | null };
 
 export type ExecutorRequestPilotsMutationVariables = Exact<{
   input: RequestPilotsInput;
@@ -371,6 +385,7 @@ export const ExecutorDemandDocument = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}}]} as unknown as DocumentNode<ExecutorDemandQuery, ExecutorDemandQueryVariables>;
 export const ExecutorPilotsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ExecutorPilots"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"queue"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"Variable","name":{"kind":"Name","value":"queue"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"executor"}},
 {"kind":"Field","name":{"kind":"Name","value":"pilots"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
 {"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ExecutorPilot"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},

@@ -13,6 +13,7 @@ import {
   ExecutorReportPilotsDocument,
   ExecutorRequestPilotsDocument,
   type PilotDemandInput,
+  type QueueExecutor,
 } from '../operations.generated.js';
 import { executorVersion } from '../version.js';
 
@@ -31,6 +32,8 @@ export interface Caller {
   readonly queue: string;
   readonly executor: string;
   readonly instance: string;
+  /** System by which it starts pilots: core's record of the queue must name the same. */
+  readonly system: QueueExecutor;
 }
 
 /** A pilot in core's record. */
@@ -95,7 +98,9 @@ export class CoreCalls {
         { signal },
       );
       if (!answer.queue?.pilots) throw new CallRefused(`the pilots of queue ${queue} may not be read`);
-      const { nodes, pageInfo } = answer.queue.pilots;
+      const { executor, pilots } = answer.queue;
+      if (executor !== this.#caller.system) throw new CallRefused(otherSystem(this.#caller, executor));
+      const { nodes, pageInfo } = pilots;
       found.push(...nodes.map((pilot) => openPilot(pilot)));
       if (!pageInfo.hasNextPage) return found;
       after = pageInfo.endCursor;
@@ -113,7 +118,8 @@ export class CoreCalls {
     key: string,
     signal: AbortSignal,
   ): Promise<readonly RecordedPilot[]> {
-    const input = { ...this.#caller, ...order, count, maxOpenPilots, idempotencyKey: key };
+    const { system: _system, ...caller } = this.#caller;
+    const input = { ...caller, ...order, count, maxOpenPilots, idempotencyKey: key };
     const options = { ...idempotent, signal };
     const { requestPilots } = await this.#client.mutate(ExecutorRequestPilotsDocument, { input }, options);
     throwFirst(requestPilots.userErrors);
@@ -157,6 +163,7 @@ export class CoreCalls {
 
 type ExecutorPilots = {
   readonly queue?: {
+    readonly executor: QueueExecutor;
     readonly pilots: {
       readonly nodes: readonly ExecutorPilotFragment[];
       readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
@@ -180,6 +187,10 @@ function openPilot(pilot: ExecutorPilotFragment): RecordedPilot {
         }
       : undefined,
   };
+}
+
+function otherSystem({ queue, system }: Caller, executor: QueueExecutor): string {
+  return `queue ${queue} has the executor ${executor}; must be ${system}: change it by rhizome queue update ${queue} --executor ${system}`;
 }
 
 function reportInput({ id, state, batchJobId, reason }: Report) {

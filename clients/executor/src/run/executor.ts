@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
 import type { ExecutorConfig } from '../config.js';
 import { CoreCalls } from './core-calls.js';
-import { providerOf } from './providers.js';
+import { providerOf, systemOf } from './providers.js';
 import { type CycleFigures, QueueCycle } from './queue-cycle.js';
 
 /** Dependencies of {@link Executor}. */
@@ -43,7 +43,10 @@ export class Executor {
       queue: settings.queue,
       cycle: new QueueCycle({
         settings,
-        core: new CoreCalls(client, { queue: settings.queue, executor: config.name, instance }),
+        core: new CoreCalls(client, {
+          ...{ queue: settings.queue, executor: config.name, instance },
+          system: systemOf(settings.provider.kind),
+        }),
         provider: providerOf(config, settings, environment),
         leaseSeconds: Math.min(longestLease, Math.max(shortestLease, Math.ceil(4 * config.cycleSeconds))),
         keys,

@@ -2,11 +2,17 @@
 import type { DeepReadonly } from '@rhizome/config';
 import type { ExecutorConfig } from '../config.js';
 import { ProcessProvider } from '../providers/processes/processes.js';
+import type { QueueExecutor } from '../operations.generated.js';
 import type { Provider, ScriptOf } from '../providers/provider.types.js';
 import { CommandRunner } from '../providers/run-command.js';
 import { SlurmProvider } from '../providers/slurm/slurm.js';
 import type { QueueSettings, ShapeSettings } from '../settings.js';
 import { pilotScript } from './pilot-script.js';
+
+/** The system of a provider, as queues name it. */
+export function systemOf(kind: QueueSettings['provider']['kind']): QueueExecutor {
+  return kind === 'slurm' ? 'SLURM' : 'DIRECT';
+}
 
 /** Creates the provider of a queue. @param environment environment of its commands */
 export function providerOf(

@@ -247,6 +247,13 @@ describe('a process that does not lead', () => {
       position: placeOf(own[4]) + 1,
       isPositionEstimated: false,
     });
+    const needed = `query ($input: PilotDemandInput!) { pilotDemand(input: $input) { demand {
+      classes { classId experimentName waitingJobs oldestSubmittedAt shape } } userErrors { code } } }`;
+    const small = { architecture: 'x86_64', cores: 1, memoryMiB: 4000, diskMiB: 4000 };
+    const shapes = [{ name: 'small', lifetimeSeconds: 86_400, hardware: small }];
+    const demand = await ask(other, admin, needed, { input: { queue: 'north', shapes } });
+    expect(demand).toEqual(await ask(leader, admin, needed, { input: { queue: 'north', shapes } }));
+    expect(demand).toMatchObject({ pilotDemand: { demand: { classes: [{ experimentName: 'alpha' }] } } });
     const stranger = await tokens.pilot('south');
     await expect(ask(other, stranger, dry, { input })).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });

@@ -98,7 +98,7 @@ function withSettings(command: Command): Command {
   return withPolicy(command)
     .option('-e, --experiment <name>', 'admit this experiment; may be repeated (default: all)', collect, [])
     .addOption(
-      new Option('--executor <executor>', 'how the site starts workers, as a note').choices(queueExecutors),
+      new Option('--executor <executor>', 'system by which the site starts workers').choices(queueExecutors),
     )
     .addOption(
       new Option('--isolation <isolation>', 'whether payloads must be isolated (default: NONE)').choices(
