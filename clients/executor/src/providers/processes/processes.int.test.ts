@@ -1,0 +1,93 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { CommandRunner } from '../run-command.js';
+import type { BatchJob, PilotBatch } from '../provider.types.js';
+import { parseProcesses, ProcessProvider } from './processes.js';
+
+it('reads the list of a host, and takes one without its end for none', () => {
+  const text =
+    'pilot_A.0|RUNNING|\npilot_A.1|ENDED|0\npilot_A.2|ENDED|143\npilot_A.3|ENDED|killed\nother|RUNNING|\n';
+  expect(parseProcesses(`${text}complete\n`)).toEqual([
+    { batch: 'pilot_A', number: 0, batchJobId: 'pilot_A.0', state: 'RUNNING' },
+    { batch: 'pilot_A', number: 1, batchJobId: 'pilot_A.1', state: 'ENDED' },
+    { batch: 'pilot_A', number: 2, batchJobId: 'pilot_A.2', state: 'ENDED', reason: 'exit code 143' },
+    { batch: 'pilot_A', number: 3, batchJobId: 'pilot_A.3', state: 'ENDED', reason: 'killed' },
+  ]);
+  expect(parseProcesses(text)).toBeUndefined();
+  expect(parseProcesses('')).toEqual([]);
+});
+
+describe('processes of this host', () => {
+  let root: string;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'rhizome-processes-'));
+  });
+  afterAll(() => rm(root, { recursive: true, force: true }));
+
+  const resources = {
+    shape: 'x',
+    cores: 1,
+    memoryMiB: 1,
+    gpus: 0,
+    gpuType: undefined,
+    walltimeSeconds: 1,
+    arguments: [],
+  };
+  const batchOf = (batch: string): PilotBatch => ({
+    ...{ batch, resources },
+    pilots: [{ id: `${batch}-0`, number: 0, code: 'c' }],
+  });
+  const providerOf = (program: string, folder = join(root, 'pilots')): ProcessProvider =>
+    new ProcessProvider({
+      runner: new CommandRunner(30, process.env),
+      script: () => `${program}\n`,
+      ...{ folder, shell: ['sh', '-s'] },
+    });
+  const untilState = (provider: ProcessProvider, batch: string, state: string): Promise<BatchJob> =>
+    waitFor(
+      `${batch} ${state}`,
+      async () => {
+        const listing = await provider.list();
+        return listing.isComplete && listing.jobs.find((job) => job.batch === batch && job.state === state);
+      },
+      { deadlineMs: 60_000 },
+    );
+
+  it('start once, whoever submits them, end by a signal, and are found by another provider', async () => {
+    const count = join(root, 'count');
+    const provider = providerOf(`echo started >>'${count}'; sleep 600 & trap 'kill $!' TERM; wait`);
+    expect(await provider.list()).toEqual({ isComplete: true, jobs: [] });
+    expect(await provider.submit(batchOf('pilot_A'))).toEqual({
+      kind: 'ACCEPTED',
+      batchJobIds: new Map([['pilot_A-0', 'pilot_A.0']]),
+    });
+    await provider.submit(batchOf('pilot_A'));
+    await untilState(providerOf(''), 'pilot_A', 'RUNNING');
+    await waitFor('the program', async () => (await readFile(count, 'utf8').catch(() => '')) !== '', {
+      deadlineMs: 60_000,
+    });
+    await providerOf('').cancel(['pilot_A.0', 'pilot_B.0']);
+    await untilState(provider, 'pilot_A', 'ENDED');
+    expect(await readFile(count, 'utf8')).toBe('started\n');
+  });
+
+  it('show the exit code of a pilot that failed', async () => {
+    const provider = providerOf('exit 3');
+    await provider.submit(batchOf('pilot_C'));
+    expect(await untilState(provider, 'pilot_C', 'ENDED')).toMatchObject({ reason: 'exit code 3' });
+  });
+
+  it('are refused where the folder cannot be made, and not listed where the shell fails', async () => {
+    const provider = providerOf('true', '/dev/null/pilots');
+    expect(await provider.submit(batchOf('pilot_D'))).toMatchObject({ kind: 'REFUSED' });
+    const broken = new ProcessProvider({
+      runner: new CommandRunner(30, process.env),
+      script: () => '',
+      ...{ folder: root, shell: ['sh', '-c', 'exit 255'] },
+    });
+    expect(await broken.list()).toMatchObject({ isComplete: false });
+  });
+});
