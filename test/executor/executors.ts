@@ -64,7 +64,7 @@ export function queueSettings(provider: object, changes: object = {}): object {
       command: [process.execPath, pilotProgram],
       // The start of a supervisor of its own for each pilot is part of what is tested.
       arguments: ['--isolation', 'none', '--end-with-pilot', 'true'],
-      idleSeconds: 2,
+      idleSeconds: 4,
       drainSeconds: 10,
     },
     limits: { open: 4, pending: 4, perCycle: 4 },

@@ -31,7 +31,9 @@ describe('an executor', () => {
       all.every(({ state }) => state === 'ENDED'),
     );
     expect(pilots.length).toBeGreaterThan(0);
-    expect(pilots.length).toBeLessThanOrEqual(3);
+    // On a busy host the first job may come after the idle time of a pilot, which is then replaced.
+    const inVain = executor.lines.filter((line) => line.includes('pilot ended without work'));
+    expect(pilots.length).toBeLessThanOrEqual(3 + inVain.length);
     expect(pilots.some(({ worker }) => worker?.state === 'ENDED')).toBe(true);
   });
 

@@ -37,7 +37,6 @@ describe('an executor on Slurm', () => {
     expect(running?.batchJobId).toMatch(/^\d+_\d+$/);
     await untilJobs(system, jobs, 'FINISHED');
     const pilots = await untilPilots(system, 'ended pilots', (all) => all.every(ended));
-    expect(pilots.length).toBeLessThanOrEqual(4);
     for (const { worker } of pilots) {
       if (!worker) continue;
       const seconds = (Date.parse(worker.endsAt) - Date.parse(worker.registeredAt)) / 1000;

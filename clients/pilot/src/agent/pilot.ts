@@ -93,6 +93,7 @@ export class Pilot {
   #supervisors: Supervisors | undefined;
   #spool: Spool | undefined;
   #drainTimer: LongTimer | undefined;
+  #endIdleWatch: (() => void) | undefined;
 
   constructor(core: CoreProtocol, options: PilotOptions, log: Logger) {
     this.#core = core;
@@ -108,7 +109,6 @@ export class Pilot {
   async run(): Promise<void> {
     const lifetime = this.#armLifetime();
     const devices = this.#deviceMonitor();
-    let endWatch: (() => void) | undefined;
     try {
       await mkdir(this.#options.host.scratch, { recursive: true });
       const [hostFacts] = await Promise.all([findHostFacts(this.#options.host), devices.start()]);
@@ -122,13 +122,12 @@ export class Pilot {
       const slots = new Slots(facts, () => usable(devices.devices));
       const services = this.#services({ supervisors, spool, slots }, devices, isolation);
       await this.#adoptAttempts(services);
-      endWatch = this.#watchIdleness(slots);
       for (let end = ''; end !== 'DRAINED' && !this.#idle.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
       if (!this.#idle.signal.aborted || error !== this.#idle.signal.reason) throw error;
     } finally {
-      endWatch?.();
+      this.#endIdleWatch?.();
       await this.#endJobs();
       lifetime?.cancel();
       this.#drainTimer?.cancel();
@@ -231,6 +230,7 @@ export class Pilot {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
     this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'worker registered');
+    this.#endIdleWatch ??= this.#watchIdleness(services.slots);
     this.#session = new WorkerSession(worker, sentAt, services, known);
     if (this.#stopping.signal.aborted) this.#session.drain('stopped while it registered');
     return this.#session.ended;
@@ -337,6 +337,7 @@ export class Pilot {
     };
   }
 
+  /** The time begins when the worker can get jobs. */
   #watchIdleness(slots: Slots): (() => void) | undefined {
     const { idleSeconds } = this.#options;
     if (idleSeconds == null) return undefined;
