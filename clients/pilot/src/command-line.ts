@@ -29,7 +29,9 @@ export function readOptions(argv: readonly string[]): Options {
 }
 
 /** Options with lists of values. */
-const repeatable: ReadonlySet<string> = new Set(['label', 'readableFolder', 'writableFolder']);
+const repeatable: ReadonlySet<string> = new Set([
+  ...['label', 'allowNetwork', 'readableFolder', 'writableFolder'],
+]);
 
 const flagOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 

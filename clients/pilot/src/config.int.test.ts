@@ -117,6 +117,23 @@ describe('readConfig', () => {
     });
   });
 
+  it('accepts networks, addresses and host names with --allow-network, and nothing else', () => {
+    const networks = ['10.1.0.0/16', '127.0.0.1', 'fd12::/48', 'minio.site.example'];
+    const options = networks.flatMap((network) => ['--allow-network', network]);
+    expect(read({}, ...options).pilot.allowedNetworks).toEqual(networks);
+    for (const wrong of ['10.0.0.0/40', 'http://minio', '10.1', ''])
+      expect(() => read({}, '--allow-network', wrong)).toThrow(/a network such as 10.0.0.0/);
+  });
+
+  it('has a cache of inputs in the scratch space, or in a folder that pilots share, if it has a size', () => {
+    expect(read({}).pilot.inputCache).toBeUndefined();
+    expect(read({}, '--cache-mib', '500').pilot.inputCache).toMatchObject({
+      ...{ folder: expect.stringMatching(/\/input-cache$/), limitMiB: 500 },
+    });
+    const shared = read({}, '--cache-mib', '500', '--cache-folder', '/var/cache/rhizome');
+    expect(shared.pilot.inputCache?.folder).toBe('/var/cache/rhizome');
+  });
+
   it('requires TLS for a gateway on another host, unless plain text is permitted', () => {
     const far = ['--url', 'http://rhizome.example/graphql'];
     expect(() => read({}, ...far)).toThrow(/not secure.*insecureTransport/s);

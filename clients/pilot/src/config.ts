@@ -128,12 +128,13 @@ function keptPlaces(
   { host, store }: Pick<PilotOptions, 'host' | 'store'>,
   { searchPath, libraries, runtimeEnvironment }: ProcessFacts,
 ): readonly KeptPlace[] {
-  const { credentialFile, tokenFile, storeTokenFile, gpuSimulate, readableFolder } = settings;
+  const { credentialFile, tokenFile, storeTokenFile, gpuSimulate, readableFolder, cacheFolder } = settings;
   const files = [credentialFile, tokenFile, storeTokenFile, gpuSimulate].filter((file) => file !== undefined);
   return [
     { path: host.scratch, what: 'the scratch folder, which has the reports and the sockets of the pilot' },
     ...files.map((path) => ({ path: resolve(path), what: 'a file of the pilot' })),
     ...(schemeOf(store) === undefined ? [{ path: resolve(store), what: 'the file store' }] : []),
+    ...(cacheFolder === undefined ? [] : [{ path: resolve(cacheFolder), what: 'the cache of inputs' }]),
     ...[process.execPath, fileURLToPath(import.meta.url)].map((path) => ({
       ...{ path, what: 'a program of the pilot' },
     })),
@@ -193,6 +194,12 @@ function pilotOptions(
     },
     store,
     allowedNetworks: settings.allowNetwork,
+    ...(settings.cacheMib > 0 && {
+      inputCache: {
+        folder: resolve(settings.cacheFolder ?? join(scratch, 'input-cache')),
+        limitMiB: settings.cacheMib,
+      },
+    }),
     usesStorages: settings.useStorages ?? settings.store === undefined,
     storeToken: storeTokenOf(settings),
     batchJobId: settings.batchJobId ?? batchJobId,

@@ -60,6 +60,19 @@ export const settingsSchema = z.object({
     .describe(
       'private network (10.1.0.0/16), address or host from which files of jobs may be fetched, and where they may be stored; may be repeated. Public addresses are allowed, those of metadata services never',
     ),
+  cacheMib: z
+    .int()
+    .min(0)
+    .max(1_073_741_824)
+    .default(0)
+    .describe('space for inputs that later jobs read again, in MiB; 0 for none'),
+  cacheFolder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder for these inputs, which pilots of the host and user share (default: SCRATCH/input-cache)',
+    ),
   cores: z.int().min(1).max(4096).optional().describe('cores to offer (default: all)'),
   memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB (default: all)'),
   diskMib: z

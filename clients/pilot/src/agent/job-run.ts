@@ -1,5 +1,4 @@
 import type { Logger } from '@rhizome/log';
-import type { Connections } from '@rhizome/storage';
 import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import type { ProgressSource } from '../checkpoints/checkpoint.types.js';
 import { JobCheckpoints } from '../checkpoints/job-checkpoints.js';
@@ -37,7 +36,7 @@ import type { Supervisors } from '../supervisor/supervisors.js';
 import type { AdoptedAttempt } from './adopted-attempt.js';
 import type { HeldRun } from './held-jobs.js';
 import { JobDevices } from './job-devices.js';
-import { jobFiles } from './job-files.js';
+import { type FileWorld, jobFiles } from './job-files.js';
 import { JobSecrets } from './job-secrets.js';
 import { runtimeOf, type AttemptParts } from './payload-command.js';
 import { JobUnits, type JobUnitsParts } from '../units/job-units.js';
@@ -50,7 +49,7 @@ import { payloadLimits, startPayload, type PayloadDefaults } from './start-paylo
 const keepMs = 120_000;
 
 /** Services that a job run uses. */
-export interface JobRunServices extends PayloadDefaults {
+export interface JobRunServices extends PayloadDefaults, FileWorld {
   readonly core: CoreProtocol;
   readonly contact: Contact;
   readonly spool: Spool;
@@ -58,8 +57,6 @@ export interface JobRunServices extends PayloadDefaults {
   readonly store: FileStore;
   /** True if outputs go to a storage of core where it has one, and to the store otherwise. */
   readonly usesStorages: boolean;
-  /** Connections to servers that the site allows. */
-  readonly connections: Connections;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -124,7 +121,7 @@ export class JobRun implements HeldRun {
     );
     this.#jobSecrets = new JobSecrets(assignment, this.#reports, services);
     const onRefused = (refusal: Refusal): void => this.#dropIfVoid(refusal);
-    this.#files = jobFiles(this.#reports, services.core, services.connections, onRefused, log);
+    this.#files = jobFiles(this.#reports, services.core, services, onRefused, log);
     this.done = this.#run(adopted);
   }
 
@@ -362,8 +359,9 @@ export class JobRun implements HeldRun {
         await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
       const nodeFiles = readsNodes ? await this.#nodeFiles() : [];
       const plan = { inputs: payload.inputs, parents, nodeFiles };
-      const { store, connections } = this.#services;
+      const { store, connections, inputCache, log } = this.#services;
       await stageIn(plan, folders, { store, connections, signed: this.#files }, this.#stopped);
+      if (inputCache) log.info(inputCache.counts, 'inputs fetched');
       await this.#checkpoints?.restore(this.#stopped);
     };
     await repeatInSilence(fetch, this.#services, this.#stopped);

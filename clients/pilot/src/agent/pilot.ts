@@ -5,6 +5,7 @@ import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { openFileStore } from '../files/file-store.js';
+import { InputCache } from '../files/input-cache.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
@@ -46,6 +47,8 @@ export interface PilotOptions {
   readonly usesStorages?: boolean;
   /** Private networks and hosts that files may be fetched from and stored at: see `AllowedNetworks`. */
   readonly allowedNetworks?: readonly string[];
+  /** Cache of inputs; absent for none. */
+  readonly inputCache?: { readonly folder: string; readonly limitMiB: number };
   /** Gives the bearer token of the store; undefined for one that asks for none. */
   readonly storeToken?: (() => string) | undefined;
   /** Batch job that runs the pilot, by the id of the batch system; undefined without one. */
@@ -313,6 +316,7 @@ export class Pilot {
       store,
       usesStorages = false,
       allowedNetworks = [],
+      inputCache,
       graceSeconds,
       captureLimits,
       longestIdlePauseMs,
@@ -326,6 +330,7 @@ export class Pilot {
       store: openFileStore(store, this.#options.storeToken),
       usesStorages,
       connections: new Connections(undefined, new AllowedNetworks(allowedNetworks)),
+      inputCache: inputCache && openCache(inputCache, this.#log),
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,
@@ -357,6 +362,10 @@ export class Pilot {
     this.#jobs.announceEnd(this.#startedAt + (lifetimeSeconds + (drainSeconds ?? 0)) * 1000);
     return startLongTimer(() => this.drain('its time is over'), lifetimeSeconds * 1000);
   }
+}
+
+function openCache({ folder, limitMiB }: NonNullable<PilotOptions['inputCache']>, log: Logger): InputCache {
+  return new InputCache({ folder, limitBytes: limitMiB * 1024 ** 2, log });
 }
 
 /** Methods that hold the processes of payloads without an image, the strongest first. */

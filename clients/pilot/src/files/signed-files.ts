@@ -10,6 +10,7 @@ import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { AddressBook, type FileName } from './address-book.js';
 import type { ExpectedContent } from './content-check.js';
+import type { InputCache } from './input-cache.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
 import {
@@ -80,16 +81,22 @@ export class SignedFiles {
   readonly #sign: SignFiles;
   readonly #patience: Partial<Patience>;
   readonly #http: Connections | undefined;
+  readonly #cache: InputCache | undefined;
 
   /**
    * @param sign asks core for addresses
    * @param patience other values than those for inputs and outputs
-   * @param http connections with the addresses that the site allows
+   * @param world connections with the addresses that the site allows, and inputs that were fetched before
    */
-  constructor(sign: SignFiles, patience: Partial<Patience> = {}, http?: Connections) {
+  constructor(
+    sign: SignFiles,
+    patience: Partial<Patience> = {},
+    { http, cache }: Pick<FetchOptions, 'http' | 'cache'> = {},
+  ) {
     this.#sign = sign;
     this.#patience = patience;
     this.#http = http;
+    this.#cache = cache;
   }
 
   /** Reads files, whose addresses are asked for with the first one. */
@@ -97,7 +104,7 @@ export class SignedFiles {
     const patience = { ...inputPatience, ...this.#patience };
     const bookOf = (...some: readonly SignedRead[]): AddressBook =>
       new AddressBook({ reads: some }, this.#sign);
-    return new SignedReader(bookOf(...reads), bookOf, { patience, http: this.#http });
+    return new SignedReader(bookOf(...reads), bookOf, { patience, http: this.#http, cache: this.#cache });
   }
 
   /**
@@ -150,13 +157,13 @@ export interface ReadOptions {
 export class SignedReader {
   readonly #book: AddressBook;
   readonly #bookOf: (read: SignedRead) => AddressBook;
-  readonly #options: Pick<FetchOptions, 'patience' | 'http'>;
+  readonly #options: Pick<FetchOptions, 'patience' | 'http' | 'cache'>;
 
   /** @param bookOf addresses of one file, for another of its places */
   constructor(
     book: AddressBook,
     bookOf: (read: SignedRead) => AddressBook,
-    options: Pick<FetchOptions, 'patience' | 'http'>,
+    options: Pick<FetchOptions, 'patience' | 'http' | 'cache'>,
   ) {
     this.#book = book;
     this.#bookOf = bookOf;

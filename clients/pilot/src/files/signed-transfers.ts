@@ -11,6 +11,7 @@ import {
 } from '@rhizome/storage';
 import type { Digest } from './checksum.js';
 import { ContentCheck, type ExpectedContent } from './content-check.js';
+import type { InputCache } from './input-cache.js';
 import type { FileAddress } from './signed-files.types.js';
 
 /** Addresses of one file. */
@@ -48,6 +49,8 @@ export interface FetchOptions {
   readonly http?: Connections | undefined;
   /** Size and checksums that are known. */
   readonly expected?: ExpectedContent | undefined;
+  /** Inputs that were fetched before. */
+  readonly cache?: InputCache | undefined;
 }
 
 /**
@@ -58,14 +61,20 @@ export interface FetchOptions {
 export async function fetchSigned(
   source: AddressSource,
   localPath: string,
-  { patience, signal, expected, http }: FetchOptions,
+  { patience, signal, expected = {}, http, cache }: FetchOptions,
 ): Promise<void> {
   const file = await open(localPath, 'w');
   try {
     const target = new Target(file, expected);
-    await repeated(source, target, { patience, signal }, async (address) =>
-      target.fetch(address, { signal, http }),
-    );
+    let isCached = false;
+    const { location } = await repeated(source, target, { patience, signal }, async (address) => {
+      // Only with an address: it shows that the job may read the file now.
+      isCached =
+        target.sizeBytes === 0 && (await cache?.take(address.location, expected, localPath, signal)) === true;
+      if (!isCached) await target.fetch(address, { signal, http });
+      return address;
+    });
+    if (!isCached) await cache?.keep(location, expected, localPath);
     await file.close();
   } catch (error) {
     await file.close().catch(() => undefined);
@@ -79,7 +88,7 @@ export async function storeSigned(
   source: AddressSource,
   localPath: string,
   digest: Digest,
-  options: Omit<FetchOptions, 'expected'>,
+  options: Omit<FetchOptions, 'expected' | 'cache'>,
 ): Promise<FileAddress> {
   const content = sourceOfFile(localPath, digest);
   return repeated(source, { sizeBytes: 0, restart: async () => undefined }, options, async (address) => {
