@@ -42,10 +42,6 @@ export const storages = [
     ['an empty manifest', 'manifest.sizeBytes', 0],
     ['a part that is too large', 'parts.0.sizeBytes', 2 ** 31],
     ['a digest that is none', 'parts.0.sha256', 'AB'.repeat(32), { names: '"ABAB' }],
-    [
-      ...(['an experiment without a default storage', 'experiment', 'larkspur'] as const),
-      { code: 'STORAGE_NOT_FOUND' },
-    ],
   ]),
   ...casesOf('completeUpload', 'UPLOAD_NOT_FOUND', [['an unknown upload', 'id', 'upload_other']]),
   ...casesOf('removeUpload', 'UPLOAD_NOT_FOUND', [['an unknown upload', 'id', 'upload_other']]),
