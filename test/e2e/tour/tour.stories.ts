@@ -105,6 +105,31 @@ export function tourStories(transport: TransportKind, coadds: number): void {
       expect(whoami.json()).toMatchObject({ subject: 'playground:newcomer' });
     });
 
+    it('stores outputs by folders, and those that a failed attempt keeps', async () => {
+      const shell = 'cd "$RHIZOME_OUTPUTS"; mkdir -p logs/a; echo fit > logs/a/fit.log; exit 3';
+      const payload = { command: 'sh', arguments: ['-c', shell] };
+      const declared = { outputs: ['logs/', '*.png'], keepOnFailure: ['logs/'] };
+      const [id = ''] = await submit(system.api(), [
+        {
+          requirements: { memoryMiB: 64, diskMiB: 1 },
+          retry: { maxAttempts: 1 },
+          payload: { ...payload, ...declared },
+        },
+      ]);
+      await watch.untilState(id, 'FAILED', 60_000);
+      const query =
+        'query ($id: ID!) { job(id: $id) { error { code } outputFiles { name } kept: outputFiles(attempt: 1) { name url } } }';
+      interface Found {
+        readonly job: { readonly kept: readonly { readonly name: string; readonly url: string }[] };
+      }
+      const { job } = await system.api().data<Found>(query, { id });
+      expect(job).toMatchObject({
+        ...{ error: { code: 'EXIT_CODE' }, outputFiles: [] },
+        kept: [{ name: 'logs/a/fit.log' }],
+      });
+      expect(await (await fetch(job.kept[0]?.url ?? '')).text()).toBe('fit\n');
+    });
+
     it('stores outputs in the storage, and gives people who may read the job addresses of them', async () => {
       const text = 'made here\n';
       const payload = { command: 'sh', arguments: ['-c', `printf '${text}' > "$RHIZOME_OUTPUTS/o"`] };
