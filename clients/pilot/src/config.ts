@@ -194,6 +194,7 @@ function pilotOptions(
     },
     store,
     allowedNetworks: settings.allowNetwork,
+    transfersPerStorage: settings.transfersPerStorage,
     ...(settings.cacheMib > 0 && {
       inputCache: {
         folder: resolve(settings.cacheFolder ?? join(scratch, 'input-cache')),

@@ -60,6 +60,12 @@ export const settingsSchema = z.object({
     .describe(
       'private network (10.1.0.0/16), address or host from which files of jobs may be fetched, and where they may be stored; may be repeated. Public addresses are allowed, those of metadata services never',
     ),
+  transfersPerStorage: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(32)
+    .describe('most transfers of files with one storage at once, of all jobs of the pilot'),
   cacheMib: z
     .int()
     .min(0)

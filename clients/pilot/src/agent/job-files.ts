@@ -1,4 +1,5 @@
 import type { Logger } from '@rhizome/log';
+import type { LimitByKey } from '@rhizome/retry';
 import type { Connections, StorageError } from '@rhizome/storage';
 import type { InputCache } from '../files/input-cache.js';
 import { SignedFiles } from '../files/signed-files.js';
@@ -12,6 +13,8 @@ export interface FileWorld {
   readonly connections: Connections;
   /** Undefined without a cache. */
   readonly inputCache: InputCache | undefined;
+  /** Limit of the transfers with each storage. */
+  readonly transferLimit: LimitByKey;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface FileWorld {
 export function jobFiles(
   reports: JobReports,
   core: Pick<CoreProtocol, 'signJobFiles'>,
-  { connections, inputCache }: FileWorld,
+  { connections, inputCache, transferLimit }: FileWorld,
   onRefused: (refusal: CoreRefused) => void,
   log: Logger,
 ): SignedFiles {
@@ -39,5 +42,5 @@ export function jobFiles(
       throw error;
     }
   };
-  return new SignedFiles(sign, { onFault }, { http: connections, cache: inputCache });
+  return new SignedFiles(sign, { onFault }, { http: connections, cache: inputCache, limit: transferLimit });
 }

@@ -1,5 +1,6 @@
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { LimitByKey } from '@rhizome/retry';
 import { AllowedNetworks, Connections } from '@rhizome/storage';
 import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
@@ -47,6 +48,8 @@ export interface PilotOptions {
   readonly usesStorages?: boolean;
   /** Private networks and hosts that files may be fetched from and stored at: see `AllowedNetworks`. */
   readonly allowedNetworks?: readonly string[];
+  /** Most transfers with one storage at once; 32 by default. */
+  readonly transfersPerStorage?: number;
   /** Cache of inputs; absent for none. */
   readonly inputCache?: { readonly folder: string; readonly limitMiB: number };
   /** Gives the bearer token of the store; undefined for one that asks for none. */
@@ -317,6 +320,7 @@ export class Pilot {
       usesStorages = false,
       allowedNetworks = [],
       inputCache,
+      transfersPerStorage = 32,
       graceSeconds,
       captureLimits,
       longestIdlePauseMs,
@@ -331,6 +335,7 @@ export class Pilot {
       usesStorages,
       connections: new Connections(undefined, new AllowedNetworks(allowedNetworks)),
       inputCache: inputCache && openCache(inputCache, this.#log),
+      transferLimit: new LimitByKey(transfersPerStorage),
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LimitByKey } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { digestOf, type Fault, SignedStorage } from '../testing/signed-storage.js';
@@ -253,6 +254,26 @@ describe('SignedFiles.store', () => {
     if (!('sha256' in output)) throw new Error('not found');
     return [output];
   };
+
+  it('transfers no more files at once with a storage than its limit permits', async () => {
+    let [running, most] = [0, 0];
+    const limit = new LimitByKey(2);
+    const counting = Object.assign(Object.create(limit) as LimitByKey, {
+      run: async <T>(key: string, signal: AbortSignal, action: () => Promise<T>): Promise<T> =>
+        limit.run(key, signal, async () => {
+          most = Math.max(most, (running += 1));
+          expect(key).toBe('rhizome://site');
+          return action().finally(() => (running -= 1));
+        }),
+    });
+    const reads = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name, jobId: null }));
+    for (const { name } of reads) await storage.put(`in/${name}`, content);
+    const reader = new SignedFiles(storage.sign, patience, { limit: counting }).reader(reads);
+    await Promise.all(
+      reads.map(async (read) => reader.fetch(read, join(storage.folder, `of-${read.name}`), open)),
+    );
+    expect(most).toBe(2);
+  });
 
   it('stores outputs whole after faults that pass, and returns their locations', async () => {
     storage.faults = ['break', 503];

@@ -1,16 +1,9 @@
-import {
-  type Connections,
-  isRefusedAddress,
-  isStorageError,
-  StorageError,
-  type StorageErrorKind,
-} from '@rhizome/storage';
+import { isRefusedAddress, isStorageError, StorageError, type StorageErrorKind } from '@rhizome/storage';
 import { forEachConcurrently } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { AddressBook, type FileName } from './address-book.js';
 import type { ExpectedContent } from './content-check.js';
-import type { InputCache } from './input-cache.js';
 import type { FoundOutput, OutputFolder } from './output-folder.js';
 import type { SignedRead, SignFiles } from './signed-files.types.js';
 import {
@@ -67,6 +60,9 @@ const hopes: readonly StorageErrorKind[] = ['GONE', 'DENIED', 'INVALID', 'CORRUP
 /** An output is the work of the whole attempt: it waits on the disk for a storage that is away for a day. */
 const outputPatience: Patience = { passingMs: 1440 * minuteMs, deniedMs: 15 * minuteMs, pauseMs: 250 };
 
+/** Parts of the pilot that transfers use. */
+export type TransferWorld = Pick<FetchOptions, 'http' | 'cache' | 'limit'>;
+
 /** Options for storing outputs. */
 export interface StoreOptions {
   readonly signal: AbortSignal;
@@ -80,23 +76,17 @@ export interface StoreOptions {
 export class SignedFiles {
   readonly #sign: SignFiles;
   readonly #patience: Partial<Patience>;
-  readonly #http: Connections | undefined;
-  readonly #cache: InputCache | undefined;
+  readonly #world: TransferWorld;
 
   /**
    * @param sign asks core for addresses
    * @param patience other values than those for inputs and outputs
-   * @param world connections with the addresses that the site allows, and inputs that were fetched before
+   * @param world parts of the pilot that transfers use
    */
-  constructor(
-    sign: SignFiles,
-    patience: Partial<Patience> = {},
-    { http, cache }: Pick<FetchOptions, 'http' | 'cache'> = {},
-  ) {
+  constructor(sign: SignFiles, patience: Partial<Patience> = {}, world: TransferWorld = {}) {
     this.#sign = sign;
     this.#patience = patience;
-    this.#http = http;
-    this.#cache = cache;
+    this.#world = world;
   }
 
   /** Reads files, whose addresses are asked for with the first one. */
@@ -104,7 +94,7 @@ export class SignedFiles {
     const patience = { ...inputPatience, ...this.#patience };
     const bookOf = (...some: readonly SignedRead[]): AddressBook =>
       new AddressBook({ reads: some }, this.#sign);
-    return new SignedReader(bookOf(...reads), bookOf, { patience, http: this.#http, cache: this.#cache });
+    return new SignedReader(bookOf(...reads), bookOf, { ...this.#world, patience });
   }
 
   /**
@@ -120,7 +110,7 @@ export class SignedFiles {
     const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
     const book = new AddressBook({ writes }, this.#sign);
     const times = { ...outputPatience, ...patience, ...this.#patience };
-    const options = { patience: times, signal, http: this.#http };
+    const options = { ...this.#world, patience: times, signal };
     const stored: (StoredFile | undefined)[] = [];
     let isStored = true;
     await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
@@ -157,13 +147,13 @@ export interface ReadOptions {
 export class SignedReader {
   readonly #book: AddressBook;
   readonly #bookOf: (read: SignedRead) => AddressBook;
-  readonly #options: Pick<FetchOptions, 'patience' | 'http' | 'cache'>;
+  readonly #options: Omit<FetchOptions, 'signal' | 'expected'>;
 
   /** @param bookOf addresses of one file, for another of its places */
   constructor(
     book: AddressBook,
     bookOf: (read: SignedRead) => AddressBook,
-    options: Pick<FetchOptions, 'patience' | 'http' | 'cache'>,
+    options: Omit<FetchOptions, 'signal' | 'expected'>,
   ) {
     this.#book = book;
     this.#bookOf = bookOf;

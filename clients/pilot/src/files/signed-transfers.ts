@@ -1,6 +1,6 @@
 /** Transfers by signed addresses: repeated after faults that may pass, continued where they broke off. */
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { backoffMs, sleep } from '@rhizome/retry';
+import { backoffMs, type LimitByKey, sleep } from '@rhizome/retry';
 import {
   type Connections,
   isStorageError,
@@ -51,6 +51,8 @@ export interface FetchOptions {
   readonly expected?: ExpectedContent | undefined;
   /** Inputs that were fetched before. */
   readonly cache?: InputCache | undefined;
+  /** Limit of the transfers with one storage; absent for none. */
+  readonly limit?: LimitByKey | undefined;
 }
 
 /**
@@ -61,13 +63,13 @@ export interface FetchOptions {
 export async function fetchSigned(
   source: AddressSource,
   localPath: string,
-  { patience, signal, expected = {}, http, cache }: FetchOptions,
+  { patience, signal, expected = {}, http, cache, limit }: FetchOptions,
 ): Promise<void> {
   const file = await open(localPath, 'w');
   try {
     const target = new Target(file, expected);
     let isCached = false;
-    const { location } = await repeated(source, target, { patience, signal }, async (address) => {
+    const { location } = await repeated(source, target, { patience, signal, limit }, async (address) => {
       // Only with an address: it shows that the job may read the file now.
       isCached =
         target.sizeBytes === 0 && (await cache?.take(address.location, expected, localPath, signal)) === true;
@@ -175,6 +177,11 @@ class Target {
   }
 }
 
+/** The storage of an address, or the server of a URL. */
+function storageOf({ location, url }: FileAddress): string {
+  return /^rhizome:\/\/[^/]*/.exec(location)?.[0] ?? new URL(url).origin;
+}
+
 /** A transfer that may have got a part. */
 interface Progress {
   readonly sizeBytes: number;
@@ -184,15 +191,20 @@ interface Progress {
 async function repeated<T>(
   source: AddressSource,
   progress: Progress,
-  { patience, signal }: Pick<FetchOptions, 'patience' | 'signal'>,
+  { patience, signal, limit }: Pick<FetchOptions, 'patience' | 'signal' | 'limit'>,
   transfer: (address: FileAddress) => Promise<T>,
 ): Promise<T> {
   const faults = new Faults(patience);
   for (;;) {
     let address: FileAddress | undefined;
     try {
-      address = await source.current(signal);
-      return await transfer(address);
+      const given = (address = await source.current(signal));
+      if (!limit) return await transfer(given);
+      return await limit.run(storageOf(given), signal, async () => {
+        // It may have expired meanwhile.
+        address = await source.current(signal);
+        return transfer(address);
+      });
     } catch (error) {
       signal.throwIfAborted();
       if (!isStorageError(error)) throw error;
