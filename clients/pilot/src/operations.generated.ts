@@ -32,6 +32,65 @@ export type AcquireJobsUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
+/** Nodes that the payload of a running node adds to its workflow. */
+export type AddWorkflowNodesInput = {
+  /** Key of 1 to 200 characters. A repeated call of the same attempt with the same key and nodes changes nothing. */
+  idempotencyKey: string;
+  /**
+   * The nodes, 1 to 5000, whose payloads have at most 16 MiB together. Their names in the workflow begin with that of the
+   * running node and `/`, and must contain no `/` themselves. They may depend on each other by the names given here, and read
+   * outputs of each other and of the running node. They have no secrets, are not final, and their labels have no defaults.
+   */
+  nodes: Array<WorkflowNodeInput>;
+};
+
+/** Code of an error of `addWorkflowNodes`. */
+export type AddWorkflowNodesUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The nodes have a cycle. The message names them. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The job was taken from the attempt, or has ended. */
+  | 'FENCE_STALE'
+  /** A node reads an output that its source does not declare. */
+  | 'FILE_NOT_DECLARED'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A label does not exist. */
+  | 'LABEL_NOT_FOUND'
+  /** The node may not add as many nodes, or none. */
+  | 'NODE_LIMIT_EXCEEDED'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that is not in the call. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A node requires more than the queue that its requirements name permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret does not exist, or may not be used. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The job runs no node of a workflow. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow would have too many nodes, labels or bytes, or too many calls that add nodes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 /** Captured output of a job. */
 export type AppendJobLogInput = {
   /** Chunks of output, at most 100. A chunk whose sequence number is known is ignored. */
@@ -98,6 +157,24 @@ export type CompletedWorkUnitInput = {
   result?: string | null | undefined;
   /** Seconds that the unit took; by default, and at most, the time since its lease. */
   seconds?: number | null | undefined;
+};
+
+/** Conditions of a payload that uses CUDA. */
+export type CudaRequirementInput = {
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  hasCompatPackage?: boolean | null | undefined;
+  /** True if the payload needs a feature that no driver older than that of the runtime (`CudaRelease.driver`) has. */
+  isNewDriverFeatureRequired?: boolean | null | undefined;
+  /** Lowest compute capability, such as `8.0`. */
+  minComputeCapability?: string | null | undefined;
+  /** PTX targets in the payload, such as `compute_80`. */
+  ptxTargets?: Array<string> | null | undefined;
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `runtime`. */
+  ptxToolkit?: string | null | undefined;
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
+  runtime?: string | null | undefined;
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
+  sassTargets?: Array<string> | null | undefined;
 };
 
 /** Source of a fact about a device. */
@@ -191,6 +268,14 @@ export type DrainWorkerUserErrorCode =
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
+
+/** One environment variable. */
+export type EnvironmentVariableInput = {
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
+  name: string;
+  /** The value, up to 32768 characters. */
+  value: string;
+};
 
 /** Units whose leases are prolonged. */
 export type ExtendWorkUnitsInput = {
@@ -293,6 +378,14 @@ export type FileMethod =
   /** Writes the file. */
   | 'PUT';
 
+/** A file to fetch. */
+export type FileReferenceInput = {
+  /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
+  location: string;
+  /** Name of the file in the working folder of the payload, without `/`. */
+  name: string;
+};
+
 /** A job whose payload succeeded. */
 export type FinishJobInput = {
   /** The payload's exit code. */
@@ -342,6 +435,57 @@ export type FinishPhase =
   | 'HOLDING'
   /** Outputs are being moved. */
   | 'TRANSFERRING';
+
+/** Part of a device that a job needs: exactly one of these. */
+export type GpuPartitionInput =
+  {   /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
+  migFraction: number; migProfile?: never; timeShare?: never; }
+  |  { migFraction?: never;   /** The MIG profile, such as `1g.10gb`. */
+  migProfile: string; timeShare?: never; }
+  |  { migFraction?: never; migProfile?: never;   /** Part of a device that the job shares with other jobs, where the queue allows it; `count` must be 1. */
+  timeShare: GpuTimeShareInput; };
+
+/** GPUs that a job needs. Fields that are not set require nothing. */
+export type GpuRequirementInput = {
+  /** The number of devices on one host, 1 to 64. */
+  count?: number | null | undefined;
+  /** Conditions that only NVIDIA devices meet. */
+  cuda?: CudaRequirementInput | null | undefined;
+  /** True if memory errors must be corrected. */
+  isEccRequired?: boolean | null | undefined;
+  /** True if no other job may use the same physical GPU. */
+  isExclusive?: boolean | null | undefined;
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
+  isNvlinkRequired?: boolean | null | undefined;
+  /** True if the job also runs without a GPU. */
+  isOptional?: boolean | null | undefined;
+  /** The lowest driver version, such as `575.51`. */
+  minDriverVersion?: string | null | undefined;
+  /**
+   * Minimum memory of each device, in MiB. A device also passes if its nominal size is at least this: 40960
+   * accepts devices sold with 40 GB.
+   */
+  minMemoryMiB?: number | null | undefined;
+  /** Accepted models, by any of the names of the catalogue: `A100` includes all its variants. */
+  models?: Array<string> | null | undefined;
+  /** Part of a device, if the job does not need whole devices. */
+  partition?: GpuPartitionInput | null | undefined;
+  /** Conditions that only AMD devices meet. */
+  rocm?: RocmRequirementInput | null | undefined;
+  /** Vendor of the devices. */
+  vendor?: GpuVendor | null | undefined;
+};
+
+/** Part of a device that the job shares with other jobs, which use it at the same time. */
+export type GpuTimeShareInput = {
+  /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
+  memoryMiB?: number | null | undefined;
+  /** Thousandths of the device, 1 to 1000. */
+  thousandths: number;
+};
 
 /** Vendor of a GPU. */
 export type GpuVendor =
@@ -476,6 +620,16 @@ export type JobMetricsInput = {
   writeBytes?: number | null | undefined;
 };
 
+/** Notice that a payload receives before its end. */
+export type JobNoticeInput = {
+  /** Exit code by which the payload says that it has saved its state, 1 to 255, such as 75. An attempt that ends with it does not count towards `retry.maxAttempts`, and another one follows at once. */
+  checkpointExitCode?: number | null | undefined;
+  /** Time between the notice and the end, in seconds, 1 to 3600, less than the walltime. The queue may limit it. */
+  seconds: number;
+  /** Signal that comes with the notice. */
+  signal?: NoticeSignal | null | undefined;
+};
+
 /** Declared output of a job, with its location. */
 export type JobOutputInput = {
   /** Location of the file: `rhizome://STORAGE/KEY`, or a path in the file store of the workers. */
@@ -486,6 +640,48 @@ export type JobOutputInput = {
   sha256: string;
   /** Size of the file, in bytes. */
   sizeBytes: number;
+};
+
+/** Program that a job runs. */
+export type JobPayloadInput = {
+  /** Arguments of the program, at most 1000, together at most 128 KiB. */
+  arguments?: Array<string> | null | undefined;
+  /** The program, by path or by name on the worker's PATH. */
+  command: string;
+  /** Environment variables. */
+  environment?: Array<EnvironmentVariableInput> | null | undefined;
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. */
+  image?: string | null | undefined;
+  /** Files to fetch before the start, at most 1000. */
+  inputs?: Array<FileReferenceInput> | null | undefined;
+  /**
+   * True if the payload receives a token with which it can read its own job and work on work units. The token ends with
+   * the attempt. Such a job runs on the same workers as a job with secrets.
+   */
+  isTokenRequired?: boolean | null | undefined;
+  /** Number of newest checkpoints that are kept, 1 to 10. */
+  keptCheckpoints?: number | null | undefined;
+  /** Notice that the payload receives before its end; none by default. */
+  notice?: JobNoticeInput | null | undefined;
+  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  outputs?: Array<string> | null | undefined;
+  /**
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
+   * and isolate the payload.
+   */
+  secrets?: Array<JobSecretInput> | null | undefined;
+};
+
+/** Condition that the worker of a job should meet. */
+export type JobPreferenceInput = {
+  /**
+   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
+   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
+   * be used. A condition that reads a value which the worker did not report is not met.
+   */
+  expression: string;
+  /** Weight, 1 to 100, relative to the other preferences of the job. */
+  weight?: number | null | undefined;
 };
 
 /** Progress of a job, reported with a heartbeat. */
@@ -500,6 +696,55 @@ export type JobProgressInput = {
   id: string;
   /** Latest step, from 0. */
   step?: number | null | undefined;
+};
+
+/** Resources that a job needs. Fields that are not set have their defaults. */
+export type JobRequirementsInput = {
+  /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
+  architecture?: string | null | undefined;
+  /** The lowest level of the instruction set: `x86-64-v1` to `x86-64-v4`. */
+  architectureLevel?: string | null | undefined;
+  /** The container runtime the payload needs: `apptainer`, `singularity` or `podman`, or `any`, which is the default for a payload with an image. */
+  containerRuntime?: string | null | undefined;
+  /** CPU cores, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Scratch space, in MiB, 0 to 1073741824. */
+  diskMiB?: number | null | undefined;
+  /** GPUs; none by default. */
+  gpu?: GpuRequirementInput | null | undefined;
+  /** True if the payload needs the outside network. */
+  isNetworkRequired?: boolean | null | undefined;
+  /**
+   * True if core may end attempts of the job to free capacity for jobs of a higher priority class, in queues that allow
+   * it. The class is the priority divided by 100, rounded down.
+   */
+  isPreemptible?: boolean | null | undefined;
+  /** Memory of the whole job, in MiB, 1 to 16777216. */
+  memoryMiB?: number | null | undefined;
+  /**
+   * Conditions that the worker should meet: at most 8, none twice. Among the workers with free capacity that could run
+   * the job, it goes to the one for which the weights of the met conditions add up to most. It does not wait for a better
+   * one.
+   */
+  preferences?: Array<JobPreferenceInput> | null | undefined;
+  /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
+  queue?: string | null | undefined;
+  /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
+  selector?: string | null | undefined;
+  /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
+  walltimeSeconds?: number | null | undefined;
+};
+
+/** A secret that a payload needs. */
+export type JobSecretInput = {
+  /** Way in which the payload receives the value. */
+  as?: SecretDelivery | null | undefined;
+  /** Name of the secret. */
+  name: string;
+  /** Holder of the secret: the owner of the job, or the experiment. If a service submits the job, a secret of the owner must be named in the owner's consent. */
+  scope?: SecretScope | null | undefined;
+  /** Name of the file or the variable; by default the name of the secret. */
+  target?: string | null | undefined;
 };
 
 /** A key and its value for a job, task, queue or worker. */
@@ -700,6 +945,47 @@ export type ReportCheckpointsUserErrorCode =
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
+/** Policy by which failed attempts are repeated. */
+export type RetryPolicyInput = {
+  /** Factor by which each wait is longer than the one before, 1 to 10. */
+  backoffFactor?: number | null | undefined;
+  /** Wait before the second attempt, 0 to 86400. */
+  backoffSeconds?: number | null | undefined;
+  /** Largest number of attempts, 1 to 20. */
+  maxAttempts?: number | null | undefined;
+  /** Largest memory to which it grows, in MiB, 1 to 16777216; by default only what workers offer limits it. */
+  maxMemoryMiB?: number | null | undefined;
+  /**
+   * Factor by which the memory grows after an attempt that failed with `MEMORY_EXCEEDED`, 1.01 to 10. While it
+   * can grow, and an attempt is left, this error is retried, too. By default the memory stays as it is.
+   */
+  memoryFactor?: number | null | undefined;
+  /** The families of errors that are retried. */
+  retryOn?: Array<JobErrorFamily> | null | undefined;
+};
+
+/** Conditions of a payload that uses ROCm. */
+export type RocmRequirementInput = {
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  gfxTargets?: Array<string> | null | undefined;
+  /** The ROCm release of the payload, such as `6.2`. */
+  runtime?: string | null | undefined;
+};
+
+/** Way in which a payload receives a secret. */
+export type SecretDelivery =
+  /** A file that only the payload can read, in the folder `$RHIZOME_SECRETS`. */
+  | 'FILE'
+  /** A variable of the payload's environment. */
+  | 'VARIABLE';
+
+/** Holder of a secret. */
+export type SecretScope =
+  /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
+  | 'EXPERIMENT'
+  /** A user. Jobs that the user owns may use the secret if the user submitted them, or if the user's consent for the submitting service names the secret. */
+  | 'USER';
+
 /** Files that the holder of an attempt reads and writes. */
 export type SignJobFilesInput = {
   /** Fence of the job's assignment. */
@@ -868,6 +1154,82 @@ export type WorkerHardwareInput = {
   processContainment?: Array<ProcessContainment> | null | undefined;
 };
 
+/** An edge from another node. */
+export type WorkflowDependencyInput = {
+  /** Condition that this node must meet. */
+  condition?: WorkflowEdgeCondition | null | undefined;
+  /** Name of the node from which the edge leads. */
+  node: string;
+};
+
+/** Condition of an edge: the end of the node from which the edge leads. */
+export type WorkflowEdgeCondition =
+  /** The node ends, in any state; SKIPPED and CANCELLED count, too. */
+  | 'ENDED'
+  /** The node ends as FAILED. */
+  | 'FAILED'
+  /** The node ends as SUCCEEDED. */
+  | 'SUCCEEDED';
+
+/**
+ * An output that the job of a node reads: of one node, or of all nodes with a label that are not final. A payload finds it in
+ * its working folder.
+ */
+export type WorkflowNodeFileInput = {
+  /**
+   * Name of the file of a node; the name of the output by default. With `label`, name of the folder with the files
+   * `0000012-OUTPUT`, which begin with the position of their node in the workflow; the label by default.
+   */
+  as?: string | null | undefined;
+  /** The job also runs if the node has not stored the output. By default its attempt fails with INPUT_MISSING. */
+  isOptional?: boolean | null | undefined;
+  /**
+   * Label of the nodes, instead of `node`. An edge in `groupEdges` must lead from it to the label of the node that reads,
+   * unless that is final. Nodes that did not store the output are left out.
+   */
+  label?: string | null | undefined;
+  /** Name of the node. The node that reads depends on its success, unless `dependsOn` has an edge with another condition. */
+  node?: string | null | undefined;
+  /** Name of the output, as the node or a node with the label declares it in `payload.outputs`. */
+  output: string;
+};
+
+/** A node of a workflow. Absent values are those of its label. */
+export type WorkflowNodeInput = {
+  /** Edges that lead to the node, each from another node. */
+  dependsOn?: Array<WorkflowDependencyInput> | null | undefined;
+  /**
+   * Outputs of other nodes that the job reads, at most 1000; a node reads at most 10,000 files in all. A node without a list
+   * has that of its label.
+   */
+  inputs?: Array<WorkflowNodeFileInput> | null | undefined;
+  /** The node runs after all nodes that are not final have ended, in any state. They cannot depend on it. */
+  isFinal?: boolean | null | undefined;
+  /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+  label?: string | null | undefined;
+  /**
+   * Number of nodes that the job may add to the workflow with `addWorkflowNodes`, 1 to 100,000; none by default. The payload
+   * needs a token (`isTokenRequired`).
+   */
+  maxAddedNodes?: number | null | undefined;
+  /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
+  name: string;
+  /**
+   * Number of edges to the node whose conditions must be met; all by default. An edge between labels counts as one. The node
+   * is submitted as soon as this many conditions are met, and skipped once this number can no longer be reached. A final node
+   * also waits until all nodes that are not final have ended; this edge is not counted here.
+   */
+  needed?: number | null | undefined;
+  /** Program that the job runs; required unless the label has one. */
+  payload?: JobPayloadInput | null | undefined;
+  /** Priority of the job within the share, -1000 to 1000. */
+  priority?: number | null | undefined;
+  /** Resources that the job needs. */
+  requirements?: JobRequirementsInput | null | undefined;
+  /** Policy by which failed attempts are repeated. The node fails when the job has no attempt left. */
+  retry?: RetryPolicyInput | null | undefined;
+};
+
 export type PilotCommandFragment = { kind: WorkerCommandKind, jobId: string | null, fence: number | null, newFence: number | null, reason: string | null };
 
 export type PilotRegisterWorkerMutationVariables = Exact<{
@@ -947,6 +1309,13 @@ export type PilotNodeFilesQueryVariables = Exact<{
 
 
 export type PilotNodeFilesQuery = { job: { nodeFiles: { nodes: Array<{ path: string, node: string, name: string, isOptional: boolean, jobId: string | null, output: { name: string, location: string, sizeBytes: number, sha256: string } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
+
+export type PilotAddWorkflowNodesMutationVariables = Exact<{
+  input: AddWorkflowNodesInput;
+}>;
+
+
+export type PilotAddWorkflowNodesMutation = { addWorkflowNodes: { nodeCount: number | null, userErrors: Array<{ code: AddWorkflowNodesUserErrorCode, message: string, path: Array<string> }> } };
 
 export type PilotLeaseWorkUnitsMutationVariables = Exact<{
   input: LeaseWorkUnitsInput;
@@ -1122,6 +1491,10 @@ export const PilotNodeFilesDocument = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
 {"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]} as unknown as DocumentNode<PilotNodeFilesQuery, PilotNodeFilesQueryVariables>;
+export const PilotAddWorkflowNodesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotAddWorkflowNodes"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"AddWorkflowNodesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"addWorkflowNodes"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodeCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<PilotAddWorkflowNodesMutation, PilotAddWorkflowNodesMutationVariables>;
 export const PilotLeaseWorkUnitsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"PilotLeaseWorkUnits"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"LeaseWorkUnitsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"leaseWorkUnits"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"units"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"fence"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},

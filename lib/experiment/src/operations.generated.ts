@@ -927,6 +927,11 @@ export type WorkflowNodeInput = {
   isFinal?: boolean | null | undefined;
   /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
   label?: string | null | undefined;
+  /**
+   * Number of nodes that the job may add to the workflow with `addWorkflowNodes`, 1 to 100,000; none by default. The payload
+   * needs a token (`isTokenRequired`).
+   */
+  maxAddedNodes?: number | null | undefined;
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   name: string;
   /**

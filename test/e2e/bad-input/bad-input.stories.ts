@@ -36,7 +36,7 @@ const goodElsewhere = [
   'withdrawSubgraph',
   'redeemSecrets',
   'reportGateway',
-  ...['leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'],
+  ...['addWorkflowNodes', 'leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'],
   ...Object.keys(identityInputs),
 ];
 

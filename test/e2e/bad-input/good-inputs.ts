@@ -153,6 +153,10 @@ export function goodInputs({
     publishWorkUnits: ['PublishWorkUnitsInput', { poolId, units: [{ key: 'a unit', payload: 'x' }] }],
     resubmitWorkUnits: ['ResubmitWorkUnitsInput', { poolId }],
     closeWorkPool: ['CloseWorkPoolInput', { poolId }],
+    addWorkflowNodes: [
+      'AddWorkflowNodesInput',
+      { ...key(), nodes: [{ name: 'x', payload: { command: 'true' } }] },
+    ],
     leaseWorkUnits: ['LeaseWorkUnitsInput', { pool: poolId }],
     completeWorkUnits: ['CompleteWorkUnitsInput', { units: [nowhere] }],
     failWorkUnits: ['FailWorkUnitsInput', { units: [nowhere] }],

@@ -80,6 +80,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   publishWorkUnits: ({ targets }) => ({ poolId: targets.pool, units: [{ key: 'attack', payload: 'x' }] }),
   closeWorkPool: ({ targets }) => ({ poolId: targets.pool }),
   resubmitWorkUnits: ({ targets }) => ({ poolId: targets.pool }),
+  addWorkflowNodes: () => ({ ...key, nodes: [{ name: 'x', payload: { command: 'true' } }] }),
   leaseWorkUnits: ({ targets }) => ({ pool: targets.pool }),
   completeWorkUnits: () => reportedUnit,
   failWorkUnits: () => reportedUnit,

@@ -43,6 +43,7 @@ const ofLogins: Rows = [named('Mutation.linkIdentity')];
 
 /** Calls of payloads, in an order in which each finds units that the payload holds. */
 const ofPayloads: Rows = [
+  named('Mutation.addWorkflowNodes'),
   named('Mutation.leaseWorkUnits'),
   named('Mutation.extendWorkUnits'),
   named('Mutation.completeWorkUnits'),

@@ -216,6 +216,7 @@ export const rows: Rows = [
   mutation('publishWorkUnits', ({ poolId }) => ({ poolId, units: [{ key: 'tested', payload: 'x' }] })),
   mutation('resubmitWorkUnits', ({ poolId }) => ({ poolId })),
   mutation('closeWorkPool', ({ poolId }) => ({ poolId })),
+  mutation('addWorkflowNodes', () => ({ idempotencyKey: 'added', nodes: [{ name: 'x', payload }] })),
   mutation('leaseWorkUnits', ({ poolId }) => ({ pool: poolId, max: 2 })),
   mutation('completeWorkUnits', ({ unitId }) => ({ units: [{ id: unitId, fence: 1 }] })),
   mutation('failWorkUnits', ({ secondUnitId }) => ({ units: [{ id: secondUnitId, fence: 1 }] })),

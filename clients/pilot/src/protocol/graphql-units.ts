@@ -1,5 +1,7 @@
 import { type ApiClient, type ClientName, createClient } from '@rhizome/client';
 import {
+  type AddWorkflowNodesInput,
+  PilotAddWorkflowNodesDocument,
   PilotCompleteWorkUnitsDocument,
   PilotExtendWorkUnitsDocument,
   PilotFailWorkUnitsDocument,
@@ -9,6 +11,7 @@ import { sorted } from './call-errors.js';
 import { CoreRefused } from './core-protocol.js';
 import type {
   LeasedWorkUnits,
+  NodesToAdd,
   UnitCalls,
   UnitCompletion,
   UnitFailure,
@@ -80,6 +83,17 @@ export class GraphqlUnits implements UnitCalls {
       this.#client.mutate(PilotExtendWorkUnitsDocument, { input: { units: [...units] } }, repeatable(signal)),
     );
     return answerOf(extendWorkUnits);
+  }
+
+  async addNodes({ idempotencyKey, nodes }: NodesToAdd, signal: AbortSignal): Promise<number> {
+    // Core checks the nodes against the schema.
+    const input = { idempotencyKey, nodes: [...nodes] as AddWorkflowNodesInput['nodes'] };
+    const { addWorkflowNodes } = await answered(signal, () =>
+      this.#client.mutate(PilotAddWorkflowNodesDocument, { input }, repeatable(signal)),
+    );
+    const [first] = addWorkflowNodes.userErrors;
+    if (first !== undefined) throw new CoreRefused(first.code, first.message);
+    return addWorkflowNodes.nodeCount ?? 0;
   }
 
   close(): Promise<void> {

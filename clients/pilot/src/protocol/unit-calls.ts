@@ -52,6 +52,12 @@ export interface UnitFailure extends UnitReport {
   readonly message?: string | undefined;
 }
 
+/** Nodes that a payload adds to its workflow, as the API takes them; core checks them. */
+export interface NodesToAdd {
+  readonly idempotencyKey: string;
+  readonly nodes: readonly object[];
+}
+
 /** An error of one report, or of all. */
 export interface UnitReportError {
   readonly code: string;
@@ -74,5 +80,7 @@ export interface UnitCalls {
   complete(units: readonly UnitCompletion[], signal: AbortSignal): Promise<UnitReportAnswer>;
   fail(units: readonly UnitFailure[], signal: AbortSignal): Promise<UnitReportAnswer>;
   extend(units: readonly UnitReport[], signal: AbortSignal): Promise<UnitReportAnswer>;
+  /** Adds nodes to the workflow of the attempt. Returns their number. A repetition adds none. */
+  addNodes(nodes: NodesToAdd, signal: AbortSignal): Promise<number>;
   close(): Promise<void>;
 }

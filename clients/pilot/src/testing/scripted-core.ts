@@ -337,6 +337,7 @@ export class ScriptedCore implements CoreProtocol {
     complete: async () => ({ acceptedIds: [], errors: [] }),
     fail: async () => ({ acceptedIds: [], errors: [] }),
     extend: async () => ({ acceptedIds: [], errors: [] }),
+    addNodes: async () => Promise.reject(new CoreRefused('WORKFLOW_NOT_FOUND', 'The job runs no node.')),
     close: async () => undefined,
   };
 

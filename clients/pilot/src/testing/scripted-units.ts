@@ -53,6 +53,15 @@ export class ScriptedUnits implements UnitCalls {
     return { units, isDrained: units.length === 0 && !this.isOpen, leaseSeconds: this.leaseSeconds };
   };
 
+  /** Calls that add nodes, each once for its key. */
+  readonly added = new Map<string, readonly object[]>();
+
+  readonly addNodes: UnitCalls['addNodes'] = async ({ idempotencyKey, nodes }) => {
+    if (nodes.length === 0) throw new CoreRefused('INVALID_VALUE', 'nodes: 0 entries are too few');
+    this.added.set(idempotencyKey, nodes);
+    return nodes.length;
+  };
+
   readonly complete = (units: readonly UnitCompletion[]) => this.#report(units, this.completed);
 
   readonly fail = (units: readonly UnitFailure[]) => this.#report(units, this.failed);

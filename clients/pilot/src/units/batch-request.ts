@@ -24,6 +24,15 @@ export interface BatchRequest {
   /** Names of requests for batches that are no longer wanted. */
   readonly withdrawn: readonly string[];
   readonly lease: BatchLease | undefined;
+  readonly nodes: AddedNodesFile | undefined;
+}
+
+/** A request to add nodes to the workflow. */
+export interface AddedNodesFile {
+  /** Idempotency key. */
+  readonly key: string;
+  /** Name of the file with the nodes among the files of the batches. */
+  readonly file: string;
 }
 
 /** A request for a batch. */
@@ -44,6 +53,7 @@ const forms = {
   extend: /^(\S{1,200}) (\d{1,15})$/,
   seen: /^([\w-]{1,100})$/,
   withdraw: /^([\w-]{1,100})$/,
+  nodes: /^([\w-]{1,100}) (\S{1,200})$/,
   lease: /^(\d{1,4}) (\d{1,5}) (lines|files) (.{1,200})$/,
 } as const;
 
@@ -57,8 +67,9 @@ export function parseBatchRequest(text: string): BatchRequest | 'incomplete' | '
   const seen: string[] = [];
   const withdrawn: string[] = [];
   let lease: BatchLease | undefined;
+  let nodes: AddedNodesFile | undefined;
   for (const line of lines) {
-    const [, verb, rest = ''] = /^(complete|fail|extend|seen|withdraw|lease) (.+)$/.exec(line) ?? [];
+    const [, verb, rest = ''] = /^(complete|fail|extend|seen|withdraw|nodes|lease) (.+)$/.exec(line) ?? [];
     const values = verb === undefined ? null : forms[verb as keyof typeof forms].exec(rest);
     if (!values) return 'invalid';
     const [, first = '', second = '', third = '', fourth = '', fifth = ''] = values;
@@ -69,12 +80,13 @@ export function parseBatchRequest(text: string): BatchRequest | 'incomplete' | '
     else if (verb === 'extend') extended.push(unit);
     else if (verb === 'seen') seen.push(first);
     else if (verb === 'withdraw') withdrawn.push(first);
+    else if (verb === 'nodes') nodes = { file: first, key: second };
     else
       lease = { pool: fourth, max: Number(first), waitSeconds: Number(second), asLines: third === 'lines' };
   }
   const hasReports = completed.length + failed.length + extended.length > 0;
-  if (lease && hasReports) return 'invalid';
-  return { completed, failed, extended, seen, withdrawn, lease };
+  if ((lease && (hasReports || nodes)) || (nodes && hasReports)) return 'invalid';
+  return { completed, failed, extended, seen, withdrawn, lease, nodes };
 }
 
 /** Given in hundredths. */

@@ -6,6 +6,7 @@ import type { UnitFailure, UnitReportAnswer } from '../protocol/unit-calls.js';
 import { type BatchFiles, ResultRefused } from './batch-files.js';
 import { BatchLeases } from './batch-leases.js';
 import {
+  type AddedNodesFile,
   type BatchCompletion,
   type BatchLease,
   type BatchRequest,
@@ -191,8 +192,9 @@ export class UnitBatches {
   /** Reports units. Nobody waits for an answer about extensions. */
   async #report(request: BatchRequest, signal: AbortSignal): Promise<RequestAnswer | undefined> {
     const { service, files } = this.#parts;
-    const { completed, failed, extended } = request;
+    const { completed, failed, extended, nodes } = request;
     await this.#removeSeen(request);
+    if (nodes) return this.#addNodes(nodes, signal);
     if (extended.length > 0) await service.extend(extended, signal);
     if (completed.length + failed.length === 0) return undefined;
     const { units, refused } = await this.#withResults(completed);
@@ -211,6 +213,20 @@ export class UnitBatches {
       message: `reported ${done.acceptedIds.length} ${lost.length}`,
       lines: problems.map((message) => `problem ${message}`),
     };
+  }
+
+  /** Adds the nodes of a file. A repetition, as by another pilot, adds none. */
+  async #addNodes({ key, file }: AddedNodesFile, signal: AbortSignal): Promise<RequestAnswer> {
+    const { service, files } = this.#parts;
+    try {
+      const idempotencyKey = key;
+      const count = await service.addNodes({ idempotencyKey, nodes: await files.nodes(file) }, signal);
+      await files.removeNodes(file);
+      return { code: exits.done, message: `${count} nodes are added if the attempt succeeds` };
+    } catch (error) {
+      if (!(error instanceof ResultRefused)) throw error;
+      return { code: exits.refused, message: error.message };
+    }
   }
 
   /** Adds the results; a unit whose result is refused has failed. */

@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import type {
   LeasedWorkUnit,
   LeasedWorkUnits,
+  NodesToAdd,
   UnitCalls,
   UnitCompletion,
   UnitFailure,
@@ -48,6 +49,10 @@ export class UnitService {
 
   extend(units: readonly UnitReport[], signal: AbortSignal): Promise<UnitReportAnswer> {
     return reportUnits(units, (some) => this.#answered(() => this.#calls.extend(some, signal), signal));
+  }
+
+  addNodes(nodes: NodesToAdd, signal: AbortSignal): Promise<number> {
+    return this.#answered(() => this.#calls.addNodes(nodes, signal), signal);
   }
 
   /** Returns units that did not reach the payload. Never rejects. */

@@ -60,6 +60,31 @@ describe('rhizome-job units', () => {
     ]);
   });
 
+  it('adds the nodes of a file to the workflow, and says why it does not', async () => {
+    const units = new ScriptedUnits();
+    const log = await run(
+      `printf '[{"name": "a\\\\tb"}, {"name": "c"}]' >list.json; echo '{"nodes": []}' >none.json; echo x >bad.json
+      rhizome-job nodes add --key fits list.json; echo code $?
+      rhizome-job nodes add none.json; echo code $?
+      rhizome-job nodes add bad.json 2>&1 | cut -c1-35; rhizome-job nodes add missing.json; echo code $?
+      ls "$RHIZOME_UNITS/batches" | grep -c fits`,
+      units,
+    );
+    expect(log).toBe(
+      [
+        ...['rhizome-job: 2 nodes are added if the attempt succeeds', 'code 0'],
+        ...['rhizome-job: nodes: 0 entries are too few', 'code 65'],
+        ...[
+          'rhizome-job: the file is not JSON: ',
+          'rhizome-job: "missing.json" cannot be read',
+          'code 65',
+          '0\n',
+        ],
+      ].join('\n'),
+    );
+    expect([...units.added]).toEqual([['fits', [{ name: 'a\tb' }, { name: 'c' }]]]);
+  });
+
   it('hands a batch to the command as lines', async () => {
     const units = new ScriptedUnits(['one', 'two\n', 'four']);
     const log = await run('rhizome-job units --pool slices --max 4 --lines tr a-z A-Z; echo code $?', units);

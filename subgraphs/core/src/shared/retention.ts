@@ -21,6 +21,8 @@ export const retention = {
   downtime: 30 * 86_400,
   /** Part of a workflow; a workflow is sealed, or cancelled, within 7 days. */
   workflowPart: 8 * 86_400,
+  /** Node that a payload of a workflow adds; it is stored apart until the attempt ends. */
+  addedNode: 90 * 86_400,
   /** Decision about a fleet. */
   fleetDecision: 30 * 86_400,
   /** Key of a published work unit. */

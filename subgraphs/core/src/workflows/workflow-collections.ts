@@ -1,3 +1,4 @@
+import { addedNodesCollection } from './model/added-node.document.js';
 import { edgesCollection } from './model/edges.document.js';
 import { nodesCollection } from './model/node.document.js';
 import { partsCollection } from './model/part.document.js';
@@ -9,4 +10,5 @@ export const workflowCollections = [
   nodesCollection,
   edgesCollection,
   partsCollection,
+  addedNodesCollection,
 ] as const;

@@ -1,6 +1,7 @@
 /** Services of workflows for resolvers. Types only. */
 import type { WorkflowClones } from './clone/workflow-clone.service.js';
 import type { WorkflowCommands } from './control/workflow-commands.service.js';
+import type { NodeAdditions } from './grow/node-additions.service.js';
 import type { WorkflowParts } from './parts/workflow-parts.service.js';
 import type { WorkflowSeals } from './parts/workflow-seal.service.js';
 import type { WorkflowSubmits } from './submit/workflow-submit.service.js';
@@ -14,6 +15,7 @@ export interface WorkflowServices {
   readonly parts: WorkflowParts;
   readonly seals: WorkflowSeals;
   readonly commands: WorkflowCommands;
+  readonly additions: NodeAdditions;
   readonly clones: WorkflowClones;
   readonly views: Workflows;
   readonly labelLayers: LabelLayers;

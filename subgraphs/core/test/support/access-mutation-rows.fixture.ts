@@ -266,6 +266,13 @@ export const mutationRows: Readonly<Record<string, Row>> = {
   'Mutation.publishWorkUnits': poolChange('publishWorkUnits', { units: [{ key: 'mine', payload: 'x' }] }),
   'Mutation.closeWorkPool': poolChange('closeWorkPool'),
   'Mutation.resubmitWorkUnits': poolChange('resubmitWorkUnits'),
+  'Mutation.addWorkflowNodes': {
+    text: `${input('addWorkflowNodes')} { nodeCount } }`,
+    variables: () => ({
+      input: { idempotencyKey: 'x', nodes: [{ name: 'x', payload: { command: 'true' } }] },
+    }),
+    outcomes: 'r r r r r r',
+  },
   'Mutation.leaseWorkUnits': {
     text: `${input('leaseWorkUnits')} { units { id } } }`,
     variables: ({ poolId }) => ({ input: { pool: poolId } }),

@@ -8,7 +8,7 @@ import { WorkerCalls } from './worker-calls.fixture.js';
 
 const workerId = 'worker_01AAAAAAAAAAAAAAAAAAAAAAAA';
 /** The worker by its own credential: others get no jobs with a token. */
-const holder = createPrincipal({
+export const holder = createPrincipal({
   ...{ kind: 'PILOT', subject: `worker:${workerId}`, tokenKind: 'WORKER', queue: 'north', worker: workerId },
   grants: [{ experiment: '*', roles: ['PILOT'] }],
   expiresAt: new Date('2099-01-01T00:00:00Z'),

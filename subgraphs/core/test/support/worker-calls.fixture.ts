@@ -83,13 +83,14 @@ export class WorkerCalls {
     return jobs;
   }
 
-  async finish(jobs: readonly JobRef[]): Promise<void> {
-    if (jobs.length > 0) await this.#call('finishJobs', { jobs: jobs.map(refOf) }, 'acceptedIds');
+  async finish(jobs: readonly JobRef[], outputs: readonly object[] = []): Promise<void> {
+    const finished = jobs.map((job) => ({ ...refOf(job), ...(outputs.length > 0 ? { outputs } : {}) }));
+    if (jobs.length > 0) await this.#call('finishJobs', { jobs: finished }, 'acceptedIds');
     for (const { id } of jobs) this.#held.delete(id);
   }
 
-  async fail(jobs: readonly JobRef[]): Promise<void> {
-    const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message: 'exit code 1', isRetryable: false };
+  async fail(jobs: readonly JobRef[], isRetryable = false): Promise<void> {
+    const error = { family: 'PAYLOAD', code: 'EXIT_CODE', message: 'exit code 1', isRetryable };
     const failed = jobs.map((job) => ({ ...refOf(job), error }));
     if (jobs.length > 0) await this.#call('failJobs', { jobs: failed }, 'acceptedIds');
     for (const { id } of jobs) this.#held.delete(id);

@@ -107,11 +107,12 @@ export function stepProcess(
     reset: counted((...args) => stores.steps.reset(...args)),
   });
   const { nodes, edges } = stores;
+  const added = instead(stores.added, { drop: counted((...args) => stores.added.drop(...args)) });
   const insertNew = counted((batch: Parameters<JobsRepository['insertNew']>[0]) => jobs.insertNew(batch));
   const clock = systemClock;
-  const writer = new StepWriter({ nodes, edges, steps, jobs: { insertNew }, clock });
+  const writer = new StepWriter({ nodes, edges, steps, added, jobs: { insertNew }, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, consents: { allows }, now: () => clock.now() });
+  const next = new NextChange({ nodes, edges, jobs, consents: { allows }, now: () => clock.now() });
   const advance = async (id: string): Promise<void> => {
     await journal.changeAll(id, (workflow) => next.of(workflow), never);
   };

@@ -65,7 +65,7 @@ export function submitProcess(
   const submissions = instead(keys, { reserve: counted((...args) => keys.reserve(...args)) });
   const jobs = new JobsRepository(collection(db, jobsCollection));
   const clock = systemClock;
-  const writer = new StepWriter({ nodes, edges, steps: stores.steps, jobs, clock });
+  const writer = new StepWriter({ nodes, edges, steps: stores.steps, added: stores.added, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
   const parts = new PartStore({ nodes, parts: pieces, classes, journal, clock });
   const experiments = {

@@ -161,8 +161,8 @@ describe('a process that is killed at a write', () => {
     await finish(id, firstFails);
     const ended = await stores.nodes.page(id, {}, { first: 100, after: null });
     const jobsBefore = await db.collection(jobsCollection.name).countDocuments();
-    const { nodes, edges: stored, steps } = stores;
-    await new StepWriter({ nodes, edges: stored, steps, jobs, clock: systemClock }).apply(
+    const { nodes, edges: stored, steps, added } = stores;
+    await new StepWriter({ nodes, edges: stored, steps, added, jobs, clock: systemClock }).apply(
       recorded,
       recorded.open,
     );
@@ -221,7 +221,7 @@ describe('a process that is killed while it submits', () => {
     const stores = workflowStores(own);
     const workflow = await stores.workflows.find(id);
     const { nodes } = await stores.nodes.page(id, {}, { first: 100, after: null });
-    const edges = joinBlocks(5, await stores.edges.all(id, 5));
+    const edges = joinBlocks(5, workflow ? await stores.edges.all(workflow) : []);
     return {
       ...{ state: workflow?.state, layers: workflow?.layers, groups: workflow?.groups },
       groupEdges: workflow?.groupEdges,

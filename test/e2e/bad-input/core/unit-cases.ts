@@ -42,7 +42,7 @@ export const units = [
     ['an unknown unit', 'unitIds', ['unit_x'], { at: 'unitIds.0', code: 'UNIT_NOT_FOUND', names: 'unit_x' }],
   ]),
   // These calls need the token of an attempt; other tests cover their inputs.
-  ...['leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'].flatMap((mutation) =>
-    casesOf(mutation, 'INVALID_VALUE', [unknownField]),
+  ...['addWorkflowNodes', 'leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'].flatMap(
+    (mutation) => casesOf(mutation, 'INVALID_VALUE', [unknownField]),
   ),
 ];

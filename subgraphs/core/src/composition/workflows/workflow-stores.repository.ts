@@ -1,5 +1,6 @@
 /** Stores of workflows on one database. */
 import type { Db } from 'mongodb';
+import { AddedNodesRepository } from '../../workflows/store/added-nodes.repository.js';
 import { EdgesRepository } from '../../workflows/store/edges.repository.js';
 import { NodesRepository } from '../../workflows/store/nodes.repository.js';
 import { PartsRepository } from '../../workflows/store/parts.repository.js';
@@ -13,6 +14,7 @@ export interface WorkflowStores {
   readonly edges: EdgesRepository;
   readonly steps: StepsRepository;
   readonly parts: PartsRepository;
+  readonly added: AddedNodesRepository;
 }
 
 /** Creates the repositories. */
@@ -23,5 +25,6 @@ export function workflowStores(db: Db): WorkflowStores {
     edges: new EdgesRepository(db),
     steps: new StepsRepository(db),
     parts: new PartsRepository(db),
+    added: new AddedNodesRepository(db),
   };
 }

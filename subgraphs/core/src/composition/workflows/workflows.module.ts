@@ -4,6 +4,7 @@ import type { EventHandler } from '../../jobs/transitions/event-work.js';
 import { WorkflowClones } from '../../workflows/clone/workflow-clone.service.js';
 import { WorkflowCommands } from '../../workflows/control/workflow-commands.service.js';
 import type { WorkflowCommandsOptions } from '../../workflows/control/workflow-commands.service.js';
+import { NodeAdditions } from '../../workflows/grow/node-additions.service.js';
 import { PartStore } from '../../workflows/parts/part-store.js';
 import { WorkflowParts } from '../../workflows/parts/workflow-parts.service.js';
 import { WorkflowSeals } from '../../workflows/parts/workflow-seal.service.js';
@@ -54,10 +55,10 @@ export interface WorkflowsModuleOptions
 /** Creates the services. */
 export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModule {
   const { stores, jobs, writer: transitions, access, quota, leader, onWritten, config, clock, log } = options;
-  const { workflows, nodes, edges, steps, parts: pieces } = stores;
-  const writer = new StepWriter({ nodes, edges, steps, jobs, clock });
+  const { workflows, nodes, edges, steps, added, parts: pieces } = stores;
+  const writer = new StepWriter({ nodes, edges, steps, added, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, consents: options.consents, now: () => clock.now() });
+  const next = new NextChange({ nodes, edges, jobs, consents: options.consents, now: () => clock.now() });
   const stops = new NodeStops({ workflows, nodes, jobs, writer: transitions });
   const work = new WorkflowWork({
     ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },
@@ -74,6 +75,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
       ...{ workflows, nodes, journal, writer, stops, access, quota, clock },
       ...{ classes: options.classes, queues: options.queues },
     }),
+    additions: new NodeAdditions({ ...options, ...own, added, jobs }),
     clones: new WorkflowClones({ ...options, ...own }),
     views: new Workflows({ workflows, nodes, edges, clock }),
     labelLayers: new LabelLayers({ nodes, edges }),

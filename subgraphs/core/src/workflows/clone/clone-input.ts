@@ -144,7 +144,7 @@ export class LabelChanges {
 
   /** Node of the clone: it waits, with the numbers that it had at first. */
   cloned(node: NodeDocument, { id, at, by, priorities }: CloneHead): NodeDocument {
-    const { index, name, label, isFinal, depth, total, needed, job } = node;
+    const { index, name, label, isFinal, depth, total, needed, maxAdded, job } = node;
     const { payload, priority: own } = job;
     const { nodeInputs } = payload;
     const usual = own === priorities.before ? priorities.after : own;
@@ -154,6 +154,7 @@ export class LabelChanges {
       ...{ index, name, label, isFinal, depth, total, needed, met: 0, lost: 0, step: 0, run: 1 },
       state: waitingState({ total, needed, met: 0, lost: 0 }),
       requestedBy: by,
+      ...(maxAdded === undefined ? {} : { maxAdded }),
       job: {
         ...job,
         ...this.of(label, job),

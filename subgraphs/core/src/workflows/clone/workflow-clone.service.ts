@@ -13,7 +13,8 @@ import { keyReused } from '../../jobs/submit/submit.service.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { changeable } from '../control/workflow-access.js';
 import { nodesPerBlock } from '../model/edges.js';
-import { countsOf, nodesIn, sourcesOf } from '../model/node-rules.js';
+import { submittedNodes } from '../model/additions.js';
+import { countsOf, nodesIn, noNodes, placeKey, sourcesOf } from '../model/node-rules.js';
 import { type WorkflowDocument, workflowSchemaVersion } from '../model/workflow.document.js';
 import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import type { Journal } from '../run/journal.js';
@@ -96,18 +97,38 @@ export class WorkflowClones {
     const labels = new LabelChanges(spec.nodeLabels ?? []);
     const kinds = await this.#check(source, labels, reserved !== null, errors);
     if (!errors.isEmpty) return refused(errors);
-    const { nodes: jobs, bytes = 0, experiment, owner } = source;
+    const size = await this.#submitted(source);
+    const { nodes: jobs, bytes = 0, experiment, owner } = size;
     if (!reserved) await this.#options.quota.charge(experiment, owner, { jobs, bytes });
     reserved ??= await submissions.reserve({
       ...{ _id: key, schemaVersion: submissionSchemaVersion, revision: 1, createdAt: clock.now(), digest },
       ...{ batchId: ids.next('workflow'), count: 0, refused: [] },
     });
     if (reserved.digest !== digest) return reused(idempotencyKey, false);
-    const document = documentOf(source, spec, { id: reserved.batchId, now: clock.now() });
+    const document = documentOf(size, spec, { id: reserved.batchId, now: clock.now() });
     const workflow = await this.#write(source, document, { labels, by: principal.subject });
     if (!workflow || isAbandoned(workflow)) return reused(idempotencyKey, true);
     const warnings = await placementWarnings(this.#options, workflow, kinds.first, kinds.count);
     return { workflow, warnings, userErrors: [] };
+  }
+
+  /** The workflow without the nodes that payloads have added: those of the clone add theirs. */
+  async #submitted(source: WorkflowDocument): Promise<WorkflowDocument> {
+    const nodes = submittedNodes(source);
+    if (nodes === source.nodes) return source;
+    const { _id, additions = [], bytes, groupEdges } = source;
+    const counts = new Map(
+      (await this.#options.nodes.groupCounts(_id, nodes)).map((group) => [placeKey(group), group]),
+    );
+    const groups = source.groups.flatMap((group) => {
+      const found = counts.get(placeKey(group));
+      return found ? [{ ...group, counts: { ...noNodes, WAITING: found.nodes } }] : [];
+    });
+    const added = additions.flatMap(({ calls }) => calls.filter(({ first }) => first !== undefined));
+    const left = (bytes ?? 0) - added.reduce((sum, call) => sum + call.bytes, 0);
+    const layers = Math.max(...[...counts.values()].map(({ depth }) => depth + 1));
+    const edges = groupEdges.map((edge) => undecided(edge, source.groups, groups));
+    return { ...source, nodes, bytes: left, layers, groups, groupEdges: edges };
   }
 
   /** Checks what may have changed since the workflow was submitted. A repeated clone goes on. */
@@ -164,7 +185,7 @@ export class WorkflowClones {
       await nodes.insert(page.map((node) => labels.cloned(node, { id, at, by, priorities })));
     await classes.ensure(labels.classes, at);
     for (let first = 0; first < clone.nodes; first += nodesPerBlock) {
-      const [block] = (await edges.containing(source._id, [first])).values();
+      const [block] = (await edges.containing(source, [first])).values();
       if (!block) throw new Error(`the edges of nodes ${first} to ${first + nodesPerBlock} do not exist`);
       await edges.insert(id, [block], at);
     }

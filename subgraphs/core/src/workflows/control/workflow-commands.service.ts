@@ -202,6 +202,7 @@ export class WorkflowCommands {
       if (seeds.length === 0) return retries && { patch: retries };
       const reset = resetNodes(graph, seeds, named ? 'ALL' : 'UNDONE');
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
+      if (await this.#hasGrown(workflow, reset, errors)) return undefined;
       const changed = changes && (await this.#changes.of(workflow, seeds, changes, errors));
       if (!errors.isEmpty) return undefined;
       await charge(workflow, graph, reset);
@@ -257,6 +258,23 @@ export class WorkflowCommands {
     const [node] = await this.#options.nodes.findMany([nodeIdOf(_id, running)]);
     if (!node) throw new Error(`node ${running} of ${_id} does not exist`);
     nodeConflict(errors, node, 'run again with the nodes before it', 'one that does not run');
+    return true;
+  }
+
+  /** Adds an error if a node that would begin again has added nodes: it would add others. */
+  async #hasGrown(
+    { _id, additions = [] }: WorkflowDocument,
+    reset: ReadonlySet<number>,
+    errors: NodeErrors,
+  ): Promise<boolean> {
+    const found = additions.find(
+      ({ by, calls }) => reset.has(by) && calls.some(({ first }) => first !== undefined),
+    );
+    if (!found) return false;
+    const [node] = await this.#options.nodes.findMany([nodeIdOf(_id, found.by)]);
+    if (!node) throw new Error(`node ${found.by} of ${_id} does not exist`);
+    const text = `nodes: ${JSON.stringify(node.name)} has added nodes and cannot run again; retry what it added, or clone the workflow`;
+    errors.report('NODE_STATE_CONFLICT', ['nodes'], text);
     return true;
   }
 

@@ -13,7 +13,8 @@ import { shownState } from '../model/workflow.types.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import { nodeJobIds } from '../run/node-jobs.js';
 import type { NodeView } from '../views/workflows.service.js';
-import { workflowLoader } from './workflow-loader.js';
+import { nodeIdOf } from '../model/node.document.js';
+import { nodeLoader, workflowLoader } from './workflow-loader.js';
 
 type Types =
   | 'Query'
@@ -88,6 +89,9 @@ const node: NonNullable<Resolvers['WorkflowNode']> = {
   jobId: jobIdOf,
   submittedAt: ({ submittedAt }) => submittedAt ?? null,
   endedAt: ({ endedAt }) => endedAt ?? null,
+  maxAddedNodes: ({ maxAdded }) => maxAdded ?? null,
+  addedBy: ({ workflowId, addedBy }, _args, { loaders }) =>
+    addedBy === undefined ? null : loaders.load(nodeLoader, nodeIdOf(workflowId, addedBy)),
   reason: (of, _args, context) =>
     context.core.workflows.views.reasonOf(of, () => context.loaders.load(workflowLoader, of.workflowId)),
   endedBy: ({ by: subject }) => (subject === undefined ? null : { subject }),
@@ -121,6 +125,8 @@ export const workflowResolvers: Pick<Resolvers, Types> = {
         ...command,
         changes: retryChangesOf({ requirements, payload }),
       }),
+    addWorkflowNodes: (_parent, { input }, { core, principal }) =>
+      core.workflows.additions.add(principal, input),
     cloneWorkflow: (_parent, { input: { nodeLabels, ...spec } }, { core, principal }) =>
       core.workflows.clones.clone(principal, {
         ...spec,
@@ -192,6 +198,14 @@ export const workflowPolicies: Policies = {
   'Mutation.cancelWorkflow': { action: 'job:cancel' },
   'Mutation.retryWorkflow': { action: 'job:retry' },
   'Mutation.markWorkflowNodes': { action: 'job:retry' },
+  // The service checks that its worker holds the job.
+  'Mutation.addWorkflowNodes': {
+    own: {
+      rule: 'nodes are added by the token of an attempt only',
+      holds: ({ principal }) => principal.attempt !== undefined,
+    },
+    attempts: true,
+  },
   'Mutation.cloneWorkflow': { action: 'task:submit' },
   'Workflow.__resolveReference': { action: 'task:read' },
   'Workflow.share': shareOfPolicy,

@@ -37,6 +37,8 @@ export function waitingState({ total, needed, met, lost }: NodeNumbers): 'WAITIN
 export interface NodePlace {
   readonly label: string;
   readonly isFinal: boolean;
+  /** Set for a node that a payload added: no edge of groups leads to it. */
+  readonly isAdded?: boolean;
 }
 
 /** No nodes. */
@@ -81,6 +83,7 @@ export function leadsFrom({ from }: Pick<StoredGroupEdge, 'from'>, node: NodePla
 
 /** True if an edge of groups leads to a node. */
 export function leadsTo({ to }: Pick<StoredGroupEdge, 'to'>, node: NodePlace): boolean {
+  if (node.isAdded === true) return false;
   return to === undefined ? node.isFinal : !node.isFinal && to === node.label;
 }
 
@@ -107,8 +110,8 @@ export function endStateOf(
 }
 
 /** Key that is equal for nodes of one group. */
-export function placeKey({ label, isFinal }: NodePlace): string {
-  return `${isFinal} ${label}`;
+export function placeKey({ label, isFinal, isAdded }: NodePlace): string {
+  return `${isFinal} ${isAdded === true} ${label}`;
 }
 
 /** Positions of nodes by group, each with the first of its nodes. */
@@ -129,6 +132,22 @@ export function membersOf<Node extends NodePlace>(
     else members.set(place, [at]);
   }
   return members;
+}
+
+/**
+ * Edges of groups after nodes were added. One that needed all nodes of its groups needs the added ones, too;
+ * one that is decided stays so.
+ */
+export function grownEdges(
+  edges: readonly StoredGroupEdge[],
+  before: readonly StoredNodeGroup[],
+  after: readonly StoredNodeGroup[],
+): readonly StoredGroupEdge[] {
+  return edges.map((edge) => {
+    if (edge.outcome || edge.condition === 'FAILED') return edge;
+    const [all, more] = [before, after].map((groups) => nodesIn(countsOf(sourcesOf(edge, groups))));
+    return edge.needed === all && more !== undefined ? { ...edge, needed: more } : edge;
+  });
 }
 
 /** Groups with the nodes of others, all of which wait. */

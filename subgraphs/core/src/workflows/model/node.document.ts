@@ -52,6 +52,10 @@ export interface NodeDocument {
   readonly by?: string;
   /** Principal that asked for the current run; absent for the submitter. */
   readonly requestedBy?: string;
+  /** Most nodes that its job may add; absent for none. */
+  readonly maxAdded?: number;
+  /** Position of the node that added it; absent for a node that was submitted. */
+  readonly addedBy?: number;
   readonly job: StoredNodeJob;
 }
 
@@ -84,6 +88,8 @@ export const nodeFields = {
   reason: 1,
   by: 1,
   requestedBy: 1,
+  maxAdded: 1,
+  addedBy: 1,
 } as const satisfies Record<Exclude<keyof NodeFacts, '_id'>, 1>;
 
 /** Identifier of a node. */
@@ -102,8 +108,8 @@ export function nodeRefOf(id: string): { readonly workflowId: string; readonly i
 const text = { bsonType: 'string', minLength: 1 } as const;
 const count = { bsonType: 'number', minimum: 0 } as const;
 
-/** Version of the stored form; version 2 added the principal that asked for a run. */
-export const nodeSchemaVersion = 2;
+/** Version of the stored form; version 2 added the principal that asked for a run, version 3 added nodes. */
+export const nodeSchemaVersion = 3;
 
 /** Nodes of workflows. */
 export const nodesCollection = defineCollection<NodeDocument>({
@@ -151,6 +157,8 @@ export const nodesCollection = defineCollection<NodeDocument>({
       reason: { bsonType: 'string' },
       by: text,
       requestedBy: text,
+      maxAdded: count,
+      addedBy: count,
       job: { bsonType: 'object' },
     },
   },

@@ -1,4 +1,5 @@
 import { baseFields, defineCollection } from '@rhizome/mongo';
+import { maxAdders, type StoredAddition } from './additions.js';
 import { workflowStates, type StoredGroupEdge, type StoredNodeGroup } from './workflow.types.js';
 import type { StoredStep, WorkflowState } from './workflow.types.js';
 
@@ -72,6 +73,8 @@ export interface WorkflowDocument {
   readonly open?: StoredStep;
   /** Until then, the leader takes no step, so that a command which lost against its steps may be recorded. */
   readonly claimedUntil?: Date;
+  /** Nodes that payloads add, by the node that adds them; absent for none. */
+  readonly additions?: readonly StoredAddition[];
   /** Workflow whose graph it repeats. */
   readonly clonedFrom?: string;
   readonly sealedAt?: Date;
@@ -84,7 +87,7 @@ export interface WorkflowDocument {
   readonly cancel?: StoredWorkflowCommand & { readonly withFinal: boolean };
 }
 
-/** Fields that callers see: all but those of steps, parts and retries; the open step may be large. */
+/** Fields that callers see: all but those of steps, parts, additions and retries, which may be large. */
 export const workflowFields = {
   schemaVersion: 1,
   revision: 1,
@@ -112,7 +115,10 @@ export const workflowFields = {
   pause: 1,
   cancel: 1,
 } as const satisfies Record<
-  Exclude<keyof WorkflowDocument, '_id' | 'open' | 'claimedUntil' | 'parts' | 'isSealing' | 'retries'>,
+  Exclude<
+    keyof WorkflowDocument,
+    '_id' | 'open' | 'additions' | 'claimedUntil' | 'parts' | 'isSealing' | 'retries'
+  >,
   1
 >;
 
@@ -125,7 +131,7 @@ export const maxParts = 201;
 /** Most retries with keys that are kept. */
 export const maxRetries = 100;
 
-/** Version of the stored form; version 2 added parts and retries, version 3 clones. */
+/** Version of the stored form; version 2 added parts and retries, version 3 clones and additions. */
 export const workflowSchemaVersion = 3;
 
 /** Workflows of all experiments. */
@@ -171,6 +177,7 @@ export const workflowsCollection = defineCollection<WorkflowDocument>({
       groupEdges: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: 1001 },
       step: count,
       open: { bsonType: 'object', required: ['kind', 'at'] },
+      additions: { bsonType: 'array', items: { bsonType: 'object' }, maxItems: maxAdders },
       claimedUntil: { bsonType: 'date' },
       clonedFrom: text,
       sealedAt: { bsonType: 'date' },

@@ -138,6 +138,12 @@ export interface ChangedNodes {
 export type StepContent =
   | { readonly kind: 'ENDS'; readonly ends: readonly NodeEnd[] }
   | { readonly kind: 'RELEASE'; readonly nodes: readonly number[] }
+  | {
+      readonly kind: 'ADD';
+      /** Position in the additions of the workflow, and of the call in these. */
+      readonly addition: number;
+      readonly call: number;
+    }
   | { readonly kind: 'GROUP'; readonly edge: number; readonly outcome: EdgeOutcome }
   | {
       readonly kind: 'RESET';

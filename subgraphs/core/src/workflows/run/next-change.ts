@@ -1,6 +1,9 @@
 /** Decides about the next step of an active workflow, from what its nodes say. */
 import type { SubmissionConsents } from '../../jobs/ports.js';
+import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
+import { blockStart, segmentsOf, type StoredAddition, withoutPending } from '../model/additions.js';
 import type { EdgeBlock } from '../model/edges.js';
+import { nodeIdOf } from '../model/node.document.js';
 import {
   countsOf,
   endedIn,
@@ -18,15 +21,18 @@ import {
   type StoredNodeState,
   type WorkflowState,
 } from '../model/workflow.types.js';
-import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
+import type { EdgesRepository } from '../store/edges.repository.js';
 import type { EndingNode, NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowPatch } from '../store/workflows.repository.js';
 import type { WorkflowChange } from './journal.js';
+import { grownBy } from './growth.js';
+import { nodeJobIds } from './node-jobs.js';
 
 /** Dependencies of {@link NextChange}. */
 export interface NextChangeOptions {
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
+  readonly jobs: Pick<JobsRepository, 'find'>;
   readonly consents: Pick<SubmissionConsents, 'allows'>;
   readonly now: () => Date;
 }
@@ -63,13 +69,47 @@ export class NextChange {
   }
 
   async #ends(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
-    const { _id, groups } = workflow;
-    const found = await this.#withFewEdges(_id, await this.#ending(workflow));
+    const { groups, additions } = workflow;
+    const found = await this.#withFewEdges(workflow, await this.#ending(workflow));
     if (found.length === 0) return undefined;
+    const growth = additions && (await this.#growth(workflow, found));
+    if (growth) return growth;
     const ends = found.map((node) => endOf(node, workflow));
     const moves = found.map((node, at) => ({ ...node, to: ends[at]?.state as EndedNodeState }));
     const after = movedGroups(groups, moves);
-    return { step: { kind: 'ENDS', ends }, patch: { groups: after, ...this.#failurePause(workflow, after) } };
+    const ended = new Set(found.map(({ index }) => index));
+    const kept = additions ? { additions: withoutPending(additions, ended) } : {};
+    const patch = { groups: after, ...kept, ...this.#failurePause(workflow, after) };
+    return { step: { kind: 'ENDS', ends }, patch };
+  }
+
+  /** Nodes that one of these has added, before it ends: the attempt that added them has succeeded. */
+  async #growth(
+    workflow: WorkflowDocument,
+    found: readonly EndingNode[],
+  ): Promise<WorkflowChange | undefined> {
+    if (workflow.state === 'CANCELLING') return undefined;
+    const succeeded = new Set(
+      found.flatMap(({ index, state, outcome }) =>
+        state === 'ENDING' && outcome === 'SUCCEEDED' ? [index] : [],
+      ),
+    );
+    for (const [at, addition] of (workflow.additions ?? []).entries()) {
+      const call = addition.calls.findIndex(({ first }) => first === undefined);
+      if (call < 0 || !succeeded.has(addition.by) || !(await this.#counts(workflow, addition))) continue;
+      return grownBy(workflow, at, call);
+    }
+    return undefined;
+  }
+
+  /** True if the attempt that added nodes is the one that succeeded. */
+  async #counts({ _id }: WorkflowDocument, { by, run, attempt }: StoredAddition): Promise<boolean> {
+    const { nodes, jobs } = this.#options;
+    const [node] = await nodes.findMany([nodeIdOf(_id, by)]);
+    const jobId = node && nodeJobIds(_id)(node);
+    if (jobId === undefined || node?.run !== run) return false;
+    const [job] = await jobs.find([jobId], { attempt: 1, state: 1 });
+    return job?.attempt === attempt && job.state === 'FINISHED';
   }
 
   /** Nodes that end now: their jobs have ended, they are doomed, or the workflow is cancelled. */
@@ -84,15 +124,19 @@ export class NextChange {
     return nodes.inStates(_id, ['ENDING', 'DOOMED'], maxNodes);
   }
 
-  async #withFewEdges(workflowId: string, found: readonly EndingNode[]): Promise<readonly EndingNode[]> {
+  async #withFewEdges(
+    workflow: WorkflowDocument,
+    found: readonly EndingNode[],
+  ): Promise<readonly EndingNode[]> {
     if (found.length === 0) return found;
+    const segments = segmentsOf(workflow);
     const blocks = await this.#options.edges.containing(
-      workflowId,
+      workflow,
       found.map(({ index }) => index),
     );
     let edges = 0;
     const end = found.findIndex(({ index }, at) => {
-      edges += degreeOf(blocks.get(firstOf(index)), index);
+      edges += degreeOf(blocks.get(blockStart(index, segments)), index);
       return at > 0 && edges > maxEdges;
     });
     return end < 0 ? found : found.slice(0, end);

@@ -2,13 +2,16 @@
 import type { Clock } from '@rhizome/clock';
 import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { insertBatches } from '../../jobs/submit/insert-batches.js';
+import { blockStart, segmentsOf, submittedNodes } from '../model/additions.js';
 import { childOf, conditionOf, edgesFrom, type EdgeBlock, joinBlocks } from '../model/edges.js';
+import { type NodeDocument, nodeIdOf, nodeSchemaVersion } from '../model/node.document.js';
 import { nodesFromBits } from '../model/node-bits.js';
 import { edgeOutcome } from '../model/node-rules.js';
 import { recount, type WorkflowGraph } from '../model/reset.js';
 import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { NodeEnd, StoredStep } from '../model/workflow.types.js';
-import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
+import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
+import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { AddedToNodes, StepsRepository, StepTarget } from '../store/steps.repository.js';
 import { nodeJobs } from './node-jobs.js';
@@ -18,6 +21,7 @@ export interface StepWriterOptions {
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
   readonly steps: StepsRepository;
+  readonly added: AddedNodesRepository;
   readonly jobs: Pick<JobsRepository, 'insertNew'>;
   readonly clock: Clock;
 }
@@ -32,18 +36,27 @@ export class StepWriter {
 
   /** Applies the newest step of a workflow. */
   async apply(workflow: WorkflowDocument, content: StoredStep): Promise<void> {
-    const { steps } = this.#options;
+    const { steps, added } = this.#options;
     const target: StepTarget = { workflowId: workflow._id, step: workflow.step, at: content.at };
     switch (content.kind) {
       case 'ENDS':
         await steps.end(target, content.ends);
-        await this.#countInDependents(target, content.ends);
+        await this.#countInDependents(workflow, target, content.ends);
+        if (workflow.additions)
+          await added.drop(
+            workflow._id,
+            content.ends.map(({ node }) => node),
+            content.at,
+          );
+        return;
+      case 'ADD':
+        await this.#add(workflow, target, content);
         return;
       case 'GROUP': {
         const edge = workflow.groupEdges[content.edge];
         const isMet = content.outcome === 'MET';
-        const added = isMet ? { met: 1, lost: 0 } : { met: 0, lost: 1, cause: -1 - content.edge };
-        await steps.addToGroup(target, edge?.to, added);
+        const outcome = isMet ? { met: 1, lost: 0 } : { met: 0, lost: 1, cause: -1 - content.edge };
+        await steps.addToGroup(target, { label: edge?.to, nodes: submittedNodes(workflow) }, outcome);
         return;
       }
       case 'RELEASE':
@@ -62,21 +75,59 @@ export class StepWriter {
   async graphOf(workflow: WorkflowDocument): Promise<WorkflowGraph> {
     const { nodes: repository, edges } = this.#options;
     const { _id, nodes: count, groups, groupEdges } = workflow;
-    const blocks = await edges.all(_id, count);
+    const submitted = submittedNodes(workflow);
+    const blocks = await edges.all(workflow);
     const nodes: WorkflowGraph['nodes'][number][] = [];
-    for await (const { label, isFinal, state, total, needed, by } of repository.graph(_id))
-      nodes.push({ label, isFinal, state, total, needed, isMarked: by !== undefined });
+    for await (const { index, label, isFinal, state, total, needed, by } of repository.graph(_id))
+      nodes.push({
+        ...{ label, isFinal, state, total, needed, isMarked: by !== undefined },
+        ...(index < submitted ? {} : { isAdded: true }),
+      });
     if (nodes.length !== count) throw new Error(`workflow ${_id}: ${nodes.length} of ${count} nodes exist`);
     return { nodes, edges: joinBlocks(count, blocks), groups, groupEdges };
   }
 
-  async #countInDependents(target: StepTarget, ends: readonly NodeEnd[]): Promise<void> {
+  async #countInDependents(
+    workflow: WorkflowDocument,
+    target: StepTarget,
+    ends: readonly NodeEnd[],
+  ): Promise<void> {
     const { edges, steps } = this.#options;
     const blocks = await edges.containing(
-      target.workflowId,
+      workflow,
       ends.map(({ node }) => node),
     );
-    await steps.add(target, addedEdges(ends, blocks));
+    const segments = segmentsOf(workflow);
+    await steps.add(
+      target,
+      addedEdges(ends, (node) => blocks.get(blockStart(node, segments))),
+    );
+  }
+
+  /** Adds the nodes of a call. They do not exist before, so a repetition changes nothing. */
+  async #add(
+    { _id: workflowId, additions = [] }: WorkflowDocument,
+    { step, at }: StepTarget,
+    content: Extract<StoredStep, { kind: 'ADD' }>,
+  ): Promise<void> {
+    const { nodes, edges, added } = this.#options;
+    const addition = additions[content.addition];
+    const call = addition?.calls[content.call];
+    if (!addition || call?.first === undefined)
+      throw new Error(`step ${step} of ${workflowId} adds nodes that are not recorded`);
+    const { by, run, attempt } = addition;
+    const stored = { workflowId, by, run, attempt, digest: call.digest };
+    for await (const block of added.edges(stored, call.first))
+      await edges.insert(workflowId, [block], at, true);
+    let index = call.first;
+    for await (const page of added.nodes(stored))
+      await nodes.insert(
+        page.map((node): NodeDocument => ({
+          ...{ _id: nodeIdOf(workflowId, index), schemaVersion: nodeSchemaVersion, revision: 1 },
+          ...{ createdAt: at, updatedAt: at, workflowId, index: index++, addedBy: by },
+          ...{ isFinal: false, met: 0, lost: 0, step, run: 1, ...node },
+        })),
+      );
   }
 
   async #submit(workflow: WorkflowDocument, target: StepTarget, nodes: readonly number[]): Promise<void> {
@@ -91,12 +142,12 @@ export class StepWriter {
 /** Sums up what the ends mean for their dependents, which must get one addition each. */
 function addedEdges(
   ends: readonly NodeEnd[],
-  blocks: ReadonlyMap<number, EdgeBlock>,
+  blockOf: (node: number) => EdgeBlock | undefined,
 ): readonly AddedToNodes[] {
   const ending = new Set(ends.map(({ node }) => node));
   const children = new Map<number, { met: number; lost: number; cause?: number }>();
   for (const { node, state } of ends) {
-    const block = blocks.get(firstOf(node));
+    const block = blockOf(node);
     if (!block) throw new Error(`the edges of node ${node} do not exist`);
     for (const target of edgesFrom(block, node)) {
       const child = childOf(target);

@@ -364,6 +364,25 @@ export class NodesRepository {
       .toArray();
   }
 
+  /** Numbers of the first nodes of a workflow by label, with their largest depth. */
+  async groupCounts(
+    workflowId: string,
+    count: number,
+  ): Promise<readonly (Pick<NodeDocument, 'label' | 'isFinal' | 'depth'> & { readonly nodes: number })[]> {
+    return this.#nodes
+      .aggregate<Pick<NodeDocument, 'label' | 'isFinal' | 'depth'> & { nodes: number }>([
+        { $match: { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } } },
+        {
+          $group: {
+            _id: { label: '$label', isFinal: '$isFinal' },
+            ...{ depth: { $max: '$depth' }, nodes: { $sum: 1 } },
+          },
+        },
+        { $replaceWith: { $mergeObjects: ['$_id', { depth: '$depth', nodes: '$nodes' }] } },
+      ])
+      .toArray();
+  }
+
   /** Label and depth of all nodes of a workflow, in order. */
   async *places(
     workflowId: string,

@@ -80,12 +80,16 @@ export class StepsRepository {
       await this.#nodes.bulkWrite(writes.slice(start, start + pageSize), { ordered: false, ...majority });
   }
 
-  /** Adds edges to the numbers of all nodes of a label, or of all final nodes. */
-  async addToGroup(target: StepTarget, label: string | undefined, added: AddedEdges): Promise<void> {
+  /** Adds edges to the numbers of all nodes of a label that were submitted, or of all final nodes. */
+  async addToGroup(
+    target: StepTarget,
+    { label, nodes }: { readonly label: string | undefined; readonly nodes: number },
+    added: AddedEdges,
+  ): Promise<void> {
     const { workflowId, step } = target;
     const members = label === undefined ? { isFinal: true } : { label, isFinal: false };
     await this.#nodes.updateMany(
-      { workflowId, ...members, step: { $lt: step } },
+      { workflowId, _id: { $lt: nodeIdOf(workflowId, nodes) }, ...members, step: { $lt: step } },
       adding(target, added),
       majority,
     );

@@ -38,6 +38,7 @@ export type WorkflowPatch = {
       | 'layers'
       | 'isEmptied'
       | 'retries'
+      | 'additions'
   ]?: WorkflowDocument[K] | null;
 };
 
@@ -58,6 +59,11 @@ export class WorkflowsRepository {
 
   find(id: string): Promise<WorkflowDocument | null> {
     return this.#workflows.findOne({ _id: id }, read);
+  }
+
+  /** Numbers from which the places of edges follow. */
+  size(id: string): Promise<Pick<WorkflowDocument, '_id' | 'nodes' | 'additions'> | null> {
+    return this.#workflows.findOne({ _id: id }, { projection: { nodes: 1, additions: 1 } });
   }
 
   findMany(ids: readonly string[]): Promise<readonly WorkflowDocument[]> {

@@ -57,6 +57,7 @@ export class NodeWriter {
           ...{ schemaVersion: nodeSchemaVersion, revision: 1, createdAt: at, updatedAt: at },
           ...{ workflowId, index, name: node.name, ...place },
           ...{ met: 0, lost: 0, step: 0, run: 1 },
+          ...(node.maxAddedNodes == null ? {} : { maxAdded: node.maxAddedNodes }),
           state: waitingState({ ...place, met: 0, lost: 0 }),
           job: {
             ...classOf(job),

@@ -163,6 +163,9 @@ function checkNode(
   if (node.label != null) checkLabelName([...path, 'label'], node.label, errors);
   if (node.inputs) checkInputs(node.inputs, path, errors);
   const job = jobOf(node, labels);
+  errors.int([...path, 'maxAddedNodes'], node.maxAddedNodes, 1, maxNodes);
+  if (node.maxAddedNodes != null && job && job.payload.isTokenRequired !== true)
+    errors.add([...path, 'maxAddedNodes'], node.maxAddedNodes, 'with `payload.isTokenRequired: true`');
   if (job) checkInputNames(job.payload, inputsOf(node, labels), path, errors);
   if (!job) {
     errors.add([...path, 'payload'], node.payload ?? null, 'given by the node or its label');

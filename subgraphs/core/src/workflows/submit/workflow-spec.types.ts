@@ -31,6 +31,8 @@ export interface NodeSpec {
   readonly requirements?: Maybe<RequirementsSpec>;
   readonly payload?: Maybe<PayloadSpec>;
   readonly inputs?: Maybe<readonly NodeInputSpec[]>;
+  /** Most nodes that its job may add. */
+  readonly maxAddedNodes?: Maybe<number>;
   readonly retry?: Maybe<RetrySpec>;
 }
 

@@ -54,23 +54,24 @@ export class LabelLayers {
       layer.counts[shownState(state)] += nodes;
     }
     const shown = [...counts.values()].slice(0, maxShown);
-    // Edges never change.
-    const sealed = { _id: workflow._id, revision: 0 };
+    // Edges never change, except that payloads add nodes.
+    const sealed = { _id: workflow._id, revision: workflow.nodes };
     const dependents = await this.#dependents.of(sealed, () => this.#readDependents(workflow, shown));
     return shown.map((layer, at) => ({ ...layer, dependents: dependents[at] ?? [] }));
   }
 
   async #readDependents(
-    { _id, groups, groupEdges }: WorkflowDocument,
+    workflow: WorkflowDocument,
     layers: readonly Layer[],
   ): Promise<readonly (readonly number[])[]> {
     const { nodes, edges } = this.#options;
+    const { _id, groups, groupEdges } = workflow;
     const positions = new Map(layers.map((layer, at) => [keyOf(layer), at]));
     const dependents = layers.map(() => new Set<number>());
     const count = groups.reduce((sum, group) => sum + nodesIn(group.counts), 0);
     const layerOf = new Int32Array(count).fill(-1);
     for await (const place of nodes.places(_id)) layerOf[place.index] = positions.get(keyOf(place)) ?? -1;
-    for (const block of await edges.all(_id, count))
+    for (const block of await edges.all(workflow))
       for (let node = block.first; node < block.first + block.offsets.length - 1; node += 1) {
         const from = dependents[layerOf[node] ?? -1];
         if (!from) continue;

@@ -16,7 +16,7 @@ import {
   shownState,
   storedStatesOf,
 } from '../model/workflow.types.js';
-import { type EdgesRepository, firstOf } from '../store/edges.repository.js';
+import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowFilter, WorkflowsRepository } from '../store/workflows.repository.js';
 import { KeptViews } from './kept-views.js';
@@ -136,8 +136,9 @@ export class Workflows {
 
   /** Nodes that depend on a node by edges of their own, in order. @throws DomainError CURSOR_INVALID */
   async dependents({ workflowId, index }: NodeView, page: PageSpec): Promise<PositionsPage<Dependent>> {
-    const { edges, nodes } = this.#options;
-    const block = (await edges.containing(workflowId, [index])).get(firstOf(index));
+    const { workflows, edges, nodes } = this.#options;
+    const workflow = await workflows.size(workflowId);
+    const [block] = workflow ? (await edges.containing(workflow, [index])).values() : [];
     const all = block ? edgesFrom(block, index) : new Uint32Array();
     return positionsPage({ totalCount: all.length, ...page }, async (from, count) => {
       const shown = [...all.subarray(from, from + count)];

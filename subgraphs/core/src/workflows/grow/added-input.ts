@@ -1,0 +1,88 @@
+/** Nodes that a payload adds: what they may be, their names in the workflow, edges from their adder. */
+import type { InputErrors } from '@rhizome/errors';
+import type { NodeFacts } from '../model/node.document.js';
+import type { StoredGroupEdge } from '../model/workflow.types.js';
+import type { EdgeSpec, NodeInputSpec, NodeSpec } from '../submit/workflow-spec.types.js';
+import { checkNodeName, maxErrors, nodeText } from '../submit/workflow-input.js';
+import type { AddErrorCode } from './add-errors.js';
+
+/** Most nodes of one call. */
+export const maxNodesPerCall = 5000;
+/** Most labels of the nodes of one call. */
+const maxLabels = 20;
+
+type Errors = InputErrors<AddErrorCode>;
+/** Node that adds others. */
+type Adder = Pick<NodeFacts, 'name'>;
+
+/** Checks what only nodes that were submitted may have. */
+export function checkAdded(
+  nodes: readonly NodeSpec[],
+  adder: Adder,
+  groupEdges: readonly StoredGroupEdge[],
+  errors: Errors,
+): void {
+  const labels = new Set(nodes.flatMap(({ label }) => label ?? []));
+  if (labels.size > maxLabels)
+    errors.add(['nodes'], `${labels.size} labels`, `at most ${maxLabels} labels in one call`);
+  const open = new Map(
+    groupEdges.flatMap(({ from, to, outcome }) =>
+      to !== undefined && outcome !== 'MET' ? [[to, from]] : [],
+    ),
+  );
+  for (const [at, node] of nodes.entries()) {
+    if (errors.all.length >= maxErrors) return;
+    const path = ['nodes', String(at)];
+    const refuse = (field: string, problem: string): void =>
+      errors.report('INVALID_VALUE', [...path, field], `${nodeText(node)} ${problem}`);
+    checkNodeName([...path, 'name'], nameIn(adder, node.name), errors);
+    if (node.name.includes('/')) refuse('name', 'has a name with "/"; must be without');
+    if (node.isFinal === true) refuse('isFinal', 'is final; must be a node that is not');
+    if (node.payload?.secrets?.length) refuse('payload', 'names secrets; added nodes receive none');
+    if (node.inputs?.some(({ label }) => label != null))
+      refuse('inputs', 'reads from a label; must be from the adding node, or a node of the same call');
+    const from = node.label == null ? undefined : open.get(node.label);
+    if (from !== undefined)
+      refuse(
+        'label',
+        `has the label "${node.label}", to which an open edge leads from "${from}"; must be another label`,
+      );
+    const failed = node.dependsOn?.find((edge) => edge.node === adder.name && edge.condition === 'FAILED');
+    if (failed)
+      errors.report(
+        'NODE_UNREACHABLE',
+        [...path, 'dependsOn'],
+        `${nodeText(node)} can never run: it depends on a failure of ${JSON.stringify(adder.name)}, which must succeed to add it`,
+      );
+  }
+}
+
+/** Name of an added node in the workflow. */
+export function nameIn({ name: adder }: Adder, name: string): string {
+  return `${adder}/${name}`;
+}
+
+/**
+ * Nodes as the workflow has them: their names begin with that of the adding node, and edges from it are left
+ * out, because it has succeeded when they are added.
+ */
+export function nodesIn(adder: Adder, nodes: readonly NodeSpec[]): readonly NodeSpec[] {
+  const known = new Set(nodes.map(({ name }) => name));
+  const full = (name: string): string => (known.has(name) ? nameIn(adder, name) : name);
+  return nodes.map((node) => {
+    const dependsOn = (node.dependsOn ?? []).map((edge): EdgeSpec => ({ ...edge, node: full(edge.node) }));
+    const others = dependsOn.filter((edge) => edge.node !== adder.name);
+    const met = dependsOn.length - others.length;
+    const needed = node.needed == null ? undefined : node.needed - met;
+    return {
+      ...node,
+      name: nameIn(adder, node.name),
+      dependsOn: others,
+      // The edge from the adding node is met already.
+      ...(needed === undefined ? {} : { needed: needed > 0 ? needed : undefined }),
+      ...(node.inputs
+        ? { inputs: node.inputs.map((input): NodeInputSpec => ({ ...input, node: full(input.node ?? '') })) }
+        : {}),
+    };
+  });
+}

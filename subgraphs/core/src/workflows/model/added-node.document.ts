@@ -1,0 +1,62 @@
+import { baseFields, defineCollection } from '@rhizome/mongo';
+import { retention } from '../../shared/retention.js';
+import type { NodeDocument } from './node.document.js';
+
+/** Node as it will be added, without what depends on its position. */
+export type AddedNode = Pick<
+  NodeDocument,
+  'name' | 'label' | 'depth' | 'total' | 'needed' | 'state' | 'job' | 'maxAdded'
+>;
+
+/** Edges between nodes of a call, by their positions in it. */
+export interface AddedEdges {
+  readonly first: number;
+  readonly offsets: Uint8Array;
+  readonly targets: Uint8Array;
+}
+
+/** Node, or block of edges, of a call that adds nodes. */
+export interface AddedNodeDocument {
+  /** `<call>/N/<position in the call, seven digits>`, or `<call>/E/<first position>` */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly workflowId: string;
+  /** Position of the node that adds it. */
+  readonly by: number;
+  readonly node?: AddedNode;
+  readonly edges?: AddedEdges;
+}
+
+/** Version of the stored form. */
+export const addedNodeSchemaVersion = 1;
+
+/** Nodes that will be added when the node which adds them has succeeded. */
+export const addedNodesCollection = defineCollection<AddedNodeDocument>({
+  name: 'workflowAddedNodes',
+  schemaVersion: addedNodeSchemaVersion,
+  validator: {
+    required: ['revision', 'createdAt', 'workflowId', 'by'],
+    properties: {
+      ...baseFields,
+      workflowId: { bsonType: 'string', minLength: 1 },
+      by: { bsonType: 'number', minimum: 0 },
+      node: { bsonType: 'object' },
+      edges: { bsonType: 'object' },
+    },
+  },
+  indexes: [
+    {
+      name: 'workflowId_by_idx',
+      keys: { workflowId: 1, by: 1 },
+      why: 'nodes that a node has not added in the end',
+    },
+    {
+      name: 'createdAt_ttl',
+      keys: { createdAt: 1 },
+      options: { expireAfterSeconds: retention.addedNode },
+      why: 'none: they are deleted when their node ends; those of a call that ended after it expire',
+    },
+  ],
+});

@@ -1,0 +1,91 @@
+/** Access to nodes that will be added when the node which adds them has succeeded. */
+import { collection } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
+import { insertAbsent } from '../../shared/duplicate-keys.repository.js';
+import {
+  type AddedNode,
+  type AddedNodeDocument,
+  addedNodeSchemaVersion,
+  addedNodesCollection,
+} from '../model/added-node.document.js';
+import { bytesOf, childOf, conditionOf, type EdgeBlock, encodeTarget, numbersIn } from '../model/edges.js';
+import type { StoredAddedCall, StoredAddition } from '../model/additions.js';
+
+/** Call of an attempt. */
+export interface AddedCall extends Pick<StoredAddition, 'by' | 'run' | 'attempt'> {
+  readonly workflowId: string;
+  /** Digest of its content; other content under the same key is another call. */
+  readonly digest: StoredAddedCall['digest'];
+}
+
+const perWrite = 500;
+const perRead = 500;
+const read = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
+
+/** Stored nodes. */
+export class AddedNodesRepository {
+  readonly #added: Collection<AddedNodeDocument>;
+
+  constructor(db: Db) {
+    this.#added = collection(db, addedNodesCollection);
+  }
+
+  /** Inserts the nodes of a call, and the edges between them; what exists is not changed. */
+  async insert(
+    call: AddedCall,
+    nodes: readonly AddedNode[],
+    blocks: Iterable<EdgeBlock>,
+    now: Date,
+  ): Promise<void> {
+    const { workflowId, by } = call;
+    const base = { schemaVersion: addedNodeSchemaVersion, revision: 1, createdAt: now, workflowId, by };
+    for (let start = 0; start < nodes.length; start += perWrite)
+      await insertAbsent(
+        this.#added,
+        nodes.slice(start, start + perWrite).map((node, at) => ({
+          ...{ _id: `${prefixOf(call)}/N/${padded(start + at)}`, ...base, node },
+        })),
+      );
+    for (const { first, offsets, targets } of blocks) {
+      const edges = { first, offsets: bytesOf(offsets), targets: bytesOf(targets) };
+      await insertAbsent(this.#added, [{ _id: `${prefixOf(call)}/E/${padded(first)}`, ...base, edges }]);
+    }
+  }
+
+  /** Nodes of a call in pages, in order. */
+  async *nodes(call: AddedCall): AsyncGenerator<readonly AddedNode[]> {
+    const cursor = this.#added.find(rangeOf(call, 'N'), { sort: { _id: 1 }, batchSize: perRead, ...read });
+    try {
+      while (await cursor.hasNext()) yield cursor.readBufferedDocuments().flatMap(({ node }) => node ?? []);
+    } finally {
+      await cursor.close();
+    }
+  }
+
+  /** Edges of a call whose first node has a position in the workflow. */
+  async *edges(call: AddedCall, first: number): AsyncGenerator<EdgeBlock> {
+    for await (const { edges } of this.#added.find(rangeOf(call, 'E'), { sort: { _id: 1 }, ...read })) {
+      if (!edges) continue;
+      const targets = numbersIn(edges.targets).map((target) =>
+        encodeTarget(childOf(target) + first, conditionOf(target)),
+      );
+      yield { first: edges.first + first, offsets: numbersIn(edges.offsets), targets };
+    }
+  }
+
+  /** Deletes what nodes that ended then have added, or have not. Later runs may add others. */
+  async drop(workflowId: string, by: readonly number[], at: Date): Promise<void> {
+    await this.#added.deleteMany({ workflowId, by: { $in: [...by] }, createdAt: { $lte: at } });
+  }
+}
+
+const padded = (position: number): string => String(position).padStart(7, '0');
+
+function prefixOf({ workflowId, by, run, attempt, digest }: AddedCall): string {
+  return `${workflowId}/${padded(by)}/${run}/${attempt}/${digest}`;
+}
+
+function rangeOf(call: AddedCall, kind: 'N' | 'E') {
+  const prefix = `${prefixOf(call)}/${kind}/`;
+  return { _id: { $gte: prefix, $lt: `${prefix}~` } };
+}

@@ -1,0 +1,224 @@
+/** Nodes that payloads add to their workflows, by two processes of core. */
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { type Answer, lastingLeases, seed, startCore, type TestCore } from '../support/core.fixture.js';
+import { holder } from '../support/job-fleets.fixture.js';
+import { attemptOf } from '../support/units.fixture.js';
+import { type StartedJob, WorkerCalls } from '../support/worker-calls.fixture.js';
+import { after, minute, node, TestWorkflow } from '../support/workflows.fixture.js';
+
+let core: TestCore;
+let second: TestCore;
+let worker: WorkerCalls;
+
+beforeAll(async () => {
+  const first = await startCore();
+  core = first;
+  await seed(core, lastingLeases);
+  second = await startCore({ db: first.db });
+  worker = await WorkerCalls.register(core, 'grower', holder, { isolation: ['NAMESPACES'] });
+});
+
+const growing = (name: string, change: object = {}): object => ({
+  ...node(name, { payload: { command: 'true', isTokenRequired: true }, ...change }),
+  maxAddedNodes: 10,
+});
+
+const submit = (name: string, nodes: readonly object[], rest: object = {}): Promise<TestWorkflow> =>
+  TestWorkflow.submit(second, name, { nodes, ...rest });
+
+/** Jobs that run. */
+const running: StartedJob[] = [];
+
+/** Starts the job of a node once it is ready. */
+async function started(name: string): Promise<StartedJob> {
+  const at = (): number => running.findIndex((job) => job.name === name);
+  await waitFor(
+    `job of ${name}`,
+    async () => {
+      running.push(...(await worker.start(100)));
+      return at() >= 0;
+    },
+    minute,
+  );
+  const [found] = running.splice(at(), 1);
+  return found as StartedJob;
+}
+
+async function add(
+  { id, fence }: StartedJob,
+  key: string,
+  nodes: readonly object[],
+  by = core,
+): Promise<Answer> {
+  const text =
+    'mutation ($i: AddWorkflowNodesInput!) { addWorkflowNodes(input: $i) { nodeCount userErrors { code path message } } }';
+  const variables = { i: { idempotencyKey: key, nodes } };
+  return (await by.ask(text, variables, attemptOf(id, fence)))['addWorkflowNodes'] as Answer;
+}
+
+const codesOf = (answer: Answer): readonly string[] =>
+  (answer['userErrors'] as unknown as readonly Answer[]).map(({ code }) => String(code));
+
+async function work(workflow: TestWorkflow, state: string, fails: readonly string[] = []): Promise<string[]> {
+  const ran: string[] = [];
+  await waitFor(
+    `state ${state} of ${workflow.id}`,
+    async () => {
+      const jobs = [...running.splice(0), ...(await worker.start(100))];
+      ran.push(...jobs.map(({ name }) => name));
+      await worker.finish(jobs.filter(({ name }) => !fails.includes(name)));
+      await worker.fail(jobs.filter(({ name }) => fails.includes(name)));
+      return (await workflow.state()) === state;
+    },
+    minute,
+  );
+  return ran;
+}
+
+describe('addWorkflowNodes', () => {
+  it('adds nodes when the attempt succeeds, before the nodes that wait for all of their label', async () => {
+    const workflow = await submit(
+      'grow',
+      [
+        growing('grow', {
+          label: 'fit',
+          payload: { command: 'true', outputs: ['list'], isTokenRequired: true },
+        }),
+        node('merge', { label: 'merge' }),
+        node('grow-end', { isFinal: true }),
+      ],
+      { groupEdges: [{ from: 'fit', to: 'merge' }] },
+    );
+    const job = await started('grow');
+    const nodes = [
+      node('a', { label: 'fit', inputs: [{ node: 'grow', output: 'list' }] }),
+      node('b', { label: 'fit', ...after('a') }),
+    ];
+    expect(await add(job, 'k', nodes)).toEqual({ nodeCount: 2, userErrors: [] });
+    expect(await add(job, 'k', nodes, second)).toEqual({ nodeCount: 2, userErrors: [] });
+    expect(codesOf(await add(job, 'k', [node('c')]))).toEqual(['IDEMPOTENCY_KEY_REUSED']);
+    expect(await add(job, 'other', [node('c', { dependsOn: [{ node: 'grow' }] })], second)).toMatchObject({
+      nodeCount: 1,
+    });
+    expect(await workflow.nodes()).toEqual({ grow: 'SUBMITTED', merge: 'WAITING', 'grow-end': 'WAITING' });
+    await worker.finish(
+      [job],
+      [{ name: 'list', location: 'grow/list', sizeBytes: 1, sha256: 'ab'.repeat(32) }],
+    );
+    const ran = await work(workflow, 'SUCCEEDED');
+    expect(ran.slice(-2)).toEqual(['merge', 'grow-end']);
+    expect([...ran].sort()).toEqual(['grow-end', 'grow/a', 'grow/b', 'grow/c', 'merge']);
+    expect(ran.indexOf('grow/a')).toBeLessThan(ran.indexOf('grow/b'));
+    const text =
+      'query ($id: ID!) { workflow(id: $id) { counts { total } criticalPathNodes nodes { nodes { name depth addedBy { name } dependents { nodes { node { name } } } } } } }';
+    const { workflow: shown } = await core.ask(text, { id: workflow.id });
+    expect(shown).toMatchObject({ counts: { total: 6 }, criticalPathNodes: 3 });
+    const found = shown?.['nodes']?.['nodes'] as unknown as readonly Answer[];
+    expect(found.find(({ name }) => String(name) === 'grow/a')).toEqual({
+      ...{ name: 'grow/a', depth: 1, addedBy: { name: 'grow' } },
+      dependents: { nodes: [{ node: { name: 'grow/b' } }] },
+    });
+  });
+
+  it('counts what the attempt added that succeeded, and forgets what others added', async () => {
+    const workflow = await submit('twice', [
+      growing('twice', { retry: { maxAttempts: 2, backoffSeconds: 0 } }),
+    ]);
+    const first = await started('twice');
+    expect(await add(first, 'k', [node('old')])).toMatchObject({ nodeCount: 1 });
+    await worker.fail([first], true);
+    const next = await started('twice');
+    expect(codesOf(await add(first, 'late', [node('late')]))).toEqual(['FENCE_STALE']);
+    expect(await add({ ...next }, 'k', [node('new')])).toMatchObject({ nodeCount: 1 });
+    await worker.finish([next]);
+    await work(workflow, 'SUCCEEDED');
+    expect(Object.keys(await workflow.nodes())).toEqual(['twice', 'twice/new']);
+  });
+
+  it('adds nothing if the node fails, and the workflow goes on without', async () => {
+    const workflow = await submit('lost', [growing('lost'), node('lost-end', { isFinal: true })]);
+    const job = await started('lost');
+    await add(job, 'k', [node('a')]);
+    await worker.fail([job]);
+    await work(workflow, 'FAILED');
+    expect(await workflow.nodes()).toEqual({ lost: 'FAILED', 'lost-end': 'SUCCEEDED' });
+    expect(codesOf(await workflow.command('retryWorkflow'))).toEqual([]);
+    const again = await started('lost');
+    await add(again, 'k', [node('b')]);
+    await worker.finish([again]);
+    await work(workflow, 'SUCCEEDED');
+    expect(Object.keys(await workflow.nodes())).toEqual(['lost', 'lost-end', 'lost/b']);
+  });
+
+  it('retries added nodes, but no node that has added some; a clone has only submitted ones', async () => {
+    const workflow = await submit('redo', [growing('redo')]);
+    const job = await started('redo');
+    await add(job, 'k', [node('a'), node('b', after('a'))]);
+    await worker.finish([job]);
+    await work(workflow, 'FAILED', ['redo/a']);
+    expect(await workflow.nodes()).toEqual({ redo: 'SUCCEEDED', 'redo/a': 'FAILED', 'redo/b': 'SKIPPED' });
+    const refused = await workflow.command('retryWorkflow', { nodes: ['redo'] });
+    expect(refused['userErrors']).toMatchObject([
+      { code: 'NODE_STATE_CONFLICT', message: expect.stringContaining('"redo" has added nodes') },
+    ]);
+    expect(codesOf(await workflow.command('retryWorkflow'))).toEqual([]);
+    await work(workflow, 'SUCCEEDED');
+    const { cloneWorkflow } = await core.ask(
+      'mutation ($i: CloneWorkflowInput!) { cloneWorkflow(input: $i) { workflow { id counts { total } } userErrors { message } } }',
+      { i: { workflowId: workflow.id, idempotencyKey: 'redo' } },
+    );
+    expect(cloneWorkflow).toMatchObject({ workflow: { counts: { total: 1 } }, userErrors: [] });
+    const clone = new TestWorkflow(core, String(cloneWorkflow?.['workflow']?.['id']));
+    await work(clone, 'SUCCEEDED');
+    expect(Object.keys(await clone.nodes())).toEqual(['redo']);
+  });
+
+  it('refuses nodes by name that cannot be added, and callers other than attempts of nodes', async () => {
+    const workflow = await submit(
+      'odd',
+      [
+        growing('odd'),
+        node('odd/taken'),
+        node('one', { label: 'one', ...after('odd') }),
+        node('two', { label: 'two' }),
+        node('plain', { payload: { command: 'true', isTokenRequired: true } }),
+      ],
+      { groupEdges: [{ from: 'one', to: 'two' }] },
+    );
+    const job = await started('odd');
+    const cases: readonly (readonly [object, string, string])[] = [
+      [node('a/b'), 'INVALID_VALUE', 'name with "/"'],
+      [node('taken'), 'NODE_NAME_TAKEN', '"odd/taken"'],
+      [node('a', { isFinal: true }), 'INVALID_VALUE', 'is final'],
+      [node('a', { label: 'two' }), 'INVALID_VALUE', 'an open edge leads from "one"'],
+      [node('a', after('plain')), 'NODE_NOT_FOUND', '"plain"'],
+      [node('a', after('a')), 'CYCLE', 'odd/a'],
+      [
+        node('a', { dependsOn: [{ node: 'odd', condition: 'FAILED' }] }),
+        'NODE_UNREACHABLE',
+        'a failure of "odd"',
+      ],
+      [node('a', { inputs: [{ node: 'odd', output: 'x' }] }), 'FILE_NOT_DECLARED', '"x"'],
+      [
+        node('a', { payload: { command: 'true', secrets: [{ name: 'x' }] } }),
+        'INVALID_VALUE',
+        'added nodes receive none',
+      ],
+    ];
+    for (const [given, code, text] of cases)
+      expect(await add(job, 'k', [given])).toMatchObject({
+        nodeCount: null,
+        userErrors: [{ code, message: expect.stringContaining(text) }],
+      });
+    const many = Array.from({ length: 11 }, (_, at) => node(`n${at}`));
+    expect(codesOf(await add(job, 'k', many))).toEqual(['NODE_LIMIT_EXCEEDED']);
+    const plain = { ...(await started('plain')) };
+    expect(codesOf(await add(plain, 'k', [node('a')]))).toEqual(['NODE_LIMIT_EXCEEDED']);
+    const text = 'mutation ($i: AddWorkflowNodesInput!) { addWorkflowNodes(input: $i) { nodeCount } }';
+    const variables = { i: { idempotencyKey: 'k', nodes: [node('a')] } };
+    const caller = testPrincipal({ subject: 'ada', grants: { alpha: 'USER' } });
+    await expect(core.ask(text, variables, caller)).rejects.toThrow('FORBIDDEN');
+    await workflow.command('cancelWorkflow', { reason: 'enough' });
+  });
+});
