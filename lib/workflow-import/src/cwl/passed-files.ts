@@ -1,6 +1,5 @@
 /** Files of other steps that a tool names: outputs of their nodes, which workers put where the tool runs. */
 import type { DraftNode, DraftRead } from '../graph/draft.js';
-import type { CwlContext } from './context.js';
 import type { FileValue } from './values.js';
 
 /** Most files that a node reads from others by name. */
@@ -8,15 +7,23 @@ const maxReads = 1000;
 /** Most files that all nodes read: each instance of a step may name all files of another. */
 const maxAllReads = 200_000;
 
+/** State of the import that passed files change. */
+interface PassedContext {
+  /** Tools with their outputs. */
+  readonly toolOf: ReadonlyMap<DraftNode, { readonly program: { readonly outputs: string[] } }>;
+  /** Number of files that all nodes read so far. */
+  readonly passed: { count: number };
+}
+
 /** Gives files of other steps names in the working folder of one tool. */
 export class PassedFiles {
   readonly reads: DraftRead[] = [];
   readonly #taken: Set<string>;
-  readonly #context: Pick<CwlContext, 'toolOf' | 'passed'>;
+  readonly #context: PassedContext;
   readonly #known = new Map<DraftNode, Map<string, string>>();
 
   /** @param taken names of other files of the working folder */
-  constructor(context: Pick<CwlContext, 'toolOf' | 'passed'>, taken: Iterable<string>) {
+  constructor(context: PassedContext, taken: Iterable<string>) {
     this.#context = context;
     this.#taken = new Set(taken);
   }

@@ -1,6 +1,5 @@
 /** Nodes that the payloads of running nodes add to their workflow. */
 import { nodesPerBlock } from './edges.js';
-import type { WorkflowDocument } from './workflow.document.js';
 
 /** Nodes of one call. */
 export interface StoredAddedCall {
@@ -35,7 +34,11 @@ export const maxAdders = 1000;
 /** Most calls of all of them together. */
 export const maxCalls = 2000;
 
-type Grown = Pick<WorkflowDocument, 'nodes' | 'additions'>;
+/** Fields of a workflow from which the places of its nodes follow. */
+interface Grown {
+  readonly nodes: number;
+  readonly additions?: readonly StoredAddition[];
+}
 
 /** Part of the nodes whose edges are stored together, in blocks. */
 export interface Segment {
