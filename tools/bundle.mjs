@@ -70,8 +70,6 @@ async function bundle(build, { folder, entries }, owners) {
     splitting: true,
     chunkNames: '[name]-[hash]',
     legalComments: 'none',
-    minifyWhitespace: true,
-    lineLimit: 160,
     logLevel: 'warning',
     metafile: true,
     external: [...optional, ...native],
