@@ -25,6 +25,8 @@ export interface Addition {
   readonly added: number;
   /** Files with names of the addition that were there before. */
   readonly known: readonly DatasetFileDocument[];
+  /** True if a total would no longer be exact: nothing was added. */
+  readonly isTooLarge?: true;
 }
 
 /** Filter of the files of a dataset; absent fields do not filter. */
@@ -55,6 +57,8 @@ const majority = { writeConcern: { w: 'majority' } } as const;
 const transaction = { ...majority, readConcern: { level: 'snapshot' } } as const;
 const pageIndex = 'datasetId_position_uq';
 const keyIndex = 'datasetId_key_position_idx';
+/** Largest total: numbers up to it are exact. */
+const largestSum = Number.MAX_SAFE_INTEGER;
 /** Longest time of a page of files, in milliseconds. */
 const longestPageMs = 5000;
 
@@ -100,6 +104,10 @@ export class DatasetFilesRepository {
     const missing = files.filter(({ name }) => !names.has(name));
     if (missing.length === 0) return { dataset, added: 0, known };
     const { totals } = dataset;
+    const bytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const events = missing.reduce((sum, { events: own = 0 }) => sum + own, 0);
+    if (totals.bytes + bytes > largestSum || totals.events + events > largestSum)
+      return { dataset, added: 0, known, isTooLarge: true };
     const documents = missing.map((file, at) => documentOf(datasetId, totals.files + at, file, now));
     await this.#files.insertMany(documents, { session });
     const changed = await this.#datasets.findOneAndUpdate(
@@ -108,8 +116,8 @@ export class DatasetFilesRepository {
         $inc: {
           revision: 1,
           'totals.files': missing.length,
-          'totals.bytes': missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-          'totals.events': missing.reduce((sum, { events = 0 }) => sum + events, 0),
+          'totals.bytes': bytes,
+          'totals.events': events,
         },
         $set: { updatedAt: now },
       },

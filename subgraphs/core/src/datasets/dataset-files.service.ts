@@ -114,6 +114,10 @@ export class DatasetFilesService {
       const addition = await files.add(datasetId, part, ['OPEN'], now);
       if (!addition.dataset) return this.#closed(errors, refused, { datasetId, parts });
       reportConflicts(errors, part, addition.known, at * filesAtOnce);
+      if (addition.isTooLarge) {
+        const expected = `files with which the dataset has at most ${Number.MAX_SAFE_INTEGER} bytes and events`;
+        errors.add(['files'], `${specs.length} files`, expected);
+      }
       if (!errors.isEmpty) return refused();
       dataset = addition.dataset;
       addedCount += addition.added;

@@ -56,6 +56,10 @@ const longestName = 512;
 /** Beginning of the names of outputs. */
 const ofJobs = 'job_';
 
+/** Keys are filled into templates of other members: nothing that a shell or a place interprets. */
+const keyForm = /^[A-Za-z0-9][A-Za-z0-9._:+=@-]{0,254}$/;
+const keyText =
+  '1 to 255 letters, digits, `.`, `_`, `:`, `+`, `=`, `@`, `-`, beginning with a letter or digit';
 const datasetName = /^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,254}$/;
 const digestForm = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|md5:[0-9a-f]{32}|adler32:[0-9a-f]{8})$/;
 
@@ -114,7 +118,7 @@ function checkFile(
       '`ALGORITHM:HEX` in lower case with sha256, sha512, md5 or adler32',
     );
   errors.int([...path, 'eventCount'], eventCount, 0, mostEvents);
-  if (key != null) errors.text([...path, 'key'], key, 1, 255);
+  if (key != null) errors.form([...path, 'key'], key, keyForm, keyText);
   errors.labels([...path, 'metadata'], metadata ?? [], 16);
   const copies = replicas ?? [];
   errors.distinct(

@@ -63,7 +63,8 @@ export class OutputRegistration implements EventHandler {
         for (let from = 0; from < entries.length; from += filesAtOnce) {
           const some = entries.slice(from, from + filesAtOnce);
           // A dataset that was closed while a job was submitted takes its outputs nevertheless.
-          const { dataset } = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
+          const { dataset, isTooLarge } = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
+          if (isTooLarge) log.warn({ datasetId, files: some.length }, 'outputs of a full dataset not added');
           if (!dataset) log.warn({ datasetId, files: some.length }, 'outputs of a removed dataset not added');
         }
       await jobs.registered(ended.map(({ _id }) => _id));

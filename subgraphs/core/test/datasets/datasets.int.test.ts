@@ -109,6 +109,7 @@ describe('a dataset', () => {
     ['a name that leads elsewhere', { name: '../x' }, ['files', '0', 'name']],
     ['the name of an output', { name: 'job_1/x' }, ['files', '0', 'name']],
     ['a size that is too large', { sizeBytes: 2 ** 50 }, ['files', '0', 'sizeBytes']],
+    ['a key that a shell would interpret', { key: '1; true' }, ['files', '0', 'key']],
     ['a digest without an algorithm', { digest: sha256 }, ['files', '0', 'digest']],
     [
       'a place of another owner',
@@ -130,6 +131,14 @@ describe('a dataset', () => {
     const answer = await change('appendDatasetFiles', { datasetId, files: [{ ...fileAt(0), ...wrong }] });
     expect(answer).toMatchObject({ dataset: null, userErrors: [{ code: 'INVALID_VALUE', path }] });
     expect(await read(datasetId)).toMatchObject({ fileCount: 0 });
+  });
+
+  it('refuses files with which its totals would not be exact', async () => {
+    const datasetId = await newDataset();
+    const large = Array.from({ length: 512 }, (_, at) => ({ name: `large/${at}`, sizeBytes: 2 ** 44 }));
+    const answer = await change('appendDatasetFiles', { datasetId, files: large });
+    expect(answer).toMatchObject({ userErrors: [{ code: 'INVALID_VALUE', path: ['files'] }] });
+    expect(await read(datasetId)).toMatchObject({ fileCount: 0, sizeBytes: 0 });
   });
 
   it('takes files from its owner and from those who manage jobs of others alone', async () => {

@@ -99,7 +99,7 @@ export class TaskFiles {
     if (readable.isRefused) return undefined;
     if (jobs > mostJobs)
       errors.add([...path, 'perJob'], spec.perJob ?? null, `so large that at most ${mostJobs} jobs result`);
-    if (spec.maxJobs == null && files < dataset.totals.files && errors.isEmpty)
+    if ((spec.maxJobs == null || jobs === 0) && files < dataset.totals.files && errors.isEmpty)
       errors.add(
         [...path, 'by'],
         'KEY',
@@ -125,7 +125,7 @@ export class TaskFiles {
    * @param first position of the first job
    */
   async ofJobs(
-    { experiment, state, dataset }: Pick<TaskDocument, 'experiment' | 'state' | 'dataset'>,
+    { experiment, owner, state, dataset }: Pick<TaskDocument, 'experiment' | 'owner' | 'state' | 'dataset'>,
     sets: readonly StoredParameterSet[],
     first: number,
   ): Promise<FilesOfJobs> {
@@ -133,11 +133,12 @@ export class TaskFiles {
     const ranges = rangesTogether(sets);
     // The jobs will not run: they need no files.
     if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [])) };
-    const storages = localityWeight === undefined ? [] : await this.#options.storages(experiment);
-    const sites = new Map(storages.map(({ _id, site }) => [_id, site]));
+    const storages = await this.#options.storages(experiment);
+    const sites = new Map(localityWeight === undefined ? [] : storages.map(({ _id, site }) => [_id, site]));
     const jobs: JobFiles[] = [];
-    for (const [at, files] of (await this.#read(datasetId, ranges)).entries()) {
+    for (const [at, found] of (await this.#read(datasetId, ranges)).entries()) {
       const range = ranges[at] as FileRange;
+      const files = found.map((file) => readableBy({ experiment, owner }, file, storages));
       const unavailable = range.files - files.filter(isAvailable).length;
       if (unavailable > 0) return { jobs, awaited: { index: first + at, files: range.files, unavailable } };
       jobs.push(
@@ -230,6 +231,18 @@ class ReadableFiles {
     own.add([...path, 'datasetId'], `${name} at ${replicas[0]?.location}`, problem);
     for (const { code, path: at, message } of own.all) this.#errors.report(code, at, message);
   }
+}
+
+/** A file with those of its copies that jobs of the owner may read. */
+function readableBy(
+  owner: PlaceOwner,
+  file: DatasetFileDocument,
+  storages: readonly StorageFacts[],
+): DatasetFileDocument {
+  const replicas = file.replicas.filter(
+    ({ location }) => !isInStorage(location) || problemOfInput(owner, location, storages) === undefined,
+  );
+  return { ...file, replicas };
 }
 
 /** An available copy of each file as an input. */
