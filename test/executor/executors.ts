@@ -68,6 +68,7 @@ export function queueSettings(provider: object, changes: object = {}): object {
       drainSeconds: 10,
     },
     limits: { open: 4, pending: 4, perCycle: 4 },
+    ...{ submitSeconds: 5, unknownSeconds: 10 },
     ...changes,
   };
 }

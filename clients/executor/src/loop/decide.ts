@@ -89,8 +89,8 @@ function toRequest(
       'open pilots of its experiment':
         boundOf(limits.perExperiment, experiment) - (ofExperiment.get(experiment) ?? 0),
     };
-    const [bound, room] = least(bounds);
-    const count = Math.min(Math.ceil(wanted * ramp), room);
+    const [bound, most] = least(bounds);
+    const count = Math.min(Math.ceil(wanted * ramp), most);
     if (count <= 0) {
       reasons.push(`${classId} of ${experiment}: ${wanted} pilots wanted; at the limit of ${bound}`);
       continue;
@@ -108,8 +108,8 @@ function boundOf(limits: Readonly<Record<string, number>>, experiment: string): 
 }
 
 /**
- * Waiting pilots to cancel: those whose code has ended, the newest where there are too many, and all while the
- * queue drains.
+ * Waiting pilots to cancel: those whose code has ended, the newest where there are too many, and all while
+ * the queue drains.
  */
 function toCancel(
   { demand, isListed, pilots, nowMs }: CycleFacts,

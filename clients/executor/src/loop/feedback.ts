@@ -1,7 +1,7 @@
 /** Fewer pilots after failures. Pure. */
 import type { LoopMemory, PilotEnd } from './loop.types.js';
 
-/** Number of halvings from which single pilots are tried, with pauses. */
+/** Level from which single pilots are tried, with pauses. */
 export const probeLevel = 6;
 const highestLevel = 10;
 /** Cycles between two single pilots. */

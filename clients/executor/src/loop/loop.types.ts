@@ -120,7 +120,7 @@ export interface Decisions {
 
 /** Memory of the loop between cycles. */
 export interface LoopMemory {
-  /** Number of halvings of the pilots of a cycle. */
+  /** Number of times that the pilots of a cycle are halved. */
   readonly level: number;
   /** Cycles without requests that are left. */
   readonly skip: number;

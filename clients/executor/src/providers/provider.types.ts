@@ -64,7 +64,7 @@ export interface Provider {
   describe(): Promise<readonly string[]>;
   /** Submits the pilots of a batch by one call. */
   submit(batch: PilotBatch): Promise<SubmitOutcome>;
-  /** All batch jobs of pilots, whoever submitted them, that the batch system still knows. */
+  /** All batch jobs of pilots of this user that the batch system still knows. */
   list(): Promise<Listing>;
   /** Ends batch jobs; unknown ones are ignored. The next list shows the effect. */
   cancel(batchJobIds: readonly string[]): Promise<void>;

@@ -4,7 +4,7 @@ import { CommandRunner, shortened } from './run-command.js';
 const run = (program: string, seconds = 30) =>
   new CommandRunner(seconds, process.env).run({ program: 'sh', arguments: ['-c', program], input: 'in' });
 
-it('tells a refusal from an answer that did not come', async () => {
+it('distinguishes a refusal from an answer that did not come', async () => {
   expect(await run('cat; echo out')).toEqual({ kind: 'DONE', stdout: 'inout\n' });
   expect(await run('echo no >&2; exit 1')).toEqual({ kind: 'FAILED', reason: 'no' });
   expect(await run('exit 4')).toEqual({ kind: 'FAILED', reason: 'sh ended with exit code 4' });

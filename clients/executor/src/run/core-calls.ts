@@ -86,7 +86,7 @@ export class CoreCalls {
     }));
   }
 
-  /** All pilots of the queue that have not ended, whoever requested them. */
+  /** All pilots of the queue that have not ended, also those that others requested. */
   async pilots(signal: AbortSignal): Promise<readonly RecordedPilot[]> {
     const { queue } = this.#caller;
     const found: RecordedPilot[] = [];

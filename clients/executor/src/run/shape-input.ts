@@ -1,4 +1,4 @@
-/** A shape as core is told of it: the worker that a pilot would register. */
+/** A shape in the form that core matches: the worker that a pilot would register. */
 import type { DeepReadonly } from '@rhizome/config';
 import { lifetimeOf } from '../config.js';
 import type { PilotDemandInput } from '../operations.generated.js';

@@ -52,7 +52,7 @@ async function submit(queue: string, count: number, requirements: object): Promi
   expect(submitJobs?.['userErrors']).toEqual([]);
 }
 
-/** Classes of the queue, once the leader knows so many waiting jobs. */
+/** Classes of the queue, once the leader knows this number of waiting jobs. */
 async function classesOf(queue: string, waitingJobs: number): Promise<readonly Answer[]> {
   return waitFor(
     `${waitingJobs} waiting jobs of ${queue}`,

@@ -20,7 +20,7 @@ it('reads the list of a host, and takes one without its end for none', () => {
   expect(parseProcesses('')).toEqual([]);
 });
 
-describe('processes of this host', () => {
+describe('a process of this host', () => {
   let root: string;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'rhizome-processes-'));
@@ -56,7 +56,7 @@ describe('processes of this host', () => {
       { deadlineMs: 60_000 },
     );
 
-  it('start once, whoever submits them, end by a signal, and are found by another provider', async () => {
+  it('starts once for repeated submissions, ends by a signal, and is found by another provider', async () => {
     const count = join(root, 'count');
     const provider = providerOf(`echo started >>'${count}'; sleep 600 & trap 'kill $!' TERM; wait`);
     expect(await provider.list()).toEqual({ isComplete: true, jobs: [] });
@@ -74,13 +74,13 @@ describe('processes of this host', () => {
     expect(await readFile(count, 'utf8')).toBe('started\n');
   });
 
-  it('show the exit code of a pilot that failed', async () => {
+  it('shows the exit code of a pilot that failed', async () => {
     const provider = providerOf('exit 3');
     await provider.submit(batchOf('pilot_C'));
     expect(await untilState(provider, 'pilot_C', 'ENDED')).toMatchObject({ reason: 'exit code 3' });
   });
 
-  it('are refused where the folder cannot be made, and not listed where the shell fails', async () => {
+  it('is refused where the folder cannot be made, and not listed where the shell fails', async () => {
     const provider = providerOf('true', '/dev/null/pilots');
     expect(await provider.submit(batchOf('pilot_D'))).toMatchObject({ kind: 'REFUSED' });
     const broken = new ProcessProvider({

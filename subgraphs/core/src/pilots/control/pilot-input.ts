@@ -14,8 +14,14 @@ import type { PilotState } from '../model/pilot.types.js';
 
 type Maybe<T> = T | null | undefined;
 
-/** Codes of errors of inputs about pilots. */
-export type PilotCode = 'QUEUE_NOT_FOUND' | 'NOT_LEADING' | 'IDEMPOTENCY_KEY_REUSED';
+/** Codes of errors of `pilotDemand`. */
+export type DemandCode = 'QUEUE_NOT_FOUND';
+
+/** Codes of errors of `reportPilots`. */
+export type ReportCode = DemandCode | 'NOT_LEADING';
+
+/** Codes of errors of `requestPilots`. */
+export type RequestCode = ReportCode | 'IDEMPOTENCY_KEY_REUSED';
 
 /** A shape as an executor describes it. */
 export interface PilotShapeInput {
@@ -69,8 +75,8 @@ const nameForm = '1 to 63 letters, digits, ".", "_" or "-", beginning with a let
 const longestLife = 30 * 86_400;
 
 /** Errors of shapes. */
-export function checkShapes({ shapes }: ShapesInput): InputErrors<PilotCode> {
-  const errors = new InputErrors<PilotCode>();
+export function checkShapes({ shapes }: ShapesInput): InputErrors<DemandCode> {
+  const errors = new InputErrors<DemandCode>();
   errors.list(['shapes'], shapes, pilotLimits.shapes, 1);
   errors.distinct(
     ['shapes'],
@@ -101,8 +107,8 @@ export function shapesOf({ shapes }: ShapesInput): readonly PilotShape[] {
 }
 
 /** Errors of a request. */
-export function checkRequest(input: RequestPilots): InputErrors<PilotCode> {
-  const errors = new InputErrors<PilotCode>();
+export function checkRequest(input: RequestPilots): InputErrors<RequestCode> {
+  const errors = new InputErrors<RequestCode>();
   errors.form(['executor'], input.executor, name, nameForm);
   errors.text(['instance'], input.instance, 1, 100);
   errors.form(['classId'], input.classId, /^class_[0-9a-f]{26}$/, 'the id of a requirement class');
@@ -116,8 +122,8 @@ export function checkRequest(input: RequestPilots): InputErrors<PilotCode> {
 }
 
 /** Errors of a report. */
-export function checkReport({ instance, leaseSeconds, pilots }: ReportPilots): InputErrors<PilotCode> {
-  const errors = new InputErrors<PilotCode>();
+export function checkReport({ instance, leaseSeconds, pilots }: ReportPilots): InputErrors<ReportCode> {
+  const errors = new InputErrors<ReportCode>();
   errors.text(['instance'], instance, 1, 100);
   errors.int(['leaseSeconds'], leaseSeconds, 5, 3600);
   errors.distinct(

@@ -5,7 +5,7 @@
  */
 import { can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
-import { DomainError, type InputError } from '@rhizome/errors';
+import { DomainError, type InputError, type InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { creationDigest } from '../../shared/idempotency.js';
@@ -21,18 +21,17 @@ import type { PilotsRepository } from '../store/pilots.repository.js';
 import {
   checkReport,
   checkRequest,
-  type PilotCode,
+  type ReportCode,
+  type RequestCode,
+  type DemandCode,
   type ReportPilots,
   type RequestPilots,
 } from './pilot-input.js';
 
-/** Reason for a refusal. */
-export type PilotProblem = InputError<PilotCode>;
-
 /** Pilots, or the reasons for a refusal. */
-export interface PilotsResult {
+export interface PilotsResult<TCode extends string> {
   readonly pilots: readonly PilotDocument[];
-  readonly userErrors: readonly PilotProblem[];
+  readonly userErrors: readonly InputError<TCode>[];
 }
 
 /** Page of the pilots of a queue. */
@@ -72,7 +71,7 @@ export class PilotsService {
    * repeated call returns the same pilots.
    * @throws DomainError FORBIDDEN; CONFLICT if other calls change the ledger at the same time
    */
-  async request(principal: Principal, input: RequestPilots): Promise<PilotsResult> {
+  async request(principal: Principal, input: RequestPilots): Promise<PilotsResult<RequestCode>> {
     const { pilots } = this.#options;
     const errors = checkRequest(input);
     const queue = await this.#queue(principal, input.queue, errors);
@@ -105,7 +104,7 @@ export class PilotsService {
    * Pilots that have ended, or that do not exist, are left out of the answer.
    * @throws DomainError FORBIDDEN
    */
-  async report(principal: Principal, input: ReportPilots): Promise<PilotsResult> {
+  async report(principal: Principal, input: ReportPilots): Promise<PilotsResult<ReportCode>> {
     const { pilots } = this.#options;
     const errors = checkReport(input);
     const queue = await this.#queue(principal, input.queue, errors);
@@ -144,7 +143,7 @@ export class PilotsService {
   async #queue(
     principal: Principal,
     name: string,
-    errors: ReturnType<typeof checkRequest>,
+    errors: Pick<InputErrors<DemandCode>, 'report'>,
   ): Promise<QueueFacts | undefined> {
     const { access, queues } = this.#options;
     await access.assert(principal, 'pilot:request', name);
@@ -179,7 +178,7 @@ function notLeading(
   return `instance: executor ${JSON.stringify(ledger.instance)} requests the pilots of queue ${JSON.stringify(name)} until ${until}; wait, or stop it`;
 }
 
-function reused(key: string): PilotsResult {
+function reused(key: string): PilotsResult<RequestCode> {
   const message = `idempotencyKey: ${JSON.stringify(key)} was used before with other content; must be a new key`;
   return { pilots: [], userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message }] };
 }

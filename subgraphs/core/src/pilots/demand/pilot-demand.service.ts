@@ -3,7 +3,7 @@
  * behalf of the caller. The cost grows with the requirement classes, not with the jobs.
  */
 import { timeOfId, type Clock } from '@rhizome/clock';
-import { DomainError } from '@rhizome/errors';
+import { DomainError, type InputError } from '@rhizome/errors';
 import type { Principal } from '@rhizome/authz';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
@@ -20,8 +20,7 @@ import type { RequirementClasses } from '../../scheduler/requirements/requiremen
 import type { WorkerAccess } from '../../workers/worker-access.js';
 import type { QueueLookup } from '../../workers/worker-directory.service.js';
 import type { WorkersRepository } from '../../workers/workers.repository.js';
-import { checkShapes, type ShapesInput, shapesOf } from '../control/pilot-input.js';
-import type { PilotProblem } from '../control/pilots.service.js';
+import { checkShapes, type DemandCode, type ShapesInput, shapesOf } from '../control/pilot-input.js';
 import type { PilotsRepository } from '../store/pilots.repository.js';
 import {
   byExperiment,
@@ -64,7 +63,7 @@ export interface QueueDemand {
 /** The demand, or the reasons for a refusal. */
 export interface DemandResult {
   readonly demand: QueueDemand | null;
-  readonly userErrors: readonly PilotProblem[];
+  readonly userErrors: readonly InputError<DemandCode>[];
 }
 
 /** Input of `pilotDemand`. */
@@ -121,7 +120,7 @@ interface ForwardedDemand {
       readonly classesLeftOut: number;
       readonly classes: readonly ForwardedClass[];
     } | null;
-    readonly userErrors: readonly PilotProblem[];
+    readonly userErrors: readonly InputError<DemandCode>[];
   };
 }
 
