@@ -809,7 +809,7 @@ export type DatasetFileInput = {
   digest?: string | null | undefined;
   /** Number of events, at most 1,000,000,000. */
   eventCount?: number | null | undefined;
-  /** Text of 1 to 255 characters by which tasks group files. */
+  /** Text by which tasks group files: 1 to 255 letters, digits, `.`, `_`, `:`, `+`, `=`, `@`, `-`, beginning with a letter or digit. */
   key?: string | null | undefined;
   /** Keys and values, at most 16. */
   metadata?: Array<LabelInput> | null | undefined;

@@ -122,6 +122,13 @@ export type PilotDemandInput = {
   shapes: Array<PilotShapeInput>;
 };
 
+/** Code of an error of `pilotDemand`. */
+export type PilotDemandUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
+
 /** State of one pilot. ENDED and REFUSED are final. */
 export type PilotReportInput = {
   /** Id in the batch system, 1 to 128 characters; not changed if left out. */
@@ -166,17 +173,6 @@ export type PilotState =
   | 'SUBMITTED'
   /** The batch system does not list it. It may still run. */
   | 'UNKNOWN';
-
-/** Code of an error in an input about pilots. */
-export type PilotUserErrorCode =
-  /** The idempotency key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** Another instance requests the pilots of the queue. */
-  | 'NOT_LEADING'
-  /** The queue does not exist. */
-  | 'QUEUE_NOT_FOUND';
 
 /** Method by which a worker finds and ends all processes of a payload, even those detached from their parents. */
 export type ProcessContainment =
@@ -233,6 +229,15 @@ export type ReportPilotsInput = {
   queue: string;
 };
 
+/** Code of an error of `reportPilots`. */
+export type ReportPilotsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Another instance requests the pilots of the queue. */
+  | 'NOT_LEADING'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
+
 /** Pilots to request. */
 export type RequestPilotsInput = {
   /** Requirement class of the waiting jobs. */
@@ -256,6 +261,17 @@ export type RequestPilotsInput = {
   /** Name of the pilots' shape. */
   shape: string;
 };
+
+/** Code of an error of `requestPilots`. */
+export type RequestPilotsUserErrorCode =
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Another instance requests the pilots of the queue. */
+  | 'NOT_LEADING'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
 
 /** Hardware of a host. */
 export type WorkerHardwareInput = {
@@ -305,7 +321,7 @@ export type ExecutorDemandQueryVariables = Exact<{
 }>;
 
 
-export type ExecutorDemandQuery = { pilotDemand: { demand: { measuredAt: string, classesLeftOut: number, classes: Array<{ classId: string, experimentName: string, cores: number, memoryMiB: number, gpus: number, walltimeSeconds: number, waitingJobs: number, isAtLeast: boolean, oldestSubmittedAt: string | null, freeWorkers: number, comingPilots: number, comingJobs: number, missingJobs: number, shape: string | null, jobsPerPilot: number | null, reason: string | null }> } | null, userErrors: Array<{ code: PilotUserErrorCode, path: Array<string>, message: string }> } };
+export type ExecutorDemandQuery = { pilotDemand: { demand: { measuredAt: string, classesLeftOut: number, classes: Array<{ classId: string, experimentName: string, cores: number, memoryMiB: number, gpus: number, walltimeSeconds: number, waitingJobs: number, isAtLeast: boolean, oldestSubmittedAt: string | null, freeWorkers: number, comingPilots: number, comingJobs: number, missingJobs: number, shape: string | null, jobsPerPilot: number | null, reason: string | null }> } | null, userErrors: Array<{ code: PilotDemandUserErrorCode, path: Array<string>, message: string }> } };
 
 export type ExecutorPilotsQueryVariables = Exact<{
   queue: string;
@@ -320,14 +336,14 @@ export type ExecutorRequestPilotsMutationVariables = Exact<{
 }>;
 
 
-export type ExecutorRequestPilotsMutation = { requestPilots: { pilots: Array<{ id: string, batch: string, number: number, executor: string, classId: string, experimentName: string, shape: string, jobsPerPilot: number, state: PilotState, reason: string | null, batchJobId: string | null, requestedAt: string, changedAt: string, worker: { id: string, state: WorkerState, registeredAt: string, lastSeenAt: string } | null }>, userErrors: Array<{ code: PilotUserErrorCode, path: Array<string>, message: string }> } };
+export type ExecutorRequestPilotsMutation = { requestPilots: { pilots: Array<{ id: string, batch: string, number: number, executor: string, classId: string, experimentName: string, shape: string, jobsPerPilot: number, state: PilotState, reason: string | null, batchJobId: string | null, requestedAt: string, changedAt: string, worker: { id: string, state: WorkerState, registeredAt: string, lastSeenAt: string } | null }>, userErrors: Array<{ code: RequestPilotsUserErrorCode, path: Array<string>, message: string }> } };
 
 export type ExecutorReportPilotsMutationVariables = Exact<{
   input: ReportPilotsInput;
 }>;
 
 
-export type ExecutorReportPilotsMutation = { reportPilots: { pilots: Array<{ id: string }>, userErrors: Array<{ code: PilotUserErrorCode, path: Array<string>, message: string }> } };
+export type ExecutorReportPilotsMutation = { reportPilots: { pilots: Array<{ id: string }>, userErrors: Array<{ code: ReportPilotsUserErrorCode, path: Array<string>, message: string }> } };
 
 export type ExecutorInvitePilotMutationVariables = Exact<{
   input: InviteWorkersInput;

@@ -362,6 +362,14 @@ export type FailedWorkUnitInput = {
   message?: string | null | undefined;
 };
 
+/** Digest of a file. */
+export type FileChecksumInput = {
+  /** Kind of the digest. */
+  kind: FileChecksumKind;
+  /** The digest, in hexadecimal with small letters. */
+  value: string;
+};
+
 /** Kind of a digest of a file. */
 export type FileChecksumKind =
   /** Adler-32, of 8 digits; it finds damage, not forgery. */
@@ -380,10 +388,19 @@ export type FileMethod =
 
 /** A file to fetch. */
 export type FileReferenceInput = {
+  /** Digests of the file, which the worker checks; one of each kind. */
+  checksums?: Array<FileChecksumInput> | null | undefined;
   /** An `http://` or `https://` URL; `rhizome://STORAGE/KEY` or a `root://` URL of a file in a storage of the experiment; or a path in the file store of the workers. */
   location: string;
   /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
+  /**
+   * Other places of the same file, at most 9, each a URL or a file in a storage, as `location` then is, too. The worker
+   * tries all, the nearest first: those in storages of its queue, of its site, of all queues, elsewhere, and then URLs.
+   */
+  otherLocations?: Array<string> | null | undefined;
+  /** Size of the file in bytes, which the worker checks; null if it is not known. */
+  sizeBytes?: number | null | undefined;
 };
 
 /** A job whose payload succeeded. */
@@ -659,25 +676,42 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
+  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  keepOnFailure?: Array<string> | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   keptCheckpoints?: number | null | undefined;
   /** Notice that the payload receives before its end; none by default. */
   notice?: JobNoticeInput | null | undefined;
-  /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
+  /**
+   * Datasets that outputs are added to once the job is FINISHED: at most 20 open ones of the experiment that belong to
+   * the owner of the job. The name of the file in the dataset is `JOB/OUTPUT`.
+   */
+  outputDatasets?: Array<OutputDatasetInput> | null | undefined;
+  /**
+   * Files that the payload must leave in its output folder, at most 100 entries of at most 512 bytes: a path
+   * (`hist.txt`, `plots/a.png`), a folder with all that is below it (`results/`), or a pattern (`plots/*.png`), of which
+   * at least one file must exist; at most 16 patterns. In them, `*` and `?` stand for characters other than `/`, and the part `**` for
+   * any number of folders. An attempt stores at most 1000 files.
+   */
   outputs?: Array<string> | null | undefined;
   /**
    * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
    * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
+  /** Upload whose files the payload finds in its working folder: one of the owner for the experiment, complete. It is fetched before the inputs. */
+  uploadId?: string | null | undefined;
 };
 
 /** Condition that the worker of a job should meet. */
 export type JobPreferenceInput = {
   /**
-   * A CEL expression over `worker` and `queue`, as for `selector`, without the attributes in which similar workers
-   * differ: `host`, `name`, `version`, `cores`, `memoryMiB`, `diskMiB` and `labels` of `worker`. Labels of the queue can
-   * be used. A condition that reads a value which the worker did not report is not met.
+   * A CEL expression over `worker` and `queue`, as for `selector`, and over `measured`: the ended attempts of jobs with
+   * the same requirements and preferences. For the queue of the worker, `measured` has `finished`, `failed`,
+   * `successRate` (0 to 1) and `speed` (the mean time of all finished attempts, divided by the mean time at the queue);
+   * for its site `siteFinished`, `siteFailed` and `siteSuccessRate`; for its host `hostFinished`, `hostFailed`,
+   * `hostSuccessRate` and `hostSpeed`. A condition that reads an unknown value is not met: rates and speeds are unknown
+   * until an attempt has ended there.
    */
   expression: string;
   /** Weight, 1 to 100, relative to the other preferences of the job. */
@@ -817,6 +851,14 @@ export type NoticeSignal =
   | 'SIGUSR1'
   /** SIGUSR2. */
   | 'SIGUSR2';
+
+/** A dataset that an output is added to. */
+export type OutputDatasetInput = {
+  /** The dataset. */
+  datasetId: string;
+  /** Declared name of the output, as in `outputs`. */
+  output: string;
+};
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =

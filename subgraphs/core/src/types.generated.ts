@@ -190,6 +190,85 @@ export type AddPolicyVersionUserErrorCode =
   /** Others are adding versions at the same time. Try again. */
   | 'VERSION_CONFLICT';
 
+/** Nodes that the payload of a running node adds to its workflow. */
+export type AddWorkflowNodesInput = {
+  /** Key of 1 to 200 characters. A repeated call of the same attempt with the same key and nodes changes nothing. */
+  readonly idempotencyKey: Scalars['String']['input'];
+  /**
+   * The nodes, 1 to 5000, whose payloads have at most 16 MiB together. Their names in the workflow begin with that of the
+   * running node and `/`, and must contain no `/` themselves. They may depend on each other by the names given here, and read
+   * outputs of each other and of the running node. They have no secrets, are not final, and their labels have no defaults.
+   */
+  readonly nodes: ReadonlyArray<WorkflowNodeInput>;
+};
+
+/** Result of `addWorkflowNodes`. */
+export type AddWorkflowNodesPayload = {
+  readonly __typename?: 'AddWorkflowNodesPayload';
+  /** Number of nodes of the call, which are added when the attempt succeeds; null if there are errors. */
+  readonly nodeCount?: Maybe<Scalars['Int']['output']>;
+  /** Errors because of which the call adds no nodes; empty if there are none. */
+  readonly userErrors: ReadonlyArray<AddWorkflowNodesUserError>;
+};
+
+/** An error in the input of `addWorkflowNodes`. */
+export type AddWorkflowNodesUserError = UserError & {
+  readonly __typename?: 'AddWorkflowNodesUserError';
+  /** Code of the error, for programs. */
+  readonly code: AddWorkflowNodesUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `addWorkflowNodes`. */
+export type AddWorkflowNodesUserErrorCode =
+  /** The call has too many entries. */
+  | 'BATCH_TOO_LARGE'
+  /** The person has not allowed the service to submit for them. */
+  | 'CONSENT_MISSING'
+  /** The nodes have a cycle. The message names them. */
+  | 'CYCLE'
+  /** A parent of a job is not valid; nodes have none. */
+  | 'DEPENDENCY_INVALID'
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The job was taken from the attempt, or has ended. */
+  | 'FENCE_STALE'
+  /** A node reads an output that its source does not declare. */
+  | 'FILE_NOT_DECLARED'
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A label does not exist. */
+  | 'LABEL_NOT_FOUND'
+  /** The node may not add as many nodes, or none. */
+  | 'NODE_LIMIT_EXCEEDED'
+  /** Two nodes have the same name. */
+  | 'NODE_NAME_TAKEN'
+  /** A node depends on one that is not in the call. */
+  | 'NODE_NOT_FOUND'
+  /** A node can never run. */
+  | 'NODE_UNREACHABLE'
+  /** A node requires more than the queue that its requirements name permits. */
+  | 'QUEUE_LIMIT_EXCEEDED'
+  /** The queue does not exist, or does not admit the experiment. */
+  | 'QUEUE_NOT_FOUND'
+  /** A secret does not exist, or may not be used. */
+  | 'SECRET_NOT_FOUND'
+  /** The selector does not parse, does not give a boolean, or costs too much. */
+  | 'SELECTOR_INVALID'
+  /** The share does not exist. */
+  | 'SHARE_NOT_FOUND'
+  /** The job runs no node of a workflow. */
+  | 'WORKFLOW_NOT_FOUND'
+  /** The state of the workflow does not permit the change. The message names the state. */
+  | 'WORKFLOW_STATE_CONFLICT'
+  /** The workflow would have too many nodes, labels or bytes, or too many calls that add nodes. */
+  | 'WORKFLOW_TOO_LARGE';
+
 /** Consent to give or renew. */
 export type AllowSubmissionOnBehalfInput = {
   /** Days until the consent ends, 1 to 400. */
@@ -1686,7 +1765,7 @@ export type DatasetFile = {
   readonly jobId?: Maybe<Scalars['ID']['output']>;
   /** Text by which tasks group files; null if it has none. */
   readonly key?: Maybe<Scalars['String']['output']>;
-  /** Keys and values of whoever added it. */
+  /** Keys and values that were given with it. */
   readonly metadata: ReadonlyArray<Label>;
   /** Name, unique in the dataset; `JOB/OUTPUT` for the output of a job. */
   readonly name: Scalars['String']['output'];
@@ -1738,7 +1817,7 @@ export type DatasetFileInput = {
   readonly digest?: InputMaybe<Scalars['String']['input']>;
   /** Number of events, at most 1,000,000,000. */
   readonly eventCount?: InputMaybe<Scalars['SafeInt']['input']>;
-  /** Text of 1 to 255 characters by which tasks group files. */
+  /** Text by which tasks group files: 1 to 255 letters, digits, `.`, `_`, `:`, `+`, `=`, `@`, `-`, beginning with a letter or digit. */
   readonly key?: InputMaybe<Scalars['String']['input']>;
   /** Keys and values, at most 16. */
   readonly metadata?: InputMaybe<ReadonlyArray<LabelInput>>;
@@ -5369,6 +5448,11 @@ export type Mutation = {
   readonly acquireJobs: AcquireJobsPayload;
   /** Adds a version to the policy of an experiment, a queue or a task. It does not apply before it is enabled. */
   readonly addPolicyVersion: AddPolicyVersionPayload;
+  /**
+   * Adds nodes to the workflow of the running node, by the token of its attempt. They become part of the workflow when this
+   * attempt succeeds; what other attempts of the job added is forgotten. A repeated call with the same key changes nothing.
+   */
+  readonly addWorkflowNodes: AddWorkflowNodesPayload;
   /** Allows the service of an experiment to submit jobs and tasks that the caller will own. The caller must be a person. */
   readonly allowSubmissionOnBehalf: AllowSubmissionOnBehalfPayload;
   /**
@@ -5526,12 +5610,12 @@ export type Mutation = {
    * Records the states of pilots, and keeps the right of the instance to request pilots of the queue. You need
    * `pilot:request` in all experiments that the queue admits.
    */
-  readonly reportPilots: PilotsPayload;
+  readonly reportPilots: ReportPilotsPayload;
   /**
    * Records pilots that an executor is about to submit, so that none is submitted twice and no demand is answered twice. You
    * need `pilot:request` in all experiments that the queue admits.
    */
-  readonly requestPilots: PilotsPayload;
+  readonly requestPilots: RequestPilotsPayload;
   /** Lets dead letters wait again. Their attempts are counted from zero. */
   readonly resubmitWorkUnits: ResubmitWorkUnitsPayload;
   /** Resumes a paused fleet. */
@@ -5612,6 +5696,11 @@ export type MutationacquireJobsArgs = {
 
 export type MutationaddPolicyVersionArgs = {
   input: AddPolicyVersionInput;
+};
+
+
+export type MutationaddWorkflowNodesArgs = {
+  input: AddWorkflowNodesInput;
 };
 
 
@@ -6422,8 +6511,26 @@ export type PilotDemandResult = {
   /** The demand; null if the input has errors. */
   readonly demand?: Maybe<PilotDemand>;
   /** Errors in the input; empty if there are none. */
-  readonly userErrors: ReadonlyArray<PilotUserError>;
+  readonly userErrors: ReadonlyArray<PilotDemandUserError>;
 };
+
+/** An error in the input of `pilotDemand`. */
+export type PilotDemandUserError = UserError & {
+  readonly __typename?: 'PilotDemandUserError';
+  /** Code of the error, for programs. */
+  readonly code: PilotDemandUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `pilotDemand`. */
+export type PilotDemandUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
 
 /** A pilot on a page. */
 export type PilotEdge = {
@@ -6478,37 +6585,6 @@ export type PilotState =
   | 'SUBMITTED'
   /** The batch system does not list it. It may still run. */
   | 'UNKNOWN';
-
-/** An error in an input about pilots. */
-export type PilotUserError = UserError & {
-  readonly __typename?: 'PilotUserError';
-  /** Code of the error, for programs. */
-  readonly code: PilotUserErrorCode;
-  /** Message that names the field, its value and the values that are accepted. */
-  readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, outermost field first. */
-  readonly path: ReadonlyArray<Scalars['String']['output']>;
-};
-
-/** Code of an error in an input about pilots. */
-export type PilotUserErrorCode =
-  /** The idempotency key was used before with other content. */
-  | 'IDEMPOTENCY_KEY_REUSED'
-  /** A value is out of range or malformed. */
-  | 'INVALID_VALUE'
-  /** Another instance requests the pilots of the queue. */
-  | 'NOT_LEADING'
-  /** The queue does not exist. */
-  | 'QUEUE_NOT_FOUND';
-
-/** Result of `requestPilots` and `reportPilots`. */
-export type PilotsPayload = {
-  readonly __typename?: 'PilotsPayload';
-  /** The pilots that were requested, or those whose states were recorded. */
-  readonly pilots: ReadonlyArray<Pilot>;
-  /** Errors that prevented the change; empty if there are none. */
-  readonly userErrors: ReadonlyArray<PilotUserError>;
-};
 
 /** A host to keep in or out. */
 export type PinHostInput = {
@@ -8310,6 +8386,35 @@ export type ReportPilotsInput = {
   readonly queue: Scalars['String']['input'];
 };
 
+/** Result of `reportPilots`. */
+export type ReportPilotsPayload = {
+  readonly __typename?: 'ReportPilotsPayload';
+  /** The pilots whose states were recorded. */
+  readonly pilots: ReadonlyArray<Pilot>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ReportPilotsUserError>;
+};
+
+/** An error in the input of `reportPilots`. */
+export type ReportPilotsUserError = UserError & {
+  readonly __typename?: 'ReportPilotsUserError';
+  /** Code of the error, for programs. */
+  readonly code: ReportPilotsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `reportPilots`. */
+export type ReportPilotsUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Another instance requests the pilots of the queue. */
+  | 'NOT_LEADING'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
+
 /** Pilots to request. */
 export type RequestPilotsInput = {
   /** Requirement class of the waiting jobs. */
@@ -8333,6 +8438,37 @@ export type RequestPilotsInput = {
   /** Name of the pilots' shape. */
   readonly shape: Scalars['String']['input'];
 };
+
+/** Result of `requestPilots`. */
+export type RequestPilotsPayload = {
+  readonly __typename?: 'RequestPilotsPayload';
+  /** The pilots; fewer than asked for, or none, at the limit. */
+  readonly pilots: ReadonlyArray<Pilot>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RequestPilotsUserError>;
+};
+
+/** An error in the input of `requestPilots`. */
+export type RequestPilotsUserError = UserError & {
+  readonly __typename?: 'RequestPilotsUserError';
+  /** Code of the error, for programs. */
+  readonly code: RequestPilotsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `requestPilots`. */
+export type RequestPilotsUserErrorCode =
+  /** The idempotency key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** Another instance requests the pilots of the queue. */
+  | 'NOT_LEADING'
+  /** The queue does not exist. */
+  | 'QUEUE_NOT_FOUND';
 
 /** A requirement that a rule changed. */
 export type RequirementChange = {
@@ -11658,6 +11794,8 @@ export type WorkflowMark =
 /** A node of a workflow. */
 export type WorkflowNode = Node & {
   readonly __typename?: 'WorkflowNode';
+  /** Node whose payload added it; null for a node that was submitted. */
+  readonly addedBy?: Maybe<WorkflowNode>;
   /** Nodes to which edges lead from this node, without those that follow by an edge between labels. */
   readonly dependents: WorkflowDependentConnection;
   /** Number of nodes before it on the longest chain that leads to it, also by edges between labels; 0 at the top. */
@@ -11680,6 +11818,8 @@ export type WorkflowNode = Node & {
   readonly label?: Maybe<Scalars['String']['output']>;
   /** Number of these edges whose conditions can no longer be met. */
   readonly lostEdges: Scalars['Int']['output'];
+  /** Number of nodes that its job may add to the workflow; null for none. */
+  readonly maxAddedNodes?: Maybe<Scalars['Int']['output']>;
   /** Number of these edges whose conditions are met. */
   readonly metEdges: Scalars['Int']['output'];
   /** Name, unique in the workflow. */
@@ -11799,6 +11939,11 @@ export type WorkflowNodeInput = {
   readonly isFinal?: InputMaybe<Scalars['Boolean']['input']>;
   /** Label of 1 to 100 letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
   readonly label?: InputMaybe<Scalars['String']['input']>;
+  /**
+   * Number of nodes that the job may add to the workflow with `addWorkflowNodes`, 1 to 100,000; none by default. The payload
+   * needs a token (`isTokenRequired`).
+   */
+  readonly maxAddedNodes?: InputMaybe<Scalars['Int']['input']>;
   /** Name of 1 to 200 characters, unique in the workflow; the job has it, too. */
   readonly name: Scalars['String']['input'];
   /**
@@ -12027,6 +12172,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<AbortTaskUserError, 'code'> & { code: _RefType['AbortTaskUserErrorCode'] } & { __typename: 'AbortTaskUserError' } )
     | ( Omit<AcquireJobsUserError, 'code'> & { code: _RefType['AcquireJobsUserErrorCode'] } & { __typename: 'AcquireJobsUserError' } )
     | ( Omit<AddPolicyVersionUserError, 'code'> & { code: _RefType['AddPolicyVersionUserErrorCode'] } & { __typename: 'AddPolicyVersionUserError' } )
+    | ( Omit<AddWorkflowNodesUserError, 'code'> & { code: _RefType['AddWorkflowNodesUserErrorCode'] } & { __typename: 'AddWorkflowNodesUserError' } )
     | ( Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: _RefType['AllowSubmissionOnBehalfUserErrorCode'] } & { __typename: 'AllowSubmissionOnBehalfUserError' } )
     | ( Omit<AppendDatasetFilesUserError, 'code'> & { code: _RefType['AppendDatasetFilesUserErrorCode'] } & { __typename: 'AppendDatasetFilesUserError' } )
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
@@ -12071,7 +12217,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<PauseFleetUserError, 'code'> & { code: _RefType['PauseFleetUserErrorCode'] } & { __typename: 'PauseFleetUserError' } )
     | ( Omit<PauseTaskUserError, 'code'> & { code: _RefType['PauseTaskUserErrorCode'] } & { __typename: 'PauseTaskUserError' } )
     | ( Omit<PauseWorkflowUserError, 'code'> & { code: _RefType['PauseWorkflowUserErrorCode'] } & { __typename: 'PauseWorkflowUserError' } )
-    | ( Omit<PilotUserError, 'code'> & { code: _RefType['PilotUserErrorCode'] } & { __typename: 'PilotUserError' } )
+    | ( Omit<PilotDemandUserError, 'code'> & { code: _RefType['PilotDemandUserErrorCode'] } & { __typename: 'PilotDemandUserError' } )
     | ( Omit<PinHostUserError, 'code'> & { code: _RefType['PinHostUserErrorCode'] } & { __typename: 'PinHostUserError' } )
     | ( Omit<PrewarmFleetUserError, 'code'> & { code: _RefType['PrewarmFleetUserErrorCode'] } & { __typename: 'PrewarmFleetUserError' } )
     | ( Omit<PublishWorkUnitsUserError, 'code'> & { code: _RefType['PublishWorkUnitsUserErrorCode'] } & { __typename: 'PublishWorkUnitsUserError' } )
@@ -12085,6 +12231,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<ReportCheckpointsUserError, 'code'> & { code: _RefType['ReportCheckpointsUserErrorCode'] } & { __typename: 'ReportCheckpointsUserError' } )
     | ( Omit<ReportEndedBatchJobsUserError, 'code'> & { code: _RefType['ReportEndedBatchJobsUserErrorCode'] } & { __typename: 'ReportEndedBatchJobsUserError' } )
     | ( Omit<ReportGatewayUserError, 'code'> & { code: _RefType['ReportGatewayUserErrorCode'] } & { __typename: 'ReportGatewayUserError' } )
+    | ( Omit<ReportPilotsUserError, 'code'> & { code: _RefType['ReportPilotsUserErrorCode'] } & { __typename: 'ReportPilotsUserError' } )
+    | ( Omit<RequestPilotsUserError, 'code'> & { code: _RefType['RequestPilotsUserErrorCode'] } & { __typename: 'RequestPilotsUserError' } )
     | ( Omit<ResubmitWorkUnitsUserError, 'code'> & { code: _RefType['ResubmitWorkUnitsUserErrorCode'] } & { __typename: 'ResubmitWorkUnitsUserError' } )
     | ( Omit<ResumeFleetUserError, 'code'> & { code: _RefType['ResumeFleetUserErrorCode'] } & { __typename: 'ResumeFleetUserError' } )
     | ( Omit<ResumeTaskUserError, 'code'> & { code: _RefType['ResumeTaskUserErrorCode'] } & { __typename: 'ResumeTaskUserError' } )
@@ -12129,6 +12277,10 @@ export type ResolversTypes = {
   AddPolicyVersionPayload: ResolverTypeWrapper<Omit<AddPolicyVersionPayload, 'policy' | 'userErrors' | 'version'> & { policy?: Maybe<ResolversTypes['Policy']>, userErrors: ReadonlyArray<ResolversTypes['AddPolicyVersionUserError']>, version?: Maybe<ResolversTypes['PolicyVersion']> }>;
   AddPolicyVersionUserError: ResolverTypeWrapper<Omit<AddPolicyVersionUserError, 'code'> & { code: ResolversTypes['AddPolicyVersionUserErrorCode'] }>;
   AddPolicyVersionUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'TASK_NOT_FOUND' | 'VERSION_CONFLICT'>;
+  AddWorkflowNodesInput: AddWorkflowNodesInput;
+  AddWorkflowNodesPayload: ResolverTypeWrapper<Omit<AddWorkflowNodesPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['AddWorkflowNodesUserError']> }>;
+  AddWorkflowNodesUserError: ResolverTypeWrapper<Omit<AddWorkflowNodesUserError, 'code'> & { code: ResolversTypes['AddWorkflowNodesUserErrorCode'] }>;
+  AddWorkflowNodesUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'FENCE_STALE' | 'WORKFLOW_NOT_FOUND' | 'WORKFLOW_STATE_CONFLICT' | 'NODE_LIMIT_EXCEEDED' | 'WORKFLOW_TOO_LARGE' | 'NODE_NAME_TAKEN' | 'NODE_NOT_FOUND' | 'LABEL_NOT_FOUND' | 'CYCLE' | 'NODE_UNREACHABLE' | 'FILE_NOT_DECLARED' | 'QUEUE_LIMIT_EXCEEDED' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING' | 'DEPENDENCY_INVALID' | 'BATCH_TOO_LARGE'>;
   AllowSubmissionOnBehalfInput: AllowSubmissionOnBehalfInput;
   AllowSubmissionOnBehalfPayload: ResolverTypeWrapper<Omit<AllowSubmissionOnBehalfPayload, 'consent' | 'userErrors'> & { consent?: Maybe<ResolversTypes['SubmissionConsent']>, userErrors: ReadonlyArray<ResolversTypes['AllowSubmissionOnBehalfUserError']> }>;
   AllowSubmissionOnBehalfUserError: ResolverTypeWrapper<Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: ResolversTypes['AllowSubmissionOnBehalfUserErrorCode'] }>;
@@ -12522,13 +12674,12 @@ export type ResolversTypes = {
   PilotDemand: ResolverTypeWrapper<PilotDemandMapper>;
   PilotDemandInput: PilotDemandInput;
   PilotDemandResult: ResolverTypeWrapper<PilotDemandResultMapper>;
+  PilotDemandUserError: ResolverTypeWrapper<Omit<PilotDemandUserError, 'code'> & { code: ResolversTypes['PilotDemandUserErrorCode'] }>;
+  PilotDemandUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND'>;
   PilotEdge: ResolverTypeWrapper<Omit<PilotEdge, 'node'> & { node: ResolversTypes['Pilot'] }>;
   PilotReportInput: PilotReportInput;
   PilotShapeInput: PilotShapeInput;
   PilotState: ResolverTypeWrapper<'REQUESTED' | 'SUBMITTED' | 'PENDING' | 'RUNNING' | 'HELD' | 'UNKNOWN' | 'ENDED' | 'REFUSED'>;
-  PilotUserError: ResolverTypeWrapper<Omit<PilotUserError, 'code'> & { code: ResolversTypes['PilotUserErrorCode'] }>;
-  PilotUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'NOT_LEADING' | 'IDEMPOTENCY_KEY_REUSED'>;
-  PilotsPayload: ResolverTypeWrapper<Omit<PilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversTypes['Pilot']>, userErrors: ReadonlyArray<ResolversTypes['PilotUserError']> }>;
   PinHostInput: PinHostInput;
   PinHostPayload: ResolverTypeWrapper<Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversTypes['Host']>, userErrors: ReadonlyArray<ResolversTypes['PinHostUserError']> }>;
   PinHostUserError: ResolverTypeWrapper<Omit<PinHostUserError, 'code'> & { code: ResolversTypes['PinHostUserErrorCode'] }>;
@@ -12636,7 +12787,13 @@ export type ResolversTypes = {
   ReportGatewayUserError: ResolverTypeWrapper<Omit<ReportGatewayUserError, 'code'> & { code: ResolversTypes['ReportGatewayUserErrorCode'] }>;
   ReportGatewayUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   ReportPilotsInput: ReportPilotsInput;
+  ReportPilotsPayload: ResolverTypeWrapper<Omit<ReportPilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversTypes['Pilot']>, userErrors: ReadonlyArray<ResolversTypes['ReportPilotsUserError']> }>;
+  ReportPilotsUserError: ResolverTypeWrapper<Omit<ReportPilotsUserError, 'code'> & { code: ResolversTypes['ReportPilotsUserErrorCode'] }>;
+  ReportPilotsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'NOT_LEADING'>;
   RequestPilotsInput: RequestPilotsInput;
+  RequestPilotsPayload: ResolverTypeWrapper<Omit<RequestPilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversTypes['Pilot']>, userErrors: ReadonlyArray<ResolversTypes['RequestPilotsUserError']> }>;
+  RequestPilotsUserError: ResolverTypeWrapper<Omit<RequestPilotsUserError, 'code'> & { code: ResolversTypes['RequestPilotsUserErrorCode'] }>;
+  RequestPilotsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'NOT_LEADING' | 'IDEMPOTENCY_KEY_REUSED'>;
   RequirementChange: ResolverTypeWrapper<RequirementChange>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
@@ -12896,6 +13053,9 @@ export type ResolversParentTypes = {
   AddPolicyVersionInput: AddPolicyVersionInput;
   AddPolicyVersionPayload: Omit<AddPolicyVersionPayload, 'policy' | 'userErrors' | 'version'> & { policy?: Maybe<ResolversParentTypes['Policy']>, userErrors: ReadonlyArray<ResolversParentTypes['AddPolicyVersionUserError']>, version?: Maybe<ResolversParentTypes['PolicyVersion']> };
   AddPolicyVersionUserError: AddPolicyVersionUserError;
+  AddWorkflowNodesInput: AddWorkflowNodesInput;
+  AddWorkflowNodesPayload: Omit<AddWorkflowNodesPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AddWorkflowNodesUserError']> };
+  AddWorkflowNodesUserError: AddWorkflowNodesUserError;
   AllowSubmissionOnBehalfInput: AllowSubmissionOnBehalfInput;
   AllowSubmissionOnBehalfPayload: Omit<AllowSubmissionOnBehalfPayload, 'consent' | 'userErrors'> & { consent?: Maybe<ResolversParentTypes['SubmissionConsent']>, userErrors: ReadonlyArray<ResolversParentTypes['AllowSubmissionOnBehalfUserError']> };
   AllowSubmissionOnBehalfUserError: AllowSubmissionOnBehalfUserError;
@@ -13213,11 +13373,10 @@ export type ResolversParentTypes = {
   PilotDemand: PilotDemandMapper;
   PilotDemandInput: PilotDemandInput;
   PilotDemandResult: PilotDemandResultMapper;
+  PilotDemandUserError: PilotDemandUserError;
   PilotEdge: Omit<PilotEdge, 'node'> & { node: ResolversParentTypes['Pilot'] };
   PilotReportInput: PilotReportInput;
   PilotShapeInput: PilotShapeInput;
-  PilotUserError: PilotUserError;
-  PilotsPayload: Omit<PilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversParentTypes['Pilot']>, userErrors: ReadonlyArray<ResolversParentTypes['PilotUserError']> };
   PinHostInput: PinHostInput;
   PinHostPayload: Omit<PinHostPayload, 'host' | 'userErrors'> & { host?: Maybe<ResolversParentTypes['Host']>, userErrors: ReadonlyArray<ResolversParentTypes['PinHostUserError']> };
   PinHostUserError: PinHostUserError;
@@ -13305,7 +13464,11 @@ export type ResolversParentTypes = {
   ReportGatewayPayload: Omit<ReportGatewayPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['ReportGatewayUserError']> };
   ReportGatewayUserError: ReportGatewayUserError;
   ReportPilotsInput: ReportPilotsInput;
+  ReportPilotsPayload: Omit<ReportPilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversParentTypes['Pilot']>, userErrors: ReadonlyArray<ResolversParentTypes['ReportPilotsUserError']> };
+  ReportPilotsUserError: ReportPilotsUserError;
   RequestPilotsInput: RequestPilotsInput;
+  RequestPilotsPayload: Omit<RequestPilotsPayload, 'pilots' | 'userErrors'> & { pilots: ReadonlyArray<ResolversParentTypes['Pilot']>, userErrors: ReadonlyArray<ResolversParentTypes['RequestPilotsUserError']> };
+  RequestPilotsUserError: RequestPilotsUserError;
   RequirementChange: RequirementChange;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
   ResubmitWorkUnitsInput: ResubmitWorkUnitsInput;
@@ -13564,6 +13727,20 @@ export type AddPolicyVersionUserErrorResolvers<ContextType = Context, ParentType
 };
 
 export type AddPolicyVersionUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, TASK_NOT_FOUND?: any, VERSION_CONFLICT?: any }, ResolversTypes['AddPolicyVersionUserErrorCode']>;
+
+export type AddWorkflowNodesPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AddWorkflowNodesPayload'] = ResolversParentTypes['AddWorkflowNodesPayload']> = {
+  nodeCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AddWorkflowNodesUserError']>, ParentType, ContextType>;
+};
+
+export type AddWorkflowNodesUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AddWorkflowNodesUserError'] = ResolversParentTypes['AddWorkflowNodesUserError']> = {
+  code?: Resolver<ResolversTypes['AddWorkflowNodesUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AddWorkflowNodesUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, CYCLE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, FENCE_STALE?: any, FILE_NOT_DECLARED?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, LABEL_NOT_FOUND?: any, NODE_LIMIT_EXCEEDED?: any, NODE_NAME_TAKEN?: any, NODE_NOT_FOUND?: any, NODE_UNREACHABLE?: any, QUEUE_LIMIT_EXCEEDED?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any, WORKFLOW_NOT_FOUND?: any, WORKFLOW_STATE_CONFLICT?: any, WORKFLOW_TOO_LARGE?: any }, ResolversTypes['AddWorkflowNodesUserErrorCode']>;
 
 export type AllowSubmissionOnBehalfPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AllowSubmissionOnBehalfPayload'] = ResolversParentTypes['AllowSubmissionOnBehalfPayload']> = {
   consent?: Resolver<Maybe<ResolversTypes['SubmissionConsent']>, ParentType, ContextType>;
@@ -15277,6 +15454,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   abortTask?: Resolver<ResolversTypes['AbortTaskPayload'], ParentType, ContextType, RequireFields<MutationabortTaskArgs, 'input'>>;
   acquireJobs?: Resolver<ResolversTypes['AcquireJobsPayload'], ParentType, ContextType, RequireFields<MutationacquireJobsArgs, 'input'>>;
   addPolicyVersion?: Resolver<ResolversTypes['AddPolicyVersionPayload'], ParentType, ContextType, RequireFields<MutationaddPolicyVersionArgs, 'input'>>;
+  addWorkflowNodes?: Resolver<ResolversTypes['AddWorkflowNodesPayload'], ParentType, ContextType, RequireFields<MutationaddWorkflowNodesArgs, 'input'>>;
   allowSubmissionOnBehalf?: Resolver<ResolversTypes['AllowSubmissionOnBehalfPayload'], ParentType, ContextType, RequireFields<MutationallowSubmissionOnBehalfArgs, 'input'>>;
   appendDatasetFiles?: Resolver<ResolversTypes['AppendDatasetFilesPayload'], ParentType, ContextType, RequireFields<MutationappendDatasetFilesArgs, 'input'>>;
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
@@ -15334,8 +15512,8 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reportCheckpoints?: Resolver<ResolversTypes['ReportCheckpointsPayload'], ParentType, ContextType, RequireFields<MutationreportCheckpointsArgs, 'input'>>;
   reportEndedBatchJobs?: Resolver<ResolversTypes['ReportEndedBatchJobsPayload'], ParentType, ContextType, RequireFields<MutationreportEndedBatchJobsArgs, 'input'>>;
   reportGateway?: Resolver<ResolversTypes['ReportGatewayPayload'], ParentType, ContextType, RequireFields<MutationreportGatewayArgs, 'input'>>;
-  reportPilots?: Resolver<ResolversTypes['PilotsPayload'], ParentType, ContextType, RequireFields<MutationreportPilotsArgs, 'input'>>;
-  requestPilots?: Resolver<ResolversTypes['PilotsPayload'], ParentType, ContextType, RequireFields<MutationrequestPilotsArgs, 'input'>>;
+  reportPilots?: Resolver<ResolversTypes['ReportPilotsPayload'], ParentType, ContextType, RequireFields<MutationreportPilotsArgs, 'input'>>;
+  requestPilots?: Resolver<ResolversTypes['RequestPilotsPayload'], ParentType, ContextType, RequireFields<MutationrequestPilotsArgs, 'input'>>;
   resubmitWorkUnits?: Resolver<ResolversTypes['ResubmitWorkUnitsPayload'], ParentType, ContextType, RequireFields<MutationresubmitWorkUnitsArgs, 'input'>>;
   resumeFleet?: Resolver<ResolversTypes['ResumeFleetPayload'], ParentType, ContextType, RequireFields<MutationresumeFleetArgs, 'input'>>;
   resumeTask?: Resolver<ResolversTypes['ResumeTaskPayload'], ParentType, ContextType, RequireFields<MutationresumeTaskArgs, 'input'>>;
@@ -15516,8 +15694,17 @@ export type PilotDemandResolvers<ContextType = Context, ParentType extends Resol
 
 export type PilotDemandResultResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotDemandResult'] = ResolversParentTypes['PilotDemandResult']> = {
   demand?: Resolver<Maybe<ResolversTypes['PilotDemand']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PilotUserError']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PilotDemandUserError']>, ParentType, ContextType>;
 };
+
+export type PilotDemandUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotDemandUserError'] = ResolversParentTypes['PilotDemandUserError']> = {
+  code?: Resolver<ResolversTypes['PilotDemandUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PilotDemandUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['PilotDemandUserErrorCode']>;
 
 export type PilotEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotEdge'] = ResolversParentTypes['PilotEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -15525,20 +15712,6 @@ export type PilotEdgeResolvers<ContextType = Context, ParentType extends Resolve
 };
 
 export type PilotStateResolvers = EnumResolverSignature<{ ENDED?: any, HELD?: any, PENDING?: any, REFUSED?: any, REQUESTED?: any, RUNNING?: any, SUBMITTED?: any, UNKNOWN?: any }, ResolversTypes['PilotState']>;
-
-export type PilotUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotUserError'] = ResolversParentTypes['PilotUserError']> = {
-  code?: Resolver<ResolversTypes['PilotUserErrorCode'], ParentType, ContextType>;
-  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
-};
-
-export type PilotUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, NOT_LEADING?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['PilotUserErrorCode']>;
-
-export type PilotsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PilotsPayload'] = ResolversParentTypes['PilotsPayload']> = {
-  pilots?: Resolver<ReadonlyArray<ResolversTypes['Pilot']>, ParentType, ContextType>;
-  userErrors?: Resolver<ReadonlyArray<ResolversTypes['PilotUserError']>, ParentType, ContextType>;
-};
 
 export type PinHostPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PinHostPayload'] = ResolversParentTypes['PinHostPayload']> = {
   host?: Resolver<Maybe<ResolversTypes['Host']>, ParentType, ContextType>;
@@ -16061,6 +16234,34 @@ export type ReportGatewayUserErrorResolvers<ContextType = Context, ParentType ex
 };
 
 export type ReportGatewayUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['ReportGatewayUserErrorCode']>;
+
+export type ReportPilotsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportPilotsPayload'] = ResolversParentTypes['ReportPilotsPayload']> = {
+  pilots?: Resolver<ReadonlyArray<ResolversTypes['Pilot']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ReportPilotsUserError']>, ParentType, ContextType>;
+};
+
+export type ReportPilotsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ReportPilotsUserError'] = ResolversParentTypes['ReportPilotsUserError']> = {
+  code?: Resolver<ResolversTypes['ReportPilotsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ReportPilotsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, NOT_LEADING?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['ReportPilotsUserErrorCode']>;
+
+export type RequestPilotsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RequestPilotsPayload'] = ResolversParentTypes['RequestPilotsPayload']> = {
+  pilots?: Resolver<ReadonlyArray<ResolversTypes['Pilot']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RequestPilotsUserError']>, ParentType, ContextType>;
+};
+
+export type RequestPilotsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RequestPilotsUserError'] = ResolversParentTypes['RequestPilotsUserError']> = {
+  code?: Resolver<ResolversTypes['RequestPilotsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RequestPilotsUserErrorCodeResolvers = EnumResolverSignature<{ IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, NOT_LEADING?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['RequestPilotsUserErrorCode']>;
 
 export type RequirementChangeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RequirementChange'] = ResolversParentTypes['RequirementChange']> = {
   after?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
@@ -16767,7 +16968,7 @@ export type UploadEdgeResolvers<ContextType = Context, ParentType extends Resolv
 export type UploadStateResolvers = EnumResolverSignature<{ OPEN?: any, READY?: any }, ResolversTypes['UploadState']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendDatasetFilesUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloneWorkflowUserError' | 'CloseDatasetUserError' | 'CloseWorkPoolUserError' | 'CompleteUploadUserError' | 'CompleteWorkUnitsUserError' | 'CreateDatasetUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateUploadUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PilotUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveDatasetUserError' | 'RemoveStorageUserError' | 'RemoveUploadUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetDatasetReplicasUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AbortTaskUserError' | 'AcquireJobsUserError' | 'AddPolicyVersionUserError' | 'AddWorkflowNodesUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendDatasetFilesUserError' | 'AppendJobLogUserError' | 'AppendWorkflowNodesUserError' | 'CancelDowntimeUserError' | 'CancelJobsUserError' | 'CancelWorkflowUserError' | 'ChangeDowntimeUserError' | 'ChangeTaskUserError' | 'ClearHostUserError' | 'CloneWorkflowUserError' | 'CloseDatasetUserError' | 'CloseWorkPoolUserError' | 'CompleteUploadUserError' | 'CompleteWorkUnitsUserError' | 'CreateDatasetUserError' | 'CreateFleetUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'CreateStorageUserError' | 'CreateUploadUserError' | 'CreateWorkPoolUserError' | 'DeclareDowntimeUserError' | 'DeleteSecretUserError' | 'DisablePolicyUserError' | 'DrainFleetUserError' | 'DrainWorkerUserError' | 'EnablePolicyUserError' | 'EndScoutingUserError' | 'ExcludeHostUserError' | 'ExtendWorkUnitsUserError' | 'FailJobsUserError' | 'FailWorkUnitsUserError' | 'FinishJobsUserError' | 'FinishTaskUserError' | 'GrantJobAccessUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'ImportDowntimesUserError' | 'LeaseWorkUnitsUserError' | 'MarkWorkflowNodesUserError' | 'PauseFleetUserError' | 'PauseTaskUserError' | 'PauseWorkflowUserError' | 'PilotDemandUserError' | 'PinHostUserError' | 'PrewarmFleetUserError' | 'PublishWorkUnitsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RemoveDatasetUserError' | 'RemoveStorageUserError' | 'RemoveUploadUserError' | 'ReportCheckpointsUserError' | 'ReportEndedBatchJobsUserError' | 'ReportGatewayUserError' | 'ReportPilotsUserError' | 'RequestPilotsUserError' | 'ResubmitWorkUnitsUserError' | 'ResumeFleetUserError' | 'ResumeTaskUserError' | 'ResumeWorkflowUserError' | 'RetryJobsUserError' | 'RetryWorkflowUserError' | 'RevokeJobAccessUserError' | 'RotateSecretUserError' | 'SealWorkflowUserError' | 'SetDatasetReplicasUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'SetStorageUserError' | 'SignJobFilesUserError' | 'SimulatePolicyUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'SubmitWorkflowUserError' | 'UpdateExperimentUserError' | 'UpdateFleetUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -17165,6 +17366,7 @@ export type WorkflowLayerResolvers<ContextType = Context, ParentType extends Res
 export type WorkflowMarkResolvers = EnumResolverSignature<{ SKIPPED?: any, SUCCEEDED?: any }, ResolversTypes['WorkflowMark']>;
 
 export type WorkflowNodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkflowNode'] = ResolversParentTypes['WorkflowNode']> = {
+  addedBy?: Resolver<Maybe<ResolversTypes['WorkflowNode']>, ParentType, ContextType>;
   dependents?: Resolver<ResolversTypes['WorkflowDependentConnection'], ParentType, ContextType, RequireFields<WorkflowNodedependentsArgs, 'first'>>;
   depth?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   edgeCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -17176,6 +17378,7 @@ export type WorkflowNodeResolvers<ContextType = Context, ParentType extends Reso
   jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   label?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lostEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  maxAddedNodes?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   metEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   neededEdges?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -17223,6 +17426,9 @@ export type Resolvers<ContextType = Context> = {
   AddPolicyVersionPayload?: AddPolicyVersionPayloadResolvers<ContextType>;
   AddPolicyVersionUserError?: AddPolicyVersionUserErrorResolvers<ContextType>;
   AddPolicyVersionUserErrorCode?: AddPolicyVersionUserErrorCodeResolvers;
+  AddWorkflowNodesPayload?: AddWorkflowNodesPayloadResolvers<ContextType>;
+  AddWorkflowNodesUserError?: AddWorkflowNodesUserErrorResolvers<ContextType>;
+  AddWorkflowNodesUserErrorCode?: AddWorkflowNodesUserErrorCodeResolvers;
   AllowSubmissionOnBehalfPayload?: AllowSubmissionOnBehalfPayloadResolvers<ContextType>;
   AllowSubmissionOnBehalfUserError?: AllowSubmissionOnBehalfUserErrorResolvers<ContextType>;
   AllowSubmissionOnBehalfUserErrorCode?: AllowSubmissionOnBehalfUserErrorCodeResolvers;
@@ -17510,11 +17716,10 @@ export type Resolvers<ContextType = Context> = {
   PilotConnection?: PilotConnectionResolvers<ContextType>;
   PilotDemand?: PilotDemandResolvers<ContextType>;
   PilotDemandResult?: PilotDemandResultResolvers<ContextType>;
+  PilotDemandUserError?: PilotDemandUserErrorResolvers<ContextType>;
+  PilotDemandUserErrorCode?: PilotDemandUserErrorCodeResolvers;
   PilotEdge?: PilotEdgeResolvers<ContextType>;
   PilotState?: PilotStateResolvers;
-  PilotUserError?: PilotUserErrorResolvers<ContextType>;
-  PilotUserErrorCode?: PilotUserErrorCodeResolvers;
-  PilotsPayload?: PilotsPayloadResolvers<ContextType>;
   PinHostPayload?: PinHostPayloadResolvers<ContextType>;
   PinHostUserError?: PinHostUserErrorResolvers<ContextType>;
   PinHostUserErrorCode?: PinHostUserErrorCodeResolvers;
@@ -17593,6 +17798,12 @@ export type Resolvers<ContextType = Context> = {
   ReportGatewayPayload?: ReportGatewayPayloadResolvers<ContextType>;
   ReportGatewayUserError?: ReportGatewayUserErrorResolvers<ContextType>;
   ReportGatewayUserErrorCode?: ReportGatewayUserErrorCodeResolvers;
+  ReportPilotsPayload?: ReportPilotsPayloadResolvers<ContextType>;
+  ReportPilotsUserError?: ReportPilotsUserErrorResolvers<ContextType>;
+  ReportPilotsUserErrorCode?: ReportPilotsUserErrorCodeResolvers;
+  RequestPilotsPayload?: RequestPilotsPayloadResolvers<ContextType>;
+  RequestPilotsUserError?: RequestPilotsUserErrorResolvers<ContextType>;
+  RequestPilotsUserErrorCode?: RequestPilotsUserErrorCodeResolvers;
   RequirementChange?: RequirementChangeResolvers<ContextType>;
   RequirementsExplanation?: RequirementsExplanationResolvers<ContextType>;
   ResubmitWorkUnitsPayload?: ResubmitWorkUnitsPayloadResolvers<ContextType>;
