@@ -16,7 +16,7 @@ beforeAll(async () => {
   core = first;
   await seed(core, lastingLeases);
   second = await startCore({ db: first.db });
-  worker = await WorkerCalls.register(core, 'grower', holder, { isolation: ['NAMESPACES'] });
+  worker = await WorkerCalls.register([core], 'grower', holder, { isolation: ['NAMESPACES'] });
 });
 
 const growing = (name: string, change: object = {}): object => ({
