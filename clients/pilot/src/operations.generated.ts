@@ -676,7 +676,7 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   isTokenRequired?: boolean | null | undefined;
-  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  /** Entries of `outputs` whose files, if they exist, are stored when an attempt fails, too: at most 100 files of each attempt. */
   keepOnFailure?: Array<string> | null | undefined;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   keptCheckpoints?: number | null | undefined;

@@ -4885,7 +4885,7 @@ export type JobPayload = {
   readonly inputs: ReadonlyArray<FileReference>;
   /** True if the payload receives a token with which it can read its own job and work on work units. */
   readonly isTokenRequired: Scalars['Boolean']['output'];
-  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist. */
+  /** Entries of `outputs` whose files, if they exist, are stored when an attempt fails, too. */
   readonly keepOnFailure: ReadonlyArray<Scalars['String']['output']>;
   /** Number of newest checkpoints that are kept. */
   readonly keptCheckpoints: Scalars['Int']['output'];
@@ -4920,7 +4920,7 @@ export type JobPayloadInput = {
    * the attempt. Such a job runs on the same workers as a job with secrets.
    */
   readonly isTokenRequired?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Entries of `outputs` whose files are stored if an attempt fails, too, as far as they exist: at most 100 files of each attempt. */
+  /** Entries of `outputs` whose files, if they exist, are stored when an attempt fails, too: at most 100 files of each attempt. */
   readonly keepOnFailure?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Number of newest checkpoints that are kept, 1 to 10. */
   readonly keptCheckpoints?: InputMaybe<Scalars['Int']['input']>;

@@ -119,13 +119,8 @@ export function createComponents(options: CoreOptions): Components {
   const following = { stream: events, consumers: stores.consumers, clock, log };
   const failures = failuresModule(db, { ...following, leader: fleet.leadership });
   const { queues } = directories;
-  const limits = config?.hosts;
-  const { wasted } = stores;
-  const bulk = () => jobs.bulk;
-  const repository = smallStores.hosts;
-  const records = classRecordStore(db);
-  const judged = { repository, records, wasted, bulk, book, queues, fleet, limits };
-  const hosts = hostsModule({ ...following, ...judged });
+  const judged = { stores, repository: smallStores.hosts, bulk: () => jobs.bulk, book, queues, fleet };
+  const hosts = hostsOf(options, { ...following, ...judged });
   const canaries = canariesModule(options, { stores, domain: () => jobs, queues, book, fleet });
   const gates = new FleetGates({ fleets: standing.fleets, notices: events, log });
   const units = unitsOf(options, { events, directories, stores, gates });
@@ -135,10 +130,7 @@ export function createComponents(options: CoreOptions): Components {
     siteOf: (queue) => directories.queues.all().find(({ name }) => name === queue)?.site,
     config: config?.files,
   });
-  const pilots = pilotsModule({
-    ...{ stores: pilotStores(db), queues: queueLookup(directories), fleet, clock, ids },
-    ownUrl: config?.advertisedUrl,
-  });
+  const pilots = pilotsOf(options, { directories, fleet });
   const datasets = datasetsOf(options, { directories, stores, fleet });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
@@ -156,6 +148,29 @@ export function createComponents(options: CoreOptions): Components {
   const parts = { ...others, workflows, fleets: jobFleetsOf(options, others, charged) };
   const jobs: JobDomain = jobsOf(options, parts, charged);
   return { ...parts, jobs };
+}
+
+function hostsOf(
+  { db, config }: CoreOptions,
+  {
+    stores,
+    ...judged
+  }: Omit<Parameters<typeof hostsModule>[0], 'records' | 'wasted' | 'limits'> & {
+    readonly stores: JobStores;
+  },
+) {
+  const records = classRecordStore(db);
+  return hostsModule({ ...judged, records, wasted: stores.wasted, limits: config?.hosts });
+}
+
+function pilotsOf(
+  { db, clock, ids, config }: CoreOptions,
+  { directories, fleet }: Pick<Components, 'directories' | 'fleet'>,
+): PilotServices {
+  return pilotsModule({
+    ...{ stores: pilotStores(db), queues: queueLookup(directories), fleet, clock, ids },
+    ownUrl: config?.advertisedUrl,
+  });
 }
 
 /** True for a share with jobs that have not ended, or in which some may be submitted. */
