@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { measuredView } from './measured.js';
+import { maxHosts, measuredView } from './measured.js';
 
 const record = {
   revision: 7,
@@ -30,6 +30,15 @@ describe('measuredView', () => {
       hostSuccessRate: 0.25,
       hostSpeed: 0.5,
     });
+  });
+
+  it('leaves out the counts of a host that a full list of hosts does not have', () => {
+    const one = { queue: 'slow', finished: 1, failed: 0, seconds: 1 };
+    const hosts = Array.from({ length: maxHosts }, (_, at) => ({ ...one, host: `h${at}` }));
+    const at = (host: string) => measuredView({ ...record, hosts }, { queue: 'slow', site: 'A', host });
+    expect(at('h1')).toMatchObject({ hostFinished: 1n, hostFailed: 0n });
+    expect(Object.keys(at('another')).filter((name) => name.startsWith('host'))).toEqual([]);
+    expect(at('another')).toMatchObject({ finished: 4n });
   });
 
   it('leaves out speeds until an attempt has finished, and rates until one has ended', () => {

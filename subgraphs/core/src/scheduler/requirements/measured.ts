@@ -46,29 +46,69 @@ export function isOfHost(attribute: string): boolean {
   return attribute.startsWith('host');
 }
 
+/** Most hosts of a record, of all queues. */
+export const maxHosts = 200;
+
 /** Attributes of `measured` for workers at the place. */
 export function measuredView(
   record: ClassRecord | undefined,
   { queue, site, host }: MeasuredPlace,
 ): Readonly<Record<string, unknown>> {
-  const { queues = [], hosts = [] } = record ?? {};
-  const meanSeconds = meanOf(total(queues));
-  const atQueue = total(queues.filter((one) => one.queue === queue));
-  const atSite = total(queues.filter((one) => one.site === site));
-  const atHost = total(hosts.filter((one) => one.queue === queue && one.host === host));
+  const { meanSeconds, byQueue, bySite, byHost, hasAllHosts } = record ? totalsOf(record) : noTotals;
+  const atQueue = byQueue.get(queue) ?? none;
+  const atSite = bySite.get(site) ?? none;
+  const listed = byHost.get(hostKey(queue, host));
+  const atHost = listed ?? none;
   return {
     finished: BigInt(atQueue.finished),
     failed: BigInt(atQueue.failed),
     siteFinished: BigInt(atSite.finished),
     siteFailed: BigInt(atSite.failed),
-    hostFinished: BigInt(atHost.finished),
-    hostFailed: BigInt(atHost.failed),
+    // The counts of a host that a full list does not have are unknown, not zero.
+    ...(listed || hasAllHosts
+      ? { hostFinished: BigInt(atHost.finished), hostFailed: BigInt(atHost.failed) }
+      : {}),
     ...known('successRate', successRateOf(atQueue)),
     ...known('siteSuccessRate', successRateOf(atSite)),
     ...known('hostSuccessRate', successRateOf(atHost)),
     ...known('speed', speedOf(atQueue, meanSeconds)),
     ...known('hostSpeed', speedOf(atHost, meanSeconds)),
   };
+}
+
+/** A record by place, for the many workers that are compared with it. */
+interface RecordTotals {
+  readonly meanSeconds: number | undefined;
+  readonly byQueue: ReadonlyMap<string, MeasuredAttempts>;
+  readonly bySite: ReadonlyMap<string, MeasuredAttempts>;
+  readonly byHost: ReadonlyMap<string, MeasuredAttempts>;
+  readonly hasAllHosts: boolean;
+}
+
+const none: MeasuredAttempts = { finished: 0, failed: 0, seconds: 0 };
+const noTotals = totalsIn({ revision: 0, queues: [], hosts: [] });
+const totals = new WeakMap<ClassRecord, RecordTotals>();
+
+function totalsOf(record: ClassRecord): RecordTotals {
+  let found = totals.get(record);
+  if (!found) totals.set(record, (found = totalsIn(record)));
+  return found;
+}
+
+function totalsIn({ queues, hosts }: ClassRecord): RecordTotals {
+  const bySite = new Map<string, MeasuredAttempts>();
+  for (const one of queues) bySite.set(one.site, total([bySite.get(one.site) ?? none, one]));
+  return {
+    meanSeconds: meanOf(total(queues)),
+    byQueue: new Map(queues.map((one) => [one.queue, one])),
+    bySite,
+    byHost: new Map(hosts.map((one) => [hostKey(one.queue, one.host), one])),
+    hasAllHosts: hosts.length < maxHosts,
+  };
+}
+
+function hostKey(queue: string, host: string): string {
+  return `${queue} ${host}`;
 }
 
 function total(all: readonly MeasuredAttempts[]): MeasuredAttempts {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
 import { type EndedRun, endedRun, type RecordCounts, withRun } from './class-record-changes.js';
-import { maxHosts } from './class-record.document.js';
+import { maxHosts } from '../../scheduler/requirements/measured.js';
 
 const none: RecordCounts = { queues: [], hosts: [] };
 const run = (change: Partial<EndedRun>): EndedRun => ({
@@ -57,5 +57,13 @@ describe('withRun', () => {
     expect(hosts).toHaveLength(maxHosts);
     expect(hosts.map(({ host }) => host)).not.toContain('h1');
     expect(hosts.at(-2)).toMatchObject({ host: 'h0', finished: 2 });
+  });
+
+  it('keeps hosts with failures longer than those without', () => {
+    const bad = run({ host: 'bad', hasFinished: false });
+    const runs = Array.from({ length: 2 * maxHosts }, (_, at) => run({ host: `h${at}` }));
+    const { hosts } = [bad, ...runs].reduce(withRun, none);
+    expect(hosts).toHaveLength(maxHosts);
+    expect(hosts[0]).toMatchObject({ host: 'bad', failed: 1 });
   });
 });

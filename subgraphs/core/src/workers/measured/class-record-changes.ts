@@ -1,9 +1,9 @@
 /** Changes of the records of classes that events make. Pure. */
 import { isCanary } from '../../jobs/model/canary-owner.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
-import type { ClassRecord, MeasuredAttempts } from '../../scheduler/requirements/measured.js';
+import { type ClassRecord, maxHosts, type MeasuredAttempts } from '../../scheduler/requirements/measured.js';
 import { mayBeOfHost } from '../hosts/host-failure.js';
-import { maxHosts, maxQueues } from './class-record.document.js';
+import { maxQueues } from './class-record.document.js';
 
 /** An ended attempt that counts. */
 export interface EndedRun {
@@ -31,14 +31,17 @@ export function endedRun({ token, last }: JobEvent): EndedRun | undefined {
   return { token, classId, queue, site, host, hasFinished, seconds: Math.max(0, seconds) };
 }
 
-/** Adds an attempt. The entries of its queue and host become the last ones, and the oldest are left out. */
+/**
+ * Adds an attempt. The entries of its queue and host become the last ones. Of too many, the oldest are left
+ * out: of hosts, first those without failures.
+ */
 export function withRun({ queues, hosts }: RecordCounts, run: EndedRun): RecordCounts {
   const { queue, site, host } = run;
   const isQueue = (one: { readonly queue: string }): boolean => one.queue === queue;
   const isHost = (one: RecordCounts['hosts'][number]): boolean => one.queue === queue && one.host === host;
   return {
-    queues: moved(queues, isQueue, (old) => ({ queue, site, ...added(old, run) }), maxQueues),
-    hosts: moved(hosts, isHost, (old) => ({ queue, host, ...added(old, run) }), maxHosts),
+    queues: moved(queues, isQueue, (old) => ({ queue, site, ...added(old, run) })).slice(-maxQueues),
+    hosts: bounded(moved(hosts, isHost, (old) => ({ queue, host, ...added(old, run) }))),
   };
 }
 
@@ -46,10 +49,16 @@ function moved<T>(
   all: readonly T[],
   isOwn: (one: T) => boolean,
   next: (old: T | undefined) => T,
-  most: number,
 ): readonly T[] {
   const others = all.filter((one) => !isOwn(one));
-  return [...others, next(all.find(isOwn))].slice(-most);
+  return [...others, next(all.find(isOwn))];
+}
+
+function bounded(hosts: RecordCounts['hosts']): RecordCounts['hosts'] {
+  if (hosts.length <= maxHosts) return hosts;
+  const unfailing = hosts.findIndex(({ failed }) => failed === 0);
+  const left = unfailing === -1 || unfailing === hosts.length - 1 ? 0 : unfailing;
+  return hosts.toSpliced(left, 1);
 }
 
 function added(

@@ -1,11 +1,9 @@
 /** Stored form of what was measured for a requirement class. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
-import type { ClassRecord } from '../../scheduler/requirements/measured.js';
+import { type ClassRecord, maxHosts } from '../../scheduler/requirements/measured.js';
 
 /** Most queues of a class; those whose attempts ended last are kept. */
 export const maxQueues = 100;
-/** Most hosts of a class, of all queues; those whose attempts ended last are kept. */
-export const maxHosts = 200;
 
 /** Ended attempts of a class by queue and host. Only classes with preferences have a record. */
 export interface ClassRecordDocument extends ClassRecord {
