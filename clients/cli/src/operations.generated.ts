@@ -5003,7 +5003,7 @@ export type CliWhyQueryVariables = Exact<{
 }>;
 
 
-export type CliWhyQuery = { job: { id: string, name: string, state: JobState, sharePath: string, priority: number, notBefore: string | null, hold: { reason: string, by: { subject: string } } | null, dependsOn: Array<{ id: string, name: string, state: JobState }>, requirements: { preferences: Array<{ expression: string, weight: number }> }, attempts: Array<{ number: number, preferenceScore: number | null, metPreferences: Array<number> }>, pending: { summary: string, mostFailed: string | null, queuesConsidered: number, workersConsidered: number, devicesConsidered: number, workersThatFit: number, workersFreeNow: number, position: number | null, isPositionEstimated: boolean, isShareBorrowing: boolean, constraints: Array<{ constraint: string, queuesThatPass: number, workersThatPass: number, devicesThatPass: number, queuesTogether: number, workersTogether: number, devicesTogether: number, reasons: Array<string> }>, preferences: Array<{ expression: string, weight: number, share: number, workersThatMeet: number }>, relaxations: Array<{ constraint: string, change: string, queuesGained: number, workersGained: number, devicesGained: number }>, wait: { kind: WaitEstimateKind, seconds: number | null, lowSeconds: number | null, highSeconds: number | null, basedOnGrants: number, reason: string } } | null } | null };
+export type CliWhyQuery = { job: { id: string, name: string, state: JobState, sharePath: string, priority: number, notBefore: string | null, hold: { reason: string, by: { subject: string } } | null, dependsOn: Array<{ id: string, name: string, state: JobState }>, requirements: { preferences: Array<{ expression: string, weight: number }> }, attempts: Array<{ number: number, preferenceScore: number | null, metPreferences: Array<number> }>, pending: { summary: string, mostFailed: string | null, queuesConsidered: number, workersConsidered: number, devicesConsidered: number, workersThatFit: number, workersFreeNow: number, position: number | null, isPositionEstimated: boolean, isShareBorrowing: boolean, constraints: Array<{ constraint: string, queuesThatPass: number, workersThatPass: number, devicesThatPass: number, queuesTogether: number, workersTogether: number, devicesTogether: number, reasons: Array<string> }>, preferences: Array<{ expression: string, weight: number, share: number, workersThatMeet: number, isEstimated: boolean }>, relaxations: Array<{ constraint: string, change: string, queuesGained: number, workersGained: number, devicesGained: number }>, wait: { kind: WaitEstimateKind, seconds: number | null, lowSeconds: number | null, highSeconds: number | null, basedOnGrants: number, reason: string } } | null } | null };
 
 export type CliSubmitJobsMutationVariables = Exact<{
   input: SubmitJobsInput;
@@ -8210,7 +8210,8 @@ export const CliWhyDocument = {"kind":"Document","definitions":[{"kind":"Operati
 {"kind":"Field","name":{"kind":"Name","value":"preferences"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"expression"}},
 {"kind":"Field","name":{"kind":"Name","value":"weight"}},
 {"kind":"Field","name":{"kind":"Name","value":"share"}},
-{"kind":"Field","name":{"kind":"Name","value":"workersThatMeet"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"workersThatMeet"}},
+{"kind":"Field","name":{"kind":"Name","value":"isEstimated"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"relaxations"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"constraint"}},
 {"kind":"Field","name":{"kind":"Name","value":"change"}},
 {"kind":"Field","name":{"kind":"Name","value":"queuesGained"}},

@@ -6373,6 +6373,8 @@ export type PendingPreference = {
   readonly __typename?: 'PendingPreference';
   /** The condition, a CEL expression. */
   readonly expression: Scalars['String']['output'];
+  /** True if `workersThatMeet` was estimated from a part of the workers, because they are very many. */
+  readonly isEstimated: Scalars['Boolean']['output'];
   /** Weight of the condition, divided by the weight of all preferences of the job. */
   readonly share: Scalars['Float']['output'];
   /** Weight of the condition. */
@@ -15628,6 +15630,7 @@ export type PendingConstraintResolvers<ContextType = Context, ParentType extends
 
 export type PendingPreferenceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingPreference'] = ResolversParentTypes['PendingPreference']> = {
   expression?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  isEstimated?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   share?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;
   weight?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   workersThatMeet?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;

@@ -74,11 +74,11 @@ function printPending(output: Output, share: string, pending: Pending): void {
     printTable(
       output,
       ['PREFERENCE', 'WEIGHT', 'SHARE', 'WORKERS'],
-      pending.preferences.map(({ expression, weight, share, workersThatMeet }) => [
+      pending.preferences.map(({ expression, weight, share, workersThatMeet, isEstimated }) => [
         expression,
         String(weight),
         `${Math.round(share * 100)} %`,
-        `${workersThatMeet}/${pending.workersThatFit}`,
+        `${isEstimated ? 'about ' : ''}${workersThatMeet}/${pending.workersThatFit}`,
       ]),
     );
   }

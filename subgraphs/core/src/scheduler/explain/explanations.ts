@@ -38,7 +38,7 @@ const fields = `{
   }
   mostFailed queuesConsidered workersConsidered devicesConsidered workersThatFit workersFreeNow position isPositionEstimated
   isShareBorrowing
-  preferences { expression weight share workersThatMeet }
+  preferences { expression weight share workersThatMeet isEstimated }
   relaxations { constraint change queuesGained workersGained devicesGained }
   wait { kind seconds lowSeconds highSeconds basedOnGrants reason }
 }`;

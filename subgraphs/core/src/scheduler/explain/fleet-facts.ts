@@ -10,7 +10,9 @@ import type { Fleet } from '../cache/fleet.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { ConstraintFacts, FleetFacts, PreferenceFacts } from './pending.types.js';
 import { relaxationsOf } from './relaxations.js';
-import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { ClassPreferences, RequirementClass } from '../requirements/requirement-class.js';
+import type { Selector } from '../requirements/selector.js';
+import { preferenceView } from '../cache/preference-scores.js';
 import { plural } from '../../shared/plural.js';
 import { fitsNow } from '../placement/fits-now.js';
 import { QueueAllowance } from '../placement/queue-limits.js';
@@ -59,6 +61,9 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
   };
 }
 
+/** Most workers for which a preference is evaluated; the number is estimated from them if there are more. */
+const maxCompared = 1000;
+
 /** Preferences of the class in its order. @param fitting workers that could run it when empty */
 function preferenceFacts(
   cls: RequirementClass,
@@ -66,16 +71,44 @@ function preferenceFacts(
 ): readonly PreferenceFacts[] {
   const { preferences } = cls;
   if (!preferences) return [];
-  const meet = preferences.terms.map(() => 0);
-  for (const { workers } of fitting)
-    for (const worker of workers)
-      for (const at of worker.preference(cls)?.met ?? []) meet[at] = (meet[at] ?? 0) + 1;
-  return preferences.terms.map(({ selector: { text }, weight }, at) => ({
-    expression: text,
+  const workers = spread(fitting.flatMap((group) => group.workers));
+  return preferences.terms.map(({ selector, weight }) => ({
+    expression: selector.text,
     weight,
     share: weight / preferences.totalWeight,
-    workersThatMeet: meet[at] ?? 0,
+    ...workersThatMeet(selector, workers, preferences),
   }));
+}
+
+/** Evaluates once for all workers that the selector cannot distinguish. */
+function workersThatMeet(
+  { scope, accepts }: Selector,
+  workers: readonly FleetWorker[],
+  preferences: ClassPreferences,
+): Pick<PreferenceFacts, 'workersThatMeet' | 'isEstimated'> {
+  const known = new Map<object, boolean>();
+  let [met, compared] = [0, 0];
+  for (const worker of workers) {
+    const key = worker.equivalenceKey(scope);
+    let meets = known.get(key);
+    if (meets === undefined) {
+      if (known.size >= maxCompared) continue;
+      known.set(key, (meets = accepts(preferenceView(worker.profile, preferences))));
+    }
+    compared += 1;
+    met += Number(meets);
+  }
+  const isEstimated = compared < workers.length;
+  return { workersThatMeet: isEstimated ? Math.round((met * workers.length) / compared) : met, isEstimated };
+}
+
+/** The workers in an order in which the first ones are from all parts of the list. */
+function spread(workers: readonly FleetWorker[]): readonly FleetWorker[] {
+  const step = Math.ceil(workers.length / maxCompared);
+  if (step <= 1) return workers;
+  return Array.from({ length: step }, (_, from) =>
+    workers.filter((_worker, at) => at % step === from),
+  ).flat();
 }
 
 /** Number of workers in all queues that could start a job of the class now. */

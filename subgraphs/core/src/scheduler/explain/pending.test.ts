@@ -254,8 +254,20 @@ describe('explainPending', () => {
       { expression: 'worker.host in ["worker_1", "worker_3"]', weight: 1 },
     ];
     expect(explain({ cores: 16, preferences }).preferences).toEqual([
-      { expression: 'queue.name == "second"', weight: 3, share: 0.75, workersThatMeet: 3 },
-      { expression: preferences[1]?.expression, weight: 1, share: 0.25, workersThatMeet: 1 },
+      {
+        expression: 'queue.name == "second"',
+        weight: 3,
+        share: 0.75,
+        workersThatMeet: 3,
+        isEstimated: false,
+      },
+      {
+        expression: preferences[1]?.expression,
+        weight: 1,
+        share: 0.25,
+        workersThatMeet: 1,
+        isEstimated: false,
+      },
     ]);
     expect(explain({ cores: 16 }).preferences).toEqual([]);
   });

@@ -44,6 +44,8 @@ export interface PreferenceFacts {
   readonly share: number;
   /** Workers that could run the job when empty, and meet the preference. */
   readonly workersThatMeet: number;
+  /** True if only a part of the workers was compared. */
+  readonly isEstimated: boolean;
 }
 
 /** Estimated waiting time of a job. */
