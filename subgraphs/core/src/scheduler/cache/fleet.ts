@@ -10,6 +10,7 @@ import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
 import { type HostKind, SlotsCache } from './gpu-demand.js';
 import { PreferenceScores } from './preference-scores.js';
+import { type EvaluationBudget, PreferenceTurns } from './preference-turns.js';
 import {
   allHealthy,
   hostKeyOf,
@@ -38,7 +39,7 @@ const memorySteps = 16;
 /** Number of unused device shapes kept for workers that return. */
 const spareShapes = 64;
 
-/** Most classes whose scores are kept for a single worker: more than one pass compares. */
+/** Most classes whose scores are kept for a worker or a set of labels: more than one pass compares. */
 const maxOwnScores = 32;
 
 /** Workers of a shape with equal labels. */
@@ -72,6 +73,8 @@ export class Fleet {
    * devices.
    */
   readonly sharedDevices = new SharedDevices();
+  /** Limits of what passes evaluate for single workers. */
+  readonly preferenceTurns = new PreferenceTurns();
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
@@ -247,9 +250,10 @@ export class Fleet {
     if (known) return known;
     const profile = profileOf(facts, queue, devices);
     const answers = new ShapeEligibility(profile);
+    const scores = new PreferenceScores(profile, 'SHAPE');
     const shape: KnownShape = {
       key,
-      scores: new PreferenceScores(profile),
+      scores,
       queue,
       hasDevices: devices.facts.length > 0,
       wholeDevices: devices.facts.filter(
@@ -259,6 +263,7 @@ export class Fleet {
       answers,
       labelled: new Map(),
       users: 0,
+      preferenceScore: (cls, budget) => (scores.of(cls, budget) ?? scores.of(cls))?.score ?? 1,
       mayFit: (cls) => answers.fits(cls),
       deviceMatch: (cls) => answers.devices(cls),
     };
@@ -284,7 +289,8 @@ function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled 
   let known = labelled.get(key);
   // Selectors that read only labels can be evaluated against any of them.
   if (!known) {
-    const [answers, scores] = [selectorEligibility(profile), new PreferenceScores(profile)];
+    const answers = selectorEligibility(profile);
+    const scores = new PreferenceScores(profile, 'LABELS', maxOwnScores);
     labelled.set(key, (known = { key, answers, scores, users: 0 }));
   }
   return known;
@@ -306,12 +312,12 @@ function workerOf({
     if (scope === 'LABELS') return labelled.answers.isYes(cls);
     return (own ??= selectorEligibility(profile)).isYes(cls);
   };
-  const preference = (cls: RequirementClass): PreferenceScore | undefined => {
+  const preference = (cls: RequirementClass, budget?: EvaluationBudget): PreferenceScore | undefined => {
     if (!cls.preferences) return undefined;
     const { scope } = cls.preferences;
-    if (scope === 'SHAPE') return shape.scores.of(cls);
-    if (scope === 'LABELS') return labelled.scores.of(cls);
-    return (ownScores ??= new PreferenceScores(profile, maxOwnScores)).of(cls);
+    if (scope === 'SHAPE') return shape.scores.of(cls, budget);
+    if (scope === 'LABELS') return labelled.scores.of(cls, budget);
+    return (ownScores ??= new PreferenceScores(profile, 'WORKER', maxOwnScores)).of(cls, budget);
   };
   const worker: KnownWorker = {
     ...parts,

@@ -3,6 +3,7 @@ import type { PreferenceScore } from '../../jobs/model/job.types.js';
 import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import type { DeviceLayout } from '../../gpus/capacity/device-set.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { EvaluationBudget } from './preference-turns.js';
 import type { SlotsCache } from './gpu-demand.js';
 import type { SelectorScope } from '../requirements/selector.js';
 import type { HostStanding } from './host-standing.types.js';
@@ -26,6 +27,11 @@ export interface Shape {
    * selectors.
    */
   mayFit(cls: RequirementClass): boolean;
+  /**
+   * Part of the preferences of a class that every worker of the shape meets, 0 to 1; 1 if the class has none.
+   * @param budget limits how often a known score is evaluated again
+   */
+  preferenceScore(cls: RequirementClass, budget?: EvaluationBudget): number;
   /** Devices that serve the class; undefined if it requires none or none serves. */
   deviceMatch(cls: RequirementClass): DeviceMatch | undefined;
 }
@@ -45,8 +51,11 @@ export interface FleetWorker {
   equivalenceKey(scope: SelectorScope): object;
   /** Returns true if the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
-  /** Preferences of a class that the worker meets; undefined if the class has none. */
-  preference(cls: RequirementClass): PreferenceScore | undefined;
+  /**
+   * Preferences of a class that the worker meets; undefined if the class has none.
+   * @param budget if it is used up, the last known score is returned, or undefined if there is none
+   */
+  preference(cls: RequirementClass, budget?: EvaluationBudget): PreferenceScore | undefined;
   /** State of its host at a time; undefined if the host is healthy. */
   standing(atMs: number): HostStanding | undefined;
 }

@@ -1,6 +1,7 @@
 /** Candidates of one shape, by their free capacity. */
 import { deviceCapacityKey } from '../../gpus/capacity/device-capacity.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import { EvaluationBudget, type PreferenceTurn } from '../cache/preference-turns.js';
 import { capacityHash } from './capacity-rules.js';
 import type { Candidate, Bucket } from './placement.types.js';
 import { OrderedBuckets } from './ordered-buckets.js';
@@ -18,16 +19,14 @@ export interface CandidateGroup {
   readonly buckets: Map<number, Bucket[]>;
   readonly order: OrderedBuckets;
   /**
-   * Part of the preferences of the class that its candidates meet, 0 to 1; 1 if the class has none, and 0 if
-   * it is unknown because the candidates differ.
+   * Part of the preferences of the class that its candidates meet, 0 to 1; 1 if the class has none. Where
+   * candidates were not compared, preferences that distinguish them count as not met.
    */
   preferenceScore(cls: RequirementClass): number;
 }
 
-/** Most classes of a pass whose preferences may distinguish workers of one shape. */
-const maxHostClasses = 16;
-/** Most groups into which these classes divide candidates; further candidates of a shape share one. */
-const maxHostGroups = 64;
+/** Most groups by which preferences divide the candidates of shapes, beyond the first group of each. */
+const maxDivisions = 64;
 
 /** Facts by which a candidate is grouped. */
 interface GroupedFacts {
@@ -35,36 +34,38 @@ interface GroupedFacts {
   readonly request: Pick<Candidate['request'], 'experiments'>;
 }
 
+/** Groups of a shape for the same experiments. */
+interface Division {
+  readonly byScores: Map<string, CandidateGroup>;
+  /** Group of the candidates that are not compared, for lack of groups. */
+  mixed?: CandidateGroup;
+}
+
 /** Groups the candidates of a pass. */
 export class CandidateGroups {
   readonly all: CandidateGroup[] = [];
-  readonly #byShape = new Map<Shape, Map<string, CandidateGroup>>();
-  /** Classes whose preferences read what distinguishes workers of one shape. */
-  readonly #hostClasses: readonly RequirementClass[];
-  #hostGroups = 0;
+  readonly #byShape = new Map<Shape, Map<string, Division>>();
+  readonly #turn: PreferenceTurn;
+  /** Positions in a group's scores; a class without its optional GPUs has the same preferences. */
+  readonly #positions: ReadonlyMap<RequirementClass['preferences'], number>;
+  #divisions = 0;
 
-  /** @param classes classes with ready jobs */
-  constructor(classes: Iterable<RequirementClass> = []) {
-    const found: RequirementClass[] = [];
-    for (const cls of classes) if (cls.preferences && cls.preferences.scope !== 'SHAPE') found.push(cls);
-    this.#hostClasses = found.slice(0, maxHostClasses);
+  constructor(turn: PreferenceTurn = { classes: [], budget: new EvaluationBudget(0) }) {
+    this.#turn = turn;
+    this.#positions = new Map(turn.classes.map(({ preferences }, at) => [preferences, at]));
   }
 
   /** Returns the group of a candidate. */
-  groupOf({ worker, request }: GroupedFacts, allowance: QueueAllowance): CandidateGroup {
-    const { experiments } = request;
-    const { shape } = worker;
-    let ofShape = this.#byShape.get(shape);
-    if (!ofShape) this.#byShape.set(shape, (ofShape = new Map()));
-    const plain = experiments?.join(' ') ?? '*';
-    const isDivided = this.#hostClasses.length > 0;
-    const key = isDivided ? `${plain} ${this.#scoresOf(worker)}` : plain;
-    const known = ofShape.get(key);
+  groupOf({ worker, request: { experiments } }: GroupedFacts, allowance: QueueAllowance): CandidateGroup {
+    const { byScores, mixed } = this.#divisionOf(worker.shape, experiments);
+    const hasRoom = byScores.size === 0 || this.#divisions < maxDivisions;
+    if (!hasRoom && mixed) return mixed;
+    const scores = hasRoom ? this.#scoresOf(worker) : [];
+    const key = scores.join(' ');
+    const known = hasRoom ? byScores.get(key) : undefined;
     if (known) return known;
-    const isMixed = isDivided && this.#hostGroups >= maxHostGroups;
-    const mixed = isMixed ? ofShape.get(plain) : undefined;
-    if (mixed) return mixed;
-    const compared = new Set((isMixed ? [] : this.#hostClasses).map(({ preferences }) => preferences));
+    const { shape } = worker;
+    const { budget } = this.#turn;
     const group: CandidateGroup = {
       shape,
       experiments,
@@ -72,31 +73,32 @@ export class CandidateGroups {
       log: [],
       buckets: new Map(),
       order: new OrderedBuckets(),
-      preferenceScore: (cls) => scoreIn(worker, compared, cls),
+      preferenceScore: (cls) =>
+        scores[this.#positions.get(cls.preferences) ?? -1] ?? shape.preferenceScore(cls, budget),
     };
-    ofShape.set(isMixed ? plain : key, group);
+    if (byScores.size > 0) this.#divisions += 1;
+    if (hasRoom) byScores.set(key, group);
+    else this.#divisionOf(shape, experiments).mixed = group;
     this.all.push(group);
-    if (isDivided) this.#hostGroups += 1;
     return group;
   }
 
-  #scoresOf(worker: FleetWorker): string {
-    return this.#hostClasses.map((cls) => worker.preference(cls)?.score ?? 0).join(' ');
+  #divisionOf(shape: Shape, experiments: readonly string[] | undefined): Division {
+    let ofShape = this.#byShape.get(shape);
+    if (!ofShape) this.#byShape.set(shape, (ofShape = new Map()));
+    const key = experiments?.join(' ') ?? '*';
+    let division = ofShape.get(key);
+    if (!division) ofShape.set(key, (division = { byScores: new Map() }));
+    return division;
   }
-}
 
-/**
- * Score of a class for all workers of a group.
- * @param compared preferences by which groups differ; a class without its optional GPUs has the same ones
- */
-function scoreIn(
-  one: FleetWorker,
-  compared: ReadonlySet<RequirementClass['preferences']>,
-  cls: RequirementClass,
-): number {
-  if (!cls.preferences) return 1;
-  if (cls.preferences.scope !== 'SHAPE' && !compared.has(cls.preferences)) return 0;
-  return one.preference(cls)?.score ?? 1;
+  /** Scores by position; where the budget is used up, that which each worker of the shape has. */
+  #scoresOf(worker: FleetWorker): readonly number[] {
+    const { classes, budget } = this.#turn;
+    return classes.map(
+      (cls) => worker.preference(cls, budget)?.score ?? worker.shape.preferenceScore(cls, budget),
+    );
+  }
 }
 
 /** Returns the bucket of the group for the candidate. */

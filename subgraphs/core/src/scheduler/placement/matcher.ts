@@ -83,7 +83,7 @@ class Pass {
 
   run(): PassResult {
     const classes = this.#collect();
-    this.#round.distinguish(classes);
+    this.#round.distinguish(this.#state.fleet.preferenceTurns.next(classes));
     if (classes.size > 0) this.#addCandidates(minimumDemand([...classes, ...this.#priced()]));
     if (this.#round.isOpen) this.#serve();
     for (const [window, jobs] of this.#passedOver) window.passOver(jobs);

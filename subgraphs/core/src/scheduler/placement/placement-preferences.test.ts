@@ -3,6 +3,8 @@ import { oneGpu, type Passes, passes } from '../../../test/support/passes.fixtur
 import { aQueue, aWorker } from '../../../test/support/scheduler.fixture.js';
 import { CandidateGroups } from './candidate-group.js';
 import { QueueAllowance } from './queue-limits.js';
+import { PreferenceTurns } from '../cache/preference-turns.js';
+import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { SelectorView } from '../requirements/selector.js';
 
 let fleet: Passes['fleet'];
@@ -14,6 +16,17 @@ let pass: Passes['pass'];
 beforeEach(() => {
   ({ fleet, ledger, host, ready, pass } = passes());
 });
+
+/** Calls of the conditions of the classes from now on. */
+function countEvaluations(classes: readonly RequirementClass[]): jest.Mock {
+  const evaluated = jest.fn();
+  for (const { preferences } of classes)
+    for (const { selector } of preferences?.terms ?? []) {
+      const { accepts } = selector;
+      Object.assign(selector, { accepts: (view: SelectorView) => (evaluated(), accepts(view)) });
+    }
+  return evaluated;
+}
 
 describe('placement by preferences', () => {
   it('fills the workers that meet the most weight of the preferences first, and the others then', () => {
@@ -35,7 +48,6 @@ describe('placement by preferences', () => {
   });
 
   it('distinguishes workers of one shape by host and labels, and evaluates no preference for each job', () => {
-    const evaluated = jest.fn();
     for (const [id, rack] of [
       ['a', 'r1'],
       ['b', 'r2'],
@@ -46,11 +58,7 @@ describe('placement by preferences', () => {
       { expression: 'worker.labels.rack == "r2"', weight: 2 },
       { expression: 'worker.host == "b"', weight: 1 },
     ];
-    const cls = ready(20, { cores: 1, preferences });
-    for (const { selector } of cls.preferences?.terms ?? []) {
-      const { accepts } = selector;
-      Object.assign(selector, { accepts: (view: SelectorView) => (evaluated(), accepts(view)) });
-    }
+    const evaluated = countEvaluations([ready(20, { cores: 1, preferences })]);
     const placed = Object.entries(pass()).map(([id, jobs]) => [id, jobs.length]);
     expect(Object.fromEntries(placed)).toEqual({ b: 8, c: 8, a: 4 });
     const scores = [...ledger.entries()].map(({ workerId, preference }) => [workerId, preference?.met]);
@@ -68,12 +76,49 @@ describe('placement by preferences', () => {
       const names = hosts.map((at) => `"w${at}"`).join(', ');
       return ready(1, { cores: 1, preferences: [{ expression: `worker.host in [${names}]`, weight: 1 }] });
     });
-    const groups = new CandidateGroups(classes);
+    const groups = new CandidateGroups(new PreferenceTurns().next(classes));
     const allowance = new QueueAllowance(aQueue({}), ledger);
     for (const worker of fleet.workers()) groups.groupOf({ worker, request: {} }, allowance);
-    expect(groups.all).toHaveLength(65);
+    // The first group of the shape, 64 more, and that of all other candidates.
+    expect(groups.all).toHaveLength(66);
     ready(93, { cores: 1 });
     expect(Object.keys(pass())).toHaveLength(100);
+  });
+
+  it('compares queues also where there are more shapes than groups, and for more classes than have turns', () => {
+    const names = Array.from({ length: 70 }, (_, at) => `q${at}`);
+    fleet.setQueues(names.map((name) => aQueue({ id: name, name, site: name === 'q69' ? 'CERN' : 'X' })));
+    for (const id of names)
+      for (const host of [`${id}-a`, `${id}-b`])
+        fleet.set(aWorker({ id: host, host, name: host, queueId: id, hardware: { cores: 20 } }));
+    for (let at = 0; at < 20; at += 1) {
+      const preferences = [
+        { expression: 'queue.site == "CERN"', weight: 100 },
+        { expression: `worker.host.endsWith("-${at % 2 ? 'a' : 'b'}") && ${at} >= 0`, weight: 1 },
+      ];
+      ready(1, { cores: 1, preferences });
+    }
+    const placed = Object.entries(pass()).map(([id, jobs]) => [id, jobs.length]);
+    expect(placed.map(([id]) => id).sort()).toEqual(['q69-a', 'q69-b']);
+  });
+
+  it('evaluates a bounded part of the preferences in a pass, and the rest in the next ones', () => {
+    for (let at = 0; at < 3000; at += 1)
+      fleet.set(aWorker({ id: `w${at}`, host: `w${at}`, name: `w${at}`, hardware: { cores: 1 } }));
+    const classes = Array.from({ length: 16 }, (_, at) =>
+      ready(1, { cores: 1, preferences: [{ expression: `worker.host == "w${2900 + at}"`, weight: 1 }] }),
+    );
+    const evaluated = countEvaluations(classes);
+    const allowance = new QueueAllowance(aQueue({}), ledger);
+    const counts = Array.from({ length: 4 }, () => {
+      evaluated.mockClear();
+      const groups = new CandidateGroups(fleet.preferenceTurns.next(classes));
+      for (const worker of fleet.workers()) groups.groupOf({ worker, request: {} }, allowance);
+      return { evaluations: evaluated.mock.calls.length, groups: groups.all.length };
+    });
+    for (const { evaluations } of counts) expect(evaluations).toBeLessThanOrEqual(20_000);
+    expect(counts.map(({ groups }) => groups)).toEqual([1, 1, 17, 17]);
+    expect(counts.at(-1)?.evaluations).toBe(0);
   });
 
   it('follows what was measured for the class at queues and hosts', () => {

@@ -22,6 +22,7 @@ import type { Candidate, Placement, Bucket } from './placement.types.js';
 import { QueueAllowance, type QueueSums } from './queue-limits.js';
 import { bucketOf, type CandidateGroup, CandidateGroups } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
+import type { PreferenceTurn } from '../cache/preference-turns.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -81,9 +82,9 @@ export class PlacementRound {
     this.#costs = new PlacementCosts(this.#prices);
   }
 
-  /** Distinguishes the candidates by the preferences of these classes. Called before candidates are added. */
-  distinguish(classes: Iterable<RequirementClass>): void {
-    this.#groups = new CandidateGroups(classes);
+  /** Distinguishes the candidates by preferences. Called before candidates are added. */
+  distinguish(turn: PreferenceTurn): void {
+    this.#groups = new CandidateGroups(turn);
   }
 
   /**

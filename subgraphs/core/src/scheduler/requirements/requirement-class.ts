@@ -2,7 +2,7 @@
  * Requirement classes: all jobs with equal normalised requirements. Matching works on classes, never on
  * single jobs.
  */
-import type { StoredRequirements } from '../../jobs/model/job.types.js';
+import type { PreferenceScore, StoredRequirements } from '../../jobs/model/job.types.js';
 import { constraintsOf, shapeConstraintsOf } from './constraints.js';
 import { compileSelector, type ConditionUse, type Selector, type SelectorScope } from './selector.js';
 import type { ClassRecord } from './measured.js';
@@ -22,9 +22,16 @@ export interface ClassPreferences {
   /** Set of workers with the same score: the smallest of the terms. */
   readonly scope: SelectorScope;
   readonly readsMeasured: boolean;
+  /** Effort of evaluating all terms for one worker: one for a short comparison. */
+  readonly cost: number;
+  /** Score of a worker that meets the terms at these positions; equal ones are one object. */
+  scoreOf(met: readonly number[]): PreferenceScore;
   /** Record of the class as last read; undefined if nothing was, or no term reads it. */
   record: ClassRecord | undefined;
 }
+
+/** Characters of a condition that cost as much as a short comparison. */
+const charactersOfCost = 64;
 
 /** A class prepared for matching. */
 export interface RequirementClass {
@@ -86,8 +93,28 @@ function preferencesOf({ preferences }: StoredRequirements): Pick<RequirementCla
       totalWeight: terms.reduce((sum, { weight }) => sum + weight, 0),
       scope: scopes.has('WORKER') ? 'WORKER' : scopes.has('LABELS') ? 'LABELS' : 'SHAPE',
       readsMeasured: terms.some(({ selector }) => selector.readsMeasured),
+      cost: terms.reduce(
+        (sum, { selector }) => sum + 1 + Math.floor(selector.text.length / charactersOfCost),
+        0,
+      ),
+      scoreOf: scoresBy(terms),
       record: undefined,
     },
+  };
+}
+
+/** Remembers scores: workers are many, and the sets of terms that they meet few. */
+function scoresBy(terms: readonly ClassPreference[]): ClassPreferences['scoreOf'] {
+  const totalWeight = terms.reduce((sum, { weight }) => sum + weight, 0);
+  const known = new Map<string, PreferenceScore>();
+  return (met) => {
+    const key = met.join(' ');
+    let score = known.get(key);
+    if (!score) {
+      const weight = met.reduce((sum, at) => sum + (terms[at]?.weight ?? 0), 0);
+      known.set(key, (score = { score: weight / totalWeight, met: [...met] }));
+    }
+    return score;
   };
 }
 
