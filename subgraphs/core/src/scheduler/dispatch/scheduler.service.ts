@@ -74,7 +74,7 @@ interface Term {
 /** Interval at which unused requirement classes are dropped. */
 const pruneMs = 10_000;
 /** Interval between two reads of what was measured for classes, in milliseconds. */
-const recordsMs = 5000;
+const recordsMs = 10_000;
 
 /** Grants jobs while this process leads, and explains why jobs wait. */
 export class SchedulerService {
@@ -87,6 +87,7 @@ export class SchedulerService {
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
   #recordsReadAt = Number.NEGATIVE_INFINITY;
+  #readingRecords: Promise<void> | undefined;
   /** Number of open requests to read jobs again. */
   #rereadsDue = 0;
   #isRereading = false;
@@ -156,6 +157,7 @@ export class SchedulerService {
     for (const stop of this.#stops) stop();
     this.#term = undefined;
     await this.#ticking;
+    await this.#readingRecords;
     await this.#options.cache.stop();
   }
 
@@ -382,7 +384,7 @@ export class SchedulerService {
         await this.#options.cache.refresh();
         this.#term?.dispatcher.prune();
         this.#pruneClasses();
-        await this.#readRecords();
+        this.#readRecords();
         if (!this.#term) return;
         await this.#term.throttle.step();
         await this.#preempt();
@@ -399,14 +401,15 @@ export class SchedulerService {
   }
 
   /** Figures of classes only order workers: jobs are placed by the last ones while they cannot be read. */
-  async #readRecords(): Promise<void> {
+  #readRecords(): void {
     const { classes, clock, log } = this.#options;
     const now = clock.monotonicMs();
-    if (now - this.#recordsReadAt < recordsMs) return;
+    if (this.#readingRecords || now - this.#recordsReadAt < recordsMs) return;
     this.#recordsReadAt = now;
-    await classes
+    this.#readingRecords = classes
       .readRecords()
-      .catch((err: unknown) => log.warn({ err }, 'records of classes could not be read'));
+      .catch((err: unknown) => log.warn({ err }, 'records of classes could not be read'))
+      .finally(() => (this.#readingRecords = undefined));
   }
 
   #pruneClasses(): void {

@@ -23,9 +23,24 @@ const maxSerial = 2 ** 29;
 export interface ClassRecords {
   /** Records of those of the classes that have one. */
   find(classIds: readonly string[]): Promise<ReadonlyMap<string, ClassRecord>>;
+  /** Records that have changed since a time. */
+  findChanged(classIds: readonly string[], since: Date): Promise<ChangedRecords>;
 }
 
-const noRecords: ClassRecords = { find: () => Promise.resolve(new Map()) };
+/** Records that have changed. */
+export interface ChangedRecords {
+  readonly records: ReadonlyMap<string, ClassRecord>;
+  /** Time of the latest change. */
+  readonly latest: Date;
+}
+
+const noRecords: ClassRecords = {
+  find: () => Promise.resolve(new Map()),
+  findChanged: (_ids, latest) => Promise.resolve({ records: new Map(), latest }),
+};
+
+/** Time before the latest known change from which records are read again: clocks of leaders may differ. */
+const overlapMs = 60_000;
 
 /** Requirement classes by id. */
 export class RequirementClasses {
@@ -37,6 +52,8 @@ export class RequirementClasses {
   readonly #awaited = new Set<ReadonlySet<string>>();
   readonly #freeIndexes: number[] = [];
   #nextIndex = 0;
+  /** Time of the latest change of a record that was read. */
+  #recordsUpTo = new Date(0);
   #nextSerial = 1;
 
   /** @param records without them, nothing was measured for any class */
@@ -96,12 +113,18 @@ export class RequirementClasses {
     }
   }
 
-  /** Reads again what was measured for the classes whose preferences read it. */
+  /** Reads what has changed of what was measured for the classes whose preferences read it. */
   async readRecords(): Promise<void> {
     const reading = [...this.#known.values()].flatMap(({ cls }) => measuredPreferences(cls));
     if (reading.length === 0) return;
-    const found = await this.#records.find(reading.map(({ id }) => id));
-    for (const { id, preferences } of reading) preferences.record = found.get(id);
+    const since = new Date(Math.max(0, this.#recordsUpTo.getTime() - overlapMs));
+    const ids = reading.map(({ id }) => id);
+    const { records, latest } = await this.#records.findChanged(ids, since);
+    this.#recordsUpTo = latest > this.#recordsUpTo ? latest : this.#recordsUpTo;
+    for (const { id, preferences } of reading) {
+      const record = records.get(id);
+      if (record && record.revision !== preferences.record?.revision) preferences.record = record;
+    }
   }
 
   #read(ids: readonly string[]): Promise<void> {

@@ -20,7 +20,7 @@ export interface ClassRecordWorkOptions {
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Least time between two writes of the records, in milliseconds; defaults to 2000. */
+  /** Least time between two writes of the records, in milliseconds; defaults to 30,000: records are large. */
   readonly saveMs?: number;
   /** Delay after an error, in milliseconds; defaults to 500. */
   readonly retryMs?: number;
@@ -67,7 +67,7 @@ export class ClassRecordWork {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { stream, records, consumers, clock, saveMs = 2000 } = this.#options;
+    const { stream, records, consumers, clock, saveMs = 30_000 } = this.#options;
     const after = await consumers.cursorOf(consumer);
     let collected: EndedRun[] = [];
     let savedAtMs = after === null ? Number.NEGATIVE_INFINITY : clock.monotonicMs();

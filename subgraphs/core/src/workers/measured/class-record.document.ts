@@ -56,6 +56,11 @@ export const classRecordsCollection = defineCollection<ClassRecordDocument>({
   },
   indexes: [
     {
+      name: 'id_updatedAt',
+      keys: { _id: 1, updatedAt: 1 },
+      why: 'finds the records that have changed, without reading the others',
+    },
+    {
       name: 'expiresAt_ttl',
       keys: { expiresAt: 1 },
       options: { expireAfterSeconds: 0 },

@@ -1,7 +1,8 @@
 /** The only code that accesses the records of classes. */
 import { isDuplicateKey } from '@rhizome/mongo';
-import type { Collection } from 'mongodb';
+import type { Collection, Filter } from 'mongodb';
 import type { ClassRecord } from '../../scheduler/requirements/measured.js';
+import type { ChangedRecords } from '../../scheduler/requirements/requirement-classes.js';
 import { retention } from '../../shared/retention.js';
 import { type EndedRun, type RecordCounts, withRun } from './class-record-changes.js';
 import type { ClassRecordDocument } from './class-record.document.js';
@@ -26,6 +27,13 @@ export class ClassRecordsRepository {
     return this.#find(classIds);
   }
 
+  /** Records of those of the classes that have changed since a time, with that of the latest change. */
+  async findChanged(classIds: readonly string[], since: Date): Promise<ChangedRecords> {
+    const found = await this.#find(classIds, { updatedAt: { $gte: since } });
+    const times = [...found.values()].map(({ updatedAt }) => updatedAt.getTime());
+    return { records: found, latest: new Date(Math.max(since.getTime(), ...times)) };
+  }
+
   /**
    * Counts attempts, given in the order of their events; those that a record contains are left out.
    * @throws StaleClassRecords if another process has changed a record meanwhile
@@ -46,11 +54,15 @@ export class ClassRecordsRepository {
     }
   }
 
-  async #find(classIds: readonly string[]): Promise<Map<string, ClassRecordDocument>> {
+  async #find(
+    classIds: readonly string[],
+    condition: Filter<ClassRecordDocument> = {},
+  ): Promise<Map<string, ClassRecordDocument>> {
     const found = new Map<string, ClassRecordDocument>();
     for (let at = 0; at < classIds.length; at += maxRead) {
       const ids = classIds.slice(at, at + maxRead);
-      const some = this.#records.find({ _id: { $in: ids } }, { readConcern: { level: 'majority' } });
+      const filter = { ...condition, _id: { $in: ids } };
+      const some = this.#records.find(filter, { readConcern: { level: 'majority' } });
       for (const one of await some.toArray()) found.set(one._id, one);
     }
     return found;
