@@ -273,7 +273,7 @@ export class TasksService {
   ): Promise<TaskDocument> {
     const { tasks, classes, expansion, files, clock } = this.#options;
     const { template, parameterSets, count, dataset } = spec;
-    const classOf = classifier(experiment.continuity);
+    const classOf = classifier(experiment);
     const [shape, ...variants] = shapesOf(spec).map((job) => ({
       name: job.name,
       ...classOf(job),

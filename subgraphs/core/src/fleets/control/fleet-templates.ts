@@ -86,7 +86,7 @@ export class FleetTemplates {
     now: Date,
   ): Promise<FleetTemplate> {
     const experiment = await this.experiment(name);
-    const classOf = classifier(experiment?.continuity);
+    const classOf = classifier({ name, ...experiment });
     // Without a token, a job could lease no units.
     const payload = { ...job.payload, isTokenRequired: true };
     const classified = classOf({ payload, requirements: job.requirements, continuity: job.continuity });

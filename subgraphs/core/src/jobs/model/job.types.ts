@@ -28,6 +28,11 @@ export interface StoredRequirements {
   readonly preemptible?: true;
   /** Conditions by which workers that fit are ordered, the most weighty first; absent for none. */
   readonly preferences?: readonly StoredPreference[];
+  /**
+   * Experiment whose attempts these preferences read, if they read what was measured: jobs of another
+   * experiment are of another class.
+   */
+  readonly measuredIn?: string;
 }
 
 /** Condition that a worker should meet. */
@@ -282,14 +287,16 @@ export interface StoredFailure {
   readonly at: Date;
 }
 
-/** Place and duration of an ended attempt of a job with preferences. */
+/** Place and duration of an ended attempt of a job whose preferences read what was measured. */
 export interface StoredRun {
+  /** Requirement class of the attempt. */
+  readonly classId: string;
   /** Name of the queue of the attempt. */
   readonly queue?: string;
   readonly host?: string;
   readonly site?: string;
-  /** Time from its start, or from its grant if it never started, to its end. */
-  readonly seconds: number;
+  /** Time for which its payload ran; absent if it did not start. */
+  readonly seconds?: number;
 }
 
 /** Code of time for which the payload of a superseded attempt ran after core had given the attempt up. */
@@ -394,7 +401,7 @@ export interface StoredLastEvent {
   readonly preemption?: PreemptedFor;
   /** Attempt that this event ended without success. */
   readonly failure?: StoredFailure;
-  /** Attempt that this event ended; only of jobs with preferences. */
+  /** Attempt that this event ended; only of jobs whose preferences read what was measured. */
   readonly run?: StoredRun;
   /** Ended attempt that is valid again by this event: its failure no longer counts. */
   readonly revoked?: StoredFailure;

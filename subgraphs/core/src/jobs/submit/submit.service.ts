@@ -253,7 +253,7 @@ export class SubmitService {
   ): Promise<JobDocument[]> {
     const refused = new Set(reserved.refused.map(({ index }) => index));
     const idAt = batchJobIds(reserved.batchId, reserved.createdAt);
-    const classOf = classifier(experiment.continuity);
+    const classOf = classifier(experiment);
     const now = this.#options.clock.now();
     const documents: JobDocument[] = [];
     for (const [index, job] of jobs.entries()) {

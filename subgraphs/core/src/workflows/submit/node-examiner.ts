@@ -103,7 +103,7 @@ export class NodeExaminer {
     const isStored = given.areLabelsStored === true;
     for (const { code, path, message } of unusable.all)
       errors.report(code, isStored && path[2] === 'label' ? path.slice(0, 3) : path, message);
-    return { experiment, classOf: classifier(experiment.continuity), secretIds, bytes };
+    return { experiment, classOf: classifier(experiment), secretIds, bytes };
   }
 
   /** Refuses requirements that the queue which they name never admits. */
