@@ -1,4 +1,5 @@
 /** Records of requirement classes, made from the event stream, against the documents of jobs. */
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
@@ -21,7 +22,7 @@ import { failing } from '../support/failures.fixture.js';
 import { someRequirements } from '../support/scheduler.fixture.js';
 
 const preferences = [{ expression: 'measured.successRate > 0.5', weight: 1 }];
-const requirements = someRequirements({ preferences });
+const requirements = someRequirements({ preferences, measuredIn: 'alpha' });
 const classId = classIdOf(requirements);
 
 let db: TestDatabase;
@@ -145,6 +146,40 @@ it('counts each ended attempt of a class once, though processes crash and two be
   const all = await collection(db, classRecordsCollection).find().toArray();
   expect(all.map(({ _id }) => _id)).toEqual([classId]);
   await measuring.stop();
+});
+
+it('counts an attempt to its class though its end changes it, and only the time of the payload', async () => {
+  const { events } = await startEvents(db);
+  const measuring = measure(events);
+  await untilBegun();
+  const larger = { ...requirements, memoryMiB: 2 * requirements.memoryMiB };
+  const ids = await jobs.submit(2, { requirements, classId });
+  await jobs.move(ids, 'ACTIVATED', 'SENT');
+  await jobs.move(ids, 'SENT', 'RUNNING');
+  const { change } = failing('EXIT_CODE', { retryable: true });
+  const changes = {
+    change: { ...change, requirements: { requirements: larger, classId: classIdOf(larger) } },
+  };
+  await jobs.move(ids.slice(0, 1), 'RUNNING', 'ACTIVATED', changes);
+  // The report of the payload says that it took a day, which no transfer of this test does.
+  const attemptEnd = { exitCode: 0, metrics: { wallSeconds: 86_400, isPartial: false } };
+  await jobs.move(ids.slice(1), 'RUNNING', 'TRANSFERRING');
+  await jobs.move(ids.slice(1), 'TRANSFERRING', 'FINISHED', { change: { attemptEnd } });
+  const wanted = { north: { finished: 1, failed: 1, seconds: 86_400_000 } };
+  await waitFor('both attempts', async () => isDeepStrictEqual(await measured(), wanted), {
+    deadlineMs: 60_000,
+  });
+  expect((await records.find([classIdOf(larger)])).size).toBe(0);
+  await measuring.stop();
+});
+
+it('reads only the records that have changed', async () => {
+  const run = { classId, queue: 'north', site: 'N', host: 'h', hasFinished: true, seconds: 1 };
+  await records.add([{ ...run, token: 'a' }], new Date('2026-01-01'));
+  await records.add([{ ...run, token: 'b', classId: 'class_other' }], new Date('2026-01-02'));
+  const found = await records.findChanged([classId, 'class_other'], new Date('2026-01-02'));
+  expect([...found.records.keys()]).toEqual(['class_other']);
+  expect(found.latest).toEqual(new Date('2026-01-02'));
 });
 
 it('gives the classes in memory what was measured for them, and news when they are read again', async () => {

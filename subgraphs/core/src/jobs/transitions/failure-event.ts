@@ -30,16 +30,42 @@ export function failureOf({ edge: { from, to }, shape, at }: TransitionGroup, va
   };
 }
 
-/** Place and duration of the open attempt, if the transition ends it and the job has preferences. */
-export function runOf({ edge: { from, to }, shape, at }: TransitionGroup): Plain {
-  if (shape.adopts || !isHeld(from) || isHeld(to)) return {};
+/**
+ * Place and duration of the open attempt, if the transition ends it and preferences of the job read what was
+ * measured. Its class is the one of the attempt: the transition may change the requirements.
+ */
+export function runOf(group: TransitionGroup, value: Value): Plain {
+  const { from, to } = group.edge;
+  if (group.shape.adopts || !isHeld(from) || isHeld(to)) return {};
+  const reported = group.shape.reportsEnd ? value('metrics') : '$$attempt.metrics';
   const run = {
     $let: {
       vars: { attempt: { $last: '$attempts' } },
-      in: { host: '$$attempt.host', site: '$$attempt.site', queue: '$queue', seconds: secondsTo(at) },
+      in: {
+        classId: '$classId',
+        host: '$$attempt.host',
+        site: '$$attempt.site',
+        queue: '$queue',
+        seconds: {
+          $let: {
+            vars: { metrics: reported },
+            in: { $ifNull: ['$$metrics.wallSeconds', secondsOfPayload(group), '$$REMOVE'] },
+          },
+        },
+      },
     },
   };
-  return { run: { $cond: [{ $gt: ['$requirements.preferences', null] }, run, '$$REMOVE'] } };
+  return { run: { $cond: [{ $gt: ['$requirements.measuredIn', null] }, run, '$$REMOVE'] } };
+}
+
+/** Time for which the payload ran, without that in which outputs waited; null if it did not start. */
+function secondsOfPayload({ edge: { from }, at }: TransitionGroup): Plain {
+  const startedAt = '$$attempt.startedAt';
+  const left = (state: string): Plain => ({
+    $cond: [{ $gte: [`$stateTimes.${state}`, startedAt] }, `$stateTimes.${state}`, null],
+  });
+  const end = from === 'RUNNING' ? at : { $min: [left('HOLDING'), left('TRANSFERRING')] };
+  return { $cond: [{ $gt: [startedAt, null] }, { $divide: [{ $subtract: [end, startedAt] }, 1000] }, null] };
 }
 
 /** The failure of an attempt that is valid again; left out if the attempt had not ended. */

@@ -221,7 +221,7 @@ function core(group: TransitionGroup, value: Value): Plain {
           ...entry,
           ...keysOfEvent(group, value),
           ...failureOf(group, value),
-          ...runOf(group),
+          ...runOf(group, value),
           ...revokedOf(group, value),
         },
       ],

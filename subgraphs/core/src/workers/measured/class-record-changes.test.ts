@@ -12,7 +12,7 @@ const run = (change: Partial<EndedRun>): EndedRun => ({
 });
 
 function event(last: Partial<StoredLastEvent>): JobEvent {
-  const run = { queue: 'north', host: 'h', site: 'N', seconds: 12.5 };
+  const run = { classId: 'class_1', queue: 'north', host: 'h', site: 'N', seconds: 12.5 };
   const facts = { owner: 'ada', classId: 'class_1', from: 'RUNNING', to: 'FINISHED', run, ...last };
   return { token: 't', jobId: 'job_1', last: facts as StoredLastEvent };
 }
@@ -27,12 +27,18 @@ describe('endedRun', () => {
     expect(endedRun(event(failure('PAYLOAD', 'EXIT_CODE')))).toMatchObject({ hasFinished: false });
   });
 
+  it('counts an attempt to the class that it had, also when its end changed the requirements', () => {
+    const changed = { ...failure('PAYLOAD', 'EXIT_CODE'), to: 'ACTIVATED', classId: 'class_2' } as const;
+    expect(endedRun(event(changed))).toMatchObject({ classId: 'class_1', hasFinished: false });
+  });
+
   it.each([
+    ['of a payload that did not run', { run: { classId: 'class_1', queue: 'north', host: 'h' } }],
     ['of a limit', failure('LIMIT', 'WALLTIME_EXCEEDED')],
     ['of lost contact', failure('WORKER', 'LEASE_LOST')],
     ['of canary jobs', { owner: 'system:canaries' }],
     ['by a cancellation', { to: 'CANCELLED' as const }],
-    ['of jobs without preferences', { run: undefined } as unknown as Partial<StoredLastEvent>],
+    ['of jobs without such preferences', { run: undefined } as unknown as Partial<StoredLastEvent>],
   ])('leaves out ends %s', (_what, last) => {
     expect(endedRun(event(last))).toBeUndefined();
   });

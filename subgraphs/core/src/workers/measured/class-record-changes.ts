@@ -20,15 +20,19 @@ export interface EndedRun {
 /** Part of a record that events change. */
 export type RecordCounts = Pick<ClassRecord, 'queues' | 'hosts'>;
 
-/** The attempt that an event ended, if its job has preferences and its end says something about the place. */
+/**
+ * The attempt that an event ended, if preferences of its job read what was measured and its end says
+ * something about the place.
+ */
 export function endedRun({ token, last }: JobEvent): EndedRun | undefined {
-  const { run, to, failure, classId } = last;
+  const { run, to, failure } = last;
   if (!run || isCanary(last)) return undefined;
-  const { queue, site = '', host, seconds } = run;
+  const { classId, queue, site = '', host, seconds } = run;
   const hasFinished = to === 'FINISHED';
   if (queue === undefined || host === undefined) return undefined;
   if (!hasFinished && !(failure && mayBeOfHost(failure))) return undefined;
-  return { token, classId, queue, site, host, hasFinished, seconds: Math.max(0, seconds) };
+  if (hasFinished && seconds === undefined) return undefined;
+  return { token, classId, queue, site, host, hasFinished, seconds: Math.max(0, seconds ?? 0) };
 }
 
 /**
