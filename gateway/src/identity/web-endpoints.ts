@@ -185,9 +185,10 @@ export class WebEndpoints {
       // Behind `#`, which no server logs.
       return redirect(`${to}#link=${links.proofFor(linkTo, identity, token)}`, [loggedIn]);
     }
+    const id = await webSessions.start(identity);
+    // Only now: if no session could be started, the browser keeps the one that it has.
     const replaced = previous === null ? undefined : await webSessions.end(previous);
     if (replaced) this.#attempts.record({ ...attempt, action: 'auth.logout' }, replaced);
-    const id = await webSessions.start(identity);
     this.#attempts.succeeded(attempt, [claimedBySession(id)]);
     this.#attempts.record(attempt, humanHolder(identity.principalId));
     return redirect(to, [cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }), loggedIn]);

@@ -28,7 +28,11 @@ interface ProofContext {
 
 const prefix = 'link';
 
-/** The identity of a token that was accepted. @param shownAt by default, the second in which it was issued */
+/**
+ * The identity of a token that was accepted.
+ * @param shownAt by default, the second of the login as the token states it, or else that in which it was
+ *   issued: a token that was refreshed has a new time of issue without any login
+ */
 export function shownBy(
   { principalId, kind, claims, issuer: { issuer } }: OutsideIdentity,
   token: string,
@@ -38,7 +42,9 @@ export function shownBy(
   const tokenDigest = digestOfText(token.slice(0, token.lastIndexOf('.')));
   const issuedAt = Number(claims['iat']);
   // Issuers round to seconds.
-  return { principalId, kind, issuer, issuedAt, tokenDigest, shownAt: shownAt ?? issuedAt * 1000 + 999 };
+  const loginAt = typeof claims['auth_time'] === 'number' ? claims['auth_time'] : issuedAt;
+  const byToken = Math.min(issuedAt, loginAt) * 1000 + 999;
+  return { principalId, kind, issuer, issuedAt, tokenDigest, shownAt: shownAt ?? byToken };
 }
 
 /**

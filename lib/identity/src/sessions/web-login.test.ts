@@ -14,6 +14,15 @@ describe('assertLoggedInAgain', () => {
     expect(() => assertLoggedInAgain(claims, began)).not.toThrow();
   });
 
+  it.each([
+    ['a text', '2030-01-01'],
+    ['a text with a number', String(at(20))],
+    ['a time in milliseconds', at(20) * 1000],
+    ['a time far in the future', at(3600)],
+  ])('refuses %s as the time of the login', (_what, time) => {
+    expect(() => assertLoggedInAgain({ auth_time: time }, began)).toThrow(/^auth_time: .* is not valid/);
+  });
+
   it('refuses a login that the issuer remembered', () => {
     expect(() => assertLoggedInAgain({ auth_time: at(-3600) }, began)).toThrow(
       /remembered a login of 2030-01-01T11:00:00.000Z and did not ask/,

@@ -173,15 +173,26 @@ export class WebLogin {
 }
 
 /**
- * Refuses a login that the issuer remembered. Issuers that do not say when somebody logged in are trusted to
- * have asked.
+ * Refuses a login that the issuer remembered, and a time of a login that cannot be one. Issuers that do not
+ * say when somebody logged in are trusted to have asked.
  * @param claims of the ID token
  * @param began time at which the login began
  * @throws DomainError UNAUTHENTICATED
  */
 export function assertLoggedInAgain(claims: { readonly auth_time?: unknown } | undefined, began: Date): void {
-  const at = Number(claims?.auth_time ?? NaN) * 1000;
-  if (!(at < began.getTime() - clockToleranceMs)) return;
+  const stated = claims?.auth_time ?? undefined;
+  if (stated === undefined) return;
+  const at = typeof stated === 'number' ? stated * 1000 : NaN;
+  const latest = began.getTime() + loginSeconds * 1000 + clockToleranceMs;
+  if (!(at <= latest)) {
+    const shown = JSON.stringify(stated).slice(0, 100);
+    const expected = 'the time of the login in seconds since 1970, not in the future';
+    throw new DomainError(
+      'UNAUTHENTICATED',
+      `auth_time: ${shown} is not valid; the issuer must send ${expected}`,
+    );
+  }
+  if (at >= began.getTime() - clockToleranceMs) return;
   const when = new Date(at).toISOString();
   const text = `The issuer remembered a login of ${when} and did not ask for another one; log out there, and try again`;
   throw new DomainError('UNAUTHENTICATED', text);
