@@ -241,6 +241,7 @@ export class WorkflowCommands {
       const seeds = marks.map(({ node }) => node);
       const reset = resetNodes(graph, seeds, 'UNDONE', false);
       if (await this.#hasRunning(workflow, graph, reset, errors)) return undefined;
+      if (await this.#hasGrown(workflow, reset, errors)) return undefined;
       await charge(workflow, graph, reset);
       return resetOf(workflow, { reset, marks, by }, recount(graph, reset, marks));
     });

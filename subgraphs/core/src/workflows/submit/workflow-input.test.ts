@@ -58,6 +58,19 @@ describe('checkNodes', () => {
   });
 });
 
+describe('checkNodes, for nodes that may add others', () => {
+  const mayAdd = { name: 'a', maxAddedNodes: 1, payload: { command: 'true', isTokenRequired: true } };
+
+  it.each<[string, NodeSpec, string | undefined]>([
+    ['with a token', mayAdd, undefined],
+    ['without a token', { ...mayAdd, payload }, 'isTokenRequired'],
+    ['that are final', { ...mayAdd, isFinal: true }, 'the node not final'],
+  ])('checks them: %s', async (_what, node, text) => {
+    const expected = text === undefined ? [] : [expect.stringContaining(text)];
+    expect(await messagesOf([node])).toEqual(expected);
+  });
+});
+
 describe('checkHead', () => {
   it('limits the payloads of labels', async () => {
     const payload = { command: 'true', arguments: ['x'.repeat(100_000)] };

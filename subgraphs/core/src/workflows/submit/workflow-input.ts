@@ -164,6 +164,8 @@ function checkNode(
   if (node.inputs) checkInputs(node.inputs, path, errors);
   const job = jobOf(node, labels);
   errors.int([...path, 'maxAddedNodes'], node.maxAddedNodes, 1, maxNodes);
+  if (node.maxAddedNodes != null && node.isFinal === true)
+    errors.add([...path, 'maxAddedNodes'], node.maxAddedNodes, 'absent, or the node not final');
   if (node.maxAddedNodes != null && job && job.payload.isTokenRequired !== true)
     errors.add([...path, 'maxAddedNodes'], node.maxAddedNodes, 'with `payload.isTokenRequired: true`');
   if (job) checkInputNames(job.payload, inputsOf(node, labels), path, errors);
