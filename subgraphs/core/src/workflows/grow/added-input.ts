@@ -47,6 +47,9 @@ export function checkAdded(
         'label',
         `has the label "${node.label}", to which an open edge leads from "${from}"; must be another label`,
       );
+    const edges = node.dependsOn?.length ?? 0;
+    if (node.needed != null && (node.needed < 1 || node.needed > edges))
+      refuse('needed', `needs ${node.needed} edges; must be 1 to ${edges}, the number in \`dependsOn\``);
     const failed = node.dependsOn?.find((edge) => edge.node === adder.name && edge.condition === 'FAILED');
     if (failed)
       errors.report(
@@ -72,14 +75,14 @@ export function nodesIn(adder: Adder, nodes: readonly NodeSpec[]): readonly Node
   return nodes.map((node) => {
     const dependsOn = (node.dependsOn ?? []).map((edge): EdgeSpec => ({ ...edge, node: full(edge.node) }));
     const others = dependsOn.filter((edge) => edge.node !== adder.name);
-    const met = dependsOn.length - others.length;
-    const needed = node.needed == null ? undefined : node.needed - met;
+    // The edge from the adding node is met already.
+    const needed = node.needed == null ? undefined : node.needed - (dependsOn.length - others.length);
+    const isMet = needed !== undefined && needed < 1;
     return {
       ...node,
       name: nameIn(adder, node.name),
-      dependsOn: others,
-      // The edge from the adding node is met already.
-      ...(needed === undefined ? {} : { needed: needed > 0 ? needed : undefined }),
+      dependsOn: isMet ? [] : others,
+      ...(needed === undefined ? {} : { needed: isMet ? undefined : needed }),
       ...(node.inputs
         ? { inputs: node.inputs.map((input): NodeInputSpec => ({ ...input, node: full(input.node ?? '') })) }
         : {}),
