@@ -136,6 +136,26 @@ describe('addWorkflowNodes', () => {
     expect(Object.keys(await workflow.nodes())).toEqual(['twice', 'twice/new']);
   });
 
+  it('refuses a name that another call of the attempt adds, also of one that comes at the same time', async () => {
+    const workflow = await submit('names', [growing('names')]);
+    const job = await started('names');
+    expect(await add(job, 'k', [node('a')])).toMatchObject({ nodeCount: 1 });
+    for (const nodes of [[node('a')], [node('b'), node('a')]]) {
+      const { userErrors } = await add(job, 'other', nodes, second);
+      expect(userErrors).toMatchObject([
+        { code: 'NODE_NAME_TAKEN', message: expect.stringContaining('"names/a"') },
+      ]);
+    }
+    const twice = await Promise.all([
+      add(job, 'one', [node('c'), node('d')]),
+      add(job, 'two', [node('c')], second),
+    ]);
+    expect(twice.map(codesOf).sort()).toEqual([[], ['NODE_NAME_TAKEN']]);
+    await worker.finish([job]);
+    await work(workflow, 'SUCCEEDED');
+    expect(Object.keys(await workflow.nodes()).slice(0, 3)).toEqual(['names', 'names/a', 'names/c']);
+  });
+
   it('adds nothing if the node fails, and the workflow goes on without', async () => {
     const workflow = await submit('lost', [growing('lost'), node('lost-end', { isFinal: true })]);
     const job = await started('lost');

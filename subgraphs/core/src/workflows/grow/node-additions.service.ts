@@ -18,6 +18,7 @@ import {
   pendingTotals,
   type StoredAddedCall,
   type StoredAddition,
+  withCall,
 } from '../model/additions.js';
 import type { AddedNode } from '../model/added-node.document.js';
 import { blocksOf } from '../model/edges.js';
@@ -69,6 +70,16 @@ interface Running {
   readonly attempt: number;
 }
 
+/** Call with the others of its attempt. */
+interface OtherCalls {
+  readonly running: Omit<Running, 'workflow'>;
+  readonly calls: readonly StoredAddedCall[];
+  readonly call: StoredAddedCall;
+  readonly names: readonly string[];
+  /** Digests of calls that are known to have other names; filled. */
+  readonly distinct: Set<string>;
+}
+
 type Errors = InputErrors<AddErrorCode>;
 
 const jobFields = { state: 1, fence: 1, attempt: 1, workflow: 1 } as const;
@@ -110,23 +121,18 @@ export class NodeAdditions {
     const stored = { workflowId, by: node.index, run, attempt, digest };
     await this.#options.classes.ensure(classes, clock.now());
     await this.#options.added.insert(stored, added.nodes, blocksOf(added.edges), clock.now());
-    await this.#record(running, { key, digest, ...call }, errors);
+    const names = added.nodes.map(({ name }) => name);
+    await this.#record(principal, running, { call: { key, digest, ...call }, names }, errors);
     return errors.isEmpty ? { nodeCount: call.nodes, userErrors: [] } : refused(errors);
   }
 
   /** The attempt of the caller; adds an error if its worker lost the job. @throws DomainError FORBIDDEN */
   async #running({ attempt }: Principal, errors: Errors): Promise<Running | undefined> {
     if (!attempt) throw new DomainError('FORBIDDEN', 'Nodes are added by the token of an attempt only');
-    const { jobs, workflows, nodes } = this.#options;
-    const { jobId, fence } = attempt;
-    const [job] = (await jobs.find([jobId], jobFields)) as readonly Pick<
-      JobDocument,
-      keyof typeof jobFields
-    >[];
-    if (!job || !isHeld(job.state) || job.fence !== fence) {
-      errors.report('FENCE_STALE', [], `Job ${jobId} was taken from this attempt, or has ended.`);
-      return undefined;
-    }
+    const { workflows, nodes } = this.#options;
+    const { jobId } = attempt;
+    const job = await this.#held(attempt, errors);
+    if (!job) return undefined;
     const workflow = job.workflow ? await workflows.find(job.workflow.id) : null;
     const [node] = job.workflow ? await nodes.findMany([nodeIdOf(job.workflow.id, job.workflow.node)]) : [];
     if (!workflow || !node || !job.workflow) {
@@ -136,6 +142,20 @@ export class NodeAdditions {
     const running = { workflow, node, run: job.workflow.run, attempt: job.attempt };
     checkState(workflow, node, running, errors);
     return errors.isEmpty ? running : undefined;
+  }
+
+  /** The job of an attempt; adds an error if its worker lost it. */
+  async #held(
+    { jobId, fence }: NonNullable<Principal['attempt']>,
+    errors: Errors,
+  ): Promise<Pick<JobDocument, keyof typeof jobFields> | undefined> {
+    const [job] = (await this.#options.jobs.find([jobId], jobFields)) as readonly Pick<
+      JobDocument,
+      keyof typeof jobFields
+    >[];
+    if (job && isHeld(job.state) && job.fence === fence) return job;
+    errors.report('FENCE_STALE', [], `Job ${jobId} was taken from this attempt, or has ended.`);
+    return undefined;
   }
 
   /** Checks the nodes, and arranges them; undefined if there are errors. */
@@ -192,18 +212,23 @@ export class NodeAdditions {
 
   /** Records a call in the workflow, if its limits permit it and the node still runs. */
   async #record(
+    { attempt: held }: Principal,
     { workflow: { _id }, ...running }: Running,
-    call: StoredAddedCall,
+    { call, names }: { readonly call: StoredAddedCall; readonly names: readonly string[] },
     errors: Errors,
   ): Promise<void> {
     const { journal, nodes } = this.#options;
     let found: Errors = errors;
+    /** Digests of calls that are known to have other names. */
+    const distinct = new Set<string>();
     await journal.change(_id, async (workflow) => {
       // Decided again if another process has changed the workflow meanwhile.
       found = new InputErrors();
       const [node] = await nodes.findMany([nodeIdOf(_id, running.node.index)]);
       if (!node) throw new Error(`node ${running.node.index} of ${_id} does not exist`);
       checkState(workflow, node, running, found);
+      // The checks of the nodes take time, in which another attempt may have begun.
+      if (held) await this.#held(held, found);
       if (!found.isEmpty) return undefined;
       const calls = callsOf(workflow, running) ?? [];
       const known = calls.find(({ key }) => key === call.key);
@@ -211,15 +236,39 @@ export class NodeAdditions {
         if (known.digest !== call.digest) reportReused(call.key, found);
         return undefined;
       }
-      const { additions: before = [] } = workflow;
-      const at = before.findIndex(({ by }) => by === node.index);
       const { run, attempt } = running;
-      const addition: StoredAddition = { by: node.index, run, attempt, calls: [...calls, call] };
-      const additions = at < 0 ? [...before, addition] : before.with(at, addition);
-      checkTotals(workflow, { node, addition, additions }, found);
-      return found.isEmpty ? { patch: { additions } } : undefined;
+      const change = withCall(workflow.additions, { by: node.index, run, attempt }, call);
+      if (!change)
+        found.report('FENCE_STALE', [], `A later attempt of node ${JSON.stringify(node.name)} has begun.`);
+      else checkTotals(workflow, { node, ...change }, found);
+      if (found.isEmpty) await this.#checkNames(_id, { running, calls, call, names, distinct }, found);
+      return found.isEmpty && change ? { patch: { additions: change.additions } } : undefined;
     });
     errors.addAll(found);
+  }
+
+  /** Compares the names of a call with those of the other calls of the attempt. */
+  async #checkNames(
+    workflowId: string,
+    { running, calls, call, names, distinct }: OtherCalls,
+    errors: Errors,
+  ): Promise<void> {
+    const { run, attempt, node } = running;
+    const among = new Set(names);
+    for (const { digest, key } of calls) {
+      if (distinct.has(digest)) continue;
+      const other = { workflowId, by: node.index, run, attempt, digest };
+      const taken =
+        digest === call.digest ? names.slice(0, 1) : await this.#options.added.namesAmong(other, among);
+      for (const name of taken.slice(0, maxErrors))
+        errors.report(
+          'NODE_NAME_TAKEN',
+          ['nodes'],
+          `This attempt adds a node ${JSON.stringify(name)} already, by the key ${JSON.stringify(key)}.`,
+        );
+      if (!errors.isEmpty) return;
+      distinct.add(digest);
+    }
   }
 }
 

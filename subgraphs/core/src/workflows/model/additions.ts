@@ -73,6 +73,25 @@ export function blockStarts(segments: readonly Segment[]): readonly number[] {
   );
 }
 
+/**
+ * Entries with a further call of an attempt, which replaces those of earlier attempts that were not added.
+ * @returns the new entry and all; undefined if a later attempt has made calls
+ */
+export function withCall(
+  additions: readonly StoredAddition[] = [],
+  { by, run, attempt }: Omit<StoredAddition, 'calls'>,
+  call: StoredAddedCall,
+): { readonly addition: StoredAddition; readonly additions: readonly StoredAddition[] } | undefined {
+  const at = additions.findIndex((one) => one.by === by);
+  const before = additions[at];
+  if (before && (before.run > run || (before.run === run && before.attempt > attempt))) return undefined;
+  const isSame = before?.run === run && before.attempt === attempt;
+  // The places of nodes that exist follow from their calls.
+  const kept = before?.calls.filter(({ first }) => isSame || first !== undefined) ?? [];
+  const addition: StoredAddition = { by, run, attempt, calls: [...kept, call] };
+  return { addition, additions: at < 0 ? [...additions, addition] : additions.with(at, addition) };
+}
+
 /** Entries without nodes that will not be added because their node has ended otherwise, or runs again. */
 export function withoutPending(
   additions: readonly StoredAddition[],

@@ -52,6 +52,11 @@ export class AddedNodesRepository {
     }
   }
 
+  /** Number of the stored nodes of a call. */
+  count(call: AddedCall): Promise<number> {
+    return this.#added.countDocuments(rangeOf(call, 'N'), { hint: '_id_', readConcern: read.readConcern });
+  }
+
   /** Nodes of a call in pages, in order. */
   async *nodes(call: AddedCall): AsyncGenerator<readonly AddedNode[]> {
     const cursor = this.#added.find(rangeOf(call, 'N'), { sort: { _id: 1 }, batchSize: perRead, ...read });
@@ -60,6 +65,15 @@ export class AddedNodesRepository {
     } finally {
       await cursor.close();
     }
+  }
+
+  /** Names that nodes of a call have, of those given. */
+  async namesAmong(call: AddedCall, names: ReadonlySet<string>): Promise<readonly string[]> {
+    const options = { projection: { _id: 0, 'node.name': 1 }, readConcern: read.readConcern } as const;
+    const found: string[] = [];
+    for await (const { node } of this.#added.find(rangeOf(call, 'N'), options))
+      if (node && names.has(node.name)) found.push(node.name);
+    return found;
   }
 
   /** Edges of a call whose first node has a position in the workflow. */
