@@ -112,7 +112,7 @@ export function stepProcess(
   const clock = systemClock;
   const writer = new StepWriter({ nodes, edges, steps, added, jobs: { insertNew }, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, jobs, consents: { allows }, now: () => clock.now() });
+  const next = new NextChange({ nodes, edges, added, jobs, consents: { allows }, now: () => clock.now() });
   const advance = async (id: string): Promise<void> => {
     await journal.changeAll(id, (workflow) => next.of(workflow), never);
   };

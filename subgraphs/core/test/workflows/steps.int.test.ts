@@ -11,6 +11,7 @@ import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import type { NodeSpec } from '../../src/workflows/submit/workflow-spec.types.js';
+import { type NodeDocument, nodesCollection } from '../../src/workflows/model/node.document.js';
 import { bitsOfNodes } from '../../src/workflows/model/node-bits.js';
 import { recount, resetNodes } from '../../src/workflows/model/reset.js';
 import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
@@ -45,6 +46,65 @@ describe('a limit of a label', () => {
     await advance(id);
     const groups = (await stores.workflows.find(id))?.groups ?? [];
     expect(groups.map(({ counts }) => counts.SUBMITTED)).toEqual([1, 1500]);
+  });
+});
+
+describe('a node that has succeeded', () => {
+  /** Workflow whose node 0 adds two nodes, of which some are stored. */
+  async function grown(
+    stored: number,
+  ): Promise<{ readonly id: string; readonly advance: () => Promise<void> }> {
+    const calls = [
+      { key: 'k', digest: 'd', nodes: 2, bytes: 0, edges: 0, layers: 2, groups: [{ label: '', nodes: 2 }] },
+    ];
+    const by = { by: 0, run: 1, attempt: 1 };
+    const id = await storeWorkflow(db, { nodes: [{ name: 'grow' }] }, { additions: [{ ...by, calls }] });
+    const job = { attempt: 1, state: 'FINISHED' } as JobDocument;
+    const { stores, advance } = stepProcess(db, instead(jobs, { find: async () => [job] }));
+    await advance(id);
+    const [first] = await stores.nodes.page(id, {}, { first: 1, after: null }).then(({ nodes }) => nodes);
+    if (!first) throw new Error('the workflow has no node');
+    const adder = await db.collection<NodeDocument>(nodesCollection.name).findOne({ _id: first._id });
+    const place = { label: '', total: 0, needed: 0, depth: 1, state: 'READY' as const };
+    const nodes = ['grow/a', 'grow/b'].flatMap((name) => (adder ? [{ name, ...place, job: adder.job }] : []));
+    const edges = { first: 0, offsets: new Uint32Array(3), targets: new Uint32Array(0) };
+    await stores.added.insert(
+      { workflowId: id, ...by, digest: 'd' },
+      nodes.slice(0, stored),
+      [edges],
+      systemClock.now(),
+    );
+    await stores.nodes.jobsEnded([
+      { nodeId: first._id, run: 1, outcome: 'SUCCEEDED', at: systemClock.now() },
+    ]);
+    return { id, advance: () => advance(id) };
+  }
+
+  it('adds its nodes to a workflow that is cancelled then, which cancels them', async () => {
+    const { id, advance } = await grown(2);
+    const cancel = { by: 'ada', at: systemClock.now(), withFinal: false };
+    await db
+      .collection<WorkflowDocument>(workflowsCollection.name)
+      .updateOne({ _id: id }, { $set: { state: 'CANCELLING', cancel } });
+    await advance();
+    const { nodes } = await stepProcess(db, jobs).stores.nodes.page(id, {}, { first: 9, after: null });
+    expect(nodes.map(({ name, state }) => [name, state])).toEqual([
+      ['grow', 'SUCCEEDED'],
+      ['grow/a', 'CANCELLED'],
+      ['grow/b', 'CANCELLED'],
+    ]);
+    const found = await stepProcess(db, jobs).stores.workflows.find(id);
+    expect(found?.state).toBe('CANCELLED');
+  });
+
+  it('fails if nodes that it has added are no longer stored', async () => {
+    const { id, advance } = await grown(1);
+    await advance();
+    const { stores } = stepProcess(db, jobs);
+    expect((await stores.nodes.page(id, {}, { first: 9, after: null })).nodes).toEqual([
+      expect.objectContaining({ state: 'FAILED', reason: expect.stringContaining('no longer stored') }),
+    ]);
+    expect((await stores.workflows.find(id))?.state).toBe('FAILED');
   });
 });
 

@@ -58,7 +58,14 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
   const { workflows, nodes, edges, steps, added, parts: pieces } = stores;
   const writer = new StepWriter({ nodes, edges, steps, added, jobs, clock });
   const journal = new Journal({ workflows, writer, clock });
-  const next = new NextChange({ nodes, edges, jobs, consents: options.consents, now: () => clock.now() });
+  const next = new NextChange({
+    nodes,
+    edges,
+    added,
+    jobs,
+    consents: options.consents,
+    now: () => clock.now(),
+  });
   const stops = new NodeStops({ workflows, nodes, jobs, writer: transitions });
   const work = new WorkflowWork({
     ...{ workflows, nodes, jobs, journal, next, stops, leader, onWritten, clock, log },

@@ -21,6 +21,7 @@ import {
   type StoredNodeState,
   type WorkflowState,
 } from '../model/workflow.types.js';
+import type { AddedNodesRepository } from '../store/added-nodes.repository.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { EndingNode, NodesRepository } from '../store/nodes.repository.js';
 import type { WorkflowPatch } from '../store/workflows.repository.js';
@@ -32,6 +33,7 @@ import { nodeJobIds } from './node-jobs.js';
 export interface NextChangeOptions {
   readonly nodes: NodesRepository;
   readonly edges: EdgesRepository;
+  readonly added: Pick<AddedNodesRepository, 'count'>;
   readonly jobs: Pick<JobsRepository, 'find'>;
   readonly consents: Pick<SubmissionConsents, 'allows'>;
   readonly now: () => Date;
@@ -42,6 +44,7 @@ const maxNodes = 1000;
 /** Most edges that the nodes which one step ends have together, unless a single node has more. */
 const maxEdges = 100_000;
 const actor = 'system:workflows';
+const lost = 'Nodes that it has added are no longer stored';
 
 /** True if the nodes of the workflow may change. */
 export function isActive({ state }: { readonly state: WorkflowState }): boolean {
@@ -69,12 +72,24 @@ export class NextChange {
   }
 
   async #ends(workflow: WorkflowDocument): Promise<WorkflowChange | undefined> {
-    const { groups, additions } = workflow;
+    const { additions } = workflow;
     const found = await this.#withFewEdges(workflow, await this.#ending(workflow));
     if (found.length === 0) return undefined;
     const growth = additions && (await this.#growth(workflow, found));
     if (growth) return growth;
-    const ends = found.map((node) => endOf(node, workflow));
+    return this.#endsOf(
+      workflow,
+      found,
+      found.map((node) => endOf(node, workflow)),
+    );
+  }
+
+  #endsOf(
+    workflow: WorkflowDocument,
+    found: readonly EndingNode[],
+    ends: readonly NodeEnd[],
+  ): WorkflowChange {
+    const { groups, additions } = workflow;
     const moves = found.map((node, at) => ({ ...node, to: ends[at]?.state as EndedNodeState }));
     const after = movedGroups(groups, moves);
     const ended = new Set(found.map(({ index }) => index));
@@ -88,7 +103,6 @@ export class NextChange {
     workflow: WorkflowDocument,
     found: readonly EndingNode[],
   ): Promise<WorkflowChange | undefined> {
-    if (workflow.state === 'CANCELLING') return undefined;
     const succeeded = new Set(
       found.flatMap(({ index, state, outcome }) =>
         state === 'ENDING' && outcome === 'SUCCEEDED' ? [index] : [],
@@ -97,9 +111,23 @@ export class NextChange {
     for (const [at, addition] of (workflow.additions ?? []).entries()) {
       const call = addition.calls.findIndex(({ first }) => first === undefined);
       if (call < 0 || !succeeded.has(addition.by) || !(await this.#counts(workflow, addition))) continue;
-      return grownBy(workflow, at, call);
+      if (await this.#areStored(workflow, addition, call)) return grownBy(workflow, at, call);
+      const node = found.find(({ index }) => index === addition.by);
+      if (node) return this.#endsOf(workflow, [node], [{ node: node.index, state: 'FAILED', reason: lost }]);
     }
     return undefined;
+  }
+
+  /** False if nodes of a call have expired: a workflow that counts them would never end. */
+  async #areStored(
+    { _id: workflowId }: WorkflowDocument,
+    { by, run, attempt, calls }: StoredAddition,
+    at: number,
+  ): Promise<boolean> {
+    const call = calls[at];
+    if (!call) throw new RangeError(`call: ${at} does not exist`);
+    const stored = { workflowId, by, run, attempt, digest: call.digest };
+    return (await this.#options.added.count(stored)) === call.nodes;
   }
 
   /** True if the attempt that added nodes is the one that succeeded. */

@@ -128,6 +128,12 @@ export class StepWriter {
           ...{ isFinal: false, met: 0, lost: 0, step, run: 1, ...node },
         })),
       );
+    // Without one of them, the workflow would never end.
+    const count = await nodes.count(workflowId, { first: call.first, nodes: call.nodes });
+    if (count !== call.nodes)
+      throw new Error(
+        `step ${step} of ${workflowId} adds ${call.nodes} nodes, of which ${count} exist afterwards`,
+      );
   }
 
   async #submit(workflow: WorkflowDocument, target: StepTarget, nodes: readonly number[]): Promise<void> {

@@ -71,9 +71,12 @@ export class NodesRepository {
       await insertAbsent(this.#nodes, nodes.slice(start, start + insertBatch));
   }
 
-  /** Number of the stored nodes of a workflow. */
-  count(workflowId: string): Promise<number> {
-    return this.#nodes.countDocuments({ _id: rangeOf(workflowId) }, { hint: '_id_' });
+  /** Number of the stored nodes of a workflow, or of those at some positions. */
+  count(workflowId: string, at?: { readonly first: number; readonly nodes: number }): Promise<number> {
+    const range = at
+      ? { $gte: nodeIdOf(workflowId, at.first), $lt: nodeIdOf(workflowId, at.first + at.nodes) }
+      : rangeOf(workflowId);
+    return this.#nodes.countDocuments({ _id: range }, { hint: '_id_' });
   }
 
   /** Nodes by id, in no order. */
