@@ -179,6 +179,24 @@ describe('UploadsService', () => {
     );
   });
 
+  it('accepts one size of a content only', async () => {
+    const spec = specOf('a');
+    const { sha256 } = partOf('a');
+    const twice = { ...spec, parts: [partOf('a'), { sizeBytes: 2 ** 30, sha256 }] };
+    const message = expect.stringContaining('1, the size that was given with the same SHA-256 before');
+    expect((await service.create(ada as Principal, twice)).userErrors).toMatchObject([
+      { path: ['parts', '1', 'sizeBytes'], message },
+    ]);
+    await created(ada, 'a');
+    const later = { ...specOf('b'), parts: [{ sizeBytes: 2 ** 30, sha256 }] };
+    expect((await service.create(ada as Principal, later)).userErrors).toMatchObject([
+      { path: ['parts', '0', 'sizeBytes'], message },
+    ]);
+    const place = { experiment: 'alpha', owner: ada?.subject ?? '', storage: 'site' };
+    const other = { _id: partId('site', place, sha256), sizeBytes: 2, sha256 };
+    expect(await parts.want(place, [other], clock.now(), clock.now())).toBe(false);
+  });
+
   it('keeps uploads of others out of sight', async () => {
     const { _id } = await ready(ada, 'of ada');
     expect(await service.find(bob as Principal, _id)).toBeNull();

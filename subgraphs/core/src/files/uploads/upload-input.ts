@@ -64,6 +64,26 @@ export function checkPartSizes(
   });
 }
 
+/**
+ * Reports parts whose size differs from that of another part, or of the record, with the same SHA-256: a
+ * content has one size.
+ * @param recorded sizes of the records, by SHA-256
+ */
+export function checkOneSize(
+  { manifest, parts }: Pick<UploadSpec, 'manifest' | 'parts'>,
+  recorded: ReadonlyMap<string, Pick<UploadPart, 'sizeBytes'>>,
+  errors: UploadErrors,
+): void {
+  const sizes = new Map([...recorded].map(([sha256, { sizeBytes }]) => [sha256, sizeBytes]));
+  [manifest, ...parts].forEach(({ sizeBytes, sha256 }, at) => {
+    const known = sizes.get(sha256) ?? sizeBytes;
+    sizes.set(sha256, known);
+    if (known === sizeBytes) return;
+    const path = at === 0 ? ['manifest', 'sizeBytes'] : ['parts', at - 1, 'sizeBytes'];
+    errors.add(path, sizeBytes, `${known}, the size that was given with the same SHA-256 before`);
+  });
+}
+
 /** Digest of an upload: equal for equal parts in the same order. */
 export function uploadDigest(parts: readonly UploadPart[]): string {
   return digestOfText(parts.map(({ sizeBytes, sha256 }) => `${sha256} ${sizeBytes}\n`).join(''));

@@ -26,16 +26,16 @@ export class UploadPartsRepository {
 
   /**
    * Records that parts are wanted, and postpones their check.
-   * @returns false if one of them is being removed: the call may then be repeated
+   * @returns false if one of them is being removed, or has another size: the call may then be repeated
    */
   async want(place: PartPlace, parts: readonly IdentifiedPart[], now: Date, dueAt: Date): Promise<boolean> {
     const operations = parts.map(({ _id, sizeBytes, sha256 }) => ({
       updateOne: {
-        filter: { _id, state: { $ne: 'REMOVING' as const } },
+        filter: { _id, sizeBytes, state: { $ne: 'REMOVING' as const } },
         update: {
           $setOnInsert: {
             ...{ schemaVersion: uploadSchemaVersion, createdAt: now, state: 'WANTED' as const },
-            ...{ ...place, sizeBytes, sha256 },
+            ...{ ...place, sha256 },
           },
           $max: { dueAt },
           $set: { updatedAt: now },

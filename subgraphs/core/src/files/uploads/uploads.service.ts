@@ -11,6 +11,7 @@ import type { FileSigner, SignedFile } from '../file-signer.js';
 import type { OpenStorages } from '../open-storages.js';
 import { missingParts } from './arrivals.js';
 import {
+  checkOneSize,
   checkPartSizes,
   checkUpload,
   partId,
@@ -143,6 +144,8 @@ export class UploadsService {
     const identified = wanted.map((part) => ({ ...part, _id: partId(storage._id, place, part.sha256) }));
     const before = await parts.findMany(identified.map(({ _id }) => _id));
     const known = new Map(before.map((part) => [part.sha256, part]));
+    checkOneSize(spec, known, errors);
+    if (!errors.isEmpty) return notCreated(errors);
     const content = { ...place, digest: uploadDigest([spec.manifest, ...spec.parts]) };
     const earlier = await uploads.withContent(content);
     if (!earlier) {
