@@ -87,6 +87,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 function serviceWith(limits: Partial<typeof defaultUploads>, of = opened): UploadsService {
   return new UploadsService({
     ...{ uploads, parts, storages, opened: of, keepDays, clock, ids: testIds(clock, tests) },
+    addressSeconds: 900,
     limits: new UploadLimits({ uploads, parts, limits: { ...defaultUploads, ...limits } }),
     signer: new FileSigner({ storages: of, addressSeconds: 900, clock, log: silentLogger() }),
     experimentExists: async (name) => name === 'alpha',
@@ -194,7 +195,8 @@ describe('UploadsService', () => {
     ]);
     const place = { experiment: 'alpha', owner: ada?.subject ?? '', storage: 'site' };
     const other = { _id: partId('site', place, sha256), sizeBytes: 2, sha256 };
-    expect(await parts.want(place, [other], clock.now(), clock.now())).toBe(false);
+    const times = { dueAt: clock.now(), addressesUntil: clock.now() };
+    expect(await parts.want(place, [other], clock.now(), times)).toBe(false);
   });
 
   it('keeps uploads of others out of sight', async () => {
@@ -319,6 +321,20 @@ describe('UploadsUpkeep', () => {
     expect(await there()).toEqual([]);
   });
 
+  it('removes no part for which an address can still be used', async () => {
+    const { _id } = await created(ada, 'a');
+    expect((await service.remove(ada as Principal, _id)).userErrors).toEqual([]);
+    await work();
+    clock.advance(600_000);
+    await work();
+    await send(ada, 'a');
+    expect(await there()).toHaveLength(1);
+    clock.advance(3_600_000);
+    await work();
+    expect(await there()).toEqual([]);
+    expect(await collection(db, uploadPartsCollection).countDocuments({})).toBe(0);
+  });
+
   it('does not remove an upload that was used after the leader read it', async () => {
     const upload = await ready(ada, 'a');
     clock.advance(31 * dayMs);
@@ -330,8 +346,9 @@ describe('UploadsUpkeep', () => {
   });
 
   it('does not remove a part that an upload wants since the leader read it', async () => {
-    const upload = await ready(ada, 'a');
+    const upload = await created(ada, 'a');
     await service.remove(ada as Principal, upload._id);
+    clock.advance(3_600_000);
     const [read] = (await parts.due(clock.now(), 10)).filter(({ sha256 }) => sha256 === partOf('a').sha256);
     await created(ada, 'a', 'b');
     if (!read) throw new Error('the part is not due');

@@ -72,7 +72,7 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
     leader: fleet.leadership,
   });
   const uploadsService = new UploadsService({
-    ...{ uploads, parts, storages, opened, signer, experimentExists, keepDays, clock, ids },
+    ...{ uploads, parts, storages, opened, signer, experimentExists, keepDays, addressSeconds, clock, ids },
     limits: new UploadLimits({ uploads, parts, limits }),
     liveJobOf: (upload) => users.liveJobOf(upload),
   });

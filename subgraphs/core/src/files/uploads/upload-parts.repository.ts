@@ -26,9 +26,15 @@ export class UploadPartsRepository {
 
   /**
    * Records that parts are wanted, and postpones their check.
+   * @param addressesUntil time until which the addresses that are given next may be used
    * @returns false if one of them is being removed, or has another size: the call may then be repeated
    */
-  async want(place: PartPlace, parts: readonly IdentifiedPart[], now: Date, dueAt: Date): Promise<boolean> {
+  async want(
+    place: PartPlace,
+    parts: readonly IdentifiedPart[],
+    now: Date,
+    { dueAt, addressesUntil }: Pick<UploadPartDocument, 'dueAt' | 'addressesUntil'>,
+  ): Promise<boolean> {
     const operations = parts.map(({ _id, sizeBytes, sha256 }) => ({
       updateOne: {
         filter: { _id, sizeBytes, state: { $ne: 'REMOVING' as const } },
@@ -37,7 +43,7 @@ export class UploadPartsRepository {
             ...{ schemaVersion: uploadSchemaVersion, createdAt: now, state: 'WANTED' as const },
             ...{ ...place, sha256 },
           },
-          $max: { dueAt },
+          $max: { dueAt, addressesUntil },
           $set: { updatedAt: now },
           $inc: { revision: 1 },
         },
@@ -63,11 +69,12 @@ export class UploadPartsRepository {
     );
   }
 
-  /** Lets the leader look at parts from this time on. */
-  async lookAt(ids: readonly string[], dueAt: Date, now: Date): Promise<void> {
+  /** Lets the leader look at parts as soon as no address for them can be used. */
+  async lookAt(ids: readonly string[], now: Date): Promise<void> {
+    const dueAt = { $max: [now, '$addressesUntil'] };
     await this.#parts.updateMany(
       { _id: { $in: [...ids] } },
-      { $set: { dueAt, updatedAt: now }, $inc: { revision: 1 } },
+      [{ $set: { dueAt, updatedAt: now, revision: { $add: ['$revision', 1] } } }],
       majority,
     );
   }

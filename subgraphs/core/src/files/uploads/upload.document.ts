@@ -59,6 +59,8 @@ export interface UploadPartDocument extends UploadPart {
   readonly state: (typeof partStates)[number];
   /** Time at which the leader looks whether an upload refers to the part. */
   readonly dueAt: Date;
+  /** Time until which an address for the part may be used. It is not removed before. */
+  readonly addressesUntil: Date;
 }
 
 /** Version of both stored forms. */
@@ -123,7 +125,7 @@ export const uploadPartsCollection = defineCollection<UploadPartDocument>({
   validator: {
     required: [
       ...['revision', 'createdAt', 'updatedAt', 'experiment', 'owner', 'storage', 'sizeBytes', 'sha256'],
-      ...['state', 'dueAt'],
+      ...['state', 'dueAt', 'addressesUntil'],
     ],
     properties: {
       _id: { bsonType: 'string' },
@@ -135,6 +137,7 @@ export const uploadPartsCollection = defineCollection<UploadPartDocument>({
       sha256,
       state: { enum: [...partStates] },
       dueAt: date,
+      addressesUntil: date,
     },
   },
   indexes: [

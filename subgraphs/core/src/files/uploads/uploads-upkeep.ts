@@ -97,7 +97,7 @@ export class UploadsUpkeep {
     if (!(await uploads.remove(upload))) return;
     const { owner, experiment, storage } = upload;
     const ids = upload.parts.map(({ sha256 }) => partId(storage, { owner, experiment }, sha256));
-    await parts.lookAt(ids, now, now);
+    await parts.lookAt(ids, now);
     log.info({ uploadId: upload._id }, 'expired upload removed');
   }
 

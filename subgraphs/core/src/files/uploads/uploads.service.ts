@@ -42,6 +42,8 @@ export interface UploadsOptions {
   /** Id of a live job that uses the upload; null if none does, undefined if that is not known in time. */
   readonly liveJobOf: (upload: UploadDocument) => Promise<string | null | undefined>;
   readonly keepDays: number;
+  /** Time for which addresses are valid. */
+  readonly addressSeconds: number;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -79,6 +81,11 @@ export interface CreatedUpload extends UploadResult<CreateUploadCode> {
 const mostAddresses = 200;
 /** Time for which an upload that is not complete, and each part that is wanted, is kept, in ms. */
 const openMs = 86_400_000;
+/**
+ * Time for the rest of a call that gives addresses, and for a transfer that begins as they end, in
+ * milliseconds.
+ */
+const transferMs = 1_800_000;
 const dayMs = 86_400_000;
 const mostErrors = 100;
 
@@ -137,7 +144,7 @@ export class UploadsService {
     storage: StorageDocument,
     errors: InputErrors<CreateUploadCode>,
   ): Promise<CreatedUpload> {
-    const { uploads, parts, limits, clock } = this.#options;
+    const { uploads, parts, limits, clock, addressSeconds } = this.#options;
     const { experiment, fileCount } = spec;
     const place = { experiment, owner, storage: storage._id };
     const wanted = [...new Map([spec.manifest, ...spec.parts].map((part) => [part.sha256, part])).values()];
@@ -158,7 +165,11 @@ export class UploadsService {
     const now = clock.now();
     const isWanted =
       upload?.state === 'READY' ||
-      (upload && (await parts.want(place, identified, now, new Date(now.getTime() + openMs))));
+      (upload &&
+        (await parts.want(place, identified, now, {
+          dueAt: new Date(now.getTime() + openMs),
+          addressesUntil: new Date(now.getTime() + addressSeconds * 1000 + transferMs),
+        })));
     if (!upload || !isWanted) {
       const text =
         'A part is being removed, or another call removed the upload; repeat the call in some minutes.';
@@ -287,7 +298,6 @@ export class UploadsService {
     const now = clock.now();
     await parts.lookAt(
       upload.parts.map(({ sha256 }) => partId(upload.storage, upload, sha256)),
-      now,
       now,
     );
     return { upload, userErrors: [] };
