@@ -231,8 +231,8 @@ export const coreMigrations: readonly Migration[] = [
   {
     id: '0029-uploads',
     up: async (db) => {
-      const added = [uploadsCollection, uploadPartsCollection];
-      await ensureCollections(db, added as readonly CollectionDefinition[]);
+      const changed = [jobsCollection, uploadsCollection, uploadPartsCollection];
+      await ensureCollections(db, changed as readonly CollectionDefinition[], { repair: true });
     },
   },
   {

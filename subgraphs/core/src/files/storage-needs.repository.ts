@@ -68,10 +68,13 @@ export class StorageNeeds {
     }
   }
 
-  async #firstOf(filter: Filter<JobDocument>): Promise<string | null> {
+  async #firstOf(
+    filter: Filter<JobDocument>,
+    hint: string = jobIndex.experimentState,
+  ): Promise<string | null> {
     const found = await this.#jobs.findOne(filter, {
       projection: { _id: 1 },
-      hint: jobIndex.experimentState,
+      hint,
       maxTimeMS: longestMs,
     });
     return found?._id ?? null;
@@ -83,7 +86,8 @@ export class StorageNeeds {
     signal: AbortSignal,
   ): Promise<string | null> {
     for await (const ids of inParts(this.#uploads.idsIn(storage, signal))) {
-      const found = await this.#firstOf({ ...live, 'payload.uploadId': { $in: [...ids] } });
+      const users = { ...live, 'payload.uploadId': { $in: [...ids] } };
+      const found = await this.#firstOf(users, jobIndex.upload);
       if (found !== null) return found;
     }
     return null;

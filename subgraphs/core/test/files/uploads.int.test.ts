@@ -64,7 +64,7 @@ const opened = { of: async () => provider };
 beforeAll(async () => {
   db = await testDatabase('core');
   await ensureCollections(db, [uploadsCollection, uploadPartsCollection] as never);
-  await jobs().createIndex({ experiment: 1, state: 1, _id: 1 }, { name: jobIndex.experimentState });
+  await jobs().createIndex({ 'payload.uploadId': 1, state: 1 }, { name: jobIndex.upload });
   folder = await mkdtemp(join(tmpdir(), 'uploads-'));
   const keys = { kind: 'SIGNING_KEYS' as const, keys: [Buffer.alloc(32, 7)] };
   provider = openStorage({ provider: 'FOLDER', address: 'http://files.test', folder }, keys);
@@ -88,7 +88,7 @@ function serviceWith(limits: Partial<typeof defaultUploads>, of = opened): Uploa
   return new UploadsService({
     ...{ uploads, parts, storages, opened: of, keepDays, clock, ids: testIds(clock, tests) },
     addressSeconds: 900,
-    limits: new UploadLimits({ uploads, parts, limits: { ...defaultUploads, ...limits } }),
+    limits: new UploadLimits({ uploads, parts, limits: { ...defaultUploads, ...limits }, clock }),
     signer: new FileSigner({ storages: of, addressSeconds: 900, clock, log: silentLogger() }),
     experimentExists: async (name) => name === 'alpha',
     liveJobOf: (upload) => users.liveJobOf(upload),
@@ -237,6 +237,17 @@ describe('UploadsService', () => {
     await created(ada, 'a', 'b');
   });
 
+  it('lets calls at the same time exceed no limit of an owner', async () => {
+    service = serviceWith({ ownerFiles: 3 });
+    const calls = ['a', 'b', 'c', 'd', 'e', 'f'].map((text) =>
+      service.create(ada as Principal, { ...specOf(text), fileCount: 2 }),
+    );
+    for (const { upload, userErrors } of await Promise.all(calls))
+      if (!upload) expect(userErrors).toMatchObject([{ code: 'UPLOAD_LIMIT_EXCEEDED' }]);
+    const { files } = await uploads.counts({ experiment: 'alpha', owner: ada?.subject ?? '' });
+    expect(files).toBeLessThanOrEqual(3);
+  });
+
   it('says that the storage cannot be used', async () => {
     const away = { of: async () => Promise.reject(new StorageError('SLOW', 'no answer')) };
     const { _id } = await created(ada, 'a');
@@ -265,16 +276,19 @@ describe('UploadUses', () => {
 });
 
 /** Runs the work of the leader until nothing is due. */
-async function work(): Promise<void> {
+async function work(of = opened): Promise<void> {
   const term = new AbortController();
   const upkeep = new UploadsUpkeep({
-    ...{ uploads, parts, users, storages, opened, clock, log: silentLogger(), everyMs: 20 },
+    ...{ uploads, parts, users, storages, opened: of, clock, log: silentLogger(), everyMs: 20 },
     leader: { onGained: (run) => (run(term.signal), () => undefined) },
   });
   leftovers.defer('the upkeep', () => upkeep.stop());
   upkeep.start();
-  const due = async () => [...(await uploads.expired(clock.now(), 1)), ...(await parts.due(clock.now(), 1))];
-  await waitFor('nothing to be due', async () => (await due()).length === 0, { deadlineMs: 10_000 });
+  const isDone = async (): Promise<boolean> =>
+    (await uploads.expired(clock.now(), 1)).length === 0 &&
+    (await parts.due(clock.now(), 1)).length === 0 &&
+    (await collection(db, uploadPartsCollection).countDocuments({ state: 'REMOVING' })) === 0;
+  await waitFor('nothing to be due', isDone, { deadlineMs: 10_000 });
   term.abort();
   await upkeep.stop();
 }
@@ -319,6 +333,59 @@ describe('UploadsUpkeep', () => {
     await work();
     expect(await uploads.find(_id)).toBeNull();
     expect(await there()).toEqual([]);
+  });
+
+  it('keeps a removed upload for a job that was checked before, and for no other', async () => {
+    const upload = await ready(ada, 'a');
+    const owner = { owner: ada?.subject ?? '', experiment: 'alpha' };
+    expect((await uses.usable(owner, [upload._id])).size).toBe(1);
+    expect((await service.remove(ada as Principal, upload._id)).userErrors).toEqual([]);
+    expect(await service.find(ada as Principal, upload._id)).toBeNull();
+    expect((await service.list(ada as Principal, { first: 10 })).nodes).toEqual([]);
+    expect((await uses.usable(owner, [upload._id])).size).toBe(0);
+    // The submit that has checked it before stores its job only now.
+    const document = { state: 'ACTIVATED' as const, payload: { ...aJob('x').payload, uploadId: upload._id } };
+    await jobs().insertOne(aJob(`job_${tests}`, { document }));
+    clock.advance(3_600_000);
+    await work();
+    expect(await uses.forJob(owner, upload._id)).toMatchObject({ _id: upload._id });
+    expect(await there()).toHaveLength(2);
+    await jobs().updateOne({ _id: `job_${tests}` }, { $set: { state: 'FINISHED' } });
+    clock.advance(dayMs);
+    await work();
+    expect(await uploads.find(upload._id)).toBeNull();
+    expect(await there()).toEqual([]);
+  });
+
+  it('uses a removed upload again when it is created again', async () => {
+    const upload = await ready(ada, 'a');
+    await service.remove(ada as Principal, upload._id);
+    expect(await service.create(ada as Principal, specOf('a'))).toMatchObject({
+      ...{ missingCount: 0, upload: { _id: upload._id, state: 'READY' } },
+    });
+    clock.advance(3_600_000);
+    await work();
+    expect(await service.find(ada as Principal, upload._id)).toMatchObject({ _id: upload._id });
+  });
+
+  it('deletes nothing after it stood still and another leader has removed the part', async () => {
+    const { _id } = await created(ada, 'a');
+    await send(ada, 'a', 'manifest of a');
+    await service.remove(ada as Principal, _id);
+    clock.advance(3_600_000);
+    let isFirst = true;
+    const slow = {
+      async of() {
+        if (!isFirst) return provider;
+        isFirst = false;
+        clock.advance(700_000);
+        await work();
+        await ready(ada, 'a');
+        return provider;
+      },
+    };
+    await work(slow);
+    expect(await there()).toHaveLength(2);
   });
 
   it('removes no part for which an address can still be used', async () => {

@@ -73,7 +73,7 @@ export function filesModule(options: FilesModuleOptions): FilesModule {
   });
   const uploadsService = new UploadsService({
     ...{ uploads, parts, storages, opened, signer, experimentExists, keepDays, addressSeconds, clock, ids },
-    limits: new UploadLimits({ uploads, parts, limits }),
+    limits: new UploadLimits({ uploads, parts, limits, clock }),
     liveJobOf: (upload) => users.liveJobOf(upload),
   });
   return {

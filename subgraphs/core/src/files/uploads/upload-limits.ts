@@ -1,30 +1,46 @@
 /** Limits of the uploads of users and experiments. */
+import type { Clock } from '@rhizome/clock';
 import type { UploadErrors } from './upload-input.js';
 import type { UploadPartsRepository } from './upload-parts.repository.js';
 import type { UploadsConfig } from './uploads-config.js';
-import type { UploadsRepository } from './uploads.repository.js';
+import type { UploadCounts, UploadsRepository } from './uploads.repository.js';
 
 /** Dependencies of {@link UploadLimits}. */
 export interface UploadLimitsOptions {
-  readonly uploads: Pick<UploadsRepository, 'fileCount'>;
+  readonly uploads: Pick<UploadsRepository, 'counts'>;
   readonly parts: Pick<UploadPartsRepository, 'sizeBytes'>;
   readonly limits: UploadsConfig;
+  readonly clock: Clock;
 }
 
 /** Files and bytes that an upload adds. */
 export interface AddedUpload {
   readonly experiment: string;
   readonly owner: string;
-  readonly fileCount: number;
+  readonly uploads: number;
+  readonly files: number;
   /** Size of the parts that no upload of the owner has. */
   readonly sizeBytes: number;
 }
 
-const mib = 1024 ** 2;
+/** Uploads, files and bytes that are stored. */
+interface Totals extends UploadCounts {
+  readonly bytes: number;
+}
 
-/** Compares uploads with the limits. Calls at the same time may exceed them by what each of them adds. */
+const mib = 1024 ** 2;
+/** Largest number of uploads of an owner in an experiment: each has a record of up to 100 kB. */
+const mostUploads = 10_000;
+/** Time for which the totals of an experiment are used, in milliseconds: they are sums over all its parts. */
+const totalsMs = 60_000;
+
+/**
+ * Compares uploads with the limits. Totals of experiments may be a minute old; what owners add meanwhile may
+ * exceed these limits.
+ */
 export class UploadLimits {
   readonly #options: UploadLimitsOptions;
+  readonly #totals = new Map<string, { readonly atMs: number; readonly read: Promise<Totals> }>();
 
   constructor(options: UploadLimitsOptions) {
     this.#options = options;
@@ -32,13 +48,11 @@ export class UploadLimits {
 
   /** Reports each limit that the upload would exceed. */
   async check(added: AddedUpload, errors: UploadErrors<'UPLOAD_LIMIT_EXCEEDED'>): Promise<void> {
-    const { uploads, parts, limits } = this.#options;
+    const { limits } = this.#options;
     const { experiment, owner } = added;
-    const [ownBytes, allBytes, ownFiles, allFiles] = await Promise.all([
-      parts.sizeBytes({ experiment, owner }),
-      parts.sizeBytes({ experiment }),
-      uploads.fileCount({ experiment, owner }),
-      uploads.fileCount({ experiment }),
+    const [ofOwner, ofAll] = await Promise.all([
+      this.#read({ experiment, owner }),
+      this.#ofExperiment(experiment),
     ]);
     const own = `your uploads for ${experiment}`;
     const all = `all uploads for ${experiment}`;
@@ -52,16 +66,34 @@ export class UploadLimits {
       report('parts', `${text}; must be at most ${limit} MiB`, advice);
     };
     const checkFiles = (whose: string, files: number, limit: number, advice: string): void => {
-      const sum = files + added.fileCount;
+      const sum = files + added.files;
       if (sum <= limit) return;
       report('fileCount', `${whose} would have ${sum} files; must be at most ${limit}`, advice);
     };
     const remove = 'remove uploads that you no longer need';
     const wait = 'wait until uploads expire, or ask the operators for more';
-    checkBytes(own, ownBytes, limits.ownerMib, remove);
-    checkFiles(own, ownFiles, limits.ownerFiles, remove);
-    checkBytes(all, allBytes, limits.experimentMib, wait);
-    checkFiles(all, allFiles, limits.experimentFiles, wait);
+    if (ofOwner.uploads + added.uploads > mostUploads)
+      report('experiment', `you have ${ofOwner.uploads} uploads; must be at most ${mostUploads}`, remove);
+    checkBytes(own, ofOwner.bytes, limits.ownerMib, remove);
+    checkFiles(own, ofOwner.files, limits.ownerFiles, remove);
+    checkBytes(all, ofAll.bytes, limits.experimentMib, wait);
+    checkFiles(all, ofAll.files, limits.experimentFiles, wait);
+  }
+
+  #ofExperiment(experiment: string): Promise<Totals> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const known = this.#totals.get(experiment);
+    if (known && nowMs - known.atMs < totalsMs) return known.read;
+    const read = this.#read({ experiment });
+    this.#totals.set(experiment, { atMs: nowMs, read });
+    read.catch(() => this.#totals.delete(experiment));
+    return read;
+  }
+
+  async #read(of: { readonly experiment: string; readonly owner?: string }): Promise<Totals> {
+    const { uploads, parts } = this.#options;
+    const [bytes, counts] = await Promise.all([parts.sizeBytes(of), uploads.counts(of)]);
+    return { bytes, ...counts };
   }
 }
 

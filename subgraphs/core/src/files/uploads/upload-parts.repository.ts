@@ -73,7 +73,7 @@ export class UploadPartsRepository {
   async lookAt(ids: readonly string[], now: Date): Promise<void> {
     const dueAt = { $max: [now, '$addressesUntil'] };
     await this.#parts.updateMany(
-      { _id: { $in: [...ids] } },
+      { _id: { $in: [...ids] }, state: { $ne: 'REMOVING' } },
       [{ $set: { dueAt, updatedAt: now, revision: { $add: ['$revision', 1] } } }],
       majority,
     );

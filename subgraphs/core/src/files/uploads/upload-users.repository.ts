@@ -26,7 +26,7 @@ export class UploadUsers {
     try {
       const found = await this.#jobs.findOne(
         { experiment, state: { $in: [...liveStates] }, 'payload.uploadId': _id },
-        { projection: { _id: 1 }, hint: jobIndex.experimentState, maxTimeMS: longestMs },
+        { projection: { _id: 1 }, hint: jobIndex.upload, maxTimeMS: longestMs },
       );
       return found?._id ?? null;
     } catch (error) {

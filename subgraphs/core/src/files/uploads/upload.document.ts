@@ -40,6 +40,11 @@ export interface UploadDocument {
   readonly lastUsedAt: Date;
   /** Time from which the upload may be removed, unless a live job uses it. */
   readonly expiresAt: Date;
+  /**
+   * Time at which the owner removed it: no job can name it any more. It is kept until no job has it that was
+   * checked before.
+   */
+  readonly removedAt?: Date;
 }
 
 /** States of a part in a storage. */
@@ -103,6 +108,7 @@ export const uploadsCollection = defineCollection<UploadDocument>({
       },
       lastUsedAt: date,
       expiresAt: date,
+      removedAt: date,
     },
   },
   indexes: [
@@ -112,7 +118,16 @@ export const uploadsCollection = defineCollection<UploadDocument>({
       options: { unique: true },
       why: 'an upload with the same content; the uploads of an owner',
     },
-    { name: 'experiment_idx', keys: { experiment: 1, fileCount: 1 }, why: 'files of an experiment' },
+    {
+      name: 'owner_experiment_storage_part_idx',
+      keys: { owner: 1, experiment: 1, storage: 1, 'parts.sha256': 1 },
+      why: 'an upload that has a part, before the part is removed',
+    },
+    {
+      name: 'experiment_owner_fileCount_idx',
+      keys: { experiment: 1, owner: 1, fileCount: 1 },
+      why: 'numbers of uploads and files of an owner and of an experiment',
+    },
     { name: 'storage_idx', keys: { storage: 1 }, why: 'uploads in a storage, before its removal' },
     { name: 'expiresAt_idx', keys: { expiresAt: 1 }, why: 'uploads to remove, for the leader' },
   ],

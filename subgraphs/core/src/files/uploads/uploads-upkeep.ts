@@ -21,7 +21,10 @@ import type { UploadsRepository } from './uploads.repository.js';
 /** Dependencies of {@link UploadsUpkeep}. */
 export interface UploadsUpkeepOptions {
   readonly uploads: Pick<UploadsRepository, 'expired' | 'postpone' | 'remove' | 'refersTo'>;
-  readonly parts: Pick<UploadPartsRepository, 'due' | 'postpone' | 'beginRemoval' | 'remove' | 'lookAt'>;
+  readonly parts: Pick<
+    UploadPartsRepository,
+    'due' | 'findMany' | 'postpone' | 'beginRemoval' | 'remove' | 'lookAt'
+  >;
   readonly users: Pick<UploadUsers, 'liveJobOf'>;
   readonly storages: Pick<StoragesService, 'allFresh'>;
   readonly opened: Pick<OpenStorages, 'of'>;
@@ -74,6 +77,8 @@ export class UploadsUpkeep {
       isFull = expired.length === uploadBatch;
       for (const upload of expired) if (!signal.aborted) await this.#end(upload);
     }
+    // The other parts in a storage that fails wait for the next round.
+    const failed = new Set<string>();
     for (let isFull = true; isFull && !signal.aborted;) {
       const due = await parts.due(clock.now(), partBatch);
       isFull = due.length === partBatch;
@@ -81,9 +86,8 @@ export class UploadsUpkeep {
       const known = new Map((await storages.allFresh()).map((storage) => [storage._id, storage]));
       for (const part of due) {
         if (signal.aborted) return;
-        const isRemoved = await this.#removePart(part, known.get(part.storage), signal);
-        // The other parts in a storage that fails wait, too.
-        if (!isRemoved) known.delete(part.storage);
+        const storage = failed.has(part.storage) ? undefined : known.get(part.storage);
+        if (!(await this.#removePart(part, storage, signal))) failed.add(part.storage);
       }
     }
   }
@@ -113,10 +117,16 @@ export class UploadsUpkeep {
     const isKept = part.state !== 'REMOVING' && (await uploads.refersTo(part));
     // Without its storage nothing can be removed; it may be created again.
     if (isKept || !storage) await parts.postpone(part, at(isKept ? keptMs : takeOverMs), clock.now());
+    const beganMs = clock.monotonicMs();
     const marked = isKept || !storage ? null : await parts.beginRemoval(part, at(takeOverMs), clock.now());
     if (!marked || !storage) return true;
     try {
       const provider = await opened.of(storage);
+      // Another leader may have taken the part over while this process stood still.
+      const [found] = await parts.findMany([marked._id]);
+      const isOurs =
+        found?.revision === marked.revision && found.createdAt.getTime() === marked.createdAt.getTime();
+      if (!isOurs || clock.monotonicMs() - beganMs > takeOverMs / 2) return true;
       const signal = AbortSignal.any([stopped, AbortSignal.timeout(deletionMs)]);
       await provider.delete(partKey(part, part.sha256), { signal });
     } catch (err) {

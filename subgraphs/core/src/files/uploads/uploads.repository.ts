@@ -7,6 +7,13 @@ import type { UploadDocument } from './upload.document.js';
 /** An upload by its content. */
 export type UploadContent = Pick<UploadDocument, 'owner' | 'experiment' | 'storage' | 'digest'>;
 
+/** Numbers of uploads and of their files. */
+export interface UploadCounts {
+  readonly uploads: number;
+  readonly files: number;
+}
+
+const notRemoved = { removedAt: { $exists: false } } as const;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /** Stored uploads. */
@@ -25,7 +32,7 @@ export class UploadsRepository {
   /** The uploads with these ids that can be used, in any order; without their parts. */
   ready(ids: readonly string[]): Promise<readonly Omit<UploadDocument, 'parts'>[]> {
     return this.#uploads
-      .find({ _id: { $in: [...ids] }, state: 'READY' }, { projection: { parts: 0 } })
+      .find({ _id: { $in: [...ids] }, state: 'READY', ...notRemoved }, { projection: { parts: 0 } })
       .toArray();
   }
 
@@ -40,7 +47,7 @@ export class UploadsRepository {
     { first, after }: { readonly first: number; readonly after?: string | null | undefined },
   ): Promise<KeysetPage<UploadDocument>> {
     return keysetPage({
-      ...{ collection: this.#uploads, filter: { owner }, first, after },
+      ...{ collection: this.#uploads, filter: { owner, ...notRemoved }, first, after },
       order: [{ field: '_id', direction: -1 }],
       exclude: ['parts'],
     });
@@ -63,8 +70,41 @@ export class UploadsRepository {
   /** Records a use, and keeps the upload until then. @returns false if it was removed */
   async use(id: string, now: Date, expiresAt: Date): Promise<boolean> {
     const { matchedCount } = await this.#uploads.updateOne(
-      { _id: id },
+      { _id: id, ...notRemoved },
       { $max: { lastUsedAt: now, expiresAt }, $set: { updatedAt: now }, $inc: { revision: 1 } },
+      majority,
+    );
+    return matchedCount === 1;
+  }
+
+  /** Keeps an upload that is created again, also if its owner has removed it. @returns false if it is gone */
+  async keep(id: string, now: Date, expiresAt: Date): Promise<boolean> {
+    const { matchedCount } = await this.#uploads.updateOne(
+      { _id: id },
+      {
+        $max: { lastUsedAt: now, expiresAt },
+        $set: { updatedAt: now },
+        $unset: { removedAt: '' },
+        $inc: { revision: 1 },
+      },
+      majority,
+    );
+    return matchedCount === 1;
+  }
+
+  /**
+   * Lets no job name an upload any more, unless it was written since.
+   * @param expiresAt time from which the leader may remove it
+   * @returns false if it was written
+   */
+  async beginRemoval(
+    { _id, revision }: Pick<UploadDocument, '_id' | 'revision'>,
+    expiresAt: Date,
+    now: Date,
+  ): Promise<boolean> {
+    const { matchedCount } = await this.#uploads.updateOne(
+      { _id, revision },
+      { $set: { removedAt: now, expiresAt, updatedAt: now }, $inc: { revision: 1 } },
       majority,
     );
     return matchedCount === 1;
@@ -102,15 +142,15 @@ export class UploadsRepository {
     return (await this.#uploads.findOne(filter, { projection: { _id: 1 } })) !== null;
   }
 
-  /** Number of files in the uploads of an experiment, or of one owner in it. */
-  async fileCount(of: { readonly experiment: string; readonly owner?: string }): Promise<number> {
+  /** Number of the uploads of an experiment, or of one owner in it, and of the files in them. */
+  async counts(of: { readonly experiment: string; readonly owner?: string }): Promise<UploadCounts> {
     const [found] = await this.#uploads
-      .aggregate<{ count: number }>([
+      .aggregate<UploadCounts>([
         { $match: of },
-        { $group: { _id: null, count: { $sum: '$fileCount' } } },
+        { $group: { _id: null, uploads: { $sum: 1 }, files: { $sum: '$fileCount' } } },
       ])
       .toArray();
-    return found?.count ?? 0;
+    return found ?? { uploads: 0, files: 0 };
   }
 
   /** Ids of the uploads in a storage, in no order. */

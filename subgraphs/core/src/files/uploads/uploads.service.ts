@@ -86,6 +86,8 @@ const openMs = 86_400_000;
  * milliseconds.
  */
 const transferMs = 1_800_000;
+/** Time after which no submit that began before is still going on, in milliseconds. */
+const submitMs = 600_000;
 const dayMs = 86_400_000;
 const mostErrors = 100;
 
@@ -100,7 +102,7 @@ export class UploadsService {
   /** An upload of the caller; null if there is none. */
   async find(principal: Principal, id: string): Promise<UploadDocument | null> {
     const upload = await this.#options.uploads.find(id);
-    return upload?.owner === principal.subject ? upload : null;
+    return upload?.owner === principal.subject && !upload.removedAt ? upload : null;
   }
 
   /** The uploads of the caller, the newest first. */
@@ -145,7 +147,7 @@ export class UploadsService {
     errors: InputErrors<CreateUploadCode>,
   ): Promise<CreatedUpload> {
     const { uploads, parts, limits, clock, addressSeconds } = this.#options;
-    const { experiment, fileCount } = spec;
+    const { experiment } = spec;
     const place = { experiment, owner, storage: storage._id };
     const wanted = [...new Map([spec.manifest, ...spec.parts].map((part) => [part.sha256, part])).values()];
     const identified = wanted.map((part) => ({ ...part, _id: partId(storage._id, place, part.sha256) }));
@@ -158,10 +160,11 @@ export class UploadsService {
     if (!earlier) {
       const added = wanted.filter(({ sha256 }) => !known.has(sha256));
       const sizeBytes = sizeOf(added);
-      await limits.check({ experiment, owner, fileCount, sizeBytes }, errors);
+      await limits.check({ experiment, owner, uploads: 1, files: spec.fileCount, sizeBytes }, errors);
       if (!errors.isEmpty) return notCreated(errors);
     }
-    const upload = await this.#keep(earlier ?? (await this.#insert(spec, content)));
+    const inserted = earlier ? null : await this.#insert(spec, content);
+    const upload = inserted ?? (await this.#keep(earlier ?? (await uploads.withContent(content))));
     const now = clock.now();
     const isWanted =
       upload?.state === 'READY' ||
@@ -176,6 +179,14 @@ export class UploadsService {
       errors.report('REVISION_CONFLICT', [], text);
       return notCreated(errors);
     }
+    if (inserted) {
+      // Other calls may have added uploads since the first check: both of two rivals may lose.
+      await limits.check({ experiment, owner, uploads: 0, files: 0, sizeBytes: 0 }, errors);
+      if (!errors.isEmpty) {
+        await this.#remove(inserted);
+        return notCreated(errors);
+      }
+    }
     if (upload.state === 'READY') return { upload, missing: [], missingCount: 0, userErrors: [] };
     return this.#answer(upload, storage, wanted, known, errors);
   }
@@ -186,10 +197,10 @@ export class UploadsService {
     if (!upload) return null;
     const now = clock.now();
     const expiresAt = new Date(now.getTime() + (upload.state === 'READY' ? keepDays * dayMs : openMs));
-    return (await uploads.use(upload._id, now, expiresAt)) ? upload : null;
+    return (await uploads.keep(upload._id, now, expiresAt)) ? upload : null;
   }
 
-  /** @returns null if another call removed the upload that was in its way */
+  /** @returns null if the owner has an upload with this content */
   async #insert(
     { experiment, name, fileCount, manifest, parts }: UploadSpec,
     { owner, storage, digest }: { readonly owner: string; readonly storage: string; readonly digest: string },
@@ -204,9 +215,7 @@ export class UploadsService {
       ...{ partCount: all.length, sizeBytes: sizeOf(all), parts: all },
       ...{ state: 'OPEN', lastUsedAt: now, expiresAt: new Date(now.getTime() + openMs) },
     };
-    return (await uploads.insert(upload))
-      ? upload
-      : uploads.withContent({ owner, experiment, storage, digest });
+    return (await uploads.insert(upload)) ? upload : null;
   }
 
   async #answer(
@@ -279,7 +288,7 @@ export class UploadsService {
 
   /** Removes an upload that no live job uses. The leader removes the parts that no other upload has. */
   async remove(principal: Principal, id: string): Promise<UploadResult<RemoveUploadCode>> {
-    const { uploads, parts, liveJobOf, clock } = this.#options;
+    const { liveJobOf } = this.#options;
     const errors = new InputErrors<RemoveUploadCode>();
     const upload = await this.find(principal, id);
     const job = upload?.state === 'READY' ? await liveJobOf(upload) : null;
@@ -292,15 +301,22 @@ export class UploadsService {
       );
     else if (job !== null)
       errors.report('UPLOAD_IN_USE', ['id'], `id: job ${job} uses ${id}; wait, or cancel it`);
-    else if (!(await uploads.remove(upload)))
+    else if (!(await this.#remove(upload)))
       errors.report('REVISION_CONFLICT', ['id'], `id: ${id} was used meanwhile; repeat the call`);
-    if (!upload || !errors.isEmpty) return { upload: null, userErrors: errors.all };
+    return { upload: errors.isEmpty ? upload : null, userErrors: errors.all };
+  }
+
+  /** @returns false if the upload was written since it was read */
+  async #remove(upload: UploadDocument): Promise<boolean> {
+    const { uploads, parts, clock } = this.#options;
     const now = clock.now();
-    await parts.lookAt(
-      upload.parts.map(({ sha256 }) => partId(upload.storage, upload, sha256)),
-      now,
-    );
-    return { upload, userErrors: [] };
+    // A job that was checked before may be stored after the search for jobs: the leader searches again.
+    if (upload.state === 'READY')
+      return uploads.beginRemoval(upload, new Date(now.getTime() + submitMs), now);
+    if (!(await uploads.remove(upload))) return false;
+    const ids = upload.parts.map(({ sha256 }) => partId(upload.storage, upload, sha256));
+    await parts.lookAt(ids, now);
+    return true;
   }
 
   /** Parts that have not arrived; records those that have. */

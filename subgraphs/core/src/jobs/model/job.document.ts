@@ -119,6 +119,12 @@ export const jobsCollection = defineCollection<JobDocument>({
       why: 'jobs of a queue by state',
     },
     {
+      name: 'uploadId_state_idx',
+      keys: { 'payload.uploadId': 1, state: 1 },
+      options: { partialFilterExpression: { 'payload.uploadId': { $exists: true } } },
+      why: 'live jobs that use an upload, before it is removed',
+    },
+    {
       name: 'ready_idx',
       keys: { classId: 1, share: 1, priority: -1, _id: 1 },
       options: { partialFilterExpression: { state: 'ACTIVATED' } },
@@ -138,6 +144,7 @@ export const jobIndex = {
   experimentState: 'experiment_state_idx',
   task: 'taskId_state_idx',
   queue: 'queueId_state_idx',
+  upload: 'uploadId_state_idx',
   lookup: 'lookup_idx',
   id: '_id_',
 } as const;
