@@ -1,9 +1,9 @@
 /** Downloads from a server that breaks off, refuses or serves other content. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { download, type FileToFetch, NotWritten } from './download.js';
@@ -17,7 +17,7 @@ let folder: string;
 let server: Server;
 let origin: string;
 /** Answers of the server instead of the file, once each. */
-let faults: ('break' | 'other' | number)[];
+let faults: ('break' | 'trickle' | 'other' | number)[];
 let requests: string[];
 
 beforeEach(async () => {
@@ -32,8 +32,9 @@ beforeEach(async () => {
     const length = body.length - start;
     const range = { 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` };
     response.writeHead(start > 0 ? 206 : 200, { 'content-length': length, ...(start > 0 && range) });
-    if (fault !== 'break') return void response.end(body.subarray(start));
-    response.write(body.subarray(start, start + 1_000_000), () => setImmediate(() => response.destroy()));
+    if (fault !== 'break' && fault !== 'trickle') return void response.end(body.subarray(start));
+    const sent = body.subarray(start, start + (fault === 'break' ? 1_000_000 : 100_000));
+    response.write(sent, () => setImmediate(() => response.destroy()));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -69,6 +70,39 @@ describe('download', () => {
     expect(await fetch()).toBe(true);
     expect(await fetched()).toBe(true);
     expect(requests.slice(1)).toEqual(Array.from({ length: 3 }, () => '/first rest'));
+  });
+
+  it('continues a transfer as long as it advances', async () => {
+    faults = Array.from({ length: 7 }, () => 'trickle' as const);
+    expect(await fetch()).toBe(true);
+    expect(await fetched()).toBe(true);
+    expect(requests).toHaveLength(8);
+  });
+
+  it('leaves the file of another command alone, and takes over that of a command that has ended', async () => {
+    const stop = new AbortController();
+    faults = ['break', 503];
+    const first = download(file, {
+      ...{ folder, isForced: false, signal: stop.signal, pauseMs: 60_000 },
+      address: async () => origin,
+      onBytes: () => setImmediate(() => stop.abort(new Error('Ctrl-C'))),
+    });
+    await expect(first).rejects.toThrow('Ctrl-C');
+    const [left = ''] = await readdir(folder);
+    const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+    const ofLive = left.replace(/part$/, `${host}-${process.ppid}.part`);
+    await rename(join(folder, left), join(folder, ofLive));
+    [faults, requests] = [[], []];
+    expect(await fetch()).toBe(true);
+    expect(requests).toEqual(['/first']);
+    expect((await readdir(folder)).sort()).toEqual([ofLive, file.path]);
+    await rm(join(folder, file.path));
+    // Larger than any id of a process.
+    const ofEnded = left.replace(/part$/, `${host}-${2 ** 30}.part`);
+    await rename(join(folder, ofLive), join(folder, ofEnded));
+    expect(await fetch()).toBe(true);
+    expect(requests.at(-1)).toBe('/first rest');
+    expect(await readdir(folder)).toEqual([file.path]);
   });
 
   it('continues what an interrupted command has left', async () => {

@@ -1,7 +1,8 @@
 /** Downloads of single files by signed addresses: continued, verified, and never in place of another file. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { sleep } from '@rhizome/retry';
 import { isStorageError, problemOfPath, readSigned, StorageError } from '@rhizome/storage';
@@ -35,7 +36,8 @@ export class NotWritten extends Error {}
 const mostTries = 5;
 
 /**
- * Downloads a file. What an earlier attempt has left in a file `.NAME.….part` is not fetched again.
+ * Downloads a file. What an earlier attempt has left in a file `.NAME.….part` is not fetched again. Commands
+ * at the same time write into files of their own.
  * @returns true if it was fetched, false if the same file is there already
  * @throws NotWritten; StorageError; the signal's reason; an error of the disk
  */
@@ -47,17 +49,70 @@ export async function download(file: FileToFetch, options: DownloadOptions): Pro
   if (there?.isDirectory()) throw new NotWritten('a folder with this name exists');
   if (there && !isForced) throw new NotWritten('another file with this name exists; --force replaces it');
   const id = createHash('sha256').update(`${file.path}\n${file.sha256}`).digest('hex').slice(0, 12);
-  const part = join(dirname(place), `.${basename(place).slice(0, 50)}.${id}.part`);
-  await fetchPart(part, file, options);
-  if (isForced) await rename(part, place);
-  else {
-    await link(part, place).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const stem = join(dirname(place), `.${basename(place).slice(0, 50)}.${id}`);
+  const part = await ownPart(stem);
+  let isDone = false;
+  try {
+    await fetchPart(part, file, options);
+    const isNamed = await giveName(part, place, isForced);
+    if (!isNamed && !(await isSameFile(place, file, signal)))
       throw new NotWritten('another file with this name has appeared; --force replaces it');
-    });
-    await unlink(part);
+    await rm(part, { force: true });
+    isDone = true;
+    return isNamed;
+  } finally {
+    // The next command continues it.
+    if (!isDone) await rename(part, `${stem}.part`).catch(() => undefined);
   }
-  return true;
+}
+
+/** @returns false if a file has the name already */
+async function giveName(part: string, place: string, isForced: boolean): Promise<boolean> {
+  if (isForced) {
+    await rename(part, place);
+    return true;
+  }
+  try {
+    await link(part, place);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** A name that only this process has: the host with the process. */
+const owner = `${createHash('sha256').update(hostname()).digest('hex').slice(0, 8)}-${process.pid}`;
+
+/**
+ * Path of the file into which this process downloads. What a command that has ended left is renamed to it;
+ * a rename succeeds for one process only.
+ */
+async function ownPart(stem: string): Promise<string> {
+  const own = `${stem}.${owner}.part`;
+  const beginning = `${basename(stem)}.`;
+  for (const name of await readdir(dirname(stem)))
+    if (name.startsWith(beginning) && name.endsWith('.part') && hasEnded(name.slice(beginning.length)))
+      try {
+        await rename(join(dirname(stem), name), own);
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+  return own;
+}
+
+/** @param end `part`, or `HOST-PROCESS.part` */
+function hasEnded(end: string): boolean {
+  if (end === 'part') return true;
+  const [host, pid] = end.slice(0, -'.part'.length).split('-');
+  if (host !== owner.split('-')[0] || !/^[1-9]\d*$/.test(pid ?? '')) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
 }
 
 /** The place of a file below the folder; its parents are made, and none of them is a link. */
@@ -92,16 +147,27 @@ async function isSameFile(
 }
 
 async function fetchPart(part: string, file: FileToFetch, options: DownloadOptions): Promise<void> {
-  const { signal, pauseMs = 500 } = options;
+  const { signal, onBytes, pauseMs = 500 } = options;
+  let received = 0;
+  const counting = {
+    ...options,
+    onBytes(count: number) {
+      received += count;
+      onBytes?.(count);
+    },
+  };
   const handle = await open(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   let isRefused = false;
   let wasCorrupt = false;
   try {
     for (let tries = 1; ; tries += 1) {
+      received = 0;
       try {
-        return await fetchRest(handle, file, options, isRefused);
+        return await fetchRest(handle, file, counting, isRefused);
       } catch (error) {
         signal.throwIfAborted();
+        // A transfer that advances is continued as often as it breaks off.
+        if (received > 0) tries = 1;
         if (!isStorageError(error)) throw error;
         const isRepeated =
           tries < mostTries &&

@@ -90,7 +90,7 @@ async function fetchOutputs(
       const isFetched = await download(file, {
         ...{ folder: resolve(session.cwd, to), isForced: force === true, signal },
         address: (isRefused) => addresses.of(file, isRefused),
-        onBytes: (count) => progress.show((arrived += count), total),
+        onBytes: (count) => progress.show(Math.min(total, (arrived += count)), total),
       });
       results.push({ path, sizeBytes, sha256, isFetched });
     } catch (error) {
