@@ -352,12 +352,13 @@ export class JobRun implements HeldRun {
       readsNodes ||
       parents.some(({ outputs }) => outputs.length > 0);
     if (isFetching || checkpoints.length > 0) await this.#results.start({ phase: 'STARTING' }, this.#stopped);
-    const inputNames = payload.inputs.map(({ name }) => name);
     const { diskMiB } = requirements;
     const fetch = async (): Promise<void> => {
+      const nodeFiles = readsNodes ? await this.#nodeFiles() : [];
+      const ofNodes = nodeFiles.map(({ path }) => path.split('/')[0] ?? path);
+      const inputNames = [...payload.inputs.map(({ name }) => name), ...new Set(ofNodes)];
       if (uploadId != null)
         await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
-      const nodeFiles = readsNodes ? await this.#nodeFiles() : [];
       const plan = { inputs: payload.inputs, parents, nodeFiles };
       const { store, connections, inputCache, log } = this.#services;
       await stageIn(plan, folders, { store, connections, signed: this.#files }, this.#stopped);

@@ -40,7 +40,8 @@ export interface UploadManifest {
 /** Largest number of files, folders and links. */
 export const mostManifestEntries = 100_000;
 const mostParts = 1000;
-const longestPathBytes = 4096;
+/** Less than what Linux accepts: the path of the working folder comes before it. */
+const longestPathBytes = 3000;
 const longestNameBytes = 255;
 
 /**

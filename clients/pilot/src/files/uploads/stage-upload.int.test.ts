@@ -125,6 +125,15 @@ describe('stageUpload', () => {
     expect((await failure(stage())).message).toContain('the job asks for 10 MiB of disk');
   });
 
+  it('refuses names that the file system does not take, and no attempt repeats it', async () => {
+    await given({ files: [...files, fileOf(Array(11).fill('n'.repeat(250)).join('/'), '')] });
+    const root = join(folders.root, ...Array<string>(6).fill('d'.repeat(250)));
+    const deep = { root, work: join(root, 'work') };
+    await mkdir(deep.work, { recursive: true });
+    const error = await stageUpload(plan, deep, signed, open).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'INPUT_INVALID', retryable: false });
+  });
+
   it('says which part is gone, and that another attempt does not help', async () => {
     await given();
     const sha256 = createHash('sha256').update('never stored').digest('hex');

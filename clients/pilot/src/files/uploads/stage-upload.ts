@@ -22,6 +22,8 @@ const manifestName = 'manifest';
 /** Parts that are fetched at the same time; each has at most 1 GiB, and is removed when it is unpacked. */
 const partsAhead = 4;
 const piece = 256 * 1024;
+/** Errors of file systems for names that are too long, equal to others, or in no valid encoding. */
+const wrongNames: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EEXIST', 'EILSEQ']);
 
 /**
  * Fetches an upload, and moves its files into the working folder when all are there. May be repeated.
@@ -134,7 +136,10 @@ function invalid(uploadId: string, reason: string): AttemptError {
 
 function notUnpacked(uploadId: string, error: unknown): AttemptError {
   const reason = error instanceof Error ? error.message : String(error);
-  if (error instanceof WrongContent) return invalid(uploadId, reason);
+  const { code } = error as NodeJS.ErrnoException;
+  // No worker can have these names.
+  if (error instanceof WrongContent || (code !== undefined && wrongNames.has(code)))
+    return invalid(uploadId, reason);
   const text = `Upload ${uploadId} could not be unpacked: ${reason}`;
   return new AttemptError('DATA', 'INPUT_UNAVAILABLE', text, true, { cause: error });
 }
