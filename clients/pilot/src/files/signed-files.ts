@@ -110,7 +110,9 @@ export class SignedFiles {
     const writes = outputs.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }));
     const book = new AddressBook({ writes }, this.#sign);
     const times = { ...outputPatience, ...patience, ...this.#patience };
-    const options = { ...this.#world, patience: times, signal };
+    /** Ends the other transfers after the first failure. */
+    const failed = new AbortController();
+    const options = { ...this.#world, patience: times, signal: AbortSignal.any([signal, failed.signal]) };
     const stored: (StoredFile | undefined)[] = [];
     let isStored = true;
     await forEachConcurrently([...outputs.entries()], concurrentTransfers, async ([at, output]) => {
@@ -127,7 +129,9 @@ export class SignedFiles {
         else if (onFailed) onFailed(outputError(output.name, error));
         else {
           signal.throwIfAborted();
-          throw outputError(output.name, error);
+          const failure = outputError(output.name, error);
+          failed.abort(failure);
+          throw failure;
         }
       }
     });

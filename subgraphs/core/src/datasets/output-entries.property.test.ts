@@ -82,4 +82,26 @@ describe('entriesOf', () => {
       }),
     );
   });
+
+  it('adds the files of folders and patterns, and a file that is named to the dataset of its name', () => {
+    const job = jobOf({ state: 'FINISHED', targets: [] }, 0);
+    const paths = ['plots/a.png', 'plots/named.png', 'logs/fit/1.log', 'other.txt'];
+    const entries = entriesOf([
+      {
+        ...job,
+        outputs: paths.map((name) => ({ name, location: `/store/${name}`, sizeBytes: 1, sha256: 'ab' })),
+        payload: {
+          ...job.payload,
+          outputDatasets: [
+            { output: 'plots/*.png', datasetId: 'dataset_a' },
+            { output: 'logs/', datasetId: 'dataset_a' },
+            { output: 'plots/named.png', datasetId: 'dataset_b' },
+          ],
+        },
+      },
+    ]);
+    const names = (id: string) => entries.get(id)?.map(({ name }) => name);
+    expect(names('dataset_a')).toEqual(['job_0/plots/a.png', 'job_0/logs/fit/1.log']);
+    expect(names('dataset_b')).toEqual(['job_0/plots/named.png']);
+  });
 });

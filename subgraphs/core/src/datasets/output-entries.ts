@@ -1,4 +1,5 @@
 /** Files that finished jobs add to datasets. Pure. */
+import { isDeclaredBy } from '@rhizome/storage';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { NewFile } from './dataset-files.repository.js';
 
@@ -14,16 +15,19 @@ export const endedWriterFields = {
 } as const;
 
 /**
- * Files by dataset. Their names follow from the job and the output, so that a job which is read again, also
- * by another process, gives the same names. A job that did not finish gives none.
+ * Files by dataset: a file goes to the first dataset whose entry of `outputs` declares it, a path before
+ * folders and patterns. Their names follow from the job and the output, so that a job which is read again,
+ * also by another process, gives the same names. A job that did not finish gives none.
  */
 export function entriesOf(jobs: readonly EndedWriter[]): ReadonlyMap<string, readonly NewFile[]> {
   const byDataset = new Map<string, NewFile[]>();
   for (const { _id, state, updatedAt, outputs, payload } of jobs) {
     if (state !== 'FINISHED') continue;
-    const datasets = new Map(payload.outputDatasets?.map(({ output, datasetId }) => [output, datasetId]));
+    const { outputDatasets = [] } = payload;
+    const named = new Map(outputDatasets.map(({ output, datasetId }) => [output, datasetId]));
     for (const { name, location, sizeBytes, sha256 } of outputs) {
-      const datasetId = datasets.get(name);
+      const datasetId =
+        named.get(name) ?? outputDatasets.find(({ output }) => isDeclaredBy(name, output))?.datasetId;
       if (datasetId === undefined) continue;
       const [, storage] = /^rhizome:\/\/([^/]+)\//.exec(location) ?? [];
       const replica = {
