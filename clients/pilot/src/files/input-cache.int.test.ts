@@ -1,6 +1,6 @@
 /** Inputs that jobs read again, in a real folder and from a storage behind a server. */
 import { describe, expect, it } from '@jest/globals';
-import { readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger } from '@rhizome/log';
 import { CoreRefused } from '../protocol/core-protocol.js';
@@ -119,11 +119,59 @@ describe('InputCache', () => {
     await given('a', 'b');
     const cache = cacheOf();
     await fetch(cache, 'a');
-    await writeFile(join(cacheFolder(), 'part-of-another'), 'half');
-    await utimes(join(cacheFolder(), 'part-of-another'), 1, 1);
-    await writeFile(join(cacheFolder(), 'part-now'), 'half');
+    const [killed, now] = [`part-${'0'.repeat(18)}`, `part-${'1'.repeat(18)}`];
+    await writeFile(join(cacheFolder(), killed), 'half');
+    await utimes(join(cacheFolder(), killed), 1, 1);
+    await writeFile(join(cacheFolder(), now), 'half');
     await fetch(cache, 'b');
-    expect((await entries()).filter((name) => name.startsWith('part-'))).toEqual(['part-now']);
+    expect((await entries()).filter((name) => name.startsWith('part-'))).toEqual([now]);
+  });
+
+  it('leaves other files in its folder alone, and stays within its limit beside them', async () => {
+    await given('a', 'b', 'c');
+    const cache = cacheOf(2);
+    await mkdir(join(cacheFolder(), 'lost+found'), { recursive: true });
+    await writeFile(join(cacheFolder(), 'token'), Buffer.alloc(2 * mib));
+    for (const name of ['lost+found', 'token']) await utimes(join(cacheFolder(), name), 1, 1);
+    for (const name of ['a', 'b', 'c']) await fetch(cache, name);
+    expect(await entries()).toHaveLength(4);
+    expect(await entries()).toEqual(expect.arrayContaining(['lost+found', 'token']));
+  });
+
+  it('removes other entries where one cannot be removed', async () => {
+    await given('a', 'b', 'c', 'd');
+    const cache = cacheOf(2);
+    await fetch(cache, 'a');
+    const stuck = join(cacheFolder(), `${'0'.repeat(64)}-${'0'.repeat(32)}`);
+    await mkdir(stuck);
+    await utimes(stuck, 1, 1);
+    for (const name of ['b', 'c', 'd']) await fetch(cache, name);
+    await rm(stuck, { recursive: true });
+    const names = (await entries()).map((name) => name.slice(0, 64));
+    expect(names).toContain(digestOf(content('d')).sha256);
+    expect(names.length).toBeLessThanOrEqual(2);
+  });
+
+  it('fetches a file whose entry cannot be read', async () => {
+    await given('a');
+    const cache = cacheOf();
+    await fetch(cache, 'a');
+    const [entry = ''] = await entries();
+    await rm(join(cacheFolder(), entry));
+    await mkdir(join(cacheFolder(), entry));
+    expect((await fetch(cache, 'a')).equals(content('a'))).toBe(true);
+    expect(cache.counts).toEqual({ hits: 0, misses: 2 });
+  });
+
+  it('keeps an entry that a job with a wrong size asks for, and does not fetch it again', async () => {
+    await given('a');
+    const cache = cacheOf();
+    await fetch(cache, 'a');
+    storage.requests = [];
+    const wrong = { sizeBytes: 1 };
+    await expect(fetch(cache, 'a', { digest: wrong })).rejects.toMatchObject({ code: 'INPUT_CORRUPT' });
+    expect(await entries()).toHaveLength(1);
+    expect(storage.requests).toEqual([]);
   });
 
   it('is not used if its folder is a link', async () => {

@@ -1,9 +1,10 @@
 /** Inputs that were fetched before, in a folder that the pilots of a host share. */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, readdir, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Logger } from '@rhizome/log';
+import { isStorageError, StorageError } from '@rhizome/storage';
 import { type ExpectedContent, problemOfFile } from './content-check.js';
 import { makeOwnFolder } from './scratch.js';
 
@@ -18,7 +19,9 @@ export interface InputCacheOptions {
 const smallestBytes = 1024 ** 2;
 /** Age after which a file that was not kept whole belongs to a pilot that has ended, in milliseconds. */
 const abandonedMs = 3_600_000;
-const partPrefix = 'part-';
+/** Names of entries, and of files that are not whole yet. All others in the folder are left alone. */
+const entryName = /^[0-9a-f]{64}-[0-9a-f]{32}$/;
+const partName = /^part-[0-9a-f]{18}$/;
 
 /** Location in a storage, for which core gave an address, and the SHA-256 that was declared. */
 interface Key {
@@ -37,8 +40,8 @@ interface Key {
 export class InputCache {
   readonly #options: InputCacheOptions;
   #isMade: Promise<void> | undefined;
-  /** The last removal of old entries. */
-  #cleaning: Promise<void> = Promise.resolve();
+  /** The last file to keep: one is copied at a time, so that the limit holds. */
+  #keeping: Promise<void> = Promise.resolve();
   #hits = 0;
   #misses = 0;
 
@@ -52,7 +55,7 @@ export class InputCache {
   }
 
   /**
-   * Copies an entry to a path, and leaves an empty file there if it has none.
+   * Copies an entry to a path in place of what is there, which stays without an entry.
    * @returns true if the file is there, whole
    */
   async take(
@@ -71,43 +74,63 @@ export class InputCache {
   }
 
   /** Keeps a file that was fetched and checked. Failures cost only the next fetch. */
-  async keep(location: string, expected: ExpectedContent, path: string): Promise<void> {
+  async keep(location: string, expected: ExpectedContent, path: string, signal: AbortSignal): Promise<void> {
     const key = keyOf(location, expected);
     if (key === undefined) return;
+    this.#keeping = this.#keeping.then(async () => (signal.aborted ? undefined : this.#keep(key, path)));
+    return this.#keeping;
+  }
+
+  async #keep(key: Key, path: string): Promise<void> {
     const { log, folder, limitBytes } = this.#options;
-    const part = join(folder, `${partPrefix}${randomBytes(9).toString('hex')}`);
+    const part = join(folder, `part-${randomBytes(9).toString('hex')}`);
     try {
       const { size } = await stat(path);
       const entry = await this.#entry(key);
       if (entry === undefined || size < smallestBytes || size > limitBytes / 2) return;
+      if (!(await this.#makeRoom(size))) return;
       await copyFile(path, part, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
       await rename(part, entry);
-      this.#cleaning = this.#cleaning.then(async () => this.#removeOldest());
-      await this.#cleaning;
     } catch (err) {
       log.warn({ err }, 'input not cached');
       await rm(part, { force: true }).catch(() => undefined);
     }
   }
 
+  /**
+   * Copies an entry to another name and renames it: a copy that fails removes its target. Without success,
+   * the path stays as it is.
+   * @throws StorageError CORRUPT if the entry is whole and not as the job expects
+   */
   async #copy(entry: string, expected: ExpectedContent, path: string, signal: AbortSignal): Promise<boolean> {
+    const { log } = this.#options;
+    const copy = join(dirname(path), `.rhizome-${randomBytes(9).toString('hex')}`);
     try {
-      await copyFile(entry, path, constants.COPYFILE_FICLONE);
-      const problem = await problemOfFile(path, expected, signal);
+      await copyFile(entry, copy, constants.COPYFILE_FICLONE);
+      const problem = await problemOfFile(copy, expected, signal);
       if (problem === undefined) {
+        await rename(copy, path);
         const now = new Date();
         // The entry may have been removed meanwhile.
         await utimes(entry, now, now).catch(() => undefined);
         return true;
       }
-      this.#options.log.warn({ entry, problem }, 'damaged entry of the input cache removed');
+      const sha256 = expected.checksums?.filter(({ kind }) => kind === 'SHA256') ?? [];
+      // Another declaration that is wrong, such as that of the size, must not cost other jobs the entry.
+      if ((await problemOfFile(copy, { checksums: sha256 }, signal)) === undefined)
+        throw new StorageError('CORRUPT', `The file ${problem}`);
+      log.warn({ entry, problem }, 'damaged entry of the input cache removed');
       await rm(entry, { force: true });
     } catch (err) {
       signal.throwIfAborted();
-      if ((err as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#options.log.warn({ err }, 'input cache not read');
+      if (isStorageError(err)) throw err;
+      const { code = '' } = err as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') log.warn({ err, entry }, 'input cache not read');
+      // A bad block of the disk stays.
+      if (code === 'EIO') await rm(entry, { force: true }).catch(() => undefined);
+    } finally {
+      await rm(copy, { force: true }).catch(() => undefined);
     }
-    await truncate(path, 0);
     return false;
   }
 
@@ -126,24 +149,38 @@ export class InputCache {
     return join(folder, `${sha256}-${place}`);
   }
 
-  /** Removes the entries that were used least recently, until the others fit. */
-  async #removeOldest(): Promise<void> {
-    const { folder, limitBytes } = this.#options;
+  /**
+   * Removes the entries that were used least recently, until the others fit with a file of this size.
+   * @returns false if they do not, because of files that other pilots are about to keep
+   */
+  async #makeRoom(sizeBytes: number): Promise<boolean> {
+    const { folder, limitBytes, log } = this.#options;
     const found: { readonly path: string; readonly size: number; readonly usedAt: number }[] = [];
     const abandonedBefore = Date.now() - abandonedMs;
+    let total = sizeBytes;
+    const remove = async (path: string): Promise<boolean> =>
+      rm(path, { force: true }).then(
+        () => true,
+        (err: unknown) => {
+          log.warn({ err, path }, 'file of the input cache not removed');
+          return false;
+        },
+      );
     for (const name of await readdir(folder)) {
+      const isPart = partName.test(name);
+      if (!isPart && !entryName.test(name)) continue;
       const path = join(folder, name);
       const { size, mtimeMs } = (await stat(path).catch(() => undefined)) ?? {};
       if (size === undefined || mtimeMs === undefined) continue;
-      if (!name.startsWith(partPrefix)) found.push({ path, size, usedAt: mtimeMs });
-      else if (mtimeMs < abandonedBefore) await rm(path, { force: true });
+      if (isPart && mtimeMs < abandonedBefore && (await remove(path))) continue;
+      total += size;
+      if (!isPart) found.push({ path, size, usedAt: mtimeMs });
     }
-    let total = found.reduce((sum, { size }) => sum + size, 0);
     for (const { path, size } of found.sort((a, b) => a.usedAt - b.usedAt)) {
-      if (total <= limitBytes) return;
-      await rm(path, { force: true });
-      total -= size;
+      if (total <= limitBytes) break;
+      if (await remove(path)) total -= size;
     }
+    return total <= limitBytes;
   }
 }
 

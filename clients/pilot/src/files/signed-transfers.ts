@@ -76,7 +76,7 @@ export async function fetchSigned(
       if (!isCached) await target.fetch(address, { signal, http });
       return address;
     });
-    if (!isCached) await cache?.keep(location, expected, localPath);
+    if (!isCached) await cache?.keep(location, expected, localPath, signal);
     await file.close();
   } catch (error) {
     await file.close().catch(() => undefined);
