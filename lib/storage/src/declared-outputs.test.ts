@@ -52,6 +52,8 @@ describe('assertDeclaredOutput', () => {
     [`${'x'.repeat(64)}*`, 'at most 64'],
     ['x'.repeat(256), 'at most 255'],
     [`${'x'.repeat(200)}/`.repeat(3), 'at most 512'],
+    [`${'x/'.repeat(33)}y`, 'at most 32'],
+    [`**/${'x/'.repeat(32)}y`, 'at most 32'],
   ])('refuses %j', (entry, expected) => {
     expect(() => assertDeclaredOutput(entry)).toThrow(expected);
   });
@@ -69,4 +71,9 @@ describe('searchOf', () => {
     expect(kindOfOutput(entry)).toBe(kind);
     expect(searchOf(entry)).toEqual({ base, depth });
   });
+});
+
+it('matches no path that is deeper than outputs may be', () => {
+  expect(isDeclaredBy(`${'x/'.repeat(32)}y`, '**/y')).toBe(true);
+  expect(isDeclaredBy(`${'x/'.repeat(33)}y`, '**/y')).toBe(false);
 });

@@ -14,6 +14,8 @@ export const mostOutputs = 1000;
 export const mostOutputPathBytes = 65_536;
 /** Most patterns among the entries of a job. */
 export const mostOutputPatterns = 16;
+/** Most folders above an output; core matches the parts of each reported path. */
+export const mostOutputFolders = 32;
 /** Most wildcards of one pattern, and most characters of a part with one: core matches each reported path. */
 const mostWildcards = 16;
 const longestWildcardPart = 64;
@@ -49,6 +51,9 @@ export function assertOutputPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes > longestOutputBytes)
     throw invalid(path, `has ${bytes} bytes; must have at most ${longestOutputBytes}`);
+  const folders = path.split('/').length - 1;
+  if (folders > mostOutputFolders)
+    throw invalid(path, `is ${folders} folders deep; must be at most ${mostOutputFolders}`);
 }
 
 /** Kind of a valid entry. */
@@ -65,8 +70,12 @@ export function isDeclaredBy(path: string, entry: string): boolean {
     case 'FOLDER':
       return path.length > entry.length && path.startsWith(entry);
     case 'PATTERN':
-      return matches(entry.split('/'), path.split('/'), '**', matchesPart);
+      return matchesParts(entry.split('/'), path.split('/'));
   }
+}
+
+function matchesParts(pattern: readonly string[], parts: readonly string[]): boolean {
+  return parts.length <= mostOutputFolders + 1 && matches(pattern, parts, '**', matchesPart);
 }
 
 /**

@@ -58,6 +58,12 @@ describe('AllowedNetworks', () => {
       expect(() => some.assertAllowed(url)).toThrow();
   });
 
+  it('refuses the translated address of a metadata service in a network that is allowed', () => {
+    const some = new AllowedNetworks(['64:ff9b::/96']);
+    expect(() => some.assertAllowed('http://[64:ff9b::a9fe:a9fe]/')).toThrow('metadata service');
+    expect(() => some.assertAllowed('http://[64:ff9b::a00:1]/')).not.toThrow();
+  });
+
   it.each(['10.0.0.0/33', 'fd00::/129', '300.1.1.1', '1.2.3', 'a b', 'http://a', '', '-a', 'a/8'])(
     'is not made with %j',
     (entry) => {

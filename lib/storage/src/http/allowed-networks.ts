@@ -89,12 +89,12 @@ export class AllowedNetworks implements AddressPolicy {
 
   /** Description of an address that is not allowed; undefined if it is. */
   #problemOf(address: string, hostname: string): string | undefined {
-    if (isMetadataAddress(address)) return 'the address of a metadata service';
-    if (this.#hosts.has(hostOf(hostname)) || this.#networks.check(address, familyOf(address)))
-      return undefined;
     const family = familyOf(address);
-    if (family === 'ipv6' && translated.check(address, family))
-      return this.#problemOf(translatedIpv4(address), hostname);
+    const isTranslated = family === 'ipv6' && translated.check(address, family);
+    const ipv4 = isTranslated ? translatedIpv4(address) : undefined;
+    if (isMetadataAddress(ipv4 ?? address)) return 'the address of a metadata service';
+    if (this.#hosts.has(hostOf(hostname)) || this.#networks.check(address, family)) return undefined;
+    if (ipv4 !== undefined) return this.#problemOf(ipv4, hostname);
     return refusedKinds.find(({ list }) => list.check(address, family))?.kind;
   }
 }

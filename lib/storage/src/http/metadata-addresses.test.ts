@@ -10,6 +10,10 @@ describe('assertNoMetadata', () => {
     'http://0xa9fea9fe/latest',
     'http://2852039166/latest',
     'http://100.100.100.200/latest',
+    'http://168.63.129.16/machine',
+    'http://[fd00:ec2::23]/',
+    'http://[fd20:ce::254]/',
+    'http://[fd00:c1::a9fe:a9fe]/',
   ])('refuses %s', (url) => {
     expect(() => assertNoMetadata(url)).toThrow(/metadata service/);
   });

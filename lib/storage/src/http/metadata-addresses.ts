@@ -5,8 +5,10 @@ import { BlockList, isIP } from 'node:net';
 const metadata = new BlockList();
 metadata.addSubnet('169.254.0.0', 16, 'ipv4');
 metadata.addSubnet('fe80::', 10, 'ipv6');
-metadata.addAddress('fd00:ec2::254', 'ipv6');
-metadata.addAddress('100.100.100.200', 'ipv4');
+for (const address of ['fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe'])
+  metadata.addAddress(address, 'ipv6');
+// The second one is public.
+for (const address of ['100.100.100.200', '168.63.129.16']) metadata.addAddress(address, 'ipv4');
 
 /** Returns true for a link-local address, or another one of a metadata service. */
 export function isMetadataAddress(address: string): boolean {
