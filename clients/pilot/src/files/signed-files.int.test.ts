@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimitByKey } from '@rhizome/retry';
+import { AllowedNetworks, Connections } from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { digestOf, type Fault, SignedStorage } from '../testing/signed-storage.js';
@@ -345,6 +346,20 @@ describe('SignedFiles.store', () => {
     await expect(files.store(await found(), outputs, { signal: open })).rejects.toMatchObject({
       ...{ family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
     });
+  });
+
+  it('waits with outputs for a storage whose address the site does not allow', async () => {
+    const faults: string[] = [];
+    const onFault = ({ message }: Error): void => void faults.push(message);
+    const patience = { pauseMs: 1, passingMs: 50, onFault };
+    const http = new Connections(undefined, new AllowedNetworks([]));
+    const closed = new SignedFiles(storage.sign, patience, { http });
+    await expect(closed.store(await found(), outputs, { signal: open })).rejects.toMatchObject({
+      ...{ family: 'DATA', code: 'OUTPUT_ADDRESS_REFUSED', retryable: true },
+    });
+    expect(faults.length).toBeGreaterThan(1);
+    expect(faults[0]).toContain('127.0.0.1 is this machine');
+    expect(storage.requests).toEqual([]);
   });
 
   it.each([

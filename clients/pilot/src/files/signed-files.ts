@@ -35,7 +35,8 @@ const outputErrors: Readonly<Partial<Record<StorageErrorKind, FileError>>> = {
   TOO_LARGE: { family: 'DATA', code: 'OUTPUT_TOO_LARGE', retryable: false },
 };
 /** Another site may permit the address. */
-const refusedAddress: FileError = { family: 'DATA', code: 'INPUT_ADDRESS_REFUSED', retryable: true };
+const refusedInput: FileError = { family: 'DATA', code: 'INPUT_ADDRESS_REFUSED', retryable: true };
+const refusedOutput: FileError = { family: 'DATA', code: 'OUTPUT_ADDRESS_REFUSED', retryable: true };
 const otherInputError: FileError = { family: 'DATA', code: 'INPUT_UNAVAILABLE', retryable: true };
 const otherOutputError: FileError = { family: 'DATA', code: 'OUTPUT_NOT_STORED', retryable: true };
 /** Refusals of core as errors of a storage. */
@@ -231,7 +232,7 @@ function inputError({ name, jobId, uploadId }: SignedRead, error: unknown): Atte
   const input = `Input ${JSON.stringify(name)}${jobId === null ? '' : ` of job ${jobId}`}`;
   const shown = uploadId === undefined ? input : `Part ${name} of upload ${uploadId}`;
   const ofStorage = isStorageError(error) ? inputErrors[error.kind] : undefined;
-  const known = isRefusedAddress(error) ? refusedAddress : ofStorage;
+  const known = isRefusedAddress(error) ? refusedInput : ofStorage;
   // Core refuses what the job may not read; a storage refuses with a wrong key or clock, too.
   const isFinal = isStorageError(error, 'DENIED') && error.cause instanceof CoreRefused;
   const kind = { ...(known ?? otherInputError), ...(isFinal && { retryable: false }) };
@@ -239,7 +240,8 @@ function inputError({ name, jobId, uploadId }: SignedRead, error: unknown): Atte
 }
 
 function outputError(name: string, error: unknown): AttemptError {
-  const known = isStorageError(error) ? outputErrors[error.kind] : undefined;
+  const ofStorage = isStorageError(error) ? outputErrors[error.kind] : undefined;
+  const known = isRefusedAddress(error) ? refusedOutput : ofStorage;
   // What core refuses for its form, it refuses for each attempt.
   const isFinal = error instanceof CoreRefused && error.code === 'INVALID_VALUE';
   const kind = { ...(known ?? otherOutputError), ...(isFinal && { retryable: false }) };

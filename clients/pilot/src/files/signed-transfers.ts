@@ -3,6 +3,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backoffMs, type LimitByKey, sleep } from '@rhizome/retry';
 import {
   type Connections,
+  isRefusedAddress,
   isStorageError,
   readSigned,
   sourceOfFile,
@@ -85,7 +86,12 @@ export async function fetchSigned(
   }
 }
 
-/** Stores a file. @returns the address to which it was written @throws StorageError; the signal's reason */
+/**
+ * Stores a file. An address that the site does not allow counts as a storage that is away: with another
+ * setting, the pilot that follows this one stores the file.
+ * @returns the address to which it was written
+ * @throws StorageError; the signal's reason
+ */
 export async function storeSigned(
   source: AddressSource,
   localPath: string,
@@ -94,9 +100,14 @@ export async function storeSigned(
 ): Promise<FileAddress> {
   const content = sourceOfFile(localPath, digest);
   return repeated(source, { sizeBytes: 0, restart: async () => undefined }, options, async (address) => {
-    await writeSigned(address, content, { signal: options.signal, http: options.http });
+    await writeSigned(address, content, { signal: options.signal, http: options.http }).catch(asAway);
     return address;
   });
+}
+
+function asAway(error: unknown): never {
+  if (!isRefusedAddress(error)) throw error;
+  throw new StorageError('SLOW', (error as Error).message, { cause: error });
 }
 
 /** The part of a file that has arrived. */

@@ -19,7 +19,11 @@ export function requiredElsewhere(
 }
 
 /** Codes of failures that another site may not have: its network reaches other places, or it allows them. */
-const errorsOfSites: ReadonlySet<string> = new Set(['INPUT_UNREACHABLE', 'INPUT_ADDRESS_REFUSED']);
+const errorsOfSites: ReadonlySet<string> = new Set([
+  'INPUT_UNREACHABLE',
+  'INPUT_ADDRESS_REFUSED',
+  'OUTPUT_ADDRESS_REFUSED',
+]);
 
 /** Hosts and sites that the next attempt prefers not to go to: another host first, then another site. */
 export function preferredElsewhere(

@@ -300,13 +300,16 @@ describe('the host of the next attempt', () => {
     expect(decide([{ rules: [], placement: nowhere }], { end })).toEqual({ after: { to: 'ACTIVATED' } });
   });
 
-  it.each(['INPUT_UNREACHABLE', 'INPUT_ADDRESS_REFUSED'])('is another site at once after %s', (code) => {
-    const error = { family: 'DATA', code, message: 'no way', retryable: true } as const;
-    const retry = { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['DATA' as const] };
-    expect(decided([], { end: { error }, job: { retry } })).toMatchObject({
-      avoid: { hosts: ['host-1'], sites: ['home'], until: later(300) },
-    });
-  });
+  it.each(['INPUT_UNREACHABLE', 'INPUT_ADDRESS_REFUSED', 'OUTPUT_ADDRESS_REFUSED'])(
+    'is another site at once after %s',
+    (code) => {
+      const error = { family: 'DATA', code, message: 'no way', retryable: true } as const;
+      const retry = { maxAttempts: 3, backoffSeconds: 0, backoffFactor: 2, retryOn: ['DATA' as const] };
+      expect(decided([], { end: { error }, job: { retry } })).toMatchObject({
+        avoid: { hosts: ['host-1'], sites: ['home'], until: later(300) },
+      });
+    },
+  );
 
   it('does not matter after a failure that says nothing about the host', () => {
     for (const code of ['GRANT_LOST', 'WORKER_ENDED', 'CONTACT_LOST'])
