@@ -5,7 +5,13 @@ import { CoreMetrics } from './core-metrics.js';
 import { type SecretsModule, secretsModule } from './secrets.module.js';
 import { directoriesOf, type Directories } from './directories.js';
 import { consentStore, directoryStores, secretStore } from './directory-stores.repository.js';
-import { allQueueFacts, experimentFacts, queueDirectory, queueLookup } from './directory-adapters.js';
+import {
+  allQueueFacts,
+  experimentFacts,
+  queueDirectory,
+  queueLookup,
+  sitesOfQueues,
+} from './directory-adapters.js';
 import { type FailuresModule, failuresModule } from './failures.module.js';
 import { eventStores } from './event-stores.repository.js';
 import { EventsService } from '../events/events.service.js';
@@ -127,7 +133,7 @@ export function createComponents(options: CoreOptions): Components {
   const files = filesModule({
     ...{ stores, files: storedFiles, storages: directories.storages, experimentExists },
     ...{ fleet, clock, ids, log },
-    siteOf: (queue) => directories.queues.all().find(({ name }) => name === queue)?.site,
+    siteOf: sitesOfQueues(directories.queues),
     config: config?.files,
   });
   const pilots = pilotsOf(options, { directories, fleet });

@@ -53,6 +53,16 @@ export function queueDirectory(queues: Directories['queues']): QueueDirectory {
   };
 }
 
+/** Sites of queues in memory, by the names of the queues. */
+export function sitesOfQueues(queues: Directories['queues']): (queue: string) => string | undefined {
+  let sites: ReadonlyMap<string, string | undefined> | undefined;
+  queues.onChanged(() => (sites = undefined));
+  return (name) => {
+    sites ??= new Map(queues.all().map((queue) => [queue.name, queue.site]));
+    return sites.get(name);
+  };
+}
+
 /** Queues as workers need them. */
 export function queueLookup({ queues, downtimes }: QueuesAndDowntimes): QueueLookup {
   const facts = (found: readonly (QueueDocument | null)[]): readonly (QueueFacts | undefined)[] =>

@@ -30,27 +30,32 @@ export interface InputReader extends PlaceOwner {
 /** Name of the site of a queue; undefined if the queue is unknown. */
 export type SiteOf = (queue: string) => string | undefined;
 
+/** Distance of a storage from a job: a smaller number is nearer. */
+export type DistanceOf = (storage: StorageDocument) => number;
+
 /**
  * Places of an input that the job may read, the nearest first: in storages of its queue, of its site or
  * another queue there, of no place, of queues and sites elsewhere, and then URLs; among equals as they were
  * declared.
  * @param storages those that the experiment uses
+ * @param distanceOf see {@link distancesFrom}
  */
 export function sourcesOf(
   reader: InputReader,
   input: Pick<StoredInput, 'location' | 'otherLocations'>,
   storages: readonly StorageDocument[],
-  siteOf: SiteOf,
+  distanceOf: DistanceOf,
 ): { readonly sources: readonly InputSource[]; readonly unreadable: readonly UnreadableSource[] } {
-  const sources: { readonly source: InputSource; readonly distance: number }[] = [];
+  const sources: InputSource[] = [];
   const unreadable: UnreadableSource[] = [];
   for (const location of locationsOf(input)) {
     const source = sourceAt(reader, location, storages);
     if ('expected' in source) unreadable.push(source);
-    else sources.push({ source, distance: distanceOf(source, reader.queue, siteOf) });
+    else sources.push(source);
   }
-  const ordered = sources.sort((a, b) => a.distance - b.distance).map(({ source }) => source);
-  return { sources: ordered, unreadable };
+  const distance = (source: InputSource): number => ('url' in source ? 4 : distanceOf(source.storage));
+  if (sources.length > 1) sources.sort((a, b) => distance(a) - distance(b));
+  return { sources, unreadable };
 }
 
 function sourceAt(
@@ -65,12 +70,19 @@ function sourceAt(
   return { location, expected: readableForm(reader, place.storage), code: 'FILE_FORBIDDEN' };
 }
 
-function distanceOf(source: InputSource, queue: string | undefined, siteOf: SiteOf): number {
-  if ('url' in source) return 4;
-  const { queues, site: near } = source.storage;
-  if (queue !== undefined && queues.includes(queue)) return 0;
+/** Distances from a queue, each of which is found once: a storage may name many queues. */
+export function distancesFrom(queue: string | undefined, siteOf: SiteOf): DistanceOf {
+  const known = new Map<StorageDocument, number>();
   const site = queue === undefined ? undefined : siteOf(queue);
-  const isAtSite = near === site || queues.some((other) => siteOf(other) === site);
-  if (site !== undefined && isAtSite) return 1;
-  return queues.length === 0 && near === undefined ? 2 : 3;
+  const find = ({ queues, site: near }: StorageDocument): number => {
+    if (queue !== undefined && queues.includes(queue)) return 0;
+    const isAtSite = near === site || queues.some((other) => siteOf(other) === site);
+    if (site !== undefined && isAtSite) return 1;
+    return queues.length === 0 && near === undefined ? 2 : 3;
+  };
+  return (storage) => {
+    const distance = known.get(storage) ?? find(storage);
+    known.set(storage, distance);
+    return distance;
+  };
 }

@@ -17,7 +17,7 @@ import type { StorageDocument } from '../storages/storage.document.js';
 import { largestFileMiB } from './largest-file.js';
 import { type PlannedPart, planPart } from './uploads/part-plan.js';
 import type { UploadDocument } from './uploads/upload.document.js';
-import { type InputSource, type SiteOf, sourcesOf } from './input-sources.js';
+import { type DistanceOf, distancesFrom, type InputSource, type SiteOf, sourcesOf } from './input-sources.js';
 
 /** File that a worker asks to read. */
 export interface ReadRequest {
@@ -116,11 +116,12 @@ export function planFiles(
 ): readonly PlannedFile[] | { readonly problems: readonly InputError<FileCode>[] } {
   const errors = new InputErrors<FileCode>();
   const own = storages.filter((storage) => serves(storage, job.experiment));
+  const distanceOf = distancesFrom(job.queue, siteOf);
   const files = [
     ...reads.map((read, at) => {
       const { name, jobId, uploadId } = read;
       if (uploadId != null) return plannedPart(planPart(job, { name, uploadId }, upload, own), at, errors);
-      if (jobId == null) return plannedInput(job, { storages: own, siteOf }, read, at, errors);
+      if (jobId == null) return plannedInput(job, { storages: own, distanceOf }, read, at, errors);
       return plannedOutputOf(parentOf(job, parents.get(jobId)), own, { name, jobId }, at, errors);
     }),
     ...plannedWrites(job, own, writes, errors),
@@ -131,7 +132,7 @@ export function planFiles(
 
 function plannedInput(
   { payload: { inputs }, ...job }: JobOfFiles,
-  { storages, siteOf }: SigningFacts,
+  { storages, distanceOf }: Pick<SigningFacts, 'storages'> & { readonly distanceOf: DistanceOf },
   { name, source: given }: ReadRequest,
   at: number,
   errors: InputErrors<FileCode>,
@@ -151,7 +152,7 @@ function plannedInput(
     errors.report('INVALID_VALUE', path, text);
     return undefined;
   }
-  const { sources, unreadable } = sourcesOf(job, input, storages, siteOf);
+  const { sources, unreadable } = sourcesOf(job, input, storages, distanceOf);
   const failed = given ?? 0;
   const source = sources[failed];
   const [first] = unreadable;
