@@ -3,6 +3,7 @@
  * result takes a hundred times as long. Sets that are not plain get the full check. Pure.
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
+import { mostLocationBytes } from '../jobs/model/file-input.js';
 import { isInStorage, locationsOf } from '../storages/places.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-spec.types.js';
@@ -69,6 +70,7 @@ function longestValue(spec: JobSpec): number {
     spareLength(`${name} `, 255 - indexLength),
     ...payload.environment.map(({ value }) => spareLength(value, 32_768)),
     ...locations.map((location) => spareLength(location, 4096)),
+    spareLengthTogether(locations, mostLocationBytes, Buffer.byteLength),
     // Texts together: harmless characters are one byte each.
     spareLengthTogether(payload.arguments, 131_072, (text) => Buffer.byteLength(text) + 1),
     spareLengthTogether(

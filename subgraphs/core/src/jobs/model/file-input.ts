@@ -12,6 +12,9 @@ type Path = readonly (string | number)[];
 const fetchedSchemes = new Set(['http', 'https']);
 const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' or ');
 
+/** Most bytes of all places of all inputs together: they are stored with the job. */
+export const mostLocationBytes = 4 * 1024 ** 2;
+
 /** Files of a payload. */
 type Files = {
   readonly inputs: readonly InputSpec[];
@@ -35,6 +38,13 @@ export function checkFiles(
     [...path, 'inputs'],
     inputs.map(({ name }) => name),
   );
+  const bytes = inputs.flatMap(locationsOf).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > mostLocationBytes)
+    errors.add(
+      [...path, 'inputs'],
+      `${bytes} bytes of locations`,
+      `at most ${mostLocationBytes} bytes of locations together`,
+    );
   errors.list([...path, 'outputs'], outputs, 100);
   outputs.forEach((name, position) => {
     const problem = problemOf(() => assertDeclaredOutput(name));

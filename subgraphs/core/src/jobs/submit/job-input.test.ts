@@ -172,6 +172,17 @@ describe('checkJob', () => {
       'at most 9',
     ],
     [
+      runs({
+        inputs: Array.from({ length: 200 }, (_, input) => ({
+          name: `i${input}`,
+          location: 'http://a/',
+          otherLocations: Array.from({ length: 6 }, (_, at) => `http://${at}/`.padEnd(4096, 'x')),
+        })),
+      }),
+      'payload.inputs',
+      '4194304 bytes of locations together',
+    ],
+    [
       runs({ inputs: [{ ...several, checksums: [{ kind: 'ADLER32', value: 'ABCDEF01' }] }] }),
       'payload.inputs.0.checksums.0.value',
       '8 hexadecimal digits, lower case',
