@@ -252,4 +252,18 @@ describe('groups', () => {
     await writer.apply(ids.map((id) => cancel(id, 'ACTIVATED')));
     expect(sizes.sort((a, b) => a - b)).toEqual([20, 50, 50]);
   });
+
+  it('divides reports with many outputs into writes that the store takes', async () => {
+    const ids = await world.insert(12);
+    await world.writerOn().apply(ids.map((id, at) => grant(id, 80_000 + at * 8)));
+    const location = 'x'.repeat(1500);
+    const outputs = Array.from({ length: 1000 }, (_, at) => ({
+      ...{ name: `plots/${at}.png`, location, sizeBytes: at, sha256: 'ab'.repeat(32) },
+    }));
+    await world.writerOn().apply(ids.map((id, at) => step(id, 'SENT', 'RUNNING', 80_000 + at * 8)));
+    const finished = ids.map((id, at) => step(id, 'RUNNING', 'FINISHED', 80_000 + at * 8, { outputs }));
+    const outcomes = await world.writerOn().apply(finished);
+    expect(outcomes.map(({ applied }) => applied)).toEqual(ids.map(() => true));
+    expect((await world.read(ids[11] ?? '')).outputs).toHaveLength(1000);
+  });
 });

@@ -35,6 +35,8 @@ interface Entry {
   readonly request: TransitionRequest;
   readonly edge: JobEdge;
   readonly shape: TransitionShape;
+  /** Bytes of its outputs in the write, about. */
+  readonly bytes: number;
   readonly settle: (outcome: TransitionOutcome) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -44,7 +46,13 @@ interface OpenGroup {
   readonly edge: JobEdge;
   readonly shape: TransitionShape;
   readonly entries: Entry[];
+  bytes: number;
 }
+
+/** Most bytes of outputs in one write: the store takes 16 MiB, also of a single request with most outputs. */
+const mostGroupBytes = 4 * 1024 ** 2;
+/** Bytes of an output in addition to its texts. */
+const outputBytes = 150;
 
 /**
  * Implementation of {@link TransitionWriter}: collects, groups and writes requests, and answers each caller
@@ -82,6 +90,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
         request,
         edge: edgeOf(request),
         shape: shapeOf(request),
+        bytes: bytesOf(request),
       }));
       const outcomes: TransitionOutcome[] = new Array<TransitionOutcome>(requests.length);
       let missing = requests.length;
@@ -116,11 +125,16 @@ export class GroupingTransitionWriter implements TransitionWriter {
     this.#busy.set(jobId, []);
     const key = groupKey(entry.request, entry.shape);
     let group = this.#open.get(key);
+    if (group && group.bytes + entry.bytes > mostGroupBytes) {
+      this.#endGroup(group);
+      group = undefined;
+    }
     if (!group) {
-      group = { key, edge: entry.edge, shape: entry.shape, entries: [] };
+      group = { key, edge: entry.edge, shape: entry.shape, entries: [], bytes: 0 };
       this.#open.set(key, group);
     }
     group.entries.push(entry);
+    group.bytes += entry.bytes;
     if (group.entries.length >= this.#maxGroup) this.#endGroup(group);
     else this.#cancel ??= this.#flushSoon();
   }
@@ -241,6 +255,14 @@ export class GroupingTransitionWriter implements TransitionWriter {
       }
     }
   }
+}
+
+function bytesOf({ change }: TransitionRequest): number {
+  const kept = change?.attemptEnd?.keptOutputs ?? [];
+  let bytes = 0;
+  for (const { name, location } of [...(change?.outputs ?? []), ...kept])
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(location) + outputBytes;
+  return bytes;
 }
 
 function appliedTransition(
