@@ -90,10 +90,17 @@ export interface Report {
 /** Differences between core's record and the batch system. */
 export interface Reconciliation {
   readonly reports: readonly Report[];
-  /** Batch jobs to cancel. */
-  readonly cancels: readonly Pick<BatchJob, 'batchJobId'>[];
+  /** Waiting batch jobs to cancel. */
+  readonly cancels: readonly BatchJob[];
+  /** Batch jobs without an open pilot in the record; to be cancelled only if core knows that it has ended. */
+  readonly unrecorded: readonly BatchJob[];
   /** Pilots that have ended, with what became of them. */
-  readonly ended: readonly { readonly id: string; readonly end: PilotEnd }[];
+  readonly ended: readonly {
+    readonly id: string;
+    readonly end: PilotEnd;
+    /** True if the batch system lists it as ended, so that its worker has ended, too. */
+    readonly isListed: boolean;
+  }[];
   /** Pilots as they are after the reports. */
   readonly pilots: readonly OpenPilot[];
 }

@@ -20,7 +20,7 @@ describe('a listed pilot', () => {
     expect(compare(pilots, [jobOf()]).reports).toEqual([]);
     expect(compare(pilots, [jobOf({ state: 'ENDED', reason: 'TIMEOUT' })])).toMatchObject({
       reports: [{ state: 'ENDED', reason: 'TIMEOUT' }],
-      ended: [{ id: 'p-0', end: 'FAILED' }],
+      ended: [{ id: 'p-0', end: 'FAILED', isListed: true }],
       pilots: [],
     });
   });
@@ -53,11 +53,20 @@ describe('a pilot that is not listed', () => {
     expect(compare([pilot], [], 9e9)).toMatchObject({ reports: [], pilots: [{ id: 'p-0' }] });
   });
 
-  it('ends with its worker, and is unused if that ended with its idle time', () => {
+  it('may register another worker after one was lost, until it has not been listed for long', () => {
+    const worker = { ...live, isOpen: false };
+    expect(compare([pilotOf({ state: 'RUNNING', worker })], [], 9e9)).toMatchObject({
+      ...{ reports: [{ state: 'UNKNOWN' }], ended: [], pilots: [{ id: 'p-0' }] },
+    });
+    expect(compare([pilotOf({ state: 'UNKNOWN', worker })], [], 600_000).ended).toEqual([]);
+  });
+
+  it('is unused if its worker ended with its idle time; that worker is left to its heartbeats', () => {
     const ends = (lastSeenAtMs: number) =>
-      compare([pilotOf({ state: 'RUNNING', worker: { ...live, isOpen: false, lastSeenAtMs } })], []).ended;
-    expect(ends(310_000)).toEqual([{ id: 'p-0', end: 'UNUSED' }]);
-    expect(ends(900_000)).toEqual([{ id: 'p-0', end: 'WORKED' }]);
+      compare([pilotOf({ state: 'UNKNOWN', worker: { ...live, isOpen: false, lastSeenAtMs } })], [], 600_001)
+        .ended;
+    expect(ends(310_000)).toEqual([{ id: 'p-0', end: 'UNUSED', isListed: false }]);
+    expect(ends(900_000)).toEqual([{ id: 'p-0', end: 'WORKED', isListed: false }]);
   });
 
   it('was never submitted if that was long ago', () => {
@@ -67,14 +76,15 @@ describe('a pilot that is not listed', () => {
   });
 });
 
-it('cancels batch jobs of pilots that have been given up, such as one that was submitted late', () => {
-  const jobs = [jobOf({ batch: 'pilot_B' }), jobOf({ batch: 'pilot_C', state: 'ENDED', batchJobId: '3_0' })];
-  expect(compare([], jobs).cancels).toEqual([jobs[0]]);
+it('asks for the pilots of batch jobs that are not in the record, and cancels none by itself', () => {
+  const running = jobOf({ batch: 'pilot_D', state: 'RUNNING', batchJobId: '4_0' });
+  const jobs = [jobOf({ batch: 'pilot_B' }), jobOf({ batch: 'pilot_C', state: 'ENDED' }), running];
+  expect(compare([], jobs)).toMatchObject({ cancels: [], unrecorded: [jobs[0], running] });
 });
 
 it('changes nothing by an incomplete list', () => {
   const pilots = [pilotOf(), pilotOf({ state: 'UNKNOWN', number: 1 })];
   expect(reconcile(pilots, { isComplete: false, reason: 'timeout' }, times, 9e9)).toEqual({
-    ...{ reports: [], cancels: [], ended: [], pilots },
+    ...{ reports: [], cancels: [], unrecorded: [], ended: [], pilots },
   });
 });

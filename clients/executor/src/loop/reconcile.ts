@@ -7,7 +7,7 @@ const idleSlackMs = 30_000;
 
 /**
  * Finds what to report and to cancel. The list must have been read before the record: each batch job then has
- * a pilot, unless core knows that it has ended.
+ * a pilot, unless that has ended, or is in the record of another system.
  */
 export function reconcile(
   pilots: readonly OpenPilot[],
@@ -15,11 +15,11 @@ export function reconcile(
   times: QueueTimes,
   nowMs: number,
 ): Reconciliation {
-  if (!listing.isComplete) return { reports: [], cancels: [], ended: [], pilots };
+  if (!listing.isComplete) return { reports: [], cancels: [], unrecorded: [], ended: [], pilots };
   const jobs = new Map(listing.jobs.map((job) => [keyOf(job), job]));
   const reports: Report[] = [];
   const cancels: BatchJob[] = [];
-  const ended: { id: string; end: PilotEnd }[] = [];
+  const ended: { id: string; end: PilotEnd; isListed: boolean }[] = [];
   const after: OpenPilot[] = [];
   for (const pilot of pilots) {
     const job = jobs.get(keyOf(pilot));
@@ -29,12 +29,15 @@ export function reconcile(
     if (report) reports.push(report);
     const state = report?.state ?? pilot.state;
     if (state === 'ENDED' || state === 'REFUSED')
-      ended.push({ id: pilot.id, end: state === 'REFUSED' ? 'REFUSED' : endOf(pilot, times) });
+      ended.push({
+        id: pilot.id,
+        end: state === 'REFUSED' ? 'REFUSED' : endOf(pilot, times),
+        isListed: job?.state === 'ENDED',
+      });
     else after.push({ ...pilot, state, batchJobId: report?.batchJobId ?? pilot.batchJobId });
   }
-  // Batch jobs of pilots that core has given up, such as one that was submitted late.
-  for (const job of jobs.values()) if (job.state !== 'ENDED') cancels.push(job);
-  return { reports, cancels, ended, pilots: after };
+  const unrecorded = [...jobs.values()].filter(({ state }) => state !== 'ENDED');
+  return { reports, cancels, unrecorded, ended, pilots: after };
 }
 
 function ofListed(pilot: OpenPilot, job: BatchJob, times: QueueTimes, nowMs: number): Report | undefined {
@@ -53,12 +56,14 @@ function isHeldTooLong(
   return job.state === 'HELD' && state === 'HELD' && nowMs - changedAtMs > times.heldMs;
 }
 
-/** The heartbeats of its worker say more of a pilot than the batch system, which forgets ended jobs. */
+/**
+ * The heartbeats of its worker say more of a pilot than the batch system, which forgets ended jobs. A pilot
+ * that has lost its worker may register another one.
+ */
 function ofMissing(pilot: OpenPilot, times: QueueTimes, nowMs: number): Report | undefined {
   const { id, state, worker } = pilot;
   if (worker?.isOpen) return undefined;
-  if (worker) return { id, state: 'ENDED', reason: 'its worker has ended' };
-  if (state === 'REQUESTED')
+  if (state === 'REQUESTED' && !worker)
     return nowMs - pilot.changedAtMs > times.submitMs
       ? { id, state: 'REFUSED', reason: 'the batch system does not have it' }
       : undefined;

@@ -58,16 +58,19 @@ export type Listing =
   | { readonly isComplete: true; readonly jobs: readonly BatchJob[] }
   | { readonly isComplete: false; readonly reason: string };
 
+/** Batch jobs that a call cancels. WAITING: only those that have not started meanwhile. */
+export type Cancelled = 'WAITING' | 'ANY';
+
 /** A batch system. Calls of one provider follow one another. */
 export interface Provider {
   /** Facts for people: version, partitions, limits. @throws Error if the batch system does not answer */
   describe(): Promise<readonly string[]>;
   /** Submits the pilots of a batch by one call. */
   submit(batch: PilotBatch): Promise<SubmitOutcome>;
-  /** All batch jobs of pilots of this user that the batch system still knows. */
+  /** All batch jobs of pilots of the queue that the batch system still knows. */
   list(): Promise<Listing>;
-  /** Ends batch jobs; unknown ones are ignored. The next list shows the effect. */
-  cancel(batchJobIds: readonly string[]): Promise<void>;
+  /** Ends batch jobs, or only those that wait; unknown ones are ignored. The next list shows the effect. */
+  cancel(batchJobIds: readonly string[], which: Cancelled): Promise<void>;
 }
 
 /** Makes the program that a batch job runs. */

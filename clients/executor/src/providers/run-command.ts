@@ -1,10 +1,13 @@
 /** Runs the commands of batch systems: one at a time, with a limit on time and output. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 
-/** Answer of a command. UNKNOWN: it was ended before it answered, and may have had its effect. */
+/**
+ * Answer of a command. FAILED: it has no exit code if it was not started. UNKNOWN: it was ended before it
+ * answered, and may have had its effect.
+ */
 export type CommandResult =
   | { readonly kind: 'DONE'; readonly stdout: string }
-  | { readonly kind: 'FAILED'; readonly reason: string }
+  | { readonly kind: 'FAILED'; readonly exitCode?: number | undefined; readonly reason: string }
   | { readonly kind: 'UNKNOWN'; readonly reason: string };
 
 /** A command. */
@@ -16,6 +19,8 @@ export interface Command {
 
 const mostOutput = 64 * 1024 * 1024;
 const mostReason = 400;
+/** Time for which the output of an ended command is still read. */
+const lastOutputMs = 1000;
 
 /** Runs commands one after another. */
 export class CommandRunner {
@@ -32,18 +37,27 @@ export class CommandRunner {
   /** Runs a command after those before it. */
   run(command: Command): Promise<CommandResult> {
     const result = this.#last.then(() => this.#run(command));
-    this.#last = result;
+    this.#last = result.catch(() => undefined);
     return result;
   }
 
   #run({ program, arguments: args, input = '' }: Command): Promise<CommandResult> {
     return new Promise((resolve) => {
-      const child = spawn(program, args, { env: this.#environment, stdio: ['pipe', 'pipe', 'pipe'] });
+      const child = spawned(program, args, this.#environment);
+      if (child instanceof Error) {
+        resolve(notStarted(program, child));
+        return;
+      }
       const output = { stdout: '', stderr: '' };
       let ending: string | undefined;
       const end = (reason: string): void => {
-        ending = reason;
-        child.kill('SIGKILL');
+        ending ??= reason;
+        killGroup(child);
+        // A process in another group may keep the pipes open.
+        setTimeout(() => {
+          for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+          resolve({ kind: 'UNKNOWN', reason: ending ?? reason });
+        }, lastOutputMs);
       };
       const timer = setTimeout(
         () => end(`${program} did not answer for ${this.#seconds} s`),
@@ -59,7 +73,7 @@ export class CommandRunner {
       child.stdin.end(input);
       child.on('error', (error) => {
         clearTimeout(timer);
-        resolve({ kind: 'FAILED', reason: `${program} could not be started: ${error.message}` });
+        resolve(notStarted(program, error));
       });
       child.on('close', (code, signal) => {
         clearTimeout(timer);
@@ -69,11 +83,41 @@ export class CommandRunner {
         else
           resolve({
             kind: 'FAILED',
+            exitCode: code ?? undefined,
             reason: shortened(output.stderr || `${program} ended with exit code ${code}`),
           });
       });
     });
   }
+}
+
+/** Starts a command in a process group of its own. Without file descriptors it has no pipes, or throws. */
+function spawned(
+  program: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): ChildProcessWithoutNullStreams | Error {
+  try {
+    const child: ChildProcess = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
+    if (child.stdin && child.stdout && child.stderr) return child as ChildProcessWithoutNullStreams;
+    child.on('error', () => undefined);
+    return new Error('it has no pipes; too many files may be open');
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function killGroup({ pid }: Pick<ChildProcess, 'pid'>): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
+function notStarted(program: string, { message }: Error): CommandResult {
+  return { kind: 'FAILED', reason: `${program} could not be started: ${message}` };
 }
 
 /** A message on one line, of bounded length. */

@@ -3,7 +3,7 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import type { ExecutorConfig } from '../config.js';
 import { readToken } from '../config.js';
-import type { Demand, OpenPilot, PilotRequest, Report } from '../loop/loop.types.js';
+import type { Demand, OpenPilot, PilotRequest, PilotState, Report } from '../loop/loop.types.js';
 import {
   ExecutorDemandDocument,
   ExecutorInvitePilotDocument,
@@ -88,21 +88,45 @@ export class CoreCalls {
 
   /** All pilots of the queue that have not ended, also those that others requested. */
   async pilots(signal: AbortSignal): Promise<readonly RecordedPilot[]> {
-    const { queue } = this.#caller;
     const found: RecordedPilot[] = [];
+    for await (const page of this.#pages(null, signal)) found.push(...page);
+    return found;
+  }
+
+  /**
+   * Tells which batch jobs have pilots that ended, and that have no worker at work. Those are looked for from
+   * the newest pilot to the oldest of the batch jobs.
+   */
+  async givenUp(
+    jobs: readonly Pick<OpenPilot, 'batch' | 'number'>[],
+    signal: AbortSignal,
+  ): Promise<(job: Pick<OpenPilot, 'batch' | 'number'>) => boolean> {
+    const oldest = jobs.map(({ batch }) => batch).sort()[0] ?? '';
+    const ended = new Set<string>();
+    for await (const page of this.#pages(['ENDED', 'REFUSED'], signal)) {
+      for (const { batch, number, worker } of page) if (!worker?.isOpen) ended.add(`${batch} ${number}`);
+      // Ids begin with the time.
+      if (page.some(({ batch }) => batch < oldest)) break;
+    }
+    return ({ batch, number }) => ended.has(`${batch} ${number}`);
+  }
+
+  /** Pilots of the queue, newest first. @param states null for those that have not ended */
+  async *#pages(
+    states: readonly PilotState[] | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly RecordedPilot[]> {
+    const { queue } = this.#caller;
     let after: string | null = null;
     for (let page = 0; page < mostPages; page += 1) {
-      const answer: ExecutorPilots = await this.#client.query(
-        ExecutorPilotsDocument,
-        { queue, after },
-        { signal },
-      );
+      const variables = { queue, after, states: states && [...states] };
+      const answer: ExecutorPilots = await this.#client.query(ExecutorPilotsDocument, variables, { signal });
       if (!answer.queue?.pilots) throw new CallRefused(`the pilots of queue ${queue} may not be read`);
       const { executor, pilots } = answer.queue;
       if (executor !== this.#caller.system) throw new CallRefused(otherSystem(this.#caller, executor));
       const { nodes, pageInfo } = pilots;
-      found.push(...nodes.map((pilot) => openPilot(pilot)));
-      if (!pageInfo.hasNextPage) return found;
+      yield nodes.map((pilot) => openPilot(pilot));
+      if (!pageInfo.hasNextPage) return;
       after = pageInfo.endCursor;
     }
     throw new Error(`queue ${queue} has too many pilots`);

@@ -23,15 +23,18 @@ export function providerOf(
   const { provider } = queue;
   const runner = new CommandRunner(provider.commandSeconds, environment);
   const script = scriptOf(config, queue);
+  const named = { runner, script, queue: queue.queue };
   switch (provider.kind) {
     case 'slurm': {
       const { partition, account, qos, logFolder, arguments: further } = provider;
-      return new SlurmProvider({ runner, script, partition, account, qos, logFolder, arguments: further });
+      return new SlurmProvider({ ...named, partition, account, qos, logFolder, arguments: further });
     }
     case 'local':
-      return new ProcessProvider({ runner, script, folder: provider.folder, shell: ['sh', '-s'] });
-    case 'ssh':
-      return new ProcessProvider({ runner, script, folder: provider.folder, shell: sshCommand(provider) });
+    case 'ssh': {
+      const shell = provider.kind === 'local' ? ['sh', '-s'] : sshCommand(provider);
+      // Pilots of other queues, perhaps of another executor, are left alone.
+      return new ProcessProvider({ runner, script, folder: `${provider.folder}/${queue.queue}`, shell });
+    }
   }
 }
 

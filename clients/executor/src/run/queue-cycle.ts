@@ -12,7 +12,7 @@ import { learn } from '../loop/feedback.js';
 import { type Decisions, type LoopMemory, type LoopSettings, noMemory } from '../loop/loop.types.js';
 import type { Demand, OpenPilot, PilotRequest, Report } from '../loop/loop.types.js';
 import { reconcile } from '../loop/reconcile.js';
-import type { Listing, PilotToSubmit, Provider } from '../providers/provider.types.js';
+import type { BatchJob, Listing, PilotToSubmit, Provider } from '../providers/provider.types.js';
 import type { QueueSettings } from '../settings.js';
 import type { CoreCalls, RecordedPilot } from './core-calls.js';
 import { NotLeading } from './core-calls.js';
@@ -21,7 +21,10 @@ import { resourcesOf, shapeInput } from './shape-input.js';
 /** Dependencies of {@link QueueCycle}. */
 export interface QueueCycleOptions {
   readonly settings: DeepReadonly<QueueSettings>;
-  readonly core: Pick<CoreCalls, 'demand' | 'pilots' | 'request' | 'report' | 'endWorkers' | 'invite'>;
+  readonly core: Pick<
+    CoreCalls,
+    'demand' | 'pilots' | 'givenUp' | 'request' | 'report' | 'endWorkers' | 'invite'
+  >;
   readonly provider: Provider;
   /** Time after its last call in which no other executor starts pilots of the queue. */
   readonly leaseSeconds: number;
@@ -131,9 +134,10 @@ export class QueueCycle {
     const { core, provider, settings, clock, log } = this.#options;
     const { times } = this.#loopSettings();
     const found = reconcile(pilots, listing, times, clock.monotonicMs());
-    if (found.cancels.length > 0) await provider.cancel(found.cancels.map(({ batchJobId }) => batchJobId));
+    await provider.cancel(idsOf(found.cancels), 'WAITING');
+    await this.#cancelGivenUp(found.unrecorded, signal);
     if (found.reports.length > 0) await core.report(found.reports, signal, this.#options.leaseSeconds);
-    const ended = found.ended.map(({ id }) => id);
+    const ended = found.ended.filter(({ isListed }) => isListed).map(({ id }) => id);
     await core.endWorkers(ended, signal);
     for (const { id, end } of found.ended)
       if (end !== 'WORKED') log.info({ queue: settings.queue, pilot: id, end }, 'pilot ended without work');
@@ -141,6 +145,23 @@ export class QueueCycle {
     this.#memory = learn(this.#memory, { ends, arrived, refusedSubmits: this.#refusedSubmits });
     this.#refusedSubmits = 0;
     return found.pilots;
+  }
+
+  /**
+   * Cancels batch jobs of pilots that core has given up, such as one that was submitted late. Those that core
+   * does not know may belong to another system, or to a record that was lost.
+   */
+  async #cancelGivenUp(jobs: readonly BatchJob[], signal: AbortSignal): Promise<void> {
+    const { core, provider, settings, log } = this.#options;
+    if (jobs.length === 0) return;
+    const isGivenUp = await core.givenUp(jobs, signal);
+    const [cancelled, left] = [jobs.filter(isGivenUp), jobs.filter((job) => !isGivenUp(job))];
+    await provider.cancel(idsOf(cancelled), 'ANY');
+    if (left.length > 0)
+      log.warn(
+        { queue: settings.queue, batchJobs: idsOf(left).slice(0, 10) },
+        'batch jobs not in the record',
+      );
   }
 
   async #demand(signal: AbortSignal): Promise<readonly Demand[] | undefined> {
@@ -162,7 +183,8 @@ export class QueueCycle {
     if (pilots.length === 0) return;
     log.info({ queue: settings.queue, pilots: pilots.length }, 'waiting pilots cancelled');
     for (const { id } of pilots) this.#cancelled.add(id);
-    await provider.cancel(pilots.flatMap(({ batchJobId }) => (batchJobId === undefined ? [] : [batchJobId])));
+    const ids = pilots.flatMap(({ batchJobId }) => (batchJobId === undefined ? [] : [batchJobId]));
+    await provider.cancel(ids, 'WAITING');
   }
 
   /** Requests pilots and submits them. @returns their number */
@@ -233,6 +255,10 @@ export class QueueCycle {
     if (text !== this.#reasons && reasons.length > 0) log.info({ queue: settings.queue, reasons }, 'decided');
     this.#reasons = text;
   }
+}
+
+function idsOf(jobs: readonly BatchJob[]): readonly string[] {
+  return jobs.map(({ batchJobId }) => batchJobId);
 }
 
 /** The shortest lease that core grants, in seconds. */

@@ -64,12 +64,12 @@ describe('a process of this host', () => {
       kind: 'ACCEPTED',
       batchJobIds: new Map([['pilot_A-0', 'pilot_A.0']]),
     });
-    await provider.submit(batchOf('pilot_A'));
+    expect(await provider.submit(batchOf('pilot_A'))).toMatchObject({ kind: 'ACCEPTED' });
     await untilState(providerOf(''), 'pilot_A', 'RUNNING');
     await waitFor('the program', async () => (await readFile(count, 'utf8').catch(() => '')) !== '', {
       deadlineMs: 60_000,
     });
-    await providerOf('').cancel(['pilot_A.0', 'pilot_B.0']);
+    await providerOf('').cancel(['pilot_A.0', 'pilot_B.0'], 'ANY');
     await untilState(provider, 'pilot_A', 'ENDED');
     expect(await readFile(count, 'utf8')).toBe('started\n');
   });
@@ -89,5 +89,7 @@ describe('a process of this host', () => {
       ...{ folder: root, shell: ['sh', '-c', 'exit 255'] },
     });
     expect(await broken.list()).toMatchObject({ isComplete: false });
+    // A connection that breaks may have started pilots.
+    expect(await broken.submit(batchOf('pilot_D'))).toMatchObject({ kind: 'UNKNOWN' });
   });
 });

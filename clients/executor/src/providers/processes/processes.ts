@@ -4,7 +4,15 @@
  */
 import { quoted } from '../../run/pilot-script.js';
 import type { CommandRunner } from '../run-command.js';
-import type { BatchJob, Listing, PilotBatch, Provider, ScriptOf, SubmitOutcome } from '../provider.types.js';
+import type {
+  BatchJob,
+  Cancelled,
+  Listing,
+  PilotBatch,
+  Provider,
+  ScriptOf,
+  SubmitOutcome,
+} from '../provider.types.js';
 
 /** Settings of {@link ProcessProvider}. */
 export interface ProcessOptions {
@@ -20,6 +28,8 @@ export interface ProcessOptions {
 const keptHours = 24;
 /** Seconds within which a process must have recorded itself. */
 const startSeconds = 30;
+/** Exit code of a submission that has started no pilot. */
+const nothingStarted = 73;
 
 /** Records the process, runs the pilot, and records its end. The start time distinguishes reused ids. */
 const wrapper = `ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
@@ -56,15 +66,20 @@ export class ProcessProvider implements Provider {
     });
     const result = await this.#shell(`set -u
 umask 077
-mkdir -p ${quoted(this.#options.folder)} && cd ${quoted(this.#options.folder)} || exit 73
-printf '%s' ${quoted(wrapper)} >wrapper.new && mv wrapper.new wrapper || exit 73
+mkdir -p ${quoted(this.#options.folder)} && cd ${quoted(this.#options.folder)} || exit ${nothingStarted}
+printf '%s' ${quoted(wrapper)} >wrapper.new && mv wrapper.new wrapper || exit ${nothingStarted}
+failed=0
 start() {
-  mkdir "$1" || return
-  cat >"$1/script.new" && mv "$1/script.new" "$1/script" || exit 73
+  [ ! -d "$1" ] || return 0
+  mkdir "$1" && cat >"$1/script.new" && mv "$1/script.new" "$1/script" || { failed=1; return 0; }
   setsid sh wrapper "$PWD/$1" >/dev/null 2>&1 </dev/null &
 }
-${starts.join('')}`);
-    if (result.kind === 'FAILED') return { kind: 'REFUSED', reason: result.reason };
+${starts.join('')}[ "$failed" = 0 ] || exit 75`);
+    if (result.kind === 'FAILED') {
+      // The list shows which were started, also where SSH lost the connection.
+      const isNothingStarted = result.exitCode === undefined || result.exitCode === nothingStarted;
+      return { kind: isNothingStarted ? 'REFUSED' : 'UNKNOWN', reason: result.reason };
+    }
     if (result.kind === 'UNKNOWN') return result;
     return {
       kind: 'ACCEPTED',
@@ -102,8 +117,9 @@ echo complete`);
       : { isComplete: false, reason: 'the list of the host is cut off' };
   }
 
-  async cancel(batchJobIds: readonly string[]): Promise<void> {
-    if (batchJobIds.length === 0) return;
+  async cancel(batchJobIds: readonly string[], which: Cancelled): Promise<void> {
+    // Processes do not wait.
+    if (batchJobIds.length === 0 || which === 'WAITING') return;
     await this.#shell(`cd ${quoted(this.#options.folder)} || exit 0
 ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 for pilot in ${batchJobIds.map(quoted).join(' ')}; do

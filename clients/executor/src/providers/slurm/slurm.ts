@@ -1,13 +1,16 @@
 /** Slurm by its commands. Facts are taken from the list, never from exit codes. */
 import type { CommandRunner } from '../run-command.js';
 import { shortened } from '../run-command.js';
-import type { Listing, PilotBatch, Provider, ScriptOf, SubmitOutcome } from '../provider.types.js';
-import { listFormat, parseList } from './squeue.js';
+import type { Cancelled, Listing, PilotBatch, Provider, ScriptOf, SubmitOutcome } from '../provider.types.js';
+import { isRefusal } from './refusals.js';
+import { jobName, listFormat, parseList } from './squeue.js';
 
 /** Settings of {@link SlurmProvider}. */
 export interface SlurmOptions {
   readonly runner: Pick<CommandRunner, 'run'>;
   readonly script: ScriptOf;
+  /** Name of the queue: the jobs of others in the same account are left alone. */
+  readonly queue: string;
   readonly partition: string | undefined;
   readonly account: string | undefined;
   readonly qos: string | undefined;
@@ -40,7 +43,8 @@ export class SlurmProvider implements Provider {
   async submit(batch: PilotBatch): Promise<SubmitOutcome> {
     const input = this.#options.script(batch, 'SLURM_ARRAY_TASK_ID');
     const result = await this.#run('sbatch', [...this.#sbatch(batch)], input);
-    if (result.kind === 'FAILED') return { kind: 'REFUSED', reason: result.reason };
+    if (result.kind === 'FAILED')
+      return { kind: isRefusal(result) ? 'REFUSED' : 'UNKNOWN', reason: result.reason };
     if (result.kind === 'UNKNOWN') return result;
     // `id;cluster` in a federation.
     const id = /^(\d+)(;\S+)?\s*$/.exec(result.stdout)?.[1];
@@ -55,13 +59,14 @@ export class SlurmProvider implements Provider {
   async list(): Promise<Listing> {
     const result = await this.#run('squeue', ['-h', '-r', '-t', 'all', '--me', '-o', listFormat]);
     if (result.kind !== 'DONE') return { isComplete: false, reason: result.reason };
-    const jobs = parseList(result.stdout);
+    const jobs = parseList(result.stdout, this.#options.queue);
     return jobs ? { isComplete: true, jobs } : { isComplete: false, reason: 'squeue printed something else' };
   }
 
-  async cancel(batchJobIds: readonly string[]): Promise<void> {
+  async cancel(batchJobIds: readonly string[], which: Cancelled): Promise<void> {
+    const options = which === 'WAITING' ? ['--state=PENDING'] : [];
     for (let at = 0; at < batchJobIds.length; at += mostCancelled)
-      await this.#run('scancel', batchJobIds.slice(at, at + mostCancelled));
+      await this.#run('scancel', [...options, ...batchJobIds.slice(at, at + mostCancelled)]);
   }
 
   #sbatch({ batch, pilots, resources }: PilotBatch): readonly string[] {
@@ -71,7 +76,7 @@ export class SlurmProvider implements Provider {
       value === undefined ? [] : [`--${name}=${value}`];
     return [
       '--parsable',
-      `--job-name=${batch}`,
+      `--job-name=${jobName(batch, this.#options.queue)}`,
       // A job that ran is not run again: its code has been used.
       '--no-requeue',
       ...['--nodes=1', '--ntasks=1', `--cpus-per-task=${cores}`, `--mem=${memoryMiB}M`],

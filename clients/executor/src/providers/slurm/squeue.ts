@@ -4,8 +4,8 @@ import type { BatchJob, BatchJobState } from '../provider.types.js';
 /** Format of the list: the same in all versions of Slurm, unlike the JSON. */
 export const listFormat = '%A|%F|%K|%T|%j|%r';
 
-/** Beginning of the names of batches. */
-const batchName = /^pilot_[0-9A-Za-z]+$/;
+/** The batch, and the queue. */
+const nameOfJob = /^(pilot_[0-9A-Za-z]+)\.(.+)$/;
 const waiting = new Set(['PENDING', 'CONFIGURING', 'REQUEUED', 'REQUEUE_FED', 'RESV_DEL_HOLD']);
 const running = new Set([
   'RUNNING',
@@ -21,8 +21,13 @@ const held = new Set(['JobHeldAdmin', 'JobHeldUser', 'REQUEUE_HOLD', 'SPECIAL_EX
 const hopeless =
   /^(PartitionTimeLimit|PartitionNodeLimit|BadConstraints|Invalid(Account|QOS)|(Assoc|QOS)Max\w*PerJob\w*|launch_failed_requeued_held|launch failed requeued held)$/;
 
-/** Batch jobs of pilots in a list; undefined if a line is not in the format. */
-export function parseList(text: string): readonly BatchJob[] | undefined {
+/** Name of the Slurm job of a batch: the list of an account may have pilots of several queues. */
+export function jobName(batch: string, queue: string): string {
+  return `${batch}.${queue}`;
+}
+
+/** Batch jobs of the pilots of a queue in a list; undefined if a line is not in the format. */
+export function parseList(text: string, queue: string): readonly BatchJob[] | undefined {
   const jobs: BatchJob[] = [];
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;
@@ -30,10 +35,11 @@ export function parseList(text: string): readonly BatchJob[] | undefined {
     if (jobId === undefined || arrayId === undefined || index === undefined || state === undefined)
       return undefined;
     if (name === undefined || reason.length === 0 || !/^\d+$/.test(jobId)) return undefined;
-    if (!batchName.test(name)) continue;
+    const [, batch, ofQueue] = nameOfJob.exec(name) ?? [];
+    if (batch === undefined || ofQueue !== queue) continue;
     const isArray = /^\d+$/.test(index);
     jobs.push({
-      batch: name,
+      batch,
       number: isArray ? Number(index) : 0,
       batchJobId: isArray ? `${arrayId}_${index}` : jobId,
       ...stateOf(state, reason.join('|')),
