@@ -79,6 +79,17 @@ async function report(changes: object, at: StartedCore = core): Promise<Answer> 
   return (await at.ask(reportText, { input }))['reportPilots'] as Answer;
 }
 
+/** Registers a worker of a pilot of the queue north. */
+async function register(pilot: string, idempotencyKey: string): Promise<unknown> {
+  const names = { queue: 'north', host: 'node-1', name: pilot, batchJobId: pilot, version: '1' };
+  const input = { ...names, idempotencyKey, hardware: { ...hardware, cores: 8, memoryMiB: 1600 } };
+  const { registerWorker } = await core.ask(
+    'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
+    { input },
+  );
+  return registerWorker?.['worker']?.['id'];
+}
+
 const idsOf = ({ pilots }: Answer): readonly string[] =>
   (pilots as readonly Answer[]).map(({ id }) => String(id));
 
@@ -108,29 +119,22 @@ describe('pilotDemand', () => {
     const [pilot] = idsOf(await request({ ...order, idempotencyKey: 'north' }));
     const [coming] = await classesOf('north', 7);
     expect(coming).toMatchObject({ comingPilots: 1, comingJobs: 4, missingJobs: 1 });
-    const { registerWorker } = await core.ask(
-      'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { message } } }',
-      {
-        input: {
-          ...{
-            queue: 'north',
-            host: 'node-1',
-            name: pilot,
-            batchJobId: pilot,
-            version: '1',
-            idempotencyKey: 'w',
-          },
-          hardware: { ...hardware, cores: 8, memoryMiB: 1600 },
-        },
-      },
-    );
-    const workerId = registerWorker?.['worker']?.['id'];
+    const workerId = await register(String(pilot), 'once');
     const [free] = await classesOf('north', 7);
     expect(free).toMatchObject({ comingPilots: 0, comingJobs: 0, freeWorkers: 1, missingJobs: 4 });
     const { queue } = await core.ask(
       '{ queue(name: "north") { pilots { nodes { id worker { id } } totalCount } } }',
     );
     expect(queue?.['pilots']).toEqual({ nodes: [{ id: pilot, worker: { id: workerId } }], totalCount: 1 });
+  });
+
+  it('shows the worker that a pilot registered last, also before a demand was asked for', async () => {
+    const [id] = idsOf(await request({ queue: 'north', idempotencyKey: 'again' }));
+    await register(String(id), 'first');
+    const workerId = await register(String(id), 'second');
+    const { queue } = await core.ask('{ queue(name: "north") { pilots { nodes { id worker { id } } } } }');
+    const nodes = queue?.['pilots']?.['nodes'] as readonly Answer[];
+    expect(nodes.find((pilot) => pilot['id'] === id)).toEqual({ id, worker: { id: workerId } });
   });
 
   it('has no answer in a process that neither leads nor reaches the leader', async () => {
@@ -160,6 +164,17 @@ describe('requestPilots', () => {
     await request({ idempotencyKey: 'between' });
     expect(await request({ count: 2 }, second)).toEqual(first);
     expect(await request({ count: 3 })).toMatchObject({ userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
+  });
+
+  it('gives none for an experiment that the queue does not admit', async () => {
+    await core.ask(
+      'mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }',
+      { input: { name: 'narrow', site: 'Pole', experiments: ['alpha'] } },
+    );
+    expect(await request({ queue: 'narrow', experiment: 'beta' })).toMatchObject({
+      ...{ pilots: [], userErrors: [{ code: 'INVALID_VALUE', path: ['experiment'] }] },
+    });
+    expect(idsOf(await request({ queue: 'narrow' }))).toHaveLength(1);
   });
 
   it('gives no more than the limit, however many calls come at once', async () => {
@@ -192,6 +207,7 @@ describe('requestPilots', () => {
 
   it('serves one instance at a time, until that one gives up', async () => {
     const other = { instance: 'site 2', idempotencyKey: 'other' };
+    await report({ leaseSeconds: 3600 });
     expect(await request(other, second)).toMatchObject({ pilots: [], userErrors: [{ code: 'NOT_LEADING' }] });
     expect(await report({ instance: 'site 2' })).toMatchObject({ userErrors: [{ code: 'NOT_LEADING' }] });
     await report({ leaseSeconds: 5 });

@@ -30,7 +30,7 @@ export function pilotsModule({
   const { classes, leadership } = fleet;
   const access = new WorkerAccess({ queues });
   return {
-    pilots: new PilotsService({ pilots: stores.pilots, queues, access, clock, ids }),
+    pilots: new PilotsService({ ...stores, queues, access, clock, ids }),
     demand: new PilotDemandService({
       ...stores,
       ...{ scheduler, cache, classes, leadership, queues, access, ownUrl, clock },

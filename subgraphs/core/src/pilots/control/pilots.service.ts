@@ -9,8 +9,11 @@ import { DomainError, type InputError, type InputErrors } from '@rhizome/errors'
 import type { KeysetPage } from '@rhizome/mongo';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { creationDigest } from '../../shared/idempotency.js';
+import { admits } from '../../scheduler/cache/equivalent-workers.js';
 import type { WorkerAccess } from '../../workers/worker-access.js';
 import type { QueueLookup } from '../../workers/worker-directory.service.js';
+import type { WorkersRepository } from '../../workers/workers.repository.js';
+import { idsByQueue } from '../model/ids-by-queue.js';
 import {
   openPilotStates,
   type PilotDocument,
@@ -45,6 +48,7 @@ export interface QueuePilots {
 /** Dependencies of {@link PilotsService}. */
 export interface PilotsServiceOptions {
   readonly pilots: PilotsRepository;
+  readonly workers: Pick<WorkersRepository, 'ofBatchJobs'>;
   readonly queues: Pick<QueueLookup, 'freshByNames'>;
   readonly access: Pick<WorkerAccess, 'assert'>;
   readonly clock: Clock;
@@ -75,6 +79,9 @@ export class PilotsService {
     const { pilots } = this.#options;
     const errors = checkRequest(input);
     const queue = await this.#queue(principal, input.queue, errors);
+    // The pilots count against the demand of the experiment in all queues.
+    if (queue && !admits(queue, input.experiment))
+      errors.add(['experiment'], input.experiment, `an experiment that queue ${queue.name} admits`);
     if (!queue || !errors.isEmpty) return { pilots: [], userErrors: errors.all };
     const { instance, idempotencyKey: key } = input;
     const digest = creationDigest({ ...input, instance: undefined, queue: queue.id });
@@ -138,6 +145,15 @@ export class PilotsService {
     return this.#options.pilots.pages(
       requests.map(({ states, ...page }) => ({ ...page, states: states ?? openPilotStates })),
     );
+  }
+
+  /** The newest worker of each pilot, in the order of the pilots: a pilot may have registered several times. */
+  async workerIds(pilots: readonly PilotDocument[]): Promise<readonly (string | undefined)[]> {
+    const newest = new Map<string, string>();
+    for (const [queueId, ids] of idsByQueue(pilots))
+      for (const [id, workerId] of await this.#options.workers.ofBatchJobs(queueId, ids))
+        newest.set(id, workerId);
+    return pilots.map(({ _id, workerId }) => newest.get(_id) ?? workerId);
   }
 
   async #queue(

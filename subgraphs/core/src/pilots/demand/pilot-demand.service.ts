@@ -21,6 +21,7 @@ import type { WorkerAccess } from '../../workers/worker-access.js';
 import type { QueueLookup } from '../../workers/worker-directory.service.js';
 import type { WorkersRepository } from '../../workers/workers.repository.js';
 import { checkShapes, type DemandCode, type ShapesInput, shapesOf } from '../control/pilot-input.js';
+import { idsByQueue } from '../model/ids-by-queue.js';
 import type { PilotsRepository } from '../store/pilots.repository.js';
 import {
   byExperiment,
@@ -30,6 +31,7 @@ import {
   missingJobs,
   nothingComing,
 } from './class-demand.js';
+import { isCounted } from './is-counted.js';
 import { type ShapeFit, Shapes } from './shapes.js';
 
 /** Demand of a class in an experiment. */
@@ -90,8 +92,6 @@ export interface PilotDemandOptions {
 const mostClasses = 200;
 /** Time after which the pilots of an executor that no longer calls count for nobody. */
 const contactSeconds = 900;
-/** Time after which a pilot that was not submitted counts no more. */
-const submitMs = 600_000;
 const mostComing = 50_000;
 const timeoutMs = 10_000;
 
@@ -145,7 +145,7 @@ export class PilotDemandService {
       errors.report('QUEUE_NOT_FOUND', ['queue'], `Queue ${JSON.stringify(input.queue)} not found.`);
     if (!queue || !errors.isEmpty) return { demand: null, userErrors: errors.all };
     // Pilots that arrive meanwhile count twice. The other way round, the jobs that they take would.
-    const coming = comingBy(await this.#coming(this.#options.clock.now()));
+    const coming = comingBy(await this.#coming(queue, this.#options.clock.now()));
     const waiting = await scheduler.waiting();
     if (!waiting) return this.#forward(input, caller);
     const demand = this.#measure(queue, input, byExperiment(waiting, experimentOf), coming);
@@ -200,17 +200,14 @@ export class PilotDemandService {
   }
 
   /** Pilots on their way to any queue: one demand is not answered twice. */
-  async #coming(now: Date) {
+  async #coming({ id: queueId }: QueueFacts, now: Date) {
     const { pilots, workers } = this.#options;
     const found = await pilots.coming(await pilots.queuesInContact(contactSeconds), mostComing);
     const arrived = new Map<string, string>();
     for (const [queueId, ids] of idsByQueue(found))
       for (const [id, workerId] of await workers.ofBatchJobs(queueId, ids)) arrived.set(id, workerId);
     await pilots.arrived(arrived);
-    return found.filter(
-      ({ _id, state, createdAt }) =>
-        !arrived.has(_id) && (state !== 'REQUESTED' || now.getTime() - createdAt.getTime() < submitMs),
-    );
+    return found.filter((pilot) => !arrived.has(pilot._id) && isCounted(pilot, queueId, now));
   }
 
   async #forward(input: DemandInput, { isForwarded, ...caller }: ExplanationCaller): Promise<DemandResult> {
@@ -245,12 +242,4 @@ function received({
       oldestSubmittedAt: oldestSubmittedAt === null ? null : new Date(oldestSubmittedAt),
     })),
   };
-}
-
-function idsByQueue(
-  pilots: readonly { readonly _id: string; readonly queueId: string }[],
-): ReadonlyMap<string, readonly string[]> {
-  const ids = new Map<string, string[]>();
-  for (const { _id, queueId } of pilots) ids.set(queueId, [...(ids.get(queueId) ?? []), _id]);
-  return ids;
 }

@@ -41,6 +41,13 @@ describe('the shape of a class', () => {
     expect(fit({ cores: 5 }, [large], limited).reason).toMatch(/^large: .*4/);
   });
 
+  it('may receive secrets if it has isolation, because pilots enrol', () => {
+    const cls = prepareClass('class_a', -1, someRequirements({ secrets: true }));
+    const isolated = shapeOf('isolated', { hardware: { isolation: ['NAMESPACES'] } });
+    expect(new Shapes(aQueue({}), [small, isolated], 0).fit(cls)).toMatchObject({ shape: 'isolated' });
+    expect(new Shapes(aQueue({}), [small], 0).fit(cls).reason).toMatch(/^small: .*isolation/);
+  });
+
   it('has devices for all of its jobs', () => {
     const devices = ['GPU-1', 'GPU-2'].map((id) => aDevice({ id }));
     const gpus = shapeOf('gpus', { devices });

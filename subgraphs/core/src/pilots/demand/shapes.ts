@@ -37,7 +37,8 @@ export class Shapes {
     this.#workers = shapes.flatMap((shape) => {
       const { name, hardware, labels, devices } = shape;
       const facts = { id: name, name, hardware, labels, devices, queueId: queue.id, host: name, version: '' };
-      const worker = fleet.set({ ...facts, state: 'READY' });
+      // Pilots of executors enrol, so each has a key.
+      const worker = fleet.set({ ...facts, state: 'READY', keyThumbprint: 'key' });
       return worker ? [{ shape, worker }] : [];
     });
   }

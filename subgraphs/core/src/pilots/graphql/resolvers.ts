@@ -18,6 +18,13 @@ const queuePilotsLoader = defineLoader<QueuePilots, KeysetPage<PilotDocument>, C
   load: (keys, { core }) => pagesOrErrors(keys, (requests) => core.pilots.pilots.pages(requests)),
 });
 
+/** Loads the ids of the newest workers of pilots. */
+const pilotWorkerLoader = defineLoader<PilotDocument, string | undefined, Context>({
+  name: 'PilotWorker',
+  cacheKey: ({ _id }) => _id,
+  load: (pilots, { core }) => core.pilots.pilots.workerIds(pilots),
+});
+
 /** Resolvers of this folder's SDL, and of `Queue.pilots`. */
 export const pilotResolvers: Pick<
   Resolvers,
@@ -44,8 +51,10 @@ export const pilotResolvers: Pick<
     id: ({ _id }) => _id,
     experiment: ({ experiment }, _args, { loaders }) => loaders.load(experimentEntity.loader, experiment),
     experimentName: ({ experiment }) => experiment,
-    worker: ({ workerId }, _args, { loaders }) =>
-      workerId === undefined ? null : loaders.load(workerEntity.loader, workerId),
+    worker: async (pilot, _args, { loaders }) => {
+      const workerId = await loaders.load(pilotWorkerLoader, pilot);
+      return workerId == null ? null : loaders.load(workerEntity.loader, workerId);
+    },
     requestedAt: ({ createdAt }) => createdAt,
     changedAt: ({ updatedAt }) => updatedAt,
   },
