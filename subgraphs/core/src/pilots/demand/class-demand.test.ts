@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { byExperiment, comingBy, missingJobs } from './class-demand.js';
+import { byExperiment, comingBy, missingJobs, mostWanted } from './class-demand.js';
 
 const waiting = { classId: 'class_a', isAtLeast: false };
 const experimentOf = (share: string): string => share.split('/')[0] ?? '';
@@ -23,4 +23,12 @@ it('leaves out what free workers and pilots on their way will take', () => {
   const cover = { freeWorkers: 1, coming: { pilots: 2, jobs: 8 } };
   expect(missingJobs({ jobs: 12 }, cover)).toBe(3);
   expect(missingJobs({ jobs: 5 }, cover)).toBe(0);
+});
+
+it('answers for the classes with the most jobs, and for all with pilots of the queue on their way', () => {
+  const coming = (jobs: number) => ({ pilots: jobs, jobs });
+  const few = { one: { jobs: 1 }, coming: coming(0), isOwn: false };
+  const covered = { one: { jobs: 50 }, coming: coming(50), isOwn: true };
+  const many = { one: { jobs: 60 }, coming: coming(30), isOwn: false };
+  expect(mostWanted([few, covered, many], 1)).toEqual([many, covered]);
 });

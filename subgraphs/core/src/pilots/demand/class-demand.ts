@@ -68,6 +68,23 @@ export function missingJobs({ jobs }: Pick<Waiting, 'jobs'>, { freeWorkers, comi
   return Math.max(0, jobs - freeWorkers - coming.jobs);
 }
 
+/**
+ * The candidates that an answer has, those with the most jobs first: a limited number, and all that have pilots
+ * of the queue on their way, which would otherwise seem to be wanted by nobody.
+ */
+export function mostWanted<
+  TCandidate extends {
+    readonly one: Pick<Waiting, 'jobs'>;
+    readonly coming: Coming;
+    readonly isOwn: boolean;
+  },
+>(candidates: readonly TCandidate[], limit: number): readonly TCandidate[] {
+  const uncovered = ({ one, coming }: TCandidate) => one.jobs - coming.jobs;
+  return candidates
+    .toSorted((a, b) => uncovered(b) - uncovered(a))
+    .filter(({ isOwn }, index) => isOwn || index < limit);
+}
+
 /** Key of a class and experiment. Ids contain no space. */
 export function demandKey({ classId, experiment }: Pick<Waiting, 'classId' | 'experiment'>): string {
   return `${classId} ${experiment}`;

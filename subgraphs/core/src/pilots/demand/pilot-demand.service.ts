@@ -17,6 +17,7 @@ import type { Leadership } from '../../scheduler/leader/leadership.js';
 import { QueueAllowance } from '../../scheduler/placement/queue-limits.js';
 import type { RequirementClass } from '../../scheduler/requirements/requirement-class.js';
 import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
+import { TimeSlices } from '../../shared/time-slices.js';
 import type { WorkerAccess } from '../../workers/worker-access.js';
 import type { QueueLookup } from '../../workers/worker-directory.service.js';
 import type { WorkersRepository } from '../../workers/workers.repository.js';
@@ -27,8 +28,10 @@ import {
   byExperiment,
   type Coming,
   comingBy,
+  type Cover,
   demandKey,
   missingJobs,
+  mostWanted,
   nothingComing,
 } from './class-demand.js';
 import { isCounted } from './is-counted.js';
@@ -88,11 +91,18 @@ export interface PilotDemandOptions {
   readonly clock: Clock;
 }
 
-/** Most classes in one answer, those with the most missing jobs first. */
+/** Pilots on their way by class and experiment, and the keys of those that have pilots of the queue. */
+interface ComingPilots {
+  readonly pilots: ReadonlyMap<string, Coming>;
+  readonly own: ReadonlySet<string>;
+}
+
+/** Most classes in one answer, of those without pilots of the queue on their way. */
 const mostClasses = 200;
 /** Time after which the pilots of an executor that no longer calls count for nobody. */
 const contactSeconds = 900;
 const mostComing = 50_000;
+const sliceMs = 5;
 const timeoutMs = 10_000;
 
 const query = `query ForwardedPilotDemand($input: PilotDemandInput!) {
@@ -145,50 +155,53 @@ export class PilotDemandService {
       errors.report('QUEUE_NOT_FOUND', ['queue'], `Queue ${JSON.stringify(input.queue)} not found.`);
     if (!queue || !errors.isEmpty) return { demand: null, userErrors: errors.all };
     // Pilots that arrive meanwhile count twice. The other way round, the jobs that they take would.
-    const coming = comingBy(await this.#coming(queue, this.#options.clock.now()));
+    const coming = await this.#coming(queue, this.#options.clock.now());
     const waiting = await scheduler.waiting();
     if (!waiting) return this.#forward(input, caller);
-    const demand = this.#measure(queue, input, byExperiment(waiting, experimentOf), coming);
+    const demand = await this.#measure(queue, input, byExperiment(waiting, experimentOf), coming);
     return { demand, userErrors: [] };
   }
 
-  #measure(
+  async #measure(
     queue: QueueFacts,
     input: DemandInput,
     waiting: ReturnType<typeof byExperiment>,
-    coming: ReadonlyMap<string, Coming>,
-  ): QueueDemand {
+    coming: ComingPilots,
+  ): Promise<QueueDemand> {
     const { classes, cache, clock } = this.#options;
     const measuredAt = clock.now();
     const shapes = new Shapes(queue, shapesOf(input), measuredAt.getTime());
     const allowance = new QueueAllowance(queue, cache.ledger);
-    const found = waiting.flatMap((one): ClassDemand[] => {
+    const { pilots, own } = coming;
+    const candidates = waiting.flatMap((one) => {
       const cls = classes.get(one.classId);
       const bound = cls?.requirements.queue ?? queue.name;
       if (!cls || bound !== queue.name || !isConsidered(queue, one.experiment, cls)) return [];
+      const key = demandKey(one);
+      return [{ cls, one, coming: pilots.get(key) ?? nothingComing, isOwn: own.has(key) }];
+    });
+    const found: ClassDemand[] = [];
+    // Free workers are counted by a look at each worker, on the process that places jobs.
+    const slices = new TimeSlices(clock, sliceMs);
+    for (const { cls, one, coming: on } of mostWanted(candidates, mostClasses)) {
+      await slices.next();
       const fit = allowance.admits(one.experiment, cls)
         ? shapes.fit(cls)
         : { reason: 'the queue is at a limit of its running jobs' };
-      return [this.#classDemand(cls, one, coming.get(demandKey(one)) ?? nothingComing, fit)];
-    });
+      const freeWorkers = this.#freeNow(cls, one.experiment);
+      found.push(this.#classDemand(cls, one, { freeWorkers, coming: on }, fit));
+    }
     found.sort((a, b) => b.missingJobs - a.missingJobs);
-    return {
-      measuredAt,
-      classes: found.slice(0, mostClasses),
-      classesLeftOut: Math.max(0, found.length - mostClasses),
-    };
+    return { measuredAt, classes: found, classesLeftOut: candidates.length - found.length };
   }
 
   #classDemand(
     cls: RequirementClass,
     { experiment, ...waiting }: ReturnType<typeof byExperiment>[number],
-    coming: Coming,
+    { freeWorkers, coming }: Cover,
     { shape, jobsPerPilot, reason }: ShapeFit,
   ): ClassDemand {
-    const { cache, clock } = this.#options;
     const { cores, memoryMiB, walltimeSeconds, gpu } = cls.requirements;
-    const wallMs = clock.now().getTime();
-    const freeWorkers = workersFreeNow(cls, experiment, { fleet: cache.fleet, ledger: cache.ledger, wallMs });
     const { jobs: waitingJobs, isAtLeast, oldestId } = waiting;
     return {
       ...{ classId: cls.id, experiment, cores, memoryMiB, gpus: gpu?.count ?? 0, walltimeSeconds },
@@ -199,15 +212,23 @@ export class PilotDemandService {
     };
   }
 
+  #freeNow(cls: RequirementClass, experiment: string): number {
+    const { cache, clock } = this.#options;
+    const { fleet, ledger } = cache;
+    return workersFreeNow(cls, experiment, { fleet, ledger, wallMs: clock.now().getTime() });
+  }
+
   /** Pilots on their way to any queue: one demand is not answered twice. */
-  async #coming({ id: queueId }: QueueFacts, now: Date) {
+  async #coming(queue: QueueFacts, now: Date): Promise<ComingPilots> {
     const { pilots, workers } = this.#options;
     const found = await pilots.coming(await pilots.queuesInContact(contactSeconds), mostComing);
     const arrived = new Map<string, string>();
     for (const [queueId, ids] of idsByQueue(found))
       for (const [id, workerId] of await workers.ofBatchJobs(queueId, ids)) arrived.set(id, workerId);
     await pilots.arrived(arrived);
-    return found.filter((pilot) => !arrived.has(pilot._id) && isCounted(pilot, queueId, now));
+    const counted = found.filter((pilot) => !arrived.has(pilot._id) && isCounted(pilot, queue.id, now));
+    const own = counted.filter((pilot) => pilot.queueId === queue.id);
+    return { pilots: comingBy(counted), own: new Set(own.map((pilot) => demandKey(pilot))) };
   }
 
   async #forward(input: DemandInput, { isForwarded, ...caller }: ExplanationCaller): Promise<DemandResult> {
