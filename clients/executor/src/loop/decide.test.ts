@@ -27,6 +27,8 @@ describe('the number of requested pilots', () => {
     expect(countsOf(many, {}, { open: 7 })).toEqual([7]);
     expect(countsOf(many, {}, { pending: 3 })).toEqual([3]);
     expect(countsOf(many, { pilots: [pilotOf({ number: 1 })] }, { pending: 3 })).toEqual([2]);
+    const hidden = [pilotOf({ state: 'UNKNOWN' }), pilotOf({ number: 1, state: 'HELD' })];
+    expect(countsOf(many, { pilots: hidden }, { pending: 3 })).toEqual([1]);
     expect(countsOf(many, {}, { perCycle: 2 })).toEqual([2]);
     expect(countsOf(many, {}, { perClass: 4 })).toEqual([4]);
     expect(countsOf(many, {}, { perExperiment: { alpha: 5 } })).toEqual([5]);

@@ -69,7 +69,7 @@ function toRequest(
   const requests: PilotRequest[] = [];
   const left = {
     open: limits.open - pilots.length,
-    pending: limits.pending - pilots.filter(isWaiting).length,
+    pending: limits.pending - pilots.filter(mayWait).length,
     'pilots of a cycle': perCycleAt(limits.perCycle, level),
     'pilots of a minute': limits.perMinute - inMinute,
   };
@@ -135,6 +135,11 @@ function toCancel(
       cancels.add(pilot);
   }
   return { cancels: [...cancels], excess };
+}
+
+/** True unless the pilot has started: one that is unknown or held may wait, too. */
+function mayWait({ state, worker }: OpenPilot): boolean {
+  return worker === undefined && state !== 'RUNNING';
 }
 
 /** True for a pilot that has not started. */

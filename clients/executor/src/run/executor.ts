@@ -58,6 +58,12 @@ export class Executor {
 
   /** Runs until it is stopped. Pilots run on. */
   async run(stop: AbortSignal): Promise<void> {
+    const { config, log } = this.#options;
+    for (const { queue, shapes } of config.queues) {
+      const open = shapes.filter(({ isolation }) => isolation.length === 0).map(({ name }) => name);
+      const text = 'shapes without isolation: payloads may read what the account of the pilots may read';
+      if (open.length > 0) log.warn({ queue, shapes: open }, text);
+    }
     await Promise.all(this.#cycles.map((one) => this.#runQueue(one, stop)));
   }
 

@@ -29,6 +29,7 @@ export function pilotScript(program: PilotProgram): ScriptOf {
     const connection = isInsecure ? ' --insecure-transport' : '';
     return `#!/bin/sh
 # Pilots of Rhizome. Each has a code with which it enrols once.
+started=$(date +%s)
 set -u
 umask 077
 # Batch systems may start it without one.
@@ -44,11 +45,12 @@ ${batch.pilots.map(({ id, number, code }) => `  ${number}) pilot=${quoted(id)} c
 esac
 work=$(mktemp -d "\${TMPDIR:-/tmp}/rhizome-pilot.XXXXXX") || exit 73
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT
 printf '%s\\n' "$code" >"$work/code"
 ${pilot} enrol --url ${quoted(url)}${connection} --queue ${quoted(queue)} --credential-file "$work/credential" --code-file "$work/code" || exit
 rm -f "$work/code"
 unset code
-left=${batch.resources.walltimeSeconds}
+left=$((started + ${batch.resources.walltimeSeconds} - $(date +%s)))
 end=\${SLURM_JOB_END_TIME:-}
 if [ -z "$end" ] && [ -n "\${SLURM_JOB_ID:-}" ]; then
   # Slurm before 24.11 does not set it. The id of the first task of an array is also that of the array.

@@ -87,14 +87,18 @@ export class QueueCycle {
     const { pilots, arrived } = this.#timed(await core.pilots(signal));
     const after = await this.#reconcile(pilots, listing, arrived, signal);
     const demand = await this.#demand(signal);
+    const startUntilMs = clock.monotonicMs() + this.#options.leaseSeconds * 500;
     const facts = { nowMs: clock.monotonicMs(), demand, isListed: listing.isComplete, pilots: after };
     const { decisions, memory } = decide(facts, this.#loopSettings(), this.#memory);
     this.#memory = memory;
     this.#logReasons(decisions);
     await this.#cancel(decisions.cancels);
     let requested = 0;
-    for (const [index, request] of decisions.requests.entries())
+    for (const [index, request] of decisions.requests.entries()) {
+      // The demand has aged, and the right to request may end: the next cycle asks again.
+      if (index > 0 && clock.monotonicMs() > startUntilMs) break;
       requested += await this.#start(request, `${this.#options.keys}:${this.#cycle}:${index}`, signal);
+    }
     return figuresOf(after, demand, { requested, isListed: listing.isComplete, level: memory.level });
   }
 

@@ -17,7 +17,8 @@ it('reads the list of a host, and takes one without its end for none', () => {
     { batch: 'pilot_A', number: 3, batchJobId: 'pilot_A.3', state: 'ENDED', reason: 'killed' },
   ]);
   expect(parseProcesses(text)).toBeUndefined();
-  expect(parseProcesses('')).toEqual([]);
+  expect(parseProcesses('')).toBeUndefined();
+  expect(parseProcesses('complete\n')).toEqual([]);
 });
 
 describe('a process of this host', () => {
@@ -78,6 +79,19 @@ describe('a process of this host', () => {
     const provider = providerOf('exit 3');
     await provider.submit(batchOf('pilot_C'));
     expect(await untilState(provider, 'pilot_C', 'ENDED')).toMatchObject({ reason: 'exit code 3' });
+  });
+
+  it('does not see the environment of the executor', async () => {
+    const variables = join(root, 'variables');
+    const runner = new CommandRunner(30, { ...process.env, SOME_TOKEN: 'x' });
+    const folder = join(root, 'environment');
+    const script = () => `env >'${variables}'\n`;
+    const provider = new ProcessProvider({ runner, script, folder, shell: ['sh', '-s'] });
+    await provider.submit(batchOf('pilot_E'));
+    await untilState(provider, 'pilot_E', 'ENDED');
+    const names = (await readFile(variables, 'utf8')).split('\n').map((line) => line.split('=')[0]);
+    expect(names).toEqual(expect.arrayContaining(['PATH', 'HOME', 'TMPDIR']));
+    expect(names).not.toContain('SOME_TOKEN');
   });
 
   it('is refused where the folder cannot be made, and not listed where the shell fails', async () => {

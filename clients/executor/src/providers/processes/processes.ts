@@ -72,7 +72,7 @@ failed=0
 start() {
   [ ! -d "$1" ] || return 0
   mkdir "$1" && cat >"$1/script.new" && mv "$1/script.new" "$1/script" || { failed=1; return 0; }
-  setsid sh wrapper "$PWD/$1" >/dev/null 2>&1 </dev/null &
+  setsid env -i PATH="$PATH" HOME="\${HOME:-/}" TMPDIR="\${TMPDIR:-/tmp}" sh wrapper "$PWD/$1" >/dev/null 2>&1 </dev/null &
 }
 ${starts.join('')}[ "$failed" = 0 ] || exit 75`);
     if (result.kind === 'FAILED') {
@@ -89,7 +89,7 @@ ${starts.join('')}[ "$failed" = 0 ] || exit 75`);
 
   async list(): Promise<Listing> {
     const { folder } = this.#options;
-    const result = await this.#shell(`[ -d ${quoted(folder)} ] || exit 0
+    const result = await this.#shell(`[ -d ${quoted(folder)} ] || { echo complete; exit 0; }
 cd ${quoted(folder)} || exit 74
 ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 now=$(date +%s)
@@ -138,7 +138,7 @@ done`);
 /** Batch jobs in the list of a host, which ends with a mark; undefined without it. */
 export function parseProcesses(text: string): readonly BatchJob[] | undefined {
   const lines = text.split('\n').filter((line) => line !== '');
-  if (lines.length > 0 && lines.pop() !== 'complete') return undefined;
+  if (lines.pop() !== 'complete') return undefined;
   return lines.flatMap((line): BatchJob[] => {
     const [name = '', state, code = ''] = line.split('|');
     const [, batch, number] = /^(pilot_[0-9A-Za-z]+)\.(\d+)$/.exec(name) ?? [];
