@@ -59,11 +59,13 @@ describe('a pilot that is not listed', () => {
       ...{ reports: [{ state: 'UNKNOWN' }], ended: [], pilots: [{ id: 'p-0' }] },
     });
     expect(compare([pilotOf({ state: 'UNKNOWN', worker })], [], 600_000).ended).toEqual([]);
+    const seen = { ...worker, lastSeenAtMs: 9e9 };
+    expect(compare([pilotOf({ state: 'UNKNOWN', worker: seen })], [], 9e9 + 1).ended).toEqual([]);
   });
 
   it('is unused if its worker ended with its idle time; that worker is left to its heartbeats', () => {
     const ends = (lastSeenAtMs: number) =>
-      compare([pilotOf({ state: 'UNKNOWN', worker: { ...live, isOpen: false, lastSeenAtMs } })], [], 600_001)
+      compare([pilotOf({ state: 'UNKNOWN', worker: { ...live, isOpen: false, lastSeenAtMs } })], [], 9e9)
         .ended;
     expect(ends(310_000)).toEqual([{ id: 'p-0', end: 'UNUSED', isListed: false }]);
     expect(ends(900_000)).toEqual([{ id: 'p-0', end: 'WORKED', isListed: false }]);

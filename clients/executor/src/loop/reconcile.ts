@@ -68,7 +68,7 @@ function ofMissing(pilot: OpenPilot, times: QueueTimes, nowMs: number): Report |
       ? { id, state: 'REFUSED', reason: 'the batch system does not have it' }
       : undefined;
   if (state !== 'UNKNOWN') return { id, state: 'UNKNOWN', reason: 'the batch system does not list it' };
-  return nowMs - pilot.changedAtMs > times.unknownMs
+  return nowMs - Math.max(pilot.changedAtMs, worker?.lastSeenAtMs ?? -Infinity) > times.unknownMs
     ? { id, state: 'ENDED', reason: 'the batch system has not listed it for a long time' }
     : undefined;
 }

@@ -122,7 +122,13 @@ export class QueueCycle {
       const hasWorker = pilot.worker !== undefined;
       if (before && hasWorker && !before.hasWorker) arrived += 1;
       seen.set(pilot.id, { state: pilot.state, sinceMs, hasWorker });
-      return { ...pilot, changedAtMs: sinceMs, requestedAtMs: pilot.requestedAtMs + wallOffset };
+      const worker = pilot.worker && {
+        ...pilot.worker,
+        registeredAtMs: pilot.worker.registeredAtMs + wallOffset,
+        lastSeenAtMs: pilot.worker.lastSeenAtMs + wallOffset,
+      };
+      const requestedAtMs = pilot.requestedAtMs + wallOffset;
+      return { ...pilot, worker, changedAtMs: sinceMs, requestedAtMs };
     });
     this.#seen = seen;
     this.#cancelled = new Set([...this.#cancelled].filter((id) => seen.has(id)));
