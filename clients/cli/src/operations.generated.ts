@@ -846,7 +846,7 @@ export type DatasetSplit =
 
 /** State of a dataset. */
 export type DatasetState =
-  /** No further file is added, apart from outputs of jobs that were submitted or retried at the same time as it was closed. */
+  /** No further file is added, apart from outputs of jobs that were created before, such as those whose submission was under way when it was closed. */
   | 'CLOSED'
   /** Files can be added. */
   | 'OPEN'

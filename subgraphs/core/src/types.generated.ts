@@ -1854,7 +1854,7 @@ export type DatasetSplit =
 
 /** State of a dataset. */
 export type DatasetState =
-  /** No further file is added, apart from outputs of jobs that were submitted or retried at the same time as it was closed. */
+  /** No further file is added, apart from outputs of jobs that were created before, such as those whose submission was under way when it was closed. */
   | 'CLOSED'
   /** Files can be added. */
   | 'OPEN'
@@ -6150,6 +6150,8 @@ export type OutputDataset = {
   readonly datasetId: Scalars['ID']['output'];
   /** Declared name of the output. */
   readonly output: Scalars['String']['output'];
+  /** Why the output of the FINISHED job was not added; null if it was, or may yet be. */
+  readonly refusal?: Maybe<OutputRefusal>;
 };
 
 /** A dataset that an output is added to. */
@@ -6176,6 +6178,15 @@ export type OutputFile = {
   /** URL to download the file without any other credential, as secret as a password; null if the storage was removed, cannot be used now or cannot sign. */
   readonly url?: Maybe<Scalars['String']['output']>;
 };
+
+/** Reason for which an output was not added to its dataset. */
+export type OutputRefusal =
+  /** The job was created after the dataset was closed. */
+  | 'DATASET_CLOSED'
+  /** The sizes or events of the dataset would no longer be exact. */
+  | 'DATASET_FULL'
+  /** The dataset was removed. */
+  | 'DATASET_REMOVED';
 
 /** Position of a page in its list. */
 export type PageInfo = {
@@ -12650,6 +12661,7 @@ export type ResolversTypes = {
   OutputDataset: ResolverTypeWrapper<OutputDatasetMapper>;
   OutputDatasetInput: OutputDatasetInput;
   OutputFile: ResolverTypeWrapper<OutputFileMapper>;
+  OutputRefusal: ResolverTypeWrapper<'DATASET_CLOSED' | 'DATASET_REMOVED' | 'DATASET_FULL'>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
@@ -15553,6 +15565,7 @@ export type OutputDatasetResolvers<ContextType = Context, ParentType extends Res
   dataset?: Resolver<Maybe<ResolversTypes['Dataset']>, ParentType, ContextType>;
   datasetId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   output?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  refusal?: Resolver<Maybe<ResolversTypes['OutputRefusal']>, ParentType, ContextType>;
 };
 
 export type OutputFileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OutputFile'] = ResolversParentTypes['OutputFile']> = {
@@ -15563,6 +15576,8 @@ export type OutputFileResolvers<ContextType = Context, ParentType extends Resolv
   sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
   url?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
+
+export type OutputRefusalResolvers = EnumResolverSignature<{ DATASET_CLOSED?: any, DATASET_FULL?: any, DATASET_REMOVED?: any }, ResolversTypes['OutputRefusal']>;
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -17700,6 +17715,7 @@ export type Resolvers<ContextType = Context> = {
   OnDisconnect?: OnDisconnectResolvers;
   OutputDataset?: OutputDatasetResolvers<ContextType>;
   OutputFile?: OutputFileResolvers<ContextType>;
+  OutputRefusal?: OutputRefusalResolvers;
   PageInfo?: PageInfoResolvers<ContextType>;
   PauseFleetPayload?: PauseFleetPayloadResolvers<ContextType>;
   PauseFleetUserError?: PauseFleetUserErrorResolvers<ContextType>;

@@ -137,7 +137,7 @@ export function createComponents(options: CoreOptions): Components {
     config: config?.files,
   });
   const pilots = pilotsOf(options, { directories, fleet });
-  const datasets = datasetsOf(options, { directories, stores, fleet });
+  const datasets = datasetsOf(options, { directories, stores, graphs, standing, fleet, events });
   metrics.watch({ events, writer, leadership: fleet.leadership, hosts: book, units, ...fleet.services });
   const domains = {
     ...{ directories, access, consents, secrets, policies, suspendedTasks, limitedTasks, fleet },
@@ -266,15 +266,25 @@ function datasetsOf(
   { db, clock, ids, log }: CoreOptions,
   {
     directories: { experiments, storages },
-    stores: { tasks },
+    stores: { tasks, consumers },
+    graphs,
+    standing,
     fleet,
-  }: Pick<Components, 'directories' | 'fleet'> & { readonly stores: Pick<JobStores, 'tasks'> },
+    events,
+  }: Pick<Components, 'directories' | 'fleet' | 'events'> &
+    Pick<Charged, 'graphs' | 'standing'> & { readonly stores: Pick<JobStores, 'tasks' | 'consumers'> },
 ): DatasetsModule {
   return datasetsModule({
     ...{ stores: datasetStores(db), leader: fleet.leadership, clock, ids, log },
+    ...{ stream: events, consumers },
     experimentExists: async (name) => (await experiments.find(name)) !== null,
     storages: async (name) => (await storages.allFresh()).filter((one) => serves(one, name)),
     taskOf: (datasetId, use) => tasks.needsDataset(datasetId, use),
+    submitterOf: async (datasetId) => {
+      const workflow = await graphs.workflows.unended(await graphs.nodes.addingTo(datasetId));
+      const fleetId = workflow === undefined ? await standing.fleets.addingTo(datasetId) : undefined;
+      return workflow === undefined ? fleetId && `fleet ${fleetId}` : `workflow ${workflow}`;
+    },
     onReplicas: (datasetId) => tasks.filesChanged(datasetId, clock.now()),
   });
 }
@@ -433,7 +443,7 @@ function jobsOf(
     writer,
     ...directoriesForJobs(directories, { datasets, files }),
     files: datasets.taskFiles,
-    handlers: [workflows.handler, fleets.handler, datasets.handler],
+    handlers: [workflows.handler, fleets.handler],
     quota,
     access,
     consents,

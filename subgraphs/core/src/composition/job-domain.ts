@@ -152,7 +152,7 @@ function bulkOf(
 ) {
   const { jobs, classes, operations, checkpoints, retryMembers: members } = stores;
   const copies = new JobCopies({
-    ...{ jobs, classes, queues, dependencies, checkpoints },
+    ...{ jobs, classes, queues, experiments, dependencies, checkpoints },
     ...{ reopenTasks, rights, access, clock },
   });
   const changes = new BulkChanges({ jobs, writer, copies, rights, access, clock });

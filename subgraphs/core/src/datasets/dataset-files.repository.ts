@@ -15,6 +15,8 @@ import {
 /** A file to add. */
 export interface NewFile extends FileFacts {
   readonly replicas: readonly StoredReplica[];
+  /** Creation of the job whose output it is: a closed dataset takes outputs of earlier jobs only. */
+  readonly jobCreatedAt?: Date;
 }
 
 /** Result of an addition. */
@@ -25,6 +27,8 @@ export interface Addition {
   readonly added: number;
   /** Files with names of the addition that were there before. */
   readonly known: readonly DatasetFileDocument[];
+  /** Outputs of jobs that were created after the dataset was closed: they were not added. */
+  readonly late: readonly NewFile[];
   /** True if a total would no longer be exact: nothing was added. */
   readonly isTooLarge?: true;
 }
@@ -97,17 +101,19 @@ export class DatasetFilesRepository {
     { session, now }: { readonly session: ClientSession; readonly now: Date },
   ): Promise<Addition> {
     const dataset = await this.#datasets.findOne({ _id: datasetId }, { session });
-    if (!dataset || !states.includes(dataset.state)) return { dataset: null, added: 0, known: [] };
+    if (!dataset || !states.includes(dataset.state)) return { dataset: null, added: 0, known: [], late: [] };
     const ids = files.map(({ name }) => fileIdOf(datasetId, name));
     const known = await this.#files.find({ _id: { $in: ids } }, { session }).toArray();
     const names = new Set(known.map(({ name }) => name));
-    const missing = files.filter(({ name }) => !names.has(name));
-    if (missing.length === 0) return { dataset, added: 0, known };
+    const unknown = files.filter(({ name }) => !names.has(name));
+    const missing = unknown.filter((file) => !isLate(file, dataset));
+    const late = unknown.filter((file) => isLate(file, dataset));
+    if (missing.length === 0) return { dataset, added: 0, known, late };
     const { totals } = dataset;
     const bytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const events = missing.reduce((sum, { events: own = 0 }) => sum + own, 0);
     if (totals.bytes + bytes > largestSum || totals.events + events > largestSum)
-      return { dataset, added: 0, known, isTooLarge: true };
+      return { dataset, added: 0, known, late, isTooLarge: true };
     const documents = missing.map((file, at) => documentOf(datasetId, totals.files + at, file, now));
     await this.#files.insertMany(documents, { session });
     const changed = await this.#datasets.findOneAndUpdate(
@@ -123,7 +129,7 @@ export class DatasetFilesRepository {
       },
       { session, returnDocument: 'after' },
     );
-    return { dataset: changed, added: missing.length, known };
+    return { dataset: changed, added: missing.length, known, late };
   }
 
   /** Files of a dataset by name, in no order. */
@@ -191,6 +197,11 @@ export class DatasetFilesRepository {
       ...page,
     });
   }
+}
+
+/** True for an output of a job that was created after the dataset was closed. */
+function isLate({ jobCreatedAt }: NewFile, { state, closedAt }: DatasetDocument): boolean {
+  return state === 'CLOSED' && !!jobCreatedAt && !!closedAt && jobCreatedAt > closedAt;
 }
 
 function documentOf(

@@ -4,12 +4,19 @@
 import type { Collection, Filter } from 'mongodb';
 import { jobIndex } from '../jobs/model/job.document.js';
 import { liveStates, terminalStates } from '../jobs/model/job-state.js';
-import type { JobDocument } from '../jobs/model/job.types.js';
+import type { JobDocument, OutputRefusal } from '../jobs/model/job.types.js';
 import { datasetKey } from '../jobs/model/new-job.js';
 import { type EndedWriter, endedWriterFields } from './output-entries.js';
 
 /** All look-up keys of datasets. */
 const anyKey = { $gte: 'd:', $lt: 'd;' };
+
+/** Outputs of a job that a dataset did not take. */
+export interface RefusedOutputs {
+  readonly jobId: string;
+  readonly datasetId: string;
+  readonly refusal: OutputRefusal;
+}
 
 /** Jobs that add to datasets. */
 export class DatasetJobs {
@@ -34,6 +41,19 @@ export class DatasetJobs {
   /** Id of a live job that may add to the dataset; undefined if there is none. */
   async live(datasetId: string): Promise<string | undefined> {
     return (await this.#ids({ lookup: datasetKey(datasetId), state: { $in: [...liveStates] } }, 1))[0];
+  }
+
+  /** Records that outputs of jobs were not added. */
+  async refused(outputs: readonly RefusedOutputs[]): Promise<void> {
+    if (outputs.length === 0) return;
+    const writes = outputs.map(({ jobId, datasetId, refusal }) => ({
+      updateOne: {
+        filter: { _id: jobId, state: { $in: [...terminalStates] } },
+        update: { $set: { 'payload.outputDatasets.$[one].refusal': refusal } },
+        arrayFilters: [{ 'one.datasetId': datasetId }],
+      },
+    }));
+    await this.#jobs.bulkWrite(writes, { ordered: false, writeConcern: { w: 'majority' } });
   }
 
   /** Removes the look-up keys of ended jobs whose outputs are added. */

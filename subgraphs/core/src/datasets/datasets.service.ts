@@ -23,6 +23,8 @@ export interface DatasetsOptions {
    * undefined if there is none.
    */
   readonly taskOf: (datasetId: string, use: 'READS' | 'ADDS') => Promise<string | undefined>;
+  /** A workflow or fleet that has not ended and will add outputs to the dataset, as text; undefined if there is none. */
+  readonly submitterOf: (datasetId: string) => Promise<string | undefined>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -129,15 +131,23 @@ export class DatasetsService {
   }
 
   async #isInUse(errors: InputErrors<EndDatasetCode>, { _id, name }: DatasetDocument): Promise<boolean> {
-    const { jobs, taskOf } = this.#options;
-    // Tasks come first: jobs that they create meanwhile are live, or have ended, when these are searched.
-    const task = await taskOf(_id, 'ADDS');
-    const job = task === undefined ? await jobs.live(_id) : undefined;
-    if (task === undefined && job === undefined) return false;
-    const user = task === undefined ? `job ${job}` : `task ${task}, not all of whose jobs exist yet,`;
+    const user = await this.#userOf(_id);
+    if (user === undefined) return false;
     const message = `datasetId: ${user} may still add outputs to dataset "${name}"; wait for its end, or cancel it`;
     errors.report('DATASET_IN_USE', ['datasetId'], message);
     return true;
+  }
+
+  /** Who may still add outputs to a dataset, as text; undefined for nobody. */
+  async #userOf(datasetId: string): Promise<string | undefined> {
+    const { jobs, taskOf, submitterOf } = this.#options;
+    // Jobs come last: those that the others create meanwhile are live, or have ended, when jobs are searched.
+    const task = await taskOf(datasetId, 'ADDS');
+    if (task !== undefined) return `task ${task}, not all of whose jobs exist yet,`;
+    const submitter = await submitterOf(datasetId);
+    if (submitter !== undefined) return submitter;
+    const job = await jobs.live(datasetId);
+    return job === undefined ? undefined : `job ${job}`;
   }
 
   /** Datasets by id, in the same order; null for those that the principal may not see. */

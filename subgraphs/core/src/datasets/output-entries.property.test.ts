@@ -22,6 +22,7 @@ const spec: fc.Arbitrary<Spec> = fc.record({
 const jobOf = ({ state, targets }: Spec, at: number): EndedWriter => ({
   _id: `job_${at}`,
   state,
+  createdAt: new Date(0),
   updatedAt: new Date(0),
   outputs: outputs.map((name) => ({
     name,

@@ -4,11 +4,15 @@ import type { JobDocument } from '../jobs/model/job.types.js';
 import type { NewFile } from './dataset-files.repository.js';
 
 /** Fields of a job that has ended and names datasets for its outputs. */
-export type EndedWriter = Pick<JobDocument, '_id' | 'state' | 'updatedAt' | 'outputs' | 'payload'>;
+export type EndedWriter = Pick<
+  JobDocument,
+  '_id' | 'state' | 'createdAt' | 'updatedAt' | 'outputs' | 'payload'
+>;
 
 /** Projection for {@link EndedWriter}. */
 export const endedWriterFields = {
   state: 1,
+  createdAt: 1,
   updatedAt: 1,
   outputs: 1,
   'payload.outputDatasets': 1,
@@ -21,7 +25,7 @@ export const endedWriterFields = {
  */
 export function entriesOf(jobs: readonly EndedWriter[]): ReadonlyMap<string, readonly NewFile[]> {
   const byDataset = new Map<string, NewFile[]>();
-  for (const { _id, state, updatedAt, outputs, payload } of jobs) {
+  for (const { _id, state, createdAt, updatedAt, outputs, payload } of jobs) {
     if (state !== 'FINISHED') continue;
     const { outputDatasets = [] } = payload;
     const named = new Map(outputDatasets.map(({ output, datasetId }) => [output, datasetId]));
@@ -42,9 +46,12 @@ export function entriesOf(jobs: readonly EndedWriter[]): ReadonlyMap<string, rea
         digest: `sha256:${sha256}`,
         metadata: [],
         jobId: _id,
+        jobCreatedAt: createdAt,
         replicas: [replica],
       };
-      byDataset.set(datasetId, [...(byDataset.get(datasetId) ?? []), file]);
+      const files = byDataset.get(datasetId);
+      if (files) files.push(file);
+      else byDataset.set(datasetId, [file]);
     }
   }
   return byDataset;

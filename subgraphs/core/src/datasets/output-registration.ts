@@ -9,14 +9,19 @@ import type { Logger } from '@rhizome/log';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
 import { isTerminal } from '../jobs/model/job-state.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
-import type { DatasetJobs } from './dataset-jobs.repository.js';
-import { type DatasetFilesRepository, filesAtOnce } from './dataset-files.repository.js';
+import type { DatasetJobs, RefusedOutputs } from './dataset-jobs.repository.js';
+import {
+  type Addition,
+  type DatasetFilesRepository,
+  filesAtOnce,
+  type NewFile,
+} from './dataset-files.repository.js';
 import { entriesOf } from './output-entries.js';
 
 /** Dependencies of {@link OutputRegistration}. */
 export interface OutputRegistrationOptions {
   readonly files: Pick<DatasetFilesRepository, 'add'>;
-  readonly jobs: Pick<DatasetJobs, 'ended' | 'unregistered' | 'registered'>;
+  readonly jobs: Pick<DatasetJobs, 'ended' | 'unregistered' | 'refused' | 'registered'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -59,15 +64,31 @@ export class OutputRegistration implements EventHandler {
     for (let start = 0; start < ids.length && signal?.aborted !== true; start += jobsAtOnce) {
       const ended = await jobs.ended(ids.slice(start, start + jobsAtOnce));
       if (ended.length === 0) continue;
+      const refused: RefusedOutputs[] = [];
       for (const [datasetId, entries] of entriesOf(ended))
         for (let from = 0; from < entries.length; from += filesAtOnce) {
           const some = entries.slice(from, from + filesAtOnce);
           // A dataset that was closed while a job was submitted takes its outputs nevertheless.
-          const { dataset, isTooLarge } = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
-          if (isTooLarge) log.warn({ datasetId, files: some.length }, 'outputs of a full dataset not added');
-          if (!dataset) log.warn({ datasetId, files: some.length }, 'outputs of a removed dataset not added');
+          const addition = await files.add(datasetId, some, ['OPEN', 'CLOSED'], clock.now());
+          refused.push(...refusalsOf(datasetId, some, addition));
         }
+      if (refused.length > 0) log.warn({ refused: refused.slice(0, 10) }, 'outputs not added to datasets');
+      await jobs.refused(refused);
       await jobs.registered(ended.map(({ _id }) => _id));
     }
   }
+}
+
+/** Outputs that were not added, by job. */
+function refusalsOf(
+  datasetId: string,
+  files: readonly NewFile[],
+  { dataset, known, late, isTooLarge }: Addition,
+): readonly RefusedOutputs[] {
+  const refuse = (some: readonly NewFile[], refusal: RefusedOutputs['refusal']): readonly RefusedOutputs[] =>
+    [...new Set(some.flatMap(({ jobId }) => jobId ?? []))].map((jobId) => ({ jobId, datasetId, refusal }));
+  if (!dataset) return refuse(files, 'DATASET_REMOVED');
+  const names = new Set([...known, ...late].map(({ name }) => name));
+  const left = isTooLarge ? files.filter(({ name }) => !names.has(name)) : [];
+  return [...refuse(late, 'DATASET_CLOSED'), ...refuse(left, 'DATASET_FULL')];
 }

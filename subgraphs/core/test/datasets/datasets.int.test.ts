@@ -286,6 +286,56 @@ describe('an output of a job', () => {
     await waitFor('the file', async () => (await read(datasetId))?.['fileCount'] === 1, limit);
   });
 
+  it('keeps its dataset open while a workflow is to submit the job', async () => {
+    const datasetId = await newDataset();
+    const { payload } = writing(datasetId) as { readonly payload: object };
+    const nodes = [
+      { name: 'a', requirements: { cores: 4096 }, payload: { command: 'true' } },
+      { name: 'b', payload, dependsOn: [{ node: 'a' }] },
+    ];
+    const text =
+      'mutation ($i: SubmitWorkflowInput!) { submitWorkflow(input: $i) { workflow { id } userErrors { path message } } }';
+    const input = { experiment: 'alpha', name: 'w', idempotencyKey: 'w', nodes };
+    const { submitWorkflow } = await core.ask(text, { i: input }, ada);
+    expect(submitWorkflow).toMatchObject({ userErrors: [] });
+    const workflowId = String(submitWorkflow?.['workflow']?.['id']);
+    for (const field of ['closeDataset', 'removeDataset'])
+      expect(await change(field, { datasetId })).toMatchObject({
+        userErrors: [{ code: 'DATASET_IN_USE', message: expect.stringContaining(workflowId) }],
+      });
+    await core.ask(
+      'mutation ($i: CancelWorkflowInput!) { cancelWorkflow(input: $i) { userErrors { message } } }',
+      { i: { workflowId } },
+      ada,
+    );
+    const state = async () =>
+      (await core.ask('query ($id: ID!) { workflow(id: $id) { state } }', { id: workflowId }, ada))[
+        'workflow'
+      ]?.['state'];
+    await waitFor('the end of the workflow', async () => String(await state()) === 'CANCELLED', limit);
+    expect(await change('closeDataset', { datasetId })).toMatchObject({ dataset: { state: 'CLOSED' } });
+  });
+
+  it('is not produced again for a dataset that is closed', async () => {
+    const datasetId = await newDataset();
+    const { jobs } = await submit(writing(datasetId, { requirements: { cores: 4096 } }));
+    const ids = [String((jobs as unknown as readonly Answer[])[0]?.['id'])];
+    await core.ask(
+      'mutation ($ids: [ID!]) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
+      { ids },
+      ada,
+    );
+    expect(await change('closeDataset', { datasetId })).toMatchObject({ dataset: { state: 'CLOSED' } });
+    const { retryJobs } = await core.ask(
+      'mutation ($ids: [ID!]) { retryJobs(input: { selection: { ids: $ids }, idempotencyKey: "again" }) { jobs { id } userErrors { code message } } }',
+      { ids },
+      ada,
+    );
+    expect(retryJobs).toMatchObject({
+      userErrors: [{ code: 'JOB_STATE_CONFLICT', message: expect.stringContaining(datasetId) }],
+    });
+  });
+
   it.each<[string, (datasetId: string) => object, Principal, readonly string[]]>([
     ['of another owner', writing, bob, ['jobs', '0', 'payload', 'outputDatasets', '0', 'datasetId']],
     [

@@ -44,6 +44,7 @@ function registration(killAfter = Infinity): OutputRegistration {
     jobs: {
       ended: (ids) => found.ended(ids),
       unregistered: (...wanted) => found.unregistered(...wanted),
+      refused: async (outputs) => written(await found.refused(outputs)),
       registered: async (done) => written(await found.registered(done)),
     },
     clock: systemClock,
@@ -51,7 +52,11 @@ function registration(killAfter = Infinity): OutputRegistration {
   });
 }
 
-async function dataset(name: string, state: DatasetDocument['state'] = 'OPEN'): Promise<string> {
+async function dataset(
+  name: string,
+  state: DatasetDocument['state'] = 'OPEN',
+  closedAt?: Date,
+): Promise<string> {
   const now = systemClock.now();
   const _id = `dataset_${name}`;
   await collection(db, datasetsCollection).insertOne({
@@ -59,6 +64,7 @@ async function dataset(name: string, state: DatasetDocument['state'] = 'OPEN'): 
     ...{ experiment: 'alpha', name, owner: 'ada', state, metadata: [] },
     totals: { files: 0, bytes: 0, events: 0 },
     digest: '',
+    ...(closedAt && { closedAt }),
   });
   return _id;
 }
@@ -113,6 +119,9 @@ const filesOf = async (datasetId: string) =>
   );
 const marked = async (ids: readonly string[]): Promise<number> =>
   jobs().countDocuments({ _id: { $in: [...ids] }, lookup: { $gte: 'd:', $lt: 'd;' } });
+
+const refusalsOf = async (_id: string) =>
+  (await jobs().findOne({ _id }))?.payload.outputDatasets?.map(({ refusal }) => refusal);
 
 async function expectEach(ids: readonly string[], id: string, output: string): Promise<void> {
   const files = await filesOf(id);
@@ -169,5 +178,19 @@ describe('OutputRegistration', () => {
     expect(await filesOf(datasets[0])).toEqual([]);
     await expectEach(ids, datasets[1], 'y');
     expect(await marked(ids)).toBe(0);
+    for (const id of ids) expect(await refusalsOf(id)).toEqual(['DATASET_REMOVED', undefined]);
+  });
+
+  it('adds to a closed dataset outputs of earlier jobs only, and says so in the others', async () => {
+    const late = [await dataset('late', 'CLOSED', new Date(0)), await dataset('late-open')] as const;
+    const early = [await dataset('early', 'CLOSED', new Date('2200-01-01')), late[1]] as const;
+    const [lateId = ''] = await ended('late', 1, late);
+    const [earlyId = ''] = await ended('early', 1, early);
+    await registration().handle(eventsOf([lateId, earlyId]), signal);
+    expect(await filesOf(late[0])).toEqual([]);
+    expect(await totalsOf(late[0])).toEqual({ files: 0, bytes: 0, events: 0 });
+    await expectEach([earlyId], early[0], 'x');
+    expect(await refusalsOf(lateId)).toEqual(['DATASET_CLOSED', undefined]);
+    expect(await refusalsOf(earlyId)).toEqual([undefined, undefined]);
   });
 });

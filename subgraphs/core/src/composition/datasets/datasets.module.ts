@@ -6,7 +6,7 @@ import type { DatasetServices } from '../../datasets/dataset-services.types.js';
 import { DatasetUpkeep } from '../../datasets/dataset-upkeep.js';
 import { type DatasetsOptions, DatasetsService } from '../../datasets/datasets.service.js';
 import { OutputRegistration } from '../../datasets/output-registration.js';
-import type { EventHandler } from '../../jobs/transitions/event-work.js';
+import { EventWork, type EventWorkOptions } from '../../jobs/transitions/event-work.js';
 import type { ExperimentFacts } from '../../jobs/ports.js';
 import type { LeaderWork } from '../../shared/leader-task.js';
 import { TaskFiles, type TaskFilesOptions } from '../../tasks/files/task-files.js';
@@ -18,7 +18,11 @@ export interface DatasetsModuleOptions {
   readonly storages: TaskFilesOptions['storages'];
   readonly experimentExists: (name: string) => Promise<boolean>;
   readonly taskOf: DatasetsOptions['taskOf'];
+  readonly submitterOf: DatasetsOptions['submitterOf'];
   readonly onReplicas: DatasetFilesOptions['onReplicas'];
+  /** Events of jobs. */
+  readonly stream: EventWorkOptions['stream'];
+  readonly consumers: EventWorkOptions['consumers'];
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -27,8 +31,6 @@ export interface DatasetsModuleOptions {
 
 /** Datasets with their background work. */
 export interface DatasetsModule extends DatasetServices {
-  /** Receives the events of jobs on the leader. */
-  readonly handler: EventHandler;
   /** Datasets as submits need them. */
   readonly facts: NonNullable<ExperimentFacts['datasets']>;
   /** Files for the jobs of tasks. */
@@ -41,18 +43,28 @@ export interface DatasetsModule extends DatasetServices {
 /** Creates the services. */
 export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
   const { stores, storages, experimentExists, taskOf, onReplicas, leader, clock, ids, log } = options;
+  const { submitterOf, stream, consumers } = options;
   const { datasets: repository, files: entries, jobs } = stores;
   const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
   const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
+  // With a position of its own: many outputs delay neither tasks nor workflows.
+  const events = new EventWork({
+    ...{ stream, consumers, leader, clock, log },
+    ...{ consumer: 'datasets', handlers: [outputs] },
+  });
   return {
     datasets: new DatasetsService({
-      ...{ datasets: repository, jobs, outputs, experimentExists, taskOf, clock, ids },
+      ...{ datasets: repository, jobs, outputs, experimentExists, taskOf, submitterOf, clock, ids },
     }),
     files: new DatasetFilesService({ datasets: repository, files: entries, storages, onReplicas, clock }),
-    handler: outputs,
     taskFiles: new TaskFiles({ datasets: repository, files: entries, storages }),
     facts: (datasetIds) => repository.findMany(datasetIds),
-    start: () => upkeep.start(),
-    stop: () => upkeep.stop(),
+    start() {
+      events.start();
+      upkeep.start();
+    },
+    async stop() {
+      await Promise.all([events.stop(), upkeep.stop()]);
+    },
   };
 }

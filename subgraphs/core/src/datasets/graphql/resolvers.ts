@@ -58,6 +58,7 @@ export const datasetResolvers: Pick<Resolvers, Types> = {
   DatasetFileConnection: connection,
   OutputDataset: {
     dataset: ({ datasetId }, _args, { loaders }) => loaders.load(datasetLoader, datasetId),
+    refusal: ({ refusal }) => refusal ?? null,
   },
   FileReplica: { storageName: ({ storage }) => storage ?? null },
 };

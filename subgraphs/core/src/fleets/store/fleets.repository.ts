@@ -141,6 +141,13 @@ export class FleetsRepository {
     const filter = { ...open, experiment, share };
     return (await this.#fleets.findOne(filter, { projection: { _id: 1 } })) !== null;
   }
+
+  /** Id of a fleet that has not ended and whose jobs add outputs to a dataset; undefined if there is none. */
+  async addingTo(datasetId: string): Promise<string | undefined> {
+    const filter = { ...open, 'template.payload.outputDatasets.datasetId': datasetId };
+    const options = { projection: { _id: 1 }, hint: 'state_idx' } as const;
+    return (await this.#fleets.findOne(filter as Filter<FleetDocument>, options))?._id;
+  }
 }
 
 function conditionOf(

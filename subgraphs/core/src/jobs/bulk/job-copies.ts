@@ -13,17 +13,18 @@ import type { Dependencies } from '../dependencies/dependencies.js';
 import { retryJobId } from '../model/job-ids.js';
 import { isCanary } from '../model/canary-owner.js';
 import { isTerminal } from '../model/job-state.js';
-import type { JobDocument } from '../model/job.types.js';
+import type { JobDocument, StoredPayload } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
-import type { JobAccess, QueueDirectory } from '../ports.js';
+import type { ExperimentDirectory, JobAccess, QueueDirectory } from '../ports.js';
 
 /** Dependencies of {@link JobCopies}. */
 export interface JobCopiesOptions {
   readonly jobs: JobsRepository;
   readonly classes: ClassesRepository;
   readonly queues: QueueDirectory;
+  readonly experiments: Pick<ExperimentDirectory, 'find'>;
   readonly dependencies: Dependencies;
   readonly checkpoints: Pick<JobProgressRepository, 'findMany' | 'insertNew'>;
   /** Reopens ended tasks whose jobs are retried. */
@@ -88,7 +89,30 @@ export class JobCopies {
         sources.delete(refusal.jobId);
         refused.push(refusal);
       }
+    for (const refusal of await this.#datasetRefusals([...sources.values()])) {
+      sources.delete(refusal.jobId);
+      refused.push(refusal);
+    }
     return sources;
+  }
+
+  /** Reasons why jobs cannot add outputs to their datasets again. */
+  async #datasetRefusals(sources: readonly JobDocument[]): Promise<readonly BulkRefusal[]> {
+    const writers = sources.filter(({ payload }) => payload.outputDatasets);
+    const open = new Set<string>();
+    for (const experiment of new Set(writers.map((job) => job.experiment))) {
+      const own = writers.filter((job) => job.experiment === experiment);
+      const ids = new Set(own.flatMap((job) => datasetsOf(job)));
+      const facts = await this.#options.experiments.find(experiment);
+      for (const { _id, state } of (await facts?.datasets?.([...ids])) ?? [])
+        if (state === 'OPEN') open.add(_id);
+    }
+    return writers.flatMap((job) => {
+      const missing = datasetsOf(job).find((id) => !open.has(id));
+      return missing === undefined
+        ? []
+        : [conflict(job, `it adds outputs to dataset "${missing}", which is not open any more`)];
+    });
   }
 
   /** Reasons why the changes cannot be made to some of the jobs. */
@@ -169,10 +193,11 @@ export class JobCopies {
         taskId !== undefined && taskIndex !== undefined && firsts.has(source._id)
           ? { id: taskId, index: taskIndex }
           : undefined;
+      const job = { ...source, ...changedJob(source, changesOf(bulk, source)) };
       return newJobDocument(
         {
-          ...source,
-          ...changedJob(source, changesOf(bulk, source)),
+          ...job,
+          payload: withoutRefusals(job.payload),
           id: copy(source._id),
           createdAt: bulk.createdAt,
           dependsOn,
@@ -242,6 +267,20 @@ export class JobCopies {
       sources.map(({ _id, taskId }) => ({ source: _id, copy: copy(_id), taskId })),
     );
   }
+}
+
+function datasetsOf({ payload: { outputDatasets = [] } }: Pick<JobDocument, 'payload'>): readonly string[] {
+  return outputDatasets.map(({ datasetId }) => datasetId);
+}
+
+/** The payload of a job whose outputs are not yet to be added. */
+function withoutRefusals(payload: StoredPayload): StoredPayload {
+  const { outputDatasets } = payload;
+  if (!outputDatasets) return payload;
+  return {
+    ...payload,
+    outputDatasets: outputDatasets.map(({ output, datasetId }) => ({ output, datasetId })),
+  };
 }
 
 /** Id of the copy of a job. */

@@ -22,6 +22,11 @@ export interface EventWorkOptions {
   readonly handlers: readonly EventHandler[];
   readonly clock: Clock;
   readonly log: Logger;
+  /**
+   * Name under which the position is stored; defaults to `core`. Handlers with a name of their own delay no
+   * others.
+   */
+  readonly consumer?: string;
   /** Delay after a failure before the stream is reopened, in milliseconds; defaults to 500. */
   readonly retryMs?: number;
   /**
@@ -31,18 +36,18 @@ export interface EventWorkOptions {
   readonly saveMs?: number;
 }
 
-const consumer = 'core';
-
 /**
  * Follows the event stream while this process leads: passes each batch to the handlers, then records the
  * position.
  */
 export class EventWork {
   readonly #options: EventWorkOptions;
+  readonly #consumer: string;
   readonly #task: LeaderTask;
 
   constructor(options: EventWorkOptions) {
     this.#options = options;
+    this.#consumer = options.consumer ?? 'core';
     this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal), options.log);
   }
 
@@ -71,7 +76,7 @@ export class EventWork {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { stream, consumers, handlers, clock, saveMs = 500 } = this.#options;
-    const after = await consumers.cursorOf(consumer);
+    const after = await consumers.cursorOf(this.#consumer);
     let recovered = after !== null;
     let savedAt = Number.NEGATIVE_INFINITY;
     let position: string | undefined;
@@ -85,11 +90,12 @@ export class EventWork {
       if (signal.aborted) return;
       position = cursor;
       if (clock.monotonicMs() - savedAt < saveMs) continue;
-      await consumers.save(consumer, position, clock.now());
+      await consumers.save(this.#consumer, position, clock.now());
       savedAt = clock.monotonicMs();
       position = undefined;
     }
-    if (position !== undefined && !signal.aborted) await consumers.save(consumer, position, clock.now());
+    if (position !== undefined && !signal.aborted)
+      await consumers.save(this.#consumer, position, clock.now());
   }
 
   async #recover(signal: AbortSignal): Promise<void> {
@@ -98,7 +104,7 @@ export class EventWork {
 
   /** Without a position, the handlers read the store once the stream is open. */
   async #forget(): Promise<void> {
-    await this.#options.consumers.forget(consumer);
+    await this.#options.consumers.forget(this.#consumer);
     this.#options.log.warn('event stream position expired, reading the store instead');
   }
 }

@@ -189,5 +189,11 @@ export const nodesCollection = defineCollection<NodeDocument>({
       keys: { workflowId: 1, label: 1, _id: 1 },
       why: 'nodes of a workflow by label, to which an edge of groups leads',
     },
+    {
+      name: 'outputDataset_idx',
+      keys: { 'job.payload.outputDatasets.datasetId': 1, state: 1, workflowId: 1 },
+      options: { partialFilterExpression: { 'job.payload.outputDatasets.datasetId': { $exists: true } } },
+      why: 'workflows that are still to add outputs to a dataset; most nodes name none',
+    },
   ],
 });

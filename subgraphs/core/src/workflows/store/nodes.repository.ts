@@ -255,6 +255,23 @@ export class NodesRepository {
     return keysetPage({ collection: this.#nodes, filter, order, projection: nodeFields, ...hint, ...page });
   }
 
+  /** Workflows with nodes that will add outputs to a dataset: some may have been given up. */
+  async addingTo(datasetId: string): Promise<readonly string[]> {
+    const found = this.#nodes.aggregate<{ readonly _id: string }>(
+      [
+        {
+          $match: {
+            'job.payload.outputDatasets.datasetId': datasetId,
+            state: { $in: ['WAITING', 'READY', 'SUBMITTED'] },
+          },
+        },
+        { $group: { _id: '$workflowId' } },
+      ],
+      { hint: 'outputDataset_idx', readConcern: { level: 'majority' } },
+    );
+    return (await found.toArray()).map(({ _id }) => _id);
+  }
+
   /** Nodes of a workflow in these states, in order, at most `limit`. */
   async inStates(
     workflowId: string,

@@ -201,6 +201,17 @@ export class WorkflowsRepository {
     return found !== null;
   }
 
+  /** Id of one of the workflows that has not ended; undefined if all have. */
+  async unended(ids: readonly string[]): Promise<string | undefined> {
+    if (ids.length === 0) return undefined;
+    const filter = { _id: { $in: [...ids] }, state: { $in: ['OPEN', ...activeStates] } } as const;
+    const found = await this.#workflows.findOne(filter as Filter<WorkflowDocument>, {
+      projection: { _id: 1 },
+      readConcern: { level: 'majority' },
+    });
+    return found?._id;
+  }
+
   /** Workflows in one of the states, in order. They are read in pages. */
   async *inStates(states: readonly WorkflowState[]): AsyncGenerator<WorkflowHead> {
     const options = {
