@@ -555,7 +555,7 @@ export type AwaitedFiles = {
   readonly __typename?: 'AwaitedFiles';
   /** Number of its files. */
   readonly fileCount: Scalars['Int']['output'];
-  /** Sentence such as `3 of 120 inputs of job 17 are not available yet`. */
+  /** Sentence such as `3 of 120 inputs of job 17 are not available yet; 2 other jobs wait, too`. */
   readonly summary: Scalars['String']['output'];
   /** Position of the job in the task. */
   readonly taskIndex: Scalars['Int']['output'];
@@ -10357,7 +10357,7 @@ export type TaskConnection = {
 /** Dataset whose files the jobs of a task process. */
 export type TaskDataset = {
   readonly __typename?: 'TaskDataset';
-  /** Files that the next job waits for; null if none is waited for. The jobs after it are created later, too. */
+  /** Files that the first job without them waits for; null if none is waited for. Jobs behind it are created, until 100 wait. */
   readonly awaited?: Maybe<AwaitedFiles>;
   /** Measure of a job. */
   readonly by: DatasetSplit;

@@ -189,11 +189,15 @@ function expansionOf(
   { stores, files, leader, processId: runnerId, clock, log, stepSize }: JobDomainOptions,
   dependencies: Dependencies,
   onComplete: (taskId: string) => Promise<void>,
+  control: TaskControl,
 ): Expansion {
   const { tasks, jobs, classes } = stores;
   const step = stepSize === undefined ? {} : { stepSize };
   return new Expansion({
     ...{ tasks, jobs, classes, dependencies, files, leader, onComplete, runnerId, clock, log, ...step },
+    abort: async (taskId, source) => {
+      await control.command('ABORT', taskId, source);
+    },
   });
 }
 
@@ -245,7 +249,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   };
   const { changes, runner } = bulkOf(options, dependencies, reopenTasks);
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
-  const expansion = expansionOf(options, dependencies, onComplete);
+  const expansion = expansionOf(options, dependencies, onComplete, control);
   const upkeep = upkeepOf(options, completion, scouting);
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
   const { stops, changeWork, ...commands } = taskControlOf(options, control, scouting, onComplete);

@@ -139,11 +139,15 @@ export class DatasetFilesRepository {
   }
 
   /**
-   * All files of a dataset, in the order of their positions.
-   * @param byKey those with a key, in the order of keys, then positions
+   * Files of a dataset at positions before `end`, in the order of their positions.
+   * @param wanted with `byKey`, those with a key, in the order of keys, then positions
    */
-  listed(datasetId: string, byKey: boolean): AsyncIterable<ListedFile> {
-    const filter = byKey ? { datasetId, key: { $exists: true } } : { datasetId };
+  listed(
+    datasetId: string,
+    { byKey, end }: { readonly byKey: boolean; readonly end: number },
+  ): AsyncIterable<ListedFile> {
+    const before = { datasetId, position: { $lt: end } };
+    const filter = byKey ? { ...before, key: { $exists: true } } : before;
     return this.#files.find<ListedFile>(filter, {
       projection: { _id: 0, position: 1, name: 1, sizeBytes: 1, events: 1, key: 1, 'replicas.location': 1 },
       sort: byKey ? { key: 1, position: 1 } : { position: 1 },

@@ -8,6 +8,8 @@ import type { DatasetsRepository } from './datasets.repository.js';
 export interface DatasetUpkeepOptions {
   readonly datasets: Pick<DatasetsRepository, 'removing' | 'drop'>;
   readonly files: Pick<DatasetFilesRepository, 'drop'>;
+  /** Id of a task that will read files of the dataset; undefined if there is none. */
+  readonly readingTask: (datasetId: string) => Promise<string | undefined>;
   readonly leader: LeaderWork;
   readonly log: Logger;
   /** Interval in milliseconds; defaults to 3000. */
@@ -41,8 +43,10 @@ export class DatasetUpkeep {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { datasets, files, log } = this.#options;
+    const { datasets, files, readingTask, log } = this.#options;
     for (const { _id } of await datasets.removing(datasetsAtOnce)) {
+      // It was submitted while the dataset was being removed: its jobs get their files first.
+      if ((await readingTask(_id)) !== undefined) continue;
       while (!signal.aborted && (await files.drop(_id, filesAtOnce)) > 0);
       if (signal.aborted) return;
       await datasets.drop(_id);

@@ -10,6 +10,7 @@ import { repeat, LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
+import type { CommandSource } from './control/task-control.js';
 import { nearTo } from './files/locality.js';
 import type { AwaitedFiles } from './files/task-dataset.types.js';
 import type { JobFiles, TaskFiles } from './files/task-files.js';
@@ -26,6 +27,8 @@ export interface ExpansionOptions {
   readonly leader: LeaderWork;
   /** Called when all jobs of a task exist, or its scouts; they may have ended by then. */
   readonly onComplete: (taskId: string) => Promise<void>;
+  /** Aborts a task. */
+  readonly abort: (taskId: string, source: CommandSource) => Promise<void>;
   /** Identifies this process among those that may expand a task. */
   readonly runnerId: string;
   readonly clock: Clock;
@@ -38,12 +41,19 @@ export interface ExpansionOptions {
 
 /** Result of a step. */
 interface Step {
-  /** All jobs with smaller positions exist. */
+  /** All jobs with smaller positions exist, or are awaited. */
   readonly upTo: number;
-  /** Set if the job at this position waits for files. */
-  readonly awaited?: AwaitedFiles;
+  /** Jobs of the step that wait for files. */
+  readonly awaited: readonly AwaitedFiles[];
 }
 
+/** A task whose jobs cannot be created, since files of its dataset are no longer recorded. */
+class FilesGone extends Error {}
+
+/** Most jobs that wait for their files while jobs behind them are created. */
+const mostGaps = 100;
+/** Author of the end of tasks whose files are gone. */
+const actor = 'system:datasets';
 /** Time after which files that a job waits for are checked again, in milliseconds. */
 const awaitMs = 10_000;
 /** Number of tasks that this process expands concurrently. */
@@ -111,19 +121,33 @@ export class Expansion {
     if (!task) return;
     const last = task.createUpTo ?? task.totalJobs;
     try {
-      let created = task.createdJobs;
-      while (created < last) {
+      let ahead = Math.max(task.createdJobs, task.dataset?.ahead ?? 0);
+      let gaps = await this.#filled(task);
+      let isRecorded = gaps.length === (task.dataset?.gaps ?? []).length;
+      for (let room = mostGaps - gaps.length; !isRecorded || (ahead < last && room > 0);) {
         if (this.#sweeps.stopping.aborted) return;
-        const { upTo, awaited } = await this.#step(task, created, Math.min(created + stepSize, last));
-        if (upTo === created && awaited) {
-          const nextAt = new Date(clock.now().getTime() + awaitMs);
-          return await tasks.awaitFiles(id, runnerId, { ...awaited, nextAt }, clock.now());
+        if (ahead < last && room > 0) {
+          const { upTo, awaited } = await this.#step(task, ahead, Math.min(ahead + stepSize, last), room);
+          ahead = upTo;
+          gaps = [...gaps, ...awaited];
+          room -= awaited.length;
         }
-        created = upTo;
-        const generation = await tasks.created(id, runnerId, created, created === last, clock.now());
+        const created = gaps[0]?.index ?? ahead;
+        const all = { isComplete: created === last, ahead, gaps };
+        const generation = await tasks.created(id, runnerId, created, all, clock.now());
         if (generation === null) return;
+        isRecorded = true;
         if (generation !== (task.generation ?? 0)) task = (await tasks.find([id]))[0] ?? task;
       }
+      const [first] = gaps;
+      if (first) {
+        const nextAt = new Date(clock.now().getTime() + awaitMs);
+        return await tasks.awaitFiles(id, runnerId, { ...first, nextAt }, clock.now());
+      }
+    } catch (error) {
+      if (!(error instanceof FilesGone)) throw error;
+      // The leader creates the jobs, which are then cancelled without files.
+      return await this.#options.abort(id, { by: actor, reason: error.message });
     } finally {
       await tasks.release(id, runnerId);
     }
@@ -135,17 +159,30 @@ export class Expansion {
     await onComplete(id);
   }
 
+  /** Creates jobs that waited for their files. @returns those that still wait */
+  async #filled(task: TaskDocument): Promise<readonly AwaitedFiles[]> {
+    const waiting: AwaitedFiles[] = [];
+    for (const { index } of task.dataset?.gaps ?? []) {
+      const { awaited } = await this.#step(task, index, index + 1, 1);
+      waiting.push(...awaited);
+    }
+    return waiting;
+  }
+
   /**
    * Creates the jobs from one position up to, but not including, another, or fewer of them if they have many
-   * files.
+   * files; jobs without their files are left out.
+   * @param room most jobs that may be left out: the step ends before the next
    */
-  async #step(task: TaskDocument, from: number, wanted: number): Promise<Step> {
+  async #step(task: TaskDocument, from: number, wanted: number, room: number): Promise<Step> {
     const { tasks, jobs, classes, dependencies, files, clock } = this.#options;
     const sets = task.hasParameters ? await tasks.sets(task._id, from, wanted - from) : undefined;
     if (sets && sets.length !== wanted - from)
       throw new Error(`task ${task._id}: parameter sets ${from} to ${wanted - 1} are not complete`);
     const read = task.dataset && sets ? await files.ofJobs(task, sets, from) : undefined;
-    const upTo = read ? from + read.jobs.length : wanted;
+    if (read?.areGone) throw new FilesGone('files of its dataset are no longer recorded: it was removed');
+    const awaited = (read?.awaited ?? []).slice(0, room);
+    const upTo = read?.awaited[room]?.index ?? (read ? from + read.jobs.length : wanted);
     const idAt = batchJobIds(task._id, task.createdAt);
     const parentsAt = (index: number): readonly string[] => {
       const own = sets?.[index - from]?.dependsOn ?? [];
@@ -154,7 +191,9 @@ export class Expansion {
         ...own.map((id) => (sibling.test(id) ? idAt(Number(id.slice(1))) : id)),
       ];
     };
-    const positions = Array.from({ length: upTo - from }, (_, offset) => from + offset);
+    const left = new Set(awaited.map(({ index }) => index));
+    const all = Array.from({ length: upTo - from }, (_, offset) => from + offset);
+    const positions = all.filter((index) => !left.has(index));
     const finished = await this.#finished(new Set(positions.flatMap(parentsAt)));
     const now = clock.now();
     const documents = positions.map((index) => {
@@ -167,7 +206,7 @@ export class Expansion {
       await classes.ensure(new Map(documents.map((job) => [job.classId, job.requirements])), now);
     await jobs.insertNew(documents);
     await dependencies.checkAgain(documents.flatMap(({ waitingFor }) => waitingFor));
-    return { upTo, ...(read?.awaited && { awaited: read.awaited }) };
+    return { upTo, awaited };
   }
 
   async #finished(parents: ReadonlySet<string>): Promise<ReadonlySet<string>> {

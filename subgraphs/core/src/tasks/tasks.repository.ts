@@ -13,7 +13,7 @@ import {
   openTaskStates,
   type TaskState,
 } from './task.document.js';
-import type { StoredTaskDataset } from './files/task-dataset.types.js';
+import type { AwaitedFiles, StoredTaskDataset } from './files/task-dataset.types.js';
 import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
 
 /** Time after which a runner that has not reported is replaced, in milliseconds. */
@@ -49,6 +49,15 @@ export interface TaskCriteria {
   readonly experiments?: readonly string[] | undefined;
   readonly owners?: readonly string[] | undefined;
   readonly states?: readonly TaskState[] | undefined;
+}
+
+/** Jobs of a task that exist. */
+export interface CreatedJobs {
+  /** True if all that the claim creates exist. */
+  readonly isComplete: boolean;
+  /** Position up to which all exist apart from the gaps. */
+  readonly ahead: number;
+  readonly gaps?: readonly AwaitedFiles[];
 }
 
 /** Tasks and their parameter sets. */
@@ -223,17 +232,18 @@ export class TasksRepository {
   }
 
   /**
-   * Records the number of existing jobs, and whether all that this claim creates exist. @returns the
+   * Records the number of jobs before the first that does not exist, and which others exist. @returns the
    * generation of the template; null if another process has the claim
    */
   async created(
     id: string,
     runnerId: string,
     createdJobs: number,
-    isComplete: boolean,
+    { isComplete, ahead, gaps = [] }: CreatedJobs,
     now: Date,
   ): Promise<number | null> {
     const until = new Date(now.getTime() + runnerMs);
+    const passed = gaps.length > 0 ? { 'dataset.ahead': ahead, 'dataset.gaps': gaps } : {};
     const hasAll = { $gte: [createdJobs, '$totalJobs'] };
     const completed = {
       $cond: [{ $and: [{ $eq: ['$state', 'EXPANDING'] }, hasAll] }, 'RUNNING', '$state'],
@@ -246,10 +256,17 @@ export class TasksRepository {
             createdJobs: { $max: ['$createdJobs', createdJobs] },
             revision: { $add: ['$revision', 1] },
             updatedAt: now,
+            ...passed,
             ...(isComplete ? { state: completed } : { 'runner.until': until }),
           },
         },
-        { $unset: ['dataset.awaited', ...(isComplete ? ['runner'] : [])] },
+        {
+          $unset: [
+            'dataset.awaited',
+            ...(gaps.length > 0 ? [] : ['dataset.ahead', 'dataset.gaps']),
+            ...(isComplete ? ['runner'] : []),
+          ],
+        },
       ],
       {
         projection: { generation: 1 },
@@ -260,7 +277,7 @@ export class TasksRepository {
     return found && (found.generation ?? 0);
   }
 
-  /** Records files that the next job waits for. */
+  /** Records files that the first job without them waits for. */
   async awaitFiles(
     id: string,
     runnerId: string,

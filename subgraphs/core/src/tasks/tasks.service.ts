@@ -143,7 +143,7 @@ export class TasksService {
     });
     if (!isDigestOf(reserved.digest, submitted, digest))
       return { refusals: [keyReused(spec.idempotencyKey)] };
-    return { task: await this.#create(owners, spec, { experiment, secretIds, plan }, reserved) };
+    return this.#create(owners, spec, { experiment, secretIds, plan }, reserved);
   }
 
   /** Tasks by id, one entry per id; null if it does not exist or the principal may not read it. */
@@ -270,7 +270,7 @@ export class TasksService {
     spec: TaskSpec,
     { experiment, secretIds, plan }: CreationFacts,
     reserved: { readonly batchId: string; readonly createdAt: Date },
-  ): Promise<TaskDocument> {
+  ): Promise<SubmitTaskResult> {
     const { tasks, classes, expansion, files, clock } = this.#options;
     const { template, parameterSets, count, dataset } = spec;
     const classOf = classifier(experiment);
@@ -284,8 +284,16 @@ export class TasksService {
     const totalJobs = plan?.jobs ?? parameterSets?.length ?? count ?? 0;
     const scouts = normaliseScouts(spec.scouts, totalJobs);
     const ownInputs = template.payload.inputs?.length ?? 0;
-    const sets = dataset ? files.sets(dataset, ownInputs) : parameterSets && storedSets(parameterSets);
+    const sets =
+      dataset && plan ? files.sets(dataset, ownInputs, plan) : parameterSets && storedSets(parameterSets);
     if (sets) await tasks.storeSets(reserved.batchId, sets, clock.now());
+    // Otherwise, the sets may not be complete. Files are kept as soon as the task exists.
+    if (dataset && !(await files.isClosed(dataset.datasetId)))
+      return {
+        refusals: [
+          refusalOf('INVALID_VALUE', ['jobs', 'dataset', 'datasetId'], dataset.datasetId, 'a closed dataset'),
+        ],
+      };
     const task = await tasks.create({
       _id: reserved.batchId,
       schemaVersion: taskSchemaVersion,
@@ -317,7 +325,7 @@ export class TasksService {
       ...(spec.failureLimit && { failureLimit: normaliseFailureLimit(spec.failureLimit) }),
     });
     expansion.begin(task._id);
-    return task;
+    return { task };
   }
 }
 

@@ -85,6 +85,8 @@ async function jobsOf(answer: Answer): Promise<readonly Job[]> {
   return task['jobs']?.['nodes'] as unknown as readonly Job[];
 }
 
+const indicesOf = (task: Answer): readonly number[] =>
+  (task['jobs']?.['nodes'] as unknown as readonly Job[]).map(({ taskIndex }) => taskIndex);
 const sizesOf = (jobs: readonly Job[]): readonly number[] => jobs.map(({ payload }) => payload.inputs.length);
 const locationsOf = (jobs: readonly Job[]): readonly string[] =>
   jobs.flatMap(({ payload }) => payload.inputs.map(({ location }) => location));
@@ -190,6 +192,9 @@ describe('submitTask with a dataset', () => {
         },
       },
     });
+    // The job behind it does not wait.
+    await waitFor('the third job', async () => indicesOf(await read(id)).includes(2), limit);
+    expect([...indicesOf(await read(id))].sort()).toEqual([0, 2]);
     for (const [field, of] of [
       ['removeDataset', datasetId],
       ['closeDataset', target],
@@ -201,6 +206,7 @@ describe('submitTask with a dataset', () => {
     await change('setDatasetReplicas', { datasetId, replicas: [copy] }, 'files { name }');
     const jobs = await jobsOf(answer);
     expect(sizesOf(jobs)).toEqual([2, 2, 2]);
+    expect(new Set(locationsOf(jobs)).size).toBe(6);
     expect((await read(id))['dataset']).toMatchObject({ awaited: null });
   });
 

@@ -46,7 +46,10 @@ export function datasetsModule(options: DatasetsModuleOptions): DatasetsModule {
   const { submitterOf, stream, consumers } = options;
   const { datasets: repository, files: entries, jobs } = stores;
   const outputs = new OutputRegistration({ files: entries, jobs, clock, log });
-  const upkeep = new DatasetUpkeep({ datasets: repository, files: entries, leader, log });
+  const upkeep = new DatasetUpkeep({
+    ...{ datasets: repository, files: entries, leader, log },
+    readingTask: (datasetId) => taskOf(datasetId, 'READS'),
+  });
   // With a position of its own: many outputs delay neither tasks nor workflows.
   const events = new EventWork({
     ...{ stream, consumers, leader, clock, log },

@@ -27,7 +27,7 @@ export interface FileRange {
   readonly key?: string;
 }
 
-/** The first job that cannot be created yet. */
+/** A job that cannot be created yet. */
 export interface AwaitedFiles {
   /** Position of the job. */
   readonly index: number;
@@ -45,7 +45,11 @@ export interface StoredTaskDataset {
   readonly files: number;
   /** Weight of the preference for queues near the files; absent for none. */
   readonly localityWeight?: number;
-  /** Absent if nothing is waited for. */
+  /** Position up to which all jobs exist apart from {@link gaps}; absent if no job was passed over. */
+  readonly ahead?: number;
+  /** Jobs before {@link ahead} that wait for their files, in order; absent for none. */
+  readonly gaps?: readonly AwaitedFiles[];
+  /** The first job that waits; absent if nothing is waited for. */
   readonly awaited?: AwaitedFiles & {
     /** Time at which the files are checked next. */
     readonly nextAt: Date;

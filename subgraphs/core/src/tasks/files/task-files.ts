@@ -29,6 +29,8 @@ export type SitedStorage = StorageFacts & Pick<StorageDocument, 'site'>;
 
 /** Jobs of a task that processes a dataset. */
 export interface DatasetPlan {
+  /** Files that were in the dataset: later ones are left out. */
+  readonly end: number;
   readonly jobs: number;
   readonly files: number;
 }
@@ -41,10 +43,14 @@ export interface JobFiles {
   readonly sites: readonly string[];
 }
 
-/** Files of consecutive jobs, up to the first whose files are not available. */
+/** Files of consecutive jobs. */
 export interface FilesOfJobs {
-  readonly jobs: readonly JobFiles[];
-  readonly awaited?: AwaitedFiles;
+  /** Files of each job; undefined for one that is awaited. */
+  readonly jobs: readonly (JobFiles | undefined)[];
+  /** Jobs whose files are not available, in order. */
+  readonly awaited: readonly AwaitedFiles[];
+  /** True if files are no longer recorded: their dataset was removed. */
+  readonly areGone?: true;
 }
 
 /** Most jobs of a task. */
@@ -88,7 +94,10 @@ export class TaskFiles {
     const rule = ruleOf(spec, caller.ownInputs);
     let jobs = 0;
     let files = 0;
-    const listed = readable.checked(this.#options.files.listed(dataset._id, rule.by === 'KEY'));
+    const end = dataset.totals.files;
+    const listed = readable.checked(
+      this.#options.files.listed(dataset._id, { byKey: rule.by === 'KEY', end }),
+    );
     for await (const range of fileRanges(listed, rule)) {
       jobs += 1;
       files += range.files;
@@ -105,19 +114,28 @@ export class TaskFiles {
         'KEY',
         `another division: only ${files} of ${dataset.totals.files} files have a key`,
       );
-    return errors.isEmpty ? { jobs, files } : undefined;
+    return errors.isEmpty ? { jobs, files, end } : undefined;
   }
 
   /** Parameter sets of the jobs, each with its range of files. */
-  async *sets(spec: TaskDatasetSpec, ownInputs: number): AsyncGenerator<StoredParameterSet> {
+  async *sets(
+    spec: TaskDatasetSpec,
+    ownInputs: number,
+    { end }: Pick<DatasetPlan, 'end'>,
+  ): AsyncGenerator<StoredParameterSet> {
     const rule = ruleOf(spec, ownInputs);
     let jobs = 0;
-    const listed = this.#options.files.listed(spec.datasetId, rule.by === 'KEY');
+    const listed = this.#options.files.listed(spec.datasetId, { byKey: rule.by === 'KEY', end });
     for await (const files of fileRanges(listed, rule)) {
       yield { parameters: {}, files };
       jobs += 1;
       if (jobs >= (spec.maxJobs ?? mostJobs)) return;
     }
+  }
+
+  /** True if a dataset is as it was planned: its files are recorded. */
+  async isClosed(datasetId: string): Promise<boolean> {
+    return (await this.#options.datasets.find(datasetId))?.state === 'CLOSED';
   }
 
   /**
@@ -132,24 +150,21 @@ export class TaskFiles {
     const { datasetId = '', localityWeight } = dataset ?? {};
     const ranges = rangesTogether(sets);
     // The jobs will not run: they need no files.
-    if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [])) };
+    if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [])), awaited: [] };
     const storages = await this.#options.storages(experiment);
     const sites = new Map(localityWeight === undefined ? [] : storages.map(({ _id, site }) => [_id, site]));
-    const jobs: JobFiles[] = [];
+    const jobs: (JobFiles | undefined)[] = [];
+    const awaited: AwaitedFiles[] = [];
     for (const [at, found] of (await this.#read(datasetId, ranges)).entries()) {
       const range = ranges[at] as FileRange;
+      if (found.length < range.files) return { jobs: [], awaited: [], areGone: true };
       const files = found.map((file) => readableBy({ experiment, owner }, file, storages));
       const unavailable = range.files - files.filter(isAvailable).length;
-      if (unavailable > 0) return { jobs, awaited: { index: first + at, files: range.files, unavailable } };
-      jobs.push(
-        filesOf(
-          range,
-          files,
-          nearSites(files, (storage) => sites.get(storage)),
-        ),
-      );
+      if (unavailable > 0) awaited.push({ index: first + at, files: range.files, unavailable });
+      const near = nearSites(files, (storage) => sites.get(storage));
+      jobs.push(unavailable > 0 ? undefined : filesOf(range, files, near));
     }
-    return { jobs };
+    return { jobs, awaited };
   }
 
   /** Files of ranges, in order. Ranges without keys follow one another, and are read together. */

@@ -83,14 +83,15 @@ export const taskResolvers: Pick<
     perJob: ({ perJob }) => perJob ?? null,
     fileCount: ({ files }) => files,
     localityWeight: ({ localityWeight }) => localityWeight ?? 0,
-    awaited: ({ awaited }) => awaited ?? null,
+    awaited: ({ awaited, gaps = [] }) => (awaited ? { ...awaited, others: gaps.length - 1 } : null),
   },
   AwaitedFiles: {
     taskIndex: ({ index }) => index,
     fileCount: ({ files }) => files,
     unavailableCount: ({ unavailable }) => unavailable,
-    summary: ({ index, files, unavailable }) =>
-      `${unavailable} of ${plural(files, 'input')} of job ${index} ${unavailable === 1 ? 'is' : 'are'} not available yet`,
+    summary: ({ index, files, unavailable, others }) =>
+      `${unavailable} of ${plural(files, 'input')} of job ${index} ${unavailable === 1 ? 'is' : 'are'} not available yet` +
+      (others > 0 ? `; ${plural(others, 'other job')} ${others === 1 ? 'waits' : 'wait'}, too` : ''),
   },
   TaskProgress: {
     counts: ({ states }) => countsOf(states),

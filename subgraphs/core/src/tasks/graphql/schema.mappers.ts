@@ -10,4 +10,7 @@ export type TaskCommandMapper = StoredTaskCommand;
 export type TaskCommandEffectMapper = TaskCommandEffect;
 export type TaskProgressMapper = TaskProgressFacts;
 export type TaskDatasetMapper = StoredTaskDataset;
-export type AwaitedFilesMapper = AwaitedFiles;
+export type AwaitedFilesMapper = AwaitedFiles & {
+  /** Number of other jobs that wait for their files. */
+  readonly others: number;
+};
