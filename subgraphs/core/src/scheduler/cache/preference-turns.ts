@@ -6,7 +6,7 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 
 /** Most classes of a pass whose preferences may distinguish workers of one shape. */
 const maxHostClasses = 16;
-/** Most that a pass evaluates, in units of {@link EvaluationBudget}: about 20 ms. */
+/** Most that a pass evaluates, in units of {@link EvaluationBudget}: 20 ms, or 80 ms if all fail. */
 const costOfPass = 20_000;
 
 /** Part of its evaluations that a pass has left; one unit is about one comparison. */

@@ -272,6 +272,20 @@ describe('explainPending', () => {
     expect(explain({ cores: 16 }).preferences).toEqual([]);
   });
 
+  it('estimates how many of very many workers meet a preference that distinguishes them', () => {
+    hosts(2500, 'queue_1', []);
+    const preferences = [
+      { expression: 'worker.host.endsWith("0") && queue.name != "second"', weight: 2 },
+      { expression: 'queue.name != "second"', weight: 1 },
+    ];
+    const [byHost, byQueue] = explain({ preferences }).preferences;
+    expect(byQueue).toMatchObject({ workersThatMeet: 2500, isEstimated: false });
+    expect(byHost).toMatchObject({ isEstimated: true });
+    // A tenth of the hosts has such a name.
+    expect(byHost?.workersThatMeet).toBeGreaterThan(200);
+    expect(byHost?.workersThatMeet).toBeLessThan(300);
+  });
+
   it('counts workers with free capacity by the ledger', () => {
     hosts(2, 'queue_1', [{}]);
     ledger.add(anEntry({ workerId: 'worker_1', deviceIds: ['worker_1-0'] }));
