@@ -163,9 +163,16 @@ export class WorkflowSeals {
     errors: SealErrors,
   ): Promise<void> {
     const { pieces, nodes } = this.#options;
+    const known = new Map<string, boolean>();
     const sources: FileSources = {
       outputsOf: (names) => nodes.outputsOf(_id, names),
-      hasOutput: (label, output) => nodes.hasOutput(_id, label, output),
+      // Many readers may read from one label, whose nodes are searched for the output.
+      hasOutput: async (label, output) => {
+        const key = `${label}\n${output}`;
+        const found = known.get(key) ?? (await nodes.hasOutput(_id, label, output));
+        known.set(key, found);
+        return found;
+      },
     };
     for await (const needs of pieces.pieces(_id, 'FILES', { from: 0, to: parts.length - 1 })) {
       if (errors.all.length >= maxErrors) return;
