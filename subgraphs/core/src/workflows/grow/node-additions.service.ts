@@ -114,9 +114,8 @@ export class NodeAdditions {
     const prepared = await this.#prepared(principal, running, nodes, errors);
     if (!prepared) return refused(errors);
     const { added, classes, ...call } = prepared;
-    const { clock, quota } = this.#options;
-    const { experiment, owner, _id: workflowId } = running.workflow;
-    await quota.charge(experiment, owner, { jobs: call.nodes, bytes: call.bytes });
+    const { clock } = this.#options;
+    const { _id: workflowId } = running.workflow;
     const { run, attempt, node } = running;
     const stored = { workflowId, by: node.index, run, attempt, digest };
     await this.#options.classes.ensure(classes, clock.now());
@@ -210,15 +209,16 @@ export class NodeAdditions {
     await checkFileNeeds(fileNeeds(nodes, noLabels), plan, { ...own, outputsOf }, errors);
   }
 
-  /** Records a call in the workflow, if its limits permit it and the node still runs. */
+  /** Records a call in the workflow, if limits permit it and the node still runs. @throws LIMIT_EXCEEDED */
   async #record(
     { attempt: held }: Principal,
     { workflow: { _id }, ...running }: Running,
     { call, names }: { readonly call: StoredAddedCall; readonly names: readonly string[] },
     errors: Errors,
   ): Promise<void> {
-    const { journal, nodes } = this.#options;
+    const { journal, nodes, quota } = this.#options;
     let found: Errors = errors;
+    let isCharged = false;
     /** Digests of calls that are known to have other names. */
     const distinct = new Set<string>();
     await journal.change(_id, async (workflow) => {
@@ -242,7 +242,11 @@ export class NodeAdditions {
         found.report('FENCE_STALE', [], `A later attempt of node ${JSON.stringify(node.name)} has begun.`);
       else checkTotals(workflow, { node, ...change }, found);
       if (found.isEmpty) await this.#checkNames(_id, { running, calls, call, names, distinct }, found);
-      return found.isEmpty && change ? { patch: { additions: change.additions } } : undefined;
+      if (!found.isEmpty || !change) return undefined;
+      const { experiment, owner } = workflow;
+      if (!isCharged) await quota.charge(experiment, owner, { jobs: call.nodes, bytes: call.bytes });
+      isCharged = true;
+      return { patch: { additions: change.additions } };
     });
     errors.addAll(found);
   }
