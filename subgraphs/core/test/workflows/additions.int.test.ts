@@ -174,7 +174,7 @@ describe('addWorkflowNodes', () => {
   it('retries added nodes, but no node that has added some; a clone has only submitted ones', async () => {
     const workflow = await submit('redo', [growing('redo')]);
     const job = await started('redo');
-    await add(job, 'k', [node('a'), node('b', after('a'))]);
+    await add(job, 'k', [node('a', { label: 'only-added' }), node('b', after('a'))]);
     await worker.finish([job]);
     await work(workflow, 'FAILED', ['redo/a']);
     expect(await workflow.nodes()).toEqual({ redo: 'SUCCEEDED', 'redo/a': 'FAILED', 'redo/b': 'SKIPPED' });
@@ -184,6 +184,16 @@ describe('addWorkflowNodes', () => {
     ]);
     expect(codesOf(await workflow.command('retryWorkflow'))).toEqual([]);
     await work(workflow, 'SUCCEEDED');
+    const ofAdded = {
+      workflowId: workflow.id,
+      idempotencyKey: 'added',
+      nodeLabels: [{ label: 'only-added' }],
+    };
+    const unknown = await core.ask(
+      'mutation ($i: CloneWorkflowInput!) { cloneWorkflow(input: $i) { userErrors { code } } }',
+      { i: ofAdded },
+    );
+    expect(codesOf(unknown['cloneWorkflow'] as Answer)).toEqual(['LABEL_NOT_FOUND']);
     const { cloneWorkflow } = await core.ask(
       'mutation ($i: CloneWorkflowInput!) { cloneWorkflow(input: $i) { workflow { id counts { total } } userErrors { message } } }',
       { i: { workflowId: workflow.id, idempotencyKey: 'redo' } },

@@ -1,16 +1,19 @@
 /** Clones of workflows, and retries with another program, by two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { testPrincipal } from '@rhizome/testkit';
+import { type TestDatabase, testPrincipal } from '@rhizome/testkit';
+import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import { type Answer, lastingLeases, seed, startCore, type TestCore } from '../support/core.fixture.js';
 import { after, Crew, node, TestWorkflow } from '../support/workflows.fixture.js';
 
 let core: TestCore;
 let second: TestCore;
 let crew: Crew;
+let db: TestDatabase;
 
 beforeAll(async () => {
   const first = await startCore();
   core = first;
+  db = first.db;
   await seed(core, lastingLeases);
   second = await startCore({ db: first.db });
   crew = await Crew.join([core, second], 'crew');
@@ -120,6 +123,16 @@ describe('cloneWorkflow', () => {
     expect(await changed('odd', { queue: 'small', cores: 3 })).toMatchObject({
       userErrors: [{ code: 'QUEUE_LIMIT_EXCEEDED', message: expect.stringContaining('Node "odd-a"') }],
     });
+  });
+
+  it('belongs to an owner who clones what a service submitted for her, without her consent for it', async () => {
+    const source = await submit('served', [node('served-a')]);
+    await crew.work(source, 'SUCCEEDED');
+    const stored = db.collection<WorkflowDocument>(workflowsCollection.name);
+    await stored.updateOne({ _id: source.id }, { $set: { submittedBy: 'experiment:alpha' } });
+    const cloned = cloneOf(await clone(source, { idempotencyKey: 'served' }));
+    expect(await stored.findOne({ _id: cloned.id })).not.toHaveProperty('submittedBy');
+    await crew.work(cloned, 'SUCCEEDED');
   });
 
   it('refuses those who may not run jobs of the owner', async () => {

@@ -1,5 +1,5 @@
 /** Clones workflows: the same graph with the same jobs, all of which wait. */
-import type { Principal } from '@rhizome/authz';
+import { owns, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf } from '@rhizome/digest';
 import { type InputError, InputErrors } from '@rhizome/errors';
@@ -83,9 +83,11 @@ export class WorkflowClones {
     const errors: CloneErrors = new InputErrors();
     const { workflowId: id, idempotencyKey, ...changes } = spec;
     const found = await workflows.find(id);
-    const source = changeable(errors, principal, 'task:submit', { id, workflow: found }, access);
-    if (!source) return refused(errors);
-    checkClone(source, spec, errors);
+    const allowed = changeable(errors, principal, 'task:submit', { id, workflow: found }, access);
+    if (!allowed) return refused(errors);
+    const source = submittedFor(principal, allowed);
+    const size = await this.#submitted(source);
+    checkClone(size, spec, errors);
     if (!errors.isEmpty) return refused(errors);
     const digest = digestOf({ id, ...changes });
     const key = storedKey('workflowClone', source.experiment, principal.subject, idempotencyKey);
@@ -95,9 +97,8 @@ export class WorkflowClones {
       return reused(idempotencyKey, reserved.digest === digest);
     if (known && known.state !== 'OPEN') return { workflow: known, warnings: [], userErrors: [] };
     const labels = new LabelChanges(spec.nodeLabels ?? []);
-    const kinds = await this.#check(source, labels, reserved !== null, errors);
+    const kinds = await this.#check(size, labels, reserved !== null, errors);
     if (!errors.isEmpty) return refused(errors);
-    const size = await this.#submitted(source);
     const { nodes: jobs, bytes = 0, experiment, owner } = size;
     if (!reserved) await this.#options.quota.charge(experiment, owner, { jobs, bytes });
     reserved ??= await submissions.reserve({
@@ -133,15 +134,15 @@ export class WorkflowClones {
 
   /** Checks what may have changed since the workflow was submitted. A repeated clone goes on. */
   async #check(
-    { _id, experiment: name, share, ...owners }: WorkflowDocument,
+    { _id, experiment: name, share, nodes: count, ...owners }: WorkflowDocument,
     labels: LabelChanges,
     isRepeated: boolean,
     errors: CloneErrors,
   ): Promise<{ readonly first: readonly NodeKind[]; readonly count: number }> {
     const { experiments, consents, nodes } = this.#options;
     const first: NodeKind[] = [];
-    let count = 0;
-    if (isRepeated) return { first, count };
+    let found = 0;
+    if (isRepeated) return { first, count: found };
     const experiment = await experiments.find(name);
     if (!experiment?.shares.includes(share))
       errors.report('SHARE_NOT_FOUND', ['workflowId'], `Share "${share}" of the workflow not found.`);
@@ -149,15 +150,15 @@ export class WorkflowClones {
     if (missing) errors.report('CONSENT_MISSING', ['workflowId'], missing.message);
     const queues = boundsOnce(this.#options.queues);
     await this.#checkQueues(labels, name, errors);
-    for await (const { label, node, ...job } of nodes.kindsByLabel(_id)) {
+    for await (const { label, node, ...job } of nodes.kindsByLabel(_id, count)) {
       if (errors.all.length >= maxErrors) break;
       const { requirements } = labels.of(label, job);
-      count += 1;
+      found += 1;
       if (first.length < maxWarned) first.push({ node, requirements });
       const over = await exceededLimit(queues, requirements);
       if (over) errors.report('QUEUE_LIMIT_EXCEEDED', ['workflowId'], limitText(node, over, 'would require'));
     }
-    return { first, count };
+    return { first, count: found };
   }
 
   async #checkQueues(labels: LabelChanges, experiment: string, errors: CloneErrors): Promise<void> {
@@ -199,6 +200,12 @@ export class WorkflowClones {
     );
     return changed?.workflow ?? null;
   }
+}
+
+/** Owners submit clones themselves, also of what a service has submitted for them. */
+function submittedFor(principal: Principal, workflow: WorkflowDocument): WorkflowDocument {
+  const { submittedBy: _service, ...own } = workflow;
+  return owns(principal, workflow.owner) ? own : workflow;
 }
 
 function documentOf(

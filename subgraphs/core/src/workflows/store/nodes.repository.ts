@@ -145,9 +145,10 @@ export class NodesRepository {
     return found.map(({ name, job: { requirements } }) => ({ node: { name }, requirements }));
   }
 
-  /** Requirement classes of the nodes with each label, each with one of the nodes. */
+  /** Requirement classes of the first nodes with each label, each with one of the nodes. */
   async *kindsByLabel(
     workflowId: string,
+    count: number,
   ): AsyncGenerator<NodeRequirements & { readonly label: string; readonly classId: string }> {
     const first = { name: { $first: '$name' }, requirements: { $first: '$job.requirements' } };
     const found = this.#nodes.aggregate<{
@@ -155,7 +156,7 @@ export class NodesRepository {
       readonly name: string;
       readonly requirements: StoredRequirements;
     }>([
-      { $match: { _id: rangeOf(workflowId) } },
+      { $match: { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } } },
       { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
     ]);
     for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
