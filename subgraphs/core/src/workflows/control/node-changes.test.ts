@@ -7,6 +7,28 @@ import { type NodeChangeCode, NodeChanges } from './node-changes.js';
 const common = { cores: 1, diskMiB: 1, walltimeSeconds: 60, network: false };
 
 describe('NodeChanges', () => {
+  it('refuses a program that is too large for the nodes which it would be stored in', async () => {
+    const changes = new NodeChanges({
+      nodes: { classes: async () => new Map(), environments: async function* () {} },
+      classes: { ensure: async () => undefined },
+      queues: {
+        ...{ idOf: async () => null, boundsOf: async () => ({}), admitting: () => [] },
+        admitted: async (names) => new Set(names),
+      },
+      clock: systemClock,
+    });
+    const change = async (count: number): Promise<readonly string[]> => {
+      const errors = new InputErrors<NodeChangeCode>();
+      const workflow = { _id: 'workflow_1' } as WorkflowDocument;
+      const environment = [{ name: 'LIST', value: 'x'.repeat(100_000) }];
+      const nodes = Array.from({ length: count }, (_, at) => at);
+      await changes.of(workflow, nodes, { payload: { environment } }, errors);
+      return errors.all.map(({ message }) => message);
+    };
+    expect(await change(2000)).toEqual([]);
+    expect(await change(3000)).toEqual([expect.stringContaining('must be at most 268435456')]);
+  });
+
   it('reads the limits of a queue once for all kinds of requirements', async () => {
     const kinds = [1000, 2000, 5000].map(
       (memoryMiB, at) =>

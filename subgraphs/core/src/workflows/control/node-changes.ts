@@ -17,7 +17,7 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { ChangedClass, ChangedNodes } from '../model/workflow.types.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import { boundsOnce, exceededLimit, limitText } from '../submit/placement.js';
-import { maxErrors, nodeText } from '../submit/workflow-input.js';
+import { maxErrors, maxStoredBytes, nodeText } from '../submit/workflow-input.js';
 
 /** Dependencies of {@link NodeChanges}. */
 export interface NodeChangesOptions {
@@ -70,6 +70,12 @@ export class NodeChanges {
     errors: ChangeErrors,
   ): Promise<ChangedNodes | undefined> {
     const { classes, clock } = this.#options;
+    const stored = nodes.length * Buffer.byteLength(JSON.stringify(payload ?? {}));
+    if (payload && stored > maxStoredBytes) {
+      const text = `payload: ${nodes.length} nodes would get ${stored} bytes of payloads; must be at most ${maxStoredBytes}; name fewer nodes`;
+      errors.report('INVALID_VALUE', ['payload'], text);
+      return undefined;
+    }
     if (payload?.environment) await this.#checkEnvironments(_id, nodes, payload, errors);
     const queues = boundsOnce(this.#options.queues);
     const before = await this.#options.nodes.classes(_id, nodes, maxClasses + 1);
