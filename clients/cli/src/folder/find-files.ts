@@ -117,7 +117,7 @@ class Search {
         this.#problems.push(`${shown} is no file, folder or link`);
         return;
       }
-      const secret = this.#allowed.has(path) ? undefined : secretByPath(path);
+      const secret = this.#allowed.has(path) ? undefined : secretByPath(path, this.#root);
       if (secret !== undefined) this.#problems.push(secretText(path, secret));
       this.#files.push({
         ...{ path, place, sizeBytes: found.size, modifiedMs: found.mtimeMs, inode: found.ino },

@@ -103,10 +103,10 @@ describe('packFolder', () => {
   it('packs equal folders alike, and keeps most parts when a file is added', async () => {
     const content = (name: number): Buffer => createHash('sha512').update(String(name)).digest();
     for (let at = 0; at < 150; at += 1)
-      await write(`f${at}`, Buffer.concat(Array.from({ length: 1200 }, () => content(at))));
+      await write(`file${at}`, Buffer.concat(Array.from({ length: 1200 }, () => content(at))));
     const before = await pack();
     expect((await pack()).manifest).toEqual(before.manifest);
-    await write('f123a', 'one more');
+    await write('file123a', 'one more');
     const known = new Set(before.parts.map(({ sha256 }) => sha256));
     const added = (await pack()).parts.filter(({ sha256 }) => !known.has(sha256));
     expect(before.parts.length).toBeGreaterThan(4);
@@ -152,5 +152,21 @@ describe('packFolder', () => {
       for (const part of packed.parts) for await (const _ of bytesOf(part)) continue;
     };
     await expect(reading()).rejects.toThrow('"a" changed meanwhile');
+  });
+
+  it('refuses, before it reads them, files whose paths are too long together', async () => {
+    const path = `${'n'.repeat(250)}/${'m'.repeat(100)}`;
+    const files = Array.from({ length: 80_000 }, (_, at) => ({
+      ...{
+        path: `${path}${at}`,
+        place: '/nowhere',
+        sizeBytes: 1,
+        modifiedMs: 0,
+        inode: 0,
+        isExecutable: false,
+      },
+    }));
+    const packing = packFolder({ ...(await find()), files }, { signal });
+    await expect(packing).rejects.toThrow('The list of the 80000 files has about 38 MiB with their paths');
   });
 });

@@ -51,13 +51,20 @@ const longestPartBytes = 8 * mib;
 const pathsPerPart = 64;
 /** Parts of an upload: the sizes above grow with it, so that there are at most about twice as many. */
 const mostParts = 400;
+/** Largest part that core accepts. */
+const largestPartBytes = 1024 * mib;
+/** Largest manifest that core accepts … */
+const largestManifestBytes = 32 * mib;
+/** … in which a file takes about this many bytes besides its path. */
+const entryBytes = 130;
 const readBytes = mib;
 
-/** @throws CliError if a file changes meanwhile */
+/** @throws CliError if a file changes meanwhile, or the paths of all files are too long together */
 export async function packFolder(
   { files, folders, links }: FoundFolder,
   { signal, onRead }: PackOptions,
 ): Promise<PackedFolder> {
+  checkManifestSize(files);
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const unit = Math.ceil(sizeBytes / mostParts);
   const isLarge = (file: FoundFile): boolean => file.sizeBytes >= Math.max(largeBytes, unit);
@@ -96,7 +103,8 @@ class Packer {
 
   async add(file: FoundFile, isLarge: boolean): Promise<void> {
     if (isLarge) this.endPart();
-    const longest = isLarge ? Math.max(largePartBytes, this.#unit) : Infinity;
+    else if (this.#sizeBytes + file.sizeBytes > largestPartBytes) this.endPart();
+    const longest = isLarge ? Math.min(largestPartBytes, Math.max(largePartBytes, this.#unit)) : Infinity;
     const hash = createHash('sha256');
     await withFile(file, async (handle) => {
       for (let at = 0; at < file.sizeBytes;) {
@@ -144,6 +152,19 @@ class Packer {
     const what = secretByContent(beginning.subarray(0, inspectedBytes));
     if (what !== undefined) this.secrets.push([path, what]);
   }
+}
+
+/** Checked before anything is read. @throws CliError */
+function checkManifestSize(files: readonly FoundFile[]): void {
+  const bytes = files.reduce(
+    (sum, { path }) => sum + Buffer.byteLength(JSON.stringify(path)) + entryBytes,
+    0,
+  );
+  if (bytes <= largestManifestBytes) return;
+  throw new CliError(
+    exitCodes.usage,
+    `The list of the ${files.length} files has about ${Math.ceil(bytes / mib)} MiB with their paths; must be at most ${largestManifestBytes / mib} MiB: leave files out in .rhizomeignore, or pack them into an archive`,
+  );
 }
 
 /** The bytes of a part, read again. @throws CliError if a file has changed */

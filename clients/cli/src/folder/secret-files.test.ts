@@ -19,6 +19,7 @@ describe('secretByPath', () => {
     'token',
     'access_token.json',
     'credentials.json',
+    'application_default_credentials.json',
   ])('takes %s for a secret', (path) => {
     expect(secretByPath(path)).toBeDefined();
   });
@@ -39,6 +40,18 @@ describe('secretByPath', () => {
   });
 });
 
+describe('secretByPath below a folder', () => {
+  it.each([
+    ['/home/ada/.kube', 'config'],
+    ['/home/ada/.aws', 'credentials'],
+    ['/home/ada/.docker', 'config.json'],
+    ['/home/ada/.ssh', 'work'],
+  ])('takes, in %s, %s for a secret', (root, path) => {
+    expect(secretByPath(path, root)).toBeDefined();
+    expect(secretByPath(path, '/home/ada/analysis')).toBeUndefined();
+  });
+});
+
 describe('secretByContent', () => {
   // Written in two parts, so that this file does not look like a secret itself.
   it.each([
@@ -46,6 +59,9 @@ describe('secretByContent', () => {
     ['a private key', `-----BEGIN ${'PRIVATE KEY-----'}`],
     ['an access key of AWS', `key = "${'AKIA'}${'A1B2'.repeat(4)}"`],
     ['a token of GitHub', `${'ghp'}_${'a1B2'.repeat(9)}`],
+    ['access to a cluster', `users:\n- user:\n    ${'client-key'}-data: LS0t`],
+    ['credentials', `{ "${'refresh'}_token": "1//x" }`],
+    ['a JSON Web Token', ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'a1B2'.repeat(5)].join('.')],
     ['a token of GitLab', `${'glpat'}-${'a1B2_'.repeat(4)}`],
   ])('finds %s', (what, text) => {
     expect(secretByContent(Buffer.from(text))).toBe(what);

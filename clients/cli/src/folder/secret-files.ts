@@ -8,7 +8,7 @@ const names: readonly (readonly [RegExp, string])[] = [
   [/^id_(rsa|dsa|ecdsa|ed25519)(_sk)?$/i, 'an SSH key'],
   [/\.(key|p12|pfx|jks|keystore|kdbx|ppk)$/i, 'a key store'],
   [/^(kubeconfig|.+\.kubeconfig)$/i, 'access to a cluster'],
-  [/^(credentials|client_secrets?|service[-_]account.*)\.json$/i, 'credentials'],
+  [/^((application_default_)?credentials|client_secrets?|service[-_]account.*)\.json$/i, 'credentials'],
   [/^(x509up_u\d+|userkey\.pem)$/, 'a grid credential'],
   [/^(bt_u\d+.*|\.?(access|bearer|refresh)?[-_]?token(\.(txt|json))?)$/i, 'a token'],
 ];
@@ -28,16 +28,23 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----/, 'a private key'],
   [/(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])/, 'an access key of AWS'],
   [/(?<![A-Za-z0-9])(?:gh[a-z]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})/, 'a token of GitHub'],
+  [/(?:^|\n)\s*["']?client-key-data["']?\s*:/, 'access to a cluster'],
+  [/"(?:private_key|refresh_token)"\s*:\s*"[^"]/, 'credentials'],
+  [/(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/, 'a JSON Web Token'],
   [/(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20}/, 'a token of GitLab'],
 ];
 
 /** Bytes of a file that are looked at. */
 export const inspectedBytes = 64 * 1024;
 
-/** Kind of secret that a file with this path seems to be; undefined for none. */
-export function secretByPath(path: string): string | undefined {
+/**
+ * Kind of secret that a file with this path seems to be; undefined for none.
+ * @param root folder that the path is below, for files such as `config` in `~/.kube`
+ */
+export function secretByPath(path: string, root = ''): string | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return whatOf(names, name) ?? whatOf(paths, path);
+  const parent = root.split(/[\\/]/).at(-1) ?? '';
+  return whatOf(names, name) ?? whatOf(paths, `${parent}/${path}`);
 }
 
 /** Kind of secret that a file with this beginning seems to have; undefined for none. */

@@ -128,10 +128,16 @@ async function uploaded(
     [sent, total] = [done, Math.max(total, all)];
     sending.show(done, all);
   };
-  const toUpload = { experiment, name: basename(root).slice(0, 255) || 'folder', found, packed };
+  const toUpload = { experiment, name: nameOf(root), found, packed };
   const upload = await uploadFolder(session, toUpload, { signal, onProgress }).finally(() => sending.end());
   if (upload) output.errors.write(sent === 0 ? 'nothing to send: all is there\n' : `${bytes(sent)} sent\n`);
   return upload;
+}
+
+/** Name of a folder in a form that core accepts. */
+function nameOf(root: string): string {
+  const text = basename(root).replace(/[\p{Cc}\p{Bidi_Control}\p{Surrogate}]/gu, '?');
+  return [...text].slice(0, 200).join('').trim() || 'folder';
 }
 
 function refuse(problems: readonly string[]): void {
