@@ -199,6 +199,31 @@ describe('UploadsService', () => {
     expect(await parts.want(place, [other], clock.now(), times)).toBe(false);
   });
 
+  it('records what has arrived though the storage answers slowly, and continues', async () => {
+    const texts = Array.from({ length: 150 }, (_, at) => `slow ${at}`);
+    const spec = specOf(...texts);
+    const { _id } = await created(ada, ...texts);
+    await send(ada, ...texts, `manifest of ${texts.join()}`);
+    let heads = 0;
+    const fails = {
+      of: async () =>
+        ({
+          head: (key: string) => {
+            heads += 1;
+            return heads > 100 ? Promise.reject(new StorageError('SLOW', 'no answer')) : provider.head(key);
+          },
+        }) as StorageProvider,
+    };
+    const early = await serviceWith({}, fails).complete(ada as Principal, _id);
+    expect(early.userErrors).toMatchObject([{ code: 'STORAGE_UNAVAILABLE' }]);
+    const place = { owner: ada?.subject ?? '', experiment: 'alpha' };
+    const ids = [spec.manifest, ...spec.parts].map(({ sha256 }) => partId('site', place, sha256));
+    const stored = (await parts.findMany(ids)).filter(({ state }) => state === 'STORED');
+    expect(stored).toHaveLength(64);
+    expect(await service.create(ada as Principal, spec)).toMatchObject({ missingCount: 0, userErrors: [] });
+    expect(await service.complete(ada as Principal, _id)).toMatchObject({ upload: { state: 'READY' } });
+  });
+
   it('keeps uploads of others out of sight', async () => {
     const { _id } = await ready(ada, 'of ada');
     expect(await service.find(bob as Principal, _id)).toBeNull();
@@ -238,14 +263,21 @@ describe('UploadsService', () => {
   });
 
   it('lets calls at the same time exceed no limit of an owner', async () => {
-    service = serviceWith({ ownerFiles: 3 });
+    service = serviceWith({ ownerFiles: 3, ownerMib: 1 });
     const calls = ['a', 'b', 'c', 'd', 'e', 'f'].map((text) =>
-      service.create(ada as Principal, { ...specOf(text), fileCount: 2 }),
+      service.create(ada as Principal, {
+        ...{ ...specOf(text), fileCount: 2 },
+        parts: [{ sizeBytes: 600_000, sha256: partOf(text).sha256 }],
+      }),
     );
-    for (const { upload, userErrors } of await Promise.all(calls))
-      if (!upload) expect(userErrors).toMatchObject([{ code: 'UPLOAD_LIMIT_EXCEEDED' }]);
+    const answers = await Promise.all(calls);
+    expect(answers.filter(({ upload }) => upload).length).toBeLessThanOrEqual(1);
+    const codes = new Set(answers.flatMap(({ userErrors }) => userErrors.map(({ code }) => code)));
+    expect([...codes]).toEqual(['UPLOAD_LIMIT_EXCEEDED']);
     const { files } = await uploads.counts({ experiment: 'alpha', owner: ada?.subject ?? '' });
     expect(files).toBeLessThanOrEqual(3);
+    // What was refused takes no space.
+    expect(await parts.sizeBytes({ experiment: 'alpha', owner: ada?.subject ?? '' })).toBeLessThan(2 ** 20);
   });
 
   it('says that the storage cannot be used', async () => {

@@ -62,7 +62,8 @@ export class UploadLimits {
     const checkBytes = (whose: string, bytes: number, limit: number, advice: string): void => {
       const sum = bytes + added.sizeBytes;
       if (sum <= limit * mib) return;
-      const text = `${whose} would have ${inMib(sum)} MiB with the ${inMib(added.sizeBytes)} MiB that are new`;
+      const others = added.sizeBytes > 0 ? ` with the ${inMib(added.sizeBytes)} MiB that are new` : '';
+      const text = `${whose} would have ${inMib(sum)} MiB${others}`;
       report('parts', `${text}; must be at most ${limit} MiB`, advice);
     };
     const checkFiles = (whose: string, files: number, limit: number, advice: string): void => {

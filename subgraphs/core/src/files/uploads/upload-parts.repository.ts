@@ -79,6 +79,11 @@ export class UploadPartsRepository {
     );
   }
 
+  /** Removes the records of parts that one call has wanted and no other. */
+  async forget(ids: readonly string[]): Promise<void> {
+    await this.#parts.deleteMany({ _id: { $in: [...ids] }, state: 'WANTED', revision: 1 }, majority);
+  }
+
   /** Parts that are due, in this order. */
   due(now: Date, limit: number): Promise<readonly UploadPartDocument[]> {
     return this.#parts.find({ dueAt: { $lte: now } }, { sort: { dueAt: 1 }, limit }).toArray();

@@ -9,7 +9,7 @@ import type { StoragesService } from '../../storages/storages.service.js';
 import { storageForOutputs } from '../../storages/places.js';
 import type { FileSigner, SignedFile } from '../file-signer.js';
 import type { OpenStorages } from '../open-storages.js';
-import { missingParts } from './arrivals.js';
+import { arrivals, type Arrivals } from './arrivals.js';
 import {
   checkOneSize,
   checkPartSizes,
@@ -183,7 +183,9 @@ export class UploadsService {
       // Other calls may have added uploads since the first check: both of two rivals may lose.
       await limits.check({ experiment, owner, uploads: 0, files: 0, sizeBytes: 0 }, errors);
       if (!errors.isEmpty) {
-        await this.#remove(inserted);
+        if (!(await uploads.remove(inserted))) return notCreated(errors);
+        // No address was given for them.
+        await parts.forget(identified.filter(({ sha256 }) => !known.has(sha256)).map(({ _id }) => _id));
         return notCreated(errors);
       }
     }
@@ -228,12 +230,12 @@ export class UploadsService {
     const open = wanted.filter(({ sha256 }) => known.get(sha256)?.state !== 'STORED');
     // A part that nobody wanted before is not there.
     const maybe = open.filter(({ sha256 }) => known.has(sha256));
-    const missing = await this.#missing(upload, storage, maybe);
-    if ('reason' in missing) {
-      reportUnavailable(errors, storage, missing.reason);
+    const found = await this.#arrivals(upload, storage, maybe, mostAddresses);
+    if ('reason' in found) {
+      reportUnavailable(errors, storage, found.reason);
       return notCreated(errors);
     }
-    const toSend = open.filter(({ sha256 }) => !known.has(sha256) || missing.has(sha256));
+    const toSend = open.filter(({ sha256 }) => !known.has(sha256) || found.missing.has(sha256));
     const planned = toSend.slice(0, mostAddresses).map(({ sha256, sizeBytes }) => ({
       ...{ storage, key: partKey(upload, sha256), name: sha256, jobId: null, method: 'PUT' as const },
       ...{ sizeBytes, sha256 },
@@ -244,7 +246,7 @@ export class UploadsService {
       else if (errors.isEmpty) reportUnavailable(errors, storage, file.reason);
     }
     if (!errors.isEmpty) return notCreated(errors);
-    return { upload, missing: files, missingCount: toSend.length, userErrors: [] };
+    return { upload, missing: files, missingCount: toSend.length + found.unknown.length, userErrors: [] };
   }
 
   /** Verifies that all parts have arrived, and makes the upload usable. A repeated call returns it. */
@@ -269,15 +271,17 @@ export class UploadsService {
       const isStored = new Set(stored.map(({ sha256 }) => sha256));
       return upload.parts.filter(({ sha256 }) => !isStored.has(sha256));
     };
-    const missing = await this.#missing(upload, storage, await notStored());
-    if ('reason' in missing) reportUnavailable(errors, storage, missing.reason);
+    const found = await this.#arrivals(upload, storage, await notStored(), mostErrors);
+    if ('reason' in found) reportUnavailable(errors, storage, found.reason);
+    else if (found.missing.size === 0 && found.unknown.length > 0)
+      reportUnavailable(errors, storage, 'there was no time to look at all parts; repeat the call');
     else
       // A part that is being removed may still be in the storage.
       for (const { sha256 } of await notStored())
         errors.report(
           'PART_MISSING',
           ['id'],
-          `Part ${sha256} ${missing.get(sha256) ?? 'is being removed from the storage; send it again in some minutes'}.`,
+          `Part ${sha256} ${found.missing.get(sha256) ?? otherReason(found, sha256)}.`,
         );
     if (!errors.isEmpty) return { upload: null, userErrors: errors.all.slice(0, mostErrors) };
     const now = clock.now();
@@ -319,22 +323,22 @@ export class UploadsService {
     return true;
   }
 
-  /** Parts that have not arrived; records those that have. */
-  async #missing(
+  /** Looks which parts have arrived, and records them. */
+  async #arrivals(
     upload: UploadDocument,
     storage: StorageDocument,
     open: readonly UploadPart[],
-  ): Promise<ReadonlyMap<string, string> | { readonly reason: string }> {
+    most: number,
+  ): Promise<Arrivals | { readonly reason: string }> {
     const { opened, parts, clock } = this.#options;
-    if (open.length === 0) return new Map();
-    try {
-      const missing = await missingParts(await opened.of(storage), upload, open);
-      const arrived = open.filter(({ sha256 }) => !missing.has(sha256));
-      await parts.stored(
+    if (open.length === 0) return { missing: new Map(), unknown: [] };
+    const record = (arrived: readonly UploadPart[]): Promise<void> =>
+      parts.stored(
         arrived.map(({ sha256 }) => partId(storage._id, upload, sha256)),
         clock.now(),
       );
-      return missing;
+    try {
+      return await arrivals(await opened.of(storage), upload, open, { most, record });
     } catch (error) {
       if (isStorageError(error)) return { reason: error.message };
       if (error instanceof DOMException && error.name === 'TimeoutError')
@@ -356,6 +360,11 @@ function reportUnavailable(
 ): void {
   errors.report('STORAGE_UNAVAILABLE', [], `The storage ${_id} cannot be used now: ${reason}`);
 }
+
+const otherReason = ({ unknown }: Arrivals, sha256: string): string =>
+  unknown.some((part) => part.sha256 === sha256)
+    ? 'was not looked at, since others are missing'
+    : 'is being removed from the storage; send it again in some minutes';
 
 const notFound = (id: string): string => `Upload ${JSON.stringify(id)} not found, or you may not use it.`;
 
