@@ -361,7 +361,9 @@ export class JobRun implements HeldRun {
         await stageUpload({ uploadId, inputNames, diskMiB }, folders, this.#files, this.#stopped);
       const plan = { inputs: payload.inputs, parents, nodeFiles };
       const { store, connections, inputCache, log } = this.#services;
-      await stageIn(plan, folders, { store, connections, signed: this.#files }, this.#stopped);
+      const limitBytes = Math.max(1, diskMiB) * 1024 ** 2;
+      const sources = { store, connections, signed: this.#files, limitBytes };
+      await stageIn(plan, folders, sources, this.#stopped);
       if (inputCache) log.info(inputCache.counts, 'inputs fetched');
       await this.#checkpoints?.restore(this.#stopped);
     };

@@ -119,6 +119,14 @@ describe('a failed attempt', () => {
     expect(await storedTexts()).toEqual(['fit\n']);
   });
 
+  it('keeps some files of a folder that has too many, or that it cannot search further', async () => {
+    const { outputs } = await failed(
+      'mkdir -p logs/z; chmod 0 logs/z; seq 1100 | (cd logs; xargs touch); exit 3',
+    );
+    expect(outputs).toHaveLength(100);
+    expect(new Set(outputs?.map(({ name }) => name.split('/')[0]))).toEqual(new Set(['logs']));
+  });
+
   it('keeps nothing if its payload replaced the output folder', async () => {
     const { error, outputs } = await failed(
       'cd /; rm -r "$RHIZOME_OUTPUTS"; ln -s "$HOST" "$RHIZOME_OUTPUTS"; exit 3',

@@ -59,21 +59,21 @@ export class AttemptOutputs {
     const until = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const onFailed = ({ message }: AttemptError): void =>
       log.warn({ reason: message }, 'output of a failed attempt not kept');
+    const stored: StoredFile[] = [];
+    const patience = { passingMs: limitMs, deniedMs };
+    // Each is stored as soon as it is read: a large file must not use up the time of the others.
+    const storeOne = async (found: FoundOutput): Promise<void> =>
+      void stored.push(...(await this.#store([found], { signal: until, patience, onFailed })));
     try {
-      const limits = this.#limits(mostKept);
-      const { found, refused } = await examineOutputs(entries, this.#folder, limits, until);
+      const limits = { ...this.#limits(mostKept), cutsOff: true };
+      const { refused } = await examineOutputs(entries, this.#folder, limits, until, storeOne);
       if (refused.length > 0)
         log.info({ refused: refused.slice(0, 10) }, 'outputs of a failed attempt not kept');
-      if (found.length === 0) return [];
-      const patience = { passingMs: limitMs, deniedMs };
-      return await this.#store(found, { signal: until, patience, onFailed });
     } catch (err) {
-      signal.throwIfAborted();
       log.warn({ err }, 'outputs of a failed attempt not kept');
-      return [];
-    } finally {
-      signal.throwIfAborted();
     }
+    signal.throwIfAborted();
+    return [...stored].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #store(found: readonly FoundOutput[], options: StoreOptions): Promise<readonly StoredFile[]> {

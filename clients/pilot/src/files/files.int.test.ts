@@ -171,7 +171,12 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
       message: 'Input "fits/1-fit.root": node "b" has stored no output "fit.root"',
     });
     await expect(
-      stageIn({ ...plan, nodeFiles: [{ ...file, path: '../x' }] }, child, { store, signed, connections }, open),
+      stageIn(
+        { ...plan, nodeFiles: [{ ...file, path: '../x' }] },
+        child,
+        { store, signed, connections },
+        open,
+      ),
     ).rejects.toMatchObject({ code: 'INPUT_INVALID' });
   });
 
@@ -308,6 +313,25 @@ describe('a file server', () => {
       message: expect.stringContaining('127.0.0.1 is this machine'),
     });
     expect(requests).toEqual([]);
+  });
+
+  it('is not read beyond the declared size of an input, or the scratch space of the job', async () => {
+    const url = await serveFiles();
+    await openFileStore(url).put(new URL(import.meta.url).pathname, 'data.json', open);
+    const sources = { store: openFileStore(folder), signed, connections, limitBytes: 100 };
+    const fetch = async (sizeBytes?: number): Promise<void> => {
+      const input = { name: 'in.json', location: `${url}data.json`, ...(sizeBytes && { sizeBytes }) };
+      await stageIn({ inputs: [input], parents: [] }, folders, sources, open);
+    };
+    await expect(fetch()).rejects.toMatchObject({
+      ...{ family: 'LIMIT', code: 'DISK_EXCEEDED', retryable: false },
+      message: expect.stringContaining('more than 100 bytes'),
+    });
+    await expect(fetch(7)).rejects.toMatchObject({
+      code: 'INPUT_CORRUPT',
+      message: expect.stringContaining('more than 7 bytes'),
+    });
+    expect(await readdir(folders.work)).toEqual([]);
   });
 
   it('provides declared inputs by URL', async () => {

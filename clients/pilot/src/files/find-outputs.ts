@@ -9,6 +9,8 @@ export interface OutputLimits {
   readonly files: number;
   /** Sum of their sizes; that of a sparse file counts in full. */
   readonly bytes: number;
+  /** True if limits cut off what an entry declares; otherwise they refuse the entry. */
+  readonly cutsOff?: boolean;
 }
 
 /** Outputs of an attempt, and those that are not stored, with the reasons. */
@@ -45,6 +47,7 @@ export async function findOutputs(
 
 /**
  * Looks at all declared outputs.
+ * @param onFound called with each one that is found, before the next is read in its place
  * @throws AttemptError DATA OUTPUT_MISSING if the payload replaced the output folder
  */
 export async function examineOutputs(
@@ -52,13 +55,15 @@ export async function examineOutputs(
   folder: OutputFolder,
   limits: OutputLimits,
   signal: AbortSignal,
+  onFound: (output: FoundOutput) => Promise<void> = async () => undefined,
 ): Promise<ExaminedOutputs> {
   if (!(await folder.isInPlace()))
     throw missing('No output is stored: the payload replaced the output folder, or a folder above it');
   const refused: RefusedOutput[] = [];
   const paths = new Set<string>();
+  const { cutsOff } = limits;
   for (const entry of entries) {
-    const found = await folder.search(entry, { visits: mostVisits, files: mostOutputs, signal });
+    const found = await folder.search(entry, { visits: mostVisits, files: mostOutputs, signal, cutsOff });
     if ('name' in found) refused.push(found);
     else if (found.length === 0 && kindOfOutput(entry) === 'PATTERN')
       refused.push({ name: entry, reason: 'no file matches' });
@@ -69,10 +74,12 @@ export async function examineOutputs(
   const budget = byteBudget(limits);
   await forEachConcurrently([...[...paths].entries()], concurrentReads, async ([index, name]) => {
     const excess = isWithin(name);
-    results[index] =
+    const result =
       excess === undefined
         ? await folder.find(name, budget, signal)
         : { name, reason: excess, isOverLimit: true };
+    results[index] = result;
+    if ('sha256' in result) await onFound(result);
   });
   for (const result of results) if (!('sha256' in result)) refused.push(result);
   return { found: results.filter((result): result is FoundOutput => 'sha256' in result), refused };

@@ -9,6 +9,7 @@ import {
   type FileResponse,
   isStorageError,
   sendFollowing,
+  StorageError,
   withoutCredentials,
 } from '@rhizome/storage';
 import type { FileStore } from './file-store.types.js';
@@ -90,7 +91,8 @@ const storeConnections = new Connections();
  * origin; the token goes to no other origin.
  * @param connections their policy decides which addresses are refused, also by redirects
  * @param token only for the pilot's own store
- * @throws StorageError INVALID for an address that is refused
+ * @param limitBytes most bytes that are written
+ * @throws StorageError INVALID for an address that is refused, TOO_LARGE for more bytes
  */
 export async function download(
   url: string,
@@ -98,6 +100,7 @@ export async function download(
   connections: Connections,
   signal: AbortSignal,
   token?: StoreToken,
+  limitBytes = Infinity,
 ): Promise<void> {
   const send = async (request: FileRequest): Promise<FileResponse> => connections.send(request);
   const redirects = { send, trustedOrigins: new Set<string>() };
@@ -109,11 +112,21 @@ export async function download(
       );
       if (answer.status !== 200) answer.body.destroy();
       assertOk({ statusCode: answer.status }, 'GET', url);
-      await pipeline(answer.body, createWriteStream(localPath), { signal });
+      const limited = (body: AsyncIterable<Buffer>): AsyncIterable<Buffer> => within(body, limitBytes);
+      await pipeline(answer.body, limited, createWriteStream(localPath), { signal });
     });
   } catch (error) {
     await rm(localPath, { force: true });
     throw error;
+  }
+}
+
+async function* within(body: AsyncIterable<Buffer>, limitBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > limitBytes) throw new StorageError('TOO_LARGE', `it has more than ${limitBytes} bytes`);
+    yield piece;
   }
 }
 
@@ -160,7 +173,8 @@ async function withTries(signal: AbortSignal, transfer: () => Promise<void>): Pr
 }
 
 function isFinal(error: unknown): boolean {
-  return error instanceof FinalAnswer || isStorageError(error, 'INVALID') || isLocal(error);
+  const isRefused = isStorageError(error, 'INVALID') || isStorageError(error, 'TOO_LARGE');
+  return error instanceof FinalAnswer || isRefused || isLocal(error);
 }
 
 /** True for an error of this host's own disk: another try does not help. */

@@ -10,6 +10,8 @@ export interface SearchLimits {
   readonly visits: number;
   /** Most files that are found. */
   readonly files: number;
+  /** True if the search ends at a limit, or at a folder that cannot be read, with what it has found. */
+  readonly cutsOff?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +29,7 @@ export class SearchEnded extends Error {}
 export async function pathsOf(
   root: FileHandle,
   entry: string,
-  { visits, files, signal }: SearchLimits,
+  { visits, files, signal, cutsOff = false }: SearchLimits,
 ): Promise<readonly string[]> {
   const kind = kindOfOutput(entry);
   if (kind === 'FILE') return [entry];
@@ -45,6 +47,8 @@ export async function pathsOf(
       if (found.length === files) throw new SearchEnded(`more than ${files} files match`);
       found.push(path);
     }
+  } catch (error) {
+    if (!cutsOff || signal.aborted) throw error;
   } finally {
     await folder.close();
   }

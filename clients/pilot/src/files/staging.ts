@@ -1,7 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { forEachConcurrently } from '@rhizome/retry';
-import { assertOutputPath, type Connections, isRefusedAddress, withoutCredentials } from '@rhizome/storage';
+import {
+  assertOutputPath,
+  type Connections,
+  isRefusedAddress,
+  isStorageError,
+  withoutCredentials,
+} from '@rhizome/storage';
 import { AttemptError } from '../payload/attempt-error.js';
 import { type ExpectedContent, problemOfFile } from './content-check.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
@@ -28,6 +34,8 @@ export interface InputSources {
   readonly signed: SignedFiles;
   /** Connections to the servers that jobs name. */
   readonly connections: Connections;
+  /** Most bytes of an input by URL whose size is not declared: the scratch space of the job. */
+  readonly limitBytes?: number;
 }
 
 /** Schemes of locations in storages. */
@@ -60,7 +68,7 @@ interface Wanted {
 export async function stageIn(
   plan: StageInPlan,
   folders: AttemptFolders,
-  { store, signed, connections }: InputSources,
+  { store, signed, connections, limitBytes }: InputSources,
   signal: AbortSignal,
 ): Promise<void> {
   const parents = plan.parents.map((parent) => ({
@@ -83,7 +91,7 @@ export async function stageIn(
     if (file.name.includes('/')) await mkdir(dirname(target), { recursive: true });
     await (isSigned(file)
       ? fetchSigned(file, { target, jobId }, reader, signal)
-      : fetchInput(file, target, { store, connections }, signal));
+      : fetchInput(file, target, { store, connections, limitBytes }, signal));
   });
   const manifest = {
     parents: parents.map(({ jobId, folder, outputs }) => ({
@@ -182,20 +190,30 @@ async function fetchSigned(
 async function fetchInput(
   file: InputFile | StoredFile,
   target: string,
-  { store, connections }: Pick<InputSources, 'store' | 'connections'>,
+  {
+    store,
+    connections,
+    limitBytes,
+  }: Omit<InputSources, 'signed' | 'limitBytes'> & { readonly limitBytes: number | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const shown = `Input ${JSON.stringify(file.name)} from ${withoutCredentials(file.location)}`;
+  const expected = expectedOf(file);
+  const limit = expected.sizeBytes ?? limitBytes;
   try {
-    if (schemeOf(file.location) !== undefined) await download(file.location, target, connections, signal);
+    if (schemeOf(file.location) !== undefined)
+      await download(file.location, target, connections, signal, undefined, limit);
     else await store.get(file.location, target, signal);
   } catch (error) {
     signal.throwIfAborted();
+    if (isStorageError(error, 'TOO_LARGE'))
+      throw expected.sizeBytes == null
+        ? new AttemptError('LIMIT', 'DISK_EXCEEDED', `${shown} does not fit: ${error.message}`, false)
+        : new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} differs: ${error.message}`, true);
     const code = isRefusedAddress(error) ? 'INPUT_ADDRESS_REFUSED' : 'INPUT_UNAVAILABLE';
     const message = `${shown} could not be fetched: ${reasonOf(error)}`;
     throw new AttemptError('DATA', code, message, true, { cause: error });
   }
-  const expected = expectedOf(file);
   if (expected.sizeBytes == null && expected.checksums?.length === 0) return;
   const problem = await problemOfFile(target, expected, signal);
   if (problem !== undefined) throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} ${problem}`, true);
