@@ -209,6 +209,19 @@ describe('SignedReader', () => {
       expect(storage.requests).toEqual(['GET in/data.1']);
     });
 
+    it('tries a place that did not answer again if core signs no other', async () => {
+      storage.faults = times(10_000, 503);
+      await storage.put('in/data', content);
+      const by: SignFiles = async (wanted, signal) => {
+        if (wanted.reads.every(({ source = 0 }) => source === 0)) return storage.sign(wanted, signal);
+        storage.faults = [];
+        throw new CoreRefused('FILE_NOT_FOUND', 'one place, and one has failed');
+      };
+      const reader = new SignedFiles(by, { ...patience, passingMs: 10_000 }).reader([read]);
+      await reader.fetch(read, target(), open, { expected, places: 2 });
+      expect((await readFile(target())).equals(content)).toBe(true);
+    });
+
     it.each<[string, Fault[], string, boolean]>([
       ['all have lost it', [404, 404], 'INPUT_GONE', false],
       ['all refuse access', times(10_000, 403), 'INPUT_DENIED', true],

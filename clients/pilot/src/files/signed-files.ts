@@ -1,5 +1,5 @@
 import { isRefusedAddress, isStorageError, StorageError, type StorageErrorKind } from '@rhizome/storage';
-import { forEachConcurrently } from '@rhizome/retry';
+import { forEachConcurrently, sleep } from '@rhizome/retry';
 import { AttemptError } from '../payload/attempt-error.js';
 import { CoreRefused } from '../protocol/core-protocol.js';
 import { AddressBook, type FileName } from './address-book.js';
@@ -54,8 +54,8 @@ const concurrentTransfers = 8;
 const minuteMs = 60_000;
 /** An input that cannot be fetched has cost nothing yet, and another site may reach it. */
 const inputPatience: Patience = { passingMs: 10 * minuteMs, deniedMs: minuteMs, pauseMs: 250 };
-/** Time for faults that may pass while another place of the file is left. */
-const firstPassingMs = minuteMs / 2;
+/** Part of the time for faults that may pass, for a place while another one of the file may be left. */
+const shorterPart = 1 / 20;
 /** Kinds of errors of places, from those that stay to those that another attempt may not meet. */
 const hopes: readonly StorageErrorKind[] = ['GONE', 'DENIED', 'INVALID', 'CORRUPT', 'SLOW'];
 /** An output is the work of the whole attempt: it waits on the disk for a storage that is away for a day. */
@@ -166,24 +166,46 @@ export class SignedReader {
   }
 
   /**
-   * Fetches a file from the nearest of its places, and from the next after one that fails.
+   * Fetches a file from the nearest of its places, and from the next after one that fails. Core may sign fewer
+   * places than are declared, so those that did not answer are tried again while there is time.
    * @throws AttemptError DATA; the signal's reason
    */
   async fetch(
     read: SignedRead,
     localPath: string,
     signal: AbortSignal,
-    { expected, places = 1 }: ReadOptions = {},
+    options: ReadOptions = {},
   ): Promise<void> {
+    const { passingMs, pauseMs, onFault } = this.#options.patience;
+    const until = performance.now() + passingMs;
+    for (let book = this.#book; ; book = this.#bookOf(read)) {
+      const failure = await this.#fetchFromAny(book, read, localPath, signal, options);
+      if (failure === undefined) return;
+      if (!isStorageError(failure, 'SLOW') || performance.now() >= until) throw inputError(read, failure);
+      onFault?.(failure);
+      await sleep(pauseMs, signal);
+      signal.throwIfAborted();
+    }
+  }
+
+  /** @returns the failure of all places; undefined for success */
+  async #fetchFromAny(
+    first: AddressBook,
+    read: SignedRead,
+    localPath: string,
+    signal: AbortSignal,
+    { expected, places = 1 }: ReadOptions,
+  ): Promise<unknown> {
     const failures: unknown[] = [];
     for (let source = 0; source < places; source += 1) {
-      const book = source === 0 ? this.#book : this.#bookOf({ ...read, source });
+      const book = source === 0 ? first : this.#bookOf({ ...read, source });
       const patience = source < places - 1 ? shorter(this.#options.patience) : this.#options.patience;
       try {
         await fetchSigned(addressesOf(book, read), localPath, {
           ...{ ...this.#options, patience, signal, expected },
         });
-        return this.#book.done(read);
+        this.#book.done(read);
+        return undefined;
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error);
@@ -194,12 +216,12 @@ export class SignedReader {
         if (source < places - 1) patience.onFault?.(error);
       }
     }
-    throw inputError(read, mostHopeful(failures));
+    return mostHopeful(failures);
   }
 }
 
 function shorter({ passingMs, ...patience }: Patience): Patience {
-  return { ...patience, passingMs: Math.min(passingMs, firstPassingMs), deniedMs: 0 };
+  return { ...patience, passingMs: passingMs * shorterPart, deniedMs: 0 };
 }
 
 /** The failure of several places that says most about another attempt: it may find a slow one awake. */
