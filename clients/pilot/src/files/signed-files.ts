@@ -166,8 +166,8 @@ export class SignedReader {
   }
 
   /**
-   * Fetches a file from the nearest of its places, and from the next after one that fails. Core may sign fewer
-   * places than are declared, so those that did not answer are tried again while there is time.
+   * Fetches a file from the nearest of its places, and from the next after one that fails. Core may sign
+   * fewer places than are declared, so those that did not answer are tried again while there is time.
    * @throws AttemptError DATA; the signal's reason
    */
   async fetch(
