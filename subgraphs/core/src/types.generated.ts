@@ -6150,7 +6150,7 @@ export type OutputDataset = {
   readonly datasetId: Scalars['ID']['output'];
   /** Declared name of the output. */
   readonly output: Scalars['String']['output'];
-  /** Why the output of the FINISHED job was not added; null if it was, or may yet be. */
+  /** Reason for which the output of the FINISHED job was not added; null if it was, or may yet be. */
   readonly refusal?: Maybe<OutputRefusal>;
 };
 

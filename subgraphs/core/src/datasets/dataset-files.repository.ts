@@ -100,8 +100,13 @@ export class DatasetFilesRepository {
     states: readonly DatasetState[],
     { session, now }: { readonly session: ClientSession; readonly now: Date },
   ): Promise<Addition> {
-    const dataset = await this.#datasets.findOne({ _id: datasetId }, { session });
-    if (!dataset || !states.includes(dataset.state)) return { dataset: null, added: 0, known: [], late: [] };
+    // Written first: a transaction that conflicts with another fails before it inserts files.
+    const dataset = await this.#datasets.findOneAndUpdate(
+      { _id: datasetId, state: { $in: [...states] } },
+      { $inc: { revision: 1 } },
+      { session, returnDocument: 'after' },
+    );
+    if (!dataset) return { dataset: null, added: 0, known: [], late: [] };
     const ids = files.map(({ name }) => fileIdOf(datasetId, name));
     const known = await this.#files.find({ _id: { $in: ids } }, { session }).toArray();
     const names = new Set(known.map(({ name }) => name));
@@ -120,7 +125,6 @@ export class DatasetFilesRepository {
       { _id: datasetId },
       {
         $inc: {
-          revision: 1,
           'totals.files': missing.length,
           'totals.bytes': bytes,
           'totals.events': events,

@@ -151,9 +151,19 @@ export function checkLocation(
   const expected = isInStorage(location)
     ? problemOfInput(owner, location, storages)
     : /^https?:\/\//i.test(location)
-      ? undefined
+      ? problemOfUrl(location)
       : 'a URL that begins with http:// or https://, or rhizome://STORAGE/KEY';
   if (expected !== undefined) errors.add(path, location, expected);
+}
+
+/** All readers of the experiment see the locations. */
+function problemOfUrl(location: string): string | undefined {
+  const url = URL.canParse(location) ? new URL(location) : undefined;
+  if (!url) return 'a valid URL';
+  const isSigned = [...url.searchParams.keys()].some((name) => /^x-(?:amz|goog)-signature$/i.test(name));
+  return url.username === '' && url.password === '' && !isSigned
+    ? undefined
+    : 'a URL without a user, a password or a signature, which all members would see';
 }
 
 /** Stored form of a file that was checked. */

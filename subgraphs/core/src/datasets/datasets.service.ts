@@ -23,7 +23,7 @@ export interface DatasetsOptions {
    * undefined if there is none.
    */
   readonly taskOf: (datasetId: string, use: 'READS' | 'ADDS') => Promise<string | undefined>;
-  /** A workflow or fleet that has not ended and will add outputs to the dataset, as text; undefined if there is none. */
+  /** A workflow or fleet that has not ended and will add outputs, as text; undefined if there is none. */
   readonly submitterOf: (datasetId: string) => Promise<string | undefined>;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -138,7 +138,7 @@ export class DatasetsService {
     return true;
   }
 
-  /** Who may still add outputs to a dataset, as text; undefined for nobody. */
+  /** Text for what may still add outputs to a dataset; undefined if nothing does. */
   async #userOf(datasetId: string): Promise<string | undefined> {
     const { jobs, taskOf, submitterOf } = this.#options;
     // Jobs come last: those that the others create meanwhile are live, or have ended, when jobs are searched.

@@ -11,6 +11,7 @@ import { newJobDocument } from '../jobs/model/new-job.js';
 import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { CommandSource } from './control/task-control.js';
+import { inputNames } from './files/input-names.js';
 import { nearTo } from './files/locality.js';
 import type { AwaitedFiles } from './files/task-dataset.types.js';
 import type { JobFiles, TaskFiles } from './files/task-files.js';
@@ -124,13 +125,13 @@ export class Expansion {
       let ahead = Math.max(task.createdJobs, task.dataset?.ahead ?? 0);
       let gaps = await this.#filled(task);
       let isRecorded = gaps.length === (task.dataset?.gaps ?? []).length;
-      for (let room = mostGaps - gaps.length; !isRecorded || (ahead < last && room > 0);) {
+      for (let most = mostGaps - gaps.length; !isRecorded || (ahead < last && most > 0);) {
         if (this.#sweeps.stopping.aborted) return;
-        if (ahead < last && room > 0) {
-          const { upTo, awaited } = await this.#step(task, ahead, Math.min(ahead + stepSize, last), room);
+        if (ahead < last && most > 0) {
+          const { upTo, awaited } = await this.#step(task, ahead, Math.min(ahead + stepSize, last), most);
           ahead = upTo;
           gaps = [...gaps, ...awaited];
-          room -= awaited.length;
+          most -= awaited.length;
         }
         const created = gaps[0]?.index ?? ahead;
         const all = { isComplete: created === last, ahead, gaps };
@@ -172,17 +173,17 @@ export class Expansion {
   /**
    * Creates the jobs from one position up to, but not including, another, or fewer of them if they have many
    * files; jobs without their files are left out.
-   * @param room most jobs that may be left out: the step ends before the next
+   * @param most most jobs that may be left out: the step ends before the next
    */
-  async #step(task: TaskDocument, from: number, wanted: number, room: number): Promise<Step> {
+  async #step(task: TaskDocument, from: number, wanted: number, most: number): Promise<Step> {
     const { tasks, jobs, classes, dependencies, files, clock } = this.#options;
     const sets = task.hasParameters ? await tasks.sets(task._id, from, wanted - from) : undefined;
     if (sets && sets.length !== wanted - from)
       throw new Error(`task ${task._id}: parameter sets ${from} to ${wanted - 1} are not complete`);
     const read = task.dataset && sets ? await files.ofJobs(task, sets, from) : undefined;
     if (read?.areGone) throw new FilesGone('files of its dataset are no longer recorded: it was removed');
-    const awaited = (read?.awaited ?? []).slice(0, room);
-    const upTo = read?.awaited[room]?.index ?? (read ? from + read.jobs.length : wanted);
+    const awaited = (read?.awaited ?? []).slice(0, most);
+    const upTo = read?.awaited[most]?.index ?? (read ? from + read.jobs.length : wanted);
     const idAt = batchJobIds(task._id, task.createdAt);
     const parentsAt = (index: number): readonly string[] => {
       const own = sets?.[index - from]?.dependsOn ?? [];
@@ -215,6 +216,13 @@ export class Expansion {
   }
 }
 
+/** Inputs of the template, and files of the dataset under names that differ from theirs. */
+function withFiles(inputs: JobFiles['inputs'], files: JobFiles['inputs']): JobFiles['inputs'] {
+  const [own, more] = [inputs, files].map((some) => some.map(({ name }) => name));
+  const names = inputNames(more ?? [], own);
+  return [...inputs, ...files.map((file, at) => ({ ...file, name: names[at] ?? file.name }))];
+}
+
 function jobAt(
   task: TaskDocument,
   index: number,
@@ -241,7 +249,7 @@ function jobAt(
   if (!shape)
     throw new Error(`task ${task._id}: job ${index} refers to variant ${set?.variant}, which does not exist`);
   const { name, payload: filled } = fillIn(shape, index, { ...set?.parameters, ...files?.parameters });
-  const payload = files ? { ...filled, inputs: [...filled.inputs, ...files.inputs] } : filled;
+  const payload = files ? { ...filled, inputs: withFiles(filled.inputs, files.inputs) } : filled;
   const weight = task.dataset?.localityWeight;
   const sites = files?.sites ?? [];
   const { requirements, classId } =

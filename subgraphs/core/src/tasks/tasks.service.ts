@@ -29,7 +29,6 @@ import type { Expansion } from './expansion.js';
 import {
   taskSchemaVersion,
   type StoredParameterSet,
-  type TaskDocument,
   type TaskFacts,
   type TaskState,
   type TaskProgressFacts,

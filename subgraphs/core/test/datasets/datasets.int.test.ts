@@ -122,6 +122,16 @@ describe('a dataset', () => {
       ['files', '0', 'replicas', '0', 'location'],
     ],
     [
+      'an address with a password',
+      { replicas: [{ location: 'https://ada:secret@files.test/x' }] },
+      ['files', '0', 'replicas', '0', 'location'],
+    ],
+    [
+      'an address that is signed for a short time',
+      { replicas: [{ location: 'https://files.test/x?X-Amz-Signature=ab' }] },
+      ['files', '0', 'replicas', '0', 'location'],
+    ],
+    [
       'a file of the host',
       { replicas: [{ location: 'file:///etc/passwd' }] },
       ['files', '0', 'replicas', '0', 'location'],

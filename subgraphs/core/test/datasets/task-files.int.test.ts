@@ -249,6 +249,12 @@ describe('submitTask with a dataset', () => {
       'EVENTS',
     ],
     [
+      'events of files whose number is unknown',
+      async () => ({ datasetId: await dataset(files(1)), by: 'EVENTS', perJob: 5 }),
+      ['jobs', 'dataset', 'by'],
+      'f/0000',
+    ],
+    [
       'keys that files do not have',
       async () => ({ datasetId: await dataset(files(2, (at) => (at === 0 ? { key: 'a' } : {}))), by: 'KEY' }),
       ['jobs', 'dataset', 'by'],

@@ -81,11 +81,11 @@ export interface StoredOutputDataset {
   /** Declared name of the output. */
   readonly output: string;
   readonly datasetId: string;
-  /** Why the output of the finished job was not added; absent if it was, or may yet be. */
+  /** Reason for which the output of the finished job was not added; absent if it was, or may yet be. */
   readonly refusal?: OutputRefusal;
 }
 
-/** Why an output was not added to its dataset. */
+/** Reasons for which an output is not added to its dataset. */
 export type OutputRefusal = 'DATASET_CLOSED' | 'DATASET_REMOVED' | 'DATASET_FULL';
 
 /** File that a payload reads. */

@@ -13,7 +13,6 @@ import type { StorageDocument } from '../../storages/storage.document.js';
 import type { StoredParameterSet, TaskDocument } from '../task.document.js';
 import { nearSites } from './locality.js';
 import { fileRanges, type SplitRule } from './file-ranges.js';
-import { inputNames } from './input-names.js';
 import type { AwaitedFiles, FileRange, TaskDatasetSpec } from './task-dataset.types.js';
 
 /** Dependencies of {@link TaskFiles}. */
@@ -37,6 +36,7 @@ export interface DatasetPlan {
 
 /** Files of one job, as inputs and parameters. */
 export interface JobFiles {
+  /** Under the names of the files. */
   readonly inputs: StoredPayload['inputs'];
   readonly parameters: Readonly<Record<string, string>>;
   /** Sites with the most bytes; none if locality does not count, or sites are unknown. */
@@ -55,6 +55,8 @@ export interface FilesOfJobs {
 
 /** Most jobs of a task. */
 const mostJobs = 1_000_000;
+/** Most files of a task: they are read at its submission. */
+const mostFiles = 1_000_000;
 /** Most inputs of a job. */
 export const mostInputs = 1000;
 /** Most files of jobs that are created together: their inputs are in memory. */
@@ -90,8 +92,9 @@ export class TaskFiles {
       errors.add([...path, 'datasetId'], spec.datasetId, expected ?? 'a dataset that you may read');
       return undefined;
     }
-    const readable = new ReadableFiles(caller, await this.#options.storages(caller.experiment), errors);
+    const storages = await this.#options.storages(caller.experiment);
     const rule = ruleOf(spec, caller.ownInputs);
+    const readable = new ReadableFiles(caller, storages, rule.by, errors);
     let jobs = 0;
     let files = 0;
     const end = dataset.totals.files;
@@ -102,10 +105,16 @@ export class TaskFiles {
       jobs += 1;
       files += range.files;
       if (jobs >= (spec.maxJobs ?? mostJobs + 1)) break;
-      if (jobs > mostJobs) break;
+      if (jobs > mostJobs || files > mostFiles) break;
       if (readable.isRefused) return undefined;
     }
     if (readable.isRefused) return undefined;
+    if (files > mostFiles)
+      errors.add(
+        [...path, 'datasetId'],
+        spec.datasetId,
+        `a dataset, or \`maxJobs\` jobs, of at most ${mostFiles} files`,
+      );
     if (jobs > mostJobs)
       errors.add([...path, 'perJob'], spec.perJob ?? null, `so large that at most ${mostJobs} jobs result`);
     if ((spec.maxJobs == null || jobs === 0) && files < dataset.totals.files && errors.isEmpty)
@@ -209,14 +218,21 @@ function ruleOf({ by, perJob }: TaskDatasetSpec, ownInputs: number): SplitRule {
   return { by: by ?? 'FILES', perJob: perJob ?? 1, mostFiles: mostInputs - ownInputs };
 }
 
-/** Checks that jobs of an owner may read a copy of each file. */
+/** Checks that jobs of an owner may read a copy of each file, and that files have what divides them. */
 class ReadableFiles {
   readonly #owner: PlaceOwner;
   readonly #storages: readonly StorageFacts[];
+  readonly #by: SplitRule['by'];
   readonly #errors: JobInputErrors;
   #refused = 0;
 
-  constructor(owner: PlaceOwner, storages: readonly StorageFacts[], errors: JobInputErrors) {
+  constructor(
+    owner: PlaceOwner,
+    storages: readonly StorageFacts[],
+    by: SplitRule['by'],
+    errors: JobInputErrors,
+  ) {
+    this.#by = by;
     this.#owner = owner;
     this.#storages = storages;
     this.#errors = errors;
@@ -234,7 +250,12 @@ class ReadableFiles {
     }
   }
 
-  #check({ name, replicas }: ListedFile): void {
+  #check({ name, events, replicas }: ListedFile): void {
+    if (this.#by === 'EVENTS' && events === undefined && !this.isRefused) {
+      this.#refused = mostNamed;
+      const expected = `another division: the number of events of ${name} is unknown`;
+      this.#errors.add([...path, 'by'], 'EVENTS', expected);
+    }
     if (replicas.length === 0 || this.isRefused) return;
     const problems = replicas.map(({ location }) =>
       isInStorage(location) ? problemOfInput(this.#owner, location, this.#storages) : undefined,
@@ -266,9 +287,8 @@ function filesOf(
   files: readonly DatasetFileDocument[],
   sites: readonly string[],
 ): JobFiles {
-  const names = inputNames(files.map(({ name }) => name));
-  const inputs = files.map(({ replicas }, at) => ({
-    name: names[at] ?? '',
+  const inputs = files.map(({ name, replicas }) => ({
+    name,
     location: replicas.find(({ state }) => state === 'AVAILABLE')?.location ?? '',
   }));
   const events = files.reduce((sum, { events: own = 0 }) => sum + own, 0);
