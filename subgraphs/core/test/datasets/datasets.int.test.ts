@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
-import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { acquireOne, register, startOne } from '../support/access.fixture.js';
 import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from '../support/core.fixture.js';
 
@@ -14,12 +14,14 @@ const ada = user('ada');
 const bob = user('bob');
 
 let core: TestCore;
+let db: TestDatabase;
 /** Answers calls, too, and does not lead. */
 let other: TestCore;
 
 beforeAll(async () => {
   const started = await startCore();
   core = started;
+  db = started.db;
   other = await startCore({ db: started.db });
   await seed(core);
   const storage = { name: 'site', provider: 'FOLDER', address: 'https://files.test', isDefault: true };
@@ -294,6 +296,9 @@ describe('an output of a job', () => {
     const job = await held(workerId);
     await report('finishJobs', workerId, { ...job, outputs: outputsOf(job) });
     await waitFor('the file', async () => (await read(datasetId))?.['fileCount'] === 1, limit);
+    // Its position is its own: others do not wait for it.
+    const position = () => db.collection<{ _id: string }>('consumers').findOne({ _id: 'datasets' });
+    expect(await waitFor('the position', position, limit)).toMatchObject({ cursor: expect.any(String) });
   });
 
   it('keeps its dataset open while a workflow is to submit the job', async () => {

@@ -45,6 +45,31 @@ const end = async (fleet: TestFleet): Promise<void> => {
 };
 
 describe('createFleet', () => {
+  it('keeps a dataset open to which jobs of the fleet add outputs', async () => {
+    const { createDataset } = await core.ask(
+      'mutation { createDataset(input: { experiment: "alpha", name: "of.fleet" }) { dataset { id } } }',
+    );
+    const datasetId = String(createDataset?.['dataset']?.['id']);
+    const pool = await TestPool.create(core, 'adding');
+    const input = fleetInput(pool.id, 'adding', { max: 1 }) as { readonly job: object };
+    const payload = { command: 'work', outputs: ['x'], outputDatasets: [{ output: 'x', datasetId }] };
+    const answer = await createFleet(core, { ...input, job: { ...input.job, payload } });
+    expect(answer['userErrors']).toEqual([]);
+    const fleet = new TestFleet(core, String(answer['fleet']?.['id']));
+    const close = async () =>
+      (
+        await core.ask(
+          'mutation ($id: ID!) { closeDataset(input: { datasetId: $id }) { dataset { state } userErrors { code message } } }',
+          { id: datasetId },
+        )
+      )['closeDataset'];
+    expect(await close()).toMatchObject({
+      userErrors: [{ code: 'DATASET_IN_USE', message: expect.stringContaining(fleet.id) }],
+    });
+    await end(fleet);
+    expect(await close()).toMatchObject({ dataset: { state: 'CLOSED' }, userErrors: [] });
+  });
+
   it('names the fields that are wrong, and checks without a change', async () => {
     const pool = await TestPool.create(core, 'checked');
     const bad = fleetInput(pool.id, 'bad name', { min: 5, max: 2, queues: [{ queue: 'nowhere', max: 1 }] });
