@@ -42,13 +42,13 @@ describe('secretByPath', () => {
 
 describe('secretByPath below a folder', () => {
   it.each([
-    ['/home/ada/.kube', 'config'],
-    ['/home/ada/.aws', 'credentials'],
-    ['/home/ada/.docker', 'config.json'],
-    ['/home/ada/.ssh', 'work'],
+    ['/users/ada/.kube', 'config'],
+    ['/users/ada/.aws', 'credentials'],
+    ['/users/ada/.docker', 'config.json'],
+    ['/users/ada/.ssh', 'work'],
   ])('takes, in %s, %s for a secret', (root, path) => {
     expect(secretByPath(path, root)).toBeDefined();
-    expect(secretByPath(path, '/home/ada/analysis')).toBeUndefined();
+    expect(secretByPath(path, '/users/ada/analysis')).toBeUndefined();
   });
 });
 
