@@ -42,13 +42,13 @@ describe('secretByPath', () => {
 
 describe('secretByPath below a folder', () => {
   it.each([
-    ['/users/ada/.kube', 'config'],
-    ['/users/ada/.aws', 'credentials'],
-    ['/users/ada/.docker', 'config.json'],
-    ['/users/ada/.ssh', 'work'],
+    ['data/.kube', 'config'],
+    ['data/.aws', 'credentials'],
+    ['data/.docker', 'config.json'],
+    ['data/.ssh', 'work'],
   ])('takes, in %s, %s for a secret', (root, path) => {
     expect(secretByPath(path, root)).toBeDefined();
-    expect(secretByPath(path, '/users/ada/analysis')).toBeUndefined();
+    expect(secretByPath(path, 'data/analysis')).toBeUndefined();
   });
 });
 

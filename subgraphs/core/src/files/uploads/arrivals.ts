@@ -12,7 +12,7 @@ const groupLength = 64;
 /** Longest time for the parts of one call, in milliseconds. */
 const longestMs = 30_000;
 
-/** What is known of parts. */
+/** State of parts in the storage. */
 export interface Arrivals {
   /** Reason why a part has not arrived, by its SHA-256. */
   readonly missing: ReadonlyMap<string, string>;
