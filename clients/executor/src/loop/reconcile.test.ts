@@ -53,7 +53,7 @@ describe('a pilot that is not listed', () => {
     expect(compare([pilot], [], 9e9)).toMatchObject({ reports: [], pilots: [{ id: 'p-0' }] });
   });
 
-  it('may register another worker after one was lost, until it has not been listed for long', () => {
+  it('stays open after it lost its worker, because it may register another one', () => {
     const worker = { ...live, isOpen: false };
     expect(compare([pilotOf({ state: 'RUNNING', worker })], [], 9e9)).toMatchObject({
       ...{ reports: [{ state: 'UNKNOWN' }], ended: [], pilots: [{ id: 'p-0' }] },

@@ -94,7 +94,7 @@ export class CoreCalls {
   }
 
   /**
-   * Tells which batch jobs have pilots that ended, and that have no worker at work. Those are looked for from
+   * Finds which batch jobs have pilots that ended, and that have no worker at work. Those are looked for from
    * the newest pilot to the oldest of the batch jobs.
    */
   async givenUp(

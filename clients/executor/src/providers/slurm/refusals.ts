@@ -1,7 +1,7 @@
-/** Tells refusals of `sbatch` from failures after which the job may be in the queue. Pure. */
+/** Distinguishes refusals of `sbatch` from failures after which the job may be in the queue. Pure. */
 import type { CommandResult } from '../run-command.js';
 
-/** What the controller says of jobs that it has not accepted, and `sbatch` of its arguments. */
+/** Messages of the controller about jobs that it has not accepted, and of `sbatch` about its arguments. */
 const refusals = [
   /submission failed: (Invalid|Requested|Required|Job violates|More processors|Memory (required|specification))/,
   /submission failed: (User's group|Access\/permission denied|Job size|Unable to allocate|Node count)/,

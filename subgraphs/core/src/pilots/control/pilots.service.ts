@@ -147,7 +147,7 @@ export class PilotsService {
     );
   }
 
-  /** The newest worker of each pilot, in the order of the pilots: a pilot may have registered several times. */
+  /** The newest worker of each pilot, in their order: a pilot may have registered several times. */
   async workerIds(pilots: readonly PilotDocument[]): Promise<readonly (string | undefined)[]> {
     const newest = new Map<string, string>();
     for (const [queueId, ids] of idsByQueue(pilots))

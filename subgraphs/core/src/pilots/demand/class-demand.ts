@@ -69,8 +69,8 @@ export function missingJobs({ jobs }: Pick<Waiting, 'jobs'>, { freeWorkers, comi
 }
 
 /**
- * The candidates that an answer has, those with the most jobs first: a limited number, and all that have pilots
- * of the queue on their way, which would otherwise seem to be wanted by nobody.
+ * The candidates that an answer has, those with the most jobs first: a limited number, and all that have
+ * pilots of the queue on their way, which would otherwise seem to be wanted by nobody.
  */
 export function mostWanted<
   TCandidate extends {

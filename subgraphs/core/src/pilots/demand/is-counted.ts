@@ -1,4 +1,4 @@
-/** Tells which pilots on their way count against a demand. Pure. */
+/** Pilots on their way that count against a demand. Pure. */
 import type { PilotDocument } from '../model/pilot.types.js';
 
 /** Time after which a pilot that was not submitted counts no more. */

@@ -41,7 +41,7 @@ describe('the shape of a class', () => {
     expect(fit({ cores: 5 }, [large], limited).reason).toMatch(/^large: .*4/);
   });
 
-  it('may receive secrets if it has isolation, because pilots enrol', () => {
+  it('serves jobs with secrets if it has isolation, because pilots enrol', () => {
     const cls = prepareClass('class_a', -1, someRequirements({ secrets: true }));
     const isolated = shapeOf('isolated', { hardware: { isolation: ['NAMESPACES'] } });
     expect(new Shapes(aQueue({}), [small, isolated], 0).fit(cls)).toMatchObject({ shape: 'isolated' });
