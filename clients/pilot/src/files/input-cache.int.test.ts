@@ -127,7 +127,7 @@ describe('InputCache', () => {
     expect((await entries()).filter((name) => name.startsWith('part-'))).toEqual([now]);
   });
 
-  it('leaves other files in its folder alone, and stays within its limit beside them', async () => {
+  it('leaves other files in its folder alone, and stays within its limit next to them', async () => {
     await given('a', 'b', 'c');
     const cache = cacheOf(2);
     await mkdir(join(cacheFolder(), 'lost+found'), { recursive: true });

@@ -88,7 +88,7 @@ export class InputCache {
       const { size } = await stat(path);
       const entry = await this.#entry(key);
       if (entry === undefined || size < smallestBytes || size > limitBytes / 2) return;
-      if (!(await this.#makeRoom(size))) return;
+      if (!(await this.#makeSpace(size))) return;
       await copyFile(path, part, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
       await rename(part, entry);
     } catch (err) {
@@ -153,7 +153,7 @@ export class InputCache {
    * Removes the entries that were used least recently, until the others fit with a file of this size.
    * @returns false if they do not, because of files that other pilots are about to keep
    */
-  async #makeRoom(sizeBytes: number): Promise<boolean> {
+  async #makeSpace(sizeBytes: number): Promise<boolean> {
     const { folder, limitBytes, log } = this.#options;
     const found: { readonly path: string; readonly size: number; readonly usedAt: number }[] = [];
     const abandonedBefore = Date.now() - abandonedMs;

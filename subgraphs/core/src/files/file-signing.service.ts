@@ -95,10 +95,7 @@ export class FileSigning {
     const [job] = await this.#options.jobs.find([spec.jobId], jobFields);
     const isHolder = job && job.workerId === spec.workerId && job.fence === spec.fence && isHeld(job.state);
     if (!isHolder || !mayActFor(principal, 'job:report', job.share)) return refused([ended(spec)]);
-    const [parents, upload] = await Promise.all([
-      this.#parents(job, requests),
-      this.#upload(job, requests),
-    ]);
+    const [parents, upload] = await Promise.all([this.#parents(job, requests), this.#upload(job, requests)]);
     const { siteOf } = this.#options;
     const planned = await this.#plan((storages) =>
       planFiles(job, { parents, upload }, { storages, siteOf }, requests),

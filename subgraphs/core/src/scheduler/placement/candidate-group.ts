@@ -58,11 +58,11 @@ export class CandidateGroups {
   /** Returns the group of a candidate. */
   groupOf({ worker, request: { experiments } }: GroupedFacts, allowance: QueueAllowance): CandidateGroup {
     const { byScores, mixed } = this.#divisionOf(worker.shape, experiments);
-    const hasRoom = byScores.size === 0 || this.#divisions < maxDivisions;
-    if (!hasRoom && mixed) return mixed;
-    const scores = hasRoom ? this.#scoresOf(worker) : [];
+    const isDivided = byScores.size === 0 || this.#divisions < maxDivisions;
+    if (!isDivided && mixed) return mixed;
+    const scores = isDivided ? this.#scoresOf(worker) : [];
     const key = scores.join(' ');
-    const known = hasRoom ? byScores.get(key) : undefined;
+    const known = isDivided ? byScores.get(key) : undefined;
     if (known) return known;
     const { shape } = worker;
     const { budget } = this.#turn;
@@ -77,7 +77,7 @@ export class CandidateGroups {
         scores[this.#positions.get(cls.preferences) ?? -1] ?? shape.preferenceScore(cls, budget),
     };
     if (byScores.size > 0) this.#divisions += 1;
-    if (hasRoom) byScores.set(key, group);
+    if (isDivided) byScores.set(key, group);
     else this.#divisionOf(shape, experiments).mixed = group;
     this.all.push(group);
     return group;
