@@ -182,7 +182,9 @@ export const rows: Rows = [
   mutation('pauseWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('resumeWorkflow', ({ workflowId }) => ({ workflowId })),
   mutation('retryWorkflow', ({ workflowId }) => ({ workflowId })),
-  mutation('cloneWorkflow', ({ workflowId }, caller) => ({ workflowId, idempotencyKey: `of-${caller}` })),
+  mutation('cloneWorkflow', ({ workflowId }, caller, target) => ({
+    ...{ workflowId, idempotencyKey: `clone ${key(caller, target)}` },
+  })),
   mutation('markWorkflowNodes', ({ workflowId }) => ({
     ...{ workflowId, nodes: ['later'], state: 'SUCCEEDED', reason: 'test' },
   })),

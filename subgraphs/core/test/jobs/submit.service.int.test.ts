@@ -61,7 +61,7 @@ describe('accepting', () => {
         aSpec({ dependsOn: ['#5'] }),
         aSpec({ dependsOn: ['#1'] }),
         aSpec({
-          payload: { command: 'x', environment: [{ name: 'RHIZOME_X', value: '' }], outputs: ['a/b'] },
+          payload: { command: 'x', environment: [{ name: 'RHIZOME_X', value: '' }], outputs: ['../b'] },
         }),
         aSpec({ dependsOn: ['#0'] }),
       ],
