@@ -837,7 +837,7 @@ export type DatasetFilter = {
 export type DatasetSplit =
   /** Size of the files. */
   | 'BYTES'
-  /** Number of events. Files whose number is unknown count as 0. */
+  /** Number of events. Each file needs a number. */
   | 'EVENTS'
   /** Number of files. */
   | 'FILES'
