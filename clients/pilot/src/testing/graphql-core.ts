@@ -268,7 +268,12 @@ function apiAssignment({
 }: Assignment): object {
   const { secretIds, readsNodes, ...rest } = payload;
   const secrets = secretIds.map((secretId) => ({ secretId }));
-  const apiPayload = { ...rest, secrets, nodeInputs: readsNodes === true ? [{ as: 'x' }] : [] };
+  const apiPayload = {
+    keepOnFailure: [],
+    ...rest,
+    inputs: rest.inputs.map((input) => ({ otherLocations: [], checksums: [], ...input })),
+    ...{ secrets, nodeInputs: readsNodes === true ? [{ as: 'x' }] : [] },
+  };
   const dependsOn = parents.map((parent) => ({ id: parent.jobId, outputs: parent.outputs }));
   return {
     fence,
