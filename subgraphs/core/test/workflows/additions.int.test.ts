@@ -111,9 +111,17 @@ describe('addWorkflowNodes', () => {
     expect([...ran].sort()).toEqual(['grow-end', 'grow/a', 'grow/b', 'grow/c', 'merge']);
     expect(ran.indexOf('grow/a')).toBeLessThan(ran.indexOf('grow/b'));
     const text =
-      'query ($id: ID!) { workflow(id: $id) { counts { total } criticalPathNodes nodes { nodes { name depth addedBy { name } dependents { nodes { node { name } } } } } } }';
+      'query ($id: ID!) { workflow(id: $id) { counts { total } criticalPathNodes labelLayers { label depth dependents } nodes { nodes { name depth addedBy { name } dependents { nodes { node { name } } } } } } }';
     const { workflow: shown } = await core.ask(text, { id: workflow.id });
     expect(shown).toMatchObject({ counts: { total: 6 }, criticalPathNodes: 3 });
+    expect(shown?.['labelLayers']).toEqual([
+      { label: 'fit', depth: 0, dependents: [3, 4] },
+      { label: null, depth: 1, dependents: [4] },
+      { label: 'fit', depth: 1, dependents: [3, 4, 5] },
+      { label: 'merge', depth: 1, dependents: [4] },
+      { label: null, depth: 2, dependents: [] },
+      { label: 'fit', depth: 2, dependents: [3, 4] },
+    ]);
     const found = shown?.['nodes']?.['nodes'] as unknown as readonly Answer[];
     expect(found.find(({ name }) => String(name) === 'grow/a')).toEqual({
       ...{ name: 'grow/a', depth: 1, addedBy: { name: 'grow' } },

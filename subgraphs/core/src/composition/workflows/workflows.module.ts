@@ -85,7 +85,7 @@ export function workflowsModule(options: WorkflowsModuleOptions): WorkflowsModul
     additions: new NodeAdditions({ ...options, ...own, added, jobs }),
     clones: new WorkflowClones({ ...options, ...own }),
     views: new Workflows({ workflows, nodes, edges, clock }),
-    labelLayers: new LabelLayers({ nodes, edges }),
+    labelLayers: new LabelLayers({ workflows, nodes, edges }),
     files: new NodeFiles({ workflows, nodes, jobs }),
     handler: work,
     start() {

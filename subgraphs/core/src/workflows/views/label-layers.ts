@@ -5,6 +5,7 @@ import type { WorkflowDocument } from '../model/workflow.document.js';
 import { type NodeCounts, type NodeState, shownState } from '../model/workflow.types.js';
 import type { EdgesRepository } from '../store/edges.repository.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
+import type { WorkflowsRepository } from '../store/workflows.repository.js';
 import { KeptViews } from './kept-views.js';
 
 /** Nodes with the same label and depth. */
@@ -17,6 +18,7 @@ export interface LabelLayerView extends NodePlace {
 
 /** Stores that {@link LabelLayers} reads. */
 export interface LabelLayersOptions {
+  readonly workflows: Pick<WorkflowsRepository, 'size'>;
   readonly nodes: Pick<NodesRepository, 'places' | 'placeCounts'>;
   readonly edges: Pick<EdgesRepository, 'all'>;
 }
@@ -54,24 +56,28 @@ export class LabelLayers {
       layer.counts[shownState(state)] += nodes;
     }
     const shown = [...counts.values()].slice(0, maxShown);
-    // Edges never change, except that payloads add nodes.
-    const sealed = { _id: workflow._id, revision: workflow.nodes };
-    const dependents = await this.#dependents.of(sealed, () => this.#readDependents(workflow, shown));
+    // Edges never change, except that payloads add nodes, whose edges are stored before them.
+    const stored = [...counts.values()].reduce((sum, layer) => sum + nodesIn(layer.counts), 0);
+    const dependents = await this.#dependents.of({ _id: workflow._id, revision: stored }, () =>
+      this.#readDependents(workflow, shown, stored),
+    );
     return shown.map((layer, at) => ({ ...layer, dependents: dependents[at] ?? [] }));
   }
 
   async #readDependents(
     workflow: WorkflowDocument,
     layers: readonly Layer[],
+    count: number,
   ): Promise<readonly (readonly number[])[]> {
-    const { nodes, edges } = this.#options;
-    const { _id, groups, groupEdges } = workflow;
+    const { workflows, nodes, edges } = this.#options;
+    const { _id, groupEdges } = workflow;
     const positions = new Map(layers.map((layer, at) => [keyOf(layer), at]));
     const dependents = layers.map(() => new Set<number>());
-    const count = groups.reduce((sum, group) => sum + nodesIn(group.counts), 0);
     const layerOf = new Int32Array(count).fill(-1);
     for await (const place of nodes.places(_id)) layerOf[place.index] = positions.get(keyOf(place)) ?? -1;
-    for (const block of await edges.all(workflow))
+    // The places of edges follow from the additions, which workflows of queries do not have.
+    const owner = await workflows.size(_id);
+    for (const block of owner ? await edges.all(owner) : [])
       for (let node = block.first; node < block.first + block.offsets.length - 1; node += 1) {
         const from = dependents[layerOf[node] ?? -1];
         if (!from) continue;
