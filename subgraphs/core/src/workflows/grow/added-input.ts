@@ -1,7 +1,17 @@
 /** Nodes that a payload adds: what they may be, their names in the workflow, edges from their adder. */
 import type { InputErrors } from '@rhizome/errors';
+import {
+  addedEdges,
+  maxAdders,
+  maxCalls,
+  maxCallsPerAttempt,
+  pendingTotals,
+  type StoredAddition,
+} from '../model/additions.js';
 import type { NodeFacts } from '../model/node.document.js';
+import type { WorkflowDocument } from '../model/workflow.document.js';
 import type { StoredGroupEdge } from '../model/workflow.types.js';
+import { checkTotals } from '../submit/graph-input.js';
 import type { EdgeSpec, NodeInputSpec, NodeSpec } from '../submit/workflow-spec.types.js';
 import { checkNodeName, maxErrors, nodeText } from '../submit/workflow-input.js';
 import type { AddErrorCode } from './add-errors.js';
@@ -88,4 +98,44 @@ export function nodesIn(adder: Adder, nodes: readonly NodeSpec[]): readonly Node
         : {}),
     };
   });
+}
+
+/** Refuses a call with which its node would add too many, or the workflow would be too large. */
+export function checkAdditions(
+  { nodes, bytes = 0, groups }: Pick<WorkflowDocument, 'nodes' | 'bytes' | 'groups'>,
+  {
+    node,
+    addition,
+    additions,
+  }: {
+    readonly node: Pick<NodeFacts, 'name' | 'maxAdded'>;
+    readonly addition: StoredAddition;
+    readonly additions: readonly StoredAddition[];
+  },
+  errors: Errors,
+): void {
+  const pending = pendingTotals(additions);
+  const own = pendingTotals([addition]).nodes;
+  const calls = additions.flatMap((one) => one.calls);
+  const tooMany = (count: number, most: number, what: string): void => {
+    if (count > most)
+      errors.report('WORKFLOW_TOO_LARGE', ['nodes'], `nodes: ${count} ${what}; must be at most ${most}`);
+  };
+  if (node.maxAdded !== undefined && own > node.maxAdded)
+    errors.report(
+      'NODE_LIMIT_EXCEEDED',
+      ['nodes'],
+      `nodes: node ${JSON.stringify(node.name)} would add ${own} nodes; must be at most ${node.maxAdded}, its \`maxAddedNodes\``,
+    );
+  tooMany(addition.calls.length, maxCallsPerAttempt, 'calls of the attempt');
+  tooMany(additions.length, maxAdders, 'nodes that add others');
+  tooMany(calls.length, maxCalls, 'calls that add nodes');
+  const labels = new Set(groups.flatMap(({ label, isFinal }) => (isFinal ? [] : [label])));
+  const finalGroups = groups.length - labels.size;
+  for (const call of calls) for (const { label } of call.groups) labels.add(label);
+  const totals = {
+    ...{ nodes: nodes + pending.nodes, bytes: bytes + pending.bytes },
+    ...{ edges: addedEdges(additions), groups: finalGroups + labels.size },
+  };
+  checkTotals(totals, errors);
 }

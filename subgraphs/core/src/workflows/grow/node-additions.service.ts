@@ -11,15 +11,7 @@ import type { ClassesRepository } from '../../jobs/model/requirement-classes.rep
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
 import { keyReused } from '../../jobs/submit/submit.service.js';
 import { TimeSlices } from '../../shared/time-slices.js';
-import {
-  maxAdders,
-  maxCalls,
-  maxCallsPerAttempt,
-  pendingTotals,
-  type StoredAddedCall,
-  type StoredAddition,
-  withCall,
-} from '../model/additions.js';
+import { type StoredAddedCall, withCall } from '../model/additions.js';
 import type { AddedNode } from '../model/added-node.document.js';
 import { blocksOf } from '../model/edges.js';
 import { type NodeFacts, nodeIdOf } from '../model/node.document.js';
@@ -33,10 +25,10 @@ import { planWorkflow, type WorkflowPlan } from '../submit/graph-input.js';
 import { checkFileNeeds, fileNeeds, inputsOf, storedInputs, withFileEdges } from '../submit/node-files.js';
 import { sourcesIn } from '../submit/file-sources.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions } from '../submit/node-examiner.js';
-import { jobOf, maxErrors, maxNodes, maxStoredBytes, sliceMs } from '../submit/workflow-input.js';
+import { jobOf, maxErrors, sliceMs } from '../submit/workflow-input.js';
 import type { NodeSpec } from '../submit/workflow-spec.types.js';
 import type { AddErrorCode } from './add-errors.js';
-import { checkAdded, maxNodesPerCall, nodesIn } from './added-input.js';
+import { checkAdded, checkAdditions, maxNodesPerCall, nodesIn } from './added-input.js';
 
 /** Dependencies of {@link NodeAdditions}. */
 export interface NodeAdditionsOptions extends NodeExaminerOptions {
@@ -240,7 +232,7 @@ export class NodeAdditions {
       const change = withCall(workflow.additions, { by: node.index, run, attempt }, call);
       if (!change)
         found.report('FENCE_STALE', [], `A later attempt of node ${JSON.stringify(node.name)} has begun.`);
-      else checkTotals(workflow, { node, ...change }, found);
+      else checkAdditions(workflow, { node, ...change }, found);
       if (found.isEmpty) await this.#checkNames(_id, { running, calls, call, names, distinct }, found);
       if (!found.isEmpty || !change) return undefined;
       const { experiment, owner } = workflow;
@@ -306,45 +298,6 @@ function checkState(
       `Node ${JSON.stringify(node.name)} may add no nodes; set its \`maxAddedNodes\` when you submit it`,
     );
 }
-
-function checkTotals(
-  { nodes, bytes = 0, groups }: WorkflowDocument,
-  change: {
-    readonly node: NodeFacts;
-    readonly addition: StoredAddition;
-    readonly additions: readonly StoredAddition[];
-  },
-  errors: Errors,
-): void {
-  const { node, addition, additions } = change;
-  const pending = pendingTotals(additions);
-  const own = pendingTotals([addition]).nodes;
-  const tooMany = (count: number, most: number, what: string): void => {
-    if (count > most)
-      errors.report('WORKFLOW_TOO_LARGE', ['nodes'], `nodes: ${count} ${what}; must be at most ${most}`);
-  };
-  if (node.maxAdded !== undefined && own > node.maxAdded)
-    errors.report(
-      'NODE_LIMIT_EXCEEDED',
-      ['nodes'],
-      `nodes: node ${JSON.stringify(node.name)} would add ${own} nodes; must be at most ${node.maxAdded}, its \`maxAddedNodes\``,
-    );
-  tooMany(nodes + pending.nodes, maxNodes, 'nodes in the workflow');
-  tooMany(bytes + pending.bytes, maxStoredBytes, 'bytes of payloads in the workflow');
-  tooMany(addition.calls.length, maxCallsPerAttempt, 'calls of the attempt');
-  tooMany(additions.length, maxAdders, 'nodes that add others');
-  tooMany(
-    additions.reduce((sum, { calls }) => sum + calls.length, 0),
-    maxCalls,
-    'calls that add nodes',
-  );
-  const labels = new Set(groups.map(({ label }) => label));
-  for (const { calls } of additions)
-    for (const { groups: added } of calls) for (const { label } of added) labels.add(label);
-  tooMany(labels.size, maxLabels, 'labels in the workflow');
-}
-
-const maxLabels = 1000;
 
 function addedNodes(
   nodes: readonly NodeSpec[],

@@ -118,3 +118,8 @@ export function pendingTotals(additions: readonly StoredAddition[] = []): {
       }
   return { nodes, bytes };
 }
+
+/** Number of the edges between nodes that were added or will be; those of the submission are not stored. */
+export function addedEdges(additions: readonly StoredAddition[]): number {
+  return additions.flatMap(({ calls }) => calls).reduce((sum, { edges }) => sum + edges, 0);
+}

@@ -4,7 +4,6 @@ import { bytesPerEdge } from '../model/part.document.js';
 import type { StoredNodeGroup } from '../model/workflow.types.js';
 import {
   checkEdgeCount,
-  checkGroupCount,
   groupsOf,
   numbersOf,
   placeOf,
@@ -12,14 +11,8 @@ import {
   positionsOf,
   reportTwice,
 } from '../submit/graph-input.js';
-import type { GraphErrors, WorkflowErrors } from '../submit/workflow-errors.js';
-import {
-  checkNodeName,
-  type GivenNodes,
-  maxErrors,
-  maxNodes,
-  maxStoredBytes,
-} from '../submit/workflow-input.js';
+import type { WorkflowErrors } from '../submit/workflow-errors.js';
+import { checkNodeName, type GivenNodes, maxErrors, maxNodes } from '../submit/workflow-input.js';
 import type { GroupEdgeSpec, NodeSpec } from '../submit/workflow-spec.types.js';
 
 /** Nodes of a part with what is known of them before the graph is. */
@@ -30,14 +23,6 @@ export interface PartPlan {
   readonly edges: number;
   /** Bytes of its edges, and of the names of their parents, as they are stored until the seal. */
   readonly edgeBytes: number;
-}
-
-/** Numbers of a workflow that parts raise. */
-export interface PartTotals {
-  readonly nodes: number;
-  readonly bytes: number;
-  readonly edges: number;
-  readonly groups: number;
 }
 
 /** Edges between two looks at the clock. */
@@ -98,19 +83,4 @@ async function checkParents(
       'WORKFLOW_TOO_LARGE',
     );
   return bytes;
-}
-
-/** Refuses a part with which the workflow would be too large. */
-export function checkTotals({ nodes, bytes, edges, groups }: PartTotals, errors: GraphErrors): void {
-  if (nodes > maxNodes)
-    errors.add(['nodes'], `${nodes} nodes`, `at most ${maxNodes} nodes in a workflow`, 'WORKFLOW_TOO_LARGE');
-  if (bytes > maxStoredBytes)
-    errors.add(
-      ['nodes'],
-      `${bytes} bytes`,
-      `at most ${maxStoredBytes} bytes of payloads in a workflow, those that nodes inherit from labels included`,
-      'WORKFLOW_TOO_LARGE',
-    );
-  checkEdgeCount(edges, errors);
-  checkGroupCount(groups, errors);
 }

@@ -12,13 +12,14 @@ import { isAbandoned } from '../run/open-workflows.js';
 import type { NodesRepository } from '../store/nodes.repository.js';
 import type { PartsRepository } from '../store/parts.repository.js';
 import type { WorkflowsRepository } from '../store/workflows.repository.js';
+import { checkTotals } from '../submit/graph-input.js';
 import { type ExaminedNodes, NodeExaminer, type NodeExaminerOptions } from '../submit/node-examiner.js';
 import { type GivenNodes, maxErrors, maxNodesPerPart, nodeText, sliceMs } from '../submit/workflow-input.js';
 import { withFileEdges } from '../submit/node-files.js';
 import type { NodeSpec, PartSpec } from '../submit/workflow-spec.types.js';
 import { checkAge, checkUnsealed, completable } from './part-access.js';
 import type { PartErrorCode } from './part-errors.js';
-import { checkTotals, type PartPlan, planPart } from './part-input.js';
+import { type PartPlan, planPart } from './part-input.js';
 import type { PartStore } from './part-store.js';
 import { readHead } from './stored-graph.js';
 

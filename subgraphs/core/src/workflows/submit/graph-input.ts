@@ -7,7 +7,7 @@ import { leadsTo, membersOf, type NodePlace, noNodes, placeKey } from '../model/
 import type { StoredGroupEdge, StoredNodeGroup } from '../model/workflow.types.js';
 import { groupEdgesOf, reportCycle } from './group-edges.js';
 import type { GraphErrors, WorkflowErrors } from './workflow-errors.js';
-import { maxErrors, nodeText } from './workflow-input.js';
+import { maxErrors, maxNodes, maxStoredBytes, nodeText } from './workflow-input.js';
 import type { GroupEdgeSpec, NodeLabelSpec, NodeSpec } from './workflow-spec.types.js';
 
 /** Most edges of a workflow, apart from those between labels. */
@@ -52,6 +52,14 @@ export interface EdgeNumbers {
 /** Node with its place in the graph. */
 export interface PlannedNode extends NodePlace, EdgeNumbers {
   readonly depth: number;
+}
+
+/** Numbers of a workflow that parts and added nodes raise. */
+export interface WorkflowTotals {
+  readonly nodes: number;
+  readonly bytes: number;
+  readonly edges: number;
+  readonly groups: number;
 }
 
 /** Arranges nodes, in slices of time; undefined if there are errors. */
@@ -178,6 +186,21 @@ export function checkEdgeCount(edges: number, errors: GraphErrors): void {
       `at most ${maxEdges} edges; use \`groupEdges\` between labels`,
       'WORKFLOW_TOO_LARGE',
     );
+}
+
+/** Refuses nodes with which the workflow would be too large. */
+export function checkTotals({ nodes, bytes, edges, groups }: WorkflowTotals, errors: GraphErrors): void {
+  if (nodes > maxNodes)
+    errors.add(['nodes'], `${nodes} nodes`, `at most ${maxNodes} nodes in a workflow`, 'WORKFLOW_TOO_LARGE');
+  if (bytes > maxStoredBytes)
+    errors.add(
+      ['nodes'],
+      `${bytes} bytes`,
+      `at most ${maxStoredBytes} bytes of payloads in a workflow, those that nodes inherit from labels included`,
+      'WORKFLOW_TOO_LARGE',
+    );
+  checkEdgeCount(edges, errors);
+  checkGroupCount(groups, errors);
 }
 
 /** Groups of nodes, all of which wait. */
