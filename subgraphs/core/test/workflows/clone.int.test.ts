@@ -1,5 +1,6 @@
 /** Clones of workflows, and retries with another program, by two processes of core. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrincipal } from '@rhizome/authz';
 import { type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { type WorkflowDocument, workflowsCollection } from '../../src/workflows/model/workflow.document.js';
 import { type Answer, lastingLeases, seed, startCore, type TestCore } from '../support/core.fixture.js';
@@ -133,6 +134,20 @@ describe('cloneWorkflow', () => {
     const cloned = cloneOf(await clone(source, { idempotencyKey: 'served' }));
     expect(await stored.findOne({ _id: cloned.id })).not.toHaveProperty('submittedBy');
     await crew.work(cloned, 'SUCCEEDED');
+  });
+
+  it('counts the live jobs of all identities of the owner, as a submit does', async () => {
+    const limited = await startCore({ db, config: { quotas: { liveJobsPerOwner: 2 } } });
+    const as = (subject: string, linked: readonly string[] = []): TestCore => {
+      const caller = createPrincipal({ ...testPrincipal({ subject, grants: { alpha: 'USER' } }), linked });
+      return { ...limited, ask: (text, variables) => limited.ask(text, variables, caller) };
+    };
+    const source = await TestWorkflow.submit(as('lynx'), 'lynx', { nodes: [node('lynx-a')] });
+    await TestWorkflow.submit(as('cat'), 'cat', { nodes: [node('cat-a'), node('cat-b')] });
+    const key = { idempotencyKey: 'lynx' };
+    await expect(clone(source, key, as('cat', ['lynx']))).rejects.toThrow('LIMIT_EXCEEDED');
+    const cloned = cloneOf(await clone(source, key, as('lynx')));
+    for (const one of [source, cloned]) await one.command('cancelWorkflow', { reason: 'enough' });
   });
 
   it('refuses those who may not run jobs of the owner', async () => {

@@ -6,7 +6,7 @@ import { type InputError, InputErrors } from '@rhizome/errors';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { ExperimentDirectory, JobAccess, QueueDirectory, SubmissionConsents } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
-import { missingConsent } from '../../jobs/submit/ownership.js';
+import { missingConsent, otherIdentities } from '../../jobs/submit/ownership.js';
 import { submissionSchemaVersion } from '../../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../../jobs/submit/submissions.repository.js';
 import { keyReused } from '../../jobs/submit/submit.service.js';
@@ -100,7 +100,8 @@ export class WorkflowClones {
     const kinds = await this.#check(size, labels, reserved !== null, errors);
     if (!errors.isEmpty) return refused(errors);
     const { nodes: jobs, bytes = 0, experiment, owner } = size;
-    if (!reserved) await this.#options.quota.charge(experiment, owner, { jobs, bytes });
+    const linked = otherIdentities(principal, owner);
+    if (!reserved) await this.#options.quota.charge(experiment, owner, { jobs, bytes }, linked);
     reserved ??= await submissions.reserve({
       ...{ _id: key, schemaVersion: submissionSchemaVersion, revision: 1, createdAt: clock.now(), digest },
       ...{ batchId: ids.next('workflow'), count: 0, refused: [] },
