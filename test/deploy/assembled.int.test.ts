@@ -40,6 +40,7 @@ async function configFile(name: string, gatewayUrl = 'http://127.0.0.1:1'): Prom
     .replace(/^port: \d+$/m, 'port: 0')
     .replaceAll('http://rhizome-gateway.grid.svc:4000', gatewayUrl)
     .replaceAll('/run/rhizome/keys', join(folder, 'keys'))
+    .replaceAll('/run/rhizome/metrics', folder)
     .replaceAll('/etc/rhizome', folder)
     .replaceAll('/rhizome/', `${join(folder, 'rhizome')}/`)
     .replace('folder: /data', `folder: ${join(folder, 'data')}`);
@@ -110,9 +111,13 @@ describe('a set of assembled programs', () => {
       RHIZOME_STORAGE_CONFIG: await configFile('storage'),
     });
     await answered(storage.address, '/readyz', storage.process);
+    await writeFile(join(folder, 'token'), 'a token\n');
+    const metricsOf = (headers: Record<string, string>) => fetch(`${storage.address}/metrics`, { headers });
+    expect((await metricsOf({})).status).toBe(401);
+    expect((await metricsOf({ authorization: 'Bearer a token' })).status).toBe(200);
 
     const metrics = await Promise.all(
-      [core, gateway, storage].map(async ({ address }) => (await fetch(`${address}/metrics`)).text()),
+      [core, gateway].map(async ({ address }) => (await fetch(`${address}/metrics`)).text()),
     );
     const served = metrics.join('\n');
     for (const name of await alertedMetrics()) expect(served).toContain(`# TYPE ${name} `);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import {
   allValues,
+  configOf,
   type Container,
   deploymentsOf,
   type KubernetesObject,
@@ -140,6 +141,24 @@ describe('chart', () => {
     });
   });
 
+  it('serves metrics of services that everybody reaches to those with a token', () => {
+    for (const [service, secret] of [
+      ['gateway', 'metrics-token'],
+      ['storage', 'files-metrics-token'],
+    ]) {
+      const monitor = all.find(
+        ({ kind, metadata }) => kind === 'ServiceMonitor' && metadata.name === `rhizome-${service}`,
+      );
+      expect(monitor?.spec).toMatchObject({
+        endpoints: [{ authorization: { credentials: { name: secret, key: 'token' } } }],
+      });
+      expect(configOf(all, `rhizome-${service}`, `${service}.yaml`)).not.toContain('openMetrics');
+    }
+    expect(configOf(all, 'rhizome-storage', 'storage.yaml')).toContain(
+      'metricsTokenFile: /run/rhizome/metrics/token',
+    );
+  });
+
   it.each([
     ['without a public address', {}, /gateway\.publicUrl: set the public address/],
     ['with a value that it does not know', { ...leastValues, entrance: {} }, /entrance/],
@@ -147,6 +166,11 @@ describe('chart', () => {
       'with an experiment whose name is no name',
       { ...leastValues, experiments: [{ name: 'My Exp' }] },
       /experiments.*name/s,
+    ],
+    [
+      'with metrics of the file service that everybody could read',
+      { ...allValues, monitoring: { serviceMonitor: true, gatewayTokenSecret: 'metrics-token' } },
+      /monitoring\.storageTokenSecret is needed/,
     ],
     ['with an address that has a path', { gateway: { publicUrl: 'https://a.example/graphql' } }, /publicUrl/],
   ])('is refused %s', async (_case, values, message) => {

@@ -73,7 +73,12 @@ export const allValues = {
   ],
   storage: { enabled: true, ingress: { enabled: true, host: 'files.example.org', tlsSecret: 'files-tls' } },
   networkPolicy: { monitoringNamespace: { 'kubernetes.io/metadata.name': 'monitoring' } },
-  monitoring: { serviceMonitor: true, gatewayTokenSecret: 'metrics-token', rules: true },
+  monitoring: {
+    serviceMonitor: true,
+    gatewayTokenSecret: 'metrics-token',
+    storageTokenSecret: 'files-metrics-token',
+    rules: true,
+  },
 };
 
 /** Runs Helm. @returns its output @throws Error with what it says, if it refuses */
