@@ -97,6 +97,18 @@ export function nodeIdOf(workflowId: string, index: number): string {
   return `${workflowId}/${String(index).padStart(7, '0')}`;
 }
 
+/** Identifiers of the nodes of a workflow from one position to before another; of all unless given. */
+export function nodeRange(
+  workflowId: string,
+  first = 0,
+  end?: number,
+): { readonly $gte: string } & ({ readonly $lt: string } | { readonly $lte: string }) {
+  const from = { $gte: nodeIdOf(workflowId, first) };
+  return end === undefined
+    ? { ...from, $lte: nodeIdOf(workflowId, 9_999_999) }
+    : { ...from, $lt: nodeIdOf(workflowId, end) };
+}
+
 const nodeId = /^(workflow_[0-9A-Z]{26})\/(\d{7})$/;
 
 /** Workflow and position of a node; undefined for a malformed identifier. */

@@ -8,6 +8,7 @@ import {
   nodeIdOf,
   type NodeDocument,
   type NodeFacts,
+  nodeRange,
   nodesCollection,
 } from '../model/node.document.js';
 import type { EndedNodeState, StoredNodeState } from '../model/workflow.types.js';
@@ -73,9 +74,7 @@ export class NodesRepository {
 
   /** Number of the stored nodes of a workflow, or of those at some positions. */
   count(workflowId: string, at?: { readonly first: number; readonly nodes: number }): Promise<number> {
-    const range = at
-      ? { $gte: nodeIdOf(workflowId, at.first), $lt: nodeIdOf(workflowId, at.first + at.nodes) }
-      : rangeOf(workflowId);
+    const range = nodeRange(workflowId, at?.first, at && at.first + at.nodes);
     return this.#nodes.countDocuments({ _id: range }, { hint: '_id_' });
   }
 
@@ -156,7 +155,7 @@ export class NodesRepository {
       readonly name: string;
       readonly requirements: StoredRequirements;
     }>([
-      { $match: { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } } },
+      { $match: { _id: nodeRange(workflowId, 0, count) } },
       { $group: { _id: { label: '$label', classId: '$job.classId' }, ...first } },
     ]);
     for await (const { _id, name, requirements } of found) yield { ..._id, node: { name }, requirements };
@@ -164,7 +163,7 @@ export class NodesRepository {
 
   /** The first nodes of a workflow with their jobs, in order, in pages of which the driver holds one. */
   async *whole(workflowId: string, count: number): AsyncGenerator<readonly NodeDocument[]> {
-    const filter = { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } };
+    const filter = { _id: nodeRange(workflowId, 0, count) };
     const cursor = this.#nodes.find(filter, { sort: { _id: 1 }, batchSize: wholePerPage });
     try {
       while (await cursor.hasNext()) yield cursor.readBufferedDocuments();
@@ -228,7 +227,7 @@ export class NodesRepository {
     if (some.every((depth) => depth === 0)) return;
     const depth = { $arrayElemAt: [{ $literal: [...some] }, { $subtract: ['$index', first] }] };
     await this.#nodes.updateMany(
-      { _id: { $gte: nodeIdOf(workflowId, first), $lt: nodeIdOf(workflowId, first + some.length) } },
+      { _id: nodeRange(workflowId, first, first + some.length) },
       [{ $set: { depth } }],
       majority,
     );
@@ -242,7 +241,7 @@ export class NodesRepository {
   ): Promise<KeysetPage<NodeDocument>> {
     const filter = {
       workflowId,
-      _id: rangeOf(workflowId),
+      _id: nodeRange(workflowId),
       ...(states ? { state: { $in: [...states] } } : {}),
       ...(labels ? { label: { $in: [...labels] } } : {}),
       ...(names ? { name: { $in: [...names] } } : {}),
@@ -345,7 +344,10 @@ export class NodesRepository {
   /** All nodes of a workflow, in order, with what a reset needs. */
   async *graph(workflowId: string): AsyncGenerator<GraphNode> {
     const projection = { index: 1, label: 1, isFinal: 1, state: 1, total: 1, needed: 1, by: 1 } as const;
-    yield* this.#nodes.find({ _id: rangeOf(workflowId) }, { projection, sort: { _id: 1 }, batchSize: 5000 });
+    yield* this.#nodes.find(
+      { _id: nodeRange(workflowId) },
+      { projection, sort: { _id: 1 }, batchSize: 5000 },
+    );
   }
 
   /** Numbers of nodes by depth and state. */
@@ -375,7 +377,7 @@ export class NodesRepository {
     return this.#nodes
       .aggregate<Pick<NodeDocument, keyof typeof fields> & { nodes: number }>(
         [
-          { $match: { _id: rangeOf(workflowId) } },
+          { $match: { _id: nodeRange(workflowId) } },
           { $group: { _id: fields, nodes: { $sum: 1 } } },
           { $replaceWith: { $mergeObjects: ['$_id', { nodes: '$nodes' }] } },
           { $sort: { depth: 1, label: 1, isFinal: 1 } },
@@ -392,7 +394,7 @@ export class NodesRepository {
   ): Promise<readonly (Pick<NodeDocument, 'label' | 'isFinal' | 'depth'> & { readonly nodes: number })[]> {
     return this.#nodes
       .aggregate<Pick<NodeDocument, 'label' | 'isFinal' | 'depth'> & { nodes: number }>([
-        { $match: { _id: { $gte: nodeIdOf(workflowId, 0), $lt: nodeIdOf(workflowId, count) } } },
+        { $match: { _id: nodeRange(workflowId, 0, count) } },
         {
           $group: {
             _id: { label: '$label', isFinal: '$isFinal' },
@@ -409,16 +411,14 @@ export class NodesRepository {
     workflowId: string,
   ): AsyncGenerator<Pick<NodeDocument, 'index' | 'label' | 'isFinal' | 'depth'>> {
     const projection = { index: 1, label: 1, isFinal: 1, depth: 1 } as const;
-    yield* this.#nodes.find({ _id: rangeOf(workflowId) }, { projection, sort: { _id: 1 }, batchSize: 5000 });
+    yield* this.#nodes.find(
+      { _id: nodeRange(workflowId) },
+      { projection, sort: { _id: 1 }, batchSize: 5000 },
+    );
   }
 
   /** Deletes the nodes of a workflow that was removed. */
   async drop(workflowId: string): Promise<void> {
     await this.#nodes.deleteMany({ workflowId });
   }
-}
-
-/** Identifiers of the nodes of a workflow. */
-function rangeOf(workflowId: string) {
-  return { $gte: nodeIdOf(workflowId, 0), $lte: nodeIdOf(workflowId, 9_999_999) };
 }

@@ -5,7 +5,7 @@
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db, Document, Filter } from 'mongodb';
 import type { PayloadChanges } from '../../jobs/bulk/retry-changes.js';
-import { nodeIdOf, type NodeDocument, nodesCollection } from '../model/node.document.js';
+import { nodeIdOf, type NodeDocument, nodeRange, nodesCollection } from '../model/node.document.js';
 import { nodesFromBits } from '../model/node-bits.js';
 import type { ChangedNodes, NodeEnd, StepContent } from '../model/workflow.types.js';
 import type { ResetNumbers } from '../model/reset.js';
@@ -89,7 +89,7 @@ export class StepsRepository {
     const { workflowId, step } = target;
     const members = label === undefined ? { isFinal: true } : { label, isFinal: false };
     await this.#nodes.updateMany(
-      { workflowId, _id: { $lt: nodeIdOf(workflowId, nodes) }, ...members, step: { $lt: step } },
+      { workflowId, _id: nodeRange(workflowId, 0, nodes), ...members, step: { $lt: step } },
       adding(target, added),
       majority,
     );
