@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type StoredAddedCall, withCall } from './additions.js';
+import { groupOutcome, grownEdges, noNodes } from './node-rules.js';
+import type { StoredGroupEdge } from './workflow.types.js';
 
 const call = (key: string): StoredAddedCall => ({
   ...{ key, digest: key, nodes: 1, bytes: 1, edges: 0, layers: 1, groups: [] },
@@ -42,5 +44,24 @@ describe('withCall', () => {
       added,
       call('c'),
     ]);
+  });
+});
+
+describe('grownEdges', () => {
+  const edge: StoredGroupEdge = { from: 'fit', to: 'merge', condition: 'SUCCEEDED', needed: 2 };
+  const fits = (SUCCEEDED: number, WAITING: number) => [
+    { label: 'fit', isFinal: false, counts: { ...noNodes, SUCCEEDED, WAITING } },
+  ];
+
+  it('lets an edge that was met wait for the added nodes, too, if its nodes begin again', () => {
+    const [grown] = grownEdges([{ ...edge, outcome: 'MET' }], fits(2, 0), fits(2, 1));
+    expect(grown).toEqual({ ...edge, needed: 3, outcome: 'MET' });
+    const { outcome: _before, ...open } = grown as StoredGroupEdge;
+    expect(groupOutcome(open, fits(2, 1))).toBeUndefined();
+  });
+
+  it('leaves an edge that needs fewer than all nodes as it is', () => {
+    const few = { ...edge, needed: 1 };
+    expect(grownEdges([few], fits(0, 2), fits(0, 3))).toEqual([few]);
   });
 });

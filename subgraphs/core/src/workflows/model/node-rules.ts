@@ -136,7 +136,7 @@ export function membersOf<Node extends NodePlace>(
 
 /**
  * Edges of groups after nodes were added. One that needed all nodes of its groups needs the added ones, too;
- * one that is decided stays so.
+ * one that is decided stays so until its nodes begin again.
  */
 export function grownEdges(
   edges: readonly StoredGroupEdge[],
@@ -144,7 +144,7 @@ export function grownEdges(
   after: readonly StoredNodeGroup[],
 ): readonly StoredGroupEdge[] {
   return edges.map((edge) => {
-    if (edge.outcome || edge.condition === 'FAILED') return edge;
+    if (edge.condition === 'FAILED') return edge;
     const [all, more] = [before, after].map((groups) => nodesIn(countsOf(sourcesOf(edge, groups))));
     return edge.needed === all && more !== undefined ? { ...edge, needed: more } : edge;
   });
