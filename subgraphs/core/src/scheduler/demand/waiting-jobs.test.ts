@@ -33,3 +33,23 @@ it('counts complete windows in memory, and others in the store, not again for tw
   await counter.count(windows);
   expect(counted).toHaveLength(2);
 });
+
+it('counts those windows first whose counts are the oldest, however rare the questions are', async () => {
+  let now = 0;
+  const counted = new Set<string>();
+  const windows = new ReadyWindows();
+  for (let at = 0; at < 201; at += 1) windows.open('alpha', `class_${at}`);
+  const counter = new WaitingJobsCounter({
+    jobs: {
+      count: async ({ classId }) => {
+        counted.add(classId);
+        return { jobs: 1, oldestId: 'job_1' };
+      },
+    },
+    clock: { now: () => new Date(now), monotonicMs: () => now },
+  });
+  expect(await counter.count(windows)).toHaveLength(200);
+  now = 3000;
+  expect(await counter.count(windows)).toHaveLength(201);
+  expect(counted.size).toBe(201);
+});

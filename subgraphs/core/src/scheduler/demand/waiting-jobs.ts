@@ -29,7 +29,7 @@ type Count = Pick<WaitingJobs, 'jobs' | 'isAtLeast' | 'oldestId'>;
 
 /** Most jobs of one window that the store counts. */
 const mostCounted = 20_000;
-/** Most windows that the store counts for one question; the others are counted for the next ones. */
+/** Most windows that the store counts for one question, those first whose counts are the oldest. */
 const mostWindows = 200;
 const keptMs = 2000;
 const countedAtOnce = 8;
@@ -48,15 +48,19 @@ export class WaitingJobsCounter {
     const now = this.#options.clock.monotonicMs();
     const all = [...windows.all()];
     const partial = all.filter(({ isComplete }) => !isComplete);
-    const due = partial.filter(
-      (window) => now - (this.#known.get(keyOf(window))?.atMs ?? -Infinity) > keptMs,
-    );
+    const due = partial
+      .filter((window) => now - this.#countedAt(window) > keptMs)
+      .sort((one, other) => this.#countedAt(one) - this.#countedAt(other));
     await forEachConcurrently(due.slice(0, mostWindows), countedAtOnce, (window) => this.#read(window, now));
     const keys = new Set(partial.map((window) => keyOf(window)));
     this.#known = new Map([...this.#known].filter(([key]) => keys.has(key)));
     return all
       .map((window) => ({ classId: window.classId, share: window.share, ...this.#countOf(window) }))
       .filter(({ jobs }) => jobs > 0);
+  }
+
+  #countedAt(window: ReadyWindow): number {
+    return this.#known.get(keyOf(window))?.atMs ?? Number.MIN_SAFE_INTEGER;
   }
 
   #countOf(window: ReadyWindow): Count {
