@@ -3,7 +3,7 @@
  * result takes a hundred times as long. Sets that are not plain get the full check. Pure.
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
-import { mostLocationBytes } from '../jobs/model/file-input.js';
+import { mostLocationBytes } from '../jobs/submit/file-input.js';
 import { isInStorage, locationsOf } from '../storages/places.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-spec.types.js';

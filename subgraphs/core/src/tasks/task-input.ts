@@ -8,7 +8,7 @@ import { checkFailureLimit } from './limits/failure-limit.js';
 import { mostRunningJobs } from './changes/task-change-input.js';
 import { checkTaskDataset } from './files/task-dataset-input.js';
 import type { TaskDatasetSpec } from './files/task-dataset.types.js';
-import { fileParameters } from './files/task-files.js';
+import { fileParameters, mostJobs } from './files/task-files.js';
 import { checkScouts } from './scouts/scout-input.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
@@ -18,9 +18,6 @@ import type {
   JobInputError,
   JobInputErrorCode,
 } from '../jobs/submit/job-input-error.types.js';
-
-/** Maximum number of jobs per task. */
-const maxJobsPerTask = 1_000_000;
 
 /** Maximum number of returned errors: an error in a template is an error of every job. */
 const maxRefusals = 100;
@@ -78,14 +75,14 @@ export function externalParentsOf({ template, parameterSets }: TaskSpec): Readon
 function checkSize({ parameterSets, count, dataset, template }: TaskSpec, errors: JobInputErrors): void {
   if ([parameterSets, count, dataset].filter((given) => given != null).length !== 1) {
     errors.add(['jobs'], count ?? null, 'one of `count`, `parameterSets` and `dataset`');
-  } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
+  } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > mostJobs)) {
     errors.add(
       setsPath,
       `${parameterSets.length} sets`,
-      `1 to ${maxJobsPerTask} sets`,
+      `1 to ${mostJobs} sets`,
       parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE',
     );
-  } else if (count != null) errors.int(['jobs', 'count'], count, 1, maxJobsPerTask);
+  } else if (count != null) errors.int(['jobs', 'count'], count, 1, mostJobs);
   (template.dependsOn ?? []).forEach((id, position) => {
     if (sibling.test(id))
       errors.add(

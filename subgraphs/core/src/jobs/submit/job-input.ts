@@ -10,7 +10,7 @@ import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { defaultWalltimeSeconds, secretDefaults } from './normalise.js';
 import type { CheckDataset, PayloadChecks, RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, PreferenceSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
-import { checkFiles } from '../model/file-input.js';
+import { checkFiles } from './file-input.js';
 import type { JobValueErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];

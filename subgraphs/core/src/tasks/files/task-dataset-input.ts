@@ -1,10 +1,9 @@
 /** Checks the form of a division of a dataset. */
 import type { JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
 import type { TaskDatasetSpec } from './task-dataset.types.js';
-import { mostInputs } from './task-files.js';
+import { mostInputs, mostJobs } from './task-files.js';
 
 const path = ['jobs', 'dataset'] as const;
-const mostJobs = 1_000_000;
 const mostEvents = 1_000_000_000_000;
 /** 1 PiB. */
 const mostBytes = 1_125_899_906_842_624;

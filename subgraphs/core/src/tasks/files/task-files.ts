@@ -1,13 +1,13 @@
 /** Files of a dataset for the jobs of a task: their division at the submission, and the inputs of jobs. */
-import { can, type Principal } from '@rhizome/authz';
-import { InputErrors } from '@rhizome/errors';
+import type { Principal } from '@rhizome/authz';
+import { maySeeDataset } from '../../datasets/dataset-access.js';
 import type { DatasetFileDocument } from '../../datasets/dataset-file.document.js';
 import type { DatasetFilesRepository, ListedFile } from '../../datasets/dataset-files.repository.js';
 import type { DatasetDocument } from '../../datasets/dataset.document.js';
 import type { DatasetsRepository } from '../../datasets/datasets.repository.js';
 import { isAvailable } from '../../datasets/replicas.js';
 import type { StoredPayload } from '../../jobs/model/job.types.js';
-import type { JobInputErrorCode, JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
+import type { JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
 import { isInStorage, type PlaceOwner, problemOfInput, type StorageFacts } from '../../storages/places.js';
 import type { StorageDocument } from '../../storages/storage.document.js';
 import type { StoredParameterSet, TaskDocument } from '../task.document.js';
@@ -54,7 +54,7 @@ export interface FilesOfJobs {
 }
 
 /** Most jobs of a task. */
-const mostJobs = 1_000_000;
+export const mostJobs = 1_000_000;
 /** Most files of a task: they are read at its submission. */
 const mostFiles = 1_000_000;
 /** Most inputs of a job. */
@@ -208,8 +208,8 @@ function expectedDataset(
   dataset: DatasetDocument | null,
   { principal, experiment }: { readonly principal: Principal; readonly experiment: string },
 ): string | undefined {
-  const isVisible = dataset?.experiment === experiment && can(principal, 'dataset:read', experiment);
-  if (!isVisible) return `a dataset of ${experiment} that you may read`;
+  if (dataset?.experiment !== experiment || !maySeeDataset(principal, dataset))
+    return `a dataset of ${experiment} that you may read`;
   if (dataset.state !== 'CLOSED') return 'a closed dataset; close it first';
   return dataset.totals.files === 0 ? 'a dataset with files' : undefined;
 }
@@ -263,9 +263,7 @@ class ReadableFiles {
     const [problem] = problems;
     if (problem === undefined || problems.includes(undefined)) return;
     this.#refused += 1;
-    const own = new InputErrors<JobInputErrorCode>();
-    own.add([...path, 'datasetId'], `${name} at ${replicas[0]?.location}`, problem);
-    for (const { code, path: at, message } of own.all) this.#errors.report(code, at, message);
+    this.#errors.add([...path, 'datasetId'], `${name} at ${replicas[0]?.location}`, problem);
   }
 }
 

@@ -1,10 +1,10 @@
 /** Pure checks of the files that payloads read and write. */
 import { assertDeclaredOutput, kindOfOutput, mostOutputPatterns } from '@rhizome/storage';
-import type { JobValueErrors } from '../submit/job-input-error.types.js';
-import type { CheckPlace } from '../submit/requirement-checks.js';
-import type { InputSpec } from '../submit/submit.types.js';
-import type { ChecksumKind } from './job.types.js';
 import { isInStorage, locationsOf, problemOf } from '../../storages/places.js';
+import type { ChecksumKind } from '../model/job.types.js';
+import type { JobValueErrors } from './job-input-error.types.js';
+import type { CheckPlace } from './requirement-checks.js';
+import type { InputSpec } from './submit.types.js';
 
 type Path = readonly (string | number)[];
 
