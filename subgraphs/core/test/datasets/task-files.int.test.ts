@@ -29,6 +29,7 @@ async function change(field: string, input: object, select: string, caller = ada
 interface File {
   readonly name: string;
   readonly sizeBytes: number;
+  readonly digest?: string;
   readonly eventCount?: number;
   readonly key?: string;
   readonly replicas?: readonly object[];
@@ -65,7 +66,7 @@ async function submit(of: object, template: object = {}, caller = ada): Promise<
 }
 
 const taskText = `query ($id: ID!) { task(id: $id) { state progress { totalJobs createdJobs } dataset { datasetId by perJob fileCount localityWeight dataset { name } awaited { taskIndex fileCount unavailableCount summary } }
-  jobs(first: 100) { nodes { taskIndex payload { arguments inputs { name location } } } } } }`;
+  jobs(first: 100) { nodes { taskIndex payload { arguments inputs { name location otherLocations sizeBytes checksums { kind value } } } } } } }`;
 const read = async (id: string): Promise<Answer> => (await core.ask(taskText, { id }, ada))['task'] as Answer;
 
 interface Job {
@@ -93,14 +94,22 @@ const locationsOf = (jobs: readonly Job[]): readonly string[] =>
 
 describe('submitTask with a dataset', () => {
   it('gives each file to one job, a number of files to each', async () => {
-    const all = files(25);
+    const copy = 'https://files.test/f/0000';
+    const first = {
+      digest: `md5:${'ab'.repeat(16)}`,
+      replicas: [{ location: place('f/0000') }, { location: copy }],
+    };
+    const all = files(25, (at) => (at === 0 ? first : {}));
     const datasetId = await dataset(all);
     const answer = await submit({ datasetId, perJob: 10 });
     expect(answer).toMatchObject({ task: { progress: { totalJobs: 3 } } });
     const jobs = await jobsOf(answer);
     expect(sizesOf(jobs)).toEqual([10, 10, 5]);
     expect(locationsOf(jobs)).toEqual(all.map(({ name }) => place(name)));
-    expect(jobs[0]?.payload.inputs[0]?.name).toBe('f_0000');
+    expect(jobs[0]?.payload.inputs[0]).toEqual({
+      ...{ name: 'f_0000', location: place('f/0000'), otherLocations: [copy], sizeBytes: 10 },
+      checksums: [{ kind: 'MD5', value: 'ab'.repeat(16) }],
+    });
     expect((await read(String(answer['task']?.['id'])))['dataset']).toEqual({
       ...{ datasetId, by: 'FILES', perJob: 10, fileCount: 25, localityWeight: 10, awaited: null },
       dataset: { name: expect.any(String) },

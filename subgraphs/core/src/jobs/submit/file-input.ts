@@ -64,7 +64,7 @@ export function checkFiles(
 }
 
 /** Most places of one input in addition to the first. */
-const mostOtherLocations = 9;
+export const mostOtherLocations = 9;
 const digits: Readonly<Record<ChecksumKind, number>> = { SHA256: 64, MD5: 32, ADLER32: 8 };
 
 function checkInput(input: InputSpec, path: Path, errors: JobValueErrors, checkPlace: CheckPlace): void {

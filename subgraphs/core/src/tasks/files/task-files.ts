@@ -6,13 +6,14 @@ import type { DatasetFilesRepository, ListedFile } from '../../datasets/dataset-
 import type { DatasetDocument } from '../../datasets/dataset.document.js';
 import type { DatasetsRepository } from '../../datasets/datasets.repository.js';
 import { isAvailable } from '../../datasets/replicas.js';
-import type { StoredPayload } from '../../jobs/model/job.types.js';
+import type { StoredInput, StoredPayload } from '../../jobs/model/job.types.js';
 import type { JobInputErrors } from '../../jobs/submit/job-input-error.types.js';
 import { isInStorage, type PlaceOwner, problemOfInput, type StorageFacts } from '../../storages/places.js';
 import type { StorageDocument } from '../../storages/storage.document.js';
 import type { StoredParameterSet, TaskDocument } from '../task.document.js';
-import { nearSites } from './locality.js';
+import { datasetInputs } from './dataset-inputs.js';
 import { fileRanges, type SplitRule } from './file-ranges.js';
+import { nearSites } from './locality.js';
 import type { AwaitedFiles, FileRange, TaskDatasetSpec } from './task-dataset.types.js';
 
 /** Dependencies of {@link TaskFiles}. */
@@ -152,14 +153,20 @@ export class TaskFiles {
    * @param first position of the first job
    */
   async ofJobs(
-    { experiment, owner, state, dataset }: Pick<TaskDocument, 'experiment' | 'owner' | 'state' | 'dataset'>,
+    {
+      experiment,
+      owner,
+      state,
+      dataset,
+      template,
+    }: Pick<TaskDocument, 'experiment' | 'owner' | 'state' | 'dataset' | 'template'>,
     sets: readonly StoredParameterSet[],
     first: number,
   ): Promise<FilesOfJobs> {
     const { datasetId = '', localityWeight } = dataset ?? {};
     const ranges = rangesTogether(sets);
     // The jobs will not run: they need no files.
-    if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [])), awaited: [] };
+    if (state === 'STOPPING') return { jobs: ranges.map((range) => filesOf(range, [], [], [])), awaited: [] };
     const storages = await this.#options.storages(experiment);
     const sites = new Map(localityWeight === undefined ? [] : storages.map(({ _id, site }) => [_id, site]));
     const jobs: (JobFiles | undefined)[] = [];
@@ -171,7 +178,8 @@ export class TaskFiles {
       const unavailable = range.files - files.filter(isAvailable).length;
       if (unavailable > 0) awaited.push({ index: first + at, files: range.files, unavailable });
       const near = nearSites(files, (storage) => sites.get(storage));
-      jobs.push(unavailable > 0 ? undefined : filesOf(range, files, near));
+      const own = template.payload.inputs;
+      jobs.push(unavailable > 0 ? undefined : filesOf(range, files, own, near));
     }
     return { jobs, awaited };
   }
@@ -279,16 +287,14 @@ function readableBy(
   return { ...file, replicas };
 }
 
-/** An available copy of each file as an input. */
+/** Files of a job. @param own inputs of the template */
 function filesOf(
   range: FileRange,
   files: readonly DatasetFileDocument[],
+  own: readonly StoredInput[],
   sites: readonly string[],
 ): JobFiles {
-  const inputs = files.map(({ name, replicas }) => ({
-    name,
-    location: replicas.find(({ state }) => state === 'AVAILABLE')?.location ?? '',
-  }));
+  const inputs = datasetInputs(files, own);
   const events = files.reduce((sum, { events: own = 0 }) => sum + own, 0);
   const parameters = {
     key: range.key ?? '',
