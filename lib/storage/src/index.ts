@@ -49,7 +49,11 @@ export { Connections, type FileRequest, type FileResponse, withoutCredentials } 
 export { sendFollowing } from './http/redirects.js';
 export { type CopyRequest, WebDavStorage } from './webdav/webdav-storage.js';
 export { FolderStorage, type OpenFile, readerOf } from './folder/folder-storage.js';
-export { type SignedRequest, verifyRequest } from './file-service/signature.js';
+export {
+  parameters as signatureParameters,
+  type SignedRequest,
+  verifyRequest,
+} from './file-service/signature.js';
 export {
   checkManifest,
   type ManifestFile,

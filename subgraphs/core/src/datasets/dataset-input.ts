@@ -1,6 +1,6 @@
 /** Pure checks of inputs about datasets and their files. */
 import type { InputErrors } from '@rhizome/errors';
-import { assertKey } from '@rhizome/storage';
+import { assertKey, signatureParameters } from '@rhizome/storage';
 import {
   isInStorage,
   type PlaceOwner,
@@ -62,6 +62,16 @@ const keyText =
   '1 to 255 letters, digits, `.`, `_`, `:`, `+`, `=`, `@`, `-`, beginning with a letter or digit';
 const datasetName = /^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,254}$/;
 const digestForm = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|md5:[0-9a-f]{32}|adler32:[0-9a-f]{8})$/;
+
+/** Query parameters, in lower case, that give access to each reader of the URL. */
+const secretParameters: ReadonlySet<string> = new Set([
+  signatureParameters.signature,
+  'x-amz-signature',
+  'x-goog-signature',
+  'sig',
+  'authz',
+  'access_token',
+]);
 
 /** Checks a dataset to create. */
 export function checkDataset(errors: Errors, { name, metadata }: CreateDataset): void {
@@ -160,10 +170,10 @@ export function checkLocation(
 function problemOfUrl(location: string): string | undefined {
   const url = URL.canParse(location) ? new URL(location) : undefined;
   if (!url) return 'a valid URL';
-  const isSigned = [...url.searchParams.keys()].some((name) => /^x-(?:amz|goog)-signature$/i.test(name));
+  const isSigned = [...url.searchParams.keys()].some((name) => secretParameters.has(name.toLowerCase()));
   return url.username === '' && url.password === '' && !isSigned
     ? undefined
-    : 'a URL without a user, a password or a signature, which all members would see';
+    : 'a URL without a user, a password, a token or a signature, which all members would see';
 }
 
 /** Stored form of a file that was checked. */
