@@ -177,11 +177,12 @@ export class DatasetFilesService {
     for (const file of there.values()) {
       const own = replicas.filter(({ fileName }) => fileName === file.name);
       const changed = await this.#set(errors, file, own, known);
-      if (!changed) return refused();
+      if (!changed) break;
       written.push(changed);
     }
-    await this.#options.onReplicas(datasetId);
-    return { files: written, userErrors: [] };
+    // Also if a later file was refused: tasks may wait for these.
+    if (written.length > 0) await this.#options.onReplicas(datasetId);
+    return errors.isEmpty ? { files: written, userErrors: [] } : refused();
   }
 
   async #set(
