@@ -224,6 +224,21 @@ describe('UploadsService', () => {
     expect(await service.complete(ada as Principal, _id)).toMatchObject({ upload: { state: 'READY' } });
   });
 
+  it('does not complete an upload that its owner removes meanwhile', async () => {
+    const { _id } = await created(ada, 'raced');
+    await send(ada, 'raced', 'manifest of raced');
+    const isRemovedMeanwhile = {
+      of: async () => {
+        await service.complete(ada as Principal, _id);
+        await service.remove(ada as Principal, _id);
+        return provider;
+      },
+    };
+    const late = await serviceWith({}, isRemovedMeanwhile).complete(ada as Principal, _id);
+    expect(late).toMatchObject({ upload: null, userErrors: [{ code: 'UPLOAD_NOT_FOUND' }] });
+    expect((await uploads.find(_id))?.removedAt).toBeInstanceOf(Date);
+  });
+
   it('keeps uploads of others out of sight', async () => {
     const { _id } = await ready(ada, 'of ada');
     expect(await service.find(bob as Principal, _id)).toBeNull();

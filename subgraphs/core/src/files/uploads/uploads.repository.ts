@@ -61,7 +61,7 @@ export class UploadsRepository {
   /** Marks an upload as complete. @returns null if it was removed */
   complete(id: string, now: Date, expiresAt: Date): Promise<UploadDocument | null> {
     return this.#uploads.findOneAndUpdate(
-      { _id: id },
+      { _id: id, ...notRemoved },
       { $set: { state: 'READY', updatedAt: now, lastUsedAt: now, expiresAt }, $inc: { revision: 1 } },
       { returnDocument: 'after', ...majority },
     );
