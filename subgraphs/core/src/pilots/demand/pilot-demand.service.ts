@@ -80,7 +80,7 @@ export interface DemandInput extends ShapesInput {
 export interface PilotDemandOptions {
   readonly pilots: Pick<PilotsRepository, 'queuesInContact' | 'coming' | 'arrived'>;
   readonly workers: Pick<WorkersRepository, 'ofBatchJobs'>;
-  readonly scheduler: Pick<SchedulerService, 'waiting'>;
+  readonly scheduler: Pick<SchedulerService, 'isLeading' | 'waiting'>;
   readonly cache: Pick<SchedulerCache, 'fleet' | 'ledger'>;
   readonly classes: Pick<RequirementClasses, 'load' | 'get'>;
   readonly leadership: Pick<Leadership, 'leaderUrl'>;
@@ -154,6 +154,7 @@ export class PilotDemandService {
     if (!queue)
       errors.report('QUEUE_NOT_FOUND', ['queue'], `Queue ${JSON.stringify(input.queue)} not found.`);
     if (!queue || !errors.isEmpty) return { demand: null, userErrors: errors.all };
+    if (!scheduler.isLeading) return this.#forward(input, caller);
     // Pilots that arrive meanwhile count twice. The other way round, the jobs that they take would.
     const coming = await this.#coming(queue, this.#options.clock.now());
     const waiting = await scheduler.waiting();
