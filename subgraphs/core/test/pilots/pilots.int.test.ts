@@ -198,11 +198,28 @@ describe('requestPilots', () => {
     const lost = idsOf(await request({ queue: 'east', count: 4, idempotencyKey: 'lost', maxOpenPilots: 5 }));
     const pilots = core.db.collection<{ _id: string }>('pilots');
     await pilots.deleteMany({ _id: { $in: [...lost] } });
+    await core.db
+      .collection('pilotLedgers')
+      .updateMany({ 'grant.key': 'lost' }, { $unset: { 'grant.isStored': '' } });
     const next = await request({ queue: 'east', count: 4, idempotencyKey: 'next', maxOpenPilots: 5 });
     expect(idsOf(next)).toHaveLength(1);
     expect(
       idsOf(await request({ queue: 'east', count: 4, idempotencyKey: 'lost', maxOpenPilots: 5 })),
     ).toEqual(lost);
+  });
+
+  it('does not store pilots again that were removed long after their end', async () => {
+    const order = { queue: 'polar', maxOpenPilots: 5 };
+    await core.ask(
+      'mutation ($input: CreateQueueInput!) { createQueue(input: $input) { userErrors { message } } }',
+      { input: { name: 'polar', site: 'Pole' } },
+    );
+    const ended = idsOf(await request({ ...order, count: 4, idempotencyKey: 'ended' }));
+    expect(ended).toHaveLength(4);
+    const pilots = core.db.collection<{ _id: string }>('pilots');
+    await pilots.deleteMany({ _id: { $in: [...ended] } });
+    expect(idsOf(await request({ ...order, count: 5, idempotencyKey: 'later' }))).toHaveLength(5);
+    expect(await pilots.countDocuments({ _id: { $in: [...ended] } })).toBe(0);
   });
 
   it('serves one instance at a time, until that one gives up', async () => {

@@ -1,7 +1,8 @@
 /**
  * Requests for pilots, and reports about them. The requests of a queue follow one another through its ledger:
- * each is recorded there before its pilots are stored, and the next one stores those of the one before first.
- * So two processes, or a process that is killed, never give more pilots than the limit.
+ * each is recorded there before its pilots are stored, and the next one first stores those of the one before,
+ * unless all were stored. So two processes, or a process that is killed, never give more pilots than the
+ * limit.
  */
 import { can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';

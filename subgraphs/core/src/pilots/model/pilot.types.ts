@@ -64,6 +64,8 @@ export interface PilotGrant {
   readonly executor: string;
   readonly order: PilotOrder;
   readonly count: number;
+  /** True once all pilots are stored: those that have been removed since are not stored again. */
+  readonly isStored?: true;
 }
 
 /** The one document by which the requests of a queue follow one another. */

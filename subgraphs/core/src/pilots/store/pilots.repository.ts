@@ -115,10 +115,10 @@ export class PilotsRepository {
     return modifiedCount === 1;
   }
 
-  /** Stores the pilots of a request; those that exist are not changed. */
+  /** Stores the pilots of a request, unless all were stored before; those that exist are not changed. */
   async insert(queueId: string, grant: PilotGrant, now: Date): Promise<void> {
-    const { batch, key, digest, executor, order, count } = grant;
-    if (count === 0) return;
+    const { batch, key, digest, executor, order, count, isStored } = grant;
+    if (count === 0 || isStored) return;
     const pilots = Array.from({ length: count }, (_, number): PilotDocument => ({
       _id: pilotIdOf(batch, number),
       schemaVersion: pilotSchemaVersion,
@@ -136,6 +136,12 @@ export class PilotsRepository {
       isComing: true,
     }));
     await insertAbsent(this.#pilots, pilots);
+    // The revision stays: it is that of the requests, which this does not change.
+    await this.#ledgers.updateOne(
+      { _id: queueId, 'grant.batch': batch },
+      { $set: { 'grant.isStored': true } },
+      { writeConcern: majority },
+    );
   }
 
   /** The pilots of a request, by number. */
