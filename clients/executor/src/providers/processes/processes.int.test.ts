@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -79,6 +79,22 @@ describe('a process of this host', () => {
     const provider = providerOf('exit 3');
     await provider.submit(batchOf('pilot_C'));
     expect(await untilState(provider, 'pilot_C', 'ENDED')).toMatchObject({ reason: 'exit code 3' });
+  });
+
+  it('keeps the folder of a pilot that was killed, or has not started, for a day', async () => {
+    const folder = join(root, 'left');
+    const long = new Date(Date.now() - 25 * 3_600_000);
+    for (const name of ['pilot_F.0', 'pilot_G.0']) await mkdir(join(folder, name), { recursive: true });
+    await writeFile(join(folder, 'pilot_F.0', 'process'), '1 unknown\n');
+    await utimes(join(folder, 'pilot_G.0'), long, long);
+    const provider = providerOf('', folder);
+    const killed = { batch: 'pilot_F', number: 0, batchJobId: 'pilot_F.0', state: 'ENDED', reason: 'killed' };
+    const notStarted = { ...killed, batch: 'pilot_G', batchJobId: 'pilot_G.0', reason: 'not started' };
+    expect(await provider.list()).toEqual({ isComplete: true, jobs: [killed, notStarted] });
+    expect(await provider.list()).toEqual({ isComplete: true, jobs: [killed] });
+    await utimes(join(folder, 'pilot_F.0', 'exit'), long, long);
+    expect(await provider.list()).toEqual({ isComplete: true, jobs: [killed] });
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('does not see the environment of the executor', async () => {

@@ -24,7 +24,7 @@ export interface ProcessOptions {
   readonly shell: readonly string[];
 }
 
-/** Hours after which the folder of an ended pilot is removed. */
+/** Hours after which the folder of a pilot is removed that has ended, or has never started. */
 const keptHours = 24;
 /** Seconds within which a process must have recorded itself. */
 const startSeconds = 30;
@@ -102,10 +102,16 @@ for pilot in pilot_*; do
     [ "$age" -lt ${keptHours * 3600} ] || rm -rf "$pilot"
   elif [ -f "$pilot/process" ]; then
     read -r pid start <"$pilot/process"
-    if [ -n "$pid" ] && [ "$(ticks "$pid")" = "$start" ]; then state=RUNNING; else code=killed; fi
+    if [ -n "$pid" ] && [ "$(ticks "$pid")" = "$start" ]; then state=RUNNING
+    else
+      # Recorded for the rule above. The process may have ended just now.
+      [ -f "$pilot/exit" ] || echo killed >"$pilot/exit"
+      read -r code <"$pilot/exit" || code=killed
+    fi
   else
     age=$((now - $(stat -c %Y "$pilot")))
     if [ "$age" -lt ${startSeconds} ]; then state=PENDING; else code='not started'; fi
+    [ "$age" -lt ${keptHours * 3600} ] || rm -rf "$pilot"
   fi
   echo "$pilot|$state|$code"
 done
