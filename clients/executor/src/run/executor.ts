@@ -7,7 +7,7 @@ import type { ApiClient } from '@rhizome/client';
 import type { ExecutorConfig } from '../config.js';
 import { CoreCalls } from './core-calls.js';
 import { providerOf, systemOf } from './providers.js';
-import { type CycleFigures, QueueCycle } from './queue-cycle.js';
+import { QueueCycle, shortestLease } from './queue-cycle.js';
 
 /** Dependencies of {@link Executor}. */
 export interface ExecutorOptions {
@@ -15,7 +15,6 @@ export interface ExecutorOptions {
   readonly client: ApiClient;
   /** Environment of the commands of batch systems. */
   readonly environment: NodeJS.ProcessEnv;
-  readonly onCycle?: (queue: string, figures: CycleFigures) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -26,8 +25,8 @@ interface CycleOfQueue {
 }
 
 const releaseMs = 5000;
-/** Limits of leases, in seconds. */
-const [shortestLease, longestLease] = [5, 3600];
+/** The longest lease that core grants, in seconds. */
+const longestLease = 3600;
 
 /** Starts pilots for the queues of a configuration. */
 export class Executor {
@@ -68,14 +67,13 @@ export class Executor {
   }
 
   async #runQueue({ queue, cycle }: CycleOfQueue, stop: AbortSignal): Promise<void> {
-    const { config, clock, log, onCycle } = this.#options;
+    const { config, clock, log } = this.#options;
     const never = new AbortController().signal;
     while (!stop.aborted) {
       const begunAt = clock.monotonicMs();
       try {
         // A cycle that has begun to submit ends, so that core knows what was submitted.
-        const figures = await cycle.run(never);
-        onCycle?.(queue, figures);
+        await cycle.run(never);
       } catch (error) {
         log.warn({ queue, reason: (error as Error).message }, 'cycle failed');
       }

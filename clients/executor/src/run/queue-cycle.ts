@@ -34,16 +34,6 @@ export interface QueueCycleOptions {
   readonly log: Logger;
 }
 
-/** State of a queue after a cycle, for the metrics. */
-export interface CycleFigures {
-  readonly isLeading: boolean;
-  readonly wantedPilots: number;
-  readonly requestedPilots: number;
-  readonly pilotsByState: Readonly<Record<string, number>>;
-  readonly isListed: boolean;
-  readonly level: number;
-}
-
 /** A pilot as the last cycle saw it. */
 interface Seen {
   readonly state: string;
@@ -51,6 +41,8 @@ interface Seen {
   readonly hasWorker: boolean;
 }
 
+/** The shortest lease that core grants, in seconds. */
+export const shortestLease = 5;
 const invitedAtOnce = 8;
 
 /** Runs the cycles of a queue, one after another. */
@@ -70,7 +62,7 @@ export class QueueCycle {
   }
 
   /** Runs one cycle. @throws Error if core could not be asked; then nothing was submitted */
-  async run(signal: AbortSignal): Promise<CycleFigures> {
+  async run(signal: AbortSignal): Promise<void> {
     const { core, provider, settings, clock, log } = this.#options;
     this.#cycle += 1;
     try {
@@ -78,7 +70,7 @@ export class QueueCycle {
     } catch (error) {
       if (!(error instanceof NotLeading)) throw error;
       log.info({ queue: settings.queue, reason: error.message }, 'another executor starts the pilots');
-      return { ...noFigures, isLeading: false };
+      return;
     }
     // The list comes before the record: each batch job in it then has a pilot.
     const listing = await provider.list();
@@ -93,13 +85,11 @@ export class QueueCycle {
     this.#memory = memory;
     this.#logReasons(decisions);
     await this.#cancel(decisions.cancels);
-    let requested = 0;
     for (const [index, request] of decisions.requests.entries()) {
       // The demand has aged, and the right to request may end: the next cycle asks again.
       if (index > 0 && clock.monotonicMs() > startUntilMs) break;
-      requested += await this.#start(request, `${this.#options.keys}:${this.#cycle}:${index}`, signal);
+      await this.#start(request, `${this.#options.keys}:${this.#cycle}:${index}`, signal);
     }
-    return figuresOf(after, demand, { requested, isListed: listing.isComplete, level: memory.level });
   }
 
   /** Gives up the right to start the pilots of the queue, so that another executor may soon take it. */
@@ -197,14 +187,14 @@ export class QueueCycle {
     await provider.cancel(ids, 'WAITING');
   }
 
-  /** Requests pilots and submits them. @returns their number */
-  async #start(request: PilotRequest, key: string, signal: AbortSignal): Promise<number> {
+  /** Requests pilots and submits them. */
+  async #start(request: PilotRequest, key: string, signal: AbortSignal): Promise<void> {
     const { core, provider, settings, leaseSeconds, log } = this.#options;
     const shape = settings.shapes.find(({ name }) => name === request.shape);
-    if (!shape) return 0;
+    if (!shape) return;
     const pilots = await core.request(request, settings.limits.open, key, signal);
     const [first] = pilots;
-    if (!first) return 0;
+    if (!first) return;
     const codes = await this.#invited(pilots, signal);
     const outcome = await provider.submit({
       batch: first.batch,
@@ -230,7 +220,6 @@ export class QueueCycle {
         leaseSeconds,
       );
     }
-    return pilots.length;
   }
 
   async #invited(pilots: readonly RecordedPilot[], signal: AbortSignal): Promise<readonly PilotToSubmit[]> {
@@ -269,32 +258,4 @@ export class QueueCycle {
 
 function idsOf(jobs: readonly BatchJob[]): readonly string[] {
   return jobs.map(({ batchJobId }) => batchJobId);
-}
-
-/** The shortest lease that core grants, in seconds. */
-const shortestLease = 5;
-
-const noFigures: Omit<CycleFigures, 'isLeading'> = {
-  wantedPilots: 0,
-  requestedPilots: 0,
-  pilotsByState: {},
-  isListed: false,
-  level: 0,
-};
-
-function figuresOf(
-  pilots: readonly OpenPilot[],
-  demand: readonly Demand[] | undefined,
-  { requested, isListed, level }: { requested: number; isListed: boolean; level: number },
-): CycleFigures {
-  const pilotsByState: Record<string, number> = {};
-  for (const { state, worker } of pilots) {
-    const shown = worker?.isOpen ? 'REGISTERED' : state;
-    pilotsByState[shown] = (pilotsByState[shown] ?? 0) + 1;
-  }
-  const wantedPilots = (demand ?? []).reduce(
-    (sum, { missingJobs, jobsPerPilot }) => sum + Math.ceil(missingJobs / Math.max(1, jobsPerPilot)),
-    0,
-  );
-  return { isLeading: true, wantedPilots, requestedPilots: requested, pilotsByState, isListed, level };
 }
