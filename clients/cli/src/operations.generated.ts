@@ -4221,11 +4221,12 @@ export type CliJobOutputsQuery = { job: { id: string, state: JobState, outputFil
 
 export type CliTaskOutputsQueryVariables = Exact<{
   id: string;
+  first: number;
   after?: string | null | undefined;
 }>;
 
 
-export type CliTaskOutputsQuery = { task: { id: string, jobs: { nodes: Array<{ id: string, taskIndex: number | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
+export type CliTaskOutputsQuery = { task: { id: string, jobs: { nodes: Array<{ id: string, taskIndex: number | null, outputs: Array<{ name: string, sizeBytes: number, sha256: string }> }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export type CliFleetDecisionFragment = { decidedAt: string, reason: FleetReason, message: string, targetJobs: number, previousTargetJobs: number, waitingUnits: number | null, lagSeconds: number | null, startedJobs: number, releasedJobs: number, cancelledJobs: number, decidedBy: { id: string } };
 
@@ -6025,11 +6026,15 @@ export const CliJobOutputsDocument = {"kind":"Document","definitions":[{"kind":"
 {"kind":"Field","name":{"kind":"Name","value":"sha256"}},
 {"kind":"Field","name":{"kind":"Name","value":"url"}}]}}]}}]}}]} as unknown as DocumentNode<CliJobOutputsQuery, CliJobOutputsQueryVariables>;
 export const CliTaskOutputsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliTaskOutputs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}}},
 {"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"task"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
-{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"100"}},
+{"kind":"Field","name":{"kind":"Name","value":"jobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
 {"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}},
 {"kind":"Argument","name":{"kind":"Name","value":"states"},"value":{"kind":"ListValue","values":[{"kind":"EnumValue","value":"FINISHED"}]}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
-{"kind":"Field","name":{"kind":"Name","value":"taskIndex"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"taskIndex"}},
+{"kind":"Field","name":{"kind":"Name","value":"outputs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"sizeBytes"}},
+{"kind":"Field","name":{"kind":"Name","value":"sha256"}}]}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
 {"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliTaskOutputsQuery, CliTaskOutputsQueryVariables>;
 export const CliFleetsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliFleets"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"FleetFilter"}}},

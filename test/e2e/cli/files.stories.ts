@@ -3,7 +3,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '../system/jobs.js';
-import { cli, system } from './stage.js';
+import { cli, submitArgs, system } from './stage.js';
 
 const flags = ['-e', experiment, '--memory', '64', '--attempts', '1'];
 const place = (...path: readonly string[]): string => join(dirname(system.data), 'analysis', ...path);
@@ -67,6 +67,18 @@ describe('rhizome run and fetch', () => {
     const none = await cli.run(['fetch', job, '*.root']);
     expect(none).toMatchObject({ exitCode: 3, stdout: '' });
     expect(none.stderr).toContain('matches "*.root"; there are hist');
+  });
+
+  it('fetches the outputs of the jobs of a task that match a pattern', async () => {
+    const write = 'cd "$RHIZOME_OUTPUTS" && echo {{index}} > part && echo other > rest';
+    const made = await cli.run(submitArgs(write, '--count', '2', '-o', 'part', '-o', 'rest'));
+    const task = /task_\w+/.exec(made.stdout)?.[0] ?? '';
+    expect(await cli.run(['watch', task])).toMatchObject({ exitCode: 0 });
+    expect(await cli.run(['fetch', task, 'part', '--to', 'parts'])).toMatchObject({
+      ...{ exitCode: 0, stdout: '2 fetched, 0 there already, 0 failed' },
+    });
+    for (const index of ['0', '1'])
+      expect(await readFile(join(dirname(system.data), 'parts', index, 'part'), 'utf8')).toBe(`${index}\n`);
   });
 
   it('lists and removes uploads', async () => {

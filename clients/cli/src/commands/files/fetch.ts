@@ -3,12 +3,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Session, type World, explain, withSession } from '../../command.js';
 import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
-import type { Finish } from '../../flags/flags.js';
-import {
-  CliJobOutputsDocument,
-  CliTaskOutputsDocument,
-  type CliTaskOutputsQuery,
-} from '../../operations.generated.js';
+import { type Finish, pagesUpTo } from '../../flags/flags.js';
+import { CliJobOutputsDocument, CliTaskOutputsDocument } from '../../operations.generated.js';
 import { bytes, plural, printable, printJson, printLine } from '../../output.js';
 import { noSuchJob } from '../find-job.js';
 
@@ -66,7 +62,7 @@ async function fetchOutputs(
   const { output, now } = session;
   const addresses = new Addresses(session);
   const matches = pattern === undefined ? () => true : patterns([pattern]);
-  const found = await (id.startsWith('task_') ? ofTask(session, id, addresses) : ofJob(id, addresses));
+  const found = await (id.startsWith('task_') ? ofTask(session, id) : ofJob(id, addresses));
   const wanted = found.filter(({ name }) => matches(name));
   if (wanted.length === 0)
     throw new CliError(
@@ -108,32 +104,26 @@ async function fetchOutputs(
   return reported(session, failures);
 }
 
-async function ofJob(id: string, addresses: Addresses, folder = ''): Promise<readonly FoundOutput[]> {
+async function ofJob(id: string, addresses: Addresses): Promise<readonly FoundOutput[]> {
   const { state, files } = await addresses.outputs(id);
   if (files.length === 0 && state !== 'FINISHED')
     throw new CliError(exitCodes.failed, `Job "${id}" is ${state}; it has outputs when it has FINISHED.`);
-  return files.map(({ name, sizeBytes, sha256 }) => ({
-    ...{ jobId: id, name, sizeBytes, sha256 },
-    path: `${folder}${name}`,
-  }));
+  return files.map(({ name, sizeBytes, sha256 }) => ({ jobId: id, name, path: name, sizeBytes, sha256 }));
 }
 
-async function ofTask(
-  { client }: Session,
-  id: string,
-  addresses: Addresses,
-): Promise<readonly FoundOutput[]> {
-  const found: FoundOutput[] = [];
-  for (let after: string | null = null; ;) {
-    const answer: CliTaskOutputsQuery = await client.query(CliTaskOutputsDocument, { id, after });
-    const { task } = answer;
+/** Outputs of the jobs of a task. Their addresses are asked for when they are needed. */
+async function ofTask({ client }: Session, id: string): Promise<readonly FoundOutput[]> {
+  const jobs = await pagesUpTo(Infinity, async (first, after) => {
+    const { task } = await client.query(CliTaskOutputsDocument, { id, first, after });
     if (!task) throw new CliError(exitCodes.notFound, `Task "${id}" not found, or you may not see it.`);
-    const { nodes, pageInfo } = task.jobs;
-    for (const { id: jobId, taskIndex } of nodes)
-      found.push(...(await ofJob(jobId, addresses, `${taskIndex ?? jobId}/`)));
-    if (!pageInfo.hasNextPage) return found;
-    after = pageInfo.endCursor ?? null;
-  }
+    return task.jobs;
+  });
+  return jobs.flatMap(({ id: jobId, taskIndex, outputs }) =>
+    outputs.map(({ name, sizeBytes, sha256 }) => ({
+      ...{ jobId, name, sizeBytes, sha256 },
+      path: `${taskIndex ?? jobId}/${name}`,
+    })),
+  );
 }
 
 /** Time for which addresses are used, in milliseconds; they are valid for longer. */
