@@ -14,7 +14,10 @@ import {
   started,
   user,
   workerNamed,
+  withFiles,
 } from '../support/files.fixture.js';
+
+withFiles();
 
 describe('outputs by folders and patterns', () => {
   const declared = { command: 'true', outputs: ['plots/*.png', 'logs/'], keepOnFailure: ['logs/'] };

@@ -23,7 +23,10 @@ import {
   submit,
   user,
   workerNamed,
+  withFiles,
 } from '../support/files.fixture.js';
+
+withFiles();
 
 describe('createStorage', () => {
   it('returns the same storage to a repeated call, and refuses its name with other settings', async () => {

@@ -21,26 +21,32 @@ export let core: TestCore;
 export let db: TestDatabase;
 export let other: TestCore;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'storages-'));
-  await writeFile(join(folder, 'keys'), `${key.toString('base64')}\n`, { mode: 0o600 });
-  const credential = { kind: 'SIGNING_KEYS', keyFile: join(folder, 'keys') };
-  await writeFile(join(folder, 'files.json'), JSON.stringify(credential), { mode: 0o600 });
-  const config = { files: { credentialFolder: folder, addressSeconds: 300 } };
-  const started = await startCore({ config });
-  core = started;
-  ({ db } = started);
-  other = await startCore({ db: started.db, config });
-  await seed(core);
-  const text =
-    'mutation { registerExperiment(input: { name: "beta", title: "Beta" }) { userErrors { message } } }';
-  await core.ask(text);
-  await core.ask(
-    'mutation { createQueue(input: { name: "south", site: "Pole" }) { userErrors { message } } }',
-  );
-  expect(codesOf(await change('createStorage', site))).toEqual([]);
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
+/**
+ * Starts two processes of core with a storage for the test file that calls it. Files that run in one worker
+ * share this module.
+ */
+export function withFiles(): void {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'storages-'));
+    await writeFile(join(folder, 'keys'), `${key.toString('base64')}\n`, { mode: 0o600 });
+    const credential = { kind: 'SIGNING_KEYS', keyFile: join(folder, 'keys') };
+    await writeFile(join(folder, 'files.json'), JSON.stringify(credential), { mode: 0o600 });
+    const config = { files: { credentialFolder: folder, addressSeconds: 300 } };
+    const started = await startCore({ config });
+    core = started;
+    ({ db } = started);
+    other = await startCore({ db: started.db, config });
+    await seed(core);
+    const text =
+      'mutation { registerExperiment(input: { name: "beta", title: "Beta" }) { userErrors { message } } }';
+    await core.ask(text);
+    await core.ask(
+      'mutation { createQueue(input: { name: "south", site: "Pole" }) { userErrors { message } } }',
+    );
+    expect(codesOf(await change('createStorage', site))).toEqual([]);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+}
 
 export const site = {
   ...{ name: 'site', provider: 'FOLDER', address, credential: 'files', isDefault: true },
