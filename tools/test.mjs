@@ -148,18 +148,14 @@ function provideSystemPackages() {
 }
 
 /** True if a selected test runs a program from PyPI. */
-function usesPythonPrograms() {
-  const sources = selection ?? testSources(root);
-  return sources.some(
-    (source) =>
-      /^test\/(security\/programs|storage|deploy)\//.test(source) && parts.includes(projectOf(source)),
-  );
-}
+const usesPythonPrograms = () => isSelected(/^test\/(security\/programs|storage|deploy)\//);
 
 /** True if a selected test renders the chart. */
-function usesHelm() {
+const usesHelm = () => isSelected(/^test\/deploy\//);
+
+function isSelected(path) {
   const sources = selection ?? testSources(root);
-  return sources.some((source) => source.startsWith('test/deploy/') && parts.includes(projectOf(source)));
+  return sources.some((source) => path.test(source) && parts.includes(projectOf(source)));
 }
 
 /** Keeps every core busy until this process ends. */

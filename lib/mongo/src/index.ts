@@ -31,6 +31,7 @@ export {
 } from './store/ensure-collections.js';
 export { runMigrations, type Migration, type MigrationOptions } from './store/migrations.js';
 export {
+  isOverTime,
   keysetPage,
   keysetPages,
   type KeysetPage,

@@ -95,7 +95,8 @@ export async function keysetPage<TDoc extends Document>(
   return pageOf(found, request, read, async () => (await countsOf([request]))[0] ?? null);
 }
 
-function isOverTime(error: unknown): boolean {
+/** True for the error of an operation that took longer than its `maxTimeMS`. */
+export function isOverTime(error: unknown): boolean {
   return error instanceof MongoServerError && error.code === maxTimeExpired;
 }
 

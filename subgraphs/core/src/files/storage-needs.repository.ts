@@ -1,5 +1,6 @@
 /** Searches for live jobs that need a storage. */
-import { type Collection, type Filter, MongoServerError } from 'mongodb';
+import { isOverTime } from '@rhizome/mongo';
+import type { Collection, Filter } from 'mongodb';
 import { jobIndex } from '../jobs/model/job.document.js';
 import { liveStates } from '../jobs/model/job-state.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
@@ -14,8 +15,6 @@ const longestMs = 5000;
 const longestSearchMs = 30_000;
 /** Jobs that one query looks at. */
 const partLength = 1000;
-/** Error code of a search that took too long. */
-const maxTimeExpired = 50;
 
 /** Finds live jobs that need a storage. */
 export class StorageNeeds {
@@ -62,8 +61,7 @@ export class StorageNeeds {
         (await this.#child(live, storage._id, signal))
       );
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === maxTimeExpired) return undefined;
-      if (signal.aborted) return undefined;
+      if (isOverTime(error) || signal.aborted) return undefined;
       throw error;
     }
   }

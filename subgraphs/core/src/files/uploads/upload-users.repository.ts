@@ -1,5 +1,6 @@
 /** Search for live jobs that use an upload. */
-import { type Collection, MongoServerError } from 'mongodb';
+import { isOverTime } from '@rhizome/mongo';
+import type { Collection } from 'mongodb';
 import { jobIndex } from '../../jobs/model/job.document.js';
 import { liveStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
@@ -7,8 +8,6 @@ import type { UploadDocument } from './upload.document.js';
 
 /** Longest time of a search, in milliseconds. */
 const longestMs = 10_000;
-/** Error code of a search that took too long. */
-const maxTimeExpired = 50;
 
 /** Finds jobs that use uploads. */
 export class UploadUsers {
@@ -30,7 +29,7 @@ export class UploadUsers {
       );
       return found?._id ?? null;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === maxTimeExpired) return undefined;
+      if (isOverTime(error)) return undefined;
       throw error;
     }
   }

@@ -66,11 +66,15 @@ export function normaliseRequirements(
   };
 }
 
-/** The most weighty first: their order in the input has no meaning. */
 function normalisePreferences(specs: readonly PreferenceSpec[]): readonly StoredPreference[] {
-  return specs
-    .map(({ expression, weight }) => ({ expression: expression.trim(), weight: weight ?? 1 }))
-    .sort((a, b) => b.weight - a.weight || (a.expression < b.expression ? -1 : 1));
+  return orderedPreferences(
+    specs.map(({ expression, weight }) => ({ expression: expression.trim(), weight: weight ?? 1 })),
+  );
+}
+
+/** The most weighty first: their order in the input has no meaning, and requirement classes are digests. */
+export function orderedPreferences(preferences: readonly StoredPreference[]): readonly StoredPreference[] {
+  return [...preferences].sort((a, b) => b.weight - a.weight || (a.expression < b.expression ? -1 : 1));
 }
 
 /** Flattens the groups of the API: the stored form has no groups, and requirement classes are its digests. */

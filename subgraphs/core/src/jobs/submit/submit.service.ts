@@ -347,6 +347,15 @@ export function keyReused(key: string): JobValueError {
   );
 }
 
+/** Reports a key that was used with another input. */
+export function reportReused(
+  errors: Pick<InputErrors<'IDEMPOTENCY_KEY_REUSED'>, 'report'>,
+  key: string,
+): void {
+  const { path, message } = keyReused(key);
+  errors.report('IDEMPOTENCY_KEY_REUSED', path, message);
+}
+
 /** Formats a list for a message. */
 export function listed(values: readonly string[]): string {
   return values.slice(0, 10).join(', ') + (values.length > 10 ? ', …' : '');

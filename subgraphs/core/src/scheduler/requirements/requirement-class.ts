@@ -86,26 +86,26 @@ function preferencesOf({ preferences }: StoredRequirements): Pick<RequirementCla
     selector: compileOrNothing(expression, 'PREFERENCE'),
     weight,
   }));
+  const totalWeight = terms.reduce((sum, { weight }) => sum + weight, 0);
   const scopes = new Set(terms.map(({ selector }) => selector.scope));
   return {
     preferences: {
       terms,
-      totalWeight: terms.reduce((sum, { weight }) => sum + weight, 0),
+      totalWeight,
       scope: scopes.has('WORKER') ? 'WORKER' : scopes.has('LABELS') ? 'LABELS' : 'SHAPE',
       readsMeasured: terms.some(({ selector }) => selector.readsMeasured),
       cost: terms.reduce(
         (sum, { selector }) => sum + 1 + Math.floor(selector.text.length / charactersOfCost),
         0,
       ),
-      scoreOf: scoresBy(terms),
+      scoreOf: scoresBy(terms, totalWeight),
       record: undefined,
     },
   };
 }
 
 /** Remembers scores: workers are many, and the sets of terms that they meet few. */
-function scoresBy(terms: readonly ClassPreference[]): ClassPreferences['scoreOf'] {
-  const totalWeight = terms.reduce((sum, { weight }) => sum + weight, 0);
+function scoresBy(terms: readonly ClassPreference[], totalWeight: number): ClassPreferences['scoreOf'] {
   const known = new Map<string, PreferenceScore>();
   return (met) => {
     const key = met.join(' ');

@@ -2,6 +2,7 @@
 import type { StoredReplica } from '../../datasets/dataset-file.document.js';
 import type { StoredPreference, StoredRequirements } from '../../jobs/model/job.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
+import { orderedPreferences } from '../../jobs/submit/normalise.js';
 
 /** A file with its copies. */
 export interface LocatedFile {
@@ -43,9 +44,7 @@ export function nearTo(
   weight: number,
 ): ClassedRequirements {
   const near: StoredPreference = { expression: `queue.site in ${JSON.stringify(sites)}`, weight };
-  const preferences = [...(requirements.preferences ?? []), near].sort(
-    (a, b) => b.weight - a.weight || (a.expression < b.expression ? -1 : 1),
-  );
+  const preferences = orderedPreferences([...(requirements.preferences ?? []), near]);
   const changed = { ...requirements, preferences };
   return { requirements: changed, classId: classIdOf(changed) };
 }

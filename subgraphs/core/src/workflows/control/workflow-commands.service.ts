@@ -6,7 +6,7 @@ import { type InputError, InputErrors } from '@rhizome/errors';
 import type { RetryChanges } from '../../jobs/bulk/retry-changes.js';
 import type { JobAccess } from '../../jobs/ports.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
-import { keyReused } from '../../jobs/submit/submit.service.js';
+import { reportReused } from '../../jobs/submit/submit.service.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { bitsOfNodes } from '../model/node-bits.js';
 import { endStateOf, isBeforeSubmission, movedGroups } from '../model/node-rules.js';
@@ -375,11 +375,6 @@ function retryKeyOf(
 ): StoredRetry | undefined {
   if (idempotencyKey == null) return undefined;
   return { key: storedKey(subject, idempotencyKey), digest: digestOf({ nodes, ...changes }) };
-}
-
-function reportReused(errors: Pick<InputErrors<RetryCode>, 'report'>, key: string): void {
-  const { path, message } = keyReused(key);
-  errors.report('IDEMPOTENCY_KEY_REUSED', path, message);
 }
 
 function conflict(

@@ -9,7 +9,7 @@ import type { JobsRepository } from '../../jobs/model/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../../jobs/submit/normalise.js';
 import type { ClassesRepository } from '../../jobs/model/requirement-classes.repository.js';
 import type { LiveQuota } from '../../jobs/submit/live-quota.js';
-import { keyReused } from '../../jobs/submit/submit.service.js';
+import { reportReused } from '../../jobs/submit/submit.service.js';
 import { TimeSlices } from '../../shared/time-slices.js';
 import { type StoredAddedCall, withCall } from '../model/additions.js';
 import type { AddedNode } from '../model/added-node.document.js';
@@ -225,7 +225,7 @@ export class NodeAdditions {
       const calls = callsOf(workflow, running) ?? [];
       const known = calls.find(({ key }) => key === call.key);
       if (known) {
-        if (known.digest !== call.digest) reportReused(call.key, found);
+        if (known.digest !== call.digest) reportReused(found, call.key);
         return undefined;
       }
       const { run, attempt } = running;
@@ -332,11 +332,6 @@ function refused(errors: Errors): AddNodesResult {
 
 function reused(key: string): AddNodesResult {
   const errors: Errors = new InputErrors();
-  reportReused(key, errors);
+  reportReused(errors, key);
   return refused(errors);
-}
-
-function reportReused(key: string, errors: Errors): void {
-  const { path, message } = keyReused(key);
-  errors.report('IDEMPOTENCY_KEY_REUSED', path, message);
 }
