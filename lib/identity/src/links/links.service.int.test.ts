@@ -123,6 +123,7 @@ describe('linkIdentity', () => {
     // Two people do not become one by a third link.
     const fayAtFirst = await system.issuer.issue({ sub: 'fay', client_id: undefined });
     expect((await link(gusPair.first, fayAtFirst)).codes).toEqual(['ALREADY_LINKED']);
+    await waitFor('the link', async () => (await linkedOf(first.token)) !== undefined, patience);
     expect(await linkedOf(first.token)).toEqual([id]);
   });
 
