@@ -284,6 +284,7 @@ class BuiltGateway implements Gateway {
       subgraphs: () => holder.current.subgraphs,
       serve: (next) => this.#serve(next),
       borrow,
+      audit,
     });
   }
 
@@ -334,6 +335,7 @@ class BuiltGateway implements Gateway {
 
   announce(): void {
     this.#reports.start();
+    this.#components.proposals.executions.start();
   }
 
   drain(drainMs = defaultDrainMs): Promise<void> {
@@ -357,6 +359,7 @@ class BuiltGateway implements Gateway {
 
   async #drain(drainMs: number): Promise<void> {
     const reported = this.#reports.stop();
+    const searched = this.#components.proposals.executions.stop();
     // Accepts requests that have arrived already; later ones are refused.
     await nextLoopTurn();
     this.#hub.shutDown('resumable');
@@ -366,6 +369,7 @@ class BuiltGateway implements Gateway {
     await this.#sockets.close(socketGraceMs);
     this.#hub.shutDown('all');
     await reported;
+    await searched;
     await nextLoopTurn();
   }
 

@@ -33,10 +33,11 @@ async function main(): Promise<void> {
   logUnhandledRejections(log);
   for (const [scope, roles] of Object.entries(config.scopes))
     defineActions(scope.slice(0, scope.indexOf(':')), { [scope]: roles });
-  const [identity, calls, audit] = await Promise.all([
+  const [identity, calls, audit, agents] = await Promise.all([
     openedIdentity(config, log),
     createCallSigner({ keyFile: config.callKeyFile }),
     openedAudit(config, log),
+    openedAgents(config, log),
   ]);
   const verifier = config.auth === 'off' ? undefined : verifierOf(config, identity);
   const options = {
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     verifier,
     identity,
     audit,
+    agents,
     rightsReaders: rightsReadersOf(config),
   };
   const gateway = await buildGateway(options);
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
   log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'service started');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
   reloadOnSignal(config, options, gateway, log);
-  stopOnSignal(served, config, log, { identity, audit });
+  stopOnSignal(served, config, log, { identity, audit, agents });
 }
 
 /** The services of identity, if the gateway has a public address and a store for them. */
@@ -77,6 +79,17 @@ async function openedAudit(
   if (mode === 'off' || uri === undefined) return undefined;
   const { openAudit } = await import('@rhizome/audit');
   return openAudit({ ...settings, mongoUri: uri }, { log });
+}
+
+/** Proposals of agents, if the gateway has a store for them. */
+async function openedAgents(
+  { agents: { mode, ...settings }, mongoUri, database }: GatewayConfig,
+  log: Logger,
+): Promise<GatewayOptions['agents']> {
+  const uri = settings.mongoUri ?? mongoUri;
+  if (mode === 'off' || uri === undefined) return undefined;
+  const { openAgents } = await import('@rhizome/agents');
+  return openAgents({ database, ...set(settings), mongoUri: uri }, { log });
 }
 
 /** Reads the supergraph file again on SIGHUP and when it changes. A registry is followed anyway. */
@@ -210,7 +223,7 @@ function stopOnSignal(
   served: ServedGateway,
   { drainMs }: GatewayConfig,
   log: Logger,
-  { identity, audit }: Pick<GatewayOptions, 'identity' | 'audit'>,
+  { identity, audit, agents }: Pick<GatewayOptions, 'identity' | 'audit' | 'agents'>,
 ): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
@@ -218,6 +231,7 @@ function stopOnSignal(
     isStopping = true;
     log.info({ signal }, 'shutdown started');
     const closed = served.close(drainMs).then(async () => {
+      await agents?.close();
       await identity?.close();
       await audit?.close();
     });

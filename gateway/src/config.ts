@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { assertSecureListening, issuerSettings, principalKinds, roles } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, tlsSettings, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
+import { agentSettings } from './agent-settings.js';
 import { auditSettings } from './audit-settings.js';
 import { identitySettings } from './identity-settings.js';
 import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
@@ -81,6 +82,8 @@ const schema = z.object({
   endpoints: z.array(z.string().min(1)).default([]),
   /** The audit log: mutations, refusals, logins and calls of agents. */
   audit: auditSettings,
+  /** Proposals of agents. */
+  agents: agentSettings,
   /** Roles that hold scopes of `@requiresScopes` which experiments define; ADMIN holds all. */
   scopes: z
     .record(z.string().regex(/^[a-z][A-Za-z0-9]*:[a-z][A-Za-z0-9]*$/), z.array(z.enum(roles)))
@@ -234,7 +237,7 @@ export function readCommandLine(
     env: { ...env, ...set },
     prefix: 'RHIZOME_GATEWAY_',
     file: options.config ?? env['RHIZOME_GATEWAY_CONFIG'],
-    secrets: ['mongoUri', 'identity.mongoUri', 'audit.mongoUri'],
+    secrets: ['mongoUri', 'identity.mongoUri', 'audit.mongoUri', 'agents.mongoUri'],
   });
   checkGraph(config);
   checkIdentities(config);

@@ -3,6 +3,8 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
+import { Proposals } from './agents/index.js';
+import type { AuditRecorder } from './audit/index.js';
 import { GraphQueueOwners } from './identity/index.js';
 import type { BorrowEngine } from './own-operation.js';
 import {
@@ -15,6 +17,7 @@ import {
 } from './policy/index.js';
 import {
   buildOwnSubgraph,
+  isOwnMutation,
   type OpenedRegistry,
   ownAddress,
   ownMemberOf,
@@ -31,6 +34,8 @@ export interface Server {
   serve(engine: Engine): Promise<void>;
   /** Runs work on the current engine. */
   readonly borrow: BorrowEngine;
+  /** Undefined in a gateway without an audit log. */
+  readonly audit: AuditRecorder | undefined;
 }
 
 /** Maximum number of concurrent calls of an experiment's subgraph. */
@@ -65,6 +70,8 @@ export class GatewayComponents {
   readonly guards: Guards;
   /** Ends sockets and streams; shared, so that the streams of a socket end before it. */
   readonly expiries: Expiries;
+  /** Proposals of changes, and their execution. */
+  readonly proposals: Proposals;
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
@@ -81,6 +88,15 @@ export class GatewayComponents {
       (name) => this.#limitsOf(name),
       () => clock.now(),
     );
+    this.proposals = new Proposals({
+      agents: () => options.agents,
+      borrow: (work) => this.#borrow(work),
+      isOwn: isOwnMutation,
+      identity: () => options.identity,
+      audit: () => this.#server?.audit,
+      clock,
+      log: options.log,
+    });
     this.#own = buildOwnSubgraph({
       registry: () => this.registry,
       guards: this.guards,
@@ -89,6 +105,8 @@ export class GatewayComponents {
       identity: () => options.identity,
       queueOwners: new GraphQueueOwners((work) => this.#borrow(work)),
       audit: () => options.audit,
+      agents: () => options.agents,
+      proposals: this.proposals,
     });
   }
 

@@ -1,3 +1,4 @@
+import type { Agents } from '@rhizome/agents';
 import type { OpenedAudit } from '@rhizome/audit';
 import type { CallSigner, Verifier } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
@@ -38,6 +39,8 @@ export interface GatewayOptions {
   readonly experiments?: Readonly<Record<string, string | null>>;
   /** The audit log; undefined: nothing is recorded. The caller closes it after the gateway. */
   readonly audit?: OpenedAudit | undefined;
+  /** Proposals of agents; undefined: the gateway keeps none. The caller closes it after the gateway. */
+  readonly agents?: Agents | undefined;
   readonly log: Logger;
   /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
   readonly trustedProxies?: readonly string[];

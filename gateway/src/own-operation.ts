@@ -12,14 +12,16 @@ export interface OwnOperation {
   readonly variables: object;
   readonly principal: Principal;
   readonly signal: AbortSignal;
+  /** Identifier of the request in logs and the audit log; a new one by default. */
+  readonly requestId?: string | undefined;
 }
 
 /** Executes an operation on the current engine, without the limits of clients. */
 export function executeOwn(
   borrow: BorrowEngine,
-  { query, variables, principal, signal }: OwnOperation,
+  { query, variables, principal, signal, requestId }: OwnOperation,
 ): Promise<ExecutionText> {
   const request = { query, variables: { ...variables }, principal, signal };
-  const call = { scope: scopeOf(principal, true), requestId: requestIdOf(undefined) };
+  const call = { scope: scopeOf(principal, true), requestId: requestIdOf(requestId) };
   return borrow((engine) => engine.execute({ ...request, ...call }));
 }

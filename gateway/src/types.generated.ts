@@ -4,6 +4,7 @@ import type { AuditActorMapper, AuditClientMapper, AuditEntryMapper, AuditEntryC
 import type { ElevationMapper, ElevationConnectionMapper, GroupMapper, GroupConnectionMapper, GroupMemberMapper, GroupMemberConnectionMapper } from './identity/graph/roles.mappers.js';
 import type { GrantResultMapper, GroupMembershipMapper, KnownPrincipalMapper, KnownPrincipalConnectionMapper, MappingRuleMapper, MembershipMapper, RevocationMapper, RoleGrantMapper, RuleResultMapper, TokenCheckMapper, TokenExplanationMapper, TokenIssuerMapper, TokenIssuerVersionMapper, TokenIssuerVersionConnectionMapper, WorkerEnrolmentMapper, WorkerEnrolmentConnectionMapper } from './identity/graph/schema.mappers.js';
 import type { LinkedIdentityMapper } from './identity/graph/links.mappers.js';
+import type { ProposalMapper, ProposalConnectionMapper, ProposalDecisionMapper, ProposalOutcomeMapper, ProposalPreviewMapper, ProposalTargetMapper } from './agents/graph/proposals.mappers.js';
 import type { RobotMapper, RobotConnectionMapper, RobotKeyMapper } from './identity/graph/robots.mappers.js';
 import type { SchemaChangeMapper, SchemaCheckMapper, SchemaCheckConnectionMapper, SchemaFindingMapper, SchemaUseMapper, SchemaVersionMapper, SchemaVersionConnectionMapper, SchemaVersionSubgraphMapper, SubgraphMapper } from './registry/graph/schema.mappers.js';
 import type { SubgraphContext } from '@rhizome/subgraph';
@@ -68,6 +69,49 @@ export type AddRobotKeyUserErrorCode =
   | 'ROBOT_NOT_FOUND'
   /** Five keys of the robot have not ended; end one of them first. */
   | 'TOO_MANY_KEYS';
+
+/** A proposal to approve. */
+export type ApproveProposalInput = {
+  /** Identifier or short name of the proposal. */
+  readonly id: Scalars['ID']['input'];
+  /** Note, 1 to 1000 characters. */
+  readonly note?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `approveProposal`. */
+export type ApproveProposalPayload = {
+  readonly __typename?: 'ApproveProposalPayload';
+  /** The proposal; null if you may not see it. */
+  readonly proposal?: Maybe<Proposal>;
+  /** Errors that prevented the approval; empty if there are none. */
+  readonly userErrors: ReadonlyArray<ApproveProposalUserError>;
+};
+
+/** An error in the input of `approveProposal`. */
+export type ApproveProposalUserError = UserError & {
+  readonly __typename?: 'ApproveProposalUserError';
+  /** Code of the error, for programs. */
+  readonly code: ApproveProposalUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `approveProposal`. */
+export type ApproveProposalUserErrorCode =
+  /** You may see the proposal, but not decide it. */
+  | 'FORBIDDEN'
+  /** The experiment asks for the decision of another person. */
+  | 'FOUR_EYES_REQUIRED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** What the proposal would change has changed since; the proposal is now STALE. */
+  | 'PROPOSAL_STALE'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
 
 /** Principal that made a recorded call, with its token. */
 export type AuditActor = {
@@ -309,6 +353,69 @@ export type ClaimProfile =
   /** WLCG Common JWT Profile 1.x, as INDIGO IAM writes it. */
   | 'WLCG';
 
+/** A change to propose. */
+export type CreateProposalInput = {
+  /** Facts for the decision, at most 10. */
+  readonly evidence?: InputMaybe<ReadonlyArray<ProposalEvidenceInput>>;
+  /** Seconds after which the proposal expires, 60 to 604800. */
+  readonly expiresInSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /**
+   * Text of the operation: one mutation field, at most 16 kB. Its selection is replaced. The mutation must take an
+   * `idempotencyKey`, or be idempotent by itself.
+   */
+  readonly operation: Scalars['String']['input'];
+  /** Reason for the change, 1 to 2000 characters. */
+  readonly reason: Scalars['String']['input'];
+  /**
+   * Variables of the operation, at most 64 kB. The field `idempotencyKey` of its input is replaced, and may be left out
+   * where the whole input is a variable.
+   */
+  readonly variables?: InputMaybe<Scalars['JSON']['input']>;
+};
+
+/** Result of `createProposal`. */
+export type CreateProposalPayload = {
+  readonly __typename?: 'CreateProposalPayload';
+  /** False if the same change was proposed before and is still open. */
+  readonly isNew: Scalars['Boolean']['output'];
+  /** The proposal; null if the input has errors. */
+  readonly proposal?: Maybe<Proposal>;
+  /** Errors that prevented the proposal; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CreateProposalUserError>;
+};
+
+/** An error in the input of `createProposal`. */
+export type CreateProposalUserError = UserError & {
+  readonly __typename?: 'CreateProposalUserError';
+  /** Code of the error, for programs. */
+  readonly code: CreateProposalUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `createProposal`. */
+export type CreateProposalUserErrorCode =
+  /** No object of the change is in a state that allows it, or the mutation refused its dry run. */
+  | 'CHANGE_REFUSED'
+  /** The person does not have the permission that the mutation needs. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The mutation cannot be proposed: a repeated call could change something twice, or it is about identities and secrets. */
+  | 'MUTATION_NOT_PROPOSABLE'
+  /** The operation or its variables do not fit the schema. */
+  | 'OPERATION_INVALID'
+  /** The person, or somebody else, has denied the same change lately. */
+  | 'PROPOSAL_DENIED_BEFORE'
+  /** An object of the change does not exist, or you may not see it. */
+  | 'TARGET_NOT_FOUND'
+  /** Too many proposals of the person are open. */
+  | 'TOO_MANY_PROPOSALS'
+  /** The change concerns more than 1000 jobs. */
+  | 'TOO_MANY_TARGETS';
+
 /** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
   /** Experiments whose jobs the worker runs; `*` for all, which requires `worker:enrol` in all experiments. */
@@ -347,6 +454,45 @@ export type DecideEnrolmentUserErrorCode =
   | 'ENROLMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** A proposal to deny. */
+export type DenyProposalInput = {
+  /** Identifier or short name of the proposal. */
+  readonly id: Scalars['ID']['input'];
+  /** Note, 1 to 1000 characters. */
+  readonly note?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Result of `denyProposal`. */
+export type DenyProposalPayload = {
+  readonly __typename?: 'DenyProposalPayload';
+  /** The proposal; null if you may not see it. */
+  readonly proposal?: Maybe<Proposal>;
+  /** Errors that prevented the denial; empty if there are none. */
+  readonly userErrors: ReadonlyArray<DenyProposalUserError>;
+};
+
+/** An error in the input of `denyProposal`. */
+export type DenyProposalUserError = UserError & {
+  readonly __typename?: 'DenyProposalUserError';
+  /** Code of the error, for programs. */
+  readonly code: DenyProposalUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `denyProposal`. */
+export type DenyProposalUserErrorCode =
+  /** You may see the proposal, but not decide it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
 
 /** Roles that a person took for a short time, with a reason. */
 export type Elevation = Node & {
@@ -847,13 +993,25 @@ export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Adds a key to a robot, so that the robot can switch to the new key before its current one ends. */
   readonly addRobotKey: AddRobotKeyPayload;
+  /**
+   * Approves a proposal and runs it as the caller, with the rights that the caller has now. Only people may approve. The
+   * answer comes when the mutation has ended, or after 20 seconds with the status EXECUTING.
+   */
+  readonly approveProposal: ApproveProposalPayload;
   /** Checks a schema against all other live schemas and against recorded use, and records the check. */
   readonly checkSchema: CheckSchemaPayload;
+  /**
+   * Proposes a change for a person to decide; the change does not run yet. A repeated proposal of the same change returns
+   * the open one. Agents may call it.
+   */
+  readonly createProposal: CreateProposalPayload;
   /**
    * Approves or refuses the request of a worker to enrol. You need `worker:enrol` in all experiments that its
    * queue admits.
    */
   readonly decideEnrolment: DecideEnrolmentPayload;
+  /** Denies a proposal. The same change cannot be proposed for the same person for some days. Only people may deny. */
+  readonly denyProposal: DenyProposalPayload;
   /**
    * Ends an elevation of yours, or one in an experiment whose memberships you may set; its token is refused within
    * seconds. Call it with another token: a call with the token of the elevation ends with TOKEN_REVOKED.
@@ -917,6 +1075,8 @@ export type Mutation = {
    * seconds, the other identities of the person no longer own what this identity owns, nor does it own what they own.
    */
   readonly unlinkIdentity: UnlinkIdentityPayload;
+  /** Withdraws a proposal that the caller, or an agent of the caller, made. */
+  readonly withdrawProposal: WithdrawProposalPayload;
   /**
    * Removes a subgraph from the graph in every gateway. Fields of other subgraphs that depend on it are removed,
    * too; the change is checked like any other.
@@ -930,13 +1090,28 @@ export type MutationaddRobotKeyArgs = {
 };
 
 
+export type MutationapproveProposalArgs = {
+  input: ApproveProposalInput;
+};
+
+
 export type MutationcheckSchemaArgs = {
   input: CheckSchemaInput;
 };
 
 
+export type MutationcreateProposalArgs = {
+  input: CreateProposalInput;
+};
+
+
 export type MutationdecideEnrolmentArgs = {
   input: DecideEnrolmentInput;
+};
+
+
+export type MutationdenyProposalArgs = {
+  input: DenyProposalInput;
 };
 
 
@@ -1035,6 +1210,11 @@ export type MutationunlinkIdentityArgs = {
 };
 
 
+export type MutationwithdrawProposalArgs = {
+  input: WithdrawProposalInput;
+};
+
+
 export type MutationwithdrawSubgraphArgs = {
   input: WithdrawSubgraphInput;
 };
@@ -1101,6 +1281,210 @@ export type PrincipalKind =
   | 'PILOT'
   /** A service, such as that of an experiment. */
   | 'SERVICE';
+
+/** A change that an agent or a person proposes. It runs once a person approves it, as that person. */
+export type Proposal = Node & {
+  readonly __typename?: 'Proposal';
+  /** Agent that made the proposal; null if a person made it. */
+  readonly agent?: Maybe<Principal>;
+  /** Time at which the proposal was made. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Decision of a person; null while there is none. */
+  readonly decision?: Maybe<ProposalDecision>;
+  /** Facts for the decision, by the proposer. */
+  readonly evidence: ReadonlyArray<ProposalEvidence>;
+  /** Experiment that the change concerns; null if there are several, or if it is unknown. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of that experiment; null if there are several, or if it is unknown. */
+  readonly experimentName?: Maybe<Scalars['String']['output']>;
+  /** Time at which it expires unless it is decided. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Opaque identifier, `proposal_…`; the idempotency key with which the mutation runs. */
+  readonly id: Scalars['ID']['output'];
+  /** True if the person of the proposal must not decide it, because its experiment asks for another one (four eyes). */
+  readonly isFourEyes: Scalars['Boolean']['output'];
+  /** Name of the mutation. */
+  readonly mutation: Scalars['String']['output'];
+  /** The operation that runs: the proposed mutation with its whole input as a variable, and a selection that the gateway makes. */
+  readonly operation: Scalars['String']['output'];
+  /** SHA-256 of the operation and the variables, in hexadecimal. */
+  readonly operationHash: Scalars['String']['output'];
+  /** Result of the mutation; null until it has run. */
+  readonly outcome?: Maybe<ProposalOutcome>;
+  /** Person that made the proposal, or that its agent acts for. */
+  readonly person: Principal;
+  /** Effects of the change, as found when it was proposed. */
+  readonly preview: ProposalPreview;
+  /** Reason for the change, by the proposer. */
+  readonly reason: Scalars['String']['output'];
+  /** Short name for people, such as `pr-4k7f02mx`, which commands and queries accept instead of the identifier. */
+  readonly ref: Scalars['String']['output'];
+  /** Revision of the proposal; grows by one with each change. */
+  readonly revision: Scalars['Int']['output'];
+  /** Consequences of a wrong decision. */
+  readonly stakes: ProposalStakes;
+  /** Current status. */
+  readonly status: ProposalStatus;
+  /** Time of the latest change. */
+  readonly updatedAt: Scalars['DateTime']['output'];
+  /** Variables of the operation, with the defaults of the schema. A selection of jobs by a filter is replaced by the jobs that it found. */
+  readonly variables: Scalars['JSON']['output'];
+  /** True if the caller may approve or deny the proposal now. */
+  readonly viewerCanDecide: Scalars['Boolean']['output'];
+};
+
+/** A page of proposals, the newest first. */
+export type ProposalConnection = {
+  readonly __typename?: 'ProposalConnection';
+  /** The proposals with their cursors. */
+  readonly edges: ReadonlyArray<ProposalEdge>;
+  /** The proposals. */
+  readonly nodes: ReadonlyArray<Proposal>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of proposals in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Decision about a proposal. */
+export type ProposalDecision = {
+  readonly __typename?: 'ProposalDecision';
+  /** Time of the decision. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Person that decided. */
+  readonly by: Principal;
+  /** True for an approval, false for a denial. */
+  readonly isApproval: Scalars['Boolean']['output'];
+  /** Note of that person; null if there is none. */
+  readonly note?: Maybe<Scalars['String']['output']>;
+};
+
+/** A proposal on a page. */
+export type ProposalEdge = {
+  readonly __typename?: 'ProposalEdge';
+  /** Cursor of the proposal, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The proposal. */
+  readonly node: Proposal;
+};
+
+/** An error of a mutation that was approved. */
+export type ProposalError = {
+  readonly __typename?: 'ProposalError';
+  /** Code of the error; null if it has none. */
+  readonly code?: Maybe<Scalars['String']['output']>;
+  /** Message of the error. */
+  readonly message: Scalars['String']['output'];
+};
+
+/** A fact for a decision. */
+export type ProposalEvidence = {
+  readonly __typename?: 'ProposalEvidence';
+  /** The fact. */
+  readonly text: Scalars['String']['output'];
+  /** Address of a page with more; null if none was given. */
+  readonly url?: Maybe<Scalars['String']['output']>;
+};
+
+/** A fact for a decision. */
+export type ProposalEvidenceInput = {
+  /** The fact, 1 to 1000 characters. */
+  readonly text: Scalars['String']['input'];
+  /** Address of a page with more: `https:`, `http:`, or a path of the dashboard such as `/jobs/job_1`; at most 500 characters. */
+  readonly url?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** Conditions on proposals. A proposal must meet every field given. */
+export type ProposalFilter = {
+  /** Subject of the agent. */
+  readonly agent?: InputMaybe<Scalars['String']['input']>;
+  /** Experiment that the change concerns. */
+  readonly experiment?: InputMaybe<Scalars['String']['input']>;
+  /** Name of the mutation. */
+  readonly mutation?: InputMaybe<Scalars['String']['input']>;
+  /** Subject of the person that made the proposal, or that its agent acts for. */
+  readonly person?: InputMaybe<Scalars['String']['input']>;
+  /** Statuses. */
+  readonly statuses?: InputMaybe<ReadonlyArray<ProposalStatus>>;
+};
+
+/** Result of a mutation that was approved. */
+export type ProposalOutcome = {
+  readonly __typename?: 'ProposalOutcome';
+  /** Time at which the mutation ended. */
+  readonly at: Scalars['DateTime']['output'];
+  /** Answer of the mutation; null if it has none, or if the answer is larger than 64 kB. */
+  readonly data?: Maybe<Scalars['JSON']['output']>;
+  /** Errors of the mutation, at most 20. */
+  readonly errors: ReadonlyArray<ProposalError>;
+  /**
+   * True if nobody knows whether the change was made: the gateway ended while the mutation ran, and a repeated call
+   * could change something twice.
+   */
+  readonly isUnknown: Scalars['Boolean']['output'];
+};
+
+/** Effects of a proposed change, as found when it was proposed. */
+export type ProposalPreview = {
+  readonly __typename?: 'ProposalPreview';
+  /** Core-hours that the jobs concerned ask for: cores times longest walltime. Null if unknown. */
+  readonly coreHours?: Maybe<Scalars['Float']['output']>;
+  /** Result of the dry run; null without one, or if it is larger than 16 kB. */
+  readonly dryRun?: Maybe<Scalars['JSON']['output']>;
+  /** GPU-hours that the jobs concerned ask for. Null if unknown. */
+  readonly gpuHours?: Maybe<Scalars['Float']['output']>;
+  /** True if the mutation itself checked the change by a dry run. */
+  readonly isDryRun: Scalars['Boolean']['output'];
+  /** Number of these objects that the change would leave as they are, because of their state. */
+  readonly refusedCount: Scalars['Int']['output'];
+  /** Number of objects that the change concerns; null if it is unknown. */
+  readonly targetCount?: Maybe<Scalars['Int']['output']>;
+  /** The first 20 of these objects, with their versions. */
+  readonly targets: ReadonlyArray<ProposalTarget>;
+};
+
+/** Consequences of a wrong decision. */
+export type ProposalStakes =
+  /** Cannot be taken back, or nothing is known about the mutation. */
+  | 'IRREVERSIBLE'
+  /** Another change limits the damage, as a cancellation does after a retry. */
+  | 'MITIGABLE'
+  /** Another change restores the earlier state, as a release does after a hold. */
+  | 'UNDOABLE';
+
+/** Status of a proposal. */
+export type ProposalStatus =
+  /** Terminal: a person denied it. */
+  | 'DENIED'
+  /** Terminal: the mutation ran. */
+  | 'DONE'
+  /** Approved; the mutation runs. */
+  | 'EXECUTING'
+  /** Terminal: nobody decided in time. */
+  | 'EXPIRED'
+  /** Terminal: the mutation was refused or failed, or its outcome is unknown. */
+  | 'FAILED'
+  /** Waits for a decision. */
+  | 'PROPOSED'
+  /** Terminal: what it would change had changed before it was approved. */
+  | 'STALE'
+  /** Terminal: its proposer withdrew it. */
+  | 'WITHDRAWN';
+
+/** An object that a proposed change concerns. */
+export type ProposalTarget = {
+  readonly __typename?: 'ProposalTarget';
+  /** Attempt of the job when the change was proposed; null for other objects. */
+  readonly attempt?: Maybe<Scalars['Int']['output']>;
+  /** Identifier or name of the object. */
+  readonly id: Scalars['ID']['output'];
+  /** Name for people; null if it has none. */
+  readonly name?: Maybe<Scalars['String']['output']>;
+  /** State of the object when the change was proposed. */
+  readonly state: Scalars['String']['output'];
+  /** Type of the object, such as `Job`. */
+  readonly type: Scalars['String']['output'];
+};
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
@@ -1173,6 +1557,13 @@ export type Query = {
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
   /** Your linked identities, the one that makes the call included; empty if it has no links. */
   readonly linkedIdentities?: Maybe<ReadonlyArray<LinkedIdentity>>;
+  /**
+   * A proposal; null if it does not exist, or if the caller may not see it. A person sees its own, those of its agents,
+   * and those of experiments where it has `proposal:read`; an agent sees its own.
+   */
+  readonly proposal?: Maybe<Proposal>;
+  /** Proposals that the caller may see, the newest first. Null, with an error, in a gateway without a store for them. */
+  readonly proposals?: Maybe<ProposalConnection>;
   /** Active revocations. Their number is small, so the list has no pages. */
   readonly revocations?: Maybe<ReadonlyArray<Revocation>>;
   /** Robots of the experiments whose identities you may read, the newest first. */
@@ -1246,6 +1637,18 @@ export type QueryknownPrincipalArgs = {
 
 export type QueryknownPrincipalsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QueryproposalArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryproposalsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  filter?: InputMaybe<ProposalFilter>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2469,6 +2872,41 @@ export type UserError = {
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
+/** A proposal to withdraw. */
+export type WithdrawProposalInput = {
+  /** Identifier or short name of the proposal. */
+  readonly id: Scalars['ID']['input'];
+};
+
+/** Result of `withdrawProposal`. */
+export type WithdrawProposalPayload = {
+  readonly __typename?: 'WithdrawProposalPayload';
+  /** The proposal; null if you may not see it. */
+  readonly proposal?: Maybe<Proposal>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<WithdrawProposalUserError>;
+};
+
+/** An error in the input of `withdrawProposal`. */
+export type WithdrawProposalUserError = UserError & {
+  readonly __typename?: 'WithdrawProposalUserError';
+  /** Code of the error, for programs. */
+  readonly code: WithdrawProposalUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, outermost field first. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Code of an error of `withdrawProposal`. */
+export type WithdrawProposalUserErrorCode =
+  /** Another principal made the proposal; you may not withdraw it. */
+  | 'FORBIDDEN'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
+
 /** A subgraph to withdraw. */
 export type WithdrawSubgraphInput = {
   /** True to withdraw the subgraph although that breaks clients. The history records the change and the publisher. */
@@ -2675,6 +3113,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( ElevationMapper & { __typename: 'Elevation' } )
     | ( GroupMapper & { __typename: 'Group' } )
     | ( KnownPrincipalMapper & { __typename: 'KnownPrincipal' } )
+    | ( ProposalMapper & { __typename: 'Proposal' } )
     | ( RobotMapper & { __typename: 'Robot' } )
     | ( SchemaCheckMapper & { __typename: 'SchemaCheck' } )
     | ( SubgraphMapper & { __typename: 'Subgraph' } )
@@ -2683,8 +3122,11 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   PlacementExplained: never;
   UserError:
     | ( Omit<AddRobotKeyUserError, 'code'> & { code: _RefType['AddRobotKeyUserErrorCode'] } & { __typename: 'AddRobotKeyUserError' } )
+    | ( Omit<ApproveProposalUserError, 'code'> & { code: _RefType['ApproveProposalUserErrorCode'] } & { __typename: 'ApproveProposalUserError' } )
     | ( Omit<CheckSchemaUserError, 'code'> & { code: _RefType['CheckSchemaUserErrorCode'] } & { __typename: 'CheckSchemaUserError' } )
+    | ( Omit<CreateProposalUserError, 'code'> & { code: _RefType['CreateProposalUserErrorCode'] } & { __typename: 'CreateProposalUserError' } )
     | ( Omit<DecideEnrolmentUserError, 'code'> & { code: _RefType['DecideEnrolmentUserErrorCode'] } & { __typename: 'DecideEnrolmentUserError' } )
+    | ( Omit<DenyProposalUserError, 'code'> & { code: _RefType['DenyProposalUserErrorCode'] } & { __typename: 'DenyProposalUserError' } )
     | ( Omit<EndElevationUserError, 'code'> & { code: _RefType['EndElevationUserErrorCode'] } & { __typename: 'EndElevationUserError' } )
     | ( Omit<EndEnrolmentUserError, 'code'> & { code: _RefType['EndEnrolmentUserErrorCode'] } & { __typename: 'EndEnrolmentUserError' } )
     | ( Omit<EndRobotKeyUserError, 'code'> & { code: _RefType['EndRobotKeyUserErrorCode'] } & { __typename: 'EndRobotKeyUserError' } )
@@ -2704,6 +3146,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<StartElevationUserError, 'code'> & { code: _RefType['StartElevationUserErrorCode'] } & { __typename: 'StartElevationUserError' } )
     | ( Omit<SuspendPrincipalUserError, 'code'> & { code: _RefType['SuspendPrincipalUserErrorCode'] } & { __typename: 'SuspendPrincipalUserError' } )
     | ( Omit<UnlinkIdentityUserError, 'code'> & { code: _RefType['UnlinkIdentityUserErrorCode'] } & { __typename: 'UnlinkIdentityUserError' } )
+    | ( Omit<WithdrawProposalUserError, 'code'> & { code: _RefType['WithdrawProposalUserErrorCode'] } & { __typename: 'WithdrawProposalUserError' } )
     | ( Omit<WithdrawSubgraphUserError, 'code'> & { code: _RefType['WithdrawSubgraphUserErrorCode'] } & { __typename: 'WithdrawSubgraphUserError' } )
   ;
 };
@@ -2715,6 +3158,10 @@ export type ResolversTypes = {
   AddRobotKeyPayload: ResolverTypeWrapper<Omit<AddRobotKeyPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversTypes['Robot']>, userErrors: ReadonlyArray<ResolversTypes['AddRobotKeyUserError']> }>;
   AddRobotKeyUserError: ResolverTypeWrapper<Omit<AddRobotKeyUserError, 'code'> & { code: ResolversTypes['AddRobotKeyUserErrorCode'] }>;
   AddRobotKeyUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ROBOT_NOT_FOUND' | 'KEY_IN_USE' | 'TOO_MANY_KEYS'>;
+  ApproveProposalInput: ApproveProposalInput;
+  ApproveProposalPayload: ResolverTypeWrapper<Omit<ApproveProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversTypes['Proposal']>, userErrors: ReadonlyArray<ResolversTypes['ApproveProposalUserError']> }>;
+  ApproveProposalUserError: ResolverTypeWrapper<Omit<ApproveProposalUserError, 'code'> & { code: ResolversTypes['ApproveProposalUserErrorCode'] }>;
+  ApproveProposalUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'PROPOSAL_NOT_FOUND' | 'PROPOSAL_STATE_CONFLICT' | 'PROPOSAL_STALE' | 'FOUR_EYES_REQUIRED' | 'FORBIDDEN'>;
   AuditActor: ResolverTypeWrapper<AuditActorMapper>;
   AuditClient: ResolverTypeWrapper<AuditClientMapper>;
   AuditEntry: ResolverTypeWrapper<AuditEntryMapper>;
@@ -2731,12 +3178,20 @@ export type ResolversTypes = {
   CheckSchemaUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND' | 'ENDPOINT_DIFFERS'>;
   ClaimCondition: ResolverTypeWrapper<ClaimCondition>;
   ClaimProfile: ResolverTypeWrapper<'RHIZOME' | 'WLCG' | 'SCITOKENS' | 'CILOGON' | 'EGI_CHECK_IN' | 'OIDC' | 'GITHUB' | 'GITLAB' | 'KUBERNETES'>;
+  CreateProposalInput: CreateProposalInput;
+  CreateProposalPayload: ResolverTypeWrapper<Omit<CreateProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversTypes['Proposal']>, userErrors: ReadonlyArray<ResolversTypes['CreateProposalUserError']> }>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  CreateProposalUserError: ResolverTypeWrapper<Omit<CreateProposalUserError, 'code'> & { code: ResolversTypes['CreateProposalUserErrorCode'] }>;
+  CreateProposalUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'OPERATION_INVALID' | 'MUTATION_NOT_PROPOSABLE' | 'FORBIDDEN' | 'TARGET_NOT_FOUND' | 'TOO_MANY_TARGETS' | 'CHANGE_REFUSED' | 'PROPOSAL_DENIED_BEFORE' | 'TOO_MANY_PROPOSALS'>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   DecideEnrolmentInput: DecideEnrolmentInput;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   DecideEnrolmentPayload: ResolverTypeWrapper<Omit<DecideEnrolmentPayload, 'enrolment' | 'userErrors'> & { enrolment?: Maybe<ResolversTypes['WorkerEnrolment']>, userErrors: ReadonlyArray<ResolversTypes['DecideEnrolmentUserError']> }>;
   DecideEnrolmentUserError: ResolverTypeWrapper<Omit<DecideEnrolmentUserError, 'code'> & { code: ResolversTypes['DecideEnrolmentUserErrorCode'] }>;
   DecideEnrolmentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ENROLMENT_NOT_FOUND' | 'ENROLMENT_DECIDED'>;
+  DenyProposalInput: DenyProposalInput;
+  DenyProposalPayload: ResolverTypeWrapper<Omit<DenyProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversTypes['Proposal']>, userErrors: ReadonlyArray<ResolversTypes['DenyProposalUserError']> }>;
+  DenyProposalUserError: ResolverTypeWrapper<Omit<DenyProposalUserError, 'code'> & { code: ResolversTypes['DenyProposalUserErrorCode'] }>;
+  DenyProposalUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'PROPOSAL_NOT_FOUND' | 'PROPOSAL_STATE_CONFLICT' | 'FORBIDDEN'>;
   Elevation: ResolverTypeWrapper<ElevationMapper>;
   ElevationConnection: ResolverTypeWrapper<ElevationConnectionMapper>;
   ElevationEdge: ResolverTypeWrapper<Omit<ElevationEdge, 'node'> & { node: ResolversTypes['Elevation'] }>;
@@ -2786,6 +3241,20 @@ export type ResolversTypes = {
   Principal: ResolverTypeWrapper<Principal>;
   PrincipalIdentity: ResolverTypeWrapper<PrincipalIdentity>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
+  Proposal: ResolverTypeWrapper<ProposalMapper>;
+  ProposalConnection: ResolverTypeWrapper<ProposalConnectionMapper>;
+  ProposalDecision: ResolverTypeWrapper<ProposalDecisionMapper>;
+  ProposalEdge: ResolverTypeWrapper<Omit<ProposalEdge, 'node'> & { node: ResolversTypes['Proposal'] }>;
+  ProposalError: ResolverTypeWrapper<ProposalError>;
+  ProposalEvidence: ResolverTypeWrapper<ProposalEvidence>;
+  ProposalEvidenceInput: ProposalEvidenceInput;
+  ProposalFilter: ProposalFilter;
+  ProposalOutcome: ResolverTypeWrapper<ProposalOutcomeMapper>;
+  ProposalPreview: ResolverTypeWrapper<ProposalPreviewMapper>;
+  Float: ResolverTypeWrapper<Scalars['Float']['output']>;
+  ProposalStakes: ResolverTypeWrapper<'UNDOABLE' | 'MITIGABLE' | 'IRREVERSIBLE'>;
+  ProposalStatus: ResolverTypeWrapper<'PROPOSED' | 'EXECUTING' | 'DONE' | 'FAILED' | 'DENIED' | 'WITHDRAWN' | 'EXPIRED' | 'STALE'>;
+  ProposalTarget: ResolverTypeWrapper<ProposalTargetMapper>;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: ResolverTypeWrapper<Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['PublishSchemaUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
   PublishSchemaUserError: ResolverTypeWrapper<Omit<PublishSchemaUserError, 'code'> & { code: ResolversTypes['PublishSchemaUserErrorCode'] }>;
@@ -2884,6 +3353,10 @@ export type ResolversTypes = {
   UnlinkIdentityUserError: ResolverTypeWrapper<Omit<UnlinkIdentityUserError, 'code'> & { code: ResolversTypes['UnlinkIdentityUserErrorCode'] }>;
   UnlinkIdentityUserErrorCode: ResolverTypeWrapper<'LINK_NOT_FOUND'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
+  WithdrawProposalInput: WithdrawProposalInput;
+  WithdrawProposalPayload: ResolverTypeWrapper<Omit<WithdrawProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversTypes['Proposal']>, userErrors: ReadonlyArray<ResolversTypes['WithdrawProposalUserError']> }>;
+  WithdrawProposalUserError: ResolverTypeWrapper<Omit<WithdrawProposalUserError, 'code'> & { code: ResolversTypes['WithdrawProposalUserErrorCode'] }>;
+  WithdrawProposalUserErrorCode: ResolverTypeWrapper<'PROPOSAL_NOT_FOUND' | 'PROPOSAL_STATE_CONFLICT' | 'FORBIDDEN'>;
   WithdrawSubgraphInput: WithdrawSubgraphInput;
   WithdrawSubgraphPayload: ResolverTypeWrapper<Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['WithdrawSubgraphUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
   WithdrawSubgraphUserError: ResolverTypeWrapper<Omit<WithdrawSubgraphUserError, 'code'> & { code: ResolversTypes['WithdrawSubgraphUserErrorCode'] }>;
@@ -2903,6 +3376,9 @@ export type ResolversParentTypes = {
   ID: Scalars['ID']['output'];
   AddRobotKeyPayload: Omit<AddRobotKeyPayload, 'robot' | 'userErrors'> & { robot?: Maybe<ResolversParentTypes['Robot']>, userErrors: ReadonlyArray<ResolversParentTypes['AddRobotKeyUserError']> };
   AddRobotKeyUserError: AddRobotKeyUserError;
+  ApproveProposalInput: ApproveProposalInput;
+  ApproveProposalPayload: Omit<ApproveProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversParentTypes['Proposal']>, userErrors: ReadonlyArray<ResolversParentTypes['ApproveProposalUserError']> };
+  ApproveProposalUserError: ApproveProposalUserError;
   AuditActor: AuditActorMapper;
   AuditClient: AuditClientMapper;
   AuditEntry: AuditEntryMapper;
@@ -2915,11 +3391,17 @@ export type ResolversParentTypes = {
   CheckSchemaPayload: Omit<CheckSchemaPayload, 'check' | 'userErrors'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['CheckSchemaUserError']> };
   CheckSchemaUserError: CheckSchemaUserError;
   ClaimCondition: ClaimCondition;
+  CreateProposalInput: CreateProposalInput;
+  CreateProposalPayload: Omit<CreateProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversParentTypes['Proposal']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateProposalUserError']> };
+  Boolean: Scalars['Boolean']['output'];
+  CreateProposalUserError: CreateProposalUserError;
   DateTime: Scalars['DateTime']['output'];
   DecideEnrolmentInput: DecideEnrolmentInput;
-  Boolean: Scalars['Boolean']['output'];
   DecideEnrolmentPayload: Omit<DecideEnrolmentPayload, 'enrolment' | 'userErrors'> & { enrolment?: Maybe<ResolversParentTypes['WorkerEnrolment']>, userErrors: ReadonlyArray<ResolversParentTypes['DecideEnrolmentUserError']> };
   DecideEnrolmentUserError: DecideEnrolmentUserError;
+  DenyProposalInput: DenyProposalInput;
+  DenyProposalPayload: Omit<DenyProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversParentTypes['Proposal']>, userErrors: ReadonlyArray<ResolversParentTypes['DenyProposalUserError']> };
+  DenyProposalUserError: DenyProposalUserError;
   Elevation: ElevationMapper;
   ElevationConnection: ElevationConnectionMapper;
   ElevationEdge: Omit<ElevationEdge, 'node'> & { node: ResolversParentTypes['Elevation'] };
@@ -2961,6 +3443,18 @@ export type ResolversParentTypes = {
   PlacementRule: PlacementRule;
   Principal: Principal;
   PrincipalIdentity: PrincipalIdentity;
+  Proposal: ProposalMapper;
+  ProposalConnection: ProposalConnectionMapper;
+  ProposalDecision: ProposalDecisionMapper;
+  ProposalEdge: Omit<ProposalEdge, 'node'> & { node: ResolversParentTypes['Proposal'] };
+  ProposalError: ProposalError;
+  ProposalEvidence: ProposalEvidence;
+  ProposalEvidenceInput: ProposalEvidenceInput;
+  ProposalFilter: ProposalFilter;
+  ProposalOutcome: ProposalOutcomeMapper;
+  ProposalPreview: ProposalPreviewMapper;
+  Float: Scalars['Float']['output'];
+  ProposalTarget: ProposalTargetMapper;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['PublishSchemaUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
   PublishSchemaUserError: PublishSchemaUserError;
@@ -3038,6 +3532,9 @@ export type ResolversParentTypes = {
   UnlinkIdentityPayload: Omit<UnlinkIdentityPayload, 'identity' | 'userErrors'> & { identity?: Maybe<ResolversParentTypes['LinkedIdentity']>, userErrors: ReadonlyArray<ResolversParentTypes['UnlinkIdentityUserError']> };
   UnlinkIdentityUserError: UnlinkIdentityUserError;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
+  WithdrawProposalInput: WithdrawProposalInput;
+  WithdrawProposalPayload: Omit<WithdrawProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversParentTypes['Proposal']>, userErrors: ReadonlyArray<ResolversParentTypes['WithdrawProposalUserError']> };
+  WithdrawProposalUserError: WithdrawProposalUserError;
   WithdrawSubgraphInput: WithdrawSubgraphInput;
   WithdrawSubgraphPayload: Omit<WithdrawSubgraphPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['WithdrawSubgraphUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
   WithdrawSubgraphUserError: WithdrawSubgraphUserError;
@@ -3077,6 +3574,20 @@ export type AddRobotKeyUserErrorResolvers<ContextType = SubgraphContext, ParentT
 };
 
 export type AddRobotKeyUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, KEY_IN_USE?: any, ROBOT_NOT_FOUND?: any, TOO_MANY_KEYS?: any }, ResolversTypes['AddRobotKeyUserErrorCode']>;
+
+export type ApproveProposalPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ApproveProposalPayload'] = ResolversParentTypes['ApproveProposalPayload']> = {
+  proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['ApproveProposalUserError']>, ParentType, ContextType>;
+};
+
+export type ApproveProposalUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ApproveProposalUserError'] = ResolversParentTypes['ApproveProposalUserError']> = {
+  code?: Resolver<ResolversTypes['ApproveProposalUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ApproveProposalUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, FOUR_EYES_REQUIRED?: any, INVALID_VALUE?: any, PROPOSAL_NOT_FOUND?: any, PROPOSAL_STALE?: any, PROPOSAL_STATE_CONFLICT?: any }, ResolversTypes['ApproveProposalUserErrorCode']>;
 
 export type AuditActorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['AuditActor'] = ResolversParentTypes['AuditActor']> = {
   human?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
@@ -3162,6 +3673,21 @@ export type ClaimConditionResolvers<ContextType = SubgraphContext, ParentType ex
 
 export type ClaimProfileResolvers = EnumResolverSignature<{ CILOGON?: any, EGI_CHECK_IN?: any, GITHUB?: any, GITLAB?: any, KUBERNETES?: any, OIDC?: any, RHIZOME?: any, SCITOKENS?: any, WLCG?: any }, ResolversTypes['ClaimProfile']>;
 
+export type CreateProposalPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['CreateProposalPayload'] = ResolversParentTypes['CreateProposalPayload']> = {
+  isNew?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateProposalUserError']>, ParentType, ContextType>;
+};
+
+export type CreateProposalUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['CreateProposalUserError'] = ResolversParentTypes['CreateProposalUserError']> = {
+  code?: Resolver<ResolversTypes['CreateProposalUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateProposalUserErrorCodeResolvers = EnumResolverSignature<{ CHANGE_REFUSED?: any, FORBIDDEN?: any, INVALID_VALUE?: any, MUTATION_NOT_PROPOSABLE?: any, OPERATION_INVALID?: any, PROPOSAL_DENIED_BEFORE?: any, TARGET_NOT_FOUND?: any, TOO_MANY_PROPOSALS?: any, TOO_MANY_TARGETS?: any }, ResolversTypes['CreateProposalUserErrorCode']>;
+
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
@@ -3179,6 +3705,20 @@ export type DecideEnrolmentUserErrorResolvers<ContextType = SubgraphContext, Par
 };
 
 export type DecideEnrolmentUserErrorCodeResolvers = EnumResolverSignature<{ ENROLMENT_DECIDED?: any, ENROLMENT_NOT_FOUND?: any, INVALID_VALUE?: any }, ResolversTypes['DecideEnrolmentUserErrorCode']>;
+
+export type DenyProposalPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['DenyProposalPayload'] = ResolversParentTypes['DenyProposalPayload']> = {
+  proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DenyProposalUserError']>, ParentType, ContextType>;
+};
+
+export type DenyProposalUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['DenyProposalUserError'] = ResolversParentTypes['DenyProposalUserError']> = {
+  code?: Resolver<ResolversTypes['DenyProposalUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DenyProposalUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, PROPOSAL_NOT_FOUND?: any, PROPOSAL_STATE_CONFLICT?: any }, ResolversTypes['DenyProposalUserErrorCode']>;
 
 export type ElevationResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Elevation'] = ResolversParentTypes['Elevation']> = {
   endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
@@ -3412,8 +3952,11 @@ export type MembershipResolvers<ContextType = SubgraphContext, ParentType extend
 
 export type MutationResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   addRobotKey?: Resolver<ResolversTypes['AddRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationaddRobotKeyArgs, 'input'>>;
+  approveProposal?: Resolver<ResolversTypes['ApproveProposalPayload'], ParentType, ContextType, RequireFields<MutationapproveProposalArgs, 'input'>>;
   checkSchema?: Resolver<ResolversTypes['CheckSchemaPayload'], ParentType, ContextType, RequireFields<MutationcheckSchemaArgs, 'input'>>;
+  createProposal?: Resolver<ResolversTypes['CreateProposalPayload'], ParentType, ContextType, RequireFields<MutationcreateProposalArgs, 'input'>>;
   decideEnrolment?: Resolver<ResolversTypes['DecideEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationdecideEnrolmentArgs, 'input'>>;
+  denyProposal?: Resolver<ResolversTypes['DenyProposalPayload'], ParentType, ContextType, RequireFields<MutationdenyProposalArgs, 'input'>>;
   endElevation?: Resolver<ResolversTypes['EndElevationPayload'], ParentType, ContextType, RequireFields<MutationendElevationArgs, 'input'>>;
   endEnrolment?: Resolver<ResolversTypes['EndEnrolmentPayload'], ParentType, ContextType, RequireFields<MutationendEnrolmentArgs, 'input'>>;
   endRobotKey?: Resolver<ResolversTypes['EndRobotKeyPayload'], ParentType, ContextType, RequireFields<MutationendRobotKeyArgs, 'input'>>;
@@ -3433,11 +3976,12 @@ export type MutationResolvers<ContextType = SubgraphContext, ParentType extends 
   startElevation?: Resolver<ResolversTypes['StartElevationPayload'], ParentType, ContextType, RequireFields<MutationstartElevationArgs, 'input'>>;
   suspendPrincipal?: Resolver<ResolversTypes['SuspendPrincipalPayload'], ParentType, ContextType, RequireFields<MutationsuspendPrincipalArgs, 'input'>>;
   unlinkIdentity?: Resolver<ResolversTypes['UnlinkIdentityPayload'], ParentType, ContextType, RequireFields<MutationunlinkIdentityArgs, 'input'>>;
+  withdrawProposal?: Resolver<ResolversTypes['WithdrawProposalPayload'], ParentType, ContextType, RequireFields<MutationwithdrawProposalArgs, 'input'>>;
   withdrawSubgraph?: Resolver<ResolversTypes['WithdrawSubgraphPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubgraphArgs, 'input'>>;
 };
 
 export type NodeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'AuditEntry' | 'Elevation' | 'Group' | 'KnownPrincipal' | 'Robot' | 'SchemaCheck' | 'Subgraph' | 'WorkerEnrolment', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AuditEntry' | 'Elevation' | 'Group' | 'KnownPrincipal' | 'Proposal' | 'Robot' | 'SchemaCheck' | 'Subgraph' | 'WorkerEnrolment', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -3467,6 +4011,91 @@ export type PrincipalIdentityResolvers<ContextType = SubgraphContext, ParentType
 
 export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
 
+export type ProposalResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Proposal'] = ResolversParentTypes['Proposal']> = {
+  agent?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  decision?: Resolver<Maybe<ResolversTypes['ProposalDecision']>, ParentType, ContextType>;
+  evidence?: Resolver<ReadonlyArray<ResolversTypes['ProposalEvidence']>, ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isFourEyes?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  mutation?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  operation?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  operationHash?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  outcome?: Resolver<Maybe<ResolversTypes['ProposalOutcome']>, ParentType, ContextType>;
+  person?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  preview?: Resolver<ResolversTypes['ProposalPreview'], ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  ref?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  revision?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  stakes?: Resolver<ResolversTypes['ProposalStakes'], ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['ProposalStatus'], ParentType, ContextType>;
+  updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  variables?: Resolver<ResolversTypes['JSON'], ParentType, ContextType>;
+  viewerCanDecide?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type ProposalConnectionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalConnection'] = ResolversParentTypes['ProposalConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['ProposalEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Proposal']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type ProposalDecisionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalDecision'] = ResolversParentTypes['ProposalDecision']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  isApproval?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type ProposalEdgeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalEdge'] = ResolversParentTypes['ProposalEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Proposal'], ParentType, ContextType>;
+};
+
+export type ProposalErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalError'] = ResolversParentTypes['ProposalError']> = {
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type ProposalEvidenceResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalEvidence'] = ResolversParentTypes['ProposalEvidence']> = {
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  url?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type ProposalOutcomeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalOutcome'] = ResolversParentTypes['ProposalOutcome']> = {
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  data?: Resolver<Maybe<ResolversTypes['JSON']>, ParentType, ContextType>;
+  errors?: Resolver<ReadonlyArray<ResolversTypes['ProposalError']>, ParentType, ContextType>;
+  isUnknown?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type ProposalPreviewResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalPreview'] = ResolversParentTypes['ProposalPreview']> = {
+  coreHours?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  dryRun?: Resolver<Maybe<ResolversTypes['JSON']>, ParentType, ContextType>;
+  gpuHours?: Resolver<Maybe<ResolversTypes['Float']>, ParentType, ContextType>;
+  isDryRun?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  refusedCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  targetCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  targets?: Resolver<ReadonlyArray<ResolversTypes['ProposalTarget']>, ParentType, ContextType>;
+};
+
+export type ProposalStakesResolvers = EnumResolverSignature<{ IRREVERSIBLE?: any, MITIGABLE?: any, UNDOABLE?: any }, ResolversTypes['ProposalStakes']>;
+
+export type ProposalStatusResolvers = EnumResolverSignature<{ DENIED?: any, DONE?: any, EXECUTING?: any, EXPIRED?: any, FAILED?: any, PROPOSED?: any, STALE?: any, WITHDRAWN?: any }, ResolversTypes['ProposalStatus']>;
+
+export type ProposalTargetResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['ProposalTarget'] = ResolversParentTypes['ProposalTarget']> = {
+  attempt?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  type?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type PublishSchemaPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PublishSchemaPayload'] = ResolversParentTypes['PublishSchemaPayload']> = {
   check?: Resolver<Maybe<ResolversTypes['SchemaCheck']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['PublishSchemaUserError']>, ParentType, ContextType>;
@@ -3491,6 +4120,8 @@ export type QueryResolvers<ContextType = SubgraphContext, ParentType extends Res
   knownPrincipal?: Resolver<Maybe<ResolversTypes['KnownPrincipal']>, ParentType, ContextType, RequireFields<QueryknownPrincipalArgs, 'id'>>;
   knownPrincipals?: Resolver<Maybe<ResolversTypes['KnownPrincipalConnection']>, ParentType, ContextType, RequireFields<QueryknownPrincipalsArgs, 'first'>>;
   linkedIdentities?: Resolver<Maybe<ReadonlyArray<ResolversTypes['LinkedIdentity']>>, ParentType, ContextType>;
+  proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType, RequireFields<QueryproposalArgs, 'id'>>;
+  proposals?: Resolver<Maybe<ResolversTypes['ProposalConnection']>, ParentType, ContextType, RequireFields<QueryproposalsArgs, 'first'>>;
   revocations?: Resolver<Maybe<ReadonlyArray<ResolversTypes['Revocation']>>, ParentType, ContextType>;
   robots?: Resolver<Maybe<ResolversTypes['RobotConnection']>, ParentType, ContextType, RequireFields<QueryrobotsArgs, 'first'>>;
   schemaChecks?: Resolver<Maybe<ResolversTypes['SchemaCheckConnection']>, ParentType, ContextType, RequireFields<QueryschemaChecksArgs, 'first'>>;
@@ -3957,8 +4588,22 @@ export type UnlinkIdentityUserErrorResolvers<ContextType = SubgraphContext, Pare
 export type UnlinkIdentityUserErrorCodeResolvers = EnumResolverSignature<{ LINK_NOT_FOUND?: any }, ResolversTypes['UnlinkIdentityUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'CheckSchemaUserError' | 'DecideEnrolmentUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'LinkIdentityUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'UnlinkIdentityUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AddRobotKeyUserError' | 'ApproveProposalUserError' | 'CheckSchemaUserError' | 'CreateProposalUserError' | 'DecideEnrolmentUserError' | 'DenyProposalUserError' | 'EndElevationUserError' | 'EndEnrolmentUserError' | 'EndRobotKeyUserError' | 'InviteWorkersUserError' | 'LinkIdentityUserError' | 'PublishSchemaUserError' | 'RegisterRobotUserError' | 'RegisterSubgraphUserError' | 'RemoveTokenIssuerUserError' | 'RevokeTokensUserError' | 'RollbackSchemaUserError' | 'RotateSigningKeyUserError' | 'SetGroupMemberUserError' | 'SetGroupUserError' | 'SetMembershipUserError' | 'SetTokenIssuerUserError' | 'StartElevationUserError' | 'SuspendPrincipalUserError' | 'UnlinkIdentityUserError' | 'WithdrawProposalUserError' | 'WithdrawSubgraphUserError', ParentType, ContextType>;
 };
+
+export type WithdrawProposalPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawProposalPayload'] = ResolversParentTypes['WithdrawProposalPayload']> = {
+  proposal?: Resolver<Maybe<ResolversTypes['Proposal']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WithdrawProposalUserError']>, ParentType, ContextType>;
+};
+
+export type WithdrawProposalUserErrorResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawProposalUserError'] = ResolversParentTypes['WithdrawProposalUserError']> = {
+  code?: Resolver<ResolversTypes['WithdrawProposalUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WithdrawProposalUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, PROPOSAL_NOT_FOUND?: any, PROPOSAL_STATE_CONFLICT?: any }, ResolversTypes['WithdrawProposalUserErrorCode']>;
 
 export type WithdrawSubgraphPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['WithdrawSubgraphPayload'] = ResolversParentTypes['WithdrawSubgraphPayload']> = {
   check?: Resolver<Maybe<ResolversTypes['SchemaCheck']>, ParentType, ContextType>;
@@ -4019,6 +4664,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   AddRobotKeyPayload?: AddRobotKeyPayloadResolvers<ContextType>;
   AddRobotKeyUserError?: AddRobotKeyUserErrorResolvers<ContextType>;
   AddRobotKeyUserErrorCode?: AddRobotKeyUserErrorCodeResolvers;
+  ApproveProposalPayload?: ApproveProposalPayloadResolvers<ContextType>;
+  ApproveProposalUserError?: ApproveProposalUserErrorResolvers<ContextType>;
+  ApproveProposalUserErrorCode?: ApproveProposalUserErrorCodeResolvers;
   AuditActor?: AuditActorResolvers<ContextType>;
   AuditClient?: AuditClientResolvers<ContextType>;
   AuditEntry?: AuditEntryResolvers<ContextType>;
@@ -4032,10 +4680,16 @@ export type Resolvers<ContextType = SubgraphContext> = {
   CheckSchemaUserErrorCode?: CheckSchemaUserErrorCodeResolvers;
   ClaimCondition?: ClaimConditionResolvers<ContextType>;
   ClaimProfile?: ClaimProfileResolvers;
+  CreateProposalPayload?: CreateProposalPayloadResolvers<ContextType>;
+  CreateProposalUserError?: CreateProposalUserErrorResolvers<ContextType>;
+  CreateProposalUserErrorCode?: CreateProposalUserErrorCodeResolvers;
   DateTime?: GraphQLScalarType;
   DecideEnrolmentPayload?: DecideEnrolmentPayloadResolvers<ContextType>;
   DecideEnrolmentUserError?: DecideEnrolmentUserErrorResolvers<ContextType>;
   DecideEnrolmentUserErrorCode?: DecideEnrolmentUserErrorCodeResolvers;
+  DenyProposalPayload?: DenyProposalPayloadResolvers<ContextType>;
+  DenyProposalUserError?: DenyProposalUserErrorResolvers<ContextType>;
+  DenyProposalUserErrorCode?: DenyProposalUserErrorCodeResolvers;
   Elevation?: ElevationResolvers<ContextType>;
   ElevationConnection?: ElevationConnectionResolvers<ContextType>;
   ElevationEdge?: ElevationEdgeResolvers<ContextType>;
@@ -4080,6 +4734,17 @@ export type Resolvers<ContextType = SubgraphContext> = {
   Principal?: PrincipalResolvers<ContextType>;
   PrincipalIdentity?: PrincipalIdentityResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
+  Proposal?: ProposalResolvers<ContextType>;
+  ProposalConnection?: ProposalConnectionResolvers<ContextType>;
+  ProposalDecision?: ProposalDecisionResolvers<ContextType>;
+  ProposalEdge?: ProposalEdgeResolvers<ContextType>;
+  ProposalError?: ProposalErrorResolvers<ContextType>;
+  ProposalEvidence?: ProposalEvidenceResolvers<ContextType>;
+  ProposalOutcome?: ProposalOutcomeResolvers<ContextType>;
+  ProposalPreview?: ProposalPreviewResolvers<ContextType>;
+  ProposalStakes?: ProposalStakesResolvers;
+  ProposalStatus?: ProposalStatusResolvers;
+  ProposalTarget?: ProposalTargetResolvers<ContextType>;
   PublishSchemaPayload?: PublishSchemaPayloadResolvers<ContextType>;
   PublishSchemaUserError?: PublishSchemaUserErrorResolvers<ContextType>;
   PublishSchemaUserErrorCode?: PublishSchemaUserErrorCodeResolvers;
@@ -4160,6 +4825,9 @@ export type Resolvers<ContextType = SubgraphContext> = {
   UnlinkIdentityUserError?: UnlinkIdentityUserErrorResolvers<ContextType>;
   UnlinkIdentityUserErrorCode?: UnlinkIdentityUserErrorCodeResolvers;
   UserError?: UserErrorResolvers<ContextType>;
+  WithdrawProposalPayload?: WithdrawProposalPayloadResolvers<ContextType>;
+  WithdrawProposalUserError?: WithdrawProposalUserErrorResolvers<ContextType>;
+  WithdrawProposalUserErrorCode?: WithdrawProposalUserErrorCodeResolvers;
   WithdrawSubgraphPayload?: WithdrawSubgraphPayloadResolvers<ContextType>;
   WithdrawSubgraphUserError?: WithdrawSubgraphUserErrorResolvers<ContextType>;
   WithdrawSubgraphUserErrorCode?: WithdrawSubgraphUserErrorCodeResolvers;

@@ -1,7 +1,7 @@
 // The code that composes and that uses the store is loaded only with a registry: see open.ts.
 export { EngineHolder } from './engine-holder.js';
 export { ownAddress } from './graph/own-address.js';
-export { buildOwnSubgraph, ownMemberOf, ownTransport } from './graph/own-subgraph.js';
+export { buildOwnSubgraph, isOwnMutation, ownMemberOf, ownTransport } from './graph/own-subgraph.js';
 export type { OpenedRegistry } from './open-registry.js';
 export type { PreparedGraph } from './publisher.js';
 export type { GraphFacts, Registry } from './registry.js';

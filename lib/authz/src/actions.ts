@@ -97,6 +97,10 @@ export const coreActions = [
   'dataset:read',
   /** Creates, fills, closes and removes one's own datasets. */
   'dataset:write',
+  /** Reads the proposals of an experiment; everybody reads the own ones. */
+  'proposal:read',
+  /** Approves and denies the proposals of others, with the rights that the caller has itself. */
+  'proposal:decide',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;
@@ -164,6 +168,8 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'subgraph:read',
     'schema:check',
     'audit:read',
+    'proposal:read',
+    'proposal:decide',
   ],
   PRODUCTION: [
     ...submitters,
@@ -172,6 +178,8 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'policy:manage',
     'secret:manage',
     'secret:use',
+    'proposal:read',
+    'proposal:decide',
   ],
   USER: submitters,
   READER: readers,

@@ -1,0 +1,199 @@
+/** Makes a proposal: freezes the change, reads what it concerns, checks it, and stores it. */
+import type { Agents, ProposalDocument, StoredPreview } from '@rhizome/agents';
+import { can, type CurrentRights, type Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import type { BorrowEngine } from '../own-operation.js';
+import type { CreateProposalInput } from '../types.generated.js';
+import { checkInput, type CheckedInput, type CreateCode } from './check-input.js';
+import { type DryRun, runDry } from './dry-run.js';
+import { freeze, type FrozenChange, isFault } from './freeze.js';
+import { hoursOfJobs, hoursOfSubmission } from './preview.js';
+import { personOf, type Proposer, proposerOf } from './proposer.js';
+import { findTargets, type FoundTargets, maxTargets } from './targets.js';
+
+/** A proposal, or the reasons why there is none. */
+export interface CreateResult {
+  readonly proposal: ProposalDocument | null;
+  readonly isNew: boolean;
+  readonly userErrors: readonly InputError<CreateCode>[];
+}
+
+/** Ports of {@link ProposalMaker}. */
+export interface ProposalMakerOptions {
+  readonly agents: () => Agents;
+  readonly borrow: BorrowEngine;
+  /** True for mutations of the gateway itself. */
+  readonly isOwn: (mutation: string) => boolean;
+  readonly rights: () => CurrentRights;
+  readonly clock: Clock;
+}
+
+const maxDryRunBytes = 16 * 1024;
+
+/** Makes proposals. */
+export class ProposalMaker {
+  readonly #options: ProposalMakerOptions;
+
+  constructor(options: ProposalMakerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE */
+  async create(input: CreateProposalInput, by: Principal): Promise<CreateResult> {
+    const proposer = proposerOf(by);
+    if (!proposer) throw new DomainError('FORBIDDEN', 'Only people and their agents propose changes');
+    const errors = new InputErrors<CreateCode>();
+    const checked = checkInput(input, errors);
+    if (!errors.isEmpty) return refused(errors);
+    const { agents, borrow, isOwn } = this.#options;
+    const _id = agents().proposals.nextId();
+    const { variables } = checked;
+    const change = await borrow(async ({ publicSchema: schema }) =>
+      freeze({ schema, text: input.operation, variables, key: _id, isOwn }),
+    );
+    if (isFault(change)) {
+      errors.report(change.code, [change.field], change.message);
+      return refused(errors);
+    }
+    const found = await this.#targetsOf(change, by, errors);
+    if (!found) return refused(errors);
+    const frozen = { ...change, input: found.input };
+    const preview = await this.#check(frozen, found, by, errors);
+    if (!preview) return refused(errors);
+    return this.#store({ _id, input, checked, frozen, found, preview, proposer }, errors);
+  }
+
+  /** The objects of the change, as the proposer may read them. */
+  async #targetsOf(
+    change: FrozenChange,
+    by: Principal,
+    errors: InputErrors<CreateCode>,
+  ): Promise<FoundTargets | undefined> {
+    const found = await findTargets(this.#options.borrow, by, change);
+    const [missing] = found.missing;
+    if (found.isTooMany)
+      errors.report('TOO_MANY_TARGETS', ['variables'], `variables: the change concerns more than ${maxTargets} jobs`);
+    else if (missing !== undefined)
+      errors.report('TARGET_NOT_FOUND', ['variables'], `"${missing}" not found, or you may not see it.`);
+    else if (change.rule.target?.kind === 'JOBS' && found.targets.length === 0)
+      errors.report('TARGET_NOT_FOUND', ['variables'], 'variables: no job matches that you may see');
+    return errors.isEmpty ? found : undefined;
+  }
+
+  /** Checks the rights of the person, the states of the objects, and the dry run. */
+  async #check(
+    change: FrozenChange,
+    { targets, input }: FoundTargets,
+    by: Principal,
+    errors: InputErrors<CreateCode>,
+  ): Promise<StoredPreview | undefined> {
+    const { borrow, rights, clock } = this.#options;
+    const { rule, mutation } = change;
+    const person = await personOf(by, rights(), clock.now());
+    const experiments = experimentsOf(input, targets);
+    const { action } = rule;
+    const denied = action && (experiments.length === 0 ? [undefined] : experiments).find((one) => !can(person, action, one));
+    if (action && (denied !== undefined || (experiments.length === 0 && !can(person, action)))) {
+      const where = denied === undefined ? '' : ` in "${denied}"`;
+      errors.report('FORBIDDEN', ['operation'], `${person.subject} may not ${action}${where}`);
+      return undefined;
+    }
+    const refusedCount = refusedOf(change, targets);
+    if (targets.length > 0 && refusedCount === targets.length) {
+      const states = [...new Set(targets.map(({ state }) => state))].join(', ');
+      errors.report('CHANGE_REFUSED', ['variables'], `${mutation} changes no job in the state ${states}`);
+      return undefined;
+    }
+    const dryRun = change.hasDryRun ? await runDry(borrow, person, change) : undefined;
+    for (const { code, message } of dryRun?.refusals ?? [])
+      errors.report(code === 'FORBIDDEN' ? code : 'CHANGE_REFUSED', ['variables'], message);
+    return errors.isEmpty ? previewOf(change, { targets, refusedCount, dryRun }) : undefined;
+  }
+
+  async #store(
+    { _id, input, checked, frozen, found, preview, proposer }: StoreRequest,
+    errors: InputErrors<CreateCode>,
+  ): Promise<CreateResult> {
+    const { proposals, fourEyes } = this.#options.agents();
+    const { mutation, operation, rule } = frozen;
+    const experiments = experimentsOf(frozen.input, found.targets);
+    const { idempotencyKey: _key, ...request } = frozen.input;
+    const stored = await proposals.create({
+      ...{ _id, mutation, operation, request, preview, ...proposer },
+      ...{ variables: JSON.stringify({ input: frozen.input }), stakes: rule.stakes, reason: input.reason },
+      ...{ evidence: checked.evidence, expiresInSeconds: checked.expiresInSeconds },
+      repeatable: rule.repeatable ?? 'BY_KEY',
+      targets: found.targets.map(({ type, id, name, state, attempt }) => ({ type, id, name, state, attempt })),
+      experiment: experiments.length === 1 ? (experiments[0] ?? null) : null,
+      isFourEyes: experiments.some((one) => fourEyes.has(one)),
+    });
+    if ('proposal' in stored) return { ...stored, userErrors: [] };
+    if ('denial' in stored) {
+      const { ref, decision } = stored.denial;
+      const when = decision?.at.toISOString() ?? '';
+      const text = `The same change was denied at ${when} (${ref}): ${decision?.note ?? 'without a note'}`;
+      errors.report('PROPOSAL_DENIED_BEFORE', ['operation'], text);
+    } else {
+      const text = `${stored.openCount} proposals of ${proposer.person} wait for a decision; must be fewer`;
+      errors.report('TOO_MANY_PROPOSALS', [], text);
+    }
+    return refused(errors);
+  }
+}
+
+interface StoreRequest {
+  readonly _id: string;
+  readonly input: CreateProposalInput;
+  readonly checked: CheckedInput;
+  readonly frozen: FrozenChange;
+  readonly found: FoundTargets;
+  readonly preview: StoredPreview;
+  readonly proposer: Proposer;
+}
+
+const refused = (errors: InputErrors<CreateCode>): CreateResult => ({
+  ...{ proposal: null, isNew: false },
+  userErrors: errors.all,
+});
+
+/** The experiments that the input names, or those of the objects. */
+function experimentsOf(input: FrozenChange['input'], targets: FoundTargets['targets']): readonly string[] {
+  const named = input['experiment'];
+  if (typeof named === 'string') return [named];
+  return [...new Set(targets.flatMap(({ experiment }) => experiment ?? []))].sort();
+}
+
+/** Number of jobs whose state does not allow the change. */
+function refusedOf({ rule }: FrozenChange, targets: FoundTargets['targets']): number {
+  const { target } = rule;
+  return target?.kind === 'JOBS' ? targets.filter(({ state }) => !target.states.has(state)).length : 0;
+}
+
+function previewOf(
+  { mutation, input, rule }: FrozenChange,
+  {
+    targets,
+    refusedCount,
+    dryRun,
+  }: Pick<FoundTargets, 'targets'> & { readonly refusedCount: number; readonly dryRun: DryRun | undefined },
+): StoredPreview {
+  const effect = dryRun?.payload?.['effect'] as { readonly jobCount?: unknown } | null | undefined;
+  const counted = typeof effect?.jobCount === 'number' ? effect.jobCount : undefined;
+  const submitted = Array.isArray(input['jobs']) ? input['jobs'].length : undefined;
+  const text = dryRun ? JSON.stringify(dryRun.payload) : null;
+  const hours =
+    rule.target?.kind === 'JOBS'
+      ? hoursOfJobs(
+          targets.map(({ requirements }) => requirements),
+          input,
+        )
+      : hoursOfSubmission(mutation, input);
+  return {
+    targetCount: counted ?? submitted ?? (targets.length > 0 ? targets.length : null),
+    ...hours,
+    refusedCount,
+    isDryRun: dryRun !== undefined,
+    dryRun: text !== null && text.length <= maxDryRunBytes ? text : null,
+  };
+}

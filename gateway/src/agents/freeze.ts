@@ -1,0 +1,139 @@
+/** Turns the operation of a proposer into the one that runs: one mutation, its whole input as a variable. */
+import {
+  getNamedType,
+  getVariableValues,
+  GraphQLError,
+  type GraphQLInputObjectType,
+  type GraphQLSchema,
+  isInputObjectType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  typeFromAST,
+  validate,
+} from 'graphql';
+import { getArgumentValues } from 'graphql/execution/values.js';
+import { type MutationRule, ruleOf } from './mutation-rules.js';
+import { selectionOf } from './selection.js';
+
+/** An input of a mutation. */
+export type MutationInput = Readonly<Record<string, unknown>>;
+
+/** A change that can run. */
+export interface FrozenChange {
+  readonly mutation: string;
+  readonly operation: string;
+  readonly input: MutationInput;
+  readonly rule: MutationRule;
+  /** True if the mutation can check its input without a change. */
+  readonly hasDryRun: boolean;
+}
+
+/** The reason why there is no change. */
+export interface FreezeFault {
+  readonly code: 'OPERATION_INVALID' | 'MUTATION_NOT_PROPOSABLE';
+  readonly field: 'operation' | 'variables';
+  readonly message: string;
+}
+
+/** Options of {@link freeze}. */
+export interface FreezeOptions {
+  readonly schema: GraphQLSchema;
+  readonly text: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Idempotency key of the mutation. */
+  readonly key: string;
+  /** True for mutations of the gateway itself. */
+  readonly isOwn: (mutation: string) => boolean;
+}
+
+const maxTokens = 4_000;
+
+/** Checks an operation against the schema, and coerces its variables. */
+export function freeze(options: FreezeOptions): FrozenChange | FreezeFault {
+  try {
+    return frozen(options);
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    return fault('OPERATION_INVALID', 'operation', error.message);
+  }
+}
+
+/** True if there is no change. */
+export function isFault(found: FrozenChange | FreezeFault): found is FreezeFault {
+  return 'code' in found;
+}
+
+function frozen({ schema, text, variables, key, isOwn }: FreezeOptions): FrozenChange | FreezeFault {
+  const document = parse(text, { maxTokens, noLocation: true });
+  const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
+  const [operation, ...others] = operations;
+  const [node, ...further] = operation?.selectionSet.selections ?? [];
+  if (operation?.operation !== 'mutation' || others.length > 0 || further.length > 0 || node?.kind !== Kind.FIELD)
+    return fault('OPERATION_INVALID', 'operation', 'must be one mutation with one field');
+  if ((node.directives ?? []).length > 0)
+    return fault('OPERATION_INVALID', 'operation', 'must have no directives at its field');
+  const [invalid] = validate(schema, document, undefined, { maxErrors: 1 });
+  if (invalid) return fault('OPERATION_INVALID', 'operation', invalid.message);
+  const field = schema.getMutationType()?.getFields()[node.name.value];
+  const inputType = field && getNamedType(field.args.find(({ name }) => name === 'input')?.type);
+  const payload = field && getNamedType(field.type);
+  if (!field || !isInputObjectType(inputType) || !isObjectType(payload))
+    return fault('MUTATION_NOT_PROPOSABLE', 'operation', `${node.name.value} takes no input object`);
+  const rule = ruleOf(field.name, 'idempotencyKey' in inputType.getFields(), isOwn(field.name));
+  if (!rule) return fault('MUTATION_NOT_PROPOSABLE', 'operation', notProposable(field.name));
+  const given = withKeys(schema, operation, variables, key);
+  const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], given, {
+    maxErrors: 1,
+  });
+  if (errors) return fault('OPERATION_INVALID', 'variables', errors[0]?.message ?? '');
+  const { input } = getArgumentValues(field, node, coerced) as { readonly input: object };
+  return {
+    mutation: field.name,
+    operation: `mutation Proposal($input: ${inputType.name}!) { ${field.name}(input: $input) ${selectionOf(payload)} }`,
+    input: completed(JSON.parse(JSON.stringify(input)) as MutationInput, inputType, key),
+    rule,
+    hasDryRun: 'isDryRun' in inputType.getFields(),
+  };
+}
+
+/** The input with the key of the proposal, and as one that changes something. */
+function completed(input: MutationInput, type: GraphQLInputObjectType, key: string): MutationInput {
+  const fields = type.getFields();
+  return {
+    ...input,
+    ...('idempotencyKey' in fields && { idempotencyKey: key }),
+    ...('isDryRun' in fields && { isDryRun: false }),
+  };
+}
+
+/** The variables with a key in each input object that takes one. */
+function withKeys(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: MutationInput,
+  key: string,
+): MutationInput {
+  const found = { ...variables };
+  for (const { variable, type } of variableDefinitions) {
+    const name = variable.name.value;
+    const named = getNamedType(typeFromAST(schema, type as never));
+    const value = found[name];
+    if (!isInputObjectType(named) || !('idempotencyKey' in named.getFields())) continue;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      found[name] = { ...value, idempotencyKey: key };
+  }
+  return found;
+}
+
+function notProposable(mutation: string): string {
+  return (
+    `${mutation} cannot be proposed; must be a mutation of jobs, tasks, workflows, fleets, queues or workers, or one ` +
+    'of an experiment, that takes an idempotencyKey or sets a state'
+  );
+}
+
+function fault(code: FreezeFault['code'], field: FreezeFault['field'], text: string): FreezeFault {
+  return { code, field, message: `${field}: ${text}` };
+}

@@ -1,0 +1,106 @@
+/** Resolvers of proposals: unpack, call, map. */
+import { type Agents, decisionFault, type ProposalDocument, statusAt } from '@rhizome/agents';
+import type { Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import { connection } from '@rhizome/subgraph';
+import { experimentOrNull, principalOf, principalOrNull } from '../../references.js';
+import type { Resolvers } from '../../types.generated.js';
+import { peopleOnly, proposersOnly } from '../proposer.js';
+import type { Proposals } from '../proposals.js';
+
+/** Options of {@link proposalResolvers}. */
+export interface ProposalGraphOptions {
+  /** Undefined in a gateway without a store for proposals. */
+  readonly agents?: (() => Agents | undefined) | undefined;
+  /** Undefined where {@link agents} is. */
+  readonly proposals?: Proposals | undefined;
+}
+
+type ProposalResolvers = Pick<
+  Resolvers,
+  | 'Query'
+  | 'Mutation'
+  | 'Proposal'
+  | 'ProposalPreview'
+  | 'ProposalDecision'
+  | 'ProposalOutcome'
+  | 'ProposalConnection'
+>;
+
+const shownTargets = 20;
+
+/** Resolvers on the proposals of the gateway. */
+export function proposalResolvers(parts: ProposalGraphOptions): ProposalResolvers {
+  const open = (): Proposals => openProposals(parts);
+  return {
+    Query: {
+      proposal: (_parent, { id }, { principal }) => open().store.find(id, principal),
+      proposals: (_parent, { filter, first, after }, { principal }) =>
+        open().store.page(filter ?? {}, principal, { first: first ?? 20, after }),
+    },
+    Mutation: {
+      createProposal: (_parent, { input }, { principal }) => open().maker.create(input, principal),
+      approveProposal: (_parent, { input }, { principal }) => open().decisions.approve(input, principal),
+      denyProposal: (_parent, { input }, { principal }) => open().decisions.deny(input, principal),
+      withdrawProposal: (_parent, { input }, { principal }) => open().decisions.withdraw(input, principal),
+    },
+    Proposal: {
+      id: ({ _id }) => _id,
+      status: (proposal) => statusAt(proposal, open().now()),
+      variables: ({ variables }) => JSON.parse(variables) as unknown,
+      evidence: ({ evidence }) => [...evidence],
+      preview: (proposal) => proposal,
+      agent: ({ agent }) => principalOrNull(agent),
+      person: ({ person }) => principalOf(person),
+      experiment: ({ experiment }) => experimentOrNull(experiment),
+      experimentName: ({ experiment }) => experiment,
+      viewerCanDecide: (proposal, _args, { principal }) => canDecide(proposal, principal, open().now()),
+    },
+    ProposalPreview: {
+      targetCount: ({ preview }) => preview.targetCount,
+      targets: ({ targets }) => targets.slice(0, shownTargets),
+      coreHours: ({ preview }) => preview.coreHours,
+      gpuHours: ({ preview }) => preview.gpuHours,
+      refusedCount: ({ preview }) => preview.refusedCount,
+      isDryRun: ({ preview }) => preview.isDryRun,
+      dryRun: ({ preview }) => parsed(preview.dryRun),
+    },
+    ProposalDecision: { by: ({ by }) => principalOf(by) },
+    ProposalOutcome: {
+      data: ({ data }) => parsed(data),
+      errors: ({ errors }) => [...errors],
+    },
+    ProposalConnection: connection,
+  };
+}
+
+const parsed = (text: string | null): unknown => (text === null ? null : (JSON.parse(text) as unknown));
+
+function canDecide(
+  proposal: ProposalDocument,
+  principal: Parameters<typeof decisionFault>[0],
+  now: Date,
+): boolean {
+  return statusAt(proposal, now) === 'PROPOSED' && decisionFault(principal, proposal) === undefined;
+}
+
+function openProposals({ agents, proposals }: ProposalGraphOptions): Proposals {
+  if (proposals && agents?.()) return proposals;
+  throw new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'The gateway keeps no proposals; start it with a database for them',
+  );
+}
+
+/** Policies of the fields; the services narrow them to what the caller may see and decide. */
+export const proposalPolicies: Policies = {
+  'Query.proposal': { open: 'everybody may read the own proposals; others need proposal:read', perPrincipal: true },
+  'Query.proposals': {
+    open: 'everybody may read the own proposals; others need proposal:read',
+    perPrincipal: true,
+  },
+  'Mutation.createProposal': { own: proposersOnly },
+  'Mutation.approveProposal': { own: peopleOnly },
+  'Mutation.denyProposal': { own: peopleOnly },
+  'Mutation.withdrawProposal': { own: proposersOnly },
+};

@@ -1,0 +1,59 @@
+/** The proposals of one gateway: how they are made, decided and run. */
+import type { Agents, ProposalsService } from '@rhizome/agents';
+import { type CurrentRights, rightsOfToken } from '@rhizome/authz';
+import { type Clock, systemClock } from '@rhizome/clock';
+import { DomainError } from '@rhizome/errors';
+import type { Identity } from '@rhizome/identity';
+import type { Logger } from '@rhizome/log';
+import type { AuditRecorder } from '../audit/index.js';
+import type { BorrowEngine } from '../own-operation.js';
+import { ProposalMaker } from './create-proposal.js';
+import { Decisions } from './decisions.js';
+import { Executions } from './executions.js';
+
+/** Ports of {@link Proposals}. */
+export interface ProposalsPorts {
+  /** Undefined in a gateway without a store for proposals. */
+  readonly agents: () => Agents | undefined;
+  readonly borrow: BorrowEngine;
+  /** True for mutations of the gateway itself. */
+  readonly isOwn: (mutation: string) => boolean;
+  readonly identity: () => Identity | undefined;
+  readonly audit: () => AuditRecorder | undefined;
+  readonly clock?: Clock | undefined;
+  readonly log: Logger;
+}
+
+/** Everything that the graph needs of proposals. */
+export class Proposals {
+  readonly maker: ProposalMaker;
+  readonly decisions: Decisions;
+  readonly executions: Executions;
+  readonly #agents: () => Agents | undefined;
+  readonly #clock: Clock;
+
+  constructor({ agents, borrow, isOwn, identity, audit, clock = systemClock, log }: ProposalsPorts) {
+    this.#agents = agents;
+    this.#clock = clock;
+    const rights = (): CurrentRights => identity()?.rights ?? rightsOfToken;
+    const opened = (): Agents => this.#opened;
+    this.executions = new Executions({ agents, borrow, rights, audit, clock, log });
+    this.maker = new ProposalMaker({ agents: opened, borrow, isOwn, rights, clock });
+    this.decisions = new Decisions({ agents: opened, borrow, executions: this.executions, identity, clock });
+  }
+
+  /** Stored proposals. @throws DomainError SERVICE_UNAVAILABLE in a gateway without a store for them */
+  get store(): ProposalsService {
+    return this.#opened.proposals;
+  }
+
+  now(): Date {
+    return this.#clock.now();
+  }
+
+  get #opened(): Agents {
+    const agents = this.#agents();
+    if (agents) return agents;
+    throw new DomainError('SERVICE_UNAVAILABLE', 'The gateway keeps no proposals');
+  }
+}

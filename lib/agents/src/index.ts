@@ -1,0 +1,22 @@
+// Public API of the package; everything else is private to it.
+export { type Agents, type AgentsSettings, openAgents } from './open-agents.js';
+export type {
+  ProposalDocument,
+  ProposalStatus,
+  Repeatable,
+  Stakes,
+  StoredCaller,
+  StoredDecision,
+  StoredOutcome,
+  StoredPreview,
+  StoredTarget,
+} from './proposals/proposal.document.js';
+export {
+  leaseMs,
+  type Proposed,
+  type ProposalDraft,
+  type ProposalSettings,
+  type ProposalsService,
+} from './proposals/proposals.service.js';
+export type { ProposalConditions } from './proposals/proposals.repository.js';
+export { decisionFault, isPerson, mayWithdraw, sees, statusAt } from './proposals/visibility.js';
