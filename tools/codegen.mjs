@@ -171,6 +171,7 @@ const listedEnums = {
   grantableRoles: 'GrantableRole',
   workerEnrolmentStates: 'WorkerEnrolmentState',
   auditKinds: 'AuditEntryKind',
+  proposalStatuses: 'ProposalStatus',
   auditResults: 'AuditResult',
   errorGroupings: 'ErrorGrouping',
   jobErrorFamilies: 'JobErrorFamily',

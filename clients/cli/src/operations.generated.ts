@@ -155,6 +155,29 @@ export type AppendWorkflowNodesUserErrorCode =
   /** The workflow would have too many nodes, edges or bytes. */
   | 'WORKFLOW_TOO_LARGE';
 
+/** A proposal to approve. */
+export type ApproveProposalInput = {
+  /** Identifier or short name of the proposal. */
+  id: string;
+  /** Note, 1 to 1000 characters. */
+  note?: string | null | undefined;
+};
+
+/** Code of an error of `approveProposal`. */
+export type ApproveProposalUserErrorCode =
+  /** You may see the proposal, but not decide it. */
+  | 'FORBIDDEN'
+  /** The experiment asks for the decision of another person. */
+  | 'FOUR_EYES_REQUIRED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** What the proposal would change has changed since; the proposal is now STALE. */
+  | 'PROPOSAL_STALE'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
+
 /** Outcome of a decision about a failed attempt. */
 export type AttemptDecisionOutcome =
   /** The end of the job, in state FAILED. */
@@ -920,6 +943,25 @@ export type DeleteSecretInput = {
 export type DeleteSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
+
+/** A proposal to deny. */
+export type DenyProposalInput = {
+  /** Identifier or short name of the proposal. */
+  id: string;
+  /** Note, 1 to 1000 characters. */
+  note?: string | null | undefined;
+};
+
+/** Code of an error of `denyProposal`. */
+export type DenyProposalUserErrorCode =
+  /** You may see the proposal, but not decide it. */
+  | 'FORBIDDEN'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
 
 /** A policy to disable. */
 export type DisablePolicyInput = {
@@ -2283,6 +2325,48 @@ export type PrincipalKind =
   | 'PILOT'
   /** A service, such as that of an experiment. */
   | 'SERVICE';
+
+/** Conditions on proposals. A proposal must meet every field given. */
+export type ProposalFilter = {
+  /** Subject of the agent. */
+  agent?: string | null | undefined;
+  /** Experiment that the change concerns. */
+  experiment?: string | null | undefined;
+  /** Name of the mutation. */
+  mutation?: string | null | undefined;
+  /** Subject of the person that made the proposal, or that its agent acts for. */
+  person?: string | null | undefined;
+  /** Statuses. */
+  statuses?: Array<ProposalStatus> | null | undefined;
+};
+
+/** Consequences of a wrong decision. */
+export type ProposalStakes =
+  /** Cannot be taken back, or nothing is known about the mutation. */
+  | 'IRREVERSIBLE'
+  /** Another change limits the damage, as a cancellation does after a retry. */
+  | 'MITIGABLE'
+  /** Another change restores the earlier state, as a release does after a hold. */
+  | 'UNDOABLE';
+
+/** Status of a proposal. */
+export type ProposalStatus =
+  /** Terminal: a person denied it. */
+  | 'DENIED'
+  /** Terminal: the mutation ran. */
+  | 'DONE'
+  /** Approved; the mutation runs. */
+  | 'EXECUTING'
+  /** Terminal: nobody decided in time. */
+  | 'EXPIRED'
+  /** Terminal: the mutation was refused or failed, or its outcome is unknown. */
+  | 'FAILED'
+  /** Waits for a decision. */
+  | 'PROPOSED'
+  /** Terminal: what it would change had changed before it was approved. */
+  | 'STALE'
+  /** Terminal: its proposer withdrew it. */
+  | 'WITHDRAWN';
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
@@ -3747,6 +3831,21 @@ export type WaitEstimateKind =
   /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
 
+/** A proposal to withdraw. */
+export type WithdrawProposalInput = {
+  /** Identifier or short name of the proposal. */
+  id: string;
+};
+
+/** Code of an error of `withdrawProposal`. */
+export type WithdrawProposalUserErrorCode =
+  /** Another principal made the proposal; you may not withdraw it. */
+  | 'FORBIDDEN'
+  /** The proposal does not exist, or you may not see it. */
+  | 'PROPOSAL_NOT_FOUND'
+  /** The proposal is decided already, or has ended. */
+  | 'PROPOSAL_STATE_CONFLICT';
+
 /** A subgraph to withdraw. */
 export type WithdrawSubgraphInput = {
   /** True to withdraw the subgraph although that breaks clients. The history records the change and the publisher. */
@@ -4516,6 +4615,47 @@ export type CliResubmitUnitsMutationVariables = Exact<{
 
 
 export type CliResubmitUnitsMutation = { resubmitWorkUnits: { unitIds: Array<string>, hasMore: boolean, userErrors: Array<{ message: string, path: Array<string>, code: ResubmitWorkUnitsUserErrorCode }> } };
+
+export type CliProposalLineFragment = { ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null } };
+
+export type CliProposalsQueryVariables = Exact<{
+  filter?: ProposalFilter | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliProposalsQuery = { proposals: { nodes: Array<{ ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null };
+
+export type CliProposalDetailsFragment = { operation: string, variables: unknown, isFourEyes: boolean, viewerCanDecide: boolean, ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, preview: { isDryRun: boolean, dryRun: unknown, targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null, targets: Array<{ type: string, id: string, name: string | null, state: string }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null, agent: { subject: string } | null, person: { subject: string } };
+
+export type CliProposalQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliProposalQuery = { proposal: { operation: string, variables: unknown, isFourEyes: boolean, viewerCanDecide: boolean, ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, preview: { isDryRun: boolean, dryRun: unknown, targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null, targets: Array<{ type: string, id: string, name: string | null, state: string }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null, agent: { subject: string } | null, person: { subject: string } } | null };
+
+export type CliApproveProposalMutationVariables = Exact<{
+  input: ApproveProposalInput;
+}>;
+
+
+export type CliApproveProposalMutation = { approveProposal: { proposal: { operation: string, variables: unknown, isFourEyes: boolean, viewerCanDecide: boolean, ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, preview: { isDryRun: boolean, dryRun: unknown, targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null, targets: Array<{ type: string, id: string, name: string | null, state: string }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null, agent: { subject: string } | null, person: { subject: string } } | null, userErrors: Array<{ code: ApproveProposalUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliDenyProposalMutationVariables = Exact<{
+  input: DenyProposalInput;
+}>;
+
+
+export type CliDenyProposalMutation = { denyProposal: { proposal: { operation: string, variables: unknown, isFourEyes: boolean, viewerCanDecide: boolean, ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, preview: { isDryRun: boolean, dryRun: unknown, targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null, targets: Array<{ type: string, id: string, name: string | null, state: string }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null, agent: { subject: string } | null, person: { subject: string } } | null, userErrors: Array<{ code: DenyProposalUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliWithdrawProposalMutationVariables = Exact<{
+  input: WithdrawProposalInput;
+}>;
+
+
+export type CliWithdrawProposalMutation = { withdrawProposal: { proposal: { operation: string, variables: unknown, isFourEyes: boolean, viewerCanDecide: boolean, ref: string, id: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, preview: { isDryRun: boolean, dryRun: unknown, targetCount: number | null, refusedCount: number, coreHours: number | null, gpuHours: number | null, targets: Array<{ type: string, id: string, name: string | null, state: string }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null, agent: { subject: string } | null, person: { subject: string } } | null, userErrors: Array<{ code: WithdrawProposalUserErrorCode, message: string, path: Array<string> }> } };
 
 export type CliSchemaChangeFragment = { severity: SchemaChangeSeverity, kind: string, coordinate: string, message: string, use: { requests: number, lastUsedOn: string | null, recordedSince: string, isUnused: boolean, clients: Array<{ client: string, version: string, requests: number, lastUsedOn: string }> } | null };
 
@@ -5381,6 +5521,58 @@ export const CliPoolFragmentDoc = {"kind":"Document","definitions":[{"kind":"Fra
 {"kind":"Field","name":{"kind":"Name","value":"dead"}},
 {"kind":"Field","name":{"kind":"Name","value":"failedAttempts"}},
 {"kind":"Field","name":{"kind":"Name","value":"completedSeconds"}}]}}]}}]} as unknown as DocumentNode<CliPoolFragment, unknown>;
+export const CliProposalLineFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}}]} as unknown as DocumentNode<CliProposalLineFragment, unknown>;
+export const CliProposalDetailsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}}]} as unknown as DocumentNode<CliProposalDetailsFragment, unknown>;
 export const CliSchemaChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChange"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},
 {"kind":"Field","name":{"kind":"Name","value":"kind"}},
 {"kind":"Field","name":{"kind":"Name","value":"coordinate"}},
@@ -6834,6 +7026,189 @@ export const CliResubmitUnitsDocument = {"kind":"Document","definitions":[{"kind
 {"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},
 {"kind":"Field","name":{"kind":"Name","value":"path"}},
 {"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<CliResubmitUnitsMutation, CliResubmitUnitsMutationVariables>;
+export const CliProposalsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliProposals"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ProposalFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposals"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},
+{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}}]} as unknown as DocumentNode<CliProposalsQuery, CliProposalsQueryVariables>;
+export const CliProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalDetails"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<CliProposalQuery, CliProposalQueryVariables>;
+export const CliApproveProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliApproveProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ApproveProposalInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"approveProposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalDetails"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<CliApproveProposalMutation, CliApproveProposalMutationVariables>;
+export const CliDenyProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliDenyProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DenyProposalInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"denyProposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalDetails"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<CliDenyProposalMutation, CliDenyProposalMutationVariables>;
+export const CliWithdrawProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliWithdrawProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"WithdrawProposalInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"withdrawProposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalDetails"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}},
+{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliProposalLine"}},
+{"kind":"Field","name":{"kind":"Name","value":"operation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<CliWithdrawProposalMutation, CliWithdrawProposalMutationVariables>;
 export const CliSubgraphsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliSubgraphs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subgraphs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSubgraph"}}]}}]}},
 {"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSubgraph"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Subgraph"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},
 {"kind":"Field","name":{"kind":"Name","value":"typePrefix"}},

@@ -23,6 +23,7 @@ import { addRun } from './commands/files/run.js';
 import { addUploads } from './commands/files/uploads.js';
 import { addLogs } from './commands/logs.js';
 import { addPolicy } from './commands/policy/policy.js';
+import { addProposals } from './commands/proposals/proposals.js';
 import { addHost } from './commands/site/host.js';
 import { addQueue } from './commands/site/queue.js';
 import { addRetry } from './commands/retry.js';
@@ -133,6 +134,7 @@ function createProgram(world: World, finish: Finish): Command {
     addSubgraphs,
     addSchema,
     addAudit,
+    addProposals,
     addExperiment,
     addAdmin,
   ])

@@ -11,6 +11,7 @@ import type {
   JobState,
   NoticeSignal,
   OnDisconnect,
+  ProposalStatus,
   QueueExecutor,
   QueueIsolation,
   QueueState,
@@ -45,6 +46,8 @@ export const workerStates: readonly WorkerState[] = values.workerStates;
 export const enrolmentStates: readonly WorkerEnrolmentState[] = values.workerEnrolmentStates;
 /** Roles that people and groups get. */
 export const grantableRoles: readonly GrantableRole[] = values.grantableRoles;
+/** Statuses of proposals. */
+export const proposalStatuses: readonly ProposalStatus[] = values.proposalStatuses;
 /** Kinds of entries of the audit log. */
 export const auditKinds: readonly AuditEntryKind[] = values.auditKinds;
 /** Results of calls in the audit log. */

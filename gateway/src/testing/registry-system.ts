@@ -1,3 +1,4 @@
+import type { Agents } from '@rhizome/agents';
 import type { OpenedAudit } from '@rhizome/audit';
 import type { Clock } from '@rhizome/clock';
 import type { Identity } from '@rhizome/identity';
@@ -74,7 +75,12 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
 
 /** Starts a test system with one gateway; all of it is closed at the end of the file. */
 export async function startRegistrySystem(
-  options: { readonly clock?: Clock; readonly identity?: Identity; readonly audit?: OpenedAudit } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly identity?: Identity;
+    readonly audit?: OpenedAudit;
+    readonly agents?: Agents;
+  } = {},
 ): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');

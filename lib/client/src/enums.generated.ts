@@ -139,6 +139,18 @@ export const auditKinds = [
   'SYSTEM',
 ] as const;
 
+/** Values of `ProposalStatus`. */
+export const proposalStatuses = [
+  'PROPOSED',
+  'EXECUTING',
+  'DONE',
+  'FAILED',
+  'DENIED',
+  'WITHDRAWN',
+  'EXPIRED',
+  'STALE',
+] as const;
+
 /** Values of `AuditResult`. */
 export const auditResults = [
   'SUCCEEDED',

@@ -13,6 +13,7 @@ export {
   jobStates,
   noticeSignals,
   onDisconnects,
+  proposalStatuses,
   queueExecutors,
   queueIsolations,
   queueStates,

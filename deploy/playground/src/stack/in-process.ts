@@ -1,5 +1,6 @@
 /** Core, the experiments and the gateway in this process: no network hop, no serialisation. */
 import { join } from 'node:path';
+import { type Agents, openAgents } from '@rhizome/agents';
 import { openAudit } from '@rhizome/audit';
 import type { CurrentRights } from '@rhizome/authz';
 import { dashboardPages } from '@rhizome/dashboard';
@@ -103,6 +104,7 @@ interface GatewayServices {
   readonly identity: Promise<Identity>;
   /** Undefined if the audit log is off. */
   readonly audit: ReturnType<typeof openAudit> | undefined;
+  readonly agents: Promise<Agents>;
 }
 
 function openServices(
@@ -117,6 +119,7 @@ function openServices(
   return {
     identity: closedAtEnd('the identities', identity, shutdown),
     audit: audit && closedAtEnd('the audit log', audit, shutdown),
+    agents: closedAtEnd('the proposals', openAgents({ mongoUri }, { log }), shutdown),
   };
 }
 
@@ -146,6 +149,7 @@ async function buildOwnGateway(
     verifier: createGatewayVerifier({ issuers: [trusted], identity }),
     identity,
     audit: await services.audit,
+    agents: await services.agents,
     log: options.log.child({ service: 'gateway' }),
     staticRoot: builtPages,
     dashboardRoot: dashboardPages,
