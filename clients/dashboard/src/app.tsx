@@ -12,6 +12,8 @@ import { ErrorsPage } from './pages/errors.js';
 import { IdentitiesPage, type Linking } from './pages/identities.js';
 import { JobPage } from './pages/job.js';
 import { JobsPage } from './pages/jobs.js';
+import { ProposalPage } from './pages/proposal.js';
+import { ProposalsPage } from './pages/proposals.js';
 import { OverviewPage } from './pages/overview.js';
 import { QueuePage } from './pages/queue.js';
 import { QueuesPage } from './pages/queues.js';
@@ -152,6 +154,7 @@ function Frame({ api, linking, onLeave }: FrameProps) {
         <Link to="/queues">Queues</Link>
         <Link to="/errors">Errors</Link>
         <Link to="/audit">Audit</Link>
+        <Link to="/proposals">Proposals</Link>
         <span className="grow" />
         <span className="who">
           {viewer.data && <Link to="/identities">{viewer.data.viewer.subject}</Link>}
@@ -180,6 +183,8 @@ function Page({ linking }: { linking: Linking | null }) {
   if (route.page === 'queue') return <QueuePage key={route.id} name={route.id} />;
   if (route.page === 'errors') return <ErrorsPage />;
   if (route.page === 'identities') return <IdentitiesPage linking={linking} />;
+  if (route.page === 'proposals') return <ProposalsPage />;
+  if (route.page === 'proposal') return <ProposalPage key={route.id} id={route.id} />;
   if (route.page === 'audit') return <AuditPage />;
   if (route.page === 'auditEntry') return <AuditEntryPage key={route.id} id={route.id} />;
   if (route.page === 'job') return <JobPage key={route.id} id={route.id} />;

@@ -4,6 +4,14 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
+/** A proposal to approve. */
+export type ApproveProposalInput = {
+  /** Identifier or short name of the proposal. */
+  id: string;
+  /** Note, 1 to 1000 characters. */
+  note?: string | null | undefined;
+};
+
 /** Conditions on an attempt; the values of a list are alternatives, at most 100 each. */
 export type AttemptFilter = {
   /** Codes of the error. */
@@ -86,6 +94,14 @@ export type CanaryOutcome =
   | 'FAILED'
   /** It finished. */
   | 'SUCCEEDED';
+
+/** A proposal to deny. */
+export type DenyProposalInput = {
+  /** Identifier or short name of the proposal. */
+  id: string;
+  /** Note, 1 to 1000 characters. */
+  note?: string | null | undefined;
+};
 
 /** State of a downtime. */
 export type DowntimeState =
@@ -308,6 +324,48 @@ export type PrincipalKind =
   | 'PILOT'
   /** A service, such as that of an experiment. */
   | 'SERVICE';
+
+/** Conditions on proposals. A proposal must meet every field given. */
+export type ProposalFilter = {
+  /** Subject of the agent. */
+  agent?: string | null | undefined;
+  /** Experiment that the change concerns. */
+  experiment?: string | null | undefined;
+  /** Name of the mutation. */
+  mutation?: string | null | undefined;
+  /** Subject of the person that made the proposal, or that its agent acts for. */
+  person?: string | null | undefined;
+  /** Statuses. */
+  statuses?: Array<ProposalStatus> | null | undefined;
+};
+
+/** Consequences of a wrong decision. */
+export type ProposalStakes =
+  /** Cannot be taken back, or nothing is known about the mutation. */
+  | 'IRREVERSIBLE'
+  /** Another change limits the damage, as a cancellation does after a retry. */
+  | 'MITIGABLE'
+  /** Another change restores the earlier state, as a release does after a hold. */
+  | 'UNDOABLE';
+
+/** Status of a proposal. */
+export type ProposalStatus =
+  /** Terminal: a person denied it. */
+  | 'DENIED'
+  /** Terminal: the mutation ran. */
+  | 'DONE'
+  /** Approved; the mutation runs. */
+  | 'EXECUTING'
+  /** Terminal: nobody decided in time. */
+  | 'EXPIRED'
+  /** Terminal: the mutation was refused or failed, or its outcome is unknown. */
+  | 'FAILED'
+  /** Waits for a decision. */
+  | 'PROPOSED'
+  /** Terminal: what it would change had changed before it was approved. */
+  | 'STALE'
+  /** Terminal: its proposer withdrew it. */
+  | 'WITHDRAWN';
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
@@ -682,6 +740,37 @@ export type QueueMovesSubscriptionVariables = Exact<{
 
 export type QueueMovesSubscription = { queueChanged: { cursor: string, event: { queue: { id: string, revision: number } } | null } };
 
+export type ProposalsPageQueryVariables = Exact<{
+  filter?: ProposalFilter | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type ProposalsPageQuery = { proposals: { nodes: Array<{ id: string, ref: string, status: ProposalStatus, mutation: string, stakes: ProposalStakes, reason: string, experimentName: string | null, createdAt: string, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } | null };
+
+export type ProposalDetailsFragment = { id: string, ref: string, revision: number, status: ProposalStatus, mutation: string, variables: unknown, stakes: ProposalStakes, reason: string, experimentName: string | null, isFourEyes: boolean, viewerCanDecide: boolean, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, coreHours: number | null, gpuHours: number | null, refusedCount: number, isDryRun: boolean, dryRun: unknown, targets: Array<{ type: string, id: string, name: string | null, state: string, attempt: number | null }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null };
+
+export type ProposalPageQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ProposalPageQuery = { proposal: { id: string, ref: string, revision: number, status: ProposalStatus, mutation: string, variables: unknown, stakes: ProposalStakes, reason: string, experimentName: string | null, isFourEyes: boolean, viewerCanDecide: boolean, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, coreHours: number | null, gpuHours: number | null, refusedCount: number, isDryRun: boolean, dryRun: unknown, targets: Array<{ type: string, id: string, name: string | null, state: string, attempt: number | null }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null } | null };
+
+export type ApproveProposalMutationVariables = Exact<{
+  input: ApproveProposalInput;
+}>;
+
+
+export type ApproveProposalMutation = { approveProposal: { proposal: { id: string, ref: string, revision: number, status: ProposalStatus, mutation: string, variables: unknown, stakes: ProposalStakes, reason: string, experimentName: string | null, isFourEyes: boolean, viewerCanDecide: boolean, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, coreHours: number | null, gpuHours: number | null, refusedCount: number, isDryRun: boolean, dryRun: unknown, targets: Array<{ type: string, id: string, name: string | null, state: string, attempt: number | null }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null } | null, userErrors: Array<{ message: string }> } };
+
+export type DenyProposalMutationVariables = Exact<{
+  input: DenyProposalInput;
+}>;
+
+
+export type DenyProposalMutation = { denyProposal: { proposal: { id: string, ref: string, revision: number, status: ProposalStatus, mutation: string, variables: unknown, stakes: ProposalStakes, reason: string, experimentName: string | null, isFourEyes: boolean, viewerCanDecide: boolean, createdAt: string, expiresAt: string, evidence: Array<{ text: string, url: string | null }>, agent: { subject: string } | null, person: { subject: string }, preview: { targetCount: number | null, coreHours: number | null, gpuHours: number | null, refusedCount: number, isDryRun: boolean, dryRun: unknown, targets: Array<{ type: string, id: string, name: string | null, state: string, attempt: number | null }> }, decision: { isApproval: boolean, at: string, note: string | null, by: { subject: string } } | null, outcome: { at: string, data: unknown, isUnknown: boolean, errors: Array<{ code: string | null, message: string }> } | null } | null, userErrors: Array<{ message: string }> } };
+
 export type JobSummaryFragment = { id: string, name: string, state: JobState, attempt: number, updatedAt: string, experiment: { name: string } };
 
 export type JobChangeFragment = { state: JobState, previousState: JobState | null, attempt: number, reason: string | null, at: string, revision: number };
@@ -764,6 +853,43 @@ export const DowntimeRowFragmentDoc = {"kind":"Document","definitions":[{"kind":
 {"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},
 {"kind":"Field","name":{"kind":"Name","value":"declaredBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}}]}}]} as unknown as DocumentNode<DowntimeRowFragment, unknown>;
+export const ProposalDetailsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<ProposalDetailsFragment, unknown>;
 export const JobChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"JobChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"JobStateEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},
 {"kind":"Field","name":{"kind":"Name","value":"previousState"}},
 {"kind":"Field","name":{"kind":"Name","value":"attempt"}},
@@ -1208,3 +1334,135 @@ export const QueueMovesDocument = {"kind":"Document","definitions":[{"kind":"Ope
 {"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},
 {"kind":"Field","name":{"kind":"Name","value":"event"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
 {"kind":"Field","name":{"kind":"Name","value":"revision"}}]}}]}}]}}]}}]} as unknown as DocumentNode<QueueMovesSubscription, QueueMovesSubscriptionVariables>;
+export const ProposalsPageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ProposalsPage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"ProposalFilter"}}},
+{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposals"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},
+{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"IntValue","value":"50"}},
+{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}}]}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}},
+{"kind":"Field","name":{"kind":"Name","value":"endCursor"}}]}}]}}]}}]} as unknown as DocumentNode<ProposalsPageQuery, ProposalsPageQueryVariables>;
+export const ProposalPageDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"ProposalPage"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ProposalDetails"}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<ProposalPageQuery, ProposalPageQueryVariables>;
+export const ApproveProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"ApproveProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ApproveProposalInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"approveProposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ProposalDetails"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<ApproveProposalMutation, ApproveProposalMutationVariables>;
+export const DenyProposalDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DenyProposal"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DenyProposalInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"denyProposal"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"proposal"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"ProposalDetails"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}}]}}]}}]}},
+{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ProposalDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Proposal"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"ref"}},
+{"kind":"Field","name":{"kind":"Name","value":"revision"}},
+{"kind":"Field","name":{"kind":"Name","value":"status"}},
+{"kind":"Field","name":{"kind":"Name","value":"mutation"}},
+{"kind":"Field","name":{"kind":"Name","value":"variables"}},
+{"kind":"Field","name":{"kind":"Name","value":"stakes"}},
+{"kind":"Field","name":{"kind":"Name","value":"reason"}},
+{"kind":"Field","name":{"kind":"Name","value":"evidence"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"text"}},
+{"kind":"Field","name":{"kind":"Name","value":"url"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"agent"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"person"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"experimentName"}},
+{"kind":"Field","name":{"kind":"Name","value":"isFourEyes"}},
+{"kind":"Field","name":{"kind":"Name","value":"viewerCanDecide"}},
+{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},
+{"kind":"Field","name":{"kind":"Name","value":"preview"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"targetCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"targets"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},
+{"kind":"Field","name":{"kind":"Name","value":"id"}},
+{"kind":"Field","name":{"kind":"Name","value":"name"}},
+{"kind":"Field","name":{"kind":"Name","value":"state"}},
+{"kind":"Field","name":{"kind":"Name","value":"attempt"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"coreHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"gpuHours"}},
+{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},
+{"kind":"Field","name":{"kind":"Name","value":"isDryRun"}},
+{"kind":"Field","name":{"kind":"Name","value":"dryRun"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"decision"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"isApproval"}},
+{"kind":"Field","name":{"kind":"Name","value":"by"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"note"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"outcome"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"at"}},
+{"kind":"Field","name":{"kind":"Name","value":"data"}},
+{"kind":"Field","name":{"kind":"Name","value":"errors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},
+{"kind":"Field","name":{"kind":"Name","value":"message"}}]}},
+{"kind":"Field","name":{"kind":"Name","value":"isUnknown"}}]}}]}}]} as unknown as DocumentNode<DenyProposalMutation, DenyProposalMutationVariables>;

@@ -1,7 +1,13 @@
 import { Title } from './title.js';
 
 /** The page of an object that is not there, or that the viewer may not see. */
-export function NoSuch({ what, id }: { what: 'task' | 'job' | 'workflow' | 'queue' | 'entry'; id: string }) {
+export function NoSuch({
+  what,
+  id,
+}: {
+  what: 'task' | 'job' | 'workflow' | 'queue' | 'entry' | 'proposal';
+  id: string;
+}) {
   return (
     <>
       <Title>{`No such ${what}`}</Title>

@@ -10,6 +10,8 @@ it.each([
   ['/queues/north', { page: 'queue', id: 'north' }],
   ['/audit', { page: 'audit' }],
   ['/audit/audit_1', { page: 'auditEntry', id: 'audit_1' }],
+  ['/proposals', { page: 'proposals' }],
+  ['/proposals/pr-1', { page: 'proposal', id: 'pr-1' }],
   ['/identities', { page: 'identities' }],
   ['/workflows', { page: 'workflows' }],
   ['/workflows/workflow_1', { page: 'workflow', id: 'workflow_1' }],

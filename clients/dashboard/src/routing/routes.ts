@@ -12,10 +12,12 @@ export type Route =
   | { readonly page: 'workflows' }
   | { readonly page: 'workflow'; readonly id: string }
   | { readonly page: 'auditEntry'; readonly id: string }
+  | { readonly page: 'proposals' }
+  | { readonly page: 'proposal'; readonly id: string }
   | { readonly page: 'nowhere'; readonly path: string };
 
 /** Views without an id, by their path. */
-const listPages = ['jobs', 'workflows', 'queues', 'errors', 'audit', 'identities'] as const;
+const listPages = ['jobs', 'workflows', 'queues', 'errors', 'audit', 'proposals', 'identities'] as const;
 
 /** Views of an object, by the path before its id. */
 const objectPages: ReadonlyMap<string, Extract<Route, { readonly id: string }>['page']> = new Map([
@@ -24,6 +26,7 @@ const objectPages: ReadonlyMap<string, Extract<Route, { readonly id: string }>['
   ['workflows', 'workflow'],
   ['queues', 'queue'],
   ['audit', 'auditEntry'],
+  ['proposals', 'proposal'],
 ]);
 
 /** The view of an address's path. */
@@ -41,6 +44,8 @@ export function routeOf(path: string): Route {
 export const taskPath = (id: string): string => `/tasks/${encodeURIComponent(id)}`;
 export const auditEntryPath = (id: string): string => `/audit/${encodeURIComponent(id)}`;
 export const workflowPath = (id: string): string => `/workflows/${encodeURIComponent(id)}`;
+/** A proposal is found by its short name, too. */
+export const proposalPath = (id: string): string => `/proposals/${encodeURIComponent(id)}`;
 /** A queue is found by its name. */
 export const queuePath = (name: string): string => `/queues/${encodeURIComponent(name)}`;
 export const jobPath = (id: string): string => `/jobs/${encodeURIComponent(id)}`;
