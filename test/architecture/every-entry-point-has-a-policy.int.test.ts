@@ -42,6 +42,8 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Mutation.startElevation': 'memberships say which roles a person may take',
     'Mutation.endElevation':
       'everybody may end the own elevations; the service checks the permission for others',
+    'Query.proposal': 'everybody may read the own proposals; others need proposal:read',
+    'Query.proposals': 'everybody may read the own proposals; others need proposal:read',
     'Query.linkedIdentities': 'everybody may read the own identities',
     'Mutation.linkIdentity': 'the tokens of both identities are the evidence; the service checks them',
     'Mutation.unlinkIdentity':
@@ -55,6 +57,10 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** Fields that a person may call without a grant, since they concern this person alone. */
 const own: Readonly<Record<string, readonly string[]>> = {
   core: ['Mutation.withdrawSubmissionConsent'],
+  gateway: [
+    ...['Mutation.createProposal', 'Mutation.approveProposal', 'Mutation.denyProposal'],
+    'Mutation.withdrawProposal',
+  ],
 };
 
 const log = silentLogger();

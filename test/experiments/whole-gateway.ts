@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { accessTokenKinds, createVerifier, roles } from '@rhizome/authz';
 import { type GatewayOptions, putBaseline } from '@rhizome/gateway';
+import { openAgents } from '@rhizome/agents';
 import { type Identity, openIdentity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
 import { type FoundSubgraph, gatewaySubgraph } from '@rhizome/schema';
@@ -11,7 +12,7 @@ import { testAudit } from '../e2e/system/test-audit.js';
 
 /** Options of a gateway, and its identities. */
 export interface WholeGateway {
-  readonly options: Pick<GatewayOptions, 'registry' | 'audit' | 'identity' | 'verifier'>;
+  readonly options: Pick<GatewayOptions, 'registry' | 'audit' | 'agents' | 'identity' | 'verifier'>;
   readonly identity: Identity;
 }
 
@@ -42,11 +43,13 @@ export async function wholeGateway(
     issuer: 'https://rhizome.test',
   });
   leftovers.defer('the identities', () => identity.close());
+  const agents = await openAgents({ mongoUri, database, openLimit: 1000 }, { log });
+  leftovers.defer('the proposals', () => agents.close());
   const { trusted, revocations, people } = identity;
   // The subjects of the test keep their names; those of the own issuer get a prefix.
   const kinds = [...accessTokenKinds, 'WORKER', 'ATTEMPT'] as const;
   const own = { ...trusted, alias: 'own', kinds, roles, experiments: '*' } as const;
   const issuers = [own, tokens.trusted];
   const verifier = createVerifier({ issuers, kinds, revocations, people });
-  return { options: { registry: { mongoUri, database }, audit, identity, verifier }, identity };
+  return { options: { registry: { mongoUri, database }, audit, agents, identity, verifier }, identity };
 }

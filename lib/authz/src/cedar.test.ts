@@ -27,7 +27,7 @@ permit (principal, action in [
 };
 permit (principal, action in [
   Action::"job:setPriority", Action::"job:manageAny", Action::"policy:manage", Action::"secret:manage",
-  Action::"secret:use"
+  Action::"secret:use", Action::"proposal:read", Action::"proposal:decide"
 ], resource) when { resource in principal.PRODUCTION };
 permit (principal, action in [
   Action::"job:setPriority", Action::"job:submitFor",
@@ -39,7 +39,7 @@ permit (principal, action in [
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
   Action::"worker:enrol", Action::"pilot:request", Action::"storage:manage", Action::"audit:read",
-  Action::"service:read", Action::"policy:set"
+  Action::"service:read", Action::"policy:set", Action::"proposal:read", Action::"proposal:decide"
 ], resource) when { resource in principal.OPERATOR };
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",
@@ -61,7 +61,7 @@ forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {
     Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
     Action::"experiment:read", Action::"share:read", Action::"storage:read", Action::"events:read", Action::"schema:read",
     Action::"subgraph:read", Action::"identity:read", Action::"audit:read",
-    Action::"service:read", Action::"pool:read", Action::"dataset:read"
+    Action::"service:read", Action::"pool:read", Action::"dataset:read", Action::"proposal:read"
   ]
 };
 forbid (principal, action, resource)

@@ -18,10 +18,14 @@ import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
 import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
 import { identityCases, identityInputs } from './identity-cases.js';
+import { proposalCases, proposalInputs } from './proposal-cases.js';
 import { schemaCases } from './schema-cases.js';
 import { workerCases } from './worker-cases.js';
 
-const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases, ...identityCases];
+const cases = [
+  ...[...coreCases, ...workerCases, ...experimentCases, ...schemaCases, ...identityCases],
+  ...proposalCases,
+];
 
 /**
  * Mutations that need an endpoint, an earlier schema, a store of identities or a storage; other tests cover
@@ -37,7 +41,7 @@ const goodElsewhere = [
   'redeemSecrets',
   'reportGateway',
   ...['addWorkflowNodes', 'leaseWorkUnits', 'completeWorkUnits', 'failWorkUnits', 'extendWorkUnits'],
-  ...Object.keys(identityInputs),
+  ...Object.keys({ ...identityInputs, ...proposalInputs }),
 ];
 
 interface Payload {
@@ -68,7 +72,7 @@ export function badInputStories(transport: TransportKind): void {
       system = await startPlayground({ transport });
       const uri = (await readFile(join(system.data, 'mongo', 'uri'), 'utf8')).trim();
       store = leftovers.use(await connectMongo({ uri, appName: 'story' }), 'the client of the store');
-      good = { ...goodInputs(await prepare()), ...identityInputs };
+      good = { ...goodInputs(await prepare()), ...identityInputs, ...proposalInputs };
       await useKeys();
     });
 

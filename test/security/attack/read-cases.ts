@@ -188,6 +188,8 @@ const ofExperiments: readonly Read[] = [
 ];
 
 const at = 'identities' as const;
+/** A proposal about a job of atlas. */
+const ofProposals: Marks = ({ targets }) => [targets.proposal];
 /** Texts in a schema and in an address of atlas. */
 const ofGraph: Marks = ({ origin }) => [origin('atlas'), 'AtlasTask'];
 
@@ -196,6 +198,8 @@ const ofGateway: readonly Read[] = [
     marks: () => ['"experimentName":"atlas"'],
   }),
   byId('auditEntry', 'auditEntry'),
+  { ...byId('proposal', 'proposal'), marks: ofProposals },
+  query('proposals', '{ proposals(first: 100) { nodes { id } } }', { marks: ofProposals }),
   query('tokenIssuers', '{ tokenIssuers { name experimentNames } }', { at }),
   query('tokenIssuerVersions', '{ tokenIssuerVersions(name: "institute") { nodes { revision settings } } }', {
     at,

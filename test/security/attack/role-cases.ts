@@ -198,6 +198,13 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   registerRobot: () => robotInput('*', ['OPERATOR']),
   addRobotKey: ({ targets }) => robotKeyInput(targets.robot),
   endRobotKey: ({ targets }) => ({ id: targets.robotKey }),
+  createProposal: ({ targets }) => ({
+    operation: 'mutation ($i: CancelJobsInput!) { cancelJobs(input: $i) { userErrors { code } } }',
+    ...{ variables: { i: { selection: { ids: [targets.job] } } }, reason: 'attack' },
+  }),
+  approveProposal: ({ targets }) => ({ id: targets.proposal }),
+  denyProposal: ({ targets }) => ({ id: targets.proposal }),
+  withdrawProposal: ({ targets }) => ({ id: targets.proposal }),
   registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
   checkSchema: () => ({ subgraph: 'atlas', sdl }),
   publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),
@@ -245,6 +252,7 @@ export const refusals = [
     'WORKFLOW_NOT_FOUND',
     'FLEET_NOT_FOUND',
     'DATASET_NOT_FOUND',
+    'PROPOSAL_NOT_FOUND',
   ],
 ];
 

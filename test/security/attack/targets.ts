@@ -39,6 +39,8 @@ export interface Targets {
   readonly operation: string;
   /** An entry of the audit log about atlas. */
   readonly auditEntry: string;
+  /** A proposal to cancel the job. */
+  readonly proposal: string;
   readonly atlasTask: string;
   /** Number of a run of epic. */
   readonly epicRun: number;
@@ -138,6 +140,7 @@ export async function prepareTargets(
     unit: published.unitIds[0] ?? '',
     ...(await objectsOfExperiments(api)),
     auditEntry: await auditEntryOf(api),
+    proposal: await proposalOf(api, job),
   };
 }
 
@@ -208,6 +211,16 @@ function auditEntryOf(api: Api): Promise<string> {
   const newest = async (): Promise<string | undefined> =>
     (await api.data<{ auditEntries: { nodes: { id: string }[] } }>(query)).auditEntries.nodes[0]?.id;
   return waitFor('an audit entry about atlas', newest, { deadlineMs: 60_000 });
+}
+
+/** Proposes to cancel a job. */
+async function proposalOf(api: Api, job: string): Promise<string> {
+  const input = {
+    operation: 'mutation ($i: CancelJobsInput!) { cancelJobs(input: $i) { userErrors { code } } }',
+    ...{ variables: { i: { selection: { ids: [job] } } }, reason: 'guarded' },
+  };
+  const made = await api.change<{ proposal: { id: string } }>('createProposal', input, 'proposal { id }');
+  return made.proposal.id;
 }
 
 /** Stores a secret of atlas. */

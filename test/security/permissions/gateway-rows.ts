@@ -74,6 +74,23 @@ const identityRows: Rows = [
   mutation('endRobotKey', ({ ownRobotKeyId: id }) => ({ id })),
 ];
 
+const proposed = {
+  operation: 'mutation ($i: SetJobPriorityInput!) { setJobPriority(input: $i) { userErrors { code } } }',
+  reason: 'of the table',
+};
+const proposalRows: Rows = [
+  query('proposal', 'query ($id: ID!) { proposal(id: $id) { id } }', ({ proposalId: id }) => ({ id })),
+  query('proposals', '{ proposals(first: 100) { nodes { id } } }', undefined, {
+    found: (value, { proposalId }) => (value as { nodes: Named }).nodes.some(({ id }) => id === proposalId),
+  }),
+  mutation('createProposal', ({ jobId }) => ({
+    ...{ ...proposed, variables: { i: { selection: { ids: [jobId] }, priority: 2 } } },
+  })),
+  mutation('denyProposal', ({ proposalId: id }) => ({ id })),
+  mutation('approveProposal', ({ proposalId: id }) => ({ id })),
+  mutation('withdrawProposal', ({ proposalId: id }) => ({ id })),
+];
+
 const home = 'larkspur';
 const subgraph = home;
 const registryRows: Rows = [
@@ -103,4 +120,7 @@ const revocation = mutation('revokeTokens', ({ principalId }, caller, target) =>
 }));
 
 /** The rows. */
-export const gatewayRows: Rows = [...auditRows, ...identityRows, ...registryRows, revocation];
+export const gatewayRows: Rows = [
+  ...[...auditRows, ...identityRows, ...proposalRows, ...registryRows],
+  revocation,
+];

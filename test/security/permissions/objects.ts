@@ -70,6 +70,8 @@ export interface Objects {
   /** Enrolment that stays. */
   readonly lastingId: string;
   readonly auditEntryId: string;
+  /** For this caller and target alone: a proposal to change the priority of the job. */
+  readonly proposalId: string;
   /** Objects of the services of experiments, by the name of the experiment. */
   readonly ofServices: Readonly<Record<string, string | number>>;
   /** A job of each of them, as a gateway names it to the service. */
@@ -138,6 +140,7 @@ async function objectsOfCall(system: System, caller: Caller, target: Target) {
     workflowId: await workflowOf(system, caller, target),
     openWorkflowId: await workflowOf(system, caller, target, { isSealed: false }),
     ...{ jobId, taskId },
+    proposalId: await proposalOf(system, caller, target, jobId),
     uploadId: await uploadOf(system, caller, target),
     downtimeId: await downtimeOf(system, queues[experiment]),
     pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
@@ -164,6 +167,28 @@ export const issuerOf = (name: string, experiment: string) => ({
   ...{ name, issuer: `https://${name}.test`, profile: 'OIDC', audiences: ['rhizome'] },
   ...{ experiments: [experiment], roles: ['READER'] },
 });
+
+/** A proposal of the caller, where that can make one; otherwise of somebody else. */
+async function proposalOf(
+  { tokens, ask }: System,
+  caller: Caller,
+  target: Target,
+  jobId: string,
+): Promise<string> {
+  const grants = { [experimentOf(target)]: 'ADMIN' } as const;
+  const isPerson = kindOf(caller) === 'HUMAN';
+  const token =
+    target === 'own' && caller === 'AGENT'
+      ? await tokens.agent('admin@example', grants)
+      : await tokens.human(target === 'own' && isPerson ? subjectOf(caller) : otherOwner, grants);
+  const text = 'mutation ($input: CreateProposalInput!) { createProposal(input: $input) { proposal { id } } }';
+  const input = {
+    operation: 'mutation ($i: SetJobPriorityInput!) { setJobPriority(input: $i) { userErrors { code } } }',
+    ...{ variables: { i: { selection: { ids: [jobId] }, priority: 1 } }, reason: 'of the table' },
+  };
+  const { data } = await ask(text, { input }, token);
+  return String(data.createProposal.proposal.id);
+}
 
 let addresses = 0;
 

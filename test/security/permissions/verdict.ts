@@ -85,6 +85,7 @@ const allowed: ReadonlySet<string> = new Set([
   ...['JOB_STATE_CONFLICT', 'CHECK_FAILED', 'VERSION_NOT_FOUND', 'KEY_NOT_FOUND'],
   // The storages of the test have no credentials.
   'STORAGE_UNAVAILABLE',
+  'PROPOSAL_STATE_CONFLICT',
   ...['RUN_NUMBER_TAKEN', 'ENDPOINT_DIFFERS', 'TOKEN_NOT_ACCEPTED'],
   // A revocation of the own tokens may end the request that asks for it.
   'TOKEN_REVOKED',

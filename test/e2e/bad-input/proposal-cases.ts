@@ -1,0 +1,41 @@
+/** Wrong inputs of the mutations about proposals. What the service refuses is tested next to its resolvers. */
+import { type BadInput, casesOf, type Row } from './case.js';
+import type { GoodInputs } from './good-inputs.js';
+
+const unknownField: Row = ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }];
+const noSuchProposal = { id: 'pr-00000000' };
+
+/** Inputs of these mutations; other tests send good ones. */
+export const proposalInputs: GoodInputs = {
+  createProposal: [
+    'CreateProposalInput',
+    {
+      operation: 'mutation ($i: CancelJobsInput!) { cancelJobs(input: $i) { userErrors { code } } }',
+      variables: { i: { selection: { ids: ['job_00000000000000000000000000'] } } },
+      reason: 'They fail',
+    },
+  ],
+  approveProposal: ['ApproveProposalInput', noSuchProposal],
+  denyProposal: ['DenyProposalInput', noSuchProposal],
+  withdrawProposal: ['WithdrawProposalInput', noSuchProposal],
+};
+
+/** All of them. */
+export const proposalCases: readonly BadInput[] = [
+  ...casesOf('createProposal', 'INVALID_VALUE', [
+    ['an empty reason', 'reason', ''],
+    ['a short expiry', 'expiresInSeconds', 59],
+    ['variables in a list', 'variables', [1], { names: 'an object' }],
+    ['a query', 'operation', '{ jobs { nodes { id } } }', { code: 'OPERATION_INVALID', names: 'one mutation' }],
+    [
+      'a job that does not exist',
+      'variables.i.selection.ids',
+      ['job_00000000000000000000000000'],
+      { code: 'TARGET_NOT_FOUND', at: 'variables', names: 'job_00000000000000000000000000' },
+    ],
+    unknownField,
+  ]),
+  ...casesOf('approveProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
+  ...casesOf('denyProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
+  ...casesOf('withdrawProposal', 'PROPOSAL_NOT_FOUND', [['no proposal', 'id', 'pr-11111111'], unknownField]),
+];
