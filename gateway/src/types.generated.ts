@@ -404,7 +404,7 @@ export type CreateProposalUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The mutation cannot be proposed: a repeated call could change something twice, or it is about identities and secrets. */
-  | 'MUTATION_NOT_PROPOSABLE'
+  | 'MUTATION_NOT_SUPPORTED'
   /** The operation or its variables do not fit the schema. */
   | 'OPERATION_INVALID'
   /** The person, or somebody else, has denied the same change lately. */
@@ -3182,7 +3182,7 @@ export type ResolversTypes = {
   CreateProposalPayload: ResolverTypeWrapper<Omit<CreateProposalPayload, 'proposal' | 'userErrors'> & { proposal?: Maybe<ResolversTypes['Proposal']>, userErrors: ReadonlyArray<ResolversTypes['CreateProposalUserError']> }>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   CreateProposalUserError: ResolverTypeWrapper<Omit<CreateProposalUserError, 'code'> & { code: ResolversTypes['CreateProposalUserErrorCode'] }>;
-  CreateProposalUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'OPERATION_INVALID' | 'MUTATION_NOT_PROPOSABLE' | 'FORBIDDEN' | 'TARGET_NOT_FOUND' | 'TOO_MANY_TARGETS' | 'CHANGE_REFUSED' | 'PROPOSAL_DENIED_BEFORE' | 'TOO_MANY_PROPOSALS'>;
+  CreateProposalUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'OPERATION_INVALID' | 'MUTATION_NOT_SUPPORTED' | 'FORBIDDEN' | 'TARGET_NOT_FOUND' | 'TOO_MANY_TARGETS' | 'CHANGE_REFUSED' | 'PROPOSAL_DENIED_BEFORE' | 'TOO_MANY_PROPOSALS'>;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   DecideEnrolmentInput: DecideEnrolmentInput;
   DecideEnrolmentPayload: ResolverTypeWrapper<Omit<DecideEnrolmentPayload, 'enrolment' | 'userErrors'> & { enrolment?: Maybe<ResolversTypes['WorkerEnrolment']>, userErrors: ReadonlyArray<ResolversTypes['DecideEnrolmentUserError']> }>;
@@ -3686,7 +3686,7 @@ export type CreateProposalUserErrorResolvers<ContextType = SubgraphContext, Pare
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type CreateProposalUserErrorCodeResolvers = EnumResolverSignature<{ CHANGE_REFUSED?: any, FORBIDDEN?: any, INVALID_VALUE?: any, MUTATION_NOT_PROPOSABLE?: any, OPERATION_INVALID?: any, PROPOSAL_DENIED_BEFORE?: any, TARGET_NOT_FOUND?: any, TOO_MANY_PROPOSALS?: any, TOO_MANY_TARGETS?: any }, ResolversTypes['CreateProposalUserErrorCode']>;
+export type CreateProposalUserErrorCodeResolvers = EnumResolverSignature<{ CHANGE_REFUSED?: any, FORBIDDEN?: any, INVALID_VALUE?: any, MUTATION_NOT_SUPPORTED?: any, OPERATION_INVALID?: any, PROPOSAL_DENIED_BEFORE?: any, TARGET_NOT_FOUND?: any, TOO_MANY_PROPOSALS?: any, TOO_MANY_TARGETS?: any }, ResolversTypes['CreateProposalUserErrorCode']>;
 
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';

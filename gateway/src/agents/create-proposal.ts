@@ -73,7 +73,11 @@ export class ProposalMaker {
     const found = await findTargets(this.#options.borrow, by, change);
     const [missing] = found.missing;
     if (found.isTooMany)
-      errors.report('TOO_MANY_TARGETS', ['variables'], `variables: the change concerns more than ${maxTargets} jobs`);
+      errors.report(
+        'TOO_MANY_TARGETS',
+        ['variables'],
+        `variables: the change concerns more than ${maxTargets} jobs`,
+      );
     else if (missing !== undefined)
       errors.report('TARGET_NOT_FOUND', ['variables'], `"${missing}" not found, or you may not see it.`);
     else if (change.rule.target?.kind === 'JOBS' && found.targets.length === 0)
@@ -93,7 +97,9 @@ export class ProposalMaker {
     const person = await personOf(by, rights(), clock.now());
     const experiments = experimentsOf(input, targets);
     const { action } = rule;
-    const denied = action && (experiments.length === 0 ? [undefined] : experiments).find((one) => !can(person, action, one));
+    const denied =
+      action &&
+      (experiments.length === 0 ? [undefined] : experiments).find((one) => !can(person, action, one));
     if (action && (denied !== undefined || (experiments.length === 0 && !can(person, action)))) {
       const where = denied === undefined ? '' : ` in "${denied}"`;
       errors.report('FORBIDDEN', ['operation'], `${person.subject} may not ${action}${where}`);
@@ -124,7 +130,13 @@ export class ProposalMaker {
       ...{ variables: JSON.stringify({ input: frozen.input }), stakes: rule.stakes, reason: input.reason },
       ...{ evidence: checked.evidence, expiresInSeconds: checked.expiresInSeconds },
       repeatable: rule.repeatable ?? 'BY_KEY',
-      targets: found.targets.map(({ type, id, name, state, attempt }) => ({ type, id, name, state, attempt })),
+      targets: found.targets.map(({ type, id, name, state, attempt }) => ({
+        type,
+        id,
+        name,
+        state,
+        attempt,
+      })),
       experiment: experiments.length === 1 ? (experiments[0] ?? null) : null,
       isFourEyes: experiments.some((one) => fourEyes.has(one)),
     });

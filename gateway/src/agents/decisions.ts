@@ -75,10 +75,7 @@ export class Decisions {
   }
 
   /** Denies a proposal. */
-  async deny(
-    { id, note }: DecisionRequest,
-    by: Principal,
-  ): Promise<Decided<CommonCode | 'INVALID_VALUE'>> {
+  async deny({ id, note }: DecisionRequest, by: Principal): Promise<Decided<CommonCode | 'INVALID_VALUE'>> {
     const { proposals } = this.#options.agents();
     const found = await proposals.find(id, by);
     if (!found) return notFound(id);
@@ -116,10 +113,7 @@ export class Decisions {
   }
 
   /** The answer to a call about a proposal that does not wait, or for which another call was faster. */
-  async #conflict(
-    before: ProposalDocument,
-    by: Principal,
-  ): Promise<Decided<'PROPOSAL_STATE_CONFLICT'>> {
+  async #conflict(before: ProposalDocument, by: Principal): Promise<Decided<'PROPOSAL_STATE_CONFLICT'>> {
     const proposal = await this.#again(before, by);
     const status = statusAt(proposal, this.#options.clock.now());
     return refused(proposal, 'PROPOSAL_STATE_CONFLICT', `its status is ${status}; must be PROPOSED`);

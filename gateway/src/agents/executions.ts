@@ -1,6 +1,12 @@
 /** Runs approved mutations as their approvers, once, also after the end of a gateway. */
 import { type Agents, leaseMs, type ProposalDocument, type StoredOutcome } from '@rhizome/agents';
-import { createPrincipal, type CurrentRights, never, type Principal, withCurrentRights } from '@rhizome/authz';
+import {
+  createPrincipal,
+  type CurrentRights,
+  never,
+  type Principal,
+  withCurrentRights,
+} from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { isDomainError, lookUp } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -111,9 +117,11 @@ export class Executions {
   async #run(proposal: ProposalDocument): Promise<void> {
     const { borrow } = this.#options;
     const tries = proposal.execution?.tries ?? 1;
-    if (tries > maxTries) return this.#fail(proposal, 'SERVICE_UNAVAILABLE', 'No try has got an answer', true);
+    if (tries > maxTries)
+      return this.#fail(proposal, 'SERVICE_UNAVAILABLE', 'No try has got an answer', true);
     const caller = await this.#callerOf(proposal);
-    if (!caller) return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', false);
+    if (!caller)
+      return this.#fail(proposal, 'TOKEN_REVOKED', 'The approver has lost the right to act', false);
     // Without a key, a mutation that may have run already is repeated only if it has left no trace.
     const isRepeated = tries > 1 && proposal.repeatable === 'BY_STATE';
     if (isRepeated && (await isStale(borrow, caller, proposal))) {
@@ -191,7 +199,10 @@ export class Executions {
     const { agents, log } = this.#options;
     const stored = await agents()?.proposals.finish(proposal, status, outcome);
     const codes = outcome.errors.map(({ code }) => code);
-    log.info({ proposal: proposal._id, mutation: proposal.mutation, status, codes, stored: !!stored }, 'proposal run');
+    log.info(
+      { proposal: proposal._id, mutation: proposal.mutation, status, codes, stored: !!stored },
+      'proposal run',
+    );
   }
 }
 

@@ -32,7 +32,7 @@ export interface FrozenChange {
 
 /** The reason why there is no change. */
 export interface FreezeFault {
-  readonly code: 'OPERATION_INVALID' | 'MUTATION_NOT_PROPOSABLE';
+  readonly code: 'OPERATION_INVALID' | 'MUTATION_NOT_SUPPORTED';
   readonly field: 'operation' | 'variables';
   readonly message: string;
 }
@@ -70,7 +70,12 @@ function frozen({ schema, text, variables, key, isOwn }: FreezeOptions): FrozenC
   const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
   const [operation, ...others] = operations;
   const [node, ...further] = operation?.selectionSet.selections ?? [];
-  if (operation?.operation !== 'mutation' || others.length > 0 || further.length > 0 || node?.kind !== Kind.FIELD)
+  if (
+    operation?.operation !== 'mutation' ||
+    others.length > 0 ||
+    further.length > 0 ||
+    node?.kind !== Kind.FIELD
+  )
     return fault('OPERATION_INVALID', 'operation', 'must be one mutation with one field');
   if ((node.directives ?? []).length > 0)
     return fault('OPERATION_INVALID', 'operation', 'must have no directives at its field');
@@ -80,9 +85,9 @@ function frozen({ schema, text, variables, key, isOwn }: FreezeOptions): FrozenC
   const inputType = field && getNamedType(field.args.find(({ name }) => name === 'input')?.type);
   const payload = field && getNamedType(field.type);
   if (!field || !isInputObjectType(inputType) || !isObjectType(payload))
-    return fault('MUTATION_NOT_PROPOSABLE', 'operation', `${node.name.value} takes no input object`);
+    return fault('MUTATION_NOT_SUPPORTED', 'operation', `${node.name.value} takes no input object`);
   const rule = ruleOf(field.name, 'idempotencyKey' in inputType.getFields(), isOwn(field.name));
-  if (!rule) return fault('MUTATION_NOT_PROPOSABLE', 'operation', notProposable(field.name));
+  if (!rule) return fault('MUTATION_NOT_SUPPORTED', 'operation', unsupported(field.name));
   const given = withKeys(schema, operation, variables, key);
   const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], given, {
     maxErrors: 1,
@@ -127,7 +132,7 @@ function withKeys(
   return found;
 }
 
-function notProposable(mutation: string): string {
+function unsupported(mutation: string): string {
   return (
     `${mutation} cannot be proposed; must be a mutation of jobs, tasks, workflows, fleets, queues or workers, or one ` +
     'of an experiment, that takes an idempotencyKey or sets a state'

@@ -27,7 +27,8 @@ describe('the table of mutations', () => {
       .join('\n');
     const asked = [...sources.matchAll(/'Mutation\.(\w+)': \{\s*action: '([\w:]+)'/g)];
     const actions = new Map(asked.map(([, name, action]) => [name, action]));
-    for (const [name, { action }] of Object.entries(listedRules)) expect([name, actions.get(name)]).toEqual([name, action]);
+    for (const [name, { action }] of Object.entries(listedRules))
+      expect([name, actions.get(name)]).toEqual([name, action]);
   });
 
   it('accepts unknown mutations with a key only, and none about secrets, workers or the gateway', () => {
@@ -81,7 +82,12 @@ describe('freeze', () => {
     ['an unknown field', 'mutation { destroyEverything { code } }', {}, /^operation: Cannot query field/],
     ['a missing variable', retry, {}, /^variables: .*\$ids/],
     ['a wrong type', retry, { ids: [{}] }, /^variables: /],
-    ['a directive', retry.replace(') { jobs', ') @skip(if: true) { jobs'), { ids: [] }, /^operation: must have no/],
+    [
+      'a directive',
+      retry.replace(') { jobs', ') @skip(if: true) { jobs'),
+      { ids: [] },
+      /^operation: must have no/,
+    ],
     [
       'a mutation of the gateway',
       'mutation { linkIdentity(input: { token: "x" }) { userErrors { code } } }',

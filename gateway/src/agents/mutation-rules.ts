@@ -1,4 +1,4 @@
-/** Facts about mutations that their schema does not tell: permission, stakes, objects, and repetition. */
+/** Facts about mutations that the schema does not have: permission, stakes, objects, and repetition. */
 import type { CoreAction } from '@rhizome/authz';
 import type { Repeatable, Stakes } from '@rhizome/agents';
 
@@ -47,7 +47,7 @@ const rules: Readonly<Record<string, MutationRule>> = {
   abortTask: { action: 'job:cancel', stakes: 'IRREVERSIBLE', target: task, repeatable: 'BY_STATE' },
   setQueueState: {
     ...{ action: 'queue:setState', stakes: 'UNDOABLE', repeatable: 'BY_STATE' },
-    target: object('Queue', 'queue'),
+    target: object('Queue', 'name'),
   },
   drainWorker: {
     ...{ action: 'worker:drain', stakes: 'IRREVERSIBLE', repeatable: 'BY_STATE' },

@@ -25,6 +25,9 @@ describe('hoursOfSubmission', () => {
     const jobs = [{ requirements: { cores: 2, walltimeSeconds: 3600 } }, { requirements: job }];
     expect(hoursOfSubmission('submitJobs', { jobs })).toEqual({ coreHours: 6, gpuHours: 1 });
     expect(hoursOfSubmission('submitJobs', { jobs: [{}] })).toEqual({ coreHours: null, gpuHours: null });
-    expect(hoursOfSubmission('submitTask', { jobs: { count: 2 } })).toEqual({ coreHours: null, gpuHours: null });
+    expect(hoursOfSubmission('submitTask', { jobs: { count: 2 } })).toEqual({
+      coreHours: null,
+      gpuHours: null,
+    });
   });
 });

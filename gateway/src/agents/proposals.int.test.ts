@@ -58,7 +58,10 @@ async function propose(input: object, token = agent) {
   return data.createProposal;
 }
 
-async function proposed(input: object, token = agent): Promise<{ readonly id: string; readonly ref: string }> {
+async function proposed(
+  input: object,
+  token = agent,
+): Promise<{ readonly id: string; readonly ref: string }> {
   const { proposal, userErrors } = await propose(input, token);
   expect(userErrors).toEqual([]);
   return proposal;
@@ -88,7 +91,11 @@ describe('createProposal', () => {
   });
 
   it('checks the change by a dry run where the mutation has one', async () => {
-    const input = { operation: pause, variables: { input: { taskId: 'task_1', reason: 'wait' } }, reason: 'x' };
+    const input = {
+      operation: pause,
+      variables: { input: { taskId: 'task_1', reason: 'wait' } },
+      reason: 'x',
+    };
     const { proposal } = await propose(input);
     expect(proposal).toMatchObject({
       stakes: 'UNDOABLE',
@@ -115,23 +122,27 @@ describe('createProposal', () => {
   });
 
   it.each([
-    ['two fields', `${cancel.slice(0, -1)} b: cancelJobs(input: $input) { changedCount } }`, 'OPERATION_INVALID'],
+    [
+      'two fields',
+      `${cancel.slice(0, -1)} b: cancelJobs(input: $input) { changedCount } }`,
+      'OPERATION_INVALID',
+    ],
     ['a query', '{ jobs { nodes { id } } }', 'OPERATION_INVALID'],
     ['no GraphQL', 'cancel everything', 'OPERATION_INVALID'],
     [
       'a mutation that could change something twice',
       'mutation { deleteJobs(input: { ids: ["job_1"] }) { userErrors { code } } }',
-      'MUTATION_NOT_PROPOSABLE',
+      'MUTATION_NOT_SUPPORTED',
     ],
     [
       'a mutation of identities',
       'mutation { rotateSigningKey(input: {}) { userErrors { code } } }',
-      'MUTATION_NOT_PROPOSABLE',
+      'MUTATION_NOT_SUPPORTED',
     ],
     [
       'a decision',
       'mutation { approveProposal(input: { id: "pr-1" }) { userErrors { code } } }',
-      'MUTATION_NOT_PROPOSABLE',
+      'MUTATION_NOT_SUPPORTED',
     ],
   ])('refuses %s', async (_what, operation, code) => {
     const variables = { input: { selection: { ids: ['job_1'] } } };
@@ -173,7 +184,11 @@ describe('approveProposal', () => {
     expect(result).toMatchObject({
       proposal: {
         ...{ status: 'DONE', decision: { isApproval: true, note: 'go on' } },
-        outcome: { data: { changedCount: 1, jobs: [{ id, state: 'CANCELLED' }] }, isUnknown: false, errors: [] },
+        outcome: {
+          data: { changedCount: 1, jobs: [{ id, state: 'CANCELLED' }] },
+          isUnknown: false,
+          errors: [],
+        },
       },
       userErrors: [],
     });
@@ -285,7 +300,9 @@ describe('withdrawProposal', () => {
     const [id] = addJobs('heron', 'RUNNING');
     const { ref } = await proposed(cancelling({ ids: [id] }));
     const stranger = await system.tokens.agent('eve@example', { heron: 'USER' });
-    expect((await decide(withdraw, ref, stranger)).userErrors).toMatchObject([{ code: 'PROPOSAL_NOT_FOUND' }]);
+    expect((await decide(withdraw, ref, stranger)).userErrors).toMatchObject([
+      { code: 'PROPOSAL_NOT_FOUND' },
+    ]);
     const operator = await system.tokens.human('olga@example', { heron: 'OPERATOR' });
     expect((await decide(withdraw, ref, operator)).userErrors).toMatchObject([{ code: 'FORBIDDEN' }]);
     expect((await decide(withdraw, ref, agent)).proposal.status).toBe('WITHDRAWN');

@@ -124,9 +124,11 @@ async function readJobs(
   filter: object,
 ): Promise<{ readonly jobs: readonly FoundTarget[]; readonly isTooMany: boolean }> {
   const jobs: FoundTarget[] = [];
-  for (let after: string | null = null; ; ) {
+  for (let after: string | null = null; ;) {
     const variables: object = { filter, first: pageSize, after };
-    const data = (await readAs(borrow, principal, jobsQuery, variables)) as { readonly jobs?: JobPage | null };
+    const data = (await readAs(borrow, principal, jobsQuery, variables)) as {
+      readonly jobs?: JobPage | null;
+    };
     if (!data.jobs) return { jobs, isTooMany: false };
     jobs.push(...data.jobs.nodes.map((one) => found('Job', one)));
     const { hasNextPage, endCursor } = data.jobs.pageInfo;

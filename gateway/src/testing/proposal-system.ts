@@ -132,20 +132,30 @@ export async function startProposalSystem(settings: ProposalSystemSettings = {})
     },
     advance: (ms) => void (offset += ms),
     serve: (endpoint, text) =>
-      endpoint === endpointOf('core') ? void registry.endpoints.set(endpoint, core(system)) : serve(endpoint, text),
+      endpoint === endpointOf('core')
+        ? void registry.endpoints.set(endpoint, core(system))
+        : serve(endpoint, text),
   };
   await bring(system, 'core', sdl, null);
   return system;
 }
 
 interface Call<A> {
-  (parent: unknown, args: A, context: { readonly principal: { readonly subject: string; readonly kind: string } }): unknown;
+  (
+    parent: unknown,
+    args: A,
+    context: { readonly principal: { readonly subject: string; readonly kind: string } },
+  ): unknown;
 }
 
 /** The core of the test. */
 function core(system: ProposalSystem) {
   const keys = new Set<string>();
-  const record = (mutation: string, input: object, { subject, kind }: { subject: string; kind: string }): void => {
+  const record = (
+    mutation: string,
+    input: object,
+    { subject, kind }: { subject: string; kind: string },
+  ): void => {
     if (system.refusal !== null) {
       const error = new Error('Core refuses') as Error & { extensions: object };
       error.extensions = { code: system.refusal };

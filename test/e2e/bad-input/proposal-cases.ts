@@ -26,7 +26,12 @@ export const proposalCases: readonly BadInput[] = [
     ['an empty reason', 'reason', ''],
     ['a short expiry', 'expiresInSeconds', 59],
     ['variables in a list', 'variables', [1], { names: 'an object' }],
-    ['a query', 'operation', '{ jobs { nodes { id } } }', { code: 'OPERATION_INVALID', names: 'one mutation' }],
+    [
+      'a query',
+      'operation',
+      '{ jobs { nodes { id } } }',
+      { code: 'OPERATION_INVALID', names: 'one mutation' },
+    ],
     [
       'a job that does not exist',
       'variables.i.selection.ids',

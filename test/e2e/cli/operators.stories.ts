@@ -3,8 +3,19 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
+import { type Api, apiOf } from '../system/api.js';
 import { experiment } from '../system/jobs.js';
 import { cli, submitArgs, submitted, system } from './stage.js';
+
+/** An agent that acts for the newcomer. */
+async function agentOfNewcomer(): Promise<Api> {
+  const grants = [{ experiment: '*', roles: ['ADMIN'] }] as const;
+  const token = await system.identities.issuer.mint({
+    ...{ kind: 'AGENT', subject: 'agent', actsFor: 'playground:newcomer', ttlSeconds: 600 },
+    ...{ grants, boundedBy: grants },
+  });
+  return apiOf(system.url, token);
+}
 
 describe('the verbs of operators', () => {
   /** A job that no worker of the playground can run. */
@@ -25,6 +36,37 @@ describe('the verbs of operators', () => {
     });
     expect((await cli.run(['show', id])).stdout).toMatch(/^priority +7$/m);
     await cli.run(['cancel', id]);
+  });
+
+  it('shows a proposed change, and approves or denies it', async () => {
+    const ids = [await pendingJob(), await pendingJob()];
+    const agent = await agentOfNewcomer();
+    const propose = async (id: string | undefined): Promise<string> => {
+      const input = {
+        operation: 'mutation H($i: HoldJobsInput!) { holdJobs(input: $i) { userErrors { code } } }',
+        variables: { i: { selection: { ids: [id] }, reason: 'wrong calibration' } },
+        reason: 'The calibration is wrong.',
+      };
+      const select = 'proposal { ref }';
+      const made = await agent.change<{ proposal: { ref: string } }>('createProposal', input, select);
+      return made.proposal.ref;
+    };
+    const approved = await propose(ids[0]);
+    const denied = await propose(ids[1]);
+    expect((await cli.run(['proposals', 'list'])).stdout).toMatch(
+      new RegExp(
+        `^${approved} .* PROPOSED +agent .* holdJobs of 1 .* UNDOABLE +The calibration is wrong`,
+        'm',
+      ),
+    );
+    const { exitCode, stdout } = await cli.run(['proposals', 'approve', approved, '--note', 'agreed']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^status +DONE$/m) });
+    expect((await cli.run(['show', ids[0] ?? ''])).stdout).toMatch(/^hold +by .*: wrong calibration$/m);
+    const denial = await cli.run(['proposals', 'deny', denied, '--note', 'not this one']);
+    expect(denial.stdout).toMatch(/^decision +denied by .*: not this one$/m);
+    expect(await cli.run(['proposals', 'approve', denied])).toMatchObject({ exitCode: 1 });
+    expect((await cli.run(['proposals', 'show', 'pr-nowhere1'])).exitCode).toBe(3);
+    for (const id of ids) await cli.run(['cancel', id]);
   });
 
   it('changes all live jobs that match a filter; cancel does too', async () => {

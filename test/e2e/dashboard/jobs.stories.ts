@@ -49,6 +49,31 @@ describe('the pages of jobs', () => {
     expect(faults).toEqual([]);
   });
 
+  it('shows a proposal with its effects, and runs it when it is approved', async () => {
+    const far = { requirements: { cores: 4000, walltimeSeconds: 3600 } };
+    const [id = ''] = await submit(api, [{ name: 'to be cancelled', shell: 'true', ...far }]);
+    const input = {
+      operation: 'mutation C($i: CancelJobsInput!) { cancelJobs(input: $i) { userErrors { code } } }',
+      ...{ variables: { i: { selection: { ids: [id] } } }, reason: 'no worker is so large' },
+      evidence: [{ text: 'it waits for 4000 cores', url: `/jobs/${id}` }],
+    };
+    const { proposal } = await api.change<{ proposal: { ref: string } }>(
+      ...(['createProposal', input, 'proposal { ref }'] as const),
+    );
+    const { page, faults } = await signedIn('/proposals');
+    await page.getByRole('link', { name: proposal.ref }).click();
+    await page.getByRole('heading', { name: proposal.ref, level: 1 }).waitFor();
+    await page.getByText('IRREVERSIBLE').waitFor();
+    await page.getByRole('table', { name: 'Objects' }).getByRole('link', { name: id }).waitFor();
+    await page.getByRole('textbox', { name: 'Note' }).fill('agreed');
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await page.getByText(/^approved by .*: agreed$/).waitFor();
+    await page.getByText('DONE').waitFor();
+    await page.getByRole('table', { name: 'Objects' }).getByRole('link', { name: id }).click();
+    await page.getByText('CANCELLED').first().waitFor();
+    expect(faults).toEqual([]);
+  });
+
   it('says so where there is no such job', async () => {
     const { page } = await signedIn('/jobs/job_nowhere');
     await page

@@ -181,7 +181,8 @@ async function proposalOf(
     target === 'own' && caller === 'AGENT'
       ? await tokens.agent('admin@example', grants)
       : await tokens.human(target === 'own' && isPerson ? subjectOf(caller) : otherOwner, grants);
-  const text = 'mutation ($input: CreateProposalInput!) { createProposal(input: $input) { proposal { id } } }';
+  const text =
+    'mutation ($input: CreateProposalInput!) { createProposal(input: $input) { proposal { id } } }';
   const input = {
     operation: 'mutation ($i: SetJobPriorityInput!) { setJobPriority(input: $i) { userErrors { code } } }',
     ...{ variables: { i: { selection: { ids: [jobId] }, priority: 1 } }, reason: 'of the table' },

@@ -68,7 +68,8 @@ function Overview({ proposal }: { proposal: ProposalDetailsFragment }) {
           'GPU-hours': preview.gpuHours,
           Proposed: second(proposal.createdAt),
           Expires: second(proposal.expiresAt),
-          Decision: decision && `${decision.isApproval ? 'approved' : 'denied'} by ${decision.by.subject}${note}`,
+          Decision:
+            decision && `${decision.isApproval ? 'approved' : 'denied'} by ${decision.by.subject}${note}`,
           'Four eyes': proposal.isFourEyes ? 'another person than that of the proposal must decide' : null,
         }}
       />
@@ -125,7 +126,8 @@ function Decision({
     <form className="card note" onSubmit={submit} aria-label="Decision">
       <p>The change runs with your rights as soon as you approve it.</p>
       <label>
-        Note <input value={note} maxLength={1000} size={40} onChange={(event) => setNote(event.target.value)} />
+        Note{' '}
+        <input value={note} maxLength={1000} size={40} onChange={(event) => setNote(event.target.value)} />
       </label>{' '}
       <button type="submit" className="main" disabled={isBusy}>
         Approve
@@ -182,7 +184,9 @@ function Outcome({ outcome }: { outcome: NonNullable<ProposalDetailsFragment['ou
   return (
     <>
       {isUnknown && <p role="alert">Nobody knows whether the change was made. Look at its objects.</p>}
-      <FailureNote failures={errors.map(({ code, message }) => (code === null ? message : `${code}: ${message}`))} />
+      <FailureNote
+        failures={errors.map(({ code, message }) => (code === null ? message : `${code}: ${message}`))}
+      />
       {data !== null && <Json title="Outcome" value={data} />}
     </>
   );

@@ -7,7 +7,11 @@ import { type Cursors, Pager } from '../components/pager.js';
 import { Table } from '../components/table.js';
 import { Title } from '../components/title.js';
 import { minute } from '../components/utc.js';
-import { type ProposalStatus, ProposalsPageDocument, type ProposalsPageQuery } from '../operations.generated.js';
+import {
+  type ProposalStatus,
+  ProposalsPageDocument,
+  type ProposalsPageQuery,
+} from '../operations.generated.js';
 import { Link } from '../routing/link.js';
 import { proposalPath } from '../routing/routes.js';
 

@@ -94,7 +94,10 @@ function openProposals({ agents, proposals }: ProposalGraphOptions): Proposals {
 
 /** Policies of the fields; the services narrow them to what the caller may see and decide. */
 export const proposalPolicies: Policies = {
-  'Query.proposal': { open: 'everybody may read the own proposals; others need proposal:read', perPrincipal: true },
+  'Query.proposal': {
+    open: 'everybody may read the own proposals; others need proposal:read',
+    perPrincipal: true,
+  },
   'Query.proposals': {
     open: 'everybody may read the own proposals; others need proposal:read',
     perPrincipal: true,

@@ -10,14 +10,7 @@ export const proposalStatuses = [
 
 /** Status of a proposal. */
 export type ProposalStatus =
-  | 'PROPOSED'
-  | 'EXECUTING'
-  | 'DONE'
-  | 'FAILED'
-  | 'DENIED'
-  | 'WITHDRAWN'
-  | 'EXPIRED'
-  | 'STALE';
+  'PROPOSED' | 'EXECUTING' | 'DONE' | 'FAILED' | 'DENIED' | 'WITHDRAWN' | 'EXPIRED' | 'STALE';
 
 /** Consequences of a wrong decision. */
 export type Stakes = 'UNDOABLE' | 'MITIGABLE' | 'IRREVERSIBLE';

@@ -90,7 +90,14 @@ export class ProposalsService {
       if (openCount >= openLimit) return { openCount };
       const proposal: ProposalDocument = {
         ...draft,
-        ...{ schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, ref: newRef(), status: 'PROPOSED' },
+        ...{
+          schemaVersion: 1,
+          revision: 1,
+          createdAt: now,
+          updatedAt: now,
+          ref: newRef(),
+          status: 'PROPOSED',
+        },
         ...{ operationHash: hashOf(draft), requestHash, openKey },
         ...{ decision: null, execution: null, outcome: null },
         expiresAt: new Date(now.getTime() + expiresInSeconds * 1000),
@@ -189,11 +196,9 @@ function storedCaller(principal: Principal): StoredCaller {
   };
 }
 
-const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-
 /** Eight characters, 40 bits: people read it to each other. */
 function newRef(): string {
-  return `pr-${[...randomBytes(8)].map((byte) => alphabet[byte % alphabet.length]).join('')}`;
+  return `pr-${[...randomBytes(8)].map((byte) => (byte % 32).toString(32)).join('')}`;
 }
 
 function hashOf({ operation, variables }: Pick<ProposalDraft, 'operation' | 'variables'>): string {

@@ -12,8 +12,7 @@ export type ProposalFacts = Pick<
 /** The proposals that a principal sees: an agent its own, others those of the person and of experiments. */
 export function visibleTo(principal: Principal): VisibleProposals {
   if (principal.kind === 'AGENT') return { agent: principal.subject, experiments: [] };
-  const people =
-    principal.kind === 'HUMAN' ? [principal.subject, ...(principal.linked ?? [])] : undefined;
+  const people = principal.kind === 'HUMAN' ? [principal.subject, ...(principal.linked ?? [])] : undefined;
   return { people, experiments: experimentsFor(principal, 'proposal:read') };
 }
 

@@ -182,9 +182,7 @@ function printProposal(output: Output, proposal: CliProposalDetailsFragment, now
           ] as const,
         ]
       : []),
-    ...(outcome
-      ? [['outcome', outcome.isUnknown ? 'unknown' : JSON.stringify(outcome.data)] as const]
-      : []),
+    ...(outcome ? [['outcome', outcome.isUnknown ? 'unknown' : JSON.stringify(outcome.data)] as const] : []),
     ...(outcome?.errors ?? []).map(
       ({ code, message }) => ['error', `${code ?? ''} ${onOneLine(message)}`.trim()] as const,
     ),
