@@ -1,5 +1,5 @@
 /** Checks the input of `createProposal` before anything is read. */
-import { InputErrors } from '@rhizome/errors';
+import type { InputErrors } from '@rhizome/errors';
 import type { CreateProposalInput, CreateProposalUserErrorCode } from '../types.generated.js';
 import type { MutationInput } from './freeze.js';
 

@@ -1,4 +1,4 @@
-// Gateways end at each step between an approval and its outcome: the mutation runs once, or nobody repeats it.
+// Gateways end at each step between an approval and its outcome: the mutation runs once, or is not repeated.
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { leaseMs, type ProposalDocument } from '@rhizome/agents';
 import { createPrincipal, never } from '@rhizome/authz';

@@ -8,7 +8,7 @@ import {
   withCurrentRights,
 } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { isDomainError, lookUp } from '@rhizome/errors';
+import { lookUp } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
 import type { AuditRecorder, Recording } from '../audit/index.js';

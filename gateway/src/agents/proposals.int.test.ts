@@ -48,6 +48,12 @@ function addJobs(experiment: string, ...states: readonly string[]): readonly str
   });
 }
 
+function setAttempt(id: string | undefined, attempt: number): void {
+  const job = system.jobs.get(id ?? '');
+  if (!job) throw new Error(`no job ${id}`);
+  job.attempt = attempt;
+}
+
 const cancelling = (selection: object, further: object = {}) => ({
   ...{ operation: cancel, variables: { input: { selection } }, reason: 'They fail', ...further },
 });
@@ -70,7 +76,7 @@ async function proposed(
 async function decide(text: string, id: string, token = person, note?: string) {
   const { data, messages } = await system.ask(text, { input: { id, ...(note && { note }) } }, token);
   expect(messages).toEqual([]);
-  return Object.values(data)[0] as { proposal: any; userErrors: readonly { code: string }[] };
+  return Object.values(data)[0] as { proposal: { status: string }; userErrors: readonly { code: string }[] };
 }
 
 describe('createProposal', () => {
@@ -230,7 +236,7 @@ describe('approveProposal', () => {
   it('runs nothing if a job has changed its state or attempt', async () => {
     const ids = addJobs('heron', 'RUNNING', 'RUNNING');
     const { ref } = await proposed(cancelling({ ids }));
-    system.jobs.get(ids[1] ?? '')!.attempt = 2;
+    setAttempt(ids[1], 2);
     const { proposal, userErrors } = await decide(approve, ref);
     expect(proposal).toMatchObject({ status: 'STALE', decision: null });
     expect(userErrors).toMatchObject([{ code: 'PROPOSAL_STALE' }]);

@@ -1,4 +1,4 @@
-/** Who proposes, and the person with whose rights the change is checked. */
+/** Proposers of changes, and the people with whose rights the changes are checked. */
 import { createPrincipal, type CurrentRights, type Principal } from '@rhizome/authz';
 import { isPerson } from '@rhizome/agents';
 

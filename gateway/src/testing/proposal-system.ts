@@ -177,7 +177,10 @@ function core(system: ProposalSystem) {
     const { ids } = input.selection;
     if (!keys.has(input.idempotencyKey)) record('cancelJobs', input, principal);
     keys.add(input.idempotencyKey);
-    for (const id of ids) system.jobs.get(id)!.state = 'CANCELLED';
+    for (const id of ids) {
+      const job = system.jobs.get(id);
+      if (job) job.state = 'CANCELLED';
+    }
     return { changedCount: ids.length, jobs: ids.map((id) => system.jobs.get(id)), userErrors: [] };
   };
   const pauseTask: Call<{ input: { isDryRun: boolean } }> = (_parent, { input }, { principal }) => {

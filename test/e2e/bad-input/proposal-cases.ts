@@ -1,4 +1,4 @@
-/** Wrong inputs of the mutations about proposals. What the service refuses is tested next to its resolvers. */
+/** Wrong inputs of the mutations about proposals. Further refusals are tested next to their resolvers. */
 import { type BadInput, casesOf, type Row } from './case.js';
 import type { GoodInputs } from './good-inputs.js';
 

@@ -1,4 +1,4 @@
-/** Rules of who sees, decides and withdraws a proposal. */
+/** Rules about the principals that see, decide and withdraw a proposal. */
 import { can, experimentsFor, owns, type Principal } from '@rhizome/authz';
 import type { ProposalDocument, ProposalStatus } from './proposal.document.js';
 import type { VisibleProposals } from './proposals.repository.js';
