@@ -173,7 +173,7 @@ export type ApproveProposalUserErrorCode =
   | 'INVALID_VALUE'
   /** The proposal does not exist, or you may not see it. */
   | 'PROPOSAL_NOT_FOUND'
-  /** What the proposal would change has changed since; the proposal is now STALE. */
+  /** An object of the change is in another state than when it was proposed; the proposal is now STALE. */
   | 'PROPOSAL_STALE'
   /** The proposal is decided already, or has ended. */
   | 'PROPOSAL_STATE_CONFLICT';

@@ -80,6 +80,7 @@ describe('freeze', () => {
 
   it.each([
     ['an unknown field', 'mutation { destroyEverything { code } }', {}, /^operation: Cannot query field/],
+    ['a fragment', `${retry} fragment F on Job { id }`, {}, /^operation: must be one operation without/],
     ['a missing variable', retry, {}, /^variables: .*\$ids/],
     ['a wrong type', retry, { ids: [{}] }, /^variables: /],
     [
