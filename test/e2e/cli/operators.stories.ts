@@ -11,7 +11,7 @@ import { cli, submitArgs, submitted, system } from './stage.js';
 async function agentOfNewcomer(): Promise<Api> {
   const grants = [{ experiment: '*', roles: ['ADMIN'] }] as const;
   const token = await system.identities.issuer.mint({
-    ...{ kind: 'AGENT', subject: 'agent', actsFor: 'playground:newcomer', ttlSeconds: 600 },
+    ...{ kind: 'AGENT', subject: 'agent', actsFor: 'newcomer', ttlSeconds: 600 },
     ...{ grants, boundedBy: grants },
   });
   return apiOf(system.url, token);
@@ -55,7 +55,7 @@ describe('the verbs of operators', () => {
     const denied = await propose(ids[1]);
     expect((await cli.run(['proposals', 'list'])).stdout).toMatch(
       new RegExp(
-        `^${approved} .* PROPOSED +agent .* holdJobs of 1 .* UNDOABLE +The calibration is wrong`,
+        `^${approved} .* PROPOSED +playground:agent for playground:newcomer .* holdJobs of 1 .* UNDOABLE +The calibration is wrong`,
         'm',
       ),
     );
