@@ -18,6 +18,7 @@ import type { GatewayOptions } from './gateway-options.js';
 import type { BorrowEngine } from './own-operation.js';
 import { AuditRecorder, watchAuditExports } from './audit/index.js';
 import { AvailabilityReports } from './availability-reports.js';
+import { McpEndpoint, type McpEndpointOptions } from './mcp/index.js';
 import {
   Attempts,
   type AttemptsOptions,
@@ -162,12 +163,26 @@ function ownCredentials(identity: GatewayOptions['identity']): OwnCredentials | 
 
 /** Authenticates callers, and does so within the limits of their addresses. */
 function callersOf(
-  { verifier, identity }: GatewayOptions,
+  { verifier, identity }: Pick<GatewayOptions, 'verifier' | 'identity'>,
   { admissions, addressOf }: Pick<EndpointParts, 'admissions' | 'addressOf'>,
 ): { readonly callers: CallerIdentity; readonly identity: CallerIdentity } {
   const callers = createIdentity(verifier, ownCredentials(identity));
   const gate = admissions && new CallerGate(admissions);
   return { callers, identity: gate ? limitedIdentity(callers, gate, addressOf) : callers };
+}
+
+/** The endpoint for assistants, if it is enabled. Its callers have tokens for it alone. */
+function mcpEndpointOf(
+  { mcp, identity: services }: GatewayOptions,
+  {
+    admissions,
+    addressOf,
+    ...parts
+  }: Omit<McpEndpointOptions, 'settings' | 'identity'> & Pick<EndpointParts, 'admissions'>,
+): McpEndpoint | undefined {
+  if (!mcp) return undefined;
+  const { identity } = callersOf({ verifier: mcp.verifier, identity: services }, { admissions, addressOf });
+  return new McpEndpoint({ ...parts, addressOf, settings: mcp, identity });
 }
 
 type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'admissions' | 'audit'> & {
@@ -177,7 +192,7 @@ type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'admissions' | 'audit'>
 
 /** Endpoints of a gateway with an identity store. */
 function identityEndpoints(
-  { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
+  { identity, rightsReaders, log, verifier, dashboardRoot, mcp }: GatewayOptions,
   { addressOf, admissions, audit, bodies, identity: callers }: EndpointParts,
   borrow: BorrowEngine,
 ): readonly Endpoints[] {
@@ -187,7 +202,8 @@ function identityEndpoints(
   const attempts = new Attempts({ issuer, addressOf, admissions, audit, failedGuesses });
   const heldAttempts = new HeldAttempts(borrow);
   const common = { identity, attempts, originsOf: originsOf(issuer), log };
-  const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];
+  const resources = mcp ? [mcp.url] : [];
+  const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts, resources })];
   if (rightsReaders)
     endpoints.push(new RightsEndpoint({ rights, verifier: rightsReaders, bodies, attempts, log }));
   // Logins of the dashboard need tokens that this gateway accepts itself.
@@ -209,6 +225,7 @@ class BuiltGateway implements Gateway {
   readonly #reports: AvailabilityReports;
   readonly #stopEnding: () => void;
   readonly #audit: AuditRecorder | undefined;
+  readonly #mcp: McpEndpoint | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -263,7 +280,14 @@ class BuiltGateway implements Gateway {
     };
     this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations: verifier?.revocations });
     const http = new HttpHandler(handlerOptions);
-    this.#stopEnding = endCallers(options, [http, hub, this.#sockets]);
+    const mcp = (this.#mcp = mcpEndpointOf(options, {
+      ...handlerOptions,
+      admissions: limiting.admissions,
+      metrics: metrics.registry,
+      engine: () => holder.current,
+      offered: () => parts.offeredOperations(),
+    }));
+    this.#stopEnding = endCallers(options, [http, hub, this.#sockets, ...(mcp ? [mcp] : [])]);
     this.#router = new Router({
       http,
       sockets: this.#sockets,
@@ -276,7 +300,10 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      endpoints: identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
+      endpoints: [
+        ...(mcp ? [mcp] : []),
+        ...identityEndpoints(options, { ...handlerOptions, ...limiting, identity: callers }, borrow),
+      ],
     });
     this.#watchMetrics(limiting, parts);
     if (options.audit) watchAuditExports(metrics.registry, options.audit);
@@ -330,7 +357,9 @@ class BuiltGateway implements Gateway {
 
   #serve(engine: Engine): Promise<void> {
     this.#options.log.info({ subgraphs: engine.subgraphs.map(({ name }) => name) }, 'supergraph changed');
-    return this.#holder.swap(engine, () => this.#hub.move());
+    const swapped = this.#holder.swap(engine, () => this.#hub.move());
+    this.#mcp?.graphChanged();
+    return swapped;
   }
 
   announce(): void {
@@ -363,6 +392,7 @@ class BuiltGateway implements Gateway {
     // Accepts requests that have arrived already; later ones are refused.
     await nextLoopTurn();
     this.#hub.shutDown('resumable');
+    await this.#mcp?.close();
     // The last messages pass through the protocol's layers before their sockets may close.
     await nextLoopTurn();
     await this.#operations.idle(drainMs);

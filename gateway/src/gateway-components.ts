@@ -6,6 +6,7 @@ import type { GatewayOptions } from './gateway-options.js';
 import { Proposals } from './agents/index.js';
 import type { AuditRecorder } from './audit/index.js';
 import { GraphQueueOwners } from './identity/index.js';
+import type { OfferedOperations } from './mcp/index.js';
 import type { BorrowEngine } from './own-operation.js';
 import {
   AccessGuard,
@@ -118,6 +119,19 @@ export class GatewayComponents {
   /** True if the registry has no subgraph except the gateway's own. */
   get isEmpty(): boolean {
     return this.registry?.live.subgraphs.every(({ name }) => name === ownAddress.name) ?? false;
+  }
+
+  /** Operations that the subgraphs offer to agents. */
+  offeredOperations(): OfferedOperations {
+    const { registry } = this;
+    if (registry) return { version: registry.live.number, read: () => registry.agentOperations() };
+    const given = Object.entries(this.#options.mcp?.operations ?? {});
+    const read = given.map(([name, agentOperations]) => ({
+      name,
+      typePrefix: this.#experimentOf(name) ?? null,
+      agentOperations,
+    }));
+    return { version: 0, read: () => Promise.resolve(read) };
   }
 
   /** The supergraph at startup. */

@@ -5,6 +5,7 @@ import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
 import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
+import type { McpSettings } from './mcp/index.js';
 import type {
   CallerRates,
   GatewayLimits,
@@ -64,6 +65,8 @@ export interface GatewayOptions {
   readonly staticRoot?: string | undefined;
   /** Folder of the built dashboard, served at `/`; undefined: none. */
   readonly dashboardRoot?: string | undefined;
+  /** The endpoint for assistants; undefined: it is not served. */
+  readonly mcp?: McpSettings | undefined;
   /** Planner; default: off the event loop. */
   readonly planning?: EngineOptions['planning'];
   /** Shows messages of subgraph errors without a code to clients; default false. */

@@ -33,3 +33,23 @@ export function createGatewayVerifier(options: GatewayVerifierOptions): Verifier
   const kinds = ownKinds.filter(isAllowed);
   return createVerifier({ issuers: [trusted, ...issuers], ...audiences, revocations, people, kinds });
 }
+
+/** Kinds of tokens that the endpoint for assistants accepts. */
+const assistantKinds = ['USER', 'SERVICE', 'AGENT'] as const;
+
+/** Options of {@link createMcpVerifier}. */
+export interface McpVerifierOptions extends Pick<GatewayVerifierOptions, 'issuers' | 'identity'> {
+  /** Address of the endpoint, the only audience that it accepts. */
+  readonly url: string;
+}
+
+/** The verifier of the endpoint for assistants: tokens for the API are none for it, whatever their issuer. */
+export function createMcpVerifier({ issuers, identity, url }: McpVerifierOptions): Verifier {
+  const all = identity ? [identity.trusted, ...issuers] : issuers;
+  return createVerifier({
+    issuers: all.map((issuer) => ({ ...issuer, audiences: [url] })),
+    audience: url,
+    kinds: assistantKinds,
+    ...(identity && { revocations: identity.revocations, people: identity.people }),
+  });
+}

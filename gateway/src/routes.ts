@@ -1,6 +1,7 @@
-/** All routes of a gateway with an identity store and a dashboard, for tests that call each of them. */
+/** All routes of a gateway with an identity store, a dashboard and the endpoint for assistants, for tests that call each of them. */
 import { rightsPath } from '@rhizome/authz';
 import { ownRoutes } from './handlers/index.js';
+import { mcpRoutes } from './mcp/index.js';
 import { tokenRoutes, webRoutes } from './identity/index.js';
 
 /** Method and path of each route. Other paths are those of files of the pages. */
@@ -11,6 +12,7 @@ export const routes: readonly string[] = [
   'GET /graphiql',
   `POST ${rightsPath}`,
   ...ownRoutes,
+  ...mcpRoutes,
   ...tokenRoutes,
   ...webRoutes,
 ];

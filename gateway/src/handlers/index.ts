@@ -1,4 +1,4 @@
-export { HttpHandler } from './http.js';
+export { HttpHandler, passedOn } from './http.js';
 export { Inbox } from './inbox.js';
 export { GatewayMetrics } from './metrics.js';
 export { Operations } from './operations.js';

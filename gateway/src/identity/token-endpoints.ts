@@ -24,6 +24,8 @@ export interface TokenEndpointsOptions extends WorkerGrantsOptions {
   readonly identity: Identity;
   readonly attempts: Attempts;
   readonly log: Logger;
+  /** Further addresses of this gateway that have tokens of their own. */
+  readonly resources?: readonly string[];
 }
 
 type Endpoint = (request: IncomingMessage, attempt: Attempt) => Promise<Answer> | Answer;
@@ -124,13 +126,19 @@ export class TokenEndpoints {
    * @throws DomainError BAD_REQUEST for a service that is not known here
    */
   #targetOf(form: URLSearchParams): string | null {
-    const { trusted, audience, otherAudiences } = this.#options.identity;
+    const { resources = [], identity } = this.#options;
+    const { trusted, audience, otherAudiences } = identity;
     const own = { audience: [audience, trusted.issuer], resource: [resourceOf(trusted.issuer)] };
-    const known = { ...own, audience: [...own.audience, ...otherAudiences] };
+    const known = {
+      audience: [...own.audience, ...otherAudiences, ...resources],
+      resource: [...own.resource, ...resources],
+    };
     for (const field of ['audience', 'resource'] as const) {
       const value = form.get(field);
       if (value !== null && !known[field].includes(value)) throw invalid(field, value, known[field]);
     }
+    const resource = form.get('resource');
+    if (resource !== null && resources.includes(resource)) return resource;
     const named = form.get('audience');
     return named === null || own.audience.includes(named) ? null : named;
   }

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from '@rhizome/log';
 import { ChangeFollower, type KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
+import type { OfferingSubgraph } from '@rhizome/schema/agent-operations';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
 import type { EndpointPolicy } from '../transports/index.js';
@@ -298,6 +299,18 @@ export class Registry {
     // A version is stored with its changes since the one before it.
     if (to === from + 1) return after.changes;
     return this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
+  }
+
+  /** Operations that the live subgraphs offer to agents. */
+  async agentOperations(): Promise<readonly OfferingSubgraph[]> {
+    const { subgraphs } = this.#live;
+    const digests = subgraphs.flatMap(({ operationsDigest }) => operationsDigest ?? []);
+    const texts = digests.length === 0 ? new Map<string, string>() : await this.sdls(digests);
+    return subgraphs.map(({ name, typePrefix, operationsDigest = null }) => ({
+      name,
+      typePrefix,
+      agentOperations: operationsDigest === null ? '' : texts.get(operationsDigest),
+    }));
   }
 
   /** SDLs by digest. */

@@ -15,6 +15,8 @@ export interface VersionSubgraph {
   readonly digest: string;
   /** The version that introduced this SDL. */
   readonly sinceVersion: number;
+  /** Digest of the operations that it offers to agents, and key of the document with them. */
+  readonly operationsDigest?: string | undefined;
 }
 
 /** Number of changes by severity. */

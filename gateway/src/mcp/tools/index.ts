@@ -1,0 +1,31 @@
+// The tools that the gateway has itself.
+import type { GraphQLSchema } from 'graphql';
+import type { GatewayLimits, RateLimiter } from '../../policy/index.js';
+import { explainJobTool } from './explain-job.js';
+import { myLimitsTool } from './my-limits.js';
+import { proposalTools } from './proposals.js';
+import { runQueryTool } from './run-query.js';
+import { searchSchemaTool } from './search-schema.js';
+import type { Tool } from './tool.js';
+import { watchJobsTool } from './watch-jobs.js';
+
+/** What the fixed tools work with. */
+export interface FixedToolOptions {
+  readonly schema: GraphQLSchema;
+  readonly limits: Pick<GatewayLimits, 'assumedListSize'>;
+  readonly rates: RateLimiter | undefined;
+  readonly runsQueries: boolean;
+}
+
+/** The tools of the gateway, except those that a graph without their fields cannot have. */
+export function fixedToolsOf({ schema, limits, rates, runsQueries }: FixedToolOptions): readonly Tool[] {
+  const found = [
+    explainJobTool(schema),
+    myLimitsTool(rates),
+    runsQueries ? runQueryTool(schema, limits.assumedListSize) : undefined,
+    searchSchemaTool(schema),
+    watchJobsTool(schema),
+    ...proposalTools(schema),
+  ];
+  return found.filter((tool) => tool !== undefined);
+}

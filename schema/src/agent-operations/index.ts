@@ -1,0 +1,16 @@
+// Operations that subgraphs offer to agents as tools.
+export { type CheckedOperation, type CheckedOperations, checkOperations } from './check.js';
+export { inputSchemaOf, type JsonSchema } from './input-schema.js';
+export {
+  type AgentOperation,
+  fixedTools,
+  joinOperations,
+  longestOperations,
+  mostOperations,
+  type OfferingSubgraph,
+  type OperationFault,
+  personVariable,
+  readOperations,
+  type Stakes,
+} from './read.js';
+export { textFault } from './texts.js';
